@@ -1,0 +1,93 @@
+/**
+ * One thing that is wrong with a document: where, what, and why it was refused.
+ * `path` leads from the root of the document; a string is a field or a map key, a number an index.
+ */
+export interface Problem {
+  readonly path: Path;
+  /** Kubernetes' cause reasons, so that the resource API can pass it on as it is. */
+  readonly reason:
+    | 'FieldValueRequired'
+    | 'FieldValueInvalid'
+    | 'FieldValueDuplicate'
+    | 'FieldValueNotSupported'
+    | 'FieldValueForbidden'
+    | 'FieldValueNotFound'
+    | 'FieldValueTooLong'
+    | 'FieldValueTooMany'
+    | 'FieldValueTypeInvalid';
+  /** A sentence that says what was wrong, with the values, and what would be right. Does not repeat the path. */
+  readonly detail: string;
+}
+
+export type Path = readonly (string | number)[];
+
+/** What a refusal is about, in the words of the Kubernetes API; the HTTP status follows from it. */
+const STATUS_OF_REASON = {
+  BadRequest: 400,
+  Unauthorized: 401,
+  Forbidden: 403,
+  NotFound: 404,
+  MethodNotAllowed: 405,
+  NotAcceptable: 406,
+  AlreadyExists: 409,
+  Conflict: 409,
+  Expired: 410,
+  RequestEntityTooLarge: 413,
+  UnsupportedMediaType: 415,
+  Invalid: 422,
+  TooManyRequests: 429,
+  ServiceUnavailable: 503,
+  Timeout: 504,
+} as const;
+
+export type Reason = keyof typeof STATUS_OF_REASON;
+
+/**
+ * A request that is refused on purpose: the caller is told what was wrong, where, and what would be right.
+ * Anything else that is thrown is a bug of ours.
+ */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  /** Permanent and documented, e.g. `resources/not-found`: programs may depend on it. */
+  readonly code: string;
+  readonly reason: Reason;
+  readonly problems: readonly Problem[];
+  /** What the caller can do about it, as a sentence. */
+  readonly remedy: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(
+    code: string,
+    reason: Reason,
+    message: string,
+    more: { problems?: readonly Problem[]; remedy?: string; retryAfterSeconds?: number } = {},
+  ) {
+    super(message);
+    this.code = code;
+    this.reason = reason;
+    this.problems = more.problems ?? [];
+    this.remedy = more.remedy;
+    this.retryAfterSeconds = more.retryAfterSeconds;
+  }
+
+  get status(): number {
+    return STATUS_OF_REASON[this.reason];
+  }
+}
+
+const PLAIN_SEGMENT = /^[A-Za-z_$][\w$]*$/;
+
+/** A path as Kubernetes writes it: `spec.timeline[1].from`, `metadata.labels[a/b]`. */
+export function fieldPath(path: Path): string {
+  let text = '';
+  for (const segment of path) {
+    if (typeof segment === 'string' && PLAIN_SEGMENT.test(segment)) text += text === '' ? segment : `.${segment}`;
+    else text += `[${segment}]`;
+  }
+  return text;
+}
+
+/** A path as RFC 6901 writes it: `/spec/timeline/1/from`. */
+export function jsonPointer(path: Path): string {
+  return path.map((segment) => `/${String(segment).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}

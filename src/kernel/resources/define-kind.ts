@@ -1,0 +1,53 @@
+import { Type, type TSchema } from 'typebox';
+import type { Kind, KindDeclaration } from './kind.ts';
+
+/** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
+export const ReleasedStatus = Type.Object({
+  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
+  liveRevision: Type.Optional(
+    Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
+  ),
+  conditions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
+        status: Type.Enum(['True', 'False', 'Unknown']),
+        reason: Type.String({ description: 'One word for programs.' }),
+        message: Type.String({ description: 'A sentence for people.' }),
+        observedGeneration: Type.Optional(Type.Integer()),
+        lastTransitionTime: Type.String({ format: 'date-time' }),
+      }),
+      {
+        description: 'What is true of the object now.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['type'],
+      },
+    ),
+  ),
+});
+
+/** Completes a declaration. The one way to make a kind. */
+export function defineKind<Spec extends TSchema, Status extends TSchema>(
+  declaration: KindDeclaration<Spec, Status>,
+): Kind {
+  const { group, version, kind, scope, spec, fields = {} } = declaration;
+  const released = declaration.released ?? false;
+  const status: TSchema | undefined = released ? ReleasedStatus : declaration.status;
+  const properties: Record<string, TSchema> = { ...fields };
+  if (spec !== undefined) properties['spec'] = spec;
+  if (status !== undefined) properties['status'] = Type.Optional(status);
+  return {
+    // The functions of a declaration are called only with specs that passed its own schema.
+    ...(declaration as unknown as KindDeclaration<TSchema, TSchema>),
+    id: group === '' ? kind : `${group}/${kind}`,
+    apiVersion: group === '' ? version : `${group}/${version}`,
+    singular: kind.toLowerCase(),
+    namespaced: scope === 'Namespaced',
+    released,
+    hasStatus: status !== undefined,
+    columns: declaration.columns ?? [],
+    shortNames: declaration.shortNames ?? [],
+    categories: declaration.categories ?? [],
+    schema: Type.Object(properties),
+  };
+}

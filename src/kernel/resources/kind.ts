@@ -1,0 +1,160 @@
+import type { Static, TSchema } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+
+/** The part of every resource that the kernel owns. Times are RFC 3339. */
+export interface ObjectMeta {
+  name: string;
+  generateName?: string;
+  namespace?: string;
+  uid?: string;
+  resourceVersion?: string;
+  generation?: number;
+  creationTimestamp?: string;
+  deletionTimestamp?: string;
+  deletionGracePeriodSeconds?: number;
+  labels?: Record<string, string>;
+  annotations?: Record<string, string>;
+  finalizers?: string[];
+  ownerReferences?: OwnerReference[];
+}
+
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  controller?: boolean;
+  blockOwnerDeletion?: boolean;
+}
+
+/** A resource as it travels and is stored: a JSON object of which only the metadata is known to all. */
+export interface ResourceObject {
+  apiVersion: string;
+  kind: string;
+  metadata: ObjectMeta;
+  spec?: unknown;
+  status?: unknown;
+  [field: string]: unknown;
+}
+
+/** A reference from one resource to another, by the name that is unique in the installation. */
+export interface Ref {
+  /** Where in the object the reference stands, e.g. `['spec', 'plan']`. */
+  readonly path: readonly (string | number)[];
+  /** `Kind.id` of what it points at, e.g. `products.backline.dev/Plan`. */
+  readonly kind: string;
+  readonly name: string;
+}
+
+export interface Column {
+  readonly name: string;
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
+  readonly description: string;
+  /** Above 0 the column shows only with `kubectl get -o wide`. */
+  readonly priority?: number;
+  /** The cell; a `date` cell is RFC 3339 and shown as an age. `undefined` shows as `<none>`. */
+  readonly value: (object: ResourceObject, now: Temporal.Instant) => string | number | boolean | undefined;
+}
+
+/** What an object check may read besides the object: other objects as they are declared at this moment, and the time. */
+export interface CheckContext {
+  readonly now: Temporal.Instant;
+  /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
+  readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
+}
+
+/** An object whose spec is live: what compilers read. */
+export interface LiveObject {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: unknown;
+  /** Content hash of the spec. */
+  readonly revision: string;
+}
+
+/** A consistent set of specs, by kind (`Kind.id`) and installation-unique name. */
+export interface World {
+  readonly get: (kind: string, name: string) => LiveObject | undefined;
+  readonly list: (kind: string) => Iterable<LiveObject>;
+  /** Live objects of a kind with this value in a declared index (see `KindDeclaration.indexes`). */
+  readonly find: (kind: string, index: string, value: string) => readonly LiveObject[];
+}
+
+/** The single source of a kind: validation, storage, OpenAPI, table columns and docs all follow from it. */
+export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
+  /** Empty for the core group. */
+  readonly group: string;
+  readonly version: string;
+  readonly kind: string;
+  readonly plural: string;
+  readonly shortNames?: readonly string[];
+  readonly categories?: readonly string[];
+  readonly scope: 'Namespaced' | 'Cluster';
+  readonly description: string;
+  readonly spec?: Spec;
+  /** With a status the kind has a `/status` subresource. */
+  readonly status?: Status;
+  /** Top-level fields besides apiVersion, kind, metadata, spec and status (ConfigMap's `data`). */
+  readonly fields?: Readonly<Record<string, TSchema>>;
+  /**
+   * True when the spec goes live only through a Head (every kind that the decision plane or a reconciler reads).
+   * Its name is then unique in the installation, its spec is kept as Revisions, and it has the standard status.
+   */
+  readonly released?: boolean;
+  readonly columns?: readonly Column[];
+  /** Extra ways to find objects: index name to the values of one object. */
+  readonly indexes?: Readonly<Record<string, (spec: Static<Spec>) => readonly string[]>>;
+  /** What this object refers to; a reference to nothing keeps the object from going live. */
+  readonly refs?: (spec: Static<Spec>) => readonly Ref[];
+  /**
+   * What is wrong in the object itself, beyond its schema: refuses the write. `before` is absent on create.
+   * Paths start at the object's root (`['spec', …]`).
+   */
+  readonly validate?: (
+    spec: Static<Spec>,
+    context: CheckContext & { name: string; before?: Static<Spec> },
+  ) => readonly Problem[];
+  /** Why the object may not be deleted now; refuses the delete. */
+  readonly validateDelete?: (
+    spec: Static<Spec>,
+    context: CheckContext & { annotations: Readonly<Record<string, string>> },
+  ) => readonly Problem[];
+  /**
+   * What is wrong between this object and others (beyond references that lead nowhere): keeps it from going live
+   * and is said in its status. `world` is the world as it would be with this object live.
+   */
+  readonly check?: (spec: Static<Spec>, world: World, name: string) => readonly Problem[];
+  /** What a change means, in sentences for people who are not engineers. `undefined` stands for absent. */
+  readonly describe?: (
+    name: string,
+    before: Static<Spec> | undefined,
+    after: Static<Spec> | undefined,
+    world: World,
+    now: Temporal.Instant,
+  ) => readonly string[];
+  /** A complete, valid object for docs and tests: its spec (or fields) and name. */
+  readonly example?: {
+    readonly name: string;
+    readonly spec?: Static<Spec>;
+    readonly fields?: Readonly<Record<string, unknown>>;
+  };
+}
+
+/** A declared kind with everything derived from the declaration. */
+export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
+  /** `group/Kind`, or `Kind` in the core group: names the kind whatever the version. */
+  readonly id: string;
+  /** `group/version`, or `version` in the core group. */
+  readonly apiVersion: string;
+  readonly singular: string;
+  readonly namespaced: boolean;
+  readonly released: boolean;
+  readonly hasStatus: boolean;
+  readonly columns: readonly Column[];
+  readonly shortNames: readonly string[];
+  readonly categories: readonly string[];
+  /** Schema of the whole object except apiVersion, kind and metadata. */
+  readonly schema: TSchema;
+}

@@ -1,0 +1,112 @@
+import type { Kind, ResourceObject } from './kind.ts';
+
+/** One version of one object; immutable. */
+export interface Entry {
+  readonly kind: Kind;
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The write that made this version: a number of the store's one total order. */
+  readonly version: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The whole object as JSON, `metadata.resourceVersion` included. */
+  readonly text: string;
+  /** Parsed anew from `text` at each call: the caller owns what it gets. */
+  readonly object: () => ResourceObject;
+}
+
+/** One write in the total order. A DELETED entry is the object's last state with the version of its deletion. */
+export interface Change {
+  readonly version: number;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly entry: Entry;
+  readonly before: Entry | undefined;
+}
+
+/** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */
+export interface Reader {
+  readonly get: (kind: Kind, namespace: string, name: string) => Entry | undefined;
+  /** Objects with this value in an index of the kind. Every kind has the index `name`; `Kind.indexes` adds others. */
+  readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
+}
+
+/** What deciding one operation comes to. The store gives the version and writes it into the object. */
+export type Mutation =
+  | { readonly do: 'nothing'; readonly entry: Entry }
+  | { readonly do: 'put'; readonly kind: Kind; readonly object: ResourceObject; readonly revision?: RevisionContent }
+  | { readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject };
+
+/** The spec of an object that was accepted; kept for ever under its content hash. */
+export interface RevisionContent {
+  readonly hash: string;
+  readonly generation: number;
+  readonly spec: unknown;
+}
+
+export interface Outcome {
+  readonly did: 'created' | 'changed' | 'removed' | 'nothing';
+  readonly entry: Entry;
+}
+
+/** Who writes, for the record. */
+export interface Author {
+  readonly user: string;
+  readonly requestId: string;
+}
+
+/** A past version of one object. */
+export interface HistoryItem {
+  readonly version: number;
+  readonly at: string;
+  readonly type: Change['type'];
+  readonly user: string;
+  readonly requestId: string;
+  readonly text: string;
+}
+
+/**
+ * The one place where declared objects live. `Operation` is plain data, so that a process that is not the writer can
+ * forward it. Reads come from memory and see only what is durable.
+ */
+export interface Store<Operation> extends Reader {
+  /** The version of the last published write. */
+  readonly version: () => number;
+  /** The lowest version from which a watcher can still be served (changes after it are kept in memory). */
+  readonly watchFloor: () => number;
+  /**
+   * Objects of a kind, sorted by namespace then name (code units), as they were at `at` (default: now).
+   * `after` starts behind that position. Refuses `resources/expired` when `at` is below the watch floor.
+   */
+  readonly list: (
+    kind: Kind,
+    options?: { namespace?: string | undefined; at?: number; after?: { namespace: string; name: string } },
+  ) => Iterable<Entry>;
+  readonly count: (kind: Kind) => number;
+  /** Changes with a version above `from`, in order. Refuses `resources/expired` when `from` is below the watch floor. */
+  readonly changesSince: (from: number, kind?: Kind) => readonly Change[];
+  /** Calls the listener once for each published batch, in order, right after it is durable. Returns the way to stop. */
+  readonly subscribe: (listener: (changes: readonly Change[]) => void) => () => void;
+  /**
+   * Decides and writes operations as one atomic change: all or none. Resolves when durable and published.
+   * With `dryRun` nothing is kept and outcomes carry the current version.
+   * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full, or
+   * `resources/not-writer` when this process lost the right to write.
+   */
+  readonly write: (
+    operations: readonly Operation[],
+    author: Author,
+    options?: { dryRun?: boolean },
+  ) => Promise<readonly Outcome[]>;
+  /** Kept versions of one object, newest first, deleted predecessors of the same name included. */
+  readonly history: (kind: Kind, namespace: string, name: string, limit: number) => Promise<readonly HistoryItem[]>;
+  /** A kept revision of an object. */
+  readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
+  /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */
+  readonly compact: (keep: { historyDays: number }) => Promise<number>;
+  /** Stops taking writes, finishes those accepted, gives up the writer's lock. */
+  readonly close: () => Promise<void>;
+}
+
+/** Decides one operation against what `read` shows. Pure. Throws Refusal. */
+export type Decide<Operation> = (operation: Operation, read: Reader, now: Temporal.Instant) => Mutation;

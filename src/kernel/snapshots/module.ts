@@ -1,0 +1,45 @@
+import type { Static, TSchema } from 'typebox';
+import type { Kind, World } from '#kernel/resources/kind.ts';
+
+/**
+ * What a domain gives to the decision plane: how to turn the live world into a table, and the questions that are
+ * answered from it. Pure; the plane owns the snapshot, the clock and HTTP.
+ */
+export interface DecisionModule<Table> {
+  /** The domain's name, e.g. `products`. */
+  readonly name: string;
+  /** The kinds that the table is compiled from. */
+  readonly kinds: readonly Kind[];
+  /** A table of a world in which every reference resolves and every check passes. */
+  readonly compile: (world: World) => Table;
+  /** The same table as `compile(world)`, made from the previous one and what changed since. Never alters `table`. */
+  readonly update: (table: Table, world: World, changed: readonly ChangedObject[]) => Table;
+  readonly routes: readonly DecisionRoute<Table>[];
+}
+
+export interface ChangedObject {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/** One question over HTTP. GET reads the query string, POST a JSON object; both give the same `input`. */
+export interface DecisionRoute<Table> {
+  /** `/v1/…`; served for GET and POST. */
+  readonly path: string;
+  readonly summary: string;
+  /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
+  readonly input: TSchema;
+  readonly answer: TSchema;
+  /** The answer, without the snapshot that the plane adds. Throws Refusal for what is wrong with the input. */
+  readonly handle: (table: Table, input: unknown, now: Temporal.Instant) => object;
+}
+
+/** Declares a question; `input` has been checked against the schema before `handle` sees it. */
+export function defineRoute<Table, Input extends TSchema>(
+  route: Omit<DecisionRoute<Table>, 'input' | 'handle'> & {
+    readonly input: Input;
+    readonly handle: (table: Table, input: Static<Input>, now: Temporal.Instant) => object;
+  },
+): DecisionRoute<Table> {
+  return route as DecisionRoute<Table>;
+}
