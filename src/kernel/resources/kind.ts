@@ -104,6 +104,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly released?: boolean;
   readonly columns?: readonly Column[];
+  /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
+  readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
   /** Extra ways to find objects: index name to the values of one object. */
   readonly indexes?: Readonly<Record<string, (spec: Static<Spec>) => readonly string[]>>;
   /** What this object refers to; a reference to nothing keeps the object from going live. */

@@ -1,0 +1,61 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+
+/** Counts of answered requests, by route and status class; kept cheap because every decision passes through. */
+export interface HttpMetrics {
+  readonly answered: (method: string, path: string, status: number, ms: number) => void;
+}
+
+/** A registry with the process's own figures (memory, event loop, garbage collection). */
+export function openRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+/** A gauge that is read when somebody asks. */
+export function gauge(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    }),
+  );
+}
+
+export function counter(registry: Registry, name: string, help: string): Counter {
+  return new Counter({ name, help, registers: [registry] });
+}
+
+const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
+
+/**
+ * Metrics of requests by route. A route is the first two segments of a path (`/v1/check`, `/apis/products.backline.dev`):
+ * few enough to be labels whatever callers send, because unknown ones count as `other`.
+ */
+export function httpMetrics(registry: Registry, knownRoute: (path: string) => string | undefined): HttpMetrics {
+  const seconds = new Histogram({
+    name: 'backline_http_request_seconds',
+    help: 'Time from the end of the request headers to the end of the answer.',
+    labelNames: ['route', 'status'] as const,
+    buckets: BUCKETS_SECONDS,
+    registers: [registry],
+  });
+  const children = new Map<string, ReturnType<typeof seconds.labels>>();
+  return {
+    answered: (_method, path, status, ms) => {
+      const route = knownRoute(path) ?? 'other';
+      const statusClass = `${Math.floor(status / 100)}xx`;
+      const key = `${route} ${statusClass}`;
+      let child = children.get(key);
+      if (child === undefined) {
+        child = seconds.labels({ route, status: statusClass });
+        children.set(key, child);
+      }
+      child.observe(ms / 1000);
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { requestIdOf, sendProblem, traceIdOf, type Exchange } from './exchange.ts';
+import type { HttpMetrics } from './metrics.ts';
+
+const LIMITS = {
+  /** A client that has not sent its headers by then is cut off. */
+  headersMsMax: 10_000,
+  /** A client that has not sent its whole request by then is cut off: slow bodies hold no memory. */
+  requestMsMax: 60_000,
+  keepAliveMs: 65_000,
+  headerBytesMax: 32 * 1024,
+  connectionsMax: 10_000,
+  /** A connection that has not sent its first byte by then is closed. */
+  firstByteMsMax: 10_000,
+  /** How long answers under way may take once the server is told to stop. */
+  drainMsMax: 3_000,
+} as const;
+
+/** First byte of a TLS handshake record. */
+const TLS_HANDSHAKE = 0x16;
+
+export interface HttpServerOptions {
+  readonly host: string;
+  /** 0 chooses a free one. */
+  readonly port: number;
+  readonly tls: { readonly key: string; readonly cert: string };
+  readonly handle: (exchange: Exchange) => void | Promise<void>;
+  readonly log: Log;
+  readonly metrics: HttpMetrics;
+}
+
+export interface HttpServer {
+  readonly port: number;
+  /** Ends idle connections, lets answers under way finish for a moment, then cuts what is left. */
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Serves TLS and plain HTTP on one port: the first byte of a connection tells which it is. So one address is enough,
+ * kubectl gets the TLS that it insists on, and a browser or curl on the same machine needs no certificate.
+ * Plain HTTP is accepted from the same machine only: a token must not cross a network in the clear.
+ */
+export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
+  const { log } = options;
+  const serverOptions = {
+    headersTimeout: LIMITS.headersMsMax,
+    requestTimeout: LIMITS.requestMsMax,
+    keepAliveTimeout: LIMITS.keepAliveMs,
+    maxHeaderSize: LIMITS.headerBytesMax,
+    noDelay: true,
+  };
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => answer(options, request, response);
+  const plain = createHttpServer(serverOptions, onRequest);
+  const secure = createHttpsServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
+  secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
+
+  const sockets = new Set<Socket>();
+  const front = createTcpServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    const ignore = () => socket.destroy();
+    socket.on('error', ignore);
+    socket.setTimeout(LIMITS.firstByteMsMax, ignore);
+    socket.once('data', (first: Buffer) => {
+      socket.setTimeout(0);
+      socket.off('timeout', ignore);
+      const isTls = first[0] === TLS_HANDSHAKE;
+      if (!isTls && !isLoopback(socket.remoteAddress)) {
+        socket.end('HTTP/1.1 421 Misdirected Request\r\nconnection: close\r\n\r\nPlain HTTP is for this machine only. Use https here.\n');
+        return;
+      }
+      socket.pause();
+      socket.unshift(first);
+      (isTls ? secure : plain).emit('connection', socket);
+      process.nextTick(() => socket.resume());
+    });
+  });
+  front.maxConnections = LIMITS.connectionsMax;
+  await new Promise<void>((resolve, reject) => {
+    front.once('error', reject);
+    front.listen(options.port, options.host, resolve);
+  }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EADDRINUSE') throw error;
+    throw new Refusal('http/port-taken', 'Conflict', `Port ${options.port} on ${options.host} is taken by another program.`, {
+      remedy: 'Choose another with --port, or stop that program.',
+    });
+  });
+
+  return {
+    port: (front.address() as AddressInfo).port,
+    close: async () => {
+      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
+      plain.closeIdleConnections();
+      secure.closeIdleConnections();
+      const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), LIMITS.drainMsMax);
+      await closed;
+      clearTimeout(cut);
+    },
+  };
+}
+
+export function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1');
+}
+
+function answer(options: HttpServerOptions, request: IncomingMessage, response: ServerResponse): void {
+  const url = request.url ?? '/';
+  const mark = url.indexOf('?');
+  const requestId = requestIdOf(request);
+  const traceId = traceIdOf(request);
+  const started = performance.now();
+  const exchange: Exchange = {
+    request,
+    response,
+    method: request.method ?? 'GET',
+    path: mark === -1 ? url : url.slice(0, mark),
+    queryText: mark === -1 ? '' : url.slice(mark + 1),
+    requestId,
+    get log() {
+      return options.log.child({ requestId, ...(traceId === undefined ? {} : { traceId }) });
+    },
+  };
+  response.once('close', () => {
+    const ms = performance.now() - started;
+    options.metrics.answered(exchange.method, exchange.path, response.statusCode, ms);
+    if (options.log.isLevelEnabled('debug') || (response.statusCode >= 500 && options.log.isLevelEnabled('warn'))) {
+      const level = response.statusCode >= 500 ? 'warn' : 'debug';
+      exchange.log[level]({ method: exchange.method, path: exchange.path, status: response.statusCode, ms }, 'answered');
+    }
+  });
+  try {
+    const pending = options.handle(exchange);
+    if (pending !== undefined) pending.catch((error: unknown) => failed(exchange, error));
+  } catch (error) {
+    failed(exchange, error);
+  }
+}
+
+function failed(exchange: Exchange, error: unknown): void {
+  if (error instanceof Refusal) return sendProblem(exchange, error);
+  const { response } = exchange;
+  if (response.destroyed || (error as NodeJS.ErrnoException)?.code === 'ECONNRESET') return;
+  exchange.log.error({ err: error, method: exchange.method, path: exchange.path }, 'a request failed on our side');
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  response.writeHead(500, { 'content-type': 'application/problem+json', 'x-request-id': exchange.requestId });
+  response.end(
+    JSON.stringify({
+      type: 'urn:backline:problem:http/unexpected',
+      title: 'InternalError',
+      status: 500,
+      code: 'http/unexpected',
+      detail: `Something went wrong on our side. Quote request id ${exchange.requestId}.`,
+      requestId: exchange.requestId,
+    }),
+  );
+}
