@@ -1,0 +1,68 @@
+import { DEFAULT_CHANNEL, type MarketSpec } from './market-spec.ts';
+
+/** What a change of a market means, in sentences. */
+export function describeMarket(
+  name: string,
+  before: MarketSpec | undefined,
+  after: MarketSpec | undefined,
+): readonly string[] {
+  if (after === undefined) return [`Market ${before?.title ?? name} is removed.`];
+  if (before === undefined) {
+    return [
+      `New market ${after.title} (${after.territories.join(', ')}): ${currenciesInWords(after)}, ${taxInWords(after)}.`,
+    ];
+  }
+  const { title } = after;
+  const sentences: string[] = [];
+  const changed = (what: string, was: string, is: string) => {
+    if (was !== is) sentences.push(`${title}: ${what} ${was} → ${is}.`);
+  };
+  if (before.title !== title) sentences.push(`Market ${before.title} is now called ${title}.`);
+  const added = after.territories.filter((territory) => !before.territories.includes(territory));
+  const removed = before.territories.filter((territory) => !after.territories.includes(territory));
+  if (added.length > 0) sentences.push(`${title} now includes ${added.join(', ')}.`);
+  if (removed.length > 0) sentences.push(`${title} no longer includes ${removed.join(', ')}.`);
+  changed('currencies', currenciesInWords(before), currenciesInWords(after));
+  changed('tax', taxInWords(before), taxInWords(after));
+  changed('time zone', before.zone, after.zone);
+  changed('channels', channelsInWords(before), channelsInWords(after));
+  changed('computed prices', roundingInWords(before), roundingInWords(after));
+  changed('prices are written for', before.locale ?? 'en', after.locale ?? 'en');
+  changed('notice of a higher price', `${before.notice?.days ?? 0} days`, `${after.notice?.days ?? 0} days`);
+  changed('consent to a higher price', CONSENT[before.consent ?? 'none'], CONSENT[after.consent ?? 'none']);
+  return sentences;
+}
+
+const CONSENT = { optIn: 'subscribers must agree', optOut: 'subscribers may object', none: 'not needed' } as const;
+
+function currenciesInWords({ currencies }: MarketSpec): string {
+  return currencies
+    .map(({ code, from, until }) =>
+      [code, from === undefined ? '' : `from ${from}`, until === undefined ? '' : `until ${until}`]
+        .filter(Boolean)
+        .join(' '),
+    )
+    .join(' and ');
+}
+
+function taxInWords({ tax }: MarketSpec): string {
+  const rate = tax.rate === undefined ? 'by address' : `${tax.rate} %`;
+  return `${tax.name} ${rate} ${tax.inclusive ? 'included' : 'added'}`;
+}
+
+function channelsInWords({ channels = [{ name: DEFAULT_CHANNEL }] }: MarketSpec): string {
+  return channels
+    .map(({ name, exponents = {} }) => {
+      const own = Object.entries(exponents).map(([code, digits]) => `${code} with ${digits} decimals`);
+      return own.length === 0 ? name : `${name} (${own.join(', ')})`;
+    })
+    .join(', ');
+}
+
+function roundingInWords({ rounding = {} }: MarketSpec): string {
+  const { endings = [], increment, direction = 'nearest', mode = 'halfUp' } = rounding;
+  if (endings.length > 0) return `end in ${endings.join(' or ')}, ${direction}, ${mode}`;
+  return increment === undefined
+    ? `in the smallest unit, ${mode}`
+    : `are a multiple of ${increment}, ${direction}, ${mode}`;
+}

@@ -1,0 +1,70 @@
+import { sameMoney, type Money } from '../rules/money.ts';
+import { englishMoney } from '../rules/display-money.ts';
+import type { PriceWindow } from '../rules/price-timeline.ts';
+import { OPEN, timeInWords } from '../rules/times.ts';
+
+/** What a new or changed timeline means from now on, in sentences that begin with `label`. Past entries are not told. */
+export function describeTimeline(
+  label: string,
+  before: readonly PriceWindow[],
+  after: readonly PriceWindow[],
+  zone: string,
+  now: number,
+): readonly string[] {
+  const sentences: string[] = [];
+  const moments = [now, ...[...before, ...after].flatMap(({ from, until }) => [from, until])]
+    .filter((moment) => moment >= now && moment < OPEN)
+    .sort((a, b) => a - b)
+    .filter((moment, index, all) => moment !== all[index - 1]);
+
+  for (const [index, moment] of moments.entries()) {
+    const was = priceAt(before, moment);
+    const is = priceAt(after, moment);
+    const earlier = moments[index - 1];
+    const wasEarlier = earlier === undefined ? was : priceAt(before, earlier);
+    const isEarlier = earlier === undefined ? was : priceAt(after, earlier);
+    const planned = !sameMoney(wasEarlier, was);
+    const happens = !sameMoney(isEarlier, is);
+    if (sameMoney(was, is) || (!planned && !happens)) continue;
+
+    const end = moments.slice(index + 1).find((later) => sameMoney(priceAt(before, later), priceAt(after, later)));
+    const at = timeInWords(moment, zone);
+    const from = moment === now ? 'from now on' : `from ${at}`;
+    if (planned && happens) {
+      sentences.push(`${label}: ${inWords(is)} instead of ${inWords(was)} from ${at}.`);
+    } else if (planned) {
+      const instead =
+        end === undefined ? `is withdrawn; it stays ${inWords(is)}` : `comes on ${timeInWords(end, zone)}`;
+      sentences.push(`${label}: the change to ${inWords(was)} planned for ${at} ${instead}.`);
+    } else {
+      const returns = end !== undefined && sameMoney(priceAt(after, end), isEarlier);
+      const until = end === undefined ? '' : ` ${returns ? 'until' : 'instead of'} ${timeInWords(end, zone)}`;
+      sentences.push(`${label}: ${inWords(isEarlier)} → ${inWords(is)} ${from}${until}.`);
+    }
+  }
+  return sentences;
+}
+
+/** Each price of a new timeline that is in force or to come. */
+export function describeNewTimeline(
+  label: string,
+  windows: readonly PriceWindow[],
+  zone: string,
+  now: number,
+): readonly string[] {
+  const ahead = windows.filter(({ until }) => until > now);
+  if (ahead.length === 0) return [`${label}: a price history that ended.`];
+  return ahead.map(({ money, from, until }) => {
+    const start = from <= now ? 'now' : `from ${timeInWords(from, zone)}`;
+    const end = until === OPEN ? '' : ` until ${timeInWords(until, zone)}`;
+    return `${label}: ${englishMoney(money)} ${start}${end}.`;
+  });
+}
+
+function priceAt(windows: readonly PriceWindow[], moment: number): Money | undefined {
+  return windows.find(({ from, until }) => from <= moment && moment < until)?.money;
+}
+
+function inWords(money: Money | undefined): string {
+  return money === undefined ? 'not for sale' : englishMoney(money);
+}

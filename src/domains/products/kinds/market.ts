@@ -1,0 +1,266 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { CheckContext } from '#kernel/resources/kind.ts';
+import { CURRENCIES } from '../rules/currencies.ts';
+import { isFault } from '../rules/fault.ts';
+import { unknownCurrency } from '../rules/money.ts';
+import { parseEnding, parseIncrement } from '../rules/price-rounding.ts';
+import { parseDecimal } from '../rules/rational.ts';
+import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { TERRITORIES } from '../rules/territories.ts';
+import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
+import { describeMarket } from './describe-market.ts';
+import { GROUP, MARKET, PRICE, VERSION } from './identity.ts';
+import { currencyAt, legalCurrencies, marketSpec, MarketSpecSchema, type MarketSpec } from './market-spec.ts';
+
+export const Market = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Market',
+  plural: 'markets',
+  shortNames: ['mkt'],
+  categories: ['products'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A market is where plans are sold: its territories, currencies, tax, zone and the rules for its prices.',
+  spec: MarketSpecSchema,
+  columns: [
+    {
+      name: 'Title',
+      type: 'string',
+      description: 'The name that people see.',
+      value: (market) => marketSpec(market).title,
+    },
+    {
+      name: 'Territories',
+      type: 'string',
+      description: 'The territories it is made of.',
+      value: (market) => marketSpec(market).territories.join(','),
+    },
+    {
+      name: 'Currency',
+      type: 'string',
+      description: 'The default currency now.',
+      value: (market, now) => currencyAt(legalCurrencies(marketSpec(market)), now.epochMilliseconds),
+    },
+    {
+      name: 'Zone',
+      type: 'string',
+      description: 'The zone in which dates begin.',
+      value: (market) => marketSpec(market).zone,
+    },
+    {
+      name: 'Tax',
+      type: 'string',
+      description: 'Its name and rate.',
+      value: (market) => `${marketSpec(market).tax.name} ${marketSpec(market).tax.rate ?? 'varies'}`,
+    },
+    {
+      name: 'Channels',
+      type: 'string',
+      description: 'The ways to buy.',
+      priority: 1,
+      value: (market) =>
+        marketSpec(market)
+          .channels?.map(({ name }) => name)
+          .join(','),
+    },
+  ],
+  indexes: { territory: ({ territories }) => territories },
+  validate: (spec, context) => [
+    ...territoryProblems(spec, context),
+    ...zoneProblems(spec, context),
+    ...currencyProblems(spec),
+    ...channelProblems(spec),
+    ...taxProblems(spec),
+    ...roundingProblems(spec),
+    ...localeProblems(spec),
+  ],
+  check: (spec, world, name) => takenTerritories(spec, name, (territory) => world.find(MARKET, 'territory', territory)),
+  describe: (name, before, after) => describeMarket(name, before, after),
+  example: {
+    name: 'de',
+    spec: {
+      title: 'Germany',
+      territories: ['DE'],
+      zone: 'Europe/Berlin',
+      currencies: [{ code: 'EUR' }],
+      channels: [{ name: 'web' }, { name: 'apple' }, { name: 'google' }],
+      tax: { inclusive: true, rate: '19', name: 'MwSt.' },
+      rounding: { mode: 'halfUp', direction: 'nearest', endings: ['0.99'] },
+      locale: 'de-DE',
+      notice: { days: 90 },
+      consent: 'optIn',
+    },
+  },
+});
+
+type Context = CheckContext & { readonly name: string; readonly before?: MarketSpec };
+
+function territoryProblems(spec: MarketSpec, { name, find }: Context): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [index, territory] of spec.territories.entries()) {
+    const path = ['spec', 'territories', index];
+    if (!TERRITORIES.has(territory)) {
+      const hint = didYouMean(nearSpellings(territory, TERRITORIES));
+      problems.push({
+        path,
+        reason: 'FieldValueInvalid',
+        detail: `"${territory}" is not a code of ISO 3166-1${hint}.`,
+      });
+    } else if (spec.territories.indexOf(territory) < index) {
+      problems.push({ path, reason: 'FieldValueDuplicate', detail: `"${territory}" is listed twice.` });
+    }
+  }
+  const taken = takenTerritories(spec, name, (territory) =>
+    find(MARKET, 'territory', territory).map(({ metadata }) => metadata),
+  );
+  return [...problems, ...taken];
+}
+
+function takenTerritories(
+  { territories }: MarketSpec,
+  name: string,
+  marketsWith: (territory: string) => readonly { readonly name: string }[],
+): readonly Problem[] {
+  return territories.flatMap((territory, index) => {
+    const other = marketsWith(territory).find((market) => market.name !== name);
+    if (other === undefined) return [];
+    const detail = `${territory} belongs to Market "${other.name}" already; a territory belongs to one market only.`;
+    return [{ path: ['spec', 'territories', index], reason: 'FieldValueDuplicate', detail } as const];
+  });
+}
+
+function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context): readonly Problem[] {
+  const path = ['spec', 'zone'];
+  if (!isZone(zone)) {
+    const hint = didYouMean(nearSpellings(zone, Intl.supportedValuesOf('timeZone')));
+    return [{ path, reason: 'FieldValueInvalid', detail: `"${zone}" is not a time zone of the IANA database${hint}.` }];
+  }
+  if (before === undefined || before.zone === zone) return [];
+  // Dates of prices are read in this zone: moving it would move what has begun.
+  const begun = find(PRICE, 'market', name).filter(({ spec }) =>
+    plainDates(spec).some((date) => {
+      const moments = [parseTime(date, before.zone), parseTime(date, zone)].filter((moment) => !isFault(moment));
+      return moments.some((moment) => moment <= now.epochMilliseconds);
+    }),
+  );
+  if (begun.length === 0) return [];
+  const detail =
+    `Prices with dates that have begun (${begun.length}, for example "${begun[0]?.metadata.name}") are read in ${before.zone}; ` +
+    `in ${zone} they would have begun at another moment. The past cannot change.`;
+  return [{ path, reason: 'FieldValueForbidden', detail }];
+}
+
+/** The plain dates in the timeline of a Price, whose kind is declared after this one. */
+function plainDates(priceSpec: unknown): readonly string[] {
+  const { timeline = [] } = priceSpec as { timeline?: readonly { from: string; until?: string }[] };
+  return timeline.flatMap(({ from, until }) => [from, until ?? '']).filter(isPlainDate);
+}
+
+function currencyProblems({ currencies, zone }: MarketSpec): readonly Problem[] {
+  if (!isZone(zone)) return [];
+  const problems: Problem[] = [];
+  for (const [index, { code, from, until }] of currencies.entries()) {
+    const refuse = (field: string, detail: string) =>
+      problems.push({ path: ['spec', 'currencies', index, field], reason: 'FieldValueInvalid', detail });
+    if (!CURRENCIES.has(code)) refuse('code', unknownCurrency(code));
+    const begin = from === undefined ? -OPEN : parseTime(from, zone);
+    const end = until === undefined ? OPEN : parseTime(until, zone);
+    if (isFault(begin)) refuse('from', begin.fault);
+    else if (isFault(end)) refuse('until', end.fault);
+    else if (end <= begin) refuse('until', `${code} ends at ${until}, which is not after it begins at ${from}.`);
+  }
+  return problems;
+}
+
+function channelProblems({ channels = [] }: MarketSpec): readonly Problem[] {
+  const problems: Problem[] = [];
+  for (const [index, { name, exponents = {} }] of channels.entries()) {
+    const path = ['spec', 'channels', index];
+    if (channels.findIndex((channel) => channel.name === name) < index) {
+      problems.push({
+        path: [...path, 'name'],
+        reason: 'FieldValueDuplicate',
+        detail: `Channel "${name}" is listed twice.`,
+      });
+    }
+    for (const code of Object.keys(exponents)) {
+      if (CURRENCIES.has(code)) continue;
+      problems.push({ path: [...path, 'exponents', code], reason: 'FieldValueInvalid', detail: unknownCurrency(code) });
+    }
+  }
+  return problems;
+}
+
+const TAX_PERCENT_MAX = 100n;
+
+function taxProblems({ tax }: MarketSpec): readonly Problem[] {
+  const path = ['spec', 'tax', 'rate'];
+  if (tax.rate === undefined) {
+    if (!tax.inclusive) return [];
+    return [
+      {
+        path,
+        reason: 'FieldValueRequired',
+        detail: 'A tax that prices contain needs a rate, to say how much of a price it is.',
+      },
+    ];
+  }
+  const rate = parseDecimal(tax.rate);
+  if (isFault(rate)) return [{ path, reason: 'FieldValueInvalid', detail: rate.fault }];
+  if (rate.numerator >= 0n && rate.numerator <= TAX_PERCENT_MAX * rate.denominator) return [];
+  return [
+    {
+      path,
+      reason: 'FieldValueInvalid',
+      detail: `${tax.rate} is not a rate between 0 and ${TAX_PERCENT_MAX} percent.`,
+    },
+  ];
+}
+
+function roundingProblems({ rounding, currencies }: MarketSpec): readonly Problem[] {
+  const { increment, endings = [] } = rounding ?? {};
+  const path = ['spec', 'rounding'];
+  const problems: Problem[] = [];
+  if (increment !== undefined && endings.length > 0) {
+    problems.push({
+      path: [...path, 'increment'],
+      reason: 'FieldValueForbidden',
+      detail: `Prices end in ${endings.join(' or ')} already; declare endings or an increment, not both.`,
+    });
+  }
+  for (const { code } of currencies) {
+    const exponent = CURRENCIES.get(code);
+    if (exponent === undefined) continue;
+    const multiple = increment === undefined ? undefined : parseIncrement(increment, exponent);
+    if (multiple !== undefined && isFault(multiple)) {
+      problems.push({
+        path: [...path, 'increment'],
+        reason: 'FieldValueInvalid',
+        detail: `${code}: ${multiple.fault}`,
+      });
+    }
+    for (const [index, text] of endings.entries()) {
+      const ending = parseEnding(text, exponent);
+      if (!isFault(ending)) continue;
+      problems.push({
+        path: [...path, 'endings', index],
+        reason: 'FieldValueInvalid',
+        detail: `${code}: ${ending.fault}`,
+      });
+    }
+  }
+  return problems;
+}
+
+function localeProblems({ locale }: MarketSpec): readonly Problem[] {
+  if (locale === undefined) return [];
+  try {
+    if (Intl.NumberFormat.supportedLocalesOf(locale).length > 0) return [];
+  } catch {
+    // Not even the form of a locale; said below.
+  }
+  const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "de-DE".`;
+  return [{ path: ['spec', 'locale'], reason: 'FieldValueInvalid', detail }];
+}

@@ -1,0 +1,342 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { collide, entitlementFaults, grantInWords, UNLIMITED } from '../rules/entitlement.ts';
+import { isFault } from '../rules/fault.ts';
+import { periodInWords } from '../rules/intervals.ts';
+import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { featureSpec, type FeatureSpec } from './feature.ts';
+import { FEATURE, GROUP, MARKET, VERSION } from './identity.ts';
+import { marketSpec } from './market-spec.ts';
+
+/** The role of a listener who is alone on a plan, or who pays for the others. */
+const DEFAULT_ROLE = 'manager';
+const ROLES_MAX = 10;
+const ENTITLEMENTS_MAX = 1_000;
+const MARKETS_MAX = 500;
+const LIMIT_MAX = 1_000_000_000_000;
+
+const NAME_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
+
+const marketNames = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, description: 'Name of a Market.' }), {
+      minItems: 1,
+      maxItems: MARKETS_MAX,
+      description,
+    }),
+  );
+
+const PlanSpecSchema = Type.Object(
+  {
+    title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
+    group: Type.String({
+      pattern: NAME_PATTERN,
+      maxLength: 63,
+      description: 'Plans of one group replace each other: a listener has at most one of them.',
+    }),
+    rank: Type.Integer({
+      minimum: 0,
+      maximum: 1_000,
+      description: 'Order within the group: a higher rank is a better plan.',
+    }),
+    seats: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'How many people share the plan.' }),
+    ),
+    roles: Type.Optional(
+      Type.Array(Type.String({ pattern: NAME_PATTERN, maxLength: 63, description: 'A role.' }), {
+        minItems: 1,
+        maxItems: ROLES_MAX,
+        default: [DEFAULT_ROLE],
+        description: 'What people on the plan can be; the first is who pays.',
+      }),
+    ),
+    markets: marketNames('Where it is sold; absent: in every market.'),
+    openTo: Type.Optional(
+      Type.Enum(['everyone', 'existing'], {
+        default: 'everyone',
+        description: 'existing: closed for new sign-ups, those who have it keep it.',
+      }),
+    ),
+    entitlements: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            feature: Type.String({ minLength: 1, description: 'The Feature that is given.' }),
+            value: Type.Optional(
+              Type.Unknown({
+                'x-kubernetes-preserve-unknown-fields': true,
+                description: 'The value of a config feature.',
+              }),
+            ),
+            limit: Type.Optional(
+              Type.Unsafe<number | string>({
+                'x-kubernetes-int-or-string': true,
+                description: 'How much of a metered or concurrent feature: a whole number, or "unlimited".',
+              }),
+            ),
+            per: Type.Optional(
+              Type.String({ description: 'How often a metered limit starts anew: P1M, P1D, PT1H (ISO 8601).' }),
+            ),
+            roles: Type.Optional(
+              Type.Array(Type.String({ minLength: 1, description: 'A role of the plan.' }), {
+                minItems: 1,
+                maxItems: ROLES_MAX,
+                description: 'Who gets it; absent: every role.',
+              }),
+            ),
+            markets: marketNames('Where it is given; absent: in every market of the plan.'),
+          },
+          { description: 'A feature that the plan gives, how much of it, to whom and where.' },
+        ),
+        {
+          maxItems: ENTITLEMENTS_MAX,
+          default: [],
+          description:
+            'What the plan gives. Where two speak of one feature, the one that names the market wins, then the one that names the role.',
+        },
+      ),
+    ),
+  },
+  { description: 'A tier that listeners subscribe to, or have for free.' },
+);
+
+type DeclaredPlan = Static<typeof PlanSpecSchema>;
+export type PlanEntitlement = NonNullable<DeclaredPlan['entitlements']>[number];
+
+/** A plan with its defaults in place. */
+export type PlanSpec = DeclaredPlan & Required<Pick<DeclaredPlan, 'seats' | 'roles' | 'openTo' | 'entitlements'>>;
+
+/** The spec of a stored or live Plan, which has passed the schema. */
+export function planSpec(object: { readonly spec?: unknown }): PlanSpec {
+  return withDefaults(object.spec as DeclaredPlan);
+}
+
+function withDefaults(spec: DeclaredPlan): PlanSpec {
+  return { seats: 1, roles: [DEFAULT_ROLE], openTo: 'everyone', entitlements: [], ...spec };
+}
+
+/** True when the plan is sold, or still honoured, in the market. */
+export function soldIn({ markets }: { readonly markets?: readonly string[] }, market: string): boolean {
+  return markets === undefined || markets.includes(market);
+}
+
+export const Plan = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Plan',
+  plural: 'plans',
+  categories: ['products'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A plan is a tier that listeners subscribe to, or have for free: what it gives, to whom and where.',
+  spec: PlanSpecSchema,
+  columns: [
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: (plan) => planSpec(plan).title },
+    {
+      name: 'Group',
+      type: 'string',
+      description: 'Plans of one group replace each other.',
+      value: (plan) => planSpec(plan).group,
+    },
+    { name: 'Rank', type: 'integer', description: 'Order within the group.', value: (plan) => planSpec(plan).rank },
+    { name: 'Seats', type: 'integer', description: 'How many people share it.', value: (plan) => planSpec(plan).seats },
+    { name: 'Open To', type: 'string', description: 'Who may sign up.', value: (plan) => planSpec(plan).openTo },
+    {
+      name: 'Features',
+      type: 'integer',
+      description: 'How many features it gives.',
+      value: (plan) => new Set(planSpec(plan).entitlements.map(({ feature }) => feature)).size,
+    },
+    {
+      name: 'Markets',
+      type: 'string',
+      description: 'Where it is sold.',
+      priority: 1,
+      value: (plan) => planSpec(plan).markets?.join(',') ?? 'all',
+    },
+  ],
+  indexes: { feature: ({ entitlements = [] }) => [...new Set(entitlements.map(({ feature }) => feature))] },
+  refs: ({ markets = [], entitlements = [] }) => [
+    ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
+    ...entitlements.flatMap((entitlement, index) => [
+      { path: ['spec', 'entitlements', index, 'feature'], kind: FEATURE, name: entitlement.feature },
+      ...(entitlement.markets ?? []).map((name, market) => ({
+        path: ['spec', 'entitlements', index, 'markets', market],
+        kind: MARKET,
+        name,
+      })),
+    ]),
+  ],
+  validate: (declared) => {
+    const spec = withDefaults(declared);
+    return [
+      ...twice(spec.roles, ['spec', 'roles']),
+      ...twice(spec.markets ?? [], ['spec', 'markets']),
+      ...entitlementProblems(spec),
+    ];
+  },
+  check: (declared, world) =>
+    withDefaults(declared).entitlements.flatMap((entitlement, index) => {
+      const feature = world.get(FEATURE, entitlement.feature);
+      if (feature === undefined) return [];
+      return entitlementFaults(entitlement, featureSpec(feature)).map(({ field, fault }): Problem => ({
+        path: ['spec', 'entitlements', index, field],
+        reason: 'FieldValueInvalid',
+        detail: fault,
+      }));
+    }),
+  describe: (name, before, after, world) =>
+    describePlan(name, before && withDefaults(before), after && withDefaults(after), world),
+  example: {
+    name: 'family',
+    spec: {
+      title: 'Family',
+      group: 'music',
+      rank: 40,
+      seats: 6,
+      roles: ['manager', 'member', 'child'],
+      openTo: 'everyone',
+      entitlements: [
+        { feature: 'on-demand' },
+        { feature: 'audio-quality', value: 'lossless' },
+        { feature: 'streams', limit: 1 },
+        { feature: 'audiobooks', limit: 900, per: 'P1M', roles: ['manager'] },
+        { feature: 'skips', limit: UNLIMITED },
+      ],
+    },
+  },
+});
+
+function twice(names: readonly string[], path: readonly string[]): readonly Problem[] {
+  return names.flatMap((name, index) =>
+    names.indexOf(name) === index
+      ? []
+      : [{ path: [...path, index], reason: 'FieldValueDuplicate', detail: `"${name}" is listed twice.` } as const],
+  );
+}
+
+function entitlementProblems(spec: PlanSpec): readonly Problem[] {
+  const problems: Problem[] = [];
+  const byFeature = new Map<string, { readonly entitlement: PlanEntitlement; readonly index: number }[]>();
+  for (const [index, entitlement] of spec.entitlements.entries()) {
+    const path = ['spec', 'entitlements', index];
+    const refuse = (more: readonly (string | number)[], detail: string) =>
+      problems.push({ path: [...path, ...more], reason: 'FieldValueInvalid', detail });
+    const { feature, limit, per, roles = [], markets = [] } = entitlement;
+
+    if (typeof limit === 'string' && limit !== UNLIMITED) {
+      refuse(['limit'], `"${limit}" is not a limit; it is a whole number or "${UNLIMITED}".`);
+    } else if (typeof limit === 'number' && !(Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX)) {
+      refuse(
+        ['limit'],
+        `${limit} is not a limit; it is a whole number from 1 to ${LIMIT_MAX}. To give none, leave the feature out.`,
+      );
+    }
+    const period = per === undefined ? '' : periodInWords(per);
+    if (isFault(period)) refuse(['per'], period.fault);
+    for (const [at, role] of roles.entries()) {
+      if (spec.roles.includes(role)) continue;
+      refuse(
+        ['roles', at],
+        `"${role}" is not a role of this plan${didYouMean(nearSpellings(role, spec.roles))}; it has ${spec.roles.join(', ')}.`,
+      );
+    }
+    for (const [at, market] of markets.entries()) {
+      if (!soldIn(spec, market))
+        refuse(['markets', at], `The plan is not sold in "${market}"; spec.markets does not have it.`);
+    }
+
+    const others = byFeature.get(feature) ?? [];
+    const other = others.find((earlier) => collide(earlier.entitlement, entitlement));
+    if (other !== undefined) {
+      refuse(
+        ['feature'],
+        `"${feature}" is given by entitlement ${other.index} to some of the same listeners, just as exactly; ` +
+          'name other roles or markets, or remove one.',
+      );
+    }
+    byFeature.set(feature, [...others, { entitlement, index }]);
+  }
+  return problems;
+}
+
+function describePlan(
+  name: string,
+  before: PlanSpec | undefined,
+  after: PlanSpec | undefined,
+  world: World,
+): readonly string[] {
+  const featureOf = (feature: string): Pick<FeatureSpec, 'title' | 'type'> => {
+    const found = world.get(FEATURE, feature);
+    return found === undefined ? { title: feature, type: 'boolean' } : featureSpec(found);
+  };
+  const marketTitle = (market: string) => {
+    const found = world.get(MARKET, market);
+    return found === undefined ? market : marketSpec(found).title;
+  };
+  const marketsOf = ({ markets }: { readonly markets?: readonly string[] }) =>
+    markets === undefined ? 'every market' : markets.map(marketTitle).join(', ');
+  const grants = ({ entitlements }: PlanSpec) =>
+    new Map(
+      entitlements.map((entitlement): [string, { title: string; words: string }] => {
+        const { feature, roles, markets } = entitlement;
+        const to = roles === undefined ? '' : ` for ${roles.join(', ')}`;
+        const where = markets === undefined ? '' : ` in ${marketsOf({ markets })}`;
+        const { title } = featureOf(feature);
+        return [
+          `${feature}${to}${where}`,
+          { title: title + to + where, words: grantInWords(entitlement, featureOf(feature)) + to + where },
+        ];
+      }),
+    );
+
+  if (after === undefined) return [`Plan ${before?.title ?? name} is removed.`];
+  const { title } = after;
+  if (before === undefined) {
+    const words = [...grants(after).values()].map((grant) => grant.words);
+    const seats = after.seats === 1 ? '' : `, ${after.seats} seats`;
+    return [
+      `New plan ${title} (rank ${after.rank} in ${after.group}${seats}) in ${marketsOf(after)}.`,
+      ...(words.length === 0 ? [] : [`${title} gives: ${words.join('; ')}.`]),
+    ];
+  }
+
+  const sentences: string[] = [];
+  if (before.title !== title) sentences.push(`Plan ${before.title} is now called ${title}.`);
+  if (before.openTo !== after.openTo) {
+    sentences.push(
+      after.openTo === 'existing'
+        ? `${title} is closed for new sign-ups; those who have it keep it.`
+        : `${title} is open for new sign-ups again.`,
+    );
+  }
+  if (marketsOf(before) !== marketsOf(after)) {
+    const gained = after.markets?.filter((market) => !soldIn(before, market)) ?? [];
+    const lost = before.markets?.filter((market) => !soldIn(after, market)) ?? [];
+    if (before.markets === undefined || after.markets === undefined) {
+      sentences.push(`${title} is sold in ${marketsOf(after)} instead of ${marketsOf(before)}.`);
+    } else {
+      if (gained.length > 0) sentences.push(`${title} is now sold in ${marketsOf({ markets: gained })}.`);
+      if (lost.length > 0) sentences.push(`${title} is no longer sold in ${marketsOf({ markets: lost })}.`);
+    }
+  }
+  if (before.seats !== after.seats) sentences.push(`${title}: ${before.seats} → ${after.seats} seats.`);
+  if (before.rank !== after.rank) sentences.push(`${title}: rank ${before.rank} → ${after.rank}.`);
+  if (before.group !== after.group) sentences.push(`${title} moves from the group ${before.group} to ${after.group}.`);
+  if (before.roles.join(', ') !== after.roles.join(', ')) {
+    sentences.push(`${title}: roles ${before.roles.join(', ')} → ${after.roles.join(', ')}.`);
+  }
+  const had = grants(before);
+  const has = grants(after);
+  for (const [key, grant] of has) {
+    const old = had.get(key);
+    if (old === undefined) sentences.push(`${title} now gives ${grant.words}.`);
+    else if (old.words !== grant.words) sentences.push(`${title}: ${old.words} → ${grant.words}.`);
+  }
+  for (const [key, grant] of had) {
+    if (!has.has(key)) sentences.push(`${title} no longer gives ${grant.title}.`);
+  }
+  return sentences;
+}

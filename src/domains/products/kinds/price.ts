@@ -1,0 +1,302 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { isFault } from '../rules/fault.ts';
+import { intervalInWords, parseInterval } from '../rules/intervals.ts';
+import {
+  inWords,
+  overlapProblems,
+  pastProblems,
+  readTimeline,
+  type PriceWindow,
+  type TimelineReading,
+} from '../rules/price-timeline.ts';
+import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { OPEN } from '../rules/times.ts';
+import { describeNewTimeline, describeTimeline } from './describe-price.ts';
+import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';
+import { DEFAULT_CHANNEL, exponentOn, legalCurrencies, marketSpec, type MarketSpec } from './market-spec.ts';
+import { planSpec, soldIn } from './plan.ts';
+
+/** With this annotation set to "true" a Price that has begun may be deleted with its history. */
+export const DISCARD_HISTORY = 'products.backline.dev/discard-history';
+
+const ENTRIES_MAX = 500;
+/** Dates are read in it while the market is not there yet; the check before going live reads them in the market's. */
+const ZONE_WITHOUT_MARKET = 'UTC';
+
+const PriceSpecSchema = Type.Object(
+  {
+    plan: Type.String({ minLength: 1, description: 'The Plan that is sold.' }),
+    market: Type.String({ minLength: 1, description: 'The Market it is sold in.' }),
+    interval: Type.String({ description: 'What one payment covers: P1M (monthly), P1Y (yearly), P1W (weekly).' }),
+    channel: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 40, default: DEFAULT_CHANNEL, description: 'A channel of the market.' }),
+    ),
+    timeline: Type.Array(
+      Type.Object(
+        {
+          from: Type.String({
+            description:
+              'When it begins: an instant (RFC 3339), or a date, which means its first moment in the zone of the market.',
+          }),
+          until: Type.Optional(
+            Type.String({ description: 'When it ends (not included); absent: where the next entry begins, or never.' }),
+          ),
+          amount: Type.String({ description: 'A decimal number, like "12.99".' }),
+          currency: Type.String({ description: 'ISO 4217 code; legal in the market for the whole time.' }),
+        },
+        { description: 'A price and its time.' },
+      ),
+      {
+        minItems: 1,
+        maxItems: ENTRIES_MAX,
+        description:
+          'Prices over time, the earliest first. What has begun cannot change; outside every entry the plan is not sold.',
+      },
+    ),
+  },
+  { description: 'What a plan costs in a market, over time.' },
+);
+
+type DeclaredPrice = Static<typeof PriceSpecSchema>;
+/** A price with its defaults in place. */
+export type PriceSpec = DeclaredPrice & { readonly channel: string };
+
+/** The spec of a stored or live Price, which has passed the schema. */
+export function priceSpec(object: { readonly spec?: unknown }): PriceSpec {
+  return withDefaults(object.spec as DeclaredPrice);
+}
+
+function withDefaults(spec: DeclaredPrice): PriceSpec {
+  return { channel: DEFAULT_CHANNEL, ...spec };
+}
+
+/** Prices with one key are one price over time. */
+export function priceKey({ plan, market, interval, channel = DEFAULT_CHANNEL }: DeclaredPrice): string {
+  return `${market}/${plan}/${channel}/${interval}`;
+}
+
+/** How the timeline of a price is to be read: in its market's zone, with its channel's decimals. */
+export function readingOf({ channel }: PriceSpec, market: MarketSpec | undefined): TimelineReading {
+  return {
+    zone: market?.zone ?? ZONE_WITHOUT_MARKET,
+    exponentOf: (currency) => exponentOn(market, channel, currency),
+  };
+}
+
+export const Price = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Price',
+  plural: 'prices',
+  categories: ['products'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A price says what a plan costs in a market over time, for one interval and channel.',
+  spec: PriceSpecSchema,
+  columns: [
+    { name: 'Plan', type: 'string', description: 'The plan that is sold.', value: (price) => priceSpec(price).plan },
+    { name: 'Market', type: 'string', description: 'Where it is sold.', value: (price) => priceSpec(price).market },
+    {
+      name: 'Interval',
+      type: 'string',
+      description: 'What one payment covers.',
+      value: (price) => priceSpec(price).interval,
+    },
+    { name: 'Channel', type: 'string', description: 'The way to buy.', value: (price) => priceSpec(price).channel },
+    {
+      name: 'Now',
+      type: 'string',
+      description: 'The price in force, dates read in UTC.',
+      value: (price, now) => {
+        const spec = priceSpec(price);
+        const { windows } = readTimeline(spec.timeline, readingOf(spec, undefined));
+        const current = windows.find(
+          ({ from, until }) => from <= now.epochMilliseconds && now.epochMilliseconds < until,
+        );
+        return current === undefined ? undefined : `${current.money.currency} ${spec.timeline[current.index]?.amount}`;
+      },
+    },
+    {
+      name: 'Entries',
+      type: 'integer',
+      description: 'Prices over time, past and future.',
+      priority: 1,
+      value: (price) => priceSpec(price).timeline.length,
+    },
+  ],
+  indexes: {
+    key: (spec) => [priceKey(spec)],
+    market: ({ market }) => [market],
+    plan: ({ plan }) => [plan],
+  },
+  refs: ({ plan, market }) => [
+    { path: ['spec', 'plan'], kind: PLAN, name: plan },
+    { path: ['spec', 'market'], kind: MARKET, name: market },
+  ],
+  validate: (declared, { now, find, name, before }) => {
+    const spec = withDefaults(declared);
+    const interval = parseInterval(spec.interval);
+    if (isFault(interval)) return [{ path: ['spec', 'interval'], reason: 'FieldValueInvalid', detail: interval.fault }];
+
+    const marketOf = (market: string) => {
+      const found = find(MARKET, 'name', market)[0];
+      return found === undefined ? undefined : marketSpec(found);
+    };
+    const reading = readingOf(spec, marketOf(spec.market));
+    const { windows, problems } = readTimeline(spec.timeline, reading);
+    if (problems.length > 0) return problems;
+
+    const past =
+      before === undefined ? [] : pastOf(withDefaults(before), spec, windows, marketOf, now.epochMilliseconds);
+    const others = find(PRICE, 'key', priceKey(spec)).filter((other) => other.metadata.name !== name);
+    return [
+      ...past,
+      ...others.flatMap((other) =>
+        overlapProblems(windows, {
+          name: other.metadata.name,
+          windows: readTimeline(priceSpec(other).timeline, reading).windows,
+        }),
+      ),
+    ];
+  },
+  validateDelete: (declared, { now, find, annotations }) => {
+    if (annotations[DISCARD_HISTORY] === 'true') return [];
+    const spec = withDefaults(declared);
+    const market = find(MARKET, 'name', spec.market)[0];
+    const { windows } = readTimeline(spec.timeline, readingOf(spec, market && marketSpec(market)));
+    const begun = windows.find(({ from }) => from <= now.epochMilliseconds);
+    if (begun === undefined) return [];
+    const detail =
+      `${inWords(begun)} has begun, and the past is kept. To stop selling, give the last entry an until; ` +
+      `to delete the history too, set the annotation ${DISCARD_HISTORY} to "true".`;
+    return [{ path: ['spec', 'timeline', begun.index], reason: 'FieldValueForbidden', detail }];
+  },
+  check: (declared, world, name) => {
+    const spec = withDefaults(declared);
+    const market = world.get(MARKET, spec.market);
+    const plan = world.get(PLAN, spec.plan);
+    // References that lead nowhere are told by the kernel.
+    if (market === undefined || plan === undefined) return [];
+    const reading = readingOf(spec, marketSpec(market));
+    const { windows, problems } = readTimeline(spec.timeline, reading);
+    if (problems.length > 0) return problems;
+    return [
+      ...channelProblems(spec, marketSpec(market)),
+      ...soldProblems(spec, windows, planSpec(plan)),
+      ...currencyProblems(windows, marketSpec(market)),
+      ...world
+        .find(PRICE, 'key', priceKey(spec))
+        .filter((other) => other.name !== name)
+        .flatMap((other) =>
+          overlapProblems(windows, {
+            name: other.name,
+            windows: readTimeline(priceSpec(other).timeline, reading).windows,
+          }),
+        ),
+    ];
+  },
+  describe: (name, declaredBefore, declaredAfter, world, now) => {
+    const before = declaredBefore && withDefaults(declaredBefore);
+    const after = declaredAfter && withDefaults(declaredAfter);
+    const spec = after ?? before;
+    if (spec === undefined) return [];
+    const windowsOf = (price: PriceSpec | undefined) =>
+      price === undefined ? [] : readTimeline(price.timeline, readingOf(price, marketIn(world, price.market))).windows;
+    const zone = marketIn(world, spec.market)?.zone ?? ZONE_WITHOUT_MARKET;
+    const label = labelOf(spec, world);
+    const moment = now.epochMilliseconds;
+    if (after === undefined) return [`${label}: the price "${name}" is removed, with its history.`];
+    if (before === undefined) return describeNewTimeline(label, windowsOf(after), zone, moment);
+    if (priceKey(before) === priceKey(after))
+      return describeTimeline(label, windowsOf(before), windowsOf(after), zone, moment);
+    return [
+      `${labelOf(before, world)}: the price "${name}" moves to ${label}.`,
+      ...describeNewTimeline(label, windowsOf(after), zone, moment),
+    ];
+  },
+  example: {
+    name: 'premium-de-monthly',
+    spec: {
+      plan: 'premium',
+      market: 'de',
+      interval: 'P1M',
+      channel: 'web',
+      timeline: [
+        { from: '2025-01-01', amount: '12.99', currency: 'EUR' },
+        { from: '2026-12-01', amount: '13.99', currency: 'EUR' },
+      ],
+    },
+  },
+});
+
+function marketIn(world: World, name: string): MarketSpec | undefined {
+  const market = world.get(MARKET, name);
+  return market === undefined ? undefined : marketSpec(market);
+}
+
+function labelOf(spec: PriceSpec, world: World): string {
+  const plan = world.get(PLAN, spec.plan);
+  const planTitle = plan === undefined ? spec.plan : planSpec(plan).title;
+  const marketTitle = marketIn(world, spec.market)?.title ?? spec.market;
+  return `${planTitle} in ${marketTitle} (${spec.channel}, ${intervalInWords(spec.interval)})`;
+}
+
+const IDENTITY = ['plan', 'market', 'interval', 'channel'] as const;
+
+function pastOf(
+  before: PriceSpec,
+  after: PriceSpec,
+  windows: readonly PriceWindow[],
+  marketOf: (name: string) => MarketSpec | undefined,
+  now: number,
+): readonly Problem[] {
+  const past = readTimeline(before.timeline, readingOf(before, marketOf(before.market))).windows;
+  const begun = past.find(({ from }) => from <= now);
+  const moved = IDENTITY.filter((field) => before[field] !== after[field]);
+  if (begun === undefined) return [];
+  if (moved.length === 0) return pastProblems(past, windows, now);
+  return moved.map((field) => ({
+    path: ['spec', field],
+    reason: 'FieldValueForbidden',
+    detail: `${inWords(begun)} has begun for the ${field} "${before[field]}"; create another Price for "${after[field]}".`,
+  }));
+}
+
+function channelProblems({ channel }: PriceSpec, market: MarketSpec): readonly Problem[] {
+  const names = (market.channels ?? [{ name: DEFAULT_CHANNEL }]).map(({ name }) => name);
+  if (names.includes(channel)) return [];
+  const detail = `"${channel}" is not a channel of ${market.title}${didYouMean(nearSpellings(channel, names))}; it has ${names.join(', ')}.`;
+  return [{ path: ['spec', 'channel'], reason: 'FieldValueNotFound', detail }];
+}
+
+/** History of a plan that was sold here once may stay; what has no end may not. */
+function soldProblems(
+  { market }: PriceSpec,
+  windows: readonly PriceWindow[],
+  plan: { readonly title: string; readonly markets?: readonly string[] },
+): readonly Problem[] {
+  const open = windows.find(({ until }) => until === OPEN);
+  if (soldIn(plan, market) || open === undefined) return [];
+  const detail = `${plan.title} is not sold in "${market}", but ${inWords(open)} has no end. Add the market to the plan, or give the entry an until.`;
+  return [{ path: ['spec', 'timeline', open.index], reason: 'FieldValueInvalid', detail }];
+}
+
+function currencyProblems(windows: readonly PriceWindow[], market: MarketSpec): readonly Problem[] {
+  const legal = legalCurrencies(market);
+  return windows.flatMap((window): readonly Problem[] => {
+    const { money, from, until, index } = window;
+    const periods = legal.filter(({ code }) => code === money.currency).toSorted((a, b) => a.from - b.from);
+    let covered = from;
+    for (const period of periods) if (period.from <= covered && covered < period.until) covered = period.until;
+    if (covered >= until && covered > from) return [];
+    const declared = market.currencies
+      .filter(({ code }) => code === money.currency)
+      .map((period) => `from ${period.from ?? 'ever'} until ${period.until ?? 'for ever'}`);
+    const known = declared.length === 0 ? 'not at all' : declared.join(' and ');
+    const detail = `${inWords(window)}: ${money.currency} is legal in ${market.title} ${known}, not for the whole of that time.`;
+    return [{ path: ['spec', 'timeline', index, 'currency'], reason: 'FieldValueInvalid', detail }];
+  });
+}

@@ -1,0 +1,95 @@
+import { isFault } from './fault.ts';
+import { periodInWords } from './intervals.ts';
+import { valueFault, type ValueSchema } from './value-schema.ts';
+
+/** A feature as far as granting it goes. */
+export interface GrantedFeature {
+  readonly title: string;
+  readonly type: 'boolean' | 'config' | 'metered' | 'concurrent';
+  readonly unit?: string;
+  readonly valueSchema?: ValueSchema;
+}
+
+/** What a plan gives of a feature, and to whom. */
+export interface Entitlement {
+  readonly feature: string;
+  readonly value?: unknown;
+  readonly limit?: number | string;
+  readonly per?: string;
+  readonly roles?: readonly string[];
+  readonly markets?: readonly string[];
+}
+
+/** A limit that is a word: there is none. */
+export const UNLIMITED = 'unlimited';
+
+/** What is wrong in an entitlement of this feature, by field. */
+export function entitlementFaults(
+  { value, limit, per }: Entitlement,
+  feature: GrantedFeature,
+): readonly { readonly field: 'value' | 'limit' | 'per'; readonly fault: string }[] {
+  const faults: { field: 'value' | 'limit' | 'per'; fault: string }[] = [];
+  const isA = `${feature.title} is a ${feature.type} feature`;
+  const counted = feature.type === 'metered' || feature.type === 'concurrent';
+  if (feature.type === 'config') {
+    const fault = value === undefined ? 'is missing' : feature.valueSchema && valueFault(feature.valueSchema, value);
+    if (fault !== undefined) faults.push({ field: 'value', fault: `${isA}; the value ${shown(value)}${fault}.` });
+  } else if (value !== undefined) faults.push({ field: 'value', fault: `${isA}; only a config feature has a value.` });
+
+  if (counted && limit === undefined) {
+    faults.push({ field: 'limit', fault: `${isA}; it needs a limit, a whole number or "${UNLIMITED}".` });
+  } else if (!counted && limit !== undefined) {
+    faults.push({ field: 'limit', fault: `${isA}; only metered and concurrent features have a limit.` });
+  }
+
+  if (feature.type === 'metered' && typeof limit === 'number' && per === undefined) {
+    faults.push({ field: 'per', fault: `${isA}; its limit needs a period, like P1M for ${limit} a month.` });
+  } else if (feature.type !== 'metered' && per !== undefined) {
+    faults.push({ field: 'per', fault: `${isA}; only a metered feature has a period.` });
+  }
+  return faults;
+}
+
+function shown(value: unknown): string {
+  return value === undefined ? '' : `${JSON.stringify(value)} `;
+}
+
+/** What is given, for people: `Offline downloads`, `Audio quality: "high"`, `Audiobooks: 900 minutes a month`. */
+export function grantInWords({ value, limit, per }: Entitlement, { title, type, unit }: GrantedFeature): string {
+  switch (type) {
+    case 'boolean':
+      return title;
+    case 'config':
+      return `${title}: ${typeof value === 'string' ? value : JSON.stringify(value)}`;
+    case 'metered': {
+      if (limit === UNLIMITED) return `${title}: unlimited`;
+      const period = per === undefined ? '' : periodInWords(per);
+      return `${title}: ${limit} ${unit ?? 'units'}${isFault(period) || period === '' ? '' : ` ${period}`}`;
+    }
+    case 'concurrent':
+      return limit === UNLIMITED ? `${title}: unlimited` : `${title}: ${limit} at once`;
+    default:
+      return type satisfies never;
+  }
+}
+
+/**
+ * How exactly an entitlement is meant for a role in a market; `undefined` when it is not. One that names the market
+ * wins over one that does not, then one that names the role. Equally exact ones for the same listener are refused.
+ */
+export function exactness({ roles, markets }: Entitlement, role: string, market: string): number | undefined {
+  if (roles !== undefined && !roles.includes(role)) return undefined;
+  if (markets !== undefined && !markets.includes(market)) return undefined;
+  return (markets === undefined ? 0 : 2) + (roles === undefined ? 0 : 1);
+}
+
+/** True when two entitlements of one feature are equally exact and some listener would get both. */
+export function collide(a: Entitlement, b: Entitlement): boolean {
+  return meet(a.roles, b.roles) && meet(a.markets, b.markets);
+}
+
+/** Both name some same thing, or neither names any: only then are they equally exact and in each other's way. */
+function meet(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.some((name) => b.includes(name));
+}
