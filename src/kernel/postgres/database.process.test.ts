@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { startDatabase } from '#tests/support/database.ts';
+import { bigintArray, textArray } from './arrays.ts';
+import { isConnectionLost, openDatabase } from './database.ts';
+
+test('arrays arrive as they were sent, quotes, newlines and any script included', async () => {
+  await using db = await startDatabase();
+  const text = fc.string({ unit: 'grapheme' }).filter((value) => !value.includes('\0'));
+  const numbers = fc.maxSafeInteger();
+  await fc.assert(
+    fc.asyncProperty(fc.array(text), fc.array(numbers), async (texts, integers) => {
+      const [row] = await db.database.query<{ texts: string[]; integers: string[] }>({
+        text: 'select $1::text[] as texts, $2::bigint[] as integers',
+        values: [textArray(texts), bigintArray(integers)],
+      });
+      assert.deepEqual(row?.texts, texts);
+      assert.deepEqual(row?.integers.map(Number), integers);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a bigint is a number, and one that a number cannot hold is an error instead of a rounded value', async () => {
+  await using db = await startDatabase();
+  assert.deepEqual(await db.database.query('select 9007199254740991::bigint as n'), [{ n: 9007199254740991 }]);
+  await assert.rejects(db.database.query('select 9007199254740993::bigint as n'), RangeError);
+});
+
+test('a time with zone is an instant', async () => {
+  await using db = await startDatabase();
+  const [row] = await db.database.query<{ at: Temporal.Instant }>({
+    text: 'select $1::timestamptz as at',
+    values: ['2026-03-29T03:30:00.123456+02:00'],
+  });
+  assert.equal(row?.at.toString(), '2026-03-29T01:30:00.123456Z');
+});
+
+test('a transaction keeps all or nothing', async () => {
+  await using db = await startDatabase();
+  await db.database.query('create table t (id integer)');
+  const failing = db.database.transaction(async ({ query }) => {
+    await query('insert into t values (1)');
+    await query('select 1 / 0');
+  });
+  await assert.rejects(failing, /division by zero/);
+  await db.database.transaction(({ query }) => query('insert into t values (2)'));
+  assert.deepEqual(await db.database.query('select id from t'), [{ id: 2 }]);
+});
+
+test('a lost connection is told from an answer, and the pool goes on without it', async () => {
+  await using db = await startDatabase();
+  const connection = await db.database.connect();
+  const answer = await connection.query('select 1 / 0').catch((error: unknown) => error);
+  assert.equal(isConnectionLost(answer), false);
+  assert.equal(connection.isLost(), false);
+
+  const waiting = connection.query('select pg_sleep(60)').catch((error: unknown) => error);
+  await db.database.query(`select pg_terminate_backend(${connection.backendPid})`);
+  assert.equal(isConnectionLost(await waiting), true);
+  await connection.lost;
+  assert.equal(connection.isLost(), true);
+  assert.equal(isConnectionLost(await connection.query('select 1').catch((error: unknown) => error)), true);
+
+  const nowhere = openDatabase('postgresql:///postgres?host=/nonexistent&user=nobody');
+  assert.equal(isConnectionLost(await nowhere.query('select 1').catch((error: unknown) => error)), true);
+  await nowhere.close();
+});

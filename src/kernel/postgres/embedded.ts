@@ -1,0 +1,230 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { chown, mkdir, open, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { type Account, canEnter, serverAccount } from './account.ts';
+import { type Binaries, findBinaries } from './binaries.ts';
+import { findHome } from './home.ts';
+import { takeOwnerLock } from './owner-lock.ts';
+import { clearOrphan, readPostmaster, stopServer } from './postmaster.ts';
+
+export interface EmbeddedPostgres {
+  /** A connection string for us and for `psql`: over a socket that only our own user can open. */
+  readonly url: string;
+  readonly pid: number;
+  /** Where the data, the log and the lock are; not always the directory asked for (see `findHome`). */
+  readonly home: string;
+  /** Resolves with a sentence if the server ends before `close` was called; otherwise never. */
+  readonly died: Promise<string>;
+  /** Stops the server in order and gives up the directory. */
+  readonly close: () => Promise<void>;
+}
+
+const READY_POLL_MS = 20;
+/** Recovery after a crash replays at most a few checkpoints of work; beyond this something is wrong. */
+const START_SECONDS_MAX = 300;
+/** Processes of a killed server leave its memory within moments; each try takes about 100 ms. */
+const START_TRIES_MAX = 30;
+const SUPERUSER = 'backline';
+/** Of the systems we run on, macOS allows the least for the path of a socket, its final NUL included. */
+const SOCKET_PATH_BYTES_MAX = 103;
+
+/**
+ * Starts a PostgreSQL of our own on a directory, which is initialised at the first start. One process owns the
+ * directory at a time: a second one is refused with the pid of the first. Whatever an earlier owner left behind when
+ * it was killed (its server, stale files) is cleared first.
+ */
+export async function startEmbeddedPostgres(options: {
+  readonly dataDirectory: string;
+  readonly log?: Log;
+}): Promise<EmbeddedPostgres> {
+  const home = await findHome(options.dataDirectory);
+  const lock = takeOwnerLock(join(home, 'lock'));
+  if ('heldBy' in lock) {
+    const holder = lock.heldBy === undefined ? 'another process' : `the process ${lock.heldBy}`;
+    throw new Refusal('postgres/in-use', 'Conflict', `The data in ${home} is in use by ${holder}.`, {
+      remedy: 'Stop that process, or choose another data directory.',
+    });
+  }
+  try {
+    const data = join(home, 'data');
+    const account = serverAccount(existsSync(data) ? data : undefined);
+    const binaries = await findBinaries(account);
+    if (existsSync(data)) checkData(data, binaries);
+    else await initialise(home, data, binaries, account);
+    await clearOrphan(data, options.log);
+    const sockets = await prepareSocketDirectory(home, account);
+    const server = await startServer({ binaries, data, home, sockets, account });
+
+    let closing = false;
+    const died = new Promise<string>((tell) => {
+      server.once('exit', () => {
+        if (!closing) tell(`PostgreSQL ${ending(server)}. Its log is ${logFile(home)}.`);
+      });
+    });
+    const pid = server.pid ?? 0;
+    const close = async (): Promise<void> => {
+      closing = true;
+      await stopServer(pid, () => server.exitCode === null && server.signalCode === null);
+      await rm(sockets, { recursive: true, force: true });
+      lock.release();
+    };
+    return { url: `postgresql:///postgres?host=${sockets}&user=${SUPERUSER}`, pid, home, died, close };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Creates the data directory, whole or not at all. */
+async function initialise(home: string, data: string, binaries: Binaries, account: Account | undefined): Promise<void> {
+  const draft = join(home, 'data.draft');
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { mode: 0o700 });
+  if (account !== undefined) await chown(draft, account.uid, account.gid);
+  const initdb = spawn(
+    binaries.initdb,
+    // Text compares by code units, as it does in our own memory.
+    ['-D', draft, '-U', SUPERUSER, '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'].concat(
+      // Only our own user can enter the socket's directory, and there is no other way in.
+      ['--locale=C', '--auth=trust', '--no-instructions'],
+    ),
+    { ...account, cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] },
+  );
+  let said = '';
+  initdb.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  await once(initdb, 'close');
+  if (initdb.exitCode !== 0) {
+    throw new Refusal(
+      'postgres/not-initialised',
+      'ServiceUnavailable',
+      `The data directory ${data} could not be made: initdb ${ending(initdb)}: ${said.trim()}`,
+    );
+  }
+  await rename(draft, data);
+  const parent = await open(home);
+  await parent.sync();
+  await parent.close();
+}
+
+function checkData(data: string, binaries: Binaries): void {
+  const { uid } = statSync(data);
+  const ourUid = process.getuid?.();
+  if (ourUid !== 0 && uid !== ourUid) {
+    throw new Refusal('postgres/not-ours', 'Forbidden', `${data} belongs to the user with uid ${uid}, not to ours.`, {
+      remedy: 'Start as the user who made it, or choose another data directory.',
+    });
+  }
+  const major = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+  if (major === String(binaries.major)) return;
+  throw new Refusal(
+    'postgres/other-major',
+    'Conflict',
+    `${data} was written by PostgreSQL ${major}, and this program comes with PostgreSQL ${binaries.major}.`,
+    {
+      remedy:
+        'Start the version of Backline that wrote it, save the data with pg_dump, and load it into a new directory.',
+    },
+  );
+}
+
+/** A short path that only the server's user can enter. */
+async function prepareSocketDirectory(home: string, account: Account | undefined): Promise<string> {
+  const name = `backline-${createHash('sha256').update(home).digest('hex').slice(0, 12)}`;
+  const parent = [tmpdir(), '/tmp'].find(
+    (path) => Buffer.byteLength(join(path, name, '.s.PGSQL.5432')) < SOCKET_PATH_BYTES_MAX && canEnter(account, path),
+  );
+  const directory = join(parent ?? '/tmp', name);
+  try {
+    // What a killed server left here has no owner any more: we hold the lock.
+    await rm(directory, { recursive: true, force: true });
+    await mkdir(directory, { mode: 0o700 });
+  } catch (error) {
+    throw new Refusal(
+      'postgres/no-socket-directory',
+      'ServiceUnavailable',
+      `${directory}, where the server's socket goes, cannot be made: ${error instanceof Error ? error.message : error}.`,
+      { remedy: 'Remove it if it belongs to somebody else, or set TMPDIR to a directory of your own.' },
+    );
+  }
+  if (account !== undefined) await chown(directory, account.uid, account.gid);
+  return directory;
+}
+
+interface Start {
+  readonly binaries: Binaries;
+  readonly data: string;
+  readonly home: string;
+  readonly sockets: string;
+  readonly account: Account | undefined;
+}
+
+/** Starts the server and waits until it takes connections. */
+async function startServer(start: Start): Promise<ChildProcess> {
+  const log = logFile(start.home);
+  for (let tries = 1; ; tries++) {
+    if (existsSync(log)) await rename(log, `${log}.previous`);
+    const server = await spawnServer(start, log);
+    if (await becomesReady(server, start.data)) return server;
+    const said = readFileSync(log, 'utf8');
+    if (said.includes('pre-existing shared memory block') && tries < START_TRIES_MAX) {
+      await sleep(100);
+      continue;
+    }
+    const reason = /^.*(?:FATAL|PANIC):\s*(.*)$/m.exec(said)?.[1] ?? said.trim().split('\n').at(-1);
+    throw new Refusal('postgres/did-not-start', 'ServiceUnavailable', `PostgreSQL ${ending(server)}: ${reason}.`, {
+      remedy: `See ${log}.`,
+    });
+  }
+}
+
+async function spawnServer({ binaries, data, sockets, account }: Start, log: string): Promise<ChildProcess> {
+  const settings = {
+    listen_addresses: '',
+    unix_socket_directories: sockets,
+    unix_socket_permissions: '0700',
+    fsync: 'on',
+    synchronous_commit: 'on',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
+    log_checkpoints: 'off',
+  };
+  const logHandle = await open(log, 'w', 0o600);
+  const server = spawn(
+    binaries.postgres,
+    ['-D', data, ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])],
+    // A session of its own: Ctrl-C in a terminal is for us, who stop the server when we are done with it.
+    { ...account, cwd: '/', env: {}, detached: true, stdio: ['ignore', logHandle.fd, logHandle.fd] },
+  );
+  server.on('error', () => {});
+  await logHandle.close();
+  return server;
+}
+
+/** False when the server ended instead. */
+async function becomesReady(server: ChildProcess, data: string): Promise<boolean> {
+  for (let waited = 0; waited < START_SECONDS_MAX * 1000; waited += READY_POLL_MS) {
+    if (server.pid === undefined || server.exitCode !== null || server.signalCode !== null) return false;
+    const postmaster = readPostmaster(data);
+    if (postmaster?.pid === server.pid && postmaster.ready) return true;
+    await sleep(READY_POLL_MS);
+  }
+  server.kill('SIGQUIT');
+  await once(server, 'exit');
+  return false;
+}
+
+function ending(child: ChildProcess): string {
+  if (child.pid === undefined) return 'could not be run';
+  return child.signalCode === null ? `ended with exit code ${child.exitCode}` : `was ended by ${child.signalCode}`;
+}
+
+function logFile(home: string): string {
+  return join(home, 'postgres.log');
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Refusal } from '#kernel/base/failures.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { type Migration, MIGRATIONS, migrate } from './migrations.ts';
+
+function step(number: number, needs: number, sql: string): Migration {
+  return { number, name: `step ${number}`, needs, sql };
+}
+
+const base = MIGRATIONS.length;
+
+test('migrations are numbered in order and never ask for more than themselves', () => {
+  for (const [index, migration] of MIGRATIONS.entries()) {
+    assert.equal(migration.number, index + 1);
+    assert.ok(migration.needs <= migration.number);
+  }
+});
+
+test('several processes may migrate at once: every step happens once', async () => {
+  await using db = await startDatabase();
+  const migrations = [
+    ...MIGRATIONS,
+    step(base + 1, base, 'create table backline.a (id integer); insert into backline.a values (1)'),
+    step(base + 2, base, 'insert into backline.a values (2)'),
+  ];
+  await Promise.all([1, 2, 3, 4].map(() => migrate(db.database, migrations)));
+  assert.deepEqual(await db.database.query('select id from backline.a order by id'), [{ id: 1 }, { id: 2 }]);
+});
+
+test('a step that fails leaves nothing of itself, and everything before it', async () => {
+  await using db = await startDatabase();
+  const good = step(base + 1, base, 'create table backline.a (id integer)');
+  const bad = step(base + 2, base, 'create table backline.b (id integer); select 1 / 0');
+  await assert.rejects(migrate(db.database, [...MIGRATIONS, good, bad]), /division by zero/);
+  const tables = await db.database.query(
+    `select tablename from pg_tables where schemaname = 'backline' and tablename in ('a', 'b')`,
+  );
+  assert.deepEqual(tables, [{ tablename: 'a' }]);
+  await migrate(db.database, [...MIGRATIONS, good, step(base + 2, base, 'create table backline.b (id integer)')]);
+});
+
+test('a schema that a newer program made is refused only when it needs the newer program', async () => {
+  await using db = await startDatabase();
+  const addition = step(base + 1, base, 'create table backline.a (id integer)');
+  await migrate(db.database, [...MIGRATIONS, addition]);
+  await migrate(db.database);
+  await migrate(db.database, [...MIGRATIONS, addition, step(base + 2, base + 2, 'drop table backline.a')]);
+  await assert.rejects(migrate(db.database), (error) => {
+    assert.ok(error instanceof Refusal);
+    assert.equal(error.code, 'postgres/schema-too-new');
+    assert.match(error.message, new RegExp(`has schema ${base + 2}, which needs .* knows ${base}\\.`));
+    return true;
+  });
+});

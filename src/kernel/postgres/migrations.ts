@@ -1,0 +1,65 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Database } from './database.ts';
+import { ADVISORY_LOCKS } from './locks.ts';
+import { resourceStore } from './migrations/0001-resource-store.ts';
+
+/** One step of the schema. Never altered after it was released: a database has either none of it or all of it. */
+export interface Migration {
+  readonly number: number;
+  readonly name: string;
+  /**
+   * The lowest schema number that a program must know to work on a database with this step. A step that only adds
+   * names the number before it, so that processes of the previous version go on during an upgrade.
+   */
+  readonly needs: number;
+  readonly sql: string;
+}
+
+/** In order, numbered from 1 without gaps. */
+export const MIGRATIONS: readonly Migration[] = [resourceStore];
+
+/**
+ * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer
+ * version of the program has changed beyond what this one understands.
+ */
+export async function migrate(database: Database, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+  const known = migrations.length;
+  await database.transaction(async ({ query }) => {
+    await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
+    await query('create schema if not exists backline');
+    await query(`
+      create table if not exists backline.migrations (
+        number integer primary key,
+        name text not null,
+        needs integer not null,
+        at timestamptz not null default now()
+      )`);
+  });
+  for (;;) {
+    const done = await database.transaction(async ({ query }) => {
+      await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
+      const [state] = await query<{ applied: number; needs: number }>(
+        'select coalesce(max(number), 0) as applied, coalesce(max(needs), 0) as needs from backline.migrations',
+      );
+      const { applied, needs } = state ?? { applied: 0, needs: 0 };
+      if (needs > known) {
+        throw new Refusal(
+          'postgres/schema-too-new',
+          'Conflict',
+          `The database has schema ${applied}, which needs a program that knows at least schema ${needs}; ` +
+            `this one knows ${known}.`,
+          { remedy: 'Start the newer version of Backline, or restore a backup from before the upgrade.' },
+        );
+      }
+      const next = migrations[applied];
+      if (next === undefined) return true;
+      await query(next.sql);
+      await query({
+        text: 'insert into backline.migrations (number, name, needs) values ($1, $2, $3)',
+        values: [next.number, next.name, next.needs],
+      });
+      return false;
+    });
+    if (done) return;
+  }
+}

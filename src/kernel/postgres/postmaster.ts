@@ -1,0 +1,93 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+
+/** How long a server may take to end after a signal before the next, harder one: flushing its memory to a slow disk. */
+const STOP_SECONDS_MAX = 30;
+const POLL_MS = 20;
+
+/** What a running server says of itself in its data directory, in `postmaster.pid`. */
+export interface Postmaster {
+  readonly pid: number;
+  /** True once it takes connections. */
+  readonly ready: boolean;
+}
+
+const STATUS_LINE = 7;
+
+export function readPostmaster(dataDirectory: string): Postmaster | undefined {
+  const path = pidFile(dataDirectory);
+  if (!existsSync(path)) return undefined;
+  const lines = readFileSync(path, 'utf8').split('\n');
+  const pid = Number.parseInt(lines[0] ?? '', 10);
+  return Number.isNaN(pid) ? undefined : { pid, ready: lines[STATUS_LINE]?.trim() === 'ready' };
+}
+
+/**
+ * Ends a server that outlived its owner (the owner was killed), and prepares the directory for the next server.
+ * Call only as the holder of the owner lock.
+ */
+export async function clearOrphan(dataDirectory: string, log: Log | undefined): Promise<void> {
+  const found = readPostmaster(dataDirectory);
+  if (found === undefined) return;
+  if (isServerOf(found.pid, dataDirectory)) {
+    log?.warn(`A PostgreSQL server (pid ${found.pid}) outlived the process that had started it; stopping it.`);
+    await stopServer(found.pid, () => isServerOf(found.pid, dataDirectory));
+  }
+  if (existsSync(pidFile(dataDirectory))) markStale(dataDirectory);
+}
+
+/** Fast shutdown: open transactions are rolled back, everything committed is flushed. */
+export async function stopServer(pid: number, isRunning: () => boolean): Promise<void> {
+  // SIGINT is PostgreSQL's fast shutdown; SIGQUIT ends it at once and leaves the rest to recovery at the next start.
+  for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
+    if (isRunning()) process.kill(pid, signal);
+    for (let waited = 0; waited < STOP_SECONDS_MAX * 1000; waited += POLL_MS) {
+      if (!isRunning()) return;
+      await sleep(POLL_MS);
+    }
+  }
+  throw new Refusal(
+    'postgres/does-not-stop',
+    'ServiceUnavailable',
+    `PostgreSQL (pid ${pid}) still runs ${2 * STOP_SECONDS_MAX} seconds after it was told to stop.`,
+    { remedy: `Look at what it is waiting for; "kill -9 ${pid}" ends it, and the next start recovers.` },
+  );
+}
+
+/**
+ * Whether this pid is a server on this directory now, not a later process with the same number, nor a dead one that
+ * nobody waited for.
+ */
+function isServerOf(pid: number, dataDirectory: string): boolean {
+  const commandLine =
+    process.platform === 'linux'
+      ? readIfThere(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ')
+      : spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+  return commandLine !== undefined && commandLine.includes('postgres') && commandLine.includes(` -D ${dataDirectory} `);
+}
+
+/**
+ * PostgreSQL refuses to start while the pid in the file is alive, even when it belongs to something else by now. It
+ * takes a file with its parent's pid for stale, and then still checks that no process of the old server is left in
+ * the shared memory that the file names. So the file gets our pid; deleting it would skip that check.
+ */
+function markStale(dataDirectory: string): void {
+  const path = pidFile(dataDirectory);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(/^.*/, String(process.pid)));
+}
+
+function pidFile(dataDirectory: string): string {
+  return join(dataDirectory, 'postmaster.pid');
+}
+
+function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
