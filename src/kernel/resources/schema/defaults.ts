@@ -1,0 +1,91 @@
+import { getOwn, isObject, setOwn, type JsonObject } from './own.ts';
+import type { SchemaNode } from './schema-node.ts';
+
+type Fill = (value: unknown) => unknown;
+
+/**
+ * Compiles defaulting: a field that is absent gets its default, and so does one that is null where null is not allowed.
+ * A null that is not allowed and has no default is removed, as Kubernetes does. The argument is never altered; a value
+ * that needs nothing comes back as it is. `structure` comes from `withAlternatives`.
+ */
+export function compileDefaults(structure: SchemaNode): Fill {
+  return compileNode(structure) ?? ((value) => value);
+}
+
+/** `undefined` when there is nothing to do below this node. */
+function compileNode(node: SchemaNode): Fill | undefined {
+  if (node.anything) return undefined;
+  const fillItems = compileItems(node);
+  const fillObject = compileObject(node);
+  if (fillItems === undefined && fillObject === undefined) return undefined;
+  return (value) => {
+    if (Array.isArray(value)) return fillItems === undefined ? value : mapItems(value, fillItems);
+    return fillObject !== undefined && isObject(value) ? fillObject(value) : value;
+  };
+}
+
+function compileItems(node: SchemaNode): Fill | undefined {
+  const { items } = node;
+  if (items === undefined) return undefined;
+  const below = compileNode(items) ?? ((value) => value);
+  if (items.default === undefined || items.nullable) return below;
+  return (value) => below(value === null ? structuredClone(items.default) : value);
+}
+
+function mapItems(items: unknown[], fill: Fill): unknown[] {
+  let result = items;
+  for (const [index, item] of items.entries()) {
+    const filled = fill(item);
+    if (filled === item) continue;
+    if (result === items) result = [...items];
+    result[index] = filled;
+  }
+  return result;
+}
+
+interface Field {
+  readonly name: string;
+  readonly initial: unknown;
+  readonly nullable: boolean;
+  readonly below: Fill | undefined;
+}
+
+function compileObject(node: SchemaNode): ((value: JsonObject) => unknown) | undefined {
+  const fields: Field[] = [...node.properties].map(([name, property]) => ({
+    name,
+    initial: property.default,
+    nullable: property.nullable,
+    below: compileNode(property),
+  }));
+  const { additional } = node;
+  const fillAdditional = additional === undefined ? undefined : compileNode(additional);
+  if (fields.length === 0 && additional === undefined) return undefined;
+  return (value) => {
+    let result: Record<string, unknown> | undefined;
+    for (const { name, initial, nullable, below } of fields) {
+      const before = getOwn(value, name);
+      let after = before;
+      if (before === undefined || (before === null && !nullable)) {
+        after = typeof initial === 'object' ? structuredClone(initial) : initial;
+      }
+      if (below !== undefined && after !== undefined) after = below(after);
+      if (after === before) continue;
+      result ??= { ...value };
+      if (after === undefined) delete result[name];
+      else setOwn(result, name, after);
+    }
+    if (additional === undefined) return result ?? value;
+    for (const key of Object.keys(value)) {
+      if (node.properties.has(key)) continue;
+      const before = value[key];
+      if (before === null && !additional.nullable) {
+        result ??= { ...value };
+        delete result[key];
+      } else if (fillAdditional !== undefined) {
+        const after = fillAdditional(before);
+        if (after !== before) setOwn((result ??= { ...value }), key, after);
+      }
+    }
+    return result ?? value;
+  };
+}

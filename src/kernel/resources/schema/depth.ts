@@ -1,0 +1,29 @@
+import { Refusal } from '#kernel/base/failures.ts';
+
+/** Levels of objects and lists within each other. Every recursion over a value relies on it; real resources have < 40. */
+export const valueDepthMax = 200;
+
+/** Throws a Refusal when a value is nested deeper than `valueDepthMax`. Does not itself recurse. */
+export function refuseTooDeep(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > valueDepthMax) throw tooDeep();
+    const next: unknown[] = [];
+    for (const item of level) {
+      if (typeof item !== 'object' || item === null) continue;
+      for (const child of Array.isArray(item) ? item : Object.values(item)) {
+        if (typeof child === 'object' && child !== null) next.push(child);
+      }
+    }
+    level = next;
+  }
+}
+
+export function tooDeep(): Refusal {
+  return new Refusal(
+    'resources/nested-too-deep',
+    'BadRequest',
+    `The body is nested deeper than ${valueDepthMax} levels.`,
+    { remedy: 'Flatten the document.' },
+  );
+}

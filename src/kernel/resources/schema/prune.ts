@@ -1,0 +1,81 @@
+import type { Path } from '#kernel/base/failures.ts';
+import { isObject, setOwn, type JsonObject } from './own.ts';
+import type { SchemaNode } from './schema-node.ts';
+
+export interface Pruned {
+  /** The value without unknown fields; the same value when it has none. The argument is never altered. */
+  readonly value: unknown;
+  /** Where the unknown fields stood; at most `unknownFieldsMax` of them. */
+  readonly unknown: readonly Path[];
+}
+
+/** Unknown fields that are named in one answer; the others are removed as well. */
+export const unknownFieldsMax = 100;
+
+type Prune = (value: unknown, at: (string | number)[], unknown: Path[]) => unknown;
+
+const keepAll: Prune = (value) => value;
+
+/** Compiles the removal of fields that a schema does not know. `structure` comes from `withAlternatives`. */
+export function compilePrune(structure: SchemaNode): (value: unknown) => Pruned {
+  const prune = compileNode(structure);
+  return (value) => {
+    const unknown: Path[] = [];
+    return { value: prune(value, [], unknown), unknown };
+  };
+}
+
+function compileNode(node: SchemaNode): Prune {
+  if (node.anything) return keepAll;
+  const pruneItems = node.items ? compileNode(node.items) : keepAll;
+  const pruneObject = compileObject(node);
+  const mayBeObject =
+    node.type === 'object' || node.properties.size > 0 || node.additional !== undefined || node.embedded;
+  return (value, at, unknown) => {
+    if (Array.isArray(value)) {
+      return pruneItems === keepAll ? value : pruneArray(value, pruneItems, at, unknown);
+    }
+    // A value of a wrong type is left as it is: validation says so.
+    return mayBeObject && isObject(value) ? pruneObject(value, at, unknown) : value;
+  };
+}
+
+function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unknown: Path[]): unknown[] {
+  let result = items;
+  for (const [index, item] of items.entries()) {
+    at.push(index);
+    const pruned = prune(item, at, unknown);
+    at.pop();
+    if (pruned === item) continue;
+    if (result === items) result = [...items];
+    result[index] = pruned;
+  }
+  return result;
+}
+
+function compileObject(node: SchemaNode): (value: JsonObject, at: (string | number)[], unknown: Path[]) => unknown {
+  const fields = new Map([...node.properties].map(([name, property]) => [name, compileNode(property)]));
+  if (node.embedded) {
+    for (const name of ['apiVersion', 'kind', 'metadata']) if (!fields.has(name)) fields.set(name, keepAll);
+  }
+  const others = node.additional ? compileNode(node.additional) : node.preserve ? keepAll : undefined;
+  return (value, at, unknown) => {
+    let result: Record<string, unknown> | undefined;
+    for (const key of Object.keys(value)) {
+      const prune = fields.get(key) ?? others;
+      if (prune === keepAll) continue;
+      at.push(key);
+      if (prune === undefined) {
+        if (unknown.length < unknownFieldsMax) unknown.push([...at]);
+        result ??= { ...value };
+        delete result[key];
+      } else {
+        const child = value[key];
+        const pruned = prune(child, at, unknown);
+        if (pruned !== child) setOwn((result ??= { ...value }), key, pruned);
+      }
+      at.pop();
+    }
+    return result ?? value;
+  };
+}
