@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
 import { startDatabase } from '#tests/support/database.ts';
-import { type Migration, MIGRATIONS, migrate } from './migrations.ts';
+import { MIGRATIONS, migrate } from './migrations.ts';
+import type { Migration } from './migrations/migration.ts';
 
 function step(number: number, needs: number, sql: string): Migration {
   return { number, name: `step ${number}`, needs, sql };

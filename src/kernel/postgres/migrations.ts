@@ -1,19 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';
+import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
-
-/** One step of the schema. Never altered after it was released: a database has either none of it or all of it. */
-export interface Migration {
-  readonly number: number;
-  readonly name: string;
-  /**
-   * The lowest schema number that a program must know to work on a database with this step. A step that only adds
-   * names the number before it, so that processes of the previous version go on during an upgrade.
-   */
-  readonly needs: number;
-  readonly sql: string;
-}
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [resourceStore];
