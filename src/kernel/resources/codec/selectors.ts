@@ -1,0 +1,225 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { getOwn, isObject } from '../schema/own.ts';
+import { labelValueProblems, qualifiedNameProblems } from '../schema/names.ts';
+
+/** Characters of one selector. */
+const selectorCharsMax = 32 * 1024;
+
+export type Labels = Readonly<Record<string, string>>;
+
+/**
+ * Reads a label selector as Kubernetes writes it: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`,
+ * `a>1`, `a<1`, joined by commas (AND). `!=` and `notin` also hold for objects without the key. An empty selector holds
+ * for all. Throws a Refusal that says where it went wrong.
+ */
+export function parseLabelSelector(text: string): (labels: Labels) => boolean {
+  const tokens = tokenize(text);
+  const tests: ((labels: Labels) => boolean)[] = [];
+  let next = 0;
+  const peek = (): Token => tokens[next] ?? { text: '', at: text.length };
+  const take = (): Token => {
+    const token = peek();
+    next++;
+    return token;
+  };
+  const wrong = (token: Token, expected: string): Refusal =>
+    wrongSelector('label', text, token.at, expected, token.text);
+
+  const takeKey = (): string => {
+    const token = take();
+    if (token.text === '' || isSymbol(token.text)) throw wrong(token, 'a label key');
+    const [problem] = qualifiedNameProblems(token.text);
+    if (problem !== undefined) throw wrong(token, `a label key, whose ${problem}`);
+    return token.text;
+  };
+  const takeValue = (): string => {
+    // `a=` asks for an empty value.
+    if (peek().text === '' || peek().text === ',' || peek().text === ')') return '';
+    const token = take();
+    const [problem] = isSymbol(token.text) ? [''] : labelValueProblems(token.text);
+    if (problem !== undefined) throw wrong(token, problem === '' ? 'a label value' : problem);
+    return token.text;
+  };
+  const takeValues = (): ReadonlySet<string> => {
+    const open = take();
+    if (open.text !== '(') throw wrong(open, '"(" and values');
+    const values = new Set([takeValue()]);
+    for (;;) {
+      const token = take();
+      if (token.text === ')') return values;
+      if (token.text !== ',') throw wrong(token, '"," or ")"');
+      values.add(takeValue());
+    }
+  };
+  const takeNumber = (): number => {
+    const token = take();
+    if (!/^-?\d{1,15}$/.test(token.text)) throw wrong(token, 'an integer');
+    return Number(token.text);
+  };
+  const takeTest = (): ((labels: Labels) => boolean) => {
+    if (peek().text === '!') {
+      take();
+      const key = takeKey();
+      return (labels) => !Object.hasOwn(labels, key);
+    }
+    const key = takeKey();
+    const operator = peek();
+    if (operator.text === '' || operator.text === ',') return (labels) => Object.hasOwn(labels, key);
+    take();
+    return comparison(key, operator);
+  };
+  const comparison = (key: string, operator: Token): ((labels: Labels) => boolean) => {
+    switch (operator.text) {
+      case '=':
+      case '==': {
+        const value = takeValue();
+        return (labels) => getOwn(labels, key) === value;
+      }
+      case '!=': {
+        const value = takeValue();
+        return (labels) => getOwn(labels, key) !== value;
+      }
+      case 'in': {
+        const values = takeValues();
+        return (labels) => Object.hasOwn(labels, key) && values.has(labels[key] ?? '');
+      }
+      case 'notin': {
+        const values = takeValues();
+        return (labels) => !Object.hasOwn(labels, key) || !values.has(labels[key] ?? '');
+      }
+      case '>':
+      case '<': {
+        const bound = takeNumber();
+        return (labels) => {
+          const number = integerOf(getOwn(labels, key));
+          return number !== undefined && (operator.text === '>' ? number > bound : number < bound);
+        };
+      }
+      default:
+        throw wrong(operator, 'one of =, ==, !=, in, notin, <, > or ","');
+    }
+  };
+
+  if (tokens.length === 0) return () => true;
+  for (;;) {
+    tests.push(takeTest());
+    const end = take();
+    if (end.text === '') break;
+    if (end.text !== ',') throw wrong(end, '","');
+  }
+  return (labels) => tests.every((holds) => holds(labels));
+}
+
+function integerOf(value: unknown): number | undefined {
+  return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+interface Token {
+  readonly text: string;
+  readonly at: number;
+}
+
+const TOKEN = /\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+)/y;
+
+function isSymbol(text: string): boolean {
+  return /^[=!<>(),]/.test(text);
+}
+
+function tokenize(text: string): Token[] {
+  refuseLong(text, 'label');
+  const tokens: Token[] = [];
+  TOKEN.lastIndex = 0;
+  for (let match = TOKEN.exec(text); match !== null; match = TOKEN.exec(text)) {
+    const token = match[1] ?? '';
+    tokens.push({ text: token, at: match.index + match[0].length - token.length });
+  }
+  return tokens;
+}
+
+/** What a field selector is asked about. */
+export interface Selectable {
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: () => unknown;
+}
+
+/**
+ * Reads a field selector: `metadata.name=a`, `type!=Normal`, joined by commas (AND); `\,`, `\=` and `\\` stand for
+ * themselves. `fields` says where in the object the selectable fields of the kind are, besides metadata.name and
+ * metadata.namespace; a field that is absent counts as empty. Throws a Refusal for any other field.
+ */
+export function parseFieldSelector(
+  text: string,
+  fields: Readonly<Record<string, readonly string[]>>,
+): (item: Selectable) => boolean {
+  refuseLong(text, 'field');
+  const tests: ((item: Selectable) => boolean)[] = [];
+  for (const { text: term, at } of splitTerms(text)) {
+    const match = /^([^=!\\]+)(==|=|!=)(.*)$/s.exec(term);
+    if (match === null) throw wrongSelector('field', text, at, 'FIELD=VALUE, FIELD==VALUE or FIELD!=VALUE', term);
+    const [, label = '', operator, escaped = ''] = match;
+    const read = reader(label.trim(), fields);
+    const value = unescape(escaped, text, at + term.length - escaped.length);
+    tests.push(operator === '!=' ? (item) => read(item) !== value : (item) => read(item) === value);
+  }
+  return (item) => tests.every((holds) => holds(item));
+}
+
+function reader(label: string, fields: Readonly<Record<string, readonly string[]>>): (item: Selectable) => string {
+  if (label === 'metadata.name') return (item) => item.name;
+  if (label === 'metadata.namespace') return (item) => item.namespace;
+  const path = Object.hasOwn(fields, label) ? fields[label] : undefined;
+  if (path === undefined) {
+    throw new Refusal('resources/field-not-selectable', 'BadRequest', `field label not supported: ${label}`, {
+      remedy: `Select by ${['metadata.name', 'metadata.namespace', ...Object.keys(fields)].join(', ')}.`,
+    });
+  }
+  return (item) => {
+    let value = item.object();
+    for (const name of path) value = isObject(value) ? getOwn(value, name) : undefined;
+    return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
+  };
+}
+
+/** The parts between unescaped commas; empty ones are left out, as Kubernetes does. */
+function splitTerms(text: string): Token[] {
+  const terms: Token[] = [];
+  let start = 0;
+  for (let at = 0; at <= text.length; at++) {
+    if (text[at] === '\\') at++;
+    else if (at === text.length || text[at] === ',') {
+      if (at > start) terms.push({ text: text.slice(start, at), at: start });
+      start = at + 1;
+    }
+  }
+  if (start < text.length) terms.push({ text: text.slice(start), at: start });
+  return terms;
+}
+
+function unescape(escaped: string, text: string, at: number): string {
+  const wrong = /\\([^\\,=]|$)|=/.exec(escaped.replaceAll(/\\[\\,=]/g, '--'));
+  if (wrong !== null)
+    throw wrongSelector('field', text, at + wrong.index, 'a value, with \\ before each \\ , and =', wrong[0]);
+  return escaped.replaceAll(/\\([\\,=])/g, '$1');
+}
+
+function refuseLong(text: string, which: 'label' | 'field'): void {
+  if (text.length <= selectorCharsMax) return;
+  throw new Refusal(
+    'resources/selector-too-long',
+    'BadRequest',
+    `The ${which} selector has ${text.length} characters.`,
+    {
+      remedy: `Selectors have at most ${selectorCharsMax} characters.`,
+    },
+  );
+}
+
+function wrongSelector(which: 'label' | 'field', text: string, at: number, expected: string, found: string): Refusal {
+  return new Refusal(
+    `resources/invalid-${which}-selector`,
+    'BadRequest',
+    `unable to parse the ${which} selector ${JSON.stringify(text)}: at position ${at + 1}, found ` +
+      `${found === '' ? 'the end' : JSON.stringify(found)}, expected ${expected}`,
+  );
+}
