@@ -15,6 +15,8 @@ export interface Exchange {
   /** The caller's `X-Request-Id` where it is a sane one, else ours. */
   readonly requestId: string;
   readonly log: Log;
+  /** Aborted when the server stops: long answers end themselves then. */
+  readonly closing: AbortSignal;
 }
 
 const SANE_REQUEST_ID = /^[\w.:+/=-]{1,128}$/;

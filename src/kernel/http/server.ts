@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { setMaxListeners } from 'node:events';
 import { performance } from 'node:perf_hooks';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -18,7 +19,7 @@ const LIMITS = {
   /** A connection that has not sent its first byte by then is closed. */
   firstByteMsMax: 10_000,
   /** How long answers under way may take once the server is told to stop. */
-  drainMsMax: 3_000,
+  drainMsMax: 1_000,
 } as const;
 
 /** First byte of a TLS handshake record. */
@@ -54,7 +55,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     maxHeaderSize: LIMITS.headerBytesMax,
     noDelay: true,
   };
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => answer(options, request, response);
+  const closing = new AbortController();
+  setMaxListeners(0, closing.signal);
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => answer(options, closing.signal, request, response);
   const plain = createHttpServer(serverOptions, onRequest);
   const secure = createHttpsServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
@@ -94,6 +97,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   return {
     port: (front.address() as AddressInfo).port,
     close: async () => {
+      closing.abort();
       const closed = new Promise<void>((resolve) => front.close(() => resolve()));
       plain.closeIdleConnections();
       secure.closeIdleConnections();
@@ -108,7 +112,7 @@ export function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1');
 }
 
-function answer(options: HttpServerOptions, request: IncomingMessage, response: ServerResponse): void {
+function answer(options: HttpServerOptions, closing: AbortSignal, request: IncomingMessage, response: ServerResponse): void {
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const requestId = requestIdOf(request);
@@ -121,6 +125,7 @@ function answer(options: HttpServerOptions, request: IncomingMessage, response: 
     path: mark === -1 ? url : url.slice(0, mark),
     queryText: mark === -1 ? '' : url.slice(mark + 1),
     requestId,
+    closing,
     get log() {
       return options.log.child({ requestId, ...(traceId === undefined ? {} : { traceId }) });
     },

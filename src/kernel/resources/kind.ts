@@ -78,7 +78,7 @@ export interface LiveObject {
 export interface World {
   readonly get: (kind: string, name: string) => LiveObject | undefined;
   readonly list: (kind: string) => Iterable<LiveObject>;
-  /** Live objects of a kind with this value in a declared index (see `KindDeclaration.indexes`). */
+  /** Live objects of a kind with this value in a declared index (see `KindDeclaration.indexes`); `name` is always one. */
   readonly find: (kind: string, index: string, value: string) => readonly LiveObject[];
 }
 

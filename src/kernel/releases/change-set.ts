@@ -1,0 +1,187 @@
+import { Type, type Static } from 'typebox';
+import type { Clock } from '#kernel/base/clock.ts';
+import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { Kind, LiveObject, ResourceObject, World } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { invalid, shapeProblems } from '#kernel/resources/write.ts';
+import { Overlay, liveKey } from '#kernel/snapshots/live-objects.ts';
+import { fieldChanges } from './diff.ts';
+import type { ImmediateReleases } from './immediate.ts';
+import type { Candidate } from './settle.ts';
+
+const LIMITS = {
+  /** One atomic change; more belongs in several. */
+  objectsMax: 20_000,
+  /** Problems told at once. */
+  problemsMax: 100,
+} as const;
+
+const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
+
+const ChangeSetSpec = Type.Object(
+  {
+    defaultNamespace: Type.Optional(Type.String({ description: 'Where objects go that name no namespace.', default: 'default' })),
+    objects: Type.Array(Type.Object({}, free), {
+      description: 'Whole objects as they should be; their order does not matter.',
+      minItems: 1,
+      maxItems: LIMITS.objectsMax,
+    }),
+  },
+  { description: 'What should be declared.' },
+);
+
+const Result = Type.Object({
+  apiVersion: Type.String(),
+  kind: Type.String(),
+  namespace: Type.Optional(Type.String()),
+  name: Type.String(),
+  action: Type.Enum(['created', 'configured', 'unchanged'], { description: 'What became of it.' }),
+  fields: Type.Array(Type.Object({ path: Type.String(), before: Type.Optional(Type.Unknown(free)), after: Type.Optional(Type.Unknown(free)) }), {
+    description: 'How what is declared differs from what was live.',
+  }),
+  sentences: Type.Array(Type.String(), { description: 'The same for people who are not engineers.' }),
+  problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
+    description: 'What keeps it from going live.',
+  }),
+});
+
+type Result = Static<typeof Result>;
+
+/**
+ * Several objects declared at once: all or none. Posting one applies it and answers what changed; with `dryRun=All` it
+ * answers what would change. Not stored.
+ */
+export const ChangeSet = defineKind({
+  group: 'releases.backline.dev',
+  version: 'v1',
+  kind: 'ChangeSet',
+  plural: 'changesets',
+  scope: 'Cluster',
+  description: 'Several objects that are declared at once: all or none.',
+  spec: ChangeSetSpec,
+  status: Type.Object({ version: Type.String({ description: 'The version at which all of it is declared.' }), results: Type.Array(Result) }),
+  verbs: ['create'],
+});
+
+interface Item {
+  readonly position: number;
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly object: ResourceObject;
+}
+
+/** How posted change sets are carried out. */
+export function changeSets(options: {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly releases: ImmediateReleases;
+  readonly clock: Clock;
+}): VirtualKind {
+  const { store, kinds, releases, clock } = options;
+  return async (given, { author, dryRun }) => {
+    const items = parse(given, kinds);
+    const before = new Map(items.map((item) => [item, beforeOf(item)]));
+    const outcomes = await store.write(items.map(operationOf), author, { dryRun });
+    const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
+    const candidates = pairs.filter(([{ kind }]) => kind.released).map(([item, { entry }]) => candidateOf(item, entry));
+    const held = releases.foresee(candidates);
+    const world = new Overlay(releases.live, kinds);
+    for (const { kind, name, wanted } of candidates) world.put(kind, name, wanted);
+    if (!dryRun) await releases.caughtUp();
+    const results = pairs
+      .map(([item, outcome]): [number, Result] => [
+        item.position,
+        resultOf(item, outcome, before.get(item), held.get(liveKey(item.kind.id, item.name)) ?? [], world, clock()),
+      ])
+      .sort(([a], [b]) => a - b)
+      .map(([, result]) => result);
+    const { metadata = {} } = given;
+    return { apiVersion: ChangeSet.apiVersion, kind: ChangeSet.kind, metadata, status: { version: String(store.version()), results } };
+  };
+
+  /** What plans compare with: the live spec of a kind that is released, else the declared object. */
+  function beforeOf({ kind, namespace, name }: Item): unknown {
+    if (kind.released) return releases.live.get(kind.id, name)?.spec;
+    const object = store.get(kind, namespace, name)?.object();
+    return object === undefined ? undefined : content(object);
+  }
+}
+
+function resultOf(item: Item, { did, entry }: Outcome, before: unknown, problems: readonly Problem[], world: World, now: Temporal.Instant): Result {
+  const { kind, name, namespace } = item;
+  const object = entry.object();
+  const fields = kind.released
+    ? fieldChanges({ spec: before }, { spec: object.spec })
+    : fieldChanges(before, content(object));
+  const sentences = fields.length === 0 ? [] : (kind.describe?.(name, before, object.spec, world, now) ?? []);
+  return {
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    ...(kind.namespaced ? { namespace } : {}),
+    name,
+    action: did === 'created' ? 'created' : did === 'nothing' ? 'unchanged' : 'configured',
+    fields,
+    sentences: [...sentences],
+    problems: problems.map(({ path, detail }) => ({ path: fieldPath(path), message: detail })),
+  };
+}
+
+/** What an object declares, without what the server keeps in it. */
+function content({ status: _status, metadata, apiVersion: _apiVersion, kind: _kind, ...fields }: ResourceObject): object {
+  const { labels, annotations } = metadata;
+  return { ...fields, ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };
+}
+
+function operationOf({ kind, namespace, name, object, position }: Item): Operation {
+  return { verb: 'apply', kind: kind.id, namespace, name, object, uid: crypto.randomUUID(), position };
+}
+
+function candidateOf({ kind, name }: Item, entry: Entry): Candidate {
+  const { spec } = entry.object();
+  const wanted: LiveObject = { kind: kind.id, namespace: entry.namespace, name, labels: entry.labels, spec, revision: contentHash(spec) };
+  return { kind: kind.id, name, wanted };
+}
+
+/** The objects in an order in which each finds what its write needs: namespaces first, then as the kinds are declared. */
+function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
+  const shape = structureOf(ChangeSet).validate(given);
+  if (shape.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', shape);
+  const { objects, defaultNamespace = 'default' } = given.spec as Static<typeof ChangeSetSpec>;
+  const problems: Problem[] = [];
+  const seen = new Map<string, number>();
+  const items: Item[] = [];
+  for (const [position, value] of objects.entries()) {
+    const object = value as unknown as ResourceObject;
+    const at = ['objects', position];
+    const { apiVersion, kind: kindName, metadata } = object;
+    const kind = kinds.byApiVersion(String(apiVersion), String(kindName));
+    const name = metadata?.name;
+    if (kind === undefined || kind.id === ChangeSet.id || !kind.verbs.includes('create')) {
+      problems.push({ path: at, reason: 'FieldValueNotSupported', detail: `no kind "${kindName}" in version "${apiVersion}" can be declared here` });
+    } else if (typeof name !== 'string' || name === '') {
+      problems.push({ path: [...at, 'metadata', 'name'], reason: 'FieldValueRequired', detail: 'Required value' });
+    } else {
+      const namespace = kind.namespaced ? String(metadata.namespace ?? defaultNamespace) : '';
+      const key = `${kind.id} ${namespace}/${name}`;
+      const first = seen.get(key);
+      if (first !== undefined) {
+        problems.push({ path: at, reason: 'FieldValueDuplicate', detail: `${kind.kind} "${name}" is declared twice: also as objects[${first}]` });
+      }
+      seen.set(key, position);
+      const placed = kind.namespaced ? { ...object, metadata: { ...metadata, namespace } } : object;
+      problems.push(...shapeProblems(kind, placed).map((problem) => ({ ...problem, path: [...at, ...problem.path] })));
+      items.push({ position, kind, namespace, name, object: placed });
+    }
+  }
+  if (problems.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', problems.slice(0, LIMITS.problemsMax));
+  const rank = (kind: Kind) => (kind === Namespace ? -1 : kinds.all.indexOf(kind));
+  return items.sort((a, b) => rank(a.kind) - rank(b.kind));
+}

@@ -1,0 +1,204 @@
+import { isDeepStrictEqual } from 'node:util';
+import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
+import { Refusal, fieldPath } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { Head, headName, headOf, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Author, Entry, Store } from '#kernel/resources/store-contract.ts';
+import { LiveObjects, liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { settle, type Candidate, type Held } from './settle.ts';
+
+const AUTHOR: Author = { user: 'system:releases', requestId: 'immediate-release' };
+const RETRY_MS = 200;
+
+export interface ImmediateReleases {
+  /** What is live now. */
+  readonly live: LiveObjects;
+  /** Which of these would be held back, and why, if they were declared now. */
+  readonly foresee: (candidates: readonly Candidate[]) => ReadonlyMap<LiveKey, Held>;
+  /** Resolves when every write so far has been released or held. */
+  readonly caughtUp: () => Promise<void>;
+  /** Undefined when every write so far has been released or is held with a stated reason. */
+  readonly behind: () => string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Lets declared specs go live at once, as far as the world stays whole; says in the status of each object whether it is
+ * live and, when it is held, why. Follows the store: a write comes first, its release right after.
+ */
+export function runImmediateReleases(options: {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly log: Log;
+}): ImmediateReleases {
+  const { store, kinds, clock, log } = options;
+  const released = kinds.all.filter((kind) => kind.released);
+  const heads = [...store.list(Head)].map((entry) => liveObjectOf(entry.object())).filter((object) => object !== undefined);
+  const live = new LiveObjects(kinds, heads);
+  const pending = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
+  const held = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
+  let stopping = false;
+  let working: Promise<void> | undefined;
+
+  for (const kind of released) for (const { name } of store.list(kind)) note(kind.id, name);
+  for (const { kind, name } of heads) note(kind, name);
+  const unsubscribe = store.subscribe((changes) => {
+    for (const { entry } of changes) if (entry.kind.released) note(entry.kind.id, entry.name);
+    work();
+  });
+  work();
+
+  return {
+    live,
+    foresee: (candidates) => settle(live, candidates, kinds),
+    caughtUp: async () => {
+      while (working !== undefined) await working;
+    },
+    behind: () => (pending.size === 0 && working === undefined ? undefined : `${pending.size} objects wait to be released`),
+    stop: async () => {
+      stopping = true;
+      unsubscribe();
+      await working;
+    },
+  };
+
+  function note(kind: string, name: string): void {
+    pending.set(liveKey(kind, name), { kind, name });
+  }
+
+  function work(): void {
+    if (working !== undefined || stopping || pending.size === 0) return;
+    working = drain().then(() => {
+      working = undefined;
+      work();
+    });
+  }
+
+  async function drain(): Promise<void> {
+    while (pending.size > 0 && !stopping) {
+      const taken = [...pending.values()];
+      pending.clear();
+      try {
+        await release(taken);
+      } catch (error) {
+        // An object changed under our hands, or the database is away: look again.
+        for (const { kind, name } of taken) note(kind, name);
+        if (!(error instanceof Refusal)) log.error({ err: error }, 'objects could not be released; trying again');
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  async function release(taken: readonly Pick<Candidate, 'kind' | 'name'>[]): Promise<void> {
+    // Any change can be what a held object waited for.
+    const asked = new Map([...held, ...taken.map((one) => [liveKey(one.kind, one.name), one] as const)]);
+    const declared = new Map([...asked].map(([key, { kind, name }]) => [key, declaredNow(kinds.byId(kind), name)]));
+    const candidates = [...asked].map(([key, { kind, name }]) => ({ kind, name, wanted: declared.get(key)?.wanted }));
+    const changing = candidates.filter(({ kind, name, wanted }) => !sameLive(wanted, live.get(kind, name)));
+    const problems = settle(live, changing, kinds);
+
+    const operations: Operation[] = [];
+    const promoted: Candidate[] = [];
+    for (const candidate of candidates) {
+      const key = liveKey(candidate.kind, candidate.name);
+      const kind = kinds.byId(candidate.kind);
+      const found = declared.get(key);
+      const reasons = problems.get(key);
+      const before = live.get(candidate.kind, candidate.name);
+      if (reasons === undefined && !sameLive(candidate.wanted, before)) {
+        promoted.push(candidate);
+        operations.push(headOperation(kind, candidate, found?.entry));
+      }
+      const liveNow = reasons === undefined ? candidate.wanted : before;
+      if (found !== undefined) operations.push(...statusOperation(kind, found.entry, liveNow, reasons));
+      else if (before !== undefined) operations.push(...heldOperation(kind, candidate.name, reasons));
+    }
+    if (operations.length > 0) await store.write(operations, AUTHOR);
+
+    for (const { kind, name, wanted } of promoted) {
+      if (wanted === undefined) live.delete(kind, name);
+      else live.set(wanted);
+    }
+    for (const [key, one] of asked) {
+      if (problems.has(key)) held.set(key, one);
+      else held.delete(key);
+    }
+  }
+
+  function declaredNow(kind: Kind, name: string): { entry: Entry; wanted: LiveObject } | undefined {
+    const [entry] = store.find(kind, 'name', name);
+    if (entry === undefined) return undefined;
+    const { spec } = entry.object();
+    const { namespace, labels } = entry;
+    return { entry, wanted: { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) } };
+  }
+
+  function headOperation(kind: Kind, candidate: Candidate, entry: Entry | undefined): Operation {
+    const target = { kind: Head.id, namespace: '', name: headName(kind, candidate.name) };
+    if (candidate.wanted === undefined || entry === undefined) return { ...target, verb: 'delete' };
+    const generation = entry.object().metadata.generation ?? 1;
+    return { ...target, verb: 'apply', object: headOf(candidate.wanted, kind, generation), uid: crypto.randomUUID() };
+  }
+
+  /** The status that says where the object stands; nothing when it says so already. */
+  function statusOperation(kind: Kind, entry: Entry, liveNow: LiveObject | undefined, reasons: Held | undefined): Operation[] {
+    const object = entry.object();
+    const { generation = 1 } = object.metadata;
+    const before = conditionsOf(object).find(({ type }) => type === 'Live');
+    const said = reasons === undefined ? LIVE : { status: 'False', ...heldCondition(reasons) };
+    const lastTransitionTime = before?.['status'] === said.status ? before['lastTransitionTime'] : kubernetesTime(clock());
+    const status = {
+      observedGeneration: generation,
+      ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
+      conditions: [{ type: 'Live', ...said, observedGeneration: generation, lastTransitionTime }],
+    };
+    if (isDeepStrictEqual(object.status, status)) return [];
+    return [statusPatch(kind, entry.namespace, entry.name, { ...(liveNow === undefined ? { liveRevision: null } : {}), ...status })];
+  }
+
+  /** A deleted object that must stay live: its Head says why. */
+  function heldOperation(kind: Kind, name: string, reasons: Held | undefined): Operation[] {
+    const head = store.get(Head, '', headName(kind, name));
+    const text = reasons?.map(({ detail }) => detail).join('; ');
+    const before = (head?.object().status as { held?: string } | undefined)?.held;
+    if (head === undefined || text === undefined || text === before) return [];
+    return [statusPatch(Head, '', headName(kind, name), { held: text })];
+  }
+}
+
+const LIVE = { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
+
+function heldCondition(reasons: Held): { reason: string; message: string } {
+  const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
+  return {
+    reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
+    message: reasons.map(({ path, detail }) => (path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`)).join('; '),
+  };
+}
+
+function statusPatch(kind: Kind, namespace: string, name: string, status: object): Operation {
+  return {
+    verb: 'patch',
+    kind: kind.id,
+    namespace,
+    name,
+    part: 'status',
+    patchType: 'merge',
+    patch: { status },
+    fieldValidation: 'Ignore',
+  };
+}
+
+function conditionsOf(object: ResourceObject): readonly Record<string, unknown>[] {
+  return (object.status as { conditions?: Record<string, unknown>[] } | undefined)?.conditions ?? [];
+}
+
+function sameLive(a: LiveObject | undefined, b: LiveObject | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.revision === b.revision && a.namespace === b.namespace && isDeepStrictEqual(a.labels, b.labels);
+}

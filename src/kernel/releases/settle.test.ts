@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import { kindRegistry } from '#kernel/resources/registry.ts';
+import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
+import { settle, type Candidate } from './settle.ts';
+
+/** A node needs others to be there, and can say that it stands only beside values below a limit of its own. */
+const Node = defineKind({
+  group: 'test',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  scope: 'Namespaced',
+  description: 'A node.',
+  released: true,
+  spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
+  refs: ({ needs }) => needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test/Node', name })),
+  check: ({ needs, neighbourMax }, world) =>
+    needs
+      .filter((name) => valueOf(world, name) > neighbourMax)
+      .map((name) => ({
+        path: ['spec', 'neighbourMax'],
+        reason: 'FieldValueInvalid' as const,
+        detail: `${name} is above ${neighbourMax}`,
+      })),
+});
+const kinds = kindRegistry([Node]);
+
+function valueOf(world: World, name: string): number {
+  return (world.get(Node.id, name)?.spec as { value: number }).value;
+}
+
+interface Shape {
+  needs: string[];
+  value: number;
+  neighbourMax: number;
+}
+
+function node(name: string, spec: Shape): LiveObject {
+  return { kind: Node.id, namespace: 'n', name, labels: {}, spec, revision: JSON.stringify(spec) };
+}
+
+function candidate(name: string, spec?: Shape): Candidate {
+  return { kind: Node.id, name, wanted: spec === undefined ? undefined : node(name, spec) };
+}
+
+const plain = (...needs: string[]): Shape => ({ needs, value: 0, neighbourMax: 9 });
+
+function heldNames(live: LiveObjects, candidates: Candidate[]): string[] {
+  return [...settle(live, candidates, kinds).keys()].map((key) => key.split(' ')[1] ?? '').sort();
+}
+
+test('objects that need each other go live together, whatever their order', () => {
+  const live = new LiveObjects(kinds);
+  assert.deepEqual(heldNames(live, [candidate('a', plain('b')), candidate('b', plain('a', 'c')), candidate('c', plain())]), []);
+});
+
+test('what refers to nothing is held, with all that needs it, and nothing else', () => {
+  const live = new LiveObjects(kinds);
+  const candidates = [candidate('a', plain('b')), candidate('b', plain('missing')), candidate('c', plain())];
+  assert.deepEqual(heldNames(live, candidates), ['a', 'b']);
+  const reasons = settle(live, candidates, kinds).get(liveKey(Node.id, 'b'));
+  assert.deepEqual(reasons, [{ path: ['spec', 'needs', 0], reason: 'FieldValueNotFound', detail: 'there is no live Node "missing"' }]);
+});
+
+test('a deletion waits until nothing live needs the object any more', () => {
+  const live = new LiveObjects(kinds, [node('a', plain('b')), node('b', plain())]);
+  assert.match(settle(live, [candidate('b')], kinds).get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '', /still needed by Node "a"/);
+  assert.deepEqual(heldNames(live, [candidate('b'), candidate('a', plain())]), []);
+});
+
+test('a change that would break what is live is held, and names what it would break', () => {
+  const live = new LiveObjects(kinds, [node('a', plain('b')), node('b', plain())]);
+  const held = settle(live, [candidate('b', { needs: [], value: 10, neighbourMax: 9 })], kinds);
+  assert.match(held.get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '', /would break Node "a": b is above 9/);
+});
+
+const names = ['a', 'b', 'c', 'd', 'e'];
+const shape = fc.record({
+  needs: fc.uniqueArray(fc.constantFrom(...names, 'missing'), { maxLength: 2 }),
+  value: fc.integer({ min: 0, max: 3 }),
+  neighbourMax: fc.integer({ min: 0, max: 3 }),
+});
+
+/** The oracle: looks at every object of a world, with no index and no order. */
+function isWhole(objects: ReadonlyMap<string, LiveObject>): boolean {
+  return [...objects.values()].every((object) => {
+    const { needs, neighbourMax } = object.spec as Shape;
+    return needs.every((name) => {
+      const found = objects.get(name)?.spec as Shape | undefined;
+      return found !== undefined && found.value <= neighbourMax;
+    });
+  });
+}
+
+function after(before: ReadonlyMap<string, LiveObject>, changes: readonly Candidate[]): Map<string, LiveObject> {
+  const result = new Map(before);
+  for (const { name, wanted } of changes) {
+    if (wanted === undefined) result.delete(name);
+    else result.set(name, wanted);
+  }
+  return result;
+}
+
+test('the world stays whole, all goes live that can together, and no held object could have gone live alone', () => {
+  const world = fc.dictionary(fc.constantFrom(...names), shape);
+  const changes = fc.dictionary(fc.constantFrom(...names), fc.option(shape, { nil: undefined }));
+  fc.assert(
+    fc.property(world, changes, (start, wanted) => {
+      // Only whole worlds are ever live: build one by settling the start against nothing.
+      const first = Object.entries(start).map(([name, spec]) => candidate(name, spec));
+      const heldFirst = settle(new LiveObjects(kinds), first, kinds);
+      const begin = after(
+        new Map(),
+        first.filter(({ name }) => !heldFirst.has(liveKey(Node.id, name))),
+      );
+      assert.ok(isWhole(begin));
+
+      const live = new LiveObjects(kinds, begin.values());
+      const candidates = Object.entries(wanted).map(([name, spec]) => candidate(name, spec));
+      const held = settle(live, candidates, kinds);
+      const isHeld = ({ name }: Candidate) => held.has(liveKey(Node.id, name));
+      const end = after(begin, candidates.filter((one) => !isHeld(one)));
+      assert.ok(isWhole(end));
+      if (isWhole(after(begin, candidates))) assert.equal(held.size, 0);
+      for (const one of candidates.filter(isHeld)) assert.ok(!isWhole(after(end, [one])), `${one.name} could have gone live`);
+      for (const reasons of held.values()) assert.ok(reasons.length > 0);
+    }),
+    { numRuns: 2_000 },
+  );
+});

@@ -1,0 +1,123 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+
+/** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
+export interface Candidate {
+  readonly kind: string;
+  readonly name: string;
+  readonly wanted: LiveObject | undefined;
+}
+
+/** What keeps a candidate from going live: its own problems, or what it would break. */
+export type Held = readonly Problem[];
+
+/**
+ * Decides which candidates may go live together so that the world stays whole: every reference resolves and every
+ * kind's check passes. Starts from all of them and takes back what breaks, so that objects that need each other go
+ * live at once whatever their order; then tries those taken back once more, one by one. What was live before and is
+ * not a candidate is never taken away. Pure.
+ *
+ * @returns the candidates that are held back, with the reasons; all others may go live.
+ */
+export function settle(live: LiveObjects, candidates: readonly Candidate[], kinds: KindRegistry): Map<LiveKey, Held> {
+  const byKey = new Map(candidates.map((candidate) => [liveKey(candidate.kind, candidate.name), candidate]));
+  const world = new Overlay(live, kinds);
+  const held = new Map<LiveKey, Held>();
+  // Which candidates refer to a key; who refers to it in the live world is known there.
+  const referrers = new Map<LiveKey, LiveKey[]>();
+  for (const [key, { kind, name, wanted }] of byKey) {
+    world.put(kind, name, wanted);
+    for (const ref of refsOf(wanted)) {
+      const target = liveKey(ref.kind, ref.name);
+      const known = referrers.get(target);
+      if (known === undefined) referrers.set(target, [key]);
+      else known.push(key);
+    }
+  }
+
+  const queue = new Set<LiveKey>();
+  const touch = (key: LiveKey) => around(key).forEach((other) => queue.add(other));
+  for (const key of byKey.keys()) touch(key);
+  for (const key of queue) {
+    queue.delete(key);
+    const problems = problemsOf(key);
+    if (problems.length === 0) continue;
+    if (world.touched().has(key)) takeBack(key, problems);
+    else {
+      for (const culprit of culpritsOf(key)) takeBack(culprit, [wouldBreak(culprit, key, problems)]);
+    }
+  }
+
+  // Something may have been taken back only because of another that was taken back later.
+  for (let progress = true; progress; ) {
+    progress = false;
+    for (const [key, candidate] of byKey) {
+      if (!held.has(key)) continue;
+      world.put(candidate.kind, candidate.name, candidate.wanted);
+      if (around(key).every((other) => problemsOf(other).length === 0)) {
+        held.delete(key);
+        progress = true;
+      } else world.revert(candidate.kind, candidate.name);
+    }
+  }
+  return held;
+
+  function takeBack(key: LiveKey, problems: Held): void {
+    world.revert(...split(key));
+    held.set(key, problems);
+    touch(key);
+  }
+
+  /** The object itself and everything that refers to it. */
+  function around(key: LiveKey): LiveKey[] {
+    const [kind, name] = split(key);
+    return [key, ...live.dependents(kind, name), ...(referrers.get(key) ?? [])];
+  }
+
+  function problemsOf(key: LiveKey): Held {
+    const [kindId, name] = split(key);
+    const object = world.get(kindId, name);
+    if (object === undefined) return [];
+    const missing = refsOf(object)
+      .filter((ref) => world.get(ref.kind, ref.name) === undefined)
+      .map(
+        (ref): Problem => ({
+          path: ref.path,
+          reason: 'FieldValueNotFound',
+          detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
+        }),
+      );
+    // A check may rely on its references.
+    return missing.length > 0 ? missing : (kinds.byId(kindId).check?.(object.spec, world, name) ?? []);
+  }
+
+  /** The accepted candidates that an object which was fine before may owe its problems to. */
+  function culpritsOf(key: LiveKey): LiveKey[] {
+    const [kind, name] = split(key);
+    const referred = refsOf(world.get(kind, name))
+      .map((ref) => liveKey(ref.kind, ref.name))
+      .filter((target) => world.touched().has(target));
+    return referred.length > 0 ? referred : [...world.touched()];
+  }
+
+  function wouldBreak(culprit: LiveKey, broken: LiveKey, problems: Held): Problem {
+    const [kindId, name] = split(broken);
+    const gone = byKey.get(culprit)?.wanted === undefined;
+    return {
+      path: [],
+      reason: 'FieldValueInvalid',
+      detail: `${gone ? 'it is still needed by' : 'it would break'} ${kinds.byId(kindId).kind} "${name}": ${problems.map(({ detail }) => detail).join('; ')}`,
+    };
+  }
+
+  function refsOf(object: LiveObject | undefined) {
+    return object === undefined ? [] : (kinds.byId(object.kind).refs?.(object.spec) ?? []);
+  }
+}
+
+function split(key: LiveKey): [kind: string, name: string] {
+  const space = key.indexOf(' ');
+  return [key.slice(0, space), key.slice(space + 1)];
+}

@@ -1,0 +1,105 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Entry, Store } from '../store-contract.ts';
+import type { Operation } from '../operation.ts';
+import type { Query, Target } from './request.ts';
+import type { Selection } from './selection.ts';
+
+/** One page of a list: all of its pages show the objects as they were when the first page was read. */
+export interface Page {
+  readonly version: number;
+  readonly entries: readonly Entry[];
+  /** Where the next page starts; undefined on the last one. */
+  readonly continueToken: string | undefined;
+  readonly remaining: number | undefined;
+}
+
+interface Continuation {
+  readonly version: number;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export function listPage(store: Store<Operation>, target: Target, query: Query, selection: Selection): Page {
+  const from = query.continueToken === '' ? undefined : decodeContinue(query.continueToken);
+  checkVersions(store, query, from);
+  const exact = query.resourceVersionMatch === 'Exact' && query.resourceVersion !== undefined;
+  const version = from?.version ?? (exact ? Number(query.resourceVersion) : store.version());
+  const namespace = target.namespace === '' ? undefined : target.namespace;
+  const entries: Entry[] = [];
+  let more = false;
+  let seen = 0;
+  for (const entry of openList()) {
+    seen += 1;
+    if (!selection.matches(entry)) continue;
+    if (query.limit > 0 && entries.length === query.limit) {
+      more = true;
+      break;
+    }
+    entries.push(entry);
+  }
+  const last = entries.at(-1);
+  return {
+    version,
+    entries,
+    continueToken: more && last !== undefined ? encodeContinue({ version, namespace: last.namespace, name: last.name }) : undefined,
+    // As in Kubernetes: only where counting costs nothing.
+    remaining: more && selection.everything && namespace === undefined && from === undefined ? store.count(target.kind) - seen + 1 : undefined,
+  };
+
+  function openList(): Iterable<Entry> {
+    try {
+      return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.reason !== 'Expired' || from === undefined) throw error;
+      throw new Refusal(
+        'resources/expired',
+        'Expired',
+        'The provided continue parameter is too old to display a consistent list result. Start a new list without the continue parameter.',
+      );
+    }
+  }
+}
+
+function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
+  const { resourceVersion, resourceVersionMatch } = query;
+  if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
+    throw new Refusal('resources/bad-query', 'BadRequest', 'specifying resource version is not allowed when using continue');
+  }
+  if (resourceVersionMatch !== undefined) {
+    if (resourceVersion === undefined || !['Exact', 'NotOlderThan'].includes(resourceVersionMatch) || from !== undefined) {
+      throw new Refusal(
+        'resources/bad-query',
+        'Invalid',
+        resourceVersion === undefined
+          ? 'resourceVersionMatch is forbidden unless resourceVersion is provided'
+          : `resourceVersionMatch ${resourceVersionMatch} must be Exact or NotOlderThan, and is forbidden with continue`,
+      );
+    }
+  }
+  if (resourceVersion !== undefined && Number(resourceVersion) > store.version()) {
+    throw new Refusal(
+      'resources/version-too-large',
+      'Timeout',
+      `Too large resource version: ${resourceVersion}, current: ${store.version()}`,
+      { retryAfterSeconds: 1, problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }] },
+    );
+  }
+}
+
+function encodeContinue(position: Continuation): string {
+  return Buffer.from(JSON.stringify([1, position.version, position.namespace, position.name])).toString('base64url');
+}
+
+function decodeContinue(token: string): Continuation {
+  try {
+    const [format, version, namespace, name] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
+    if (format === 1 && Number.isSafeInteger(version) && typeof namespace === 'string' && typeof name === 'string') {
+      return { version: version as number, namespace, name };
+    }
+  } catch {
+    // Falls through to the refusal: whatever is wrong with the token, the remedy is the same.
+  }
+  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
+    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
+  });
+}

@@ -1,0 +1,107 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { FieldValidation, Part } from '../operation.ts';
+import type { Kind } from '../kind.ts';
+import type { KindRegistry } from '../registry.ts';
+
+/** What the path of a resource request names. */
+export interface Target {
+  readonly kind: Kind;
+  /** Undefined means all namespaces; empty for cluster-scoped kinds. */
+  readonly namespace: string | undefined;
+  /** Undefined means the collection. */
+  readonly name: string | undefined;
+  readonly part: Part;
+}
+
+function noSuchPath(path: string): Refusal {
+  return new Refusal('resources/no-such-path', 'NotFound', 'the server could not find the requested resource', {
+    remedy: `There is nothing at ${path}; kubectl api-resources lists what there is.`,
+  });
+}
+
+/** Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`. */
+export function parsePath(path: string, kinds: KindRegistry): Target {
+  const segments = path.split('/').slice(1).map(decode);
+  const [root, ...rest] = segments;
+  const [group, version, ...tail] = root === 'api' ? ['', ...rest] : rest;
+  if (group === undefined || version === undefined) throw noSuchPath(path);
+  // `/namespaces/NS` is the Namespace itself; with a third segment it is a scope.
+  const scoped = tail[0] === 'namespaces' && tail.length >= 3 && !(group === '' && tail.length === 3 && tail[2] === 'status');
+  const namespace = scoped ? tail[1] : undefined;
+  const [plural, name, part, ...extra] = scoped ? tail.slice(2) : tail;
+  const kind = plural === undefined ? undefined : kinds.byPlural(group, version, plural);
+  if (kind === undefined || extra.length > 0 || name === '' || namespace === '') throw noSuchPath(path);
+  if (namespace !== undefined && !kind.namespaced) throw noSuchPath(path);
+  if (kind.namespaced && namespace === undefined && name !== undefined) throw noSuchPath(path);
+  if (part !== undefined && !(part === 'status' && kind.hasStatus)) throw noSuchPath(path);
+  return { kind, namespace: kind.namespaced ? namespace : '', name, part: part === undefined ? 'main' : 'status' };
+
+  function decode(segment: string): string {
+    try {
+      return decodeURIComponent(segment);
+    } catch {
+      throw new Refusal('resources/bad-path', 'BadRequest', `The path segment ${segment} is not valid percent-encoding.`);
+    }
+  }
+}
+
+/** The query parameters that any verb may carry. */
+export interface Query {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+  readonly limit: number;
+  readonly continueToken: string;
+  readonly resourceVersion: string | undefined;
+  readonly resourceVersionMatch: string | undefined;
+  readonly watch: boolean;
+  readonly allowWatchBookmarks: boolean;
+  /** Of ours: a bookmark after each published batch, so that a follower never shows half of an atomic change. */
+  readonly batchBookmarks: boolean;
+  readonly timeoutSeconds: number | undefined;
+  readonly dryRun: boolean;
+  readonly fieldValidation: FieldValidation;
+  readonly includeObject: 'None' | 'Metadata' | 'Object';
+}
+
+export function parseQuery(exchange: Exchange): Query {
+  const given = new URLSearchParams(exchange.queryText);
+  const text = (name: string) => given.get(name) ?? undefined;
+  const oneOf = <const Value extends string>(name: string, fallback: Value, ...others: Value[]): Value => {
+    const value = text(name);
+    if (value === undefined || value === '') return fallback;
+    const found = [fallback, ...others].find((option) => option === value);
+    if (found !== undefined) return found;
+    throw new Refusal('resources/bad-query', 'BadRequest', `${name}=${value}: it must be one of ${[fallback, ...others].join(', ')}.`);
+  };
+  const count = (name: string): number | undefined => {
+    const value = text(name);
+    if (value === undefined || value === '') return undefined;
+    if (/^\d{1,15}$/.test(value)) return Number(value);
+    throw new Refusal('resources/bad-query', 'BadRequest', `${name}=${value}: it must be a whole number from 0.`);
+  };
+  const flag = (name: string) => ['true', '1', ''].includes(text(name) ?? 'false');
+  const dryRuns = given.getAll('dryRun').filter((value) => value !== '');
+  if (dryRuns.some((value) => value !== 'All')) {
+    throw new Refusal('resources/bad-query', 'BadRequest', `dryRun=${dryRuns.join(',')}: the only supported value is All.`);
+  }
+  const resourceVersion = text('resourceVersion');
+  if (resourceVersion !== undefined && !/^\d{0,15}$/.test(resourceVersion)) {
+    throw new Refusal('resources/bad-query', 'BadRequest', `resourceVersion=${resourceVersion}: it must be a number that this server gave.`);
+  }
+  return {
+    labelSelector: text('labelSelector') ?? '',
+    fieldSelector: text('fieldSelector') ?? '',
+    limit: count('limit') ?? 0,
+    continueToken: text('continue') ?? '',
+    resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
+    resourceVersionMatch: text('resourceVersionMatch'),
+    watch: flag('watch'),
+    allowWatchBookmarks: flag('allowWatchBookmarks'),
+    batchBookmarks: flag('batchBookmarks'),
+    timeoutSeconds: count('timeoutSeconds'),
+    dryRun: dryRuns.length > 0,
+    fieldValidation: oneOf('fieldValidation', 'Warn', 'Ignore', 'Strict'),
+    includeObject: oneOf('includeObject', 'Metadata', 'None', 'Object'),
+  };
+}

@@ -1,0 +1,34 @@
+import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
+import type { Kind } from '../kind.ts';
+
+/** A Kubernetes `Status` for a refused request. */
+export function failureStatus(refusal: Refusal, about?: { kind?: Kind | undefined; name?: string | undefined }): object {
+  const { kind, name } = about ?? {};
+  const causes = refusal.problems.map(({ path, reason, detail }) => ({ reason, message: detail, field: fieldPath(path) }));
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message: refusal.remedy === undefined ? refusal.message : `${refusal.message.replace(/\.$/, '')}. ${refusal.remedy}`,
+    reason: refusal.reason,
+    details: {
+      ...(name === undefined ? {} : { name }),
+      ...(kind === undefined ? {} : { group: kind.group, kind: kind.plural }),
+      ...(causes.length === 0 ? {} : { causes }),
+      ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
+    },
+    code: refusal.status,
+  };
+}
+
+/** The `Status` that answers a deletion that is done. */
+export function deletedStatus(kind: Kind, name: string, uid: string): object {
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Success',
+    details: { name, group: kind.group, kind: kind.plural, uid },
+  };
+}

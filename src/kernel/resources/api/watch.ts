@@ -1,0 +1,151 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Operation } from '../operation.ts';
+import type { Change, Entry, Store } from '../store-contract.ts';
+import type { Selection } from './selection.ts';
+import type { Query, Target } from './request.ts';
+import { failureStatus } from './status.ts';
+
+const LIMITS = {
+  /** A watcher that has this much unsent is too slow: it is dropped, and lists anew when it comes back. */
+  unsentBytesMax: 8 * 1024 * 1024,
+  /** How often a watcher that asked for bookmarks gets one. */
+  bookmarkMs: 30_000,
+  /** Watches end after half an hour to an hour, spread so that clients do not all come back at once. */
+  timeoutSecondsDefault: 1_800,
+  timeoutSecondsMax: 24 * 3_600,
+} as const;
+
+export interface WatchMetrics {
+  readonly opened: () => void;
+  readonly closed: () => void;
+  readonly droppedAsSlow: () => void;
+}
+
+/** Turns one version of an object into what the client asked for; JSON text. */
+export type Render = (entry: Entry) => string;
+
+export type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
+
+/**
+ * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
+ * with the version of the change; one that enters is ADDED.
+ */
+export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
+  const now = change.type !== 'DELETED' && matches(change.entry);
+  const was = change.before !== undefined && matches(change.before);
+  if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
+  if (now && was) return { type: 'MODIFIED', entry: change.entry };
+  if (now) return { type: 'ADDED', entry: change.entry };
+  if (was && change.before !== undefined) return { type: 'DELETED', entry: atVersion(change.before, change.version) };
+  return undefined;
+}
+
+/** The same object, stamped with another version. */
+function atVersion(entry: Entry, version: number): Entry {
+  const object = () => {
+    const copy = entry.object();
+    copy.metadata.resourceVersion = String(version);
+    return copy;
+  };
+  const { kind, namespace, name, uid, labels } = entry;
+  return { kind, namespace, name, uid, labels, version, object, text: JSON.stringify(object()) };
+}
+
+/**
+ * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow. A version that is no
+ * longer kept is answered by one ERROR event with code 410, so that informers list anew.
+ */
+export function watch(
+  exchange: Exchange,
+  store: Store<Operation>,
+  target: Target,
+  query: Query,
+  selection: Selection,
+  render: Render,
+  metrics: WatchMetrics,
+): void {
+  const { response } = exchange;
+  const { kind } = target;
+  const inScope = (entry: Entry) =>
+    (target.namespace === undefined || target.namespace === '' || entry.namespace === target.namespace) && selection.matches(entry);
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'no-cache, private',
+    'x-request-id': exchange.requestId,
+  });
+  const line = (type: string, object: string) => response.write(`{"type":"${type}","object":${object}}\n`);
+
+  const from = query.resourceVersion === undefined || query.resourceVersion === '0' ? undefined : Number(query.resourceVersion);
+  let position = from ?? store.version();
+  try {
+    if (from === undefined) {
+      for (const entry of store.list(kind, { namespace: target.namespace === '' ? undefined : target.namespace })) {
+        if (selection.matches(entry)) line('ADDED', render(entry));
+      }
+    } else if (from > store.version()) {
+      throw new Refusal('resources/version-too-large', 'Timeout', `Too large resource version: ${from}, current: ${store.version()}`, {
+        retryAfterSeconds: 1,
+        problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
+      });
+    } else {
+      for (const change of store.changesSince(from, kind)) pass(change);
+      position = store.version();
+    }
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    line('ERROR', JSON.stringify(failureStatus(error)));
+    response.end();
+    return;
+  }
+  if (query.batchBookmarks) bookmark();
+  response.flushHeaders();
+  metrics.opened();
+
+  const unsubscribe = store.subscribe((changes) => {
+    let passed = 0;
+    for (const change of changes) if (change.entry.kind === kind) passed += pass(change);
+    position = changes.at(-1)?.version ?? position;
+    if (query.batchBookmarks && passed > 0) bookmark();
+    if (response.writableLength > LIMITS.unsentBytesMax) {
+      metrics.droppedAsSlow();
+      exchange.log.warn({ kind: kind.id, unsentBytes: response.writableLength }, 'a watcher was too slow and was dropped');
+      response.destroy();
+    }
+  });
+  const bookmarks = query.allowWatchBookmarks ? setInterval(bookmark, LIMITS.bookmarkMs) : undefined;
+  const seconds = Math.min(query.timeoutSeconds ?? LIMITS.timeoutSecondsDefault * (1 + Math.random()), LIMITS.timeoutSecondsMax);
+  const end = setTimeout(finish, seconds * 1000);
+  exchange.closing.addEventListener('abort', finish, { once: true });
+  response.once('close', stop);
+
+  function finish(): void {
+    if (query.allowWatchBookmarks) bookmark();
+    response.end();
+    stop();
+  }
+
+  let stopped = false;
+  function stop(): void {
+    if (stopped) return;
+    stopped = true;
+    unsubscribe();
+    clearInterval(bookmarks);
+    clearTimeout(end);
+    exchange.closing.removeEventListener('abort', finish);
+    metrics.closed();
+  }
+
+  /** How many events came of it: none when the change is not in the selection. */
+  function pass(change: Change): number {
+    const event = eventFor(change, inScope);
+    if (event === undefined) return 0;
+    line(event.type, render(event.entry));
+    return 1;
+  }
+
+  function bookmark(): void {
+    const { apiVersion, kind: name } = kind;
+    line('BOOKMARK', JSON.stringify({ kind: name, apiVersion, metadata: { resourceVersion: String(position) } }));
+  }
+}

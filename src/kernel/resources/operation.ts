@@ -1,0 +1,34 @@
+import type { PatchType } from './codec/patch.ts';
+
+/** How to treat fields that a kind does not have: drop them, drop and warn, or refuse. */
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+interface Target {
+  /** `Kind.id`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Where the object stands in a change set; refusals then name it. */
+  readonly position?: number;
+}
+
+/** Which part of the object a write may change. */
+export type Part = 'main' | 'status';
+
+/**
+ * One write as plain data: everything that deciding it needs besides what is stored, so that a process that is not
+ * the writer can forward it. Chance (`uid`, generated names) was drawn where the request came in.
+ */
+export type Operation =
+  | (Target & { readonly verb: 'create'; readonly object: unknown; readonly uid: string; readonly fieldValidation: FieldValidation })
+  | (Target & { readonly verb: 'update'; readonly part: Part; readonly object: unknown; readonly fieldValidation: FieldValidation })
+  | (Target & {
+      readonly verb: 'patch';
+      readonly part: Part;
+      readonly patchType: PatchType;
+      readonly patch: unknown;
+      readonly fieldValidation: FieldValidation;
+    })
+  | (Target & { readonly verb: 'delete'; readonly uidExpected?: string | undefined; readonly versionExpected?: string | undefined })
+  /** Creates the object or makes it exactly what is declared: how a change set writes. */
+  | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string });

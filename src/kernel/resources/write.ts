@@ -1,0 +1,392 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
+import { kubernetesTime } from '#kernel/base/clock.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { ConfigMap, Namespace } from './builtin/core.ts';
+import { applyPatch } from './codec/patch.ts';
+import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
+import type { KindRegistry } from './registry.ts';
+import type { FieldValidation, Operation, Part } from './operation.ts';
+import { validateMetadata } from './schema/metadata.ts';
+import { structureOf } from './schema/structure.ts';
+import type { Decide, Entry, Mutation, Reader } from './store-contract.ts';
+
+/** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
+export function decideWith(kinds: KindRegistry): Decide<Operation> {
+  return (operation, read, now) => {
+    const kind = kinds.byId(operation.kind);
+    const given: Given = { kind, read, now, context: checkContext(kinds, read, now) };
+    try {
+      return decideOne(operation, given);
+    } catch (error) {
+      if (operation.position === undefined || !(error instanceof Refusal)) throw error;
+      throw atPosition(error, operation.position);
+    }
+  };
+}
+
+/** The same refusal, its paths led by the object's place in a change set. */
+export function atPosition(refusal: Refusal, position: number): Refusal {
+  const prefix = ['objects', position];
+  const problems = refusal.problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
+  return new Refusal(refusal.code, refusal.reason, refusal.message, {
+    problems:
+      problems.length > 0 ? problems : [{ path: prefix, reason: 'FieldValueInvalid', detail: refusal.message }],
+    ...(refusal.remedy === undefined ? {} : { remedy: refusal.remedy }),
+    ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
+  });
+}
+
+interface Given {
+  readonly kind: Kind;
+  readonly read: Reader;
+  readonly now: Temporal.Instant;
+  readonly context: CheckContext;
+}
+
+function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
+  return { now, find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()) };
+}
+
+function decideOne(operation: Operation, given: Given): Mutation {
+  const { kind, read } = given;
+  const current = read.get(kind, operation.namespace, operation.name);
+  switch (operation.verb) {
+    case 'create':
+      return create(given, current, operation, operation.object, operation.uid, operation.fieldValidation);
+    case 'apply':
+      return current === undefined
+        ? create(given, current, operation, operation.object, operation.uid, 'Strict')
+        : replace(given, current, 'main', declaredOver(current, operation.object), 'Strict');
+    case 'update': {
+      if (current === undefined) throw notFound(kind, operation.name);
+      const wanted = asObject(operation.object, kind);
+      // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
+      if (wanted.metadata.resourceVersion === undefined && kind.group !== '') {
+        throw invalid(kind, operation.name, [
+          {
+            path: ['metadata', 'resourceVersion'],
+            reason: 'FieldValueInvalid',
+            detail: 'Invalid value: 0x0: must be specified for an update',
+          },
+        ]);
+      }
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+    }
+    case 'patch': {
+      if (current === undefined) throw notFound(kind, operation.name);
+      const patched = applyPatch(operation.patchType, current.object(), operation.patch);
+      return replace(given, current, operation.part, asObject(patched, kind), operation.fieldValidation);
+    }
+    case 'delete':
+      if (current === undefined) throw notFound(kind, operation.name);
+      return remove(given, current, operation);
+    default:
+      return operation satisfies never;
+  }
+}
+
+function create(
+  given: Given,
+  current: Entry | undefined,
+  target: { readonly namespace: string; readonly name: string },
+  body: unknown,
+  uid: string,
+  fieldValidation: FieldValidation,
+): Mutation {
+  const { kind, now, read } = given;
+  const { name, namespace } = target;
+  if (current !== undefined) {
+    throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`);
+  }
+  const wanted = asObject(body, kind);
+  if (wanted.metadata.resourceVersion !== undefined) {
+    throw new Refusal(
+      'resources/version-on-create',
+      'BadRequest',
+      'resourceVersion should not be set on objects to be created',
+    );
+  }
+  if (kind.namespaced) requireNamespace(read, namespace, kind, name);
+  if (kind.released) requireUniqueName(kind, read, namespace, name);
+  const metadata: ObjectMeta = {
+    ...pickMetadata(wanted.metadata),
+    name,
+    ...(kind.namespaced ? { namespace } : {}),
+    uid,
+    creationTimestamp: kubernetesTime(now),
+    ...(kind.spec === undefined ? {} : { generation: 1 }),
+  };
+  const { status: _ignored, ...fields } = wanted;
+  const { object, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
+  require(kind, name, validateObject(given, object, undefined));
+  return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
+}
+
+function replace(
+  given: Given,
+  current: Entry,
+  part: Part,
+  wanted: ResourceObject,
+  fieldValidation: FieldValidation,
+): Mutation {
+  const { kind } = given;
+  const before = current.object();
+  const meta = before.metadata;
+  requireSameObject(kind, current, wanted.metadata);
+  if (part === 'status') {
+    const { object, warnings } = shaped(given, { ...before, status: wanted.status }, fieldValidation, false);
+    if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
+    require(kind, current.name, structureOf(kind).validate(object));
+    return { do: 'put', kind, object, warnings };
+  }
+  const { status: _ignored, ...fields } = wanted;
+  const metadata: ObjectMeta = {
+    ...pickMetadata(wanted.metadata),
+    name: current.name,
+    ...(kind.namespaced ? { namespace: current.namespace } : {}),
+    ...carried(meta),
+  };
+  const { object, warnings } = shaped(
+    given,
+    { ...fields, metadata, ...(kind.hasStatus && before.status !== undefined ? { status: before.status } : {}) },
+    fieldValidation,
+    true,
+  );
+  // Only now, with defaults in place, does it show whether anything that is declared has changed.
+  if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
+    if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
+  } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
+  require(kind, current.name, [
+    ...finalizerProblems(meta, object.metadata),
+    ...validateObject(given, object, before),
+  ]);
+  if (meta.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0) {
+    return { do: 'remove', kind, object, warnings };
+  }
+  const specChanged = object.metadata.generation !== meta.generation;
+  return { do: 'put', kind, object, warnings, ...(specChanged ? revisionOf(kind, object) : {}) };
+
+  function carried({ uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion }: ObjectMeta) {
+    return Object.fromEntries(
+      Object.entries({ uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion }).filter(
+        ([, value]) => value !== undefined,
+      ),
+    );
+  }
+}
+
+function remove(
+  given: Given,
+  current: Entry,
+  operation: { readonly uidExpected?: string | undefined; readonly versionExpected?: string | undefined },
+): Mutation {
+  const { kind, now, read } = given;
+  const { uidExpected, versionExpected } = operation;
+  const object = current.object();
+  if (uidExpected !== undefined && uidExpected !== current.uid) {
+    throw conflict(kind, current.name, `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${current.uid}`);
+  }
+  if (versionExpected !== undefined && versionExpected !== String(current.version)) {
+    throw conflict(
+      kind,
+      current.name,
+      `Precondition failed: ResourceVersion in precondition: ${versionExpected}, ResourceVersion in object meta: ${current.version}`,
+    );
+  }
+  if (object.metadata.deletionTimestamp !== undefined) return { do: 'nothing', entry: current };
+  const problems = kind.validateDelete?.(object.spec, { ...given.context, annotations: object.metadata.annotations ?? {} }) ?? [];
+  require(kind, current.name, problems);
+  if (kind === Namespace) requireEmptyNamespace(read, current.name);
+  if ((object.metadata.finalizers ?? []).length === 0) return { do: 'remove', kind, object };
+  object.metadata.deletionTimestamp = kubernetesTime(now);
+  object.metadata.deletionGracePeriodSeconds = 0;
+  if (object.metadata.generation !== undefined) object.metadata.generation += 1;
+  return { do: 'put', kind, object };
+}
+
+/** Unknown fields dropped, defaults filled in; unknown fields refused or reported as the caller asked. */
+function shaped(
+  given: Given,
+  wanted: ResourceObject,
+  fieldValidation: FieldValidation,
+  withDefaults: boolean,
+): { object: ResourceObject; warnings: readonly string[] } {
+  const { kind } = given;
+  const structure = structureOf(kind);
+  const { value, unknown } = structure.prune(wanted);
+  const messages = unknown.map((path) => `unknown field "${fieldPath(path)}"`);
+  if (fieldValidation === 'Strict' && unknown.length > 0) {
+    throw new Refusal('resources/unknown-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+      problems: unknown.map((path) => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' })),
+      remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
+    });
+  }
+  const object = withDefaults ? structure.applyDefaults(value) : value;
+  return { object: asObject(object, kind), warnings: fieldValidation === 'Warn' ? messages : [] };
+}
+
+/** What is wrong in an object by itself, before anything that is stored is looked at. */
+export function shapeProblems(kind: Kind, object: ResourceObject): readonly Problem[] {
+  const structure = structureOf(kind);
+  const { value, unknown } = structure.prune(object);
+  return [
+    ...unknown.map((path): Problem => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' })),
+    ...validateMetadata(kind, object.metadata),
+    ...structure.validate(structure.applyDefaults(value)),
+  ];
+}
+
+function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
+  const { kind, context } = given;
+  const problems = [...validateMetadata(kind, object.metadata), ...structureOf(kind).validate(object)];
+  // Cross-field rules may rely on the schema: they run only when the shape is right.
+  if (problems.length > 0) return problems;
+  if (kind === ConfigMap && before?.['immutable'] === true) {
+    return (['data', 'binaryData', 'immutable'] as const)
+      .filter((field) => !isDeepStrictEqual(object[field], before[field]))
+      .map((field) => ({
+        path: [field],
+        reason: 'FieldValueForbidden',
+        detail: 'Forbidden: field is immutable when `immutable` is set',
+      }));
+  }
+  return (
+    kind.validate?.(object.spec, {
+      ...context,
+      name: object.metadata.name,
+      ...(before === undefined ? {} : { before: before.spec }),
+    }) ?? []
+  );
+}
+
+function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
+  if (before.deletionTimestamp === undefined) return [];
+  const added = (after.finalizers ?? []).filter((finalizer) => !(before.finalizers ?? []).includes(finalizer));
+  return added.length === 0
+    ? []
+    : [
+        {
+          path: ['metadata', 'finalizers'],
+          reason: 'FieldValueForbidden',
+          detail: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+        },
+      ];
+}
+
+function revisionOf(kind: Kind, object: ResourceObject) {
+  if (!kind.released) return {};
+  return { revision: { hash: contentHash(object.spec), generation: object.metadata.generation ?? 1, spec: object.spec } };
+}
+
+/** What a change set makes of an object that exists: what is declared, plus the annotations of kubectl. */
+function declaredOver(current: Entry, declared: unknown): ResourceObject {
+  const wanted = declared as ResourceObject;
+  const kept = Object.entries(current.object().metadata.annotations ?? {}).filter(([key]) => key.startsWith('kubectl.kubernetes.io/'));
+  const annotations = { ...Object.fromEntries(kept), ...wanted.metadata.annotations };
+  const { finalizers, ownerReferences } = current.object().metadata;
+  return {
+    ...wanted,
+    metadata: {
+      ...(finalizers === undefined ? {} : { finalizers }),
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+      ...wanted.metadata,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
+  };
+}
+
+/** The metadata that a caller may set. */
+function pickMetadata({ labels, annotations, finalizers, ownerReferences, generateName }: ObjectMeta): Omit<ObjectMeta, 'name'> {
+  return Object.fromEntries(
+    Object.entries({ generateName, labels, annotations, finalizers, ownerReferences }).filter(
+      ([, value]) => value !== undefined && value !== null && Object.keys(value).length > 0,
+    ),
+  );
+}
+
+function asObject(value: unknown, kind: Kind): ResourceObject {
+  const object = value as Partial<ResourceObject> | null;
+  if (typeof object !== 'object' || object === null || typeof object.metadata !== 'object' || object.metadata === null) {
+    throw new Refusal('resources/not-an-object', 'BadRequest', `A ${kind.kind} must be an object with metadata.`);
+  }
+  if (object.apiVersion !== kind.apiVersion || object.kind !== kind.kind) {
+    throw new Refusal(
+      'resources/wrong-kind',
+      'BadRequest',
+      `This is ${kind.apiVersion} ${kind.kind}, but the object says ${String(object.apiVersion)} ${String(object.kind)}.`,
+    );
+  }
+  return object as ResourceObject;
+}
+
+function requireSameObject(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  if (metadata.uid !== undefined && metadata.uid !== current.uid) {
+    throw conflict(kind, current.name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.uid}`);
+  }
+  if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== String(current.version)) {
+    throw conflict(
+      kind,
+      current.name,
+      'the object has been modified; please apply your changes to the latest version and try again',
+    );
+  }
+}
+
+function requireNamespace(read: Reader, namespace: string, kind: Kind, name: string): void {
+  const found = read.get(Namespace, '', namespace);
+  if (found === undefined) throw notFound(Namespace, namespace);
+  if (found.object().metadata.deletionTimestamp !== undefined) {
+    throw new Refusal(
+      'resources/namespace-terminating',
+      'Forbidden',
+      `${resourceName(kind)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+    );
+  }
+}
+
+function requireEmptyNamespace(read: Reader, namespace: string): void {
+  const held = read.countsIn(namespace);
+  if (held.length === 0) return;
+  const list = held.map(({ kind, count }) => `${count} ${kind.plural}`).join(', ');
+  throw new Refusal(
+    'resources/namespace-not-empty',
+    'Conflict',
+    `Operation cannot be fulfilled on namespaces "${namespace}": it still holds ${list}`,
+    { remedy: 'Delete what it holds first.' },
+  );
+}
+
+function requireUniqueName(kind: Kind, read: Reader, namespace: string, name: string): void {
+  const [other] = read.find(kind, 'name', name).filter((entry) => entry.namespace !== namespace);
+  if (other === undefined) return;
+  throw conflict(
+    kind,
+    name,
+    `the name is taken in namespace ${other.namespace}; names of ${kind.plural} are unique in the whole installation, because decisions go by them`,
+  );
+}
+
+function require(kind: Kind, name: string, problems: readonly Problem[]): void {
+  if (problems.length > 0) throw invalid(kind, name, problems);
+}
+
+export function resourceName(kind: Kind): string {
+  return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+export function notFound(kind: Kind, name: string): Refusal {
+  return new Refusal('resources/not-found', 'NotFound', `${resourceName(kind)} "${name}" not found`);
+}
+
+function conflict(kind: Kind, name: string, why: string): Refusal {
+  return new Refusal('resources/conflict', 'Conflict', `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`);
+}
+
+/** Many problems of one object in one refusal, worded as Kubernetes words them. */
+export function invalid(kind: Kind, name: string, problems: readonly Problem[]): Refusal {
+  const say = ({ path, detail }: { path: Path; detail: string }) => `${fieldPath(path)}: ${detail}`;
+  const text = problems.length === 1 ? problems.map(say).join('') : `[${problems.map(say).join(', ')}]`;
+  const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  return new Refusal('resources/invalid', 'Invalid', `${title} "${name}" is invalid: ${text}`, { problems });
+}

@@ -1,0 +1,153 @@
+import { Compile } from 'typebox/compile';
+import type { TSchema } from 'typebox';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal, type Path } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { Follower } from './follow.ts';
+import type { DecisionModule, DecisionRoute } from './module.ts';
+
+const BODY_BYTES_MAX = 64 * 1024;
+
+/** Answers decision requests; false when the path is none of a module's. */
+export type DecisionApi = (exchange: Exchange) => boolean | Promise<void>;
+
+interface Ready {
+  readonly module: string;
+  readonly route: DecisionRoute<unknown>;
+  readonly check: (input: unknown) => boolean;
+  /** What a query value becomes, by parameter. */
+  readonly types: ReadonlyMap<string, 'text' | 'number' | 'boolean' | 'list'>;
+  readonly errors: (input: unknown) => readonly { readonly instancePath: string; readonly message: string }[];
+}
+
+/** Serves the questions of all modules from the follower's snapshot. Every answer names the snapshot and its age. */
+export function decisionApi(modules: readonly DecisionModule<unknown>[], follower: Follower, clock: Clock): DecisionApi {
+  const routes = new Map<string, Ready>(
+    modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module.name, route)] as const)),
+  );
+  return (exchange) => {
+    const found = routes.get(exchange.path);
+    if (found === undefined) return false;
+    switch (exchange.method) {
+      case 'GET':
+      case 'HEAD':
+        respond(exchange, found, queryInput(exchange.queryText, found));
+        return true;
+      case 'POST':
+        return readBody(exchange, BODY_BYTES_MAX).then((bytes) => respond(exchange, found, jsonInput(bytes)));
+      default:
+        throw new Refusal('decisions/method', 'MethodNotAllowed', `${exchange.method} ${exchange.path}: ask with GET or POST.`);
+    }
+  };
+
+  function respond(exchange: Exchange, { module, route, check, errors }: Ready, input: unknown): void {
+    if (!check(input)) throw wrongInput(route, input, errors(input));
+    const { version, tables } = follower.snapshot();
+    const answer = JSON.stringify(route.handle(tables.get(module), input, clock()));
+    const ageSeconds = Math.round(follower.ageMs() / 1000);
+    const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
+    send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
+  }
+}
+
+function ready(module: string, route: DecisionRoute<unknown>): Ready {
+  const validator = Compile(route.input);
+  const types = new Map(
+    Object.entries(propertiesOf(route.input)).map(([name, schema]) => {
+      const { type } = schema as { type?: string };
+      if (type === 'integer' || type === 'number') return [name, 'number'] as const;
+      if (type === 'boolean') return [name, 'boolean'] as const;
+      return [name, type === 'array' ? 'list' : 'text'] as const;
+    }),
+  );
+  return { module, route, types, check: (input) => validator.Check(input), errors: (input) => validator.Errors(input) };
+}
+
+function propertiesOf(schema: TSchema): Record<string, TSchema> {
+  return (schema as { properties?: Record<string, TSchema> }).properties ?? {};
+}
+
+/** The query string as an object; text becomes what the schema names where it can, and is left for the check otherwise. */
+function queryInput(queryText: string, { types }: Ready): Record<string, unknown> {
+  const input: Record<string, unknown> = {};
+  if (queryText === '') return input;
+  for (const pair of queryText.split('&')) {
+    if (pair === '') continue;
+    const mark = pair.indexOf('=');
+    const name = decode(mark === -1 ? pair : pair.slice(0, mark));
+    const value = mark === -1 ? '' : decode(pair.slice(mark + 1));
+    if (name === '__proto__') throw new Refusal('decisions/unknown-parameter', 'BadRequest', `There is no parameter ${name}.`);
+    const type = types.get(name);
+    if (type === 'list') {
+      const list = (input[name] ??= []) as string[];
+      list.push(...value.split(','));
+    } else if (input[name] !== undefined) {
+      throw new Refusal('decisions/repeated-parameter', 'BadRequest', `The parameter ${name} is given twice.`);
+    } else if (type === 'number' && value.trim() !== '' && !Number.isNaN(Number(value))) input[name] = Number(value);
+    else if (type === 'boolean' && (value === 'true' || value === 'false')) input[name] = value === 'true';
+    else input[name] = value;
+  }
+  return input;
+}
+
+function decode(text: string): string {
+  try {
+    return text.includes('%') || text.includes('+') ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
+  } catch {
+    throw new Refusal('decisions/bad-query', 'BadRequest', `The query has bad percent-encoding: ${text.slice(0, 100)}`);
+  }
+}
+
+function jsonInput(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new Refusal('decisions/bad-json', 'BadRequest', `The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, {
+      remedy: 'Send one JSON object in UTF-8.',
+    });
+  }
+}
+
+function wrongInput(
+  route: DecisionRoute<unknown>,
+  input: unknown,
+  errors: readonly { readonly instancePath: string; readonly message: string }[],
+): Refusal {
+  const names = Object.keys(propertiesOf(route.input));
+  const unknown =
+    typeof input === 'object' && input !== null && !Array.isArray(input) ? Object.keys(input).filter((name) => !names.includes(name)) : [];
+  const problems = [
+    ...unknown.map((name) => ({ path: [name] as Path, detail: `there is no parameter "${name}"${didYouMean(nearSpellings(name, names))}` })),
+    ...errors
+      .filter(({ instancePath, message }) => unknown.length === 0 || !/additional|unknown/i.test(message) || instancePath !== '')
+      .map(({ instancePath, message }) => ({ path: instancePath.split('/').slice(1) as Path, detail: message })),
+  ];
+  const say = problems.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`)).join('; ');
+  return new Refusal('decisions/wrong-input', 'BadRequest', `${route.path}: ${say}`, {
+    problems: problems.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
+    remedy: `It takes ${names.join(', ')}.`,
+  });
+}
+
+/** OpenAPI 3.1 of everything that the modules answer. */
+export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], version: string): object {
+  const problem = { description: 'What was wrong, where, and what would be right.', content: { 'application/problem+json': {} } };
+  const paths = modules.flatMap((module) =>
+    module.routes.map((route) => {
+      const answer = { description: 'The answer.', content: { 'application/json': { schema: route.answer } } };
+      const responses = { 200: answer, '4XX': problem };
+      const required = new Set((route.input as { required?: string[] }).required ?? []);
+      const parameters = Object.entries(propertiesOf(route.input)).map(([name, schema]) => ({
+        name,
+        in: 'query',
+        required: required.has(name),
+        schema,
+      }));
+      const requestBody = { content: { 'application/json': { schema: route.input } } };
+      const shared = { summary: route.summary, tags: [module.name], responses };
+      return [route.path, { get: { ...shared, parameters }, post: { ...shared, requestBody } }] as const;
+    }),
+  );
+  return { openapi: '3.1.0', info: { title: 'Backline decisions', version }, paths: Object.fromEntries(paths) };
+}

@@ -1,0 +1,158 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { LiveObjects } from './live-objects.ts';
+import type { ChangedObject, DecisionModule } from './module.ts';
+import { compileSnapshot, updateSnapshot, type Snapshot } from './snapshot.ts';
+
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 3_000;
+
+export interface Follower {
+  /** The snapshot that answers come from now. */
+  readonly snapshot: () => Snapshot;
+  /** The same, or undefined while there is none. */
+  readonly current: () => Snapshot | undefined;
+  /** Resolves at the first snapshot. */
+  readonly compiled: Promise<void>;
+  /** Milliseconds since the snapshot was last known to be current; 0 while the control plane is followed. */
+  readonly ageMs: () => number;
+  /** Why answers cannot be given, or are of an old snapshot because the newest does not compile. */
+  readonly problem: () => string | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Keeps one snapshot up to date with what is live: lists, watches, compiles what changed, swaps. When the control plane
+ * is away the last snapshot stays, its age grows, and following resumes by itself.
+ */
+export function followHeads(options: {
+  readonly client: ResourceClient;
+  readonly kinds: KindRegistry;
+  readonly modules: readonly DecisionModule<unknown>[];
+  readonly log: Log;
+  /** Milliseconds that only move forward. */
+  readonly monotonicMs?: () => number;
+}): Follower {
+  const { client, kinds, modules, log, monotonicMs = () => performance.now() } = options;
+  const stopping = new AbortController();
+  const known = new Map(modules.flatMap((module) => module.kinds.map((kind) => [kind.id, kind] as const)));
+  let snapshot: Snapshot | undefined;
+  let world = new LiveObjects(kinds);
+  /** The live object of each Head, by the Head's name: a deletion tells only that. */
+  let byHead = new Map<string, LiveObject>();
+  /** When the control plane was lost; undefined while it is followed. */
+  let lostAtMs: number | undefined = monotonicMs();
+  let lastProblem: string | undefined = 'nothing has been compiled yet';
+  /** True when the world moved on without a snapshot of it: the next compile starts from scratch. */
+  let behind = true;
+
+  const { promise: compiled, resolve: firstCompiled } = Promise.withResolvers<void>();
+  const running = run();
+
+  return {
+    snapshot: () => {
+      if (snapshot !== undefined) return snapshot;
+      throw new Refusal('decisions/no-snapshot', 'ServiceUnavailable', `There is no snapshot to answer from: ${lastProblem ?? 'starting'}.`, {
+        retryAfterSeconds: 1,
+      });
+    },
+    current: () => snapshot,
+    compiled,
+    ageMs: () => (lostAtMs === undefined ? 0 : monotonicMs() - lostAtMs),
+    problem: () => lastProblem,
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+
+  async function run(): Promise<void> {
+    let version: string | undefined;
+    let retryMs = RETRY_MS_MIN;
+    while (!stopping.signal.aborted) {
+      try {
+        version ??= await listAll();
+        for await (const batch of client.watch(Head, version, stopping.signal)) {
+          version = batch.version;
+          lostAtMs = undefined;
+          retryMs = RETRY_MS_MIN;
+          if (batch.changes.length > 0) apply(batch);
+        }
+      } catch (error) {
+        if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
+        else log.warn({ error: String(error), retryMs }, 'the control plane cannot be followed; answering from the last snapshot');
+      }
+      if (stopping.signal.aborted) return;
+      lostAtMs ??= monotonicMs();
+      await pause(retryMs * (0.5 + Math.random() / 2), stopping.signal);
+      retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
+    }
+  }
+
+  async function listAll(): Promise<string> {
+    const { items, version } = await client.list(Head);
+    byHead = new Map();
+    for (const head of items) {
+      const object = liveObjectOf(head);
+      if (object !== undefined && known.has(object.kind)) byHead.set(head.metadata.name, object);
+    }
+    world = new LiveObjects(kinds, byHead.values());
+    behind = true;
+    swap(version, []);
+    return version;
+  }
+
+  function apply({ changes, version }: Batch): void {
+    const changed: ChangedObject[] = [];
+    for (const { type, object: head } of changes) {
+      const before = byHead.get(head.metadata.name);
+      const after = type === 'DELETED' ? undefined : liveObjectOf(head);
+      const kind = (after ?? before)?.kind;
+      if (kind === undefined || !known.has(kind)) continue;
+      if (after?.revision === before?.revision && after?.namespace === before?.namespace) {
+        if (after !== undefined && JSON.stringify(after.labels) === JSON.stringify(before?.labels)) continue;
+      }
+      if (before !== undefined && after === undefined) world.delete(kind, before.name);
+      if (after === undefined) byHead.delete(head.metadata.name);
+      else {
+        world.set(after);
+        byHead.set(head.metadata.name, after);
+      }
+      changed.push({ kind, name: (after ?? before)?.name ?? '' });
+    }
+    if (changed.length > 0) swap(version, changed);
+  }
+
+  /** A world that does not compile is a bug; it must not take the answers away. */
+  function swap(version: string, changed: readonly ChangedObject[]): void {
+    try {
+      snapshot =
+        behind || snapshot === undefined
+          ? compileSnapshot(modules, world, version)
+          : updateSnapshot(snapshot, modules, world, changed, version);
+      behind = false;
+      lastProblem = undefined;
+      firstCompiled();
+    } catch (error) {
+      behind = true;
+      lastProblem = `version ${version} does not compile`;
+      log.error({ err: error, version }, 'the live state does not compile; answering from the last snapshot');
+    }
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener('abort', done);
+  });
+}

@@ -1,0 +1,122 @@
+import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+
+/** Names one live object: `Kind.id` and the installation-unique name. */
+export type LiveKey = string;
+
+export function liveKey(kind: string, name: string): LiveKey {
+  return `${kind} ${name}`;
+}
+
+/** What is live, with the indexes that the kinds declare and who refers to whom. */
+export class LiveObjects implements World {
+  readonly #kinds: KindRegistry;
+  readonly #byKind = new Map<string, Map<string, LiveObject>>();
+  readonly #index = new Map<string, Map<string, LiveObject>>();
+  readonly #dependents = new Map<LiveKey, Set<LiveKey>>();
+
+  constructor(kinds: KindRegistry, objects: Iterable<LiveObject> = []) {
+    this.#kinds = kinds;
+    for (const object of objects) this.set(object);
+  }
+
+  get = (kind: string, name: string): LiveObject | undefined => this.#byKind.get(kind)?.get(name);
+
+  list = (kind: string): Iterable<LiveObject> => this.#byKind.get(kind)?.values() ?? [];
+
+  find = (kind: string, index: string, value: string): readonly LiveObject[] => {
+    if (index !== 'name') return [...(this.#index.get(indexKey(kind, index, value))?.values() ?? [])];
+    const found = this.get(kind, value);
+    return found === undefined ? [] : [found];
+  };
+
+  /** Keys of the live objects that refer to this one. */
+  dependents(kind: string, name: string): Iterable<LiveKey> {
+    return this.#dependents.get(liveKey(kind, name)) ?? [];
+  }
+
+  set(object: LiveObject): void {
+    this.delete(object.kind, object.name);
+    const kind = this.#kinds.byId(object.kind);
+    mapAt(this.#byKind, object.kind).set(object.name, object);
+    for (const key of indexKeys(kind, object)) mapAt(this.#index, key).set(object.name, object);
+    for (const ref of kind.refs?.(object.spec) ?? []) {
+      const key = liveKey(ref.kind, ref.name);
+      const set = this.#dependents.get(key) ?? new Set();
+      this.#dependents.set(key, set.add(liveKey(object.kind, object.name)));
+    }
+  }
+
+  delete(kindId: string, name: string): void {
+    const object = this.get(kindId, name);
+    if (object === undefined) return;
+    const kind = this.#kinds.byId(kindId);
+    this.#byKind.get(kindId)?.delete(name);
+    for (const key of indexKeys(kind, object)) {
+      const found = this.#index.get(key);
+      found?.delete(name);
+      if (found?.size === 0) this.#index.delete(key);
+    }
+    for (const ref of kind.refs?.(object.spec) ?? []) {
+      this.#dependents.get(liveKey(ref.kind, ref.name))?.delete(liveKey(kindId, name));
+    }
+  }
+}
+
+/** A world as it would be with some objects replaced, added or taken away. Reads through to `base`; never alters it. */
+export class Overlay implements World {
+  readonly #base: LiveObjects;
+  readonly #added: LiveObjects;
+  readonly #touched = new Set<LiveKey>();
+
+  constructor(base: LiveObjects, kinds: KindRegistry) {
+    this.#base = base;
+    this.#added = new LiveObjects(kinds);
+  }
+
+  /** Shows `object` under this name; undefined shows nothing there. */
+  put(kind: string, name: string, object: LiveObject | undefined): void {
+    this.revert(kind, name);
+    this.#touched.add(liveKey(kind, name));
+    if (object !== undefined) this.#added.set(object);
+  }
+
+  /** Shows again what `base` has. */
+  revert(kind: string, name: string): void {
+    this.#touched.delete(liveKey(kind, name));
+    this.#added.delete(kind, name);
+  }
+
+  /** The names under which it differs from `base`. */
+  touched(): ReadonlySet<LiveKey> {
+    return this.#touched;
+  }
+
+  get = (kind: string, name: string): LiveObject | undefined =>
+    (this.#touched.has(liveKey(kind, name)) ? this.#added : this.#base).get(kind, name);
+
+  list = (kind: string): Iterable<LiveObject> => [...[...this.#base.list(kind)].filter(this.#untouched), ...this.#added.list(kind)];
+
+  find = (kind: string, index: string, value: string): readonly LiveObject[] => [
+    ...this.#base.find(kind, index, value).filter(this.#untouched),
+    ...this.#added.find(kind, index, value),
+  ];
+
+  #untouched = (object: LiveObject): boolean => !this.#touched.has(liveKey(object.kind, object.name));
+}
+
+function indexKeys(kind: Kind, object: LiveObject): string[] {
+  return Object.entries(kind.indexes ?? {}).flatMap(([index, valuesOf]) =>
+    valuesOf(object.spec).map((value) => indexKey(kind.id, index, value)),
+  );
+}
+
+function indexKey(kind: string, index: string, value: string): string {
+  return `${kind} ${index} ${value}`;
+}
+
+function mapAt<Value>(maps: Map<string, Map<string, Value>>, key: string): Map<string, Value> {
+  const found = maps.get(key) ?? new Map<string, Value>();
+  maps.set(key, found);
+  return found;
+}

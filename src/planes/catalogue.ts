@@ -1,0 +1,14 @@
+import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
+import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
+import { ChangeSet } from '#kernel/releases/change-set.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { productsKinds, productsModule } from '#domains/products/module.ts';
+
+/** Every kind that this program serves. Objects of one change set are written in this order. */
+export function allKinds(): KindRegistry {
+  return kindRegistry([Namespace, ConfigMap, Event, Head, ChangeSet, ...productsKinds]);
+}
+
+/** Every domain's part in the decision plane. */
+export const decisionModules: readonly DecisionModule<unknown>[] = [productsModule as DecisionModule<unknown>];

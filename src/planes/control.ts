@@ -1,0 +1,89 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { counter, gauge } from '#kernel/http/metrics.ts';
+import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
+import { openDatabase } from '#kernel/postgres/database.ts';
+import { migrate } from '#kernel/postgres/migrations.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
+import { openStore } from '#kernel/resources/store/open-store.ts';
+import { decideWith } from '#kernel/resources/write.ts';
+import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
+import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
+import { version } from './version.ts';
+
+export interface ControlPlane {
+  readonly store: Store<Operation>;
+  readonly releases: ImmediateReleases;
+  readonly api: ResourceApi;
+  readonly changeSets: ReturnType<typeof changeSets>;
+  /** Resolves with a sentence when it can no longer work; the process should end then. */
+  readonly failed: Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts everything that writes: PostgreSQL (unless `databaseUrl` names one), the store, releases and the resource API. */
+export async function startControlPlane(options: {
+  readonly dataDirectory: string;
+  readonly databaseUrl: string | undefined;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}): Promise<ControlPlane> {
+  const { kinds, clock, log, registry } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async () => {
+    for (const closer of closers.reverse().splice(0)) await closer();
+  };
+  try {
+    const postgres = options.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDirectory: options.dataDirectory, log }) : undefined;
+    if (postgres !== undefined) closers.push(postgres.close);
+    const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
+    closers.push(database.close);
+    await migrate(database);
+    const store = await openStore<Operation>({ database, kinds: kinds.all, decide: decideWith(kinds), clock, log });
+    closers.push(store.close);
+    if (store.get(Namespace, '', 'default') === undefined) {
+      const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
+      await store.write([{ verb: 'apply', kind: Namespace.id, namespace: '', name: 'default', object, uid: crypto.randomUUID() }], {
+        user: 'system:start',
+        requestId: 'first-start',
+      });
+    }
+    const releases = runImmediateReleases({ store, kinds, clock, log });
+    closers.push(releases.stop);
+    const applyChangeSet = changeSets({ store, kinds, releases, clock });
+    const virtual = new Map([[ChangeSet.id, applyChangeSet]]);
+    const api = resourceApi({ store, kinds, clock, version, virtual, watchMetrics: watchMetrics(registry) });
+    gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
+    for (const kind of kinds.all.filter(({ verbs }) => verbs.includes('list'))) {
+      const name = `backline_objects_${kind.plural}${kind.group === '' ? '' : `_${kind.group.split('.')[0]}`}`;
+      gauge(registry, name, `Declared ${kind.plural}.`, () => store.count(kind));
+    }
+    const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
+    return { store, releases, api, changeSets: applyChangeSet, failed, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function watchMetrics(registry: Registry) {
+  let open = 0;
+  gauge(registry, 'backline_watchers', 'Open watches.', () => open);
+  const dropped = counter(registry, 'backline_watchers_dropped_total', 'Watches ended because the client was too slow.');
+  return {
+    opened: () => {
+      open += 1;
+    },
+    closed: () => {
+      open -= 1;
+    },
+    droppedAsSlow: () => dropped.inc(),
+  };
+}

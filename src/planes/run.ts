@@ -1,0 +1,88 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, resolve } from 'node:path';
+import { openLog, type LogLevel } from '#kernel/base/log.ts';
+import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import type { ControlPlane } from './control.ts';
+import { startBackline, type Role, type Running } from './start.ts';
+
+const SAMPLE = resolve(import.meta.dirname, '../../examples/aria');
+
+export interface RunOptions {
+  readonly roles: readonly Role[];
+  readonly host: string;
+  readonly port: number;
+  readonly data: string;
+  readonly databaseUrl?: string | undefined;
+  readonly follow?: Connection | undefined;
+  /** Declare the sample business when nothing is declared yet. */
+  readonly sample: boolean;
+  /** Print nothing but the line that says that it is ready. */
+  readonly quiet: boolean;
+  readonly logLevel: LogLevel;
+}
+
+/**
+ * Runs until SIGTERM or SIGINT, then stops in order. Prints one line on standard output when everything answers.
+ * @returns the exit status: 0 after an ordered stop, 1 when it could not go on.
+ */
+export async function run(options: RunOptions): Promise<number> {
+  const stop = new Promise<'stop'>((done) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done('stop'));
+  });
+  const log = openLog(options.logLevel);
+  const running = await startBackline({ ...options, dataDirectory: options.data, log });
+  const ended = Promise.race([stop, running.failed]);
+  await Promise.race([ended, becomeReady(running, options)]);
+  const why = await ended;
+  if (why !== 'stop') log.fatal(why);
+  await running.close();
+  return why === 'stop' ? 0 : 1;
+}
+
+async function becomeReady(running: Running, options: RunOptions): Promise<void> {
+  const { control, port, kubeconfigFile } = running;
+  if (control !== undefined && options.sample && isEmpty(control)) await declareSample(control);
+  await control?.releases.caughtUp();
+  await running.ready;
+  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+  const file = relative(process.cwd(), kubeconfigFile);
+  const shown = file.startsWith('..') ? kubeconfigFile : file;
+  if (!options.quiet) process.stderr.write(welcome(url, shown, control !== undefined, options.roles.includes('decide')));
+  process.stdout.write(`ready ${url}${control === undefined ? '' : ` kubeconfig=${shown}`}\n`);
+}
+
+function welcome(url: string, kubeconfig: string, control: boolean, decide: boolean): string {
+  const lines = [
+    '',
+    `  Backline answers at ${url}`,
+    ...(control ? [`  kubeconfig          ${kubeconfig}`] : []),
+    '',
+    '  Try:',
+    ...(control ? [`    kubectl --kubeconfig ${kubeconfig} get plans,prices -A`] : []),
+    ...(decide
+      ? [`    curl '${url}/v1/prices?market=de&plan=premium'`, `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`]
+      : []),
+    '',
+    '  Ctrl-C stops it; what is declared stays.',
+    '',
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** True when no kind of a domain has objects: a first start, or somebody who cleared the sample away on purpose. */
+function isEmpty({ store }: ControlPlane): boolean {
+  return store.version() <= FIRST_START_WRITES;
+}
+/** The default namespace is all that the first start itself declares. */
+const FIRST_START_WRITES = 1;
+
+async function declareSample(control: ControlPlane): Promise<void> {
+  const files = (await readdir(SAMPLE)).filter((name) => name.endsWith('.yaml')).sort();
+  const texts = await Promise.all(files.map((name) => readFile(join(SAMPLE, name), 'utf8')));
+  const objects = texts.flatMap((text) => decodeManifests(text).map(({ value }) => value));
+  await control.changeSets(
+    { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: { name: 'sample' }, spec: { objects } },
+    { author: { user: 'system:sample', requestId: 'sample' }, dryRun: false, namespace: undefined },
+  );
+}

@@ -1,0 +1,164 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { systemClock, type Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { send, sendProblem, type Exchange } from '#kernel/http/exchange.ts';
+import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
+import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { isLoopback, serveHttp } from '#kernel/http/server.ts';
+import { serverIdentity } from '#kernel/access/certificates.ts';
+import { kubeconfig } from '#kernel/access/kubeconfig.ts';
+import { adminToken, authenticateAdmin } from '#kernel/access/tokens.ts';
+import { isResourcePath, sendRefusal } from '#kernel/resources/api/handler.ts';
+import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
+import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import { decisionApi, decisionOpenApi } from '#kernel/snapshots/decision-api.ts';
+import { followHeads } from '#kernel/snapshots/follow.ts';
+import { allKinds, decisionModules } from './catalogue.ts';
+import { startControlPlane, type ControlPlane } from './control.ts';
+import { version } from './version.ts';
+
+export const ROLES = ['api', 'decide'] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface StartOptions {
+  readonly roles: readonly Role[];
+  readonly host: string;
+  /** 0 chooses a free one. */
+  readonly port: number;
+  /** Where keys, tokens, the kubeconfig and the embedded PostgreSQL are. */
+  readonly dataDirectory: string;
+  /** A PostgreSQL to use instead of the embedded one. */
+  readonly databaseUrl?: string | undefined;
+  /** The API server to follow when this process does not run one. */
+  readonly follow?: Connection | undefined;
+  readonly clock?: Clock;
+  readonly log: Log;
+}
+
+export interface Running {
+  readonly port: number;
+  readonly kubeconfigFile: string;
+  readonly token: string;
+  readonly control: ControlPlane | undefined;
+  /** Resolves when a decision node of this process has a snapshot; at once where there is none. */
+  readonly ready: Promise<void>;
+  /** Resolves with a sentence when the process cannot go on. */
+  readonly failed: Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts the asked roles in this process: the one place where the parts are wired together. */
+export async function startBackline(options: StartOptions): Promise<Running> {
+  const { log, host, clock = systemClock } = options;
+  const dataDirectory = resolve(options.dataDirectory);
+  const kinds = allKinds();
+  const registry = openRegistry();
+  await mkdir(dataDirectory, { recursive: true });
+  const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname()])].filter((name) => name !== '0.0.0.0' && name !== '::');
+  const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
+  const token = await adminToken(join(dataDirectory, 'admin-token'));
+  const authenticate = authenticateAdmin(token);
+
+  const control = options.roles.includes('api')
+    ? await startControlPlane({ dataDirectory, databaseUrl: options.databaseUrl, kinds, clock, log, registry })
+    : undefined;
+  try {
+    const follower = options.roles.includes('decide') ? followHeads({ client: client(), kinds, modules: decisionModules, log }) : undefined;
+    const decisions = follower === undefined ? undefined : decisionApi(decisionModules, follower, clock);
+    const checks: ReadinessCheck[] = [];
+    if (follower !== undefined) {
+      checks.push({ name: 'snapshot', problem: follower.problem });
+      gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () => Number(follower.current()?.version ?? 0));
+      gauge(registry, 'backline_snapshot_age_seconds', 'How long ago the snapshot was last known to be current.', () => follower.ageMs() / 1000);
+    }
+    if (control !== undefined) {
+      let failure: string | undefined;
+      void control.failed.then((why) => {
+        failure = why;
+      });
+      checks.push({ name: 'store', problem: () => failure });
+    }
+    const openApi = JSON.stringify(decisionOpenApi(decisionModules, version));
+    const decisionPaths = new Set(decisionModules.flatMap(({ routes }) => routes.map(({ path }) => path)));
+
+    const handle = (exchange: Exchange): void | Promise<void> => {
+      const { path } = exchange;
+      if (decisions !== undefined && decisionPaths.has(path)) {
+        // Until applications have keys of their own, questions are free on this machine and need the token elsewhere.
+        if (!isLoopback(exchange.request.socket.remoteAddress) && authenticate(exchange.request) === undefined) throw unauthorized();
+        const pending = decisions(exchange);
+        return typeof pending === 'boolean' ? undefined : pending;
+      }
+      if (answerHealth(exchange, checks, registry)) return undefined;
+      const user = authenticate(exchange.request);
+      if (isResourcePath(path) && control !== undefined) {
+        if (user === undefined) return sendRefusal(exchange, unauthorized());
+        return control.api(exchange, user);
+      }
+      if (path === '/openapi.json') return send(exchange, 200, 'application/json', openApi);
+      return sendProblem(exchange, nothingAt(path));
+    };
+    const knownRoute = (path: string) => {
+      if (decisionPaths.has(path)) return path;
+      return isResourcePath(path) ? 'resources' : undefined;
+    };
+    const server = await serveHttp({
+      host,
+      port: options.port,
+      tls: identity,
+      handle,
+      log,
+      metrics: httpMetrics(registry, knownRoute),
+    });
+    const kubeconfigFile = join(dataDirectory, 'kubeconfig');
+    if (control !== undefined) {
+      const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
+      await writeWhole(kubeconfigFile, kubeconfig({ server: `https://${address}:${server.port}`, ca: identity.ca, token }));
+    }
+    return {
+      port: server.port,
+      kubeconfigFile,
+      token,
+      control,
+      ready: follower === undefined ? Promise.resolve() : follower.compiled,
+      failed: control?.failed ?? new Promise(() => {}),
+      close: async () => {
+        await server.close();
+        await follower?.stop();
+        await control?.close();
+      },
+    };
+  } catch (error) {
+    await control?.close();
+    throw error;
+  }
+
+  function client() {
+    if (control !== undefined) return inProcessClient(control.store);
+    if (options.follow !== undefined) return httpClient(options.follow);
+    throw new Refusal('start/nothing-to-follow', 'BadRequest', 'A decision node needs an API server to follow.', {
+      remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',
+    });
+  }
+}
+
+function unauthorized(): Refusal {
+  return new Refusal('access/unauthorized', 'Unauthorized', 'Unauthorized', {
+    remedy: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
+  });
+}
+
+function nothingAt(path: string): Refusal {
+  return new Refusal('http/nothing-here', 'NotFound', `There is nothing at ${path}.`, {
+    remedy: 'See /openapi.json for decisions and /apis for resources.',
+  });
+}
+
+/** Replaces a file in one step, so that nobody reads half of it. */
+async function writeWhole(file: string, text: string): Promise<void> {
+  await writeFile(`${file}.new`, text, { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
