@@ -29,13 +29,25 @@ export interface Reader {
   readonly get: (kind: Kind, namespace: string, name: string) => Entry | undefined;
   /** Objects with this value in an index of the kind. Every kind has the index `name`; `Kind.indexes` adds others. */
   readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
+  /** How many objects a namespace holds, by kind; kinds with none are left out. */
+  readonly countsIn: (namespace: string) => readonly { readonly kind: Kind; readonly count: number }[];
 }
 
 /** What deciding one operation comes to. The store gives the version and writes it into the object. */
 export type Mutation =
-  | { readonly do: 'nothing'; readonly entry: Entry }
-  | { readonly do: 'put'; readonly kind: Kind; readonly object: ResourceObject; readonly revision?: RevisionContent }
-  | { readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject };
+  | ({ readonly do: 'nothing'; readonly entry: Entry } & Warned)
+  | ({
+      readonly do: 'put';
+      readonly kind: Kind;
+      readonly object: ResourceObject;
+      readonly revision?: RevisionContent;
+    } & Warned)
+  | ({ readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject } & Warned);
+
+/** Sentences for the caller about what was not quite right; the store hands them through to the outcome. */
+interface Warned {
+  readonly warnings?: readonly string[];
+}
 
 /** The spec of an object that was accepted; kept for ever under its content hash. */
 export interface RevisionContent {
@@ -47,6 +59,7 @@ export interface RevisionContent {
 export interface Outcome {
   readonly did: 'created' | 'changed' | 'removed' | 'nothing';
   readonly entry: Entry;
+  readonly warnings?: readonly string[];
 }
 
 /** Who writes, for the record. */
@@ -104,6 +117,8 @@ export interface Store<Operation> extends Reader {
   readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
   /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */
   readonly compact: (keep: { historyDays: number }) => Promise<number>;
+  /** Resolves with a sentence when this process can no longer write; otherwise never. Reads stay possible. */
+  readonly lost: Promise<string>;
   /** Stops taking writes, finishes those accepted, gives up the writer's lock. */
   readonly close: () => Promise<void>;
 }

@@ -1,0 +1,75 @@
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Kind } from '../kind.ts';
+import type { HistoryItem, RevisionContent } from '../store-contract.ts';
+
+/** Kept versions of an object, newest first. */
+export async function readHistory(
+  database: Database,
+  kind: Kind,
+  namespace: string,
+  name: string,
+  limit: number,
+): Promise<readonly HistoryItem[]> {
+  const rows = await database.query<Omit<HistoryItem, 'at'> & { at: Temporal.Instant }>({
+    name: 'object-history',
+    text: `
+      select version, at, type, author as "user", request_id as "requestId", body as "text"
+      from backline.changes where kind = $1 and namespace = $2 and name = $3
+      order by version desc limit $4`,
+    values: [kind.id, namespace, name, limit],
+  });
+  return rows.map(({ version, at, type, user, requestId, text }) => ({
+    version,
+    at: at.toString(),
+    type,
+    user,
+    requestId,
+    text,
+  }));
+}
+
+export async function readRevision(
+  database: Database,
+  kind: Kind,
+  name: string,
+  hash: string,
+): Promise<RevisionContent | undefined> {
+  const [row] = await database.query<{ generation: number; spec: string }>({
+    name: 'revision',
+    text: 'select generation, spec from backline.revisions where kind = $1 and name = $2 and hash = $3',
+    values: [kind.id, name, hash],
+  });
+  return row === undefined ? undefined : { hash, generation: row.generation, spec: JSON.parse(row.spec) };
+}
+
+/**
+ * Drops what was superseded before `before`, and keeps the state as it was at that moment and every change since: the
+ * past remains complete from there on.
+ */
+export async function compactHistory(
+  database: Database,
+  before: Temporal.Instant,
+): Promise<{ readonly floor: number; readonly dropped: number }> {
+  // First what cannot be had any more, then the rows: a crash in between leaves rows that the next time takes.
+  const [row] = await database.query<{ version: number }>({
+    text: `
+      update backline.compaction c
+      set version = greatest(c.version, coalesce(
+        (select version - 1 from backline.changes where at >= $1::timestamptz order by version limit 1),
+        (select version from backline.writer)))
+      returning version`,
+    values: [before.toString()],
+  });
+  const floor = row?.version ?? 0;
+  const dropped = await database.query({
+    text: `
+      delete from backline.changes c
+      where c.version <= $1 and (c.type = 'DELETED' or exists (
+        select from backline.changes later
+        where later.kind = c.kind and later.namespace = c.namespace and later.name = c.name
+          and later.version > c.version and later.version <= $1))
+      returning c.version`,
+    values: [floor],
+  });
+  return { floor, dropped: dropped.length };
+}

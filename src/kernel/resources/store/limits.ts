@@ -1,0 +1,30 @@
+/** What a store takes on at most. Named, so that a test can lower one and a page can document them. */
+export interface StoreLimits {
+  /** Requests that wait for the writer; at 3,000 writes a second this is about three seconds of waiting. */
+  readonly queuedRequests: number;
+  /** Operations of one atomic request: it is decided in one go, during which nothing else runs. */
+  readonly operationsInRequest: number;
+  /** Requests committed together: enough to share a flush, few enough to decide within some 20 ms. */
+  readonly requestsInBatch: number;
+  /** Text committed together, in characters; one request alone may be above it. */
+  readonly charactersInBatch: number;
+  /** Changes that watchers can go back. */
+  readonly changesInWindow: number;
+  /** Text of those changes, in characters. */
+  readonly charactersInWindow: number;
+  /** How long to wait at the start for another writer to end. */
+  readonly writerWaitSeconds: number;
+  /** How long closing waits for a database that is away. */
+  readonly closeSeconds: number;
+}
+
+export const STORE_LIMITS: StoreLimits = {
+  queuedRequests: 10_000,
+  operationsInRequest: 10_000,
+  requestsInBatch: 256,
+  charactersInBatch: 8 * 1024 * 1024,
+  changesInWindow: 100_000,
+  charactersInWindow: 64 * 1024 * 1024,
+  writerWaitSeconds: 10,
+  closeSeconds: 10,
+};

@@ -1,0 +1,146 @@
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Kind, ResourceObject } from '../kind.ts';
+import type { Change } from '../store-contract.ts';
+import { type StoredChange, StoredEntry } from './entry.ts';
+import { Memory } from './memory.ts';
+import type { WindowLimits } from './watch-window.ts';
+
+interface ChangeRow {
+  readonly version: number;
+  readonly type: Change['type'];
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly body: string;
+}
+
+/**
+ * Reads the declared objects and the latest changes, so that watchers of before a restart can go on. Call as the
+ * writer: nothing may be written meanwhile.
+ */
+export async function loadMemory(
+  database: Database,
+  options: {
+    readonly kinds: readonly Kind[];
+    readonly version: number;
+    readonly limits: WindowLimits;
+    readonly log: Log | undefined;
+  },
+): Promise<Memory> {
+  const { kinds, version, limits, log } = options;
+  return database.transaction(async (connection) => {
+    await connection.query('set transaction isolation level repeatable read, read only');
+    await warnOfUnknownKinds(connection, kinds, log);
+    const floor = await windowFloor(connection, version, limits);
+    const reader = new RowReader(kinds);
+    const changes = reader.changes(await changesAbove(connection, floor), await statesBefore(connection, floor));
+    const entries = (await currentStates(connection))
+      .map((row) => reader.entry(row))
+      .filter((entry) => entry !== undefined);
+    return new Memory({ kinds, version, floor, entries, changes, limits });
+  });
+}
+
+/** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
+class RowReader {
+  readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #entries = new Map<number, StoredEntry>();
+
+  constructor(kinds: readonly Kind[]) {
+    this.#kinds = new Map(kinds.map((kind) => [kind.id, kind]));
+  }
+
+  entry(row: ChangeRow): StoredEntry | undefined {
+    const kind = this.#kinds.get(row.kind);
+    if (kind === undefined) return undefined;
+    let entry = this.#entries.get(row.version);
+    if (entry === undefined) {
+      const object: ResourceObject = JSON.parse(row.body);
+      entry = new StoredEntry(kind, object, row.version, row.body);
+      this.#entries.set(row.version, entry);
+    }
+    return entry;
+  }
+
+  /** Joins each change to the state that it found. */
+  changes(rows: readonly ChangeRow[], before: readonly ChangeRow[]): StoredChange[] {
+    const states = new Map(before.map((row) => [objectOf(row), this.entry(row)]));
+    const changes: StoredChange[] = [];
+    for (const row of rows) {
+      const entry = this.entry(row);
+      if (entry === undefined) continue;
+      changes.push({ version: row.version, type: row.type, entry, before: states.get(objectOf(row)) });
+      states.set(objectOf(row), row.type === 'DELETED' ? undefined : entry);
+    }
+    return changes;
+  }
+}
+
+function objectOf(row: ChangeRow): string {
+  return `${row.kind}\0${row.namespace}\0${row.name}`;
+}
+
+async function warnOfUnknownKinds(connection: Queryable, kinds: readonly Kind[], log: Log | undefined): Promise<void> {
+  const unknown = await connection.query<{ kind: string; count: number }>({
+    text: 'select kind, count(*) from backline.objects where kind <> all ($1::text[]) group by kind order by kind',
+    values: [kinds.map((kind) => kind.id)],
+  });
+  for (const { kind, count } of unknown) {
+    log?.warn(
+      `The database holds ${count} objects of the kind ${kind}, which this program does not know. They are kept.`,
+    );
+  }
+}
+
+/** The version above which all changes fit the limits and are still in the database. */
+async function windowFloor(connection: Queryable, version: number, limits: WindowLimits): Promise<number> {
+  const [row] = await connection.query<{ oldest: number | null }>({
+    text: `
+      select (
+        select min(version) from (
+          select version, sum(length) over (order by version desc) as size
+          from (
+            select version, octet_length(body) as length
+            from backline.changes where version > c.version
+            order by version desc limit $1
+          ) latest
+        ) sized where size <= $2
+      ) as oldest
+      from backline.compaction c`,
+    values: [limits.changes, limits.characters],
+  });
+  return row === undefined || row.oldest === null ? version : row.oldest - 1;
+}
+
+function changesAbove(connection: Queryable, floor: number): Promise<ChangeRow[]> {
+  return connection.query<ChangeRow>({
+    text: `
+      select version, type, kind, namespace, name, body
+      from backline.changes where version > $1 order by version`,
+    values: [floor],
+  });
+}
+
+/** Of every object that changed above the floor: its state at the floor. */
+function statesBefore(connection: Queryable, floor: number): Promise<ChangeRow[]> {
+  return connection.query<ChangeRow>({
+    text: `
+      select b.version, b.type, b.kind, b.namespace, b.name, b.body
+      from (select distinct kind, namespace, name from backline.changes where version > $1) o
+      cross join lateral (
+        select version, type, kind, namespace, name, body
+        from backline.changes c
+        where c.kind = o.kind and c.namespace = o.namespace and c.name = o.name and c.version <= $1
+        order by c.version desc limit 1
+      ) b
+      where b.type <> 'DELETED'`,
+    values: [floor],
+  });
+}
+
+function currentStates(connection: Queryable): Promise<ChangeRow[]> {
+  return connection.query<ChangeRow>(`
+    select c.version, c.type, c.kind, c.namespace, c.name, c.body
+    from backline.objects o join backline.changes c on c.version = o.version`);
+}

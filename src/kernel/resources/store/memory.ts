@@ -1,0 +1,107 @@
+import type { Kind } from '../kind.ts';
+import type { Store } from '../store-contract.ts';
+import { type StoredChange, type StoredEntry, entryKey, keyBehind, keyBehindNamespace } from './entry.ts';
+import { KindTable, mergeChanged, positionOf } from './kind-table.ts';
+import type { StoredReader } from './overlay.ts';
+import { WatchWindow, type WindowLimits } from './watch-window.ts';
+
+type ListOptions = NonNullable<Parameters<Store<unknown>['list']>[1]>;
+
+/** What is durable, as it is now, and the way back through the watch window. Every read comes from here. */
+export class Memory implements StoredReader {
+  readonly #tables: ReadonlyMap<string, KindTable>;
+  readonly #kinds: readonly Kind[];
+  readonly #window: WatchWindow;
+  #version: number;
+
+  /** Starts with a state and the changes that led to it, oldest first: those above `floor`, up to `version`. */
+  constructor(start: {
+    readonly kinds: readonly Kind[];
+    readonly version: number;
+    readonly floor: number;
+    readonly entries: Iterable<StoredEntry>;
+    readonly changes: Iterable<StoredChange>;
+    readonly limits: WindowLimits;
+  }) {
+    this.#kinds = start.kinds;
+    this.#tables = new Map(start.kinds.map((kind) => [kind.id, new KindTable()]));
+    this.#window = new WatchWindow(start.limits, start.floor);
+    this.#version = start.version;
+    for (const entry of start.entries) this.#table(entry.kind).put(entry);
+    for (const change of start.changes) this.#window.append(change);
+  }
+
+  get version(): number {
+    return this.#version;
+  }
+
+  get watchFloor(): number {
+    return this.#window.floor;
+  }
+
+  get(kind: Kind, namespace: string, name: string): StoredEntry | undefined {
+    return this.#table(kind).get(namespace, name);
+  }
+
+  find(kind: Kind, index: string, value: string): readonly StoredEntry[] {
+    return this.#table(kind).find(index, value);
+  }
+
+  countsIn(namespace: string): readonly { kind: Kind; count: number }[] {
+    return this.#kinds
+      .map((kind) => ({ kind, count: this.#table(kind).countIn(namespace) }))
+      .filter((row) => row.count > 0);
+  }
+
+  count(kind: Kind): number {
+    return this.#table(kind).size;
+  }
+
+  /** A snapshot: later writes do not show in it. */
+  list(kind: Kind, { namespace, at = this.#version, after }: ListOptions = {}): Iterable<StoredEntry> {
+    const entries = this.#sortedAt(kind, at);
+    let from = namespace === undefined ? 0 : positionOf(entries, entryKey(namespace, ''));
+    const until = namespace === undefined ? entries.length : positionOf(entries, keyBehindNamespace(namespace));
+    if (after !== undefined) {
+      from = Math.max(from, positionOf(entries, keyBehind(entryKey(after.namespace, after.name))));
+    }
+    return from === 0 && until === entries.length ? entries : entries.slice(from, until);
+  }
+
+  changesSince(from: number, kind?: Kind): readonly StoredChange[] {
+    return this.#window.since(from, kind?.id);
+  }
+
+  /** Makes durable changes visible; they continue the order without a gap. */
+  publish(changes: readonly StoredChange[]): void {
+    for (const change of changes) {
+      const table = this.#table(change.entry.kind);
+      if (change.type === 'DELETED') table.remove(change.entry.key);
+      else table.put(change.entry);
+      this.#window.append(change);
+      this.#version = change.version;
+    }
+  }
+
+  liftWatchFloor(version: number): void {
+    this.#window.liftFloor(version);
+  }
+
+  #sortedAt(kind: Kind, at: number): readonly StoredEntry[] {
+    const now = this.#table(kind).sorted();
+    const undone = this.#window.since(at, kind.id);
+    if (undone.length === 0) return now;
+    // What an object was at that version is what its first change since then found.
+    const then = new Map<string, StoredEntry | undefined>();
+    for (const { entry, before } of undone) {
+      if (!then.has(entry.key)) then.set(entry.key, before);
+    }
+    return mergeChanged(now, then.keys(), (key) => then.get(key));
+  }
+
+  #table(kind: Kind): KindTable {
+    const table = this.#tables.get(kind.id);
+    if (table === undefined) throw new Error(`the store was not opened with the kind ${kind.id}`);
+    return table;
+  }
+}

@@ -1,0 +1,60 @@
+import { type Clock, systemClock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Kind } from '../kind.ts';
+import type { Decide, Store } from '../store-contract.ts';
+import { compactHistory, readHistory, readRevision } from './history.ts';
+import { STORE_LIMITS, type StoreLimits } from './limits.ts';
+import { loadMemory } from './load.ts';
+import { Sequencer } from './sequencer.ts';
+import { WriterSession } from './writer-session.ts';
+
+export interface StoreOptions<Operation> {
+  /** Migrated. Its URL must lead to real sessions, not to a pooler that shares them. */
+  readonly database: Database;
+  /** All kinds that can be read and written. Objects of other kinds stay in the database untouched. */
+  readonly kinds: readonly Kind[];
+  readonly decide: Decide<Operation>;
+  readonly clock?: Clock;
+  readonly log?: Log;
+  readonly limits?: Partial<StoreLimits>;
+  /** Where other processes reach this one while it is the writer. */
+  readonly address?: string;
+}
+
+/**
+ * Opens the store as its writer. Waits for a previous writer to end, and refuses `resources/other-writer` if it does
+ * not.
+ */
+export async function openStore<Operation>(options: StoreOptions<Operation>): Promise<Store<Operation>> {
+  const { database, kinds, decide, clock = systemClock, log, address = '' } = options;
+  const limits = { ...STORE_LIMITS, ...options.limits };
+  const { session, version } = await WriterSession.open(database, { address, waitSeconds: limits.writerWaitSeconds });
+  const windowLimits = { changes: limits.changesInWindow, characters: limits.charactersInWindow };
+  const memory = await loadMemory(database, { kinds, version, limits: windowLimits, log }).catch(async (error) => {
+    await session.close();
+    throw error;
+  });
+  const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
+  return {
+    get: (kind, namespace, name) => memory.get(kind, namespace, name),
+    find: (kind, index, value) => memory.find(kind, index, value),
+    countsIn: (namespace) => memory.countsIn(namespace),
+    version: () => memory.version,
+    watchFloor: () => memory.watchFloor,
+    list: (kind, listOptions) => memory.list(kind, listOptions),
+    count: (kind) => memory.count(kind),
+    changesSince: (from, kind) => memory.changesSince(from, kind),
+    subscribe: (listener) => sequencer.subscribe(listener),
+    write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
+    history: (kind, namespace, name, limit) => readHistory(database, kind, namespace, name, limit),
+    revision: (kind, name, hash) => readRevision(database, kind, name, hash),
+    compact: async ({ historyDays }) => {
+      const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));
+      memory.liftWatchFloor(floor);
+      return dropped;
+    },
+    lost: sequencer.lost,
+    close: () => sequencer.close(),
+  };
+}

@@ -1,0 +1,67 @@
+import type { Kind } from '../kind.ts';
+import type { Reader } from '../store-contract.ts';
+import { type StoredChange, type StoredEntry, entryKey } from './entry.ts';
+import { KindTable } from './kind-table.ts';
+
+/** A reader of the store's own entries. */
+export interface StoredReader extends Reader {
+  readonly get: (kind: Kind, namespace: string, name: string) => StoredEntry | undefined;
+  readonly find: (kind: Kind, index: string, value: string) => readonly StoredEntry[];
+}
+
+interface Written {
+  readonly kind: Kind;
+  readonly entries: KindTable;
+  /** Keys that were written here, so that what the base says of them no longer holds. */
+  readonly keys: Set<string>;
+  readonly growthOfNamespace: Map<string, number>;
+}
+
+/** What a reader would show after some changes, without making them. Overlays stack: a request's on its batch's. */
+export class Overlay implements StoredReader {
+  readonly #base: StoredReader;
+  readonly #written = new Map<string, Written>();
+  readonly changes: StoredChange[] = [];
+
+  constructor(base: StoredReader) {
+    this.#base = base;
+  }
+
+  get(kind: Kind, namespace: string, name: string): StoredEntry | undefined {
+    const written = this.#written.get(kind.id);
+    if (written?.keys.has(entryKey(namespace, name))) return written.entries.get(namespace, name);
+    return this.#base.get(kind, namespace, name);
+  }
+
+  find(kind: Kind, index: string, value: string): readonly StoredEntry[] {
+    const below = this.#base.find(kind, index, value);
+    const written = this.#written.get(kind.id);
+    if (written === undefined) return below;
+    return [...below.filter((entry) => !written.keys.has(entry.key)), ...written.entries.find(index, value)];
+  }
+
+  countsIn(namespace: string): readonly { kind: Kind; count: number }[] {
+    const counts = new Map(this.#base.countsIn(namespace).map((row) => [row.kind.id, row]));
+    for (const [id, { kind, growthOfNamespace }] of this.#written) {
+      const count = (counts.get(id)?.count ?? 0) + (growthOfNamespace.get(namespace) ?? 0);
+      if (count === 0) counts.delete(id);
+      else counts.set(id, { kind, count });
+    }
+    return [...counts.values()];
+  }
+
+  apply(change: StoredChange): void {
+    const { entry, type } = change;
+    this.changes.push(change);
+    let written = this.#written.get(entry.kind.id);
+    if (written === undefined) {
+      written = { kind: entry.kind, entries: new KindTable(), keys: new Set(), growthOfNamespace: new Map() };
+      this.#written.set(entry.kind.id, written);
+    }
+    written.keys.add(entry.key);
+    if (type === 'DELETED') written.entries.remove(entry.key);
+    else written.entries.put(entry);
+    const growth = { ADDED: 1, MODIFIED: 0, DELETED: -1 }[type];
+    written.growthOfNamespace.set(entry.namespace, (written.growthOfNamespace.get(entry.namespace) ?? 0) + growth);
+  }
+}

@@ -1,0 +1,269 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { isConnectionLost } from '#kernel/postgres/database.ts';
+import type { Author, Change, Decide, Outcome } from '../store-contract.ts';
+import type { StoreLimits } from './limits.ts';
+import type { Memory } from './memory.ts';
+import { BatchPlan, type WriteRequest } from './plan-batch.ts';
+import type { WriterSession } from './writer-session.ts';
+
+/** How often one batch is sent again after connections that broke under it, before something else must be wrong. */
+const COMMIT_TRIES_MAX = 50;
+
+type CommitResult =
+  | { readonly is: 'durable' }
+  /** The server answered that it did not happen. */
+  | { readonly is: 'refused'; readonly why: unknown }
+  | { readonly is: 'stopped'; readonly why: Refusal };
+
+/**
+ * The one place where writes get their order. It takes what is queued, decides and numbers it, makes it durable in
+ * one transaction, and only then shows it: to readers, to the callers, to the subscribers, in this order.
+ */
+export class Sequencer<Operation> {
+  readonly #memory: Memory;
+  readonly #session: WriterSession;
+  readonly #decide: Decide<Operation>;
+  readonly #clock: Clock;
+  readonly #limits: StoreLimits;
+  readonly #log: Log | undefined;
+  readonly #listeners = new Set<(changes: readonly Change[]) => void>();
+  #queue: WriteRequest<Operation>[] = [];
+  /** Requests of a batch that the server refused: each is tried alone, so that only the culprit fails. */
+  #alone = 0;
+  #wake: () => void = () => {};
+  /** Once set, no more writes are taken, for this reason. */
+  #closed: Refusal | undefined;
+  #closeBy = Infinity;
+  readonly #finished: Promise<void>;
+  #tellLost: (why: string) => void = () => {};
+  /** Resolves when the right to write is gone for good, unless by `close`. */
+  readonly lost: Promise<string> = new Promise((tell) => (this.#tellLost = tell));
+
+  constructor(parts: {
+    readonly memory: Memory;
+    readonly session: WriterSession;
+    readonly decide: Decide<Operation>;
+    readonly clock: Clock;
+    readonly limits: StoreLimits;
+    readonly log: Log | undefined;
+  }) {
+    this.#memory = parts.memory;
+    this.#session = parts.session;
+    this.#decide = parts.decide;
+    this.#clock = parts.clock;
+    this.#limits = parts.limits;
+    this.#log = parts.log;
+    this.#wakeWhenLost();
+    this.#finished = this.#run();
+  }
+
+  write(operations: readonly Operation[], author: Author, dryRun: boolean): Promise<readonly Outcome[]> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed !== undefined) return reject(this.#closed);
+      if (this.#queue.length >= this.#limits.queuedRequests) return reject(tooBusy(this.#queue.length));
+      if (operations.length > this.#limits.operationsInRequest) {
+        return reject(tooLarge(operations.length, this.#limits.operationsInRequest));
+      }
+      this.#queue.push({ operations, author, dryRun, resolve, reject });
+      this.#wake();
+    });
+  }
+
+  subscribe(listener: (changes: readonly Change[]) => void): () => void {
+    // Wrapped, so that a function that subscribes twice is called twice.
+    const call = (changes: readonly Change[]): void => listener(changes);
+    this.#listeners.add(call);
+    return () => this.#listeners.delete(call);
+  }
+
+  /** Takes no more writes, finishes those it has, gives up the right to write. */
+  async close(): Promise<void> {
+    this.#closed ??= notWriter('This process is stopping and takes no more writes.');
+    this.#closeBy = Math.min(this.#closeBy, performance.now() + this.#limits.closeSeconds * 1000);
+    this.#wake();
+    await this.#finished;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (;;) {
+        await this.#somethingToDo();
+        if (this.#session.isLost) {
+          const lost = await this.#resumeIdle();
+          if (lost !== undefined) return this.#lose(lost);
+        }
+        if (this.#queue.length === 0) {
+          if (this.#closed === undefined) continue;
+          return;
+        }
+        // Whoever was answered a moment ago gets to ask again, and shares the next batch.
+        await nextTurn();
+        const stopped = await this.#writeBatch();
+        if (stopped !== undefined) return this.#lose(stopped);
+      }
+    } catch (error) {
+      this.#log?.error({ err: error }, 'the writer of resources failed');
+      this.#lose(notWriter(`The writer failed: ${error instanceof Error ? error.message : String(error)}`));
+    } finally {
+      await this.#session.close();
+    }
+  }
+
+  async #somethingToDo(): Promise<void> {
+    while (this.#queue.length === 0 && this.#closed === undefined && !this.#session.isLost) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+  }
+
+  /** Says why the writer has to stop, if it has to. */
+  async #writeBatch(): Promise<Refusal | undefined> {
+    const plan = this.#planBatch();
+    const result: CommitResult = plan.changes.length === 0 ? { is: 'durable' } : await this.#commit(plan);
+    switch (result.is) {
+      case 'durable': {
+        this.#alone = Math.max(0, this.#alone - plan.requests.length);
+        this.#memory.publish(plan.changes);
+        plan.answer();
+        if (plan.changes.length > 0) this.#notify(plan.changes);
+        return undefined;
+      }
+      case 'refused': {
+        if (plan.requests.length > 1) {
+          this.#queue.unshift(...plan.requests);
+          this.#alone = plan.requests.length;
+        } else {
+          this.#alone = Math.max(0, this.#alone - 1);
+          for (const request of plan.requests) request.reject(notStored(result.why));
+        }
+        return undefined;
+      }
+      case 'stopped': {
+        for (const request of plan.requests) request.reject(result.why);
+        return result.why;
+      }
+    }
+  }
+
+  #planBatch(): BatchPlan<Operation> {
+    const plan = new BatchPlan(this.#memory, this.#decide, this.#clock());
+    const requestsMax = this.#alone > 0 ? 1 : this.#limits.requestsInBatch;
+    for (const request of this.#queue) {
+      if (plan.requests.length >= requestsMax || plan.characters >= this.#limits.charactersInBatch) break;
+      plan.add(request);
+    }
+    this.#queue.splice(0, plan.requests.length);
+    return plan;
+  }
+
+  async #commit(plan: BatchPlan<Operation>): Promise<CommitResult> {
+    for (let tries = 1; ; tries++) {
+      try {
+        if (await this.#session.commit(plan)) return { is: 'durable' };
+        return { is: 'stopped', why: takenOver() };
+      } catch (error) {
+        if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
+        if (tries >= COMMIT_TRIES_MAX) throw error;
+        this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
+      }
+      const version = await this.#resume();
+      if (version === 'taken') return { is: 'stopped', why: takenOver() };
+      if (version === 'stopped') return { is: 'stopped', why: outcomeUnknown() };
+      if (version === plan.lastVersion) return { is: 'durable' };
+      if (version !== plan.after) return { is: 'stopped', why: otherState(version, plan.after) };
+      // It did not happen and no longer can: the same batch goes out again, under the same numbers.
+    }
+  }
+
+  async #resumeIdle(): Promise<Refusal | undefined> {
+    const version = await this.#resume();
+    if (version === 'taken') return takenOver();
+    if (version === 'stopped') return outcomeUnknown();
+    return version === this.#memory.version ? undefined : otherState(version, this.#memory.version);
+  }
+
+  async #resume(): Promise<number | 'taken' | 'stopped'> {
+    const version = await this.#session.resume(() => performance.now() > this.#closeBy);
+    this.#wakeWhenLost();
+    return version;
+  }
+
+  #wakeWhenLost(): void {
+    void this.#session.lost.then(() => this.#wake());
+  }
+
+  #notify(changes: readonly Change[]): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(changes);
+      } catch (error) {
+        this.#log?.error({ err: error }, 'a subscriber to resource changes failed');
+      }
+    }
+  }
+
+  #lose(why: Refusal): void {
+    const closing = this.#closed !== undefined;
+    this.#closed = why;
+    for (const request of this.#queue) request.reject(why);
+    this.#queue = [];
+    if (closing) return;
+    this.#log?.error(why.message);
+    this.#tellLost(why.message);
+  }
+}
+
+function tooBusy(queued: number): Refusal {
+  return new Refusal('resources/too-busy', 'TooManyRequests', `${queued} writes are waiting already.`, {
+    retryAfterSeconds: 1,
+    remedy: 'Try again in a moment.',
+  });
+}
+
+function tooLarge(operations: number, most: number): Refusal {
+  return new Refusal(
+    'resources/too-many-operations',
+    'RequestEntityTooLarge',
+    `One atomic request may hold ${most} operations, and this one holds ${operations}.`,
+    { remedy: 'Send several smaller requests.' },
+  );
+}
+
+function notWriter(message: string): Refusal {
+  return new Refusal('resources/not-writer', 'ServiceUnavailable', message, {
+    retryAfterSeconds: 1,
+    remedy: 'Send the request to the process that writes now.',
+  });
+}
+
+function takenOver(): Refusal {
+  return notWriter('Another process has taken over writing to the database.');
+}
+
+function otherState(found: number, expected: number): Refusal {
+  return notWriter(
+    `The database is at version ${found} where this process left it at ${expected}: it was restored or replaced.`,
+  );
+}
+
+function outcomeUnknown(): Refusal {
+  return new Refusal(
+    'resources/outcome-unknown',
+    'ServiceUnavailable',
+    'The database went away during the write and did not come back: whether it was written is not known.',
+    { remedy: 'Read the object again before repeating the write.' },
+  );
+}
+
+function notStored(why: unknown): Refusal {
+  return new Refusal(
+    'resources/not-stored',
+    'ServiceUnavailable',
+    `The database refused the write: ${why instanceof Error ? why.message : String(why)}.`,
+    { retryAfterSeconds: 1, remedy: 'Nothing was written. Try again, and look at the database if it persists.' },
+  );
+}

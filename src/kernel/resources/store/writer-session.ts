@@ -1,0 +1,214 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '#kernel/base/failures.ts';
+import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
+import { type Connection, type Database, isConnectionLost } from '#kernel/postgres/database.ts';
+import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
+import { type Batch, finalStates } from './plan-batch.ts';
+
+const LOCK_POLL_MS = 50;
+const RECONNECT_MS = 100;
+
+/**
+ * The right to write: a connection that holds the writer's advisory lock, and an epoch that no other writer ever had.
+ * PostgreSQL drops the lock with the connection's server process, after its transaction ended one way or the other:
+ * who gets the lock knows that nothing of the previous holder is still under way.
+ * (So the connection has to be a real session; a pooler that shares sessions between transactions will not do.)
+ */
+export class WriterSession {
+  readonly epoch: number;
+  readonly #database: Database;
+  #connection: Connection;
+  #backend: Backend;
+
+  private constructor(database: Database, connection: Connection, backend: Backend, epoch: number) {
+    this.#database = database;
+    this.#connection = connection;
+    this.#backend = backend;
+    this.epoch = epoch;
+  }
+
+  /** Waits for the lock, then begins a new epoch. Refuses `resources/other-writer` when somebody else keeps it. */
+  static async open(
+    database: Database,
+    options: { address: string; waitSeconds: number },
+  ): Promise<{ session: WriterSession; version: number }> {
+    const connection = await database.connect();
+    try {
+      for (let waited = 0; !(await tryLock(connection)); waited += LOCK_POLL_MS) {
+        if (waited >= options.waitSeconds * 1000) throw await otherWriter(connection);
+        await sleep(LOCK_POLL_MS);
+      }
+      const backend = await prepare(connection);
+      const [row] = await connection.query<{ epoch: number; version: number }>({
+        text: 'update backline.writer set epoch = epoch + 1, address = $1 returning epoch, version',
+        values: [options.address],
+      });
+      if (row === undefined) throw new Error('backline.writer has no row');
+      return { session: new WriterSession(database, connection, backend, row.epoch), version: row.version };
+    } catch (error) {
+      await connection.close();
+      throw error;
+    }
+  }
+
+  get isLost(): boolean {
+    return this.#connection.isLost();
+  }
+
+  /** Resolves when the present connection is gone. */
+  get lost(): Promise<void> {
+    return this.#connection.lost;
+  }
+
+  /**
+   * Writes a batch in one statement, which is one transaction and one round trip. False when the epoch or the version
+   * is not what this writer left: then nothing was written, and the right to write is gone.
+   */
+  async commit(batch: Batch): Promise<boolean> {
+    const { records, revisions } = batch;
+    const entries = records.map(({ change }) => change.entry);
+    const { kept, gone } = finalStates(records);
+    const rows = await this.#connection.query<{ held: boolean }>({
+      name: 'commit-batch',
+      text: COMMIT_BATCH,
+      values: [
+        this.epoch,
+        batch.after,
+        batch.lastVersion,
+        batch.now.toString(),
+        bigintArray(entries.map((entry) => entry.version)),
+        textArray(records.map(({ author }) => author.requestId)),
+        textArray(records.map(({ author }) => author.user)),
+        textArray(records.map(({ change }) => change.type)),
+        textArray(entries.map((entry) => entry.kind.id)),
+        textArray(entries.map((entry) => entry.namespace)),
+        textArray(entries.map((entry) => entry.name)),
+        textArray(entries.map((entry) => entry.text)),
+        textArray(gone.map((entry) => entry.kind.id)),
+        textArray(gone.map((entry) => entry.namespace)),
+        textArray(gone.map((entry) => entry.name)),
+        textArray(kept.map((entry) => entry.kind.id)),
+        textArray(kept.map((entry) => entry.namespace)),
+        textArray(kept.map((entry) => entry.name)),
+        bigintArray(kept.map((entry) => entry.version)),
+        textArray(revisions.map((revision) => revision.kind.id)),
+        textArray(revisions.map((revision) => revision.name)),
+        textArray(revisions.map((revision) => revision.content.hash)),
+        bigintArray(revisions.map((revision) => revision.content.generation)),
+        textArray(revisions.map((revision) => JSON.stringify(revision.content.spec))),
+        bigintArray(revisions.map((revision) => revision.version)),
+      ],
+    });
+    return rows.length === 1;
+  }
+
+  /**
+   * Gets the right back after the connection was lost: the version that the database is at, which settles whether the
+   * last batch was committed; or 'taken' when another process wrote in between, or 'stopped' when `stop` said so.
+   */
+  async resume(stop: () => boolean): Promise<number | 'taken' | 'stopped'> {
+    await this.#connection.close().catch(() => {});
+    while (!stop()) {
+      let connection: Connection | undefined;
+      try {
+        connection = await this.#database.connect();
+        // The old server process may not have noticed that its client is gone, and would keep the lock for hours.
+        await connection.query({
+          text: 'select pg_terminate_backend(pid) from pg_stat_activity where pid = $1 and backend_start::text = $2',
+          values: [this.#backend.pid, this.#backend.startedAt],
+        });
+        if (await tryLock(connection)) {
+          const backend = await prepare(connection);
+          const [row] = await connection.query<{ epoch: number; version: number }>(
+            'select epoch, version from backline.writer',
+          );
+          if (row?.epoch === this.epoch) {
+            this.#connection = connection;
+            this.#backend = backend;
+            return row.version;
+          }
+          await connection.close();
+          return 'taken';
+        }
+        const [row] = await connection.query<{ epoch: number }>('select epoch from backline.writer');
+        await connection.close();
+        if (row?.epoch !== this.epoch) return 'taken';
+      } catch (error) {
+        await connection?.close().catch(() => {});
+        if (!isConnectionLost(error)) throw error;
+      }
+      await sleep(RECONNECT_MS);
+    }
+    return 'stopped';
+  }
+
+  async close(): Promise<void> {
+    await this.#connection.close().catch(() => {});
+  }
+}
+
+/** A server process: its pid alone might be another one's later. */
+interface Backend {
+  readonly pid: number;
+  readonly startedAt: string;
+}
+
+async function tryLock(connection: Connection): Promise<boolean> {
+  const [row] = await connection.query<{ locked: boolean }>(
+    `select pg_try_advisory_lock(${ADVISORY_LOCKS.resourceWriter}) as locked`,
+  );
+  return row?.locked === true;
+}
+
+async function prepare(connection: Connection): Promise<Backend> {
+  // The one statement of this session is planned once, maybe on empty tables. A plan that scans `objects` would be
+  // kept as they grow; with scans ruled out every plan goes through the primary key.
+  await connection.query(
+    'set plan_cache_mode = force_generic_plan; set enable_seqscan = off; ' +
+      'set enable_hashjoin = off; set enable_mergejoin = off; set synchronous_commit = on',
+  );
+  const [row] = await connection.query<Backend>(
+    'select pid, backend_start::text as "startedAt" from pg_stat_activity where pid = pg_backend_pid()',
+  );
+  if (row === undefined) throw new Error('the session is not in pg_stat_activity');
+  return row;
+}
+
+async function otherWriter(connection: Connection): Promise<Refusal> {
+  const [row] = await connection.query<{ address: string }>('select address from backline.writer');
+  const where = row?.address ? ` (at ${row.address})` : '';
+  return new Refusal('resources/other-writer', 'Conflict', `Another process${where} writes to this database.`, {
+    remedy: 'Stop that process, or use another database.',
+  });
+}
+
+/**
+ * Every part hangs on the first one: it finds no row, and nothing happens, unless this writer's epoch is the current
+ * one and the order of writes is where this writer left it.
+ */
+const COMMIT_BATCH = `
+  with fence as (
+    update backline.writer set version = $3 where epoch = $1 and version = $2
+    returning true as held
+  ), recorded as (
+    insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body)
+    select c.version, $1, $4::timestamptz, c.request_id, c.author, c.type, c.kind, c.namespace, c.name, c.body
+    from fence, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+      $12::text[]) as c (version, request_id, author, type, kind, namespace, name, body)
+  ), removed as (
+    delete from backline.objects o
+    using fence, unnest($13::text[], $14::text[], $15::text[]) as d (kind, namespace, name)
+    where o.kind = d.kind and o.namespace = d.namespace and o.name = d.name
+  ), current as (
+    insert into backline.objects (kind, namespace, name, version)
+    select p.kind, p.namespace, p.name, p.version
+    from fence, unnest($16::text[], $17::text[], $18::text[], $19::bigint[]) as p (kind, namespace, name, version)
+    on conflict (kind, namespace, name) do update set version = excluded.version
+  ), accepted as (
+    insert into backline.revisions (kind, name, hash, generation, spec, version, at)
+    select r.kind, r.name, r.hash, r.generation, r.spec, r.version, $4::timestamptz
+    from fence, unnest($20::text[], $21::text[], $22::text[], $23::bigint[], $24::text[], $25::bigint[])
+      as r (kind, name, hash, generation, spec, version)
+    on conflict (kind, name, hash) do nothing
+  )
+  select held from fence`;
