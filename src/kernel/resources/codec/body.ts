@@ -1,0 +1,75 @@
+import { isUtf8 } from 'node:buffer';
+import { stringify } from 'yaml';
+import { Refusal } from '#kernel/base/failures.ts';
+import { parseJson, type Decoded } from './json.ts';
+import { parseYaml } from './yaml.ts';
+
+const LIMITS = {
+  /** Reading YAML takes half a second per MB; JSON a hundredth of that. */
+  yamlBytesMax: 1024 * 1024,
+} as const;
+
+const JSON_TYPES: ReadonlySet<string> = new Set(['application/json']);
+const YAML_TYPES: ReadonlySet<string> = new Set([
+  'application/yaml',
+  'application/x-yaml',
+  'text/yaml',
+  'application/apply-patch+yaml',
+]);
+
+/**
+ * Reads the body of a request: JSON, or one YAML document. No content type means JSON, as in Kubernetes. Throws a
+ * Refusal: 415 for other types, 400 for what cannot be read.
+ */
+export function decodeBody(contentType: string | undefined, bytes: Uint8Array): Decoded {
+  const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
+  const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
+  const isYaml = YAML_TYPES.has(type.trim());
+  if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
+    throw new Refusal(
+      'resources/unsupported-media-type',
+      'UnsupportedMediaType',
+      `the body of the request was in an unknown format (${contentType ?? ''}) - accepted media types include: ` +
+        'application/json, application/yaml',
+    );
+  }
+  if (!isUtf8(bytes)) {
+    throw new Refusal('resources/not-utf8', 'BadRequest', 'The body is not valid UTF-8.');
+  }
+  const text = new TextDecoder().decode(bytes);
+  // Most bodies that are called YAML are JSON.
+  return !isYaml || /^\s*\{/.test(text) ? decodeJsonOr(isYaml, text) : decodeYaml(text);
+}
+
+function decodeJsonOr(isYaml: boolean, text: string): Decoded {
+  try {
+    return parseJson(text);
+  } catch (error) {
+    if (isYaml && error instanceof Refusal && error.code === 'resources/malformed-body') return decodeYaml(text);
+    throw error;
+  }
+}
+
+function decodeYaml(text: string): Decoded {
+  if (text.length > LIMITS.yamlBytesMax) {
+    throw new Refusal(
+      'resources/yaml-too-large',
+      'RequestEntityTooLarge',
+      `The YAML body has more than ${LIMITS.yamlBytesMax} characters.`,
+      { remedy: 'Send it as JSON.' },
+    );
+  }
+  const [document, ...others] = parseYaml(text);
+  if (document === undefined) throw new Refusal('resources/empty-body', 'BadRequest', 'The body is empty.');
+  if (others.length > 0) {
+    throw new Refusal('resources/many-documents', 'BadRequest', 'The body holds more than one YAML document.', {
+      remedy: 'Send them one by one.',
+    });
+  }
+  return { value: document.value, duplicates: document.duplicates };
+}
+
+/** A JSON value as YAML that parsers of YAML 1.1 (kubectl) and 1.2 read alike. */
+export function encodeYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false, compat: 'yaml-1.1' });
+}

@@ -1,0 +1,27 @@
+import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+
+export function malformed(format: 'JSON' | 'YAML', what: string, line: number, column: number): Refusal {
+  return new Refusal(
+    'resources/malformed-body',
+    'BadRequest',
+    `This is not valid ${format}: ${what} at line ${line}, column ${column}.`,
+  );
+}
+
+/** Numbers that JavaScript would round or cannot write as JSON, and keys that are not safe to keep. */
+export function refuseValue(path: Path, why: string): Refusal {
+  return new Refusal('resources/unsupported-value', 'BadRequest', `${fieldPath(path) || 'the document'}: ${why}`, {
+    problems: [{ path, reason: 'FieldValueInvalid', detail: why }],
+  });
+}
+
+export function refuseNumber(path: Path, written: string): Refusal {
+  return refuseValue(
+    path,
+    `the number ${written} cannot be kept exactly; integers go up to ${Number.MAX_SAFE_INTEGER}, larger ones must be written as text`,
+  );
+}
+
+export function refuseProto(path: Path): Refusal {
+  return refuseValue(path, 'a field cannot be named __proto__');
+}
