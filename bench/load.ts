@@ -1,0 +1,88 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { Agent, request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const root = resolve(import.meta.dirname, '..');
+
+export interface Server {
+  readonly url: string;
+  readonly token: string;
+  readonly pid: number;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts a script with our Node.js and waits for its line `ready URL …`. */
+export async function startScript(script: string, args: readonly string[]): Promise<{ child: ChildProcess; url: string; line: string }> {
+  const child = spawn(process.execPath, [resolve(root, script), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
+  });
+  for await (const line of createInterface({ input: child.stdout })) {
+    const url = /^ready (\S+)/.exec(line)?.[1];
+    if (url !== undefined) return { child, url, line };
+  }
+  throw new Error(`${script} ended before it was ready`);
+}
+
+/** Starts a whole Backline on a fresh data directory (or a given one) and a free port. */
+export async function startBackline(args: readonly string[] = [], data?: string): Promise<Server & { data: string }> {
+  const directory = data ?? (await mkdtemp(join(tmpdir(), 'backline-bench-')));
+  const { child, url } = await startScript('src/main.ts', ['up', '--port', '0', '--data', directory, '--quiet', ...args]);
+  const { readFile } = await import('node:fs/promises');
+  return {
+    url,
+    data: directory,
+    token: (await readFile(join(directory, 'admin-token'), 'utf8')).trim(),
+    pid: child.pid ?? 0,
+    close: async () => {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+      if (data === undefined) await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** CPU seconds that a process has used so far, by its own account. */
+export async function cpuSeconds(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  return Number(/^process_cpu_seconds_total (\S+)/m.exec(text)?.[1]);
+}
+
+/** Sends requests over `connections` kept-alive connections until `count` are answered; gives the wall seconds. */
+export async function load(
+  url: string,
+  count: number,
+  connections: number,
+  make: (index: number) => { method: string; path: string; headers?: Record<string, string>; body?: string; status: number },
+): Promise<number> {
+  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  const { hostname, port } = new URL(url);
+  let next = 0;
+  const one = (index: number) =>
+    new Promise<void>((done, fail) => {
+      const { method, path, headers = {}, body, status } = make(index);
+      const outgoing = request({ agent, hostname, port, method, path, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (answer) => {
+        if (answer.statusCode !== status) fail(new Error(`${method} ${path} answered ${answer.statusCode}`));
+        answer.resume();
+        answer.once('end', done);
+      });
+      outgoing.once('error', fail);
+      outgoing.end(body);
+    });
+  const started = performance.now();
+  await Promise.all(
+    Array.from({ length: connections }, async () => {
+      while (next < count) {
+        next += 1;
+        await one(next - 1);
+      }
+    }),
+  );
+  agent.destroy();
+  return (performance.now() - started) / 1000;
+}

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startWorld, type Call } from '../support/backline.ts';
+import { feature } from '../support/catalogue.ts';
+
+const configMaps = '/api/v1/namespaces/default/configmaps';
+const features = '/apis/products.backline.dev/v1/namespaces/default/features';
+
+function configMap(name: string, data: Record<string, string> = {}, metadata: object = {}): object {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, ...metadata }, data };
+}
+
+async function makeMaps(call: Call, count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    const made = await call('POST', configMaps, { body: configMap(`m${index}`, {}, { labels: { n: String(index) } }) });
+    assert.equal(made.status, 201, made.text);
+  }
+}
+
+/** Opens a watch and collects its events until `enough` says so or the server ends it. */
+async function watched(url: string, token: string, path: string, enough: (events: WatchLine[]) => boolean, headers = {}): Promise<WatchLine[]> {
+  const stop = new AbortController();
+  const answer = await fetch(url + path, { headers: { authorization: `Bearer ${token}`, ...headers }, signal: stop.signal });
+  assert.equal(answer.status, 200);
+  const events: WatchLine[] = [];
+  let rest = '';
+  const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader();
+  while (reader !== undefined && !enough(events)) {
+    const { value, done } = await reader.read();
+    if (done) break;
+    const lines = (rest + value).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) if (line !== '') events.push(JSON.parse(line));
+  }
+  stop.abort();
+  return events;
+}
+
+interface WatchLine {
+  type: string;
+  object: { kind: string; code?: number; reason?: string; metadata: { name: string; resourceVersion: string; labels?: Record<string, string> }; rows?: unknown[] };
+}
+
+test('a resource lives through create, read, update, patch and delete as Kubernetes has it', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+
+  const made = await call('POST', features, { body: feature('offline') });
+  assert.equal(made.status, 201, made.text);
+  const { metadata } = made.json;
+  assert.equal(metadata.generation, 1);
+  assert.match(metadata.uid, /^[0-9a-f-]{36}$/);
+  assert.match(metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+
+  assert.equal((await call('POST', features, { body: feature('offline') })).json.reason, 'AlreadyExists');
+  await world.running.control?.releases.caughtUp();
+  const first = (await call('GET', `${features}/offline`)).json;
+  assert.equal(first.status.conditions[0].status, 'True');
+
+  const noop = await call('PUT', `${features}/offline`, { body: first });
+  assert.equal(noop.status, 200);
+  assert.equal(noop.json.metadata.resourceVersion, first.metadata.resourceVersion, 'a write without change makes no version');
+
+  const labelled = await call('PATCH', `${features}/offline`, {
+    body: { metadata: { labels: { team: 'growth' } } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(labelled.json.metadata.generation, 1, 'metadata does not count as a new generation');
+  assert.notEqual(labelled.json.metadata.resourceVersion, first.metadata.resourceVersion);
+
+  const stale = await call('PUT', `${features}/offline`, { body: { ...first, spec: { ...first.spec, title: 'Downloads' } } });
+  assert.equal(stale.status, 409);
+  assert.equal(stale.json.reason, 'Conflict');
+  await world.running.control?.releases.caughtUp();
+  const current = (await call('GET', `${features}/offline`)).json;
+  const changed = await call('PUT', `${features}/offline`, {
+    body: { ...current, spec: { ...current.spec, title: 'Downloads' }, status: { liveRevision: 'forged' } },
+  });
+  assert.equal(changed.status, 200, changed.text);
+  assert.equal(changed.json.metadata.generation, 2);
+  assert.notEqual(changed.json.status.liveRevision, 'forged', 'status is not written through the main resource');
+
+  const patched = await call('PATCH', `${features}/offline`, {
+    body: [
+      { op: 'test', path: '/spec/title', value: 'Downloads' },
+      { op: 'replace', path: '/spec/title', value: 'Offline' },
+    ],
+    headers: { 'content-type': 'application/json-patch+json' },
+  });
+  assert.equal(patched.json.spec.title, 'Offline', patched.text);
+  const failedTest = await call('PATCH', `${features}/offline`, {
+    body: [{ op: 'test', path: '/spec/title', value: 'no' }],
+    headers: { 'content-type': 'application/json-patch+json' },
+  });
+  assert.equal(failedTest.status, 422, failedTest.text);
+
+  const gone = await call('DELETE', `${features}/offline`, { body: { preconditions: { uid: 'other' } } });
+  assert.equal(gone.status, 409);
+  const deleted = await call('DELETE', `${features}/offline`);
+  assert.equal(deleted.json.status, 'Success');
+  assert.equal(deleted.json.details.uid, metadata.uid);
+  assert.equal((await call('GET', `${features}/offline`)).status, 404);
+});
+
+test('finalizers hold a deletion until the last one is removed', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await call('POST', features, { body: { ...feature('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } } });
+  const marked = await call('DELETE', `${features}/held`);
+  assert.equal(marked.status, 200);
+  assert.ok(marked.json.metadata.deletionTimestamp);
+  assert.equal(marked.json.metadata.generation, 2);
+  await world.running.control?.releases.caughtUp();
+  const before = (await call('GET', `${features}/held`)).json.metadata.resourceVersion;
+  assert.equal((await call('DELETE', `${features}/held`)).json.metadata.resourceVersion, before, 'a second delete changes nothing');
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const added = await call('PATCH', `${features}/held`, { body: { metadata: { finalizers: ['example.com/hold', 'example.com/more'] } }, headers });
+  assert.equal(added.status, 422);
+  const removed = await call('PATCH', `${features}/held`, { body: { metadata: { finalizers: null } }, headers });
+  assert.equal(removed.status, 200);
+  assert.equal(removed.json.metadata.name, 'held');
+  assert.equal((await call('GET', `${features}/held`)).status, 404);
+});
+
+test('pages of a list come from the moment of the first page', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await makeMaps(call, 5);
+  const first = await call('GET', `${configMaps}?limit=2`);
+  assert.equal(first.json.items.length, 2);
+  assert.equal(first.json.metadata.resourceVersion !== '', true);
+  await call('DELETE', `${configMaps}/m3`);
+  await call('POST', configMaps, { body: configMap('m11') });
+  await call('PATCH', `${configMaps}/m4`, { body: { data: { later: 'yes' } }, headers: { 'content-type': 'application/merge-patch+json' } });
+  const names: string[] = first.json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+  let token = first.json.metadata.continue;
+  while (token !== undefined) {
+    const page = (await call('GET', `${configMaps}?limit=2&continue=${token}`)).json;
+    assert.equal(page.metadata.resourceVersion, first.json.metadata.resourceVersion);
+    for (const { metadata, data } of page.items) {
+      names.push(metadata.name);
+      assert.equal(data?.later, undefined, 'a page must not show what was written later');
+    }
+    token = page.metadata.continue;
+  }
+  assert.deepEqual(names, ['m0', 'm1', 'm2', 'm3', 'm4']);
+  assert.equal((await call('GET', `${configMaps}?continue=nonsense`)).status, 400);
+  assert.equal((await call('GET', `${configMaps}?limit=2&continue=${first.json.metadata.continue}&resourceVersion=1`)).status, 400);
+});
+
+test('selectors choose, and bad ones are refused with what was expected', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await makeMaps(call, 4);
+  const names = async (query: string) =>
+    (await call('GET', `${configMaps}?${query}`)).json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+  assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n in (1,2)')}`), ['m1', 'm2']);
+  assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n,n!=3')}`), ['m0', 'm1', 'm2']);
+  assert.deepEqual(await names('fieldSelector=metadata.name%3Dm3'), ['m3']);
+  for (const query of ['labelSelector=a%20b%20c', 'labelSelector=%3D%3D', 'fieldSelector=spec.unknown%3D1', 'limit=-1', 'limit=many']) {
+    const refused = await call('GET', `${configMaps}?${query}`);
+    assert.equal(refused.status, 400, `${query}: ${refused.text}`);
+    assert.equal(refused.json.kind, 'Status');
+  }
+});
+
+test('a watch begins where it is asked to, and says so when that is no longer kept', async (t) => {
+  await using world = await startWorld(t);
+  const { call, url } = world;
+  const { token } = world.running;
+  await makeMaps(call, 2);
+  const { resourceVersion } = (await call('GET', configMaps)).json.metadata;
+  await call('PATCH', `${configMaps}/m0`, {
+    body: { metadata: { labels: { n: 'other' } } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  await call('DELETE', `${configMaps}/m1`);
+
+  const all = await watched(url, token, `${configMaps}?watch=true&resourceVersion=${resourceVersion}`, (events) => events.length === 2);
+  assert.deepEqual(all.map(({ type, object }) => [type, object.metadata.name]), [['MODIFIED', 'm0'], ['DELETED', 'm1']]);
+  const versions = all.map(({ object }) => Number(object.metadata.resourceVersion));
+  assert.ok(versions[0] !== undefined && versions[1] !== undefined && versions[1] > versions[0]);
+
+  const left = await watched(url, token, `${configMaps}?watch=true&resourceVersion=${resourceVersion}&labelSelector=n%3D0`, (events) => events.length === 1);
+  assert.equal(left[0]?.type, 'DELETED', 'an object that leaves the selection is gone for the watcher');
+  assert.equal(left[0]?.object.metadata.labels?.['n'], '0', 'and is shown as it was');
+  assert.equal(left[0]?.object.metadata.resourceVersion, String(versions[0]));
+
+  const fresh = await watched(url, token, `${configMaps}?watch=true`, (events) => events.length === 1);
+  assert.deepEqual(fresh.map(({ type, object }) => [type, object.metadata.name]), [['ADDED', 'm0']]);
+
+  const timed = await watched(url, token, `${configMaps}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${versions[1]}`, () => false);
+  assert.deepEqual(timed.map(({ type }) => type), ['BOOKMARK']);
+
+  const table = await watched(
+    url,
+    token,
+    `${configMaps}?watch=true`,
+    (events) => events.length === 1,
+    { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' },
+  );
+  assert.equal(table[0]?.object.kind, 'Table');
+
+  const tooNew = await watched(url, token, `${configMaps}?watch=true&resourceVersion=999999`, () => false);
+  assert.equal(tooNew[0]?.type, 'ERROR');
+});
+
+test('nothing but health answers without a token, and a wrong one is no better', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  for (const path of ['/livez', '/readyz', '/metrics']) assert.equal((await call('GET', path, { token: '' })).status, 200);
+  for (const token of ['', 'wrong']) {
+    for (const path of ['/api', '/apis', '/version', '/openapi/v3', configMaps]) {
+      const refused = await call('GET', path, { token });
+      assert.equal(refused.status, 401, path);
+      assert.equal(refused.json.reason, 'Unauthorized');
+    }
+    assert.equal((await call('POST', configMaps, { token, body: configMap('x') })).status, 401);
+  }
+});
+
+test('unknown and duplicate fields are pruned, warned of or refused, as the caller asks', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const body = '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1","a":"2"},"bogus":1}';
+  const strict = await call('POST', `${configMaps}?fieldValidation=Strict`, { body });
+  assert.equal(strict.status, 400);
+  assert.match(strict.json.message, /duplicate field "data\.a"|unknown field "bogus"/);
+  const unknownOnly = await call('POST', `${configMaps}?fieldValidation=Strict`, { body: { ...configMap('x'), bogus: 1 } });
+  assert.match(unknownOnly.json.message, /unknown field "bogus"/);
+  const warned = await call('POST', `${configMaps}?fieldValidation=Warn&dryRun=All`, { body });
+  assert.equal(warned.status, 201);
+  assert.match(String(warned.headers['warning']), /299 - "duplicate field \\"data\.a\\""/);
+  assert.match(String(warned.headers['warning']), /unknown field \\"bogus\\"/);
+  assert.equal((await call('GET', `${configMaps}/x`)).status, 404, 'a dry run keeps nothing');
+  const ignored = await call('POST', `${configMaps}?fieldValidation=Ignore`, { body });
+  assert.equal(ignored.status, 201);
+  assert.equal(ignored.headers['warning'], undefined);
+  assert.equal(ignored.json.bogus, undefined);
+});
+
+test('bad input gets a precise refusal and changes nothing', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const { resourceVersion } = (await call('GET', configMaps)).json.metadata;
+  const json = { 'content-type': 'application/json' };
+  const cases: [name: string, status: number, message: RegExp, method: string, path: string, body?: unknown, headers?: Record<string, string>][] = [
+    ['malformed JSON', 400, /line 1/i, 'POST', configMaps, '{"kind": ', json],
+    ['malformed YAML', 400, /line 2/i, 'POST', configMaps, 'kind: ConfigMap\n  metadata: [', { 'content-type': 'application/yaml' }],
+    ['not an object', 400, /object/, 'POST', configMaps, '[]', json],
+    ['wrong kind', 400, /does not match/, 'POST', configMaps, feature('x')],
+    ['wrong type', 422, /data\.a/, 'POST', configMaps, configMap('x', { a: 1 as unknown as string })],
+    ['bad name', 422, /metadata\.name/, 'POST', configMaps, configMap('Not_A_Name')],
+    ['no name', 422, /name/, 'POST', configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: {} }],
+    ['bad label', 422, /metadata\.labels/, 'POST', configMaps, configMap('x', {}, { labels: { 'a b': 'c' } })],
+    ['version on create', 400, /resourceVersion/, 'POST', configMaps, configMap('x', {}, { resourceVersion: '5' })],
+    ['other namespace', 400, /does not match the namespace/, 'POST', configMaps, configMap('x', {}, { namespace: 'other' })],
+    ['missing namespace', 404, /namespaces "nowhere" not found/, 'POST', '/api/v1/namespaces/nowhere/configmaps', configMap('x')],
+    ['update of nothing', 404, /not found/, 'PUT', `${configMaps}/x`, configMap('x')],
+    ['name mismatch', 400, /does not match the name on the URL/, 'PUT', `${configMaps}/y`, configMap('x')],
+    ['unknown kind', 404, /could not find the requested resource/, 'GET', '/apis/nothing.example/v1/things'],
+    ['unknown patch type', 415, /merge-patch/, 'PATCH', `${configMaps}/x`, '{}', { 'content-type': 'application/apply-something' }],
+    ['unknown accept', 406, /accept/i, 'GET', configMaps, undefined, { accept: 'image/png' }],
+    ['unknown media type', 415, /application\/json/, 'POST', configMaps, 'x', { 'content-type': 'text/csv' }],
+    ['method', 405, /method/, 'PUT', configMaps, configMap('x')],
+    ['huge body', 413, /larger/, 'POST', configMaps, configMap('x', { a: 'x'.repeat(4 * 1024 * 1024) })],
+    ['deep nesting', 400, /deep|nest/i, 'POST', configMaps, `${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`, json],
+    ['bad dry run', 400, /dryRun/, 'POST', `${configMaps}?dryRun=Some`, configMap('x')],
+    ['future version', 504, /Too large resource version/, 'GET', `${configMaps}?resourceVersion=99999999`],
+    ['match without version', 422, /resourceVersionMatch/, 'GET', `${configMaps}?resourceVersionMatch=Exact`],
+    ['no version on update', 422, /resourceVersion/, 'PUT', `${features}/none`, feature('none')],
+    ['heads are not for writing', 405, /method/, 'POST', '/apis/releases.backline.dev/v1/heads', { apiVersion: 'releases.backline.dev/v1', kind: 'Head', metadata: { name: 'x' } }],
+    ['bad percent-encoding', 400, /percent/, 'GET', `${configMaps}/%E0%A4%A`],
+  ];
+  await call('POST', features, { body: feature('none') });
+  for (const [name, status, message, method, path, body, headers] of cases) {
+    const refused = await call(method, path, { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) });
+    assert.equal(refused.status, status, `${name}: ${refused.text}`);
+    assert.equal(refused.json.kind, 'Status', name);
+    assert.equal(refused.json.code, status, name);
+    assert.match(refused.json.message, message, name);
+  }
+  assert.equal((await call('GET', configMaps)).json.items.length, 0);
+  assert.ok(Number((await call('GET', configMaps)).json.metadata.resourceVersion) >= Number(resourceVersion));
+});
+
+test('YAML goes both ways', async (t) => {
+  await using world = await startWorld(t);
+  const made = await world.call('POST', configMaps, {
+    body: 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: y\ndata:\n  answer: "42"\n',
+    headers: { 'content-type': 'application/yaml', accept: 'application/yaml' },
+  });
+  assert.equal(made.status, 201, made.text);
+  assert.match(made.text, /answer: "?42"?/);
+  assert.match(made.text, /^kind: ConfigMap$/m);
+});
+
+test('discovery, OpenAPI and tables are what clients look for', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  assert.deepEqual((await call('GET', '/api')).json.versions, ['v1']);
+  const groups = (await call('GET', '/apis')).json.groups.map((group: { name: string }) => group.name);
+  assert.ok(groups.includes('products.backline.dev') && groups.includes('releases.backline.dev'), String(groups));
+  const aggregated = await call('GET', '/apis', {
+    headers: { accept: 'application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json' },
+  });
+  assert.match(String(aggregated.headers['content-type']), /g=apidiscovery\.k8s\.io;v=v2;as=APIGroupDiscoveryList/);
+  assert.equal(aggregated.json.kind, 'APIGroupDiscoveryList');
+  const resources = (await call('GET', '/apis/products.backline.dev/v1')).json.resources.map((resource: { name: string }) => resource.name);
+  assert.ok(resources.includes('plans') && resources.includes('plans/status'), String(resources));
+  const root = (await call('GET', '/openapi/v3')).json.paths;
+  const document = (await call('GET', root['apis/products.backline.dev/v1'].serverRelativeURL)).json;
+  assert.ok(document.paths['/apis/products.backline.dev/v1/namespaces/{namespace}/plans/{name}'].patch);
+  await call('POST', features, { body: feature('offline') });
+  const table = await call('GET', features, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
+  assert.equal(table.json.kind, 'Table');
+  assert.equal(table.json.rows[0].cells[0], 'offline');
+  assert.equal(table.json.columnDefinitions[0].name, 'Name');
+});
+
+test('a namespace that holds something is not deleted, an empty one is', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await call('POST', '/api/v1/namespaces', { body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } } });
+  const inside = '/api/v1/namespaces/team/configmaps';
+  assert.equal((await call('POST', inside, { body: configMap('a') })).status, 201);
+  const refused = await call('DELETE', '/api/v1/namespaces/team');
+  assert.equal(refused.status, 409);
+  assert.match(refused.json.message, /1 configmaps/);
+  await call('DELETE', `${inside}/a`);
+  assert.equal((await call('DELETE', '/api/v1/namespaces/team')).status, 200);
+  assert.equal((await call('POST', inside, { body: configMap('a') })).status, 404);
+});
+
+test('a selection is deleted at once', async (t) => {
+  await using world = await startWorld(t);
+  await makeMaps(world.call, 4);
+  const deleted = await world.call('DELETE', `${configMaps}?labelSelector=${encodeURIComponent('n in (1,2)')}`);
+  assert.equal(deleted.json.items.length, 2);
+  const left = (await world.call('GET', configMaps)).json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+  assert.deepEqual(left, ['m0', 'm3']);
+});

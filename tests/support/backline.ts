@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import type { Clock } from '#kernel/base/clock.ts';
+import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { startBackline, type Role, type Running } from '#planes/start.ts';
+import { startDatabase } from './database.ts';
+
+/** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
+export interface World extends AsyncDisposable {
+  readonly running: Running;
+  readonly url: string;
+  readonly connection: Connection;
+  readonly dataDirectory: string;
+  readonly call: Call;
+  /** Stops it and starts it again on the same data and port. */
+  readonly restart: () => Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly text: string;
+  // Tests look into answers of every shape.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly json: any;
+}
+
+export type Call = (
+  method: string,
+  path: string,
+  options?: { readonly body?: unknown; readonly headers?: Record<string, string>; readonly token?: string | undefined },
+) => Promise<Answer>;
+
+export async function startWorld(t: TestContext, options: { readonly clock?: Clock; readonly roles?: readonly Role[] } = {}): Promise<World> {
+  const database = await startDatabase(t);
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  const start = (port: number) =>
+    startBackline({
+      roles: options.roles ?? ['api', 'decide'],
+      host: '127.0.0.1',
+      port,
+      dataDirectory,
+      databaseUrl: database.url,
+      log: openLog('fatal'),
+      ...(options.clock === undefined ? {} : { clock: options.clock }),
+    });
+  let running = await start(0);
+  await running.ready;
+  const url = `http://127.0.0.1:${running.port}`;
+  const connection: Connection = { server: url, token: running.token };
+  let stopped = false;
+  const stop = async () => {
+    if (stopped) return;
+    stopped = true;
+    await running.close();
+    await rm(dataDirectory, { recursive: true, force: true });
+  };
+  t.after(stop);
+  return {
+    get running() {
+      return running;
+    },
+    url,
+    connection,
+    dataDirectory,
+    call: caller(connection),
+    restart: async () => {
+      await running.close();
+      running = await start(Number(new URL(url).port));
+      await running.ready;
+    },
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** Sends requests as a bare HTTP client would; a body that is no text goes as JSON. */
+export function caller(connection: Connection): Call {
+  return async (method, path, { body, headers, token = connection.token } = {}) => {
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const answer = await send({ ...connection, token: token === '' ? undefined : token }, method, path, {
+      ...(text === undefined ? {} : { body: text }),
+      ...(headers === undefined ? {} : { headers }),
+    });
+    const received = await readText(answer);
+    return {
+      status: answer.statusCode ?? 0,
+      headers: answer.headers,
+      text: received,
+      get json() {
+        return JSON.parse(received);
+      },
+    };
+  };
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { importCycles, sourceFiles, type SourceFile } from './imports.ts';
+
+/** The kernel's folders in the order in which they are read: each may import only those before it. */
+const KERNEL = [
+  'base',
+  'http',
+  'postgres',
+  'resources',
+  'access',
+  'controllers',
+  'audiences',
+  'snapshots',
+  'releases',
+  'quotas',
+  'events',
+  'statistics',
+];
+
+/** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */
+const CLI_MAY_IMPORT = [/^src\/kernel\/base\//, /^src\/kernel\/resources\/(codec|client)\//, /^src\/planes\/(run|version)\.ts$/];
+
+/** Folders in which nothing may touch the outside: what they do follows from their arguments alone. */
+const PURE = /^src\/domains\/[^/]+\/(kinds|rules|decisions)\//;
+const IMPURE = /\b(Date\.now|new Date\(\)|Math\.random|Temporal\.Now|setTimeout|setInterval|fetch\(|await\b|process\.)/;
+
+const all = await sourceFiles(['src', 'tests', 'tools', 'bench', 'examples']);
+const isTest = ({ path }: SourceFile) => path.endsWith('.test.ts') || /^tests\/|\/testing\//.test(path);
+const product = all.filter((file) => file.path.startsWith('src/') && !isTest(file));
+
+function mayImport(from: string, to: string): boolean {
+  const [, area = '', folder = ''] = from.split('/');
+  const [, otherArea = '', otherFolder = ''] = to.split('/');
+  switch (area) {
+    case 'kernel':
+      return otherArea === 'kernel' && KERNEL.includes(otherFolder) && KERNEL.indexOf(otherFolder) <= KERNEL.indexOf(folder);
+    case 'domains':
+      return otherArea === 'kernel' || (otherArea === 'domains' && otherFolder === folder);
+    case 'planes':
+      return ['kernel', 'domains', 'planes'].includes(otherArea) || to === 'package.json';
+    case 'cli':
+      return otherArea === 'cli' || CLI_MAY_IMPORT.some((allowed) => allowed.test(to));
+    case 'main.ts':
+      return otherArea === 'cli';
+    default:
+      return false;
+  }
+}
+
+test('kernel knows no domain, no domain knows another, and only planes wire them', () => {
+  const wrong = product.flatMap((file) => file.imports.filter((to) => !mayImport(file.path, to)).map((to) => `${file.path} imports ${to}`));
+  assert.deepEqual(wrong, []);
+});
+
+test('every folder of the kernel is in the reading order', () => {
+  const folders = new Set(product.map(({ path }) => /^src\/kernel\/([^/]+)\//.exec(path)?.[1]).filter((name) => name !== undefined));
+  assert.deepEqual([...folders].filter((name) => !KERNEL.includes(name)), []);
+});
+
+test('nothing imports in a circle, types included', () => {
+  assert.deepEqual(importCycles(all), []);
+});
+
+test('the circle finder finds circles', () => {
+  const file = (path: string, ...imports: string[]): SourceFile => ({ path, imports, packages: [], text: '' });
+  assert.deepEqual(importCycles([file('a', 'b'), file('b', 'c'), file('c', 'b'), file('d', 'a')]), [['b', 'c']]);
+});
+
+test('kinds, rules and decisions of a domain touch nothing outside', () => {
+  const wrong = product
+    .filter(({ path }) => PURE.test(path))
+    .flatMap(({ path, text, packages }) => [
+      ...packages.filter((name) => name.startsWith('node:')).map((name) => `${path} imports ${name}`),
+      ...text
+        .split('\n')
+        .filter((line) => !/^\s*(\*|\/\/|\/\*)/.test(line) && IMPURE.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    ]);
+  assert.deepEqual(wrong, []);
+});
+
+test('an internal folder is used only by its neighbours', () => {
+  const wrong = all.flatMap(({ path, imports }) =>
+    imports
+      .filter((to) => to.includes('/internal/') && !path.startsWith(to.slice(0, to.indexOf('/internal/'))))
+      .map((to) => `${path} imports ${to}`),
+  );
+  assert.deepEqual(wrong, []);
+});
+
+test('only the door to SQL knows the driver', () => {
+  const wrong = product.filter(({ path, packages }) => packages.includes('pg') && path !== 'src/kernel/postgres/database.ts');
+  assert.deepEqual(wrong.map(({ path }) => path), []);
+});
+
+test('no file only re-exports, and nothing is left to be done later', () => {
+  const barrels = product.filter(({ text }) => /^export\s+(\*|\{[^}]*\})\s+from/m.test(text)).map(({ path }) => path);
+  const later = all.filter(({ path, text }) => path !== 'tools/tidy.test.ts' && /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ path }) => path);
+  assert.deepEqual({ barrels, later }, { barrels: [], later: [] });
+});
