@@ -3,10 +3,10 @@ import { Refusal } from '#kernel/base/failures.ts';
 /** Levels of objects and lists within each other. Every recursion over a value relies on it; real resources have < 40. */
 export const valueDepthMax = 200;
 
-/** Throws a Refusal when a value is nested deeper than `valueDepthMax`. Does not itself recurse. */
-export function refuseTooDeep(value: unknown): void {
+/** Throws a Refusal when a value that stands at `depth` is nested deeper than `valueDepthMax`. Does not itself recurse. */
+export function refuseTooDeep(value: unknown, depth = 0): void {
   let level: unknown[] = [value];
-  for (let depth = 0; level.length > 0; depth++) {
+  for (; level.length > 0; depth++) {
     if (depth > valueDepthMax) throw tooDeep();
     const next: unknown[] = [];
     for (const item of level) {

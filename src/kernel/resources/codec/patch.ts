@@ -1,0 +1,51 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Kind } from '../kind.ts';
+import { refuseTooDeep } from '../schema/depth.ts';
+import { applyJsonPatch } from './json-patch.ts';
+import { applyMergePatch } from './merge-patch.ts';
+import { applyStrategicMergePatch } from './strategic-merge-patch.ts';
+
+export type PatchType = 'json' | 'merge' | 'strategic';
+
+const TYPE_OF_MEDIA: ReadonlyMap<string, PatchType> = new Map([
+  ['application/json-patch+json', 'json'],
+  ['application/merge-patch+json', 'merge'],
+  ['application/strategic-merge-patch+json', 'strategic'],
+]);
+
+/** The form of a patch from its content type. As in Kubernetes, strategic merge patches are for built-in kinds only. */
+export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchType {
+  const media = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
+  const type = TYPE_OF_MEDIA.get(media);
+  if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
+  const accepted = [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind));
+  throw new Refusal(
+    'resources/unsupported-patch-type',
+    'UnsupportedMediaType',
+    `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
+      accepted.map(([name]) => name).join(', '),
+  );
+}
+
+function isBuiltIn(kind: Kind): boolean {
+  return kind.group === '' || kind.group.endsWith('.k8s.io');
+}
+
+/**
+ * What an object is after a patch. Neither argument is altered. Throws a Refusal: 400 for a patch that is malformed or
+ * makes the object nest too deep, 422 for one that does not fit the object.
+ */
+export function applyPatch(type: PatchType, object: unknown, patch: unknown): unknown {
+  switch (type) {
+    case 'json':
+      return applyJsonPatch(object, patch);
+    case 'merge':
+      refuseTooDeep(patch);
+      return applyMergePatch(object, patch);
+    case 'strategic':
+      refuseTooDeep(patch);
+      return applyStrategicMergePatch(object, patch);
+    default:
+      return type satisfies never;
+  }
+}

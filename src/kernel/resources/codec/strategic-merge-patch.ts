@@ -1,0 +1,127 @@
+import { canonicalText, getOwn, isObject, setOwn, type JsonObject } from '../schema/own.ts';
+import { malformedPatch } from './patch-failure.ts';
+
+/**
+ * Lists that merge instead of being replaced, by their path: as sets of plain values, or by the field that tells their
+ * items apart. The same for all built-in kinds that are served here.
+ */
+const MERGING_LISTS: ReadonlyMap<string, { readonly by: string | undefined }> = new Map([
+  ['metadata.finalizers', { by: undefined }],
+  ['metadata.ownerReferences', { by: 'uid' }],
+]);
+
+const ORDER = '$setElementOrder/';
+const DELETE_FROM = '$deleteFromPrimitiveList/';
+
+/**
+ * A strategic merge patch as Kubernetes has it for built-in kinds: objects merge, null removes, lists are replaced or
+ * merged, and the directives `$patch`, `$retainKeys`, `$setElementOrder/…` and `$deleteFromPrimitiveList/…` are obeyed.
+ */
+export function applyStrategicMergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) throw malformedPatch('it must be an object');
+  return mergeObject(isObject(target) ? target : {}, patch, '') ?? {};
+}
+
+/** `undefined` when the patch deletes the object. */
+function mergeObject(target: JsonObject, patch: JsonObject, at: string): JsonObject | undefined {
+  const directive = getOwn(patch, '$patch');
+  if (directive === 'delete') return undefined;
+  if (directive !== undefined && directive !== 'merge' && directive !== 'replace') throw unknownDirective(directive);
+  const result: Record<string, unknown> = directive === 'replace' ? {} : { ...target };
+  for (const [key, change] of Object.entries(patch)) {
+    if (key.startsWith(DELETE_FROM)) {
+      const name = key.slice(DELETE_FROM.length);
+      const gone = new Set(expectList(change, key).map(canonicalText));
+      const list = result[name];
+      if (Array.isArray(list)) result[name] = list.filter((item) => !gone.has(canonicalText(item)));
+    } else if (!key.startsWith('$')) {
+      const merged = mergeField(result[key], change, at === '' ? key : `${at}.${key}`);
+      if (merged === undefined) delete result[key];
+      else setOwn(result, key, merged);
+    }
+  }
+  for (const [key, order] of Object.entries(patch)) {
+    if (!key.startsWith(ORDER)) continue;
+    const name = key.slice(ORDER.length);
+    const list = result[name];
+    const by = MERGING_LISTS.get(at === '' ? name : `${at}.${name}`)?.by;
+    if (Array.isArray(list)) result[name] = inOrder(list, getOwn(target, name), expectList(order, key), by);
+  }
+  return retain(result, patch);
+}
+
+function mergeField(target: unknown, change: unknown, at: string): unknown {
+  if (change === null) return undefined;
+  if (isObject(change)) return mergeObject(isObject(target) ? target : {}, change, at);
+  const list = MERGING_LISTS.get(at);
+  if (!Array.isArray(change) || list === undefined) return change;
+  const before: readonly unknown[] = Array.isArray(target) ? target : [];
+  return list.by === undefined ? union(before, change) : mergeItems(before, change, list.by, at);
+}
+
+function union(before: readonly unknown[], added: readonly unknown[]): unknown[] {
+  const known = new Set(before.map(canonicalText));
+  return [...before, ...added.filter((item) => !known.has(canonicalText(item)))];
+}
+
+function mergeItems(before: readonly unknown[], changes: readonly unknown[], by: string, at: string): unknown[] {
+  const replaces = changes.some(
+    (change) => isObject(change) && change['$patch'] === 'replace' && !Object.hasOwn(change, by),
+  );
+  const result = replaces ? [] : [...before];
+  for (const change of changes) {
+    if (!isObject(change)) throw malformedPatch(`the items of ${at} must be objects`);
+    const key = getOwn(change, by);
+    if (key === undefined) {
+      if (replaces && change['$patch'] === 'replace') continue;
+      throw malformedPatch(`an item of ${at} has no ${by}, by which items are merged`);
+    }
+    const index = result.findIndex((item) => isObject(item) && getOwn(item, by) === key);
+    const found = result[index];
+    const merged = mergeObject(isObject(found) ? found : {}, change, `${at}[]`);
+    if (index < 0 && merged !== undefined) result.push(merged);
+    else if (merged !== undefined) result[index] = merged;
+    else if (index >= 0) result.splice(index, 1);
+  }
+  return result;
+}
+
+/** Items in the order that the patch asks for; those it does not name keep their place before what followed them. */
+function inOrder(
+  list: readonly unknown[],
+  before: unknown,
+  order: readonly unknown[],
+  by: string | undefined,
+): unknown[] {
+  const idOf = (item: unknown): string => canonicalText(by !== undefined && isObject(item) ? getOwn(item, by) : item);
+  const wanted = order.map(idOf);
+  const server = Array.isArray(before) ? before.map(idOf) : [];
+  const named = list
+    .filter((item) => wanted.includes(idOf(item)))
+    .sort((a, b) => wanted.indexOf(idOf(a)) - wanted.indexOf(idOf(b)));
+  const others = list.filter((item) => !wanted.includes(idOf(item)));
+  const result: unknown[] = [];
+  let [next, other] = [0, 0];
+  while (next < named.length && other < others.length) {
+    const [there, here] = [server.indexOf(idOf(others[other])), server.indexOf(idOf(named[next]))];
+    if (there >= 0 && here >= 0 && there < here) result.push(others[other++]);
+    else result.push(named[next++]);
+  }
+  return [...result, ...named.slice(next), ...others.slice(other)];
+}
+
+function retain(result: Record<string, unknown>, patch: JsonObject): JsonObject {
+  const keep = getOwn(patch, '$retainKeys');
+  if (keep === undefined) return result;
+  const names = new Set(expectList(keep, '$retainKeys'));
+  return Object.fromEntries(Object.entries(result).filter(([key]) => names.has(key)));
+}
+
+function expectList(value: unknown, directive: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw malformedPatch(`${directive} must be a list`);
+  return value;
+}
+
+function unknownDirective(directive: unknown) {
+  return malformedPatch(`$patch must be merge, replace or delete, not ${JSON.stringify(directive)}`);
+}
