@@ -6,7 +6,7 @@ import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';
 import { parseEnding, parseIncrement } from '../rules/price-rounding.ts';
 import { parseDecimal } from '../rules/rational.ts';
-import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { TERRITORIES } from '../rules/territories.ts';
 import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
 import { describeMarket } from './describe-market.ts';
@@ -141,8 +141,8 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
   // Dates of prices are read in this zone: moving it would move what has begun.
   const begun = find(PRICE, 'market', name).filter(({ spec }) =>
     plainDates(spec).some((date) => {
-      const moments = [parseTime(date, before.zone), parseTime(date, zone)].filter((moment) => !isFault(moment));
-      return moments.some((moment) => moment <= now.epochMilliseconds);
+      const moments = [parseTime(date, before.zone), parseTime(date, zone)];
+      return moments.some((moment) => !isFault(moment) && moment <= now.epochMilliseconds);
     }),
   );
   if (begun.length === 0) return [];

@@ -5,7 +5,7 @@ import type { World } from '#kernel/resources/kind.ts';
 import { collide, entitlementFaults, grantInWords, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
-import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { featureSpec, type FeatureSpec } from './feature.ts';
 import { FEATURE, GROUP, MARKET, VERSION } from './identity.ts';
 import { marketSpec } from './market-spec.ts';

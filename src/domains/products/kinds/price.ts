@@ -12,7 +12,7 @@ import {
   type PriceWindow,
   type TimelineReading,
 } from '../rules/price-timeline.ts';
-import { didYouMean, nearSpellings } from '../rules/spelling.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { OPEN } from '../rules/times.ts';
 import { describeNewTimeline, describeTimeline } from './describe-price.ts';
 import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';

@@ -1,7 +1,7 @@
 import { CURRENCIES } from './currencies.ts';
 import { isFault, type Fault } from './fault.ts';
 import { parseDecimal, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
-import { nearSpellings, didYouMean } from './spelling.ts';
+import { nearSpellings, didYouMean } from '#kernel/base/spelling.ts';
 
 /** An exact amount: `minor` units of 10^-`exponent` of the currency. The exponent is part of it, as channels differ. */
 export interface Money {

@@ -65,7 +65,7 @@ export function roundPrice(amount: Rational, currency: string, exponent: number,
   const grid = [
     ...endings.map((text) => parseEnding(text, exponent)),
     ...(increment === undefined ? [] : [parseIncrement(increment, exponent)]),
-  ].filter((ending) => !isFault(ending));
+  ].flatMap((ending) => (isFault(ending) ? [] : [ending]));
   if (grid.length === 0 || amount.numerator === 0n) return plain;
 
   const below = largest(grid.map((ending) => atOrBelow(exact, ending)).filter((minor) => minor >= 0n));

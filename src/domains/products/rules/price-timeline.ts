@@ -132,7 +132,7 @@ export function pastProblems(
       refuse([index, field], `${has} become ${codeAndAmount(kept.money)}. Append a new entry instead.`);
     } else if (past.until <= now && kept.until !== past.until) {
       refuse([index, 'until'], `${inWords(past)} has ended (it is ${moment}); its end can no longer move.`);
-    } else if (past.until > now && kept.until < now) {
+    } else if (past.until > now && kept.until < now && after[index + 1]?.from !== kept.until) {
       refuse(
         [index, 'until'],
         `${inWords(past)} is in force; it cannot end at ${kept.untilText}, before now (${moment}).`,

@@ -53,7 +53,8 @@ function specWithDefaults(kind: Kind, spec: unknown): unknown {
   if (kind.spec === undefined) return spec;
   const complete = Value.Default(kind.spec, structuredClone(spec));
   const [error] = Value.Errors(kind.spec, complete);
-  if (error !== undefined) throw new Error(`${kind.kind} ${JSON.stringify(spec)}: ${error.instancePath} ${error.message}`);
+  if (error !== undefined)
+    throw new Error(`${kind.kind} ${JSON.stringify(spec)}: ${error.instancePath} ${error.message}`);
   return complete;
 }
 

@@ -1,0 +1,155 @@
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { ChangedObject } from '#kernel/snapshots/module.ts';
+import { featureSpec } from '../kinds/feature.ts';
+import { FEATURE, MARKET, PLAN, PRICE } from '../kinds/identity.ts';
+import { DEFAULT_CHANNEL, legalCurrencies, marketSpec } from '../kinds/market-spec.ts';
+import { planSpec } from '../kinds/plan.ts';
+import { priceKey, priceSpec } from '../kinds/price.ts';
+import { compileGrants, grantSignature } from './grants.ts';
+import { compareSeries, compileOffers, compileSeries } from './price-series.ts';
+import type { Compiled, MarketTable, PlanGrants, PriceSeries, ProductsTable } from './table.ts';
+
+/** The table of a world in which every reference resolves and every check passes. */
+export function compile(world: World): ProductsTable {
+  const features = compileAll(world, FEATURE, featureSpec);
+  const plans = compileAll(world, PLAN, planSpec);
+  const grantsFor = grantsMaker(features, new Map());
+  const markets = new Map<string, MarketTable>();
+  for (const market of byName(world, MARKET)) {
+    markets.set(market.name, compileMarket(market, plans, grantsFor, allSeries(world, market)));
+  }
+  return { features, plans, markets, marketOfTerritory: territoriesOf(markets) };
+}
+
+/**
+ * `compile(world)` from the table before and what changed since. Shares what stayed the same: a changed price costs its
+ * own timeline and the list of what its market sells; a changed plan its own rows; a changed feature all rows.
+ */
+export function update(table: ProductsTable, world: World, changed: readonly ChangedObject[]): ProductsTable {
+  const names = (kind: string) => new Set(changed.filter((object) => object.kind === kind).map(({ name }) => name));
+  const changedMarkets = names(MARKET);
+  const changedPlans = names(PLAN);
+  const featuresChanged = names(FEATURE).size > 0;
+  const staleKeys = keysOf(table, world, names(PRICE));
+
+  const features = featuresChanged ? compileAll(world, FEATURE, featureSpec) : table.features;
+  const plans = changedPlans.size > 0 ? compileAll(world, PLAN, planSpec, table.plans, changedPlans) : table.plans;
+  const grantsFor = grantsMaker(features, featuresChanged ? new Map() : keptGrants(table, changedPlans));
+  const everyMarket = featuresChanged || changedPlans.size > 0;
+
+  const markets = new Map<string, MarketTable>();
+  for (const market of byName(world, MARKET)) {
+    const before = changedMarkets.has(market.name) ? undefined : table.markets.get(market.name);
+    const stale = staleKeys.get(market.name);
+    if (before !== undefined && stale === undefined && !everyMarket) markets.set(market.name, before);
+    else {
+      const series = before === undefined ? allSeries(world, market) : nextSeries(before, world, stale ?? new Set());
+      markets.set(market.name, compileMarket(market, plans, grantsFor, series));
+    }
+  }
+  const marketOfTerritory = changedMarkets.size > 0 ? territoriesOf(markets) : table.marketOfTerritory;
+  return { features, plans, markets, marketOfTerritory };
+}
+
+type GrantsFor = (plan: Compiled<ReturnType<typeof planSpec>>, market: string) => PlanGrants;
+
+function byName(world: World, kind: string): readonly LiveObject[] {
+  return [...world.list(kind)].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** All objects of a kind; those that did not change are taken from `before`. */
+function compileAll<Spec>(
+  world: World,
+  kind: string,
+  specOf: (object: LiveObject) => Spec,
+  before: ReadonlyMap<string, Compiled<Spec>> = new Map(),
+  changed: ReadonlySet<string> = new Set(),
+): ReadonlyMap<string, Compiled<Spec>> {
+  return new Map(
+    byName(world, kind).map((object): [string, Compiled<Spec>] => {
+      const { name } = object;
+      const kept = changed.has(name) ? undefined : before.get(name);
+      return [name, kept ?? { name, source: sourceOf(object), spec: specOf(object) }];
+    }),
+  );
+}
+
+function sourceOf({ kind, name, revision }: LiveObject) {
+  return { kind, name, revision };
+}
+
+/** Compiles each plan once for all markets in which the same of its entitlements apply. */
+function grantsMaker(features: ProductsTable['features'], known: Map<string, PlanGrants>): GrantsFor {
+  return (plan, market) => {
+    const signature = grantSignature(plan, market);
+    const key = `${plan.name} ${signature}`;
+    const grants = known.get(key) ?? compileGrants(plan, market, features, signature);
+    known.set(key, grants);
+    return grants;
+  };
+}
+
+function keptGrants(table: ProductsTable, changedPlans: ReadonlySet<string>): Map<string, PlanGrants> {
+  const kept = new Map<string, PlanGrants>();
+  for (const { grants } of table.markets.values()) {
+    for (const [plan, given] of grants) if (!changedPlans.has(plan)) kept.set(`${plan} ${given.signature}`, given);
+  }
+  return kept;
+}
+
+function compileMarket(
+  market: LiveObject,
+  plans: ProductsTable['plans'],
+  grantsFor: GrantsFor,
+  series: readonly PriceSeries[],
+): MarketTable {
+  const { name } = market;
+  const spec = marketSpec(market);
+  const ordered = series.toSorted(compareSeries(plans));
+  return {
+    name,
+    source: sourceOf(market),
+    spec,
+    legal: legalCurrencies(spec),
+    channels: (spec.channels ?? [{ name: DEFAULT_CHANNEL }]).map((channel) => channel.name),
+    grants: new Map([...plans.values()].map((plan) => [plan.name, grantsFor(plan, name)])),
+    series: new Map(ordered.map((one) => [one.key, one])),
+    offers: compileOffers(ordered, name, plans),
+  };
+}
+
+function allSeries(world: World, market: LiveObject): readonly PriceSeries[] {
+  const prices = world.find(PRICE, 'market', market.name);
+  return [...Map.groupBy(prices, (price) => priceKey(priceSpec(price))).values()].flatMap(
+    (group) => compileSeries(group, marketSpec(market)) ?? [],
+  );
+}
+
+function nextSeries(before: MarketTable, world: World, stale: ReadonlySet<string>): readonly PriceSeries[] {
+  const kept = [...before.series.values()].filter(({ key }) => !stale.has(key));
+  const renewed = [...stale].flatMap((key) => compileSeries(world.find(PRICE, 'key', key), before.spec) ?? []);
+  return [...kept, ...renewed];
+}
+
+/** The keys, by market, that these Prices had or have. */
+function keysOf(table: ProductsTable, world: World, prices: ReadonlySet<string>): ReadonlyMap<string, Set<string>> {
+  const keys = new Map<string, Set<string>>();
+  const add = (market: string, key: string) => keys.set(market, (keys.get(market) ?? new Set()).add(key));
+  if (prices.size === 0) return keys;
+  for (const market of table.markets.values()) {
+    for (const { key, sources } of market.series.values()) {
+      if (sources.some(({ name }) => prices.has(name))) add(market.name, key);
+    }
+  }
+  for (const name of prices) {
+    const price = world.get(PRICE, name);
+    if (price !== undefined) add(priceSpec(price).market, priceKey(priceSpec(price)));
+  }
+  return keys;
+}
+
+function territoriesOf(markets: ReadonlyMap<string, MarketTable>): ReadonlyMap<string, string> {
+  return new Map(
+    [...markets.values()].flatMap(({ name, spec }) => spec.territories.map((territory) => [territory, name] as const)),
+  );
+}

@@ -1,0 +1,213 @@
+import { DEFAULT_CHANNEL } from '../kinds/market-spec.ts';
+import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
+import { grantInWords } from '../rules/entitlement.ts';
+import { intervalInWords } from '../rules/intervals.ts';
+import { codeAndAmount } from '../rules/money.ts';
+import { OPEN, timeInWords } from '../rules/times.ts';
+import { check } from './check.ts';
+import { degradations, winner } from './grants.ts';
+import { grantsOf, marketAt, momentOf, planNamed, rowOf, type Place } from './lookup.ts';
+import { windowAt } from './price-series.ts';
+import { prices, seriesFor, type PricesAnswer } from './prices.ts';
+import {
+  positionAt,
+  type CheckAnswer,
+  type Compiled,
+  type MarketTable,
+  type OfferedPlan,
+  type ProductsTable,
+  type Source,
+} from './table.ts';
+
+export interface ExplainQuestion extends Place {
+  readonly plan: string;
+  readonly role?: string | undefined;
+  /** Absent: the prices of the plan are explained. */
+  readonly feature?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly interval?: string | undefined;
+  readonly at?: string | undefined;
+}
+
+export interface ExplainAnswer {
+  /** What `check`, or without a feature `prices`, answers. */
+  readonly answer: CheckAnswer | PricesAnswer;
+  /** The path to it: what was looked at, and what it said. */
+  readonly steps: readonly Step[];
+  /** The other plans, the lowest rank first, and what they would have given. */
+  readonly alternatives: readonly Alternative[];
+}
+
+export interface Step {
+  /** The object that decided, at the revision that is live. */
+  readonly object: Source;
+  readonly says: string;
+}
+
+export interface Alternative {
+  readonly plan: string;
+  readonly title: string;
+  /** Whether somebody on it gets the feature in this market. */
+  readonly gives: boolean;
+  /** What it costs there, when it can be bought. */
+  readonly offer?: OfferedPlan;
+  readonly says: string;
+}
+
+/** Why the answer is what it is, as sentences that name the objects, and what other plans would have given. */
+export function explain(table: ProductsTable, question: ExplainQuestion, now: Temporal.Instant): ExplainAnswer {
+  const market = marketAt(table, question);
+  const plan = planNamed(table, question.plan);
+  const steps = [placeStep(market, question), planStep(plan, market)];
+  const { feature } = question;
+  if (feature === undefined) {
+    const answer = prices(table, question, now);
+    return {
+      answer,
+      steps: [...steps, ...priceSteps(market, question, momentOf(question.at, market, now))],
+      alternatives: [],
+    };
+  }
+  const answer = check(table, { ...question, feature }, now);
+  const { role } = rowOf(grantsOf(market, plan.name), plan.name, question.role);
+  if (soldIn(plan.spec, market.name)) {
+    steps.push(roleStep(plan, role, question.role), ...entitlementSteps(table, plan, feature, role, market.name));
+    if (answer.outcome !== 'allow') steps.push(...degradeSteps(table, plan, feature, role, market.name));
+  }
+  return { answer, steps, alternatives: alternativesTo(table, plan, market, feature, question, now) };
+}
+
+function placeStep({ source, spec }: MarketTable, { territory }: Place): Step {
+  return {
+    object: source,
+    says:
+      territory === undefined
+        ? `The market is ${spec.title}.`
+        : `The territory ${territory} belongs to the market ${spec.title}.`,
+  };
+}
+
+function planStep({ source, spec }: Compiled<PlanSpec>, market: MarketTable): Step {
+  const where = soldIn(spec, market.name) ? 'is offered' : 'is not offered';
+  const because = spec.markets === undefined ? 'it is in every market' : `it is in ${spec.markets.join(', ')}`;
+  const closed = spec.openTo === 'existing' ? ' It is closed for new sign-ups.' : '';
+  return { object: source, says: `${spec.title} ${where} in ${market.spec.title}: ${because}.${closed}` };
+}
+
+function roleStep({ source, spec }: Compiled<PlanSpec>, role: string, asked: string | undefined): Step {
+  return {
+    object: source,
+    says:
+      asked === undefined ? `No role is given, so it is the first of ${spec.title}: ${role}.` : `The role is ${role}.`,
+  };
+}
+
+function entitlementSteps(
+  table: ProductsTable,
+  plan: Compiled<PlanSpec>,
+  feature: string,
+  role: string,
+  market: string,
+): readonly Step[] {
+  const found = table.features.get(feature);
+  if (found === undefined) return [];
+  const entitlements = plan.spec.entitlements.filter((entitlement) => entitlement.feature === feature);
+  if (entitlements.length === 0) {
+    return [{ object: plan.source, says: `${plan.spec.title} has no entitlement for ${found.spec.title}.` }];
+  }
+  const chosen = winner(entitlements, role, market);
+  return entitlements.map((entitlement) => {
+    const to = `for ${entitlement.roles?.join(', ') ?? 'every role'} in ${entitlement.markets?.join(', ') ?? 'every market'}`;
+    const position = plan.spec.entitlements.indexOf(entitlement);
+    const says = `Entitlement ${position} gives ${grantInWords(entitlement, found.spec)} ${to}: ${verdict(entitlement, chosen, role, market)}.`;
+    return { object: plan.source, says };
+  });
+}
+
+function verdict(
+  entitlement: PlanEntitlement,
+  chosen: PlanEntitlement | undefined,
+  role: string,
+  market: string,
+): string {
+  if (entitlement === chosen) return 'it counts';
+  if (entitlement.roles !== undefined && !entitlement.roles.includes(role)) return `it is not for ${role}`;
+  if (entitlement.markets !== undefined && !entitlement.markets.includes(market)) return 'it is not for this market';
+  return 'another one is more exact';
+}
+
+function degradeSteps(
+  table: ProductsTable,
+  plan: Compiled<PlanSpec>,
+  feature: string,
+  role: string,
+  market: string,
+): readonly Step[] {
+  const steps: Step[] = [];
+  let from = table.features.get(feature);
+  for (const name of degradations(feature, table.features)) {
+    const to = table.features.get(name);
+    if (from === undefined || to === undefined) break;
+    const has =
+      winner(
+        plan.spec.entitlements.filter((entitlement) => entitlement.feature === name),
+        role,
+        market,
+      ) !== undefined;
+    const outcome = `which ${plan.spec.title} ${has ? 'has' : 'does not have'}`;
+    steps.push({ object: from.source, says: `${from.spec.title} degrades to ${to.spec.title}, ${outcome}.` });
+    if (has) break;
+    from = to;
+  }
+  return steps;
+}
+
+function priceSteps(market: MarketTable, question: ExplainQuestion, moment: number): readonly Step[] {
+  return seriesFor(market, question).flatMap((series) => {
+    const current = windowAt(series, moment);
+    return series.windows.map((window) => {
+      const { zone } = market.spec;
+      const end = window.until === OPEN ? 'with no end' : `until ${timeInWords(window.until, zone)}`;
+      const when = window === current ? 'in force' : window.from > moment ? 'still to come' : 'over';
+      const what = `${intervalInWords(series.interval)} on ${series.channel}`;
+      return {
+        object: window.source,
+        says: `${codeAndAmount(window.money)} ${what} from ${timeInWords(window.from, zone)} ${end}: ${when}.`,
+      };
+    });
+  });
+}
+
+function alternativesTo(
+  table: ProductsTable,
+  plan: Compiled<PlanSpec>,
+  market: MarketTable,
+  feature: string,
+  question: ExplainQuestion,
+  now: Temporal.Instant,
+): readonly Alternative[] {
+  const offers = market.offers.get(question.channel ?? DEFAULT_CHANNEL);
+  const moment = momentOf(question.at, market, now);
+  const onSale = offers?.plans[positionAt(offers.starts, moment)] ?? [];
+  const title = table.features.get(feature)?.spec.title ?? feature;
+  return [...table.plans.values()]
+    .filter(({ name }) => name !== plan.name)
+    .sort((a, b) => a.spec.rank - b.spec.rank)
+    .flatMap(({ name, spec }): Alternative[] => {
+      const gives = market.grants.get(name)?.gives.has(feature) === true;
+      const offer = onSale.find((candidate) => candidate.plan === name);
+      const does = `${spec.title} ${gives ? 'gives' : 'does not give'} ${title} here`;
+      const sold =
+        offer === undefined
+          ? whyNotSold(spec, market)
+          : `it costs ${offer.display} (${intervalInWords(offer.interval)})`;
+      const alternative = { plan: name, title: spec.title, gives, says: `${does}; ${sold}.` };
+      return [offer === undefined ? alternative : { ...alternative, offer }];
+    });
+}
+
+function whyNotSold(spec: PlanSpec, market: MarketTable): string {
+  if (!soldIn(spec, market.name)) return `it is not offered in ${market.spec.title}`;
+  if (spec.openTo === 'existing') return 'it is closed for new sign-ups';
+  return 'it has no price at that time';
+}

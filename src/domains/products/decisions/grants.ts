@@ -1,0 +1,151 @@
+import type { FeatureSpec } from '../kinds/feature.ts';
+import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
+import { exactness, grantInWords } from '../rules/entitlement.ts';
+import type { AnswerReason, Compiled, Grant, GrantRow, PlanGrants, ProductsTable } from './table.ts';
+
+/** Which of a plan's entitlements apply in a market. Equal signatures of one plan mean equal grants. */
+export function grantSignature({ spec }: Compiled<PlanSpec>, market: string): string {
+  if (!soldIn(spec, market)) return '-';
+  return spec.entitlements
+    .map(({ markets }) => (markets === undefined || markets.includes(market) ? '1' : '0'))
+    .join('');
+}
+
+/** What a plan gives in a market, to each role. */
+export function compileGrants(
+  plan: Compiled<PlanSpec>,
+  market: string,
+  features: ProductsTable['features'],
+  signature: string,
+): PlanGrants {
+  const sold = signature !== '-';
+  const byFeature = Map.groupBy(plan.spec.entitlements, ({ feature }) => feature);
+  const rows = new Map(
+    plan.spec.roles.map((role): [string, GrantRow] => [
+      role,
+      compileRow(plan, role, market, features, byFeature, sold),
+    ]),
+  );
+  const [firstRole] = rows.values();
+  if (firstRole === undefined) throw new Error(`plan ${plan.name} has no role`);
+  const gives = new Set([...rows.values()].flatMap(({ grants }) => grants.map(({ feature }) => feature)));
+  return { signature, firstRole, rows, gives };
+}
+
+/** The entitlement of a feature that counts for a role in a market: the most exact one that applies. */
+export function winner(
+  entitlements: readonly PlanEntitlement[],
+  role: string,
+  market: string,
+): PlanEntitlement | undefined {
+  let best: PlanEntitlement | undefined;
+  let bestExactness = -1;
+  for (const entitlement of entitlements) {
+    const exact = exactness(entitlement, role, market) ?? -1;
+    if (exact > bestExactness) {
+      best = entitlement;
+      bestExactness = exact;
+    }
+  }
+  return best;
+}
+
+function compileRow(
+  plan: Compiled<PlanSpec>,
+  role: string,
+  market: string,
+  features: ProductsTable['features'],
+  byFeature: ReadonlyMap<string, readonly PlanEntitlement[]>,
+  sold: boolean,
+): GrantRow {
+  const given = new Map<string, { readonly grant: Grant; readonly words: string }>();
+  for (const [name, entitlements] of sold ? byFeature : []) {
+    const entitlement = winner(entitlements, role, market);
+    const feature = features.get(name);
+    if (entitlement === undefined || feature === undefined) continue;
+    given.set(name, { grant: grantOf(entitlement, feature.spec), words: grantInWords(entitlement, feature.spec) });
+  }
+
+  const title = plan.spec.title;
+  const answers = new Map<string, GrantRow['answers'] extends ReadonlyMap<string, infer Answer> ? Answer : never>();
+  for (const [name, feature] of features) {
+    const named = { plan: plan.name, feature: name };
+    const own = given.get(name);
+    if (own !== undefined) {
+      const reason = frozenReason('in-plan', `${title} includes ${own.words}.`);
+      answers.set(name, Object.freeze({ outcome: 'allow', ...named, grant: own.grant, reason }));
+      continue;
+    }
+    const fallback = fallbackOf(name, features, given);
+    if (fallback === undefined) {
+      const reason = whyNot(plan, feature.spec, role, market, byFeature.get(name) ?? [], sold);
+      answers.set(name, Object.freeze({ outcome: 'deny', ...named, reason }));
+    } else {
+      const reason = frozenReason(
+        'degraded',
+        `${title} does not include ${feature.spec.title}; it includes ${fallback.words} instead.`,
+      );
+      answers.set(name, Object.freeze({ outcome: 'degrade', ...named, degradedTo: fallback.grant, reason }));
+    }
+  }
+  const grants = Object.freeze(
+    [...given.values()].map(({ grant }) => grant).sort((a, b) => (a.feature < b.feature ? -1 : 1)),
+  );
+  return { role, answers, grants };
+}
+
+function grantOf(entitlement: PlanEntitlement, feature: FeatureSpec): Grant {
+  const { value, limit, per } = entitlement;
+  return Object.freeze({
+    feature: entitlement.feature,
+    title: feature.title,
+    type: feature.type,
+    ...(value === undefined ? {} : { value }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(feature.unit === undefined ? {} : { unit: feature.unit }),
+    ...(per === undefined ? {} : { per }),
+  });
+}
+
+/** The names that a feature degrades to, step by step. A check keeps circles from going live; none is followed twice. */
+export function degradations(name: string, features: ProductsTable['features']): readonly string[] {
+  const steps: string[] = [];
+  for (let next = features.get(name)?.spec.degradeTo; next !== undefined; next = features.get(next)?.spec.degradeTo) {
+    if (next === name || steps.includes(next)) break;
+    steps.push(next);
+  }
+  return steps;
+}
+
+function fallbackOf<Given>(
+  name: string,
+  features: ProductsTable['features'],
+  given: ReadonlyMap<string, Given>,
+): Given | undefined {
+  const step = degradations(name, features).find((candidate) => given.has(candidate));
+  return step === undefined ? undefined : given.get(step);
+}
+
+function whyNot(
+  { spec: { title } }: Compiled<PlanSpec>,
+  feature: FeatureSpec,
+  role: string,
+  market: string,
+  entitlements: readonly PlanEntitlement[],
+  sold: boolean,
+): AnswerReason {
+  if (!sold) return frozenReason('plan-not-in-market', `${title} is not offered in this market.`);
+  const here = entitlements.filter(({ markets }) => markets === undefined || markets.includes(market));
+  if (here.length > 0) {
+    const roles = [...new Set(here.flatMap(({ roles = [] }) => roles))].join(', ');
+    return frozenReason('not-for-role', `${title} gives ${feature.title} to ${roles}, not to ${role}.`);
+  }
+  if (entitlements.length > 0) {
+    return frozenReason('not-in-market', `${title} includes ${feature.title} in other markets, not in this one.`);
+  }
+  return frozenReason('not-in-plan', `${title} does not include ${feature.title}.`);
+}
+
+function frozenReason(code: AnswerReason['code'], message: string): AnswerReason {
+  return Object.freeze({ code, message });
+}

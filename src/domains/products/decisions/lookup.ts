@@ -1,0 +1,95 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import type { PlanSpec } from '../kinds/plan.ts';
+import { isFault } from '../rules/fault.ts';
+import { parseTime } from '../rules/times.ts';
+import type { Compiled, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
+
+/** Where somebody is: a market by name, or a territory that belongs to one. */
+export interface Place {
+  readonly market?: string | undefined;
+  readonly territory?: string | undefined;
+}
+
+/** The market of a place. Refuses `products/market-needed`, `unknown-market`, `unknown-territory`, `market-mismatch`. */
+export function marketAt(table: ProductsTable, { market, territory }: Place): MarketTable {
+  const name = territory === undefined ? market : table.marketOfTerritory.get(territory);
+  const found = name === undefined ? undefined : table.markets.get(name);
+  if (found !== undefined && (market === undefined || market === found.name)) return found;
+  if (found !== undefined) {
+    throw new Refusal(
+      'products/market-mismatch',
+      'Invalid',
+      `The territory ${territory} belongs to the market "${found.name}", not to "${market}".`,
+      {
+        remedy: 'Name the market or the territory, not both.',
+      },
+    );
+  }
+  if (territory !== undefined) {
+    throw unknown('territory', territory, table.marketOfTerritory.keys(), 'No market has it.');
+  }
+  if (market !== undefined) throw unknown('market', market, table.markets.keys());
+  throw new Refusal(
+    'products/market-needed',
+    'Invalid',
+    'Neither a market nor a territory is given, and answers differ by market.',
+    {
+      remedy: 'Give market, the name of a Market, or territory, an ISO 3166 code like DE.',
+    },
+  );
+}
+
+/** A plan by name. Refuses `products/unknown-plan`. */
+export function planNamed(table: ProductsTable, name: string): Compiled<PlanSpec> {
+  const plan = table.plans.get(name);
+  if (plan === undefined) throw unknown('plan', name, table.plans.keys());
+  return plan;
+}
+
+/** What a plan gives in a market. Refuses `products/unknown-plan`. */
+export function grantsOf(market: MarketTable, plan: string): PlanGrants {
+  const grants = market.grants.get(plan);
+  if (grants === undefined) throw unknown('plan', plan, market.grants.keys());
+  return grants;
+}
+
+/** What a role, by default the first of the plan, is given. Refuses `products/unknown-role`. */
+export function rowOf(grants: PlanGrants, plan: string, role: string | undefined): GrantRow {
+  const row = role === undefined ? grants.firstRole : grants.rows.get(role);
+  if (row === undefined)
+    throw unknown(
+      'role',
+      role ?? '',
+      grants.rows.keys(),
+      `The plan "${plan}" has the roles ${[...grants.rows.keys()].join(', ')}.`,
+    );
+  return row;
+}
+
+/** Refuses `products/unknown-channel`. */
+export function requireChannel(market: MarketTable, channel: string): void {
+  if (market.channels.includes(channel)) return;
+  throw unknown('channel', channel, market.channels, `${market.spec.title} has ${market.channels.join(', ')}.`);
+}
+
+/** Refuses `products/unknown-feature` and the like, with names that were perhaps meant. */
+export function unknown(what: string, name: string, known: Iterable<string>, more = ''): Refusal {
+  const hint = didYouMean(nearSpellings(name, known));
+  const message = `There is no ${what} "${name}"${hint}.${more === '' ? '' : ` ${more}`}`;
+  return new Refusal(`products/unknown-${what}`, 'Invalid', message, {
+    problems: [{ path: [what], reason: 'FieldValueNotFound', detail: message }],
+    remedy: `Check the spelling, or whether the ${what} is live.`,
+  });
+}
+
+/** The moment that is asked about: `at` (a date begins in the market's zone), or now. Refuses `products/bad-time`. */
+export function momentOf(at: string | undefined, market: MarketTable, now: Temporal.Instant): number {
+  if (at === undefined) return now.epochMilliseconds;
+  const moment = parseTime(at, market.spec.zone);
+  if (!isFault(moment)) return moment;
+  throw new Refusal('products/bad-time', 'Invalid', `at: ${moment.fault}`, {
+    problems: [{ path: ['at'], reason: 'FieldValueInvalid', detail: moment.fault }],
+    remedy: `Give a date, which begins in ${market.spec.zone}, or an instant with its offset.`,
+  });
+}

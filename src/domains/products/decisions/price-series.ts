@@ -1,0 +1,147 @@
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { MarketSpec } from '../kinds/market-spec.ts';
+import { soldIn, type PlanSpec } from '../kinds/plan.ts';
+import { priceKey, priceSpec, readingOf } from '../kinds/price.ts';
+import { displayMoney } from '../rules/display-money.ts';
+import { isFault } from '../rules/fault.ts';
+import { compareIntervals } from '../rules/intervals.ts';
+import { formatAmount, type Money } from '../rules/money.ts';
+import { readTimeline } from '../rules/price-timeline.ts';
+import { parseDecimal } from '../rules/rational.ts';
+import { addExclusive, splitInclusive } from '../rules/tax.ts';
+import { OPEN } from '../rules/times.ts';
+import type {
+  Compiled,
+  OfferedPlan,
+  Offers,
+  PriceFacts,
+  PriceSeries,
+  ProductsTable,
+  SeriesWindow,
+  TaxFacts,
+} from './table.ts';
+
+/** All Prices of one key as one price over time; `undefined` when there are none. */
+export function compileSeries(prices: readonly LiveObject[], market: MarketSpec): PriceSeries | undefined {
+  const byName = prices.toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const [first] = byName;
+  if (first === undefined) return undefined;
+  const sources = byName.map(({ kind, name, revision }) => ({ kind, name, revision }));
+  const windows = byName.flatMap((price, index): SeriesWindow[] => {
+    const spec = priceSpec(price);
+    const source = sources[index];
+    if (source === undefined) return [];
+    return readTimeline(spec.timeline, readingOf(spec, market)).windows.map(({ from, until, money }) => ({
+      from,
+      until,
+      money,
+      price: priceFacts(money, market),
+      source,
+    }));
+  });
+  windows.sort((a, b) => a.from - b.from);
+  const { plan, channel, interval } = priceSpec(first);
+  return { key: priceKey(priceSpec(first)), plan, channel, interval, sources, windows };
+}
+
+function priceFacts(money: Money, market: MarketSpec): PriceFacts {
+  return Object.freeze({
+    amount: formatAmount(money),
+    minor: money.minor.toString(),
+    currency: money.currency,
+    exponent: money.exponent,
+    display: displayMoney(money, market.locale ?? 'en'),
+    tax: taxFacts(money, market),
+  });
+}
+
+function taxFacts(money: Money, { tax: { name, inclusive, rate }, rounding }: MarketSpec): TaxFacts {
+  const percent = rate === undefined ? undefined : parseDecimal(rate);
+  if (rate === undefined || percent === undefined || isFault(percent)) {
+    return Object.freeze({ name, inclusive, net: formatAmount(money) });
+  }
+  const split = (inclusive ? splitInclusive : addExclusive)(money, percent, rounding?.mode);
+  return Object.freeze({
+    name,
+    inclusive,
+    rate,
+    net: formatAmount(split.net),
+    tax: formatAmount(split.tax),
+    gross: formatAmount(split.gross),
+  });
+}
+
+/** The price in force at a moment. */
+export function windowAt({ windows }: PriceSeries, moment: number): SeriesWindow | undefined {
+  return windows.findLast(({ from, until }) => from <= moment && moment < until);
+}
+
+/** The order in which prices are answered: rank and name of the plan, channel, length of the interval. */
+export function compareSeries(plans: ProductsTable['plans']): (a: PriceSeries, b: PriceSeries) => number {
+  const rank = (name: string) => plans.get(name)?.spec.rank ?? 0;
+  return (a, b) =>
+    rank(a.plan) - rank(b.plan) ||
+    order(a.plan, b.plan) ||
+    order(a.channel, b.channel) ||
+    compareIntervals(a.interval, b.interval);
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** What can be bought in a market, by channel: plans that are open to everyone and have a price. `series` is in order. */
+export function compileOffers(
+  series: Iterable<PriceSeries>,
+  market: string,
+  plans: ProductsTable['plans'],
+): ReadonlyMap<string, Offers> {
+  const forSale = [...series].filter(({ plan }) => {
+    const spec = plans.get(plan)?.spec;
+    return spec !== undefined && spec.openTo === 'everyone' && soldIn(spec, market);
+  });
+  return new Map(
+    [...Map.groupBy(forSale, ({ channel }) => channel)].map(([channel, all]) => [channel, offersOf(all, plans)]),
+  );
+}
+
+function offersOf(series: readonly PriceSeries[], plans: ProductsTable['plans']): Offers {
+  const offered = new Map<SeriesWindow, OfferedPlan>();
+  for (const one of series) {
+    const plan = plans.get(one.plan);
+    if (plan === undefined) continue;
+    for (const window of one.windows) offered.set(window, offeredPlan(one, window, plan));
+  }
+  const bounds = series.flatMap(({ windows }) => windows.flatMap(({ from, until }) => [from, until]));
+  const starts = [...new Set(bounds)].filter((bound) => bound < OPEN).sort((a, b) => a - b);
+  const lists = starts.map((start) => {
+    const byPlan = new Map<string, OfferedPlan>();
+    for (const one of series) {
+      const window = byPlan.has(one.plan) ? undefined : windowAt(one, start);
+      const offer = window === undefined ? undefined : offered.get(window);
+      if (offer !== undefined) byPlan.set(one.plan, offer);
+    }
+    return Object.freeze([...byPlan.values()]);
+  });
+  return { starts, plans: lists };
+}
+
+function offeredPlan(
+  { plan, channel, interval }: PriceSeries,
+  { price }: SeriesWindow,
+  { spec }: Compiled<PlanSpec>,
+): OfferedPlan {
+  const { amount, minor, currency, exponent, display } = price;
+  return Object.freeze({
+    plan,
+    title: spec.title,
+    rank: spec.rank,
+    channel,
+    interval,
+    amount,
+    minor,
+    currency,
+    exponent,
+    display,
+  });
+}

@@ -1,0 +1,187 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { currencyAt } from '../kinds/market-spec.ts';
+import { soldIn, type PlanSpec } from '../kinds/plan.ts';
+import { isFault } from '../rules/fault.ts';
+import { intervalInWords, parseInterval } from '../rules/intervals.ts';
+import { instantText, OPEN, timeInWords } from '../rules/times.ts';
+import { marketAt, momentOf, planNamed, requireChannel, type Place } from './lookup.ts';
+import { windowAt } from './price-series.ts';
+import type { Compiled, MarketTable, PriceFacts, PriceSeries, ProductsTable } from './table.ts';
+
+export interface PricesQuestion extends Place {
+  /** Absent: every plan with a price in the market. */
+  readonly plan?: string | undefined;
+  /** Absent: every channel. */
+  readonly channel?: string | undefined;
+  /** Absent: every interval. */
+  readonly interval?: string | undefined;
+  /** The moment that is asked about. Absent: now. */
+  readonly at?: string | undefined;
+}
+
+export interface PricesAnswer {
+  readonly market: string;
+  readonly title: string;
+  readonly zone: string;
+  /** The market's default currency at that moment. */
+  readonly currency?: string;
+  readonly at: string;
+  readonly prices: readonly PriceAnswer[];
+}
+
+/** The price of a plan for an interval on a channel. The amount is there whenever somebody pays it. */
+export interface PriceAnswer extends Partial<PriceFacts> {
+  readonly plan: string;
+  readonly title: string;
+  readonly interval?: string;
+  readonly channel?: string;
+  /** Whether somebody who does not have the plan can buy it. */
+  readonly sellable: boolean;
+  /** Why it cannot be bought. */
+  readonly reason?: {
+    readonly code: 'closed' | 'not-now' | 'no-price' | 'plan-not-in-market';
+    readonly message: string;
+  };
+  /** When the amount came into force, and when it ends (not included). */
+  readonly from?: string;
+  readonly until?: string;
+  /** The next change that is known. */
+  readonly next?: NextPrice;
+}
+
+export type NextPrice =
+  | { readonly at: string; readonly amount: string; readonly currency: string; readonly display: string }
+  | { readonly at: string; readonly ends: true };
+
+/** What plans cost in a market, now or at any moment. Outside every price it says when there was one or will be. */
+export function prices(table: ProductsTable, question: PricesQuestion, now: Temporal.Instant): PricesAnswer {
+  const market = marketAt(table, question);
+  const moment = momentOf(question.at, market, now);
+  const plan = question.plan === undefined ? undefined : planNamed(table, question.plan);
+  if (question.channel !== undefined) requireChannel(market, question.channel);
+  if (question.interval !== undefined) requireInterval(question.interval);
+  const currency = currencyAt(market.legal, moment);
+  return {
+    market: market.name,
+    title: market.spec.title,
+    zone: market.spec.zone,
+    ...(currency === undefined ? {} : { currency }),
+    at: instantText(moment),
+    prices:
+      plan === undefined ? pricesOfAll(table, market, question, moment) : pricesOf(market, plan, question, moment),
+  };
+}
+
+type Filter = Pick<PricesQuestion, 'plan' | 'channel' | 'interval'>;
+
+function requireInterval(text: string): void {
+  const interval = parseInterval(text);
+  if (!isFault(interval)) return;
+  throw new Refusal('products/bad-interval', 'Invalid', `interval: ${interval.fault}`, {
+    problems: [{ path: ['interval'], reason: 'FieldValueInvalid', detail: interval.fault }],
+  });
+}
+
+/** The prices over time that a question is about, in order. */
+export function seriesFor(market: MarketTable, { plan, channel, interval }: Filter): readonly PriceSeries[] {
+  return [...market.series.values()].filter(
+    (series) =>
+      (plan === undefined || series.plan === plan) &&
+      (channel === undefined || series.channel === channel) &&
+      (interval === undefined || series.interval === interval),
+  );
+}
+
+function pricesOfAll(
+  table: ProductsTable,
+  market: MarketTable,
+  filter: Filter,
+  moment: number,
+): readonly PriceAnswer[] {
+  return seriesFor(market, filter).flatMap((series) => {
+    const plan = table.plans.get(series.plan);
+    return plan === undefined ? [] : [priceAnswer(series, plan, market, moment)];
+  });
+}
+
+function pricesOf(
+  market: MarketTable,
+  plan: Compiled<PlanSpec>,
+  filter: Filter,
+  moment: number,
+): readonly PriceAnswer[] {
+  const found = seriesFor(market, { ...filter, plan: plan.name });
+  if (found.length > 0) return found.map((series) => priceAnswer(series, plan, market, moment));
+  const { channel, interval } = filter;
+  const asked = [channel, interval === undefined ? undefined : intervalInWords(interval)].filter(
+    (part) => part !== undefined,
+  );
+  const where = `${market.spec.title}${asked.length === 0 ? '' : ` (${asked.join(', ')})`}`;
+  return [
+    {
+      plan: plan.name,
+      title: plan.spec.title,
+      ...(channel === undefined ? {} : { channel }),
+      ...(interval === undefined ? {} : { interval }),
+      sellable: false,
+      reason: soldIn(plan.spec, market.name)
+        ? { code: 'no-price', message: `${plan.spec.title} has no price in ${where}, so it is not sold there.` }
+        : notInMarket(plan.spec, market),
+    },
+  ];
+}
+
+function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<PriceAnswer['reason']> {
+  return { code: 'plan-not-in-market', message: `${title} is not offered in ${market.spec.title}.` };
+}
+
+function priceAnswer(
+  series: PriceSeries,
+  { name, spec }: Compiled<PlanSpec>,
+  market: MarketTable,
+  moment: number,
+): PriceAnswer {
+  const named = { plan: name, title: spec.title, interval: series.interval, channel: series.channel };
+  const window = windowAt(series, moment);
+  const next = nextPrice(series, moment);
+  const known = {
+    ...named,
+    sellable: false,
+    ...(window === undefined
+      ? {}
+      : {
+          ...window.price,
+          from: instantText(window.from),
+          ...(window.until === OPEN ? {} : { until: instantText(window.until) }),
+        }),
+    ...(next === undefined ? {} : { next }),
+  };
+  if (!soldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
+  if (window === undefined)
+    return { ...known, reason: { code: 'not-now', message: whenSold(series, spec, market, moment) } };
+  if (spec.openTo === 'everyone') return { ...known, sellable: true };
+  return {
+    ...known,
+    reason: { code: 'closed', message: `${spec.title} is closed for new sign-ups; those who have it pay this price.` },
+  };
+}
+
+function nextPrice(series: PriceSeries, moment: number): NextPrice | undefined {
+  const window = windowAt(series, moment);
+  const later = series.windows.find(({ from }) => from > moment);
+  if (window !== undefined && window.until < OPEN && window.until !== later?.from) {
+    return { at: instantText(window.until), ends: true };
+  }
+  if (later === undefined) return undefined;
+  const { amount, currency, display } = later.price;
+  return { at: instantText(later.from), amount, currency, display };
+}
+
+function whenSold(series: PriceSeries, { title }: PlanSpec, { spec }: MarketTable, moment: number): string {
+  const past = series.windows.findLast(({ until }) => until <= moment);
+  const later = series.windows.find(({ from }) => from > moment);
+  const what = `${title} in ${spec.title} (${series.channel}, ${intervalInWords(series.interval)})`;
+  const was = past === undefined ? undefined : `was sold until ${timeInWords(past.until, spec.zone)}`;
+  const will = later === undefined ? undefined : `will be sold from ${timeInWords(later.from, spec.zone)}`;
+  return `${what} is not sold at ${timeInWords(moment, spec.zone)}; it ${[was, will].filter((part) => part !== undefined).join(' and ')}.`;
+}

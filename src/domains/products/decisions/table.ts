@@ -1,0 +1,187 @@
+import type { FeatureSpec } from '../kinds/feature.ts';
+import type { LegalCurrency, MarketSpec } from '../kinds/market-spec.ts';
+import type { PlanSpec } from '../kinds/plan.ts';
+import type { Money } from '../rules/money.ts';
+
+/**
+ * Everything that is asked of products, ready to be looked up. Immutable: an update shares what did not change, and
+ * equal rows are one object, so that a market costs little more than its prices.
+ */
+export interface ProductsTable {
+  readonly features: ReadonlyMap<string, Compiled<FeatureSpec>>;
+  readonly plans: ReadonlyMap<string, Compiled<PlanSpec>>;
+  readonly markets: ReadonlyMap<string, MarketTable>;
+  /** Name of the market by territory. */
+  readonly marketOfTerritory: ReadonlyMap<string, string>;
+}
+
+/** A live object as the explanations name it. */
+export interface Source {
+  readonly kind: string;
+  readonly name: string;
+  readonly revision: string;
+}
+
+export interface Compiled<Spec> {
+  readonly source: Source;
+  readonly name: string;
+  readonly spec: Spec;
+}
+
+export interface MarketTable extends Compiled<MarketSpec> {
+  readonly legal: readonly LegalCurrency[];
+  readonly channels: readonly string[];
+  /** What each plan gives here, by plan. */
+  readonly grants: ReadonlyMap<string, PlanGrants>;
+  /** Prices over time by `priceKey`, in the order of rank, plan, channel and interval. */
+  readonly series: ReadonlyMap<string, PriceSeries>;
+  /** What can be bought, by channel. */
+  readonly offers: ReadonlyMap<string, Offers>;
+}
+
+/** What a plan gives in some markets; one object for all markets in which the same entitlements apply. */
+export interface PlanGrants {
+  /** Which of the plan's entitlements apply; `-` where the plan is not sold. */
+  readonly signature: string;
+  readonly firstRole: GrantRow;
+  readonly rows: ReadonlyMap<string, GrantRow>;
+  /** Features that someone on the plan gets. */
+  readonly gives: ReadonlySet<string>;
+}
+
+/** The answers for one role. */
+export interface GrantRow {
+  readonly role: string;
+  /** The answer for every feature that exists; `deny` becomes `upsell` where a plan can be bought that gives it. */
+  readonly answers: ReadonlyMap<string, AllowAnswer | DegradeAnswer | DenyAnswer>;
+  /** What is given, by name of the feature. */
+  readonly grants: readonly Grant[];
+}
+
+/** A feature as it is given. */
+export interface Grant {
+  readonly feature: string;
+  readonly title: string;
+  readonly type: FeatureSpec['type'];
+  readonly value?: unknown;
+  readonly limit?: number | string;
+  readonly unit?: string;
+  readonly per?: string;
+}
+
+export interface AnswerReason {
+  /** Permanent: programs may depend on it. */
+  readonly code: 'in-plan' | 'degraded' | 'not-in-plan' | 'not-for-role' | 'not-in-market' | 'plan-not-in-market';
+  readonly message: string;
+}
+
+export interface AllowAnswer {
+  readonly outcome: 'allow';
+  readonly plan: string;
+  readonly feature: string;
+  readonly grant: Grant;
+  readonly reason: AnswerReason;
+}
+
+export interface DegradeAnswer {
+  readonly outcome: 'degrade';
+  readonly plan: string;
+  readonly feature: string;
+  /** What the listener gets instead. */
+  readonly degradedTo: Grant;
+  readonly reason: AnswerReason;
+}
+
+export interface DenyAnswer {
+  readonly outcome: 'deny';
+  readonly plan: string;
+  readonly feature: string;
+  readonly reason: AnswerReason;
+}
+
+export interface UpsellAnswer extends Omit<DenyAnswer, 'outcome'> {
+  readonly outcome: 'upsell';
+  /** Plans that would give the feature and can be bought now, the lowest rank first. */
+  readonly plans: readonly OfferedPlan[];
+}
+
+export type CheckAnswer = AllowAnswer | DegradeAnswer | DenyAnswer | UpsellAnswer;
+
+/** One price over time: all Prices of a plan, market, channel and interval. */
+export interface PriceSeries {
+  readonly key: string;
+  readonly plan: string;
+  readonly channel: string;
+  readonly interval: string;
+  readonly sources: readonly Source[];
+  /** In order of time, not overlapping. */
+  readonly windows: readonly SeriesWindow[];
+}
+
+/** A price in force from `from` up to, and not including, `until` (milliseconds since the epoch, or `OPEN`). */
+export interface SeriesWindow {
+  readonly from: number;
+  readonly until: number;
+  readonly money: Money;
+  readonly price: PriceFacts;
+  readonly source: Source;
+}
+
+/** An amount as it is answered. */
+export interface PriceFacts {
+  /** Decimal number in whole units of the currency. */
+  readonly amount: string;
+  /** The amount in units of 10^-exponent, as text because it may exceed what JSON numbers hold. */
+  readonly minor: string;
+  readonly currency: string;
+  readonly exponent: number;
+  /** For listeners, in the locale of the market. */
+  readonly display: string;
+  readonly tax: TaxFacts;
+}
+
+/** The parts of an amount; `net` plus `tax` is `gross`. Without a rate only the part without tax is known. */
+export interface TaxFacts {
+  readonly name: string;
+  /** True: the amount is `gross`. False: it is `net`. */
+  readonly inclusive: boolean;
+  /** In percent. */
+  readonly rate?: string;
+  readonly net: string;
+  readonly tax?: string;
+  readonly gross?: string;
+}
+
+/** What can be bought on a channel over time. */
+export interface Offers {
+  /** Moments from which each list holds, ascending. */
+  readonly starts: readonly number[];
+  /** The lowest rank first. */
+  readonly plans: readonly (readonly OfferedPlan[])[];
+}
+
+/** A plan that is for sale, at its shortest interval. */
+export interface OfferedPlan {
+  readonly plan: string;
+  readonly title: string;
+  readonly rank: number;
+  readonly channel: string;
+  readonly interval: string;
+  readonly amount: string;
+  readonly minor: string;
+  readonly currency: string;
+  readonly exponent: number;
+  readonly display: string;
+}
+
+/** The last position whose start is at or before `moment`; -1 when there is none. `starts` is ascending. */
+export function positionAt(starts: readonly number[], moment: number): number {
+  let low = 0;
+  let high = starts.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((starts[middle] ?? Infinity) <= moment) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}
