@@ -174,16 +174,7 @@ test('the difference of two documents, applied to the one, gives the other', () 
   );
 });
 
-/** The library throws where a path leads into a plain value. */
-function failsInLibrary(document: object, operation: Parameters<typeof applyWithLibrary>[1][number]): boolean {
-  try {
-    return applyWithLibrary(document, [operation])[0] !== null;
-  } catch {
-    return true;
-  }
-}
-
-test('random patches do what the reference library does', () => {
+test('whatever patch we accept does what it does in the reference library', () => {
   const pointer = fc
     .array(fc.constantFrom('a', 'b', '0', '1', '-'), { maxLength: 3 })
     .map((tokens) => tokens.map((token) => `/${token}`).join(''));
@@ -199,24 +190,15 @@ test('random patches do what the reference library does', () => {
   const document = fc.constantFrom({ a: [1, { b: 2 }], b: { a: {} } }, { a: { a: 1 }, b: 5 });
   fc.assert(
     fc.property(document, operation, (object, patch) => {
-      // The library changes only what is below the document it is given.
+      // The library is laxer: it sets fields of lists and finds characters in text. So only one direction is compared.
+      if (refusal('json', object, [patch]) !== 'accepted') return;
+      // It changes only what is below the document that it is given.
       const holder = { document: structuredClone<unknown>(object) };
       const below = (path: string): string => `/document${path}`;
-      const moved =
-        'from' in patch
-          ? { ...patch, path: below(patch.path), from: below(patch.from) }
-          : { ...patch, path: below(patch.path) };
-      const failed = failsInLibrary(holder, structuredClone(moved));
-      // The library lets the root be removed and `-` name a missing item.
-      if (
-        (patch.op === 'remove' && patch.path === '') ||
-        (patch.op !== 'add' && patch.path.endsWith('/-')) ||
-        ('from' in patch && patch.from.endsWith('/-'))
-      )
-        return;
-      const outcome = refusal('json', object, [patch]);
-      assert.equal(outcome === 'accepted', !failed, `${JSON.stringify(patch)}: ${outcome}`);
-      if (!failed) assert.deepEqual(applyPatch('json', object, [patch]), holder.document);
+      const moved = { ...patch, path: below(patch.path), ...('from' in patch ? { from: below(patch.from) } : {}) };
+      const [failure] = applyWithLibrary(holder, [structuredClone(moved)]);
+      assert.equal(failure, null);
+      assert.deepEqual(applyPatch('json', object, [patch]), holder.document);
     }),
     { numRuns: 500 },
   );
