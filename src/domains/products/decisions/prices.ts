@@ -183,5 +183,5 @@ function whenSold(series: PriceSeries, { title }: PlanSpec, { spec }: MarketTabl
   const what = `${title} in ${spec.title} (${series.channel}, ${intervalInWords(series.interval)})`;
   const was = past === undefined ? undefined : `was sold until ${timeInWords(past.until, spec.zone)}`;
   const will = later === undefined ? undefined : `will be sold from ${timeInWords(later.from, spec.zone)}`;
-  return `${what} is not sold at ${timeInWords(moment, spec.zone)}; it ${[was, will].filter((part) => part !== undefined).join(' and ')}.`;
+  return `${what} is not sold on ${timeInWords(moment, spec.zone)}; it ${[was, will].filter((part) => part !== undefined).join(' and ')}.`;
 }
