@@ -1,13 +1,12 @@
-import { DEFAULT_CHANNEL } from '../kinds/market-spec.ts';
 import { grantsOf, marketAt, momentOf, requireChannel, rowOf, unknown, type Place } from './lookup.ts';
-import { positionAt, type CheckAnswer, type MarketTable, type OfferedPlan, type ProductsTable } from './table.ts';
+import { onSaleAt, type CheckAnswer, type MarketTable, type OfferedPlan, type ProductsTable } from './table.ts';
 
 export interface CheckQuestion extends Place {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
   readonly feature: string;
-  /** The channel whose prices an upsell shows. Absent: the web. */
+  /** The channel whose prices an upsell shows. Absent: the first of the market. */
   readonly channel?: string | undefined;
   /** The moment that is asked about. Absent: now. */
   readonly at?: string | undefined;
@@ -24,9 +23,12 @@ export function check(table: ProductsTable, question: CheckQuestion, now: Tempor
   const answer = row.answers.get(feature);
   if (answer === undefined) throw unknown('feature', feature, row.answers.keys());
   if (channel !== undefined) requireChannel(market, channel);
+  // Asking for the time takes longer than all the rest: only an upsell needs to know now.
+  const moment = at === undefined ? undefined : momentOf(at, market, now);
   if (answer.outcome !== 'deny') return answer;
-  const plans = plansGiving(market, feature, plan, channel ?? DEFAULT_CHANNEL, momentOf(at, market, now));
-  return plans.length === 0 ? answer : { ...answer, outcome: 'upsell', plans };
+  const plans = plansGiving(market, feature, plan, channel ?? market.defaultChannel, moment ?? now.epochMilliseconds);
+  if (plans.length === 0) return answer;
+  return { outcome: 'upsell', plan, feature, plans, reason: answer.reason };
 }
 
 /** Other plans that give a feature in a market and can be bought at a moment, the lowest rank first. */
@@ -37,8 +39,7 @@ function plansGiving(
   channel: string,
   moment: number,
 ): readonly OfferedPlan[] {
-  const offers = market.offers.get(channel);
-  if (offers === undefined) return [];
-  const onSale = offers.plans[positionAt(offers.starts, moment)] ?? [];
-  return onSale.filter(({ plan }) => plan !== except && market.grants.get(plan)?.gives.has(feature) === true);
+  const giving = onSaleAt(market, channel, moment)?.giving.get(feature) ?? [];
+  // The plan itself may give it to another role.
+  return giving.some(({ plan }) => plan === except) ? giving.filter(({ plan }) => plan !== except) : giving;
 }

@@ -105,16 +105,19 @@ function compileMarket(
 ): MarketTable {
   const { name } = market;
   const spec = marketSpec(market);
+  const channels = (spec.channels ?? [{ name: DEFAULT_CHANNEL }]).map((channel) => channel.name);
   const ordered = series.toSorted(compareSeries(plans));
+  const grants = new Map([...plans.values()].map((plan) => [plan.name, grantsFor(plan, name)]));
   return {
     name,
     source: sourceOf(market),
     spec,
     legal: legalCurrencies(spec),
-    channels: (spec.channels ?? [{ name: DEFAULT_CHANNEL }]).map((channel) => channel.name),
-    grants: new Map([...plans.values()].map((plan) => [plan.name, grantsFor(plan, name)])),
+    channels,
+    defaultChannel: channels[0] ?? DEFAULT_CHANNEL,
+    grants,
     series: new Map(ordered.map((one) => [one.key, one])),
-    offers: compileOffers(ordered, name, plans),
+    offers: compileOffers(ordered, name, plans, grants),
   };
 }
 

@@ -138,6 +138,10 @@ test('a name that does not exist is refused with names that were perhaps meant, 
       'products/bad-time 422: at: "tomorrow" is neither a date like 2026-12-01 nor an instant like 2026-12-01T09:00:00Z.',
     ],
     [
+      () => asked({ market: 'de', plan: 'premium', feature: 'ad-free', at: '2026-02-30' }),
+      'products/bad-time 422: at: "2026-02-30" has the form of a time, but no calendar has it.',
+    ],
+    [
       () => priced({ market: 'de', interval: 'P12M' }),
       'products/bad-interval 422: interval: Write P1Y instead of P12M, which means the same.',
     ],

@@ -1,4 +1,3 @@
-import { DEFAULT_CHANNEL } from '../kinds/market-spec.ts';
 import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
 import { grantInWords } from '../rules/entitlement.ts';
 import { intervalInWords } from '../rules/intervals.ts';
@@ -10,7 +9,7 @@ import { grantsOf, marketAt, momentOf, planNamed, rowOf, type Place } from './lo
 import { windowAt } from './price-series.ts';
 import { prices, seriesFor, type PricesAnswer } from './prices.ts';
 import {
-  positionAt,
+  onSaleAt,
   type CheckAnswer,
   type Compiled,
   type MarketTable,
@@ -186,9 +185,8 @@ function alternativesTo(
   question: ExplainQuestion,
   now: Temporal.Instant,
 ): readonly Alternative[] {
-  const offers = market.offers.get(question.channel ?? DEFAULT_CHANNEL);
   const moment = momentOf(question.at, market, now);
-  const onSale = offers?.plans[positionAt(offers.starts, moment)] ?? [];
+  const onSale = onSaleAt(market, question.channel ?? market.defaultChannel, moment)?.plans ?? [];
   const title = table.features.get(feature)?.spec.title ?? feature;
   return [...table.plans.values()]
     .filter(({ name }) => name !== plan.name)

@@ -9,9 +9,11 @@ import { formatAmount, type Money } from '../rules/money.ts';
 import { readTimeline } from '../rules/price-timeline.ts';
 import { parseDecimal } from '../rules/rational.ts';
 import { addExclusive, splitInclusive } from '../rules/tax.ts';
-import { OPEN } from '../rules/times.ts';
+import { instantText, OPEN } from '../rules/times.ts';
 import type {
   Compiled,
+  MarketTable,
+  OnSale,
   OfferedPlan,
   Offers,
   PriceFacts,
@@ -35,6 +37,7 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
       from,
       until,
       money,
+      span: Object.freeze({ from: instantText(from), ...(until === OPEN ? {} : { until: instantText(until) }) }),
       price: priceFacts(money, market),
       source,
     }));
@@ -95,17 +98,25 @@ export function compileOffers(
   series: Iterable<PriceSeries>,
   market: string,
   plans: ProductsTable['plans'],
+  grants: MarketTable['grants'],
 ): ReadonlyMap<string, Offers> {
   const forSale = [...series].filter(({ plan }) => {
     const spec = plans.get(plan)?.spec;
     return spec !== undefined && spec.openTo === 'everyone' && soldIn(spec, market);
   });
   return new Map(
-    [...Map.groupBy(forSale, ({ channel }) => channel)].map(([channel, all]) => [channel, offersOf(all, plans)]),
+    [...Map.groupBy(forSale, ({ channel }) => channel)].map(([channel, all]) => [
+      channel,
+      offersOf(all, plans, grants),
+    ]),
   );
 }
 
-function offersOf(series: readonly PriceSeries[], plans: ProductsTable['plans']): Offers {
+function offersOf(
+  series: readonly PriceSeries[],
+  plans: ProductsTable['plans'],
+  grants: MarketTable['grants'],
+): Offers {
   const offered = new Map<SeriesWindow, OfferedPlan>();
   for (const one of series) {
     const plan = plans.get(one.plan);
@@ -114,16 +125,36 @@ function offersOf(series: readonly PriceSeries[], plans: ProductsTable['plans'])
   }
   const bounds = series.flatMap(({ windows }) => windows.flatMap(({ from, until }) => [from, until]));
   const starts = [...new Set(bounds)].filter((bound) => bound < OPEN).sort((a, b) => a - b);
-  const lists = starts.map((start) => {
+  const onSale = starts.map((start) => {
     const byPlan = new Map<string, OfferedPlan>();
     for (const one of series) {
       const window = byPlan.has(one.plan) ? undefined : windowAt(one, start);
       const offer = window === undefined ? undefined : offered.get(window);
       if (offer !== undefined) byPlan.set(one.plan, offer);
     }
-    return Object.freeze([...byPlan.values()]);
+    return onSaleOf([...byPlan.values()], grants);
   });
-  return { starts, plans: lists };
+  return { starts, onSale };
+}
+
+function onSaleOf(plans: readonly OfferedPlan[], grants: MarketTable['grants']): OnSale {
+  const givers = new Map<string, OfferedPlan[]>();
+  for (const offer of plans) {
+    for (const feature of grants.get(offer.plan)?.gives ?? []) {
+      const known = givers.get(feature);
+      if (known === undefined) givers.set(feature, [offer]);
+      else known.push(offer);
+    }
+  }
+  const lists = new Map<string, readonly OfferedPlan[]>();
+  const giving = new Map<string, readonly OfferedPlan[]>();
+  for (const [feature, found] of givers) {
+    const key = found.map(({ plan }) => plan).join(' ');
+    const list = lists.get(key) ?? Object.freeze(found);
+    lists.set(key, list);
+    giving.set(feature, list);
+  }
+  return { plans: Object.freeze(plans), giving };
 }
 
 function offeredPlan(

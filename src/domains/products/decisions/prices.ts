@@ -147,13 +147,7 @@ function priceAnswer(
   const known = {
     ...named,
     sellable: false,
-    ...(window === undefined
-      ? {}
-      : {
-          ...window.price,
-          from: instantText(window.from),
-          ...(window.until === OPEN ? {} : { until: instantText(window.until) }),
-        }),
+    ...(window === undefined ? {} : { ...window.price, ...window.span }),
     ...(next === undefined ? {} : { next }),
   };
   if (!soldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
@@ -174,7 +168,7 @@ function nextPrice(series: PriceSeries, moment: number): NextPrice | undefined {
   }
   if (later === undefined) return undefined;
   const { amount, currency, display } = later.price;
-  return { at: instantText(later.from), amount, currency, display };
+  return { at: later.span.from, amount, currency, display };
 }
 
 function whenSold(series: PriceSeries, { title }: PlanSpec, { spec }: MarketTable, moment: number): string {

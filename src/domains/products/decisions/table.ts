@@ -31,6 +31,8 @@ export interface Compiled<Spec> {
 export interface MarketTable extends Compiled<MarketSpec> {
   readonly legal: readonly LegalCurrency[];
   readonly channels: readonly string[];
+  /** The channel that is meant when none is named: the first. */
+  readonly defaultChannel: string;
   /** What each plan gives here, by plan. */
   readonly grants: ReadonlyMap<string, PlanGrants>;
   /** Prices over time by `priceKey`, in the order of rank, plan, channel and interval. */
@@ -123,6 +125,8 @@ export interface SeriesWindow {
   readonly from: number;
   readonly until: number;
   readonly money: Money;
+  /** Its time as it is answered. */
+  readonly span: { readonly from: string; readonly until?: string };
   readonly price: PriceFacts;
   readonly source: Source;
 }
@@ -154,10 +158,16 @@ export interface TaxFacts {
 
 /** What can be bought on a channel over time. */
 export interface Offers {
-  /** Moments from which each list holds, ascending. */
+  /** Moments from which each of `onSale` holds, ascending. */
   readonly starts: readonly number[];
-  /** The lowest rank first. */
-  readonly plans: readonly (readonly OfferedPlan[])[];
+  readonly onSale: readonly OnSale[];
+}
+
+/** What can be bought at one time; each list has the lowest rank first. */
+export interface OnSale {
+  readonly plans: readonly OfferedPlan[];
+  /** Those that give a feature; features that the same plans give share one list. */
+  readonly giving: ReadonlyMap<string, readonly OfferedPlan[]>;
 }
 
 /** A plan that is for sale, at its shortest interval. */
@@ -175,7 +185,7 @@ export interface OfferedPlan {
 }
 
 /** The last position whose start is at or before `moment`; -1 when there is none. `starts` is ascending. */
-export function positionAt(starts: readonly number[], moment: number): number {
+function positionAt(starts: readonly number[], moment: number): number {
   let low = 0;
   let high = starts.length;
   while (low < high) {
@@ -184,4 +194,10 @@ export function positionAt(starts: readonly number[], moment: number): number {
     else high = middle;
   }
   return low - 1;
+}
+
+/** What can be bought in a market on a channel at a moment. */
+export function onSaleAt({ offers }: MarketTable, channel: string, moment: number): OnSale | undefined {
+  const found = offers.get(channel);
+  return found?.onSale[positionAt(found.starts, moment)];
 }
