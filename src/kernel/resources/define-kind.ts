@@ -1,5 +1,5 @@
 import { Type, type TSchema } from 'typebox';
-import type { Kind, KindDeclaration } from './kind.ts';
+import type { Kind, KindDeclaration, Verb } from './kind.ts';
 
 /** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
 export const ReleasedStatus = Type.Object({
@@ -26,6 +26,8 @@ export const ReleasedStatus = Type.Object({
   ),
 });
 
+const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+
 /** Completes a declaration. The one way to make a kind. */
 export function defineKind<Spec extends TSchema, Status extends TSchema>(
   declaration: KindDeclaration<Spec, Status>,
@@ -45,6 +47,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema>(
     namespaced: scope === 'Namespaced',
     released,
     hasStatus: status !== undefined,
+    verbs: declaration.verbs ?? EVERY_VERB,
     columns: declaration.columns ?? [],
     shortNames: declaration.shortNames ?? [],
     categories: declaration.categories ?? [],

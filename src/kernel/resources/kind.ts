@@ -82,6 +82,9 @@ export interface World {
   readonly find: (kind: string, index: string, value: string) => readonly LiveObject[];
 }
 
+/** What can be done with the objects of a kind, in the words of the Kubernetes API. */
+export type Verb = 'create' | 'delete' | 'deletecollection' | 'get' | 'list' | 'patch' | 'update' | 'watch';
+
 /** The single source of a kind: validation, storage, OpenAPI, table columns and docs all follow from it. */
 export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /** Empty for the core group. */
@@ -93,6 +96,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly categories?: readonly string[];
   readonly scope: 'Namespaced' | 'Cluster';
   readonly description: string;
+  /** What may be done with its objects; default everything. A kind that is a question has `create` alone. */
+  readonly verbs?: readonly Verb[];
   readonly spec?: Spec;
   /** With a status the kind has a `/status` subresource. */
   readonly status?: Status;
@@ -154,6 +159,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
   readonly namespaced: boolean;
   readonly released: boolean;
   readonly hasStatus: boolean;
+  readonly verbs: readonly Verb[];
   readonly columns: readonly Column[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];

@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
 import { refuseTooDeep, valueDepthMax } from '../schema/depth.ts';
-import { canonicalText, isObject, setOwn, type JsonObject } from '../schema/own.ts';
+import { isObject, setOwn, type JsonObject } from '../schema/own.ts';
 import { malformedPatch } from './patch-failure.ts';
 
 const LIMITS = {
@@ -72,7 +73,7 @@ class PatchedDocument {
         return this.add(operation.path, value);
       }
       case 'test': {
-        const [found, expected] = [canonicalText(this.get(operation.path)), canonicalText(operation.value)];
+        const [found, expected] = [canonicalJson(this.get(operation.path)), canonicalJson(operation.value)];
         if (found !== expected) throw new Mismatch(`expected ${shorten(expected)}, found ${shorten(found)}`);
         return undefined;
       }

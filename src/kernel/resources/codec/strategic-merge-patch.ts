@@ -1,4 +1,5 @@
-import { canonicalText, getOwn, isObject, setOwn, type JsonObject } from '../schema/own.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
+import { getOwn, isObject, setOwn, type JsonObject } from '../schema/own.ts';
 import { malformedPatch } from './patch-failure.ts';
 
 /**
@@ -31,9 +32,9 @@ function mergeObject(target: JsonObject, patch: JsonObject, at: string): JsonObj
   for (const [key, change] of Object.entries(patch)) {
     if (key.startsWith(DELETE_FROM)) {
       const name = key.slice(DELETE_FROM.length);
-      const gone = new Set(expectList(change, key).map(canonicalText));
+      const gone = new Set(expectList(change, key).map(canonicalJson));
       const list = result[name];
-      if (Array.isArray(list)) result[name] = list.filter((item) => !gone.has(canonicalText(item)));
+      if (Array.isArray(list)) result[name] = list.filter((item) => !gone.has(canonicalJson(item)));
     } else if (!key.startsWith('$')) {
       const merged = mergeField(result[key], change, at === '' ? key : `${at}.${key}`);
       if (merged === undefined) delete result[key];
@@ -60,8 +61,8 @@ function mergeField(target: unknown, change: unknown, at: string): unknown {
 }
 
 function union(before: readonly unknown[], added: readonly unknown[]): unknown[] {
-  const known = new Set(before.map(canonicalText));
-  return [...before, ...added.filter((item) => !known.has(canonicalText(item)))];
+  const known = new Set(before.map(canonicalJson));
+  return [...before, ...added.filter((item) => !known.has(canonicalJson(item)))];
 }
 
 function mergeItems(before: readonly unknown[], changes: readonly unknown[], by: string, at: string): unknown[] {
@@ -93,7 +94,7 @@ function inOrder(
   order: readonly unknown[],
   by: string | undefined,
 ): unknown[] {
-  const idOf = (item: unknown): string => canonicalText(by !== undefined && isObject(item) ? getOwn(item, by) : item);
+  const idOf = (item: unknown): string => canonicalJson(by !== undefined && isObject(item) ? getOwn(item, by) : item);
   const wanted = order.map(idOf);
   const server = Array.isArray(before) ? before.map(idOf) : [];
   const named = list

@@ -17,15 +17,3 @@ export function setOwn(object: Record<string, unknown>, key: string, value: unkn
     object[key] = value;
   }
 }
-
-/** The same text for values that are equal as JSON, whatever the order of keys. Values are at most `valueDepthMax` deep. */
-export function canonicalText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalText).join(',')}]`;
-  if (isObject(value)) {
-    const fields = Object.keys(value)
-      .sort()
-      .map((key) => `${JSON.stringify(key)}:${canonicalText(value[key])}`);
-    return `{${fields.join(',')}}`;
-  }
-  return JSON.stringify(value) ?? 'null';
-}

@@ -1,5 +1,6 @@
+import { canonicalJson } from '#kernel/base/ids.ts';
 import { add, below, type Check, type Findings } from './findings.ts';
-import { canonicalText, getOwn, isObject } from './own.ts';
+import { getOwn, isObject } from './own.ts';
 import { duplicate, invalidInBody, tooMany } from './problems.ts';
 import type { SchemaNode } from './schema-node.ts';
 
@@ -43,7 +44,7 @@ function reportDuplicates(items: readonly unknown[], identity: (item: unknown) =
   for (const [index, item] of items.entries()) {
     const id = identity(item);
     if (id === undefined) continue;
-    const text = canonicalText(id);
+    const text = canonicalJson(id);
     if (seen.has(text)) add(findings, duplicate([...findings.path, index], id));
     seen.add(text);
   }

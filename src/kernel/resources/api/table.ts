@@ -1,0 +1,70 @@
+import type { Column, Kind, ResourceObject } from '../kind.ts';
+import type { Entry } from '../store-contract.ts';
+import { humanDuration } from './human-duration.ts';
+
+export interface TableOptions {
+  /** The metadata of the list or event: resourceVersion, continue, remainingItemCount. */
+  readonly metadata: object;
+  /** How much of each object goes with its row. */
+  readonly includeObject: 'None' | 'Metadata' | 'Object';
+  readonly now: Temporal.Instant;
+}
+
+/** Objects as the rows that `kubectl get` prints: name, the columns of the kind, age. A `Table` of meta.k8s.io/v1. */
+export function tableOf(kind: Kind, entries: readonly Entry[], options: TableOptions): object {
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata: options.metadata,
+    columnDefinitions: [NAME, ...kind.columns.map(definition), AGE],
+    rows: entries.map((entry) => row(kind, entry, options)),
+  };
+}
+
+const NAME = definition({
+  name: 'Name',
+  type: 'string',
+  description: 'Unique among the objects of this kind in the namespace.',
+});
+
+const AGE = definition({ name: 'Age', type: 'date', description: 'The time since it was created.' });
+
+function definition({ name, type, description, priority = 0 }: Omit<Column, 'value'>): object {
+  return { name, type, format: name === 'Name' ? 'name' : '', description, priority };
+}
+
+function row(kind: Kind, entry: Entry, { includeObject, now }: TableOptions): object {
+  const object = entry.object();
+  const { creationTimestamp } = object.metadata;
+  const cells = [
+    entry.name,
+    ...kind.columns.map((column) => cell(column, object, now)),
+    creationTimestamp === undefined ? '<unknown>' : age(creationTimestamp, now),
+  ];
+  switch (includeObject) {
+    case 'None':
+      return { cells };
+    case 'Metadata':
+      return { cells, object: partialObject(object) };
+    case 'Object':
+      return { cells, object };
+    default:
+      return includeObject satisfies never;
+  }
+}
+
+/** An object without anything but its metadata. */
+export function partialObject({ metadata }: ResourceObject): object {
+  return { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata };
+}
+
+function cell(column: Column, object: ResourceObject, now: Temporal.Instant): string | number | boolean {
+  const value = column.value(object, now);
+  if (value === undefined) return '<none>';
+  return column.type === 'date' && typeof value === 'string' ? age(value, now) : value;
+}
+
+function age(time: string, now: Temporal.Instant): string {
+  const since = Date.parse(time);
+  return Number.isNaN(since) ? '<unknown>' : humanDuration((now.epochMilliseconds - since) / 1000);
+}
