@@ -118,6 +118,12 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
       await writeWhole(kubeconfigFile, kubeconfig({ server: `https://${address}:${server.port}`, ca: identity.ca, token }));
     }
+    const stop = async () => {
+      await server.close();
+      await follower?.stop();
+      await control?.close();
+    };
+    let stopped: Promise<void> | undefined;
     return {
       port: server.port,
       kubeconfigFile,
@@ -125,11 +131,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       control,
       ready: follower === undefined ? Promise.resolve() : follower.compiled,
       failed: control?.failed ?? new Promise(() => {}),
-      close: async () => {
-        await server.close();
-        await follower?.stop();
-        await control?.close();
-      },
+      close: () => (stopped ??= stop()),
     };
   } catch (error) {
     await control?.close();

@@ -34,8 +34,11 @@ export type Call = (
   options?: { readonly body?: unknown; readonly headers?: Record<string, string>; readonly token?: string | undefined },
 ) => Promise<Answer>;
 
-export async function startWorld(t: TestContext, options: { readonly clock?: Clock; readonly roles?: readonly Role[] } = {}): Promise<World> {
-  const database = await startDatabase(t);
+export async function startWorld(
+  t: TestContext,
+  options: { readonly clock?: Clock; readonly roles?: readonly Role[] } = {},
+): Promise<World> {
+  const database = await startDatabase();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   const start = (port: number) =>
     startBackline({
@@ -44,7 +47,7 @@ export async function startWorld(t: TestContext, options: { readonly clock?: Clo
       port,
       dataDirectory,
       databaseUrl: database.url,
-      log: openLog('fatal'),
+      log: openLog('silent'),
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
   let running = await start(0);
@@ -56,6 +59,7 @@ export async function startWorld(t: TestContext, options: { readonly clock?: Clo
     if (stopped) return;
     stopped = true;
     await running.close();
+    await database[Symbol.asyncDispose]();
     await rm(dataDirectory, { recursive: true, force: true });
   };
   t.after(stop);

@@ -19,7 +19,12 @@ export function market(name: string, spec: object = {}): object {
 }
 
 export function feature(name: string, spec: object = {}): object {
-  return { apiVersion, kind: 'Feature', metadata: { name, namespace: 'default' }, spec: { title: name, type: 'boolean', ...spec } };
+  return {
+    apiVersion,
+    kind: 'Feature',
+    metadata: { name, namespace: 'default' },
+    spec: { title: name, type: 'boolean', ...spec },
+  };
 }
 
 export function plan(name: string, spec: object = {}): object {

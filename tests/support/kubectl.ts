@@ -33,7 +33,12 @@ export interface Ran {
   readonly stderr: string;
 }
 
-export function execute(file: string, args: readonly string[], input: string, env: Record<string, string> = {}): Promise<Ran> {
+export function execute(
+  file: string,
+  args: readonly string[],
+  input: string,
+  env: Record<string, string> = {},
+): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(
       file,

@@ -18,7 +18,7 @@ import type { Candidate } from './settle.ts';
 
 const LIMITS = {
   /** One atomic change; more belongs in several. */
-  objectsMax: 20_000,
+  objectsMax: 10_000,
   /** Problems told at once. */
   problemsMax: 100,
 } as const;

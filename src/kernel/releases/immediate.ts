@@ -13,6 +13,8 @@ import { settle, type Candidate, type Held } from './settle.ts';
 
 const AUTHOR: Author = { user: 'system:releases', requestId: 'immediate-release' };
 const RETRY_MS = 200;
+/** Operations in one write: what a change set may hold at most goes live in one step. */
+const WRITE_MAX = 10_000;
 
 export interface ImmediateReleases {
   /** What is live now. */
@@ -102,7 +104,8 @@ export function runImmediateReleases(options: {
     const changing = candidates.filter(({ kind, name, wanted }) => !sameLive(wanted, live.get(kind, name)));
     const problems = settle(live, changing, kinds);
 
-    const operations: Operation[] = [];
+    const heads: Operation[] = [];
+    const statuses: Operation[] = [];
     const promoted: Candidate[] = [];
     for (const candidate of candidates) {
       const key = liveKey(candidate.kind, candidate.name);
@@ -112,14 +115,14 @@ export function runImmediateReleases(options: {
       const before = live.get(candidate.kind, candidate.name);
       if (reasons === undefined && !sameLive(candidate.wanted, before)) {
         promoted.push(candidate);
-        operations.push(headOperation(kind, candidate, found?.entry));
+        heads.push(headOperation(kind, candidate, found?.entry));
       }
       const liveNow = reasons === undefined ? candidate.wanted : before;
-      if (found !== undefined) operations.push(...statusOperation(kind, found.entry, liveNow, reasons));
-      else if (before !== undefined) operations.push(...heldOperation(kind, candidate.name, reasons));
+      if (found !== undefined) statuses.push(...statusOperation(kind, found.entry, liveNow, reasons));
+      else if (before !== undefined) statuses.push(...heldOperation(kind, candidate.name, reasons));
     }
-    if (operations.length > 0) await store.write(operations, AUTHOR);
-
+    // What goes live goes live in one step; only then is it said in the objects' status.
+    for (const some of chunks(heads)) await store.write(some, AUTHOR);
     for (const { kind, name, wanted } of promoted) {
       if (wanted === undefined) live.delete(kind, name);
       else live.set(wanted);
@@ -128,6 +131,7 @@ export function runImmediateReleases(options: {
       if (problems.has(key)) held.set(key, one);
       else held.delete(key);
     }
+    for (const some of chunks(statuses)) await store.write(some, AUTHOR);
   }
 
   function declaredNow(kind: Kind, name: string): { entry: Entry; wanted: LiveObject } | undefined {
@@ -169,6 +173,10 @@ export function runImmediateReleases(options: {
     if (head === undefined || text === undefined || text === before) return [];
     return [statusPatch(Head, '', headName(kind, name), { held: text })];
   }
+}
+
+function* chunks(operations: readonly Operation[]): Iterable<readonly Operation[]> {
+  for (let from = 0; from < operations.length; from += WRITE_MAX) yield operations.slice(from, from + WRITE_MAX);
 }
 
 const LIVE = { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
