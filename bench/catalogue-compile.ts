@@ -40,7 +40,12 @@ export async function* run(): AsyncIterable<Figure> {
     const applied = await fetch(`${backline.url}/apis/releases.backline.dev/v1/changesets`, {
       method: 'POST',
       headers,
-      body: JSON.stringify({ apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects } }),
+      body: JSON.stringify({
+        apiVersion: 'releases.backline.dev/v1',
+        kind: 'ChangeSet',
+        metadata: {},
+        spec: { objects },
+      }),
     });
     if (applied.status !== 201) throw new Error(await applied.text());
     await applied.arrayBuffer();
@@ -58,11 +63,14 @@ export async function* run(): AsyncIterable<Figure> {
         { from: '2999-01-01', amount: wanted, currency: 'EUR' },
       ];
       const started = performance.now();
-      const answer = await fetch(`${backline.url}/apis/products.backline.dev/v1/namespaces/default/prices/plan-0-${market}`, {
-        method: 'PATCH',
-        headers: { ...headers, 'content-type': 'application/merge-patch+json' },
-        body: JSON.stringify({ spec: { timeline } }),
-      });
+      const answer = await fetch(
+        `${backline.url}/apis/products.backline.dev/v1/namespaces/default/prices/plan-0-${market}`,
+        {
+          method: 'PATCH',
+          headers: { ...headers, 'content-type': 'application/merge-patch+json' },
+          body: JSON.stringify({ spec: { timeline } }),
+        },
+      );
       if (answer.status !== 200) throw new Error(await answer.text());
       while ((await amount()) !== wanted) await new Promise((resolve) => setImmediate(resolve));
       visible.push(performance.now() - started);
@@ -74,6 +82,9 @@ export async function* run(): AsyncIterable<Figure> {
 }
 
 function withAmount(object: ResourceObject, edit: number): ResourceObject {
-  const spec = { ...(object.spec as object), timeline: [{ from: '2024-01-01', amount: `${10 + edit}.99`, currency: 'EUR' }] };
+  const spec = {
+    ...(object.spec as object),
+    timeline: [{ from: '2024-01-01', amount: `${10 + edit}.99`, currency: 'EUR' }],
+  };
   return { ...object, spec };
 }

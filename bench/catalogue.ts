@@ -34,7 +34,14 @@ export function largeCatalogue(): ResourceObject[] {
         tax: { inclusive: true, rate: '19', name: 'VAT' },
       }),
     ),
-    ...plans.map((plan, rank) => object('Plan', plan, { title: plan, group: 'all', rank, entitlements: entitlements.slice(0, FEATURES - PLANS + rank + 1) })),
+    ...plans.map((plan, rank) =>
+      object('Plan', plan, {
+        title: plan,
+        group: 'all',
+        rank,
+        entitlements: entitlements.slice(0, FEATURES - PLANS + rank + 1),
+      }),
+    ),
     ...markets.flatMap((market) =>
       plans.map((plan) =>
         object('Price', `${plan}-${market}`, {
@@ -55,7 +62,14 @@ export function liveObject(object: ResourceObject): LiveObject {
   const kind = kinds.byApiVersion(object.apiVersion, object.kind);
   if (kind === undefined) throw new Error(`no kind ${object.kind}`);
   const complete = structureOf(kind).applyDefaults(object) as ResourceObject;
-  return { kind: kind.id, namespace: 'default', name: object.metadata.name, labels: {}, spec: complete.spec, revision: contentHash(complete.spec) };
+  return {
+    kind: kind.id,
+    namespace: 'default',
+    name: object.metadata.name,
+    labels: {},
+    spec: complete.spec,
+    revision: contentHash(complete.spec),
+  };
 }
 
 export function worldOf(objects: readonly ResourceObject[]): LiveObjects {

@@ -16,7 +16,9 @@ export async function* run(): AsyncIterable<Figure> {
     plan: `plan-${index % 10}`,
     feature: `feature-${(index * 31) % 90}`,
   }));
-  const peer = new Map(questions.map((question) => [`${question.market} ${question.plan} ${question.feature}`, 'allow']));
+  const peer = new Map(
+    questions.map((question) => [`${question.market} ${question.plan} ${question.feature}`, 'allow']),
+  );
   const ours: number[] = [];
   const peers: number[] = [];
   let allowed = 0;
@@ -30,7 +32,8 @@ export async function* run(): AsyncIterable<Figure> {
     started = performance.now();
     for (let call = 0; call < CALLS; call += 1) {
       const question = questions[call & 4095];
-      if (question !== undefined && peer.get(`${question.market} ${question.plan} ${question.feature}`) === 'allow') allowed += 1;
+      if (question !== undefined && peer.get(`${question.market} ${question.plan} ${question.feature}`) === 'allow')
+        allowed += 1;
     }
     peers.push(((performance.now() - started) * 1000) / CALLS);
   }

@@ -30,7 +30,9 @@ export async function* run(): AsyncIterable<Figure> {
         ratios.push(mine / theirs);
       }
       bare.child.kill();
-      const figure = against(`decision-http/${name}`, 'requests per CPU second', median(ours), median(peers), { min: 0.7 });
+      const figure = against(`decision-http/${name}`, 'requests per CPU second', median(ours), median(peers), {
+        min: 0.7,
+      });
       yield { ...figure, ratio: Number(median(ratios).toPrecision(3)), met: median(ratios) >= 0.7 };
     }
   } finally {

@@ -21,7 +21,8 @@ export function against(
   goal: { readonly min: number } | { readonly max: number },
 ): Figure {
   const ratio = ours / peer;
-  const [met, text] = 'min' in goal ? [ratio >= goal.min, `ratio >= ${goal.min}`] : [ratio <= goal.max, `ratio <= ${goal.max}`];
+  const [met, text] =
+    'min' in goal ? [ratio >= goal.min, `ratio >= ${goal.min}`] : [ratio <= goal.max, `ratio <= ${goal.max}`];
   return { name, unit, ours: rounded(ours), peer: rounded(peer), ratio: rounded(ratio), goal: text, met };
 }
 
@@ -33,8 +34,17 @@ export function absolute(
   goal: { readonly min: number } | { readonly max: number },
   peer: number | null = null,
 ): Figure {
-  const [met, text] = 'min' in goal ? [ours >= goal.min, `>= ${goal.min} ${unit}`] : [ours <= goal.max, `<= ${goal.max} ${unit}`];
-  return { name, unit, ours: rounded(ours), peer: peer === null ? null : rounded(peer), ratio: peer === null ? null : rounded(ours / peer), goal: text, met };
+  const [met, text] =
+    'min' in goal ? [ours >= goal.min, `>= ${goal.min} ${unit}`] : [ours <= goal.max, `<= ${goal.max} ${unit}`];
+  return {
+    name,
+    unit,
+    ours: rounded(ours),
+    peer: peer === null ? null : rounded(peer),
+    ratio: peer === null ? null : rounded(ours / peer),
+    goal: text,
+    met,
+  };
 }
 
 export function median(values: readonly number[]): number {

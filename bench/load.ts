@@ -16,7 +16,10 @@ export interface Server {
 }
 
 /** Starts a script with our Node.js and waits for its line `ready URL …`. */
-export async function startScript(script: string, args: readonly string[]): Promise<{ child: ChildProcess; url: string; line: string }> {
+export async function startScript(
+  script: string,
+  args: readonly string[],
+): Promise<{ child: ChildProcess; url: string; line: string }> {
   const child = spawn(process.execPath, [resolve(root, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
@@ -31,7 +34,15 @@ export async function startScript(script: string, args: readonly string[]): Prom
 /** Starts a whole Backline on a fresh data directory (or a given one) and a free port. */
 export async function startBackline(args: readonly string[] = [], data?: string): Promise<Server & { data: string }> {
   const directory = data ?? (await mkdtemp(join(tmpdir(), 'backline-bench-')));
-  const { child, url } = await startScript('src/main.ts', ['up', '--port', '0', '--data', directory, '--quiet', ...args]);
+  const { child, url } = await startScript('src/main.ts', [
+    'up',
+    '--port',
+    '0',
+    '--data',
+    directory,
+    '--quiet',
+    ...args,
+  ]);
   const { readFile } = await import('node:fs/promises');
   return {
     url,
@@ -58,7 +69,13 @@ export async function load(
   url: string,
   count: number,
   connections: number,
-  make: (index: number) => { method: string; path: string; headers?: Record<string, string>; body?: string; status: number },
+  make: (index: number) => {
+    method: string;
+    path: string;
+    headers?: Record<string, string>;
+    body?: string;
+    status: number;
+  },
 ): Promise<number> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const { hostname, port } = new URL(url);
@@ -66,11 +83,21 @@ export async function load(
   const one = (index: number) =>
     new Promise<void>((done, fail) => {
       const { method, path, headers = {}, body, status } = make(index);
-      const outgoing = request({ agent, hostname, port, method, path, headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) } }, (answer) => {
-        if (answer.statusCode !== status) fail(new Error(`${method} ${path} answered ${answer.statusCode}`));
-        answer.resume();
-        answer.once('end', done);
-      });
+      const outgoing = request(
+        {
+          agent,
+          hostname,
+          port,
+          method,
+          path,
+          headers: { ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+        },
+        (answer) => {
+          if (answer.statusCode !== status) fail(new Error(`${method} ${path} answered ${answer.statusCode}`));
+          answer.resume();
+          answer.once('end', done);
+        },
+      );
       outgoing.once('error', fail);
       outgoing.end(body);
     });

@@ -25,7 +25,9 @@ for (const name of asked.length === 0 ? known : asked) {
     if (json) console.log(JSON.stringify(figure));
     else {
       const peer = figure.peer === null ? '' : `  peer ${figure.peer}  ratio ${figure.ratio}`;
-      console.log(`  ${figure.met ? 'met    ' : 'NOT MET'} ${figure.name}: ${figure.ours} ${figure.unit}${peer}  (goal ${figure.goal})`);
+      console.log(
+        `  ${figure.met ? 'met    ' : 'NOT MET'} ${figure.name}: ${figure.ours} ${figure.unit}${peer}  (goal ${figure.goal})`,
+      );
     }
   }
 }

@@ -27,7 +27,12 @@ export async function* run(): AsyncIterable<Figure> {
       method: 'POST',
       path: PATH,
       headers,
-      body: JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: `m${index}`, labels: { shard: String(index % 100) } }, data: DATA }),
+      body: JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: `m${index}`, labels: { shard: String(index % 100) } },
+        data: DATA,
+      }),
       status: 201,
     }));
     const cpu1 = await cpuSeconds(backline.url);
@@ -70,7 +75,12 @@ async function rawInserts(): Promise<{ single: number; batched: number }> {
   const database = openDatabase(postgres.url);
   try {
     await database.query('create table raw (id uuid primary key, body text not null)');
-    const body = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm', labels: { shard: '1' } }, data: DATA });
+    const body = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'm', labels: { shard: '1' } },
+      data: DATA,
+    });
     const rows = OBJECTS / 2;
     let left = rows;
     const started = performance.now();
@@ -78,7 +88,11 @@ async function rawInserts(): Promise<{ single: number; batched: number }> {
       Array.from({ length: CLIENTS }, async () => {
         while (left > 0) {
           left -= 1;
-          await database.query({ name: 'one', text: 'insert into raw (id, body) values ($1, $2)', values: [randomUUID(), body] });
+          await database.query({
+            name: 'one',
+            text: 'insert into raw (id, body) values ($1, $2)',
+            values: [randomUUID(), body],
+          });
         }
       }),
     );

@@ -14,7 +14,8 @@ export interface SourceFile {
   readonly packages: readonly string[];
 }
 
-const SPECIFIER = /(?:^|[\s;}])(?:import|export)\s[^'"();]*?from\s*'([^']+)'|(?:^|[\s;}])import\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g;
+const SPECIFIER =
+  /(?:^|[\s;}])(?:import|export)\s[^'"();]*?from\s*'([^']+)'|(?:^|[\s;}])import\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g;
 
 /** Reads every TypeScript file below the given folders. */
 export async function sourceFiles(folders: readonly string[]): Promise<SourceFile[]> {

@@ -19,7 +19,11 @@ const KERNEL = [
 ];
 
 /** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */
-const CLI_MAY_IMPORT = [/^src\/kernel\/base\//, /^src\/kernel\/resources\/(codec|client)\//, /^src\/planes\/(run|version)\.ts$/];
+const CLI_MAY_IMPORT = [
+  /^src\/kernel\/base\//,
+  /^src\/kernel\/resources\/(codec|client)\//,
+  /^src\/planes\/(run|version)\.ts$/,
+];
 
 /** Folders in which nothing may touch the outside: what they do follows from their arguments alone. */
 const PURE = /^src\/domains\/[^/]+\/(kinds|rules|decisions)\//;
@@ -34,7 +38,9 @@ function mayImport(from: string, to: string): boolean {
   const [, otherArea = '', otherFolder = ''] = to.split('/');
   switch (area) {
     case 'kernel':
-      return otherArea === 'kernel' && KERNEL.includes(otherFolder) && KERNEL.indexOf(otherFolder) <= KERNEL.indexOf(folder);
+      return (
+        otherArea === 'kernel' && KERNEL.includes(otherFolder) && KERNEL.indexOf(otherFolder) <= KERNEL.indexOf(folder)
+      );
     case 'domains':
       return otherArea === 'kernel' || (otherArea === 'domains' && otherFolder === folder);
     case 'planes':
@@ -49,13 +55,20 @@ function mayImport(from: string, to: string): boolean {
 }
 
 test('kernel knows no domain, no domain knows another, and only planes wire them', () => {
-  const wrong = product.flatMap((file) => file.imports.filter((to) => !mayImport(file.path, to)).map((to) => `${file.path} imports ${to}`));
+  const wrong = product.flatMap((file) =>
+    file.imports.filter((to) => !mayImport(file.path, to)).map((to) => `${file.path} imports ${to}`),
+  );
   assert.deepEqual(wrong, []);
 });
 
 test('every folder of the kernel is in the reading order', () => {
-  const folders = new Set(product.map(({ path }) => /^src\/kernel\/([^/]+)\//.exec(path)?.[1]).filter((name) => name !== undefined));
-  assert.deepEqual([...folders].filter((name) => !KERNEL.includes(name)), []);
+  const folders = new Set(
+    product.map(({ path }) => /^src\/kernel\/([^/]+)\//.exec(path)?.[1]).filter((name) => name !== undefined),
+  );
+  assert.deepEqual(
+    [...folders].filter((name) => !KERNEL.includes(name)),
+    [],
+  );
 });
 
 test('nothing imports in a circle, types included', () => {
@@ -90,12 +103,19 @@ test('an internal folder is used only by its neighbours', () => {
 });
 
 test('only the door to SQL knows the driver', () => {
-  const wrong = product.filter(({ path, packages }) => packages.includes('pg') && path !== 'src/kernel/postgres/database.ts');
-  assert.deepEqual(wrong.map(({ path }) => path), []);
+  const wrong = product.filter(
+    ({ path, packages }) => packages.includes('pg') && path !== 'src/kernel/postgres/database.ts',
+  );
+  assert.deepEqual(
+    wrong.map(({ path }) => path),
+    [],
+  );
 });
 
 test('no file only re-exports, and nothing is left to be done later', () => {
   const barrels = product.filter(({ text }) => /^export\s+(\*|\{[^}]*\})\s+from/m.test(text)).map(({ path }) => path);
-  const later = all.filter(({ path, text }) => path !== 'tools/tidy.test.ts' && /\b(TODO|FIXME|XXX)\b/.test(text)).map(({ path }) => path);
+  const later = all
+    .filter(({ path, text }) => path !== 'tools/tidy.test.ts' && /\b(TODO|FIXME|XXX)\b/.test(text))
+    .map(({ path }) => path);
   assert.deepEqual({ barrels, later }, { barrels: [], later: [] });
 });

@@ -41,7 +41,10 @@ export async function startControlPlane(options: {
     for (const closer of closers.reverse().splice(0)) await closer();
   };
   try {
-    const postgres = options.databaseUrl === undefined ? await startEmbeddedPostgres({ dataDirectory: options.dataDirectory, log }) : undefined;
+    const postgres =
+      options.databaseUrl === undefined
+        ? await startEmbeddedPostgres({ dataDirectory: options.dataDirectory, log })
+        : undefined;
     if (postgres !== undefined) closers.push(postgres.close);
     const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
     closers.push(database.close);
@@ -50,10 +53,13 @@ export async function startControlPlane(options: {
     closers.push(store.close);
     if (store.get(Namespace, '', 'default') === undefined) {
       const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
-      await store.write([{ verb: 'apply', kind: Namespace.id, namespace: '', name: 'default', object, uid: crypto.randomUUID() }], {
-        user: 'system:start',
-        requestId: 'first-start',
-      });
+      await store.write(
+        [{ verb: 'apply', kind: Namespace.id, namespace: '', name: 'default', object, uid: crypto.randomUUID() }],
+        {
+          user: 'system:start',
+          requestId: 'first-start',
+        },
+      );
     }
     const releases = runImmediateReleases({ store, kinds, clock, log });
     closers.push(releases.stop);
@@ -76,7 +82,11 @@ export async function startControlPlane(options: {
 function watchMetrics(registry: Registry) {
   let open = 0;
   gauge(registry, 'backline_watchers', 'Open watches.', () => open);
-  const dropped = counter(registry, 'backline_watchers_dropped_total', 'Watches ended because the client was too slow.');
+  const dropped = counter(
+    registry,
+    'backline_watchers_dropped_total',
+    'Watches ended because the client was too slow.',
+  );
   return {
     opened: () => {
       open += 1;

@@ -48,7 +48,8 @@ async function becomeReady(running: Running, options: RunOptions): Promise<void>
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
   const file = relative(process.cwd(), kubeconfigFile);
   const shown = file.startsWith('..') ? kubeconfigFile : file;
-  if (!options.quiet) process.stderr.write(welcome(url, shown, control !== undefined, options.roles.includes('decide')));
+  if (!options.quiet)
+    process.stderr.write(welcome(url, shown, control !== undefined, options.roles.includes('decide')));
   process.stdout.write(`ready ${url}${control === undefined ? '' : ` kubeconfig=${shown}`}\n`);
 }
 
@@ -61,7 +62,10 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
     '  Try:',
     ...(control ? [`    kubectl --kubeconfig ${kubeconfig} get plans,prices -A`] : []),
     ...(decide
-      ? [`    curl '${url}/v1/prices?market=de&plan=premium'`, `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`]
+      ? [
+          `    curl '${url}/v1/prices?market=de&plan=premium'`,
+          `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`,
+        ]
       : []),
     '',
     '  Ctrl-C stops it; what is declared stays.',

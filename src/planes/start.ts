@@ -57,7 +57,9 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const kinds = allKinds();
   const registry = openRegistry();
   await mkdir(dataDirectory, { recursive: true });
-  const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname()])].filter((name) => name !== '0.0.0.0' && name !== '::');
+  const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname()])].filter(
+    (name) => name !== '0.0.0.0' && name !== '::',
+  );
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
   const authenticate = authenticateAdmin(token);
@@ -66,13 +68,22 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     ? await startControlPlane({ dataDirectory, databaseUrl: options.databaseUrl, kinds, clock, log, registry })
     : undefined;
   try {
-    const follower = options.roles.includes('decide') ? followHeads({ client: client(), kinds, modules: decisionModules, log }) : undefined;
+    const follower = options.roles.includes('decide')
+      ? followHeads({ client: client(), kinds, modules: decisionModules, log })
+      : undefined;
     const decisions = follower === undefined ? undefined : decisionApi(decisionModules, follower, clock);
     const checks: ReadinessCheck[] = [];
     if (follower !== undefined) {
       checks.push({ name: 'snapshot', problem: follower.problem });
-      gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () => Number(follower.current()?.version ?? 0));
-      gauge(registry, 'backline_snapshot_age_seconds', 'How long ago the snapshot was last known to be current.', () => follower.ageMs() / 1000);
+      gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
+        Number(follower.current()?.version ?? 0),
+      );
+      gauge(
+        registry,
+        'backline_snapshot_age_seconds',
+        'How long ago the snapshot was last known to be current.',
+        () => follower.ageMs() / 1000,
+      );
     }
     if (control !== undefined) {
       let failure: string | undefined;
@@ -88,7 +99,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       const { path } = exchange;
       if (decisions !== undefined && decisionPaths.has(path)) {
         // Until applications have keys of their own, questions are free on this machine and need the token elsewhere.
-        if (!isLoopback(exchange.request.socket.remoteAddress) && authenticate(exchange.request) === undefined) throw unauthorized();
+        if (!isLoopback(exchange.request.socket.remoteAddress) && authenticate(exchange.request) === undefined)
+          throw unauthorized();
         const pending = decisions(exchange);
         return typeof pending === 'boolean' ? undefined : pending;
       }
@@ -116,7 +128,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const kubeconfigFile = join(dataDirectory, 'kubeconfig');
     if (control !== undefined) {
       const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
-      await writeWhole(kubeconfigFile, kubeconfig({ server: `https://${address}:${server.port}`, ca: identity.ca, token }));
+      await writeWhole(
+        kubeconfigFile,
+        kubeconfig({ server: `https://${address}:${server.port}`, ca: identity.ca, token }),
+      );
     }
     const stop = async () => {
       await server.close();

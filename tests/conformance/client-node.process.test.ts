@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ADD, CustomObjectsApi, CoreV1Api, DELETE, KubeConfig, UPDATE, makeInformer, type KubernetesObject } from '@kubernetes/client-node';
+import {
+  ADD,
+  CustomObjectsApi,
+  CoreV1Api,
+  DELETE,
+  KubeConfig,
+  UPDATE,
+  makeInformer,
+  type KubernetesObject,
+} from '@kubernetes/client-node';
 import { startWorld } from '../support/backline.ts';
 import { feature } from '../support/catalogue.ts';
 
@@ -14,14 +23,21 @@ test('the Kubernetes client lists and writes, and its informer misses nothing ac
   const core = config.makeApiClient(CoreV1Api);
   const custom = config.makeApiClient(CustomObjectsApi);
 
-  await core.createNamespacedConfigMap({ namespace: 'default', body: { metadata: { name: 'greeting' }, data: { a: 'b' } } });
+  await core.createNamespacedConfigMap({
+    namespace: 'default',
+    body: { metadata: { name: 'greeting' }, data: { a: 'b' } },
+  });
   const maps = await core.listNamespacedConfigMap({ namespace: 'default' });
-  assert.deepEqual(maps.items.map(({ metadata }) => metadata?.name), ['greeting']);
+  assert.deepEqual(
+    maps.items.map(({ metadata }) => metadata?.name),
+    ['greeting'],
+  );
   await custom.createNamespacedCustomObject({ ...GROUP, body: feature('first') });
 
   const seen: string[] = [];
-  const list = async () => custom.listNamespacedCustomObject(GROUP) as Promise<{ items: KubernetesObject[] } & KubernetesObject>;
-  const informer = makeInformer<KubernetesObject>(config, PATH, list as Parameters<typeof makeInformer<KubernetesObject>>[2]);
+  const list = async () =>
+    custom.listNamespacedCustomObject(GROUP) as Promise<{ items: KubernetesObject[] } & KubernetesObject>;
+  const informer = makeInformer<KubernetesObject>(config, PATH, list);
   const note = (type: string) => (object: KubernetesObject) => seen.push(`${type} ${object.metadata?.name}`);
   informer.on(ADD, note('add'));
   informer.on(UPDATE, note('update'));
@@ -41,7 +57,11 @@ test('the Kubernetes client lists and writes, and its informer misses nothing ac
   await custom.createNamespacedCustomObject({ ...GROUP, body: feature('third') });
   await custom.deleteNamespacedCustomObject({ ...GROUP, name: 'first' });
   await until(() => seen.includes('add third') && seen.includes('delete first'));
-  assert.deepEqual(seen.filter((line) => line.startsWith('add ')).sort(), ['add first', 'add second', 'add third'], 'nothing is added twice');
+  assert.deepEqual(
+    seen.filter((line) => line.startsWith('add ')).sort(),
+    ['add first', 'add second', 'add third'],
+    'nothing is added twice',
+  );
 });
 
 async function until(condition: () => boolean): Promise<void> {

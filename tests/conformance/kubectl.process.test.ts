@@ -23,7 +23,8 @@ async function shell(t: TestContext, world: World, kubectl: Kubectl): Promise<Sh
   const folder = await mkdtemp(join(tmpdir(), 'backline-kubectl-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   const base = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(folder, 'cache')];
-  const run: Shell['run'] = (args, input = '', env = {}) => execute(kubectl.file, [...base, ...args.split(' ')], input, env);
+  const run: Shell['run'] = (args, input = '', env = {}) =>
+    execute(kubectl.file, [...base, ...args.split(' ')], input, env);
   const ok: Shell['ok'] = async (args, input, env) => {
     const ran = await run(args, input, env);
     assert.equal(ran.code, 0, `kubectl ${args}\n${ran.stdout}${ran.stderr}`);
@@ -48,7 +49,13 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
 
       assert.match(await ok('create -f -', yaml(feature('offline'))), /offline created/);
       const all = yaml(market('de'), feature('lossless'), plan('premium', { entitlements: [{ feature: 'offline' }] }));
-      const prices = yaml(price('premium-de', { plan: 'premium', market: 'de', timeline: [{ from: '2026-01-01', amount: '10.99', currency: 'EUR' }] }));
+      const prices = yaml(
+        price('premium-de', {
+          plan: 'premium',
+          market: 'de',
+          timeline: [{ from: '2026-01-01', amount: '10.99', currency: 'EUR' }],
+        }),
+      );
       assert.match(await ok('apply -f -', all), /plan\S* ?\S*premium created|premium created/);
       assert.match(await ok('apply -f -', prices), /premium-de created/);
       assert.match(await ok('apply -f -', all), /premium unchanged/);
@@ -63,7 +70,10 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
       assert.match(await ok('get heads'), /premium/);
       assert.match(await ok('describe plan premium'), /Live/);
 
-      const changed = yaml(market('de'), plan('premium', { rank: 20, entitlements: [{ feature: 'offline' }, { feature: 'lossless' }] }));
+      const changed = yaml(
+        market('de'),
+        plan('premium', { rank: 20, entitlements: [{ feature: 'offline' }, { feature: 'lossless' }] }),
+      );
       const diff = await run('diff -f -', changed);
       assert.equal(diff.code, 1, 'diff says with its exit status that there are differences');
       assert.match(diff.stdout, /^\+\s+rank: 20$/m);
@@ -71,7 +81,10 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
       assert.match(await ok('get plan premium -o jsonpath={.spec.rank},{.metadata.generation}'), /^20,2$/);
 
       assert.match(await ok('patch plan premium --type=merge -p {"spec":{"seats":2}}'), /patched/);
-      assert.match(await ok('patch plan premium --type=json -p [{"op":"replace","path":"/spec/seats","value":3}]'), /patched/);
+      assert.match(
+        await ok('patch plan premium --type=json -p [{"op":"replace","path":"/spec/seats","value":3}]'),
+        /patched/,
+      );
       assert.match(await ok('label plan premium team=growth'), /labeled/);
       assert.match(await ok('annotate plan premium note=yes'), /annotated/);
       assert.match(await ok('get plans -l team=growth -o name'), /premium/);
@@ -83,7 +96,12 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
       assert.match(await ok('edit plan premium', '', { KUBE_EDITOR: editor }), /edited/);
       assert.equal(await ok('get plan premium -o jsonpath={.spec.rank}'), '30');
 
-      const config = yaml({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'greeting' }, data: { text: 'hello', more: 'x' } });
+      const config = yaml({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: 'greeting' },
+        data: { text: 'hello', more: 'x' },
+      });
       assert.match(await ok('apply -f -', config), /greeting created/);
       assert.match(await ok('apply -f -', config.replace('  more: x\n', '')), /greeting configured/);
       assert.equal(await ok('get cm greeting -o jsonpath={.data}'), '{"text":"hello"}');
@@ -95,7 +113,11 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
       assert.match(bad.stderr, /unknown field "spec\.entitlement"/);
       const wrong = await run('apply -f -', yaml(plan('wrong', { rank: 'high' })));
       assert.match(wrong.stderr, /spec\.rank/);
-      const second = price('premium-de-2', { plan: 'premium', market: 'de', timeline: [{ from: '2026-06-01', amount: '12.99', currency: 'EUR' }] });
+      const second = price('premium-de-2', {
+        plan: 'premium',
+        market: 'de',
+        timeline: [{ from: '2026-06-01', amount: '12.99', currency: 'EUR' }],
+      });
       const overlap = await run('apply -f -', yaml(second));
       assert.match(overlap.stderr, /premium-de/, 'an overlap names the other price');
       assert.match((await run('get plan nothing')).stderr, /NotFound|not found/);
@@ -104,19 +126,41 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
       assert.match(seen, /greeting/);
 
       assert.match(await ok('delete cm greeting'), /deleted/);
-      const [, , deleted] = [await ok('create -f -', config), 0, await run('wait --for=delete cm/greeting --timeout=1s')];
+      const [, , deleted] = [
+        await ok('create -f -', config),
+        0,
+        await run('wait --for=delete cm/greeting --timeout=1s'),
+      ];
       assert.equal(deleted.code, 1, 'waiting for the deletion of what stays times out');
       await ok('delete -f -', config);
       await ok('wait --for=delete cm/greeting --timeout=5s');
       assert.match(await ok('delete plan premium'), /deleted/);
-      assert.match(await ok('get head plans.products.backline.dev.premium -o jsonpath={.status.held}'), /still needed by Price "premium-de"/);
+      assert.match(
+        await ok('get head plans.products.backline.dev.premium -o jsonpath={.status.held}'),
+        /still needed by Price "premium-de"/,
+      );
     });
   }
 });
 
 /** What `kubectl get -w` prints after something was done. */
-function watchOnce(kubectl: Kubectl, world: World, folder: string, what: string, act: () => Promise<string>): Promise<string> {
-  const args = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(folder, 'cache'), 'get', what, '-w', '--watch-only'];
+function watchOnce(
+  kubectl: Kubectl,
+  world: World,
+  folder: string,
+  what: string,
+  act: () => Promise<string>,
+): Promise<string> {
+  const args = [
+    '--kubeconfig',
+    world.running.kubeconfigFile,
+    '--cache-dir',
+    join(folder, 'cache'),
+    'get',
+    what,
+    '-w',
+    '--watch-only',
+  ];
   const child = spawn(kubectl.file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   return new Promise((resolve, reject) => {
     let output = '';

@@ -18,9 +18,18 @@ async function makeMaps(call: Call, count: number): Promise<void> {
 }
 
 /** Opens a watch and collects its events until `enough` says so or the server ends it. */
-async function watched(url: string, token: string, path: string, enough: (events: WatchLine[]) => boolean, headers = {}): Promise<WatchLine[]> {
+async function watched(
+  url: string,
+  token: string,
+  path: string,
+  enough: (events: WatchLine[]) => boolean,
+  headers = {},
+): Promise<WatchLine[]> {
   const stop = new AbortController();
-  const answer = await fetch(url + path, { headers: { authorization: `Bearer ${token}`, ...headers }, signal: stop.signal });
+  const answer = await fetch(url + path, {
+    headers: { authorization: `Bearer ${token}`, ...headers },
+    signal: stop.signal,
+  });
   assert.equal(answer.status, 200);
   const events: WatchLine[] = [];
   let rest = '';
@@ -38,7 +47,13 @@ async function watched(url: string, token: string, path: string, enough: (events
 
 interface WatchLine {
   type: string;
-  object: { kind: string; code?: number; reason?: string; metadata: { name: string; resourceVersion: string; labels?: Record<string, string> }; rows?: unknown[] };
+  object: {
+    kind: string;
+    code?: number;
+    reason?: string;
+    metadata: { name: string; resourceVersion: string; labels?: Record<string, string> };
+    rows?: unknown[];
+  };
 }
 
 test('a resource lives through create, read, update, patch and delete as Kubernetes has it', async (t) => {
@@ -59,7 +74,11 @@ test('a resource lives through create, read, update, patch and delete as Kuberne
 
   const noop = await call('PUT', `${features}/offline`, { body: first });
   assert.equal(noop.status, 200);
-  assert.equal(noop.json.metadata.resourceVersion, first.metadata.resourceVersion, 'a write without change makes no version');
+  assert.equal(
+    noop.json.metadata.resourceVersion,
+    first.metadata.resourceVersion,
+    'a write without change makes no version',
+  );
 
   const labelled = await call('PATCH', `${features}/offline`, {
     body: { metadata: { labels: { team: 'growth' } } },
@@ -68,7 +87,9 @@ test('a resource lives through create, read, update, patch and delete as Kuberne
   assert.equal(labelled.json.metadata.generation, 1, 'metadata does not count as a new generation');
   assert.notEqual(labelled.json.metadata.resourceVersion, first.metadata.resourceVersion);
 
-  const stale = await call('PUT', `${features}/offline`, { body: { ...first, spec: { ...first.spec, title: 'Downloads' } } });
+  const stale = await call('PUT', `${features}/offline`, {
+    body: { ...first, spec: { ...first.spec, title: 'Downloads' } },
+  });
   assert.equal(stale.status, 409);
   assert.equal(stale.json.reason, 'Conflict');
   await world.running.control?.releases.caughtUp();
@@ -105,16 +126,25 @@ test('a resource lives through create, read, update, patch and delete as Kuberne
 test('finalizers hold a deletion until the last one is removed', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
-  await call('POST', features, { body: { ...feature('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } } });
+  await call('POST', features, {
+    body: { ...feature('held'), metadata: { name: 'held', finalizers: ['example.com/hold'] } },
+  });
   const marked = await call('DELETE', `${features}/held`);
   assert.equal(marked.status, 200);
   assert.ok(marked.json.metadata.deletionTimestamp);
   assert.equal(marked.json.metadata.generation, 2);
   await world.running.control?.releases.caughtUp();
   const before = (await call('GET', `${features}/held`)).json.metadata.resourceVersion;
-  assert.equal((await call('DELETE', `${features}/held`)).json.metadata.resourceVersion, before, 'a second delete changes nothing');
+  assert.equal(
+    (await call('DELETE', `${features}/held`)).json.metadata.resourceVersion,
+    before,
+    'a second delete changes nothing',
+  );
   const headers = { 'content-type': 'application/merge-patch+json' };
-  const added = await call('PATCH', `${features}/held`, { body: { metadata: { finalizers: ['example.com/hold', 'example.com/more'] } }, headers });
+  const added = await call('PATCH', `${features}/held`, {
+    body: { metadata: { finalizers: ['example.com/hold', 'example.com/more'] } },
+    headers,
+  });
   assert.equal(added.status, 422);
   const removed = await call('PATCH', `${features}/held`, { body: { metadata: { finalizers: null } }, headers });
   assert.equal(removed.status, 200);
@@ -131,7 +161,10 @@ test('pages of a list come from the moment of the first page', async (t) => {
   assert.equal(first.json.metadata.resourceVersion !== '', true);
   await call('DELETE', `${configMaps}/m3`);
   await call('POST', configMaps, { body: configMap('m11') });
-  await call('PATCH', `${configMaps}/m4`, { body: { data: { later: 'yes' } }, headers: { 'content-type': 'application/merge-patch+json' } });
+  await call('PATCH', `${configMaps}/m4`, {
+    body: { data: { later: 'yes' } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
   const names: string[] = first.json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
   let token = first.json.metadata.continue;
   while (token !== undefined) {
@@ -145,7 +178,10 @@ test('pages of a list come from the moment of the first page', async (t) => {
   }
   assert.deepEqual(names, ['m0', 'm1', 'm2', 'm3', 'm4']);
   assert.equal((await call('GET', `${configMaps}?continue=nonsense`)).status, 400);
-  assert.equal((await call('GET', `${configMaps}?limit=2&continue=${first.json.metadata.continue}&resourceVersion=1`)).status, 400);
+  assert.equal(
+    (await call('GET', `${configMaps}?limit=2&continue=${first.json.metadata.continue}&resourceVersion=1`)).status,
+    400,
+  );
 });
 
 test('selectors choose, and bad ones are refused with what was expected', async (t) => {
@@ -153,11 +189,19 @@ test('selectors choose, and bad ones are refused with what was expected', async 
   const { call } = world;
   await makeMaps(call, 4);
   const names = async (query: string) =>
-    (await call('GET', `${configMaps}?${query}`)).json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+    (await call('GET', `${configMaps}?${query}`)).json.items.map(
+      (item: { metadata: { name: string } }) => item.metadata.name,
+    );
   assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n in (1,2)')}`), ['m1', 'm2']);
   assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n,n!=3')}`), ['m0', 'm1', 'm2']);
   assert.deepEqual(await names('fieldSelector=metadata.name%3Dm3'), ['m3']);
-  for (const query of ['labelSelector=a%20b%20c', 'labelSelector=%3D%3D', 'fieldSelector=spec.unknown%3D1', 'limit=-1', 'limit=many']) {
+  for (const query of [
+    'labelSelector=a%20b%20c',
+    'labelSelector=%3D%3D',
+    'fieldSelector=spec.unknown%3D1',
+    'limit=-1',
+    'limit=many',
+  ]) {
     const refused = await call('GET', `${configMaps}?${query}`);
     assert.equal(refused.status, 400, `${query}: ${refused.text}`);
     assert.equal(refused.json.kind, 'Status');
@@ -176,29 +220,52 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
   });
   await call('DELETE', `${configMaps}/m1`);
 
-  const all = await watched(url, token, `${configMaps}?watch=true&resourceVersion=${resourceVersion}`, (events) => events.length === 2);
-  assert.deepEqual(all.map(({ type, object }) => [type, object.metadata.name]), [['MODIFIED', 'm0'], ['DELETED', 'm1']]);
+  const all = await watched(
+    url,
+    token,
+    `${configMaps}?watch=true&resourceVersion=${resourceVersion}`,
+    (events) => events.length === 2,
+  );
+  assert.deepEqual(
+    all.map(({ type, object }) => [type, object.metadata.name]),
+    [
+      ['MODIFIED', 'm0'],
+      ['DELETED', 'm1'],
+    ],
+  );
   const versions = all.map(({ object }) => Number(object.metadata.resourceVersion));
   assert.ok(versions[0] !== undefined && versions[1] !== undefined && versions[1] > versions[0]);
 
-  const left = await watched(url, token, `${configMaps}?watch=true&resourceVersion=${resourceVersion}&labelSelector=n%3D0`, (events) => events.length === 1);
+  const left = await watched(
+    url,
+    token,
+    `${configMaps}?watch=true&resourceVersion=${resourceVersion}&labelSelector=n%3D0`,
+    (events) => events.length === 1,
+  );
   assert.equal(left[0]?.type, 'DELETED', 'an object that leaves the selection is gone for the watcher');
   assert.equal(left[0]?.object.metadata.labels?.['n'], '0', 'and is shown as it was');
   assert.equal(left[0]?.object.metadata.resourceVersion, String(versions[0]));
 
   const fresh = await watched(url, token, `${configMaps}?watch=true`, (events) => events.length === 1);
-  assert.deepEqual(fresh.map(({ type, object }) => [type, object.metadata.name]), [['ADDED', 'm0']]);
+  assert.deepEqual(
+    fresh.map(({ type, object }) => [type, object.metadata.name]),
+    [['ADDED', 'm0']],
+  );
 
-  const timed = await watched(url, token, `${configMaps}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${versions[1]}`, () => false);
-  assert.deepEqual(timed.map(({ type }) => type), ['BOOKMARK']);
-
-  const table = await watched(
+  const timed = await watched(
     url,
     token,
-    `${configMaps}?watch=true`,
-    (events) => events.length === 1,
-    { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json' },
+    `${configMaps}?watch=true&timeoutSeconds=1&allowWatchBookmarks=true&resourceVersion=${versions[1]}`,
+    () => false,
   );
+  assert.deepEqual(
+    timed.map(({ type }) => type),
+    ['BOOKMARK'],
+  );
+
+  const table = await watched(url, token, `${configMaps}?watch=true`, (events) => events.length === 1, {
+    accept: 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json',
+  });
   assert.equal(table[0]?.object.kind, 'Table');
 
   const tooNew = await watched(url, token, `${configMaps}?watch=true&resourceVersion=999999`, () => false);
@@ -208,7 +275,8 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
 test('nothing but health answers without a token, and a wrong one is no better', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
-  for (const path of ['/livez', '/readyz', '/metrics']) assert.equal((await call('GET', path, { token: '' })).status, 200);
+  for (const path of ['/livez', '/readyz', '/metrics'])
+    assert.equal((await call('GET', path, { token: '' })).status, 200);
   for (const token of ['', 'wrong']) {
     for (const path of ['/api', '/apis', '/version', '/openapi/v3', configMaps]) {
       const refused = await call('GET', path, { token });
@@ -226,7 +294,9 @@ test('unknown and duplicate fields are pruned, warned of or refused, as the call
   const strict = await call('POST', `${configMaps}?fieldValidation=Strict`, { body });
   assert.equal(strict.status, 400);
   assert.match(strict.json.message, /duplicate field "data\.a"|unknown field "bogus"/);
-  const unknownOnly = await call('POST', `${configMaps}?fieldValidation=Strict`, { body: { ...configMap('x'), bogus: 1 } });
+  const unknownOnly = await call('POST', `${configMaps}?fieldValidation=Strict`, {
+    body: { ...configMap('x'), bogus: 1 },
+  });
   assert.match(unknownOnly.json.message, /unknown field "bogus"/);
   const warned = await call('POST', `${configMaps}?fieldValidation=Warn&dryRun=All`, { body });
   assert.equal(warned.status, 201);
@@ -244,9 +314,25 @@ test('bad input gets a precise refusal and changes nothing', async (t) => {
   const { call } = world;
   const { resourceVersion } = (await call('GET', configMaps)).json.metadata;
   const json = { 'content-type': 'application/json' };
-  const cases: [name: string, status: number, message: RegExp, method: string, path: string, body?: unknown, headers?: Record<string, string>][] = [
+  const cases: [
+    name: string,
+    status: number,
+    message: RegExp,
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ][] = [
     ['malformed JSON', 400, /line 1/i, 'POST', configMaps, '{"kind": ', json],
-    ['malformed YAML', 400, /line 2/i, 'POST', configMaps, 'kind: ConfigMap\n  metadata: [', { 'content-type': 'application/yaml' }],
+    [
+      'malformed YAML',
+      400,
+      /line 2/i,
+      'POST',
+      configMaps,
+      'kind: ConfigMap\nmetadata: ]\n',
+      { 'content-type': 'application/yaml' },
+    ],
     ['not an object', 400, /object/, 'POST', configMaps, '[]', json],
     ['wrong kind', 400, /does not match/, 'POST', configMaps, feature('x')],
     ['wrong type', 422, /data\.a/, 'POST', configMaps, configMap('x', { a: 1 as unknown as string })],
@@ -254,12 +340,34 @@ test('bad input gets a precise refusal and changes nothing', async (t) => {
     ['no name', 422, /name/, 'POST', configMaps, { apiVersion: 'v1', kind: 'ConfigMap', metadata: {} }],
     ['bad label', 422, /metadata\.labels/, 'POST', configMaps, configMap('x', {}, { labels: { 'a b': 'c' } })],
     ['version on create', 400, /resourceVersion/, 'POST', configMaps, configMap('x', {}, { resourceVersion: '5' })],
-    ['other namespace', 400, /does not match the namespace/, 'POST', configMaps, configMap('x', {}, { namespace: 'other' })],
-    ['missing namespace', 404, /namespaces "nowhere" not found/, 'POST', '/api/v1/namespaces/nowhere/configmaps', configMap('x')],
+    [
+      'other namespace',
+      400,
+      /does not match the namespace/,
+      'POST',
+      configMaps,
+      configMap('x', {}, { namespace: 'other' }),
+    ],
+    [
+      'missing namespace',
+      404,
+      /namespaces "nowhere" not found/,
+      'POST',
+      '/api/v1/namespaces/nowhere/configmaps',
+      configMap('x'),
+    ],
     ['update of nothing', 404, /not found/, 'PUT', `${configMaps}/x`, configMap('x')],
     ['name mismatch', 400, /does not match the name on the URL/, 'PUT', `${configMaps}/y`, configMap('x')],
     ['unknown kind', 404, /could not find the requested resource/, 'GET', '/apis/nothing.example/v1/things'],
-    ['unknown patch type', 415, /merge-patch/, 'PATCH', `${configMaps}/x`, '{}', { 'content-type': 'application/apply-something' }],
+    [
+      'unknown patch type',
+      415,
+      /merge-patch/,
+      'PATCH',
+      `${configMaps}/x`,
+      '{}',
+      { 'content-type': 'application/apply-something' },
+    ],
     ['unknown accept', 406, /accept/i, 'GET', configMaps, undefined, { accept: 'image/png' }],
     ['unknown media type', 415, /application\/json/, 'POST', configMaps, 'x', { 'content-type': 'text/csv' }],
     ['method', 405, /method/, 'PUT', configMaps, configMap('x')],
@@ -269,12 +377,22 @@ test('bad input gets a precise refusal and changes nothing', async (t) => {
     ['future version', 504, /Too large resource version/, 'GET', `${configMaps}?resourceVersion=99999999`],
     ['match without version', 422, /resourceVersionMatch/, 'GET', `${configMaps}?resourceVersionMatch=Exact`],
     ['no version on update', 422, /resourceVersion/, 'PUT', `${features}/none`, feature('none')],
-    ['heads are not for writing', 405, /method/, 'POST', '/apis/releases.backline.dev/v1/heads', { apiVersion: 'releases.backline.dev/v1', kind: 'Head', metadata: { name: 'x' } }],
+    [
+      'heads are not for writing',
+      405,
+      /method/,
+      'POST',
+      '/apis/releases.backline.dev/v1/heads',
+      { apiVersion: 'releases.backline.dev/v1', kind: 'Head', metadata: { name: 'x' } },
+    ],
     ['bad percent-encoding', 400, /percent/, 'GET', `${configMaps}/%E0%A4%A`],
   ];
   await call('POST', features, { body: feature('none') });
   for (const [name, status, message, method, path, body, headers] of cases) {
-    const refused = await call(method, path, { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) });
+    const refused = await call(method, path, {
+      ...(body === undefined ? {} : { body }),
+      ...(headers === undefined ? {} : { headers }),
+    });
     assert.equal(refused.status, status, `${name}: ${refused.text}`);
     assert.equal(refused.json.kind, 'Status', name);
     assert.equal(refused.json.code, status, name);
@@ -306,7 +424,9 @@ test('discovery, OpenAPI and tables are what clients look for', async (t) => {
   });
   assert.match(String(aggregated.headers['content-type']), /g=apidiscovery\.k8s\.io;v=v2;as=APIGroupDiscoveryList/);
   assert.equal(aggregated.json.kind, 'APIGroupDiscoveryList');
-  const resources = (await call('GET', '/apis/products.backline.dev/v1')).json.resources.map((resource: { name: string }) => resource.name);
+  const resources = (await call('GET', '/apis/products.backline.dev/v1')).json.resources.map(
+    (resource: { name: string }) => resource.name,
+  );
   assert.ok(resources.includes('plans') && resources.includes('plans/status'), String(resources));
   const root = (await call('GET', '/openapi/v3')).json.paths;
   const document = (await call('GET', root['apis/products.backline.dev/v1'].serverRelativeURL)).json;
@@ -321,7 +441,9 @@ test('discovery, OpenAPI and tables are what clients look for', async (t) => {
 test('a namespace that holds something is not deleted, an empty one is', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
-  await call('POST', '/api/v1/namespaces', { body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } } });
+  await call('POST', '/api/v1/namespaces', {
+    body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } },
+  });
   const inside = '/api/v1/namespaces/team/configmaps';
   assert.equal((await call('POST', inside, { body: configMap('a') })).status, 201);
   const refused = await call('DELETE', '/api/v1/namespaces/team');
@@ -337,6 +459,8 @@ test('a selection is deleted at once', async (t) => {
   await makeMaps(world.call, 4);
   const deleted = await world.call('DELETE', `${configMaps}?labelSelector=${encodeURIComponent('n in (1,2)')}`);
   assert.equal(deleted.json.items.length, 2);
-  const left = (await world.call('GET', configMaps)).json.items.map((item: { metadata: { name: string } }) => item.metadata.name);
+  const left = (await world.call('GET', configMaps)).json.items.map(
+    (item: { metadata: { name: string } }) => item.metadata.name,
+  );
   assert.deepEqual(left, ['m0', 'm3']);
 });

@@ -33,7 +33,10 @@ for (const [name, open] of Object.entries(implementations)) {
     const store = storeOf(world);
     await store.write([put('a', '0')], author);
     const listed = await client.list(ConfigMap);
-    assert.deepEqual(listed.items.map(({ metadata }) => metadata.name), ['a']);
+    assert.deepEqual(
+      listed.items.map(({ metadata }) => metadata.name),
+      ['a'],
+    );
     // Written between the list and the watch: must not be lost.
     await store.write([put('a', '1'), put('b', '1')], author);
 
@@ -53,11 +56,18 @@ for (const [name, open] of Object.entries(implementations)) {
 
     const seen = batches.flatMap(({ changes }) => changes);
     const versions = seen.map(({ object }) => Number(object.metadata.resourceVersion));
-    assert.deepEqual(versions, [...versions].sort((x, y) => x - y), 'in order');
+    assert.deepEqual(
+      versions,
+      [...versions].sort((x, y) => x - y),
+      'in order',
+    );
     assert.equal(new Set(versions).size, versions.length, 'none twice');
     assert.equal(seen.at(-1)?.type, 'DELETED');
     for (const { changes } of batches) {
-      const texts = (key: string) => changes.filter(({ type, object }) => type !== 'DELETED' && object.metadata.name === key).map(({ object }) => (object['data'] as { text: string }).text);
+      const texts = (key: string) =>
+        changes
+          .filter(({ type, object }) => type !== 'DELETED' && object.metadata.name === key)
+          .map(({ object }) => (object['data'] as { text: string }).text);
       assert.deepEqual(texts('a'), texts('b'), 'both or none');
     }
   });
@@ -70,7 +80,8 @@ for (const [name, open] of Object.entries(implementations)) {
     await store.compact({ historyDays: 0 });
     await assert.rejects(
       async () => {
-        for await (const batch of open(world).watch(ConfigMap, '1', new AbortController().signal)) assert.fail(JSON.stringify(batch));
+        for await (const batch of open(world).watch(ConfigMap, '1', new AbortController().signal))
+          assert.fail(JSON.stringify(batch));
       },
       (error) => error instanceof Refusal && error.reason === 'Expired',
     );

@@ -42,8 +42,14 @@ test('a folder in any order is declared in one go and answers what a listener ge
   const { call } = world;
   const applied = await call('POST', changeSets, { body: changeSet(...catalogue()) });
   assert.equal(applied.status, 201, applied.text);
-  assert.deepEqual(applied.json.status.results.map((result: { action: string }) => result.action), Array(5).fill('created'));
-  assert.deepEqual(applied.json.status.results.flatMap((result: { problems: unknown[] }) => result.problems), []);
+  assert.deepEqual(
+    applied.json.status.results.map((result: { action: string }) => result.action),
+    Array(5).fill('created'),
+  );
+  assert.deepEqual(
+    applied.json.status.results.flatMap((result: { problems: unknown[] }) => result.problems),
+    [],
+  );
 
   const allowed = await until(
     () => call('GET', '/v1/check?market=de&plan=premium&feature=offline', { token: '' }),
@@ -52,7 +58,10 @@ test('a folder in any order is declared in one go and answers what a listener ge
   assert.equal(allowed.json.outcome, 'allow');
   assert.match(allowed.json.snapshot.version, /^\d+$/);
   assert.equal(allowed.json.snapshot.ageSeconds, 0);
-  const denied = await call('POST', '/v1/check', { token: '', body: { territory: 'DE', plan: 'free', feature: 'offline' } });
+  const denied = await call('POST', '/v1/check', {
+    token: '',
+    body: { territory: 'DE', plan: 'free', feature: 'offline' },
+  });
   assert.equal(denied.json.outcome, 'upsell', denied.text);
   assert.equal((await priceNow(call)).prices[0].amount, '10.99');
 });
@@ -66,28 +75,41 @@ test('a change set is all or nothing, and names the object and field that is wro
   assert.equal(refused.json.details.causes[0].field, 'objects[5].spec.rank');
   const twice = await call('POST', changeSets, { body: changeSet(plan('a'), plan('a')) });
   assert.match(twice.json.message, /declared twice/);
-  const overlap = price('other', { plan: 'premium', market: 'de', timeline: [{ from: '2026-06-01', amount: '1.99', currency: 'EUR' }] });
+  const overlap = price('other', {
+    plan: 'premium',
+    market: 'de',
+    timeline: [{ from: '2026-06-01', amount: '1.99', currency: 'EUR' }],
+  });
   const overlapping = await call('POST', changeSets, { body: changeSet(...catalogue(), overlap) });
   assert.equal(overlapping.status, 422, overlapping.text);
   assert.match(overlapping.json.message, /premium-de/);
   assert.match(overlapping.json.details.causes[0].field, /^objects\[5\]\.spec\.timeline/);
-  assert.equal((await call('GET', '/apis/products.backline.dev/v1/plans')).json.items.length, 0, 'nothing is half written');
+  assert.equal(
+    (await call('GET', '/apis/products.backline.dev/v1/plans')).json.items.length,
+    0,
+    'nothing is half written',
+  );
 });
 
 test('what refers to nothing is declared but not live, says so, and goes live when the rest arrives', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
   const [premiumPrice, premium, free, offline, de] = catalogue();
-  const first = await call('POST', changeSets, { body: changeSet(premiumPrice as object, free as object, de as object) });
+  const first = await call('POST', changeSets, {
+    body: changeSet(premiumPrice as object, free as object, de as object),
+  });
   const [result] = first.json.status.results;
   assert.match(result.problems[0].message, /no live Plan "premium"/);
   const path = '/apis/products.backline.dev/v1/namespaces/default/prices/premium-de';
   const held = (await call('GET', path)).json.status.conditions[0];
   assert.deepEqual([held.type, held.status, held.reason], ['Live', 'False', 'ReferenceNotFound']);
-  assert.equal((await call('GET', '/v1/prices?market=de&plan=premium')).status, 404, 'decisions do not know it yet');
+  assert.equal((await call('GET', '/v1/prices?market=de&plan=premium')).status, 422, 'decisions do not know it yet');
   await call('POST', changeSets, { body: changeSet(premium as object, offline as object) });
   assert.equal((await call('GET', path)).json.status.conditions[0].status, 'True');
-  await until(() => priceNow(call), ({ prices }) => prices?.[0]?.amount === '10.99');
+  await until(
+    () => priceNow(call),
+    ({ prices }) => prices?.[0]?.amount === '10.99',
+  );
 });
 
 test('a plan of a change says what would change, for engineers and for others, and changes nothing', async (t) => {
@@ -106,7 +128,13 @@ test('a plan of a change says what would change, for engineers and for others, a
   assert.equal(planned.status, 201, planned.text);
   const [changed, same] = planned.json.status.results;
   assert.equal(changed.action, 'configured');
-  assert.ok(changed.fields.some(({ path, after }: { path: string; after: unknown }) => path === 'spec.timeline[from=2999-12-01].amount' && after === '13.99'), planned.text);
+  assert.ok(
+    changed.fields.some(
+      ({ path, after }: { path: string; after: unknown }) =>
+        path === 'spec.timeline[from=2999-12-01].amount' && after === '13.99',
+    ),
+    planned.text,
+  );
   assert.match(changed.sentences.join(' '), /10\.99[\s\S]*13\.99/);
   assert.equal(same.action, 'unchanged');
   assert.deepEqual(same.fields, []);
@@ -149,22 +177,37 @@ test('a decision node of its own follows the API server, answers without it, say
   t.after(node.close);
   await node.ready;
   const ask = caller({ server: `http://127.0.0.1:${node.port}` });
-  assert.equal((await call('GET', '/v1/prices?market=de&plan=premium')).status, 404, 'the API server itself decides nothing');
+  assert.equal(
+    (await call('GET', '/v1/prices?market=de&plan=premium')).status,
+    404,
+    'the API server itself decides nothing',
+  );
   assert.equal((await priceNow(ask)).prices[0].amount, '10.99');
   assert.equal((await ask('GET', '/api/v1/namespaces')).status, 404, 'a decision node serves no resources');
 
   const edited = plan('premium', { entitlements: [] });
   await call('POST', changeSets, { body: changeSet(edited) });
-  await until(() => ask('GET', '/v1/check?market=de&plan=premium&feature=offline'), ({ json }) => json.outcome !== 'allow');
+  await until(
+    () => ask('GET', '/v1/check?market=de&plan=premium&feature=offline'),
+    ({ json }) => json.outcome !== 'allow',
+  );
 
   await world.running.close();
-  const alone = await until(() => priceNow(ask), ({ snapshot }) => snapshot.ageSeconds >= 1);
+  const alone = await until(
+    () => priceNow(ask),
+    ({ snapshot }) => snapshot.ageSeconds >= 1,
+  );
   assert.equal(alone.prices[0].amount, '10.99');
   assert.equal((await ask('GET', '/readyz')).status, 200, 'an old snapshot is still an answer');
 
   await world.restart();
-  await world.call('POST', changeSets, { body: changeSet(plan('premium', { entitlements: [{ feature: 'offline' }] })) });
-  const again = await until(() => ask('GET', '/v1/check?market=de&plan=premium&feature=offline'), ({ json }) => json.outcome === 'allow');
+  await world.call('POST', changeSets, {
+    body: changeSet(plan('premium', { entitlements: [{ feature: 'offline' }] })),
+  });
+  const again = await until(
+    () => ask('GET', '/v1/check?market=de&plan=premium&feature=offline'),
+    ({ json }) => json.outcome === 'allow',
+  );
   assert.equal(again.json.snapshot.ageSeconds, 0);
 });
 
@@ -172,11 +215,14 @@ test('wrong questions get a precise problem, never a silent answer', async (t) =
   await using world = await startWorld(t);
   const { call } = world;
   await call('POST', changeSets, { body: changeSet(...catalogue()) });
-  await until(() => call('GET', '/v1/check?market=de&plan=premium&feature=offline'), ({ status }) => status === 200);
+  await until(
+    () => call('GET', '/v1/check?market=de&plan=premium&feature=offline'),
+    ({ status }) => status === 200,
+  );
   const cases: [query: string, status: number, detail: RegExp][] = [
-    ['market=de&plan=premium&feature=ofline', 404, /offline/],
-    ['market=de&plan=premum&feature=offline', 404, /premium/],
-    ['market=xx&plan=premium&feature=offline', 404, /xx/],
+    ['market=de&plan=premium&feature=ofline', 422, /offline/],
+    ['market=de&plan=premum&feature=offline', 422, /premium/],
+    ['market=xx&plan=premium&feature=offline', 422, /xx/],
     ['market=de&plan=premium', 400, /feature/],
     ['market=de&plan=premium&feature=offline&fature=1', 400, /feature/],
     ['market=de&plan=premium&feature=offline&plan=free', 400, /twice/],
@@ -195,5 +241,5 @@ test('wrong questions get a precise problem, never a silent answer', async (t) =
   }
   assert.equal((await call('POST', '/v1/check', { body: 'x'.repeat(100_000) })).status, 413);
   assert.equal((await call('DELETE', '/v1/check')).status, 405);
-  assert.equal((await call('GET', '/v1/prices?market=de&at=yesterday')).status, 400);
+  assert.equal((await call('GET', '/v1/prices?market=de&at=yesterday')).status, 422);
 });

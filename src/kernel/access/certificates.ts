@@ -21,7 +21,11 @@ export interface ServerIdentity {
  * The installation's own certificate authority and the server certificate that it signed, made at first start and kept
  * in `directory`. The server certificate is renewed when it is about to end or does not name one of `hosts`.
  */
-export async function serverIdentity(directory: string, hosts: readonly string[], now: Temporal.Instant): Promise<ServerIdentity> {
+export async function serverIdentity(
+  directory: string,
+  hosts: readonly string[],
+  now: Temporal.Instant,
+): Promise<ServerIdentity> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = (name: string) => join(directory, name);
   const read = (name: string) => readFile(file(name), 'utf8').catch(() => undefined);
@@ -74,7 +78,8 @@ export async function serverIdentity(directory: string, hosts: readonly string[]
 
 function stillGood(pem: string, ca: string, hosts: readonly string[], nowMs: number): boolean {
   const certificate = new X509Certificate(pem);
-  const names = (host: string) => (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
+  const names = (host: string) =>
+    (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
   return (
     certificate.checkIssued(new X509Certificate(ca)) &&
     certificate.validToDate.getTime() - nowMs > RENEW_DAYS * DAY_MS &&

@@ -18,7 +18,9 @@ export function answerHealth(exchange: Exchange, checks: readonly ReadinessCheck
       const lines = checks.map(({ name, problem }) => ({ name, problem: problem() }));
       const ready = lines.every(({ problem }) => problem === undefined);
       const verbose = !ready || exchange.queryText.includes('verbose');
-      const text = lines.map(({ name, problem }) => (problem === undefined ? `[+] ${name} ok` : `[-] ${name}: ${problem}`));
+      const text = lines.map(({ name, problem }) =>
+        problem === undefined ? `[+] ${name} ok` : `[-] ${name}: ${problem}`,
+      );
       send(exchange, ready ? 200 : 503, 'text/plain; charset=utf-8', verbose ? `${text.join('\n')}\n` : 'ok');
       return true;
     }

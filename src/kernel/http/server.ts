@@ -57,10 +57,16 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const onRequest = (request: IncomingMessage, response: ServerResponse) => answer(options, closing.signal, request, response);
+  const onRequest = (request: IncomingMessage, response: ServerResponse) =>
+    answer(options, closing.signal, request, response);
   const plain = createHttpServer(serverOptions, onRequest);
   const secure = createHttpsServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
+
+  // These two never listen: they are handed their connections. Being told that they do starts their watch over
+  // time limits and idle connections.
+  const servers = [plain, secure];
+  for (const server of servers) server.emit('listening');
 
   const sockets = new Set<Socket>();
   const front = createTcpServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
@@ -74,7 +80,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       socket.off('timeout', ignore);
       const isTls = first[0] === TLS_HANDSHAKE;
       if (!isTls && !isLoopback(socket.remoteAddress)) {
-        socket.end('HTTP/1.1 421 Misdirected Request\r\nconnection: close\r\n\r\nPlain HTTP is for this machine only. Use https here.\n');
+        socket.end(
+          'HTTP/1.1 421 Misdirected Request\r\nconnection: close\r\n\r\nPlain HTTP is for this machine only. Use https here.\n',
+        );
         return;
       }
       socket.pause();
@@ -89,9 +97,14 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     front.listen(options.port, options.host, resolve);
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
-    throw new Refusal('http/port-taken', 'Conflict', `Port ${options.port} on ${options.host} is taken by another program.`, {
-      remedy: 'Choose another with --port, or stop that program.',
-    });
+    throw new Refusal(
+      'http/port-taken',
+      'Conflict',
+      `Port ${options.port} on ${options.host} is taken by another program.`,
+      {
+        remedy: 'Choose another with --port, or stop that program.',
+      },
+    );
   });
 
   return {
@@ -99,8 +112,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     close: async () => {
       closing.abort();
       const closed = new Promise<void>((resolve) => front.close(() => resolve()));
-      plain.closeIdleConnections();
-      secure.closeIdleConnections();
+      for (const server of servers) server.close(() => {});
       const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), LIMITS.drainMsMax);
       await closed;
       clearTimeout(cut);
@@ -112,7 +124,12 @@ export function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1');
 }
 
-function answer(options: HttpServerOptions, closing: AbortSignal, request: IncomingMessage, response: ServerResponse): void {
+function answer(
+  options: HttpServerOptions,
+  closing: AbortSignal,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   const url = request.url ?? '/';
   const mark = url.indexOf('?');
   const requestId = requestIdOf(request);
@@ -135,7 +152,10 @@ function answer(options: HttpServerOptions, closing: AbortSignal, request: Incom
     options.metrics.answered(exchange.method, exchange.path, response.statusCode, ms);
     if (options.log.isLevelEnabled('debug') || (response.statusCode >= 500 && options.log.isLevelEnabled('warn'))) {
       const level = response.statusCode >= 500 ? 'warn' : 'debug';
-      exchange.log[level]({ method: exchange.method, path: exchange.path, status: response.statusCode, ms }, 'answered');
+      exchange.log[level](
+        { method: exchange.method, path: exchange.path, status: response.statusCode, ms },
+        'answered',
+      );
     }
   });
   try {

@@ -27,7 +27,9 @@ const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
 const ChangeSetSpec = Type.Object(
   {
-    defaultNamespace: Type.Optional(Type.String({ description: 'Where objects go that name no namespace.', default: 'default' })),
+    defaultNamespace: Type.Optional(
+      Type.String({ description: 'Where objects go that name no namespace.', default: 'default' }),
+    ),
     objects: Type.Array(Type.Object({}, free), {
       description: 'Whole objects as they should be; their order does not matter.',
       minItems: 1,
@@ -43,9 +45,16 @@ const Result = Type.Object({
   namespace: Type.Optional(Type.String()),
   name: Type.String(),
   action: Type.Enum(['created', 'configured', 'unchanged'], { description: 'What became of it.' }),
-  fields: Type.Array(Type.Object({ path: Type.String(), before: Type.Optional(Type.Unknown(free)), after: Type.Optional(Type.Unknown(free)) }), {
-    description: 'How what is declared differs from what was live.',
-  }),
+  fields: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      before: Type.Optional(Type.Unknown(free)),
+      after: Type.Optional(Type.Unknown(free)),
+    }),
+    {
+      description: 'How what is declared differs from what was live.',
+    },
+  ),
   sentences: Type.Array(Type.String(), { description: 'The same for people who are not engineers.' }),
   problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
     description: 'What keeps it from going live.',
@@ -66,7 +75,10 @@ export const ChangeSet = defineKind({
   scope: 'Cluster',
   description: 'Several objects that are declared at once: all or none.',
   spec: ChangeSetSpec,
-  status: Type.Object({ version: Type.String({ description: 'The version at which all of it is declared.' }), results: Type.Array(Result) }),
+  status: Type.Object({
+    version: Type.String({ description: 'The version at which all of it is declared.' }),
+    results: Type.Array(Result),
+  }),
   verbs: ['create'],
 });
 
@@ -103,8 +115,13 @@ export function changeSets(options: {
       ])
       .sort(([a], [b]) => a - b)
       .map(([, result]) => result);
-    const { metadata = {} } = given;
-    return { apiVersion: ChangeSet.apiVersion, kind: ChangeSet.kind, metadata, status: { version: String(store.version()), results } };
+    const { metadata } = given;
+    return {
+      apiVersion: ChangeSet.apiVersion,
+      kind: ChangeSet.kind,
+      metadata,
+      status: { version: String(store.version()), results },
+    };
   };
 
   /** What plans compare with: the live spec of a kind that is released, else the declared object. */
@@ -115,7 +132,14 @@ export function changeSets(options: {
   }
 }
 
-function resultOf(item: Item, { did, entry }: Outcome, before: unknown, problems: readonly Problem[], world: World, now: Temporal.Instant): Result {
+function resultOf(
+  item: Item,
+  { did, entry }: Outcome,
+  before: unknown,
+  problems: readonly Problem[],
+  world: World,
+  now: Temporal.Instant,
+): Result {
   const { kind, name, namespace } = item;
   const object = entry.object();
   const fields = kind.released
@@ -135,9 +159,19 @@ function resultOf(item: Item, { did, entry }: Outcome, before: unknown, problems
 }
 
 /** What an object declares, without what the server keeps in it. */
-function content({ status: _status, metadata, apiVersion: _apiVersion, kind: _kind, ...fields }: ResourceObject): object {
+function content({
+  status: _status,
+  metadata,
+  apiVersion: _apiVersion,
+  kind: _kind,
+  ...fields
+}: ResourceObject): object {
   const { labels, annotations } = metadata;
-  return { ...fields, ...(labels === undefined ? {} : { labels }), ...(annotations === undefined ? {} : { annotations }) };
+  return {
+    ...fields,
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+  };
 }
 
 function operationOf({ kind, namespace, name, object, position }: Item): Operation {
@@ -146,7 +180,14 @@ function operationOf({ kind, namespace, name, object, position }: Item): Operati
 
 function candidateOf({ kind, name }: Item, entry: Entry): Candidate {
   const { spec } = entry.object();
-  const wanted: LiveObject = { kind: kind.id, namespace: entry.namespace, name, labels: entry.labels, spec, revision: contentHash(spec) };
+  const wanted: LiveObject = {
+    kind: kind.id,
+    namespace: entry.namespace,
+    name,
+    labels: entry.labels,
+    spec,
+    revision: contentHash(spec),
+  };
   return { kind: kind.id, name, wanted };
 }
 
@@ -165,7 +206,11 @@ function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
     const kind = kinds.byApiVersion(String(apiVersion), String(kindName));
     const name = metadata?.name;
     if (kind === undefined || kind.id === ChangeSet.id || !kind.verbs.includes('create')) {
-      problems.push({ path: at, reason: 'FieldValueNotSupported', detail: `no kind "${kindName}" in version "${apiVersion}" can be declared here` });
+      problems.push({
+        path: at,
+        reason: 'FieldValueNotSupported',
+        detail: `no kind "${kindName}" in version "${apiVersion}" can be declared here`,
+      });
     } else if (typeof name !== 'string' || name === '') {
       problems.push({ path: [...at, 'metadata', 'name'], reason: 'FieldValueRequired', detail: 'Required value' });
     } else {
@@ -173,7 +218,11 @@ function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
       const key = `${kind.id} ${namespace}/${name}`;
       const first = seen.get(key);
       if (first !== undefined) {
-        problems.push({ path: at, reason: 'FieldValueDuplicate', detail: `${kind.kind} "${name}" is declared twice: also as objects[${first}]` });
+        problems.push({
+          path: at,
+          reason: 'FieldValueDuplicate',
+          detail: `${kind.kind} "${name}" is declared twice: also as objects[${first}]`,
+        });
       }
       seen.set(key, position);
       const placed = kind.namespaced ? { ...object, metadata: { ...metadata, namespace } } : object;

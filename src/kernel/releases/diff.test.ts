@@ -4,8 +4,18 @@ import fc from 'fast-check';
 import { fieldChanges } from './diff.ts';
 
 test('a change inside a list names the item by what identifies it', () => {
-  const before = { timeline: [{ from: '2026-01-01', amount: '9.99' }, { from: '2026-06-01', amount: '10.99' }] };
-  const after = { timeline: [{ from: '2026-06-01', amount: '11.99' }, { from: '2026-12-01', amount: '12.99' }] };
+  const before = {
+    timeline: [
+      { from: '2026-01-01', amount: '9.99' },
+      { from: '2026-06-01', amount: '10.99' },
+    ],
+  };
+  const after = {
+    timeline: [
+      { from: '2026-06-01', amount: '11.99' },
+      { from: '2026-12-01', amount: '12.99' },
+    ],
+  };
   assert.deepEqual(fieldChanges(before, after), [
     { path: 'timeline[from=2026-01-01].from', before: '2026-01-01' },
     { path: 'timeline[from=2026-01-01].amount', before: '9.99' },
@@ -16,7 +26,9 @@ test('a change inside a list names the item by what identifies it', () => {
 });
 
 test('lists of plain values change as a whole, and a new object is listed leaf by leaf', () => {
-  assert.deepEqual(fieldChanges({ roles: ['a'] }, { roles: ['a', 'b'] }), [{ path: 'roles', before: ['a'], after: ['a', 'b'] }]);
+  assert.deepEqual(fieldChanges({ roles: ['a'] }, { roles: ['a', 'b'] }), [
+    { path: 'roles', before: ['a'], after: ['a', 'b'] },
+  ]);
   assert.deepEqual(fieldChanges(undefined, { a: { b: 1 }, c: [] }), [
     { path: 'a.b', after: 1 },
     { path: 'c', after: [] },

@@ -17,7 +17,8 @@ export function fieldChanges(before: unknown, after: unknown, path = ''): FieldC
   if (isRecord(before ?? {}) && isRecord(after ?? {}) && (isRecord(before) || isRecord(after))) {
     const [a, b] = [asRecord(before), asRecord(after)];
     const names = [...new Set([...Object.keys(a), ...Object.keys(b)])];
-    if (names.length > 0) return names.flatMap((name) => fieldChanges(a[name], b[name], path === '' ? name : `${path}.${name}`));
+    if (names.length > 0)
+      return names.flatMap((name) => fieldChanges(a[name], b[name], path === '' ? name : `${path}.${name}`));
   }
   const items = matchItems(before, after);
   if (items !== undefined) return items.flatMap(([label, a, b]) => fieldChanges(a, b, `${path}[${label}]`));
@@ -27,7 +28,8 @@ export function fieldChanges(before: unknown, after: unknown, path = ''): FieldC
 /** Pairs the items of two lists of objects by an identifying member that is unique in both, else by position. */
 function matchItems(before: unknown, after: unknown): [label: string, before: unknown, after: unknown][] | undefined {
   const [a, b] = [before ?? [], after ?? []];
-  if (!Array.isArray(a) || !Array.isArray(b) || a.length + b.length === 0 || ![...a, ...b].every(isRecord)) return undefined;
+  if (!Array.isArray(a) || !Array.isArray(b) || a.length + b.length === 0 || ![...a, ...b].every(isRecord))
+    return undefined;
   const member = IDENTIFYING.find((name) => [a, b].every((list) => uniqueBy(list, name)));
   if (member === undefined) {
     return Array.from({ length: Math.max(a.length, b.length) }, (_, index) => [String(index), a[index], b[index]]);

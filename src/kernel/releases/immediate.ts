@@ -40,7 +40,9 @@ export function runImmediateReleases(options: {
 }): ImmediateReleases {
   const { store, kinds, clock, log } = options;
   const released = kinds.all.filter((kind) => kind.released);
-  const heads = [...store.list(Head)].map((entry) => liveObjectOf(entry.object())).filter((object) => object !== undefined);
+  const heads = [...store.list(Head)]
+    .map((entry) => liveObjectOf(entry.object()))
+    .filter((object) => object !== undefined);
   const live = new LiveObjects(kinds, heads);
   const pending = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
   const held = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
@@ -61,7 +63,8 @@ export function runImmediateReleases(options: {
     caughtUp: async () => {
       while (working !== undefined) await working;
     },
-    behind: () => (pending.size === 0 && working === undefined ? undefined : `${pending.size} objects wait to be released`),
+    behind: () =>
+      pending.size === 0 && working === undefined ? undefined : `${pending.size} objects wait to be released`,
     stop: async () => {
       stopping = true;
       unsubscribe();
@@ -150,19 +153,30 @@ export function runImmediateReleases(options: {
   }
 
   /** The status that says where the object stands; nothing when it says so already. */
-  function statusOperation(kind: Kind, entry: Entry, liveNow: LiveObject | undefined, reasons: Held | undefined): Operation[] {
+  function statusOperation(
+    kind: Kind,
+    entry: Entry,
+    liveNow: LiveObject | undefined,
+    reasons: Held | undefined,
+  ): Operation[] {
     const object = entry.object();
     const { generation = 1 } = object.metadata;
     const before = conditionsOf(object).find(({ type }) => type === 'Live');
     const said = reasons === undefined ? LIVE : { status: 'False', ...heldCondition(reasons) };
-    const lastTransitionTime = before?.['status'] === said.status ? before['lastTransitionTime'] : kubernetesTime(clock());
+    const lastTransitionTime =
+      before?.['status'] === said.status ? before['lastTransitionTime'] : kubernetesTime(clock());
     const status = {
       observedGeneration: generation,
       ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
       conditions: [{ type: 'Live', ...said, observedGeneration: generation, lastTransitionTime }],
     };
     if (isDeepStrictEqual(object.status, status)) return [];
-    return [statusPatch(kind, entry.namespace, entry.name, { ...(liveNow === undefined ? { liveRevision: null } : {}), ...status })];
+    return [
+      statusPatch(kind, entry.namespace, entry.name, {
+        ...(liveNow === undefined ? { liveRevision: null } : {}),
+        ...status,
+      }),
+    ];
   }
 
   /** A deleted object that must stay live: its Head says why. */
@@ -185,7 +199,9 @@ function heldCondition(reasons: Held): { reason: string; message: string } {
   const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
   return {
     reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
-    message: reasons.map(({ path, detail }) => (path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`)).join('; '),
+    message: reasons
+      .map(({ path, detail }) => (path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`))
+      .join('; '),
   };
 }
 

@@ -31,7 +31,7 @@ const Node = defineKind({
 const kinds = kindRegistry([Node]);
 
 function valueOf(world: World, name: string): number {
-  return (world.get(Node.id, name)?.spec as { value: number }).value;
+  return (world.get(Node.id, name)?.spec as { value: number } | undefined)?.value ?? Number.NaN;
 }
 
 interface Shape {
@@ -56,7 +56,10 @@ function heldNames(live: LiveObjects, candidates: Candidate[]): string[] {
 
 test('objects that need each other go live together, whatever their order', () => {
   const live = new LiveObjects(kinds);
-  assert.deepEqual(heldNames(live, [candidate('a', plain('b')), candidate('b', plain('a', 'c')), candidate('c', plain())]), []);
+  assert.deepEqual(
+    heldNames(live, [candidate('a', plain('b')), candidate('b', plain('a', 'c')), candidate('c', plain())]),
+    [],
+  );
 });
 
 test('what refers to nothing is held, with all that needs it, and nothing else', () => {
@@ -64,12 +67,17 @@ test('what refers to nothing is held, with all that needs it, and nothing else',
   const candidates = [candidate('a', plain('b')), candidate('b', plain('missing')), candidate('c', plain())];
   assert.deepEqual(heldNames(live, candidates), ['a', 'b']);
   const reasons = settle(live, candidates, kinds).get(liveKey(Node.id, 'b'));
-  assert.deepEqual(reasons, [{ path: ['spec', 'needs', 0], reason: 'FieldValueNotFound', detail: 'there is no live Node "missing"' }]);
+  assert.deepEqual(reasons, [
+    { path: ['spec', 'needs', 0], reason: 'FieldValueNotFound', detail: 'there is no live Node "missing"' },
+  ]);
 });
 
 test('a deletion waits until nothing live needs the object any more', () => {
   const live = new LiveObjects(kinds, [node('a', plain('b')), node('b', plain())]);
-  assert.match(settle(live, [candidate('b')], kinds).get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '', /still needed by Node "a"/);
+  assert.match(
+    settle(live, [candidate('b')], kinds).get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '',
+    /still needed by Node "a"/,
+  );
   assert.deepEqual(heldNames(live, [candidate('b'), candidate('a', plain())]), []);
 });
 
@@ -124,10 +132,14 @@ test('the world stays whole, all goes live that can together, and no held object
       const candidates = Object.entries(wanted).map(([name, spec]) => candidate(name, spec));
       const held = settle(live, candidates, kinds);
       const isHeld = ({ name }: Candidate) => held.has(liveKey(Node.id, name));
-      const end = after(begin, candidates.filter((one) => !isHeld(one)));
+      const end = after(
+        begin,
+        candidates.filter((one) => !isHeld(one)),
+      );
       assert.ok(isWhole(end));
       if (isWhole(after(begin, candidates))) assert.equal(held.size, 0);
-      for (const one of candidates.filter(isHeld)) assert.ok(!isWhole(after(end, [one])), `${one.name} could have gone live`);
+      for (const one of candidates.filter(isHeld))
+        assert.ok(!isWhole(after(end, [one])), `${one.name} could have gone live`);
       for (const reasons of held.values()) assert.ok(reasons.length > 0);
     }),
     { numRuns: 2_000 },

@@ -51,7 +51,7 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
   }
 
   // Something may have been taken back only because of another that was taken back later.
-  for (let progress = true; progress; ) {
+  for (let progress = true; progress;) {
     progress = false;
     for (const [key, candidate] of byKey) {
       if (!held.has(key)) continue;
@@ -82,13 +82,11 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
     if (object === undefined) return [];
     const missing = refsOf(object)
       .filter((ref) => world.get(ref.kind, ref.name) === undefined)
-      .map(
-        (ref): Problem => ({
-          path: ref.path,
-          reason: 'FieldValueNotFound',
-          detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
-        }),
-      );
+      .map((ref): Problem => ({
+        path: ref.path,
+        reason: 'FieldValueNotFound',
+        detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
+      }));
     // A check may rely on its references.
     return missing.length > 0 ? missing : (kinds.byId(kindId).check?.(object.spec, world, name) ?? []);
   }

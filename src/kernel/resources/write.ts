@@ -30,8 +30,7 @@ export function atPosition(refusal: Refusal, position: number): Refusal {
   const prefix = ['objects', position];
   const problems = refusal.problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
   return new Refusal(refusal.code, refusal.reason, refusal.message, {
-    problems:
-      problems.length > 0 ? problems : [{ path: prefix, reason: 'FieldValueInvalid', detail: refusal.message }],
+    problems: problems.length > 0 ? problems : [{ path: prefix, reason: 'FieldValueInvalid', detail: refusal.message }],
     ...(refusal.remedy === undefined ? {} : { remedy: refusal.remedy }),
     ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
   });
@@ -45,7 +44,10 @@ interface Given {
 }
 
 function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
-  return { now, find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()) };
+  return {
+    now,
+    find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
+  };
 }
 
 function decideOne(operation: Operation, given: Given): Mutation {
@@ -157,21 +159,30 @@ function replace(
   if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
     if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
   } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
-  require(kind, current.name, [
-    ...finalizerProblems(meta, object.metadata),
-    ...validateObject(given, object, before),
-  ]);
+  require(kind, current.name, [...finalizerProblems(meta, object.metadata), ...validateObject(given, object, before)]);
   if (meta.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0) {
     return { do: 'remove', kind, object, warnings };
   }
   const specChanged = object.metadata.generation !== meta.generation;
   return { do: 'put', kind, object, warnings, ...(specChanged ? revisionOf(kind, object) : {}) };
 
-  function carried({ uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion }: ObjectMeta) {
+  function carried({
+    uid,
+    creationTimestamp,
+    generation,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    resourceVersion,
+  }: ObjectMeta) {
     return Object.fromEntries(
-      Object.entries({ uid, creationTimestamp, generation, deletionTimestamp, deletionGracePeriodSeconds, resourceVersion }).filter(
-        ([, value]) => value !== undefined,
-      ),
+      Object.entries({
+        uid,
+        creationTimestamp,
+        generation,
+        deletionTimestamp,
+        deletionGracePeriodSeconds,
+        resourceVersion,
+      }).filter(([, value]) => value !== undefined),
     );
   }
 }
@@ -185,7 +196,11 @@ function remove(
   const { uidExpected, versionExpected } = operation;
   const object = current.object();
   if (uidExpected !== undefined && uidExpected !== current.uid) {
-    throw conflict(kind, current.name, `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${current.uid}`);
+    throw conflict(
+      kind,
+      current.name,
+      `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${current.uid}`,
+    );
   }
   if (versionExpected !== undefined && versionExpected !== String(current.version)) {
     throw conflict(
@@ -195,7 +210,8 @@ function remove(
     );
   }
   if (object.metadata.deletionTimestamp !== undefined) return { do: 'nothing', entry: current };
-  const problems = kind.validateDelete?.(object.spec, { ...given.context, annotations: object.metadata.annotations ?? {} }) ?? [];
+  const problems =
+    kind.validateDelete?.(object.spec, { ...given.context, annotations: object.metadata.annotations ?? {} }) ?? [];
   require(kind, current.name, problems);
   if (kind === Namespace) requireEmptyNamespace(read, current.name);
   if ((object.metadata.finalizers ?? []).length === 0) return { do: 'remove', kind, object };
@@ -276,13 +292,17 @@ function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
 
 function revisionOf(kind: Kind, object: ResourceObject) {
   if (!kind.released) return {};
-  return { revision: { hash: contentHash(object.spec), generation: object.metadata.generation ?? 1, spec: object.spec } };
+  return {
+    revision: { hash: contentHash(object.spec), generation: object.metadata.generation ?? 1, spec: object.spec },
+  };
 }
 
 /** What a change set makes of an object that exists: what is declared, plus the annotations of kubectl. */
 function declaredOver(current: Entry, declared: unknown): ResourceObject {
   const wanted = declared as ResourceObject;
-  const kept = Object.entries(current.object().metadata.annotations ?? {}).filter(([key]) => key.startsWith('kubectl.kubernetes.io/'));
+  const kept = Object.entries(current.object().metadata.annotations ?? {}).filter(([key]) =>
+    key.startsWith('kubectl.kubernetes.io/'),
+  );
   const annotations = { ...Object.fromEntries(kept), ...wanted.metadata.annotations };
   const { finalizers, ownerReferences } = current.object().metadata;
   return {
@@ -297,7 +317,13 @@ function declaredOver(current: Entry, declared: unknown): ResourceObject {
 }
 
 /** The metadata that a caller may set. */
-function pickMetadata({ labels, annotations, finalizers, ownerReferences, generateName }: ObjectMeta): Omit<ObjectMeta, 'name'> {
+function pickMetadata({
+  labels,
+  annotations,
+  finalizers,
+  ownerReferences,
+  generateName,
+}: ObjectMeta): Omit<ObjectMeta, 'name'> {
   return Object.fromEntries(
     Object.entries({ generateName, labels, annotations, finalizers, ownerReferences }).filter(
       ([, value]) => value !== undefined && value !== null && Object.keys(value).length > 0,
@@ -307,7 +333,12 @@ function pickMetadata({ labels, annotations, finalizers, ownerReferences, genera
 
 function asObject(value: unknown, kind: Kind): ResourceObject {
   const object = value as Partial<ResourceObject> | null;
-  if (typeof object !== 'object' || object === null || typeof object.metadata !== 'object' || object.metadata === null) {
+  if (
+    typeof object !== 'object' ||
+    object === null ||
+    typeof object.metadata !== 'object' ||
+    object.metadata === null
+  ) {
     throw new Refusal('resources/not-an-object', 'BadRequest', `A ${kind.kind} must be an object with metadata.`);
   }
   if (object.apiVersion !== kind.apiVersion || object.kind !== kind.kind) {
@@ -322,7 +353,11 @@ function asObject(value: unknown, kind: Kind): ResourceObject {
 
 function requireSameObject(kind: Kind, current: Entry, metadata: ObjectMeta): void {
   if (metadata.uid !== undefined && metadata.uid !== current.uid) {
-    throw conflict(kind, current.name, `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.uid}`);
+    throw conflict(
+      kind,
+      current.name,
+      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.uid}`,
+    );
   }
   if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== String(current.version)) {
     throw conflict(
@@ -358,7 +393,7 @@ function requireEmptyNamespace(read: Reader, namespace: string): void {
 }
 
 function requireUniqueName(kind: Kind, read: Reader, namespace: string, name: string): void {
-  const [other] = read.find(kind, 'name', name).filter((entry) => entry.namespace !== namespace);
+  const other = read.find(kind, 'name', name).find((entry) => entry.namespace !== namespace);
   if (other === undefined) return;
   throw conflict(
     kind,
@@ -380,7 +415,11 @@ export function notFound(kind: Kind, name: string): Refusal {
 }
 
 function conflict(kind: Kind, name: string, why: string): Refusal {
-  return new Refusal('resources/conflict', 'Conflict', `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`);
+  return new Refusal(
+    'resources/conflict',
+    'Conflict',
+    `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`,
+  );
 }
 
 /** Many problems of one object in one refusal, worded as Kubernetes words them. */

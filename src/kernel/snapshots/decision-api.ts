@@ -22,7 +22,11 @@ interface Ready {
 }
 
 /** Serves the questions of all modules from the follower's snapshot. Every answer names the snapshot and its age. */
-export function decisionApi(modules: readonly DecisionModule<unknown>[], follower: Follower, clock: Clock): DecisionApi {
+export function decisionApi(
+  modules: readonly DecisionModule<unknown>[],
+  follower: Follower,
+  clock: Clock,
+): DecisionApi {
   const routes = new Map<string, Ready>(
     modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module.name, route)] as const)),
   );
@@ -37,7 +41,11 @@ export function decisionApi(modules: readonly DecisionModule<unknown>[], followe
       case 'POST':
         return readBody(exchange, BODY_BYTES_MAX).then((bytes) => respond(exchange, found, jsonInput(bytes)));
       default:
-        throw new Refusal('decisions/method', 'MethodNotAllowed', `${exchange.method} ${exchange.path}: ask with GET or POST.`);
+        throw new Refusal(
+          'decisions/method',
+          'MethodNotAllowed',
+          `${exchange.method} ${exchange.path}: ask with GET or POST.`,
+        );
     }
   };
 
@@ -77,7 +85,8 @@ function queryInput(queryText: string, { types }: Ready): Record<string, unknown
     const mark = pair.indexOf('=');
     const name = decode(mark === -1 ? pair : pair.slice(0, mark));
     const value = mark === -1 ? '' : decode(pair.slice(mark + 1));
-    if (name === '__proto__') throw new Refusal('decisions/unknown-parameter', 'BadRequest', `There is no parameter ${name}.`);
+    if (name === '__proto__')
+      throw new Refusal('decisions/unknown-parameter', 'BadRequest', `There is no parameter ${name}.`);
     const type = types.get(name);
     if (type === 'list') {
       const list = (input[name] ??= []) as string[];
@@ -103,9 +112,14 @@ function jsonInput(bytes: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new Refusal('decisions/bad-json', 'BadRequest', `The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`, {
-      remedy: 'Send one JSON object in UTF-8.',
-    });
+    throw new Refusal(
+      'decisions/bad-json',
+      'BadRequest',
+      `The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`,
+      {
+        remedy: 'Send one JSON object in UTF-8.',
+      },
+    );
   }
 }
 
@@ -116,14 +130,24 @@ function wrongInput(
 ): Refusal {
   const names = Object.keys(propertiesOf(route.input));
   const unknown =
-    typeof input === 'object' && input !== null && !Array.isArray(input) ? Object.keys(input).filter((name) => !names.includes(name)) : [];
+    typeof input === 'object' && input !== null && !Array.isArray(input)
+      ? Object.keys(input).filter((name) => !names.includes(name))
+      : [];
   const problems = [
-    ...unknown.map((name) => ({ path: [name] as Path, detail: `there is no parameter "${name}"${didYouMean(nearSpellings(name, names))}` })),
+    ...unknown.map((name) => ({
+      path: [name] as Path,
+      detail: `there is no parameter "${name}"${didYouMean(nearSpellings(name, names))}`,
+    })),
     ...errors
-      .filter(({ instancePath, message }) => unknown.length === 0 || !/additional|unknown/i.test(message) || instancePath !== '')
+      .filter(
+        ({ instancePath, message }) =>
+          unknown.length === 0 || !/additional|unknown/i.test(message) || instancePath !== '',
+      )
       .map(({ instancePath, message }) => ({ path: instancePath.split('/').slice(1) as Path, detail: message })),
   ];
-  const say = problems.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`)).join('; ');
+  const say = problems
+    .map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`))
+    .join('; ');
   return new Refusal('decisions/wrong-input', 'BadRequest', `${route.path}: ${say}`, {
     problems: problems.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
     remedy: `It takes ${names.join(', ')}.`,
@@ -132,7 +156,10 @@ function wrongInput(
 
 /** OpenAPI 3.1 of everything that the modules answer. */
 export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], version: string): object {
-  const problem = { description: 'What was wrong, where, and what would be right.', content: { 'application/problem+json': {} } };
+  const problem = {
+    description: 'What was wrong, where, and what would be right.',
+    content: { 'application/problem+json': {} },
+  };
   const paths = modules.flatMap((module) =>
     module.routes.map((route) => {
       const answer = { description: 'The answer.', content: { 'application/json': { schema: route.answer } } };

@@ -56,9 +56,14 @@ export function followHeads(options: {
   return {
     snapshot: () => {
       if (snapshot !== undefined) return snapshot;
-      throw new Refusal('decisions/no-snapshot', 'ServiceUnavailable', `There is no snapshot to answer from: ${lastProblem ?? 'starting'}.`, {
-        retryAfterSeconds: 1,
-      });
+      throw new Refusal(
+        'decisions/no-snapshot',
+        'ServiceUnavailable',
+        `There is no snapshot to answer from: ${lastProblem ?? 'starting'}.`,
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     },
     current: () => snapshot,
     compiled,
@@ -84,7 +89,11 @@ export function followHeads(options: {
         }
       } catch (error) {
         if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
-        else log.warn({ error: String(error), retryMs }, 'the control plane cannot be followed; answering from the last snapshot');
+        else
+          log.warn(
+            { error: String(error), retryMs },
+            'the control plane cannot be followed; answering from the last snapshot',
+          );
       }
       if (stopping.signal.aborted) return;
       lostAtMs ??= monotonicMs();

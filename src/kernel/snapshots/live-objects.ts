@@ -95,7 +95,10 @@ export class Overlay implements World {
   get = (kind: string, name: string): LiveObject | undefined =>
     (this.#touched.has(liveKey(kind, name)) ? this.#added : this.#base).get(kind, name);
 
-  list = (kind: string): Iterable<LiveObject> => [...[...this.#base.list(kind)].filter(this.#untouched), ...this.#added.list(kind)];
+  list = (kind: string): Iterable<LiveObject> => [
+    ...[...this.#base.list(kind)].filter(this.#untouched),
+    ...this.#added.list(kind),
+  ];
 
   find = (kind: string, index: string, value: string): readonly LiveObject[] => [
     ...this.#base.find(kind, index, value).filter(this.#untouched),

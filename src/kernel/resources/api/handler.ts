@@ -78,7 +78,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
   };
 
-  async function serve(exchange: Exchange, user: User, target: Target, query: Query, accepted: Accepted): Promise<void> {
+  async function serve(
+    exchange: Exchange,
+    user: User,
+    target: Target,
+    query: Query,
+    accepted: Accepted,
+  ): Promise<void> {
     const { kind, name, part } = target;
     const author: Author = { user: user.name, requestId: exchange.requestId };
     const verb = verbOf(exchange.method, target, query);
@@ -89,7 +95,15 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       case 'list':
         return list(exchange, target, query, accepted);
       case 'watch':
-        return watch(exchange, store, target, query, selectionOf(kind, query, name), renderFor(accepted, query), options.watchMetrics);
+        return watch(
+          exchange,
+          store,
+          target,
+          query,
+          selectionOf(kind, query, name),
+          renderFor(accepted, query),
+          options.watchMetrics,
+        );
       case 'create':
         return create(exchange, target, query, accepted, author);
       case 'update': {
@@ -125,7 +139,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
   }
 
-  async function create(exchange: Exchange, target: Target, query: Query, accepted: Accepted, author: Author): Promise<void> {
+  async function create(
+    exchange: Exchange,
+    target: Target,
+    query: Query,
+    accepted: Accepted,
+    author: Author,
+  ): Promise<void> {
     const { kind } = target;
     const virtual = options.virtual.get(kind.id);
     const bytesMax = virtual === undefined ? LIMITS.objectBytesMax : LIMITS.virtualBytesMax;
@@ -140,7 +160,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const name = metadata.name ?? (generateName === '' ? '' : `${generateName}${nameSuffix()}`);
     if (name === '') {
       throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
-        problems: [{ path: ['metadata', 'name'], reason: 'FieldValueRequired', detail: 'Required value: name or generateName is required' }],
+        problems: [
+          {
+            path: ['metadata', 'name'],
+            reason: 'FieldValueRequired',
+            detail: 'Required value: name or generateName is required',
+          },
+        ],
       });
     }
     return write(exchange, query, accepted, author, warnings, {
@@ -173,7 +199,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     return outcome;
   }
 
-  async function remove(exchange: Exchange, target: Target, query: Query, accepted: Accepted, author: Author): Promise<void> {
+  async function remove(
+    exchange: Exchange,
+    target: Target,
+    query: Query,
+    accepted: Accepted,
+    author: Author,
+  ): Promise<void> {
     const { preconditions, dryRun } = await readDeleteOptions(exchange);
     const operation: Operation = {
       ...placeOf(target),
@@ -197,11 +229,25 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
         { remedy: 'Narrow it with labelSelector.' },
       );
     }
-    const operations = page.entries.map(
-      (entry): Operation => ({ verb: 'delete', kind: entry.kind.id, namespace: entry.namespace, name: entry.name, uidExpected: entry.uid }),
+    const operations = page.entries.map((entry): Operation => ({
+      verb: 'delete',
+      kind: entry.kind.id,
+      namespace: entry.namespace,
+      name: entry.name,
+      uidExpected: entry.uid,
+    }));
+    const outcomes =
+      operations.length === 0 ? [] : await store.write(operations, author, { dryRun: query.dryRun || dryRun });
+    send(
+      exchange,
+      200,
+      'application/json',
+      listText(
+        target.kind,
+        store.version(),
+        outcomes.map(({ entry }) => entry),
+      ),
     );
-    const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: query.dryRun || dryRun });
-    send(exchange, 200, 'application/json', listText(target.kind, store.version(), outcomes.map(({ entry }) => entry)));
   }
 
   function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): void {
@@ -298,7 +344,10 @@ async function readObject(
   fieldValidation: FieldValidation,
   bytesMax: number = LIMITS.objectBytesMax,
 ): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody(exchange.request.headers['content-type'], await readBody(exchange, bytesMax));
+  const { value, duplicates } = decodeBody(
+    exchange.request.headers['content-type'],
+    await readBody(exchange, bytesMax),
+  );
   const warnings = duplicateWarnings(duplicates, fieldValidation);
   const given = value as Partial<ResourceObject> | null;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -318,12 +367,19 @@ async function readObject(
   return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
 }
 
-function duplicateWarnings(duplicates: readonly (readonly (string | number)[])[], fieldValidation: FieldValidation): string[] {
+function duplicateWarnings(
+  duplicates: readonly (readonly (string | number)[])[],
+  fieldValidation: FieldValidation,
+): string[] {
   const messages = duplicates.map((path) => `duplicate field "${fieldPath(path)}"`);
   if (fieldValidation === 'Ignore') return [];
   if (fieldValidation === 'Warn' || messages.length === 0) return messages;
   throw new Refusal('resources/duplicate-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
-    problems: duplicates.map((path) => ({ path, reason: 'FieldValueDuplicate', detail: 'the key is given twice; only the last would count' })),
+    problems: duplicates.map((path) => ({
+      path,
+      reason: 'FieldValueDuplicate',
+      detail: 'the key is given twice; only the last would count',
+    })),
   });
 }
 
@@ -360,17 +416,30 @@ async function readDeleteOptions(
   return { preconditions: { ...text('uid'), ...text('resourceVersion') }, dryRun };
 }
 
-function listText(kind: Kind, version: number, entries: readonly Entry[], metadata: object = { resourceVersion: String(version) }): string {
+function listText(
+  kind: Kind,
+  version: number,
+  entries: readonly Entry[],
+  metadata: object = { resourceVersion: String(version) },
+): string {
   const head = `{"kind":"${kind.kind}List","apiVersion":"${kind.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
   return `${head}${entries.map(({ text }) => text).join(',')}]}`;
 }
 
 function warningHeaders(warnings: readonly string[]): Record<string, string[]> {
   if (warnings.length === 0) return {};
-  return { warning: warnings.map((text) => `299 - "${text.replaceAll(/["\\]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`) };
+  return {
+    warning: warnings.map((text) => `299 - "${text.replaceAll(/["\\]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`),
+  };
 }
 
-function sendObject(exchange: Exchange, status: number, object: object, accepted: Accepted, warnings: readonly string[] = []): void {
+function sendObject(
+  exchange: Exchange,
+  status: number,
+  object: object,
+  accepted: Accepted,
+  warnings: readonly string[] = [],
+): void {
   const yaml = accepted.as === 'yaml' && accepted.table === undefined;
   send(
     exchange,
@@ -381,7 +450,10 @@ function sendObject(exchange: Exchange, status: number, object: object, accepted
   );
 }
 
-function sendDocument(exchange: Exchange, document: { readonly contentType: string; readonly body: string; readonly etag?: string }): void {
+function sendDocument(
+  exchange: Exchange,
+  document: { readonly contentType: string; readonly body: string; readonly etag?: string },
+): void {
   const { contentType, body, etag } = document;
   if (etag !== undefined && exchange.request.headers['if-none-match'] === etag) {
     return send(exchange, 304, contentType, '', { etag });

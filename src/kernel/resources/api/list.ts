@@ -41,9 +41,13 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
   return {
     version,
     entries,
-    continueToken: more && last !== undefined ? encodeContinue({ version, namespace: last.namespace, name: last.name }) : undefined,
+    continueToken:
+      more && last !== undefined ? encodeContinue({ version, namespace: last.namespace, name: last.name }) : undefined,
     // As in Kubernetes: only where counting costs nothing.
-    remaining: more && selection.everything && namespace === undefined && from === undefined ? store.count(target.kind) - seen + 1 : undefined,
+    remaining:
+      more && selection.everything && namespace === undefined && from === undefined
+        ? store.count(target.kind) - seen + 1
+        : undefined,
   };
 
   function openList(): Iterable<Entry> {
@@ -63,10 +67,18 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
 function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
   const { resourceVersion, resourceVersionMatch } = query;
   if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
-    throw new Refusal('resources/bad-query', 'BadRequest', 'specifying resource version is not allowed when using continue');
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      'specifying resource version is not allowed when using continue',
+    );
   }
   if (resourceVersionMatch !== undefined) {
-    if (resourceVersion === undefined || !['Exact', 'NotOlderThan'].includes(resourceVersionMatch) || from !== undefined) {
+    if (
+      resourceVersion === undefined ||
+      !['Exact', 'NotOlderThan'].includes(resourceVersionMatch) ||
+      from !== undefined
+    ) {
       throw new Refusal(
         'resources/bad-query',
         'Invalid',
@@ -81,7 +93,10 @@ function checkVersions(store: Store<Operation>, query: Query, from: Continuation
       'resources/version-too-large',
       'Timeout',
       `Too large resource version: ${resourceVersion}, current: ${store.version()}`,
-      { retryAfterSeconds: 1, problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }] },
+      {
+        retryAfterSeconds: 1,
+        problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
+      },
     );
   }
 }

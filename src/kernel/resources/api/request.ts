@@ -27,7 +27,8 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
   const [group, version, ...tail] = root === 'api' ? ['', ...rest] : rest;
   if (group === undefined || version === undefined) throw noSuchPath(path);
   // `/namespaces/NS` is the Namespace itself; with a third segment it is a scope.
-  const scoped = tail[0] === 'namespaces' && tail.length >= 3 && !(group === '' && tail.length === 3 && tail[2] === 'status');
+  const scoped =
+    tail[0] === 'namespaces' && tail.length >= 3 && !(group === '' && tail.length === 3 && tail[2] === 'status');
   const namespace = scoped ? tail[1] : undefined;
   const [plural, name, part, ...extra] = scoped ? tail.slice(2) : tail;
   const kind = plural === undefined ? undefined : kinds.byPlural(group, version, plural);
@@ -41,7 +42,11 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
     try {
       return decodeURIComponent(segment);
     } catch {
-      throw new Refusal('resources/bad-path', 'BadRequest', `The path segment ${segment} is not valid percent-encoding.`);
+      throw new Refusal(
+        'resources/bad-path',
+        'BadRequest',
+        `The path segment ${segment} is not valid percent-encoding.`,
+      );
     }
   }
 }
@@ -72,7 +77,11 @@ export function parseQuery(exchange: Exchange): Query {
     if (value === undefined || value === '') return fallback;
     const found = [fallback, ...others].find((option) => option === value);
     if (found !== undefined) return found;
-    throw new Refusal('resources/bad-query', 'BadRequest', `${name}=${value}: it must be one of ${[fallback, ...others].join(', ')}.`);
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      `${name}=${value}: it must be one of ${[fallback, ...others].join(', ')}.`,
+    );
   };
   const count = (name: string): number | undefined => {
     const value = text(name);
@@ -83,11 +92,19 @@ export function parseQuery(exchange: Exchange): Query {
   const flag = (name: string) => ['true', '1', ''].includes(text(name) ?? 'false');
   const dryRuns = given.getAll('dryRun').filter((value) => value !== '');
   if (dryRuns.some((value) => value !== 'All')) {
-    throw new Refusal('resources/bad-query', 'BadRequest', `dryRun=${dryRuns.join(',')}: the only supported value is All.`);
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      `dryRun=${dryRuns.join(',')}: the only supported value is All.`,
+    );
   }
   const resourceVersion = text('resourceVersion');
   if (resourceVersion !== undefined && !/^\d{0,15}$/.test(resourceVersion)) {
-    throw new Refusal('resources/bad-query', 'BadRequest', `resourceVersion=${resourceVersion}: it must be a number that this server gave.`);
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      `resourceVersion=${resourceVersion}: it must be a number that this server gave.`,
+    );
   }
   return {
     labelSelector: text('labelSelector') ?? '',

@@ -9,9 +9,14 @@ export interface Selection {
   readonly everything: boolean;
 }
 
-export function selectionOf(kind: Kind, query: { readonly labelSelector: string; readonly fieldSelector: string }, name?: string): Selection {
+export function selectionOf(
+  kind: Kind,
+  query: { readonly labelSelector: string; readonly fieldSelector: string },
+  name?: string,
+): Selection {
   const labels = query.labelSelector === '' ? undefined : parseLabelSelector(query.labelSelector);
-  const fields = query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
+  const fields =
+    query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
   return {
     everything: labels === undefined && fields === undefined && name === undefined,
     matches: (entry) =>

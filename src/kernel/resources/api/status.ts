@@ -2,15 +2,23 @@ import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
 import type { Kind } from '../kind.ts';
 
 /** A Kubernetes `Status` for a refused request. */
-export function failureStatus(refusal: Refusal, about?: { kind?: Kind | undefined; name?: string | undefined }): object {
+export function failureStatus(
+  refusal: Refusal,
+  about?: { kind?: Kind | undefined; name?: string | undefined },
+): object {
   const { kind, name } = about ?? {};
-  const causes = refusal.problems.map(({ path, reason, detail }) => ({ reason, message: detail, field: fieldPath(path) }));
+  const causes = refusal.problems.map(({ path, reason, detail }) => ({
+    reason,
+    message: detail,
+    field: fieldPath(path),
+  }));
   return {
     kind: 'Status',
     apiVersion: 'v1',
     metadata: {},
     status: 'Failure',
-    message: refusal.remedy === undefined ? refusal.message : `${refusal.message.replace(/\.$/, '')}. ${refusal.remedy}`,
+    message:
+      refusal.remedy === undefined ? refusal.message : `${refusal.message.replace(/\.$/, '')}. ${refusal.remedy}`,
     reason: refusal.reason,
     details: {
       ...(name === undefined ? {} : { name }),

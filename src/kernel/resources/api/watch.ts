@@ -68,7 +68,8 @@ export function watch(
   const { response } = exchange;
   const { kind } = target;
   const inScope = (entry: Entry) =>
-    (target.namespace === undefined || target.namespace === '' || entry.namespace === target.namespace) && selection.matches(entry);
+    (target.namespace === undefined || target.namespace === '' || entry.namespace === target.namespace) &&
+    selection.matches(entry);
   response.writeHead(200, {
     'content-type': 'application/json',
     'cache-control': 'no-cache, private',
@@ -76,7 +77,8 @@ export function watch(
   });
   const line = (type: string, object: string) => response.write(`{"type":"${type}","object":${object}}\n`);
 
-  const from = query.resourceVersion === undefined || query.resourceVersion === '0' ? undefined : Number(query.resourceVersion);
+  const from =
+    query.resourceVersion === undefined || query.resourceVersion === '0' ? undefined : Number(query.resourceVersion);
   let position = from ?? store.version();
   try {
     if (from === undefined) {
@@ -84,10 +86,15 @@ export function watch(
         if (selection.matches(entry)) line('ADDED', render(entry));
       }
     } else if (from > store.version()) {
-      throw new Refusal('resources/version-too-large', 'Timeout', `Too large resource version: ${from}, current: ${store.version()}`, {
-        retryAfterSeconds: 1,
-        problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
-      });
+      throw new Refusal(
+        'resources/version-too-large',
+        'Timeout',
+        `Too large resource version: ${from}, current: ${store.version()}`,
+        {
+          retryAfterSeconds: 1,
+          problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
+        },
+      );
     } else {
       for (const change of store.changesSince(from, kind)) pass(change);
       position = store.version();
@@ -109,12 +116,18 @@ export function watch(
     if (query.batchBookmarks && passed > 0) bookmark();
     if (response.writableLength > LIMITS.unsentBytesMax) {
       metrics.droppedAsSlow();
-      exchange.log.warn({ kind: kind.id, unsentBytes: response.writableLength }, 'a watcher was too slow and was dropped');
+      exchange.log.warn(
+        { kind: kind.id, unsentBytes: response.writableLength },
+        'a watcher was too slow and was dropped',
+      );
       response.destroy();
     }
   });
   const bookmarks = query.allowWatchBookmarks ? setInterval(bookmark, LIMITS.bookmarkMs) : undefined;
-  const seconds = Math.min(query.timeoutSeconds ?? LIMITS.timeoutSecondsDefault * (1 + Math.random()), LIMITS.timeoutSecondsMax);
+  const seconds = Math.min(
+    query.timeoutSeconds ?? LIMITS.timeoutSecondsDefault * (1 + Math.random()),
+    LIMITS.timeoutSecondsMax,
+  );
   const end = setTimeout(finish, seconds * 1000);
   exchange.closing.addEventListener('abort', finish, { once: true });
   response.once('close', stop);

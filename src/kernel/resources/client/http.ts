@@ -38,7 +38,9 @@ export function send(
         headers: {
           accept: 'application/json',
           ...(connection.token === undefined ? {} : { authorization: `Bearer ${connection.token}` }),
-          ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...(body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
           ...options.headers,
         },
         ...(connection.ca === undefined ? {} : { ca: connection.ca }),
@@ -47,7 +49,9 @@ export function send(
       resolve,
     );
     outgoing.once('error', reject);
-    outgoing.setTimeout(LIMITS.answerMsMax, () => outgoing.destroy(new Error(`${url.host} did not answer in ${LIMITS.answerMsMax / 1000} s`)));
+    outgoing.setTimeout(LIMITS.answerMsMax, () =>
+      outgoing.destroy(new Error(`${url.host} did not answer in ${LIMITS.answerMsMax / 1000} s`)),
+    );
     outgoing.end(body);
   });
 }
@@ -61,7 +65,8 @@ export async function readText(answer: IncomingMessage): Promise<string> {
 
 /** Reads resources from an API server elsewhere. */
 export function httpClient(connection: Connection): ResourceClient {
-  const pathOf = (kind: Kind) => (kind.group === '' ? `/api/${kind.version}/${kind.plural}` : `/apis/${kind.apiVersion}/${kind.plural}`);
+  const pathOf = (kind: Kind) =>
+    kind.group === '' ? `/api/${kind.version}/${kind.plural}` : `/apis/${kind.apiVersion}/${kind.plural}`;
   return {
     list: async (kind) => {
       const answer = await send(connection, 'GET', pathOf(kind));
@@ -71,9 +76,14 @@ export function httpClient(connection: Connection): ResourceClient {
       return { items: list.items, version: list.metadata.resourceVersion };
     },
     watch: async function* (kind, from, signal) {
-      const query = new URLSearchParams({ watch: 'true', resourceVersion: from, allowWatchBookmarks: 'true', batchBookmarks: 'true' });
+      const query = new URLSearchParams({
+        watch: 'true',
+        resourceVersion: from,
+        allowWatchBookmarks: 'true',
+        batchBookmarks: 'true',
+      });
       try {
-        const answer = await send(connection, 'GET', `${pathOf(kind)}?${query}`, { signal });
+        const answer = await send(connection, 'GET', `${pathOf(kind)}?${query.toString()}`, { signal });
         if (answer.statusCode !== 200) throw refusalOf(await readText(answer), answer.statusCode);
         answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
         yield* batches(answer);
