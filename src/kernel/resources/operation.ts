@@ -20,8 +20,18 @@ export type Part = 'main' | 'status';
  * the writer can forward it. Chance (`uid`, generated names) was drawn where the request came in.
  */
 export type Operation =
-  | (Target & { readonly verb: 'create'; readonly object: unknown; readonly uid: string; readonly fieldValidation: FieldValidation })
-  | (Target & { readonly verb: 'update'; readonly part: Part; readonly object: unknown; readonly fieldValidation: FieldValidation })
+  | (Target & {
+      readonly verb: 'create';
+      readonly object: unknown;
+      readonly uid: string;
+      readonly fieldValidation: FieldValidation;
+    })
+  | (Target & {
+      readonly verb: 'update';
+      readonly part: Part;
+      readonly object: unknown;
+      readonly fieldValidation: FieldValidation;
+    })
   | (Target & {
       readonly verb: 'patch';
       readonly part: Part;
@@ -29,6 +39,10 @@ export type Operation =
       readonly patch: unknown;
       readonly fieldValidation: FieldValidation;
     })
-  | (Target & { readonly verb: 'delete'; readonly uidExpected?: string | undefined; readonly versionExpected?: string | undefined })
+  | (Target & {
+      readonly verb: 'delete';
+      readonly uidExpected?: string | undefined;
+      readonly versionExpected?: string | undefined;
+    })
   /** Creates the object or makes it exactly what is declared: how a change set writes. */
   | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string });

@@ -14,7 +14,9 @@ export const Namespace = defineKind({
   description: 'A namespace says who owns the resources in it.',
   spec: Type.Optional(
     Type.Object(
-      { finalizers: Type.Optional(Type.Array(Type.String(), { description: 'Who must let go before it is removed.' })) },
+      {
+        finalizers: Type.Optional(Type.Array(Type.String(), { description: 'Who must let go before it is removed.' })),
+      },
       { description: 'How the namespace behaves.' },
     ),
   ),
@@ -43,7 +45,9 @@ export const ConfigMap = defineKind({
   description: 'Configuration as named texts, for programs to read.',
   fields: {
     data: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Texts by key.' })),
-    binaryData: Type.Optional(Type.Record(Type.String(), Type.String({ format: 'byte' }), { description: 'Bytes by key, in base64.' })),
+    binaryData: Type.Optional(
+      Type.Record(Type.String(), Type.String({ format: 'byte' }), { description: 'Bytes by key, in base64.' }),
+    ),
     immutable: Type.Optional(Type.Boolean({ description: 'When true, data and binaryData can no longer change.' })),
   },
   columns: [
@@ -82,17 +86,25 @@ export const Event = defineKind({
     message: text('A sentence for people.'),
     type: text('Normal or Warning.'),
     source: Type.Optional(
-      Type.Object({ component: text('The program that reports.'), host: text('The machine it runs on.') }, { description: 'Who reports.' }),
+      Type.Object(
+        { component: text('The program that reports.'), host: text('The machine it runs on.') },
+        { description: 'Who reports.' },
+      ),
     ),
     firstTimestamp: time('When it was first seen.'),
     lastTimestamp: time('When it was last seen.'),
-    eventTime: Type.Optional(Type.String({ format: 'date-time', nullable: true, description: 'When it happened, to the microsecond.' })),
+    eventTime: Type.Optional(
+      Type.String({ format: 'date-time', nullable: true, description: 'When it happened, to the microsecond.' }),
+    ),
     count: Type.Optional(Type.Integer({ description: 'How often it was seen.' })),
     action: text('What was done.'),
     reportingComponent: text('The controller that reports.'),
     reportingInstance: text('The instance of that controller.'),
     series: Type.Optional(
-      Type.Object({ count: Type.Optional(Type.Integer()), lastObservedTime: time('When it was last seen.') }, { description: 'A run of the same event.' }),
+      Type.Object(
+        { count: Type.Optional(Type.Integer()), lastObservedTime: time('When it was last seen.') },
+        { description: 'A run of the same event.' },
+      ),
     ),
   },
   selectableFields: {
@@ -108,9 +120,25 @@ export const Event = defineKind({
     reportingComponent: ['reportingComponent'],
   },
   columns: [
-    { name: 'Last Seen', type: 'date', description: 'When it was last seen.', value: ({ lastTimestamp, eventTime, metadata }) => (lastTimestamp ?? eventTime ?? metadata.creationTimestamp) as string },
-    { name: 'Type', type: 'string', description: 'Normal or Warning.', value: ({ type }) => type as string | undefined },
-    { name: 'Reason', type: 'string', description: 'One word for programs.', value: ({ reason }) => reason as string | undefined },
+    {
+      name: 'Last Seen',
+      type: 'date',
+      description: 'When it was last seen.',
+      value: ({ lastTimestamp, eventTime, metadata }) =>
+        (lastTimestamp ?? eventTime ?? metadata.creationTimestamp) as string,
+    },
+    {
+      name: 'Type',
+      type: 'string',
+      description: 'Normal or Warning.',
+      value: ({ type }) => type as string | undefined,
+    },
+    {
+      name: 'Reason',
+      type: 'string',
+      description: 'One word for programs.',
+      value: ({ reason }) => reason as string | undefined,
+    },
     {
       name: 'Object',
       type: 'string',
@@ -120,7 +148,20 @@ export const Event = defineKind({
         return `${kind.toLowerCase()}/${name}`;
       },
     },
-    { name: 'Message', type: 'string', description: 'A sentence for people.', value: ({ message }) => message as string | undefined },
+    {
+      name: 'Message',
+      type: 'string',
+      description: 'A sentence for people.',
+      value: ({ message }) => message as string | undefined,
+    },
   ],
-  example: { name: 'premium.1', fields: { involvedObject: { kind: 'Plan', name: 'premium' }, reason: 'Released', message: 'The plan went live.', type: 'Normal' } },
+  example: {
+    name: 'premium.1',
+    fields: {
+      involvedObject: { kind: 'Plan', name: 'premium' },
+      reason: 'Released',
+      message: 'The plan went live.',
+      type: 'Normal',
+    },
+  },
 });

@@ -37,7 +37,8 @@ export const Head = defineKind({
   kind: 'Head',
   plural: 'heads',
   scope: 'Cluster',
-  description: 'What is live for one object: the decision plane and the controllers go by this, not by what is declared.',
+  description:
+    'What is live for one object: the decision plane and the controllers go by this, not by what is declared.',
   spec: HeadSpec,
   status: Type.Object(
     { held: Type.Optional(Type.String({ description: 'Why something that was deleted is still live.' })) },
@@ -45,10 +46,31 @@ export const Head = defineKind({
   ),
   verbs: ['get', 'list', 'watch'],
   columns: [
-    { name: 'Object', type: 'string', description: 'Kind and name.', value: ({ spec }) => `${kindName(spec)}/${(spec as HeadSpec).object.name}` },
-    { name: 'Namespace', type: 'string', description: 'Its namespace.', value: ({ spec }) => (spec as HeadSpec).object.namespace },
-    { name: 'Revision', type: 'string', description: 'Content hash of the live spec.', value: ({ spec }) => (spec as HeadSpec).live[0]?.revision.slice(0, 12) },
-    { name: 'Held', type: 'string', description: 'Why something that was deleted is still live.', priority: 1, value: ({ status }) => (status as { held?: string } | undefined)?.held },
+    {
+      name: 'Object',
+      type: 'string',
+      description: 'Kind and name.',
+      value: ({ spec }) => `${kindName(spec)}/${(spec as HeadSpec).object.name}`,
+    },
+    {
+      name: 'Namespace',
+      type: 'string',
+      description: 'Its namespace.',
+      value: ({ spec }) => (spec as HeadSpec).object.namespace,
+    },
+    {
+      name: 'Revision',
+      type: 'string',
+      description: 'Content hash of the live spec.',
+      value: ({ spec }) => (spec as HeadSpec).live[0]?.revision.slice(0, 12),
+    },
+    {
+      name: 'Held',
+      type: 'string',
+      description: 'Why something that was deleted is still live.',
+      priority: 1,
+      value: ({ status }) => (status as { held?: string } | undefined)?.held,
+    },
   ],
 });
 
@@ -61,7 +83,11 @@ export function headName(kind: { readonly plural: string; readonly group: string
   return `${kind.plural}.${kind.group}.${name}`;
 }
 
-export function headOf(object: LiveObject, kind: { readonly plural: string; readonly group: string }, generation: number): ResourceObject {
+export function headOf(
+  object: LiveObject,
+  kind: { readonly plural: string; readonly group: string },
+  generation: number,
+): ResourceObject {
   const { namespace, name, labels, revision, spec } = object;
   return {
     apiVersion: Head.apiVersion,
