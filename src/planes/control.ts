@@ -16,6 +16,10 @@ import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
 import { version } from './version.ts';
 
+/** How long past versions of objects are kept; watches reach back further than any client is away. */
+const HISTORY_DAYS = 30;
+const COMPACT_MS = 3_600_000;
+
 export interface ControlPlane {
   readonly store: Store<Operation>;
   readonly releases: ImmediateReleases;
@@ -61,6 +65,13 @@ export async function startControlPlane(options: {
         },
       );
     }
+    const compaction = setInterval(() => {
+      store.compact({ historyDays: HISTORY_DAYS }).then(
+        (rows) => log.info({ rows }, 'history was compacted'),
+        (error: unknown) => log.error({ err: error }, 'history could not be compacted'),
+      );
+    }, COMPACT_MS);
+    closers.push(() => Promise.resolve(clearInterval(compaction)));
     const releases = runImmediateReleases({ store, kinds, clock, log });
     closers.push(releases.stop);
     const applyChangeSet = changeSets({ store, kinds, releases, clock });

@@ -1,5 +1,5 @@
-import { Type, type TSchema } from 'typebox';
-import type { Kind, KindDeclaration, Verb } from './kind.ts';
+import { Type, type Static, type TSchema } from 'typebox';
+import type { Column, Kind, KindDeclaration, Verb } from './kind.ts';
 
 /** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
 export const ReleasedStatus = Type.Object({
@@ -28,6 +28,17 @@ export const ReleasedStatus = Type.Object({
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
+const LIVE_COLUMN: Column = {
+  name: 'Live',
+  type: 'string',
+  description: 'Whether the declared spec is what the decision plane serves.',
+  value: ({ status }) => {
+    const { conditions = [] } = (status ?? {}) as Static<typeof ReleasedStatus>;
+    const live = conditions.find(({ type }) => type === 'Live');
+    return live?.status === 'False' ? `False: ${live.reason}` : live?.status;
+  },
+};
+
 /** Completes a declaration. The one way to make a kind. */
 export function defineKind<Spec extends TSchema, Status extends TSchema>(
   declaration: KindDeclaration<Spec, Status>,
@@ -48,7 +59,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema>(
     released,
     hasStatus: status !== undefined,
     verbs: declaration.verbs ?? EVERY_VERB,
-    columns: declaration.columns ?? [],
+    columns: [...(declaration.columns ?? []), ...(released ? [LIVE_COLUMN] : [])],
     shortNames: declaration.shortNames ?? [],
     categories: declaration.categories ?? [],
     schema: Type.Object(properties),
