@@ -1,13 +1,13 @@
 import { grantsOf, marketAt, planNamed, rowOf, type Place } from './lookup.ts';
 import type { Grant, ProductsTable } from './table.ts';
 
-export interface EntitlementsQuestion extends Place {
+interface EntitlementsQuestion extends Place {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
 }
 
-export interface EntitlementsAnswer {
+interface EntitlementsAnswer {
   readonly market: string;
   readonly plan: string;
   readonly title: string;

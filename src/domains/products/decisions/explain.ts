@@ -18,7 +18,7 @@ import {
   type Source,
 } from './table.ts';
 
-export interface ExplainQuestion extends Place {
+interface ExplainQuestion extends Place {
   readonly plan: string;
   readonly role?: string | undefined;
   /** Absent: the prices of the plan are explained. */
@@ -28,7 +28,7 @@ export interface ExplainQuestion extends Place {
   readonly at?: string | undefined;
 }
 
-export interface ExplainAnswer {
+interface ExplainAnswer {
   /** What `check`, or without a feature `prices`, answers. */
   readonly answer: CheckAnswer | PricesAnswer;
   /** The path to it: what was looked at, and what it said. */
@@ -43,7 +43,7 @@ export interface Step {
   readonly says: string;
 }
 
-export interface Alternative {
+interface Alternative {
   readonly plan: string;
   readonly title: string;
   /** Whether somebody on it gets the feature in this market. */

@@ -30,7 +30,7 @@ export interface PricesAnswer {
 }
 
 /** The price of a plan for an interval on a channel. The amount is there whenever somebody pays it. */
-export interface PriceAnswer extends Partial<PriceFacts> {
+interface PriceAnswer extends Partial<PriceFacts> {
   readonly plan: string;
   readonly title: string;
   readonly interval?: string;
@@ -49,7 +49,7 @@ export interface PriceAnswer extends Partial<PriceFacts> {
   readonly next?: NextPrice;
 }
 
-export type NextPrice =
+type NextPrice =
   | { readonly at: string; readonly amount: string; readonly currency: string; readonly display: string }
   | { readonly at: string; readonly ends: true };
 

@@ -77,7 +77,7 @@ export interface AnswerReason {
   readonly message: string;
 }
 
-export interface AllowAnswer {
+interface AllowAnswer {
   readonly outcome: 'allow';
   readonly plan: string;
   readonly feature: string;
@@ -85,7 +85,7 @@ export interface AllowAnswer {
   readonly reason: AnswerReason;
 }
 
-export interface DegradeAnswer {
+interface DegradeAnswer {
   readonly outcome: 'degrade';
   readonly plan: string;
   readonly feature: string;
@@ -94,14 +94,14 @@ export interface DegradeAnswer {
   readonly reason: AnswerReason;
 }
 
-export interface DenyAnswer {
+interface DenyAnswer {
   readonly outcome: 'deny';
   readonly plan: string;
   readonly feature: string;
   readonly reason: AnswerReason;
 }
 
-export interface UpsellAnswer extends Omit<DenyAnswer, 'outcome'> {
+interface UpsellAnswer extends Omit<DenyAnswer, 'outcome'> {
   readonly outcome: 'upsell';
   /** Plans that would give the feature and can be bought now, the lowest rank first. */
   readonly plans: readonly OfferedPlan[];

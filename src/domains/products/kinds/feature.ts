@@ -7,7 +7,7 @@ import { FEATURE, GROUP, VERSION } from './identity.ts';
 
 const TITLE_LENGTH_MAX = 100;
 /** A chain of degradations longer than this is not something a listener would understand. */
-export const DEGRADE_STEPS_MAX = 5;
+const DEGRADE_STEPS_MAX = 5;
 
 const FeatureSpecSchema = Type.Object(
   {

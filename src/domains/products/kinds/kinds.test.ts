@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { DISCARD_HISTORY } from './price.ts';
 import { contextOf, kindOf, resource, worldOf } from '../testing/world.ts';
 
 const NOW = '2026-06-15T12:00:00Z';
@@ -287,7 +288,7 @@ test('a price that has begun is deleted only by one who discards its history', (
     problems({})[0] ?? '',
     /spec.timeline\[0\]: EUR 12.99 from 2025-01-01 with no end has begun, and the past is kept/,
   );
-  assert.deepEqual(problems({ 'products.backline.dev/discard-history': 'true' }), []);
+  assert.deepEqual(problems({ [DISCARD_HISTORY]: 'true' }), []);
   assert.deepEqual(problems({}, [{ from: '2026-12-01', amount: '1.00', currency: 'EUR' }]), []);
 });
 

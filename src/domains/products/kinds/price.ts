@@ -62,7 +62,7 @@ const PriceSpecSchema = Type.Object(
 
 type DeclaredPrice = Static<typeof PriceSpecSchema>;
 /** A price with its defaults in place. */
-export type PriceSpec = DeclaredPrice & { readonly channel: string };
+type PriceSpec = DeclaredPrice & { readonly channel: string };
 
 /** The spec of a stored or live Price, which has passed the schema. */
 export function priceSpec(object: { readonly spec?: unknown }): PriceSpec {

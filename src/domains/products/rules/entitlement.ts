@@ -3,7 +3,7 @@ import { periodInWords } from './intervals.ts';
 import { valueFault, type ValueSchema } from './value-schema.ts';
 
 /** A feature as far as granting it goes. */
-export interface GrantedFeature {
+interface GrantedFeature {
   readonly title: string;
   readonly type: 'boolean' | 'config' | 'metered' | 'concurrent';
   readonly unit?: string;

@@ -18,7 +18,7 @@ export interface PriceRounding {
 export type Direction = 'nearest' | 'up' | 'down';
 
 /** A price ends so when it is `rest` more than a multiple of `modulus`, both in minor units. */
-export interface Ending {
+interface Ending {
   readonly rest: bigint;
   readonly modulus: bigint;
 }

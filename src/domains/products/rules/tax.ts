@@ -2,7 +2,7 @@ import type { Money } from './money.ts';
 import { plus, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
 
 /** One amount in its parts: `net` plus `tax` is `gross`, to the last unit. */
-export interface TaxSplit {
+interface TaxSplit {
   readonly net: Money;
   readonly tax: Money;
   readonly gross: Money;
