@@ -159,7 +159,7 @@ function lineOf(document: Document, path: Path, lines: LineCounter): number {
     if (isAlias(node)) node = node.resolve(document);
     let start: unknown;
     if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === segment);
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment));
       start = pair?.key;
       node = pair?.value;
     } else if (isSeq(node)) {

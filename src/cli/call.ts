@@ -1,0 +1,85 @@
+import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { CliFailure, EXIT, type Detail } from './failure.ts';
+
+/** A cause in a Kubernetes `Status`. */
+export interface Cause {
+  readonly field?: string;
+  readonly message?: string;
+}
+
+/** An error answer of the resource API (a Status) or of the decision API (problem details). */
+interface ErrorAnswer {
+  readonly message?: string;
+  readonly details?: { readonly causes?: readonly Cause[] };
+  readonly detail?: string;
+  readonly remedy?: string;
+  readonly errors?: readonly { readonly pointer?: string; readonly detail?: string }[];
+}
+
+/** The server understood and said no. */
+export class Refused extends CliFailure {
+  readonly status: number;
+  readonly causes: readonly Cause[];
+
+  constructor(status: number, answer: ErrorAnswer, text: string) {
+    const message = answer.message ?? answer.detail ?? (text.slice(0, shownCharsMax) || 'no explanation');
+    const causes = answer.details?.causes ?? [];
+    const errors = answer.errors ?? [];
+    const details: Detail[] = [
+      ...causes.map(({ field = '', message: what = '' }) => ({ where: field, what })),
+      ...errors.map(({ pointer = '', detail = '' }) => ({ where: pointer, what: detail })),
+    ];
+    // A message about one thing repeats that thing.
+    super(`${message} (status ${status})`, { details: details.length > 1 ? details : [], remedy: answer.remedy });
+    this.status = status;
+    this.causes = causes;
+  }
+}
+
+const shownCharsMax = 300;
+
+/**
+ * Sends a request and reads the JSON answer. Throws Refused when the server says no, and CliFailure with status 69 when
+ * it cannot be reached.
+ */
+export async function call(
+  connection: Connection,
+  method: 'GET' | 'POST',
+  path: string,
+  options: { readonly body?: object; readonly accept?: string } = {},
+): Promise<unknown> {
+  let status: number;
+  let text: string;
+  try {
+    const answer = await send(connection, method, path, {
+      ...(options.body && { body: JSON.stringify(options.body) }),
+      ...(options.accept && { headers: { accept: options.accept } }),
+    });
+    status = answer.statusCode ?? 0;
+    text = await readText(answer);
+  } catch (error) {
+    throw unreachable(connection.server, error);
+  }
+  const parsed = parseOr(text);
+  if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
+  throw new Refused(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);
+}
+
+function parseOr(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachable(server: string, error: unknown): CliFailure {
+  const { code = '', message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
+  const isTrust = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code);
+  return new CliFailure(`cannot reach the server at ${server}: ${message || code}`, {
+    exitCode: EXIT.unavailable,
+    remedy: isTrust
+      ? 'The certificate is not the one that this kubeconfig trusts; use the kubeconfig of the server that runs there.'
+      : 'Is it running? Start it with `backline up`, or name another with --server URL.',
+  });
+}

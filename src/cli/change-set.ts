@@ -1,0 +1,72 @@
+import type { Path } from '#kernel/base/failures.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { Refused, call, type Cause } from './call.ts';
+import { CliFailure } from './failure.ts';
+import type { Declared } from './manifest-files.ts';
+
+/** What became of one object of a change set, or what would. */
+export interface ChangeResult {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace?: string;
+  readonly name: string;
+  readonly action: 'created' | 'configured' | 'unchanged';
+  /** How what is declared differs from what is live. */
+  readonly fields: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
+  readonly sentences: readonly string[];
+  /** What keeps it from going live. */
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+}
+
+export interface ChangeAnswer {
+  readonly version: string;
+  /** In the order of the objects that were sent. */
+  readonly results: readonly ChangeResult[];
+}
+
+/** Declares objects as one atomic change, or asks what that would do. A refusal names the files and lines. */
+export async function sendChangeSet(
+  connection: Connection,
+  declared: readonly Declared[],
+  options: { readonly namespace: string; readonly dryRun: boolean },
+): Promise<ChangeAnswer> {
+  const body = {
+    apiVersion: 'releases.backline.dev/v1',
+    kind: 'ChangeSet',
+    metadata: {},
+    spec: { defaultNamespace: options.namespace, objects: declared.map(({ object }) => object) },
+  };
+  const path = `/apis/releases.backline.dev/v1/changesets${options.dryRun ? '?dryRun=All' : ''}`;
+  try {
+    const answer = (await call(connection, 'POST', path, { body })) as { readonly status: ChangeAnswer };
+    return answer.status;
+  } catch (error) {
+    if (error instanceof Refused && error.causes.length > 0) throw refusedChange(error.causes, declared);
+    throw error;
+  }
+}
+
+/** The refusal of a change set, with each cause at its file and line. */
+export function refusedChange(causes: readonly Cause[], declared: readonly Declared[]): CliFailure {
+  const details = causes.map(({ field = '', message = '' }) => {
+    const [, position, rest = ''] = /^(?:spec\.)?objects\[(\d+)\]\.?(.*)$/s.exec(field) ?? [];
+    const found = position === undefined ? undefined : declared[Number(position)];
+    if (found === undefined) return { where: field, what: message };
+    return { where: `${found.place(parseFieldPath(rest))}  ${rest || nameOf(found.object)}`, what: message };
+  });
+  return new CliFailure('the change was refused; nothing was changed.', { details });
+}
+
+function nameOf(object: Readonly<Record<string, unknown>>): string {
+  const { kind, metadata } = object;
+  const name = typeof metadata === 'object' && metadata !== null && 'name' in metadata ? String(metadata.name) : '';
+  return `${String(kind ?? 'object')} ${name}`.trim();
+}
+
+/** `spec.timeline[0].labels[a/b]` → its segments. */
+export function parseFieldPath(text: string): Path {
+  return [...text.matchAll(/\[([^\]]*)\]|([^.[\]]+)/g)].map(([, inBrackets, plain = '']) => {
+    if (inBrackets === undefined) return plain;
+    return /^\d+$/.test(inBrackets) ? Number(inBrackets) : inBrackets;
+  });
+}

@@ -1,0 +1,99 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { CliFailure } from './failure.ts';
+import type { Io } from './io.ts';
+
+/** What the user said about the server on the command line. */
+export interface ConnectionOptions {
+  readonly kubeconfig?: string;
+  readonly server?: string;
+  readonly token?: string;
+}
+
+export interface Target extends Connection {
+  /** The namespace that the kubeconfig names. */
+  readonly namespace: string;
+}
+
+const KUBECONFIG_BESIDE = join('.backline', 'kubeconfig');
+
+/**
+ * Where the server is: `--kubeconfig`, else BACKLINE_KUBECONFIG, else `.backline/kubeconfig` in this folder or one above;
+ * `--server` and `--token` override what it says. Throws CliFailure when there is nothing to go by.
+ */
+export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 'directory'>): Target {
+  const named = options.kubeconfig ?? io.env['BACKLINE_KUBECONFIG'];
+  const file = named === undefined || named === '' ? findAbove(io.directory) : resolve(io.directory, named);
+  if (file === undefined) {
+    if (options.server !== undefined) return override({ server: '', namespace: 'default' }, options);
+    throw new CliFailure('there is no kubeconfig here, so I do not know where the server is.', {
+      remedy: 'Start one with `backline up`, or name one with --kubeconfig FILE or --server URL.',
+    });
+  }
+  return override(readKubeconfig(file), options);
+}
+
+function override(target: Target, { server, token }: ConnectionOptions): Target {
+  if (server !== undefined && !/^https?:\/\//.test(server)) {
+    throw new CliFailure(`--server ${server} is not a URL.`, { remedy: 'Write it like https://127.0.0.1:7700.' });
+  }
+  return { ...target, ...(server !== undefined && { server }), ...(token !== undefined && { token }) };
+}
+
+function findAbove(directory: string): string | undefined {
+  for (let folder = resolve(directory); ; folder = dirname(folder)) {
+    const file = join(folder, KUBECONFIG_BESIDE);
+    if (existsSync(file)) return file;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+interface Named {
+  readonly name?: string;
+}
+
+interface Kubeconfig {
+  readonly 'current-context'?: string;
+  readonly contexts?: readonly (Named & { context?: { cluster?: string; user?: string; namespace?: string } })[];
+  readonly clusters?: readonly (Named & {
+    cluster?: { server?: string; 'certificate-authority-data'?: string; 'certificate-authority'?: string };
+  })[];
+  readonly users?: readonly (Named & { user?: { token?: string; tokenFile?: string } })[];
+}
+
+function readKubeconfig(file: string): Target {
+  const read = (path: string): string => {
+    try {
+      return readFileSync(resolve(dirname(file), path), 'utf8');
+    } catch (error) {
+      throw new CliFailure(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const text = read(file);
+  try {
+    const config = (parse(text) ?? {}) as Kubeconfig;
+    const named = <Item extends Named>(
+      items: readonly Item[] | undefined,
+      name: string | undefined,
+    ): Item | undefined => items?.find((item) => item.name === name);
+    const context = named(config.contexts, config['current-context'])?.context;
+    const cluster = named(config.clusters, context?.cluster)?.cluster;
+    const user = named(config.users, context?.user)?.user;
+    if (cluster?.server === undefined) throw new Error('its current context names no cluster with a server');
+    const embedded = cluster['certificate-authority-data'];
+    const authority = cluster['certificate-authority'];
+    const ca = embedded === undefined ? authority && read(authority) : Buffer.from(embedded, 'base64').toString();
+    const token = user?.token ?? (user?.tokenFile && read(user.tokenFile).trim());
+    return {
+      server: cluster.server,
+      namespace: context?.namespace ?? 'default',
+      ...(ca !== undefined && { ca }),
+      ...(token !== undefined && { token }),
+    };
+  } catch (error) {
+    if (error instanceof CliFailure) throw error;
+    throw new CliFailure(`${file} is not a kubeconfig: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

@@ -1,0 +1,68 @@
+import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { call } from './call.ts';
+import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import {
+  checkText,
+  explainText,
+  pricesText,
+  type CheckAnswer,
+  type ExplainAnswer,
+  type PricesAnswer,
+} from './decision-text.ts';
+import { EXIT } from './failure.ts';
+import { coloursFor, type Colours, type Io } from './io.ts';
+
+/** What can be asked of the decision API; the names are those of its parameters. */
+export interface Question {
+  readonly listener?: string;
+  readonly plan?: string;
+  readonly feature?: string;
+  readonly market?: string;
+  readonly territory?: string;
+  readonly role?: string;
+  readonly channel?: string;
+  readonly interval?: string;
+  readonly at?: string;
+}
+
+const PARAMETERS = ['listener', 'plan', 'feature', 'market', 'territory', 'role', 'channel', 'interval', 'at'] as const;
+
+export type DecideOptions = Question & ConnectionOptions & { readonly output?: 'json' | 'yaml' };
+
+/** `backline check`: whether a listener gets a feature. */
+export function check(options: DecideOptions, io: Io): Promise<number> {
+  return ask('/v1/check', options, io, (answer, colours) => checkText(answer as CheckAnswer, colours));
+}
+
+/** `backline prices`: what plans cost in a market. */
+export function prices(options: DecideOptions, io: Io): Promise<number> {
+  return ask('/v1/prices', options, io, (answer) => pricesText(answer as PricesAnswer));
+}
+
+/** `backline explain`: why an answer is what it is. */
+export function explain(options: DecideOptions, io: Io): Promise<number> {
+  return ask('/v1/explain', options, io, (answer, colours) => explainText(answer as ExplainAnswer, colours));
+}
+
+async function ask(
+  path: string,
+  options: DecideOptions,
+  io: Io,
+  say: (answer: unknown, colours: Colours) => string,
+): Promise<number> {
+  const query = new URLSearchParams();
+  for (const name of PARAMETERS) {
+    const value = options[name];
+    if (value !== undefined) query.set(name, value);
+  }
+  const answer = await call(connectionFrom(options, io), 'GET', `${path}?${query}`);
+  const { output } = options;
+  const text =
+    output === 'json'
+      ? JSON.stringify(answer, null, 2)
+      : output === 'yaml'
+        ? encodeYaml(answer).trimEnd()
+        : say(answer, coloursFor(io.stdout, io.env));
+  io.stdout.write(`${text}\n`);
+  return EXIT.ok;
+}

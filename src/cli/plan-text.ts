@@ -1,0 +1,79 @@
+import type { ChangeAnswer, ChangeResult } from './change-set.ts';
+import type { Colours } from './io.ts';
+
+/** Characters of one value in a plan; the whole value is in `-o json`. */
+const valueCharsMax = 120;
+
+/** A plan for people: each object that would change, field by field against what is live, and what that means. */
+export function planText(results: readonly ChangeResult[], places: readonly string[], colours: Colours): string {
+  const { green, red, yellow, bold, dim, cyan } = colours;
+  const blocks = results.flatMap((result, index) => {
+    const { action, fields, sentences, problems } = result;
+    if (action === 'unchanged' && problems.length === 0) return [];
+    const sign = action === 'created' ? green('+') : action === 'configured' ? yellow('~') : dim('=');
+    const lines = [`${sign} ${bold(titleOf(result))}  ${dim(places[index] ?? '')}`.trimEnd()];
+    if (action === 'unchanged') lines.push(`    ${dim('declared already, but not live')}`);
+    for (const { path, before, after } of fields) {
+      if (before === undefined) lines.push(`    ${green(`+ ${path}: ${shown(after)}`)}`);
+      else if (after === undefined) lines.push(`    ${red(`- ${path}: ${shown(before)}`)}`);
+      else lines.push(`    ${yellow('~')} ${path}: ${red(shown(before))} → ${green(shown(after))}`);
+    }
+    for (const sentence of sentences) lines.push(`    ${cyan('»')} ${sentence}`);
+    for (const { path, message } of problems) {
+      lines.push(`    ${red('!')} ${path === '' ? '' : `${path}: `}${message} ${dim('(keeps it from going live)')}`);
+    }
+    return [lines.join('\n')];
+  });
+  return [...blocks, `${bold('Plan:')} ${countsText(results)}.`].join('\n\n');
+}
+
+/** `2 to create, 1 to change, 4 unchanged`. */
+function countsText(results: readonly ChangeResult[]): string {
+  const count = (action: ChangeResult['action']): number => results.filter((result) => result.action === action).length;
+  return `${count('created')} to create, ${count('configured')} to change, ${count('unchanged')} unchanged`;
+}
+
+/** What an apply did, one line per object in the words of kubectl, then what it means. */
+export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, colours: Colours): string {
+  const { green, yellow, dim, cyan } = colours;
+  const suffix = dryRun ? ' (dry run)' : '';
+  const lines = results.flatMap((result) => {
+    const paint = result.action === 'created' ? green : result.action === 'configured' ? yellow : dim;
+    return [
+      `${resourceOf(result)} ${paint(result.action)}${suffix}`,
+      ...result.sentences.map((text) => `  ${cyan('»')} ${text}`),
+    ];
+  });
+  return [...lines, dim(dryRun ? 'Nothing was changed.' : `Declared as version ${version}.`)].join('\n');
+}
+
+/** What was declared but does not go live, and why; empty when everything does. */
+export function heldText(
+  results: readonly ChangeResult[],
+  places: readonly string[],
+  { yellow, bold }: Colours,
+): string {
+  return results
+    .flatMap((result, index) =>
+      result.problems.map(
+        ({ path, message }) =>
+          `${yellow(bold('not live:'))} ${titleOf(result)} (${places[index] ?? ''})  ${path === '' ? '' : `${path}: `}${message}`,
+      ),
+    )
+    .join('\n');
+}
+
+function titleOf({ kind, namespace, name }: ChangeResult): string {
+  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+}
+
+/** `plan.products.backline.dev/premium`, as kubectl names resources. */
+function resourceOf({ apiVersion, kind, name }: ChangeResult): string {
+  const [group, version] = apiVersion.split('/');
+  return `${kind.toLowerCase()}${version === undefined ? '' : `.${group}`}/${name}`;
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? '';
+  return text.length <= valueCharsMax ? text : `${text.slice(0, valueCharsMax)}…`;
+}

@@ -1,0 +1,211 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { LogLevel } from '#kernel/base/log.ts';
+import type { ChangeOptions } from './apply.ts';
+import type { DecideOptions } from './decide.ts';
+import { CliFailure, EXIT, printFailure } from './failure.ts';
+import type { GetOptions } from './get.ts';
+import type { Io } from './io.ts';
+import type { ServeOptions, UpOptions } from './serve.ts';
+import type { VersionOptions } from './version.ts';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
+
+/** Runs one command line. Gives the exit status; everything that the user should read has been written to `io`. */
+export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
+  let status: number = EXIT.ok;
+  const program = commands(io, (ended) => {
+    status = ended;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    printFailure(asFailure(error), io);
+    return error instanceof CliFailure ? error.exitCode : EXIT.failed;
+  }
+}
+
+function asFailure(error: unknown): CliFailure {
+  if (error instanceof CliFailure) return error;
+  if (error instanceof Refusal) return new CliFailure(error.message, { remedy: error.remedy });
+  // A bug of ours: the trace is what helps.
+  return new CliFailure(error instanceof Error ? (error.stack ?? error.message) : String(error));
+}
+
+/** The verbs. Each is loaded when it is used, so that `--help` and small verbs start fast. */
+function commands(io: Io, end: (status: number) => void): Command {
+  const program = new Command('backline')
+    .description('The backend behind a streaming service: what the business is made of, declared, released and served.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) })
+    .showHelpAfterError('(--help tells more)')
+    .helpCommand(false)
+    .addHelpText('after', OVERVIEW);
+
+  const listening = (command: Command): Command =>
+    command
+      .option('--port <number>', 'port for everything, 0 for a free one', parsePort, 7700)
+      .option('--host <address>', 'address to listen on', '127.0.0.1')
+      .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
+      .option('--quiet', 'print only the line that says that it is ready')
+      .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default('info'));
+
+  listening(program.command('up'))
+    .description('run everything on this machine: API, decisions, PostgreSQL, a sample business')
+    .option('--no-sample', 'do not declare the sample business on the first start')
+    .addHelpText(
+      'after',
+      examples('backline up', 'backline up --port 8080 --no-sample', 'DATABASE_URL=postgres://… backline up'),
+    )
+    .action(async (options: UpOptions) => end(await (await import('./serve.ts')).up(options, io)));
+
+  listening(program.command('serve'))
+    .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
+    .addOption(new Option('--role <roles...>', 'what to run').choices(['api', 'decide']).default(['api', 'decide']))
+    .option('--api <url>', 'the API server that a decision node follows')
+    .option('--kubeconfig <file>', 'how to reach that API server')
+    .addHelpText(
+      'after',
+      examples('backline serve --role api --host 0.0.0.0', 'backline serve --role decide --kubeconfig api.kubeconfig'),
+    )
+    .action(async (options: ServeOptions) => end(await (await import('./serve.ts')).serve(options, io)));
+
+  const changing = (command: Command): Command =>
+    connecting(command)
+      .requiredOption('-f, --filename <paths...>', 'files, folders (with what is below them), or - for standard input')
+      .option('-n, --namespace <name>', 'for objects that name none')
+      .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']));
+
+  changing(program.command('apply'))
+    .description('declare everything in some files as one atomic change: all or nothing')
+    .option('--dry-run', 'check everything, change nothing')
+    .addHelpText(
+      'after',
+      examples('backline apply -f business/', 'backline apply -f plans.yaml -f prices.yaml --dry-run'),
+    )
+    .action(async (options: ChangeOptions) => end(await (await import('./apply.ts')).apply(options, io)));
+
+  changing(program.command('plan'))
+    .description(
+      'show what apply would change, field by field, against what is live (ends with 2 when there are changes)',
+    )
+    .addHelpText(
+      'after',
+      examples('backline plan -f business/', 'backline plan -f - < plans.yaml', 'backline plan -f business/ -o json'),
+    )
+    .action(async (options: ChangeOptions) => end(await (await import('./apply.ts')).plan(options, io)));
+
+  connecting(program.command('get'))
+    .description('show objects')
+    .argument('<kinds>', 'KIND, KIND,KIND or KIND/NAME; plural, singular, short name, or with the group')
+    .argument('[name]', 'of one object')
+    .option('-n, --namespace <name>', 'where to look')
+    .option('-A, --all-namespaces', 'look everywhere')
+    .option('-l, --selector <labels>', 'only objects with such labels, like tier=paid')
+    .addOption(
+      new Option('-o, --output <form>', 'how').choices(['table', 'wide', 'json', 'yaml', 'name']).default('table'),
+    )
+    .addHelpText(
+      'after',
+      examples('backline get plans -A', 'backline get plan premium -o yaml', 'backline get prices -l market=de'),
+    )
+    .action(async (kinds: string, name: string | undefined, options: GetOptions) =>
+      end(await (await import('./get.ts')).get(kinds, name, options, io)),
+    );
+
+  asking(program.command('check'))
+    .description('ask whether a listener gets a feature: allow, degrade, upsell or deny')
+    .requiredOption('--plan <name>', 'the plan of the listener')
+    .requiredOption('--feature <name>', 'the feature')
+    .option('--role <name>', 'the role of the listener on the plan')
+    .addHelpText(
+      'after',
+      examples(
+        'backline check --plan free --feature offline --market de',
+        'backline check --plan premium --feature audio --territory SE -o json',
+      ),
+    )
+    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).check(options, io)));
+
+  asking(program.command('prices'))
+    .description('ask what plans cost in a market, now or at any moment')
+    .option('--plan <name>', 'one plan; else all')
+    .option('--interval <duration>', 'what one payment covers, like P1M')
+    .addHelpText(
+      'after',
+      examples('backline prices --market de', 'backline prices --territory SE --plan premium --at 2027-01-01'),
+    )
+    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).prices(options, io)));
+
+  asking(program.command('explain'))
+    .description('ask why: the objects that led to an answer, as sentences')
+    .requiredOption('--plan <name>', 'the plan')
+    .option('--feature <name>', 'the feature; without one, its prices are explained')
+    .option('--role <name>', 'the role of the listener on the plan')
+    .option('--interval <duration>', 'what one payment covers, like P1M')
+    .addHelpText(
+      'after',
+      examples(
+        'backline explain --plan free --feature offline --market de',
+        'backline explain --plan premium --market se --at 2027-01-01',
+      ),
+    )
+    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).explain(options, io)));
+
+  connecting(program.command('version'))
+    .description('show the version of this program and of the server')
+    .option('--client', 'of this program alone')
+    .action(async (options: VersionOptions) => end(await (await import('./version.ts')).version(options, io)));
+
+  return program;
+}
+
+function connecting(command: Command): Command {
+  return command
+    .option(
+      '--kubeconfig <file>',
+      'how to reach the server (BACKLINE_KUBECONFIG; else .backline/kubeconfig here or above)',
+    )
+    .option('--server <url>', 'the server, instead of the one that the kubeconfig names')
+    .option('--token <token>', 'the token, instead of the one in the kubeconfig');
+}
+
+function asking(command: Command): Command {
+  return connecting(command)
+    .option('--market <name>', 'where the listener is: a market')
+    .option('--territory <code>', 'where the listener is: a territory, like DE')
+    .option('--channel <name>', 'a way to buy, like web')
+    .option('--at <moment>', 'a date or an instant; else now')
+    .option('--listener <id>', 'any id; comes back in the answer')
+    .addOption(new Option('-o, --output <form>', 'the answer as it came').choices(['json', 'yaml']));
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
+  return port;
+}
+
+function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`;
+}
+
+const OVERVIEW = `
+Examples:
+  $ backline up                                     everything on this machine
+  $ backline plan -f business/                      what would change
+  $ backline apply -f business/                     change it
+  $ backline get plans,prices -A
+  $ backline explain --plan free --feature offline --market de
+
+Exit status:
+  0   done (plan: no changes)
+  1   refused by the server, or failed
+  2   plan: there are changes
+  64  the command line is wrong
+  69  the server cannot be reached
+
+kubectl works as well: kubectl --kubeconfig .backline/kubeconfig get plans -A
+`;

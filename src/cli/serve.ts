@@ -1,0 +1,60 @@
+import type { LogLevel } from '#kernel/base/log.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { connectionFrom } from './connection.ts';
+import type { Io } from './io.ts';
+
+/** What `up` and `serve` have in common on the command line. */
+export interface ListenOptions {
+  readonly port: number;
+  readonly host: string;
+  readonly data: string;
+  readonly quiet?: boolean;
+  readonly logLevel: LogLevel;
+}
+
+export interface UpOptions extends ListenOptions {
+  readonly sample: boolean;
+}
+
+export interface ServeOptions extends ListenOptions {
+  readonly role: readonly ('api' | 'decide')[];
+  readonly api?: string;
+  readonly kubeconfig?: string;
+}
+
+/** `backline up`: everything in one process, with the sample business on the first start. */
+export async function up(options: UpOptions, io: Io): Promise<number> {
+  const { run } = await import('#planes/run.ts');
+  return run({ ...listening(options, io), roles: ['api', 'decide'], sample: options.sample });
+}
+
+/** `backline serve`: one role, as often as is needed, against DATABASE_URL. */
+export async function serve(options: ServeOptions, io: Io): Promise<number> {
+  const { run } = await import('#planes/run.ts');
+  return run({ ...listening(options, io), roles: options.role, sample: false, follow: followed(options, io) });
+}
+
+/** The API server that a decision node without one follows. */
+export function followed(
+  { role, api, kubeconfig }: ServeOptions,
+  io: Pick<Io, 'env' | 'directory'>,
+): Connection | undefined {
+  if (role.includes('api')) return undefined;
+  const { server, ca, token } = connectionFrom(
+    { ...(api !== undefined && { server: api }), ...(kubeconfig !== undefined && { kubeconfig }) },
+    io,
+  );
+  return { server, ca, token: token ?? io.env['BACKLINE_TOKEN'] };
+}
+
+function listening({ port, host, data, quiet, logLevel }: ListenOptions, io: Io) {
+  const databaseUrl = io.env['DATABASE_URL'];
+  return {
+    port,
+    host,
+    data,
+    quiet: quiet === true,
+    logLevel,
+    databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
+  };
+}
