@@ -327,15 +327,15 @@ test('a price is in a legal currency of its market for its whole time', () => {
   );
   assert.match(
     bulgarian([{ from: '2025-01-01', amount: '10.99', currency: 'BGN' }])[0] ?? '',
-    /timeline\[0\].currency: .*BGN is legal in Bulgaria from ever until 2026-02-01, not for the whole/,
+    /timeline\[0\].currency: .*BGN is legal in Bulgaria only until 2026-02-01\./,
   );
   assert.match(
     bulgarian([{ from: '2025-12-01', amount: '5.62', currency: 'EUR' }])[0] ?? '',
-    /EUR is legal in Bulgaria from 2026-01-01 until for ever/,
+    /EUR is legal in Bulgaria only from 2026-01-01\./,
   );
   assert.match(
     bulgarian([{ from: '2025-12-01', amount: '5.62', currency: 'USD' }])[0] ?? '',
-    /USD is legal in Bulgaria not at all/,
+    /USD is not a currency of Bulgaria\./,
   );
 });
 

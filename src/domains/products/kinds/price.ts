@@ -294,9 +294,14 @@ function currencyProblems(windows: readonly PriceWindow[], market: MarketSpec): 
     if (covered >= until && covered > from) return [];
     const declared = market.currencies
       .filter(({ code }) => code === money.currency)
-      .map((period) => `from ${period.from ?? 'ever'} until ${period.until ?? 'for ever'}`);
-    const known = declared.length === 0 ? 'not at all' : declared.join(' and ');
-    const detail = `${inWords(window)}: ${money.currency} is legal in ${market.title} ${known}, not for the whole of that time.`;
+      .map(({ from = '', until = '' }) =>
+        [from && `from ${from}`, until && `until ${until}`].filter(Boolean).join(' '),
+      );
+    const known =
+      declared.length === 0
+        ? `${money.currency} is not a currency of ${market.title}.`
+        : `${money.currency} is legal in ${market.title} only ${declared.join(' and ')}.`;
+    const detail = `${inWords(window)}: ${known}`;
     return [{ path: ['spec', 'timeline', index, 'currency'], reason: 'FieldValueInvalid', detail }];
   });
 }
