@@ -159,7 +159,8 @@ function replace(
   if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
     if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
   } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
-  require(kind, current.name, [...finalizerProblems(meta, object.metadata), ...validateObject(given, object, before)]);
+  require(kind, current.name, validateObject(given, object, before));
+  require(kind, current.name, finalizerProblems(meta, object.metadata));
   if (meta.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0) {
     return { do: 'remove', kind, object, warnings };
   }

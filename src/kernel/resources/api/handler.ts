@@ -1,29 +1,28 @@
 import { randomUUID } from 'node:crypto';
+import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { nameSuffix } from '#kernel/base/ids.ts';
-import type { Clock } from '#kernel/base/clock.ts';
-import { readBody, retryAfter, send, type Exchange } from '#kernel/http/exchange.ts';
-import { decodeBody, encodeYaml } from '../codec/body.ts';
+import { send, type Exchange } from '#kernel/http/exchange.ts';
+import { encodeYaml } from '../codec/body.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
-import { fieldPath } from '#kernel/base/failures.ts';
-import type { Kind, ResourceObject } from '../kind.ts';
+import type { Kind, ResourceObject, Verb } from '../kind.ts';
+import type { Operation } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
-import type { FieldValidation, Operation } from '../operation.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound } from '../write.ts';
+import { listText, sendDocument, sendObject, sendRefusal, warningHeaders } from './answer.ts';
+import { OBJECT_BYTES_MAX, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { listPage } from './list.ts';
 import { parsePath, parseQuery, type Query, type Target } from './request.ts';
 import { selectionOf } from './selection.ts';
-import { deletedStatus, failureStatus } from './status.ts';
+import { deletedStatus } from './status.ts';
 import { tableOf } from './table.ts';
 import { watch, type WatchMetrics } from './watch.ts';
 
 const LIMITS = {
-  /** As kube-apiserver: a resource is configuration, not a blob store. */
-  objectBytesMax: 3 * 1024 * 1024,
   /** A change set may declare a whole business. */
   virtualBytesMax: 64 * 1024 * 1024,
   /** Objects that one deletecollection may remove: one atomic change. */
@@ -119,14 +118,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       }
       case 'patch': {
         const patchType = patchTypeOf(exchange.request.headers['content-type'], kind);
-        const body = decodeBody('application/json', await readBody(exchange, LIMITS.objectBytesMax));
-        const warnings = duplicateWarnings(body.duplicates, query.fieldValidation);
+        const { value: patch, warnings } = await readPatch(exchange, query.fieldValidation);
         return write(exchange, query, accepted, author, warnings, {
           ...placeOf(target),
           verb,
           part,
           patchType,
-          patch: body.value,
+          patch,
           fieldValidation: query.fieldValidation,
         });
       }
@@ -148,7 +146,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   ): Promise<void> {
     const { kind } = target;
     const virtual = options.virtual.get(kind.id);
-    const bytesMax = virtual === undefined ? LIMITS.objectBytesMax : LIMITS.virtualBytesMax;
+    const bytesMax = virtual === undefined ? OBJECT_BYTES_MAX : LIMITS.virtualBytesMax;
     const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation, bytesMax);
     if (virtual !== undefined) {
       const answer = await virtual(object, { author, dryRun: query.dryRun, namespace: target.namespace });
@@ -156,9 +154,11 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
     const { metadata } = object;
     requireMatch(object, target);
-    const generateName = metadata.generateName ?? '';
-    const name = metadata.name ?? (generateName === '' ? '' : `${generateName}${nameSuffix()}`);
-    if (name === '') {
+    const { generateName } = metadata;
+    const name =
+      metadata.name ??
+      (typeof generateName === 'string' && generateName !== '' ? `${generateName}${nameSuffix()}` : '');
+    if (typeof name !== 'string' || name === '') {
       throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
         problems: [
           {
@@ -300,8 +300,6 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   }
 }
 
-type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete' | 'deletecollection';
-
 function verbOf(method: string, { kind, name, namespace }: Target, query: Query): Verb {
   switch (method) {
     case 'GET':
@@ -335,136 +333,4 @@ function notAllowed(method: string, kind: Kind): Refusal {
 
 function placeOf(target: Target) {
   return { kind: target.kind.id, namespace: target.namespace ?? '', name: target.name ?? '' };
-}
-
-/** The object of a request body, in the version and namespace of its path. */
-async function readObject(
-  exchange: Exchange,
-  kind: Kind,
-  fieldValidation: FieldValidation,
-  bytesMax: number = LIMITS.objectBytesMax,
-): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody(
-    exchange.request.headers['content-type'],
-    await readBody(exchange, bytesMax),
-  );
-  const warnings = duplicateWarnings(duplicates, fieldValidation);
-  const given = value as Partial<ResourceObject> | null;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new Refusal('resources/not-an-object', 'BadRequest', `The body must be one ${kind.kind} object.`);
-  }
-  const { apiVersion = kind.apiVersion, kind: name = kind.kind, metadata = {} } = given;
-  if (apiVersion !== kind.apiVersion || name !== kind.kind) {
-    throw new Refusal(
-      'resources/wrong-kind',
-      'BadRequest',
-      `${String(apiVersion)} ${String(name)} does not match the expected ${kind.apiVersion} ${kind.kind} of this path.`,
-    );
-  }
-  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    throw new Refusal('resources/bad-metadata', 'BadRequest', 'metadata must be an object.');
-  }
-  return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
-}
-
-function duplicateWarnings(
-  duplicates: readonly (readonly (string | number)[])[],
-  fieldValidation: FieldValidation,
-): string[] {
-  const messages = duplicates.map((path) => `duplicate field "${fieldPath(path)}"`);
-  if (fieldValidation === 'Ignore') return [];
-  if (fieldValidation === 'Warn' || messages.length === 0) return messages;
-  throw new Refusal('resources/duplicate-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
-    problems: duplicates.map((path) => ({
-      path,
-      reason: 'FieldValueDuplicate',
-      detail: 'the key is given twice; only the last would count',
-    })),
-  });
-}
-
-function requireMatch({ metadata }: ResourceObject, target: Target): void {
-  if (target.name !== undefined && metadata.name !== undefined && metadata.name !== target.name) {
-    throw new Refusal(
-      'resources/name-mismatch',
-      'BadRequest',
-      `the name of the object (${metadata.name}) does not match the name on the URL (${target.name})`,
-    );
-  }
-  const namespace = target.namespace ?? '';
-  if (metadata.namespace !== undefined && metadata.namespace !== '' && metadata.namespace !== namespace) {
-    throw new Refusal(
-      'resources/namespace-mismatch',
-      'BadRequest',
-      `the namespace of the provided object (${metadata.namespace}) does not match the namespace sent on the request (${namespace})`,
-    );
-  }
-}
-
-async function readDeleteOptions(
-  exchange: Exchange,
-): Promise<{ preconditions: { uid?: string; resourceVersion?: string }; dryRun: boolean }> {
-  const bytes = await readBody(exchange, LIMITS.objectBytesMax);
-  if (bytes.length === 0) return { preconditions: {}, dryRun: false };
-  const { value } = decodeBody(exchange.request.headers['content-type'] ?? 'application/json', bytes);
-  const given = (value ?? {}) as { preconditions?: Record<string, unknown> | null; dryRun?: unknown };
-  const text = (field: string) => {
-    const wanted = given.preconditions?.[field];
-    return typeof wanted === 'string' ? { [field]: wanted } : {};
-  };
-  const dryRun = Array.isArray(given.dryRun) && given.dryRun.includes('All');
-  return { preconditions: { ...text('uid'), ...text('resourceVersion') }, dryRun };
-}
-
-function listText(
-  kind: Kind,
-  version: number,
-  entries: readonly Entry[],
-  metadata: object = { resourceVersion: String(version) },
-): string {
-  const head = `{"kind":"${kind.kind}List","apiVersion":"${kind.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${entries.map(({ text }) => text).join(',')}]}`;
-}
-
-function warningHeaders(warnings: readonly string[]): Record<string, string[]> {
-  if (warnings.length === 0) return {};
-  return {
-    warning: warnings.map((text) => `299 - "${text.replaceAll(/["\\]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`),
-  };
-}
-
-function sendObject(
-  exchange: Exchange,
-  status: number,
-  object: object,
-  accepted: Accepted,
-  warnings: readonly string[] = [],
-): void {
-  const yaml = accepted.as === 'yaml' && accepted.table === undefined;
-  send(
-    exchange,
-    status,
-    yaml ? 'application/yaml' : 'application/json',
-    yaml ? encodeYaml(object) : JSON.stringify(object),
-    warningHeaders(warnings),
-  );
-}
-
-function sendDocument(
-  exchange: Exchange,
-  document: { readonly contentType: string; readonly body: string; readonly etag?: string },
-): void {
-  const { contentType, body, etag } = document;
-  if (etag !== undefined && exchange.request.headers['if-none-match'] === etag) {
-    return send(exchange, 304, contentType, '', { etag });
-  }
-  send(exchange, 200, contentType, body, { vary: 'Accept', ...(etag === undefined ? {} : { etag }) });
-}
-
-/** Answers a refusal as a `Status`; also for requests that were refused before their path was understood. */
-export function sendRefusal(exchange: Exchange, refusal: Refusal, target?: Target): void {
-  const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
-  // What is left of a body that is too large is not read: the connection ends with the answer.
-  const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
-  send(exchange, refusal.status, 'application/json', JSON.stringify(status), { ...retryAfter(refusal), ...headers });
 }

@@ -1,0 +1,96 @@
+import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import { readBody, type Exchange } from '#kernel/http/exchange.ts';
+import { decodeBody } from '../codec/body.ts';
+import type { Kind, ResourceObject } from '../kind.ts';
+import type { FieldValidation } from '../operation.ts';
+import type { Target } from './request.ts';
+
+/** As kube-apiserver: a resource is configuration, not a blob store. */
+export const OBJECT_BYTES_MAX = 3 * 1024 * 1024;
+
+/** The object of a request body, in the version and namespace of its path. */
+export async function readObject(
+  exchange: Exchange,
+  kind: Kind,
+  fieldValidation: FieldValidation,
+  bytesMax: number = OBJECT_BYTES_MAX,
+): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
+  const { value, duplicates } = decodeBody(
+    exchange.request.headers['content-type'],
+    await readBody(exchange, bytesMax),
+  );
+  const warnings = duplicateWarnings(duplicates, fieldValidation);
+  const given = value as Partial<ResourceObject> | null;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new Refusal('resources/not-an-object', 'BadRequest', `The body must be one ${kind.kind} object.`);
+  }
+  const { apiVersion = kind.apiVersion, kind: name = kind.kind, metadata = {} } = given;
+  if (apiVersion !== kind.apiVersion || name !== kind.kind) {
+    throw new Refusal(
+      'resources/wrong-kind',
+      'BadRequest',
+      `${String(apiVersion)} ${String(name)} does not match the expected ${kind.apiVersion} ${kind.kind} of this path.`,
+    );
+  }
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new Refusal('resources/bad-metadata', 'BadRequest', 'metadata must be an object.');
+  }
+  return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
+}
+
+function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {
+  const messages = duplicates.map((path) => `duplicate field "${fieldPath(path)}"`);
+  if (fieldValidation === 'Ignore') return [];
+  if (fieldValidation === 'Warn' || messages.length === 0) return messages;
+  throw new Refusal('resources/duplicate-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+    problems: duplicates.map((path) => ({
+      path,
+      reason: 'FieldValueDuplicate',
+      detail: 'the key is given twice; only the last would count',
+    })),
+  });
+}
+
+/** Refuses an object that names itself otherwise than the path does. */
+export function requireMatch({ metadata }: ResourceObject, target: Target): void {
+  if (target.name !== undefined && metadata.name !== undefined && metadata.name !== target.name) {
+    throw new Refusal(
+      'resources/name-mismatch',
+      'BadRequest',
+      `the name of the object (${metadata.name}) does not match the name on the URL (${target.name})`,
+    );
+  }
+  const namespace = target.namespace ?? '';
+  if (metadata.namespace !== undefined && metadata.namespace !== '' && metadata.namespace !== namespace) {
+    throw new Refusal(
+      'resources/namespace-mismatch',
+      'BadRequest',
+      `the namespace of the provided object (${metadata.namespace}) does not match the namespace sent on the request (${namespace})`,
+    );
+  }
+}
+
+/** The options of a deletion, from its body; none for an empty one. */
+export async function readDeleteOptions(
+  exchange: Exchange,
+): Promise<{ preconditions: { uid?: string; resourceVersion?: string }; dryRun: boolean }> {
+  const bytes = await readBody(exchange, OBJECT_BYTES_MAX);
+  if (bytes.length === 0) return { preconditions: {}, dryRun: false };
+  const { value } = decodeBody(exchange.request.headers['content-type'] ?? 'application/json', bytes);
+  const given = (value ?? {}) as { preconditions?: Record<string, unknown> | null; dryRun?: unknown };
+  const text = (field: string) => {
+    const wanted = given.preconditions?.[field];
+    return typeof wanted === 'string' ? { [field]: wanted } : {};
+  };
+  const dryRun = Array.isArray(given.dryRun) && given.dryRun.includes('All');
+  return { preconditions: { ...text('uid'), ...text('resourceVersion') }, dryRun };
+}
+
+/** A patch document. Its media type says the kind of patch; the document itself is always JSON. */
+export async function readPatch(
+  exchange: Exchange,
+  fieldValidation: FieldValidation,
+): Promise<{ value: unknown; warnings: readonly string[] }> {
+  const { value, duplicates } = decodeBody('application/json', await readBody(exchange, OBJECT_BYTES_MAX));
+  return { value, warnings: duplicateWarnings(duplicates, fieldValidation) };
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { startWorld, type Answer } from '../support/backline.ts';
+import { feature, market, plan, price } from '../support/catalogue.ts';
+
+const base = '/apis/products.backline.dev/v1/namespaces/default';
+const changeSets = '/apis/releases.backline.dev/v1/changesets';
+const PATCHES = [
+  'application/merge-patch+json',
+  'application/json-patch+json',
+  'application/strategic-merge-patch+json',
+];
+
+const seeds: [plural: string, object: object][] = [
+  ['features', feature('offline')],
+  ['markets', market('de', { channels: [{ name: 'web' }], notice: { days: 30 } })],
+  [
+    'plans',
+    plan('premium', { entitlements: [{ feature: 'offline', limit: 'unlimited' }], roles: ['manager', 'child'] }),
+  ],
+  [
+    'prices',
+    price('premium-de', {
+      plan: 'premium',
+      market: 'de',
+      timeline: [{ from: '2026-01-01', amount: '9.99', currency: 'EUR' }],
+    }),
+  ],
+];
+
+const nasty = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom<unknown>(
+    null,
+    '',
+    0,
+    -1,
+    1e308,
+    2 ** 53,
+    [],
+    {},
+    [null],
+    'x'.repeat(5_000),
+    '__proto__',
+    '\u0000',
+    '\ud800',
+    '9'.repeat(400),
+    '2026-13-45',
+    '-271821-04-20',
+    '+275760-09-14T00:00:00Z',
+    'P1M',
+    '٣',
+    'ＥＵＲ',
+  ),
+);
+
+/** Every path that leads to a value of an object. */
+function pathsOf(value: unknown, path: (string | number)[] = []): (string | number)[][] {
+  if (typeof value !== 'object' || value === null) return [path];
+  return [
+    path,
+    ...Object.entries(value).flatMap(([key, member]) =>
+      pathsOf(member, [...path, Array.isArray(value) ? Number(key) : key]),
+    ),
+  ];
+}
+
+function withValue(target: unknown, path: readonly (string | number)[], value: unknown): unknown {
+  const [head, ...rest] = path;
+  if (head === undefined) return value;
+  const copy = structuredClone(target) as Record<string | number, unknown>;
+  copy[head] = withValue(copy[head], rest, value);
+  return copy;
+}
+
+/** A valid object in which up to three places hold something that does not belong there. */
+const mutated = fc.constantFrom(...seeds).chain(([plural, object]) =>
+  fc
+    .array(fc.tuple(fc.constantFrom(...pathsOf(object).slice(1)), nasty), { minLength: 1, maxLength: 3 })
+    .map((changes) => {
+      let result: unknown = object;
+      for (const [path, value] of changes) {
+        try {
+          result = withValue(result, path, value);
+        } catch {
+          // An earlier change took the place away.
+        }
+      }
+      return { plural, object: result };
+    }),
+);
+
+function precise(answer: Answer, what: unknown): void {
+  assert.ok(answer.status < 500, `${answer.status} for ${JSON.stringify(what)?.slice(0, 2_000)}: ${answer.text}`);
+  if (answer.status >= 400) {
+    assert.ok(answer.json.message !== undefined || answer.json.detail !== undefined, answer.text);
+  }
+}
+
+test('no object, patch or question that a client can send ends in a 5xx or takes the server down', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  for (const [plural, object] of seeds)
+    assert.equal((await call('POST', `${base}/${plural}`, { body: object })).status, 201);
+
+  const runs = { numRuns: 250, endOnFailure: true };
+  await fc.assert(
+    fc.asyncProperty(
+      mutated,
+      fc.constantFrom('POST', 'PUT'),
+      fc.constantFrom('', '?fieldValidation=Strict', '?dryRun=All'),
+      async ({ plural, object }, method, query) => {
+        const { name } = (seeds.find(([known]) => known === plural)?.[1] as { metadata: { name: string } }).metadata;
+        const path = method === 'POST' ? `${base}/${plural}` : `${base}/${plural}/${name}`;
+        precise(await call(method, path + query, { body: object }), object);
+      },
+    ),
+    runs,
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(mutated, { minLength: 1, maxLength: 3 }), async (objects) => {
+      const body = {
+        apiVersion: 'releases.backline.dev/v1',
+        kind: 'ChangeSet',
+        metadata: {},
+        spec: { objects: objects.map(({ object }) => object) },
+      };
+      precise(await call('POST', `${changeSets}?dryRun=All`, { body }), body);
+    }),
+    runs,
+  );
+  const operation = fc.record(
+    {
+      op: fc.oneof(fc.constantFrom('add', 'remove', 'replace', 'move', 'copy', 'test'), nasty),
+      path: fc.oneof(
+        fc.constantFrom('/spec', '/metadata/name', '/metadata/labels/a', '/spec/__proto__/x', '', '/spec/timeline/-'),
+        nasty,
+      ),
+      from: nasty,
+      value: nasty,
+    },
+    { requiredKeys: [] },
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...seeds),
+      fc.constantFrom(...PATCHES),
+      fc.oneof(
+        fc.array(operation, { maxLength: 3 }),
+        mutated.map(({ object }) => object),
+        nasty,
+      ),
+      async ([plural, object], type, patch) => {
+        const { name } = (object as { metadata: { name: string } }).metadata;
+        precise(
+          await call('PATCH', `${base}/${plural}/${name}?dryRun=All`, {
+            body: JSON.stringify(patch),
+            headers: { 'content-type': type },
+          }),
+          patch,
+        );
+      },
+    ),
+    runs,
+  );
+  const text = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 30 }),
+    fc.constantFrom(
+      'a=b',
+      'a in (b',
+      '!',
+      'a!=b,,c',
+      'metadata.name=x',
+      '%',
+      '%zz',
+      '1e9',
+      '99999999999999999999',
+      'true',
+    ),
+  );
+  const parameter = fc.constantFrom(
+    'labelSelector',
+    'fieldSelector',
+    'limit',
+    'continue',
+    'resourceVersion',
+    'resourceVersionMatch',
+    'dryRun',
+    'fieldValidation',
+    'market',
+    'plan',
+    'feature',
+    'at',
+    'territory',
+    'interval',
+    'channel',
+    'role',
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(
+        `${base}/plans`,
+        `${base}/plans/premium`,
+        '/api/v1/namespaces',
+        '/v1/check',
+        '/v1/prices',
+        '/v1/explain',
+        '/v1/entitlements',
+        '/apis',
+        '/openapi/v3',
+        '/readyz',
+      ),
+      fc.array(fc.tuple(parameter, text), { maxLength: 4 }),
+      async (path, parameters) => {
+        const query = parameters
+          .map(([name, value]) => `${name}=${encodeURIComponent(value.toWellFormed())}`)
+          .join('&');
+        precise(await call('GET', `${path}?${query}`), { path, query });
+      },
+    ),
+    runs,
+  );
+  assert.equal((await call('GET', '/readyz')).status, 200);
+  assert.ok((await call('GET', `${base}/plans/premium`)).status === 200);
+});
