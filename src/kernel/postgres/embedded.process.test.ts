@@ -147,10 +147,11 @@ test('a directory of another major version is refused and left as it is', async 
 
 test('a first start that was cut off leaves nothing in the way of the next', async () => {
   await using directory = await makeDirectory();
-  await mkdir(join(directory.path, 'data.draft/base'), { recursive: true });
+  await mkdir(join(directory.path, 'data.draft-old/base'), { recursive: true });
   const server = await startEmbeddedPostgres({ dataDirectory: directory.path });
   assert.deepEqual(await ask(server.url, 'select 1 as one'), [{ one: 1 }]);
   await server.close();
+  assert.deepEqual((await readdir(directory.path)).sort(), ['data', 'lock', 'lock.pid', 'postgres.log']);
 });
 
 const asRoot = process.getuid?.() === 0 ? {} : { skip: 'only root has to run the server as somebody else' };

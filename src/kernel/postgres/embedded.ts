@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { chown, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,6 +32,7 @@ const START_SECONDS_MAX = 300;
 /** Processes of a killed server leave its memory within moments; each try takes about 100 ms. */
 const START_TRIES_MAX = 30;
 const SUPERUSER = 'backline';
+const DRAFT = 'data.draft-';
 /** Of the systems we run on, macOS allows the least for the path of a socket, its final NUL included. */
 const SOCKET_PATH_BYTES_MAX = 103;
 
@@ -84,9 +85,11 @@ export async function startEmbeddedPostgres(options: {
 
 /** Creates the data directory, whole or not at all. */
 async function initialise(home: string, data: string, binaries: Binaries, account: Account | undefined): Promise<void> {
-  const draft = join(home, 'data.draft');
-  await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { mode: 0o700 });
+  for (const name of await readdir(home)) {
+    if (name.startsWith(DRAFT)) await rm(join(home, name), { recursive: true, force: true, maxRetries: 10 });
+  }
+  // The name is new each time: the initdb of a killed start may still be at work on its own, and tidies up after itself.
+  const draft = await mkdtemp(join(home, DRAFT));
   if (account !== undefined) await chown(draft, account.uid, account.gid);
   const initdb = spawn(
     binaries.initdb,

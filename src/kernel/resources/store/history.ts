@@ -61,15 +61,18 @@ export async function compactHistory(
     values: [before.toString()],
   });
   const floor = row?.version ?? 0;
-  const dropped = await database.query({
+  const [deleted] = await database.query<{ count: number }>({
     text: `
-      delete from backline.changes c
-      where c.version <= $1 and (c.type = 'DELETED' or exists (
-        select from backline.changes later
-        where later.kind = c.kind and later.namespace = c.namespace and later.name = c.name
-          and later.version > c.version and later.version <= $1))
-      returning c.version`,
+      with deleted as (
+        delete from backline.changes c
+        where c.version <= $1 and (c.type = 'DELETED' or exists (
+          select from backline.changes later
+          where later.kind = c.kind and later.namespace = c.namespace and later.name = c.name
+            and later.version > c.version and later.version <= $1))
+        returning true
+      )
+      select count(*) from deleted`,
     values: [floor],
   });
-  return { floor, dropped: dropped.length };
+  return { floor, dropped: deleted?.count ?? 0 };
 }

@@ -31,6 +31,8 @@ export class Sequencer<Operation> {
   readonly #log: Log | undefined;
   readonly #listeners = new Set<(changes: readonly Change[]) => void>();
   #queue: WriteRequest<Operation>[] = [];
+  /** Taken from the queue, not answered yet. */
+  #inFlight: readonly WriteRequest<Operation>[] = [];
   /** Requests of a batch that the server refused: each is tried alone, so that only the culprit fails. */
   #alone = 0;
   #wake: () => void = () => {};
@@ -142,10 +144,8 @@ export class Sequencer<Operation> {
         }
         return undefined;
       }
-      case 'stopped': {
-        for (const request of plan.requests) request.reject(result.why);
+      case 'stopped':
         return result.why;
-      }
     }
   }
 
@@ -157,6 +157,7 @@ export class Sequencer<Operation> {
       plan.add(request);
     }
     this.#queue.splice(0, plan.requests.length);
+    this.#inFlight = plan.requests;
     return plan;
   }
 
@@ -167,7 +168,7 @@ export class Sequencer<Operation> {
         return { is: 'stopped', why: takenOver() };
       } catch (error) {
         if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
-        if (tries >= COMMIT_TRIES_MAX) throw error;
+        if (tries >= COMMIT_TRIES_MAX) return { is: 'stopped', why: outcomeUnknown() };
         this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
       }
       const version = await this.#resume();
@@ -187,7 +188,7 @@ export class Sequencer<Operation> {
   }
 
   async #resume(): Promise<number | 'taken' | 'stopped'> {
-    const version = await this.#session.resume(() => performance.now() > this.#closeBy);
+    const version = await this.#session.resume(() => performance.now() > this.#closeBy, this.#log);
     this.#wakeWhenLost();
     return version;
   }
@@ -209,7 +210,8 @@ export class Sequencer<Operation> {
   #lose(why: Refusal): void {
     const closing = this.#closed !== undefined;
     this.#closed = why;
-    for (const request of this.#queue) request.reject(why);
+    for (const request of this.#inFlight) request.reject(why);
+    for (const request of this.#queue) request.reject(notWriter(`Nothing was written. ${why.message}`));
     this.#queue = [];
     if (closing) return;
     this.#log?.error(why.message);

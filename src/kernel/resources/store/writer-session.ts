@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
-import { type Connection, type Database, isConnectionLost } from '#kernel/postgres/database.ts';
+import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import { type Batch, finalStates } from './plan-batch.ts';
 
 const LOCK_POLL_MS = 50;
 const RECONNECT_MS = 100;
+const TRIES_BETWEEN_LOGS = 100;
 
 /**
  * The right to write: a connection that holds the writer's advisory lock, and an epoch that no other writer ever had.
@@ -106,9 +108,9 @@ export class WriterSession {
    * Gets the right back after the connection was lost: the version that the database is at, which settles whether the
    * last batch was committed; or 'taken' when another process wrote in between, or 'stopped' when `stop` said so.
    */
-  async resume(stop: () => boolean): Promise<number | 'taken' | 'stopped'> {
+  async resume(stop: () => boolean, log: Log | undefined): Promise<number | 'taken' | 'stopped'> {
     await this.#connection.close().catch(() => {});
-    while (!stop()) {
+    for (let tries = 0; !stop(); tries++) {
       let connection: Connection | undefined;
       try {
         connection = await this.#database.connect();
@@ -135,7 +137,7 @@ export class WriterSession {
         if (row?.epoch !== this.epoch) return 'taken';
       } catch (error) {
         await connection?.close().catch(() => {});
-        if (!isConnectionLost(error)) throw error;
+        if (tries % TRIES_BETWEEN_LOGS === 0) log?.warn({ err: error }, 'the database cannot be reached; trying again');
       }
       await sleep(RECONNECT_MS);
     }
