@@ -22,7 +22,8 @@ export class Refused extends CliFailure {
   readonly causes: readonly Cause[];
 
   constructor(status: number, answer: ErrorAnswer, text: string) {
-    const message = answer.message ?? answer.detail ?? (text.slice(0, shownCharsMax) || 'no explanation');
+    const message =
+      answer.message ?? answer.detail ?? `the server answered with status ${status}: ${text.slice(0, shownCharsMax)}`;
     const causes = answer.details?.causes ?? [];
     const errors = answer.errors ?? [];
     const details: Detail[] = [
@@ -30,7 +31,7 @@ export class Refused extends CliFailure {
       ...errors.map(({ pointer = '', detail = '' }) => ({ where: pointer, what: detail })),
     ];
     // A message about one thing repeats that thing.
-    super(`${message} (status ${status})`, { details: details.length > 1 ? details : [], remedy: answer.remedy });
+    super(message, { details: details.length > 1 ? details : [], remedy: answer.remedy });
     this.status = status;
     this.causes = causes;
   }

@@ -26,7 +26,6 @@ export interface CheckAnswer extends Snapshot {
   readonly outcome: 'allow' | 'degrade' | 'upsell' | 'deny';
   readonly plan: string;
   readonly feature: string;
-  readonly grant?: Grant;
   readonly degradedTo?: Grant;
   readonly plans?: readonly OfferedPlan[];
   readonly reason: { readonly code: string; readonly message: string };
@@ -35,6 +34,8 @@ export interface CheckAnswer extends Snapshot {
 export interface PricesAnswer extends Snapshot {
   readonly market: string;
   readonly title: string;
+  /** The zone in which its dates begin. */
+  readonly zone: string;
   readonly at: string;
   readonly prices: readonly {
     readonly plan: string;
@@ -66,10 +67,9 @@ export function checkText(answer: CheckAnswer, colours: Colours): string {
   const { bold, green, yellow, red, dim } = colours;
   const paint = { allow: green, degrade: yellow, upsell: yellow, deny: red }[answer.outcome];
   const lines = [`${bold(paint(answer.outcome))}  ${answer.reason.message} ${dim(`(${answer.reason.code})`)}`];
-  if (answer.grant !== undefined) lines.push(`  ${grantText(answer.grant)}`);
   if (answer.degradedTo !== undefined) lines.push(`  instead: ${grantText(answer.degradedTo)}`);
   for (const { plan, title, display, interval, channel } of answer.plans ?? []) {
-    lines.push(`  ${title} (${plan}) gives it for ${display} per ${interval} on ${channel}`);
+    lines.push(`  ${title} (${plan}) gives it for ${display} per ${periodText(interval)} on ${channel}`);
   }
   return [...lines, ...snapshotLine(answer, colours)].join('\n');
 }
@@ -78,13 +78,25 @@ function grantText({ title, value, limit, unit, per }: Grant): string {
   const parts = [
     value === undefined ? '' : JSON.stringify(value),
     limit === undefined ? '' : `${String(limit)}${unit === undefined || limit === 'unlimited' ? '' : ` ${unit}`}`,
-    per === undefined ? '' : `per ${per}`,
+    per === undefined ? '' : `per ${periodText(per)}`,
   ].filter((part) => part !== '');
   return parts.length === 0 ? title : `${title}: ${parts.join(' ')}`;
 }
 
+const PERIODS: ReadonlyMap<string, string> = new Map([
+  ['P1D', 'day'],
+  ['P1W', 'week'],
+  ['P1M', 'month'],
+  ['P1Y', 'year'],
+]);
+
+function periodText(duration: string): string {
+  return PERIODS.get(duration) ?? duration;
+}
+
 export function pricesText(answer: PricesAnswer): string {
-  const head = `${answer.title} (${answer.market}) at ${answer.at}`;
+  const when = (moment: string): string => timeText(moment, answer.zone);
+  const head = `${answer.title} (${answer.market}) at ${when(answer.at)}, ${answer.zone}`;
   if (answer.prices.length === 0) return `${head}\nNo prices.`;
   const rows = answer.prices.map(({ plan, interval, channel, display, tax, from, until, next, sellable, reason }) => [
     plan,
@@ -94,12 +106,20 @@ export function pricesText(answer: PricesAnswer): string {
     tax === undefined
       ? '-'
       : `${tax.inclusive ? 'incl.' : 'plus'} ${tax.name}${tax.rate === undefined ? '' : ` ${tax.rate} %`}`,
-    from ?? '-',
-    until ?? '-',
-    next === undefined ? '-' : `${next.ends === true ? 'ends' : (next.display ?? '?')} from ${next.at}`,
+    from === undefined ? '-' : when(from),
+    until === undefined ? '-' : when(until),
+    next === undefined ? '-' : `${next.ends === true ? 'ends' : (next.display ?? '?')} from ${when(next.at)}`,
     sellable ? 'on sale' : (reason?.message ?? 'not on sale'),
   ]);
   return `${head}\n${textTable([['PLAN', 'INTERVAL', 'CHANNEL', 'PRICE', 'TAX', 'FROM', 'UNTIL', 'NEXT', 'SALE'], ...rows])}`;
+}
+
+/** A moment as people in its zone write it: a date where the day begins, else date and time. */
+function timeText(moment: string, zone: string): string {
+  const local = Temporal.Instant.from(moment).toZonedDateTimeISO(zone).toPlainDateTime();
+  const date = local.toPlainDate().toString();
+  const time = local.toPlainTime().toString({ smallestUnit: 'minute' });
+  return time === '00:00' ? date : `${date} ${time}`;
 }
 
 export function explainText(explanation: ExplainAnswer, colours: Colours): string {

@@ -56,7 +56,8 @@ export async function get(what: string, name: string | undefined, options: GetOp
   else {
     const where =
       namespace === undefined || !asked.some(({ namespaced }) => namespaced) ? '' : ` in namespace ${namespace}`;
-    io.stderr.write(`No ${asked.map(({ plural }) => plural).join(', ')} found${where}.\n`);
+    const hint = where === '' ? '' : ' (-A looks everywhere)';
+    io.stderr.write(`No ${asked.map(({ plural }) => plural).join(', ')} found${where}${hint}.\n`);
   }
   return EXIT.ok;
 }

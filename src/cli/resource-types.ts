@@ -73,15 +73,9 @@ export function typeNamed(word: string, types: readonly ResourceType[]): Resourc
       (group === '' || type.group === group || `${type.version}.${type.group}` === group),
   );
   if (found !== undefined) return found;
-  const near = nearSpellings(
-    name,
-    types.flatMap(({ plural, singular }) => [plural, singular]),
-  );
-  throw new CliFailure(`the server has no resource type "${word}"${didYouMean(near)}.`, {
-    remedy: `It has ${types
-      .map(({ plural }) => plural)
-      .sort()
-      .join(', ')}.`,
+  const plurals = [...new Set(types.map(({ plural }) => plural))].sort();
+  throw new CliFailure(`the server has no resource type "${word}"${didYouMean(nearSpellings(name, plurals))}.`, {
+    remedy: `It has ${plurals.join(', ')}.`,
   });
 }
 

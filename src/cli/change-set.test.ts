@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createColors } from 'picocolors';
+import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
+import type { Declared } from './manifest-files.ts';
+import { applyText, heldText, planText } from './plan-text.ts';
+
+const plain = createColors(false);
+
+const FILE = `kind: Plan
+metadata:
+  name: premium
+  labels:
+    a/b: c
+spec:
+  timeline:
+    - amount: x
+---
+kind: Plan
+metadata:
+  name: free
+`;
+
+const declared: Declared[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
+  object: value,
+  place: (path) => `plans.yaml:${lineOf(path)}`,
+}));
+
+test('field paths as Kubernetes writes them are read back', () => {
+  assert.deepEqual(parseFieldPath('spec.timeline[0].amount'), ['spec', 'timeline', 0, 'amount']);
+  assert.deepEqual(parseFieldPath('metadata.labels[a/b.c]'), ['metadata', 'labels', 'a/b.c']);
+  assert.deepEqual(parseFieldPath(''), []);
+});
+
+test('each cause of a refusal is shown at its file, line and field', () => {
+  const failure = refusedChange(
+    [
+      { field: 'objects[0].spec.timeline[0].amount', message: 'Invalid value: "x"' },
+      { field: 'spec.objects[0].metadata.labels[a/b]', message: 'bad' },
+      { field: 'objects[1]', message: 'declared twice' },
+      { field: 'objects[1].spec.title', message: 'Required value' },
+      { field: 'spec.objects', message: 'too many' },
+    ],
+    declared,
+  );
+  assert.deepEqual(failure.details, [
+    { where: 'plans.yaml:8  spec.timeline[0].amount', what: 'Invalid value: "x"' },
+    { where: 'plans.yaml:5  metadata.labels[a/b]', what: 'bad' },
+    { where: 'plans.yaml:10  Plan free', what: 'declared twice' },
+    { where: 'plans.yaml:10  spec.title', what: 'Required value' },
+    { where: 'spec.objects', what: 'too many' },
+  ]);
+});
+
+const result = (more: Partial<ChangeResult>): ChangeResult => ({
+  apiVersion: 'products.backline.dev/v1',
+  kind: 'Plan',
+  namespace: 'shop',
+  name: 'premium',
+  action: 'configured',
+  fields: [],
+  sentences: [],
+  problems: [],
+  ...more,
+});
+
+const RESULTS: readonly ChangeResult[] = [
+  result({
+    fields: [
+      { path: 'spec.title', before: 'Premium', after: 'Premium+' },
+      { path: 'spec.rank', after: 5 },
+      { path: 'spec.markets', before: ['de'] },
+    ],
+    sentences: ['Premium is now called Premium+.'],
+  }),
+  result({ name: 'free', action: 'unchanged' }),
+  result({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    namespace: undefined as never,
+    name: 'shop',
+    action: 'created',
+    fields: [{ path: 'spec', after: 'x'.repeat(500) }],
+    problems: [{ path: 'spec.plan', message: 'there is no live Plan "x"' }],
+  }),
+  result({ name: 'duo', action: 'unchanged', problems: [{ path: '', message: 'waits' }] }),
+];
+
+test('a plan shows what would change field by field, what it means, and what keeps it from going live', () => {
+  assert.equal(
+    planText(RESULTS, ['a.yaml:1', 'a.yaml:5', 'b.yaml:1', 'b.yaml:9'], plain),
+    `~ Plan shop/premium  a.yaml:1
+    ~ spec.title: "Premium" → "Premium+"
+    + spec.rank: 5
+    - spec.markets: ["de"]
+    » Premium is now called Premium+.
+
++ Namespace shop  b.yaml:1
+    + spec: "${'x'.repeat(119)}…
+    ! spec.plan: there is no live Plan "x" (keeps it from going live)
+
+= Plan shop/duo  b.yaml:9
+    declared already, but not live
+    ! waits (keeps it from going live)
+
+Plan: 1 to create, 1 to change, 2 unchanged.`,
+  );
+});
+
+test('a plan without changes is one line', () => {
+  assert.equal(
+    planText([result({ action: 'unchanged' })], ['a.yaml:1'], plain),
+    'Plan: 0 to create, 0 to change, 1 unchanged.',
+  );
+});
+
+test('an apply names each object as kubectl does, and says when it was a dry run', () => {
+  assert.equal(
+    applyText({ version: '7', results: RESULTS.slice(0, 3) }, false, plain),
+    `plan.products.backline.dev/premium configured
+  » Premium is now called Premium+.
+plan.products.backline.dev/free unchanged
+namespace/shop created
+Declared as version 7.`,
+  );
+  assert.match(
+    applyText({ version: '7', results: RESULTS }, true, plain),
+    /premium configured \(dry run\)\n[^]*\nNothing was changed\.$/,
+  );
+});
+
+test('what is declared but not live is told with its reason, and nothing else', () => {
+  assert.equal(
+    heldText(RESULTS, ['a.yaml:1', 'a.yaml:5', 'b.yaml:1', 'b.yaml:9'], plain),
+    `not live: Namespace shop (b.yaml:1)  spec.plan: there is no live Plan "x"
+not live: Plan shop/duo (b.yaml:9)  waits`,
+  );
+  assert.equal(heldText([result({})], ['a.yaml:1'], plain), '');
+});
+
+test('colours mark what is added, removed and changed', () => {
+  const colours = createColors(true);
+  const text = planText(RESULTS.slice(0, 1), [''], colours);
+  assert.ok(text.includes(colours.green('+ spec.rank: 5')));
+  assert.ok(text.includes(colours.red('- spec.markets: ["de"]')));
+});

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { stringify } from 'yaml';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
+import { startWorld } from '../support/backline.ts';
+
+const object = (kind: string, name: string, spec: object) => ({
+  apiVersion: 'products.backline.dev/v1',
+  kind,
+  metadata: { name },
+  spec,
+});
+
+const lyrics = object('Feature', 'lyrics', { title: 'Lyrics', type: 'boolean' });
+const market = object('Market', 'de', {
+  title: 'Germany',
+  territories: ['DE'],
+  zone: 'Europe/Berlin',
+  currencies: [{ code: 'EUR' }],
+  channels: [{ name: 'web' }],
+  tax: { inclusive: true, rate: '19', name: 'MwSt.' },
+  locale: 'de-DE',
+});
+const plan = (title: string) =>
+  object('Plan', 'premium', { title, group: 'music', rank: 10, entitlements: [{ feature: 'lyrics' }] });
+const price = object('Price', 'premium-de', {
+  plan: 'premium',
+  market: 'de',
+  interval: 'P1M',
+  timeline: [{ from: '2020-01-01', amount: '9.99', currency: 'EUR' }],
+});
+
+/** A command line in a folder whose files the test writes, against a Backline over TLS. */
+async function startTerminal(t: TestContext) {
+  const world = await startWorld(t);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-cli-'));
+  t.after(() => rm(directory, { recursive: true }));
+  return {
+    write: (name: string, ...objects: readonly object[]) =>
+      writeFile(join(directory, name), objects.map((each) => stringify(each)).join('---\n')),
+    backline: async (line: string, stdin = '') => {
+      const io = { ...fakeIo({ directory, stdin }), env: { BACKLINE_KUBECONFIG: world.running.kubeconfigFile } };
+      const status = await runCommandLine(line.split(' '), io);
+      return { status, out: io.written.stdout, err: io.written.stderr };
+    },
+  };
+}
+
+test('a business is planned, applied, changed and asked from the command line', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  await write('business.yaml', price, plan('Premium'), market, lyrics);
+
+  const first = await backline('plan -f business.yaml');
+  assert.equal(first.err, '');
+  assert.equal(first.status, 2);
+  assert.match(first.out, /^\+ Plan default\/premium {2}business\.yaml:\d+$/m);
+  assert.match(first.out, /^Plan: 4 to create, 0 to change, 0 unchanged\.$/m);
+  assert.equal((await backline('get plans')).err, 'No plans found in namespace default (-A looks everywhere).\n');
+
+  const applied = await backline('apply -f business.yaml');
+  assert.deepEqual([applied.status, applied.err], [0, '']);
+  assert.match(applied.out, /^price\.products\.backline\.dev\/premium-de created$/m);
+  assert.match((await backline('plan -f business.yaml')).out, /^Plan: 0 to create, 0 to change, 4 unchanged\.$/m);
+  assert.equal((await backline('plan -f business.yaml')).status, 0);
+
+  await write('plan.yaml', plan('Premium+'));
+  const second = await backline('plan -f plan.yaml');
+  assert.equal(second.status, 2);
+  assert.match(second.out, /^ {4}~ spec\.title: "Premium" → "Premium\+"$/m);
+  assert.match((await backline('apply -f plan.yaml --dry-run')).out, /configured \(dry run\)/);
+  assert.match((await backline('get plan premium')).out, /^premium +Premium /m);
+  assert.equal((await backline('apply -f -', stringify(plan('Premium+')))).status, 0);
+  assert.match((await backline('get plan/premium')).out, /^NAME +TITLE .*\npremium +Premium\+ /);
+  assert.equal(
+    (await backline('get plans,features -A -o name')).out.trim(),
+    'plan.products.backline.dev/premium\n\nfeature.products.backline.dev/lyrics',
+  );
+  assert.match((await backline('get plan premium -o yaml')).out, /^ {2}title: Premium\+$/m);
+});
+
+test('decisions are asked from the command line, and refusals say what was wrong', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  await write('business.yaml', price, plan('Premium'), market, lyrics);
+  assert.equal((await backline('apply -f business.yaml')).status, 0);
+
+  assert.match(
+    (await backline('check --plan premium --feature lyrics --market de')).out,
+    /^allow {2}Premium includes Lyrics/,
+  );
+  assert.match(
+    (await backline('prices --territory DE')).out,
+    /^premium +P1M +web +9,99\s€ +incl\. MwSt\. 19 % +2020-01-01/m,
+  );
+  assert.match(
+    (await backline('explain --plan premium --feature lyrics --market de')).out,
+    /^Because$[^]*Plan\/premium@[0-9a-f]{8}$/m,
+  );
+  const asJson = JSON.parse((await backline('check --plan premium --feature lyrics --market de -o json')).out);
+  assert.equal(asJson.outcome, 'allow');
+  assert.equal(typeof asJson.snapshot.version, 'string');
+
+  const misspelled = await backline('check --plan premum --feature lyrics --market de');
+  assert.deepEqual([misspelled.status, misspelled.out], [1, '']);
+  assert.match(misspelled.err, /^error: .*premum.*did you mean "premium"/);
+  const missing = await backline('get plan gold');
+  assert.equal(missing.status, 1);
+  assert.match(missing.err, /"gold" not found/);
+});
+
+test('a refused change names file, line and field of everything that is wrong, and changes nothing', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  const wrong = { ...plan('Premium'), spec: { title: 5, group: 'music', rank: 'x', entitlements: [], extra: 1 } };
+  await write('business.yaml', lyrics, wrong);
+  const refused = await backline('apply -f business.yaml');
+  assert.deepEqual([refused.status, refused.out], [1, '']);
+  assert.match(refused.err, /^error: the change was refused; nothing was changed\.$/m);
+  assert.match(refused.err, /^ {2}business\.yaml:14 {2}spec\.title$/m);
+  assert.match(refused.err, /must be of type string: "integer"/);
+  assert.equal((await backline('get features -A')).out, '');
+});
+
+test('what waits for something that is not there is applied, and the user is told what it waits for', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  await write('plan.yaml', plan('Premium'));
+  const applied = await backline('apply -f plan.yaml');
+  assert.equal(applied.status, 0);
+  assert.match(applied.err, /^not live: Plan default\/premium \(plan\.yaml:1\) {2}spec\.entitlements\[0\]\.feature: /);
+  await write('feature.yaml', lyrics);
+  assert.deepEqual((await backline('apply -f feature.yaml')).err, '');
+  assert.match((await backline('get plan premium')).out, / True +\d+s$/m);
+});
+
+test('versions of client and server are told, and kubectl-like output for programs parses', async (t) => {
+  const { backline } = await startTerminal(t);
+  assert.match(
+    (await backline('version')).out,
+    /^client \d+\.\d+\.\d+\nserver \d+\.\d+\.\d+ \(Kubernetes API v1\.\d+\.0\)\n$/,
+  );
+  assert.equal(JSON.parse((await backline('get namespaces -o json')).out).kind, 'NamespaceList');
+  const forbidden = await backline('get plans --token wrong');
+  assert.equal(forbidden.status, 1);
+  assert.match(forbidden.err, /^error: Unauthorized/);
+});
