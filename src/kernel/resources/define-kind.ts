@@ -2,29 +2,32 @@ import { Type, type Static, type TSchema } from 'typebox';
 import type { Column, Kind, KindDeclaration, Verb } from './kind.ts';
 
 /** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
-export const ReleasedStatus = Type.Object({
-  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
-  liveRevision: Type.Optional(
-    Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
-  ),
-  conditions: Type.Optional(
-    Type.Array(
-      Type.Object({
-        type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
-        status: Type.Enum(['True', 'False', 'Unknown']),
-        reason: Type.String({ description: 'One word for programs.' }),
-        message: Type.String({ description: 'A sentence for people.' }),
-        observedGeneration: Type.Optional(Type.Integer()),
-        lastTransitionTime: Type.String({ format: 'date-time' }),
-      }),
-      {
-        description: 'What is true of the object now.',
-        'x-kubernetes-list-type': 'map',
-        'x-kubernetes-list-map-keys': ['type'],
-      },
+export const ReleasedStatus = Type.Object(
+  {
+    observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
+    liveRevision: Type.Optional(
+      Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
     ),
-  ),
-});
+    conditions: Type.Optional(
+      Type.Array(
+        Type.Object({
+          type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
+          status: Type.Enum(['True', 'False', 'Unknown']),
+          reason: Type.String({ description: 'One word for programs.' }),
+          message: Type.String({ description: 'A sentence for people.' }),
+          observedGeneration: Type.Optional(Type.Integer()),
+          lastTransitionTime: Type.String({ format: 'date-time' }),
+        }),
+        {
+          description: 'What is true of the object now.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['type'],
+        },
+      ),
+    ),
+  },
+  { description: 'What has become of the declared spec.' },
+);
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 

@@ -13,7 +13,7 @@ const validateShape = compileValidate(OBJECT_META);
 const STANDARD_FINALIZERS: ReadonlySet<string> = new Set(['orphan', 'foregroundDeletion', 'kubernetes']);
 
 /** What names of a kind look like: mostly DNS subdomains. */
-export function nameFormOf(kind: Kind): NameForm {
+function nameFormOf(kind: Kind): NameForm {
   if (kind.id === 'Namespace') return 'label';
   return kind.group === 'rbac.authorization.k8s.io' ? 'path-segment' : 'subdomain';
 }

@@ -5,7 +5,7 @@ const Time = (description: string) => Type.Optional(Type.String({ format: 'date-
 const Texts = (description: string) => Type.Optional(Type.Record(Type.String(), Type.String(), { description }));
 
 /** The schema of `metadata`, the same for every kind. */
-export const ObjectMetaSchema = Type.Object(
+const ObjectMetaSchema = Type.Object(
   {
     name: Type.Optional(
       Type.String({ description: 'Unique among the objects of this kind in the namespace. Cannot be changed.' }),

@@ -8,7 +8,7 @@ import { fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
 /** A value in a message is cut behind this many characters: a message is read by people. */
 const shownValueCharsMax = 300;
 
-export function shownValue(value: unknown): string {
+function shownValue(value: unknown): string {
   const text = value === undefined ? 'null' : JSON.stringify(value);
   return text.length <= shownValueCharsMax ? text : `${text.slice(0, shownValueCharsMax)}…`;
 }

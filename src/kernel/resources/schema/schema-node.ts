@@ -1,6 +1,6 @@
 import { isObject } from './own.ts';
 
-export type NodeType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'null';
+type NodeType = 'object' | 'array' | 'string' | 'integer' | 'number' | 'boolean' | 'null';
 
 /**
  * A structural schema, read from JSON Schema: what TypeBox emits, or what a CustomResourceDefinition carries.
@@ -51,7 +51,7 @@ export interface SchemaNode {
 }
 
 /** Levels of schemas within each other; everything that walks a schema recurses at most this deep. */
-export const schemaDepthMax = 64;
+const schemaDepthMax = 64;
 
 /** A schema that cannot be used: unknown or unsupported keywords, wrong types. The path leads to the keyword. */
 export class SchemaError extends Error {

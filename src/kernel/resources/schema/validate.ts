@@ -19,7 +19,7 @@ export function compileValidate(schema: SchemaNode): (value: unknown) => readonl
   };
 }
 
-export function compileCheck(node: SchemaNode): Check {
+function compileCheck(node: SchemaNode): Check {
   if (node.anything) return () => {};
   const accepts = typeTest(node);
   const wanted = wantedType(node);
