@@ -21,6 +21,9 @@ interface TestServer {
   readonly stop: () => Promise<void>;
 }
 
+/** How a test process is told to end before its tests are done: by Ctrl-C, or by the runner when it takes too long. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
 let server: Promise<TestServer> | undefined;
 after(async () => {
   await (await server)?.stop();
@@ -59,7 +62,7 @@ async function startServer(): Promise<TestServer> {
   await migrate(database);
   await database.close();
   const stop = async (): Promise<void> => {
-    await admin.query(`drop database ${template} with (force)`);
+    if (own === undefined) await admin.query(`drop database ${template} with (force)`);
     await admin.close();
     await own?.stop();
   };
@@ -74,8 +77,11 @@ async function startOwnServer(): Promise<{ url: string; stop: () => Promise<void
   // A test process that ends without running its hooks must not leave a server behind.
   const stopNow = (): boolean => process.kill(postgres.pid, 'SIGQUIT');
   process.once('exit', stopNow);
+  const exit = (): never => process.exit(1);
+  for (const signal of SIGNALS) process.once(signal, exit);
   const stop = async (): Promise<void> => {
     process.off('exit', stopNow);
+    for (const signal of SIGNALS) process.off(signal, exit);
     await postgres.close();
     await rm(directory, { recursive: true, force: true });
   };

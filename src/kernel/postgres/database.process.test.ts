@@ -56,8 +56,9 @@ test('a lost connection is told from an answer, and the pool goes on without it'
   assert.equal(isConnectionLost(answer), false);
   assert.equal(connection.isLost(), false);
 
+  const [backend] = await connection.query<{ pid: number }>('select pg_backend_pid() as pid');
   const waiting = connection.query('select pg_sleep(60)').catch((error: unknown) => error);
-  await db.database.query(`select pg_terminate_backend(${connection.backendPid})`);
+  await db.database.query(`select pg_terminate_backend(${backend?.pid})`);
   assert.equal(isConnectionLost(await waiting), true);
   await connection.lost;
   assert.equal(connection.isLost(), true);

@@ -1,10 +1,10 @@
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
-export type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
+type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
 
 /** A statement; with a name the server parses it once for each connection. */
-export interface Statement {
+interface Statement {
   readonly text: string;
   readonly values?: readonly SqlValue[];
   readonly name?: string;
@@ -17,8 +17,6 @@ export interface Queryable {
 
 /** One connection of its own, for what lives as long as a session: advisory locks, transactions. */
 export interface Connection extends Queryable {
-  /** The server process that serves this connection. */
-  readonly backendPid: number;
   /** Resolves when the connection is gone, whoever ended it. */
   readonly lost: Promise<void>;
   readonly isLost: () => boolean;
@@ -64,10 +62,8 @@ export function openDatabase(url: string): Database {
         client.on('end', end);
       });
       await client.connect();
-      const [row] = await run<{ pid: number }>(client, 'select pg_backend_pid() as pid');
       return {
         query: (statement) => run(client, statement),
-        backendPid: row?.pid ?? 0,
         lost,
         isLost: () => gone,
         close: () => client.end(),

@@ -382,6 +382,7 @@ async function writeUnderCuts(
   store.subscribe((changes) => heard.push(...changes.map((change) => change.version)));
   const load = { goesOn: true };
   let cuts = 0;
+  let lastCut = 0;
   const acknowledged = Array.from({ length: 16 }, () => 0);
   const callers = acknowledged.map(async (_, caller) => {
     while (load.goesOn) {
@@ -389,12 +390,14 @@ async function writeUnderCuts(
       acknowledged[caller] = (acknowledged[caller] ?? 0) + 1;
     }
   });
-  while (cuts < cutsWanted) {
+  // The last cut is over when the store has got its right back.
+  for (let writer = 0; cuts < cutsWanted || writer === 0 || writer === lastCut;) {
     await new Promise((done) => setTimeout(done, chance.between(1, 40)));
     try {
-      const backend = await writerBackend(db.database);
-      if (backend === 0) continue;
-      await cut(db, backend);
+      writer = await writerBackend(db.database);
+      if (writer === 0 || cuts === cutsWanted) continue;
+      await cut(db, writer);
+      lastCut = writer;
       cuts++;
     } catch (error) {
       // Our own connections break as well when the whole server goes down.
