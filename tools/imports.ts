@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { glob } from 'node:fs/promises';
 import { dirname, join, relative, resolve } from 'node:path';
 
-export const root = resolve(import.meta.dirname, '..');
+const root = resolve(import.meta.dirname, '..');
 
 /** A source file of ours and what it imports, types included. Paths are relative to the root, with `/`. */
 export interface SourceFile {

@@ -19,11 +19,7 @@ const KERNEL = [
 ];
 
 /** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */
-const CLI_MAY_IMPORT = [
-  /^src\/kernel\/base\//,
-  /^src\/kernel\/resources\/(codec|client)\//,
-  /^src\/planes\/(run|version)\.ts$/,
-];
+const CLI_MAY_IMPORT = [/^src\/kernel\/base\//, /^src\/kernel\/resources\/(codec|client)\//, /^src\/planes\/run\.ts$/];
 
 /** Folders in which nothing may touch the outside: what they do follows from their arguments alone. */
 const PURE = /^src\/domains\/[^/]+\/(kinds|rules|decisions)\//;
@@ -38,13 +34,14 @@ function mayImport(from: string, to: string): boolean {
   const [, otherArea = '', otherFolder = ''] = to.split('/');
   switch (area) {
     case 'kernel':
+      if (to === 'package.json') return from === 'src/kernel/base/version.ts';
       return (
         otherArea === 'kernel' && KERNEL.includes(otherFolder) && KERNEL.indexOf(otherFolder) <= KERNEL.indexOf(folder)
       );
     case 'domains':
       return otherArea === 'kernel' || (otherArea === 'domains' && otherFolder === folder);
     case 'planes':
-      return ['kernel', 'domains', 'planes'].includes(otherArea) || to === 'package.json';
+      return ['kernel', 'domains', 'planes'].includes(otherArea);
     case 'cli':
       return otherArea === 'cli' || CLI_MAY_IMPORT.some((allowed) => allowed.test(to));
     case 'main.ts':

@@ -14,7 +14,7 @@ import { openStore } from '#kernel/resources/store/open-store.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
-import { version } from './version.ts';
+import { version } from '#kernel/base/version.ts';
 
 /** How long past versions of objects are kept; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;

@@ -19,10 +19,9 @@ import { decisionApi, decisionOpenApi } from '#kernel/snapshots/decision-api.ts'
 import { followHeads } from '#kernel/snapshots/follow.ts';
 import { allKinds, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
-import { version } from './version.ts';
+import { version } from '#kernel/base/version.ts';
 
-export const ROLES = ['api', 'decide'] as const;
-export type Role = (typeof ROLES)[number];
+export type Role = 'api' | 'decide';
 
 export interface StartOptions {
   readonly roles: readonly Role[];

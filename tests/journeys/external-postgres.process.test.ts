@@ -45,7 +45,8 @@ test('any PostgreSQL serves as well as the embedded one, and is left in order', 
   }
   await first.close();
   const second = await start();
-  t.after(second.close);
   const again = caller({ server: `http://127.0.0.1:${second.port}`, token: second.token });
-  assert.equal((await again('GET', path)).json.items.length, 50);
+  const listed = await again('GET', path);
+  await second.close();
+  assert.equal(listed.json.items.length, 50);
 });

@@ -2,8 +2,7 @@ import { pino, type Logger } from 'pino';
 
 export type Log = Logger;
 
-export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** JSON lines on standard error. Credentials that slip into a logged object are cut out. */
 export function openLog(level: LogLevel): Log {

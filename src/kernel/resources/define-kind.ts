@@ -2,7 +2,7 @@ import { Type, type Static, type TSchema } from 'typebox';
 import type { Column, Kind, KindDeclaration, Verb } from './kind.ts';
 
 /** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
-export const ReleasedStatus = Type.Object(
+const ReleasedStatus = Type.Object(
   {
     observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
     liveRevision: Type.Optional(

@@ -38,7 +38,7 @@ export interface ResourceObject {
 }
 
 /** A reference from one resource to another, by the name that is unique in the installation. */
-export interface Ref {
+interface Ref {
   /** Where in the object the reference stands, e.g. `['spec', 'plan']`. */
   readonly path: readonly (string | number)[];
   /** `Kind.id` of what it points at, e.g. `products.backline.dev/Plan`. */

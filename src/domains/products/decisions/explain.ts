@@ -37,7 +37,7 @@ interface ExplainAnswer {
   readonly alternatives: readonly Alternative[];
 }
 
-export interface Step {
+interface Step {
   /** The object that decided, at the revision that is live. */
   readonly object: Source;
   readonly says: string;

@@ -25,13 +25,13 @@ export interface WatchMetrics {
 /** Turns one version of an object into what the client asked for; JSON text. */
 export type Render = (entry: Entry) => string;
 
-export type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
+type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
 
 /**
  * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
  * with the version of the change; one that enters is ADDED.
  */
-export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
+function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
   const now = change.type !== 'DELETED' && matches(change.entry);
   const was = change.before !== undefined && matches(change.before);
   if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
