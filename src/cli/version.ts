@@ -1,4 +1,4 @@
-import { version } from '#kernel/base/version.ts';
+import { version as programVersion } from '#kernel/base/version.ts';
 import { call } from './call.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { EXIT } from './failure.ts';
@@ -10,7 +10,7 @@ export interface VersionOptions extends ConnectionOptions {
 
 /** `backline version`: of this program, then of the server. The first is printed even when there is no server. */
 export async function version(options: VersionOptions, io: Io): Promise<number> {
-  io.stdout.write(`client ${version}\n`);
+  io.stdout.write(`client ${programVersion}\n`);
   if (options.client === true) return EXIT.ok;
   const target = connectionFrom(options, io);
   const { gitVersion } = (await call(target, 'GET', '/version')) as { readonly gitVersion: string };
