@@ -55,7 +55,7 @@ async function ask(
     const value = options[name];
     if (value !== undefined) query.set(name, value);
   }
-  const answer = await call(connectionFrom(options, io), 'GET', `${path}?${query}`);
+  const answer = await call(connectionFrom(options, io), 'GET', `${path}?${query.toString()}`);
   const { output } = options;
   const text =
     output === 'json'

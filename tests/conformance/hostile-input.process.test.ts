@@ -111,7 +111,11 @@ test('no object, patch or question that a client can send ends in a 5xx or takes
       fc.constantFrom('POST', 'PUT'),
       fc.constantFrom('', '?fieldValidation=Strict', '?dryRun=All'),
       async ({ plural, object }, method, query) => {
-        const { name } = (seeds.find(([known]) => known === plural)?.[1] as { metadata: { name: string } }).metadata;
+        const {
+          metadata: { name },
+        } = (seeds.find(([known]) => known === plural)?.[1] ?? { metadata: { name: '' } }) as {
+          metadata: { name: string };
+        };
         const path = method === 'POST' ? `${base}/${plural}` : `${base}/${plural}/${name}`;
         precise(await call(method, path + query, { body: object }), object);
       },

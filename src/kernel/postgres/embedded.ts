@@ -152,7 +152,7 @@ async function prepareSocketDirectory(home: string, account: Account | undefined
     throw new Refusal(
       'postgres/no-socket-directory',
       'ServiceUnavailable',
-      `${directory}, where the server's socket goes, cannot be made: ${error instanceof Error ? error.message : error}.`,
+      `${directory}, where the server's socket goes, cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
       { remedy: 'Remove it if it belongs to somebody else, or set TMPDIR to a directory of your own.' },
     );
   }

@@ -172,7 +172,7 @@ function replay(
       memory,
       (operation, read, now) => {
         assertReads(read, staged);
-        const mutation = decideNote(operation, read, now);
+        const mutation = decideNote(operation, read, now, { user: 'test', requestId: 'test' });
         staged = pending.shift() ?? staged;
         return mutation;
       },
@@ -347,7 +347,7 @@ function shownChange(change: StoredChange): Oracle['changes'][number] {
   return {
     version,
     type,
-    key: keyOf({ ...entry, kind: entry.kind.kind }),
+    key: keyOf({ kind: entry.kind.kind, namespace: entry.namespace, name: entry.name }),
     text: textOf(entry.object()),
     before: before === undefined ? undefined : textOf(before.object()),
   };
