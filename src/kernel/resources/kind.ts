@@ -123,6 +123,14 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
     spec: Static<Spec>,
     context: CheckContext & { name: string; before?: Static<Spec> },
   ) => readonly Problem[];
+  /** Rewrites a whole object before it is checked and stored: write-only fields into those that are kept. Pure. */
+  readonly prepare?: (object: ResourceObject) => ResourceObject;
+  /** Like `validate`, for kinds whose content is not in a spec: gets whole objects that passed the schema. */
+  readonly validateObject?: (object: ResourceObject, before: ResourceObject | undefined) => readonly Problem[];
+  /** True when its content is secret: sealed in the database, and in no message, plan, history or audit record. */
+  readonly confidential?: boolean;
+  /** Questions about one of its objects, posted below its path; answered, not stored. */
+  readonly subresources?: Readonly<Record<string, Kind>>;
   /** Why the object may not be deleted now; refuses the delete. */
   readonly validateDelete?: (
     spec: Static<Spec>,

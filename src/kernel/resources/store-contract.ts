@@ -62,10 +62,38 @@ export interface Outcome {
   readonly warnings?: readonly string[];
 }
 
-/** Who writes, for the record. */
+/** Who writes, for the record and for the question whether they may. */
 export interface Author {
   readonly user: string;
   readonly requestId: string;
+  /** Where the request came from; absent for parts of this program, which may write everything. */
+  readonly caller?: Caller;
+}
+
+/** What is known of a request from outside besides the user's name. Kept with every change that it makes. */
+export interface Caller {
+  readonly groups: readonly string[];
+  /** The network address. */
+  readonly address: string;
+  readonly userAgent: string;
+  /** What was asked for, in the words of the Kubernetes API: `create`, `patch`, … */
+  readonly verb: string;
+}
+
+/**
+ * How the objects of confidential kinds are kept in the database: `open` gives back what `seal` was given, for the same
+ * object only.
+ */
+export interface Sealing {
+  readonly seal: (place: Place, text: string) => string;
+  readonly open: (place: Place, sealed: string) => string;
+}
+
+export interface Place {
+  /** `Kind.id`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
 }
 
 /** A past version of one object. */
@@ -111,7 +139,10 @@ export interface Store<Operation> extends Reader {
     author: Author,
     options?: { dryRun?: boolean },
   ) => Promise<readonly Outcome[]>;
-  /** Kept versions of one object, newest first, deleted predecessors of the same name included. */
+  /**
+   * Kept versions of one object, newest first, deleted predecessors of the same name included. Of confidential kinds
+   * only what is not secret.
+   */
   readonly history: (kind: Kind, namespace: string, name: string, limit: number) => Promise<readonly HistoryItem[]>;
   /** A kept revision of an object. */
   readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
@@ -124,4 +155,4 @@ export interface Store<Operation> extends Reader {
 }
 
 /** Decides one operation against what `read` shows. Pure. Throws Refusal. */
-export type Decide<Operation> = (operation: Operation, read: Reader, now: Temporal.Instant) => Mutation;
+export type Decide<Operation> = (operation: Operation, read: Reader, now: Temporal.Instant, author: Author) => Mutation;

@@ -2,25 +2,48 @@ import { isDeepStrictEqual } from 'node:util';
 import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { ConfigMap, Namespace } from './builtin/core.ts';
+import { Namespace } from './builtin/core.ts';
 import { applyPatch } from './codec/patch.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
 import type { KindRegistry } from './registry.ts';
 import type { FieldValidation, Operation, Part } from './operation.ts';
 import { validateMetadata } from './schema/metadata.ts';
 import { structureOf } from './schema/structure.ts';
-import type { Decide, Entry, Mutation, Reader } from './store-contract.ts';
+import { withoutValues } from './confidential.ts';
+import type { Author, Decide, Entry, Mutation, Reader } from './store-contract.ts';
+
+/** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
+export interface Admission {
+  /** Before anything about the object is told; `current` is absent when there is none. */
+  readonly mayAsk: (write: Asked) => void;
+  /** With the object that would be stored. */
+  readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
+}
+
+interface Asked {
+  readonly operation: Operation;
+  readonly kind: Kind;
+  readonly current: Entry | undefined;
+  readonly author: Author;
+  readonly read: Reader;
+}
 
 /** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
-export function decideWith(kinds: KindRegistry): Decide<Operation> {
-  return (operation, read, now) => {
+export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
+  return (operation, read, now, author) => {
     const kind = kinds.byId(operation.kind);
     const given: Given = { kind, read, now, context: checkContext(kinds, read, now) };
     try {
-      return decideOne(operation, given);
+      const current = read.get(kind, operation.namespace, operation.name);
+      const asked: Asked = { operation, kind, current, author, read };
+      admission?.mayAsk(asked);
+      const mutation = decideOne(operation, given);
+      if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
+      return mutation;
     } catch (error) {
-      if (operation.position === undefined || !(error instanceof Refusal)) throw error;
-      throw atPosition(error, operation.position);
+      if (!(error instanceof Refusal)) throw error;
+      const refusal = kind.confidential === true ? withoutValues(error) : error;
+      throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
   };
 }
@@ -239,8 +262,9 @@ function shaped(
       remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
     });
   }
-  const object = withDefaults ? structure.applyDefaults(value) : value;
-  return { object: asObject(object, kind), warnings: fieldValidation === 'Warn' ? messages : [] };
+  const shapedObject = asObject(withDefaults ? structure.applyDefaults(value) : value, kind);
+  const object = kind.prepare?.(shapedObject) ?? shapedObject;
+  return { object, warnings: fieldValidation === 'Warn' ? messages : [] };
 }
 
 /** What is wrong in an object by itself, before anything that is stored is looked at. */
@@ -259,22 +283,14 @@ function validateObject(given: Given, object: ResourceObject, before: ResourceOb
   const problems = [...validateMetadata(kind, object.metadata), ...structureOf(kind).validate(object)];
   // Cross-field rules may rely on the schema: they run only when the shape is right.
   if (problems.length > 0) return problems;
-  if (kind === ConfigMap && before?.['immutable'] === true) {
-    return (['data', 'binaryData', 'immutable'] as const)
-      .filter((field) => !isDeepStrictEqual(object[field], before[field]))
-      .map((field) => ({
-        path: [field],
-        reason: 'FieldValueForbidden',
-        detail: 'Forbidden: field is immutable when `immutable` is set',
-      }));
-  }
-  return (
-    kind.validate?.(object.spec, {
+  return [
+    ...(kind.validateObject?.(object, before) ?? []),
+    ...(kind.validate?.(object.spec, {
       ...context,
       name: object.metadata.name,
       ...(before === undefined ? {} : { before: before.spec }),
-    }) ?? []
-  );
+    }) ?? []),
+  ];
 }
 
 function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {

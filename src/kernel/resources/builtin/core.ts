@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from '../define-kind.ts';
+import { immutableWhenAsked } from './immutable.ts';
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
 const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
@@ -50,6 +51,7 @@ export const ConfigMap = defineKind({
     ),
     immutable: Type.Optional(Type.Boolean({ description: 'When true, data and binaryData can no longer change.' })),
   },
+  validateObject: immutableWhenAsked(['data', 'binaryData', 'immutable']),
   columns: [
     {
       name: 'Data',

@@ -1,10 +1,13 @@
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Kind } from '../kind.ts';
+import { withoutSecrets } from '../confidential.ts';
+import type { Kind, ResourceObject } from '../kind.ts';
 import type { HistoryItem, RevisionContent } from '../store-contract.ts';
+import type { TextsAtRest } from './texts-at-rest.ts';
 
-/** Kept versions of an object, newest first. */
+/** Kept versions of an object, newest first; of confidential kinds without what is secret. */
 export async function readHistory(
   database: Database,
+  texts: TextsAtRest,
   kind: Kind,
   namespace: string,
   name: string,
@@ -24,8 +27,13 @@ export async function readHistory(
     type,
     user,
     requestId,
-    text,
+    text: kind.confidential === true ? shown(texts.fromDatabase(kind, namespace, name, text)) : text,
   }));
+}
+
+function shown(text: string): string {
+  const object: ResourceObject = JSON.parse(text);
+  return JSON.stringify(withoutSecrets(object));
 }
 
 export async function readRevision(

@@ -4,6 +4,7 @@ import type { Kind, ResourceObject } from '../kind.ts';
 import type { Change } from '../store-contract.ts';
 import { type StoredChange, StoredEntry } from './entry.ts';
 import { Memory } from './memory.ts';
+import type { TextsAtRest } from './texts-at-rest.ts';
 import type { WindowLimits } from './watch-window.ts';
 
 interface ChangeRow {
@@ -25,15 +26,16 @@ export async function loadMemory(
     readonly kinds: readonly Kind[];
     readonly version: number;
     readonly limits: WindowLimits;
+    readonly texts: TextsAtRest;
     readonly log: Log | undefined;
   },
 ): Promise<Memory> {
-  const { kinds, version, limits, log } = options;
+  const { kinds, version, limits, texts, log } = options;
   return database.transaction(async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only');
     await warnOfUnknownKinds(connection, kinds, log);
     const floor = await windowFloor(connection, version, limits);
-    const reader = new RowReader(kinds);
+    const reader = new RowReader(kinds, texts);
     const changes = reader.changes(await changesAbove(connection, floor), await statesBefore(connection, floor));
     const entries = (await currentStates(connection))
       .map((row) => reader.entry(row))
@@ -45,9 +47,11 @@ export async function loadMemory(
 /** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
 class RowReader {
   readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #texts: TextsAtRest;
   readonly #entries = new Map<number, StoredEntry>();
 
-  constructor(kinds: readonly Kind[]) {
+  constructor(kinds: readonly Kind[], texts: TextsAtRest) {
+    this.#texts = texts;
     this.#kinds = new Map(kinds.map((kind) => [kind.id, kind]));
   }
 
@@ -56,8 +60,9 @@ class RowReader {
     if (kind === undefined) return undefined;
     let entry = this.#entries.get(row.version);
     if (entry === undefined) {
-      const object: ResourceObject = JSON.parse(row.body);
-      entry = new StoredEntry(kind, object, row.version, row.body);
+      const text = this.#texts.fromDatabase(kind, row.namespace, row.name, row.body);
+      const object: ResourceObject = JSON.parse(text);
+      entry = new StoredEntry(kind, object, row.version, text);
       this.#entries.set(row.version, entry);
     }
     return entry;

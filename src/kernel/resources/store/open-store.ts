@@ -2,11 +2,12 @@ import { type Clock, systemClock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '../kind.ts';
-import type { Decide, Store } from '../store-contract.ts';
+import type { Decide, Sealing, Store } from '../store-contract.ts';
 import { compactHistory, readHistory, readRevision } from './history.ts';
 import { STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { loadMemory } from './load.ts';
 import { Sequencer } from './sequencer.ts';
+import { textsAtRest } from './texts-at-rest.ts';
 import { WriterSession } from './writer-session.ts';
 
 export interface StoreOptions<Operation> {
@@ -17,6 +18,8 @@ export interface StoreOptions<Operation> {
   readonly decide: Decide<Operation>;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** How to keep the objects of confidential kinds; needed when there are such kinds. */
+  readonly sealing?: Sealing;
   readonly limits?: Partial<StoreLimits>;
   /** Where other processes reach this one while it is the writer. */
   readonly address?: string;
@@ -29,12 +32,19 @@ export interface StoreOptions<Operation> {
 export async function openStore<Operation>(options: StoreOptions<Operation>): Promise<Store<Operation>> {
   const { database, kinds, decide, clock = systemClock, log, address = '' } = options;
   const limits = { ...STORE_LIMITS, ...options.limits };
-  const { session, version } = await WriterSession.open(database, { address, waitSeconds: limits.writerWaitSeconds });
-  const windowLimits = { changes: limits.changesInWindow, characters: limits.charactersInWindow };
-  const memory = await loadMemory(database, { kinds, version, limits: windowLimits, log }).catch(async (error) => {
-    await session.close();
-    throw error;
+  const texts = textsAtRest(kinds, options.sealing);
+  const { session, version } = await WriterSession.open(database, {
+    address,
+    waitSeconds: limits.writerWaitSeconds,
+    texts,
   });
+  const windowLimits = { changes: limits.changesInWindow, characters: limits.charactersInWindow };
+  const memory = await loadMemory(database, { kinds, version, limits: windowLimits, texts, log }).catch(
+    async (error) => {
+      await session.close();
+      throw error;
+    },
+  );
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
@@ -47,7 +57,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
     changesSince: (from, kind) => memory.changesSince(from, kind),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
-    history: (kind, namespace, name, limit) => readHistory(database, kind, namespace, name, limit),
+    history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
       const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));

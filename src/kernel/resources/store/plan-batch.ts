@@ -74,7 +74,7 @@ export class BatchPlan<Operation> implements Batch {
     const outcomes: Outcome[] = [];
     try {
       for (const operation of request.operations) {
-        const mutation = this.#decide(operation, written, this.now);
+        const mutation = this.#decide(operation, written, this.now, request.author);
         outcomes.push(this.#mutate(mutation, written, revisions, request.dryRun));
       }
     } catch (refusal) {

@@ -5,6 +5,7 @@ import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import { type Batch, finalStates } from './plan-batch.ts';
+import type { TextsAtRest } from './texts-at-rest.ts';
 
 const LOCK_POLL_MS = 50;
 const RECONNECT_MS = 100;
@@ -19,11 +20,13 @@ const TRIES_BETWEEN_LOGS = 100;
 export class WriterSession {
   readonly epoch: number;
   readonly #database: Database;
+  readonly #texts: TextsAtRest;
   #connection: Connection;
   #backend: Backend;
 
-  private constructor(database: Database, connection: Connection, backend: Backend, epoch: number) {
+  private constructor(database: Database, texts: TextsAtRest, connection: Connection, backend: Backend, epoch: number) {
     this.#database = database;
+    this.#texts = texts;
     this.#connection = connection;
     this.#backend = backend;
     this.epoch = epoch;
@@ -32,7 +35,7 @@ export class WriterSession {
   /** Waits for the lock, then begins a new epoch. Refuses `resources/other-writer` when somebody else keeps it. */
   static async open(
     database: Database,
-    options: { address: string; waitSeconds: number },
+    options: { address: string; waitSeconds: number; texts: TextsAtRest },
   ): Promise<{ session: WriterSession; version: number }> {
     const connection = await database.connect();
     try {
@@ -46,7 +49,10 @@ export class WriterSession {
         values: [options.address],
       });
       if (row === undefined) throw new Error('backline.writer has no row');
-      return { session: new WriterSession(database, connection, backend, row.epoch), version: row.version };
+      return {
+        session: new WriterSession(database, options.texts, connection, backend, row.epoch),
+        version: row.version,
+      };
     } catch (error) {
       await connection.close();
       throw error;
@@ -85,7 +91,9 @@ export class WriterSession {
         textArray(entries.map((entry) => entry.kind.id)),
         textArray(entries.map((entry) => entry.namespace)),
         textArray(entries.map((entry) => entry.name)),
-        textArray(entries.map((entry) => entry.text)),
+        textArray(
+          entries.map(({ kind, namespace, name, text }) => this.#texts.toDatabase(kind, namespace, name, text)),
+        ),
         textArray(gone.map((entry) => entry.kind.id)),
         textArray(gone.map((entry) => entry.namespace)),
         textArray(gone.map((entry) => entry.name)),
@@ -99,6 +107,7 @@ export class WriterSession {
         bigintArray(revisions.map((revision) => revision.content.generation)),
         textArray(revisions.map((revision) => JSON.stringify(revision.content.spec))),
         bigintArray(revisions.map((revision) => revision.version)),
+        textArray(records.map(({ author }) => (author.caller === undefined ? '' : JSON.stringify(author.caller)))),
       ],
     });
     return rows.length === 1;
@@ -193,10 +202,11 @@ const COMMIT_BATCH = `
     update backline.writer set version = $3 where epoch = $1 and version = $2
     returning true as held
   ), recorded as (
-    insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body)
-    select c.version, $1, $4::timestamptz, c.request_id, c.author, c.type, c.kind, c.namespace, c.name, c.body
+    insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body, caller)
+    select c.version, $1, $4::timestamptz, c.request_id, c.author, c.type, c.kind, c.namespace, c.name, c.body,
+      c.caller
     from fence, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-      $12::text[]) as c (version, request_id, author, type, kind, namespace, name, body)
+      $12::text[], $26::text[]) as c (version, request_id, author, type, kind, namespace, name, body, caller)
   ), removed as (
     delete from backline.objects o
     using fence, unnest($13::text[], $14::text[], $15::text[]) as d (kind, namespace, name)
