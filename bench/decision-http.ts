@@ -10,7 +10,7 @@ export async function* run(): AsyncIterable<Figure> {
   const backline = await startBackline();
   try {
     const paths = {
-      check: '/v1/check?market=de&plan=premium&feature=offline-downloads',
+      check: '/v1/check?market=de&plan=premium&feature=offline',
       entitlements: '/v1/entitlements?market=de&plan=premium',
       prices: '/v1/prices?market=de&plan=premium',
     };
