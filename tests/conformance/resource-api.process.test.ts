@@ -438,20 +438,89 @@ test('discovery, OpenAPI and tables are what clients look for', async (t) => {
   assert.equal(table.json.columnDefinitions[0].name, 'Name');
 });
 
-test('a namespace that holds something is not deleted, an empty one is', async (t) => {
+test('a deleted namespace takes nothing new, and goes when it is finalized', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
-  await call('POST', '/api/v1/namespaces', {
+  const team = '/api/v1/namespaces/team';
+  const made = await call('POST', '/api/v1/namespaces', {
     body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } },
   });
-  const inside = '/api/v1/namespaces/team/configmaps';
-  assert.equal((await call('POST', inside, { body: configMap('a') })).status, 201);
-  const refused = await call('DELETE', '/api/v1/namespaces/team');
-  assert.equal(refused.status, 409);
-  assert.match(refused.json.message, /1 configmaps/);
-  await call('DELETE', `${inside}/a`);
-  assert.equal((await call('DELETE', '/api/v1/namespaces/team')).status, 200);
-  assert.equal((await call('POST', inside, { body: configMap('a') })).status, 404);
+  assert.deepEqual([made.json.spec, made.json.status], [{ finalizers: ['kubernetes'] }, { phase: 'Active' }]);
+  const replaced = await call('PUT', team, { body: { ...made.json, spec: {}, status: {} } });
+  assert.deepEqual(replaced.json, made.json, 'finalizers are not the business of a plain write');
+
+  const marked = await call('DELETE', team);
+  assert.equal(marked.status, 200);
+  assert.equal(marked.json.kind, 'Namespace');
+  assert.equal(marked.json.status.phase, 'Terminating');
+  assert.ok(marked.json.metadata.deletionTimestamp);
+  assert.deepEqual((await call('DELETE', team)).json, marked.json, 'a second delete changes nothing');
+  const refused = await call('POST', `${team}/configmaps`, { body: configMap('a') });
+  assert.equal(refused.status, 403);
+  assert.match(refused.json.message, /because it is being terminated/);
+
+  assert.equal((await call('PATCH', `${team}/finalize`, { body: {} })).status, 405);
+  const odd = await call('PUT', `${team}/finalize`, { body: { ...marked.json, spec: { finalizers: ['odd'] } } });
+  assert.equal(odd.status, 422);
+  const stale = { ...made.json, spec: {} };
+  assert.equal((await call('PUT', `${team}/finalize`, { body: stale })).status, 409);
+  const done = await call('PUT', `${team}/finalize`, { body: { ...marked.json, spec: {} } });
+  assert.equal(done.status, 200);
+  assert.equal((await call('GET', team)).status, 404);
+});
+
+test('a namespace goes when its last finalizer of either sort is taken away', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const team = '/api/v1/namespaces/team';
+  await call('POST', '/api/v1/namespaces', {
+    body: { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team', finalizers: ['example.com/hold'] } },
+  });
+  await call('DELETE', team);
+  const body = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' }, spec: {} };
+  assert.equal((await call('PUT', `${team}/finalize`, { body })).status, 200);
+  assert.equal((await call('GET', team)).status, 200, 'somebody else still holds it');
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  assert.equal((await call('PATCH', team, { body: { metadata: { finalizers: null } }, headers })).status, 200);
+  assert.equal((await call('GET', team)).status, 404);
+});
+
+test('namespaces that the server needs are not deleted', async (t) => {
+  await using world = await startWorld(t);
+  const refused = await world.call('DELETE', '/api/v1/namespaces/default');
+  assert.equal(refused.status, 403);
+  assert.match(refused.json.message, /may not be deleted/);
+});
+
+test('a deletion says with finalizers what becomes of the dependents', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await makeMaps(call, 4);
+  const remove = (name: string, body?: object, query = '') =>
+    call('DELETE', `${configMaps}/${name}${query}`, body === undefined ? {} : { body });
+  const finalizers = async (name: string) => (await call('GET', `${configMaps}/${name}`)).json.metadata?.finalizers;
+
+  assert.equal((await remove('m0', { propagationPolicy: 'Foreground' })).status, 200);
+  assert.deepEqual(await finalizers('m0'), ['foregroundDeletion']);
+  await remove('m0');
+  assert.deepEqual(await finalizers('m0'), ['foregroundDeletion'], 'a later delete without a wish changes nothing');
+  await remove('m0', { propagationPolicy: 'Orphan' });
+  assert.deepEqual(await finalizers('m0'), ['orphan'], 'a later delete may wish otherwise');
+  await remove('m0', { propagationPolicy: 'Background' });
+  assert.equal((await call('GET', `${configMaps}/m0`)).status, 404);
+
+  await remove('m1', { orphanDependents: true });
+  assert.deepEqual(await finalizers('m1'), ['orphan']);
+  await remove('m2', undefined, '?propagationPolicy=Foreground');
+  assert.deepEqual(await finalizers('m2'), ['foregroundDeletion']);
+
+  const wrong = await remove('m3', { propagationPolicy: 'Sideways' });
+  assert.equal(wrong.status, 422);
+  assert.match(wrong.json.message, /"Sideways": supported values: "Background", "Foreground", "Orphan"/);
+  assert.equal((await remove('m3', { propagationPolicy: 'Orphan', orphanDependents: false })).status, 422);
+  assert.equal((await remove('m3', { propagationPolicy: 7 })).status, 400);
+  assert.equal((await remove('m3', undefined, '?propagationPolicy=Sideways')).status, 422);
+  assert.equal((await remove('m3')).json.status, 'Success');
 });
 
 test('a selection is deleted at once', async (t) => {

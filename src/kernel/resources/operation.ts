@@ -12,8 +12,14 @@ interface Target {
   readonly position?: number;
 }
 
-/** Which part of the object a write may change. */
-export type Part = 'main' | 'status';
+/** Which part of the object a write may change; `finalize` is what holds a namespace back. */
+export type Part = 'main' | 'status' | 'finalize';
+
+/**
+ * What becomes of the objects that a deleted one owns: they go after it, or before it, or they stay without an owner.
+ * Undefined leaves what the object's finalizers say, which is Background where they say nothing.
+ */
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
 
 /**
  * One write as plain data: everything that deciding it needs besides what is stored, so that a process that is not
@@ -43,6 +49,7 @@ export type Operation =
       readonly verb: 'delete';
       readonly uidExpected?: string | undefined;
       readonly versionExpected?: string | undefined;
+      readonly propagation?: Propagation | undefined;
     })
   /** Creates the object or makes it exactly what is declared: how a change set writes. */
   | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string });

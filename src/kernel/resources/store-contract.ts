@@ -29,8 +29,6 @@ export interface Reader {
   readonly get: (kind: Kind, namespace: string, name: string) => Entry | undefined;
   /** Objects with this value in an index of the kind. Every kind has the index `name`; `Kind.indexes` adds others. */
   readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
-  /** How many objects a namespace holds, by kind; kinds with none are left out. */
-  readonly countsIn: (namespace: string) => readonly { readonly kind: Kind; readonly count: number }[];
 }
 
 /** What deciding one operation comes to. The store gives the version and writes it into the object. */

@@ -4,9 +4,10 @@ import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from './builtin/core.ts';
 import { applyPatch } from './codec/patch.ts';
+import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
 import type { KindRegistry } from './registry.ts';
-import type { FieldValidation, Operation, Part } from './operation.ts';
+import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
 import { validateMetadata } from './schema/metadata.ts';
 import { structureOf } from './schema/structure.ts';
 import { withoutValues } from './confidential.ts';
@@ -143,7 +144,8 @@ function create(
     ...(kind.spec === undefined ? {} : { generation: 1 }),
   };
   const { status: _ignored, ...fields } = wanted;
-  const { object, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
+  const { object: declared, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
+  const object = kind === Namespace ? bornNamespace(declared) : declared;
   require(kind, name, validateObject(given, object, undefined));
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
 }
@@ -165,7 +167,14 @@ function replace(
     require(kind, current.name, structureOf(kind).validate(object));
     return { do: 'put', kind, object, warnings };
   }
-  const { status: _ignored, ...fields } = wanted;
+  if (part === 'finalize') {
+    const object = withFinalizersOf(wanted, before);
+    if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current };
+    require(kind, current.name, validateObject(given, object, before));
+    if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) return { do: 'remove', kind, object };
+    return { do: 'put', kind, object };
+  }
+  const { status: _ignored, ...fields } = kind === Namespace ? withFinalizersOf(before, wanted) : wanted;
   const metadata: ObjectMeta = {
     ...pickMetadata(wanted.metadata),
     name: current.name,
@@ -184,7 +193,7 @@ function replace(
   } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
   require(kind, current.name, validateObject(given, object, before));
   require(kind, current.name, finalizerProblems(meta, object.metadata));
-  if (meta.deletionTimestamp !== undefined && (object.metadata.finalizers ?? []).length === 0) {
+  if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) {
     return { do: 'remove', kind, object, warnings };
   }
   const specChanged = object.metadata.generation !== meta.generation;
@@ -214,9 +223,13 @@ function replace(
 function remove(
   given: Given,
   current: Entry,
-  operation: { readonly uidExpected?: string | undefined; readonly versionExpected?: string | undefined },
+  operation: {
+    readonly uidExpected?: string | undefined;
+    readonly versionExpected?: string | undefined;
+    readonly propagation?: Propagation | undefined;
+  },
 ): Mutation {
-  const { kind, now, read } = given;
+  const { kind, now } = given;
   const { uidExpected, versionExpected } = operation;
   const object = current.object();
   if (uidExpected !== undefined && uidExpected !== current.uid) {
@@ -233,15 +246,23 @@ function remove(
       `Precondition failed: ResourceVersion in precondition: ${versionExpected}, ResourceVersion in object meta: ${current.version}`,
     );
   }
-  if (object.metadata.deletionTimestamp !== undefined) return { do: 'nothing', entry: current };
-  const problems =
-    kind.validateDelete?.(object.spec, { ...given.context, annotations: object.metadata.annotations ?? {} }) ?? [];
-  require(kind, current.name, problems);
-  if (kind === Namespace) requireEmptyNamespace(read, current.name);
-  if ((object.metadata.finalizers ?? []).length === 0) return { do: 'remove', kind, object };
-  object.metadata.deletionTimestamp = kubernetesTime(now);
-  object.metadata.deletionGracePeriodSeconds = 0;
-  if (object.metadata.generation !== undefined) object.metadata.generation += 1;
+  const { metadata } = object;
+  const before = metadata.finalizers ?? [];
+  const finalizers = finalizersAfterDelete(before, operation.propagation);
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
+  else delete metadata.finalizers;
+  if (metadata.deletionTimestamp !== undefined) {
+    if (isLetGo(kind, object)) return { do: 'remove', kind, object };
+    return isDeepStrictEqual(finalizers, before) ? { do: 'nothing', entry: current } : { do: 'put', kind, object };
+  }
+  if (kind === Namespace) requireDeletable(current.name);
+  const problems = kind.validateDelete?.(object.spec, { ...given.context, annotations: metadata.annotations ?? {} });
+  require(kind, current.name, problems ?? []);
+  if (isLetGo(kind, object)) return { do: 'remove', kind, object };
+  metadata.deletionTimestamp = kubernetesTime(now);
+  metadata.deletionGracePeriodSeconds = 0;
+  if (metadata.generation !== undefined) metadata.generation += 1;
+  if (kind === Namespace) object.status = { ...(object.status as object | undefined), phase: 'Terminating' };
   return { do: 'put', kind, object };
 }
 
@@ -395,18 +416,6 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
       `${resourceName(kind)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
     );
   }
-}
-
-function requireEmptyNamespace(read: Reader, namespace: string): void {
-  const held = read.countsIn(namespace);
-  if (held.length === 0) return;
-  const list = held.map(({ kind, count }) => `${count} ${kind.plural}`).join(', ');
-  throw new Refusal(
-    'resources/namespace-not-empty',
-    'Conflict',
-    `Operation cannot be fulfilled on namespaces "${namespace}": it still holds ${list}`,
-    { remedy: 'Delete what it holds first.' },
-  );
 }
 
 function requireUniqueName(kind: Kind, read: Reader, namespace: string, name: string): void {

@@ -2,7 +2,7 @@ import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody } from '../codec/body.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
-import type { FieldValidation } from '../operation.ts';
+import type { FieldValidation, Propagation } from '../operation.ts';
 import type { Target } from './request.ts';
 
 /** As kube-apiserver: a resource is configuration, not a blob store. */
@@ -70,20 +70,66 @@ export function requireMatch({ metadata }: ResourceObject, target: Target): void
   }
 }
 
-/** The options of a deletion, from its body; none for an empty one. */
-export async function readDeleteOptions(
-  exchange: Exchange,
-): Promise<{ preconditions: { uid?: string; resourceVersion?: string }; dryRun: boolean }> {
+interface DeleteOptions {
+  readonly preconditions: { readonly uid?: string; readonly resourceVersion?: string };
+  readonly propagation: Propagation | undefined;
+  readonly dryRun: boolean;
+}
+
+/** The options of a deletion: from its body, or from the query when that is empty. */
+export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
   const bytes = await readBody(exchange, OBJECT_BYTES_MAX);
-  if (bytes.length === 0) return { preconditions: {}, dryRun: false };
+  if (bytes.length === 0) {
+    const { propagationPolicy, orphanDependents } = Object.fromEntries(new URLSearchParams(exchange.queryText));
+    const orphan = orphanDependents === undefined ? undefined : orphanDependents === 'true';
+    return { preconditions: {}, propagation: propagationOf(propagationPolicy, orphan), dryRun: false };
+  }
   const { value } = decodeBody(exchange.request.headers['content-type'] ?? 'application/json', bytes);
-  const given = (value ?? {}) as { preconditions?: Record<string, unknown> | null; dryRun?: unknown };
+  const given = (value ?? {}) as {
+    preconditions?: Record<string, unknown> | null;
+    propagationPolicy?: unknown;
+    orphanDependents?: unknown;
+    dryRun?: unknown;
+  };
   const text = (field: string) => {
     const wanted = given.preconditions?.[field];
     return typeof wanted === 'string' ? { [field]: wanted } : {};
   };
-  const dryRun = Array.isArray(given.dryRun) && given.dryRun.includes('All');
-  return { preconditions: { ...text('uid'), ...text('resourceVersion') }, dryRun };
+  return {
+    preconditions: { ...text('uid'), ...text('resourceVersion') },
+    propagation: propagationOf(given.propagationPolicy ?? undefined, given.orphanDependents ?? undefined),
+    dryRun: Array.isArray(given.dryRun) && given.dryRun.includes('All'),
+  };
+}
+
+const PROPAGATIONS = ['Background', 'Foreground', 'Orphan'] as const satisfies readonly Propagation[];
+
+/** `orphan` is the older way to say it. */
+function propagationOf(policy: unknown, orphan: unknown): Propagation | undefined {
+  if ((policy !== undefined && typeof policy !== 'string') || (orphan !== undefined && typeof orphan !== 'boolean')) {
+    throw new Refusal(
+      'resources/bad-delete-options',
+      'BadRequest',
+      'propagationPolicy must be a text and orphanDependents true or false.',
+    );
+  }
+  if (policy !== undefined && orphan !== undefined) {
+    throw invalidPropagation('Invalid value: orphanDependents and deletionPropagation cannot be both set');
+  }
+  if (orphan !== undefined) return orphan ? 'Orphan' : 'Background';
+  const found = PROPAGATIONS.find((known) => known === policy);
+  if (policy === undefined || found !== undefined) return found;
+  const supported = PROPAGATIONS.map((known) => JSON.stringify(known)).join(', ');
+  throw invalidPropagation(`Unsupported value: ${JSON.stringify(policy)}: supported values: ${supported}`);
+}
+
+function invalidPropagation(detail: string): Refusal {
+  return new Refusal(
+    'resources/invalid-delete-options',
+    'Invalid',
+    `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: ${detail}`,
+    { problems: [{ path: ['propagationPolicy'], reason: 'FieldValueNotSupported', detail }] },
+  );
 }
 
 /** A patch document. Its media type says the kind of patch; the document itself is always JSON. */

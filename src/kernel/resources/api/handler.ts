@@ -88,6 +88,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const author: Author = { user: user.name, requestId: exchange.requestId };
     const verb = verbOf(exchange.method, target, query);
     if (part === 'main' && !kind.verbs.includes(verb)) throw notAllowed(exchange.method, kind);
+    if (part === 'finalize' && verb !== 'update') throw notAllowed(exchange.method, kind);
     switch (verb) {
       case 'get':
         return sendEntry(exchange, 200, found(target, name), accepted, query);
@@ -206,12 +207,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     accepted: Accepted,
     author: Author,
   ): Promise<void> {
-    const { preconditions, dryRun } = await readDeleteOptions(exchange);
+    const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
     const operation: Operation = {
       ...placeOf(target),
       verb: 'delete',
       uidExpected: preconditions.uid,
       versionExpected: preconditions.resourceVersion,
+      propagation,
     };
     const { did, entry } = await writeOne(operation, author, query.dryRun || dryRun);
     if (did !== 'removed') return sendEntry(exchange, 200, entry, accepted, query);
@@ -219,7 +221,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   }
 
   async function removeMany(exchange: Exchange, target: Target, query: Query, author: Author): Promise<void> {
-    const { dryRun } = await readDeleteOptions(exchange);
+    const { propagation, dryRun } = await readDeleteOptions(exchange);
     const page = listPage(store, target, { ...query, limit: 0, continueToken: '' }, selectionOf(target.kind, query));
     if (page.entries.length > LIMITS.deleteCollectionMax) {
       throw new Refusal(
@@ -235,6 +237,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       namespace: entry.namespace,
       name: entry.name,
       uidExpected: entry.uid,
+      propagation,
     }));
     const outcomes =
       operations.length === 0 ? [] : await store.write(operations, author, { dryRun: query.dryRun || dryRun });

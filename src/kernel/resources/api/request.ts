@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import { Namespace } from '../builtin/core.ts';
 import type { FieldValidation, Part } from '../operation.ts';
 import type { Kind } from '../kind.ts';
 import type { KindRegistry } from '../registry.ts';
@@ -28,15 +29,23 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
   if (group === undefined || version === undefined) throw noSuchPath(path);
   // `/namespaces/NS` is the Namespace itself; with a third segment it is a scope.
   const scoped =
-    tail[0] === 'namespaces' && tail.length >= 3 && !(group === '' && tail.length === 3 && tail[2] === 'status');
+    tail[0] === 'namespaces' &&
+    tail.length >= 3 &&
+    !(group === '' && tail.length === 3 && ['status', 'finalize'].includes(tail[2] ?? ''));
   const namespace = scoped ? tail[1] : undefined;
   const [plural, name, part, ...extra] = scoped ? tail.slice(2) : tail;
   const kind = plural === undefined ? undefined : kinds.byPlural(group, version, plural);
   if (kind === undefined || extra.length > 0 || name === '' || namespace === '') throw noSuchPath(path);
   if (namespace !== undefined && !kind.namespaced) throw noSuchPath(path);
   if (kind.namespaced && namespace === undefined && name !== undefined) throw noSuchPath(path);
-  if (part !== undefined && !(part === 'status' && kind.hasStatus)) throw noSuchPath(path);
-  return { kind, namespace: kind.namespaced ? namespace : '', name, part: part === undefined ? 'main' : 'status' };
+  return { kind, namespace: kind.namespaced ? namespace : '', name, part: partOf() };
+
+  function partOf(): Part {
+    if (part === undefined) return 'main';
+    if (part === 'status' && kind?.hasStatus === true) return 'status';
+    if (part === 'finalize' && kind === Namespace) return 'finalize';
+    throw noSuchPath(path);
+  }
 
   function decode(segment: string): string {
     try {

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from '../define-kind.ts';
+import { qualifiedNameProblems } from '../schema/names.ts';
 import { immutableWhenAsked } from './immutable.ts';
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
@@ -22,9 +23,39 @@ export const Namespace = defineKind({
     ),
   ),
   status: Type.Object(
-    { phase: Type.Optional(Type.Enum(['Active', 'Terminating'], { description: 'Active, or being removed.' })) },
+    {
+      phase: Type.Optional(Type.Enum(['Active', 'Terminating'], { description: 'Active, or being removed.' })),
+      conditions: Type.Optional(
+        Type.Array(
+          Type.Object({
+            type: Type.String({ description: 'What is said.' }),
+            status: Type.Enum(['True', 'False', 'Unknown']),
+            reason: Type.Optional(Type.String({ description: 'One word for programs.' })),
+            message: Type.Optional(Type.String({ description: 'A sentence for people.' })),
+            lastTransitionTime: Type.Optional(Type.String({ format: 'date-time' })),
+          }),
+          {
+            description: 'What keeps a namespace that is being removed.',
+            'x-kubernetes-list-type': 'map',
+            'x-kubernetes-list-map-keys': ['type'],
+          },
+        ),
+      ),
+    },
     { description: 'Where the namespace is in its life.' },
   ),
+  validate: (spec) =>
+    (spec?.finalizers ?? []).flatMap((finalizer, index) =>
+      finalizer === 'kubernetes' || (finalizer.includes('/') && qualifiedNameProblems(finalizer).length === 0)
+        ? []
+        : [
+            {
+              path: ['spec', 'finalizers', index],
+              reason: 'FieldValueInvalid' as const,
+              detail: `Invalid value: ${JSON.stringify(finalizer)}: name is neither a standard finalizer name nor is it fully qualified`,
+            },
+          ],
+    ),
   columns: [
     {
       name: 'Status',

@@ -4,17 +4,12 @@ import { type StoredEntry, entryKey, indexKey } from './entry.ts';
 export class KindTable {
   readonly #byKey = new Map<string, StoredEntry>();
   readonly #byIndexKey = new Map<string, Set<StoredEntry>>();
-  readonly #countOfNamespace = new Map<string, number>();
   /** As of the last call of `sorted`; never altered, so that who holds it holds a snapshot. */
   #sorted: readonly StoredEntry[] = [];
   #changedSinceSorted = new Set<string>();
 
   get size(): number {
     return this.#byKey.size;
-  }
-
-  countIn(namespace: string): number {
-    return this.#countOfNamespace.get(namespace) ?? 0;
   }
 
   get(namespace: string, name: string): StoredEntry | undefined {
@@ -30,7 +25,6 @@ export class KindTable {
   put(entry: StoredEntry): void {
     this.remove(entry.key);
     this.#byKey.set(entry.key, entry);
-    this.#countOfNamespace.set(entry.namespace, this.countIn(entry.namespace) + 1);
     for (const key of entry.indexKeys) {
       const entries = this.#byIndexKey.get(key);
       if (entries === undefined) this.#byIndexKey.set(key, new Set([entry]));
@@ -43,9 +37,6 @@ export class KindTable {
     const entry = this.#byKey.get(key);
     if (entry === undefined) return;
     this.#byKey.delete(key);
-    const left = this.countIn(entry.namespace) - 1;
-    if (left === 0) this.#countOfNamespace.delete(entry.namespace);
-    else this.#countOfNamespace.set(entry.namespace, left);
     for (const indexed of entry.indexKeys) {
       const entries = this.#byIndexKey.get(indexed);
       entries?.delete(entry);

@@ -10,7 +10,6 @@ type ListOptions = NonNullable<Parameters<Store<unknown>['list']>[1]>;
 /** What is durable, as it is now, and the way back through the watch window. Every read comes from here. */
 export class Memory implements StoredReader {
   readonly #tables: ReadonlyMap<string, KindTable>;
-  readonly #kinds: readonly Kind[];
   readonly #window: WatchWindow;
   #version: number;
 
@@ -23,7 +22,6 @@ export class Memory implements StoredReader {
     readonly changes: Iterable<StoredChange>;
     readonly limits: WindowLimits;
   }) {
-    this.#kinds = start.kinds;
     this.#tables = new Map(start.kinds.map((kind) => [kind.id, new KindTable()]));
     this.#window = new WatchWindow(start.limits, start.floor);
     this.#version = start.version;
@@ -45,12 +43,6 @@ export class Memory implements StoredReader {
 
   find(kind: Kind, index: string, value: string): readonly StoredEntry[] {
     return this.#table(kind).find(index, value);
-  }
-
-  countsIn(namespace: string): readonly { kind: Kind; count: number }[] {
-    return this.#kinds
-      .map((kind) => ({ kind, count: this.#table(kind).countIn(namespace) }))
-      .filter((row) => row.count > 0);
   }
 
   count(kind: Kind): number {

@@ -49,7 +49,6 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
     find: (kind, index, value) => memory.find(kind, index, value),
-    countsIn: (namespace) => memory.countsIn(namespace),
     version: () => memory.version,
     watchFloor: () => memory.watchFloor,
     list: (kind, listOptions) => memory.list(kind, listOptions),

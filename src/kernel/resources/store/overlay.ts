@@ -10,11 +10,9 @@ export interface StoredReader extends Reader {
 }
 
 interface Written {
-  readonly kind: Kind;
   readonly entries: KindTable;
   /** Keys that were written here, so that what the base says of them no longer holds. */
   readonly keys: Set<string>;
-  readonly growthOfNamespace: Map<string, number>;
 }
 
 /** What a reader would show after some changes, without making them. Overlays stack: a request's on its batch's. */
@@ -40,28 +38,16 @@ export class Overlay implements StoredReader {
     return [...below.filter((entry) => !written.keys.has(entry.key)), ...written.entries.find(index, value)];
   }
 
-  countsIn(namespace: string): readonly { kind: Kind; count: number }[] {
-    const counts = new Map(this.#base.countsIn(namespace).map((row) => [row.kind.id, row]));
-    for (const [id, { kind, growthOfNamespace }] of this.#written) {
-      const count = (counts.get(id)?.count ?? 0) + (growthOfNamespace.get(namespace) ?? 0);
-      if (count === 0) counts.delete(id);
-      else counts.set(id, { kind, count });
-    }
-    return [...counts.values()];
-  }
-
   apply(change: StoredChange): void {
     const { entry, type } = change;
     this.changes.push(change);
     let written = this.#written.get(entry.kind.id);
     if (written === undefined) {
-      written = { kind: entry.kind, entries: new KindTable(), keys: new Set(), growthOfNamespace: new Map() };
+      written = { entries: new KindTable(), keys: new Set() };
       this.#written.set(entry.kind.id, written);
     }
     written.keys.add(entry.key);
     if (type === 'DELETED') written.entries.remove(entry.key);
     else written.entries.put(entry);
-    const growth = { ADDED: 1, MODIFIED: 0, DELETED: -1 }[type];
-    written.growthOfNamespace.set(entry.namespace, (written.growthOfNamespace.get(entry.namespace) ?? 0) + growth);
   }
 }
