@@ -2,9 +2,23 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomBytes } from 'node:crypto';
 import { Refusal, jsonPointer } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import type { HttpMetrics } from './metrics.ts';
 
-/** One HTTP request being answered, as handlers see it. */
-export interface Exchange {
+const SANE_REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
+const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
+const idPrefix = randomBytes(6).toString('hex');
+let idCounter = 0;
+
+/** What all exchanges of one server share. */
+export interface ExchangeContext {
+  readonly log: Log;
+  readonly metrics: HttpMetrics;
+  /** Aborted when the server stops: long answers end themselves then. */
+  readonly closing: AbortSignal;
+}
+
+/** One HTTP request being answered, as handlers see it. Every decision makes one: it holds no closures. */
+export class Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly method: string;
@@ -14,28 +28,61 @@ export interface Exchange {
   readonly queryText: string;
   /** The caller's `X-Request-Id` where it is a sane one, else ours. */
   readonly requestId: string;
-  readonly log: Log;
-  /** Aborted when the server stops: long answers end themselves then. */
-  readonly closing: AbortSignal;
+  readonly #context: ExchangeContext;
+  readonly #startedMs = performance.now();
+
+  constructor(request: IncomingMessage, response: ServerResponse, context: ExchangeContext) {
+    const url = request.url ?? '/';
+    const mark = url.indexOf('?');
+    this.request = request;
+    this.response = response;
+    this.method = request.method ?? 'GET';
+    this.path = mark === -1 ? url : url.slice(0, mark);
+    this.queryText = mark === -1 ? '' : url.slice(mark + 1);
+    this.requestId = requestIdOf(request);
+    this.#context = context;
+  }
+
+  get closing(): AbortSignal {
+    return this.#context.closing;
+  }
+
+  /** Names the request, and the W3C trace that the caller is in. */
+  get log(): Log {
+    const traceId = traceIdOf(this.request);
+    return this.#context.log.child({ requestId: this.requestId, ...(traceId === undefined ? {} : { traceId }) });
+  }
+
+  /** Notes that the answer has been given. */
+  answered(status: number): void {
+    const { log, metrics } = this.#context;
+    const ms = performance.now() - this.#startedMs;
+    metrics.answered(this.path, status, ms);
+    const level = status >= 500 ? 'warn' : 'debug';
+    if (!log.isLevelEnabled(level)) return;
+    this.log[level]({ method: this.method, path: this.path, status, ms }, 'answered');
+  }
 }
 
-const SANE_REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
-const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
-const idPrefix = randomBytes(6).toString('hex');
-let idCounter = 0;
+/** One header as it came. Spares the table of all headers, which most requests never need. */
+function headerOf(request: IncomingMessage, lowerCaseName: string): string | undefined {
+  const { rawHeaders } = request;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === lowerCaseName.length && name.toLowerCase() === lowerCaseName) return rawHeaders[index + 1];
+  }
+  return undefined;
+}
 
-export function requestIdOf(request: IncomingMessage): string {
-  const given = request.headers['x-request-id'];
-  if (typeof given === 'string' && SANE_REQUEST_ID.test(given)) return given;
+function requestIdOf(request: IncomingMessage): string {
+  const given = headerOf(request, 'x-request-id');
+  if (given !== undefined && SANE_REQUEST_ID.test(given)) return given;
   idCounter += 1;
   return `${idPrefix}-${idCounter.toString(36)}`;
 }
 
-/** The W3C trace that the caller is in, if it says so. */
-export function traceIdOf(request: IncomingMessage): string | undefined {
-  const header = request.headers['traceparent'];
-  if (typeof header !== 'string') return undefined;
-  const id = TRACE_PARENT.exec(header)?.[1];
+function traceIdOf(request: IncomingMessage): string | undefined {
+  const id = TRACE_PARENT.exec(headerOf(request, 'traceparent') ?? '')?.[1];
   return id === '0'.repeat(32) ? undefined : id;
 }
 
@@ -44,17 +91,22 @@ export function send(
   status: number,
   contentType: string,
   body: string | Buffer,
-  headers: Readonly<Record<string, string | string[]>> = {},
+  headers?: Readonly<Record<string, string | string[]>>,
 ): void {
   const { response } = exchange;
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, {
-    'content-type': contentType,
-    'content-length': Buffer.byteLength(body),
-    'x-request-id': exchange.requestId,
-    ...headers,
-  });
+  const lines: (string | string[])[] = [
+    'content-type',
+    contentType,
+    'content-length',
+    String(Buffer.byteLength(body)),
+    'x-request-id',
+    exchange.requestId,
+  ];
+  for (const name in headers) lines.push(name, headers[name] ?? '');
+  response.writeHead(status, lines);
   response.end(exchange.method === 'HEAD' ? undefined : body);
+  exchange.answered(status);
 }
 
 /** Answers with RFC 9457 problem details: the form of every error outside the resource API. */

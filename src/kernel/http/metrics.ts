@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 /** Counts of answered requests, by route and status class; kept cheap because every decision passes through. */
 export interface HttpMetrics {
-  readonly answered: (method: string, path: string, status: number, ms: number) => void;
+  readonly answered: (path: string, status: number, ms: number) => void;
 }
 
 /** A registry with the process's own figures (memory, event loop, garbage collection). */
@@ -44,18 +44,16 @@ export function httpMetrics(registry: Registry, knownRoute: (path: string) => st
     buckets: BUCKETS_SECONDS,
     registers: [registry],
   });
-  const children = new Map<string, ReturnType<typeof seconds.labels>>();
+  // Kept by route and hundreds of the status: making the label of a request anew costs more than observing it.
+  const children = new Map<string, (typeof unlabelled | undefined)[]>();
+  const unlabelled = seconds.labels({ route: 'other', status: '2xx' });
   return {
-    answered: (_method, path, status, ms) => {
+    answered: (path, status, ms) => {
       const route = knownRoute(path) ?? 'other';
-      const statusClass = `${Math.floor(status / 100)}xx`;
-      const key = `${route} ${statusClass}`;
-      let child = children.get(key);
-      if (child === undefined) {
-        child = seconds.labels({ route, status: statusClass });
-        children.set(key, child);
-      }
-      child.observe(ms / 1000);
+      let ofRoute = children.get(route);
+      if (ofRoute === undefined) children.set(route, (ofRoute = []));
+      const hundreds = Math.floor(status / 100);
+      (ofRoute[hundreds] ??= seconds.labels({ route, status: `${hundreds}xx` })).observe(ms / 1000);
     },
   };
 }

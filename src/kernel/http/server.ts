@@ -2,10 +2,9 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import { setMaxListeners } from 'node:events';
-import { performance } from 'node:perf_hooks';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { requestIdOf, sendProblem, traceIdOf, type Exchange } from './exchange.ts';
+import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';
 
 const LIMITS = {
@@ -57,8 +56,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
+  const context: ExchangeContext = { log, metrics: options.metrics, closing: closing.signal };
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-    answer(options, closing.signal, request, response);
+    answer(options.handle, context, request, response);
   const plain = createHttpServer(serverOptions, onRequest);
   const secure = createHttpsServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
@@ -125,41 +125,14 @@ export function isLoopback(address: string | undefined): boolean {
 }
 
 function answer(
-  options: HttpServerOptions,
-  closing: AbortSignal,
+  handle: HttpServerOptions['handle'],
+  context: ExchangeContext,
   request: IncomingMessage,
   response: ServerResponse,
 ): void {
-  const url = request.url ?? '/';
-  const mark = url.indexOf('?');
-  const requestId = requestIdOf(request);
-  const traceId = traceIdOf(request);
-  const started = performance.now();
-  const exchange: Exchange = {
-    request,
-    response,
-    method: request.method ?? 'GET',
-    path: mark === -1 ? url : url.slice(0, mark),
-    queryText: mark === -1 ? '' : url.slice(mark + 1),
-    requestId,
-    closing,
-    get log() {
-      return options.log.child({ requestId, ...(traceId === undefined ? {} : { traceId }) });
-    },
-  };
-  response.once('close', () => {
-    const ms = performance.now() - started;
-    options.metrics.answered(exchange.method, exchange.path, response.statusCode, ms);
-    if (options.log.isLevelEnabled('debug') || (response.statusCode >= 500 && options.log.isLevelEnabled('warn'))) {
-      const level = response.statusCode >= 500 ? 'warn' : 'debug';
-      exchange.log[level](
-        { method: exchange.method, path: exchange.path, status: response.statusCode, ms },
-        'answered',
-      );
-    }
-  });
+  const exchange = new Exchange(request, response, context);
   try {
-    const pending = options.handle(exchange);
+    const pending = handle(exchange);
     if (pending !== undefined) pending.catch((error: unknown) => failed(exchange, error));
   } catch (error) {
     failed(exchange, error);
@@ -186,4 +159,5 @@ function failed(exchange: Exchange, error: unknown): void {
       requestId: exchange.requestId,
     }),
   );
+  exchange.answered(500);
 }

@@ -6,7 +6,7 @@ import { intervalInWords, parseInterval } from '../rules/intervals.ts';
 import { instantText, OPEN, timeInWords } from '../rules/times.ts';
 import { marketAt, momentOf, planNamed, requireChannel, type Place } from './lookup.ts';
 import { windowAt } from './price-series.ts';
-import type { Compiled, MarketTable, PriceFacts, PriceSeries, ProductsTable } from './table.ts';
+import type { Compiled, MarketTable, PriceFacts, PriceSeries, ProductsTable, SeriesWindow } from './table.ts';
 
 export interface PricesQuestion extends Place {
   /** Absent: every plan with a price in the market. */
@@ -135,7 +135,23 @@ function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<Pric
   return { code: 'plan-not-in-market', message: `${title} is not offered in ${market.spec.title}.` };
 }
 
-function priceAnswer(
+/**
+ * Answers that hold as long as a price is in force, by plan and window. Whatever they are made of is another object
+ * after an update, so that they need not be told of it.
+ */
+const inForce = new WeakMap<Compiled<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
+
+function priceAnswer(series: PriceSeries, plan: Compiled<PlanSpec>, market: MarketTable, moment: number): PriceAnswer {
+  const window = windowAt(series, moment);
+  if (window === undefined) return answerAt(series, plan, market, moment);
+  let ofPlan = inForce.get(plan);
+  if (ofPlan === undefined) inForce.set(plan, (ofPlan = new WeakMap()));
+  let answer = ofPlan.get(window);
+  if (answer === undefined) ofPlan.set(window, (answer = Object.freeze(answerAt(series, plan, market, moment))));
+  return answer;
+}
+
+function answerAt(
   series: PriceSeries,
   { name, spec }: Compiled<PlanSpec>,
   market: MarketTable,

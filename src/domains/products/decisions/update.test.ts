@@ -5,6 +5,9 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { catalogue } from '../testing/catalogue.ts';
 import { kindOf, resource, worldOf } from '../testing/world.ts';
 import { compile, update } from './compile.ts';
+import { prices } from './prices.ts';
+
+const NOW = Temporal.Instant.from('2026-06-01T00:00:00Z');
 
 const idOf = (object: ResourceObject) => ({ kind: kindOf(object).id, name: object.metadata.name });
 
@@ -97,7 +100,12 @@ test('an updated table is the table of the changed world, after any changes in a
           world,
           step.map(({ object }) => idOf(object)),
         );
-        assert.deepStrictEqual(table, compile(world));
+        const fresh = compile(world);
+        assert.deepStrictEqual(table, fresh);
+        // Answers that were given before the update must not be given again where they no longer hold.
+        for (const market of table.markets.keys()) {
+          assert.deepStrictEqual(prices(table, { market }, NOW), prices(fresh, { market }, NOW));
+        }
       }
     }),
     { numRuns: 150 },
