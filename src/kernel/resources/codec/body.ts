@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { stringify } from 'yaml';
 import { Refusal } from '#kernel/base/failures.ts';
 import { parseJson, type Decoded } from './json.ts';
+import { PROTOBUF_TYPE, decodeProtobuf } from './protobuf/decode.ts';
 import { parseYaml } from './yaml.ts';
 
 const LIMITS = {
@@ -18,19 +19,20 @@ const YAML_TYPES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Reads the body of a request: JSON, or one YAML document. No content type means JSON, as in Kubernetes. Throws a
- * Refusal: 415 for other types, 400 for what cannot be read.
+ * Reads the body of a request: JSON, one YAML document, or the protobuf of a kind that has it. No content type means
+ * JSON, as in Kubernetes. Throws a Refusal: 415 for other types, 400 for what cannot be read.
  */
 export function decodeBody(contentType: string | undefined, bytes: Uint8Array): Decoded {
   const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
+  if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes);
   const isYaml = YAML_TYPES.has(type.trim());
   if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
     throw new Refusal(
       'resources/unsupported-media-type',
       'UnsupportedMediaType',
       `the body of the request was in an unknown format (${contentType ?? ''}) - accepted media types include: ` +
-        'application/json, application/yaml',
+        `application/json, application/yaml, ${PROTOBUF_TYPE}`,
     );
   }
   if (!isUtf8(bytes)) {

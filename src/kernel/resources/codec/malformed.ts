@@ -8,6 +8,11 @@ export function malformed(format: 'JSON' | 'YAML', what: string, line: number, c
   );
 }
 
+export function malformedProtobuf(path: Path, what: string): Refusal {
+  const where = path.length === 0 ? '' : ` in ${fieldPath(path)}`;
+  return new Refusal('resources/malformed-body', 'BadRequest', `This is not valid protobuf: ${what}${where}.`);
+}
+
 /** Numbers that JavaScript would round or cannot write as JSON, and keys that are not safe to keep. */
 export function refuseValue(path: Path, why: string): Refusal {
   return new Refusal('resources/unsupported-value', 'BadRequest', `${fieldPath(path) || 'the document'}: ${why}`, {
