@@ -55,12 +55,14 @@ export class Refusal extends Error {
   /** What the caller can do about it, as a sentence. */
   readonly remedy: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** The object that is meant, where the request itself does not name it. */
+  readonly subject: string | undefined;
 
   constructor(
     code: string,
     reason: Reason,
     message: string,
-    more: { problems?: readonly Problem[]; remedy?: string; retryAfterSeconds?: number } = {},
+    more: { problems?: readonly Problem[]; remedy?: string; retryAfterSeconds?: number; subject?: string } = {},
   ) {
     super(message);
     this.code = code;
@@ -68,6 +70,7 @@ export class Refusal extends Error {
     this.problems = more.problems ?? [];
     this.remedy = more.remedy;
     this.retryAfterSeconds = more.retryAfterSeconds;
+    this.subject = more.subject;
   }
 
   get status(): number {

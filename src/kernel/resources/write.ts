@@ -123,7 +123,9 @@ function create(
   const { kind, now, read } = given;
   const { name, namespace } = target;
   if (current !== undefined) {
-    throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`);
+    throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`, {
+      subject: name,
+    });
   }
   const wanted = asObject(body, kind);
   if (wanted.metadata.resourceVersion !== undefined) {
@@ -453,5 +455,8 @@ export function invalid(kind: Kind, name: string, problems: readonly Problem[]):
   const say = ({ path, detail }: { path: Path; detail: string }) => `${fieldPath(path)}: ${detail}`;
   const text = problems.length === 1 ? problems.map(say).join('') : `[${problems.map(say).join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  return new Refusal('resources/invalid', 'Invalid', `${title} "${name}" is invalid: ${text}`, { problems });
+  return new Refusal('resources/invalid', 'Invalid', `${title} "${name}" is invalid: ${text}`, {
+    problems,
+    subject: name,
+  });
 }

@@ -6,7 +6,9 @@ export function failureStatus(
   refusal: Refusal,
   about?: { kind?: Kind | undefined; name?: string | undefined },
 ): object {
-  const { kind, name } = about ?? {};
+  const { kind, name = refusal.subject } = about ?? {};
+  // As kube-apiserver: what is invalid is told by its kind, everything else by its resource.
+  const kindName = refusal.reason === 'Invalid' ? kind?.kind : kind?.plural;
   const causes = refusal.problems.map(({ path, reason, detail }) => ({
     reason,
     message: detail,
@@ -22,7 +24,7 @@ export function failureStatus(
     reason: refusal.reason,
     details: {
       ...(name === undefined ? {} : { name }),
-      ...(kind === undefined ? {} : { group: kind.group, kind: kind.plural }),
+      ...(kind === undefined ? {} : { group: kind.group, kind: kindName }),
       ...(causes.length === 0 ? {} : { causes }),
       ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
     },
