@@ -154,7 +154,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   }
 
   function client() {
-    if (control !== undefined) return inProcessClient(control.store);
+    if (control !== undefined) return inProcessClient(control.store, 'system:decisions');
     if (options.follow !== undefined) return httpClient(options.follow);
     throw new Refusal('start/nothing-to-follow', 'BadRequest', 'A decision node needs an API server to follow.', {
       remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '#kernel/resources/builtin/core.ts';
-import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
+import { ConfigMap, Namespace } from '#kernel/resources/builtin/core.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
+import type { Batch, ResourceClient, Selected } from '#kernel/resources/client/contract.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, fieldPath } from '#kernel/base/failures.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { startWorld, type World } from '../support/backline.ts';
 
 const implementations: Record<string, (world: World) => ResourceClient> = {
-  'in process': (world) => inProcessClient(storeOf(world)),
+  'in process': (world) => inProcessClient(storeOf(world), 'test'),
   'over HTTP': (world) => httpClient(world.connection),
 };
 
@@ -95,4 +97,137 @@ for (const [name, open] of Object.entries(implementations)) {
       stop.abort();
     }
   });
+
+  test(`${name}: objects are created, read, changed, and deleted as far as their finalizers allow`, async (t) => {
+    await using world = await startWorld(t);
+    const client = open(world);
+    const at = { namespace: 'default', name: 'a' };
+    assert.equal(await client.get(ConfigMap, at), undefined);
+    const made = await client.create(ConfigMap, map('a', { text: '1' }));
+    assert.ok(made.metadata.uid);
+    assert.deepEqual(await client.get(ConfigMap, at), made);
+    const updated = await client.update(ConfigMap, { ...made, data: { text: '2' } });
+    assert.deepEqual(updated['data'], { text: '2' });
+    const patched = await client.mergePatch(ConfigMap, at, {
+      data: { more: '3' },
+      metadata: { finalizers: ['a.b/c'] },
+    });
+    assert.deepEqual(patched['data'], { text: '2', more: '3' });
+    const marked = await client.delete(ConfigMap, at, { uid: made.metadata.uid, propagation: 'Foreground' });
+    assert.deepEqual(marked?.metadata.finalizers, ['a.b/c', 'foregroundDeletion']);
+    await client.mergePatch(ConfigMap, at, { metadata: { finalizers: null } });
+    assert.equal(await client.get(ConfigMap, at), undefined);
+
+    const generated = await client.create(ConfigMap, {
+      ...map('', {}),
+      metadata: { generateName: 'many-', namespace: 'default' } as ResourceObject['metadata'],
+    });
+    assert.match(generated.metadata.name, /^many-.{5}$/);
+    const { metadata } = generated;
+    assert.equal(await client.delete(ConfigMap, metadata, { resourceVersion: metadata.resourceVersion }), undefined);
+    await assert.rejects(client.delete(ConfigMap, metadata), { code: 'resources/not-found' });
+  });
+
+  test(`${name}: status and finalizers of a namespace are written apart from the rest`, async (t) => {
+    await using world = await startWorld(t);
+    const client = open(world);
+    const made = await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
+    const conditions = [{ type: 'Checked', status: 'True' }];
+    const said = await client.patchStatus(Namespace, { name: 'team' }, { conditions });
+    assert.deepEqual(said.status, { phase: 'Active', conditions });
+    const finalized = await client.update(Namespace, { ...said, spec: {}, status: {} }, 'finalize');
+    assert.deepEqual([made.spec, finalized.spec], [{ finalizers: ['kubernetes'] }, { finalizers: [] }]);
+    assert.deepEqual(finalized.status, said.status);
+  });
+
+  test(`${name}: lists and watches show what is selected, and what leaves the selection is deleted to them`, async (t) => {
+    await using world = await startWorld(t);
+    const client = open(world);
+    await client.create(Namespace, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } });
+    const labelled = (name: string, tier: string, namespace = 'default') =>
+      client.create(ConfigMap, {
+        ...map(name, {}),
+        metadata: { name, namespace, labels: { tier } },
+      });
+    await labelled('a', 'paid');
+    await labelled('b', 'free');
+    await labelled('c', 'paid', 'team');
+    const names = async (selected: Selected) =>
+      (await client.list(ConfigMap, selected)).items.map(({ metadata }) => metadata.name);
+    assert.deepEqual(await names({}), ['a', 'b', 'c']);
+    assert.deepEqual(await names({ namespace: 'team' }), ['c']);
+    assert.deepEqual(await names({ labelSelector: 'tier=paid' }), ['a', 'c']);
+    assert.deepEqual(await names({ fieldSelector: 'metadata.name!=a', namespace: 'default' }), ['b']);
+
+    const selected = { namespace: 'default', labelSelector: 'tier=paid' };
+    const { version } = await client.list(ConfigMap, selected);
+    await labelled('d', 'paid', 'team');
+    await client.mergePatch(ConfigMap, { namespace: 'default', name: 'b' }, { metadata: { labels: { tier: 'paid' } } });
+    await client.mergePatch(ConfigMap, { namespace: 'default', name: 'a' }, { metadata: { labels: { tier: 'free' } } });
+    const stop = new AbortController();
+    const seen: string[] = [];
+    for await (const { changes } of client.watch(ConfigMap, version, stop.signal, selected)) {
+      seen.push(
+        ...changes.map(({ type, object }) => `${type} ${object.metadata.name} ${object.metadata.labels?.['tier']}`),
+      );
+      if (seen.length >= 2) stop.abort();
+    }
+    assert.deepEqual(seen, ['ADDED b paid', 'DELETED a paid']);
+  });
+
+  test(`${name}: what one implementation refuses the other refuses alike`, async (t) => {
+    await using world = await startWorld(t);
+    const client = open(world);
+    const made = await client.create(ConfigMap, map('a', { text: '1' }));
+    const at = { namespace: 'default', name: 'a' };
+    const stale = { ...made, metadata: { ...made.metadata, resourceVersion: '1' } };
+    const other = '6dc8ad0b-5d09-4d4d-8c3c-0f0c8e3f9f4d';
+    const first = async () => {
+      const selected = { labelSelector: '===' };
+      for await (const batch of client.watch(ConfigMap, '1', new AbortController().signal, selected)) return batch;
+    };
+    const future = async () => {
+      for await (const batch of client.watch(ConfigMap, '999999', new AbortController().signal)) return batch;
+    };
+    const refusals: readonly (readonly [() => Promise<unknown>, string, string, ...string[]])[] = [
+      [() => client.create(ConfigMap, map('a', {})), 'resources/already-exists', 'AlreadyExists'],
+      [() => client.create(ConfigMap, { ...map('b', {}), odd: 1 }), 'resources/unknown-field', 'BadRequest', 'odd'],
+      [() => client.create(ConfigMap, map('No_Name', {})), 'resources/invalid', 'Invalid', 'metadata.name'],
+      [() => client.create(ConfigMap, map('', {})), 'resources/no-name', 'Invalid', 'metadata.name'],
+      [
+        () => client.create(ConfigMap, { ...map('b', {}), metadata: { name: 'b' } }),
+        'resources/no-namespace',
+        'BadRequest',
+      ],
+      [
+        () => client.create(ConfigMap, { ...map('b', {}), metadata: { name: 'b', namespace: 'nowhere' } }),
+        'resources/not-found',
+        'NotFound',
+      ],
+      [() => client.create(ConfigMap, { ...map('b', {}), kind: 'Plan' }), 'resources/wrong-kind', 'BadRequest'],
+      [() => client.update(ConfigMap, stale), 'resources/conflict', 'Conflict'],
+      [() => client.update(ConfigMap, map('b', {})), 'resources/not-found', 'NotFound'],
+      [() => client.mergePatch(ConfigMap, at, { data: { text: 5 } }), 'resources/invalid', 'Invalid', 'data.text'],
+      [() => client.mergePatch(ConfigMap, at, { metadata: { uid: other } }), 'resources/conflict', 'Conflict'],
+      [() => client.delete(ConfigMap, at, { uid: other }), 'resources/conflict', 'Conflict'],
+      [() => client.delete(ConfigMap, at, { resourceVersion: '1' }), 'resources/conflict', 'Conflict'],
+      [() => client.delete(Namespace, { name: 'default' }), 'resources/namespace-lasting', 'Forbidden'],
+      [() => client.delete(Head, { name: 'x' }), 'resources/method-not-allowed', 'MethodNotAllowed'],
+      [() => client.list(ConfigMap, { fieldSelector: 'data=x' }), 'resources/field-not-selectable', 'BadRequest'],
+      [first, 'resources/invalid-label-selector', 'BadRequest'],
+      [future, 'resources/version-too-large', 'Timeout'],
+    ];
+    for (const [act, code, reason, ...fields] of refusals) {
+      await assert.rejects(act, (error) => {
+        assert.ok(error instanceof Refusal, String(error));
+        const paths = error.problems.map(({ path }) => fieldPath(path)).filter((path) => path !== '');
+        assert.deepEqual([error.code, error.reason, ...paths], [code, reason, ...fields]);
+        return true;
+      });
+    }
+  });
+}
+
+function map(name: string, data: Record<string, string>): ResourceObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace: 'default' }, data };
 }

@@ -1,6 +1,7 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { retryAfter, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Accepted } from '../codec/accept.ts';
+import { REFUSAL_CODE } from '../client/refusal-of.ts';
 import { encodeYaml } from '../codec/body.ts';
 import type { Kind } from '../kind.ts';
 import type { Entry } from '../store-contract.ts';
@@ -54,5 +55,9 @@ export function sendRefusal(exchange: Exchange, refusal: Refusal, target?: Targe
   const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
   // What is left of a body that is too large is not read: the connection ends with the answer.
   const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
-  send(exchange, refusal.status, 'application/json', JSON.stringify(status), { ...retryAfter(refusal), ...headers });
+  send(exchange, refusal.status, 'application/json', JSON.stringify(status), {
+    ...retryAfter(refusal),
+    ...headers,
+    [REFUSAL_CODE]: refusal.code,
+  });
 }

@@ -1,4 +1,5 @@
 import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import { nameSuffix } from '#kernel/base/ids.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody } from '../codec/body.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
@@ -48,6 +49,23 @@ function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldVa
       reason: 'FieldValueDuplicate',
       detail: 'the key is given twice; only the last would count',
     })),
+  });
+}
+
+/** The name of an object that is to be created: its own, or a new one that begins as it wishes. */
+export function nameFor(kind: Kind, { metadata }: ResourceObject): string {
+  const { generateName } = metadata;
+  const name: unknown =
+    metadata.name ?? (typeof generateName === 'string' && generateName !== '' ? `${generateName}${nameSuffix()}` : '');
+  if (typeof name === 'string' && name !== '') return name;
+  throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
+    problems: [
+      {
+        path: ['metadata', 'name'],
+        reason: 'FieldValueRequired',
+        detail: 'Required value: name or generateName is required',
+      },
+    ],
   });
 }
 

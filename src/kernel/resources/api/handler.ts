@@ -1,22 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { nameSuffix } from '#kernel/base/ids.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { encodeYaml } from '../codec/body.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
-import type { Kind, ResourceObject, Verb } from '../kind.ts';
+import type { ResourceObject, Verb } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound } from '../write.ts';
 import { listText, sendDocument, sendObject, sendRefusal, warningHeaders } from './answer.ts';
-import { OBJECT_BYTES_MAX, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
+import { OBJECT_BYTES_MAX, nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { listPage } from './list.ts';
-import { parsePath, parseQuery, type Query, type Target } from './request.ts';
+import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
 import { tableOf } from './table.ts';
@@ -87,7 +86,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const { kind, name, part } = target;
     const author: Author = { user: user.name, requestId: exchange.requestId };
     const verb = verbOf(exchange.method, target, query);
-    if (part === 'main' && !kind.verbs.includes(verb)) throw notAllowed(exchange.method, kind);
+    if (part === 'main') requireVerb(kind, verb);
     if (part === 'finalize' && verb !== 'update') throw notAllowed(exchange.method, kind);
     switch (verb) {
       case 'get':
@@ -153,27 +152,11 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       const answer = await virtual(object, { author, dryRun: query.dryRun, namespace: target.namespace });
       return sendObject(exchange, 201, answer, accepted, warnings);
     }
-    const { metadata } = object;
     requireMatch(object, target);
-    const { generateName } = metadata;
-    const name =
-      metadata.name ??
-      (typeof generateName === 'string' && generateName !== '' ? `${generateName}${nameSuffix()}` : '');
-    if (typeof name !== 'string' || name === '') {
-      throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
-        problems: [
-          {
-            path: ['metadata', 'name'],
-            reason: 'FieldValueRequired',
-            detail: 'Required value: name or generateName is required',
-          },
-        ],
-      });
-    }
     return write(exchange, query, accepted, author, warnings, {
       kind: kind.id,
       namespace: target.namespace ?? '',
-      name,
+      name: nameFor(kind, object),
       verb: 'create',
       object,
       uid: randomUUID(),
@@ -323,15 +306,6 @@ function verbOf(method: string, { kind, name, namespace }: Target, query: Query)
     default:
   }
   throw notAllowed(method, kind);
-}
-
-function notAllowed(method: string, kind: Kind): Refusal {
-  return new Refusal(
-    'resources/method-not-allowed',
-    'MethodNotAllowed',
-    `the server does not allow this method on the requested resource: ${method} on ${kind.plural}`,
-    { remedy: `${kind.plural} allow ${kind.verbs.join(', ')}; namespaced kinds are written below /namespaces/NAME.` },
-  );
 }
 
 function placeOf(target: Target) {

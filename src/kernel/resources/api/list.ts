@@ -88,17 +88,21 @@ function checkVersions(store: Store<Operation>, query: Query, from: Continuation
       );
     }
   }
-  if (resourceVersion !== undefined && Number(resourceVersion) > store.version()) {
-    throw new Refusal(
-      'resources/version-too-large',
-      'Timeout',
-      `Too large resource version: ${resourceVersion}, current: ${store.version()}`,
-      {
-        retryAfterSeconds: 1,
-        problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
-      },
-    );
-  }
+  if (resourceVersion !== undefined) requireKnownVersion(store, Number(resourceVersion));
+}
+
+/** Refuses a version that the store has not come to yet. */
+export function requireKnownVersion(store: Store<Operation>, version: number): void {
+  if (version <= store.version()) return;
+  throw new Refusal(
+    'resources/version-too-large',
+    'Timeout',
+    `Too large resource version: ${version}, current: ${store.version()}`,
+    {
+      retryAfterSeconds: 1,
+      problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
+    },
+  );
 }
 
 function encodeContinue(position: Continuation): string {

@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { Namespace } from '../builtin/core.ts';
 import type { FieldValidation, Part } from '../operation.ts';
-import type { Kind } from '../kind.ts';
+import type { Kind, Verb } from '../kind.ts';
 import type { KindRegistry } from '../registry.ts';
 
 /** What the path of a resource request names. */
@@ -19,6 +19,20 @@ function noSuchPath(path: string): Refusal {
   return new Refusal('resources/no-such-path', 'NotFound', 'the server could not find the requested resource', {
     remedy: `There is nothing at ${path}; kubectl api-resources lists what there is.`,
   });
+}
+
+/** Refuses what cannot be done with the objects of a kind. */
+export function requireVerb(kind: Kind, verb: Verb): void {
+  if (!kind.verbs.includes(verb)) throw notAllowed(verb, kind);
+}
+
+export function notAllowed(method: string, kind: Kind): Refusal {
+  return new Refusal(
+    'resources/method-not-allowed',
+    'MethodNotAllowed',
+    `the server does not allow this method on the requested resource: ${method} on ${kind.plural}`,
+    { remedy: `${kind.plural} allow ${kind.verbs.join(', ')}; namespaced kinds are written below /namespaces/NAME.` },
+  );
 }
 
 /** Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`. */

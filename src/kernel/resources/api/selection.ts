@@ -1,6 +1,6 @@
 import { parseFieldSelector, parseLabelSelector } from '../codec/selectors.ts';
 import type { Kind } from '../kind.ts';
-import type { Entry } from '../store-contract.ts';
+import type { Change, Entry } from '../store-contract.ts';
 
 /** Which objects a list or watch is about. */
 export interface Selection {
@@ -9,11 +9,13 @@ export interface Selection {
   readonly everything: boolean;
 }
 
-export function selectionOf(
-  kind: Kind,
-  query: { readonly labelSelector: string; readonly fieldSelector: string },
-  name?: string,
-): Selection {
+/** Selectors as they stand in a query; empty ones select everything. */
+export interface SelectionQuery {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+}
+
+export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): Selection {
   const labels = query.labelSelector === '' ? undefined : parseLabelSelector(query.labelSelector);
   const fields =
     query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
@@ -24,4 +26,31 @@ export function selectionOf(
       (labels === undefined || labels(entry.labels)) &&
       (fields === undefined || fields(entry)),
   };
+}
+
+type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
+
+/**
+ * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
+ * with the version of the change; one that enters is ADDED.
+ */
+export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
+  const now = change.type !== 'DELETED' && matches(change.entry);
+  const was = change.before !== undefined && matches(change.before);
+  if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
+  if (now && was) return { type: 'MODIFIED', entry: change.entry };
+  if (now) return { type: 'ADDED', entry: change.entry };
+  if (was && change.before !== undefined) return { type: 'DELETED', entry: atVersion(change.before, change.version) };
+  return undefined;
+}
+
+/** The same object, stamped with another version. */
+function atVersion(entry: Entry, version: number): Entry {
+  const object = () => {
+    const copy = entry.object();
+    copy.metadata.resourceVersion = String(version);
+    return copy;
+  };
+  const { kind, namespace, name, uid, labels } = entry;
+  return { kind, namespace, name, uid, labels, version, object, text: JSON.stringify(object()) };
 }

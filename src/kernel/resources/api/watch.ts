@@ -2,7 +2,8 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Operation } from '../operation.ts';
 import type { Change, Entry, Store } from '../store-contract.ts';
-import type { Selection } from './selection.ts';
+import { requireKnownVersion } from './list.ts';
+import { eventFor, type Selection } from './selection.ts';
 import type { Query, Target } from './request.ts';
 import { failureStatus } from './status.ts';
 
@@ -24,33 +25,6 @@ export interface WatchMetrics {
 
 /** Turns one version of an object into what the client asked for; JSON text. */
 export type Render = (entry: Entry) => string;
-
-type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
-
-/**
- * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
- * with the version of the change; one that enters is ADDED.
- */
-function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
-  const now = change.type !== 'DELETED' && matches(change.entry);
-  const was = change.before !== undefined && matches(change.before);
-  if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
-  if (now && was) return { type: 'MODIFIED', entry: change.entry };
-  if (now) return { type: 'ADDED', entry: change.entry };
-  if (was && change.before !== undefined) return { type: 'DELETED', entry: atVersion(change.before, change.version) };
-  return undefined;
-}
-
-/** The same object, stamped with another version. */
-function atVersion(entry: Entry, version: number): Entry {
-  const object = () => {
-    const copy = entry.object();
-    copy.metadata.resourceVersion = String(version);
-    return copy;
-  };
-  const { kind, namespace, name, uid, labels } = entry;
-  return { kind, namespace, name, uid, labels, version, object, text: JSON.stringify(object()) };
-}
 
 /**
  * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow. A version that is no
@@ -85,17 +59,8 @@ export function watch(
       for (const entry of store.list(kind, { namespace: target.namespace === '' ? undefined : target.namespace })) {
         if (selection.matches(entry)) line('ADDED', render(entry));
       }
-    } else if (from > store.version()) {
-      throw new Refusal(
-        'resources/version-too-large',
-        'Timeout',
-        `Too large resource version: ${from}, current: ${store.version()}`,
-        {
-          retryAfterSeconds: 1,
-          problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
-        },
-      );
     } else {
+      requireKnownVersion(store, from);
       for (const change of store.changesSince(from, kind)) pass(change);
       position = store.version();
     }

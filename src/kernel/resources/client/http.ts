@@ -2,9 +2,11 @@ import { request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { IncomingMessage } from 'node:http';
 import { createInterface } from 'node:readline';
-import { Refusal, type Reason } from '#kernel/base/failures.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
-import type { Batch, ResourceClient } from './contract.ts';
+import type { At, Batch, ResourceClient, Selected } from './contract.ts';
+import { placeOf } from './place.ts';
+import { refusalOf } from './refusal-of.ts';
 
 const LIMITS = {
   /** A server that has not begun to answer by then counts as away. */
@@ -63,35 +65,101 @@ export async function readText(answer: IncomingMessage): Promise<string> {
   return text;
 }
 
-/** Reads resources from an API server elsewhere. */
+/** Reads and writes resources of an API server elsewhere. */
 export function httpClient(connection: Connection): ResourceClient {
-  const pathOf = (kind: Kind) =>
-    kind.group === '' ? `/api/${kind.version}/${kind.plural}` : `/apis/${kind.apiVersion}/${kind.plural}`;
   return {
-    list: async (kind) => {
-      const answer = await send(connection, 'GET', pathOf(kind));
-      const text = await readText(answer);
-      if (answer.statusCode !== 200) throw refusalOf(text, answer.statusCode);
-      const list = JSON.parse(text) as { metadata: { resourceVersion: string }; items: ResourceObject[] };
+    list: async (kind, selected = {}) => {
+      const path = `${collection(kind, selected.namespace)}${queryText({ ...selectors(selected) })}`;
+      const list = (await ask('GET', path)) as { metadata: { resourceVersion: string }; items: ResourceObject[] };
       return { items: list.items, version: list.metadata.resourceVersion };
     },
-    watch: async function* (kind, from, signal) {
-      const query = new URLSearchParams({
+    watch: async function* (kind, from, signal, selected = {}) {
+      const query = queryText({
         watch: 'true',
         resourceVersion: from,
         allowWatchBookmarks: 'true',
         batchBookmarks: 'true',
+        ...selectors(selected),
       });
       try {
-        const answer = await send(connection, 'GET', `${pathOf(kind)}?${query.toString()}`, { signal });
-        if (answer.statusCode !== 200) throw refusalOf(await readText(answer), answer.statusCode);
+        const path = `${collection(kind, selected.namespace)}${query}`;
+        const answer = await send(connection, 'GET', path, { signal });
+        if (answer.statusCode !== 200) throw refusalOf(await readText(answer), answer);
         answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
         yield* batches(answer);
       } catch (error) {
         if (!signal.aborted) throw error;
       }
     },
+    get: async (kind, at) => {
+      try {
+        return await askObject('GET', pathOf(kind, at));
+      } catch (error) {
+        if (error instanceof Refusal && error.code === 'resources/not-found') return undefined;
+        throw error;
+      }
+    },
+    create: async (kind, object) => {
+      const { namespace } = placeOf(kind, object.metadata);
+      return askObject('POST', `${collection(kind, namespace)}${STRICT}`, object);
+    },
+    update: async (kind, object, part = 'main') =>
+      askObject('PUT', `${pathOf(kind, object.metadata)}${part === 'main' ? '' : `/${part}`}${STRICT}`, object),
+    mergePatch: async (kind, at, patch) => askObject('PATCH', `${pathOf(kind, at)}${STRICT}`, patch),
+    patchStatus: async (kind, at, status) => askObject('PATCH', `${pathOf(kind, at)}/status${STRICT}`, { status }),
+    delete: async (kind, at, { uid, resourceVersion, propagation } = {}) => {
+      const left = await ask('DELETE', pathOf(kind, at), {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        preconditions: { uid, resourceVersion },
+        propagationPolicy: propagation,
+      });
+      const object = left as ResourceObject;
+      return object.kind === 'Status' ? undefined : object;
+    },
   };
+
+  async function askObject(method: string, path: string, body?: object): Promise<ResourceObject> {
+    return (await ask(method, path, body)) as ResourceObject;
+  }
+
+  async function ask(method: string, path: string, body?: object): Promise<unknown> {
+    const headers: Record<string, string> =
+      method === 'PATCH' ? { 'content-type': 'application/merge-patch+json' } : {};
+    const answer = await send(connection, method, path, {
+      headers,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await readText(answer);
+    const { statusCode = 0 } = answer;
+    if (statusCode < 200 || statusCode > 299) throw refusalOf(text, answer);
+    return JSON.parse(text);
+  }
+}
+
+const STRICT = '?fieldValidation=Strict';
+
+function collection(kind: Kind, namespace: string | undefined): string {
+  const root = kind.group === '' ? `/api/${kind.version}` : `/apis/${kind.apiVersion}`;
+  const scope = kind.namespaced && namespace !== undefined ? `/namespaces/${encodeURIComponent(namespace)}` : '';
+  return `${root}${scope}/${kind.plural}`;
+}
+
+function pathOf(kind: Kind, at: At): string {
+  const { namespace, name } = placeOf(kind, at);
+  return `${collection(kind, namespace)}/${encodeURIComponent(name)}`;
+}
+
+function selectors({ labelSelector = '', fieldSelector = '' }: Selected): Record<string, string> {
+  return {
+    ...(labelSelector === '' ? {} : { labelSelector }),
+    ...(fieldSelector === '' ? {} : { fieldSelector }),
+  };
+}
+
+function queryText(query: Record<string, string>): string {
+  const text = new URLSearchParams(query).toString();
+  return text === '' ? '' : `?${text}`;
 }
 
 /** Collects events up to the bookmark that ends their batch. */
@@ -110,19 +178,7 @@ async function* batches(answer: IncomingMessage): AsyncIterable<Batch> {
         changes = [];
         break;
       default:
-        throw refusalOf(JSON.stringify(object), undefined);
+        throw refusalOf(JSON.stringify(object));
     }
   }
-}
-
-/** The refusal that a server's `Status` tells of. */
-function refusalOf(text: string, status: number | undefined): Error {
-  try {
-    const { reason, message } = JSON.parse(text) as { reason?: Reason; message?: string };
-    if (reason === 'Expired') return new Refusal('resources/expired', reason, message ?? 'expired');
-    if (reason !== undefined) return new Refusal('resources/refused', reason, message ?? `status ${status}`);
-  } catch {
-    // Not a Status: whatever stands between us and the server answered.
-  }
-  return new Error(`the API server answered with status ${status ?? '?'}: ${text.slice(0, 200)}`);
 }

@@ -1,22 +1,40 @@
-import { on } from 'node:events';
-import { EventEmitter } from 'node:events';
+import { EventEmitter, on } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import { nameFor, requireMatch } from '../api/body.ts';
+import { requireKnownVersion } from '../api/list.ts';
+import { requireVerb } from '../api/request.ts';
+import { eventFor, selectionOf, type SelectionQuery } from '../api/selection.ts';
+import type { Kind } from '../kind.ts';
 import type { Operation } from '../operation.ts';
-import type { Change, Store } from '../store-contract.ts';
-import type { Batch, ResourceClient } from './contract.ts';
+import type { Change, Entry, Outcome, Store } from '../store-contract.ts';
+import type { Batch, ResourceClient, Selected } from './contract.ts';
+import { placeOf } from './place.ts';
 
-/** Reads from the store of this process. */
-export function inProcessClient(store: Store<Operation>): ResourceClient {
+const STRICT = 'Strict';
+
+/** Reads and writes the store of this process, as the given user. */
+export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
   return {
-    list: (kind) => {
-      const items = [...store.list(kind)].map((entry) => entry.object());
-      return Promise.resolve({ items, version: String(store.version()) });
+    list: async (kind, selected = {}) => {
+      requireVerb(kind, 'list');
+      const namespace = namespaceOf(kind, selected);
+      const { matches } = selectionOf(kind, queryOf(selected));
+      const items = [...store.list(kind, { namespace })].filter(matches).map((entry) => entry.object());
+      return { items, version: String(store.version()) };
     },
-    watch: async function* (kind, from, signal) {
+    watch: async function* (kind, from, signal, selected = {}) {
+      requireVerb(kind, 'watch');
+      requireKnownVersion(store, Number(from));
+      const selection = selectionOf(kind, queryOf(selected));
+      const namespace = namespaceOf(kind, selected);
+      const inScope = (entry: Entry) =>
+        (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
       const toBatch = (changes: readonly Change[], version: number): Batch => ({
         version: String(version),
-        changes: changes
-          .filter(({ entry }) => entry.kind === kind)
-          .map(({ type, entry }) => ({ type, object: entry.object() })),
+        changes: changes.flatMap((change) => {
+          const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
+          return event === undefined ? [] : [{ type: event.type, object: event.entry.object() }];
+        }),
       });
       // Subscribed before the first read and nothing is awaited in between: no change can fall through.
       const published = new EventEmitter();
@@ -34,5 +52,98 @@ export function inProcessClient(store: Store<Operation>): ResourceClient {
         unsubscribe();
       }
     },
+    get: async (kind, at) => {
+      requireVerb(kind, 'get');
+      const { namespace, name } = placeOf(kind, at);
+      return store.get(kind, namespace, name)?.object();
+    },
+    create: async (kind, given) => {
+      requireVerb(kind, 'create');
+      const object = asSent(given);
+      const { namespace } = placeOf(kind, object.metadata);
+      requireMatch(object, { kind, namespace, name: undefined, part: 'main' });
+      const name = nameFor(kind, object);
+      const { entry } = await write({
+        verb: 'create',
+        kind: kind.id,
+        namespace,
+        name,
+        object,
+        uid: randomUUID(),
+        fieldValidation: STRICT,
+      });
+      return entry.object();
+    },
+    update: async (kind, given, part = 'main') => {
+      if (part === 'main') requireVerb(kind, 'update');
+      const object = asSent(given);
+      const place = placeOf(kind, object.metadata);
+      const { entry } = await write({
+        verb: 'update',
+        kind: kind.id,
+        ...place,
+        part,
+        object,
+        fieldValidation: STRICT,
+      });
+      return entry.object();
+    },
+    mergePatch: async (kind, at, patch) => {
+      requireVerb(kind, 'patch');
+      const { entry } = await merge(kind, placeOf(kind, at), 'main', patch);
+      return entry.object();
+    },
+    patchStatus: async (kind, at, status) => {
+      const { entry } = await merge(kind, placeOf(kind, at), 'status', { status });
+      return entry.object();
+    },
+    delete: async (kind, at, { uid, resourceVersion, propagation } = {}) => {
+      requireVerb(kind, 'delete');
+      const { did, entry } = await write({
+        verb: 'delete',
+        kind: kind.id,
+        ...placeOf(kind, at),
+        uidExpected: uid,
+        versionExpected: resourceVersion,
+        propagation,
+      });
+      return did === 'removed' ? undefined : entry.object();
+    },
   };
+
+  function merge(
+    kind: Kind,
+    place: { readonly namespace: string; readonly name: string },
+    part: 'main' | 'status',
+    patch: object,
+  ): Promise<Outcome> {
+    return write({
+      verb: 'patch',
+      kind: kind.id,
+      ...place,
+      part,
+      patchType: 'merge',
+      patch: asSent(patch),
+      fieldValidation: STRICT,
+    });
+  }
+
+  async function write(operation: Operation): Promise<Outcome> {
+    const [outcome] = await store.write([operation], { user, requestId: randomUUID() });
+    if (outcome === undefined) throw new Error('the store gave no outcome for an operation');
+    return outcome;
+  }
+}
+
+function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {
+  return kind.namespaced ? namespace : undefined;
+}
+
+function queryOf({ labelSelector = '', fieldSelector = '' }: Selected): SelectionQuery {
+  return { labelSelector, fieldSelector };
+}
+
+/** What would have come over the wire: the caller may go on changing what it gave. */
+function asSent<Given extends object>(given: Given): Given {
+  return JSON.parse(JSON.stringify(given));
 }
