@@ -76,7 +76,18 @@ export async function startControlPlane(options: {
     closers.push(releases.stop);
     const applyChangeSet = changeSets({ store, kinds, releases, clock });
     const virtual = new Map([[ChangeSet.id, applyChangeSet]]);
-    const api = resourceApi({ store, kinds, clock, version, virtual, watchMetrics: watchMetrics(registry) });
+    const authority = { authorize: () => {}, attempted: () => Promise.resolve() };
+    const virtualLists = new Map();
+    const api = resourceApi({
+      store,
+      kinds,
+      clock,
+      version,
+      virtual,
+      virtualLists,
+      authority,
+      watchMetrics: watchMetrics(registry),
+    });
     gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
     for (const kind of kinds.all.filter(({ verbs }) => verbs.includes('list'))) {
       const name = `backline_objects_${kind.plural}${kind.group === '' ? '' : `_${kind.group.split('.')[0]}`}`;

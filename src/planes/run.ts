@@ -87,6 +87,12 @@ async function declareSample(control: ControlPlane): Promise<void> {
   const objects = texts.flatMap((text) => decodeManifests(text).map(({ value }) => value));
   await control.changeSets(
     { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: { name: 'sample' }, spec: { objects } },
-    { author: { user: 'system:sample', requestId: 'sample' }, dryRun: false, namespace: undefined },
+    {
+      user: { name: 'system:sample', groups: [] },
+      author: { user: 'system:sample', requestId: 'sample' },
+      dryRun: false,
+      namespace: undefined,
+      name: undefined,
+    },
   );
 }

@@ -88,6 +88,15 @@ function resourceList(kinds: readonly Kind[]): object {
         verbs: kind.verbs,
         ...namesOf(kind),
       },
+      ...Object.entries(kind.subresources ?? {}).map(([part, asked]) => ({
+        name: `${kind.plural}/${part}`,
+        singularName: '',
+        namespaced: kind.namespaced,
+        group: asked.group,
+        version: asked.version,
+        kind: asked.kind,
+        verbs: asked.verbs,
+      })),
       ...(kind.hasStatus
         ? [
             {
@@ -129,8 +138,20 @@ function aggregated(kinds: readonly Kind[], version: 'v2' | 'v2beta1'): Map<stri
   ]);
 }
 
+function kindName({ group, version, kind }: Kind): object {
+  return { group, version, kind };
+}
+
 function aggregatedResource(kind: Kind): object {
-  const responseKind = { group: kind.group, version: kind.version, kind: kind.kind };
+  const responseKind = kindName(kind);
+  const subresources = [
+    ...(kind.hasStatus ? [{ subresource: 'status', responseKind, verbs: STATUS_VERBS }] : []),
+    ...Object.entries(kind.subresources ?? {}).map(([subresource, asked]) => ({
+      subresource,
+      responseKind: kindName(asked),
+      verbs: asked.verbs,
+    })),
+  ];
   return {
     resource: kind.plural,
     responseKind,
@@ -138,6 +159,6 @@ function aggregatedResource(kind: Kind): object {
     singularResource: kind.singular,
     verbs: kind.verbs,
     ...namesOf(kind),
-    ...(kind.hasStatus && { subresources: [{ subresource: 'status', responseKind, verbs: STATUS_VERBS }] }),
+    ...(subresources.length > 0 && { subresources }),
   };
 }

@@ -5,16 +5,19 @@ import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { encodeYaml } from '../codec/body.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
-import type { ResourceObject, Verb } from '../kind.ts';
+import type { Kind, ResourceObject, Verb } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound } from '../write.ts';
+import { withoutValues } from '../confidential.ts';
+import type { Authority, User } from './authority.ts';
+import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
 import { listText, sendDocument, sendObject, sendRefusal, warningHeaders } from './answer.ts';
-import { OBJECT_BYTES_MAX, nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
+import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
-import { listPage } from './list.ts';
+import { listPage, type Page } from './list.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
@@ -28,24 +31,31 @@ const LIMITS = {
   deleteCollectionMax: 10_000,
 } as const;
 
-/** A caller whose identity was proved. */
-export interface User {
-  readonly name: string;
-  readonly groups: readonly string[];
-}
-
 /** A kind whose objects are not stored: posting one is a question or a command, answered by the object. */
 export type VirtualKind = (
   object: ResourceObject,
-  call: { readonly author: Author; readonly dryRun: boolean; readonly namespace: string | undefined },
+  call: {
+    readonly user: User;
+    readonly author: Author;
+    readonly dryRun: boolean;
+    readonly namespace: string | undefined;
+    /** Of the object that a subresource was posted to. */
+    readonly name: string | undefined;
+  },
 ) => Promise<object>;
+
+/** A kind whose objects are not stored but looked up: gives a page of them, or the one that the target names. */
+export type VirtualList = (target: Target, query: Query) => Promise<Page>;
 
 export interface ResourceApiOptions {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
   readonly version: string;
+  /** By `Kind.id`; questions about an object by `Kind.id/subresource`. */
   readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  readonly authority: Authority;
   readonly watchMetrics: WatchMetrics;
 }
 
@@ -58,39 +68,45 @@ export function isResourcePath(path: string): boolean {
 }
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
-  const { store, kinds, clock } = options;
+  const { store, kinds, clock, authority } = options;
   const discovery = discoveryDocuments(kinds.all, options.version);
   const openapi = openApiDocuments(kinds.all, options.version);
 
   return async (exchange, user) => {
-    let target: Target | undefined;
+    let call: Call | undefined;
     try {
+      // Its protobuf is of a type of its own, which nothing else is.
       const accepted = negotiate(exchange.request.headers.accept);
       const document = discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path);
-      if (document !== undefined) return sendDocument(exchange, document);
-      target = parsePath(exchange.path, kinds);
-      await serve(exchange, user, target, parseQuery(exchange), accepted);
+      if (document !== undefined) {
+        authority.authorize(user, { verb: 'get', path: exchange.path });
+        return sendDocument(exchange, document);
+      }
+      call = callOf(exchange, user, parsePath(exchange.path, kinds));
+      await serve(exchange, call, parseQuery(exchange), accepted);
     } catch (error) {
+      if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
       if (!(error instanceof Refusal)) throw error;
-      sendRefusal(exchange, error, target);
+      sendRefusal(exchange, call?.target.kind.confidential === true ? withoutValues(error) : error, call?.target);
     }
   };
 
-  async function serve(
-    exchange: Exchange,
-    user: User,
-    target: Target,
-    query: Query,
-    accepted: Accepted,
-  ): Promise<void> {
+  async function serve(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
+    const { user, author, target } = call;
     const { kind, name, part } = target;
-    const author: Author = { user: user.name, requestId: exchange.requestId };
+    call.dryRun = query.dryRun;
+    if (target.question !== undefined) {
+      if (exchange.method !== 'POST') throw notAllowed(exchange.method, target.question.kind);
+      authority.authorize(user, attributesOf(target, 'create', query));
+      return ask(exchange, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
+    }
     const verb = verbOf(exchange.method, target, query);
     if (part === 'main') requireVerb(kind, verb);
     if (part === 'finalize' && verb !== 'update') throw notAllowed(exchange.method, kind);
+    authority.authorize(user, attributesOf(target, verb, query));
     switch (verb) {
       case 'get':
-        return sendEntry(exchange, 200, found(target, name), accepted, query);
+        return sendEntry(exchange, 200, await found(target, query), accepted, query);
       case 'list':
         return list(exchange, target, query, accepted);
       case 'watch':
@@ -104,7 +120,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
           options.watchMetrics,
         );
       case 'create':
-        return create(exchange, target, query, accepted, author);
+        return create(exchange, call, query, accepted);
       case 'update': {
         const object = await readObject(exchange, kind, query.fieldValidation);
         requireMatch(object.value, target);
@@ -131,32 +147,42 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       case 'delete':
         return remove(exchange, target, query, accepted, author);
       case 'deletecollection':
-        return removeMany(exchange, target, query, author);
+        return removeMany(exchange, call, query);
       default:
         return verb satisfies never;
     }
   }
 
-  async function create(
+  /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
+  async function ask(
     exchange: Exchange,
-    target: Target,
+    call: Call,
+    kind: Kind,
+    id: string,
     query: Query,
     accepted: Accepted,
-    author: Author,
   ): Promise<void> {
+    const answerTo = options.virtual.get(id);
+    if (answerTo === undefined) throw new Error(`nothing answers ${id}`);
+    const { value, warnings } = await readObject(exchange, kind, query.fieldValidation, LIMITS.virtualBytesMax);
+    const { user, author, target } = call;
+    const { namespace, name } = target;
+    const answer = await answerTo(value, { user, author, dryRun: query.dryRun, namespace, name });
+    await authority.attempted(author, attemptOf(call, 201));
+    return sendObject(exchange, 201, answer, accepted, warnings);
+  }
+
+  async function create(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
+    const { author, target } = call;
     const { kind } = target;
-    const virtual = options.virtual.get(kind.id);
-    const bytesMax = virtual === undefined ? OBJECT_BYTES_MAX : LIMITS.virtualBytesMax;
-    const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation, bytesMax);
-    if (virtual !== undefined) {
-      const answer = await virtual(object, { author, dryRun: query.dryRun, namespace: target.namespace });
-      return sendObject(exchange, 201, answer, accepted, warnings);
-    }
+    if (options.virtual.has(kind.id)) return ask(exchange, call, kind, kind.id, query, accepted);
+    const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation);
     requireMatch(object, target);
+    call.name = nameFor(kind, object);
     return write(exchange, query, accepted, author, warnings, {
       kind: kind.id,
       namespace: target.namespace ?? '',
-      name: nameFor(kind, object),
+      name: call.name,
       verb: 'create',
       object,
       uid: randomUUID(),
@@ -180,6 +206,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   async function writeOne(operation: Operation, author: Author, dryRun: boolean): Promise<Outcome> {
     const [outcome] = await store.write([operation], author, { dryRun });
     if (outcome === undefined) throw new Error('the store gave no outcome for an operation');
+    if (dryRun || outcome.did === 'nothing') {
+      const { namespace, name } = operation;
+      const kind = kinds.byId(operation.kind);
+      const part = 'part' in operation && operation.part !== 'main' ? operation.part : '';
+      const code = outcome.did === 'created' ? 201 : 200;
+      void authority.attempted(author, { kind, part, namespace, name, dryRun, code, reason: '' });
+    }
     return outcome;
   }
 
@@ -203,8 +236,10 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     return sendObject(exchange, 200, deletedStatus(target.kind, entry.name, entry.uid), accepted);
   }
 
-  async function removeMany(exchange: Exchange, target: Target, query: Query, author: Author): Promise<void> {
+  async function removeMany(exchange: Exchange, call: Call, query: Query): Promise<void> {
+    const { author, target } = call;
     const { propagation, dryRun } = await readDeleteOptions(exchange);
+    call.dryRun ||= dryRun;
     const page = listPage(store, target, { ...query, limit: 0, continueToken: '' }, selectionOf(target.kind, query));
     if (page.entries.length > LIMITS.deleteCollectionMax) {
       throw new Refusal(
@@ -222,8 +257,10 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       uidExpected: entry.uid,
       propagation,
     }));
-    const outcomes =
-      operations.length === 0 ? [] : await store.write(operations, author, { dryRun: query.dryRun || dryRun });
+    const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: call.dryRun });
+    if (call.dryRun || outcomes.every(({ did }) => did === 'nothing')) {
+      void authority.attempted(author, attemptOf(call, 200));
+    }
     send(
       exchange,
       200,
@@ -236,8 +273,12 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     );
   }
 
-  function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): void {
-    const page = listPage(store, target, query, selectionOf(target.kind, query, target.name));
+  async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
+    const lookUp = options.virtualLists.get(target.kind.id);
+    const page =
+      lookUp === undefined
+        ? listPage(store, target, query, selectionOf(target.kind, query, target.name))
+        : await lookUp(target, query);
     const metadata = {
       resourceVersion: String(page.version),
       ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
@@ -252,9 +293,11 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     send(exchange, 200, 'application/yaml', encodeYaml(JSON.parse(text)));
   }
 
-  function found(target: Target, name: string | undefined): Entry {
-    const entry = store.get(target.kind, target.namespace ?? '', name ?? '');
-    if (entry === undefined) throw notFound(target.kind, name ?? '');
+  async function found(target: Target, query: Query): Promise<Entry> {
+    const { kind, namespace = '', name = '' } = target;
+    const lookUp = options.virtualLists.get(kind.id);
+    const entry = lookUp === undefined ? store.get(kind, namespace, name) : (await lookUp(target, query)).entries[0];
+    if (entry === undefined) throw notFound(kind, name);
     return entry;
   }
 

@@ -13,6 +13,8 @@ export interface Target {
   /** Undefined means the collection. */
   readonly name: string | undefined;
   readonly part: Part;
+  /** A question about the object, posted below its path: the subresource, and the kind of what is posted. */
+  readonly question?: { readonly part: string; readonly kind: Kind };
 }
 
 function noSuchPath(path: string): Refusal {
@@ -52,7 +54,10 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
   if (kind === undefined || extra.length > 0 || name === '' || namespace === '') throw noSuchPath(path);
   if (namespace !== undefined && !kind.namespaced) throw noSuchPath(path);
   if (kind.namespaced && namespace === undefined && name !== undefined) throw noSuchPath(path);
-  return { kind, namespace: kind.namespaced ? namespace : '', name, part: partOf() };
+  const asked = Object.entries(kind.subresources ?? {}).find(([subresource]) => subresource === part)?.[1];
+  const place = { kind, namespace: kind.namespaced ? namespace : '', name };
+  if (part !== undefined && asked !== undefined) return { ...place, part: 'main', question: { part, kind: asked } };
+  return { ...place, part: partOf() };
 
   function partOf(): Part {
     if (part === undefined) return 'main';

@@ -1,0 +1,60 @@
+import type { Author } from '../store-contract.ts';
+import type { Kind } from '../kind.ts';
+
+/** A caller whose identity was proved. */
+export interface User {
+  readonly name: string;
+  /** Tells apart accounts that had the same name one after the other. */
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What somebody wants to do with resources, in the words of Kubernetes' authorization. */
+export interface ResourceAttributes {
+  readonly verb: string;
+  /** Empty for the core group. */
+  readonly group: string;
+  /** The plural: `plans`. */
+  readonly resource: string;
+  /** Empty for the object itself. */
+  readonly subresource: string;
+  /** Empty for cluster-scoped resources and for all namespaces. */
+  readonly namespace: string;
+  /** Empty for the collection. */
+  readonly name: string;
+}
+
+/** What somebody wants to do with a path that is no resource. */
+export interface PathAttributes {
+  readonly verb: string;
+  readonly path: string;
+}
+
+export type Attributes = ResourceAttributes | PathAttributes;
+
+/** An attempt to write that left no change in the store. */
+export interface Attempt {
+  readonly kind: Kind;
+  /** The subresource; empty for the object itself. */
+  readonly part: string;
+  readonly namespace: string;
+  /** Empty where it is not known. */
+  readonly name: string;
+  readonly dryRun: boolean;
+  /** The HTTP status of the answer. */
+  readonly code: number;
+  /** The permanent code of the refusal; empty when it was not refused. */
+  readonly reason: string;
+}
+
+/** What the resource API asks before it does something, and tells afterwards. */
+export interface Authority {
+  /** Throws a Refusal when the user may not. */
+  readonly authorize: (user: User, attributes: Attributes) => void;
+  /**
+   * Keeps an attempt for the audit record; changes that are in the store are in the record already. Resolves when it
+   * is durable. Never rejects.
+   */
+  readonly attempted: (author: Author, attempt: Attempt) => Promise<void>;
+}
