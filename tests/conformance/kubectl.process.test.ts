@@ -86,7 +86,7 @@ test('every kubectl reads, writes, watches, explains and waits', { skip }, async
         /patched/,
       );
       assert.match(await ok('label plan premium team=growth'), /labeled/);
-      assert.match(await ok('annotate plan premium note=yes'), /annotated/);
+      assert.match(await ok('annotate plan premium note=yes'), /annotated?$/m);
       assert.match(await ok('get plans -l team=growth -o name'), /premium/);
       assert.equal(await ok('get plans -l team=other -o name'), '');
       assert.match(await ok('get plans --field-selector metadata.name=premium -o name'), /premium/);

@@ -7,7 +7,7 @@ export interface Kubectl {
   readonly file: string;
 }
 
-/** The kubectl programs of this machine, from 1.29 on: the one on the PATH and versioned ones beside it. */
+/** The kubectl programs of this machine, from 1.27 on: the one on the PATH and versioned ones beside it. */
 export async function findKubectls(): Promise<Kubectl[]> {
   const onPath = (process.env['PATH'] ?? '')
     .split(':')
@@ -15,7 +15,7 @@ export async function findKubectls(): Promise<Kubectl[]> {
     .find((file) => existsSync(file));
   if (onPath === undefined) return [];
   const folder = dirname(realpathSync(onPath));
-  const versioned = readdirSync(folder).filter((name) => /^kubectl\.1\.(29|[3-9]\d)$/.test(name));
+  const versioned = readdirSync(folder).filter((name) => /^kubectl\.1\.(2[789]|[3-9]\d)$/.test(name));
   const files = versioned.length > 0 ? versioned.map((name) => join(folder, name)) : [onPath];
   const found = await Promise.all(
     files.map(async (file) => {

@@ -6,6 +6,7 @@ import { encodeYaml } from '../codec/body.ts';
 import type { Kind } from '../kind.ts';
 import type { Entry } from '../store-contract.ts';
 import type { ApiDocument } from './document.ts';
+import type { OpenApiV2Document } from './openapi-v2.ts';
 import type { Target } from './request.ts';
 import { failureStatus } from './status.ts';
 
@@ -45,7 +46,7 @@ export function sendObject(
   );
 }
 
-export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument): void {
+export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {
   const known = exchange.request.headers['if-none-match'] === etag;
   send(exchange, known ? 304 : 200, contentType, known ? '' : body, { vary: 'Accept', etag });
 }

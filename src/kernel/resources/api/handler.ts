@@ -17,6 +17,7 @@ import { listText, sendDocument, sendObject, sendRefusal, warningHeaders } from 
 import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
+import { openApiV2 } from './openapi-v2.ts';
 import { listPage, type Page } from './list.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { selectionOf } from './selection.ts';
@@ -71,11 +72,13 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const { store, kinds, clock, authority } = options;
   const discovery = discoveryDocuments(kinds.all, options.version);
   const openapi = openApiDocuments(kinds.all, options.version);
+  const openapiV2 = openApiV2(openapi, options.version);
 
   return async (exchange, user) => {
     let call: Call | undefined;
     try {
       // Its protobuf is of a type of its own, which nothing else is.
+      if (exchange.path === '/openapi/v2') return sendDocument(exchange, openapiV2(exchange.request.headers.accept));
       const accepted = negotiate(exchange.request.headers.accept);
       const document = discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path);
       if (document !== undefined) {
