@@ -14,7 +14,8 @@ export interface Problem {
     | 'FieldValueNotFound'
     | 'FieldValueTooLong'
     | 'FieldValueTooMany'
-    | 'FieldValueTypeInvalid';
+    | 'FieldValueTypeInvalid'
+    | 'ResourceVersionTooLarge';
   /** A sentence that says what was wrong, with the values, and what would be right. Does not repeat the path. */
   readonly detail: string;
 }

@@ -11,6 +11,7 @@ const WORDS: Readonly<Record<Problem['reason'], string>> = {
   FieldValueTooLong: 'Too long',
   FieldValueTooMany: 'Too many',
   FieldValueTypeInvalid: 'Invalid type',
+  ResourceVersionTooLarge: 'Too large resource version',
 };
 
 /** The same problem, saying where and of what sort, but no value. */

@@ -1,25 +1,12 @@
 import type { Refusal } from '#kernel/base/failures.ts';
 import { retryAfter, send, type Exchange } from '#kernel/http/exchange.ts';
-import type { Accepted } from '../codec/accept.ts';
+import { negotiate, type Accepted } from '../codec/accept.ts';
 import { REFUSAL_CODE } from '../client/refusal-of.ts';
 import { encodeYaml } from '../codec/body.ts';
-import type { Kind } from '../kind.ts';
-import type { Entry } from '../store-contract.ts';
 import type { ApiDocument } from './document.ts';
 import type { OpenApiV2Document } from './openapi-v2.ts';
 import type { Target } from './request.ts';
 import { failureStatus } from './status.ts';
-
-/** A list as JSON: the objects' own texts, joined. */
-export function listText(
-  kind: Kind,
-  version: number,
-  entries: readonly Entry[],
-  metadata: object = { resourceVersion: String(version) },
-): string {
-  const head = `{"kind":"${kind.kind}List","apiVersion":"${kind.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${entries.map(({ text }) => text).join(',')}]}`;
-}
 
 /** Sentences for the client as `Warning` headers (RFC 7234). */
 export function warningHeaders(warnings: readonly string[]): Record<string, string[]> {
@@ -29,21 +16,23 @@ export function warningHeaders(warnings: readonly string[]): Record<string, stri
   };
 }
 
-export function sendObject(
+/** The form that a request asks for. Throws a Refusal when there is none that it takes. */
+export function acceptedBy({ request, queryText }: Exchange): Accepted {
+  const accepted = negotiate(request.headers.accept);
+  return /(^|&)pretty=(true|t|1)(&|$)/i.test(queryText) ? { ...accepted, pretty: true } : accepted;
+}
+
+/** Sends JSON in the form that the client takes: as it is, indented, or as YAML. */
+export function sendJson(
   exchange: Exchange,
   status: number,
-  object: object,
-  accepted: Accepted,
-  warnings: readonly string[] = [],
+  json: string,
+  { as, pretty }: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
 ): void {
-  const yaml = accepted.as === 'yaml' && accepted.table === undefined;
-  send(
-    exchange,
-    status,
-    yaml ? 'application/yaml' : 'application/json',
-    yaml ? encodeYaml(object) : JSON.stringify(object),
-    warningHeaders(warnings),
-  );
+  if (as === 'yaml') return send(exchange, status, 'application/yaml', encodeYaml(JSON.parse(json)), headers);
+  const text = pretty === undefined ? json : `${JSON.stringify(JSON.parse(json), null, 2)}\n`;
+  send(exchange, status, 'application/json', text, headers);
 }
 
 export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {
@@ -52,11 +41,16 @@ export function sendDocument(exchange: Exchange, { contentType, body, etag }: Ap
 }
 
 /** Answers a refusal as a `Status`; also for requests that were refused before their path was understood. */
-export function sendRefusal(exchange: Exchange, refusal: Refusal, target?: Target): void {
+export function sendRefusal(
+  exchange: Exchange,
+  refusal: Refusal,
+  target?: Target,
+  accepted: Accepted = { as: 'json' },
+): void {
   const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
   // What is left of a body that is too large is not read: the connection ends with the answer.
   const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
-  send(exchange, refusal.status, 'application/json', JSON.stringify(status), {
+  sendJson(exchange, refusal.status, JSON.stringify(status), accepted, {
     ...retryAfter(refusal),
     ...headers,
     [REFUSAL_CODE]: refusal.code,

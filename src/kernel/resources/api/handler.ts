@@ -1,29 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { send, type Exchange } from '#kernel/http/exchange.ts';
-import { encodeYaml } from '../codec/body.ts';
-import { negotiate, type Accepted } from '../codec/accept.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
 import type { Kind, ResourceObject, Verb } from '../kind.ts';
-import type { Operation } from '../operation.ts';
+import type { Operation, Part } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound } from '../write.ts';
 import { withoutValues } from '../confidential.ts';
 import type { Authority, User } from './authority.ts';
 import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
-import { listText, sendDocument, sendObject, sendRefusal, warningHeaders } from './answer.ts';
+import { acceptedBy, sendDocument, sendJson, sendRefusal, warningHeaders } from './answer.ts';
 import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { listPage, type Page } from './list.ts';
+import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
-import { tableOf } from './table.ts';
 import { watch, type WatchMetrics } from './watch.ts';
+
+const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch']);
 
 const LIMITS = {
   /** A change set may declare a whole business. */
@@ -76,11 +77,14 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
 
   return async (exchange, user) => {
     let call: Call | undefined;
+    let accepted: Accepted | undefined;
     try {
       // Its protobuf is of a type of its own, which nothing else is.
-      if (exchange.path === '/openapi/v2') return sendDocument(exchange, openapiV2(exchange.request.headers.accept));
-      const accepted = negotiate(exchange.request.headers.accept);
-      const document = discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path);
+      const isOlder = exchange.path === '/openapi/v2';
+      accepted = isOlder ? { as: 'json' } : acceptedBy(exchange);
+      const document = isOlder
+        ? openapiV2(exchange.request.headers.accept)
+        : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
       if (document !== undefined) {
         authority.authorize(user, { verb: 'get', path: exchange.path });
         return sendDocument(exchange, document);
@@ -90,7 +94,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     } catch (error) {
       if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
       if (!(error instanceof Refusal)) throw error;
-      sendRefusal(exchange, call?.target.kind.confidential === true ? withoutValues(error) : error, call?.target);
+      const said = call?.target.kind.confidential === true ? withoutValues(error) : error;
+      sendRefusal(exchange, said, call?.target, accepted);
     }
   };
 
@@ -105,21 +110,24 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
     const verb = verbOf(exchange.method, target, query);
     if (part === 'main') requireVerb(kind, verb);
-    if (part === 'finalize' && verb !== 'update') throw notAllowed(exchange.method, kind);
+    else if (!VERBS_OF_PART[part].includes(verb)) throw notAllowed(exchange.method, kind);
     authority.authorize(user, attributesOf(target, verb, query));
+    // Whoever does not say which version is enough gets all that was acknowledged anywhere.
+    if (READS.has(verb) && query.resourceVersion === undefined) await store.fresh();
     switch (verb) {
       case 'get':
         return sendEntry(exchange, 200, await found(target, query), accepted, query);
       case 'list':
         return list(exchange, target, query, accepted);
       case 'watch':
+        requireStreamable(accepted);
         return watch(
           exchange,
           store,
           target,
           query,
           selectionOf(kind, query, name),
-          renderFor(accepted, query),
+          representationOf(accepted, { ...query, clock }),
           options.watchMetrics,
         );
       case 'create':
@@ -150,7 +158,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       case 'delete':
         return remove(exchange, target, query, accepted, author);
       case 'deletecollection':
-        return removeMany(exchange, call, query);
+        return removeMany(exchange, call, query, accepted);
       default:
         return verb satisfies never;
     }
@@ -172,7 +180,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const { namespace, name } = target;
     const answer = await answerTo(value, { user, author, dryRun: query.dryRun, namespace, name });
     await authority.attempted(author, attemptOf(call, 201));
-    return sendObject(exchange, 201, answer, accepted, warnings);
+    sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders(warnings));
   }
 
   async function create(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
@@ -236,10 +244,10 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     };
     const { did, entry } = await writeOne(operation, author, query.dryRun || dryRun);
     if (did !== 'removed') return sendEntry(exchange, 200, entry, accepted, query);
-    return sendObject(exchange, 200, deletedStatus(target.kind, entry.name, entry.uid), accepted);
+    sendJson(exchange, 200, JSON.stringify(deletedStatus(target.kind, entry.name, entry.uid)), accepted);
   }
 
-  async function removeMany(exchange: Exchange, call: Call, query: Query): Promise<void> {
+  async function removeMany(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
     const { author, target } = call;
     const { propagation, dryRun } = await readDeleteOptions(exchange);
     call.dryRun ||= dryRun;
@@ -264,16 +272,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (call.dryRun || outcomes.every(({ did }) => did === 'nothing')) {
       void authority.attempted(author, attemptOf(call, 200));
     }
-    send(
-      exchange,
-      200,
-      'application/json',
-      listText(
-        target.kind,
-        store.version(),
-        outcomes.map(({ entry }) => entry),
-      ),
-    );
+    const removed = outcomes.map(({ entry }) => entry);
+    sendJson(exchange, 200, listText(target.kind, removed, { resourceVersion: String(store.version()) }), accepted);
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
@@ -287,13 +287,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
     };
-    if (accepted.table !== undefined) {
-      const table = tableOf(target.kind, page.entries, { metadata, includeObject: query.includeObject, now: clock() });
-      return sendObject(exchange, 200, table, accepted);
-    }
-    const text = listText(target.kind, page.version, page.entries, metadata);
-    if (accepted.as === 'json') return send(exchange, 200, 'application/json', text);
-    send(exchange, 200, 'application/yaml', encodeYaml(JSON.parse(text)));
+    const shown = representationOf(accepted, { ...query, clock });
+    sendJson(exchange, 200, shown.list(target.kind, page.entries, metadata), accepted);
   }
 
   async function found(target: Target, query: Query): Promise<Entry> {
@@ -304,18 +299,6 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     return entry;
   }
 
-  function renderFor(accepted: Accepted, query: Query): (entry: Entry) => string {
-    if (accepted.table === undefined) return (entry) => entry.text;
-    return (entry) =>
-      JSON.stringify(
-        tableOf(entry.kind, [entry], {
-          metadata: { resourceVersion: String(entry.version) },
-          includeObject: query.includeObject,
-          now: clock(),
-        }),
-      );
-  }
-
   function sendEntry(
     exchange: Exchange,
     status: number,
@@ -324,19 +307,23 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     query: Query,
     warnings: readonly string[] = [],
   ): void {
-    if (accepted.table === undefined && accepted.as === 'json') {
-      return send(exchange, status, 'application/json', entry.text, warningHeaders(warnings));
-    }
-    const object = accepted.table === undefined ? entry.object() : JSON.parse(renderFor(accepted, query)(entry));
-    sendObject(exchange, status, object, accepted, warnings);
+    const shown = representationOf(accepted, { ...query, clock });
+    sendJson(exchange, status, shown.object(entry), accepted, warningHeaders(warnings));
   }
 }
 
-function verbOf(method: string, { kind, name, namespace }: Target, query: Query): Verb {
+const VERBS_OF_PART: Readonly<Record<Exclude<Part, 'main'>, readonly Verb[]>> = {
+  status: ['get', 'update', 'patch'],
+  finalize: ['update'],
+};
+
+function verbOf(method: string, { kind, name, namespace, part }: Target, query: Query): Verb {
   switch (method) {
     case 'GET':
+      // A part of an object is no collection: whoever watches it gets it once.
+      if (query.watch && part === 'main') return 'watch';
+      return name === undefined ? 'list' : 'get';
     case 'HEAD':
-      if (query.watch) return 'watch';
       return name === undefined ? 'list' : 'get';
     case 'POST':
       if (name === undefined && namespace !== undefined) return 'create';

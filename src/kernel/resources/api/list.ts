@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Entry, Store } from '../store-contract.ts';
 import type { Operation } from '../operation.ts';
+import { checkListOptions } from './list-options.ts';
 import type { Query, Target } from './request.ts';
 import type { Selection } from './selection.ts';
 
@@ -22,8 +23,7 @@ interface Continuation {
 export function listPage(store: Store<Operation>, target: Target, query: Query, selection: Selection): Page {
   const from = query.continueToken === '' ? undefined : decodeContinue(query.continueToken);
   checkVersions(store, query, from);
-  const exact = query.resourceVersionMatch === 'Exact' && query.resourceVersion !== undefined;
-  const version = from?.version ?? (exact ? Number(query.resourceVersion) : store.version());
+  const version = startOf(store, query, from);
   const namespace = target.namespace === '' ? undefined : target.namespace;
   const entries: Entry[] = [];
   let more = false;
@@ -54,18 +54,45 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
     try {
       return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
     } catch (error) {
-      if (!(error instanceof Refusal) || error.reason !== 'Expired' || from === undefined) throw error;
-      throw new Refusal(
-        'resources/expired',
-        'Expired',
-        'The provided continue parameter is too old to display a consistent list result. Start a new list without the continue parameter.',
-      );
+      if (!(error instanceof Refusal) || error.reason !== 'Expired') throw error;
+      if (from !== undefined) throw new ExpiredContinue(encodeContinue({ ...from, version: WHATEVER_VERSION }));
+      throw new Refusal('resources/expired', 'Expired', 'The resourceVersion for the provided list is too old.');
     }
   }
 }
 
+/** Of a continue token: go on behind its place with the objects as they are then. */
+const WHATEVER_VERSION = -1;
+
+/** The pages of a list can no longer be read as they were; its token leads to the rest as it is now. */
+export class ExpiredContinue extends Refusal {
+  readonly continueToken: string;
+
+  constructor(continueToken: string) {
+    super(
+      'resources/expired',
+      'Expired',
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list ' +
+        'without the continue parameter, or use the continue token in this response to retrieve the remainder of the ' +
+        'results. Continuing with the provided token results in an inconsistent list - objects that were created, ' +
+        'modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    );
+    this.continueToken = continueToken;
+  }
+}
+
+/** The version whose objects a list shows. */
+function startOf(store: Store<Operation>, query: Query, from: Continuation | undefined): number {
+  if (from !== undefined) return from.version === WHATEVER_VERSION ? store.version() : from.version;
+  const { resourceVersion = '0', resourceVersionMatch, limit } = query;
+  // Without a word on how to match, a page is of exactly that version; a whole list is not older.
+  const exact = resourceVersionMatch === 'Exact' || (resourceVersionMatch === undefined && limit > 0);
+  return exact && resourceVersion !== '0' ? Number(resourceVersion) : store.version();
+}
+
 function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
-  const { resourceVersion, resourceVersionMatch } = query;
+  const { resourceVersion } = query;
+  checkListOptions(query);
   if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
     throw new Refusal(
       'resources/bad-query',
@@ -73,21 +100,7 @@ function checkVersions(store: Store<Operation>, query: Query, from: Continuation
       'specifying resource version is not allowed when using continue',
     );
   }
-  if (resourceVersionMatch !== undefined) {
-    if (
-      resourceVersion === undefined ||
-      !['Exact', 'NotOlderThan'].includes(resourceVersionMatch) ||
-      from !== undefined
-    ) {
-      throw new Refusal(
-        'resources/bad-query',
-        'Invalid',
-        resourceVersion === undefined
-          ? 'resourceVersionMatch is forbidden unless resourceVersion is provided'
-          : `resourceVersionMatch ${resourceVersionMatch} must be Exact or NotOlderThan, and is forbidden with continue`,
-      );
-    }
-  }
+  if (from !== undefined && from.version > store.version()) throw badContinue();
   if (resourceVersion !== undefined) requireKnownVersion(store, Number(resourceVersion));
 }
 
@@ -100,7 +113,7 @@ export function requireKnownVersion(store: Store<Operation>, version: number): v
     `Too large resource version: ${version}, current: ${store.version()}`,
     {
       retryAfterSeconds: 1,
-      problems: [{ path: [], reason: 'FieldValueInvalid', detail: 'Too large resource version' }],
+      problems: [{ path: [], reason: 'ResourceVersionTooLarge', detail: 'Too large resource version' }],
     },
   );
 }
@@ -118,7 +131,11 @@ function decodeContinue(token: string): Continuation {
   } catch {
     // Falls through to the refusal: whatever is wrong with the token, the remedy is the same.
   }
-  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
+  throw badContinue();
+}
+
+function badContinue(): Refusal {
+  return new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
     remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
   });
 }

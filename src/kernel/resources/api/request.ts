@@ -87,6 +87,8 @@ export interface Query {
   readonly continueToken: string;
   readonly resourceVersion: string | undefined;
   readonly resourceVersionMatch: string | undefined;
+  /** Of a watch: begin with all objects as ADDED, then say that these were all. */
+  readonly sendInitialEvents: boolean | undefined;
   readonly watch: boolean;
   readonly allowWatchBookmarks: boolean;
   /** Of ours: a bookmark after each published batch, so that a follower never shows half of an atomic change. */
@@ -117,7 +119,12 @@ export function parseQuery(exchange: Exchange): Query {
     if (/^\d{1,15}$/.test(value)) return Number(value);
     throw new Refusal('resources/bad-query', 'BadRequest', `${name}=${value}: it must be a whole number from 0.`);
   };
-  const flag = (name: string) => ['true', '1', ''].includes(text(name) ?? 'false');
+  // As Kubernetes reads it: whatever is not false is true.
+  const optionalFlag = (name: string) => {
+    const value = text(name)?.toLowerCase();
+    return value === undefined ? undefined : value !== 'false' && value !== '0';
+  };
+  const flag = (name: string) => optionalFlag(name) ?? false;
   const dryRuns = given.getAll('dryRun').filter((value) => value !== '');
   if (dryRuns.some((value) => value !== 'All')) {
     throw new Refusal(
@@ -140,7 +147,8 @@ export function parseQuery(exchange: Exchange): Query {
     limit: count('limit') ?? 0,
     continueToken: text('continue') ?? '',
     resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
-    resourceVersionMatch: text('resourceVersionMatch'),
+    resourceVersionMatch: text('resourceVersionMatch') || undefined,
+    sendInitialEvents: optionalFlag('sendInitialEvents'),
     watch: flag('watch'),
     allowWatchBookmarks: flag('allowWatchBookmarks'),
     batchBookmarks: flag('batchBookmarks'),

@@ -1,5 +1,6 @@
 import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
 import type { Kind } from '../kind.ts';
+import { ExpiredContinue } from './list.ts';
 
 /** A Kubernetes `Status` for a refused request. */
 export function failureStatus(
@@ -17,7 +18,7 @@ export function failureStatus(
   return {
     kind: 'Status',
     apiVersion: 'v1',
-    metadata: {},
+    metadata: refusal instanceof ExpiredContinue ? { continue: refusal.continueToken } : {},
     status: 'Failure',
     message:
       refusal.remedy === undefined ? refusal.message : `${refusal.message.replace(/\.$/, '')}. ${refusal.remedy}`,

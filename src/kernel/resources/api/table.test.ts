@@ -55,7 +55,7 @@ function entry(fields: object, creationTimestamp?: string): Entry {
 test('a table has the name, the columns of the kind and the age, as kubectl get prints them', () => {
   const big = entry({ size: 3, seen: '2026-03-01T11:54:48Z' }, '2026-02-26T08:00:00Z');
   assert.deepEqual(
-    tableOf(Thing, [big, entry({})], { metadata: { resourceVersion: '7' }, includeObject: 'None', now }),
+    tableOf(Thing, [big, entry({})], { metadata: { resourceVersion: '7' }, includeObject: 'None', now, columns: true }),
     {
       kind: 'Table',
       apiVersion: 'meta.k8s.io/v1',
@@ -80,7 +80,7 @@ test('a table has the name, the columns of the kind and the age, as kubectl get 
 test('a row carries as much of its object as was asked for', () => {
   const one = entry({ size: 3 });
   const objectOf = (includeObject: 'Metadata' | 'Object'): unknown => {
-    const table = tableOf(Thing, [one], { metadata: {}, includeObject, now });
+    const table = tableOf(Thing, [one], { metadata: {}, includeObject, now, columns: false });
     return 'rows' in table && Array.isArray(table.rows) ? table.rows[0].object : undefined;
   };
   assert.deepEqual(objectOf('Metadata'), {

@@ -8,6 +8,8 @@ export interface TableOptions {
   /** How much of each object goes with its row. */
   readonly includeObject: 'None' | 'Metadata' | 'Object';
   readonly now: Temporal.Instant;
+  /** Whether it says what its columns are. */
+  readonly columns: boolean;
 }
 
 /** Objects as the rows that `kubectl get` prints: name, the columns of the kind, age. A `Table` of meta.k8s.io/v1. */
@@ -16,9 +18,29 @@ export function tableOf(kind: Kind, entries: readonly Entry[], options: TableOpt
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata: options.metadata,
-    columnDefinitions: [NAME, ...kind.columns.map(definition), AGE],
+    columnDefinitions: options.columns ? columnsOf(kind) : null,
     rows: entries.map((entry) => row(kind, entry, options)),
   };
+}
+
+/** A bookmark among tables: a row of nothing, whose object has the metadata. */
+export function tableOfBookmark(kind: Kind, metadata: object, columns: boolean): object {
+  return {
+    kind: 'Table',
+    apiVersion: 'meta.k8s.io/v1',
+    metadata,
+    columnDefinitions: columns ? columnsOf(kind) : null,
+    rows: [
+      {
+        cells: ['', ...kind.columns.map(() => '<none>'), '<unknown>'],
+        object: { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata },
+      },
+    ],
+  };
+}
+
+function columnsOf(kind: Kind): object[] {
+  return [NAME, ...kind.columns.map(definition), AGE];
 }
 
 const NAME = definition({

@@ -4,6 +4,8 @@ import type { Operation } from '../operation.ts';
 import type { Change, Entry, Store } from '../store-contract.ts';
 import { requireKnownVersion } from './list.ts';
 import { eventFor, type Selection } from './selection.ts';
+import { checkListOptions } from './list-options.ts';
+import type { Representation } from './representation.ts';
 import type { Query, Target } from './request.ts';
 import { failureStatus } from './status.ts';
 
@@ -17,14 +19,14 @@ const LIMITS = {
   timeoutSecondsMax: 24 * 3_600,
 } as const;
 
+/** Tells that everything that there was at the start has been sent. */
+const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
+
 export interface WatchMetrics {
   readonly opened: () => void;
   readonly closed: () => void;
   readonly droppedAsSlow: () => void;
 }
-
-/** Turns one version of an object into what the client asked for; JSON text. */
-export type Render = (entry: Entry) => string;
 
 /**
  * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow. A version that is no
@@ -36,9 +38,10 @@ export function watch(
   target: Target,
   query: Query,
   selection: Selection,
-  render: Render,
+  shown: Representation,
   metrics: WatchMetrics,
 ): void {
+  checkListOptions(query);
   const { response } = exchange;
   const { kind } = target;
   const inScope = (entry: Entry) =>
@@ -51,18 +54,16 @@ export function watch(
   });
   const line = (type: string, object: string) => response.write(`{"type":"${type}","object":${object}}\n`);
 
-  const from =
-    query.resourceVersion === undefined || query.resourceVersion === '0' ? undefined : Number(query.resourceVersion);
-  let position = from ?? store.version();
+  const from = Number(query.resourceVersion ?? 0);
+  let position = store.version();
   try {
-    if (from === undefined) {
+    requireKnownVersion(store, from);
+    if (query.sendInitialEvents ?? from === 0) {
       for (const entry of store.list(kind, { namespace: target.namespace === '' ? undefined : target.namespace })) {
-        if (selection.matches(entry)) line('ADDED', render(entry));
+        if (selection.matches(entry)) line('ADDED', shown.event(entry));
       }
-    } else {
-      requireKnownVersion(store, from);
+    } else if (from > 0) {
       for (const change of store.changesSince(from, kind)) pass(change);
-      position = store.version();
     }
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
@@ -71,6 +72,7 @@ export function watch(
     return;
   }
   if (query.batchBookmarks) bookmark();
+  else if (query.sendInitialEvents === true && query.allowWatchBookmarks) bookmark(INITIAL_EVENTS_END);
   response.flushHeaders();
   metrics.opened();
 
@@ -88,9 +90,9 @@ export function watch(
       response.destroy();
     }
   });
-  const bookmarks = query.allowWatchBookmarks ? setInterval(bookmark, LIMITS.bookmarkMs) : undefined;
+  const bookmarks = query.allowWatchBookmarks ? setInterval(() => bookmark(), LIMITS.bookmarkMs) : undefined;
   const seconds = Math.min(
-    query.timeoutSeconds ?? LIMITS.timeoutSecondsDefault * (1 + Math.random()),
+    query.timeoutSeconds || LIMITS.timeoutSecondsDefault * (1 + Math.random()),
     LIMITS.timeoutSecondsMax,
   );
   const end = setTimeout(finish, seconds * 1000);
@@ -118,12 +120,16 @@ export function watch(
   function pass(change: Change): number {
     const event = eventFor(change, inScope);
     if (event === undefined) return 0;
-    line(event.type, render(event.entry));
+    line(event.type, shown.event(event.entry));
     return 1;
   }
 
-  function bookmark(): void {
-    const { apiVersion, kind: name } = kind;
-    line('BOOKMARK', JSON.stringify({ kind: name, apiVersion, metadata: { resourceVersion: String(position) } }));
+  function bookmark(annotations?: Readonly<Record<string, string>>): void {
+    const metadata = {
+      resourceVersion: String(position),
+      creationTimestamp: null,
+      ...(annotations === undefined ? {} : { annotations }),
+    };
+    line('BOOKMARK', shown.bookmark(kind, metadata));
   }
 }

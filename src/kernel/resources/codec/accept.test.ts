@@ -27,7 +27,7 @@ const CASES: readonly [name: string, header: string | undefined, expected: Accep
   [
     'metadata informers',
     'application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json',
-    { as: 'json', partial: 'v1' },
+    { as: 'json', partial: 'list' },
   ],
   ['a watch', 'application/json;stream=watch', { as: 'json', stream: 'watch' }],
   [

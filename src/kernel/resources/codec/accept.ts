@@ -5,10 +5,12 @@ export interface Accepted {
   readonly as: 'json' | 'yaml';
   /** A `Table` (meta.k8s.io/v1) instead of objects: kubectl get. */
   readonly table?: 'v1';
-  /** Only the metadata of objects: metadata informers. */
-  readonly partial?: 'v1';
+  /** Only the metadata, of an object or of each in a list: metadata informers. */
+  readonly partial?: 'object' | 'list';
   /** Aggregated discovery in this version, at /api and /apis. */
   readonly discovery?: 'v2' | 'v2beta1';
+  /** Indented, for people. */
+  readonly pretty?: true;
   /** The client would take a stream of watch events by name (`stream=watch`). */
   readonly stream?: 'watch';
 }
@@ -64,8 +66,9 @@ function acceptRange({ type, parameters }: MediaRange): Accepted | undefined {
     case 'meta.k8s.io/v1 Table':
       return { ...plain, table: 'v1' };
     case 'meta.k8s.io/v1 PartialObjectMetadata':
+      return { ...plain, partial: 'object' };
     case 'meta.k8s.io/v1 PartialObjectMetadataList':
-      return { ...plain, partial: 'v1' };
+      return { ...plain, partial: 'list' };
     case 'apidiscovery.k8s.io/v2 APIGroupDiscoveryList':
       return as === 'json' ? { ...plain, discovery: 'v2' } : undefined;
     case 'apidiscovery.k8s.io/v2beta1 APIGroupDiscoveryList':

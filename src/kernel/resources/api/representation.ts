@@ -1,0 +1,93 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Accepted } from '../codec/accept.ts';
+import type { Kind } from '../kind.ts';
+import type { Entry } from '../store-contract.ts';
+import { partialObject, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
+
+/** How a client wants objects shown: whole, as rows of a table, or their metadata alone. All answers are JSON text. */
+export interface Representation {
+  readonly object: (entry: Entry) => string;
+  /** `metadata` is that of the list. */
+  readonly list: (kind: Kind, entries: readonly Entry[], metadata: object) => string;
+  /** The next event of a watch: of a table only the first says what the columns are. */
+  readonly event: (entry: Entry) => string;
+  /** Where a watch stands, in the form of its events; `metadata` has the version. */
+  readonly bookmark: (kind: Kind, metadata: object) => string;
+}
+
+export function representationOf(
+  accepted: Accepted,
+  options: { readonly includeObject: TableOptions['includeObject']; readonly clock: Clock },
+): Representation {
+  if (accepted.table !== undefined) return asTables(options.includeObject, options.clock);
+  return accepted.partial === undefined ? WHOLE : asMetadata(accepted.partial);
+}
+
+const WHOLE: Representation = {
+  object: ({ text }) => text,
+  list: listText,
+  event: ({ text }) => text,
+  bookmark: ({ kind, apiVersion }, metadata) => JSON.stringify({ kind, apiVersion, metadata }),
+};
+
+/** A list as JSON: the objects' own texts, joined. */
+export function listText(kind: Kind, entries: readonly Entry[], metadata: object): string {
+  const head = `{"kind":"${kind.kind}List","apiVersion":"${kind.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
+  return `${head}${entries.map(({ text }) => text).join(',')}]}`;
+}
+
+function asTables(includeObject: TableOptions['includeObject'], clock: Clock): Representation {
+  let columns = true;
+  const table = (kind: Kind, entries: readonly Entry[], metadata: object) =>
+    tableOf(kind, entries, { metadata, includeObject, now: clock(), columns });
+  const one = (entry: Entry) => table(entry.kind, [entry], { resourceVersion: String(entry.version) });
+  const next = (make: () => object) => {
+    const text = JSON.stringify(make());
+    columns = false;
+    return text;
+  };
+  return {
+    object: (entry) => JSON.stringify(one(entry)),
+    list: (kind, entries, metadata) => JSON.stringify(table(kind, entries, metadata)),
+    event: (entry) => next(() => one(entry)),
+    bookmark: (kind, metadata) => next(() => tableOfBookmark(kind, metadata, columns)),
+  };
+}
+
+function asMetadata(asked: 'object' | 'list'): Representation {
+  const object = (entry: Entry) => {
+    if (asked === 'list') throw notThat('PartialObjectMetadataList', 'not a list');
+    return JSON.stringify(partialObject(entry.object()));
+  };
+  return {
+    object,
+    list: (_, entries, metadata) => {
+      if (asked === 'object') throw notThat('PartialObjectMetadata', 'a list');
+      const items = entries.map((entry) => partialObject(entry.object()));
+      return JSON.stringify({ kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items });
+    },
+    event: object,
+    bookmark: (_, metadata) =>
+      JSON.stringify({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata }),
+  };
+}
+
+/** Refuses forms in which a watch cannot be told, before it begins. */
+export function requireStreamable({ as, partial }: Accepted): void {
+  if (partial === 'list') throw notThat('PartialObjectMetadataList', 'not a list');
+  if (as !== 'yaml') return;
+  throw new Refusal(
+    'resources/not-acceptable',
+    'NotAcceptable',
+    'only the following media types are accepted: application/json;stream=watch, application/json',
+  );
+}
+
+function notThat(asked: string, found: string): Refusal {
+  return new Refusal(
+    'resources/not-acceptable',
+    'NotAcceptable',
+    `you requested ${asked}, but the requested object is ${found}`,
+  );
+}
