@@ -1,28 +1,40 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { runAsLeader } from '#kernel/controllers/leader.ts';
+import { everySoOften } from '#kernel/controllers/periodic.ts';
+import { systemTime } from '#kernel/controllers/time.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
+import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Store } from '#kernel/resources/store-contract.ts';
-import { openStore } from '#kernel/resources/store/open-store.ts';
+import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
+import { openSharedStore, type SharedStore } from '#kernel/resources/store/shared-store.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
+import { followLive } from '#kernel/releases/live.ts';
 import { version } from '#kernel/base/version.ts';
+import { answers, deliver } from './peers.ts';
 
 /** How long past versions of objects are kept; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
 const COMPACT_MS = 3_600_000;
+/** Slow: nothing is lost when another process takes compaction over some minutes later, and few writes are made. */
+const COMPACTION_TIMING = { leaseMs: 600_000, renewDeadlineMs: 400_000, renewEveryMs: 200_000, retryMs: 60_000 };
+/** There from the first start on. */
+const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
 
 export interface ControlPlane {
-  readonly store: Store<Operation>;
-  readonly releases: ImmediateReleases;
+  readonly store: SharedStore<Operation>;
+  /** Releases that this process carries out; undefined while another one writes. */
+  readonly releases: () => ImmediateReleases | undefined;
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   /** Resolves with a sentence when it can no longer work; the process should end then. */
@@ -38,6 +50,8 @@ export async function startControlPlane(options: {
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
+  /** How other processes of the installation reach this one. */
+  readonly address: WriterAddress;
 }): Promise<ControlPlane> {
   const { kinds, clock, log, registry } = options;
   const closers: (() => Promise<void>)[] = [];
@@ -53,7 +67,17 @@ export async function startControlPlane(options: {
     const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
     closers.push(database.close);
     await migrate(database);
-    const store = await openStore<Operation>({ database, kinds: kinds.all, decide: decideWith(kinds), clock, log });
+    const store = await openSharedStore<Operation>({
+      database,
+      kinds: kinds.all,
+      decide: decideWith(kinds),
+      clock,
+      log,
+      address: () => options.address,
+      deliver,
+      answers,
+      placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
+    });
     closers.push(store.close);
     if (store.get(Namespace, '', 'default') === undefined) {
       const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
@@ -66,15 +90,21 @@ export async function startControlPlane(options: {
       );
     }
     const compaction = setInterval(() => {
+      if (!store.isWriter()) return;
       store.compact({ historyDays: HISTORY_DAYS }).then(
         (rows) => log.info({ rows }, 'history was compacted'),
         (error: unknown) => log.error({ err: error }, 'history could not be compacted'),
       );
     }, COMPACT_MS);
     closers.push(() => Promise.resolve(clearInterval(compaction)));
-    const releases = runImmediateReleases({ store, kinds, clock, log });
-    closers.push(releases.stop);
-    const applyChangeSet = changeSets({ store, kinds, releases, clock });
+    const { live } = followLive(store, kinds);
+    let releases: ImmediateReleases | undefined;
+    store.onWriter((isWriter) => {
+      void releases?.stop();
+      releases = isWriter ? runImmediateReleases({ store, live, kinds, clock, log }) : undefined;
+    });
+    closers.push(async () => releases?.stop());
+    const applyChangeSet = changeSets({ store, kinds, live, clock });
     const virtual = new Map([[ChangeSet.id, applyChangeSet]]);
     const authority = { authorize: () => {}, attempted: () => Promise.resolve() };
     const virtualLists = new Map();
@@ -88,13 +118,14 @@ export async function startControlPlane(options: {
       authority,
       watchMetrics: watchMetrics(registry),
     });
+    gauge(registry, 'backline_store_writer', '1 in the process that writes.', () => Number(store.isWriter()));
     gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
     for (const kind of kinds.all.filter(({ verbs }) => verbs.includes('list'))) {
       const name = `backline_objects_${kind.plural}${kind.group === '' ? '' : `_${kind.group.split('.')[0]}`}`;
       gauge(registry, name, `Declared ${kind.plural}.`, () => store.count(kind));
     }
     const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
-    return { store, releases, api, changeSets: applyChangeSet, failed, close };
+    return { store, releases: () => releases, api, changeSets: applyChangeSet, failed, close };
   } catch (error) {
     await close();
     throw error;

@@ -43,7 +43,7 @@ export async function run(options: RunOptions): Promise<number> {
 async function becomeReady(running: Running, options: RunOptions): Promise<void> {
   const { control, port, kubeconfigFile } = running;
   if (control !== undefined && options.sample && isEmpty(control)) await declareSample(control);
-  await control?.releases.caughtUp();
+  await control?.releases()?.caughtUp();
   await running.ready;
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
   const file = relative(process.cwd(), kubeconfigFile);

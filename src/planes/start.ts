@@ -7,7 +7,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { send, sendProblem, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
-import { isLoopback, serveHttp } from '#kernel/http/server.ts';
+import { isLoopback, serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { adminToken, authenticateAdmin } from '#kernel/access/tokens.ts';
@@ -19,6 +19,7 @@ import { decisionApi, decisionOpenApi } from '#kernel/snapshots/decision-api.ts'
 import { followHeads } from '#kernel/snapshots/follow.ts';
 import { allKinds, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
+import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
 
 export type Role = 'api' | 'decide';
@@ -64,8 +65,30 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const token = await adminToken(join(dataDirectory, 'admin-token'));
   const authenticate = authenticateAdmin(token);
 
+  // The port is known before anything else starts: the others must be able to reach whoever writes.
+  let handle: HttpServerOptions['handle'] = starting;
+  const server = await serveHttp({
+    host,
+    port: options.port,
+    tls: identity,
+    handle: (exchange) => handle(exchange),
+    log,
+    metrics: httpMetrics(registry, routeOf),
+  });
+  const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
   const control = options.roles.includes('api')
-    ? await startControlPlane({ dataDirectory, databaseUrl: options.databaseUrl, kinds, clock, log, registry })
+    ? await startControlPlane({
+        dataDirectory,
+        databaseUrl: options.databaseUrl,
+        kinds,
+        clock,
+        log,
+        registry,
+        address,
+      }).catch(async (error: unknown) => {
+        await server.close();
+        throw error;
+      })
     : undefined;
   try {
     const follower = options.roles.includes('decide')
@@ -93,9 +116,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       checks.push({ name: 'store', problem: () => failure });
     }
     const openApi = JSON.stringify(decisionOpenApi(decisionModules, version));
-    const decisionPaths = new Set(decisionModules.flatMap(({ routes }) => routes.map(({ path }) => path)));
-
-    const handle = (exchange: Exchange): void | Promise<void> => {
+    handle = (exchange) => {
       const { path } = exchange;
       if (decisions !== undefined && decisionPaths.has(path)) {
         // Until applications have keys of their own, questions are free on this machine and need the token elsewhere.
@@ -105,6 +126,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         return typeof pending === 'boolean' ? undefined : pending;
       }
       if (answerHealth(exchange, checks, registry)) return undefined;
+      if (path === FORWARDED_WRITES_PATH && control !== undefined)
+        return receiveWrite(exchange, address, control.store);
       const user = authenticate(exchange.request);
       if (isResourcePath(path) && control !== undefined) {
         if (user === undefined) return sendRefusal(exchange, unauthorized());
@@ -113,24 +136,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       if (path === '/openapi.json') return send(exchange, 200, 'application/json', openApi);
       return sendProblem(exchange, nothingAt(path));
     };
-    const knownRoute = (path: string) => {
-      if (decisionPaths.has(path)) return path;
-      return isResourcePath(path) ? 'resources' : undefined;
-    };
-    const server = await serveHttp({
-      host,
-      port: options.port,
-      tls: identity,
-      handle,
-      log,
-      metrics: httpMetrics(registry, knownRoute),
-    });
     const kubeconfigFile = join(dataDirectory, 'kubeconfig');
     if (control !== undefined) {
-      const address = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host;
       await writeWhole(
         kubeconfigFile,
-        kubeconfig({ server: `https://${address}:${server.port}`, ca: identity.ca, token }),
+        kubeconfig({ server: `https://${localHost(host)}:${server.port}`, ca: identity.ca, token }),
       );
     }
     const stop = async () => {
@@ -149,8 +159,14 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       close: () => (stopped ??= stop()),
     };
   } catch (error) {
+    await server.close();
     await control?.close();
     throw error;
+  }
+
+  function starting(exchange: Exchange): void {
+    if (answerHealth(exchange, [{ name: 'start', problem: () => 'not everything is up yet' }], registry)) return;
+    throw new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', { retryAfterSeconds: 1 });
   }
 
   function client() {
@@ -160,6 +176,30 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',
     });
   }
+}
+
+const decisionPaths = new Set(decisionModules.flatMap(({ routes }) => routes.map(({ path }) => path)));
+
+/** The name under which requests to a path are counted. */
+function routeOf(path: string): string | undefined {
+  if (decisionPaths.has(path)) return path;
+  return isResourcePath(path) ? 'resources' : undefined;
+}
+
+const EVERY_INTERFACE = new Set(['0.0.0.0', '::']);
+
+/** A host as other machines can use it in a URL. */
+function reachableHost(host: string): string {
+  return EVERY_INTERFACE.has(host) ? hostname() : inUrl(host);
+}
+
+/** A host as programs on this machine can use it in a URL. */
+function localHost(host: string): string {
+  return EVERY_INTERFACE.has(host) ? '127.0.0.1' : inUrl(host);
+}
+
+function inUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function unauthorized(): Refusal {

@@ -68,7 +68,7 @@ test('a resource lives through create, read, update, patch and delete as Kuberne
   assert.match(metadata.creationTimestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
 
   assert.equal((await call('POST', features, { body: feature('offline') })).json.reason, 'AlreadyExists');
-  await world.running.control?.releases.caughtUp();
+  await world.running.control?.releases()?.caughtUp();
   const first = (await call('GET', `${features}/offline`)).json;
   assert.equal(first.status.conditions[0].status, 'True');
 
@@ -92,7 +92,7 @@ test('a resource lives through create, read, update, patch and delete as Kuberne
   });
   assert.equal(stale.status, 409);
   assert.equal(stale.json.reason, 'Conflict');
-  await world.running.control?.releases.caughtUp();
+  await world.running.control?.releases()?.caughtUp();
   const current = (await call('GET', `${features}/offline`)).json;
   const changed = await call('PUT', `${features}/offline`, {
     body: { ...current, spec: { ...current.spec, title: 'Downloads' }, status: { liveRevision: 'forged' } },
@@ -133,7 +133,7 @@ test('finalizers hold a deletion until the last one is removed', async (t) => {
   assert.equal(marked.status, 200);
   assert.ok(marked.json.metadata.deletionTimestamp);
   assert.equal(marked.json.metadata.generation, 2);
-  await world.running.control?.releases.caughtUp();
+  await world.running.control?.releases()?.caughtUp();
   const before = (await call('GET', `${features}/held`)).json.metadata.resourceVersion;
   assert.equal(
     (await call('DELETE', `${features}/held`)).json.metadata.resourceVersion,

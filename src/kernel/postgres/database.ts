@@ -20,6 +20,8 @@ export interface Connection extends Queryable {
   /** Resolves when the connection is gone, whoever ended it. */
   readonly lost: Promise<void>;
   readonly isLost: () => boolean;
+  /** Calls back at each NOTIFY on the channel, as long as the connection is there. */
+  readonly listen: (channel: string, listener: () => void) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -67,6 +69,12 @@ export function openDatabase(url: string): Database {
         query: (statement) => run(client, statement),
         lost,
         isLost: () => gone,
+        listen: async (channel, listener) => {
+          client.on('notification', (notification) => {
+            if (notification.channel === channel) listener();
+          });
+          await client.query(`listen ${client.escapeIdentifier(channel)}`);
+        },
         close: () => client.end(),
       };
     },

@@ -4,9 +4,10 @@ import { ADVISORY_LOCKS } from './locks.ts';
 import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
 import { access } from './migrations/0002-access.ts';
+import { severalProcesses } from './migrations/0003-several-processes.ts';
 
 /** In order, numbered from 1 without gaps. */
-export const MIGRATIONS: readonly Migration[] = [resourceStore, access];
+export const MIGRATIONS: readonly Migration[] = [resourceStore, access, severalProcesses];
 
 /**
  * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer

@@ -11,10 +11,9 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { invalid, shapeProblems } from '#kernel/resources/write.ts';
-import { Overlay, liveKey } from '#kernel/snapshots/live-objects.ts';
+import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from './diff.ts';
-import type { ImmediateReleases } from './immediate.ts';
-import type { Candidate } from './settle.ts';
+import { settle, type Candidate } from './settle.ts';
 
 const LIMITS = {
   /** One atomic change; more belongs in several. */
@@ -94,20 +93,20 @@ interface Item {
 export function changeSets(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
-  readonly releases: ImmediateReleases;
+  readonly live: LiveObjects;
   readonly clock: Clock;
 }): VirtualKind {
-  const { store, kinds, releases, clock } = options;
+  const { store, kinds, live, clock } = options;
   return async (given, { author, dryRun }) => {
     const items = parse(given, kinds);
     const before = new Map(items.map((item) => [item, beforeOf(item)]));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
     const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
     const candidates = pairs.filter(([{ kind }]) => kind.released).map(([item, { entry }]) => candidateOf(item, entry));
-    const held = releases.foresee(candidates);
-    const world = new Overlay(releases.live, kinds);
+    const held = settle(live, candidates, kinds);
+    const world = new Overlay(live, kinds);
     for (const { kind, name, wanted } of candidates) world.put(kind, name, wanted);
-    if (!dryRun) await releases.caughtUp();
+    if (!dryRun) await whenReleased(store, outcomes);
     const results = pairs
       .map(([item, outcome]): [number, Result] => [
         item.position,
@@ -126,10 +125,37 @@ export function changeSets(options: {
 
   /** What plans compare with: the live spec of a kind that is released, else the declared object. */
   function beforeOf({ kind, namespace, name }: Item): unknown {
-    if (kind.released) return releases.live.get(kind.id, name)?.spec;
+    if (kind.released) return live.get(kind.id, name)?.spec;
     const object = store.get(kind, namespace, name)?.object();
     return object === undefined ? undefined : content(object);
   }
+}
+
+/** How long a change set waits for its release before it answers without: longer than any release takes. */
+const RELEASE_MS_MAX = 2_000;
+
+/** Resolves when the status of everything that was written says whether it is live. */
+async function whenReleased(store: Store<Operation>, outcomes: readonly Outcome[]): Promise<void> {
+  const waiting = new Map(
+    outcomes.filter(({ entry }) => entry.kind.released).map(({ entry }) => [`${entry.kind.id} ${entry.name}`, entry]),
+  );
+  const look = (entry: Entry | undefined) => {
+    if (entry === undefined) return;
+    const { metadata, status } = entry.object();
+    const { observedGeneration } = (status ?? {}) as { observedGeneration?: number };
+    if (observedGeneration === metadata.generation) waiting.delete(`${entry.kind.id} ${entry.name}`);
+  };
+  for (const { kind, namespace, name } of [...waiting.values()]) look(store.get(kind, namespace, name));
+  if (waiting.size === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = store.subscribe((changes) => {
+    for (const { entry } of changes) if (waiting.has(`${entry.kind.id} ${entry.name}`)) look(entry);
+    if (waiting.size === 0) resolve();
+  });
+  const late = setTimeout(resolve, RELEASE_MS_MAX);
+  await promise;
+  clearTimeout(late);
+  unsubscribe();
 }
 
 function resultOf(

@@ -3,12 +3,12 @@ import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { Head, headName, headOf, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Entry, Store } from '#kernel/resources/store-contract.ts';
-import { LiveObjects, liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { type LiveObjects, liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate, type Held } from './settle.ts';
 
 const AUTHOR: Author = { user: 'system:releases', requestId: 'immediate-release' };
@@ -17,14 +17,8 @@ const RETRY_MS = 200;
 const WRITE_MAX = 10_000;
 
 export interface ImmediateReleases {
-  /** What is live now. */
-  readonly live: LiveObjects;
-  /** Which of these would be held back, and why, if they were declared now. */
-  readonly foresee: (candidates: readonly Candidate[]) => ReadonlyMap<LiveKey, Held>;
   /** Resolves when every write so far has been released or held. */
   readonly caughtUp: () => Promise<void>;
-  /** Undefined when every write so far has been released or is held with a stated reason. */
-  readonly behind: () => string | undefined;
   readonly stop: () => Promise<void>;
 }
 
@@ -34,23 +28,22 @@ export interface ImmediateReleases {
  */
 export function runImmediateReleases(options: {
   readonly store: Store<Operation>;
+  /** What is live, kept up to date by the Heads that are written here. */
+  readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
   readonly log: Log;
 }): ImmediateReleases {
-  const { store, kinds, clock, log } = options;
+  const { store, live, kinds, clock, log } = options;
   const released = kinds.all.filter((kind) => kind.released);
-  const heads = [...store.list(Head)]
-    .map((entry) => liveObjectOf(entry.object()))
-    .filter((object) => object !== undefined);
-  const live = new LiveObjects(kinds, heads);
   const pending = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
   const held = new Map<LiveKey, Pick<Candidate, 'kind' | 'name'>>();
   let stopping = false;
   let working: Promise<void> | undefined;
 
   for (const kind of released) for (const { name } of store.list(kind)) note(kind.id, name);
-  for (const { kind, name } of heads) note(kind, name);
+  // What is live and no longer declared is to go.
+  for (const { id } of released) for (const { name } of live.list(id)) note(id, name);
   const unsubscribe = store.subscribe((changes) => {
     for (const { entry } of changes) if (entry.kind.released) note(entry.kind.id, entry.name);
     work();
@@ -58,13 +51,9 @@ export function runImmediateReleases(options: {
   work();
 
   return {
-    live,
-    foresee: (candidates) => settle(live, candidates, kinds),
     caughtUp: async () => {
       while (working !== undefined) await working;
     },
-    behind: () =>
-      pending.size === 0 && working === undefined ? undefined : `${pending.size} objects wait to be released`,
     stop: async () => {
       stopping = true;
       unsubscribe();
@@ -109,7 +98,6 @@ export function runImmediateReleases(options: {
 
     const heads: Operation[] = [];
     const statuses: Operation[] = [];
-    const promoted: Candidate[] = [];
     for (const candidate of candidates) {
       const key = liveKey(candidate.kind, candidate.name);
       const kind = kinds.byId(candidate.kind);
@@ -117,7 +105,6 @@ export function runImmediateReleases(options: {
       const reasons = problems.get(key);
       const before = live.get(candidate.kind, candidate.name);
       if (reasons === undefined && !sameLive(candidate.wanted, before)) {
-        promoted.push(candidate);
         heads.push(headOperation(kind, candidate, found?.entry));
       }
       const liveNow = reasons === undefined ? candidate.wanted : before;
@@ -126,10 +113,6 @@ export function runImmediateReleases(options: {
     }
     // What goes live goes live in one step; only then is it said in the objects' status.
     for (const some of chunks(heads)) await store.write(some, AUTHOR);
-    for (const { kind, name, wanted } of promoted) {
-      if (wanted === undefined) live.delete(kind, name);
-      else live.set(wanted);
-    }
     for (const [key, one] of asked) {
       if (problems.has(key)) held.set(key, one);
       else held.delete(key);

@@ -130,13 +130,18 @@ export interface Store<Operation> extends Reader {
    * Decides and writes operations as one atomic change: all or none. Resolves when durable and published.
    * With `dryRun` nothing is kept and outcomes carry the current version.
    * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full, or
-   * `resources/not-writer` when this process lost the right to write.
+   * `resources/not-writer` or `resources/taken-over` when this process does not write: then nothing was written.
    */
   readonly write: (
     operations: readonly Operation[],
     author: Author,
     options?: { dryRun?: boolean },
   ) => Promise<readonly Outcome[]>;
+  /**
+   * Resolves when reads here show everything that was acknowledged anywhere before the call; undefined when they do
+   * already, as always in the process that writes.
+   */
+  readonly fresh: () => Promise<void> | undefined;
   /**
    * Kept versions of one object, newest first, deleted predecessors of the same name included. Of confidential kinds
    * only what is not secret.

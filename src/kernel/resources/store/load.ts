@@ -7,7 +7,7 @@ import { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 import type { WindowLimits } from './watch-window.ts';
 
-interface ChangeRow {
+export interface ChangeRow {
   readonly version: number;
   readonly type: Change['type'];
   readonly kind: string;
@@ -17,22 +17,23 @@ interface ChangeRow {
 }
 
 /**
- * Reads the declared objects and the latest changes, so that watchers of before a restart can go on. Call as the
- * writer: nothing may be written meanwhile.
+ * Reads the declared objects and the latest changes, so that watchers of before a restart can go on: the state of one
+ * moment, whoever writes meanwhile.
  */
 export async function loadMemory(
   database: Database,
   options: {
     readonly kinds: readonly Kind[];
-    readonly version: number;
     readonly limits: WindowLimits;
     readonly texts: TextsAtRest;
     readonly log: Log | undefined;
   },
 ): Promise<Memory> {
-  const { kinds, version, limits, texts, log } = options;
+  const { kinds, limits, texts, log } = options;
   return database.transaction(async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only');
+    const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
+    const version = writer?.version ?? 0;
     await warnOfUnknownKinds(connection, kinds, log);
     const floor = await windowFloor(connection, version, limits);
     const reader = new RowReader(kinds, texts);
@@ -45,7 +46,7 @@ export async function loadMemory(
 }
 
 /** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
-class RowReader {
+export class RowReader {
   readonly #kinds: ReadonlyMap<string, Kind>;
   readonly #texts: TextsAtRest;
   readonly #entries = new Map<number, StoredEntry>();

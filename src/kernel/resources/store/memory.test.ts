@@ -180,6 +180,7 @@ function replay(
       pending = states === undefined ? statesUntilRefusal(oracle, operations) : [...states];
       plan.add({
         operations,
+        writeId: '',
         dryRun,
         author: { user: 'test', requestId: 'test' },
         resolve: (outcomes) => results.push(outcomes.map((outcome) => outcome.did).join()),

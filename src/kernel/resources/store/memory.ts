@@ -64,15 +64,18 @@ export class Memory implements StoredReader {
     return this.#window.since(from, kind?.id);
   }
 
-  /** Makes durable changes visible; they continue the order without a gap. */
-  publish(changes: readonly StoredChange[]): void {
+  /**
+   * Makes durable changes visible; they continue the order without a gap. `upTo` is the last version that they lead to:
+   * further than the last change where what follows concerns kinds that this program does not have.
+   */
+  publish(changes: readonly StoredChange[], upTo = changes.at(-1)?.version ?? this.#version): void {
     for (const change of changes) {
       const table = this.#table(change.entry.kind);
       if (change.type === 'DELETED') table.remove(change.entry.key);
       else table.put(change.entry);
       this.#window.append(change);
-      this.#version = change.version;
     }
+    this.#version = upTo;
   }
 
   liftWatchFloor(version: number): void {

@@ -33,18 +33,16 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   const { database, kinds, decide, clock = systemClock, log, address = '' } = options;
   const limits = { ...STORE_LIMITS, ...options.limits };
   const texts = textsAtRest(kinds, options.sealing);
-  const { session, version } = await WriterSession.open(database, {
+  const { session } = await WriterSession.open(database, {
     address,
     waitSeconds: limits.writerWaitSeconds,
     texts,
   });
   const windowLimits = { changes: limits.changesInWindow, characters: limits.charactersInWindow };
-  const memory = await loadMemory(database, { kinds, version, limits: windowLimits, texts, log }).catch(
-    async (error) => {
-      await session.close();
-      throw error;
-    },
-  );
+  const memory = await loadMemory(database, { kinds, limits: windowLimits, texts, log }).catch(async (error) => {
+    await session.close();
+    throw error;
+  });
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
@@ -56,6 +54,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
     changesSince: (from, kind) => memory.changesSince(from, kind),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
+    fresh: () => undefined,
     history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
@@ -63,7 +62,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
       memory.liftWatchFloor(floor);
       return dropped;
     },
-    lost: sequencer.lost,
+    lost: sequencer.lost.then(({ message }) => message),
     close: () => sequencer.close(),
   };
 }

@@ -8,6 +8,8 @@ export interface WriteRequest<Operation> {
   readonly operations: readonly Operation[];
   readonly author: Author;
   readonly dryRun: boolean;
+  /** Names a write that another process forwarded, so that it can be found again; empty for our own. */
+  readonly writeId: string;
   readonly resolve: (outcomes: readonly Outcome[]) => void;
   readonly reject: (why: unknown) => void;
 }
@@ -16,6 +18,7 @@ export interface WriteRequest<Operation> {
 export interface RecordedChange {
   readonly change: StoredChange;
   readonly author: Author;
+  readonly writeId: string;
 }
 
 export interface RecordedRevision {
@@ -85,7 +88,7 @@ export class BatchPlan<Operation> implements Batch {
     if (request.dryRun) return;
     for (const change of written.changes) {
       this.#overlay.apply(change);
-      this.records.push({ change, author: request.author });
+      this.records.push({ change, author: request.author, writeId: request.writeId });
       this.characters += change.entry.text.length;
     }
     this.revisions.push(...revisions);

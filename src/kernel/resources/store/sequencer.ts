@@ -40,9 +40,9 @@ export class Sequencer<Operation> {
   #closed: Refusal | undefined;
   #closeBy = Infinity;
   readonly #finished: Promise<void>;
-  #tellLost: (why: string) => void = () => {};
+  #tellLost: (why: Refusal) => void = () => {};
   /** Resolves when the right to write is gone for good, unless by `close`. */
-  readonly lost: Promise<string> = new Promise((tell) => (this.#tellLost = tell));
+  readonly lost: Promise<Refusal> = new Promise((tell) => (this.#tellLost = tell));
 
   constructor(parts: {
     readonly memory: Memory;
@@ -62,14 +62,14 @@ export class Sequencer<Operation> {
     this.#finished = this.#run();
   }
 
-  write(operations: readonly Operation[], author: Author, dryRun: boolean): Promise<readonly Outcome[]> {
+  write(operations: readonly Operation[], author: Author, dryRun: boolean, writeId = ''): Promise<readonly Outcome[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed);
       if (this.#queue.length >= this.#limits.queuedRequests) return reject(tooBusy(this.#queue.length));
       if (operations.length > this.#limits.operationsInRequest) {
         return reject(tooLarge(operations.length, this.#limits.operationsInRequest));
       }
-      this.#queue.push({ operations, author, dryRun, resolve, reject });
+      this.#queue.push({ operations, author, dryRun, writeId, resolve, reject });
       this.#wake();
     });
   }
@@ -79,6 +79,11 @@ export class Sequencer<Operation> {
     const call = (changes: readonly Change[]): void => listener(changes);
     this.#listeners.add(call);
     return () => this.#listeners.delete(call);
+  }
+
+  /** Resolves when everything that was accepted is answered and the right to write is given up. */
+  get finished(): Promise<void> {
+    return this.#finished;
   }
 
   /** Takes no more writes, finishes those it has, gives up the right to write. */
@@ -172,7 +177,10 @@ export class Sequencer<Operation> {
         this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
       }
       const version = await this.#resume();
-      if (version === 'taken') return { is: 'stopped', why: takenOver() };
+      if (version === 'taken') {
+        const committed = await this.#session.wasCommitted(plan.lastVersion);
+        return committed ? { is: 'durable' } : { is: 'stopped', why: takenOver() };
+      }
       if (version === 'stopped') return { is: 'stopped', why: outcomeUnknown() };
       if (version === plan.lastVersion) return { is: 'durable' };
       if (version !== plan.after) return { is: 'stopped', why: otherState(version, plan.after) };
@@ -215,7 +223,7 @@ export class Sequencer<Operation> {
     this.#queue = [];
     if (closing) return;
     this.#log?.error(why.message);
-    this.#tellLost(why.message);
+    this.#tellLost(why);
   }
 }
 
@@ -236,14 +244,32 @@ function tooLarge(operations: number, most: number): Refusal {
 }
 
 function notWriter(message: string): Refusal {
-  return new Refusal('resources/not-writer', 'ServiceUnavailable', message, {
+  return new Refusal(NOT_WRITER, 'ServiceUnavailable', message, {
     retryAfterSeconds: 1,
     remedy: 'Send the request to the process that writes now.',
   });
 }
 
+/**
+ * Told apart from other losses: what this process shows is still true, only no longer the newest. A write that is
+ * refused with it was not carried out.
+ */
+export const TAKEN_OVER = 'resources/taken-over';
+/** A write that is refused with it was not carried out either. */
+export const NOT_WRITER = 'resources/not-writer';
+/** Only the record tells what became of a write that is refused with it. */
+export const OUTCOME_UNKNOWN = 'resources/outcome-unknown';
+
 function takenOver(): Refusal {
-  return notWriter('Another process has taken over writing to the database.');
+  return new Refusal(
+    TAKEN_OVER,
+    'ServiceUnavailable',
+    'Another process writes to the database now; nothing was written.',
+    {
+      retryAfterSeconds: 1,
+      remedy: 'Send the request to the process that writes now.',
+    },
+  );
 }
 
 function otherState(found: number, expected: number): Refusal {
@@ -254,7 +280,7 @@ function otherState(found: number, expected: number): Refusal {
 
 function outcomeUnknown(): Refusal {
   return new Refusal(
-    'resources/outcome-unknown',
+    OUTCOME_UNKNOWN,
     'ServiceUnavailable',
     'The database went away during the write and did not come back: whether it was written is not known.',
     { remedy: 'Read the object again before repeating the write.' },

@@ -8,6 +8,8 @@ import { type Batch, finalStates } from './plan-batch.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
 const LOCK_POLL_MS = 50;
+/** Where the writer tells the other processes that there is something new. */
+export const CHANGES_CHANNEL = 'backline_changes';
 const RECONNECT_MS = 100;
 const TRIES_BETWEEN_LOGS = 100;
 
@@ -32,16 +34,20 @@ export class WriterSession {
     this.epoch = epoch;
   }
 
-  /** Waits for the lock, then begins a new epoch. Refuses `resources/other-writer` when somebody else keeps it. */
+  /**
+   * Waits for the lock, then begins a new epoch. Refuses `resources/other-writer` when somebody else keeps it for
+   * `waitSeconds`, or when `stop` says that it need not be waited for any longer.
+   */
   static async open(
     database: Database,
-    options: { address: string; waitSeconds: number; texts: TextsAtRest },
+    options: { address: string; waitSeconds: number; texts: TextsAtRest; pollMs?: number; stop?: () => boolean },
   ): Promise<{ session: WriterSession; version: number }> {
+    const { pollMs = LOCK_POLL_MS, stop = () => false } = options;
     const connection = await database.connect();
     try {
-      for (let waited = 0; !(await tryLock(connection)); waited += LOCK_POLL_MS) {
-        if (waited >= options.waitSeconds * 1000) throw await otherWriter(connection);
-        await sleep(LOCK_POLL_MS);
+      for (let waited = 0; !(await tryLock(connection)); waited += pollMs) {
+        if (waited >= options.waitSeconds * 1000 || stop()) throw await otherWriter(connection);
+        await sleep(pollMs);
       }
       const backend = await prepare(connection);
       const [row] = await connection.query<{ epoch: number; version: number }>({
@@ -108,6 +114,7 @@ export class WriterSession {
         textArray(revisions.map((revision) => JSON.stringify(revision.content.spec))),
         bigintArray(revisions.map((revision) => revision.version)),
         textArray(records.map(({ author }) => (author.caller === undefined ? '' : JSON.stringify(author.caller)))),
+        textArray(records.map(({ writeId }) => writeId)),
       ],
     });
     return rows.length === 1;
@@ -151,6 +158,18 @@ export class WriterSession {
       await sleep(RECONNECT_MS);
     }
     return 'stopped';
+  }
+
+  /**
+   * Whether a batch that ends with this version is in the record as ours. Conclusive once another epoch has begun:
+   * nothing of ours can be committed any more.
+   */
+  async wasCommitted(lastVersion: number): Promise<boolean> {
+    const rows = await this.#database.query<object>({
+      text: 'select from backline.changes where version = $1 and epoch = $2',
+      values: [lastVersion, this.epoch],
+    });
+    return rows.length === 1;
   }
 
   async close(): Promise<void> {
@@ -202,11 +221,13 @@ const COMMIT_BATCH = `
     update backline.writer set version = $3 where epoch = $1 and version = $2
     returning true as held
   ), recorded as (
-    insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body, caller)
+    insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body, caller,
+      write_id)
     select c.version, $1, $4::timestamptz, c.request_id, c.author, c.type, c.kind, c.namespace, c.name, c.body,
-      c.caller
+      c.caller, c.write_id
     from fence, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-      $12::text[], $26::text[]) as c (version, request_id, author, type, kind, namespace, name, body, caller)
+      $12::text[], $26::text[], $27::text[])
+      as c (version, request_id, author, type, kind, namespace, name, body, caller, write_id)
   ), removed as (
     delete from backline.objects o
     using fence, unnest($13::text[], $14::text[], $15::text[]) as d (kind, namespace, name)
@@ -223,4 +244,4 @@ const COMMIT_BATCH = `
       as r (kind, name, hash, generation, spec, version)
     on conflict (kind, name, hash) do nothing
   )
-  select held from fence`;
+  select held, pg_notify('${CHANGES_CHANNEL}', '') from fence`;

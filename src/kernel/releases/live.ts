@@ -1,0 +1,29 @@
+import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Change, Entry, Store } from '#kernel/resources/store-contract.ts';
+import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+
+/** What is live, as the store's Heads say it at this moment, in whatever process they were written. */
+export function followLive(store: Store<Operation>, kinds: KindRegistry): { live: LiveObjects; stop: () => void } {
+  const live = new LiveObjects(kinds);
+  for (const entry of store.list(Head)) show(entry);
+  const stop = store.subscribe((changes: readonly Change[]) => {
+    for (const { type, entry } of changes) {
+      if (entry.kind !== Head) continue;
+      if (type === 'DELETED') hide(entry);
+      else show(entry);
+    }
+  });
+  return { live, stop };
+
+  function show(entry: Entry): void {
+    const object = liveObjectOf(entry.object());
+    if (object !== undefined) live.set(object);
+  }
+
+  function hide(entry: Entry): void {
+    const object = liveObjectOf(entry.object());
+    if (object !== undefined) live.delete(object.kind, object.name);
+  }
+}

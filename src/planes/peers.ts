@@ -1,0 +1,55 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { readText, send as request } from '#kernel/resources/client/http.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Deliver, ForwardedAnswer, ForwardedWrite, WriterAddress } from '#kernel/resources/store/forwarding.ts';
+import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+
+/** Where a process takes the writes that others forward to it. */
+export const FORWARDED_WRITES_PATH = '/internal/v1/writes';
+
+const FORWARDED_BYTES_MAX = 256 * 1024 * 1024;
+const SECRET_BYTES = 32;
+/** A writer that has not answered a health check by then is silent. */
+const HEALTH_MS_MAX = 1_000;
+
+/** An address that only those can use who can read the database. */
+export function peerAddress(url: string, ca: string): WriterAddress {
+  return { url, ca, secret: randomBytes(SECRET_BYTES).toString('base64url') };
+}
+
+export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write) => {
+  const answer = await request({ server: url, ca, token: secret }, 'POST', FORWARDED_WRITES_PATH, {
+    body: JSON.stringify(write),
+  });
+  const text = await readText(answer);
+  if (answer.statusCode !== 200) throw new Error(`the writer answered with status ${answer.statusCode}: ${text}`);
+  return JSON.parse(text) as ForwardedAnswer;
+};
+
+export async function answers({ url, ca }: WriterAddress): Promise<boolean> {
+  try {
+    const answer = await request({ server: url, ca }, 'GET', '/livez', { signal: AbortSignal.timeout(HEALTH_MS_MAX) });
+    answer.resume();
+    return answer.statusCode === 200;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes a write from another process of this installation. */
+export async function receiveWrite(
+  exchange: Exchange,
+  own: WriterAddress,
+  store: SharedStore<Operation>,
+): Promise<void> {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const given = exchange.request.headers.authorization ?? '';
+  if (exchange.method !== 'POST' || !timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
+    throw new Refusal('access/unauthorized', 'Unauthorized', 'Only processes of this installation may do this.');
+  }
+  const body = await readBody(exchange, FORWARDED_BYTES_MAX);
+  const answer = await store.receive(JSON.parse(body.toString()) as ForwardedWrite<Operation>);
+  send(exchange, 200, 'application/json', JSON.stringify(answer));
+}
