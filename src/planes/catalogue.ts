@@ -1,5 +1,6 @@
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
+import { Lease } from '#kernel/resources/builtin/lease.ts';
 import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
@@ -7,7 +8,7 @@ import { productsKinds, productsModule } from '#domains/products/module.ts';
 
 /** Every kind that this program serves. Objects of one change set are written in this order. */
 export function allKinds(): KindRegistry {
-  return kindRegistry([Namespace, ConfigMap, Event, Head, ChangeSet, ...productsKinds]);
+  return kindRegistry([Namespace, ConfigMap, Event, Lease, Head, ChangeSet, ...productsKinds]);
 }
 
 /** Every domain's part in the decision plane. */
