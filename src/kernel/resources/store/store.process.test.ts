@@ -450,7 +450,7 @@ test('a writer whose place was taken while it was cut off refuses what waits, sa
   await release();
   await other.query('update backline.writer set epoch = epoch + 1');
   assert.deepEqual((await waiting).map(codeOf), ['resources/taken-over', 'resources/taken-over']);
-  assert.match(await first.lost, /Another process has taken over/);
+  assert.match(await first.lost, /Another process writes to the database now/);
   await assert.rejects(first.write([put('a', '3')], author), { code: 'resources/taken-over', status: 503 });
   assert.equal(noteText(first, 'a'), '1');
   await first.close();
@@ -477,7 +477,7 @@ test('a database that is not where the writer left it (restored, failed over) en
   await db.database.query('update backline.writer set version = 1; delete from backline.changes where version = 2');
   await db.database.query(`select pg_terminate_backend(${await writerBackend(db.database)})`);
   assert.match(await store.lost, /is at version 1 where this process left it at 2/);
-  await assert.rejects(store.write([put('a', '3')], author), { code: 'resources/taken-over' });
+  await assert.rejects(store.write([put('a', '3')], author), { code: 'resources/not-writer' });
 });
 
 test('closing while the database is away says that the outcome of the write under way is unknown', async () => {
