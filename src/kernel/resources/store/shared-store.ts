@@ -79,6 +79,8 @@ export async function openSharedStore<Operation>(
   const { promise: lost, resolve: tellLost } = Promise.withResolvers<string>();
   let sequencer: Sequencer<Operation> | undefined;
   let stopping = false;
+  /** Many who want to read what is newest share one look at the database. */
+  let looking: Promise<void> | undefined;
   const tail = new Tail({ database, memory, kinds, texts, publish, log });
   void tail.broken.then(tellLost);
   const firstRound = Promise.withResolvers<void>();
@@ -228,8 +230,6 @@ export async function openSharedStore<Operation>(
     return { epoch, version, address: address === '' ? undefined : (JSON.parse(address) as WriterAddress) };
   }
 
-  /** Many who ask at once share one look at the database. */
-  let looking: Promise<void> | undefined;
   function fresh(): Promise<void> | undefined {
     if (sequencer !== undefined) return undefined;
     looking ??= new Promise((resolve) => setImmediate(resolve))

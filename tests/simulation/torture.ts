@@ -1,0 +1,245 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { httpClient } from '#kernel/resources/client/http.ts';
+import { ConfigMap } from '#kernel/resources/builtin/core.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { openDatabase } from '#kernel/postgres/database.ts';
+import { caller, type Answer } from '../support/backline.ts';
+import { kill, startApi, type ApiProcess } from './processes.ts';
+
+const PROCESSES = 3;
+const WRITERS = 8;
+const WATCHERS = 12;
+const PATH = '/api/v1/namespaces/default/configmaps';
+
+/** A write that was acknowledged: which number of which counter, at which version. */
+interface Acknowledged {
+  readonly counter: string;
+  readonly number: number;
+  readonly version: number;
+}
+
+export interface TortureResult {
+  readonly acknowledged: number;
+  readonly unknown: number;
+  readonly faults: readonly string[];
+  readonly watched: number;
+}
+
+/**
+ * Three API processes on one database, eight writers that each count in an object of their own, twelve watchers that
+ * reconnect, and faults: SIGKILL and SIGSTOP of any process, cut database sessions. Then: no acknowledged write is
+ * lost, none was carried out twice, and every watcher saw one order without a gap, a repetition or a step back.
+ */
+export async function torture(options: {
+  readonly databaseUrl: string;
+  readonly seconds: number;
+  readonly chance: () => number;
+  readonly say?: (line: string) => void;
+}): Promise<TortureResult> {
+  const { databaseUrl, seconds, chance, say = () => {} } = options;
+  const database = openDatabase(databaseUrl);
+  const data = await Promise.all(Array.from({ length: PROCESSES }, () => mkdtemp(join(tmpdir(), 'backline-torture-'))));
+  const apis: (ApiProcess | undefined)[] = [];
+  const faults: string[] = [];
+  let over = false;
+  for (const directory of data) apis.push(await startApi(databaseUrl, directory));
+  const anyApi = (): ApiProcess | undefined => apis[Math.floor(chance() * apis.length)];
+
+  try {
+    const writers = Array.from({ length: WRITERS }, (_, index) => count(`counter-${index}`));
+    const watchers = Array.from({ length: WATCHERS }, () => observe());
+    await disturb();
+    over = true;
+    const written = await Promise.all(writers);
+    const acknowledged = written.flatMap(({ acknowledged }) => acknowledged);
+    const last = await settledVersion();
+    const seen = await Promise.all(watchers.map((watcher) => watcher(last)));
+    await verify(acknowledged, written, seen);
+    return {
+      acknowledged: acknowledged.length,
+      unknown: written.reduce((sum, { unknown }) => sum + unknown, 0),
+      faults,
+      watched: seen.reduce((sum, versions) => sum + versions.length, 0),
+    };
+  } finally {
+    over = true;
+    await Promise.all(apis.map((api) => api && kill(api, 'SIGKILL')));
+    await database.close();
+    await Promise.all(data.map((directory) => rm(directory, { recursive: true, force: true })));
+  }
+
+  /** Counts upwards in one object: each write names the version it saw, so that carrying it out twice would show. */
+  async function count(counter: string): Promise<{ counter: string; acknowledged: Acknowledged[]; unknown: number }> {
+    const acknowledged: Acknowledged[] = [];
+    let unknown = 0;
+    let number = 0;
+    while (!over) {
+      const api = anyApi();
+      if (api === undefined) {
+        await sleep(20);
+        continue;
+      }
+      const call = caller({ server: api.url, token: api.token });
+      const next = number + 1;
+      const answer = await attempt(() =>
+        number === 0
+          ? call('POST', PATH, { body: { metadata: { name: counter }, data: { number: '1' } } })
+          : call('PATCH', `${PATH}/${counter}`, {
+              body: [
+                { op: 'test', path: '/data/number', value: String(number) },
+                { op: 'replace', path: '/data/number', value: String(next) },
+              ],
+              headers: { 'content-type': 'application/json-patch+json' },
+            }),
+      );
+      if (answer !== undefined && answer.status < 300) {
+        acknowledged.push({ counter, number: next, version: Number(answer.json.metadata.resourceVersion) });
+        number = next;
+        continue;
+      }
+      // Not acknowledged: whether it was carried out is for a read to say, as a real client would ask.
+      const refused = answer?.status ?? 503;
+      assert.ok([409, 422, 429, 503].includes(refused), `${refused}: ${answer?.text ?? ''}`);
+      unknown += 1;
+      number = (await readNumber(counter)) ?? number;
+    }
+    return { counter, acknowledged, unknown };
+  }
+
+  async function readNumber(counter: string): Promise<number | undefined> {
+    while (!over) {
+      const api = anyApi();
+      const answer =
+        api && (await attempt(() => caller({ server: api.url, token: api.token })('GET', `${PATH}/${counter}`)));
+      if (answer?.status === 404) return 0;
+      if (answer?.status === 200) return Number(answer.json.data.number);
+      await sleep(20);
+    }
+    return undefined;
+  }
+
+  /** Watches from the first version on, reconnecting to any process; gives the versions in the order it saw them. */
+  function observe(): (until: number) => Promise<number[]> {
+    const seen: number[] = [];
+    const stop = new AbortController();
+    let position: string | undefined;
+    let target = Infinity;
+    const running = (async () => {
+      while (!stop.signal.aborted) {
+        const api = anyApi();
+        try {
+          if (api === undefined) throw new Error('that process is down');
+          const client = httpClient({ server: api.url, token: api.token });
+          position ??= (await client.list(ConfigMap)).version;
+          // Nobody stays for ever: coming back is what is tested.
+          const visit = AbortSignal.any([stop.signal, AbortSignal.timeout(200 + Math.floor(chance() * 2_000))]);
+          for await (const batch of client.watch(ConfigMap, position, visit)) {
+            for (const { object } of batch.changes) seen.push(Number(object.metadata.resourceVersion));
+            position = batch.version;
+            if (Number(position) >= target) stop.abort();
+          }
+        } catch (error) {
+          assert.ok(!(error instanceof Refusal && error.reason === 'Expired'), 'nothing is compacted meanwhile');
+          await sleep(20);
+        }
+      }
+    })();
+    return async (until) => {
+      target = until;
+      await running;
+      return seen;
+    };
+  }
+
+  async function disturb(): Promise<void> {
+    const end = performance.now() + seconds * 1000;
+    while (performance.now() < end) {
+      await sleep(200 + chance() * 600);
+      const index = Math.floor(chance() * apis.length);
+      const api = apis[index];
+      if (api === undefined) continue;
+      const kind = chance();
+      if (kind < 0.4) {
+        faults.push(`SIGKILL ${index}`);
+        apis[index] = undefined;
+        await kill(api, 'SIGKILL');
+        await sleep(chance() * 300);
+        apis[index] = await startApi(databaseUrl, data[index] ?? '');
+      } else if (kind < 0.6) {
+        faults.push(`SIGTERM ${index}`);
+        apis[index] = undefined;
+        await kill(api, 'SIGTERM');
+        apis[index] = await startApi(databaseUrl, data[index] ?? '');
+      } else if (kind < 0.8) {
+        faults.push(`SIGSTOP ${index}`);
+        api.child.kill('SIGSTOP');
+        await sleep(chance() < 0.3 ? 6_000 : chance() * 500);
+        api.child.kill('SIGCONT');
+      } else {
+        faults.push('sessions cut');
+        await database.query(
+          'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+        );
+      }
+      say(faults.at(-1) ?? '');
+    }
+  }
+
+  async function settledVersion(): Promise<number> {
+    const [row] = await database.query<{ version: number }>(
+      "select max(version) as version from backline.changes where kind = 'ConfigMap'",
+    );
+    return row?.version ?? 0;
+  }
+
+  async function verify(
+    acknowledged: readonly Acknowledged[],
+    written: readonly { counter: string; acknowledged: readonly Acknowledged[] }[],
+    seen: readonly (readonly number[])[],
+  ): Promise<void> {
+    const rows = await database.query<{ version: number; name: string; body: string }>(
+      "select version, name, body from backline.changes where kind = 'ConfigMap' order by version",
+    );
+    const numbers = rows.map(({ version, name, body }) => {
+      const { data } = JSON.parse(body) as { data: { number: string } };
+      return { version, counter: name, number: Number(data.number) };
+    });
+    for (const { counter } of written) {
+      const counted = numbers.filter((row) => row.counter === counter).map(({ number }) => number);
+      assert.deepEqual(
+        counted,
+        counted.map((_, index) => index + 1),
+        `${counter} counts 1, 2, 3 …: nothing twice, nothing left out`,
+      );
+    }
+    const recorded = new Map(numbers.map((row) => [row.version, row]));
+    for (const one of acknowledged) {
+      const row = recorded.get(one.version);
+      assert.ok(
+        row?.counter === one.counter && row.number === one.number,
+        `acknowledged ${JSON.stringify(one)} is in the record`,
+      );
+    }
+    const order = rows.map(({ version }) => version);
+    for (const versions of seen) {
+      const from = order.findIndex((version) => version === versions[0]);
+      assert.deepEqual(
+        versions,
+        order.slice(from === -1 ? order.length : from),
+        'one order, without gap or repetition',
+      );
+    }
+  }
+}
+
+async function attempt(ask: () => Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await ask();
+  } catch {
+    return undefined;
+  }
+}
