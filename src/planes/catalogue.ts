@@ -1,3 +1,4 @@
+import { accessKinds } from '#kernel/access/access.ts';
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
@@ -8,7 +9,7 @@ import { productsKinds, productsModule } from '#domains/products/module.ts';
 
 /** Every kind that this program serves. Objects of one change set are written in this order. */
 export function allKinds(): KindRegistry {
-  return kindRegistry([Namespace, ConfigMap, Event, Lease, Head, ChangeSet, ...productsKinds]);
+  return kindRegistry([Namespace, ConfigMap, Event, Lease, ...accessKinds, Head, ChangeSet, ...productsKinds]);
 }
 
 /** Every domain's part in the decision plane. */

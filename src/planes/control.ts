@@ -1,17 +1,15 @@
 import type { Registry } from 'prom-client';
+import { prepareAccess } from '#kernel/access/access.ts';
+import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import { sealingWith } from '#kernel/access/encryption.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { runAsLeader } from '#kernel/controllers/leader.ts';
-import { everySoOften } from '#kernel/controllers/periodic.ts';
-import { systemTime } from '#kernel/controllers/time.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
-import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
@@ -26,10 +24,8 @@ import { answers, deliver } from './peers.ts';
 /** How long past versions of objects are kept; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
 const COMPACT_MS = 3_600_000;
-/** Slow: nothing is lost when another process takes compaction over some minutes later, and few writes are made. */
-const COMPACTION_TIMING = { leaseMs: 600_000, renewDeadlineMs: 400_000, renewEveryMs: 200_000, retryMs: 60_000 };
-/** There from the first start on. */
-const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
+/** How many namespaces a first start makes. */
+const FIRST_NAMESPACES = 1;
 
 export interface ControlPlane {
   readonly store: SharedStore<Operation>;
@@ -37,6 +33,9 @@ export interface ControlPlane {
   readonly releases: () => ImmediateReleases | undefined;
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
+  readonly serviceAccounts: Authenticator;
+  /** The most writes that a first start makes by itself. */
+  readonly startWrites: number;
   /** Resolves with a sentence when it can no longer work; the process should end then. */
   readonly failed: Promise<string>;
   readonly close: () => Promise<void>;
@@ -46,6 +45,8 @@ export interface ControlPlane {
 export async function startControlPlane(options: {
   readonly dataDirectory: string;
   readonly databaseUrl: string | undefined;
+  /** Made when it is not there. */
+  readonly encryptionKeyFile: string;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
   readonly log: Log;
@@ -67,10 +68,13 @@ export async function startControlPlane(options: {
     const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
     closers.push(database.close);
     await migrate(database);
+    const sealing = await sealingWith(options.encryptionKeyFile);
+    const prepared = prepareAccess({ database, sealing, kinds, clock, log });
     const store = await openSharedStore<Operation>({
       database,
       kinds: kinds.all,
-      decide: decideWith(kinds),
+      decide: decideWith(kinds, prepared.admission),
+      sealing,
       clock,
       log,
       address: () => options.address,
@@ -89,9 +93,15 @@ export async function startControlPlane(options: {
         },
       );
     }
+    const access = await prepared.join(store);
+    closers.push(access.stop);
+    const compact = async () => {
+      await access.compact({ historyDays: HISTORY_DAYS });
+      return store.compact({ historyDays: HISTORY_DAYS });
+    };
     const compaction = setInterval(() => {
       if (!store.isWriter()) return;
-      store.compact({ historyDays: HISTORY_DAYS }).then(
+      compact().then(
         (rows) => log.info({ rows }, 'history was compacted'),
         (error: unknown) => log.error({ err: error }, 'history could not be compacted'),
       );
@@ -105,9 +115,8 @@ export async function startControlPlane(options: {
     });
     closers.push(async () => releases?.stop());
     const applyChangeSet = changeSets({ store, kinds, live, clock });
-    const virtual = new Map([[ChangeSet.id, applyChangeSet]]);
-    const authority = { authorize: () => {}, attempted: () => Promise.resolve() };
-    const virtualLists = new Map();
+    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet]]);
+    const { authority, virtualLists, serviceAccounts } = access;
     const api = resourceApi({
       store,
       kinds,
@@ -125,7 +134,16 @@ export async function startControlPlane(options: {
       gauge(registry, name, `Declared ${kind.plural}.`, () => store.count(kind));
     }
     const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
-    return { store, releases: () => releases, api, changeSets: applyChangeSet, failed, close };
+    return {
+      store,
+      releases: () => releases,
+      api,
+      changeSets: applyChangeSet,
+      serviceAccounts,
+      startWrites: FIRST_NAMESPACES + access.startWrites,
+      failed,
+      close,
+    };
   } catch (error) {
     await close();
     throw error;

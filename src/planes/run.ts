@@ -4,7 +4,7 @@ import { openLog, type LogLevel } from '#kernel/base/log.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import type { ControlPlane } from './control.ts';
-import { startBackline, type Role, type Running } from './start.ts';
+import { startBackline, type AccessOptions, type Role, type Running } from './start.ts';
 
 const SAMPLE = resolve(import.meta.dirname, '../../examples/aria');
 
@@ -15,6 +15,7 @@ export interface RunOptions {
   readonly data: string;
   readonly databaseUrl?: string | undefined;
   readonly follow?: Connection | undefined;
+  readonly access?: AccessOptions;
   /** Declare the sample business when nothing is declared yet. */
   readonly sample: boolean;
   /** Print nothing but the line that says that it is ready. */
@@ -75,11 +76,9 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
 }
 
 /** True when no kind of a domain has objects: a first start, or somebody who cleared the sample away on purpose. */
-function isEmpty({ store }: ControlPlane): boolean {
-  return store.version() <= FIRST_START_WRITES;
+function isEmpty({ store, startWrites }: ControlPlane): boolean {
+  return store.version() <= startWrites;
 }
-/** The default namespace is all that the first start itself declares. */
-const FIRST_START_WRITES = 1;
 
 async function declareSample(control: ControlPlane): Promise<void> {
   const files = (await readdir(SAMPLE)).filter((name) => name.endsWith('.yaml')).sort();

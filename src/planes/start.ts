@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
@@ -10,7 +10,10 @@ import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { isLoopback, serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
-import { adminToken, authenticateAdmin } from '#kernel/access/tokens.ts';
+import { adminToken, administrator } from '#kernel/access/authentication/admin-token.ts';
+import { authenticateWith, notBelieved, type Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import { oidcTokens, type OidcOptions } from '#kernel/access/authentication/oidc.ts';
+import { staticTokens } from '#kernel/access/authentication/static-tokens.ts';
 import { sendRefusal } from '#kernel/resources/api/answer.ts';
 import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
@@ -24,6 +27,15 @@ import { version } from '#kernel/base/version.ts';
 
 export type Role = 'api' | 'decide';
 
+/** Who is believed besides the administrator and service accounts, and where the key is that secrets are sealed with. */
+export interface AccessOptions {
+  /** Lines of `token,user,uid,"group1,group2"`. */
+  readonly tokenFile?: string | undefined;
+  readonly oidc?: (Omit<OidcOptions, 'ca'> & { readonly caFile?: string | undefined }) | undefined;
+  /** Default `encryption-keys` in the data directory. */
+  readonly encryptionKeyFile?: string | undefined;
+}
+
 export interface StartOptions {
   readonly roles: readonly Role[];
   readonly host: string;
@@ -35,6 +47,7 @@ export interface StartOptions {
   readonly databaseUrl?: string | undefined;
   /** The API server to follow when this process does not run one. */
   readonly follow?: Connection | undefined;
+  readonly access?: AccessOptions | undefined;
   readonly clock?: Clock;
   readonly log: Log;
 }
@@ -63,7 +76,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   );
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
-  const authenticate = authenticateAdmin(token);
+  const believed = await authenticatorsOf(options.access ?? {}, clock, log);
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
@@ -80,6 +93,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     ? await startControlPlane({
         dataDirectory,
         databaseUrl: options.databaseUrl,
+        encryptionKeyFile: options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys'),
         kinds,
         clock,
         log,
@@ -90,6 +104,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         throw error;
       })
     : undefined;
+  const accounts = control === undefined ? [] : [control.serviceAccounts];
+  const authenticate = authenticateWith([administrator(token), ...believed, ...accounts]);
   try {
     const follower = options.roles.includes('decide')
       ? followHeads({ client: client(), kinds, modules: decisionModules, log })
@@ -116,23 +132,33 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       checks.push({ name: 'store', problem: () => failure });
     }
     const openApi = JSON.stringify(decisionOpenApi(decisionModules, version));
+    const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
+      try {
+        const user = await authenticate(exchange.request);
+        if (user === undefined) throw notBelieved();
+        await api(exchange, user);
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error;
+        sendRefusal(exchange, error);
+      }
+    };
+    const requireUser = async (exchange: Exchange): Promise<void> => {
+      if ((await authenticate(exchange.request)) === undefined) throw notBelieved();
+    };
     handle = (exchange) => {
       const { path } = exchange;
       if (decisions !== undefined && decisionPaths.has(path)) {
         // Until applications have keys of their own, questions are free on this machine and need the token elsewhere.
-        if (!isLoopback(exchange.request.socket.remoteAddress) && authenticate(exchange.request) === undefined)
-          throw unauthorized();
-        const pending = decisions(exchange);
-        return typeof pending === 'boolean' ? undefined : pending;
+        const answer = () => {
+          const pending = decisions(exchange);
+          return typeof pending === 'boolean' ? undefined : pending;
+        };
+        return isLoopback(exchange.request.socket.remoteAddress) ? answer() : requireUser(exchange).then(answer);
       }
       if (answerHealth(exchange, checks, registry)) return undefined;
       if (path === FORWARDED_WRITES_PATH && control !== undefined)
         return receiveWrite(exchange, address, control.store);
-      const user = authenticate(exchange.request);
-      if (isResourcePath(path) && control !== undefined) {
-        if (user === undefined) return sendRefusal(exchange, unauthorized());
-        return control.api(exchange, user);
-      }
+      if (isResourcePath(path) && control !== undefined) return askResources(exchange, control);
       if (path === '/openapi.json') return send(exchange, 200, 'application/json', openApi);
       return sendProblem(exchange, nothingAt(path));
     };
@@ -202,10 +228,16 @@ function inUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }
 
-function unauthorized(): Refusal {
-  return new Refusal('access/unauthorized', 'Unauthorized', 'Unauthorized', {
-    remedy: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
-  });
+async function authenticatorsOf(access: AccessOptions, clock: Clock, log: Log): Promise<Authenticator[]> {
+  const { tokenFile, oidc } = access;
+  const found: Authenticator[] = [];
+  if (tokenFile !== undefined) found.push(staticTokens(await readFile(tokenFile, 'utf8')));
+  if (oidc !== undefined) {
+    const { caFile, ...issuer } = oidc;
+    const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
+    found.push(oidcTokens({ ...issuer, ca }, clock, log));
+  }
+  return found;
 }
 
 function nothingAt(path: string): Refusal {

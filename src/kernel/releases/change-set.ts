@@ -4,6 +4,7 @@ import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { problemWithoutValues } from '#kernel/resources/confidential.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { Kind, LiveObject, ResourceObject, World } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -12,7 +13,7 @@ import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts'
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { fieldChanges } from './diff.ts';
+import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { settle, type Candidate } from './settle.ts';
 
 const LIMITS = {
@@ -178,7 +179,7 @@ function resultOf(
     ...(kind.namespaced ? { namespace } : {}),
     name,
     action: did === 'created' ? 'created' : did === 'nothing' ? 'unchanged' : 'configured',
-    fields,
+    fields: kind.confidential === true ? fields.map(({ path }) => ({ path })) : fields,
     sentences: [...sentences],
     problems: problems.map(({ path, detail }) => ({ path: fieldPath(path), message: detail })),
   };
@@ -252,7 +253,8 @@ function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
       }
       seen.set(key, position);
       const placed = kind.namespaced ? { ...object, metadata: { ...metadata, namespace } } : object;
-      problems.push(...shapeProblems(kind, placed).map((problem) => ({ ...problem, path: [...at, ...problem.path] })));
+      const found = shapeProblems(kind, placed).map((problem) => ({ ...problem, path: [...at, ...problem.path] }));
+      problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
       items.push({ position, kind, namespace, name, object: placed });
     }
   }

@@ -4,6 +4,7 @@ import { Namespace } from '../builtin/core.ts';
 import type { Author } from '../store-contract.ts';
 import type { Attempt, ResourceAttributes, User } from './authority.ts';
 import type { Query, Target } from './request.ts';
+import { requiredValues } from './selection.ts';
 
 /** As much of what the client says of itself as is kept. */
 const USER_AGENT_CHARS_MAX = 256;
@@ -86,12 +87,8 @@ export function attributesOf(target: Target, verb: string, query: Query): Resour
   };
 }
 
-/**
- * The one name that a selection is about, so that a rule for certain names may allow it. Only terms without escapes
- * count: all terms must hold, so whatever else is selected is one of these.
- */
+/** The one name that a selection is about, so that a rule for certain names may allow it. */
 function nameSelected(verb: string, { fieldSelector }: Query): string {
   if (!['list', 'watch', 'deletecollection'].includes(verb)) return '';
-  const names = fieldSelector.split(',').map((term) => /^metadata\.name==?([^\s\\=!]+)$/.exec(term)?.[1]);
-  return names.find((name) => name !== undefined) ?? '';
+  return requiredValues(fieldSelector).get('metadata.name') ?? '';
 }

@@ -28,6 +28,15 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
   };
 }
 
+/**
+ * The fields that a field selector requires to have one certain value, so that a look-up or a rule can go by it. Terms
+ * with escapes are left out: the selector itself still decides.
+ */
+export function requiredValues(fieldSelector: string): ReadonlyMap<string, string> {
+  const terms = fieldSelector.split(',').map((term) => /^([^\s\\=!]+)==?([^\s\\=!]+)$/.exec(term));
+  return new Map(terms.flatMap((match) => (match === null ? [] : [[match[1] ?? '', match[2] ?? '']])));
+}
+
 type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
 
 /**

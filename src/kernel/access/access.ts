@@ -1,0 +1,100 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Authority } from '#kernel/resources/api/authority.ts';
+import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Sealing, Store } from '#kernel/resources/store-contract.ts';
+import type { Admission } from '#kernel/resources/write.ts';
+import { attemptLog } from './audit/attempts.ts';
+import { auditRecords } from './audit/record-list.ts';
+import { dropAttempts } from './audit/rows.ts';
+import type { Authenticator } from './authentication/authenticate.ts';
+import { serviceAccountTokens } from './authentication/service-account-tokens.ts';
+import { loadSigningKeys } from './authentication/signing-keys.ts';
+import { admission } from './authorization/admission.ts';
+import { forbidden } from './authorization/forbidden.ts';
+import { liveRules, startWrites } from './authorization/live-rules.ts';
+import { authorize } from './authorization/rule-table.ts';
+import { AuditRecord } from './kinds/audit-record.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
+import { REVIEW_KINDS } from './kinds/reviews.ts';
+import { Secret } from './kinds/secret.ts';
+import { ServiceAccount } from './kinds/service-account.ts';
+import { reviews } from './reviews.ts';
+
+/** The kinds of this folder, in the order in which a change set writes them. */
+export const accessKinds: readonly Kind[] = [
+  Secret,
+  ServiceAccount,
+  ClusterRole,
+  Role,
+  ClusterRoleBinding,
+  RoleBinding,
+  ...REVIEW_KINDS,
+  AuditRecord,
+];
+
+/** Who may do what, before there is a store: what the store needs to open. */
+export interface Access {
+  readonly admission: Admission;
+  /** Joins a store: makes the default roles, and follows what is declared from then on. */
+  readonly join: (store: Store<Operation>) => Promise<JoinedAccess>;
+}
+
+/** Who may do what. */
+export interface JoinedAccess {
+  readonly authority: Authority;
+  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  readonly serviceAccounts: Authenticator;
+  /** The most writes that joining an empty store makes. */
+  readonly startWrites: number;
+  /** Drops what is on record from before. */
+  readonly compact: (keep: { readonly historyDays: number }) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Questions are not on record: they change nothing, and clients ask them all the time. */
+const UNRECORDED: ReadonlySet<Kind> = new Set(REVIEW_KINDS);
+
+export function prepareAccess(parts: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  readonly log: Log;
+}): Access {
+  const { database, sealing, kinds, clock, log } = parts;
+  const rules = liveRules(log);
+  return {
+    admission: admission(rules.table),
+    join: async (store) => {
+      const keys = await loadSigningKeys(database, sealing);
+      await rules.follow(store, kinds.all);
+      const tokens = serviceAccountTokens(keys, store, clock);
+      const attempts = attemptLog(database, clock, log);
+      const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
+      return {
+        authority: {
+          authorize: (user, wanted) => {
+            if (!authorize(rules.table(), user, wanted).allowed) throw forbidden(user, wanted);
+          },
+          attempted: (author, attempt) =>
+            UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
+        },
+        virtual: reviews(rules.table, tokens),
+        virtualLists: new Map([[AuditRecord.id, list]]),
+        serviceAccounts: tokens.authenticator,
+        startWrites: startWrites(kinds.all),
+        compact: ({ historyDays }) => dropAttempts(database, clock().subtract({ hours: historyDays * 24 })),
+        stop: async () => {
+          await rules.stop();
+          await attempts.settled();
+        },
+      };
+    },
+  };
+}

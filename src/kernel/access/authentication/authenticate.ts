@@ -1,0 +1,34 @@
+import type { IncomingMessage } from 'node:http';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
+
+/**
+ * Proves who bears a token. Undefined when it is not a token of this sort; throws `access/unauthorized` when it is one
+ * that is not to be believed: then no other sort is tried.
+ */
+export type Authenticator = (token: string) => User | undefined | Promise<User | undefined>;
+
+/** Proves who sends a request; undefined when it brings no credential that anybody recognises. */
+export type Authenticate = (request: Pick<IncomingMessage, 'headers'>) => Promise<User | undefined>;
+
+const AUTHENTICATED = 'system:authenticated';
+
+/** Asks one authenticator after the other; the first that recognises the token decides. */
+export function authenticateWith(authenticators: readonly Authenticator[]): Authenticate {
+  return async ({ headers }) => {
+    const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
+    if (token === undefined) return undefined;
+    for (const authenticator of authenticators) {
+      const user = await authenticator(token);
+      if (user !== undefined) return { ...user, groups: [...new Set([...user.groups, AUTHENTICATED])] };
+    }
+    return undefined;
+  };
+}
+
+/** The caller is not told why: that would help only who tries out tokens. The log is. */
+export function notBelieved(): Refusal {
+  return new Refusal('access/unauthorized', 'Unauthorized', 'Unauthorized', {
+    remedy: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
+  });
+}

@@ -1,0 +1,144 @@
+import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
+import { readText, send } from '#kernel/resources/client/http.ts';
+import { notBelieved, type Authenticator } from './authenticate.ts';
+import { claimed } from './jwt.ts';
+
+const LIMITS = {
+  /** Keys are fetched anew when they are this old. */
+  keysAgeMsMax: 3_600_000,
+  /** A token that names an unknown key makes us look for new ones, but no more often than this. */
+  keysAgeMsMin: 30_000,
+  clockToleranceSeconds: 60,
+} as const;
+
+/** Signatures that only the issuer can make. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'];
+
+/** An OpenID Connect issuer and how its claims become users; the names are those of kube-apiserver's options. */
+export interface OidcOptions {
+  /** https, or http on this machine. */
+  readonly issuerUrl: string;
+  /** Tokens must be meant for it. */
+  readonly clientId: string;
+  /** Default `sub`. */
+  readonly usernameClaim?: string | undefined;
+  /** Default `ISSUER#` unless the claim is `email`; `-` means none. */
+  readonly usernamePrefix?: string | undefined;
+  /** Without it users have no groups. */
+  readonly groupsClaim?: string | undefined;
+  readonly groupsPrefix?: string | undefined;
+  /** PEM of the authority that signed the issuer's certificate; else those of the system are trusted. */
+  readonly ca?: string | undefined;
+}
+
+/** Believes the ID tokens of one issuer. Its keys are fetched when they are first needed. */
+export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authenticator {
+  requireSafe(options.issuerUrl);
+  const keys = issuerKeys(options, clock, log);
+  return async (token) => {
+    const claims = claimed(token);
+    if (claims?.issuer !== options.issuerUrl) return undefined;
+    const keySet = await keys(claims.keyId);
+    try {
+      const { payload } = await jwtVerify(token, createLocalJWKSet(keySet), {
+        issuer: options.issuerUrl,
+        audience: options.clientId,
+        algorithms: ALGORITHMS,
+        clockTolerance: LIMITS.clockToleranceSeconds,
+        currentDate: new Date(clock().epochMilliseconds),
+        requiredClaims: ['exp'],
+      });
+      return userOf(payload, options);
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+      log.info({ code: error.code }, 'a token of the OpenID Connect issuer was not believed');
+      throw notBelieved();
+    }
+  };
+}
+
+/** Nobody outside may make a user or group of the program's own. */
+const RESERVED = 'system:';
+
+function userOf(payload: JWTPayload, options: OidcOptions): User {
+  const { issuerUrl, usernameClaim = 'sub', groupsClaim, groupsPrefix = '' } = options;
+  const claim = payload[usernameClaim];
+  // Names stand in the record of every change: nothing that the database or a log line cannot hold.
+  if (typeof claim !== 'string' || !/^[^\p{Cc}\p{Cs}]{1,256}$/u.test(claim)) throw notBelieved();
+  if (usernameClaim === 'email' && payload['email_verified'] === false) throw notBelieved();
+  const { usernamePrefix = usernameClaim === 'email' ? '-' : `${issuerUrl}#` } = options;
+  const name = `${usernamePrefix === '-' ? '' : usernamePrefix}${claim}`;
+  if (name.startsWith(RESERVED)) throw notBelieved();
+  const given = groupsClaim === undefined ? [] : payload[groupsClaim];
+  const groups = (Array.isArray(given) ? given : [given])
+    .filter((group) => typeof group === 'string' && group !== '')
+    .map((group) => `${groupsPrefix}${group}`)
+    .filter((group) => !group.startsWith(RESERVED));
+  return { name, groups };
+}
+
+/** The issuer's keys, fetched when they are old or do not hold the one that is asked for. */
+function issuerKeys(
+  options: OidcOptions,
+  clock: Clock,
+  log: Log,
+): (keyId: string | undefined) => Promise<JSONWebKeySet> {
+  let kept: { readonly keys: JSONWebKeySet; readonly at: number } | undefined;
+  let fetching: Promise<JSONWebKeySet> | undefined;
+  return async (keyId) => {
+    const now = clock().epochMilliseconds;
+    const has = kept?.keys.keys.some(({ kid }) => keyId === undefined || kid === keyId) === true;
+    const age = kept === undefined ? Infinity : now - kept.at;
+    if (kept !== undefined && age < (has ? LIMITS.keysAgeMsMax : LIMITS.keysAgeMsMin)) return kept.keys;
+    try {
+      fetching ??= fetchKeys(options);
+      kept = { keys: await fetching, at: now };
+    } catch (error) {
+      log.warn({ err: error, issuer: options.issuerUrl }, 'the keys of the OpenID Connect issuer could not be fetched');
+      // Keys that were good an hour ago are better than locking everybody out.
+      if (kept === undefined) throw issuerAway();
+    } finally {
+      fetching = undefined;
+    }
+    return kept.keys;
+  };
+}
+
+async function fetchKeys(options: OidcOptions): Promise<JSONWebKeySet> {
+  const base = options.issuerUrl.replace(/\/$/, '');
+  const discovery = await fetchJson(`${base}/.well-known/openid-configuration`, options.ca);
+  const { issuer, jwks_uri: address } = discovery as { issuer?: unknown; jwks_uri?: unknown };
+  if (issuer !== options.issuerUrl) throw new Error(`${base} says that it is ${String(issuer)}`);
+  if (typeof address !== 'string') throw new Error(`${base} names no jwks_uri`);
+  requireSafe(address);
+  const { keys } = (await fetchJson(address, options.ca)) as Partial<JSONWebKeySet>;
+  if (!Array.isArray(keys)) throw new Error(`${address} holds no keys`);
+  return { keys };
+}
+
+async function fetchJson(address: string, ca: string | undefined): Promise<unknown> {
+  const answer = await send({ server: address, ca }, 'GET', address);
+  const text = await readText(answer);
+  if (answer.statusCode !== 200) throw new Error(`${address} answered with status ${answer.statusCode}`);
+  return JSON.parse(text);
+}
+
+function requireSafe(address: string): void {
+  const { protocol, hostname } = new URL(address);
+  if (protocol === 'https:') return;
+  if (protocol === 'http:' && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname)) return;
+  throw new Refusal('access/unsafe-issuer', 'BadRequest', `${address} does not use https.`, {
+    remedy: 'An issuer that can be impersonated on the network lets anybody in; use its https address.',
+  });
+}
+
+function issuerAway(): Refusal {
+  return new Refusal('access/issuer-away', 'ServiceUnavailable', 'The issuer of this token cannot be reached now.', {
+    retryAfterSeconds: 5,
+    remedy: 'Try again in a moment.',
+  });
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { SignJWT, errors, jwtVerify } from 'jose';
+import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
+import type { Entry, Reader } from '#kernel/resources/store-contract.ts';
+import { notFound } from '#kernel/resources/write.ts';
+import { serviceAccountUser } from '../authorization/rule-table.ts';
+import { ServiceAccount } from '../kinds/service-account.ts';
+import type { TokenRequestSpec } from '../kinds/token-request.ts';
+import { notBelieved, type Authenticator } from './authenticate.ts';
+import { claimed } from './jwt.ts';
+import type { SigningKey } from './signing-keys.ts';
+
+const LIMITS = {
+  /** When the request does not say. */
+  secondsDefault: 3_600,
+  /** A token that lives longer belongs into nobody's hands; the request gets this much. */
+  secondsMax: 365 * 24 * 3_600,
+  /** Clocks of processes that differ by this much still agree. */
+  clockToleranceSeconds: 10,
+} as const;
+
+/** Who signs, and who should believe it unless the request names others. */
+export const ISSUER = 'backline';
+
+export interface ServiceAccountTokens {
+  /** Makes a token for an account that exists. Refuses one that does not, and audiences that are empty texts. */
+  readonly issue: (
+    namespace: string,
+    name: string,
+    wanted: TokenRequestSpec,
+  ) => Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
+  readonly authenticator: Authenticator;
+}
+
+/** Signs and believes tokens of service accounts. A token ends at its time, and with its account. */
+export function serviceAccountTokens(
+  keys: readonly SigningKey[],
+  accounts: Pick<Reader, 'get'>,
+  clock: Clock,
+): ServiceAccountTokens {
+  const [signing] = keys;
+  if (signing === undefined) throw new Error('there is no key to sign with');
+  return {
+    issue: async (namespace, name, { audiences, expirationSeconds }) => {
+      const account = accounts.get(ServiceAccount, namespace, name);
+      if (account === undefined) throw notFound(ServiceAccount, name);
+      const issuedAt = Math.floor(clock().epochMilliseconds / 1000);
+      const seconds = Math.min(expirationSeconds ?? LIMITS.secondsDefault, LIMITS.secondsMax);
+      const wanted = audiences ?? [];
+      const token = await new SignJWT({ 'kubernetes.io': { namespace, serviceaccount: { name, uid: account.uid } } })
+        .setProtectedHeader({ alg: 'ES256', kid: signing.id })
+        .setIssuer(ISSUER)
+        .setSubject(serviceAccountUser(namespace, name))
+        .setAudience(wanted.length === 0 ? [ISSUER] : [...wanted])
+        .setIssuedAt(issuedAt)
+        .setNotBefore(issuedAt)
+        .setExpirationTime(issuedAt + seconds)
+        .setJti(randomUUID())
+        .sign(signing.privateKey);
+      const ends = Temporal.Instant.fromEpochMilliseconds((issuedAt + seconds) * 1000);
+      return { token, expirationTimestamp: kubernetesTime(ends) };
+    },
+    authenticator: async (token) => {
+      const claims = claimed(token);
+      if (claims?.issuer !== ISSUER) return undefined;
+      const key = keys.find(({ id }) => id === claims.keyId);
+      if (key === undefined) throw notBelieved();
+      const verified = await verify(token, key, clock);
+      const { namespace, serviceaccount } = verified.account;
+      const account = accounts.get(ServiceAccount, namespace, serviceaccount.name);
+      if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw notBelieved();
+      return userOf(verified);
+    },
+  };
+}
+
+interface Verified {
+  readonly account: {
+    readonly namespace: string;
+    readonly serviceaccount: { readonly name: string; readonly uid: string };
+  };
+  readonly tokenId: string;
+}
+
+async function verify(token: string, key: SigningKey, clock: Clock): Promise<Verified> {
+  try {
+    const { payload } = await jwtVerify(token, key.publicKey, {
+      issuer: ISSUER,
+      audience: ISSUER,
+      algorithms: ['ES256'],
+      clockTolerance: LIMITS.clockToleranceSeconds,
+      currentDate: new Date(clock().epochMilliseconds),
+      requiredClaims: ['exp', 'kubernetes.io'],
+    });
+    // Only we sign with this key: the claim has the form that `issue` gives it.
+    return { account: payload['kubernetes.io'] as Verified['account'], tokenId: payload.jti ?? '' };
+  } catch (error) {
+    if (error instanceof errors.JOSEError) throw notBelieved();
+    throw error;
+  }
+}
+
+function isEnding(account: Entry): boolean {
+  return account.object().metadata.deletionTimestamp !== undefined;
+}
+
+function userOf({ account: { namespace, serviceaccount }, tokenId }: Verified): User {
+  return {
+    name: serviceAccountUser(namespace, serviceaccount.name),
+    uid: serviceaccount.uid,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+    extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${tokenId}`] },
+  };
+}
+
+/** Refuses what cannot be granted about a token, before one is made. */
+export function requireUnbound({ boundObjectRef }: TokenRequestSpec): void {
+  if (boundObjectRef === undefined || boundObjectRef === null) return;
+  throw new Refusal('access/no-bound-tokens', 'BadRequest', 'Tokens cannot be bound to other objects here.', {
+    remedy: 'Leave out boundObjectRef; the token ends with its service account.',
+  });
+}

@@ -1,0 +1,52 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
+import type { Authenticator } from './authenticate.ts';
+import { digest } from './digest.ts';
+
+/** Users of a file; a business has a few, not a directory of them. */
+const USERS_MAX = 10_000;
+
+/** Believes the tokens of a file in the format of Kubernetes: `token,user,uid,"group1,group2"`, one user a line. */
+export function staticTokens(text: string): Authenticator {
+  const users = new Map<string, User>();
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const [token = '', name = '', uid = '', groups = ''] = readFields(line, index + 1);
+    if (token === '' || /\s/.test(token)) throw wrongLine(index + 1, 'it has no token, or one with spaces in it');
+    if (name === '') throw wrongLine(index + 1, 'it names no user');
+    const key = digest(token).toString('base64');
+    if (users.has(key)) throw wrongLine(index + 1, 'its token stands in another line as well');
+    if (users.size >= USERS_MAX) throw wrongLine(index + 1, `there are more than ${USERS_MAX} users`);
+    const names = groups.split(',').map((group) => group.trim());
+    users.set(key, { name, ...(uid === '' ? {} : { uid }), groups: names.filter((group) => group !== '') });
+  }
+  // Looked up by digest, so that timing tells nothing about the tokens.
+  return (token) => users.get(digest(token).toString('base64'));
+}
+
+const FIELD = /\s*(?:"((?:[^"]|"")*)"\s*|([^,"]*))(,|$)/y;
+
+/** The fields of a line of CSV. */
+function readFields(line: string, number: number): string[] {
+  const fields: string[] = [];
+  FIELD.lastIndex = 0;
+  for (let last = false; !last;) {
+    const match = FIELD.exec(line);
+    if (match === null) throw wrongLine(number, 'its quotes do not match');
+    fields.push(match[1]?.replaceAll('""', '"') ?? (match[2] ?? '').trim());
+    last = match[3] !== ',';
+  }
+  return fields;
+}
+
+/** Never says what stands in the line: it holds a token. */
+function wrongLine(number: number, why: string): Refusal {
+  return new Refusal(
+    'access/bad-token-file',
+    'BadRequest',
+    `Line ${number} of the token file cannot be used: ${why}.`,
+    {
+      remedy: 'Write one user a line: TOKEN,USER,UID,"GROUP1,GROUP2".',
+    },
+  );
+}

@@ -1,0 +1,133 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Reader } from '#kernel/resources/store-contract.ts';
+import { notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
+import { forbidden } from './forbidden.ts';
+import { authorize, heldRules, isMaster, type RuleTable } from './rule-table.ts';
+import type { PolicyRule } from './rules.ts';
+import { uncoveredRules } from './uncovered.ts';
+
+/** As much of what is missing as a person reads. */
+const SHOWN_RULES_MAX = 20;
+
+const EVERYTHING: readonly PolicyRule[] = [
+  { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+  { verbs: ['*'], nonResourceURLs: ['*'] },
+];
+
+type Holder = Pick<User, 'name' | 'groups'>;
+
+/**
+ * What is asked about writes where they are decided: each object of a change set, objects that a patch creates, and that
+ * nobody grants more than they hold. Parts of this program may write everything.
+ */
+export function admission(table: () => RuleTable): Admission {
+  const require = (user: Holder, kind: Kind, verb: string, namespace: string, name: string) => {
+    const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
+    if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
+  };
+  return {
+    mayAsk: ({ operation, kind, current, author }) => {
+      if (author.caller === undefined || operation.verb !== 'apply') return;
+      const user = { name: author.user, groups: author.caller.groups };
+      // As in Kubernetes, a name that does not exist yet is no ground to create.
+      if (current === undefined) require(user, kind, 'create', operation.namespace, '');
+      else require(user, kind, 'update', operation.namespace, operation.name);
+    },
+    mayStore: ({ operation, kind, current, author, object, read }) => {
+      if (author.caller === undefined) return;
+      const user = { name: author.user, groups: author.caller.groups };
+      if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
+      if (isMaster(user)) return;
+      const before = current?.object();
+      if (kind === Role || kind === ClusterRole) roleMayHold(table(), user, kind, object, before);
+      if (kind === RoleBinding || kind === ClusterRoleBinding)
+        bindingMayGrant(table(), user, kind, object, before, read);
+    },
+  };
+}
+
+/** Refuses a role with rules that its author does not hold, unless they may `escalate` it. */
+function roleMayHold(
+  table: RuleTable,
+  user: Holder,
+  kind: Kind,
+  object: ResourceObject,
+  before: ResourceObject | undefined,
+): void {
+  const collects = aggregatesOf(object);
+  const sameRules = before !== undefined && isDeepStrictEqual(rulesOf(before), rulesOf(object));
+  const sameSources = collects === undefined || isDeepStrictEqual(before && aggregatesOf(before), collects);
+  if (sameRules && sameSources && (kind === Role || sameLabels(before, object))) return;
+  if (may(table, user, 'escalate', kind, object)) return;
+  const { namespace = '' } = object.metadata;
+  // What a role will collect cannot be foreseen: only who holds everything may make one that does.
+  const wanted = sameSources ? rulesOf(object) : EVERYTHING;
+  requireHeld(table, user, namespace, wanted, `${resourceName(kind)} "${object.metadata.name}"`);
+}
+
+/** Labels decide which ClusterRoles collect the rules of this one. */
+function sameLabels(before: ResourceObject, after: ResourceObject): boolean {
+  return isDeepStrictEqual(before.metadata.labels ?? {}, after.metadata.labels ?? {});
+}
+
+/** Refuses a binding to a role whose rules its author does not hold, unless they may `bind` it. */
+function bindingMayGrant(
+  table: RuleTable,
+  user: Holder,
+  kind: Kind,
+  object: ResourceObject,
+  before: ResourceObject | undefined,
+  read: Reader,
+): void {
+  const { namespace = '', name } = object.metadata;
+  if (before !== undefined && isDeepStrictEqual(before['subjects'], object['subjects'])) return;
+  const ref = roleRefOf(object);
+  const roleKind = ref.kind === 'Role' ? Role : ClusterRole;
+  const wanted = { group: roleKind.group, resource: roleKind.plural, subresource: '', namespace, name: ref.name };
+  if (authorize(table, user, { ...wanted, verb: 'bind' }).allowed) return;
+  const role = read.get(roleKind, roleKind === Role ? namespace : '', ref.name);
+  if (role === undefined) throw notFound(roleKind, ref.name);
+  requireHeld(table, user, namespace, rulesOf(role.object()), `${resourceName(kind)} "${name}"`);
+}
+
+function may(table: RuleTable, user: Holder, verb: string, kind: Kind, { metadata }: ResourceObject): boolean {
+  const { namespace = '', name } = metadata;
+  return authorize(table, user, { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name })
+    .allowed;
+}
+
+function requireHeld(
+  table: RuleTable,
+  user: Holder,
+  namespace: string,
+  wanted: readonly PolicyRule[],
+  what: string,
+): void {
+  const missing = uncoveredRules(heldRules(table, user, namespace), wanted);
+  if (missing.length === 0) return;
+  const shown = missing.slice(0, SHOWN_RULES_MAX).map(inWords);
+  if (missing.length > shown.length) shown.push(`… and ${missing.length - shown.length} more`);
+  throw new Refusal(
+    'access/escalation',
+    'Forbidden',
+    `${what} is forbidden: user "${user.name}" (groups=${JSON.stringify(user.groups)}) is attempting to grant RBAC ` +
+      `permissions not currently held:\n${shown.join('\n')}`,
+  );
+}
+
+/** In the words of kube-apiserver. */
+function inWords({ apiGroups, resources, resourceNames, nonResourceURLs, verbs }: PolicyRule): string {
+  const parts = {
+    APIGroups: apiGroups,
+    Resources: resources,
+    ResourceNames: resourceNames,
+    NonResourceURLs: nonResourceURLs,
+    Verbs: verbs,
+  };
+  const said = Object.entries(parts).filter(([, list]) => list !== undefined && list.length > 0);
+  return `{${said.map(([name, list]) => `${name}:${JSON.stringify(list)}`).join(', ')}}`;
+}

@@ -1,0 +1,60 @@
+import { canonicalJson } from '#kernel/base/ids.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { aggregatesOf, rulesOf, type Selector } from '../kinds/rbac.ts';
+import type { PolicyRule } from './rules.ts';
+
+/**
+ * The ClusterRoles whose collected rules are not what they should be, with the rules that they should have. Roles may
+ * collect from roles that collect: every round of a circle adds rules until none is new.
+ */
+export function outdatedRoles(
+  roles: readonly ResourceObject[],
+): readonly { readonly role: ResourceObject; readonly rules: readonly PolicyRule[] }[] {
+  const sorted = [...roles].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  const rules = new Map(sorted.map((role) => [role, aggregatesOf(role) === undefined ? rulesOf(role) : []]));
+  const collecting = sorted.flatMap((role) => {
+    const selectors = aggregatesOf(role);
+    if (selectors === undefined) return [];
+    const from = sorted.filter((other) => other !== role && selectors.some((selector) => selects(selector, other)));
+    return [{ role, from }];
+  });
+  for (let grew = true; grew;) {
+    grew = false;
+    for (const { role, from } of collecting) {
+      const collectedRules = distinct(from.flatMap((other) => rules.get(other) ?? []));
+      if (collectedRules.length === rules.get(role)?.length) continue;
+      rules.set(role, collectedRules);
+      grew = true;
+    }
+  }
+  return collecting
+    .map(({ role }) => ({ role, rules: rules.get(role) ?? [] }))
+    .filter((found) => canonicalJson(found.rules) !== canonicalJson(rulesOf(found.role)));
+}
+
+function distinct(rules: readonly PolicyRule[]): readonly PolicyRule[] {
+  return [...new Map(rules.map((rule) => [canonicalJson(rule), rule])).values()];
+}
+
+/** A selector that says nothing selects everything, as in Kubernetes. */
+function selects({ matchLabels = {}, matchExpressions = [] }: Selector, { metadata }: ResourceObject): boolean {
+  const labels = new Map(Object.entries(metadata.labels ?? {}));
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels.get(key) === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const value = labels.get(key);
+      switch (operator) {
+        case 'In':
+          return value !== undefined && values.includes(value);
+        case 'NotIn':
+          return value === undefined || !values.includes(value);
+        case 'Exists':
+          return value !== undefined;
+        case 'DoesNotExist':
+          return value === undefined;
+        default:
+          return operator satisfies never;
+      }
+    })
+  );
+}

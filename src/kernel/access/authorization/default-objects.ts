@@ -1,0 +1,153 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Reader } from '#kernel/resources/store-contract.ts';
+import { AuditRecord } from '../kinds/audit-record.ts';
+import { ClusterRole, ClusterRoleBinding, RBAC_GROUP } from '../kinds/rbac.ts';
+import type { PolicyRule } from './rules.ts';
+
+const READ = ['get', 'list', 'watch'];
+const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+
+/** The content that an object was made with, as a hash: tells whether somebody has changed it since. */
+const MADE_AS = 'access.backline.dev/made-as';
+const AGGREGATE = `${RBAC_GROUP}/aggregate-to-`;
+const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
+
+/**
+ * The ClusterRoles and bindings that every installation has, as Kubernetes has them. `edit` and `view` reach the kinds
+ * of every group that is not Kubernetes' own, whatever domains there are.
+ */
+export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[] {
+  const everything: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
+  const groups = [...new Set(kinds.map(({ group }) => group))].filter(
+    (group) => group !== '' && group !== AuditRecord.group && !group.endsWith('.k8s.io'),
+  );
+  const ofGroups = (verbs: readonly string[], ...parts: string[]): PolicyRule[] =>
+    groups.flatMap((group) => {
+      const can = (kind: Kind) => kind.group === group && kind.verbs.some((verb) => verbs.includes(verb));
+      const named = kinds.filter((kind) => can(kind) && kind.verbs.includes('get'));
+      const resources = named.flatMap(({ plural, hasStatus }) => [
+        plural,
+        ...(hasStatus ? parts.map((part) => `${plural}/${part}`) : []),
+      ]);
+      return resources.length === 0 ? [] : [{ verbs, apiGroups: [group], resources }];
+    });
+  const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
+    verbs,
+    apiGroups: [''],
+    resources,
+  });
+  const questions = (group: string, ...resources: string[]): PolicyRule => ({
+    verbs: ['create'],
+    apiGroups: [group],
+    resources,
+  });
+  const asked = kinds.filter(
+    ({ group, verbs }) => groups.includes(group) && verbs.length === 1 && verbs[0] === 'create',
+  );
+  const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
+  const roles = [
+    role('cluster-admin', [everything, { verbs: ['*'], nonResourceURLs: ['*'] }]),
+    collected('admin', 'admin'),
+    collected('edit', 'edit', 'admin'),
+    collected('view', 'view', 'edit'),
+    role(
+      'system:aggregate-to-admin',
+      [
+        { verbs: [...READ, ...WRITE], apiGroups: [RBAC_GROUP], resources: ['roles', 'rolebindings'] },
+        questions('authorization.k8s.io', 'localsubjectaccessreviews'),
+      ],
+      'admin',
+    ),
+    role(
+      'system:aggregate-to-edit',
+      [
+        core([...READ, ...WRITE], 'secrets'),
+        core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
+        core(['create'], 'serviceaccounts/token'),
+        ...ofGroups(WRITE),
+      ],
+      'edit',
+    ),
+    role(
+      'system:aggregate-to-view',
+      [core(READ, 'configmaps', 'events', 'namespaces', 'serviceaccounts'), ...ofGroups(READ, 'status')],
+      'view',
+    ),
+    role('system:basic-user', [
+      questions('authorization.k8s.io', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews'),
+      questions('authentication.k8s.io', 'selfsubjectreviews'),
+      // Posting a question or a change set allows nothing by itself: each object in it is asked about.
+      ...asked.map((kind) => questions(kind.group, kind.plural)),
+    ]),
+    role('system:discovery', [
+      paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz'),
+      paths('/version', '/version/'),
+    ]),
+    role('system:public-info-viewer', [paths('/healthz', '/livez', '/readyz', '/version', '/version/')]),
+  ];
+  const bindings = [
+    binding('cluster-admin', 'system:masters'),
+    binding('system:basic-user', 'system:authenticated'),
+    binding('system:discovery', 'system:authenticated'),
+    binding('system:public-info-viewer', 'system:authenticated', 'system:unauthenticated'),
+  ];
+  return [...roles, ...bindings].map(marked);
+}
+
+/**
+ * What has to be written so that the default objects are there: those that are missing, and those that are as an
+ * earlier version of this program made them. What somebody has changed stays as it is.
+ */
+export function missingDefaults(defaults: readonly ResourceObject[], read: Pick<Reader, 'get'>): Operation[] {
+  return defaults.flatMap((object): Operation[] => {
+    const kind = object.kind === ClusterRole.kind ? ClusterRole : ClusterRoleBinding;
+    const { name } = object.metadata;
+    const current = read.get(kind, '', name)?.object();
+    const write: Operation = {
+      verb: 'apply',
+      kind: kind.id,
+      namespace: '',
+      name,
+      object,
+      uid: crypto.randomUUID(),
+    };
+    if (current === undefined) return [write];
+    const untouched = current.metadata.annotations?.[MADE_AS] === contentOf(current);
+    return untouched && contentOf(current) !== contentOf(object) ? [write] : [];
+  });
+}
+
+/** Hash of what an object says. The rules of a collecting role are not its own, so they do not count. */
+function contentOf({ metadata, roleRef, subjects, aggregationRule, rules }: ResourceObject): string {
+  const labels = metadata.labels ?? {};
+  return contentHash({ labels, roleRef, subjects, aggregationRule, rules: aggregationRule === undefined ? rules : [] });
+}
+
+function marked(object: ResourceObject): ResourceObject {
+  const annotations = { [MADE_AS]: contentOf(object) };
+  return { ...object, metadata: { ...object.metadata, annotations } };
+}
+
+function role(name: string, rules: readonly PolicyRule[], ...aggregatedTo: string[]): ResourceObject {
+  const labels = Object.fromEntries(aggregatedTo.map((to) => [`${AGGREGATE}${to}`, 'true']));
+  const metadata = { name, labels: { ...BOOTSTRAP, ...labels } };
+  return { apiVersion: ClusterRole.apiVersion, kind: ClusterRole.kind, metadata, rules };
+}
+
+/** A role whose rules are those of the roles that are labelled for it. */
+function collected(name: string, from: string, ...aggregatedTo: string[]): ResourceObject {
+  const clusterRoleSelectors = [{ matchLabels: { [`${AGGREGATE}${from}`]: 'true' } }];
+  return { ...role(name, [], ...aggregatedTo), aggregationRule: { clusterRoleSelectors } };
+}
+
+function binding(name: string, ...groups: string[]): ResourceObject {
+  return {
+    apiVersion: ClusterRoleBinding.apiVersion,
+    kind: ClusterRoleBinding.kind,
+    metadata: { name, labels: BOOTSTRAP },
+    subjects: groups.map((group) => ({ kind: 'Group', apiGroup: RBAC_GROUP, name: group })),
+    roleRef: { kind: 'ClusterRole', apiGroup: RBAC_GROUP, name },
+  };
+}

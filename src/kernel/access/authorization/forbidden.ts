@@ -1,0 +1,16 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Attributes, User } from '#kernel/resources/api/authority.ts';
+
+/** The refusal of what the rules do not allow, in the words of kube-apiserver. */
+export function forbidden(user: Pick<User, 'name'>, wanted: Attributes): Refusal {
+  return new Refusal('access/forbidden', 'Forbidden', sentence(user.name, wanted));
+}
+
+function sentence(user: string, wanted: Attributes): string {
+  if ('path' in wanted) return `forbidden: User "${user}" cannot ${wanted.verb} path "${wanted.path}"`;
+  const { verb, group, resource, subresource, namespace, name } = wanted;
+  const what = `${group === '' ? resource : `${resource}.${group}`}${name === '' ? '' : ` "${name}"`}`;
+  const part = subresource === '' ? resource : `${resource}/${subresource}`;
+  const where = namespace === '' ? 'at the cluster scope' : `in the namespace "${namespace}"`;
+  return `${what} is forbidden: User "${user}" cannot ${verb} resource "${part}" in API group "${group}" ${where}`;
+}

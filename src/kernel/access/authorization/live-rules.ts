@@ -1,0 +1,86 @@
+import type { Log } from '#kernel/base/log.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, bindingOf, rulesOf } from '../kinds/rbac.ts';
+import { defaultObjects, missingDefaults } from './default-objects.ts';
+import { outdatedRoles } from './collect-rules.ts';
+import { compileRules, type RoleRules, type RuleTable } from './rule-table.ts';
+
+const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
+const AUTHOR = { user: 'system:access', requestId: 'access' };
+
+/** The rules in force: what is declared, compiled anew after every change of a role or binding. */
+export interface LiveRules {
+  readonly table: () => RuleTable;
+  /** Begins to follow a store, after the default roles are there and the collecting ones complete. */
+  readonly follow: (store: Store<Operation>, kinds: readonly Kind[]) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+export function liveRules(log: Log): LiveRules {
+  let table = compileRules([], []);
+  let unsubscribe = () => {};
+  let collecting: Promise<unknown> = Promise.resolve();
+  return {
+    table: () => table,
+    follow: async (store, kinds) => {
+      const missing = missingDefaults(defaultObjects(kinds), store);
+      if (missing.length > 0) await store.write(missing, AUTHOR);
+      await collect(store);
+      table = compile(store);
+      unsubscribe = store.subscribe((changes: readonly Change[]) => {
+        const touched = new Set(changes.map(({ entry }) => entry.kind));
+        if (touched.isDisjointFrom(RULE_KINDS)) return;
+        table = compile(store);
+        if (!touched.has(ClusterRole)) return;
+        // One after the other, so that each sees what the one before wrote.
+        collecting = collecting
+          .then(() => collect(store))
+          .catch((error: unknown) => log.error({ err: error }, 'the rules of collecting roles could not be written'));
+      });
+    },
+    stop: async () => {
+      unsubscribe();
+      await collecting;
+    },
+  };
+}
+
+/** The most writes that following an empty store makes: each default object, and once more those that collect. */
+export function startWrites(kinds: readonly Kind[]): number {
+  const defaults = defaultObjects(kinds);
+  return defaults.length + defaults.filter((object) => aggregatesOf(object) !== undefined).length;
+}
+
+function compile(store: Store<Operation>): RuleTable {
+  const roles = [Role, ClusterRole].flatMap((kind) =>
+    [...store.list(kind)].map((entry): RoleRules => ({
+      kind: kind === Role ? 'Role' : 'ClusterRole',
+      namespace: entry.namespace,
+      name: entry.name,
+      rules: rulesOf(entry.object()),
+    })),
+  );
+  const bindings = [RoleBinding, ClusterRoleBinding].flatMap((kind) =>
+    [...store.list(kind)].map((entry) => bindingOf(entry.object())),
+  );
+  return compileRules(roles, bindings);
+}
+
+/** Writes the rules of the roles that collect them from others. */
+async function collect(store: Store<Operation>): Promise<void> {
+  const outdated = outdatedRoles([...store.list(ClusterRole)].map((entry) => entry.object()));
+  if (outdated.length === 0) return;
+  const operations = outdated.map(({ role, rules }): Operation => ({
+    verb: 'patch',
+    part: 'main',
+    kind: ClusterRole.id,
+    namespace: '',
+    name: role.metadata.name,
+    patchType: 'merge',
+    patch: { rules },
+    fieldValidation: 'Ignore',
+  }));
+  await store.write(operations, AUTHOR);
+}

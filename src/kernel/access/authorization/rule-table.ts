@@ -1,0 +1,127 @@
+import type { Attributes, User } from '#kernel/resources/api/authority.ts';
+import { allowsPath, allowsResource, compileRule, type CompiledRule, type PolicyRule } from './rules.ts';
+
+/** A Role or ClusterRole. */
+export interface RoleRules {
+  readonly kind: 'Role' | 'ClusterRole';
+  /** Empty for a ClusterRole. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly rules: readonly PolicyRule[];
+}
+
+export interface Subject {
+  readonly kind: string;
+  readonly name: string;
+  /** Of a service account. */
+  readonly namespace?: string;
+}
+
+/** A RoleBinding or ClusterRoleBinding. */
+export interface Binding {
+  /** Where it grants; empty means everywhere: a ClusterRoleBinding. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly role: { readonly kind: string; readonly name: string };
+  readonly subjects: readonly Subject[];
+}
+
+interface Grant {
+  readonly rules: readonly CompiledRule[];
+  /** Why, as kubectl shows it. */
+  readonly because: string;
+}
+
+/** What each user and group may do, by namespace; the empty one holds what is granted everywhere. */
+export interface RuleTable {
+  readonly grants: ReadonlyMap<string, ReadonlyMap<string, readonly Grant[]>>;
+  readonly role: (kind: string, namespace: string, name: string) => readonly PolicyRule[] | undefined;
+}
+
+/** Members may do everything, whatever the rules say: nobody can lock out the administrator. */
+const MASTERS = 'system:masters';
+
+const EVERYWHERE = '';
+
+export function isMaster(user: Pick<User, 'groups'>): boolean {
+  return user.groups.includes(MASTERS);
+}
+
+/** Joins bindings to their roles. A binding to a role that does not exist grants nothing. */
+export function compileRules(roles: Iterable<RoleRules>, bindings: Iterable<Binding>): RuleTable {
+  const byName = new Map<string, { rules: readonly PolicyRule[]; compiled: readonly CompiledRule[] }>();
+  for (const { kind, namespace, name, rules } of roles) {
+    byName.set(roleKey(kind, namespace, name), { rules, compiled: rules.map(compileRule) });
+  }
+  const grants = new Map<string, Map<string, Grant[]>>();
+  for (const binding of bindings) {
+    const { namespace, role, subjects } = binding;
+    const found = byName.get(roleKey(role.kind, role.kind === 'Role' ? namespace : '', role.name));
+    if (found === undefined) continue;
+    for (const subject of subjects) {
+      const key = subjectKey(subject, namespace);
+      const scopes = grants.get(key) ?? new Map<string, Grant[]>();
+      grants.set(key, scopes);
+      const scope = scopes.get(namespace) ?? [];
+      scopes.set(namespace, scope);
+      scope.push({ rules: found.compiled, because: reason(binding, subject) });
+    }
+  }
+  return { grants, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
+}
+
+/** Whether the user may, and by which binding. */
+export function authorize(
+  table: RuleTable,
+  user: Pick<User, 'name' | 'groups'>,
+  wanted: Attributes,
+): { readonly allowed: boolean; readonly reason: string } {
+  if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}` };
+  const allows = (rule: CompiledRule) => ('path' in wanted ? allowsPath(rule, wanted) : allowsResource(rule, wanted));
+  for (const grant of grantsOf(table, user, 'path' in wanted ? EVERYWHERE : wanted.namespace)) {
+    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because };
+  }
+  return { allowed: false, reason: '' };
+}
+
+/** Every rule that the user has in a namespace, those granted everywhere included; an empty one means only the latter. */
+export function heldRules(table: RuleTable, user: Pick<User, 'name' | 'groups'>, namespace: string): PolicyRule[] {
+  const found: PolicyRule[] = isMaster(user)
+    ? [
+        { verbs: ['*'], apiGroups: ['*'], resources: ['*'] },
+        { verbs: ['*'], nonResourceURLs: ['*'] },
+      ]
+    : [];
+  for (const grant of grantsOf(table, user, namespace)) found.push(...grant.rules.map(({ rule }) => rule));
+  return [...new Set(found)];
+}
+
+function* grantsOf(table: RuleTable, { name, groups }: Pick<User, 'name' | 'groups'>, namespace: string) {
+  for (const key of [`User:${name}`, ...groups.map((group) => `Group:${group}`)]) {
+    const scopes = table.grants.get(key);
+    if (scopes === undefined) continue;
+    yield* scopes.get(EVERYWHERE) ?? [];
+    if (namespace !== EVERYWHERE) yield* scopes.get(namespace) ?? [];
+  }
+}
+
+function roleKey(kind: string, namespace: string, name: string): string {
+  return `${kind}/${namespace}/${name}`;
+}
+
+/** Service accounts are users with a name of a certain form. */
+function subjectKey({ kind, name, namespace }: Subject, bindingNamespace: string): string {
+  if (kind !== 'ServiceAccount') return `${kind}:${name}`;
+  return `User:${serviceAccountUser(namespace ?? bindingNamespace, name)}`;
+}
+
+export function serviceAccountUser(namespace: string, name: string): string {
+  return `system:serviceaccount:${namespace}:${name}`;
+}
+
+/** In the words of kube-apiserver. */
+function reason({ namespace, name, role }: Binding, subject: Subject): string {
+  const binding = namespace === EVERYWHERE ? `ClusterRoleBinding "${name}"` : `RoleBinding "${name}/${namespace}"`;
+  const whom = subject.kind === 'ServiceAccount' ? `${subject.name}/${subject.namespace ?? namespace}` : subject.name;
+  return `RBAC: allowed by ${binding} of ${role.kind} "${role.name}" to ${subject.kind} "${whom}"`;
+}

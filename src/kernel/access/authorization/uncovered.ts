@@ -1,0 +1,62 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { allowsPath, compileRule, type PolicyRule } from './rules.ts';
+
+/** Smallest parts that the rules of one role may come to: the check compares each with all that its author holds. */
+const PARTS_MAX = 10_000;
+
+/**
+ * The smallest parts of `wanted` that `held` does not grant: one verb on one resource of one group (and one name), or
+ * one verb on one path. Somebody may hand on only what leaves nothing here.
+ */
+export function uncoveredRules(held: readonly PolicyRule[], wanted: readonly PolicyRule[]): PolicyRule[] {
+  // Most rules are held as they are.
+  const open = wanted.filter((rule) => !held.some((owned) => covers(owned, rule)));
+  const size = open.reduce((sum, rule) => sum + partCount(rule), 0);
+  if (size > PARTS_MAX) {
+    throw new Refusal(
+      'access/rules-too-broad',
+      'Forbidden',
+      `The rules come to ${size} combinations of verb, resource and name; at most ${PARTS_MAX} can be compared with what you hold.`,
+      { remedy: 'Split them over several roles.' },
+    );
+  }
+  return open.flatMap(partsOf).filter((part) => !held.some((owned) => covers(owned, part)));
+}
+
+function partCount({ verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] }: PolicyRule) {
+  const named = apiGroups.length * resources.length * Math.max(1, resourceNames.length);
+  return verbs.length * (named + nonResourceURLs.length);
+}
+
+function partsOf(rule: PolicyRule): PolicyRule[] {
+  const { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
+  return verbs.flatMap((verb) => [
+    ...apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => {
+        const part = { verbs: [verb], apiGroups: [group], resources: [resource] };
+        return resourceNames.length === 0 ? [part] : resourceNames.map((name) => ({ ...part, resourceNames: [name] }));
+      }),
+    ),
+    ...nonResourceURLs.map((url) => ({ verbs: [verb], nonResourceURLs: [url] })),
+  ]);
+}
+
+/** Whether one rule grants at least everything that another does. */
+function covers(owned: PolicyRule, wanted: PolicyRule): boolean {
+  const { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = wanted;
+  const rule = compileRule(owned);
+  const hasAll = (set: ReadonlySet<string>, items: readonly string[]) =>
+    set.has('*') || items.every((item) => set.has(item));
+  if (!hasAll(rule.verbs, verbs)) return false;
+  // A path that ends in `*` begins with whatever covers it, so asking for it as a path asks for all of it.
+  if (!verbs.every((verb) => nonResourceURLs.every((path) => allowsPath(rule, { verb, path })))) return false;
+  if (resources.length === 0) return true;
+  const resourceHeld = (resource: string) => {
+    const [, subresource] = resource.split('/');
+    return rule.resources.has(resource) || (subresource !== undefined && rule.resources.has(`*/${subresource}`));
+  };
+  const namesHeld =
+    rule.resourceNames.size === 0 ||
+    (resourceNames.length > 0 && resourceNames.every((name) => rule.resourceNames.has(name)));
+  return hasAll(rule.apiGroups, apiGroups) && (rule.resources.has('*') || resources.every(resourceHeld)) && namesHeld;
+}

@@ -1,0 +1,97 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+
+const AuditSpec = Type.Object(
+  {
+    user: Type.String({ description: 'Who.' }),
+    groups: Type.Array(Type.String(), { description: 'The groups they were in.' }),
+    address: Type.String({ description: 'The network address.' }),
+    userAgent: Type.String({ description: 'The program.' }),
+    requestId: Type.String({ description: 'The same for everything that one request did.' }),
+    verb: Type.String({ description: 'What they asked for.' }),
+    group: Type.String({ description: 'The group of the resource; empty for the core group.' }),
+    resource: Type.String({ description: 'The plural, with the subresource.' }),
+    namespace: Type.String({ description: 'Empty for cluster-scoped resources.' }),
+    name: Type.String({ description: 'Empty where the request named none.' }),
+    dryRun: Type.Boolean({ description: 'Whether nothing was to be written.' }),
+    code: Type.Integer({ description: 'The HTTP status of the answer.' }),
+    reason: Type.Optional(Type.String({ description: 'The code of the refusal.' })),
+    version: Type.Optional(Type.String({ description: 'The version that it wrote.' })),
+    changed: Type.Array(Type.String(), { description: 'The fields that it changed, without their values.' }),
+  },
+  { description: 'What was attempted, by whom, and what came of it.' },
+);
+
+export type AuditSpec = Static<typeof AuditSpec>;
+
+const specOf = (object: ResourceObject) => object.spec as AuditSpec;
+
+/** Read-only: made from the record of writes, newest first. */
+export const AuditRecord = defineKind({
+  group: 'audit.backline.dev',
+  version: 'v1',
+  kind: 'AuditRecord',
+  plural: 'auditrecords',
+  scope: 'Cluster',
+  description: 'One attempt to write: who, what, when, and what came of it. Kept as long as the history.',
+  spec: AuditSpec,
+  verbs: ['get', 'list'],
+  selectableFields: {
+    user: ['spec', 'user'],
+    verb: ['spec', 'verb'],
+    group: ['spec', 'group'],
+    resource: ['spec', 'resource'],
+    namespace: ['spec', 'namespace'],
+    name: ['spec', 'name'],
+    code: ['spec', 'code'],
+    reason: ['spec', 'reason'],
+    dryRun: ['spec', 'dryRun'],
+    requestId: ['spec', 'requestId'],
+  },
+  columns: [
+    { name: 'User', type: 'string', description: 'Who.', value: (object) => specOf(object).user },
+    { name: 'Verb', type: 'string', description: 'What they asked for.', value: (object) => specOf(object).verb },
+    {
+      name: 'Object',
+      type: 'string',
+      description: 'What it was about.',
+      value: (object) => {
+        const { resource, group, namespace, name } = specOf(object);
+        const kind = group === '' ? resource : `${resource}.${group}`;
+        return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`.trim();
+      },
+    },
+    { name: 'Code', type: 'integer', description: 'The HTTP status.', value: (object) => specOf(object).code },
+    {
+      name: 'Changed',
+      type: 'string',
+      description: 'The fields that it changed, or why it was refused.',
+      value: (object) => {
+        const { changed, reason, dryRun } = specOf(object);
+        return reason ?? (dryRun ? '(dry run)' : changed.join(', '));
+      },
+    },
+    {
+      name: 'From',
+      type: 'string',
+      description: 'The network address.',
+      priority: 1,
+      value: (object) => specOf(object).address,
+    },
+    {
+      name: 'Program',
+      type: 'string',
+      description: 'The user agent.',
+      priority: 1,
+      value: (object) => specOf(object).userAgent,
+    },
+    {
+      name: 'Request',
+      type: 'string',
+      description: 'The request id.',
+      priority: 1,
+      value: (object) => specOf(object).requestId,
+    },
+  ],
+});

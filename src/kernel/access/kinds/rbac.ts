@@ -1,0 +1,287 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Type } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { Column, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Binding, Subject } from '../authorization/rule-table.ts';
+import type { PolicyRule } from '../authorization/rules.ts';
+
+export const RBAC_GROUP = 'rbac.authorization.k8s.io';
+
+const texts = (description: string) => Type.Optional(Type.Array(Type.String(), { description }));
+
+const Rule = Type.Object({
+  verbs: Type.Array(Type.String(), { description: 'What may be done: get, list, create, …; * means everything.' }),
+  apiGroups: texts('The groups of the resources; the core group is empty, * means all.'),
+  resources: texts('Plurals, plural/subresource, */subresource, or * for all.'),
+  resourceNames: texts('Only objects with these names; empty means all.'),
+  nonResourceURLs: texts('Paths that are no resources; they may end in *.'),
+});
+
+const rules = Type.Optional(Type.Array(Rule, { nullable: true, description: 'What may be done.' }));
+
+const LabelSelector = Type.Object({
+  matchLabels: Type.Optional(Type.Record(Type.String(), Type.String(), { description: 'Labels that it has.' })),
+  matchExpressions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        key: Type.String({ description: 'The label.' }),
+        operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'How it compares.' }),
+        values: texts('What it is compared with.'),
+      }),
+      { description: 'Conditions on labels, all of which must hold.' },
+    ),
+  ),
+});
+
+const subjects = Type.Optional(
+  Type.Array(
+    Type.Object({
+      kind: Type.Enum(['User', 'Group', 'ServiceAccount'], { description: 'What sort of subject.' }),
+      apiGroup: Type.Optional(
+        Type.String({ description: 'Empty for service accounts, else rbac.authorization.k8s.io.' }),
+      ),
+      name: Type.String({ minLength: 1, description: 'Its name.' }),
+      namespace: Type.Optional(Type.String({ description: 'Of a service account.' })),
+    }),
+    { nullable: true, description: 'Who gets the role.' },
+  ),
+);
+
+const roleRef = Type.Object(
+  {
+    apiGroup: Type.Optional(Type.String({ description: 'rbac.authorization.k8s.io.' })),
+    kind: Type.Enum(['Role', 'ClusterRole'], { description: 'Role or ClusterRole.' }),
+    name: Type.String({ minLength: 1, description: 'Its name.' }),
+  },
+  { description: 'The role that is granted. Cannot be changed.' },
+);
+
+const CREATED: Column = {
+  name: 'Created At',
+  type: 'string',
+  description: 'When it was made.',
+  value: ({ metadata }) => metadata.creationTimestamp,
+};
+
+const named = (kind: string) => (object: ResourceObject) =>
+  subjectsOf(object)
+    .filter((subject) => subject.kind === kind)
+    .map(({ name, namespace }) => (namespace === undefined ? name : `${namespace}/${name}`))
+    .join(', ');
+
+const BINDING_COLUMNS: readonly Column[] = [
+  {
+    name: 'Role',
+    type: 'string',
+    description: 'The role that is granted.',
+    value: (object) => `${roleRefOf(object).kind}/${roleRefOf(object).name}`,
+  },
+  { name: 'Users', type: 'string', description: 'Users who get it.', priority: 1, value: named('User') },
+  { name: 'Groups', type: 'string', description: 'Groups that get it.', priority: 1, value: named('Group') },
+  {
+    name: 'ServiceAccounts',
+    type: 'string',
+    description: 'Service accounts that get it.',
+    priority: 1,
+    value: named('ServiceAccount'),
+  },
+];
+
+export const Role = defineKind({
+  group: RBAC_GROUP,
+  version: 'v1',
+  kind: 'Role',
+  plural: 'roles',
+  scope: 'Namespaced',
+  description: 'What may be done with the resources of one namespace. Who may is said by a RoleBinding.',
+  fields: { rules },
+  validateObject: (object) => rulesOf(object).flatMap((rule, index) => ruleProblems(rule, index, true)),
+  columns: [CREATED],
+  example: {
+    name: 'price-editor',
+    fields: {
+      rules: [{ apiGroups: ['products.backline.dev'], resources: ['prices'], verbs: ['get', 'list', 'patch'] }],
+    },
+  },
+});
+
+export const ClusterRole = defineKind({
+  group: RBAC_GROUP,
+  version: 'v1',
+  kind: 'ClusterRole',
+  plural: 'clusterroles',
+  scope: 'Cluster',
+  description: 'What may be done, in the namespace of each RoleBinding to it, or everywhere with a ClusterRoleBinding.',
+  fields: {
+    rules,
+    aggregationRule: Type.Optional(
+      Type.Object(
+        {
+          clusterRoleSelectors: Type.Optional(
+            Type.Array(LabelSelector, { description: 'Each chooses ClusterRoles by their labels.' }),
+          ),
+        },
+        { nullable: true, description: 'The rules are those of other ClusterRoles, kept up to date by the server.' },
+      ),
+    ),
+  },
+  validateObject: (object) => rulesOf(object).flatMap((rule, index) => ruleProblems(rule, index, false)),
+  columns: [CREATED],
+  example: {
+    name: 'plan-reader',
+    fields: {
+      rules: [{ apiGroups: ['products.backline.dev'], resources: ['plans'], verbs: ['get', 'list', 'watch'] }],
+    },
+  },
+});
+
+export const RoleBinding = defineKind({
+  group: RBAC_GROUP,
+  version: 'v1',
+  kind: 'RoleBinding',
+  plural: 'rolebindings',
+  scope: 'Namespaced',
+  description: 'Gives a role to users, groups and service accounts, in one namespace.',
+  fields: { subjects, roleRef },
+  prepare: withApiGroups,
+  validateObject: (object, before) => bindingProblems(object, before),
+  columns: BINDING_COLUMNS,
+  example: {
+    name: 'growth-edits',
+    fields: { subjects: [{ kind: 'Group', name: 'growth' }], roleRef: { kind: 'ClusterRole', name: 'edit' } },
+  },
+});
+
+export const ClusterRoleBinding = defineKind({
+  group: RBAC_GROUP,
+  version: 'v1',
+  kind: 'ClusterRoleBinding',
+  plural: 'clusterrolebindings',
+  scope: 'Cluster',
+  description: 'Gives a ClusterRole to users, groups and service accounts, in all namespaces.',
+  fields: { subjects, roleRef },
+  prepare: withApiGroups,
+  validateObject: (object, before) => [
+    ...bindingProblems(object, before),
+    ...(roleRefOf(object).kind === 'ClusterRole'
+      ? []
+      : [unsupported(['roleRef', 'kind'], roleRefOf(object).kind, 'ClusterRole')]),
+  ],
+  columns: BINDING_COLUMNS,
+  example: {
+    name: 'everybody-views',
+    fields: {
+      subjects: [{ kind: 'Group', name: 'system:authenticated' }],
+      roleRef: { kind: 'ClusterRole', name: 'view' },
+    },
+  },
+});
+
+/** The readers below are for objects that passed their schema. */
+export function rulesOf(object: ResourceObject): readonly PolicyRule[] {
+  return (object['rules'] ?? []) as readonly PolicyRule[];
+}
+
+export function subjectsOf(object: ResourceObject): readonly Subject[] {
+  return (object['subjects'] ?? []) as readonly Subject[];
+}
+
+export function roleRefOf(object: ResourceObject): { readonly kind: string; readonly name: string } {
+  return object['roleRef'] as { readonly kind: string; readonly name: string };
+}
+
+export interface Selector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** Whose rules a ClusterRole collects; undefined when its rules are its own. */
+export function aggregatesOf(object: ResourceObject): readonly Selector[] | undefined {
+  const rule = object['aggregationRule'] as { readonly clusterRoleSelectors?: readonly Selector[] } | undefined | null;
+  return rule === undefined || rule === null ? undefined : (rule.clusterRoleSelectors ?? []);
+}
+
+export function bindingOf(object: ResourceObject): Binding {
+  const { name, namespace = '' } = object.metadata;
+  return { name, namespace, role: roleRefOf(object), subjects: subjectsOf(object) };
+}
+
+/** Fills in the groups that the kinds imply, as kube-apiserver does. */
+function withApiGroups(object: ResourceObject): ResourceObject {
+  const { roleRef: ref, subjects: list } = object;
+  const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
+  const filled = (value: unknown) => {
+    if (!isObject(value) || !('kind' in value) || value.kind === 'ServiceAccount') return value;
+    return 'apiGroup' in value && value.apiGroup !== '' ? value : { ...value, apiGroup: RBAC_GROUP };
+  };
+  return {
+    ...object,
+    ...(isObject(ref) ? { roleRef: filled(ref) } : {}),
+    ...(Array.isArray(list) ? { subjects: list.map(filled) } : {}),
+  };
+}
+
+function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Problem[] {
+  const { verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] } = rule;
+  const at = (field: string) => ['rules', index, field];
+  const required = (field: string, what: string): Problem => ({
+    path: at(field),
+    reason: 'FieldValueRequired',
+    detail: `Required value: ${what}`,
+  });
+  const problems = verbs.length === 0 ? [required('verbs', 'verbs must contain at least one value')] : [];
+  if (nonResourceURLs.length > 0) {
+    const why = namespaced
+      ? 'namespaced rules cannot apply to non-resource URLs'
+      : 'rules cannot apply to both regular resources and non-resource URLs';
+    const mixed = apiGroups.length + resources.length + resourceNames.length > 0;
+    if (!namespaced && !mixed) return problems;
+    return [
+      ...problems,
+      {
+        path: at('nonResourceURLs'),
+        reason: 'FieldValueInvalid',
+        detail: `Invalid value: ${JSON.stringify(nonResourceURLs)}: ${why}`,
+      },
+    ];
+  }
+  if (apiGroups.length === 0) problems.push(required('apiGroups', 'resource rules must supply at least one api group'));
+  if (resources.length === 0) problems.push(required('resources', 'resource rules must supply at least one resource'));
+  return problems;
+}
+
+function unsupported(path: Problem['path'], value: unknown, supported: string): Problem {
+  return {
+    path,
+    reason: 'FieldValueNotSupported',
+    detail: `Unsupported value: ${JSON.stringify(value)}: supported values: "${supported}"`,
+  };
+}
+
+function bindingProblems(object: ResourceObject, before: ResourceObject | undefined): Problem[] {
+  const problems: Problem[] = [];
+  const { apiGroup } = object['roleRef'] as { apiGroup?: string };
+  if (apiGroup !== RBAC_GROUP) problems.push(unsupported(['roleRef', 'apiGroup'], apiGroup, RBAC_GROUP));
+  if (before !== undefined && !isDeepStrictEqual(before['roleRef'], object['roleRef'])) {
+    problems.push({
+      path: ['roleRef'],
+      reason: 'FieldValueInvalid',
+      detail: `Invalid value: ${JSON.stringify(object['roleRef'])}: cannot change roleRef`,
+    });
+  }
+  for (const [index, subject] of subjectsOf(object).entries()) {
+    const { kind, namespace, apiGroup: group = '' } = subject as Subject & { apiGroup?: string };
+    const at = ['subjects', index];
+    const expected = kind === 'ServiceAccount' ? '' : RBAC_GROUP;
+    if (group !== expected) problems.push(unsupported([...at, 'apiGroup'], group, expected));
+    if (kind === 'ServiceAccount' && (namespace ?? '') === '') {
+      problems.push({ path: [...at, 'namespace'], reason: 'FieldValueRequired', detail: 'Required value' });
+    }
+  }
+  return problems;
+}

@@ -1,0 +1,134 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+
+const AUTHORIZATION_GROUP = 'authorization.k8s.io';
+const AUTHENTICATION_GROUP = 'authentication.k8s.io';
+
+const text = (description: string) => Type.Optional(Type.String({ description }));
+const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
+
+const ResourceQuestion = Type.Object(
+  {
+    verb: text('What is to be done.'),
+    group: text('The group of the resource.'),
+    version: text('Not looked at.'),
+    resource: text('The plural.'),
+    subresource: text('A part of it, like status.'),
+    namespace: text('Where; empty means in all namespaces.'),
+    name: text('Which one; empty means all.'),
+    fieldSelector: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'Not looked at.' })),
+    labelSelector: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'Not looked at.' })),
+  },
+  { nullable: true, description: 'A resource and what is to be done with it.' },
+);
+
+const PathQuestion = Type.Object(
+  { verb: text('The HTTP method in small letters.'), path: text('The path.') },
+  { nullable: true, description: 'A path that is no resource.' },
+);
+
+const question = {
+  resourceAttributes: Type.Optional(ResourceQuestion),
+  nonResourceAttributes: Type.Optional(PathQuestion),
+};
+
+const whom = {
+  user: text('Whom it is asked about.'),
+  groups: Type.Optional(Type.Array(Type.String(), { nullable: true, description: 'Their groups.' })),
+  uid: text('Their UID.'),
+  extra: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'What else is known of them.' })),
+};
+
+const verdict = {
+  status: Type.Optional(
+    Type.Object(
+      {
+        allowed: Type.Optional(Type.Boolean({ description: 'Whether they may.' })),
+        denied: Type.Optional(
+          Type.Boolean({ description: 'Never true: what is not allowed is not denied by a rule.' }),
+        ),
+        reason: text('Which binding allows it.'),
+        evaluationError: text('What could not be looked at.'),
+      },
+      { nullable: true, description: 'The answer.' },
+    ),
+  ),
+};
+
+const SelfSpec = Type.Object(question, { description: 'What is asked.' });
+const AccessSpec = Type.Object({ ...question, ...whom }, { description: 'What is asked, and about whom.' });
+const RulesSpec = Type.Object({ namespace: text('Where.') }, { description: 'Where.' });
+
+export type AccessSpec = Static<typeof AccessSpec>;
+export type RulesSpec = Static<typeof RulesSpec>;
+
+export const SelfSubjectAccessReview = defineKind({
+  group: AUTHORIZATION_GROUP,
+  version: 'v1',
+  kind: 'SelfSubjectAccessReview',
+  plural: 'selfsubjectaccessreviews',
+  scope: 'Cluster',
+  description: 'Asks whether the one who asks may do something.',
+  spec: SelfSpec,
+  fields: verdict,
+  verbs: ['create'],
+});
+
+export const SubjectAccessReview = defineKind({
+  group: AUTHORIZATION_GROUP,
+  version: 'v1',
+  kind: 'SubjectAccessReview',
+  plural: 'subjectaccessreviews',
+  scope: 'Cluster',
+  description: 'Asks whether somebody may do something.',
+  spec: AccessSpec,
+  fields: verdict,
+  verbs: ['create'],
+});
+
+export const LocalSubjectAccessReview = defineKind({
+  group: AUTHORIZATION_GROUP,
+  version: 'v1',
+  kind: 'LocalSubjectAccessReview',
+  plural: 'localsubjectaccessreviews',
+  scope: 'Namespaced',
+  description: 'Asks whether somebody may do something in one namespace.',
+  spec: AccessSpec,
+  fields: verdict,
+  verbs: ['create'],
+});
+
+export const SelfSubjectRulesReview = defineKind({
+  group: AUTHORIZATION_GROUP,
+  version: 'v1',
+  kind: 'SelfSubjectRulesReview',
+  plural: 'selfsubjectrulesreviews',
+  scope: 'Cluster',
+  description: 'Asks what all the one who asks may do in a namespace.',
+  spec: RulesSpec,
+  fields: {
+    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The rules.' })),
+  },
+  verbs: ['create'],
+});
+
+export const SelfSubjectReview = defineKind({
+  group: AUTHENTICATION_GROUP,
+  version: 'v1',
+  kind: 'SelfSubjectReview',
+  plural: 'selfsubjectreviews',
+  scope: 'Cluster',
+  description: 'Asks who the server takes the one who asks for.',
+  fields: {
+    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user.' })),
+  },
+  verbs: ['create'],
+});
+
+export const REVIEW_KINDS = [
+  SelfSubjectAccessReview,
+  SubjectAccessReview,
+  LocalSubjectAccessReview,
+  SelfSubjectRulesReview,
+  SelfSubjectReview,
+] as const;

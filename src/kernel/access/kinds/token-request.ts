@@ -1,0 +1,50 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+
+const TokenRequestSpec = Type.Object(
+  {
+    audiences: Type.Optional(
+      Type.Array(Type.String(), {
+        nullable: true,
+        description: 'Who should believe the token; this server when empty.',
+      }),
+    ),
+    expirationSeconds: Type.Optional(
+      Type.Integer({
+        nullable: true,
+        minimum: 600,
+        maximum: 4_294_967_296,
+        description: 'How long the token should live. The answer says how long it does.',
+      }),
+    ),
+    boundObjectRef: Type.Optional(
+      Type.Object({}, { nullable: true, 'x-kubernetes-preserve-unknown-fields': true, description: 'Not supported.' }),
+    ),
+  },
+  { description: 'What token is wanted.' },
+);
+
+export type TokenRequestSpec = Static<typeof TokenRequestSpec>;
+
+/** Posted below a ServiceAccount; answered with a token. */
+export const TokenRequest = defineKind({
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  kind: 'TokenRequest',
+  plural: 'tokenrequests',
+  scope: 'Namespaced',
+  description: 'Asks for a token of a service account.',
+  spec: TokenRequestSpec,
+  fields: {
+    status: Type.Optional(
+      Type.Object(
+        {
+          token: Type.Optional(Type.String({ description: 'The token.' })),
+          expirationTimestamp: Type.Optional(Type.String({ nullable: true, description: 'When it ends.' })),
+        },
+        { nullable: true, description: 'The answer.' },
+      ),
+    ),
+  },
+  verbs: ['create'],
+});
