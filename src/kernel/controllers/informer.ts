@@ -1,0 +1,175 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import { jittered, pause, type Time } from './time.ts';
+
+const LIMITS = {
+  retryMsFirst: 50,
+  retryMsMax: 30_000,
+} as const;
+
+/** What became of one object: it came, changed, or went. */
+export type Observed =
+  | { readonly before: ResourceObject | undefined; readonly now: ResourceObject }
+  | { readonly before: ResourceObject; readonly now: undefined };
+
+/**
+ * The objects of one kind as they were a moment ago, and news of them. What it shows is never newer than what the
+ * server has, and may be older: read live before acting on it.
+ */
+export interface Informer {
+  readonly kind: Kind;
+  /** Resolves when it has seen all objects once. */
+  readonly synced: Promise<void>;
+  readonly get: (namespace: string | undefined, name: string) => ResourceObject | undefined;
+  readonly withUid: (uid: string) => ResourceObject | undefined;
+  /** Objects with this uid among their owners. */
+  readonly ownedBy: (uid: string) => readonly ResourceObject[];
+  readonly inNamespace: (namespace: string) => readonly ResourceObject[];
+  /** Tells of every object that is there, then of every change. Several changes in a row may be told as one. */
+  readonly subscribe: (listener: (observed: Observed) => void) => void;
+  readonly stop: () => Promise<void>;
+}
+
+export function startInformer(options: {
+  readonly client: Pick<ResourceClient, 'list' | 'watch'>;
+  readonly kind: Kind;
+  /** What to keep of an object: less memory where few fields matter. */
+  readonly trim?: (object: ResourceObject) => ResourceObject;
+  readonly time: Time;
+  readonly random?: () => number;
+  readonly log: Log;
+}): Informer {
+  const { client, kind, trim = (object) => object, time, random = Math.random, log } = options;
+  const stopping = new AbortController();
+  const objects = new Map<string, ResourceObject>();
+  const byUid = new Map<string, ResourceObject>();
+  const byOwner = new MultiMap<ResourceObject>();
+  const byNamespace = new MultiMap<ResourceObject>();
+  const listeners: ((observed: Observed) => void)[] = [];
+  const { promise: synced, resolve: firstSynced } = Promise.withResolvers<void>();
+  const running = run();
+
+  return {
+    kind,
+    synced,
+    get: (namespace, name) => objects.get(placeKey(namespace, name)),
+    withUid: (uid) => byUid.get(uid),
+    ownedBy: (uid) => byOwner.get(uid),
+    inNamespace: (namespace) => byNamespace.get(namespace),
+    subscribe: (listener) => {
+      for (const now of objects.values()) listener({ before: undefined, now });
+      listeners.push(listener);
+    },
+    stop: async () => {
+      stopping.abort();
+      await running;
+    },
+  };
+
+  async function run(): Promise<void> {
+    let version: string | undefined;
+    let retryMs: number = LIMITS.retryMsFirst;
+    while (!stopping.signal.aborted) {
+      try {
+        version ??= await listAll();
+        for await (const batch of client.watch(kind, version, stopping.signal)) {
+          for (const change of batch.changes) apply(change);
+          version = batch.version;
+          retryMs = LIMITS.retryMsFirst;
+        }
+      } catch (error) {
+        if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
+        else log.warn({ error: String(error), kind: kind.id, retryMs }, 'resources cannot be followed; trying again');
+      }
+      await pause(time, jittered(retryMs, random), stopping.signal);
+      retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);
+    }
+  }
+
+  async function listAll(): Promise<string> {
+    const { items, version } = await client.list(kind);
+    const gone = new Set(objects.keys());
+    for (const item of items) {
+      gone.delete(keyOf(item));
+      put(item);
+    }
+    for (const key of gone) remove(objects.get(key));
+    firstSynced();
+    return version;
+  }
+
+  function apply({ type, object }: Batch['changes'][number]): void {
+    if (type === 'DELETED') remove(objects.get(keyOf(object)) ?? trim(object));
+    else put(object);
+  }
+
+  function put(object: ResourceObject): void {
+    const now = trim(object);
+    const before = objects.get(keyOf(now));
+    // Seen missing from a list, or of another uid: the old one went, whatever came in its place.
+    if (before !== undefined && before.metadata.uid !== now.metadata.uid) remove(before);
+    else if (before !== undefined) {
+      if (before.metadata.resourceVersion === now.metadata.resourceVersion) return;
+      unindex(before);
+    }
+    index(now);
+    tell({ before: before?.metadata.uid === now.metadata.uid ? before : undefined, now });
+  }
+
+  function remove(object: ResourceObject | undefined): void {
+    if (object === undefined) return;
+    unindex(object);
+    tell({ before: object, now: undefined });
+  }
+
+  function index(object: ResourceObject): void {
+    const { uid = '', namespace = '', ownerReferences = [] } = object.metadata;
+    objects.set(keyOf(object), object);
+    byUid.set(uid, object);
+    byNamespace.add(namespace, object);
+    for (const owner of ownerReferences) byOwner.add(owner.uid, object);
+  }
+
+  function unindex(object: ResourceObject): void {
+    const { uid = '', namespace = '', ownerReferences = [] } = object.metadata;
+    objects.delete(keyOf(object));
+    byUid.delete(uid);
+    byNamespace.delete(namespace, object);
+    for (const owner of ownerReferences) byOwner.delete(owner.uid, object);
+  }
+
+  function tell(observed: Observed): void {
+    for (const listener of listeners) listener(observed);
+  }
+}
+
+function keyOf({ metadata }: ResourceObject): string {
+  return placeKey(metadata.namespace, metadata.name);
+}
+
+function placeKey(namespace: string | undefined, name: string): string {
+  return `${namespace ?? ''}/${name}`;
+}
+
+/** Several values for a key, each once. */
+class MultiMap<Value> {
+  readonly #values = new Map<string, Set<Value>>();
+
+  get(key: string): readonly Value[] {
+    return [...(this.#values.get(key) ?? [])];
+  }
+
+  add(key: string, value: Value): void {
+    const values = this.#values.get(key);
+    if (values === undefined) this.#values.set(key, new Set([value]));
+    else values.add(value);
+  }
+
+  delete(key: string, value: Value): void {
+    const values = this.#values.get(key);
+    values?.delete(value);
+    if (values?.size === 0) this.#values.delete(key);
+  }
+}

@@ -1,0 +1,74 @@
+import { createHash } from 'node:crypto';
+import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { Event } from '#kernel/resources/builtin/core.ts';
+import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+
+export interface Happening {
+  readonly type: 'Normal' | 'Warning';
+  /** One word for programs. */
+  readonly reason: string;
+  /** A sentence for people. */
+  readonly message: string;
+}
+
+/** Tells about an object. Never fails: what cannot be told is logged. */
+export type RecordEvent = (object: ResourceObject, happening: Happening) => Promise<void>;
+
+/** Events of objects without a namespace stand here, as in Kubernetes. */
+const NAMESPACE_OF_THE_REST = 'default';
+/** What is left of a name with 253 characters when a dot and the digest have found their place. */
+const NAME_CHARACTERS_MAX = 236;
+
+/** Records events of a component; the same event about the same object is counted, not repeated. */
+export function eventRecorder(options: {
+  readonly client: ResourceClient;
+  readonly component: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}): RecordEvent {
+  const { client, component, clock, log } = options;
+  return async (object, happening) => {
+    const { name, namespace = NAMESPACE_OF_THE_REST, uid } = object.metadata;
+    // The name follows from what is told, so that every process counts in the same event, also after a restart.
+    const digest = createHash('sha256')
+      .update(JSON.stringify([uid, component, happening.type, happening.reason, happening.message]))
+      .digest('hex')
+      .slice(0, 16);
+    const at = { namespace, name: `${name.slice(0, NAME_CHARACTERS_MAX)}.${digest}` };
+    const now = kubernetesTime(clock());
+    try {
+      const before = await client.get(Event, at);
+      if (before === undefined) await client.create(Event, newEvent(at, object, component, happening, now));
+      else await client.mergePatch(Event, at, { count: Number(before['count'] ?? 1) + 1, lastTimestamp: now });
+    } catch (error) {
+      if (!(error instanceof Refusal)) log.warn({ error: String(error), ...happening }, 'an event was not recorded');
+      else log.debug({ error: error.message, ...happening }, 'an event was not recorded');
+    }
+  };
+}
+
+function newEvent(
+  at: { readonly namespace: string; readonly name: string },
+  object: ResourceObject,
+  component: string,
+  happening: Happening,
+  now: string,
+): ResourceObject {
+  const { apiVersion, kind, metadata } = object;
+  const { name, namespace, uid, resourceVersion } = metadata;
+  return {
+    apiVersion: Event.apiVersion,
+    kind: Event.kind,
+    metadata: at,
+    involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
+    ...happening,
+    source: { component },
+    reportingComponent: component,
+    firstTimestamp: now,
+    lastTimestamp: now,
+    count: 1,
+  };
+}

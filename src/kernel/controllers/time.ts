@@ -1,0 +1,43 @@
+/** Time that only moves forward, and waiting in it; passed in, so that tests choose it. */
+export interface Time {
+  /** Milliseconds since some moment. */
+  readonly nowMs: () => number;
+  /** Calls once, after so many milliseconds. Returns the way to call it off. */
+  readonly after: (ms: number, call: () => void) => () => void;
+}
+
+/** The longest that a timer of the platform can wait. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+export const systemTime: Time = {
+  nowMs: () => performance.now(),
+  after: (ms, call) => {
+    const timer = setTimeout(call, Math.min(ms, TIMER_MS_MAX));
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after so many milliseconds, or at once when the signal aborts. */
+export function pause(time: Time, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      cancel();
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const cancel = time.after(ms, done);
+    signal.addEventListener('abort', done);
+  });
+}
+
+/** Somewhere between half of it and all of it, so that many who wait do not come back together. */
+export function jittered(ms: number, random: () => number): number {
+  return ms * (0.5 + random() / 2);
+}
+
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}
