@@ -11,6 +11,7 @@ export interface GetOptions extends ConnectionOptions {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly selector?: string;
+  readonly asOf?: string;
   readonly output: 'table' | 'wide' | 'json' | 'yaml' | 'name';
 }
 
@@ -64,8 +65,10 @@ export async function get(what: string, name: string | undefined, options: GetOp
 
 /** What is printed of one kind; empty when there is nothing. */
 async function textOf(connection: Connection, type: ResourceType, path: string, options: GetOptions): Promise<string> {
-  const { output, selector } = options;
-  const query = selector === undefined ? '' : `labelSelector=${encodeURIComponent(selector)}&`;
+  const { output, selector, asOf } = options;
+  const query =
+    (selector === undefined ? '' : `labelSelector=${encodeURIComponent(selector)}&`) +
+    (asOf === undefined ? '' : `asOf=${encodeURIComponent(asOf)}&`);
   if (output === 'table' || output === 'wide') {
     const pages = await allPages<Table>(connection, `${path}?${query}`, TABLE);
     const rows = pages.flatMap((page) => page.rows);

@@ -1,3 +1,4 @@
+import type { FieldChange } from '#kernel/base/field-changes.ts';
 import type { ChangeAnswer, ChangeResult } from './change-set.ts';
 import type { Colours } from './io.ts';
 
@@ -13,11 +14,7 @@ export function planText(results: readonly ChangeResult[], places: readonly stri
     const sign = action === 'created' ? green('+') : action === 'configured' ? yellow('~') : dim('=');
     const lines = [`${sign} ${bold(titleOf(result))}  ${dim(places[index] ?? '')}`.trimEnd()];
     if (action === 'unchanged') lines.push(`    ${dim('declared already, but not live')}`);
-    for (const { path, before, after } of fields) {
-      if (before === undefined) lines.push(`    ${green(`+ ${path}: ${shown(after)}`)}`);
-      else if (after === undefined) lines.push(`    ${red(`- ${path}: ${shown(before)}`)}`);
-      else lines.push(`    ${yellow('~')} ${path}: ${red(shown(before))} → ${green(shown(after))}`);
-    }
+    lines.push(...fieldLines(fields, colours));
     for (const sentence of sentences) lines.push(`    ${cyan('»')} ${sentence}`);
     for (const { path, message } of problems) {
       lines.push(`    ${red('!')} ${path === '' ? '' : `${path}: `}${message} ${dim('(keeps it from going live)')}`);
@@ -25,6 +22,15 @@ export function planText(results: readonly ChangeResult[], places: readonly stri
     return [lines.join('\n')];
   });
   return [...blocks, `${bold('Plan:')} ${countsText(results)}.`].join('\n\n');
+}
+
+/** Field by field: what is new, what is gone, what is another value. */
+export function fieldLines(fields: readonly FieldChange[], { green, red, yellow }: Colours): string[] {
+  return fields.map(({ path, before, after }) => {
+    if (before === undefined) return `    ${green(`+ ${path}: ${shown(after)}`)}`;
+    if (after === undefined) return `    ${red(`- ${path}: ${shown(before)}`)}`;
+    return `    ${yellow('~')} ${path}: ${red(shown(before))} → ${green(shown(after))}`;
+  });
 }
 
 /** `2 to create, 1 to change, 4 unchanged`. */

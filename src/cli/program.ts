@@ -5,6 +5,7 @@ import type { ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
 import type { GetOptions } from './get.ts';
+import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import type { VersionOptions } from './version.ts';
@@ -63,8 +64,12 @@ function commands(io: Io, end: (status: number) => void): Command {
 
   listening(program.command('serve'))
     .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
-    .addOption(new Option('--role <roles...>', 'what to run').choices(['api', 'decide']).default(['api', 'decide']))
-    .option('--api <url>', 'the API server that a decision node follows')
+    .addOption(
+      new Option('--role <roles...>', 'what to run')
+        .choices(['api', 'decide', 'controllers'])
+        .default(['api', 'decide', 'controllers']),
+    )
+    .option('--api <url>', 'the API server, for the roles decide and controllers without one in the process')
     .option('--kubeconfig <file>', 'how to reach that API server')
     .addHelpText(
       'after',
@@ -104,6 +109,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('-n, --namespace <name>', 'where to look')
     .option('-A, --all-namespaces', 'look everywhere')
     .option('-l, --selector <labels>', 'only objects with such labels, like tier=paid')
+    .option('--as-of <moment>', 'as they were declared at a version, or at a time like 2026-11-22T10:00:00Z')
     .addOption(
       new Option('-o, --output <form>', 'how').choices(['table', 'wide', 'json', 'yaml', 'name']).default('table'),
     )
@@ -113,6 +119,22 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .action(async (kinds: string, name: string | undefined, options: GetOptions) =>
       end(await (await import('./get.ts')).get(kinds, name, options, io)),
+    );
+
+  connecting(program.command('history'))
+    .description('show who changed an object when, and what, newest first')
+    .argument('<kind>', 'plural, singular, short name, or with the group')
+    .argument('<name>', 'of the object')
+    .option('-n, --namespace <name>', 'where it is')
+    .option('--limit <number>', 'how many changes at most', parseCount, 20)
+    .option('--all', 'also changes of nothing but the status')
+    .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']))
+    .addHelpText(
+      'after',
+      examples('backline history plan premium -n aria', 'backline history price premium-de --limit 3'),
+    )
+    .action(async (kind: string, name: string, options: HistoryOptions) =>
+      end(await (await import('./history.ts')).history(kind, name, options, io)),
     );
 
   asking(program.command('check'))
@@ -186,6 +208,12 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('It must be a number from 0 to 65535.');
   return port;
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || count < 1 || count > 1_000) throw new InvalidArgumentError('It must be from 1 to 1000.');
+  return count;
 }
 
 function examples(...lines: readonly string[]): string {

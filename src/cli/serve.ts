@@ -17,7 +17,7 @@ export interface UpOptions extends ListenOptions {
 }
 
 export interface ServeOptions extends ListenOptions {
-  readonly role: readonly ('api' | 'decide')[];
+  readonly role: readonly ('api' | 'decide' | 'controllers')[];
   readonly api?: string;
   readonly kubeconfig?: string;
 }
@@ -25,7 +25,7 @@ export interface ServeOptions extends ListenOptions {
 /** `backline up`: everything in one process, with the sample business on the first start. */
 export async function up(options: UpOptions, io: Io): Promise<number> {
   const { run } = await import('#planes/run.ts');
-  return run({ ...listening(options, io), roles: ['api', 'decide'], sample: options.sample });
+  return run({ ...listening(options, io), roles: ['api', 'decide', 'controllers'], sample: options.sample });
 }
 
 /** `backline serve`: one role, as often as is needed, against DATABASE_URL. */
@@ -34,7 +34,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<number> {
   return run({ ...listening(options, io), roles: options.role, sample: false, follow: followed(options, io) });
 }
 
-/** The API server that a decision node without one follows. */
+/** The API server that a process without one follows. */
 export function followed(
   { role, api, kubeconfig }: ServeOptions,
   io: Pick<Io, 'env' | 'directory'>,

@@ -147,6 +147,15 @@ export interface Store<Operation> extends Reader {
    * only what is not secret.
    */
   readonly history: (kind: Kind, namespace: string, name: string, limit: number) => Promise<readonly HistoryItem[]>;
+  /**
+   * Objects of a kind as they were declared at a version or time, sorted by namespace then name, with the version of
+   * that moment. Refuses `resources/expired` for what is no longer kept.
+   */
+  readonly past: (
+    kind: Kind,
+    at: number | Temporal.Instant,
+    scope: { readonly namespace?: string | undefined; readonly name?: string | undefined },
+  ) => Promise<{ readonly version: number; readonly entries: readonly Entry[] }>;
   /** A kept revision of an object. */
   readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
   /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */

@@ -9,5 +9,8 @@ export const severalProcesses: Migration = {
     -- what became of the write is found by it.
     alter table backline.changes add column write_id text not null default '';
     create index changes_of_write on backline.changes (write_id) where write_id <> '';
+
+    -- Times grow with the versions: this index finds a moment and costs next to nothing.
+    create index changes_by_time on backline.changes using brin (at);
   `,
 };

@@ -15,8 +15,10 @@ import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
 import { acceptedBy, sendDocument, sendJson, sendRefusal, warningHeaders } from './answer.ts';
 import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
+import { historyOf, pastPage, readAsOf } from './past.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
+import { unwritten } from './dry-run.ts';
 import { listPage, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
@@ -109,6 +111,11 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       return ask(exchange, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
     }
     const verb = verbOf(exchange.method, target, query);
+    if (part === 'history') {
+      if (verb !== 'get') throw notAllowed(exchange.method, kind);
+      authority.authorize(user, attributesOf(target, verb, query));
+      return sendJson(exchange, 200, JSON.stringify(await historyOf(store, target, query)), accepted);
+    }
     if (part === 'main') requireVerb(kind, verb);
     else if (!VERBS_OF_PART[part].includes(verb)) throw notAllowed(exchange.method, kind);
     authority.authorize(user, attributesOf(target, verb, query));
@@ -223,6 +230,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       const part = 'part' in operation && operation.part !== 'main' ? operation.part : '';
       const code = outcome.did === 'created' ? 201 : 200;
       void authority.attempted(author, { kind, part, namespace, name, dryRun, code, reason: '' });
+      if (dryRun) return { ...outcome, entry: unwritten(outcome.entry, store.get(kind, namespace, name)) };
     }
     return outcome;
   }
@@ -277,11 +285,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
-    const lookUp = options.virtualLists.get(target.kind.id);
-    const page =
-      lookUp === undefined
-        ? listPage(store, target, query, selectionOf(target.kind, query, target.name))
-        : await lookUp(target, query);
+    const page = await pageOf(target, query);
     const metadata = {
       resourceVersion: String(page.version),
       ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
@@ -291,10 +295,19 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     sendJson(exchange, 200, shown.list(target.kind, page.entries, metadata), accepted);
   }
 
+  async function pageOf(target: Target, query: Query): Promise<Page> {
+    const lookUp = options.virtualLists.get(target.kind.id);
+    if (lookUp !== undefined) return lookUp(target, query);
+    const selection = selectionOf(target.kind, query, target.name);
+    if (query.asOf !== undefined) return pastPage(store, target, readAsOf(query.asOf), selection);
+    return listPage(store, target, query, selection);
+  }
+
   async function found(target: Target, query: Query): Promise<Entry> {
     const { kind, namespace = '', name = '' } = target;
-    const lookUp = options.virtualLists.get(kind.id);
-    const entry = lookUp === undefined ? store.get(kind, namespace, name) : (await lookUp(target, query)).entries[0];
+    const stored =
+      options.virtualLists.has(kind.id) || query.asOf !== undefined ? undefined : store.get(kind, namespace, name);
+    const entry = stored ?? (await pageOf(target, query)).entries[0];
     if (entry === undefined) throw notFound(kind, name);
     return entry;
   }

@@ -12,7 +12,7 @@ export interface Target {
   readonly namespace: string | undefined;
   /** Undefined means the collection. */
   readonly name: string | undefined;
-  readonly part: Part;
+  readonly part: Part | 'history';
   /** A question about the object, posted below its path: the subresource, and the kind of what is posted. */
   readonly question?: { readonly part: string; readonly kind: Kind };
 }
@@ -59,8 +59,9 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
   if (part !== undefined && asked !== undefined) return { ...place, part: 'main', question: { part, kind: asked } };
   return { ...place, part: partOf() };
 
-  function partOf(): Part {
+  function partOf(): Target['part'] {
     if (part === undefined) return 'main';
+    if (part === 'history') return part;
     if (part === 'status' && kind?.hasStatus === true) return 'status';
     if (part === 'finalize' && kind === Namespace) return 'finalize';
     throw noSuchPath(path);
@@ -86,6 +87,8 @@ export interface Query {
   readonly limit: number;
   readonly continueToken: string;
   readonly resourceVersion: string | undefined;
+  /** Of ours: show what was declared at this version or time. */
+  readonly asOf: string | undefined;
   readonly resourceVersionMatch: string | undefined;
   /** Of a watch: begin with all objects as ADDED, then say that these were all. */
   readonly sendInitialEvents: boolean | undefined;
@@ -149,6 +152,7 @@ export function parseQuery(exchange: Exchange): Query {
     resourceVersion: resourceVersion === '' ? undefined : resourceVersion,
     resourceVersionMatch: text('resourceVersionMatch') || undefined,
     sendInitialEvents: optionalFlag('sendInitialEvents'),
+    asOf: text('asOf'),
     watch: flag('watch'),
     allowWatchBookmarks: flag('allowWatchBookmarks'),
     batchBookmarks: flag('batchBookmarks'),

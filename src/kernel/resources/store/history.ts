@@ -1,7 +1,10 @@
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { withoutSecrets } from '../confidential.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { HistoryItem, RevisionContent } from '../store-contract.ts';
+import type { StoredEntry } from './entry.ts';
+import { type ChangeRow, RowReader } from './load.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
 /** Kept versions of an object, newest first; of confidential kinds without what is secret. */
@@ -34,6 +37,64 @@ export async function readHistory(
 function shown(text: string): string {
   const object: ResourceObject = JSON.parse(text);
   return JSON.stringify(withoutSecrets(object));
+}
+
+/** Objects of a kind as they were at a version or time. */
+export async function readPast(
+  database: Database,
+  texts: TextsAtRest,
+  kind: Kind,
+  at: number | Temporal.Instant,
+  { namespace, name }: { readonly namespace?: string | undefined; readonly name?: string | undefined },
+): Promise<{ readonly version: number; readonly entries: readonly StoredEntry[] }> {
+  const version = typeof at === 'number' ? at : await versionAt(database, at);
+  const [kept] = await database.query<{ floor: number; last: number }>(
+    'select c.version as floor, w.version as last from backline.compaction c, backline.writer w',
+  );
+  const { floor = 0, last = 0 } = kept ?? {};
+  if (version < floor) throw notKept(version, floor);
+  if (version > last) throw notYet(version, last);
+  const rows = await database.query<ChangeRow>({
+    name: 'past',
+    text: `
+      select * from (
+        select distinct on (namespace collate "C", name collate "C") version, type, kind, namespace, name, body
+        from backline.changes
+        where kind = $1 and version <= $2 and ($3::text is null or namespace = $3) and ($4::text is null or name = $4)
+        order by namespace collate "C", name collate "C", version desc
+      ) latest where type <> 'DELETED'`,
+    values: [kind.id, version, namespace ?? null, name ?? null],
+  });
+  const reader = new RowReader([kind], texts);
+  return { version, entries: rows.map((row) => reader.entry(row)).filter((entry) => entry !== undefined) };
+}
+
+/** The last version that had been written at a time: the one before the first that was written later. */
+async function versionAt(database: Database, at: Temporal.Instant): Promise<number> {
+  const [row] = await database.query<{ version: number }>({
+    text: `
+      select coalesce(
+        (select min(version) from backline.changes where at > $1::timestamptz) - 1,
+        (select version from backline.writer)) as version`,
+    values: [at.toString()],
+  });
+  return row?.version ?? 0;
+}
+
+function notKept(version: number, floor: number): Refusal {
+  return new Refusal(
+    'resources/expired',
+    'Expired',
+    `The state at version ${version} is no longer kept: history begins at version ${floor}.`,
+  );
+}
+
+function notYet(version: number, last: number): Refusal {
+  return new Refusal(
+    'resources/bad-query',
+    'BadRequest',
+    `Version ${version} has not been written yet: the last is ${last}.`,
+  );
 }
 
 export async function readRevision(

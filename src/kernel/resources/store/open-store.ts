@@ -3,7 +3,7 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '../kind.ts';
 import type { Decide, Sealing, Store } from '../store-contract.ts';
-import { compactHistory, readHistory, readRevision } from './history.ts';
+import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
 import { STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { loadMemory } from './load.ts';
 import { Sequencer } from './sequencer.ts';
@@ -56,6 +56,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
     fresh: () => undefined,
     history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
+    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
       const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));

@@ -15,7 +15,7 @@ import {
   UNDECIDED,
   type WriterAddress,
 } from './forwarding.ts';
-import { compactHistory, readHistory, readRevision } from './history.ts';
+import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
 import { STORE_LIMITS } from './limits.ts';
 import { type ChangeRow, loadMemory, RowReader } from './load.ts';
 import type { StoreOptions } from './open-store.ts';
@@ -104,6 +104,7 @@ export async function openSharedStore<Operation>(
     write,
     fresh,
     history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
+    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
       const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));

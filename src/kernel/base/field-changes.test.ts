@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fieldChanges } from './diff.ts';
+import { fieldChanges } from './field-changes.ts';
 
 test('a change inside a list names the item by what identifies it', () => {
   const before = {

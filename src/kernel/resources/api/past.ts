@@ -1,0 +1,68 @@
+import { fieldChanges, type FieldChange } from '#kernel/base/field-changes.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { ResourceObject } from '../kind.ts';
+import type { Operation } from '../operation.ts';
+import type { HistoryItem, Store } from '../store-contract.ts';
+import type { Page } from './list.ts';
+import type { Query, Target } from './request.ts';
+import type { Selection } from './selection.ts';
+
+const ITEMS_DEFAULT = 50;
+const ITEMS_MAX = 1_000;
+
+/** The moment that `?asOf=` names: a version, or a time. */
+export function readAsOf(text: string): number | Temporal.Instant {
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  try {
+    return Temporal.Instant.from(text);
+  } catch {
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      `asOf=${text}: it must be a version, or a time like 2026-11-22T10:00:00Z.`,
+    );
+  }
+}
+
+/** Objects as they were declared at a past moment. All of them at once: the past does not change between pages. */
+export async function pastPage(
+  store: Store<Operation>,
+  { kind, namespace, name }: Target,
+  asOf: number | Temporal.Instant,
+  selection: Selection,
+): Promise<Page> {
+  const { version, entries } = await store.past(kind, asOf, {
+    namespace: namespace === '' ? undefined : namespace,
+    name,
+  });
+  const chosen = entries.filter((entry) => selection.matches(entry));
+  return { version, entries: chosen, continueToken: undefined, remaining: undefined };
+}
+
+/** What happened to one object, newest first: who, when, and what differs from the version before. */
+export async function historyOf(store: Store<Operation>, target: Target, { limit }: Query): Promise<object> {
+  const { kind, namespace = '', name = '' } = target;
+  const count = Math.min(limit === 0 ? ITEMS_DEFAULT : limit, ITEMS_MAX);
+  // One more than is shown: the last one needs something to be compared with.
+  const kept = await store.history(kind, namespace, name, count + 1);
+  const items = kept.slice(0, count).map((item, index) => described(item, kept[index + 1]));
+  return {
+    kind: 'History',
+    apiVersion: kind.apiVersion,
+    metadata: { name, ...(namespace === '' ? {} : { namespace }) },
+    items,
+  };
+}
+
+function described({ version, at, type, user, requestId, text }: HistoryItem, before: HistoryItem | undefined): object {
+  const earlier = before === undefined || before.type === 'DELETED' ? undefined : declared(before.text);
+  const changes: FieldChange[] = type === 'DELETED' ? [] : fieldChanges(earlier, declared(text));
+  return { version, at, type, user, requestId, changes };
+}
+
+/** An object without what only says which version it is. */
+function declared(text: string): object {
+  const { metadata, apiVersion: _apiVersion, kind: _kind, ...fields }: ResourceObject = JSON.parse(text);
+  const { resourceVersion: _resourceVersion, generation: _generation, uid: _uid, ...kept } = metadata;
+  return { metadata: kept, ...fields };
+}
