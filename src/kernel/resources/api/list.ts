@@ -21,6 +21,7 @@ interface Continuation {
 }
 
 export function listPage(store: Store<Operation>, target: Target, query: Query, selection: Selection): Page {
+  checkListOptions(query);
   const from = query.continueToken === '' ? undefined : decodeContinue(query.continueToken);
   checkVersions(store, query, from);
   const version = startOf(store, query, from);
@@ -92,7 +93,6 @@ function startOf(store: Store<Operation>, query: Query, from: Continuation | und
 
 function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
   const { resourceVersion } = query;
-  checkListOptions(query);
   if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
     throw new Refusal(
       'resources/bad-query',
