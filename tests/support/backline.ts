@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
+import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
-import { startBackline, type Role, type Running } from '#planes/start.ts';
+import { startBackline, type AccessOptions, type Role, type Running } from '#planes/start.ts';
 import { startDatabase } from './database.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
@@ -14,6 +15,8 @@ export interface World extends AsyncDisposable {
   readonly url: string;
   readonly connection: Connection;
   readonly dataDirectory: string;
+  readonly database: Database;
+  readonly databaseUrl: string;
   readonly call: Call;
   /** Stops it and starts it again on the same data and port. */
   readonly restart: () => Promise<void>;
@@ -36,7 +39,7 @@ export type Call = (
 
 export async function startWorld(
   t: TestContext,
-  options: { readonly clock?: Clock; readonly roles?: readonly Role[] } = {},
+  options: { readonly clock?: Clock; readonly roles?: readonly Role[]; readonly access?: AccessOptions } = {},
 ): Promise<World> {
   const database = await startDatabase();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
@@ -48,6 +51,7 @@ export async function startWorld(
       dataDirectory,
       databaseUrl: database.url,
       log: openLog('silent'),
+      access: options.access,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
   let running = await start(0);
@@ -70,6 +74,8 @@ export async function startWorld(
     url,
     connection,
     dataDirectory,
+    database: database.database,
+    databaseUrl: database.url,
     call: caller(connection),
     restart: async () => {
       await running.close();

@@ -23,14 +23,10 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
   const groups = [...new Set(kinds.map(({ group }) => group))].filter(
     (group) => group !== '' && group !== AuditRecord.group && !group.endsWith('.k8s.io'),
   );
-  const ofGroups = (verbs: readonly string[], ...parts: string[]): PolicyRule[] =>
+  const ofGroups = (verbs: readonly string[], partsOf: (kind: Kind) => readonly string[]): PolicyRule[] =>
     groups.flatMap((group) => {
       const can = (kind: Kind) => kind.group === group && kind.verbs.some((verb) => verbs.includes(verb));
-      const named = kinds.filter((kind) => can(kind) && kind.verbs.includes('get'));
-      const resources = named.flatMap(({ plural, hasStatus }) => [
-        plural,
-        ...(hasStatus ? parts.map((part) => `${plural}/${part}`) : []),
-      ]);
+      const resources = kinds.filter((kind) => can(kind) && kind.verbs.includes('get')).flatMap(partsOf);
       return resources.length === 0 ? [] : [{ verbs, apiGroups: [group], resources }];
     });
   const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
@@ -66,13 +62,20 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
-        ...ofGroups(WRITE),
+        ...ofGroups(WRITE, ({ plural }) => [plural]),
       ],
       'edit',
     ),
     role(
       'system:aggregate-to-view',
-      [core(READ, 'configmaps', 'events', 'namespaces', 'serviceaccounts'), ...ofGroups(READ, 'status')],
+      [
+        core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
+        ...ofGroups(READ, ({ plural, hasStatus }) => [
+          plural,
+          `${plural}/history`,
+          ...(hasStatus ? [`${plural}/status`] : []),
+        ]),
+      ],
       'view',
     ),
     role('system:basic-user', [

@@ -34,7 +34,11 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
  */
 export function requiredValues(fieldSelector: string): ReadonlyMap<string, string> {
   const terms = fieldSelector.split(',').map((term) => /^([^\s\\=!]+)==?([^\s\\=!]+)$/.exec(term));
-  return new Map(terms.flatMap((match) => (match === null ? [] : [[match[1] ?? '', match[2] ?? '']])));
+  const required = new Map<string, string>();
+  for (const [, field = '', value = ''] of terms.filter((match) => match !== null)) {
+    if (!required.has(field)) required.set(field, value);
+  }
+  return required;
 }
 
 type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
