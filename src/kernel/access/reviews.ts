@@ -10,6 +10,7 @@ import {
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,
   SelfSubjectReview,
+  SelfSubjectReviewBeta,
   SelfSubjectRulesReview,
   SubjectAccessReview,
   type AccessSpec,
@@ -68,13 +69,8 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
         };
       },
     ],
-    [
-      SelfSubjectReview.id,
-      async (object, { user: { name, uid, groups, extra } }) => {
-        requireValid(SelfSubjectReview, object);
-        return { ...object, status: { userInfo: { username: name, uid, groups, extra } } };
-      },
-    ],
+    [SelfSubjectReview.id, whoAmI(SelfSubjectReview)],
+    [SelfSubjectReviewBeta.id, whoAmI(SelfSubjectReviewBeta)],
     [
       `${ServiceAccount.id}/token`,
       async (object, { namespace = '', name = '', dryRun }) => {
@@ -87,6 +83,13 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
       },
     ],
   ]);
+}
+
+function whoAmI(kind: Kind): VirtualKind {
+  return async (object, { user: { name, uid, groups, extra } }) => {
+    requireValid(kind, object);
+    return { ...object, status: { userInfo: { username: name, uid, groups, extra } } };
+  };
 }
 
 /** Refuses an object that does not pass the schema of its kind. */

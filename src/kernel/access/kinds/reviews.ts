@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
 
 const AUTHORIZATION_GROUP = 'authorization.k8s.io';
 const AUTHENTICATION_GROUP = 'authentication.k8s.io';
@@ -112,18 +113,27 @@ export const SelfSubjectRulesReview = defineKind({
   verbs: ['create'],
 });
 
-export const SelfSubjectReview = defineKind({
-  group: AUTHENTICATION_GROUP,
-  version: 'v1',
-  kind: 'SelfSubjectReview',
-  plural: 'selfsubjectreviews',
-  scope: 'Cluster',
-  description: 'Asks who the server takes the one who asks for.',
-  fields: {
-    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user.' })),
-  },
-  verbs: ['create'],
-});
+const selfSubjectReview = (version: 'v1' | 'v1beta1') =>
+  defineKind({
+    group: AUTHENTICATION_GROUP,
+    version,
+    kind: 'SelfSubjectReview',
+    plural: 'selfsubjectreviews',
+    scope: 'Cluster',
+    description: 'Asks who the server takes the one who asks for.',
+    fields: {
+      status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user.' })),
+    },
+    verbs: ['create'],
+  });
+
+export const SelfSubjectReview = selfSubjectReview('v1');
+
+/** The same question in the only version that kubectl 1.27 asks it in; as a kind beside the other it has its own id. */
+export const SelfSubjectReviewBeta: Kind = {
+  ...selfSubjectReview('v1beta1'),
+  id: `${AUTHENTICATION_GROUP}/v1beta1/SelfSubjectReview`,
+};
 
 export const REVIEW_KINDS = [
   SelfSubjectAccessReview,
@@ -131,4 +141,5 @@ export const REVIEW_KINDS = [
   LocalSubjectAccessReview,
   SelfSubjectRulesReview,
   SelfSubjectReview,
+  SelfSubjectReviewBeta,
 ] as const;
