@@ -553,9 +553,7 @@ test('every kubectl asks what it may, gets tokens, and works with roles and secr
       assert.match(await ok('get clusterroles'), /cluster-admin\s+\d{4}-/);
       assert.match(await ok('describe clusterrole view'), /plans\.products\.backline\.dev/);
 
-      // 1.27 knows the question only in its beta form.
-      const asksWho = !kubectl.version.startsWith('v1.27.');
-      if (asksWho) assert.match(await ok('auth whoami', ann), /Username\s+ann[\s\S]*growth/);
+      assert.match(await ok('auth whoami', ann), /Username\s+ann[\s\S]*growth/);
       assert.match(await ok('auth can-i create plans', ann), /yes/);
       assert.equal((await run('auth can-i create plans', bobs)).code, 1);
       assert.equal((await run('auth can-i delete namespaces', ann)).code, 1);
@@ -570,7 +568,7 @@ test('every kubectl asks what it may, gets tokens, and works with roles and secr
       await ok('create role reader --verb=get,list --resource=features.products.backline.dev');
       await ok('create rolebinding robot-reads --role=reader --serviceaccount=default:robot');
       const token = (await ok('create token robot --duration=10m')).trim();
-      if (asksWho) assert.match(await ok('auth whoami', token), /system:serviceaccount:default:robot/);
+      assert.match(await ok('auth whoami', token), /system:serviceaccount:default:robot/);
       await ok('get features', token);
       assert.match((await run('get plans', token)).stderr, /Forbidden/);
 

@@ -19,7 +19,7 @@ const PREFIX = `${CIPHER}:`;
 export async function sealingWith(file: string): Promise<Sealing> {
   const made = `${randomBytes(KEY_ID_BYTES).toString('hex')} ${randomBytes(KEY_BYTES).toString('base64')}\n`;
   // Whoever makes the file first decides, and makes it whole: another process that starts now takes its key.
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${randomBytes(KEY_ID_BYTES).toString('hex')}`;
   await writeFile(draft, made, { mode: 0o600 });
   await link(draft, file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
@@ -62,9 +62,9 @@ function sealing(keys: readonly [Key, ...Key[]]): Sealing {
       const key = keys.find((candidate) => candidate.id === id);
       if (key === undefined) throw cannotOpen(place, id === '' ? 'it is not sealed' : `it needs the key ${id}`);
       const body = Buffer.from(base64, 'base64');
-      const decipher = createDecipheriv(CIPHER, key.bytes, body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
-      decipher.setAAD(boundTo(place)).setAuthTag(body.subarray(-TAG_BYTES));
       try {
+        const decipher = createDecipheriv(CIPHER, key.bytes, body.subarray(0, IV_BYTES), { authTagLength: TAG_BYTES });
+        decipher.setAAD(boundTo(place)).setAuthTag(body.subarray(-TAG_BYTES));
         const opened = decipher.update(body.subarray(IV_BYTES, -TAG_BYTES));
         return Buffer.concat([opened, decipher.final()]).toString();
       } catch {

@@ -128,7 +128,7 @@ async function fetchJson(address: string, ca: string | undefined): Promise<unkno
 }
 
 function requireSafe(address: string): void {
-  const { protocol, hostname } = new URL(address);
+  const { protocol, hostname } = URL.parse(address) ?? { protocol: '', hostname: '' };
   if (protocol === 'https:') return;
   if (protocol === 'http:' && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname)) return;
   throw new Refusal('access/unsafe-issuer', 'BadRequest', `${address} does not use https.`, {

@@ -3,6 +3,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { immutableWhenAsked } from '#kernel/resources/builtin/immutable.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { isObject } from '#kernel/resources/schema/own.ts';
 
 /** As Kubernetes: all values of one Secret together, decoded. */
 const SECRET_BYTES_MAX = 1024 * 1024;
@@ -57,10 +58,12 @@ export const Secret = defineKind({
 function withStringData(object: ResourceObject): ResourceObject {
   const { stringData, ...kept } = object;
   if (stringData === undefined || stringData === null) return kept;
-  const entries = typeof stringData === 'object' ? Object.entries(stringData) : [];
-  if (typeof stringData !== 'object' || !entries.every(([, text]) => typeof text === 'string')) return object;
-  const encoded = entries.map(([key, text]) => [key, Buffer.from(text as string).toString('base64')]);
-  return { ...kept, data: { ...(kept['data'] as object | undefined), ...Object.fromEntries(encoded) } };
+  const data = kept['data'] ?? {};
+  if (!isObject(stringData) || !isObject(data)) return object;
+  const texts = Object.entries(stringData);
+  if (!texts.every((entry): entry is [string, string] => typeof entry[1] === 'string')) return object;
+  const encoded = texts.map(([key, text]) => [key, Buffer.from(text).toString('base64')]);
+  return { ...kept, data: { ...data, ...Object.fromEntries(encoded) } };
 }
 
 function secretProblems(object: ResourceObject, before: ResourceObject | undefined): Problem[] {

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { createServer as createHttpServer } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { SignJWT, exportJWK, generateKeyPair, type CryptoKey, type JWK } from 'jose';
+import { openLog } from '#kernel/base/log.ts';
+import { serverIdentity } from '../certificates.ts';
+import { authenticateWith } from './authenticate.ts';
+import { oidcTokens, type OidcOptions } from './oidc.ts';
+
+const START = Temporal.Instant.from('2026-11-22T12:00:00Z');
+const silent = openLog('silent');
+
+interface Issuer {
+  readonly url: string;
+  /** Of the authority that signed its certificate; undefined for plain HTTP. */
+  readonly ca: string | undefined;
+  keys: JWK[];
+  /** How often its keys were fetched. */
+  fetches: number;
+  down: boolean;
+}
+
+/** An issuer as an OpenID Connect provider is one: a discovery document and keys. */
+async function startIssuer(t: TestContext, scheme: 'http' | 'https'): Promise<Issuer> {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-issuer-'));
+  const { ca, cert, key } = await serverIdentity(directory, ['localhost', '127.0.0.1'], systemNow());
+  const server = scheme === 'https' ? createHttpsServer({ cert, key }) : createHttpServer();
+  const issuer: Issuer = { url: '', ca: scheme === 'https' ? ca : undefined, keys: [], fetches: 0, down: false };
+  server.on('request', (request, response) => {
+    if (issuer.down) return response.writeHead(500).end();
+    const body =
+      request.url === '/.well-known/openid-configuration'
+        ? { issuer: issuer.url, jwks_uri: `${issuer.url}/keys` }
+        : { keys: issuer.keys };
+    if (request.url === '/keys') issuer.fetches += 1;
+    return response.end(JSON.stringify(body));
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+  Object.assign(issuer, { url: `${scheme}://localhost:${(server.address() as AddressInfo).port}` });
+  return issuer;
+}
+
+/** Certificates are checked against the time of this machine, whatever the clock of the test says. */
+function systemNow(): Temporal.Instant {
+  return Temporal.Now.instant();
+}
+
+interface Pair {
+  readonly kid: string;
+  readonly privateKey: CryptoKey;
+  readonly jwk: JWK;
+}
+
+async function pair(kid: string, alg = 'RS256'): Promise<Pair> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  return { kid, privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg } };
+}
+
+function sign(issuer: Issuer, { kid, privateKey, jwk }: Pair, claims: object = {}): Promise<string> {
+  const now = START.epochMilliseconds / 1000;
+  const all = { iss: issuer.url, aud: 'backline-cli', sub: '42', iat: now, exp: now + 3_600, ...claims };
+  return new SignJWT(all).setProtectedHeader({ alg: jwk.alg ?? '', kid }).sign(privateKey);
+}
+
+function believer(issuer: Issuer, more: Partial<OidcOptions> = {}, clock = () => START) {
+  const options = { issuerUrl: issuer.url, clientId: 'backline-cli', ca: issuer.ca, ...more };
+  const authenticate = authenticateWith([oidcTokens(options, clock, silent)]);
+  return (token: string) => authenticate({ headers: { authorization: `Bearer ${token}` } });
+}
+
+for (const scheme of ['http', 'https'] as const) {
+  test(`a token of the issuer becomes a user, over ${scheme}`, async (t) => {
+    const issuer = await startIssuer(t, scheme);
+    const key = await pair('one');
+    issuer.keys = [key.jwk];
+    const plain = believer(issuer);
+    assert.deepEqual(await plain(await sign(issuer, key)), {
+      name: `${issuer.url}#42`,
+      groups: ['system:authenticated'],
+    });
+    const claims = { email: 'ann@example.com', groups: ['growth', 'system:masters', 7, ''] };
+    const named = believer(issuer, { usernameClaim: 'email', groupsClaim: 'groups' });
+    assert.deepEqual(await named(await sign(issuer, key, claims)), {
+      name: 'ann@example.com',
+      groups: ['growth', 'system:authenticated'],
+    });
+    const prefixed = believer(issuer, { usernamePrefix: 'oidc:', groupsClaim: 'groups', groupsPrefix: 'oidc:' });
+    assert.deepEqual(await prefixed(await sign(issuer, key, { groups: 'growth' })), {
+      name: 'oidc:42',
+      groups: ['oidc:growth', 'system:authenticated'],
+    });
+    assert.deepEqual(await prefixed(await sign(issuer, key, { groups: ['system:masters'] })), {
+      name: 'oidc:42',
+      groups: ['oidc:system:masters', 'system:authenticated'],
+    });
+    assert.equal(issuer.fetches, 3, 'once for each that believes');
+  });
+}
+
+test('a token that is not right in every way is not believed', async (t) => {
+  const issuer = await startIssuer(t, 'http');
+  const [key, stranger, curve] = [await pair('one'), await pair('one'), await pair('two', 'ES256')];
+  issuer.keys = [key.jwk, curve.jwk];
+  const ask = believer(issuer, { usernameClaim: 'email' });
+  const now = START.epochMilliseconds / 1000;
+  const email = 'ann@example.com';
+  assert.equal((await ask(await sign(issuer, curve, { email })))?.name, email);
+  const unsigned = (header: object, payload: object) =>
+    `${[header, payload].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')}.`;
+  const symmetric = await new SignJWT({ iss: issuer.url, aud: 'backline-cli', email, exp: now + 60 })
+    .setProtectedHeader({ alg: 'HS256', kid: 'one' })
+    .sign(Buffer.from(JSON.stringify(key.jwk)));
+  const wrong: Record<string, string> = {
+    'signed by somebody else': await sign(issuer, stranger, { email }),
+    'for somebody else': await sign(issuer, key, { email, aud: 'other' }),
+    over: await sign(issuer, key, { email, exp: now - 120 }),
+    'not yet': await sign(issuer, key, { email, nbf: now + 600 }),
+    'without an end': await sign(issuer, key, { email, exp: undefined }),
+    'without the claim': await sign(issuer, key),
+    'with an address that was not verified': await sign(issuer, key, { email, email_verified: false }),
+    'with a reserved name': await sign(issuer, key, { email: 'system:admin' }),
+    'with a name that no log can hold': await sign(issuer, key, { email: 'ann\u0000' }),
+    'of an unknown key': await sign(issuer, await pair('three'), { email }),
+    unsigned: unsigned({ alg: 'none' }, { iss: issuer.url, aud: 'backline-cli', email, exp: now + 60 }),
+    'signed with the public key as a password': symmetric,
+  };
+  for (const [what, token] of Object.entries(wrong)) {
+    await assert.rejects(ask(token), { code: 'access/unauthorized', message: 'Unauthorized' }, what);
+  }
+  for (const token of ['abc', 'a.b.c', await sign({ ...issuer, url: 'https://other.example' }, key, { email })]) {
+    assert.equal(await ask(token), undefined, 'a token of somebody else is left to others');
+  }
+});
+
+test('new keys of the issuer are found, and not asked for all the time', async (t) => {
+  const issuer = await startIssuer(t, 'http');
+  let now = START;
+  const [first, second, third] = [await pair('one'), await pair('two'), await pair('three')];
+  issuer.keys = [first.jwk];
+  const ask = believer(issuer, {}, () => now);
+  const exp = START.epochMilliseconds / 1000 + 86_400;
+  const token = await sign(issuer, first, { exp });
+  await Promise.all([ask(token), ask(token), ask(token)]);
+  assert.equal(issuer.fetches, 1);
+  issuer.keys = [second.jwk];
+  await assert.rejects(ask(await sign(issuer, second, { exp })), { code: 'access/unauthorized' });
+  assert.equal(issuer.fetches, 1, 'a stranger with made-up keys does not make us ask');
+  now = now.add({ seconds: 31 });
+  assert.notEqual(await ask(await sign(issuer, second, { exp })), undefined);
+  assert.equal(issuer.fetches, 2);
+  now = now.add({ hours: 2 });
+  await assert.rejects(ask(token), { code: 'access/unauthorized' }, 'a key that was withdrawn is not believed');
+  assert.equal(issuer.fetches, 3);
+  issuer.down = true;
+  now = now.add({ hours: 2 });
+  assert.notEqual(await ask(await sign(issuer, second, { exp })), undefined, 'what was known still holds');
+  await assert.rejects(ask(await sign(issuer, third, { exp })), { code: 'access/unauthorized' });
+});
+
+test('an issuer that was never reached is not an error of the caller', async (t) => {
+  const issuer = await startIssuer(t, 'http');
+  const key = await pair('one');
+  issuer.keys = [key.jwk];
+  issuer.down = true;
+  const ask = believer(issuer);
+  await assert.rejects(ask(await sign(issuer, key)), { code: 'access/issuer-away', reason: 'ServiceUnavailable' });
+  issuer.down = false;
+  assert.notEqual(await ask(await sign(issuer, key)), undefined);
+});
+
+test('an issuer that can be impersonated on the network is refused', () => {
+  const options = { issuerUrl: 'http://login.example.com', clientId: 'x' };
+  assert.throws(() => oidcTokens(options, () => START, silent), { code: 'access/unsafe-issuer' });
+});

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { Selector } from '../kinds/rbac.ts';
+import { outdatedRoles } from './collect-rules.ts';
+
+const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });
+
+function role(
+  name: string,
+  labels: Record<string, string>,
+  resources: string[],
+  collects?: Selector[],
+): ResourceObject {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRole',
+    metadata: { name, labels },
+    rules: resources.map(rule),
+    ...(collects === undefined ? {} : { aggregationRule: { clusterRoleSelectors: collects } }),
+  };
+}
+
+/** What each collecting role should hold, by name; only those that do not. */
+function outdated(...roles: ResourceObject[]): Record<string, string[]> {
+  return Object.fromEntries(
+    outdatedRoles(roles).map(({ role, rules }) => [
+      role.metadata.name,
+      rules.flatMap(({ resources = [] }) => resources),
+    ]),
+  );
+}
+
+test('a role collects the rules of those that its selectors choose, also through others, once each', () => {
+  const view = role('view', { to: 'edit' }, [], [{ matchLabels: { to: 'view' } }]);
+  const edit = role('edit', {}, [], [{ matchLabels: { to: 'edit' } }]);
+  const plans = role('plans', { to: 'view' }, ['plans']);
+  const both = role('prices', { to: 'edit' }, ['prices', 'plans']);
+  assert.deepEqual(outdated(view, edit, plans, both), { edit: ['prices', 'plans'], view: ['plans'] });
+  const kept = { ...view, rules: [rule('plans')] };
+  assert.deepEqual(Object.keys(outdated(kept, edit, plans, both)), ['edit']);
+  assert.deepEqual(outdated(kept, plans), {});
+  assert.deepEqual(outdated(kept), { view: [] });
+});
+
+test('roles that collect from each other end with the same rules', () => {
+  const a = role('a', { at: 'a' }, [], [{ matchLabels: { at: 'b' } }, { matchLabels: { at: 'leaf' } }]);
+  const b = role('b', { at: 'b' }, [], [{ matchLabels: { at: 'a' } }]);
+  const leaf = role('leaf', { at: 'leaf' }, ['plans']);
+  assert.deepEqual(outdated(a, b, leaf), { a: ['plans'], b: ['plans'] });
+});
+
+test('selectors choose by expressions as well, and one that says nothing chooses all others', () => {
+  const roles = [
+    role('one', { tier: 'gold' }, ['one']),
+    role('two', { tier: 'tin' }, ['two']),
+    role('three', {}, ['three']),
+  ];
+  const cases: [NonNullable<Selector['matchExpressions']>[number], string[]][] = [
+    [{ key: 'tier', operator: 'In', values: ['gold', 'silver'] }, ['one']],
+    [{ key: 'tier', operator: 'NotIn', values: ['gold'] }, ['three', 'two']],
+    [{ key: 'tier', operator: 'Exists' }, ['one', 'two']],
+    [{ key: 'tier', operator: 'DoesNotExist' }, ['three']],
+  ];
+  for (const [expression, expected] of cases) {
+    assert.deepEqual(outdated(...roles, role('all', {}, [], [{ matchExpressions: [expression] }])), { all: expected });
+  }
+  assert.deepEqual(outdated(...roles, role('all', {}, [], [{}])), { all: ['one', 'three', 'two'] });
+  assert.deepEqual(outdated(...roles, role('all', {}, [], [])), {});
+});

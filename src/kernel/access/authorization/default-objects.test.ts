@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { Entry } from '#kernel/resources/store-contract.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { AuditRecord } from '../kinds/audit-record.ts';
+import { ClusterRole, ClusterRoleBinding, rulesOf } from '../kinds/rbac.ts';
+import { defaultObjects, missingDefaults } from './default-objects.ts';
+
+const base = { group: 'games.example', version: 'v1', scope: 'Namespaced', description: 'x' } as const;
+const Game = defineKind({ ...base, kind: 'Game', plural: 'games', spec: Type.Object({}), released: true });
+const Question = defineKind({ ...base, kind: 'Question', plural: 'questions', verbs: ['create'] });
+const DEFAULTS = defaultObjects([Game, Question, AuditRecord, ClusterRole]);
+
+/** Reads what the given objects are. */
+function reader(objects: readonly ResourceObject[]) {
+  return {
+    get: (kind: { kind: string }, _namespace: string, name: string) => {
+      const found = objects.find((object) => object.kind === kind.kind && object.metadata.name === name);
+      return found === undefined ? undefined : ({ object: () => structuredClone(found) } as unknown as Entry);
+    },
+  };
+}
+
+const rules = (name: string) => {
+  const role = DEFAULTS.find(({ kind, metadata }) => kind === 'ClusterRole' && metadata.name === name);
+  assert.ok(role !== undefined, name);
+  return rulesOf(role);
+};
+const about = (name: string, resource: string) =>
+  rules(name).filter(({ resources = [] }) => resources.includes(resource));
+
+test('the default objects are valid', () => {
+  for (const object of DEFAULTS) {
+    const kind = object.kind === 'ClusterRole' ? ClusterRole : ClusterRoleBinding;
+    assert.deepEqual(structureOf(kind).validate(object), []);
+    assert.deepEqual(kind.validateObject?.(object, undefined), []);
+  }
+});
+
+test('who edits writes the kinds of every domain but not their status, who views reads both', () => {
+  assert.deepEqual(about('system:aggregate-to-view', 'games')[0]?.verbs, ['get', 'list', 'watch']);
+  assert.equal(about('system:aggregate-to-view', 'games/status').length, 1);
+  assert.equal(about('system:aggregate-to-edit', 'games')[0]?.verbs.includes('patch'), true);
+  assert.equal(about('system:aggregate-to-edit', 'games/status').length, 0);
+  assert.equal(about('system:aggregate-to-view', 'secrets').length, 0);
+  for (const name of ['system:aggregate-to-view', 'system:aggregate-to-edit', 'system:aggregate-to-admin']) {
+    assert.equal(about(name, 'auditrecords').length, 0, 'the record of who did what is for administrators');
+  }
+  assert.deepEqual(about('system:basic-user', 'questions')[0]?.verbs, ['create']);
+});
+
+test('what is missing is made, what somebody changed stays, what we made is brought up to date', () => {
+  const names = (objects: readonly ResourceObject[], defaults = DEFAULTS) =>
+    missingDefaults(defaults, reader(objects)).map(({ name }) => name);
+  assert.equal(names([]).length, DEFAULTS.length);
+  assert.deepEqual(names(DEFAULTS), []);
+  assert.deepEqual(names(DEFAULTS.filter(({ kind }) => kind === 'ClusterRole')).sort(), [
+    'cluster-admin',
+    'system:basic-user',
+    'system:discovery',
+    'system:public-info-viewer',
+  ]);
+  const newer = defaultObjects([Game, Question, AuditRecord, ClusterRole, { ...Game, plural: 'matches' }]);
+  assert.deepEqual(names(DEFAULTS, newer).sort(), ['system:aggregate-to-edit', 'system:aggregate-to-view']);
+  const changed = DEFAULTS.map((object) =>
+    object.metadata.name === 'system:aggregate-to-edit' ? { ...object, rules: [] } : object,
+  );
+  assert.deepEqual(names(changed), []);
+  assert.deepEqual(names(changed, newer), ['system:aggregate-to-view']);
+  const collected = DEFAULTS.map((object) =>
+    object['aggregationRule'] === undefined ? object : { ...object, rules: [{ verbs: ['get'] }] },
+  );
+  assert.deepEqual(names(collected), [], 'collected rules are nobody’s change');
+});
