@@ -50,6 +50,15 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--port <number>', 'port for everything, 0 for a free one', parsePort, 7700)
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
+      .option('--token-file <file>', 'users and their tokens: lines of TOKEN,USER,UID,"GROUP1,GROUP2"')
+      .option('--oidc-issuer-url <url>', 'OpenID Connect issuer whose ID tokens are believed')
+      .option('--oidc-client-id <id>', 'whom those tokens must be meant for')
+      .option('--oidc-username-claim <claim>', 'which claim is the name of the user', 'sub')
+      .option('--oidc-username-prefix <text>', 'in front of that name; - for none (else the issuer and #)')
+      .option('--oidc-groups-claim <claim>', 'which claim holds the groups')
+      .option('--oidc-groups-prefix <text>', 'in front of their names')
+      .option('--oidc-ca-file <file>', 'certificate of the authority behind the issuer')
+      .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
       .option('--quiet', 'print only the line that says that it is ready')
       .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default('info'));
 

@@ -1,6 +1,7 @@
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { connectionFrom } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
 import type { Io } from './io.ts';
 
 /** What `up` and `serve` have in common on the command line. */
@@ -8,6 +9,15 @@ export interface ListenOptions {
   readonly port: number;
   readonly host: string;
   readonly data: string;
+  readonly tokenFile?: string;
+  readonly oidcIssuerUrl?: string;
+  readonly oidcClientId?: string;
+  readonly oidcUsernameClaim?: string;
+  readonly oidcUsernamePrefix?: string;
+  readonly oidcGroupsClaim?: string;
+  readonly oidcGroupsPrefix?: string;
+  readonly oidcCaFile?: string;
+  readonly encryptionKeyFile?: string;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -47,7 +57,8 @@ export function followed(
   return { server, ca, token: token ?? io.env['BACKLINE_TOKEN'] };
 }
 
-function listening({ port, host, data, quiet, logLevel }: ListenOptions, io: Io) {
+function listening(options: ListenOptions, io: Io) {
+  const { port, host, data, quiet, logLevel, tokenFile, encryptionKeyFile } = options;
   const databaseUrl = io.env['DATABASE_URL'];
   return {
     port,
@@ -56,5 +67,23 @@ function listening({ port, host, data, quiet, logLevel }: ListenOptions, io: Io)
     quiet: quiet === true,
     logLevel,
     databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
+    access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
+  };
+}
+
+function oidcOf(options: ListenOptions) {
+  const { oidcIssuerUrl: issuerUrl, oidcClientId: clientId } = options;
+  if (issuerUrl === undefined && clientId === undefined) return undefined;
+  if (issuerUrl === undefined || clientId === undefined) {
+    throw new CliFailure('--oidc-issuer-url and --oidc-client-id belong together.', { exitCode: EXIT.usage });
+  }
+  return {
+    issuerUrl,
+    clientId,
+    usernameClaim: options.oidcUsernameClaim,
+    usernamePrefix: options.oidcUsernamePrefix,
+    groupsClaim: options.oidcGroupsClaim,
+    groupsPrefix: options.oidcGroupsPrefix,
+    caFile: options.oidcCaFile,
   };
 }

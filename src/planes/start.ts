@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
@@ -11,9 +11,8 @@ import { isLoopback, serveHttp, type HttpServerOptions } from '#kernel/http/serv
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { adminToken, administrator } from '#kernel/access/authentication/admin-token.ts';
-import { authenticateWith, notBelieved, type Authenticator } from '#kernel/access/authentication/authenticate.ts';
-import { oidcTokens, type OidcOptions } from '#kernel/access/authentication/oidc.ts';
-import { staticTokens } from '#kernel/access/authentication/static-tokens.ts';
+import { authenticateWith, notBelieved } from '#kernel/access/authentication/authenticate.ts';
+import { configuredAuthenticators, type BelievedOptions } from '#kernel/access/authentication/configured.ts';
 import { sendRefusal } from '#kernel/resources/api/answer.ts';
 import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
@@ -27,11 +26,8 @@ import { version } from '#kernel/base/version.ts';
 
 export type Role = 'api' | 'decide';
 
-/** Who is believed besides the administrator and service accounts, and where the key is that secrets are sealed with. */
-export interface AccessOptions {
-  /** Lines of `token,user,uid,"group1,group2"`. */
-  readonly tokenFile?: string | undefined;
-  readonly oidc?: (Omit<OidcOptions, 'ca'> & { readonly caFile?: string | undefined }) | undefined;
+/** Who is believed, and where the keys are that secrets are sealed with. */
+export interface AccessOptions extends BelievedOptions {
   /** Default `encryption-keys` in the data directory. */
   readonly encryptionKeyFile?: string | undefined;
 }
@@ -76,7 +72,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   );
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
-  const believed = await authenticatorsOf(options.access ?? {}, clock, log);
+  const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
@@ -226,18 +222,6 @@ function localHost(host: string): string {
 
 function inUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-async function authenticatorsOf(access: AccessOptions, clock: Clock, log: Log): Promise<Authenticator[]> {
-  const { tokenFile, oidc } = access;
-  const found: Authenticator[] = [];
-  if (tokenFile !== undefined) found.push(staticTokens(await readFile(tokenFile, 'utf8')));
-  if (oidc !== undefined) {
-    const { caFile, ...issuer } = oidc;
-    const ca = caFile === undefined ? undefined : await readFile(caFile, 'utf8');
-    found.push(oidcTokens({ ...issuer, ca }, clock, log));
-  }
-  return found;
 }
 
 function nothingAt(path: string): Refusal {

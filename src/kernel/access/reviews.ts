@@ -75,7 +75,7 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
       `${ServiceAccount.id}/token`,
       async (object, { namespace = '', name = '', dryRun }) => {
         requireValid(TokenRequest, object);
-        const spec = object.spec as TokenRequestSpec;
+        const spec = (object.spec ?? {}) as TokenRequestSpec;
         requireUnbound(spec);
         const { token, expirationTimestamp } = await tokens.issue(namespace, name, spec);
         const status = { token: dryRun ? '' : token, expirationTimestamp };

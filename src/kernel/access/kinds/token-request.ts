@@ -34,7 +34,7 @@ export const TokenRequest = defineKind({
   plural: 'tokenrequests',
   scope: 'Namespaced',
   description: 'Asks for a token of a service account.',
-  spec: TokenRequestSpec,
+  spec: Type.Optional(TokenRequestSpec),
   fields: {
     status: Type.Optional(
       Type.Object(
