@@ -130,6 +130,12 @@ function commands(io: Io, end: (status: number) => void): Command {
       end(await (await import('./get.ts')).get(kinds, name, options, io)),
     );
 
+  program
+    .command('client-key')
+    .description('make a key for an application: the key for it, and the hash to declare in its Client')
+    .addHelpText('after', examples('backline client-key'))
+    .action(async () => end((await import('./client-key.ts')).clientKey(io)));
+
   connecting(program.command('history'))
     .description('show who changed an object when, and what, newest first')
     .argument('<kind>', 'plural, singular, short name, or with the group')

@@ -5,6 +5,7 @@ import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Follower } from './follow.ts';
+import type { Gate } from './gate.ts';
 import type { DecisionModule, DecisionRoute } from './module.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -26,6 +27,7 @@ export function decisionApi(
   modules: readonly DecisionModule<unknown>[],
   follower: Follower,
   clock: Clock,
+  gate: Gate,
 ): DecisionApi {
   const routes = new Map<string, Ready>(
     modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module.name, route)] as const)),
@@ -36,11 +38,13 @@ export function decisionApi(
     switch (exchange.method) {
       case 'GET':
       case 'HEAD':
-        respond(exchange, found, queryInput(exchange.queryText, found));
-        return true;
+        return ask(exchange, found, queryInput(exchange.queryText, found));
       case 'POST':
-        return readBody(exchange, BODY_BYTES_MAX).then((bytes) => respond(exchange, found, jsonInput(bytes)));
+        return readBody(exchange, BODY_BYTES_MAX).then(
+          async (bytes) => void (await ask(exchange, found, jsonInput(bytes))),
+        );
       default:
+        if (gate.answerPreflight(exchange)) return true;
         throw new Refusal(
           'decisions/method',
           'MethodNotAllowed',
@@ -48,6 +52,14 @@ export function decisionApi(
         );
     }
   };
+
+  function ask(exchange: Exchange, found: Ready, input: unknown): true | Promise<void> {
+    const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {});
+    if (allowed instanceof Promise)
+      return allowed.then((bound) => respond(exchange, found, isRecord(input) ? bound : input));
+    respond(exchange, found, isRecord(input) ? allowed : input);
+    return true;
+  }
 
   function respond(exchange: Exchange, { module, route, check, errors }: Ready, input: unknown): void {
     if (!check(input)) throw wrongInput(route, input, errors(input));
@@ -57,6 +69,10 @@ export function decisionApi(
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function ready(module: string, route: DecisionRoute<unknown>): Ready {

@@ -30,6 +30,12 @@ export interface DecisionRoute<Table> {
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
   readonly answer: TSchema;
+  /** Only for applications on machines of ours: what it tells is not for listeners. */
+  readonly forServers?: boolean;
+  /** Inputs that only such applications may set. */
+  readonly inputsForServers?: readonly string[];
+  /** Inputs that say who is asked about: a publishable client gets them from the subject's token. */
+  readonly subjectInputs?: readonly string[];
   /** The answer, without the snapshot that the plane adds. Throws Refusal for what is wrong with the input. */
   readonly handle: (table: Table, input: unknown, now: Temporal.Instant) => object;
 }

@@ -29,6 +29,9 @@ const INTERVAL = { interval: text('What one payment covers, like P1M.') };
 const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false });
 
+/** What a publishable client cannot choose: it asks for the listener in the subject's token. */
+const SUBJECT = ['listener', 'plan', 'market', 'territory', 'role'];
+
 const word = (description: string) => Type.String({ description });
 const maybe = (description: string) => Type.Optional(Type.String({ description }));
 
@@ -115,6 +118,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     path: '/v1/check',
     summary: 'Whether a listener gets a feature: allow, degrade, upsell or deny, with the reason.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE, feature: name('Name of the Feature.'), ...CHANNEL, ...WHEN }),
+    inputsForServers: ['at'],
+    subjectInputs: SUBJECT,
     answer: Type.Object({ ...Listener, ...CheckFields }),
     handle: (table: ProductsTable, question, now) => withListener(question.listener, check(table, question, now)),
   }),
@@ -122,6 +127,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     path: '/v1/entitlements',
     summary: 'Everything that a plan gives to a listener.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE }),
+    subjectInputs: SUBJECT,
     answer: Type.Object({
       ...Listener,
       market: word('Name of the Market.'),
@@ -147,12 +153,15 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       ...INTERVAL,
       ...WHEN,
     }),
+    inputsForServers: ['at'],
+    subjectInputs: ['listener', 'market', 'territory'],
     answer: Type.Object({ ...Listener, ...PriceFields }),
     handle: (table: ProductsTable, question, now) => withListener(question.listener, prices(table, question, now)),
   }),
   defineRoute({
     path: '/v1/explain',
     summary: 'Why a check, or without a feature the price of a plan, is answered as it is.',
+    forServers: true,
     input: input({
       ...WHO,
       ...PLAN,

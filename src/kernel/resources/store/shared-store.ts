@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -78,6 +79,8 @@ export async function openSharedStore<Operation>(
   const once = new ForwardedOnce<Operation>();
   const { promise: lost, resolve: tellLost } = Promise.withResolvers<string>();
   let sequencer: Sequencer<Operation> | undefined;
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
   let stopping = false;
   /** Many who want to read what is newest share one look at the database. */
   let looking: Promise<void> | undefined;
@@ -126,6 +129,7 @@ export async function openSharedStore<Operation>(
     lost,
     close: async () => {
       stopping = true;
+      stop.abort();
       await sequencer?.close();
       await Promise.all([campaigning, watching, tail.stop()]);
     },
@@ -181,7 +185,7 @@ export async function openSharedStore<Operation>(
         await session?.close();
         if (stopping) return;
         log?.warn({ err: error }, 'the right to write cannot be asked for; trying again');
-        await sleep(DATABASE_RETRY_MS);
+        await pause(DATABASE_RETRY_MS);
       }
     }
   }
@@ -196,7 +200,7 @@ export async function openSharedStore<Operation>(
     let silences = 0;
     let epochSeen = -1;
     while (!stopping) {
-      await sleep(HEALTH_POLL_MS);
+      await pause(HEALTH_POLL_MS);
       if (sequencer !== undefined || stopping) {
         silences = 0;
         continue;
@@ -219,6 +223,11 @@ export async function openSharedStore<Operation>(
         log?.debug({ err: error }, 'the writer cannot be looked after');
       }
     }
+  }
+
+  /** Ends early when the store closes. */
+  async function pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: stop.signal }).catch(() => {});
   }
 
   async function writerNow(): Promise<{ epoch: number; version: number; address: WriterAddress | undefined }> {
@@ -299,7 +308,7 @@ export async function openSharedStore<Operation>(
         if (wasNotWritten(error)) unanswered = undefined;
         log?.debug({ err: error }, 'a write was not answered; finding out what became of it');
       }
-      await sleep(RETRY_MS);
+      await pause(RETRY_MS);
     }
     throw unanswered === undefined || forwarded.dryRun
       ? noWriter('No process writes at the moment.')

@@ -1,0 +1,202 @@
+import { hash } from 'node:crypto';
+import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { send, type Exchange } from '#kernel/http/exchange.ts';
+import type { ClientTable, KnownClient } from './client-table.ts';
+import type { DecisionRoute } from './module.ts';
+
+const LIMITS = {
+  /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
+  tokensMax: 10_000,
+  tokenCharsMax: 8_192,
+  /** How long a browser need not ask again whether it may ask. */
+  preflightSeconds: 600,
+} as const;
+
+const KEY_PREFIX = 'bk_';
+const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
+const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
+
+export interface Gate {
+  /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
+  readonly admit: (
+    exchange: Exchange,
+    route: DecisionRoute<unknown>,
+    input: Record<string, unknown>,
+  ) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Answers a browser's question whether a page may ask; false when the request is no such question. */
+  readonly answerPreflight: (exchange: Exchange) => boolean;
+}
+
+/**
+ * Who may ask the decision plane: the applications that are declared as Clients, and proved users. Until the first
+ * Client is declared, whoever is on this machine may.
+ */
+export function decisionGate(options: {
+  readonly table: () => ClientTable;
+  readonly clock: Clock;
+  /** True for requests of people and controllers, who prove themselves as on the resource API. */
+  readonly isUser: (exchange: Exchange) => boolean | Promise<boolean>;
+  readonly isLocal: (exchange: Exchange) => boolean;
+}): Gate {
+  const { table, clock, isUser, isLocal } = options;
+  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
+  const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
+
+  return { admit, answerPreflight };
+
+  function admit(
+    exchange: Exchange,
+    route: DecisionRoute<unknown>,
+    input: Record<string, unknown>,
+  ): ReturnType<Gate['admit']> {
+    const { authorization } = exchange.request.headers;
+    const { byKeyHash } = table();
+    if (byKeyHash.size === 0 && isLocal(exchange)) return input;
+    if (authorization === undefined) throw unauthorized('This needs the key of a client.');
+    if (!authorization.startsWith(`Bearer ${KEY_PREFIX}`)) return asUser(exchange, input);
+    const found = byKeyHash.get(hash('sha256', authorization.slice('Bearer '.length), 'hex'));
+    if (found === undefined) throw unauthorized('No client has this key.');
+    const { client, notAfterMs } = found;
+    const nowMs = clock().epochMilliseconds;
+    if (nowMs > notAfterMs) throw unauthorized(`This key of client ${client.name} has ended.`);
+    allowOrigin(exchange, client);
+    spend(client, nowMs);
+    requireEndpoint(client, route, input);
+    if (client.spec.type !== 'publishable') return input;
+    return subjectOf(exchange, client, nowMs).then((claims) => boundTo(claims, route, input));
+  }
+
+  function answerPreflight(exchange: Exchange): boolean {
+    const { origin } = exchange.request.headers;
+    if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
+    if (!table().origins.has(origin)) throw foreignOrigin(origin);
+    send(exchange, 204, 'text/plain', '', {
+      'access-control-allow-origin': origin,
+      'access-control-allow-methods': 'GET, POST',
+      'access-control-allow-headers': 'authorization, content-type, x-subject-token, x-request-id, traceparent',
+      'access-control-max-age': String(LIMITS.preflightSeconds),
+      vary: 'Origin',
+    });
+    return true;
+  }
+
+  async function asUser(exchange: Exchange, input: Record<string, unknown>): Promise<Record<string, unknown>> {
+    if (await isUser(exchange)) return input;
+    throw unauthorized('These credentials are not good.');
+  }
+
+  /** A token bucket for each client on this node; a refused question costs nothing. */
+  function spend({ name, spec: { rate } }: KnownClient, nowMs: number): void {
+    if (rate === undefined) return;
+    const burst = rate.burst ?? rate.perSecond;
+    const bucket = buckets.get(name) ?? { tokens: burst, atMs: nowMs };
+    const tokens = Math.min(burst, bucket.tokens + (Math.max(0, nowMs - bucket.atMs) * rate.perSecond) / 1_000);
+    buckets.set(name, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: nowMs });
+    if (tokens >= 1) return;
+    throw new Refusal(
+      'clients/too-many',
+      'TooManyRequests',
+      `Client ${name} asks more than ${rate.perSecond} times a second.`,
+      {
+        retryAfterSeconds: 1,
+        remedy: 'Ask less often, or have its rate raised.',
+      },
+    );
+  }
+
+  async function subjectOf(exchange: Exchange, client: KnownClient, nowMs: number): Promise<JWTPayload> {
+    const token = exchange.request.headers['x-subject-token'];
+    const { subjectTokens } = client.spec;
+    if (typeof token !== 'string' || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
+      throw unauthorized(`Client ${client.name} acts for a subject: send its token in X-Subject-Token.`);
+    }
+    const known = subjects.get(token);
+    if (known !== undefined && known.revision === client.revision && (known.claims.exp ?? 0) * 1_000 > nowMs)
+      return known.claims;
+    let keys = keySets.get(client);
+    if (keys === undefined) {
+      keys = createLocalJWKSet({ keys: subjectTokens.publicKeys } as unknown as JSONWebKeySet);
+      keySets.set(client, keys);
+    }
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        issuer: subjectTokens.issuer,
+        audience: subjectTokens.audience,
+        algorithms: ALGORITHMS,
+        currentDate: new Date(nowMs),
+        requiredClaims: ['sub', 'exp'],
+      });
+      if (subjects.size >= LIMITS.tokensMax) subjects.clear();
+      subjects.set(token, { claims: payload, revision: client.revision });
+      return payload;
+    } catch (error) {
+      const why = error instanceof errors.JOSEError ? error.message : 'it cannot be read';
+      throw unauthorized(`The subject token is not good: ${why}.`);
+    }
+  }
+}
+
+function allowOrigin({ request, response }: Exchange, client: KnownClient): void {
+  const { origin } = request.headers;
+  if (origin === undefined) return;
+  if (client.spec.origins?.includes(origin) !== true) throw foreignOrigin(origin);
+  response.setHeader('access-control-allow-origin', origin);
+  response.setHeader('vary', 'Origin');
+}
+
+function requireEndpoint(
+  { name, spec }: KnownClient,
+  route: DecisionRoute<unknown>,
+  input: Record<string, unknown>,
+): void {
+  const isServer = spec.type === 'server';
+  const allowed =
+    spec.endpoints?.includes(route.path) ?? (spec.type === 'partner' ? PARTNER_DEFAULT.has(route.path) : true);
+  if (!allowed || (route.forServers === true && !isServer)) {
+    throw forbidden(`Client ${name} (${spec.type}) may not ask ${route.path}.`, isServer ? undefined : route.path);
+  }
+  const reserved = isServer ? undefined : route.inputsForServers?.find((input_) => input[input_] !== undefined);
+  if (reserved !== undefined) throw forbidden(`Client ${name} (${spec.type}) may not set ${reserved}.`, reserved);
+}
+
+/** The question as the subject may ask it: what says who is asked about comes from the token alone. */
+function boundTo(
+  claims: JWTPayload,
+  route: DecisionRoute<unknown>,
+  input: Record<string, unknown>,
+): Record<string, unknown> {
+  const bound = { ...input };
+  for (const name of route.subjectInputs ?? []) {
+    const claimed = name === 'listener' ? claims.sub : claims[name];
+    if (input[name] !== undefined && input[name] !== claimed) {
+      throw forbidden(
+        `A publishable client asks for the subject of its token only: ${name} is ${String(claimed ?? 'not in it')}.`,
+        name,
+      );
+    }
+    if (claimed !== undefined) bound[name] = claimed;
+  }
+  return bound;
+}
+
+function unauthorized(message: string): Refusal {
+  return new Refusal('clients/unauthorized', 'Unauthorized', message, {
+    remedy: 'Send "Authorization: Bearer KEY" with a key of a declared Client.',
+  });
+}
+
+function forbidden(message: string, input: string | undefined): Refusal {
+  return new Refusal('clients/forbidden', 'Forbidden', message, {
+    ...(input === undefined ? {} : { problems: [{ path: [input], reason: 'FieldValueForbidden', detail: message }] }),
+    remedy: 'Ask from a server client, or have its endpoints changed.',
+  });
+}
+
+function foreignOrigin(origin: string): Refusal {
+  return new Refusal('clients/foreign-origin', 'Forbidden', `Pages of ${origin} may not use this client.`, {
+    remedy: 'Add the origin to the spec of the Client.',
+  });
+}

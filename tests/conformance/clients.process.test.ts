@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { SignJWT, exportJWK, generateKeyPair } from 'jose';
+import { startWorld, type Answer, type World } from '../support/backline.ts';
+import { feature, market, plan, price } from '../support/catalogue.ts';
+
+const changeSets = '/apis/releases.backline.dev/v1/changesets';
+const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
+
+function client(name: string, spec: object): object {
+  return { apiVersion: 'access.backline.dev/v1', kind: 'Client', metadata: { name, namespace: 'default' }, spec };
+}
+
+const catalogue = [
+  market('de'),
+  feature('offline'),
+  plan('premium', { entitlements: [{ feature: 'offline' }] }),
+  plan('free', { rank: 0 }),
+  price('premium-de', {
+    plan: 'premium',
+    market: 'de',
+    timeline: [{ from: '2026-01-01', amount: '10.99', currency: 'EUR' }],
+  }),
+];
+
+/** Declares objects and waits until the decision plane answers from them. */
+async function declare(world: World, ...objects: object[]): Promise<void> {
+  const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects } };
+  const answer = await world.call('POST', changeSets, { body });
+  assert.equal(answer.status, 201, answer.text);
+  const wanted = Number(answer.json.status.version);
+  for (let tries = 0; tries < 500; tries += 1) {
+    const { text } = await world.call('GET', '/metrics', { token: '' });
+    const at = Number(/^backline_snapshot_version (\d+)$/m.exec(text)?.[1]);
+    const heads = (await world.call('GET', '/apis/releases.backline.dev/v1/heads')).json.items;
+    const newest = Math.max(
+      ...heads.map(({ metadata }: { metadata: { resourceVersion: string } }) => Number(metadata.resourceVersion)),
+    );
+    if (at >= newest && wanted > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.fail('the snapshot did not catch up');
+}
+
+const check = '/v1/check?market=de&plan=premium&feature=offline';
+
+test('until a client is declared questions are free on this machine; then only clients and users may ask', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await declare(world, ...catalogue);
+  assert.equal((await call('GET', check, { token: '' })).status, 200);
+
+  await declare(world, client('backend', { type: 'server', keys: [{ name: 'a', hash: sha256('bk_backend') }] }));
+  const refused = await call('GET', check, { token: '' });
+  assert.equal(refused.status, 401);
+  assert.equal(refused.json.code, 'clients/unauthorized');
+  assert.equal((await call('GET', check, { token: 'bk_unknown' })).status, 401);
+  assert.equal((await call('GET', check, { token: 'nonsense' })).status, 401);
+  assert.equal((await call('GET', check, { token: 'bk_backend' })).status, 200);
+  assert.equal((await call('GET', check)).status, 200, 'the administrator may');
+});
+
+test('keys rotate without a gap, end when they are meant to, and belong to one client', async (t) => {
+  let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
+  await using world = await startWorld(t, { clock: () => now });
+  const { call } = world;
+  const old = { name: 'old', hash: sha256('bk_old'), notAfter: '2026-11-23T10:00:00Z' };
+  const fresh = { name: 'new', hash: sha256('bk_new') };
+  await declare(world, ...catalogue, client('backend', { type: 'server', keys: [old, fresh] }));
+  for (const token of ['bk_old', 'bk_new']) assert.equal((await call('GET', check, { token })).status, 200);
+  now = now.add({ hours: 25 });
+  assert.match((await call('GET', check, { token: 'bk_old' })).json.detail, /has ended/);
+  assert.equal((await call('GET', check, { token: 'bk_new' })).status, 200);
+  await declare(world, client('backend', { type: 'server', keys: [old] }));
+  assert.equal((await call('GET', check, { token: 'bk_new' })).status, 401, 'a key that was taken away');
+  const body = client('thief', { type: 'server', keys: [old] });
+  const twice = await call('POST', '/apis/access.backline.dev/v1/namespaces/default/clients', { body });
+  assert.equal(twice.status, 422);
+  assert.match(twice.json.message, /Client "backend" has the same key/);
+});
+
+test('a partner asks what it was given; explanations, other moments and the rest are for servers', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await declare(
+    world,
+    ...catalogue,
+    client('shop', { type: 'partner', keys: [{ name: 'a', hash: sha256('bk_shop') }] }),
+    client('checker', {
+      type: 'partner',
+      keys: [{ name: 'a', hash: sha256('bk_checker') }],
+      endpoints: ['/v1/check', '/v1/explain'],
+    }),
+    client('backend', { type: 'server', keys: [{ name: 'a', hash: sha256('bk_backend') }] }),
+  );
+  const prices = '/v1/prices?market=de&plan=premium';
+  const explain = '/v1/explain?market=de&plan=premium&feature=offline';
+  const cases: [token: string, path: string, status: number][] = [
+    ['bk_shop', prices, 200],
+    ['bk_shop', check, 403],
+    ['bk_shop', `${prices}&at=2026-01-02`, 403],
+    ['bk_checker', check, 200],
+    ['bk_checker', prices, 403],
+    ['bk_checker', explain, 403],
+    ['bk_backend', explain, 200],
+    ['bk_backend', `${prices}&at=2026-01-02`, 200],
+  ];
+  for (const [token, path, status] of cases) {
+    assert.equal((await call('GET', path, { token })).status, status, `${token} ${path}`);
+  }
+});
+
+test('a publishable client acts for the subject of its signed token and for nobody else, from the pages it names', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const { privateKey: stranger } = await generateKeyPair('ES256');
+  const origin = 'https://app.example.com';
+  await declare(
+    world,
+    ...catalogue,
+    client('web', {
+      type: 'publishable',
+      keys: [{ name: 'a', hash: sha256('bk_web') }],
+      origins: [origin],
+      subjectTokens: {
+        issuer: 'https://id.example.com',
+        audience: 'backline',
+        publicKeys: [await exportJWK(publicKey)],
+      },
+    }),
+  );
+  const sign = (claims: Record<string, unknown>, key = privateKey, expires = '5m') =>
+    new SignJWT(claims)
+      .setProtectedHeader({ alg: 'ES256' })
+      .setSubject('listener-1')
+      .setIssuer('https://id.example.com')
+      .setAudience('backline')
+      .setExpirationTime(expires)
+      .sign(key);
+  const mine = { plan: 'premium', market: 'de' };
+  const token = await sign(mine);
+  const ask = (path: string, subject: string | undefined, headers: Record<string, string> = {}): Promise<Answer> =>
+    call('GET', path, {
+      token: 'bk_web',
+      headers: { ...(subject === undefined ? {} : { 'x-subject-token': subject }), ...headers },
+    });
+
+  const own = await ask('/v1/entitlements', token);
+  assert.equal(own.status, 200, own.text);
+  assert.deepEqual([own.json.listener, own.json.plan, own.json.market], ['listener-1', 'premium', 'de']);
+  assert.equal((await ask('/v1/entitlements', token)).status, 200, 'and again, from what is remembered');
+  assert.equal((await ask('/v1/check?feature=offline&plan=premium', token)).json.outcome, 'allow');
+  for (const other of ['plan=free', 'market=fr', 'listener=listener-2', 'role=manager']) {
+    const refused = await ask(`/v1/check?feature=offline&${other}`, token);
+    assert.equal(refused.status, 403, `${other}: ${refused.text}`);
+  }
+  assert.equal((await ask('/v1/explain?feature=offline', token)).status, 403);
+  const bad: [name: string, subject: string | undefined][] = [
+    ['none', undefined],
+    ['garbage', 'not.a.token'],
+    ['of another signer', await sign(mine, stranger)],
+    ['expired', await sign(mine, privateKey, '-1m')],
+    ['unsigned', `${Buffer.from('{"alg":"none"}').toString('base64url')}.${token.split('.')[1]}.`],
+  ];
+  for (const [name, subject] of bad) assert.equal((await ask('/v1/entitlements', subject)).status, 401, name);
+
+  const fromPage = await ask('/v1/entitlements', token, { origin });
+  assert.equal(fromPage.headers['access-control-allow-origin'], origin);
+  assert.equal((await ask('/v1/entitlements', token, { origin: 'https://evil.example' })).status, 403);
+  const preflight = await call('OPTIONS', '/v1/check', {
+    token: '',
+    headers: { origin, 'access-control-request-method': 'GET' },
+  });
+  assert.equal(preflight.status, 204);
+  assert.match(String(preflight.headers['access-control-allow-headers']), /x-subject-token/);
+  assert.equal(
+    (await call('OPTIONS', '/v1/check', { token: '', headers: { origin: 'https://evil.example' } })).status,
+    403,
+  );
+});
+
+test('a client that asks too often is told when to come back, and the others do not notice', async (t) => {
+  let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
+  await using world = await startWorld(t, { clock: () => now });
+  const { call } = world;
+  const keys = (key: string) => [{ name: 'a', hash: sha256(key) }];
+  await declare(
+    world,
+    ...catalogue,
+    client('slow', { type: 'server', keys: keys('bk_slow'), rate: { perSecond: 2, burst: 3 } }),
+    client('free', { type: 'server', keys: keys('bk_free') }),
+  );
+  const statuses = async (token: string, times: number) => {
+    const seen: number[] = [];
+    for (let time = 0; time < times; time += 1) seen.push((await call('GET', check, { token })).status);
+    return seen;
+  };
+  assert.deepEqual(await statuses('bk_slow', 5), [200, 200, 200, 429, 429]);
+  assert.equal((await call('GET', check, { token: 'bk_slow' })).headers['retry-after'], '1');
+  assert.deepEqual(await statuses('bk_free', 3), [200, 200, 200]);
+  now = now.add({ seconds: 1 });
+  assert.deepEqual(await statuses('bk_slow', 3), [200, 200, 429]);
+});
+
+test('a client that makes no sense is refused with the field', async (t) => {
+  await using world = await startWorld(t);
+  const path = '/apis/access.backline.dev/v1/namespaces/default/clients';
+  const keys = [{ name: 'a', hash: sha256('x') }];
+  const cases: [spec: object, field: string][] = [
+    [{ type: 'publishable', keys }, 'spec.subjectTokens'],
+    [{ type: 'server', keys, origins: ['https://a.example'] }, 'spec.origins'],
+    [{ type: 'other', keys }, 'spec.type'],
+    [{ type: 'server', keys: [] }, 'spec.keys'],
+    [{ type: 'server', keys: [{ name: 'a', hash: 'the key itself' }] }, 'spec.keys[0].hash'],
+    [{ type: 'server', keys, rate: { perSecond: 0 } }, 'spec.rate.perSecond'],
+  ];
+  for (const [spec, field] of cases) {
+    const refused = await world.call('POST', path, { body: client('x', spec) });
+    assert.equal(refused.status, 422, field);
+    assert.equal(refused.json.details.causes[0].field, field);
+  }
+});
