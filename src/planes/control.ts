@@ -10,6 +10,7 @@ import { openDatabase } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
@@ -24,8 +25,8 @@ import { answers, deliver } from './peers.ts';
 /** How long past versions of objects are kept; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
 const COMPACT_MS = 3_600_000;
-/** How many namespaces a first start makes. */
-const FIRST_NAMESPACES = 1;
+/** There from the first start on. */
+const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
 
 export interface ControlPlane {
   readonly store: SharedStore<Operation>;
@@ -34,8 +35,6 @@ export interface ControlPlane {
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   readonly serviceAccounts: Authenticator;
-  /** The most writes that a first start makes by itself. */
-  readonly startWrites: number;
   /** Resolves with a sentence when it can no longer work; the process should end then. */
   readonly failed: Promise<string>;
   readonly close: () => Promise<void>;
@@ -83,15 +82,9 @@ export async function startControlPlane(options: {
       placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
     });
     closers.push(store.close);
-    if (store.get(Namespace, '', 'default') === undefined) {
-      const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'default' } };
-      await store.write(
-        [{ verb: 'apply', kind: Namespace.id, namespace: '', name: 'default', object, uid: crypto.randomUUID() }],
-        {
-          user: 'system:start',
-          requestId: 'first-start',
-        },
-      );
+    const missing = FIRST_NAMESPACES.filter((name) => store.get(Namespace, '', name) === undefined);
+    if (missing.length > 0) {
+      await store.write(missing.map(namespaceOperation), { user: 'system:start', requestId: 'first-start' });
     }
     const access = await prepared.join(store);
     closers.push(access.stop);
@@ -140,7 +133,6 @@ export async function startControlPlane(options: {
       api,
       changeSets: applyChangeSet,
       serviceAccounts,
-      startWrites: FIRST_NAMESPACES + access.startWrites,
       failed,
       close,
     };
@@ -148,6 +140,11 @@ export async function startControlPlane(options: {
     await close();
     throw error;
   }
+}
+
+function namespaceOperation(name: string): Operation {
+  const object = { apiVersion: Namespace.apiVersion, kind: Namespace.kind, metadata: { name } };
+  return { verb: 'apply', kind: Namespace.id, namespace: '', name, object, uid: crypto.randomUUID() };
 }
 
 function watchMetrics(registry: Registry) {

@@ -1,8 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { openLog, type LogLevel } from '#kernel/base/log.ts';
+import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
+import { allKinds } from './catalogue.ts';
 import type { ControlPlane } from './control.ts';
 import { startBackline, type AccessOptions, type Role, type Running } from './start.ts';
 
@@ -32,7 +35,8 @@ export async function run(options: RunOptions): Promise<number> {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done('stop'));
   });
   const log = openLog(options.logLevel);
-  const running = await startBackline({ ...options, dataDirectory: options.data, log });
+  const prepare = options.sample ? declareSampleOnce : undefined;
+  const running = await startBackline({ ...options, dataDirectory: options.data, prepare, log });
   const ended = Promise.race([stop, running.failed]);
   await Promise.race([ended, becomeReady(running, options)]);
   const why = await ended;
@@ -43,7 +47,6 @@ export async function run(options: RunOptions): Promise<number> {
 
 async function becomeReady(running: Running, options: RunOptions): Promise<void> {
   const { control, port, kubeconfigFile } = running;
-  if (control !== undefined && options.sample && isEmpty(control)) await declareSample(control);
   await control?.releases()?.caughtUp();
   await running.ready;
   const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
@@ -75,15 +78,22 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
   return `${lines.join('\n')}\n`;
 }
 
-/** True when no kind of a domain has objects: a first start, or somebody who cleared the sample away on purpose. */
-function isEmpty({ store, startWrites }: ControlPlane): boolean {
-  return store.version() <= startWrites;
-}
+/** Says that the sample was declared: who clears it away on purpose does not get it back. */
+const SAMPLE_MARK = {
+  apiVersion: ConfigMap.apiVersion,
+  kind: ConfigMap.kind,
+  metadata: { namespace: SYSTEM_NAMESPACE, name: 'sample' },
+  data: { declared: 'true' },
+};
 
-async function declareSample(control: ControlPlane): Promise<void> {
+async function declareSampleOnce(control: ControlPlane): Promise<void> {
+  const { store } = control;
+  const declared = allKinds().all.some((kind) => kind.released && store.count(kind) > 0);
+  const mark = store.get(ConfigMap, SYSTEM_NAMESPACE, SAMPLE_MARK.metadata.name);
+  if (declared || mark !== undefined) return;
   const files = (await readdir(SAMPLE)).filter((name) => name.endsWith('.yaml')).sort();
   const texts = await Promise.all(files.map((name) => readFile(join(SAMPLE, name), 'utf8')));
-  const objects = texts.flatMap((text) => decodeManifests(text).map(({ value }) => value));
+  const objects = [SAMPLE_MARK, ...texts.flatMap((text) => decodeManifests(text).map(({ value }) => value))];
   await control.changeSets(
     { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: { name: 'sample' }, spec: { objects } },
     {

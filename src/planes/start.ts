@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -18,13 +19,16 @@ import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
 import { decisionApi, decisionOpenApi } from '#kernel/snapshots/decision-api.ts';
+import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads } from '#kernel/snapshots/follow.ts';
+import { decisionGate } from '#kernel/snapshots/gate.ts';
 import { allKinds, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
+import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
 
-export type Role = 'api' | 'decide';
+export type Role = 'api' | 'decide' | 'controllers';
 
 /** Who is believed, and where the keys are that secrets are sealed with. */
 export interface AccessOptions extends BelievedOptions {
@@ -41,9 +45,11 @@ export interface StartOptions {
   readonly dataDirectory: string;
   /** A PostgreSQL to use instead of the embedded one. */
   readonly databaseUrl?: string | undefined;
-  /** The API server to follow when this process does not run one. */
+  /** The API server to follow, and to write to, when this process does not run one. */
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions | undefined;
+  /** Done as soon as there is a control plane, before controllers and decisions begin. */
+  readonly prepare?: ((control: ControlPlane) => Promise<void>) | undefined;
   readonly clock?: Clock;
   readonly log: Log;
 }
@@ -103,10 +109,34 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const accounts = control === undefined ? [] : [control.serviceAccounts];
   const authenticate = authenticateWith([administrator(token), ...believed, ...accounts]);
   try {
+    if (control !== undefined) await options.prepare?.(control);
     const follower = options.roles.includes('decide')
-      ? followHeads({ client: client(), kinds, modules: decisionModules, log })
+      ? followHeads({ client: client('system:decisions'), kinds, modules: decisionModules, log })
       : undefined;
-    const decisions = follower === undefined ? undefined : decisionApi(decisionModules, follower, clock);
+    const controllers = options.roles.includes('controllers')
+      ? runControllers({
+          client: client('system:controllers'),
+          kinds,
+          identity: `${hostname()}_${randomUUID()}`,
+          clock,
+          log,
+          registry,
+        })
+      : undefined;
+    const decisions =
+      follower === undefined
+        ? undefined
+        : decisionApi(
+            decisionModules,
+            follower,
+            clock,
+            decisionGate({
+              table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
+              clock,
+              isUser: async ({ request }) => (await authenticate(request)) !== undefined,
+              isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
+            }),
+          );
     const checks: ReadinessCheck[] = [];
     if (follower !== undefined) {
       checks.push({ name: 'snapshot', problem: follower.problem });
@@ -138,18 +168,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         sendRefusal(exchange, error);
       }
     };
-    const requireUser = async (exchange: Exchange): Promise<void> => {
-      if ((await authenticate(exchange.request)) === undefined) throw notBelieved();
-    };
     handle = (exchange) => {
       const { path } = exchange;
       if (decisions !== undefined && decisionPaths.has(path)) {
-        // Until applications have keys of their own, questions are free on this machine and need the token elsewhere.
-        const answer = () => {
-          const pending = decisions(exchange);
-          return typeof pending === 'boolean' ? undefined : pending;
-        };
-        return isLoopback(exchange.request.socket.remoteAddress) ? answer() : requireUser(exchange).then(answer);
+        const pending = decisions(exchange);
+        return typeof pending === 'boolean' ? undefined : pending;
       }
       if (answerHealth(exchange, checks, registry)) return undefined;
       if (path === FORWARDED_WRITES_PATH && control !== undefined)
@@ -168,6 +191,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const stop = async () => {
       await server.close();
       await follower?.stop();
+      await controllers?.stop();
       await control?.close();
     };
     let stopped: Promise<void> | undefined;
@@ -191,12 +215,17 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     throw new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', { retryAfterSeconds: 1 });
   }
 
-  function client() {
-    if (control !== undefined) return inProcessClient(control.store, 'system:decisions');
+  function client(user: string) {
+    if (control !== undefined) return inProcessClient(control.store, user);
     if (options.follow !== undefined) return httpClient(options.follow);
-    throw new Refusal('start/nothing-to-follow', 'BadRequest', 'A decision node needs an API server to follow.', {
-      remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',
-    });
+    throw new Refusal(
+      'start/nothing-to-follow',
+      'BadRequest',
+      'A process without the role api needs an API server to follow.',
+      {
+        remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',
+      },
+    );
   }
 }
 

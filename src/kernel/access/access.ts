@@ -16,7 +16,7 @@ import { serviceAccountTokens } from './authentication/service-account-tokens.ts
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
 import { forbidden } from './authorization/forbidden.ts';
-import { liveRules, startWrites } from './authorization/live-rules.ts';
+import { liveRules } from './authorization/live-rules.ts';
 import { authorize } from './authorization/rule-table.ts';
 import { AuditRecord } from './kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
@@ -50,8 +50,6 @@ export interface JoinedAccess {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
-  /** The most writes that joining an empty store makes. */
-  readonly startWrites: number;
   /** Drops what is on record from before. */
   readonly compact: (keep: { readonly historyDays: number }) => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -88,7 +86,6 @@ export function prepareAccess(parts: {
         virtual: reviews(rules.table, tokens),
         virtualLists: new Map([[AuditRecord.id, list]]),
         serviceAccounts: tokens.authenticator,
-        startWrites: startWrites(kinds.all),
         compact: ({ historyDays }) => dropAttempts(database, clock().subtract({ hours: historyDays * 24 })),
         stop: async () => {
           await rules.stop();

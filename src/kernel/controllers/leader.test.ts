@@ -201,6 +201,18 @@ test('who stops gives the lease back, and the next one leads without waiting for
   assert.equal(leaseRecord(server.object?.spec).leaseTransitions, leaseTransitions + 1);
 });
 
+test('who is stopped while it asks for the lease stops, and keeps nothing', async () => {
+  const world = new VirtualTime();
+  const server = new LeaseServer();
+  const machine = new Machine(world, { rate: 1, offsetMs: 0, pauses: [] });
+  const { candidate, working } = start(world, server, machine, () => CALM);
+  let stopped = false;
+  const stopping = candidate.stop().then(() => (stopped = true));
+  await world.run(1_000);
+  assert.deepEqual([stopped, working.size, leaseRecord(server.object?.spec).holderIdentity], [true, 0, '']);
+  await stopping;
+});
+
 test('a leader that cannot renew ends its work before anybody else may begin', async () => {
   const world = new VirtualTime();
   const server = new LeaseServer();

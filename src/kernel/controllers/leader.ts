@@ -88,6 +88,7 @@ export function runAsLeader(options: {
     const end = () => ending.abort();
     let callOff = time.after(untilMs - time.nowMs(), end);
     stopping.signal.addEventListener('abort', end);
+    if (stopping.signal.aborted) end();
     leading = { signal: ending.signal, holds: () => !ending.signal.aborted && time.nowMs() < untilMs };
     log.info('this process leads');
     const work = lead(leading)

@@ -2,7 +2,7 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Store } from '#kernel/resources/store-contract.ts';
-import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, bindingOf, rulesOf } from '../kinds/rbac.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf } from '../kinds/rbac.ts';
 import { defaultObjects, missingDefaults } from './default-objects.ts';
 import { outdatedRoles } from './collect-rules.ts';
 import { compileRules, type RoleRules, type RuleTable } from './rule-table.ts';
@@ -45,12 +45,6 @@ export function liveRules(log: Log): LiveRules {
       await collecting;
     },
   };
-}
-
-/** The most writes that following an empty store makes: each default object, and once more those that collect. */
-export function startWrites(kinds: readonly Kind[]): number {
-  const defaults = defaultObjects(kinds);
-  return defaults.length + defaults.filter((object) => aggregatesOf(object) !== undefined).length;
 }
 
 function compile(store: Store<Operation>): RuleTable {

@@ -86,7 +86,13 @@ export function httpClient(connection: Connection): ResourceClient {
         const answer = await send(connection, 'GET', path, { signal });
         if (answer.statusCode !== 200) throw refusalOf(await readText(answer), answer);
         answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
-        yield* batches(answer);
+        try {
+          yield* batches(answer);
+        } finally {
+          // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
+          answer.on('error', () => {});
+          answer.destroy();
+        }
       } catch (error) {
         if (!signal.aborted) throw error;
       }

@@ -17,6 +17,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
   return {
     list: async (kind, selected = {}) => {
       requireVerb(kind, 'list');
+      await store.fresh();
       const namespace = namespaceOf(kind, selected);
       const { matches } = selectionOf(kind, queryOf(selected));
       const items = [...store.list(kind, { namespace })].filter(matches).map((entry) => entry.object());
@@ -54,6 +55,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
     },
     get: async (kind, at) => {
       requireVerb(kind, 'get');
+      await store.fresh();
       const { namespace, name } = placeOf(kind, at);
       return store.get(kind, namespace, name)?.object();
     },
