@@ -18,12 +18,20 @@ export function authenticateWith(authenticators: readonly Authenticator[]): Auth
   return async ({ headers }) => {
     const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
     if (token === undefined) return undefined;
+    if (Object.keys(headers).some((name) => name.startsWith('impersonate-'))) throw noImpersonation();
     for (const authenticator of authenticators) {
       const user = await authenticator(token);
       if (user !== undefined) return { ...user, groups: [...new Set([...user.groups, AUTHENTICATED])] };
     }
     return undefined;
   };
+}
+
+/** Who asks to be taken for somebody else must not be answered as themselves. */
+function noImpersonation(): Refusal {
+  return new Refusal('access/no-impersonation', 'Forbidden', 'Nobody can act as somebody else here.', {
+    remedy: 'Leave out --as; to see what somebody may do, post a SubjectAccessReview.',
+  });
 }
 
 /** The caller is not told why: that would help only who tries out tokens. The log is. */

@@ -12,7 +12,9 @@ import { defaultObjects, missingDefaults } from './default-objects.ts';
 const base = { group: 'games.example', version: 'v1', scope: 'Namespaced', description: 'x' } as const;
 const Game = defineKind({ ...base, kind: 'Game', plural: 'games', spec: Type.Object({}), released: true });
 const Question = defineKind({ ...base, kind: 'Question', plural: 'questions', verbs: ['create'] });
-const DEFAULTS = defaultObjects([Game, Question, AuditRecord, ClusterRole]);
+const App = defineKind({ ...base, group: 'access.backline.dev', kind: 'App', plural: 'apps', spec: Type.Object({}) });
+const KINDS = [Game, Question, App, AuditRecord, ClusterRole];
+const DEFAULTS = defaultObjects(KINDS);
 
 /** Reads what the given objects are. */
 function reader(objects: readonly ResourceObject[]) {
@@ -46,6 +48,11 @@ test('who edits writes the kinds of every domain but not their status, who views
   assert.equal(about('system:aggregate-to-edit', 'games')[0]?.verbs.includes('patch'), true);
   assert.equal(about('system:aggregate-to-edit', 'games/status').length, 0);
   assert.equal(about('system:aggregate-to-view', 'secrets').length, 0);
+  assert.deepEqual(
+    ['view', 'edit', 'admin'].map((name) => about(`system:aggregate-to-${name}`, 'apps').length),
+    [1, 0, 1],
+    'letting in applications is for administrators',
+  );
   for (const name of ['system:aggregate-to-view', 'system:aggregate-to-edit', 'system:aggregate-to-admin']) {
     assert.equal(about(name, 'auditrecords').length, 0, 'the record of who did what is for administrators');
   }
@@ -63,7 +70,7 @@ test('what is missing is made, what somebody changed stays, what we made is brou
     'system:discovery',
     'system:public-info-viewer',
   ]);
-  const newer = defaultObjects([Game, Question, AuditRecord, ClusterRole, { ...Game, plural: 'matches' }]);
+  const newer = defaultObjects([...KINDS, { ...Game, plural: 'matches' }]);
   assert.deepEqual(names(DEFAULTS, newer).sort(), ['system:aggregate-to-edit', 'system:aggregate-to-view']);
   const changed = DEFAULTS.map((object) =>
     object.metadata.name === 'system:aggregate-to-edit' ? { ...object, rules: [] } : object,

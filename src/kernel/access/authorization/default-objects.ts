@@ -11,6 +11,7 @@ const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
 
 /** The content that an object was made with, as a hash: tells whether somebody has changed it since. */
 const MADE_AS = 'access.backline.dev/made-as';
+const ACCESS_GROUP = 'access.backline.dev';
 const AGGREGATE = `${RBAC_GROUP}/aggregate-to-`;
 const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
@@ -23,12 +24,21 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
   const groups = [...new Set(kinds.map(({ group }) => group))].filter(
     (group) => group !== '' && group !== AuditRecord.group && !group.endsWith('.k8s.io'),
   );
-  const ofGroups = (verbs: readonly string[], partsOf: (kind: Kind) => readonly string[]): PolicyRule[] =>
-    groups.flatMap((group) => {
+  const ofGroups = (
+    names: readonly string[],
+    verbs: readonly string[],
+    partsOf: (kind: Kind) => readonly string[],
+  ): PolicyRule[] =>
+    names.flatMap((group) => {
       const can = (kind: Kind) => kind.group === group && kind.verbs.some((verb) => verbs.includes(verb));
       const resources = kinds.filter((kind) => can(kind) && kind.verbs.includes('get')).flatMap(partsOf);
       return resources.length === 0 ? [] : [{ verbs, apiGroups: [group], resources }];
     });
+  // Who lets in applications hands out access, as who binds roles does.
+  const [access, domains] = [
+    groups.filter((group) => group === ACCESS_GROUP),
+    groups.filter((group) => group !== ACCESS_GROUP),
+  ];
   const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
     verbs,
     apiGroups: [''],
@@ -53,6 +63,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
       [
         { verbs: [...READ, ...WRITE], apiGroups: [RBAC_GROUP], resources: ['roles', 'rolebindings'] },
         questions('authorization.k8s.io', 'localsubjectaccessreviews'),
+        ...ofGroups(access, WRITE, ({ plural }) => [plural]),
       ],
       'admin',
     ),
@@ -62,7 +73,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
-        ...ofGroups(WRITE, ({ plural }) => [plural]),
+        ...ofGroups(domains, WRITE, ({ plural }) => [plural]),
       ],
       'edit',
     ),
@@ -70,7 +81,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
       'system:aggregate-to-view',
       [
         core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
-        ...ofGroups(READ, ({ plural, hasStatus }) => [
+        ...ofGroups(groups, READ, ({ plural, hasStatus }) => [
           plural,
           `${plural}/history`,
           ...(hasStatus ? [`${plural}/status`] : []),

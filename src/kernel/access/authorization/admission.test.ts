@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigMap } from '#kernel/resources/builtin/core.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Entry, Reader } from '#kernel/resources/store-contract.ts';
+import { ClusterRole, Role } from '../kinds/rbac.ts';
+import { admission } from './admission.ts';
+import { compileRules } from './rule-table.ts';
+import type { PolicyRule } from './rules.ts';
+
+const rbac = { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'clusterroles'], verbs: ['*'] };
+const readPlans = { apiGroups: ['products.backline.dev'], resources: ['plans'], verbs: ['get'] };
+
+/** What comes of a write by ann, who holds the given rules everywhere. */
+function ask(
+  held: readonly PolicyRule[],
+  write: {
+    kind?: Kind;
+    verb: Operation['verb'];
+    before?: Partial<ResourceObject>;
+    after?: Partial<ResourceObject>;
+    author?: Partial<Author>;
+  },
+): string {
+  const { kind = ConfigMap, verb, before, after = {}, author = {} } = write;
+  const whole = (fields: Partial<ResourceObject>): ResourceObject => ({
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    metadata: { name: 'x' },
+    ...fields,
+  });
+  const table = compileRules(
+    [{ kind: 'ClusterRole', namespace: '', name: 'held', rules: held }],
+    [
+      {
+        namespace: '',
+        name: 'held',
+        role: { kind: 'ClusterRole', name: 'held' },
+        subjects: [{ kind: 'User', name: 'ann' }],
+      },
+    ],
+  );
+  const caller = { groups: [], address: '', userAgent: '', verb };
+  const asked = {
+    operation: { verb, kind: kind.id, namespace: '', name: 'x' } as Operation,
+    kind,
+    current: before === undefined ? undefined : ({ object: () => whole(before) } as Entry),
+    author: { user: 'ann', requestId: '1', caller, ...author },
+    read: { get: () => undefined } as unknown as Reader,
+  };
+  const { mayAsk, mayStore } = admission(() => table);
+  try {
+    mayAsk(asked);
+    mayStore({ ...asked, object: whole(after) });
+    return 'stored';
+  } catch (error) {
+    return (error as { code?: string }).code ?? String(error);
+  }
+}
+
+const maps = (...verbs: string[]) => [{ apiGroups: [''], resources: ['configmaps'], verbs }];
+
+test('an object of a change set needs create where there is none, and update where there is one', () => {
+  assert.equal(ask(maps('create'), { verb: 'apply' }), 'stored');
+  assert.equal(ask(maps('update'), { verb: 'apply' }), 'access/forbidden');
+  assert.equal(ask(maps('create'), { verb: 'apply', before: {} }), 'access/forbidden');
+  assert.equal(ask(maps('update'), { verb: 'apply', before: {} }), 'stored');
+});
+
+test('a patch that creates its object needs create as well', () => {
+  assert.equal(ask(maps('patch'), { verb: 'patch' }), 'access/forbidden');
+  assert.equal(ask(maps('patch'), { verb: 'patch', before: {} }), 'stored');
+  assert.equal(ask(maps('create', 'patch'), { verb: 'patch' }), 'stored');
+});
+
+test('parts of this program and system:masters grant whatever they want', () => {
+  const write = {
+    kind: ClusterRole,
+    verb: 'create' as const,
+    after: { rules: [{ verbs: ['*'], nonResourceURLs: ['*'] }] },
+  };
+  assert.equal(ask([], write), 'access/escalation');
+  const { user, requestId } = { user: 'system:releases', requestId: '2' };
+  const { mayAsk, mayStore } = admission(() => compileRules([], []));
+  const asked = {
+    operation: { verb: 'apply', kind: ClusterRole.id, namespace: '', name: 'x' } as Operation,
+    kind: ClusterRole,
+    current: undefined,
+    author: { user, requestId },
+    read: { get: () => undefined } as unknown as Reader,
+  };
+  mayAsk(asked);
+  mayStore({ ...asked, object: { apiVersion: '', kind: '', metadata: { name: 'x' }, rules: write.after.rules } });
+  const caller = { groups: ['system:masters'], address: '', userAgent: '', verb: 'create' };
+  assert.equal(ask([], { ...write, author: { caller } }), 'stored');
+});
+
+test('who holds not everything may not make a role that collects, nor label what they do not hold for one', () => {
+  const collecting = { aggregationRule: { clusterRoleSelectors: [{ matchLabels: { a: 'b' } }] } };
+  const everything = [{ verbs: ['*'], apiGroups: ['*'], resources: ['*'] }];
+  const create = { kind: ClusterRole, verb: 'create' as const, after: collecting };
+  assert.equal(
+    ask(
+      [rbac, readPlans].map((rule) => ({ ...rule, verbs: ['create', 'get'] })),
+      create,
+    ),
+    'access/escalation',
+  );
+  assert.equal(ask([...everything, { verbs: ['*'], nonResourceURLs: ['*'] }], create), 'stored');
+  const labelled = (rule: PolicyRule) => ({
+    kind: ClusterRole,
+    verb: 'update' as const,
+    before: { rules: [rule] },
+    after: { rules: [rule], metadata: { name: 'x', labels: { a: 'b' } } },
+  });
+  const editor = [{ ...rbac, verbs: ['update'] }, readPlans];
+  assert.equal(ask(editor, labelled(readPlans)), 'stored');
+  assert.equal(ask(editor, labelled({ ...readPlans, verbs: ['delete'] })), 'access/escalation');
+  const role = { rules: [{ ...readPlans, verbs: ['delete'] }] };
+  assert.equal(ask(editor, { kind: Role, verb: 'update', before: role, after: role }), 'stored');
+});
