@@ -202,8 +202,20 @@ async function everyVerb({ run, ok, folder }: Shell): Promise<void> {
     /g created\nconfigmap\/f pruned/,
   );
 
+  const held = (...finalizers: string[]) =>
+    yaml({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', finalizers } });
+  await inTeam('apply -f -', held('x.example/a', 'x.example/b'));
+  await inTeam('patch cm held -p {"metadata":{"finalizers":["x.example/other"]}}');
+  await inTeam('apply -f -', held('x.example/a'));
+  assert.equal(
+    await inTeam('get cm held -o jsonpath={.metadata.finalizers}'),
+    '["x.example/a","x.example/other"]',
+    'apply takes back what it gave, and leaves what somebody else gave',
+  );
+  await inTeam('patch cm held --type=merge -p {"metadata":{"finalizers":null}}');
+
   assert.match(await inTeam('delete cm a --wait=false'), /"a" deleted/);
-  assert.match(await inTeam('delete cm --all'), /"b" deleted\n.*"g" deleted/);
+  assert.match(await inTeam('delete cm --all'), /"b" deleted\n.*"g" deleted\n.*"held" deleted/);
   assert.match((await run('-n team delete cm a')).stderr, /configmaps "a" not found/);
   assert.equal(await inTeam('delete cm a --ignore-not-found'), '');
   await inTeam('create configmap owner');

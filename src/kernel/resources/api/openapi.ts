@@ -1,4 +1,5 @@
 import type { Kind, Verb } from '../kind.ts';
+import { patchMediaTypes } from '../codec/patch.ts';
 import { OBJECT_META } from '../schema/object-meta.ts';
 import { objectSchema } from '../schema/structure.ts';
 import { apiDocument, byGroupVersion, groupVersionPath, type ApiDocument } from './document.ts';
@@ -32,7 +33,7 @@ const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
 
 function groupDocument(kinds: readonly Kind[], version: string): object {
   const schemas: Record<string, object> = {
-    [`${META}.ObjectMeta`]: openApiSchema(OBJECT_META),
+    [`${META}.ObjectMeta`]: objectMetaSchema(),
     [`${META}.ListMeta`]: LIST_META,
     [`${META}.Patch`]: { description: 'A patch in the form that its content type says.', type: 'object' },
     [`${META}.DeleteOptions`]: DELETE_OPTIONS,
@@ -45,6 +46,24 @@ function groupDocument(kinds: readonly Kind[], version: string): object {
     Object.assign(paths, pathsOf(kind));
   }
   return { openapi: '3.0.0', info: { title: 'Backline', version }, paths, components: { schemas } };
+}
+
+/** With how its lists merge: `kubectl apply` makes strategic merge patches by it. */
+function objectMetaSchema(): object {
+  const { properties, ...rest } = openApiSchema(OBJECT_META);
+  const { finalizers, ownerReferences, ...others } = properties as Record<string, object>;
+  return {
+    ...rest,
+    properties: {
+      ...others,
+      finalizers: { ...finalizers, 'x-kubernetes-patch-strategy': 'merge' },
+      ownerReferences: {
+        ...ownerReferences,
+        'x-kubernetes-patch-merge-key': 'uid',
+        'x-kubernetes-patch-strategy': 'merge',
+      },
+    },
+  };
 }
 
 /** The group backwards, as Kubernetes names schemas: `dev.backline.products.v1.Plan`. */
@@ -112,7 +131,7 @@ function pathsOf(kind: Kind): Record<string, object> {
   const one = (path: string) => ({
     get: allowed('get', () => operation(kind, 'get', [], schemaName(kind))),
     put: allowed('update', () => operation(kind, 'put', WRITE_PARAMETERS, schemaName(kind), body(kind))),
-    patch: allowed('patch', () => operation(kind, 'patch', WRITE_PARAMETERS, schemaName(kind), PATCH_BODY)),
+    patch: allowed('patch', () => operation(kind, 'patch', WRITE_PARAMETERS, schemaName(kind), patchBody(kind))),
     ...(path === 'main' && {
       delete: allowed('delete', () => operation(kind, 'delete', [DRY_RUN, PROPAGATION], `${META}.Status`, DELETE_BODY)),
     }),
@@ -146,15 +165,10 @@ function body(kind: Kind): object {
   return { required: true, content: { 'application/json': { schema }, 'application/yaml': { schema } } };
 }
 
-const PATCH_BODY = {
-  required: true,
-  content: Object.fromEntries(
-    ['application/json-patch+json', 'application/merge-patch+json'].map((type) => [
-      type,
-      { schema: refTo(`${META}.Patch`) },
-    ]),
-  ),
-};
+function patchBody(kind: Kind): object {
+  const schema = refTo(`${META}.Patch`);
+  return { required: true, content: Object.fromEntries(patchMediaTypes(kind).map((type) => [type, { schema }])) };
+}
 
 const DELETE_BODY = { content: { 'application/json': { schema: refTo(`${META}.DeleteOptions`) } } };
 

@@ -18,13 +18,17 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
   const media = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   const type = TYPE_OF_MEDIA.get(media);
   if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
-  const accepted = [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind));
   throw new Refusal(
     'resources/unsupported-patch-type',
     'UnsupportedMediaType',
     `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
-      accepted.map(([name]) => name).join(', '),
+      patchMediaTypes(kind).join(', '),
   );
+}
+
+/** The content types of patches that a kind takes. */
+export function patchMediaTypes(kind: Kind): string[] {
+  return [...TYPE_OF_MEDIA].filter(([, form]) => form !== 'strategic' || isBuiltIn(kind)).map(([name]) => name);
 }
 
 function isBuiltIn(kind: Kind): boolean {
