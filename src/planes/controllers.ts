@@ -4,7 +4,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { runController } from '#kernel/controllers/controller.ts';
 import { garbageCollector, isCollected } from '#kernel/controllers/garbage.ts';
 import { startInformer } from '#kernel/controllers/informer.ts';
-import { onlyWhileLeading, runAsLeader, type Candidate } from '#kernel/controllers/leader.ts';
+import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } from '#kernel/controllers/leader.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
 import { eventRecorder } from '#kernel/controllers/record-event.ts';
@@ -25,6 +25,7 @@ export function runControllers(options: {
   readonly kinds: KindRegistry;
   /** Unlike that of every other candidate. */
   readonly identity: string;
+  readonly timing?: ElectionTiming;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { stringify } from 'yaml';
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
+import { Lease } from '#kernel/resources/builtin/lease.ts';
 import type { At, ResourceClient } from '#kernel/resources/client/contract.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import type { Kind, OwnerReference, ResourceObject } from '#kernel/resources/kind.ts';
 import { Price } from '#domains/products/kinds/price.ts';
+import type { Role } from '#planes/start.ts';
 import { startWorld, type World } from '../support/backline.ts';
+import { findKubectls, execute } from '../support/kubectl.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
 
 const roles = ['api', 'controllers'] as const;
@@ -19,8 +28,8 @@ interface Scene {
   readonly gone: (kind: Kind, at: At) => Promise<void>;
 }
 
-async function startScene(t: TestContext): Promise<Scene> {
-  const world = await startWorld(t, { roles });
+async function startScene(t: TestContext, given: readonly Role[] = roles): Promise<Scene> {
+  const world = await startWorld(t, { roles: given });
   const client = httpClient(world.connection);
   return {
     world,
@@ -234,3 +243,95 @@ function conditionsOf(namespace: ResourceObject | undefined): readonly Said[] {
 function says(namespace: ResourceObject | undefined, type: string): boolean {
   return conditionsOf(namespace).some((condition) => condition.type === type && condition.status === 'True');
 }
+
+test('when the process that leads is killed, the other takes over after the lease, and gives it back when it ends', async (t) => {
+  const { world, client, make, gone } = await startScene(t, ['api']);
+  const script = join(import.meta.dirname, '../support/controllers-process.ts');
+  const children = new Map(
+    ['first', 'second'].map((identity) => {
+      const args = [script, world.url, world.running.token, identity];
+      const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      return [identity, child] as const;
+    }),
+  );
+  const lease = { namespace: 'backline-system', name: 'controllers' };
+  const holder = async (is: (identity: string) => boolean): Promise<string> => {
+    const found = await until(client, Lease, lease, (object) => object !== undefined && is(holderOf(object)));
+    return found === undefined ? '' : holderOf(found);
+  };
+  const collects = async (name: string): Promise<void> => {
+    const top = await make(name);
+    await make(`${name}-owned`, [owner(top)]);
+    await client.delete(ConfigMap, at(name));
+    await gone(ConfigMap, at(`${name}-owned`));
+  };
+
+  const leader = await holder((identity) => identity !== '');
+  await collects('before');
+  children.get(leader)?.kill('SIGKILL');
+  await collects('after');
+  const next = await holder((identity) => identity !== leader);
+  assert.deepEqual([leader, next].sort(), ['first', 'second']);
+  const child = children.get(next);
+  assert.ok(child);
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  assert.deepEqual(await ended, [0, null]);
+  assert.equal(await holder((identity) => identity !== next), '');
+});
+
+function holderOf({ spec }: ResourceObject): string {
+  return (spec as { holderIdentity?: string } | undefined)?.holderIdentity ?? '';
+}
+
+const kubectls = await findKubectls();
+const skip = kubectls.length === 0 ? 'SKIPPED: there is no kubectl on the PATH of this machine' : false;
+
+test(
+  'the oldest and the newest kubectl delete namespaces and cascade, and wait until it is done',
+  { skip },
+  async (t) => {
+    const { world, client, make } = await startScene(t);
+    const ends = new Set([kubectls.at(0), kubectls.at(-1)].filter((kubectl) => kubectl !== undefined));
+    for (const [index, kubectl] of [...ends].entries()) {
+      await t.test(kubectl.version, async () => {
+        const folder = await mkdtemp(join(tmpdir(), 'backline-kubectl-'));
+        t.after(() => rm(folder, { recursive: true, force: true }));
+        const base = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(folder, 'cache')];
+        const ok = async (args: string, input = ''): Promise<string> => {
+          const ran = await execute(kubectl.file, [...base, ...args.split(' ')], input);
+          assert.equal(ran.code, 0, `kubectl ${args}\n${ran.stdout}${ran.stderr}`);
+          return ran.stdout;
+        };
+        const family = async (name: string) => {
+          const top = await make(`${name}-${index}`);
+          await make(`${name}-${index}-owned`, [owner(top, { blockOwnerDeletion: true })]);
+          return top.metadata.name;
+        };
+
+        const team = `team-${index}`;
+        await ok(`create namespace ${team}`);
+        await ok(
+          `create -n ${team} -f -`,
+          ['a', 'b']
+            .map((name) => stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } }))
+            .join('---\n'),
+        );
+        assert.match(await ok(`delete ns ${team}`), /deleted/);
+        assert.equal(await client.get(Namespace, { name: team }), undefined, 'it waited until the namespace was gone');
+
+        const first = await family('foreground');
+        await ok(`delete cm ${first} --cascade=foreground`);
+        assert.equal(await client.get(ConfigMap, at(`${first}-owned`)), undefined, 'dependents went first');
+        const second = await family('background');
+        await ok(`delete cm ${second} --cascade=background`);
+        await ok(`wait --for=delete cm/${second}-owned --timeout=10s`);
+        const third = await family('orphan');
+        await ok(`delete cm ${third} --cascade=orphan`);
+        const orphan = await client.get(ConfigMap, at(`${third}-owned`));
+        assert.deepEqual([orphan?.metadata.name, orphan?.metadata.ownerReferences], [`${third}-owned`, undefined]);
+      });
+    }
+  },
+);
