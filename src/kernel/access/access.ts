@@ -45,7 +45,7 @@ export interface Access {
 }
 
 /** Who may do what. */
-export interface JoinedAccess {
+interface JoinedAccess {
   readonly authority: Authority;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;

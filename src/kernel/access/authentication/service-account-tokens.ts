@@ -22,7 +22,7 @@ const LIMITS = {
 } as const;
 
 /** Who signs, and who should believe it unless the request names others. */
-export const ISSUER = 'backline';
+const ISSUER = 'backline';
 
 export interface ServiceAccountTokens {
   /** Makes a token for an account that exists. Refuses one that does not, and audiences that are empty texts. */

@@ -183,7 +183,7 @@ export function rulesOf(object: ResourceObject): readonly PolicyRule[] {
   return (object['rules'] ?? []) as readonly PolicyRule[];
 }
 
-export function subjectsOf(object: ResourceObject): readonly Subject[] {
+function subjectsOf(object: ResourceObject): readonly Subject[] {
   return (object['subjects'] ?? []) as readonly Subject[];
 }
 
