@@ -15,7 +15,7 @@ export interface Condition {
 }
 
 /** Refusals that a condition cites; of more it says only how many there are. */
-const REFUSALS_MAX = 10;
+const REFUSALS_MAX = 3;
 
 /** The conditions of the namespace in Kubernetes' words; those of other types stay, and so does the time of a state that lasts. */
 export function endConditions(before: readonly Condition[], survey: Survey, now: string): readonly Condition[] {

@@ -6,7 +6,7 @@ import { Event } from '#kernel/resources/builtin/core.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 
-export interface Happening {
+interface Happening {
   readonly type: 'Normal' | 'Warning';
   /** One word for programs. */
   readonly reason: string;

@@ -9,7 +9,7 @@ export interface QueueLimits {
   readonly retriesAtOnce: number;
 }
 
-export const QUEUE_LIMITS: QueueLimits = {
+const QUEUE_LIMITS: QueueLimits = {
   retryMsFirst: 5,
   retryMsMax: 300_000,
   retriesPerSecond: 10,

@@ -23,7 +23,7 @@ export interface Selected {
   readonly fieldSelector?: string;
 }
 
-export interface DeleteOptions {
+interface DeleteOptions {
   /** Refuses with Conflict when the object there is another one. */
   readonly uid?: string | undefined;
   /** Refuses with Conflict when the object has changed since. */
