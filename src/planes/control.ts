@@ -8,6 +8,7 @@ import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
@@ -66,6 +67,7 @@ export async function startControlPlane(options: {
     if (postgres !== undefined) closers.push(postgres.close);
     const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
     closers.push(database.close);
+    await untilAnswers(database, log);
     await migrate(database);
     const sealing = await sealingWith(options.encryptionKeyFile);
     const prepared = prepareAccess({ database, sealing, kinds, clock, log });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,6 +7,8 @@ import { httpClient } from '#kernel/resources/client/http.ts';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
+import { untilAnswers } from '#kernel/postgres/wait.ts';
+import { openLog } from '#kernel/base/log.ts';
 import { caller, type Answer } from '../support/backline.ts';
 import { kill, startApi, type ApiProcess } from './processes.ts';
 
@@ -45,11 +47,16 @@ export async function torture(options: {
   const data = await Promise.all(Array.from({ length: PROCESSES }, () => mkdtemp(join(tmpdir(), 'backline-torture-'))));
   const apis: (ApiProcess | undefined)[] = [];
   const faults: string[] = [];
+  const ended = new AbortController();
   let over = false;
-  for (const directory of data) apis.push(await startApi(databaseUrl, directory));
   const anyApi = (): ApiProcess | undefined => apis[Math.floor(chance() * apis.length)];
 
   try {
+    for (const directory of data) {
+      // The processes of one installation share their keys and tokens; the first one makes them.
+      if (apis.length > 0) await cp(data[0] ?? '', directory, { recursive: true });
+      apis.push(await startApi(databaseUrl, directory));
+    }
     const writers = Array.from({ length: WRITERS }, (_, index) => count(`counter-${index}`));
     const watchers = Array.from({ length: WATCHERS }, () => observe());
     await disturb();
@@ -67,6 +74,7 @@ export async function torture(options: {
     };
   } finally {
     over = true;
+    ended.abort();
     await Promise.all(apis.map((api) => api && kill(api, 'SIGKILL')));
     await database.close();
     await Promise.all(data.map((directory) => rm(directory, { recursive: true, force: true })));
@@ -129,20 +137,25 @@ export async function torture(options: {
     let position: string | undefined;
     let target = Infinity;
     const running = (async () => {
-      while (!stop.signal.aborted) {
+      while (!stop.signal.aborted && !ended.signal.aborted) {
         const api = anyApi();
         try {
           if (api === undefined) throw new Error('that process is down');
           const client = httpClient({ server: api.url, token: api.token });
           position ??= (await client.list(ConfigMap)).version;
           // Nobody stays for ever: coming back is what is tested.
-          const visit = AbortSignal.any([stop.signal, AbortSignal.timeout(200 + Math.floor(chance() * 2_000))]);
+          const visit = AbortSignal.any([
+            stop.signal,
+            ended.signal,
+            AbortSignal.timeout(200 + Math.floor(chance() * 2_000)),
+          ]);
           for await (const batch of client.watch(ConfigMap, position, visit)) {
             for (const { object } of batch.changes) seen.push(Number(object.metadata.resourceVersion));
             position = batch.version;
             if (Number(position) >= target) stop.abort();
           }
         } catch (error) {
+          if (ended.signal.aborted) return;
           assert.ok(!(error instanceof Refusal && error.reason === 'Expired'), 'nothing is compacted meanwhile');
           await sleep(20);
         }
@@ -179,14 +192,25 @@ export async function torture(options: {
         api.child.kill('SIGSTOP');
         await sleep(chance() < 0.3 ? 6_000 : chance() * 500);
         api.child.kill('SIGCONT');
-      } else {
+      } else if (kind < 0.9) {
         faults.push('sessions cut');
         await database.query(
           'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
         );
-      }
+      } else await crashDatabase();
+      await untilAnswers(database, openLog('silent'));
       say(faults.at(-1) ?? '');
     }
+  }
+
+  /** One killed server process makes PostgreSQL end them all and recover from its log, as after a crash of its own. */
+  async function crashDatabase(): Promise<void> {
+    const [backend] = await database.query<{ pid: number }>(
+      'select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid() limit 1',
+    );
+    if (backend === undefined) return;
+    faults.push('PostgreSQL crash');
+    process.kill(backend.pid, 'SIGKILL');
   }
 
   async function settledVersion(): Promise<number> {

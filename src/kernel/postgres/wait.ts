@@ -1,0 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { type Database, isConnectionLost } from './database.ts';
+
+const WAIT_MS_MAX = 30_000;
+const RETRY_MS = 200;
+
+/**
+ * Waits until the database answers: at the start it may be starting too, or recovering from a crash. What no waiting
+ * mends (a wrong password, an unknown database) is thrown at once.
+ */
+export async function untilAnswers(database: Database, log: Log): Promise<void> {
+  const giveUp = performance.now() + WAIT_MS_MAX;
+  for (let told = false; ; told = true) {
+    try {
+      await database.query('select 1');
+      return;
+    } catch (error) {
+      if (!isConnectionLost(error)) throw error;
+      const why = error instanceof Error ? error.message : String(error);
+      if (performance.now() > giveUp) {
+        throw new Refusal('postgres/unreachable', 'ServiceUnavailable', `The database does not answer: ${why}.`, {
+          remedy: 'Check DATABASE_URL, and that PostgreSQL runs there.',
+        });
+      }
+      if (!told) log.warn({ error: why }, 'waiting for the database');
+      await sleep(RETRY_MS);
+    }
+  }
+}
