@@ -58,6 +58,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--oidc-groups-claim <claim>', 'which claim holds the groups')
       .option('--oidc-groups-prefix <text>', 'in front of their names')
       .option('--oidc-ca-file <file>', 'certificate of the authority behind the issuer')
+      .option('--history-days <number>', 'how long past versions and the audit record are kept', parseCount, 30)
       .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
       .option('--quiet', 'print only the line that says that it is ready')
       .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default('info'));
@@ -225,9 +226,12 @@ function parsePort(text: string): number {
   return port;
 }
 
+const COUNT_MAX = 10_000;
+
 function parseCount(text: string): number {
   const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || count > 1_000) throw new InvalidArgumentError('It must be from 1 to 1000.');
+  if (!/^\d+$/.test(text) || count < 1 || count > COUNT_MAX)
+    throw new InvalidArgumentError(`It must be from 1 to ${COUNT_MAX}.`);
   return count;
 }
 

@@ -18,6 +18,7 @@ export interface ListenOptions {
   readonly oidcGroupsPrefix?: string;
   readonly oidcCaFile?: string;
   readonly encryptionKeyFile?: string;
+  readonly historyDays: number;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -58,7 +59,7 @@ export function followed(
 }
 
 function listening(options: ListenOptions, io: Io) {
-  const { port, host, data, quiet, logLevel, tokenFile, encryptionKeyFile } = options;
+  const { port, host, data, quiet, logLevel, tokenFile, encryptionKeyFile, historyDays } = options;
   const databaseUrl = io.env['DATABASE_URL'];
   return {
     port,
@@ -67,6 +68,7 @@ function listening(options: ListenOptions, io: Io) {
     quiet: quiet === true,
     logLevel,
     databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
+    historyDays,
     access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
   };
 }

@@ -23,8 +23,6 @@ import { followLive } from '#kernel/releases/live.ts';
 import { version } from '#kernel/base/version.ts';
 import { answers, deliver } from './peers.ts';
 
-/** How long past versions of objects are kept; watches reach back further than any client is away. */
-const HISTORY_DAYS = 30;
 const COMPACT_MS = 3_600_000;
 /** There from the first start on. */
 const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
@@ -47,6 +45,7 @@ export async function startControlPlane(options: {
   readonly databaseUrl: string | undefined;
   /** Made when it is not there. */
   readonly encryptionKeyFile: string;
+  readonly historyDays: number;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
   readonly log: Log;
@@ -91,8 +90,8 @@ export async function startControlPlane(options: {
     const access = await prepared.join(store);
     closers.push(access.stop);
     const compact = async () => {
-      await access.compact({ historyDays: HISTORY_DAYS });
-      return store.compact({ historyDays: HISTORY_DAYS });
+      await access.compact({ historyDays: options.historyDays });
+      return store.compact({ historyDays: options.historyDays });
     };
     const compaction = setInterval(() => {
       if (!store.isWriter()) return;

@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly host: string;
   readonly port: number;
   readonly data: string;
+  readonly historyDays?: number | undefined;
   readonly databaseUrl?: string | undefined;
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions;

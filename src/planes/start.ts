@@ -8,6 +8,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { send, sendProblem, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { isLoopback, serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
@@ -15,6 +16,7 @@ import { adminToken, administrator } from '#kernel/access/authentication/admin-t
 import { authenticateWith, notBelieved } from '#kernel/access/authentication/authenticate.ts';
 import { configuredAuthenticators, type BelievedOptions } from '#kernel/access/authentication/configured.ts';
 import { sendRefusal } from '#kernel/resources/api/answer.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
 import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
@@ -48,6 +50,8 @@ export interface StartOptions {
   /** The API server to follow, and to write to, when this process does not run one. */
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions | undefined;
+  /** How long past versions and the audit record are kept. */
+  readonly historyDays?: number | undefined;
   /** Done as soon as there is a control plane, before controllers and decisions begin. */
   readonly prepare?: ((control: ControlPlane) => Promise<void>) | undefined;
   readonly clock?: Clock;
@@ -65,6 +69,13 @@ export interface Running {
   readonly failed: Promise<string>;
   readonly close: () => Promise<void>;
 }
+
+/** How long past versions of objects are kept, unless said otherwise; watches reach back further than any client is away. */
+const HISTORY_DAYS = 30;
+/** How much one user may ask of the resource API of one process: far more than a busy controller needs. */
+const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
+/** Administrators must get through when something runs wild. */
+const UNLIMITED_GROUP = 'system:masters';
 
 /** Starts the asked roles in this process: the one place where the parts are wired together. */
 export async function startBackline(options: StartOptions): Promise<Running> {
@@ -95,6 +106,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     ? await startControlPlane({
         dataDirectory,
         databaseUrl: options.databaseUrl,
+        historyDays: options.historyDays ?? HISTORY_DAYS,
         encryptionKeyFile: options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys'),
         kinds,
         clock,
@@ -158,10 +170,21 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       checks.push({ name: 'store', problem: () => failure });
     }
     const openApi = JSON.stringify(decisionOpenApi(decisionModules, version));
+    const limiter = new RateLimiter();
+    const requireRate = ({ name, groups }: User): void => {
+      if (groups.includes(UNLIMITED_GROUP) || limiter.spend(name, USER_RATE, performance.now())) return;
+      throw new Refusal(
+        'resources/too-many-requests',
+        'TooManyRequests',
+        `User "${name}" sends more than ${USER_RATE.perSecond} requests a second.`,
+        { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
+      );
+    };
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
         const user = await authenticate(exchange.request);
         if (user === undefined) throw notBelieved();
+        requireRate(user);
         await api(exchange, user);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;

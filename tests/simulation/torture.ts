@@ -75,7 +75,7 @@ export async function torture(options: {
   } finally {
     over = true;
     ended.abort();
-    await Promise.all(apis.map((api) => api && kill(api, 'SIGKILL')));
+    for (const api of apis) if (api !== undefined) await kill(api, 'SIGKILL');
     await database.close();
     await Promise.all(data.map((directory) => rm(directory, { recursive: true, force: true })));
   }

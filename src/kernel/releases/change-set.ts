@@ -146,7 +146,7 @@ async function whenReleased(store: Store<Operation>, outcomes: readonly Outcome[
     const { observedGeneration } = (status ?? {}) as { observedGeneration?: number };
     if (observedGeneration === metadata.generation) waiting.delete(`${entry.kind.id} ${entry.name}`);
   };
-  for (const { kind, namespace, name } of [...waiting.values()]) look(store.get(kind, namespace, name));
+  for (const { kind, namespace, name } of waiting.values()) look(store.get(kind, namespace, name));
   if (waiting.size === 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const unsubscribe = store.subscribe((changes) => {

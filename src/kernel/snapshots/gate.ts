@@ -1,8 +1,9 @@
 import { hash } from 'node:crypto';
-import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
+import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
+import { RateLimiter } from '#kernel/http/rate.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { DecisionRoute } from './module.ts';
 
@@ -41,7 +42,7 @@ export function decisionGate(options: {
   readonly isLocal: (exchange: Exchange) => boolean;
 }): Gate {
   const { table, clock, isUser, isLocal } = options;
-  const buckets = new Map<string, { tokens: number; atMs: number }>();
+  const limiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
@@ -88,18 +89,15 @@ export function decisionGate(options: {
     throw unauthorized('These credentials are not good.');
   }
 
-  /** A token bucket for each client on this node; a refused question costs nothing. */
+  /** Counted on this node alone. */
   function spend({ name, spec: { rate } }: KnownClient, nowMs: number): void {
     if (rate === undefined) return;
-    const burst = rate.burst ?? rate.perSecond;
-    const bucket = buckets.get(name) ?? { tokens: burst, atMs: nowMs };
-    const tokens = Math.min(burst, bucket.tokens + (Math.max(0, nowMs - bucket.atMs) * rate.perSecond) / 1_000);
-    buckets.set(name, { tokens: tokens >= 1 ? tokens - 1 : tokens, atMs: nowMs });
-    if (tokens >= 1) return;
+    const { perSecond, burst = perSecond } = rate;
+    if (limiter.spend(name, { perSecond, burst }, nowMs)) return;
     throw new Refusal(
       'clients/too-many',
       'TooManyRequests',
-      `Client ${name} asks more than ${rate.perSecond} times a second.`,
+      `Client ${name} asks more than ${perSecond} times a second.`,
       {
         retryAfterSeconds: 1,
         remedy: 'Ask less often, or have its rate raised.',
@@ -118,7 +116,7 @@ export function decisionGate(options: {
       return known.claims;
     let keys = keySets.get(client);
     if (keys === undefined) {
-      keys = createLocalJWKSet({ keys: subjectTokens.publicKeys } as unknown as JSONWebKeySet);
+      keys = createLocalJWKSet({ keys: subjectTokens.publicKeys });
       keySets.set(client, keys);
     }
     try {

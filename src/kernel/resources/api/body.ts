@@ -7,7 +7,7 @@ import type { FieldValidation, Propagation } from '../operation.ts';
 import type { Target } from './request.ts';
 
 /** As kube-apiserver: a resource is configuration, not a blob store. */
-export const OBJECT_BYTES_MAX = 3 * 1024 * 1024;
+const OBJECT_BYTES_MAX = 3 * 1024 * 1024;
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(

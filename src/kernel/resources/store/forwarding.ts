@@ -48,7 +48,7 @@ export type ForwardedAnswer =
 /** Delivers a write; rejects when there was no answer, whatever became of the write. */
 export type Deliver<Operation> = (to: WriterAddress, write: ForwardedWrite<Operation>) => Promise<ForwardedAnswer>;
 
-export function plainOutcome({ did, entry, warnings }: Outcome): PlainOutcome {
+function plainOutcome({ did, entry, warnings }: Outcome): PlainOutcome {
   const { kind, version, text } = entry;
   return { did, kind: kind.id, version, text, ...(warnings === undefined ? {} : { warnings }) };
 }
@@ -63,7 +63,7 @@ export function outcomeOf(plain: PlainOutcome, kinds: ReadonlyMap<string, Kind>)
 }
 
 /** The answer to a write that was carried out, or refused on purpose; throws what is neither. */
-export async function answerOf(outcomes: Promise<readonly Outcome[]>): Promise<ForwardedAnswer> {
+async function answerOf(outcomes: Promise<readonly Outcome[]>): Promise<ForwardedAnswer> {
   try {
     return { outcomes: (await outcomes).map(plainOutcome) };
   } catch (error) {
