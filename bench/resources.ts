@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { openDatabase } from '#kernel/postgres/database.ts';
-import { absolute, against, median, type Figure } from './figure.ts';
+import { absolute, median, type Figure } from './figure.ts';
 import { cpuSeconds, load, startBackline } from './load.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -15,13 +15,13 @@ const DATA = { text: 'x'.repeat(700) };
 
 /**
  * Durable creates, patches and lists of 10,000 objects of about 1 KB over HTTP with 32 clients. The peer is the least
- * that stores as much as durably: single inserts of the same bytes by 32 connections, and inserts in batches of 32.
+ * that stores as many bytes as durably: inserts in batches of 32 rows.
  */
 export async function* run(): AsyncIterable<Figure> {
   const backline = await startBackline(['--no-sample']);
   const headers = { authorization: `Bearer ${backline.token}`, 'content-type': 'application/json' };
   try {
-    const raw = await rawInserts();
+    const batched = await rawInserts();
     const cpu0 = await cpuSeconds(backline.url);
     const create = await load(backline.url, OBJECTS, CLIENTS, (index) => ({
       method: 'POST',
@@ -36,8 +36,7 @@ export async function* run(): AsyncIterable<Figure> {
       status: 201,
     }));
     const cpu1 = await cpuSeconds(backline.url);
-    yield absolute('resources/create', 'creates/s', OBJECTS / create, { min: 2_500 }, raw.batched);
-    yield against('resources/create-against-single-inserts', 'creates/s', OBJECTS / create, raw.single, { min: 0.5 });
+    yield absolute('resources/create', 'creates/s', OBJECTS / create, { min: 2_500 }, batched);
     yield absolute('resources/create-cpu', 'ms CPU each', ((cpu1 - cpu0) * 1000) / OBJECTS, { max: 0.5 });
 
     const patch = await load(backline.url, OBJECTS, CLIENTS, (index) => ({
@@ -48,7 +47,7 @@ export async function* run(): AsyncIterable<Figure> {
       status: 200,
     }));
     const cpu2 = await cpuSeconds(backline.url);
-    yield absolute('resources/merge-patch', 'patches/s', OBJECTS / patch, { min: 2_500 }, raw.batched);
+    yield absolute('resources/merge-patch', 'patches/s', OBJECTS / patch, { min: 2_500 }, batched);
     yield absolute('resources/merge-patch-cpu', 'ms CPU each', ((cpu2 - cpu1) * 1000) / OBJECTS, { max: 0.72 });
 
     const seconds = async (query: string) => {
@@ -69,7 +68,7 @@ export async function* run(): AsyncIterable<Figure> {
 }
 
 /** Rows a second into the same kind of PostgreSQL, without any of our server in between. */
-async function rawInserts(): Promise<{ single: number; batched: number }> {
+async function rawInserts(): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-raw-'));
   const postgres = await startEmbeddedPostgres({ dataDirectory: directory });
   const database = openDatabase(postgres.url);
@@ -82,21 +81,6 @@ async function rawInserts(): Promise<{ single: number; batched: number }> {
       data: DATA,
     });
     const rows = OBJECTS / 2;
-    let left = rows;
-    const started = performance.now();
-    await Promise.all(
-      Array.from({ length: CLIENTS }, async () => {
-        while (left > 0) {
-          left -= 1;
-          await database.query({
-            name: 'one',
-            text: 'insert into raw (id, body) values ($1, $2)',
-            values: [randomUUID(), body],
-          });
-        }
-      }),
-    );
-    const single = rows / ((performance.now() - started) / 1000);
     const batchStarted = performance.now();
     for (let done = 0; done < rows; done += CLIENTS) {
       await database.query({
@@ -105,7 +89,7 @@ async function rawInserts(): Promise<{ single: number; batched: number }> {
         values: [Array.from({ length: CLIENTS }, () => randomUUID()), Array.from({ length: CLIENTS }, () => body)],
       });
     }
-    return { single, batched: rows / ((performance.now() - batchStarted) / 1000) };
+    return rows / ((performance.now() - batchStarted) / 1000);
   } finally {
     await database.close();
     await postgres.close();

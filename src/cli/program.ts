@@ -45,7 +45,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .helpCommand(false)
     .addHelpText('after', OVERVIEW);
 
-  const listening = (command: Command): Command =>
+  const listening = (command: Command, logLevel: LogLevel): Command =>
     command
       .option('--port <number>', 'port for everything, 0 for a free one', parsePort, 7700)
       .option('--host <address>', 'address to listen on', '127.0.0.1')
@@ -61,9 +61,12 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--history-days <number>', 'how long past versions and the audit record are kept', parseCount, 30)
       .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
       .option('--quiet', 'print only the line that says that it is ready')
-      .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default('info'));
+      .addOption(
+        new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel),
+      );
 
-  listening(program.command('up'))
+  // On a terminal people read what `up` prints; what a service logs is read by programs.
+  listening(program.command('up'), 'warn')
     .description('run everything on this machine: API, decisions, PostgreSQL, a sample business')
     .option('--no-sample', 'do not declare the sample business on the first start')
     .addHelpText(
@@ -72,7 +75,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .action(async (options: UpOptions) => end(await (await import('./serve.ts')).up(options, io)));
 
-  listening(program.command('serve'))
+  listening(program.command('serve'), 'info')
     .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
     .addOption(
       new Option('--role <roles...>', 'what to run')

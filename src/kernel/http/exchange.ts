@@ -53,6 +53,11 @@ export class Exchange {
     return this.#context.log.child({ requestId: this.requestId, ...(traceId === undefined ? {} : { traceId }) });
   }
 
+  /** One header as it came, by its name in small letters. Spares the table of all, which most requests never need. */
+  header(lowerCaseName: string): string | undefined {
+    return headerOf(this.request, lowerCaseName);
+  }
+
   /** Notes that the answer has been given. */
   answered(status: number): void {
     const { log, metrics } = this.#context;
@@ -64,7 +69,6 @@ export class Exchange {
   }
 }
 
-/** One header as it came. Spares the table of all headers, which most requests never need. */
 function headerOf(request: IncomingMessage, lowerCaseName: string): string | undefined {
   const { rawHeaders } = request;
   for (let index = 0; index < rawHeaders.length; index += 2) {

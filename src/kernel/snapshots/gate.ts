@@ -53,9 +53,9 @@ export function decisionGate(options: {
     route: DecisionRoute<unknown>,
     input: Record<string, unknown>,
   ): ReturnType<Gate['admit']> {
-    const { authorization } = exchange.request.headers;
     const { byKeyHash } = table();
     if (byKeyHash.size === 0 && isLocal(exchange)) return input;
+    const authorization = exchange.header('authorization');
     if (authorization === undefined) throw unauthorized('This needs the key of a client.');
     if (!authorization.startsWith(`Bearer ${KEY_PREFIX}`)) return asUser(exchange, input);
     const found = byKeyHash.get(hash('sha256', authorization.slice('Bearer '.length), 'hex'));
@@ -71,7 +71,7 @@ export function decisionGate(options: {
   }
 
   function answerPreflight(exchange: Exchange): boolean {
-    const { origin } = exchange.request.headers;
+    const origin = exchange.header('origin');
     if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
     if (!table().origins.has(origin)) throw foreignOrigin(origin);
     send(exchange, 204, 'text/plain', '', {
@@ -106,9 +106,9 @@ export function decisionGate(options: {
   }
 
   async function subjectOf(exchange: Exchange, client: KnownClient, nowMs: number): Promise<JWTPayload> {
-    const token = exchange.request.headers['x-subject-token'];
+    const token = exchange.header('x-subject-token');
     const { subjectTokens } = client.spec;
-    if (typeof token !== 'string' || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
+    if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
       throw unauthorized(`Client ${client.name} acts for a subject: send its token in X-Subject-Token.`);
     }
     const known = subjects.get(token);
@@ -137,12 +137,12 @@ export function decisionGate(options: {
   }
 }
 
-function allowOrigin({ request, response }: Exchange, client: KnownClient): void {
-  const { origin } = request.headers;
+function allowOrigin(exchange: Exchange, client: KnownClient): void {
+  const origin = exchange.header('origin');
   if (origin === undefined) return;
   if (client.spec.origins?.includes(origin) !== true) throw foreignOrigin(origin);
-  response.setHeader('access-control-allow-origin', origin);
-  response.setHeader('vary', 'Origin');
+  exchange.response.setHeader('access-control-allow-origin', origin);
+  exchange.response.setHeader('vary', 'Origin');
 }
 
 function requireEndpoint(

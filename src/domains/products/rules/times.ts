@@ -33,9 +33,16 @@ export function isZone(zone: string): boolean {
   }
 }
 
+let lastMoment = Number.NaN;
+let lastText = '';
+
 /** RFC 3339 in UTC, for answers: whole seconds where that is exact. */
 export function instantText(epochMs: number): string {
-  return Temporal.Instant.fromEpochMilliseconds(epochMs).toString();
+  if (epochMs === lastMoment) return lastText;
+  // Decisions of one millisecond share their moment, and writing it costs more than looking up a price.
+  lastText = Temporal.Instant.fromEpochMilliseconds(epochMs).toString();
+  lastMoment = epochMs;
+  return lastText;
 }
 
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
