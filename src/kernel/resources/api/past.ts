@@ -63,6 +63,12 @@ function described({ version, at, type, user, requestId, text }: HistoryItem, be
 /** An object without what only says which version it is. */
 function declared(text: string): object {
   const { metadata, apiVersion: _apiVersion, kind: _kind, ...fields }: ResourceObject = JSON.parse(text);
-  const { resourceVersion: _resourceVersion, generation: _generation, uid: _uid, ...kept } = metadata;
+  const {
+    resourceVersion: _resourceVersion,
+    generation: _generation,
+    uid: _uid,
+    creationTimestamp: _creationTimestamp,
+    ...kept
+  } = metadata;
   return { metadata: kept, ...fields };
 }
