@@ -3,10 +3,10 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '../kind.ts';
 import type { Decide, Sealing, Store } from '../store-contract.ts';
-import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
 import { STORE_LIMITS, type StoreLimits } from './limits.ts';
 import { loadMemory } from './load.ts';
 import { Sequencer } from './sequencer.ts';
+import { storeReads } from './reads.ts';
 import { textsAtRest } from './texts-at-rest.ts';
 import { WriterSession } from './writer-session.ts';
 
@@ -45,24 +45,10 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   });
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
-    get: (kind, namespace, name) => memory.get(kind, namespace, name),
-    find: (kind, index, value) => memory.find(kind, index, value),
-    version: () => memory.version,
-    watchFloor: () => memory.watchFloor,
-    list: (kind, listOptions) => memory.list(kind, listOptions),
-    count: (kind) => memory.count(kind),
-    changesSince: (from, kind) => memory.changesSince(from, kind),
+    ...storeReads({ memory, database, texts, clock }),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
     fresh: () => undefined,
-    history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
-    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
-    revision: (kind, name, hash) => readRevision(database, kind, name, hash),
-    compact: async ({ historyDays }) => {
-      const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));
-      memory.liftWatchFloor(floor);
-      return dropped;
-    },
     lost: sequencer.lost.then(({ message }) => message),
     close: () => sequencer.close(),
   };

@@ -16,12 +16,12 @@ import {
   UNDECIDED,
   type WriterAddress,
 } from './forwarding.ts';
-import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
 import { STORE_LIMITS } from './limits.ts';
 import { type ChangeRow, loadMemory, RowReader } from './load.ts';
 import type { StoreOptions } from './open-store.ts';
 import { NOT_WRITER, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
 import { Tail } from './tail.ts';
+import { storeReads } from './reads.ts';
 import { textsAtRest } from './texts-at-rest.ts';
 import { WriterSession } from './writer-session.ts';
 
@@ -92,13 +92,7 @@ export async function openSharedStore<Operation>(
   await firstRound.promise;
 
   return {
-    get: (kind, namespace, name) => memory.get(kind, namespace, name),
-    find: (kind, index, value) => memory.find(kind, index, value),
-    version: () => memory.version,
-    watchFloor: () => memory.watchFloor,
-    list: (kind, listOptions) => memory.list(kind, listOptions),
-    count: (kind) => memory.count(kind),
-    changesSince: (from, kind) => memory.changesSince(from, kind),
+    ...storeReads({ memory, database, texts, clock }),
     subscribe: (listener) => {
       const call = (changes: readonly Change[]): void => listener(changes);
       listeners.add(call);
@@ -106,14 +100,6 @@ export async function openSharedStore<Operation>(
     },
     write,
     fresh,
-    history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
-    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
-    revision: (kind, name, hash) => readRevision(database, kind, name, hash),
-    compact: async ({ historyDays }) => {
-      const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * 24 }));
-      memory.liftWatchFloor(floor);
-      return dropped;
-    },
     isWriter: () => sequencer !== undefined,
     onWriter: (listener) => {
       roleListeners.push(listener);
