@@ -88,6 +88,31 @@ export async function* run(): AsyncIterable<Figure> {
       { max: RECORDED.byLabel / FIFTH },
       RECORDED.byLabel,
     );
+    const namespaces = '/api/v1/namespaces';
+    await load(url, 1_000, CLIENTS, (index) => ({
+      method: 'POST',
+      path: namespaces,
+      headers,
+      body: JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: `n${index}` } }),
+      status: 201,
+    }));
+    const conditions = [
+      { type: 'Measured', status: 'True', lastTransitionTime: '2026-11-22T00:00:00Z', reason: 'Bench', message: '' },
+    ];
+    const statusPatch = await each(1_000, (index) => ({
+      method: 'PATCH',
+      path: `${namespaces}/n${index}/status`,
+      headers: { ...headers, 'content-type': 'application/merge-patch+json' },
+      body: JSON.stringify({ status: { conditions } }),
+      status: 200,
+    }));
+    yield absolute(
+      'resource-api/status-patch',
+      unit,
+      statusPatch,
+      { max: RECORDED.mergePatch / FIFTH },
+      RECORDED.mergePatch,
+    );
     const before = await clockMs();
     const seen = await fanOut(url, token, () => each(WATCHED_WRITES, patch('', { data: { watched: 'yes' } })));
     yield absolute('resource-api/watch-fan-out', `${unit} for each event`, ((await clockMs()) - before) / seen, {

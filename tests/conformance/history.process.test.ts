@@ -62,6 +62,29 @@ test('the history of an object says who changed it when, and what', async (t) =>
   assert.equal((await call('DELETE', `${features}/offline/history`)).status, 405);
 });
 
+test('what programs write all the time is kept for a day, everything else as long as the operator says', async (t) => {
+  let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
+  await using world = await startWorld(t, { clock: () => now });
+  const { call } = world;
+  const leases = '/apis/coordination.k8s.io/v1/namespaces/default/leases';
+  await call('POST', leases, { body: { metadata: { name: 'turn' }, spec: { holderIdentity: 'a' } } });
+  await call('POST', features, { body: feature('offline') });
+  for (const holder of ['b', 'c']) {
+    await call('PATCH', `${leases}/turn`, { body: { spec: { holderIdentity: holder } }, headers: merge });
+    await call('PATCH', `${features}/offline`, { body: { spec: { title: holder } }, headers: merge });
+  }
+  const kept = async (path: string) =>
+    (await call('GET', `${path}/history`)).json.items.filter(({ changes }: Item) =>
+      changes.some(({ path: changed }) => changed.startsWith('spec')),
+    ).length;
+  assert.deepEqual([await kept(`${leases}/turn`), await kept(`${features}/offline`)], [3, 3]);
+  now = now.add({ hours: 25 });
+  await world.running.control?.store.compact({ historyDays: 30 });
+  assert.deepEqual([await kept(`${leases}/turn`), await kept(`${features}/offline`)], [1, 3]);
+  await world.restart();
+  assert.equal((await call('GET', `${leases}/turn`)).json.spec.holderIdentity, 'c');
+});
+
 interface Item {
   type: string;
   user: string;

@@ -111,6 +111,10 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly columns?: readonly Column[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
+  /**
+   * True for what programs write all the time and nobody asks about later: superseded versions are kept for a day.
+   */
+  readonly transient?: boolean;
   /** Extra ways to find objects: index name to the values of one object. */
   readonly indexes?: Readonly<Record<string, (spec: Static<Spec>) => readonly string[]>>;
   /** What this object refers to; a reference to nothing keeps the object from going live. */

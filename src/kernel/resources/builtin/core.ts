@@ -101,6 +101,7 @@ export const Event = defineKind({
   plural: 'events',
   shortNames: ['ev'],
   scope: 'Namespaced',
+  transient: true,
   description: 'A report that something happened to an object.',
   fields: {
     involvedObject: Type.Object(

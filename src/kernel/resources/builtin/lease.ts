@@ -9,6 +9,7 @@ export const Lease = defineKind({
   kind: 'Lease',
   plural: 'leases',
   scope: 'Namespaced',
+  transient: true,
   description: 'A claim to do something alone, for as long as it is renewed.',
   spec: Type.Optional(
     Type.Object(

@@ -111,13 +111,19 @@ export async function readRevision(
   return row === undefined ? undefined : { hash, generation: row.generation, spec: JSON.parse(row.spec) };
 }
 
+const HOURS_A_DAY = 24;
+/** How long superseded versions of transient kinds are kept: longer than any watcher is away. */
+const TRANSIENT_HOURS = 24;
+
 /**
- * Drops what was superseded before `before`, and keeps the state as it was at that moment and every change since: the
+ * Drops what was superseded more than `historyDays` ago, and keeps the state as it was at that moment and every change since: the
  * past remains complete from there on.
  */
 export async function compactHistory(
   database: Database,
-  before: Temporal.Instant,
+  kinds: readonly Kind[],
+  now: Temporal.Instant,
+  historyDays: number,
 ): Promise<{ readonly floor: number; readonly dropped: number }> {
   // First what cannot be had any more, then the rows: a crash in between leaves rows that the next time takes.
   const [row] = await database.query<{ version: number }>({
@@ -127,9 +133,10 @@ export async function compactHistory(
         (select version - 1 from backline.changes where at >= $1::timestamptz order by version limit 1),
         (select version from backline.writer)))
       returning version`,
-    values: [before.toString()],
+    values: [now.subtract({ hours: historyDays * HOURS_A_DAY }).toString()],
   });
   const floor = row?.version ?? 0;
+  const transient = await dropTransient(database, kinds, now.subtract({ hours: TRANSIENT_HOURS }));
   const [deleted] = await database.query<{ count: number }>({
     text: `
       with deleted as (
@@ -143,5 +150,23 @@ export async function compactHistory(
       select count(*) from deleted`,
     values: [floor],
   });
-  return { floor, dropped: deleted?.count ?? 0 };
+  return { floor, dropped: transient + (deleted?.count ?? 0) };
+}
+
+/** Drops superseded versions of kinds that are written all the time. What an object is, and that it went, stays. */
+async function dropTransient(database: Database, kinds: readonly Kind[], before: Temporal.Instant): Promise<number> {
+  const [deleted] = await database.query<{ count: number }>({
+    text: `
+      with deleted as (
+        delete from backline.changes c
+        where c.kind = any ($1::text[]) and c.at < $2::timestamptz and c.type <> 'DELETED' and exists (
+          select from backline.changes later
+          where later.kind = c.kind and later.namespace = c.namespace and later.name = c.name
+            and later.version > c.version)
+        returning true
+      )
+      select count(*) from deleted`,
+    values: [kinds.filter(({ transient }) => transient === true).map(({ id }) => id), before.toString()],
+  });
+  return deleted?.count ?? 0;
 }

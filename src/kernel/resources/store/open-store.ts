@@ -45,7 +45,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   });
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
-    ...storeReads({ memory, database, texts, clock }),
+    ...storeReads({ memory, kinds, database, texts, clock }),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
     fresh: () => undefined,

@@ -1,22 +1,22 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
+import type { Kind } from '../kind.ts';
 import type { Store } from '../store-contract.ts';
 import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
 import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
-
-const HOURS_A_DAY = 24;
 
 /** The part of a store that is the same whoever writes: the present from memory, the past from the database. */
 type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'lost' | 'close'>;
 
 export function storeReads(parts: {
   readonly memory: Memory;
+  readonly kinds: readonly Kind[];
   readonly database: Database;
   readonly texts: TextsAtRest;
   readonly clock: Clock;
 }): StoreReads {
-  const { memory, database, texts, clock } = parts;
+  const { memory, kinds, database, texts, clock } = parts;
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
     find: (kind, index, value) => memory.find(kind, index, value),
@@ -29,7 +29,7 @@ export function storeReads(parts: {
     past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
-      const { floor, dropped } = await compactHistory(database, clock().subtract({ hours: historyDays * HOURS_A_DAY }));
+      const { floor, dropped } = await compactHistory(database, kinds, clock(), historyDays);
       memory.liftWatchFloor(floor);
       return dropped;
     },
