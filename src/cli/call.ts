@@ -38,6 +38,7 @@ export class Refused extends CliFailure {
 }
 
 const shownCharsMax = 300;
+const changeMsMax = 120_000;
 
 /**
  * Sends a request and reads the JSON answer. Throws Refused when the server says no, and CliFailure with status 69 when
@@ -53,7 +54,8 @@ export async function call(
   let text: string;
   try {
     const answer = await send(connection, method, path, {
-      ...(options.body && { body: JSON.stringify(options.body) }),
+      // A change set of thousands of objects is checked and released before it is answered.
+      ...(options.body && { body: JSON.stringify(options.body), answerMsMax: changeMsMax }),
       ...(options.accept && { headers: { accept: options.accept } }),
     });
     status = answer.statusCode ?? 0;

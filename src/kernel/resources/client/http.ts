@@ -28,10 +28,15 @@ export function send(
   connection: Connection,
   method: string,
   path: string,
-  options: { readonly body?: string; readonly headers?: Record<string, string>; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly body?: string;
+    readonly headers?: Record<string, string>;
+    readonly signal?: AbortSignal;
+    readonly answerMsMax?: number;
+  } = {},
 ): Promise<IncomingMessage> {
   const url = new URL(path, connection.server);
-  const { body, signal } = options;
+  const { body, signal, answerMsMax = LIMITS.answerMsMax } = options;
   return new Promise((resolve, reject) => {
     const outgoing = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
       url,
@@ -51,8 +56,8 @@ export function send(
       resolve,
     );
     outgoing.once('error', reject);
-    outgoing.setTimeout(LIMITS.answerMsMax, () =>
-      outgoing.destroy(new Error(`${url.host} did not answer in ${LIMITS.answerMsMax / 1000} s`)),
+    outgoing.setTimeout(answerMsMax, () =>
+      outgoing.destroy(new Error(`${url.host} did not answer in ${answerMsMax / 1000} s`)),
     );
     outgoing.end(body);
   });
