@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,4 +29,25 @@ test('a user who floods the resource API is told to wait; the administrator stil
   const refused = await world.call('GET', '/version', { token: 'ann-token-0123456789' });
   if (refused.status === 429) assert.equal(refused.headers['retry-after'], '1');
   assert.equal((await world.call('GET', '/version')).status, 200);
+});
+
+test('a watcher that does not read is dropped and counted, and holds up nobody', async (t) => {
+  await using world = await startWorld(t);
+  const { call, url } = world;
+  const { hostname, port } = new URL(url);
+  const deaf = connect(Number(port), hostname);
+  deaf.on('error', () => {});
+  t.after(() => deaf.destroy());
+  const path = '/api/v1/namespaces/default/configmaps';
+  deaf.write(`GET ${path}?watch=true HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${world.running.token}\r\n\r\n`);
+  deaf.pause();
+  const metric = async (name: string) =>
+    Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await call('GET', '/metrics')).text)?.[1]);
+  while ((await metric('backline_watchers')) === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const data = { text: 'x'.repeat(1_000_000) };
+  for (let index = 0; index < 40 && (await metric('backline_watchers_dropped_total')) === 0; index += 1) {
+    assert.equal((await call('POST', path, { body: { metadata: { name: `m${index}` }, data } })).status, 201);
+  }
+  assert.equal(await metric('backline_watchers_dropped_total'), 1);
+  assert.equal(await metric('backline_watchers'), 0);
 });

@@ -197,7 +197,8 @@ export async function torture(options: {
         await database.query(
           'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
         );
-      } else await crashDatabase();
+      } else if (kind < 0.95) await stopDatabase();
+      else await crashDatabase();
       await untilAnswers(database, openLog('silent'));
       say(faults.at(-1) ?? '');
     }
@@ -211,6 +212,26 @@ export async function torture(options: {
     if (backend === undefined) return;
     faults.push('PostgreSQL crash');
     process.kill(backend.pid, 'SIGKILL');
+  }
+
+  /** Every server process that serves this database stands still for a moment: nothing is answered, nothing is lost. */
+  async function stopDatabase(): Promise<void> {
+    const backends = await database.query<{ pid: number }>(
+      'select pid from pg_stat_activity where datname = current_database()',
+    );
+    faults.push('PostgreSQL stopped');
+    const signal = (name: NodeJS.Signals) => {
+      for (const { pid } of backends) {
+        try {
+          process.kill(pid, name);
+        } catch {
+          // It ended meanwhile.
+        }
+      }
+    };
+    signal('SIGSTOP');
+    await sleep(200 + chance() * 1_500);
+    signal('SIGCONT');
   }
 
   async function settledVersion(): Promise<number> {

@@ -7,7 +7,8 @@ import type { Log } from '#kernel/base/log.ts';
 import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';
 
-const LIMITS = {
+/** Named, so that a test can lower one. */
+export const HTTP_LIMITS = {
   /** A client that has not sent its headers by then is cut off. */
   headersMsMax: 10_000,
   /** A client that has not sent its whole request by then is cut off: slow bodies hold no memory. */
@@ -15,11 +16,13 @@ const LIMITS = {
   keepAliveMs: 65_000,
   headerBytesMax: 32 * 1024,
   connectionsMax: 10_000,
+  /** How often slow clients are looked for. */
+  checkMs: 5_000,
   /** A connection that has not sent its first byte by then is closed. */
   firstByteMsMax: 10_000,
   /** How long answers under way may take once the server is told to stop. */
   drainMsMax: 1_000,
-} as const;
+};
 
 /** First byte of a TLS handshake record. */
 const TLS_HANDSHAKE = 0x16;
@@ -32,6 +35,7 @@ export interface HttpServerOptions {
   readonly handle: (exchange: Exchange) => void | Promise<void>;
   readonly log: Log;
   readonly metrics: HttpMetrics;
+  readonly limits?: Partial<typeof HTTP_LIMITS>;
 }
 
 export interface HttpServer {
@@ -47,11 +51,13 @@ export interface HttpServer {
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { log } = options;
+  const limits = { ...HTTP_LIMITS, ...options.limits };
   const serverOptions = {
-    headersTimeout: LIMITS.headersMsMax,
-    requestTimeout: LIMITS.requestMsMax,
-    keepAliveTimeout: LIMITS.keepAliveMs,
-    maxHeaderSize: LIMITS.headerBytesMax,
+    headersTimeout: limits.headersMsMax,
+    requestTimeout: limits.requestMsMax,
+    keepAliveTimeout: limits.keepAliveMs,
+    connectionsCheckingInterval: limits.checkMs,
+    maxHeaderSize: limits.headerBytesMax,
     noDelay: true,
   };
   const closing = new AbortController();
@@ -74,7 +80,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     socket.once('close', () => sockets.delete(socket));
     const ignore = () => socket.destroy();
     socket.on('error', ignore);
-    socket.setTimeout(LIMITS.firstByteMsMax, ignore);
+    socket.setTimeout(limits.firstByteMsMax, ignore);
     socket.once('data', (first: Buffer) => {
       socket.setTimeout(0);
       socket.off('timeout', ignore);
@@ -91,7 +97,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       process.nextTick(() => socket.resume());
     });
   });
-  front.maxConnections = LIMITS.connectionsMax;
+  front.maxConnections = limits.connectionsMax;
   await new Promise<void>((resolve, reject) => {
     front.once('error', reject);
     front.listen(options.port, options.host, resolve);
@@ -113,7 +119,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       closing.abort();
       const closed = new Promise<void>((resolve) => front.close(() => resolve()));
       for (const server of servers) server.close(() => {});
-      const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), LIMITS.drainMsMax);
+      const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), limits.drainMsMax);
       await closed;
       clearTimeout(cut);
     },
