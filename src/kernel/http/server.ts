@@ -8,7 +8,7 @@ import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';
 
 /** Named, so that a test can lower one. */
-export const HTTP_LIMITS = {
+const HTTP_LIMITS = {
   /** A client that has not sent its headers by then is cut off. */
   headersMsMax: 10_000,
   /** A client that has not sent its whole request by then is cut off: slow bodies hold no memory. */
