@@ -117,7 +117,7 @@ export async function openSharedStore<Operation>(
       stopping = true;
       stop.abort();
       await sequencer?.close();
-      await Promise.all([campaigning, watching, tail.stop()]);
+      await Promise.all([tail.stop(), campaigning, watching]);
     },
   };
 
@@ -151,6 +151,7 @@ export async function openSharedStore<Operation>(
         });
         session = opened.session;
         await tail.reach(opened.version);
+        if (stopping) return await session.close();
         await tail.pause();
         sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
         sequencer.subscribe((changes) => {

@@ -55,9 +55,9 @@ export class Tail {
     this.#listening = this.#listen();
   }
 
-  /** Resolves when the memory shows everything up to a version. */
+  /** Resolves when the memory shows everything up to a version, or when reading has stopped. */
   async reach(version: number): Promise<void> {
-    if (this.#memory.version >= version) return;
+    if (this.#memory.version >= version || this.#stopped) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waiting.push({ version, done: resolve });
     this.#pullSoon();
@@ -78,6 +78,8 @@ export class Tail {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
+    // Nobody is to wait for what will not be read any more.
+    for (const { done } of this.#waiting.splice(0)) done();
     await this.#listening;
     await this.#pulling;
   }
