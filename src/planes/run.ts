@@ -33,7 +33,8 @@ export interface RunOptions {
  */
 export async function run(options: RunOptions): Promise<number> {
   const stop = new Promise<'stop'>((done) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => done('stop'));
+    // Kept while stopping: npm passes on a signal that a terminal has sent to both, and the second must not cut it short.
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => done('stop'));
   });
   const log = openLog(options.logLevel);
   const prepare = options.sample ? declareSampleOnce : undefined;

@@ -43,6 +43,7 @@ test('the tour of the README does what it says', async (t) => {
   const server = spawn('npm', ['start', '--silent', '--', '--port', '0', '--data', data, '--quiet'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
+    detached: true,
   });
   t.after(async () => {
     if (server.exitCode !== null) return;
@@ -66,7 +67,8 @@ test('the tour of the README does what it says', async (t) => {
   }
 
   const stopped = once(server, 'exit');
-  server.kill('SIGTERM');
+  // As a terminal does: the signal goes to npm and to what npm has started.
+  process.kill(-(server.pid ?? 0), 'SIGTERM');
   const [code] = await stopped;
   assert.equal(code, 0, 'it stops in order, with status 0');
 });
