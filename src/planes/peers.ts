@@ -1,4 +1,5 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { digest } from '#kernel/access/authentication/digest.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { readText, send as request } from '#kernel/resources/client/http.ts';
@@ -44,7 +45,6 @@ export async function receiveWrite(
   own: WriterAddress,
   store: SharedStore<Operation>,
 ): Promise<void> {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
   const given = exchange.request.headers.authorization ?? '';
   if (exchange.method !== 'POST' || !timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
     throw new Refusal('access/unauthorized', 'Unauthorized', 'Only processes of this installation may do this.');

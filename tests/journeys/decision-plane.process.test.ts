@@ -25,6 +25,16 @@ function catalogue(amount = '10.99'): object[] {
   ];
 }
 
+/** The price of the catalogue, with a change far ahead. */
+const next = price('premium-de', {
+  plan: 'premium',
+  market: 'de',
+  timeline: [
+    { from: '2026-01-01', amount: '10.99', currency: 'EUR' },
+    { from: '2999-12-01', amount: '13.99', currency: 'EUR' },
+  ],
+});
+
 async function until<Value>(ask: () => Promise<Value>, good: (value: Value) => boolean): Promise<Value> {
   const deadline = performance.now() + 10_000;
   for (;;) {
@@ -116,14 +126,6 @@ test('a plan of a change says what would change, for engineers and for others, a
   await using world = await startWorld(t);
   const { call } = world;
   await call('POST', changeSets, { body: changeSet(...catalogue()) });
-  const next = price('premium-de', {
-    plan: 'premium',
-    market: 'de',
-    timeline: [
-      { from: '2026-01-01', amount: '10.99', currency: 'EUR' },
-      { from: '2999-12-01', amount: '13.99', currency: 'EUR' },
-    ],
-  });
   const planned = await call('POST', `${changeSets}?dryRun=All`, { body: changeSet(next, plan('free', { rank: 0 })) });
   assert.equal(planned.status, 201, planned.text);
   const [changed, same] = planned.json.status.results;
@@ -146,14 +148,6 @@ test('a price for a later day changes the answer for that day and not for today'
   await using world = await startWorld(t);
   const { call } = world;
   await call('POST', changeSets, { body: changeSet(...catalogue()) });
-  const next = price('premium-de', {
-    plan: 'premium',
-    market: 'de',
-    timeline: [
-      { from: '2026-01-01', amount: '10.99', currency: 'EUR' },
-      { from: '2999-12-01', amount: '13.99', currency: 'EUR' },
-    ],
-  });
   await call('POST', changeSets, { body: changeSet(next) });
   const later = () => call('GET', '/v1/prices?market=de&plan=premium&at=2999-12-02');
   await until(later, ({ json }) => json.prices?.[0]?.amount === '13.99');

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { isRecord } from './is-record.ts';
 
 /** One field that differs: `before` is absent when it is new, `after` when it is gone. */
 export interface FieldChange {
@@ -42,10 +43,6 @@ function matchItems(before: unknown, after: unknown): [label: string, before: un
 function uniqueBy(list: readonly Record<string, unknown>[], member: string): boolean {
   const values = list.map((item) => item[member]);
   return values.every((value) => typeof value === 'string') && new Set(values).size === values.length;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -1,12 +1,11 @@
 import { Type, type Static } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import { contentHash } from '#kernel/base/ids.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/resources/confidential.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { Kind, LiveObject, ResourceObject, World } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject, World } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
@@ -14,6 +13,7 @@ import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
+import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
 
 const LIMITS = {
@@ -206,16 +206,7 @@ function operationOf({ kind, namespace, name, object, position }: Item): Operati
 }
 
 function candidateOf({ kind, name }: Item, entry: Entry): Candidate {
-  const { spec } = entry.object();
-  const wanted: LiveObject = {
-    kind: kind.id,
-    namespace: entry.namespace,
-    name,
-    labels: entry.labels,
-    spec,
-    revision: contentHash(spec),
-  };
-  return { kind: kind.id, name, wanted };
+  return { kind: kind.id, name, wanted: wantedLive(entry) };
 }
 
 /** The objects in an order in which each finds what its write needs: namespaces first, then as the kinds are declared. */

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
-import { contentHash } from '#kernel/base/ids.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
@@ -9,6 +8,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Entry, Store } from '#kernel/resources/store-contract.ts';
 import { type LiveObjects, liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { wantedLive } from './live.ts';
 import { settle, type Candidate, type Held } from './settle.ts';
 
 const AUTHOR: Author = { user: 'system:releases', requestId: 'immediate-release' };
@@ -123,9 +123,7 @@ export function runImmediateReleases(options: {
   function declaredNow(kind: Kind, name: string): { entry: Entry; wanted: LiveObject } | undefined {
     const [entry] = store.find(kind, 'name', name);
     if (entry === undefined) return undefined;
-    const { spec } = entry.object();
-    const { namespace, labels } = entry;
-    return { entry, wanted: { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) } };
+    return { entry, wanted: wantedLive(entry) };
   }
 
   function headOperation(kind: Kind, candidate: Candidate, entry: Entry | undefined): Operation {

@@ -2,6 +2,8 @@ import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Entry, Store } from '#kernel/resources/store-contract.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
 /** What is live, as the store's Heads say it at this moment, in whatever process they were written. */
@@ -26,4 +28,11 @@ export function followLive(store: Store<Operation>, kinds: KindRegistry): { live
     const object = liveObjectOf(entry.object());
     if (object !== undefined) live.delete(object.kind, object.name);
   }
+}
+
+/** What would be live if a declared object were. */
+export function wantedLive(entry: Entry): LiveObject {
+  const { kind, namespace, name, labels } = entry;
+  const { spec } = entry.object();
+  return { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) };
 }

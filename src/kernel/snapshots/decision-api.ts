@@ -7,6 +7,7 @@ import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { DecisionModule, DecisionRoute } from './module.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -69,10 +70,6 @@ export function decisionApi(
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function ready(module: string, route: DecisionRoute<unknown>): Ready {
