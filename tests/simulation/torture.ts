@@ -15,6 +15,8 @@ import { kill, startApi, type ApiProcess } from './processes.ts';
 const PROCESSES = 3;
 const WRITERS = 8;
 const WATCHERS = 12;
+/** A run goes on until as many have happened: one long fault must not be all of a short run. */
+const FAULTS_MIN = 5;
 const PATH = '/api/v1/namespaces/default/configmaps';
 
 /** A write that was acknowledged: which number of which counter, at which version. */
@@ -170,7 +172,7 @@ export async function torture(options: {
 
   async function disturb(): Promise<void> {
     const end = performance.now() + seconds * 1000;
-    while (performance.now() < end) {
+    while (performance.now() < end || faults.length < FAULTS_MIN) {
       await sleep(200 + chance() * 600);
       const index = Math.floor(chance() * apis.length);
       const api = apis[index];
