@@ -4,4 +4,6 @@ export const ADVISORY_LOCKS = {
   migrations: 7_262_301,
   /** Held by the one process that writes resources, as long as it does. */
   resourceWriter: 7_262_302,
+  /** Held by the one process that rolls the event log into files. */
+  rollUp: 7_262_303,
 } as const;

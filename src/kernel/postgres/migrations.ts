@@ -5,9 +5,12 @@ import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
 import { access } from './migrations/0002-access.ts';
 import { severalProcesses } from './migrations/0003-several-processes.ts';
+import { events } from './migrations/0004-events.ts';
+import { datasets } from './migrations/0005-datasets.ts';
+import { assignments } from './migrations/0006-assignments.ts';
 
 /** In order, numbered from 1 without gaps. */
-export const MIGRATIONS: readonly Migration[] = [resourceStore, access, severalProcesses];
+export const MIGRATIONS: readonly Migration[] = [resourceStore, access, severalProcesses, events, datasets, assignments];
 
 /**
  * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer

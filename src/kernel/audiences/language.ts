@@ -1,0 +1,129 @@
+import { Type, type Static } from 'typebox';
+
+/** Sizes of one audience: what a person can still read, and what a write may cost. */
+export const AUDIENCE_LIMITS = {
+  groupsMax: 100,
+  conditionsMax: 50,
+  valuesMax: 10_000,
+  valueCharsMax: 500,
+  membersMax: 10_000,
+  /** Audiences that refer to audiences: deeper than this nobody understands who is meant. */
+  depthMax: 10,
+} as const;
+
+/** The attribute that every context has: the id of who is asked about. Always declared. */
+export const TARGETING_KEY = 'targetingKey';
+
+const Scalar = Type.Unknown({
+  'x-kubernetes-preserve-unknown-fields': true,
+  description: 'A text, a number or true/false, of the type of the attribute.',
+});
+const values = (description: string) =>
+  Type.Optional(Type.Array(Scalar, { minItems: 1, maxItems: AUDIENCE_LIMITS.valuesMax, description }));
+const texts = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ maxLength: AUDIENCE_LIMITS.valueCharsMax, description: 'One text.' }), {
+      minItems: 1,
+      maxItems: AUDIENCE_LIMITS.valuesMax,
+      description,
+    }),
+  );
+const bound = (description: string) =>
+  Type.Optional(Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description }));
+
+/**
+ * One condition. It is about an `attribute`, about another `audience`, or about the `time`; exactly one of the three.
+ * About an attribute it has one test; the four bounds of a range may stand together.
+ */
+export const ConditionSchema = Type.Object(
+  {
+    attribute: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Name of a declared Attribute.' })),
+    in: values('True when the value, or one of the values, is one of these.'),
+    notIn: values('True when the value, or each of the values, is none of these.'),
+    exists: Type.Optional(Type.Boolean({ description: 'Whether the context says the attribute at all. Never unknown.' })),
+    atLeast: bound('True for this and what is above: a number, or an instant for a timestamp.'),
+    above: bound('True for what is above.'),
+    atMost: bound('True for this and what is below.'),
+    below: bound('True for what is below.'),
+    startsWith: texts('True when the text begins with one of these.'),
+    endsWith: texts('True when the text ends with one of these.'),
+    contains: texts('True when one of these is in the text.'),
+    matches: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'True when this regular expression finds something in the text.' }),
+    ),
+    ignoreCase: Type.Optional(Type.Boolean({ description: 'Compares texts without regard to case.' })),
+    semver: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: 'A range of versions, like ">=8.9.0 <9".' }),
+    ),
+    cidr: texts('True when the IP address is in one of these networks, like 10.0.0.0/8.'),
+    absent: Type.Optional(
+      Type.Enum(['match', 'noMatch'], {
+        description: 'What the condition says (before `not`) when the context lacks the attribute; else it is unknown.',
+      }),
+    ),
+    audience: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Name of an Audience.' })),
+    time: Type.Optional(
+      Type.Object(
+        {
+          zone: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 100,
+              description: 'An IANA zone, or "listener" for the zone in the attribute timeZone (UTC without it). Default UTC.',
+            }),
+          ),
+          days: Type.Optional(
+            Type.Array(Type.Enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], { description: 'A day of the week.' }), {
+              minItems: 1,
+              maxItems: 7,
+              description: 'Days on which the window begins.',
+            }),
+          ),
+          from: Type.Optional(Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$', description: 'Wall-clock time at which the window begins each day.' })),
+          until: Type.Optional(Type.String({ pattern: '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$', description: 'Wall-clock time at which it ends; before `from` means the next day.' })),
+          after: Type.Optional(Type.String({ format: 'date-time', description: 'From this instant on.' })),
+          before: Type.Optional(Type.String({ format: 'date-time', description: 'Until just before this instant.' })),
+        },
+        { description: 'When: a daily window, an interval of time, or both.' },
+      ),
+    ),
+    not: Type.Optional(Type.Boolean({ description: 'Turns the answer round. Unknown stays unknown.' })),
+  },
+  { description: 'One condition: about an attribute, another audience, or the time.' },
+);
+
+export type Condition = Static<typeof ConditionSchema>;
+
+export const GroupSchema = Type.Object(
+  {
+    allOf: Type.Array(ConditionSchema, {
+      minItems: 1,
+      maxItems: AUDIENCE_LIMITS.conditionsMax,
+      description: 'All of these must be true.',
+    }),
+  },
+  { description: 'Conditions that must all be true.' },
+);
+
+/** Who: any of some groups. This is the inline form; the kind Audience adds a title and members. */
+export const AudienceRuleSchema = Type.Object(
+  {
+    anyOf: Type.Array(GroupSchema, {
+      minItems: 1,
+      maxItems: AUDIENCE_LIMITS.groupsMax,
+      description: 'One of these groups is enough.',
+    }),
+  },
+  { description: 'Who is meant.' },
+);
+
+export type AudienceRule = Static<typeof AudienceRuleSchema>;
+
+/** What is known of a listener: attributes by name, as JSON values. A name with dots also finds nested values. */
+export type Context = Readonly<Record<string, unknown>>;
+
+/** Kleene's three values; `undefined` is unknown. Only `true` counts as "in the audience". */
+export type Truth = boolean | undefined;
+
+/** A compiled audience. `nowMs` is epoch milliseconds. */
+export type Matcher = (context: Context, nowMs: number) => Truth;

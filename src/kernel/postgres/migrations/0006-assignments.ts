@@ -1,0 +1,19 @@
+import type { Migration } from './migration.ts';
+
+export const assignments: Migration = {
+  number: 6,
+  name: 'assignments',
+  needs: 1,
+  sql: `
+    -- Variants that a unit keeps, whatever becomes of the split or the targeting. Renewed when it is read.
+    create table backline.assignments (
+      unit text not null,
+      experiment text not null,
+      variant text not null,
+      assigned_at timestamptz not null,
+      expires_at timestamptz not null,
+      primary key (unit, experiment)
+    );
+    create index assignments_by_expiry on backline.assignments (expires_at);
+  `,
+};
