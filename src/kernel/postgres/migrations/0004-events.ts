@@ -14,9 +14,12 @@ export const events: Migration = {
       created_at timestamptz not null
     );
 
-    -- Accepted events, a partition for each day of receipt (UTC). A reader takes rows in the order of tx, and only those
-    -- whose tx is below pg_snapshot_xmin(pg_current_snapshot()): no transaction before them is still open, so nothing is
-    -- passed over. The payload is JSON text as it was accepted, its sensitive fields sealed.
+    -- Accepted events, a partition for each UTC day on which they were written: event_log_p20260501. A replayed event
+    -- keeps the received_at of long ago, with the day of its replay. A reader takes rows in the order of tx, and only
+    -- those whose tx is below pg_snapshot_xmin(pg_current_snapshot()): no transaction before them is still open, so
+    -- nothing is passed over. The payload is the event's properties as a JSON object; a sensitive field is a text there,
+    -- whatever its type: 'sealed:' and BASE64. corrected_at is when it happened, by our clock; event_at by the sender's.
+    -- The revision is that of the EventType by which it was accepted.
     create table backline.event_log (
       day date not null,
       tx xid8 not null default pg_current_xact_id(),
@@ -33,31 +36,44 @@ export const events: Migration = {
     ) partition by range (day);
     create index event_log_by_tx on backline.event_log using brin (tx) with (pages_per_range = 16);
 
-    -- What has been seen: a digest of client, type and id (or identity fields), and a fingerprint of the rest.
+    -- What has been seen, a partition for each day: event_ids_p20260501. A digest of client, type and id (or of the
+    -- identity fields), and a fingerprint of the rest; each half of a SHA-256.
     create table backline.event_ids (
       day date not null,
-      digest bytea not null,
-      fingerprint bytea not null,
+      digest uuid not null,
+      fingerprint uuid not null,
       primary key (digest, day)
     ) partition by range (day);
 
-    -- Events that could not be accepted, as they came: they are replayed when their cause is gone, never dropped silently.
+    -- The day that writers write: it is the same for all of them, so that an id is unique also around midnight. Writers
+    -- share an advisory lock while they do; whoever begins the next day waits for them.
+    create table backline.event_day (
+      one boolean primary key default true check (one),
+      day date not null
+    );
+    insert into backline.event_day (day) values ('-infinity');
+
+    -- Events that could not be accepted, as they came (sealed with the installation's key, for they may hold anything):
+    -- they are replayed when their cause is gone, never dropped silently. The format says how to read them.
     create table backline.event_quarantine (
       number bigint generated always as identity primary key,
       received_at timestamptz not null,
       sent_at timestamptz,
       client text not null,
+      format text not null,
       type text not null,
       id text not null,
       subject text,
       reason text not null,
       detail text not null,
-      event text not null,
+      sealed_event text not null,
       replayed_at timestamptz
     );
     create index event_quarantine_by_subject on backline.event_quarantine (subject) where subject is not null;
+    create index event_quarantine_by_time on backline.event_quarantine (received_at);
 
-    -- How many came in, one row for each batch and type, in the transaction of the batch: what the loss audit counts.
+    -- How many came in, one row for each batch and type (empty: no known one), in the transaction of the batch: what the
+    -- loss audit counts. A producer numbers its batches: a number that is missing here was lost on the way.
     create table backline.event_batches (
       tx xid8 not null default pg_current_xact_id(),
       received_at timestamptz not null,
@@ -70,5 +86,15 @@ export const events: Migration = {
       quarantined integer not null
     );
     create index event_batches_by_time on backline.event_batches using brin (received_at);
+
+    -- Replays and erasures that were carried out, without the subject of an erasure.
+    create table backline.event_commands (
+      number bigint generated always as identity primary key,
+      kind text not null,
+      at timestamptz not null,
+      author text not null,
+      spec text not null,
+      status text not null
+    );
   `,
 };

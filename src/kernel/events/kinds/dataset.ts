@@ -1,0 +1,156 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { durationProblems, durationText } from './duration.ts';
+import { DATASET, EVENT_TYPE, GROUP, VERSION } from './identity.ts';
+
+const INPUTS_MAX = 50;
+const SQL_CHARS_MAX = 20_000;
+const COLUMNS_MAX = 500;
+
+const EXPORT_TO = '^(s3://[a-z0-9][a-z0-9.-]+(/[\\w.=-]+)*/?|[\\w-]+(/[\\w-]+)*)$';
+
+const inputs = (description: string) =>
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, description: 'Its name.' }), {
+      minItems: 1,
+      maxItems: INPUTS_MAX,
+      description,
+      'x-kubernetes-list-type': 'set',
+    }),
+  );
+
+const DatasetSpecSchema = Type.Object(
+  {
+    title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
+    description: Type.Optional(Type.String({ maxLength: 1_000, description: 'What one row is.' })),
+    owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for it.' }),
+    eventTypes: inputs('The EventTypes whose events it shows, or that its SQL reads.'),
+    datasets: inputs('Other Datasets that its SQL reads.'),
+    sql: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: SQL_CHARS_MAX,
+        description: 'One SELECT over what is named in eventTypes and datasets; absent: all of their events.',
+      }),
+    ),
+    freshness: durationText('How far it may lag behind the events: the promise to those who read it.'),
+    columns: Type.Optional(
+      Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 500 }), {
+        maxProperties: COLUMNS_MAX,
+        description: 'What columns mean, by their names.',
+      }),
+    ),
+    export: Type.Optional(
+      Type.Object(
+        {
+          to: Type.String({
+            pattern: EXPORT_TO,
+            maxLength: 500,
+            description: 's3://bucket/folder, or a folder below the data directory of the installation.',
+          }),
+        },
+        { description: 'Where it is also written as Parquet files.' },
+      ),
+    ),
+  },
+  { description: 'A table of events that people and programs read.' },
+);
+
+export type DatasetSpec = Static<typeof DatasetSpecSchema>;
+
+/** The spec of a stored or live Dataset, which has passed the schema. */
+export function datasetSpec(object: { readonly spec?: unknown }): DatasetSpec {
+  return object.spec as DatasetSpec;
+}
+
+export const Dataset = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Dataset',
+  plural: 'datasets',
+  categories: ['events'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A table of events, or of what SQL makes of them, with a promise of how fresh it is.',
+  spec: DatasetSpecSchema,
+  columns: [
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: (d) => datasetSpec(d).title },
+    {
+      name: 'From',
+      type: 'string',
+      description: 'What it is made of.',
+      value: (d) => [...(datasetSpec(d).eventTypes ?? []), ...(datasetSpec(d).datasets ?? [])].join(', '),
+    },
+    { name: 'Fresh', type: 'string', description: 'How far it may lag.', value: (d) => datasetSpec(d).freshness },
+    { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: (d) => datasetSpec(d).owner },
+  ],
+  refs: ({ eventTypes = [], datasets = [] }) => [
+    ...eventTypes.map((name, index) => ({ path: ['spec', 'eventTypes', index], kind: EVENT_TYPE, name })),
+    ...datasets.map((name, index) => ({ path: ['spec', 'datasets', index], kind: DATASET, name })),
+  ],
+  validate: (spec) => [
+    ...inputProblems(spec),
+    ...durationProblems(['spec', 'freshness'], spec.freshness, 'PT1M', 'P7D'),
+  ],
+  check: (spec, world, name) => circleProblems(spec, world, name),
+  describe: (name, before, after) => {
+    if (after === undefined) return [`The dataset ${before?.title ?? name} is removed.`];
+    if (before === undefined) return [`New dataset: ${after.title}.`];
+    const sentences: string[] = [];
+    if (before.sql !== after.sql || JSON.stringify(before.eventTypes) !== JSON.stringify(after.eventTypes)) {
+      sentences.push(`${after.title} shows other rows than before.`);
+    }
+    if (before.freshness !== after.freshness) {
+      sentences.push(`${after.title} may lag ${after.freshness} instead of ${before.freshness}.`);
+    }
+    if (before.export?.to !== after.export?.to) {
+      sentences.push(
+        after.export === undefined
+          ? `${after.title} is no longer written to ${before.export?.to}.`
+          : `${after.title} is written to ${after.export.to}.`,
+      );
+    }
+    return sentences;
+  },
+  example: {
+    name: 'plays',
+    spec: { title: 'What was played', owner: 'playback', eventTypes: ['play'], freshness: 'PT1H' },
+  },
+});
+
+function inputProblems({ sql, eventTypes, datasets }: DatasetSpec): readonly Problem[] {
+  if (sql === undefined && datasets !== undefined) {
+    const detail = 'Only SQL reads other datasets: add sql, or name eventTypes alone.';
+    return [{ path: ['spec', 'datasets'], reason: 'FieldValueForbidden', detail }];
+  }
+  if (eventTypes !== undefined || datasets !== undefined) return [];
+  return [{ path: ['spec', 'eventTypes'], reason: 'FieldValueRequired', detail: 'A dataset says what it is made of.' }];
+}
+
+function circleProblems({ datasets = [] }: DatasetSpec, world: World, name: string): readonly Problem[] {
+  return datasets.flatMap((input, index): Problem[] => {
+    const circle = wayTo(name, input, world);
+    if (circle === undefined) return [];
+    const detail = `The datasets ${[name, ...circle].join(' → ')} read each other in a circle.`;
+    return [{ path: ['spec', 'datasets', index], reason: 'FieldValueInvalid', detail }];
+  });
+}
+
+/** The datasets from one to another along what they read; undefined when none leads there. */
+function wayTo(goal: string, start: string, world: World): readonly string[] | undefined {
+  const cameFrom = new Map<string, string | undefined>([[start, undefined]]);
+  // A map that grows while it is walked: each dataset is looked at once.
+  for (const [input] of cameFrom) {
+    if (input === goal) {
+      const way = [];
+      for (let at: string | undefined = input; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+      return way;
+    }
+    const live = world.get(DATASET, input);
+    if (live === undefined) continue;
+    for (const next of datasetSpec(live).datasets ?? []) if (!cameFrom.has(next)) cameFrom.set(next, input);
+  }
+  return undefined;
+}

@@ -1,0 +1,64 @@
+import { Type, type Static } from 'typebox';
+
+export const FIELD_LIMITS = {
+  /** What one event type may declare; a table of more columns is several things. */
+  fieldsMax: 200,
+  enumMax: 500,
+  /** Characters of a text whose field says nothing. */
+  textCharsMax: 8_192,
+  /** Items of a list whose field says nothing. */
+  itemsMax: 1_000,
+} as const;
+
+const SCALARS = ['string', 'integer', 'number', 'boolean', 'timestamp'] as const;
+
+const bounds = {
+  enum: Type.Optional(
+    Type.Array(Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'One allowed value.' }), {
+      minItems: 1,
+      maxItems: FIELD_LIMITS.enumMax,
+      description: 'The values that are allowed.',
+    }),
+  ),
+  minimum: Type.Optional(Type.Number({ description: 'The lowest number that is allowed.' })),
+  maximum: Type.Optional(Type.Number({ description: 'The highest number that is allowed.' })),
+  maxLength: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: FIELD_LIMITS.textCharsMax,
+      description: `Characters (UTF-16 code units) of a text at most; absent: ${FIELD_LIMITS.textCharsMax}.`,
+    }),
+  ),
+};
+
+const ItemSchema = Type.Object(
+  { type: Type.Enum([...SCALARS], { description: 'The type of each item.' }), ...bounds },
+  { description: 'What the items of an array are.' },
+);
+
+export const EventFieldSchema = Type.Object(
+  {
+    type: Type.Enum([...SCALARS, 'array', 'object'], {
+      description: 'timestamp: text as in RFC 3339. array: a list of `items`. object: any JSON object, kept as it is.',
+    }),
+    description: Type.Optional(Type.String({ maxLength: 1_000, description: 'What it means, with its unit.' })),
+    sensitive: Type.Optional(
+      Type.Boolean({
+        description: 'Sealed with a key of the subject: erasing the subject makes it unreadable everywhere.',
+      }),
+    ),
+    ...bounds,
+    items: Type.Optional(ItemSchema),
+    maxItems: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: FIELD_LIMITS.itemsMax,
+        description: `Items of an array at most; absent: ${FIELD_LIMITS.itemsMax}.`,
+      }),
+    ),
+  },
+  { description: 'A field of the properties of an event.' },
+);
+
+export type EventField = Static<typeof EventFieldSchema>;
+export type ItemField = Static<typeof ItemSchema>;

@@ -1,0 +1,7 @@
+export const GROUP = 'events.backline.dev';
+export const VERSION = 'v1';
+
+/** `Kind.id` of the kinds here, for references and lookups. */
+export const EVENT_TYPE = `${GROUP}/EventType`;
+export const METRIC = `${GROUP}/Metric`;
+export const DATASET = `${GROUP}/Dataset`;

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { worldOf } from '../testing/world.ts';
+import { Dataset } from './dataset.ts';
+import { EventType } from './event-type.ts';
+import { Metric } from './metric.ts';
+
+const told = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
+
+const play = EventType.example?.spec as Record<string, unknown>;
+const playSchema = play['schema'] as { properties: Record<string, object>; required: string[] };
+
+/** What refuses the write of a spec. */
+function refusals(kind: Kind, spec: unknown, before?: unknown): readonly string[] {
+  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'play' }, spec };
+  const shape = structureOf(kind).validate(object);
+  if (shape.length > 0) return told(shape);
+  const context = { now: Temporal.Instant.from('2026-05-01T12:00:00Z'), find: () => [], name: 'play' };
+  return told(kind.validate?.(spec, before === undefined ? context : { ...context, before }) ?? []);
+}
+
+function changed(change: { properties?: object; required?: string[]; [field: string]: unknown }): unknown {
+  const { properties, required, ...rest } = change;
+  const schema = {
+    ...playSchema,
+    ...(properties === undefined ? {} : { properties: { ...playSchema.properties, ...properties } }),
+    ...(required === undefined ? {} : { required }),
+  };
+  return { ...play, schema, ...rest };
+}
+
+test('the examples are valid, alone and together', () => {
+  const world = worldOf({
+    eventTypes: { play },
+    metrics: { 'minutes-played': Metric.example?.spec ?? {} },
+    datasets: { plays: Dataset.example?.spec ?? {} },
+  });
+  for (const kind of [EventType, Metric, Dataset]) {
+    assert.deepEqual(refusals(kind, kind.example?.spec), []);
+    assert.deepEqual(kind.check?.(kind.example?.spec, world, kind.example?.name ?? '') ?? [], []);
+    assert.notEqual(kind.describe?.('play', undefined, kind.example?.spec, world, Temporal.Now.instant()).length, 0);
+  }
+});
+
+test('a new optional field, a wider bound, a wider enum and a field that is no longer required are compatible', () => {
+  for (const after of [
+    changed({ properties: { quality: { type: 'string' } } }),
+    changed({ properties: { track: { type: 'string', maxLength: 128 } } }),
+    changed({ properties: { track: { type: 'string' } } }),
+    changed({ properties: { playedMs: { type: 'integer' } } }),
+    changed({ properties: { device: { type: 'string', enum: ['phone', 'desktop', 'speaker', 'car'] } } }),
+    changed({ properties: { device: { type: 'string' } } }),
+    changed({ required: ['track'] }),
+    changed({ retention: 'P30D', owner: 'other', purpose: 'other', lateness: 'P7D' }),
+  ]) {
+    assert.deepEqual(refusals(EventType, after, play), []);
+  }
+});
+
+test('a change that would refuse what senders send, or alter what readers read, is refused and names the field', () => {
+  const { track: _track, ...withoutTrack } = playSchema.properties;
+  const loose = { ...play, subject: 'optional', schema: { properties: {} } };
+  const identified = { ...play, identity: ['track'], within: 'P1D' };
+  const cases: [string, unknown, RegExp, unknown?][] = [
+    [
+      'renamed',
+      { ...play, schema: { properties: { ...withoutTrack, song: { type: 'string' } }, required: ['playedMs'] } },
+      /^spec\.schema\.properties\.track: .*A rename is a new EventType, e\.g\. play-v2\.$/,
+    ],
+    ['removed', { ...play, schema: { properties: withoutTrack, required: ['playedMs'] } }, /"track" cannot be removed/],
+    [
+      'type',
+      changed({ properties: { playedMs: { type: 'number', minimum: 0 } } }),
+      /playedMs\.type: .* integer .* number/,
+    ],
+    ['narrower', changed({ properties: { track: { type: 'string', maxLength: 32 } } }), /track\.maxLength: /],
+    ['higher', changed({ properties: { playedMs: { type: 'integer', minimum: 1 } } }), /playedMs\.minimum: /],
+    [
+      'enum',
+      changed({ properties: { device: { type: 'string', enum: ['phone'] } } }),
+      /lose the values "desktop", "speaker"/,
+    ],
+    ['unsealed', changed({ properties: { ipAddress: { type: 'string' } } }), /ipAddress\.sensitive: /],
+    ['required', changed({ required: ['track', 'playedMs', 'device'] }), /"device" cannot become required/],
+    [
+      'new required',
+      changed({ properties: { q: { type: 'string' } }, required: [...playSchema.required, 'q'] }),
+      /"q" cannot/,
+    ],
+    ['identity', identified, /spec\.identity: /],
+    ['window', { ...identified, within: 'PT1H' }, /spec\.identity: /, identified],
+    ['subject', { ...loose, subject: 'required' }, /spec\.subject: .* was optional and cannot become required/, loose],
+  ];
+  for (const [name, after, message, before = play] of cases) {
+    const found = refusals(EventType, after, before);
+    assert.equal(found.length, 1, `${name}: ${found.join('\n')}`);
+    assert.match(found.join(''), message, name);
+  }
+});
+
+test('an event type that contradicts itself is refused', () => {
+  const cases: [unknown, RegExp][] = [
+    [changed({ required: ['nothing'] }), /There is no field "nothing"/],
+    [changed({ subject: 'optional' }), /ipAddress\.sensitive: .* set spec\.subject to required/],
+    [changed({ identity: ['track'] }), /spec\.within: /],
+    [changed({ within: 'P1D' }), /spec\.identity: /],
+    [changed({ identity: ['device'], within: 'P1D' }), /"device" must be a required field/],
+    [changed({ identity: ['track'], within: 'P8D' }), /"P8D" must be from PT1S to P7D/],
+    [changed({ lateness: 'P31D' }), /from PT1M to P30D/],
+    [changed({ retention: 'P1M' }), /spec\.retention/],
+    [changed({ properties: { Received_At: { type: 'string' } } }), /Every event has a column "received_at"/],
+    [changed({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
+    [changed({ properties: { list: { type: 'array' } } }), /An array says what its items are/],
+    [changed({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
+    [changed({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
+    [changed({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }), /minimum 3 is above the maximum 2/],
+    [changed({ properties: { s: { type: 'string', minimum: 3 } } }), /A string has no minimum/],
+    [changed({ segment: { call: 'page', event: 'x' } }), /A call of page has no event name/],
+    [changed({ segment: {} }), /A track call has an event name/],
+  ];
+  for (const [spec, message] of cases) assert.match(refusals(EventType, spec).join('\n'), message);
+});
+
+test('two event types cannot take the same calls of Segment’s libraries', () => {
+  const other = { apiVersion: EventType.apiVersion, kind: 'EventType', metadata: { name: 'listen' }, spec: play };
+  const now = Temporal.Instant.from('2026-05-01T12:00:00Z');
+  const find = (kind: string, index: string, value: string) =>
+    kind === EventType.id && index === 'segment' && value === 'track Song Played' ? [other] : [];
+  assert.match(told(EventType.validate?.(play, { now, find, name: 'play' }) ?? []).join(''), /"listen" takes the same/);
+  assert.deepEqual(EventType.validate?.(play, { now, find, name: 'listen' }), []);
+});
+
+test('a metric has the parts of its type, and no others', () => {
+  const metric = Metric.example?.spec as Record<string, unknown>;
+  const { field: _field, winsorize: _winsorize, ...bare } = metric;
+  for (const [spec, message] of [
+    [{ ...bare, type: 'mean' }, /spec\.field: A metric of type mean says its field/],
+    [{ ...metric, type: 'count' }, /spec\.field: A metric of type count has no field/],
+    [{ ...bare, type: 'ratio', numerator: {} }, /spec\.denominator/],
+    [{ ...bare, type: 'quantile', field: 'playedMs' }, /spec\.quantile/],
+    [{ ...metric, type: 'quantile', quantile: 0.9 }, /spec\.winsorize/],
+    [{ ...metric, filter: [{ field: 'device' }] }, /either equals or in/],
+    [{ ...metric, margin: 1 }, /margin/],
+  ] as const) {
+    assert.match(refusals(Metric, spec).join('\n'), message);
+  }
+});
+
+test('a metric that asks for what its event type does not have is held', () => {
+  const metric = Metric.example?.spec as Record<string, unknown>;
+  const world = worldOf({ eventTypes: { play } });
+  for (const [change, message] of [
+    [{ field: 'playedms' }, /spec\.field: .*did you mean "playedMs"/],
+    [{ field: 'track' }, /spec\.field: .* of the type string, and must be a number/],
+    [{ field: 'ipAddress' }, /is sensitive/],
+    [{ filter: [{ field: 'device', equals: 'radio' }] }, /"radio" must be one of "phone"/],
+    [{ filter: [{ field: 'device', in: ['phone', 3] }] }, /3 must be text/],
+    [{ filter: [{ field: 'nothing', in: ['phone'] }] }, /spec\.filter\[0\]\.field/],
+    [{ denominator: { field: 'track' } }, /spec\.denominator\.field/],
+  ] as const) {
+    const problems = Metric.check?.({ ...metric, ...change }, world, 'minutes-played') ?? [];
+    assert.match(told(problems).join('\n'), message);
+  }
+});
+
+test('datasets that read each other in a circle are held, however many ways lead there', () => {
+  const reads = (...datasets: string[]) => ({ title: 'T', owner: 'o', sql: 'select 1', freshness: 'PT1H', datasets });
+  const wide = Object.fromEntries(
+    Array.from({ length: 60 }, (_, layer) => [
+      [`a${layer}`, reads(`a${layer + 1}`, `b${layer + 1}`)],
+      [`b${layer}`, reads(`a${layer + 1}`, `b${layer + 1}`)],
+    ]).flat(),
+  );
+  const world = worldOf({ datasets: { ...wide, one: reads('two'), two: reads('three'), three: reads('one') } });
+  const check = (name: string, spec: unknown) => told(Dataset.check?.(spec, world, name) ?? []);
+  assert.deepEqual(check('a0', wide['a0']), []);
+  assert.deepEqual(check('one', reads('two')), [
+    'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
+  ]);
+  assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /says what it is made of/);
+});
