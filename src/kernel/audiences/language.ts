@@ -11,9 +11,6 @@ export const AUDIENCE_LIMITS = {
   depthMax: 10,
 } as const;
 
-/** The attribute that every context has: the id of who is asked about. Always declared. */
-export const TARGETING_KEY = 'targetingKey';
-
 const Scalar = Type.Unknown({
   'x-kubernetes-preserve-unknown-fields': true,
   description: 'A text, a number or true/false, of the type of the attribute.',
@@ -37,10 +34,14 @@ const bound = (description: string) =>
  */
 export const ConditionSchema = Type.Object(
   {
-    attribute: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Name of a declared Attribute.' })),
+    attribute: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 100, description: 'Name of a declared Attribute.' }),
+    ),
     in: values('True when the value, or one of the values, is one of these.'),
     notIn: values('True when the value, or each of the values, is none of these.'),
-    exists: Type.Optional(Type.Boolean({ description: 'Whether the context says the attribute at all. Never unknown.' })),
+    exists: Type.Optional(
+      Type.Boolean({ description: 'Whether the context says the attribute at all. Never unknown.' }),
+    ),
     atLeast: bound('True for this and what is above: a number, or an instant for a timestamp.'),
     above: bound('True for what is above.'),
     atMost: bound('True for this and what is below.'),
@@ -49,7 +50,11 @@ export const ConditionSchema = Type.Object(
     endsWith: texts('True when the text ends with one of these.'),
     contains: texts('True when one of these is in the text.'),
     matches: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 200, description: 'True when this regular expression finds something in the text.' }),
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        description: 'True when this regular expression finds something in the text.',
+      }),
     ),
     ignoreCase: Type.Optional(Type.Boolean({ description: 'Compares texts without regard to case.' })),
     semver: Type.Optional(
@@ -69,18 +74,32 @@ export const ConditionSchema = Type.Object(
             Type.String({
               minLength: 1,
               maxLength: 100,
-              description: 'An IANA zone, or "listener" for the zone in the attribute timeZone (UTC without it). Default UTC.',
+              description:
+                'An IANA zone, or "listener" for the zone in the attribute timeZone (UTC without it). Default UTC.',
             }),
           ),
           days: Type.Optional(
-            Type.Array(Type.Enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], { description: 'A day of the week.' }), {
-              minItems: 1,
-              maxItems: 7,
-              description: 'Days on which the window begins.',
+            Type.Array(
+              Type.Enum(['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'], { description: 'A day of the week.' }),
+              {
+                minItems: 1,
+                maxItems: 7,
+                description: 'Days on which the window begins.',
+              },
+            ),
+          ),
+          from: Type.Optional(
+            Type.String({
+              pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$',
+              description: 'Wall-clock time at which the window begins each day.',
             }),
           ),
-          from: Type.Optional(Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$', description: 'Wall-clock time at which the window begins each day.' })),
-          until: Type.Optional(Type.String({ pattern: '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$', description: 'Wall-clock time at which it ends; before `from` means the next day.' })),
+          until: Type.Optional(
+            Type.String({
+              pattern: '^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$',
+              description: 'Wall-clock time at which it ends; before `from` means the next day.',
+            }),
+          ),
           after: Type.Optional(Type.String({ format: 'date-time', description: 'From this instant on.' })),
           before: Type.Optional(Type.String({ format: 'date-time', description: 'Until just before this instant.' })),
         },

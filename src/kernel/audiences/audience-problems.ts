@@ -1,0 +1,74 @@
+import type { Path, Problem } from '#kernel/base/failures.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { AUDIENCE } from './kinds/identity.ts';
+import { AUDIENCE_LIMITS, type AudienceRule } from './language.ts';
+
+interface Spec {
+  readonly anyOf?: AudienceRule['anyOf'];
+}
+
+/** What keeps an Audience from going live beside its references: circles, and chains that nobody understands. */
+export function audienceProblems(spec: Spec, world: World, name: string): readonly Problem[] {
+  const { depthMax } = AUDIENCE_LIMITS;
+  const below = (from: string): readonly string[] => {
+    const object = world.get(AUDIENCE, from);
+    return object === undefined ? [] : namesIn(object.spec as Spec);
+  };
+  for (const { audience, path } of referencesIn(spec)) {
+    const circle = wayTo(name, audience, below, new Set([name]));
+    if (circle !== undefined) {
+      const detail = `the audiences ${[name, ...circle].map(quoted).join(' → ')} go round in a circle`;
+      return [{ path, reason: 'FieldValueInvalid', detail }];
+    }
+  }
+  const above = (from: string) => world.find(AUDIENCE, 'audience', from).map((object) => object.name);
+  const chain = [...longest(name, above, new Map()).toReversed(), ...longest(name, below, new Map()).slice(1)];
+  if (chain.length <= depthMax) return [];
+  const detail = `the chain ${chain.map(quoted).join(' → ')} has ${chain.length} audiences, and ${depthMax} are allowed; write some of them out`;
+  return [{ path: ['spec', 'anyOf'], reason: 'FieldValueTooMany', detail }];
+}
+
+/** Names of the audiences that a spec refers to. */
+export function namesIn(spec: Spec): readonly string[] {
+  return referencesIn(spec).map(({ audience }) => audience);
+}
+
+function referencesIn({ anyOf = [] }: Spec): readonly { audience: string; path: Path }[] {
+  return anyOf.flatMap(({ allOf }, group) =>
+    allOf.flatMap(({ audience }, index) =>
+      audience === undefined ? [] : [{ audience, path: ['spec', 'anyOf', group, 'allOf', index, 'audience'] as const }],
+    ),
+  );
+}
+
+type Step = (from: string) => readonly string[];
+
+function wayTo(wanted: string, from: string, next: Step, seen: Set<string>): readonly string[] | undefined {
+  if (from === wanted) return [from];
+  if (seen.has(from)) return undefined;
+  seen.add(from);
+  for (const name of next(from)) {
+    const way = wayTo(wanted, name, next, seen);
+    if (way !== undefined) return [from, ...way];
+  }
+  return undefined;
+}
+
+/** The longest chain that begins here. What goes round in a circle ends where it comes back. */
+function longest(from: string, next: Step, known: Map<string, readonly string[]>): readonly string[] {
+  const found = known.get(from);
+  if (found !== undefined) return found;
+  known.set(from, [from]);
+  let best: readonly string[] = [];
+  for (const name of next(from)) {
+    const chain = longest(name, next, known);
+    if (chain.length > best.length) best = chain;
+  }
+  const whole = [from, ...best];
+  known.set(from, whole);
+  return whole;
+}
+
+function quoted(name: string): string {
+  return `"${name}"`;
+}

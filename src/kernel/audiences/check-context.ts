@@ -1,0 +1,59 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import type { AttributeDeclaration, AttributeTable, AttributeType } from './attributes.ts';
+import type { Context } from './language.ts';
+import { attributeReader, plainValue } from './values.ts';
+
+const SHOWN_CHARS_MAX = 80;
+
+const RIGHT: Record<AttributeType, string> = {
+  string: 'a text',
+  number: 'a finite number',
+  boolean: 'true or false',
+  semver: 'a version like "9.1.0"',
+  timestamp: 'an instant like "2026-12-01T00:00:00Z" or epoch milliseconds',
+  ip: 'an IP address like "192.0.2.1" or "2001:db8::1"',
+};
+
+/**
+ * What is wrong with a context: declared attributes whose value is of the wrong type. Paths start at the context.
+ * Attributes that nobody declared are ignored, and so is whether a value is among the declared ones: an app that knows
+ * a new value before it is declared goes on. Values of `sensitive` attributes are for the caller to keep out of logs.
+ */
+export function contextProblems(context: Context, attributes: AttributeTable): readonly Problem[] {
+  let problems: Problem[] | undefined;
+  for (const attribute of attributes.all) {
+    const value = readOf(attribute)(context);
+    if (value === undefined || value === null || isRight(value, attribute)) continue;
+    problems ??= [];
+    problems.push(problem(context, attribute, value));
+  }
+  return problems ?? NONE;
+}
+
+const NONE: readonly Problem[] = [];
+const readers = new WeakMap<AttributeDeclaration, (context: Context) => unknown>();
+
+function readOf(attribute: AttributeDeclaration): (context: Context) => unknown {
+  let reader = readers.get(attribute);
+  if (reader === undefined) {
+    reader = attributeReader(attribute.name);
+    readers.set(attribute, reader);
+  }
+  return reader;
+}
+
+function isRight(value: unknown, { type, multiValued }: AttributeDeclaration): boolean {
+  if (multiValued && Array.isArray(value)) return value.every((one) => plainValue(type, one) !== undefined);
+  return plainValue(type, value) !== undefined;
+}
+
+function problem(context: Context, { name, type, multiValued }: AttributeDeclaration, value: unknown): Problem {
+  const shown = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  const came = shown.length > SHOWN_CHARS_MAX ? `${shown.slice(0, SHOWN_CHARS_MAX)}…` : shown;
+  const right = multiValued ? `${RIGHT[type]}, or a list of such` : RIGHT[type];
+  return {
+    path: Object.hasOwn(context, name) ? [name] : name.split('.'),
+    reason: 'FieldValueTypeInvalid',
+    detail: `${came} is not ${right}, as "${name}" needs`,
+  };
+}

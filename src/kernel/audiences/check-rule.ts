@@ -1,0 +1,269 @@
+import VersionRange from 'semver/classes/range.js';
+import type { Path, Problem } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import {
+  attributeObjectName,
+  BUILT_IN_ATTRIBUTES,
+  type AttributeDeclaration,
+  type AttributeLookup,
+  type AttributeType,
+} from './attributes.ts';
+import { DAYS, LISTENER_ZONE } from './compile-time.ts';
+import { epochMs } from './instant.ts';
+import { parseNetwork } from './ip.ts';
+import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
+import type { AudienceRule, Condition } from './language.ts';
+import { patternFault } from './pattern.ts';
+import { plainValue } from './values.ts';
+import { zoneClock } from './zone.ts';
+
+const BOUNDS = ['atLeast', 'above', 'atMost', 'below'] as const;
+const TEXT_TESTS = ['startsWith', 'endsWith', 'contains', 'matches'] as const;
+const TESTS = ['in', 'notIn', 'exists', ...TEXT_TESTS, 'semver', 'cidr'] as const;
+
+/** The tests that there are for each type, besides `in`, `notIn` and `exists`, which are for all. */
+const TESTS_OF: Record<AttributeType, readonly string[]> = {
+  string: TEXT_TESTS,
+  number: BOUNDS,
+  boolean: [],
+  semver: ['semver'],
+  timestamp: BOUNDS,
+  ip: ['cidr'],
+};
+
+/**
+ * What is wrong with a rule that has passed its schema: refuses the write of whatever it stands in, at `path`.
+ * Other audiences are not looked at; that they exist is a matter of `ruleRefs`.
+ */
+export function ruleProblems(rule: AudienceRule, path: Path, attributes: AttributeLookup): readonly Problem[] {
+  return rule.anyOf.flatMap(({ allOf }, group) =>
+    allOf.flatMap((condition, index) =>
+      conditionProblems(condition, [...path, 'anyOf', group, 'allOf', index], attributes),
+    ),
+  );
+}
+
+/** What a rule refers to: the Attributes and Audiences that must be live for it to go live. */
+export function ruleRefs(rule: AudienceRule, path: Path): { path: Path; kind: string; name: string }[] {
+  return rule.anyOf.flatMap(({ allOf }, group) =>
+    allOf.flatMap(({ attribute, audience }, index) => {
+      const at = [...path, 'anyOf', group, 'allOf', index];
+      const isDeclared = attribute !== undefined && !BUILT_IN_ATTRIBUTES.some(({ name }) => name === attribute);
+      return [
+        ...(isDeclared ? [{ path: [...at, 'attribute'], kind: ATTRIBUTE, name: attributeObjectName(attribute) }] : []),
+        ...(audience === undefined ? [] : [{ path: [...at, 'audience'], kind: AUDIENCE, name: audience }]),
+      ];
+    }),
+  );
+}
+
+function conditionProblems(condition: Condition, at: Path, attributes: AttributeLookup): readonly Problem[] {
+  const { attribute, audience, time } = condition;
+  const subjects = [attribute, audience, time].filter((subject) => subject !== undefined);
+  if (subjects.length !== 1) {
+    const detail = `a condition is about one of attribute, audience and time, and this one is about ${subjects.length === 0 ? 'none' : subjects.length} of them`;
+    return [{ path: at, reason: subjects.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
+  }
+  if (attribute !== undefined) return attributeProblems(condition, attribute, at, attributes);
+  const strays = [...TESTS, ...BOUNDS, 'absent', 'ignoreCase'] as const;
+  return [
+    ...strays
+      .filter((field) => condition[field] !== undefined)
+      .map((field): Problem => ({
+        path: [...at, field],
+        reason: 'FieldValueForbidden',
+        detail: `${field} tests an attribute; this condition is about ${audience === undefined ? 'the time' : 'an audience'}`,
+      })),
+    ...(time === undefined ? [] : timeProblems(time, [...at, 'time'])),
+  ];
+}
+
+function attributeProblems(
+  condition: Condition,
+  name: string,
+  at: Path,
+  attributes: AttributeLookup,
+): readonly Problem[] {
+  const attribute = attributes.get(name);
+  if (attribute === undefined) {
+    const near = didYouMean(nearSpellings(name, attributes.names()));
+    const detail = `there is no attribute "${name}"${near}; declare it with an Attribute`;
+    return [{ path: [...at, 'attribute'], reason: 'FieldValueNotFound', detail }];
+  }
+  const given = TESTS.filter((test) => condition[test] !== undefined);
+  const bounds = BOUNDS.filter((bound) => condition[bound] !== undefined);
+  const used: readonly string[] = bounds.length === 0 ? given : [...given, bounds.join(' and ')];
+  if (used.length !== 1) {
+    const allowed = ['in', 'notIn', 'exists', ...TESTS_OF[attribute.type]].join(', ');
+    const detail =
+      used.length === 0
+        ? `the condition says nothing about "${name}"; a ${attribute.type} has the tests ${allowed}`
+        : `a condition has one test, and this one has ${used.join(', ')}; write the others as further conditions of the group`;
+    return [{ path: at, reason: used.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
+  }
+  const unfit = [...given, ...bounds].filter(
+    (test) => !['in', 'notIn', 'exists', ...TESTS_OF[attribute.type]].includes(test),
+  );
+  if (unfit.length > 0) return unfit.map((test) => unfitProblem(test, attribute, at));
+  return [
+    ...modifierProblems(condition, attribute, at),
+    ...(['in', 'notIn'] as const).flatMap((field) => memberProblems(condition[field] ?? [], attribute, [...at, field])),
+    ...boundProblems(condition, attribute, at),
+    ...contentProblems(condition, at),
+  ];
+}
+
+function unfitProblem(test: string, { name, type }: AttributeDeclaration, at: Path): Problem {
+  const others = ['in', 'notIn', 'exists', ...TESTS_OF[type]].join(', ');
+  const hint = type === 'semver' && BOUNDS.some((bound) => bound === test) ? `; write it as semver: ">=1.2.3"` : '';
+  const detail = `"${name}" is a ${type}, which has no test ${test}; it has ${others}${hint}`;
+  return { path: [...at, test], reason: 'FieldValueNotSupported', detail };
+}
+
+function modifierProblems(
+  { ignoreCase, exists, absent }: Condition,
+  { name, type }: AttributeDeclaration,
+  at: Path,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (ignoreCase !== undefined && (type !== 'string' || exists !== undefined)) {
+    problems.push({
+      path: [...at, 'ignoreCase'],
+      reason: 'FieldValueForbidden',
+      detail: exists === undefined ? `"${name}" is a ${type}, which has no case` : 'exists compares no texts',
+    });
+  }
+  if (exists !== undefined && absent !== undefined) {
+    problems.push({
+      path: [...at, 'absent'],
+      reason: 'FieldValueForbidden',
+      detail: 'exists itself says what holds where the context lacks the attribute',
+    });
+  }
+  return problems;
+}
+
+function memberProblems(members: readonly unknown[], attribute: AttributeDeclaration, at: Path): readonly Problem[] {
+  const { name, type, values } = attribute;
+  const known = values === undefined ? undefined : new Set(values.map((value) => plainValue(type, value)));
+  return members.flatMap((member, index): Problem[] => {
+    const shown = JSON.stringify(member);
+    const plain = plainValue(type, member);
+    if (plain === undefined) {
+      return [
+        { path: [...at, index], reason: 'FieldValueTypeInvalid', detail: `${shown} is no ${type}, as "${name}" is` },
+      ];
+    }
+    if (known === undefined || known.has(plain)) return [];
+    const near = didYouMean(nearSpellings(String(member), (values ?? []).map(String)));
+    const detail = `${shown} is none of the values that "${name}" has${near}`;
+    return [{ path: [...at, index], reason: 'FieldValueNotSupported', detail }];
+  });
+}
+
+function boundProblems(condition: Condition, { name, type }: AttributeDeclaration, at: Path): readonly Problem[] {
+  const given = BOUNDS.filter((bound) => condition[bound] !== undefined);
+  const wrong = given.filter((bound) => plainValue(type, condition[bound]) === undefined);
+  if (wrong.length > 0) {
+    const right = type === 'number' ? 'a number' : 'an instant like 2026-12-01T00:00:00Z, or epoch milliseconds';
+    return wrong.map((bound) => ({
+      path: [...at, bound],
+      reason: 'FieldValueTypeInvalid',
+      detail: `${JSON.stringify(condition[bound])} is no ${type}, as "${name}" is; write ${right}`,
+    }));
+  }
+  for (const [one, other] of [
+    ['atLeast', 'above'],
+    ['atMost', 'below'],
+  ] as const) {
+    if (condition[one] !== undefined && condition[other] !== undefined) {
+      return [
+        {
+          path: [...at, other],
+          reason: 'FieldValueForbidden',
+          detail: `${other} and ${one} bound the same side; keep one of them`,
+        },
+      ];
+    }
+  }
+  const low = given.find((bound) => bound === 'atLeast' || bound === 'above');
+  const high = given.find((bound) => bound === 'atMost' || bound === 'below');
+  if (low === undefined || high === undefined) return [];
+  const [from, until] = [Number(plainValue(type, condition[low])), Number(plainValue(type, condition[high]))];
+  const isEmpty = low === 'atLeast' && high === 'atMost' ? from > until : from >= until;
+  if (!isEmpty) return [];
+  const detail = `nothing is ${low} ${String(condition[low])} and ${high} ${String(condition[high])}`;
+  return [{ path: [...at, low], reason: 'FieldValueInvalid', detail }];
+}
+
+function contentProblems({ matches, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
+  const problems: Problem[] = [];
+  const fault = matches === undefined ? undefined : patternFault(matches);
+  if (fault !== undefined) {
+    problems.push({ path: [...at, 'matches'], reason: 'FieldValueInvalid', detail: `"${matches}" ${fault}` });
+  }
+  if (semver !== undefined && !isVersionRange(semver)) {
+    const detail = `"${semver}" is no range of versions; write it like ">=8.9.0 <9" or "8.x || >=9.1.0"`;
+    problems.push({ path: [...at, 'semver'], reason: 'FieldValueInvalid', detail });
+  }
+  for (const [index, text] of cidr.entries()) {
+    const network = parseNetwork(text);
+    if (typeof network === 'string')
+      problems.push({ path: [...at, 'cidr', index], reason: 'FieldValueInvalid', detail: network });
+  }
+  return problems;
+}
+
+function isVersionRange(text: string): boolean {
+  try {
+    return new VersionRange(text).range !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function timeProblems(time: NonNullable<Condition['time']>, at: Path): readonly Problem[] {
+  const { zone, days, from, until, after, before } = time;
+  const problems: Problem[] = [];
+  const isDaily = days !== undefined || from !== undefined || until !== undefined;
+  if (!isDaily && after === undefined && before === undefined) {
+    problems.push({ path: at, reason: 'FieldValueRequired', detail: 'say when: days, from, until, after or before' });
+  }
+  if (zone !== undefined && !isDaily) {
+    const detail = 'after and before are instants, which need no zone; it is for days, from and until';
+    problems.push({ path: [...at, 'zone'], reason: 'FieldValueForbidden', detail });
+  }
+  if (zone !== undefined && zone !== LISTENER_ZONE && zoneClock(zone) === undefined) {
+    const near = didYouMean(nearSpellings(zone, Intl.supportedValuesOf('timeZone')));
+    const detail = `"${zone}" is no IANA time zone${near}; write it like Europe/Stockholm, or "${LISTENER_ZONE}"`;
+    problems.push({ path: [...at, 'zone'], reason: 'FieldValueNotSupported', detail });
+  }
+  if ((from ?? '00:00') === (until ?? '24:00')) {
+    const detail = `the window from ${from ?? '00:00'} until ${until ?? '24:00'} is empty; leave both out for the whole day`;
+    problems.push({ path: [...at, 'until'], reason: 'FieldValueInvalid', detail });
+  }
+  if (days !== undefined && new Set(days).size < days.length) {
+    problems.push({
+      path: [...at, 'days'],
+      reason: 'FieldValueDuplicate',
+      detail: `a day is there twice; there are ${DAYS.join(', ')}`,
+    });
+  }
+  const [begin, end] = [epochMs(after), epochMs(before)];
+  for (const [field, text, instant] of [
+    ['after', after, begin],
+    ['before', before, end],
+  ] as const) {
+    if (text === undefined || instant !== undefined) continue;
+    const detail = `"${text}" is no instant; write it like 2026-12-01T00:00:00Z`;
+    problems.push({ path: [...at, field], reason: 'FieldValueInvalid', detail });
+  }
+  if (begin !== undefined && end !== undefined && begin >= end) {
+    problems.push({
+      path: [...at, 'before'],
+      reason: 'FieldValueInvalid',
+      detail: `nothing is after ${after} and before ${before}`,
+    });
+  }
+  return problems;
+}

@@ -1,0 +1,156 @@
+import type { World } from '#kernel/resources/kind.ts';
+import { attributeTable, declarationOf, TARGETING_KEY, type AttributeTable } from './attributes.ts';
+import { compileCondition, type RuleLookup } from './compile-condition.ts';
+import type { AttributeSpec } from './kinds/attribute.ts';
+import type { AudienceSpec } from './kinds/audience.ts';
+import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
+import type { AudienceRule, Matcher, Truth } from './language.ts';
+
+/** What an `AudienceTable` is compiled from, as `Kind.id`. */
+export const audienceKindIds: ReadonlySet<string> = new Set([ATTRIBUTE, AUDIENCE]);
+
+/** Everybody who is declared to be somebody: attributes and audiences of one world. Never altered. */
+export interface AudienceTable {
+  readonly attributes: AttributeTable;
+  /** The matcher of an Audience; undefined when there is none. `update` keeps it while what it means stays. */
+  readonly matcher: (name: string) => Matcher | undefined;
+  readonly compile: (rule: AudienceRule) => Matcher;
+  /** What `compileAudiences(world)` makes, with little work; the same table when nothing changed that it knows. */
+  readonly update: (
+    world: World,
+    changed: readonly { readonly kind: string; readonly name: string }[],
+  ) => AudienceTable;
+}
+
+/** A rule as a closure: Kleene's "or" of groups, each the "and" of its conditions. */
+export function compileRule(rule: AudienceRule, lookup: RuleLookup): Matcher {
+  return anyOf(
+    rule.anyOf.map(({ allOf: conditions }) => allOf(conditions.map((one) => compileCondition(one, lookup)))),
+  );
+}
+
+function allOf(matchers: readonly Matcher[]): Matcher {
+  const [first, second, third] = matchers;
+  if (first === undefined) return () => true;
+  if (second === undefined) return first;
+  if (third === undefined) {
+    return (context, nowMs) => {
+      const a = first(context, nowMs);
+      return a === false ? false : and(a, second(context, nowMs));
+    };
+  }
+  if (matchers.length === 3) {
+    return (context, nowMs) => {
+      const a = first(context, nowMs);
+      if (a === false) return false;
+      const b = and(a, second(context, nowMs));
+      return b === false ? false : and(b, third(context, nowMs));
+    };
+  }
+  return (context, nowMs) => {
+    let truth: Truth = true;
+    for (const matcher of matchers) {
+      truth = and(truth, matcher(context, nowMs));
+      if (truth === false) return false;
+    }
+    return truth;
+  };
+}
+
+function anyOf(matchers: readonly Matcher[]): Matcher {
+  const [first] = matchers;
+  if (first !== undefined && matchers.length === 1) return first;
+  return (context, nowMs) => {
+    let truth: Truth = false;
+    for (const matcher of matchers) {
+      const one = matcher(context, nowMs);
+      if (one === true) return true;
+      if (one === undefined) truth = undefined;
+    }
+    return truth;
+  };
+}
+
+function and(a: Truth, b: Truth): Truth {
+  if (a === false || b === false) return false;
+  return a === undefined || b === undefined ? undefined : true;
+}
+
+/** A whole Audience: not excluded, and included or what its rule says. */
+export function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleLookup): Matcher {
+  const rule = groups === undefined ? () => false : compileRule({ anyOf: groups }, lookup);
+  if (members === undefined) return rule;
+  const included = new Set(members.include);
+  const excluded = new Set(members.exclude);
+  // Whether somebody without a key is a member is unknown, unless nobody is.
+  const includedWithoutKey = included.size === 0 ? false : undefined;
+  const mayBeExcluded = excluded.size > 0;
+  return (context, nowMs) => {
+    const key = context[TARGETING_KEY];
+    if (typeof key === 'string') {
+      if (excluded.has(key)) return false;
+      return included.has(key) ? true : rule(context, nowMs);
+    }
+    const truth = rule(context, nowMs);
+    const inside = truth === true ? true : truth === undefined ? undefined : includedWithoutKey;
+    return mayBeExcluded && inside !== false ? undefined : inside;
+  };
+}
+
+/** The table of a world. Audiences are compiled when they are first asked for. */
+export function compileAudiences(world: World): AudienceTable {
+  return makeTable(attributesOf(world), specsOf(world), new Map());
+}
+
+function makeTable(
+  attributes: AttributeTable,
+  specs: ReadonlyMap<string, AudienceSpec>,
+  matchers: Map<string, Matcher>,
+): AudienceTable {
+  const inProgress = new Set<string>();
+  const matcher = (name: string): Matcher | undefined => {
+    const known = matchers.get(name);
+    if (known !== undefined) return known;
+    const spec = specs.get(name);
+    // A circle does not go live; should there be one, who is meant is unknown.
+    if (spec === undefined || inProgress.has(name)) return undefined;
+    inProgress.add(name);
+    const compiled = compileAudience(spec, lookup);
+    inProgress.delete(name);
+    matchers.set(name, compiled);
+    return compiled;
+  };
+  const lookup: RuleLookup = { attributes, matcher };
+  const table: AudienceTable = {
+    attributes,
+    matcher,
+    compile: (rule) => compileRule(rule, lookup),
+    update: (world, changed) => {
+      if (changed.some(({ kind }) => kind === ATTRIBUTE)) return compileAudiences(world);
+      const names = new Set(changed.filter(({ kind }) => kind === AUDIENCE).map(({ name }) => name));
+      if (names.size === 0) return table;
+      const next = specsOf(world);
+      // A Set is walked with what is added on the way, so this finds referrers of referrers too.
+      for (const name of names) {
+        for (const [other, spec] of next) if (audiencesIn(spec).includes(name)) names.add(other);
+      }
+      return makeTable(attributes, next, new Map([...matchers].filter(([name]) => !names.has(name))));
+    },
+  };
+  return table;
+}
+
+function specsOf(world: World): Map<string, AudienceSpec> {
+  return new Map([...world.list(AUDIENCE)].map(({ name, spec }) => [name, spec as AudienceSpec]));
+}
+
+function attributesOf(world: World): AttributeTable {
+  return attributeTable([...world.list(ATTRIBUTE)].map(({ name, spec }) => declarationOf(name, spec as AttributeSpec)));
+}
+
+/** Names of the audiences that a spec refers to. */
+function audiencesIn({ anyOf: groups = [] }: AudienceSpec): readonly string[] {
+  return groups.flatMap(({ allOf: conditions }) =>
+    conditions.flatMap(({ audience }) => (audience === undefined ? [] : [audience])),
+  );
+}

@@ -1,0 +1,210 @@
+import parseVersion from 'semver/functions/parse.js';
+import VersionRange from 'semver/classes/range.js';
+import type { AttributeDeclaration, AttributeLookup, AttributeType } from './attributes.ts';
+import { compileTime } from './compile-time.ts';
+import { epochMs } from './instant.ts';
+import { compileNetworks, parseAddress } from './ip.ts';
+import type { Condition, Matcher, Truth } from './language.ts';
+import { attributeReader, plainValue, type Plain } from './values.ts';
+
+/** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
+export const MATCHED_CHARS_MAX = 500;
+/** Versions whose answer a range remembers: more than the versions of an app that are in use. */
+const VERSIONS_REMEMBERED_MAX = 1_000;
+
+/** What compiling a rule needs to know of the world. */
+export interface RuleLookup {
+  readonly attributes: AttributeLookup;
+  /** The matcher of an Audience. */
+  readonly matcher: (name: string) => Matcher | undefined;
+}
+
+/** What one value, neither null nor undefined, comes to; unknown when it is of the wrong type. */
+export type ValueTest = (value: unknown) => Truth;
+
+const UNKNOWN: Matcher = () => undefined;
+
+/** A condition as a closure. What the write-time checks refuse, and what names nothing that there is, is unknown. */
+export function compileCondition(condition: Condition, lookup: RuleLookup): Matcher {
+  const { attribute, audience, time, not = false } = condition;
+  if (attribute !== undefined) {
+    const declared = lookup.attributes.get(attribute);
+    return declared === undefined ? UNKNOWN : compileAttribute(condition, declared);
+  }
+  const matcher =
+    audience !== undefined ? (lookup.matcher(audience) ?? UNKNOWN) : time !== undefined ? compileTime(time) : UNKNOWN;
+  return not ? negated(matcher) : matcher;
+}
+
+function negated(matcher: Matcher): Matcher {
+  return (context, nowMs) => {
+    const truth = matcher(context, nowMs);
+    return truth === undefined ? undefined : !truth;
+  };
+}
+
+function compileAttribute(condition: Condition, { name, type, multiValued }: AttributeDeclaration): Matcher {
+  const { exists, not = false } = condition;
+  const read = attributeReader(name);
+  if (exists !== undefined) {
+    const wanted = exists !== not;
+    return (context) => {
+      const value = read(context);
+      return (value !== undefined && value !== null) === wanted;
+    };
+  }
+  const whenAbsent = absentTruth(condition);
+  const flip = isFlipped(condition);
+  const test = compileTest(condition, type);
+  if (multiValued) {
+    return (context) => {
+      const value = read(context);
+      if (value === undefined || value === null) return whenAbsent;
+      const truth = Array.isArray(value) ? someOf(value, test) : test(value);
+      return truth === undefined ? undefined : truth !== flip;
+    };
+  }
+  const only = onlyText(condition, type);
+  if (only !== undefined && !name.includes('.') && !(name in Object.prototype)) {
+    return (context) => {
+      const value = context[name];
+      if (typeof value === 'string') return (value === only) !== flip;
+      return value === undefined || value === null ? whenAbsent : undefined;
+    };
+  }
+  return (context) => {
+    const value = read(context);
+    if (value === undefined || value === null) return whenAbsent;
+    const truth = test(value);
+    return truth === undefined ? undefined : truth !== flip;
+  };
+}
+
+/** What the condition says where the context lacks its attribute. */
+export function absentTruth({ absent, not = false }: Condition): Truth {
+  return absent === undefined ? undefined : (absent === 'match') !== not;
+}
+
+/** Whether the condition says the contrary of its test: `notIn` is the contrary of `in`, `not` that of everything. */
+export function isFlipped({ notIn, not = false }: Condition): boolean {
+  return (notIn !== undefined) !== not;
+}
+
+/** True when one value passes; unknown when one of them, even after that, is of the wrong type. */
+function someOf(values: readonly unknown[], test: ValueTest): Truth {
+  let found = false;
+  for (const value of values) {
+    const truth = value === undefined || value === null ? undefined : test(value);
+    if (truth === undefined) return undefined;
+    if (truth) found = true;
+  }
+  return found;
+}
+
+function onlyText(condition: Condition, type: AttributeType): string | undefined {
+  const [first, second] = condition.in ?? condition.notIn ?? [];
+  const isPlain = type === 'string' && condition.ignoreCase !== true && second === undefined;
+  return isPlain && typeof first === 'string' ? first : undefined;
+}
+
+/** The test of a condition about an attribute of this type, for one value, before `notIn` and `not` turn it round. */
+export function compileTest(condition: Condition, type: AttributeType): ValueTest {
+  const { ignoreCase = false, startsWith, endsWith, contains, matches, semver, cidr } = condition;
+  const values = condition.in ?? condition.notIn;
+  if (values !== undefined) return membership(values, type, ignoreCase);
+  if (isRange(condition)) return rangeTest(condition, type);
+  if (type === 'semver' && semver !== undefined) return versionTest(semver);
+  if (type === 'ip' && cidr !== undefined) {
+    const isIn = compileNetworks(cidr);
+    return (value) => {
+      const address = typeof value === 'string' ? parseAddress(value) : undefined;
+      return address === undefined ? undefined : isIn(address);
+    };
+  }
+  if (type !== 'string') return () => undefined;
+  const fold = (text: string) => (ignoreCase ? text.toLowerCase() : text);
+  const pieces = (startsWith ?? endsWith ?? contains ?? []).map(fold);
+  if (startsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.startsWith(piece)));
+  if (endsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.endsWith(piece)));
+  if (contains !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.includes(piece)));
+  if (matches !== undefined) {
+    const pattern = new RegExp(matches, ignoreCase ? 'iu' : 'u');
+    return (value) =>
+      typeof value === 'string' && value.length <= MATCHED_CHARS_MAX ? pattern.test(value) : undefined;
+  }
+  return () => undefined;
+}
+
+function textTest(fold: (text: string) => string, test: (text: string) => boolean): ValueTest {
+  return (value) => (typeof value === 'string' ? test(fold(value)) : undefined);
+}
+
+function membership(values: readonly unknown[], type: AttributeType, ignoreCase: boolean): ValueTest {
+  const set = plainSet(values, type, ignoreCase);
+  switch (type) {
+    case 'string':
+      return ignoreCase
+        ? (value) => (typeof value === 'string' ? set.has(value.toLowerCase()) : undefined)
+        : (value) => (typeof value === 'string' ? set.has(value) : undefined);
+    case 'number':
+      return (value) => (typeof value === 'number' && Number.isFinite(value) ? set.has(value) : undefined);
+    case 'boolean':
+      return (value) => (typeof value === 'boolean' ? set.has(value) : undefined);
+    default:
+      return (value) => {
+        const plain = plainValue(type, value);
+        return plain === undefined ? undefined : set.has(plain);
+      };
+  }
+}
+
+/** The values of an `in` or `notIn` in their plain form, each once. */
+export function plainSet(values: readonly unknown[], type: AttributeType, ignoreCase: boolean): ReadonlySet<Plain> {
+  const set = new Set<Plain>();
+  for (const value of values) {
+    const plain = plainValue(type, value);
+    if (plain === undefined) continue;
+    set.add(ignoreCase && typeof plain === 'string' ? plain.toLowerCase() : plain);
+  }
+  return set;
+}
+
+export function isRange({ atLeast, above, atMost, below }: Condition): boolean {
+  return atLeast !== undefined || above !== undefined || atMost !== undefined || below !== undefined;
+}
+
+function rangeTest({ atLeast, above, atMost, below }: Condition, type: AttributeType): ValueTest {
+  if (type !== 'number' && type !== 'timestamp') return () => undefined;
+  const toNumber = (value: unknown) => (typeof value === 'number' ? value : epochMs(value));
+  const bound = (value: unknown, none: number) => (value === undefined ? none : (toNumber(value) ?? Number.NaN));
+  const [least, over, most, under] = [
+    bound(atLeast, -Infinity),
+    bound(above, -Infinity),
+    bound(atMost, Infinity),
+    bound(below, Infinity),
+  ];
+  const isIn = (number: number) => number >= least && number > over && number <= most && number < under;
+  return type === 'number'
+    ? (value) => (typeof value === 'number' && Number.isFinite(value) ? isIn(value) : undefined)
+    : (value) => {
+        const instant = epochMs(value);
+        return instant === undefined ? undefined : isIn(instant);
+      };
+}
+
+/** Pre-releases count as the versions that they are: 9.0.0-beta.1 is above 8.9.0. */
+function versionTest(text: string): ValueTest {
+  const range = new VersionRange(text, { includePrerelease: true });
+  const known = new Map<string, Truth>();
+  return (value) => {
+    if (typeof value !== 'string') return undefined;
+    const answer = known.get(value);
+    if (answer !== undefined) return answer;
+    const version = parseVersion(value);
+    if (version === null) return undefined;
+    const truth = range.test(version);
+    if (known.size >= VERSIONS_REMEMBERED_MAX) known.clear();
+    known.set(value, truth);
+    return truth;
+  };
+}

@@ -1,0 +1,6 @@
+import type { Kind } from '#kernel/resources/kind.ts';
+import { Attribute } from './kinds/attribute.ts';
+import { Audience } from './kinds/audience.ts';
+
+/** In the order in which objects of one change set are written: a rule needs its attributes. */
+export const audienceKinds: readonly Kind[] = [Attribute, Audience];

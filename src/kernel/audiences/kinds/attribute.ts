@@ -1,0 +1,207 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { CheckContext, World } from '#kernel/resources/kind.ts';
+import {
+  attributeObjectName,
+  BUILT_IN_ATTRIBUTES,
+  declarationOf,
+  type AttributeDeclaration,
+  type AttributeLookup,
+} from '../attributes.ts';
+import { plainValue, type Plain } from '../values.ts';
+import { ATTRIBUTE, GROUP, VERSION } from './identity.ts';
+
+const TEXT_LENGTH_MAX = 200;
+/** A closed list of values is one that people choose from. */
+const VALUES_MAX = 1_000;
+/** The one value of an index that finds all attributes, for near spellings. */
+const EVERY = 'attribute';
+
+const AttributeSpecSchema = Type.Object(
+  {
+    name: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        pattern: '^[A-Za-z][A-Za-z0-9]*([_.-][A-Za-z0-9]+)*$',
+        description:
+          'The name in contexts and conditions, like appVersion, for the object app-version; absent: the name of the object. With dots it is also found in nested values.',
+      }),
+    ),
+    type: Type.Enum(['string', 'number', 'boolean', 'semver', 'timestamp', 'ip'], {
+      description:
+        'What its values are. A timestamp is RFC 3339 text or epoch milliseconds. The type stays as it is for ever.',
+    }),
+    multiValued: Type.Optional(
+      Type.Boolean({ description: 'A context says a set of values, like genres. Stays as it is for ever.' }),
+    ),
+    sensitive: Type.Optional(
+      Type.Boolean({ description: 'Its values are personal or secret: they are in no log, trace or report.' }),
+    ),
+    values: Type.Optional(
+      Type.Array(
+        Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'One value, of the type.' }),
+        {
+          minItems: 1,
+          maxItems: VALUES_MAX,
+          description: 'The only values that there are: conditions may name no others.',
+        },
+      ),
+    ),
+    title: Type.Optional(
+      Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description: 'What it is, for people.' }),
+    ),
+    owner: Type.Optional(
+      Type.String({ minLength: 1, maxLength: TEXT_LENGTH_MAX, description: 'Who sees to it that apps send it.' }),
+    ),
+  },
+  { description: 'Something that is known of listeners.' },
+);
+
+export type AttributeSpec = Static<typeof AttributeSpecSchema>;
+
+function attributeSpec(object: { readonly spec?: unknown }): AttributeSpec {
+  return object.spec as AttributeSpec;
+}
+
+export const Attribute = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Attribute',
+  plural: 'attributes',
+  shortNames: ['attr'],
+  categories: ['audiences'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'An attribute is something that is known of listeners, which audiences go by.',
+  spec: AttributeSpecSchema,
+  columns: [
+    {
+      name: 'Attribute',
+      type: 'string',
+      description: 'The name in contexts.',
+      value: (object) => declarationOf(object.metadata.name, attributeSpec(object)).name,
+    },
+    {
+      name: 'Type',
+      type: 'string',
+      description: 'What its values are.',
+      value: (object) => attributeSpec(object).type,
+    },
+    {
+      name: 'Multi-Valued',
+      type: 'boolean',
+      description: 'Whether it is a set of values.',
+      value: (object) => attributeSpec(object).multiValued ?? false,
+    },
+    {
+      name: 'Owner',
+      type: 'string',
+      description: 'Who sees to it.',
+      priority: 1,
+      value: (object) => attributeSpec(object).owner,
+    },
+  ],
+  indexes: { every: () => [EVERY] },
+  validate: (spec, { name, before }) => [
+    ...nameProblems(spec, name),
+    ...valueProblems(spec),
+    ...(before === undefined ? [] : changeProblems(before, spec, name)),
+  ],
+  describe: (name, before, after) => {
+    const called = declarationOf(name, after ?? before ?? { type: 'string' }).name;
+    if (after === undefined) return [`Attribute ${called} is removed.`];
+    if (before === undefined)
+      return [`New attribute: ${called} (${after.multiValued === true ? 'set of ' : ''}${after.type}).`];
+    const sentences: string[] = [];
+    if (JSON.stringify(before.values) !== JSON.stringify(after.values)) {
+      sentences.push(`The values that attribute ${called} may have change.`);
+    }
+    if (before.sensitive !== after.sensitive) {
+      sentences.push(`Attribute ${called} is ${after.sensitive === true ? 'now' : 'no longer'} kept out of logs.`);
+    }
+    return sentences;
+  },
+  example: {
+    name: 'app-version',
+    spec: { name: 'appVersion', type: 'semver', title: 'Version of the app', owner: 'app-platform' },
+  },
+});
+
+function nameProblems({ name }: AttributeSpec, objectName: string): readonly Problem[] {
+  const called = name ?? objectName;
+  const builtIn = BUILT_IN_ATTRIBUTES.find((one) => attributeObjectName(one.name) === attributeObjectName(called));
+  if (builtIn !== undefined) {
+    const detail = `${builtIn.name} is always there and cannot be declared`;
+    return [{ path: ['spec', 'name'], reason: 'FieldValueForbidden', detail }];
+  }
+  const wanted = attributeObjectName(called);
+  if (wanted === objectName) return [];
+  const detail = `the object that declares the attribute "${called}" has the name "${wanted}", not "${objectName}": conditions refer to it by that`;
+  return [{ path: ['metadata', 'name'], reason: 'FieldValueInvalid', detail }];
+}
+
+function valueProblems({ type, values = [] }: AttributeSpec): readonly Problem[] {
+  const seen = new Set<Plain>();
+  return values.flatMap((value, index): Problem[] => {
+    const path = ['spec', 'values', index];
+    const plain = plainValue(type, value);
+    if (plain === undefined) {
+      return [{ path, reason: 'FieldValueTypeInvalid', detail: `${JSON.stringify(value)} is no ${type}` }];
+    }
+    if (seen.has(plain))
+      return [{ path, reason: 'FieldValueDuplicate', detail: `${JSON.stringify(value)} is there twice` }];
+    seen.add(plain);
+    return [];
+  });
+}
+
+/** Conditions and contexts everywhere rely on what an attribute is. */
+function changeProblems(before: AttributeSpec, after: AttributeSpec, objectName: string): readonly Problem[] {
+  const [was, is] = [declarationOf(objectName, before), declarationOf(objectName, after)];
+  return (['name', 'type', 'multiValued'] as const).flatMap((field): Problem[] =>
+    was[field] === is[field]
+      ? []
+      : [
+          {
+            path: ['spec', field],
+            reason: 'FieldValueForbidden',
+            detail: `${field} was ${String(was[field])} and cannot become ${String(is[field])}: conditions rely on it; declare another attribute`,
+          },
+        ],
+  );
+}
+
+/** The attributes that are declared at this moment, for checks of what is written. */
+export function attributeLookup({ find }: Pick<CheckContext, 'find'>): AttributeLookup {
+  return lookup(
+    (objectName) => find(ATTRIBUTE, 'name', objectName)[0],
+    () => find(ATTRIBUTE, 'every', EVERY).map((object) => declarationOf(object.metadata.name, attributeSpec(object))),
+  );
+}
+
+/** The attributes of a world, for checks of what would go live. */
+export function liveAttributeLookup(world: World): AttributeLookup {
+  return lookup(
+    (objectName) => world.get(ATTRIBUTE, objectName),
+    () => [...world.list(ATTRIBUTE)].map((object) => declarationOf(object.name, attributeSpec(object))),
+  );
+}
+
+function lookup(
+  find: (objectName: string) => { readonly spec?: unknown } | undefined,
+  all: () => readonly AttributeDeclaration[],
+): AttributeLookup {
+  return {
+    get: (name) => {
+      const builtIn = BUILT_IN_ATTRIBUTES.find((one) => one.name === name);
+      if (builtIn !== undefined) return builtIn;
+      const objectName = attributeObjectName(name);
+      const object = find(objectName);
+      const declaration = object === undefined ? undefined : declarationOf(objectName, attributeSpec(object));
+      return declaration?.name === name ? declaration : undefined;
+    },
+    names: () => [...BUILT_IN_ATTRIBUTES, ...all()].map(({ name }) => name),
+  };
+}

@@ -1,0 +1,52 @@
+import parseVersion from 'semver/functions/parse.js';
+import type { AttributeType } from './attributes.ts';
+import { epochMs } from './instant.ts';
+import { parseAddress } from './ip.ts';
+import type { Context } from './language.ts';
+
+/** A value in the one form in which equal values of its type are equal. */
+export type Plain = string | number | boolean;
+
+/** The plain form of a value, or undefined when it is not of the type. */
+export function plainValue(type: AttributeType, value: unknown): Plain | undefined {
+  switch (type) {
+    case 'string':
+      return typeof value === 'string' ? value : undefined;
+    case 'number':
+      return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+    case 'boolean':
+      return typeof value === 'boolean' ? value : undefined;
+    case 'semver':
+      return typeof value === 'string' ? parseVersion(value)?.version : undefined;
+    case 'timestamp':
+      return epochMs(value);
+    case 'ip': {
+      const address = typeof value === 'string' ? parseAddress(value) : undefined;
+      return address === undefined ? undefined : `${address.family}/${address.words.join('/')}`;
+    }
+    default:
+      return type satisfies never;
+  }
+}
+
+/**
+ * Reads one attribute of a context. A name with dots is first looked for as it is, then as a way into nested objects.
+ * What the context merely inherits from Object is not there.
+ */
+export function attributeReader(name: string): (context: Context) => unknown {
+  if (!name.includes('.')) {
+    return name in Object.prototype
+      ? (context) => (Object.hasOwn(context, name) ? context[name] : undefined)
+      : (context) => context[name];
+  }
+  const steps = name.split('.');
+  return (context) => {
+    if (Object.hasOwn(context, name)) return context[name];
+    let value: unknown = context;
+    for (const step of steps) {
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+      value = (value as Context)[step];
+    }
+    return value;
+  };
+}
