@@ -19,7 +19,15 @@ const KERNEL = [
 ];
 
 /** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */
-const CLI_MAY_IMPORT = [/^src\/kernel\/base\//, /^src\/kernel\/resources\/(codec|client)\//, /^src\/planes\/run\.ts$/];
+const CLI_MAY_IMPORT = [
+  /^src\/kernel\/base\//,
+  /^src\/kernel\/resources\/(codec|client)\//,
+  /^src\/planes\/run\.ts$/,
+  /^src\/simulation\//,
+];
+
+/** What made-up listeners may use: they are outside, and speak only to the API. */
+const SIMULATION_MAY_IMPORT = [/^src\/simulation\//, /^src\/kernel\/base\//, /^src\/kernel\/resources\/client\//];
 
 /** Folders in which nothing may touch the outside: what they do follows from their arguments alone. */
 const PURE = /^src\/domains\/[^/]+\/(kinds|rules|decisions)\//;
@@ -41,9 +49,11 @@ function mayImport(from: string, to: string): boolean {
     case 'domains':
       return otherArea === 'kernel' || (otherArea === 'domains' && otherFolder === folder);
     case 'planes':
-      return ['kernel', 'domains', 'planes'].includes(otherArea);
+      return ['kernel', 'domains', 'planes', 'simulation'].includes(otherArea);
     case 'cli':
       return otherArea === 'cli' || CLI_MAY_IMPORT.some((allowed) => allowed.test(to));
+    case 'simulation':
+      return SIMULATION_MAY_IMPORT.some((allowed) => allowed.test(to));
     case 'main.ts':
       return otherArea === 'cli';
     default:

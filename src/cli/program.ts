@@ -8,6 +8,7 @@ import type { GetOptions } from './get.ts';
 import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
+import type { SimulateOptions } from './simulate.ts';
 import type { VersionOptions } from './version.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
@@ -195,6 +196,23 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).explain(options, io)));
 
+  const simulating = program.command('simulate').description('play the app for made-up listeners');
+  connecting(simulating.command('listeners'))
+    .description('ask for flags and send events as listeners would, until it is stopped')
+    .option('--count <number>', 'how many listeners there are', parseSessions, 10_000)
+    .option('--seed <number>', 'the same seed makes the same listeners', parseSeed, 1)
+    .option('--rate <number>', 'sessions a second', parseRate, 5)
+    .option('--sessions <number>', 'end after so many', parseSessions)
+    .option('--effect <effects...>', 'what a variant does, like home-layout=shelves:plays:1.05')
+    .addHelpText(
+      'after',
+      examples(
+        'backline simulate listeners',
+        'backline simulate listeners --sessions 1000 --rate 50 --effect upgrade-banner=trial:subscriptions:1.3',
+      ),
+    )
+    .action(async (options: SimulateOptions) => end(await (await import('./simulate.ts')).simulate(options, io)));
+
   connecting(program.command('version'))
     .description('show the version of this program and of the server')
     .option('--client', 'of this program alone')
@@ -236,6 +254,31 @@ function parseCount(text: string): number {
   if (!/^\d+$/.test(text) || count < 1 || count > COUNT_MAX)
     throw new InvalidArgumentError(`It must be from 1 to ${COUNT_MAX}.`);
   return count;
+}
+
+const SEED_MAX = 2 ** 31 - 1;
+
+function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || seed > SEED_MAX) throw new InvalidArgumentError(`It must be from 0 to ${SEED_MAX}.`);
+  return seed;
+}
+
+const RATE_MAX = 10_000;
+
+function parseRate(text: string): number {
+  const rate = Number(text);
+  if (!(rate > 0 && rate <= RATE_MAX)) throw new InvalidArgumentError(`It must be above 0 and at most ${RATE_MAX}.`);
+  return rate;
+}
+
+const SESSIONS_MAX = 100_000_000;
+
+function parseSessions(text: string): number {
+  const sessions = Number(text);
+  if (!/^\d+$/.test(text) || sessions < 1 || sessions > SESSIONS_MAX)
+    throw new InvalidArgumentError(`It must be from 1 to ${SESSIONS_MAX}.`);
+  return sessions;
 }
 
 function examples(...lines: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { accessKinds } from '#kernel/access/access.ts';
 import { Client } from '#kernel/access/kinds/client.ts';
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
@@ -7,15 +8,40 @@ import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
 import { clientsModule } from '#kernel/snapshots/client-table.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { experienceKinds, experienceModule } from '#domains/experience/module.ts';
+import type { FlagFacts } from '#domains/experience/ofrep.ts';
 import { productsKinds, productsModule } from '#domains/products/module.ts';
 
 /** Every kind that this program serves. Objects of one change set are written in this order. */
 export function allKinds(): KindRegistry {
-  return kindRegistry([Namespace, ConfigMap, Event, Lease, ...accessKinds, Client, Head, ChangeSet, ...productsKinds]);
+  return kindRegistry([
+    Namespace,
+    ConfigMap,
+    Event,
+    Lease,
+    ...accessKinds,
+    Client,
+    Head,
+    ChangeSet,
+    ...audienceKinds,
+    ...productsKinds,
+    ...experienceKinds,
+  ]);
 }
 
+/** What answers need to know that no snapshot holds. */
+export type Facts = FlagFacts;
+
 /** Every domain's part in the decision plane. */
-export const decisionModules: readonly DecisionModule<unknown>[] = [
-  clientsModule as DecisionModule<unknown>,
-  productsModule as DecisionModule<unknown>,
-];
+export function decisionModules(facts: Facts): readonly DecisionModule<unknown>[] {
+  return [
+    clientsModule as DecisionModule<unknown>,
+    productsModule as DecisionModule<unknown>,
+    experienceModule(facts) as DecisionModule<unknown>,
+  ];
+}
+
+/** Kinds that server applications may follow, to answer by themselves. */
+export const followedKinds: ReadonlySet<string> = new Set(
+  [...audienceKinds, ...productsKinds, ...experienceKinds].map(({ id }) => id),
+);

@@ -6,7 +6,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
-import { openDatabase } from '#kernel/postgres/database.ts';
+import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
@@ -28,6 +28,7 @@ const COMPACT_MS = 3_600_000;
 const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
 
 export interface ControlPlane {
+  readonly database: Database;
   readonly store: SharedStore<Operation>;
   /** Releases that this process carries out; undefined while another one writes. */
   readonly releases: () => ImmediateReleases | undefined;
@@ -129,6 +130,7 @@ export async function startControlPlane(options: {
     }
     const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
     return {
+      database,
       store,
       releases: () => releases,
       api,

@@ -20,11 +20,14 @@ import type { User } from '#kernel/resources/api/authority.ts';
 import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { decisionApi, decisionOpenApi } from '#kernel/snapshots/decision-api.ts';
+import { decisionApi, decisionOpenApi, decisionRouteNames, type DecisionApi } from '#kernel/snapshots/decision-api.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
-import { followHeads } from '#kernel/snapshots/follow.ts';
+import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { decisionGate } from '#kernel/snapshots/gate.ts';
-import { allKinds, decisionModules } from './catalogue.ts';
+import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
+import { openDatabase } from '#kernel/postgres/database.ts';
+import { assignmentStore } from '#domains/experience/records/assignments.ts';
+import { allKinds, decisionModules, followedKinds } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
@@ -93,13 +96,15 @@ export async function startBackline(options: StartOptions): Promise<Running> {
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
+  /** The name under which requests to a path are counted. */
+  let routeOf = (_path: string): string | undefined => undefined;
   const server = await serveHttp({
     host,
     port: options.port,
     tls: identity,
     handle: (exchange) => handle(exchange),
     log,
-    metrics: httpMetrics(registry, routeOf),
+    metrics: httpMetrics(registry, (path) => routeOf(path)),
   });
   const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
   const control = options.roles.includes('api')
@@ -120,10 +125,21 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     : undefined;
   const accounts = control === undefined ? [] : [control.serviceAccounts];
   const authenticate = authenticateWith([administrator(token), ...believed, ...accounts]);
+  // A node without the control plane may still read and write what is kept for each listener.
+  const ownRecords =
+    control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
+  const records = control?.database ?? ownRecords;
+  const modules = decisionModules({
+    assignments: records === undefined ? undefined : assignmentStore(records),
+    random: Math.random,
+    log,
+  });
+  const decisionRoute = decisionRouteNames(modules);
+  routeOf = (path) => decisionRoute(path) ?? (isResourcePath(path) ? 'resources' : undefined);
   try {
     if (control !== undefined) await options.prepare?.(control);
     const follower = options.roles.includes('decide')
-      ? followHeads({ client: client('system:decisions'), kinds, modules: decisionModules, log })
+      ? followHeads({ client: client('system:decisions'), kinds, modules, log })
       : undefined;
     const controllers = options.roles.includes('controllers')
       ? runControllers({
@@ -135,20 +151,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           registry,
         })
       : undefined;
-    const decisions =
-      follower === undefined
-        ? undefined
-        : decisionApi(
-            decisionModules,
-            follower,
-            clock,
-            decisionGate({
-              table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
-              clock,
-              isUser: async ({ request }) => (await authenticate(request)) !== undefined,
-              isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
-            }),
-          );
+    const decisions = follower === undefined ? undefined : answersOf(follower);
     const checks: ReadinessCheck[] = [];
     if (follower !== undefined) {
       checks.push({ name: 'snapshot', problem: follower.problem });
@@ -169,7 +172,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       });
       checks.push({ name: 'store', problem: () => failure });
     }
-    const openApi = JSON.stringify(decisionOpenApi(decisionModules, version));
+    const openApi = JSON.stringify(decisionOpenApi(modules, version));
     const limiter = new RateLimiter();
     const requireRate = ({ name, groups }: User): void => {
       if (groups.includes(UNLIMITED_GROUP) || limiter.spend(name, USER_RATE, performance.now())) return;
@@ -193,10 +196,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     };
     handle = (exchange) => {
       const { path } = exchange;
-      if (decisions !== undefined && decisionPaths.has(path)) {
-        const pending = decisions(exchange);
-        return typeof pending === 'boolean' ? undefined : pending;
-      }
+      const pending = decisions?.(exchange) ?? false;
+      if (pending !== false) return pending === true ? undefined : pending;
       if (answerHealth(exchange, checks, registry)) return undefined;
       if (path === FORWARDED_WRITES_PATH && control !== undefined)
         return receiveWrite(exchange, address, control.store);
@@ -216,6 +217,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       await follower?.stop();
       await controllers?.stop();
       await control?.close();
+      await ownRecords?.close();
     };
     let stopped: Promise<void> | undefined;
     return {
@@ -230,7 +232,20 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   } catch (error) {
     await server.close();
     await control?.close();
+    await ownRecords?.close();
     throw error;
+  }
+
+  function answersOf(followed: Follower): DecisionApi {
+    const gate = decisionGate({
+      table: () => followed.snapshot().tables.get(clientsModule.name) as ClientTable,
+      clock,
+      userOf: async ({ request }) => (await authenticate(request))?.name,
+      isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
+    });
+    const answer = decisionApi(modules, followed, clock, gate);
+    const stream = snapshotStream({ follower: followed, gate, kinds: followedKinds });
+    return (exchange) => (exchange.path === SNAPSHOT_STREAM_PATH ? stream(exchange) : answer(exchange));
   }
 
   function starting(exchange: Exchange): void {
@@ -250,14 +265,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       },
     );
   }
-}
-
-const decisionPaths = new Set(decisionModules.flatMap(({ routes }) => routes.map(({ path }) => path)));
-
-/** The name under which requests to a path are counted. */
-function routeOf(path: string): string | undefined {
-  if (decisionPaths.has(path)) return path;
-  return isResourcePath(path) ? 'resources' : undefined;
 }
 
 const EVERY_INTERFACE = new Set(['0.0.0.0', '::']);

@@ -13,6 +13,7 @@ import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
+import { allot } from './allot.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
 
@@ -104,7 +105,8 @@ export function changeSets(options: {
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
     const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
     const candidates = pairs.filter(([{ kind }]) => kind.released).map(([item, { entry }]) => candidateOf(item, entry));
-    const held = settle(live, candidates, kinds);
+    const unsettled = settle(live, candidates, kinds);
+    const held = new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
     const world = new Overlay(live, kinds);
     for (const { kind, name, wanted } of candidates) world.put(kind, name, wanted);
     if (!dryRun) await whenReleased(store, outcomes);

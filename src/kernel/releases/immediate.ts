@@ -8,6 +8,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Entry, Store } from '#kernel/resources/store-contract.ts';
 import { type LiveObjects, liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { allot } from './allot.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate, type Held } from './settle.ts';
 
@@ -94,7 +95,9 @@ export function runImmediateReleases(options: {
     const declared = new Map([...asked].map(([key, { kind, name }]) => [key, declaredNow(kinds.byId(kind), name)]));
     const candidates = [...asked].map(([key, { kind, name }]) => ({ kind, name, wanted: declared.get(key)?.wanted }));
     const changing = candidates.filter(({ kind, name, wanted }) => !sameLive(wanted, live.get(kind, name)));
-    const problems = settle(live, changing, kinds);
+    const unsettled = settle(live, changing, kinds);
+    const { allotted, short } = allot(live, changing, unsettled, kinds);
+    const problems = new Map([...unsettled, ...short]);
 
     const heads: Operation[] = [];
     const statuses: Operation[] = [];
@@ -105,7 +108,7 @@ export function runImmediateReleases(options: {
       const reasons = problems.get(key);
       const before = live.get(candidate.kind, candidate.name);
       if (reasons === undefined && !sameLive(candidate.wanted, before)) {
-        heads.push(headOperation(kind, candidate, found?.entry));
+        heads.push(headOperation(kind, candidate.name, allotted.get(key) ?? candidate.wanted, found?.entry));
       }
       const liveNow = reasons === undefined ? candidate.wanted : before;
       if (found !== undefined) statuses.push(...statusOperation(kind, found.entry, liveNow, reasons));
@@ -126,11 +129,16 @@ export function runImmediateReleases(options: {
     return { entry, wanted: wantedLive(entry) };
   }
 
-  function headOperation(kind: Kind, candidate: Candidate, entry: Entry | undefined): Operation {
-    const target = { kind: Head.id, namespace: '', name: headName(kind, candidate.name) };
-    if (candidate.wanted === undefined || entry === undefined) return { ...target, verb: 'delete' };
+  function headOperation(
+    kind: Kind,
+    name: string,
+    wanted: LiveObject | undefined,
+    entry: Entry | undefined,
+  ): Operation {
+    const target = { kind: Head.id, namespace: '', name: headName(kind, name) };
+    if (wanted === undefined || entry === undefined) return { ...target, verb: 'delete' };
     const generation = entry.object().metadata.generation ?? 1;
-    return { ...target, verb: 'apply', object: headOf(candidate.wanted, kind, generation), uid: crypto.randomUUID() };
+    return { ...target, verb: 'apply', object: headOf(wanted, kind, generation), uid: crypto.randomUUID() };
   }
 
   /** The status that says where the object stands; nothing when it says so already. */

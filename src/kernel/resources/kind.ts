@@ -72,6 +72,8 @@ export interface LiveObject {
   readonly spec: unknown;
   /** Content hash of the spec. */
   readonly revision: string;
+  /** What was allotted to it when it went live, for kinds that share something scarce (see `KindDeclaration.allot`). */
+  readonly allotment?: unknown;
 }
 
 /** A consistent set of specs, by kind (`Kind.id`) and installation-unique name. */
@@ -145,6 +147,16 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * and is said in its status. `world` is the world as it would be with this object live.
    */
   readonly check?: (spec: Static<Spec>, world: World, name: string) => readonly Problem[];
+  /**
+   * For kinds whose objects share something scarce: what this object gets of it as it goes live, given what others in
+   * `world` have and what it had before; problems keep it from going live. The allotment is kept with the Head, so it
+   * stays as it is until the object changes. Nothing may refer to objects of such a kind.
+   */
+  readonly allot?: (
+    object: LiveObject,
+    world: World,
+    before: LiveObject | undefined,
+  ) => { readonly allotment: unknown } | { readonly problems: readonly Problem[] };
   /** What a change means, in sentences for people who are not engineers. `undefined` stands for absent. */
   readonly describe?: (
     name: string,

@@ -6,13 +6,18 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
-import type { DecisionModule, DecisionRoute } from './module.ts';
+import type { DecisionModule, DecisionProtocol, DecisionRoute } from './module.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
 
 /** Answers decision requests; false when the path is none of a module's. */
 export type DecisionApi = (exchange: Exchange) => boolean | Promise<void>;
+
+interface Spoken {
+  readonly module: string;
+  readonly protocol: DecisionProtocol<unknown>;
+}
 
 interface Ready {
   readonly module: string;
@@ -33,9 +38,17 @@ export function decisionApi(
   const routes = new Map<string, Ready>(
     modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module.name, route)] as const)),
   );
+  const protocols = new Map<string, Spoken>(
+    modules.flatMap(({ name, protocols: spoken = [] }) =>
+      spoken.map((protocol) => [protocol.path, { module: name, protocol }] as const),
+    ),
+  );
   return (exchange) => {
     const found = routes.get(exchange.path);
-    if (found === undefined) return false;
+    if (found === undefined) {
+      const spoken = protocols.get(exchange.path) ?? protocols.get(starred(exchange.path));
+      return spoken === undefined ? false : speak(exchange, spoken);
+    }
     switch (exchange.method) {
       case 'GET':
       case 'HEAD':
@@ -57,9 +70,22 @@ export function decisionApi(
   function ask(exchange: Exchange, found: Ready, input: unknown): true | Promise<void> {
     const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {});
     if (allowed instanceof Promise)
-      return allowed.then((bound) => respond(exchange, found, isRecord(input) ? bound : input));
-    respond(exchange, found, isRecord(input) ? allowed : input);
+      return allowed.then((admitted) => respond(exchange, found, isRecord(input) ? admitted.input : input));
+    respond(exchange, found, isRecord(input) ? allowed.input : input);
     return true;
+  }
+
+  function speak(exchange: Exchange, { module, protocol }: Spoken): true | Promise<void> {
+    if (exchange.method === 'OPTIONS' && gate.answerPreflight(exchange)) return true;
+    const { version, tables } = follower.snapshot();
+    const pending = protocol.answer(exchange, {
+      table: tables.get(module),
+      version,
+      now: clock(),
+      admit: (asking, input) => inputOf(gate.admit(exchange, asking, input)),
+      onSwap: (listener) => follower.onSwap((snapshot) => listener(snapshot.tables.get(module), snapshot.version)),
+    });
+    return pending ?? true;
   }
 
   function respond(exchange: Exchange, { module, route, check, errors }: Ready, input: unknown): void {
@@ -70,6 +96,23 @@ export function decisionApi(
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+function inputOf(admitted: ReturnType<Gate['admit']>): Record<string, unknown> | Promise<Record<string, unknown>> {
+  return admitted instanceof Promise ? admitted.then(({ input }) => input) : admitted.input;
+}
+
+/** The path with a star in place of its last part. */
+function starred(path: string): string {
+  return `${path.slice(0, path.lastIndexOf('/') + 1)}*`;
+}
+
+/** The paths of the modules as metrics name them: what follows a star is not told apart. */
+export function decisionRouteNames(modules: readonly DecisionModule<unknown>[]): (path: string) => string | undefined {
+  const names = new Set(
+    modules.flatMap(({ routes, protocols = [] }) => [...routes, ...protocols].map(({ path }) => path)),
+  );
+  return (path) => (names.has(path) ? path : names.has(starred(path)) ? starred(path) : undefined);
 }
 
 function ready(module: string, route: DecisionRoute<unknown>): Ready {
@@ -189,5 +232,14 @@ export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], ver
       return [route.path, { get: { ...shared, parameters }, post: { ...shared, requestBody } }] as const;
     }),
   );
-  return { openapi: '3.1.0', info: { title: 'Backline decisions', version }, paths: Object.fromEntries(paths) };
+  const protocols = modules.flatMap(({ name, protocols: spoken = [] }) =>
+    spoken.map(({ path, openApi }) => [
+      path.replace('*', '{key}'),
+      Object.fromEntries(
+        Object.entries(openApi).map(([method, operation]) => [method, { tags: [name], ...operation }]),
+      ),
+    ]),
+  );
+  const info = { title: 'Backline decisions', version };
+  return { openapi: '3.1.0', info, paths: Object.fromEntries([...paths, ...protocols]) };
 }

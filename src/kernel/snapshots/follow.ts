@@ -11,11 +11,23 @@ import { compileSnapshot, updateSnapshot, type Snapshot } from './snapshot.ts';
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
 
+/** One object that is live in another form than before, or no longer. */
+export interface LiveChange extends ChangedObject {
+  readonly object: LiveObject | undefined;
+}
+
 export interface Follower {
   /** The snapshot that answers come from now. */
   readonly snapshot: () => Snapshot;
   /** The same, or undefined while there is none. */
   readonly current: () => Snapshot | undefined;
+  /** Everything that is live, of the kinds that the modules compile. */
+  readonly objects: () => Iterable<LiveObject>;
+  /**
+   * Calls back with each later snapshot and what changed in it; without changes, everything may have. Until the returned
+   * function is called.
+   */
+  readonly onSwap: (listener: (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void) => () => void;
   /** Resolves at the first snapshot. */
   readonly compiled: Promise<void>;
   /** Milliseconds since the snapshot was last known to be current; 0 while the control plane is followed. */
@@ -50,6 +62,7 @@ export function followHeads(options: {
   /** True when the world moved on without a snapshot of it: the next compile starts from scratch. */
   let behind = true;
 
+  const listeners = new Set<Parameters<Follower['onSwap']>[0]>();
   const { promise: compiled, resolve: firstCompiled } = Promise.withResolvers<void>();
   const running = run();
 
@@ -66,6 +79,11 @@ export function followHeads(options: {
       );
     },
     current: () => snapshot,
+    objects: () => [...known.keys()].flatMap((kind) => [...world.list(kind)]),
+    onSwap: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     compiled,
     ageMs: () => (lostAtMs === undefined ? 0 : monotonicMs() - lostAtMs),
     problem: () => lastProblem,
@@ -111,12 +129,12 @@ export function followHeads(options: {
     }
     world = new LiveObjects(kinds, byHead.values());
     behind = true;
-    swap(version, []);
+    swap(version, undefined);
     return version;
   }
 
   function apply({ changes, version }: Batch): void {
-    const changed: ChangedObject[] = [];
+    const changed: LiveChange[] = [];
     for (const { type, object: head } of changes) {
       const before = byHead.get(head.metadata.name);
       const after = type === 'DELETED' ? undefined : liveObjectOf(head);
@@ -131,18 +149,19 @@ export function followHeads(options: {
         world.set(after);
         byHead.set(head.metadata.name, after);
       }
-      changed.push({ kind, name: (after ?? before)?.name ?? '' });
+      changed.push({ kind, name: (after ?? before)?.name ?? '', object: after });
     }
     if (changed.length > 0) swap(version, changed);
   }
 
   /** A world that does not compile is a bug; it must not take the answers away. */
-  function swap(version: string, changed: readonly ChangedObject[]): void {
+  function swap(version: string, changed: readonly LiveChange[] | undefined): void {
+    const changes = behind ? undefined : changed;
     try {
       snapshot =
-        behind || snapshot === undefined
+        changes === undefined || snapshot === undefined
           ? compileSnapshot(modules, world, version)
-          : updateSnapshot(snapshot, modules, world, changed, version);
+          : updateSnapshot(snapshot, modules, world, changes, version);
       behind = false;
       lastProblem = undefined;
       firstCompiled();
@@ -150,7 +169,9 @@ export function followHeads(options: {
       behind = true;
       lastProblem = `version ${version} does not compile`;
       log.error({ err: error, version }, 'the live state does not compile; answering from the last snapshot');
+      return;
     }
+    for (const listener of listeners) listener(snapshot, changes);
   }
 }
 

@@ -5,7 +5,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter } from '#kernel/http/rate.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
-import type { DecisionRoute } from './module.ts';
+import type { Asking } from './module.ts';
 
 const LIMITS = {
   /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
@@ -17,15 +17,21 @@ const LIMITS = {
 
 const KEY_PREFIX = 'bk_';
 const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
+/** Inputs that name the subject itself; others are claims of the same name. */
+const SUBJECT_NAMES: ReadonlySet<string> = new Set(['listener', 'targetingKey', 'subject']);
 const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
+
+/** A question that was let through. */
+export interface Admitted {
+  /** What the asker is entitled to ask. */
+  readonly input: Record<string, unknown>;
+  /** Who asks: `client:NAME`, `user:NAME`, or `local` for whoever is on this machine. */
+  readonly by: string;
+}
 
 export interface Gate {
   /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
-  readonly admit: (
-    exchange: Exchange,
-    route: DecisionRoute<unknown>,
-    input: Record<string, unknown>,
-  ) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  readonly admit: (exchange: Exchange, asking: Asking, input: Record<string, unknown>) => Admitted | Promise<Admitted>;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
   readonly answerPreflight: (exchange: Exchange) => boolean;
 }
@@ -37,37 +43,35 @@ export interface Gate {
 export function decisionGate(options: {
   readonly table: () => ClientTable;
   readonly clock: Clock;
-  /** True for requests of people and controllers, who prove themselves as on the resource API. */
-  readonly isUser: (exchange: Exchange) => boolean | Promise<boolean>;
+  /** The name of the person or controller that proves itself as on the resource API; undefined for all others. */
+  readonly userOf: (exchange: Exchange) => Promise<string | undefined>;
   readonly isLocal: (exchange: Exchange) => boolean;
 }): Gate {
-  const { table, clock, isUser, isLocal } = options;
+  const { table, clock, userOf, isLocal } = options;
   const limiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
   return { admit, answerPreflight };
 
-  function admit(
-    exchange: Exchange,
-    route: DecisionRoute<unknown>,
-    input: Record<string, unknown>,
-  ): ReturnType<Gate['admit']> {
+  function admit(exchange: Exchange, asking: Asking, input: Record<string, unknown>): ReturnType<Gate['admit']> {
     const { byKeyHash } = table();
-    if (byKeyHash.size === 0 && isLocal(exchange)) return input;
+    if (byKeyHash.size === 0 && isLocal(exchange)) return { input, by: 'local' };
     const authorization = exchange.header('authorization');
     if (authorization === undefined) throw unauthorized('This needs the key of a client.');
-    if (!authorization.startsWith(`Bearer ${KEY_PREFIX}`)) return asUser(exchange, input);
-    const found = byKeyHash.get(hash('sha256', authorization.slice('Bearer '.length), 'hex'));
+    const key = keyIn(authorization);
+    if (key === undefined) return asUser(exchange, input);
+    const found = byKeyHash.get(hash('sha256', key, 'hex'));
     if (found === undefined) throw unauthorized('No client has this key.');
     const { client, notAfterMs } = found;
     const nowMs = clock().epochMilliseconds;
     if (nowMs > notAfterMs) throw unauthorized(`This key of client ${client.name} has ended.`);
     allowOrigin(exchange, client);
     spend(client, nowMs);
-    requireEndpoint(client, route, input);
-    if (client.spec.type !== 'publishable') return input;
-    return subjectOf(exchange, client, nowMs).then((claims) => boundTo(claims, route, input));
+    requireEndpoint(client, asking, input);
+    const by = `client:${client.name}`;
+    if (client.spec.type !== 'publishable') return { input, by };
+    return subjectOf(exchange, client, nowMs).then((claims) => ({ input: boundTo(claims, asking, input), by }));
   }
 
   function answerPreflight(exchange: Exchange): boolean {
@@ -84,8 +88,9 @@ export function decisionGate(options: {
     return true;
   }
 
-  async function asUser(exchange: Exchange, input: Record<string, unknown>): Promise<Record<string, unknown>> {
-    if (await isUser(exchange)) return input;
+  async function asUser(exchange: Exchange, input: Record<string, unknown>): Promise<Admitted> {
+    const name = await userOf(exchange);
+    if (name !== undefined) return { input, by: `user:${name}` };
     throw unauthorized('These credentials are not good.');
   }
 
@@ -137,6 +142,14 @@ export function decisionGate(options: {
   }
 }
 
+/** The key of a client: as a bearer token, or, as analytics libraries send it, as the user name of Basic credentials. */
+function keyIn(authorization: string): string | undefined {
+  if (authorization.startsWith(`Bearer ${KEY_PREFIX}`)) return authorization.slice('Bearer '.length);
+  if (!authorization.startsWith('Basic ')) return undefined;
+  const [name = ''] = Buffer.from(authorization.slice('Basic '.length), 'base64').toString('latin1').split(':');
+  return name.startsWith(KEY_PREFIX) ? name : undefined;
+}
+
 function allowOrigin(exchange: Exchange, client: KnownClient): void {
   const origin = exchange.header('origin');
   if (origin === undefined) return;
@@ -145,30 +158,22 @@ function allowOrigin(exchange: Exchange, client: KnownClient): void {
   exchange.response.setHeader('vary', 'Origin');
 }
 
-function requireEndpoint(
-  { name, spec }: KnownClient,
-  route: DecisionRoute<unknown>,
-  input: Record<string, unknown>,
-): void {
+function requireEndpoint({ name, spec }: KnownClient, asking: Asking, input: Record<string, unknown>): void {
   const isServer = spec.type === 'server';
   const allowed =
-    spec.endpoints?.includes(route.path) ?? (spec.type === 'partner' ? PARTNER_DEFAULT.has(route.path) : true);
-  if (!allowed || (route.forServers === true && !isServer)) {
-    throw forbidden(`Client ${name} (${spec.type}) may not ask ${route.path}.`, isServer ? undefined : route.path);
+    spec.endpoints?.includes(asking.path) ?? (spec.type === 'partner' ? PARTNER_DEFAULT.has(asking.path) : true);
+  if (!allowed || (asking.forServers === true && !isServer)) {
+    throw forbidden(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, isServer ? undefined : asking.path);
   }
-  const reserved = isServer ? undefined : route.inputsForServers?.find((input_) => input[input_] !== undefined);
+  const reserved = isServer ? undefined : asking.inputsForServers?.find((input_) => input[input_] !== undefined);
   if (reserved !== undefined) throw forbidden(`Client ${name} (${spec.type}) may not set ${reserved}.`, reserved);
 }
 
 /** The question as the subject may ask it: what says who is asked about comes from the token alone. */
-function boundTo(
-  claims: JWTPayload,
-  route: DecisionRoute<unknown>,
-  input: Record<string, unknown>,
-): Record<string, unknown> {
+function boundTo(claims: JWTPayload, asking: Asking, input: Record<string, unknown>): Record<string, unknown> {
   const bound = { ...input };
-  for (const name of route.subjectInputs ?? []) {
-    const claimed = name === 'listener' ? claims.sub : claims[name];
+  for (const name of asking.subjectInputs ?? []) {
+    const claimed = SUBJECT_NAMES.has(name) ? claims.sub : claims[name];
     if (input[name] !== undefined && input[name] !== claimed) {
       throw forbidden(
         `A publishable client asks for the subject of its token only: ${name} is ${String(claimed ?? 'not in it')}.`,

@@ -1,4 +1,5 @@
 import type { Static, TSchema } from 'typebox';
+import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Kind, World } from '#kernel/resources/kind.ts';
 
 /**
@@ -15,6 +16,42 @@ export interface DecisionModule<Table> {
   /** The same table as `compile(world)`, made from the previous one and what changed since. Never alters `table`. */
   readonly update: (table: Table, world: World, changed: readonly ChangedObject[]) => Table;
   readonly routes: readonly DecisionRoute<Table>[];
+  /** Questions in a form that somebody else has laid down. */
+  readonly protocols?: readonly DecisionProtocol<Table>[];
+}
+
+/** What a caller must be allowed: which path, and which inputs are for whom. */
+export interface Asking {
+  readonly path: string;
+  /** Only for applications on machines of ours: what it tells is not for listeners. */
+  readonly forServers?: boolean;
+  /** Inputs that only such applications may set. */
+  readonly inputsForServers?: readonly string[];
+  /** Inputs that say who is asked about: a publishable client gets them from the subject's token. */
+  readonly subjectInputs?: readonly string[];
+}
+
+/** Paths whose requests and answers follow a published protocol, e.g. OFREP: it reads and answers them itself. */
+export interface DecisionProtocol<Table> {
+  /** `/ofrep/v1/evaluate/flags`, or with a star at the end for everything below: `/ofrep/v1/evaluate/flags/*`. */
+  readonly path: string;
+  /** The operations of the path as OpenAPI has them, by method in small letters. */
+  readonly openApi: Readonly<Record<string, object>>;
+  readonly answer: (exchange: Exchange, context: ProtocolContext<Table>) => void | Promise<void>;
+}
+
+export interface ProtocolContext<Table> {
+  readonly table: Table;
+  /** Version of the snapshot that the table is of. */
+  readonly version: string;
+  readonly now: Temporal.Instant;
+  /** Lets the question through with the input that the asker is entitled to, or throws Refusal. */
+  readonly admit: (
+    asking: Asking,
+    input: Record<string, unknown>,
+  ) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Calls back with each later table, until the returned function is called. */
+  readonly onSwap: (listener: (table: Table, version: string) => void) => () => void;
 }
 
 export interface ChangedObject {
@@ -23,19 +60,13 @@ export interface ChangedObject {
 }
 
 /** One question over HTTP. GET reads the query string, POST a JSON object; both give the same `input`. */
-export interface DecisionRoute<Table> {
+export interface DecisionRoute<Table> extends Asking {
   /** `/v1/…`; served for GET and POST. */
   readonly path: string;
   readonly summary: string;
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
   readonly answer: TSchema;
-  /** Only for applications on machines of ours: what it tells is not for listeners. */
-  readonly forServers?: boolean;
-  /** Inputs that only such applications may set. */
-  readonly inputsForServers?: readonly string[];
-  /** Inputs that say who is asked about: a publishable client gets them from the subject's token. */
-  readonly subjectInputs?: readonly string[];
   /** The answer, without the snapshot that the plane adds. Throws Refusal for what is wrong with the input. */
   readonly handle: (table: Table, input: unknown, now: Temporal.Instant) => object;
 }

@@ -29,7 +29,7 @@ const ClientSpec = Type.Object(
       },
     ),
     endpoints: Type.Optional(
-      Type.Array(Type.String({ pattern: '^/v1/', description: 'A path, like /v1/check.' }), {
+      Type.Array(Type.String({ pattern: '^/(ofrep/)?v1/', description: 'A path, like /v1/check.' }), {
         minItems: 1,
         maxItems: 100,
         description: 'What it may ask; absent: everything that its type may.',

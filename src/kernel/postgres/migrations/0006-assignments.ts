@@ -5,14 +5,14 @@ export const assignments: Migration = {
   name: 'assignments',
   needs: 1,
   sql: `
-    -- Variants that a unit keeps, whatever becomes of the split or the targeting. Renewed when it is read.
+    -- Variants that a unit keeps (record: experiment and iteration), whatever becomes of the split or the targeting. Renewed when it is read.
     create table backline.assignments (
       unit text not null,
-      experiment text not null,
+      record text not null,
       variant text not null,
       assigned_at timestamptz not null,
       expires_at timestamptz not null,
-      primary key (unit, experiment)
+      primary key (unit, record)
     );
     create index assignments_by_expiry on backline.assignments (expires_at);
   `,

@@ -18,6 +18,12 @@ const HeadSpec = Type.Object(
         revision: Type.String({ description: 'Content hash of the spec.' }),
         generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
         spec: Type.Unknown({ description: 'The spec itself.', 'x-kubernetes-preserve-unknown-fields': true }),
+        allotment: Type.Optional(
+          Type.Unknown({
+            description: 'What was allotted to it as it went live, like the buckets of an experiment.',
+            'x-kubernetes-preserve-unknown-fields': true,
+          }),
+        ),
       }),
       { description: 'What is live. One entry: the same for everybody.' },
     ),
@@ -88,12 +94,13 @@ export function headOf(
   kind: { readonly plural: string; readonly group: string },
   generation: number,
 ): ResourceObject {
-  const { namespace, name, labels, revision, spec } = object;
+  const { namespace, name, labels, revision, spec, allotment } = object;
+  const live = [{ revision, generation, spec, ...(allotment === undefined ? {} : { allotment }) }];
   return {
     apiVersion: Head.apiVersion,
     kind: Head.kind,
     metadata: { name: headName(kind, name) },
-    spec: { object: { kind: object.kind, namespace, name }, labels, live: [{ revision, generation, spec }] },
+    spec: { object: { kind: object.kind, namespace, name }, labels, live },
   };
 }
 
@@ -101,5 +108,7 @@ export function headOf(
 export function liveObjectOf(head: ResourceObject): LiveObject | undefined {
   const { object, labels, live } = head.spec as HeadSpec;
   const [first] = live;
-  return first === undefined ? undefined : { ...object, labels, revision: first.revision, spec: first.spec };
+  if (first === undefined) return undefined;
+  const { revision, spec, allotment } = first;
+  return { ...object, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
 }

@@ -1,0 +1,61 @@
+import { systemClock } from '#kernel/base/clock.ts';
+import type { Effect } from '#simulation/session.ts';
+import { simulateListeners } from '#simulation/run.ts';
+import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
+import type { Io } from './io.ts';
+
+export type SimulateOptions = ConnectionOptions & {
+  readonly count: number;
+  readonly seed: number;
+  readonly rate: number;
+  readonly sessions?: number;
+  readonly effect?: readonly string[];
+};
+
+const EFFECT = /^([^=]+)=([^:]+):(plays|skips|subscriptions):(\d+(?:\.\d+)?)$/;
+
+/** `backline simulate listeners`: plays the app for made-up listeners, until it is stopped or done. */
+export async function simulate(options: SimulateOptions, io: Io): Promise<number> {
+  const effects = (options.effect ?? []).map(parseEffect);
+  const ending = new AbortController();
+  const end = (): void => ending.abort();
+  process.once('SIGINT', end);
+  process.once('SIGTERM', end);
+  let shownMs = 0;
+  const result = await simulateListeners({
+    connection: connectionFrom(options, io),
+    listeners: options.count,
+    seed: options.seed,
+    sessionsPerSecond: options.rate,
+    sessions: options.sessions,
+    effects,
+    clock: systemClock,
+    signal: ending.signal,
+    progress: (done) => {
+      if (performance.now() - shownMs < 1_000) return;
+      shownMs = performance.now();
+      io.stderr.write(`${sayProgress(done)}\n`);
+    },
+  });
+  process.off('SIGINT', end);
+  process.off('SIGTERM', end);
+  io.stdout.write(`${sayProgress(result)}\n`);
+  if (result.sessions > 0 || result.failed === 0) return EXIT.ok;
+  throw new CliFailure(`no session went through: ${result.lastFailure ?? ''}`, { exitCode: EXIT.failed });
+}
+
+function sayProgress(done: Awaited<ReturnType<typeof simulateListeners>>): string {
+  const { sessions, accepted, duplicates, quarantined, failed, lastFailure } = done;
+  const wrong = failed === 0 ? '' : ` · ${failed} sessions failed (${lastFailure ?? ''})`;
+  return `${sessions} sessions · ${accepted} events accepted, ${duplicates} repeated, ${quarantined} quarantined${wrong}`;
+}
+
+function parseEffect(text: string): Effect {
+  const [, flag = '', variant = '', on = '', factor = ''] = EFFECT.exec(text) ?? [];
+  if (on === 'plays' || on === 'skips' || on === 'subscriptions') return { flag, variant, on, factor: Number(factor) };
+  throw new CliFailure(`--effect ${text} cannot be read.`, {
+    exitCode: EXIT.usage,
+    remedy: 'Write it like home-layout=shelves:plays:1.05 (flag, variant, plays | skips | subscriptions, factor).',
+  });
+}

@@ -1,0 +1,47 @@
+import type { Log } from '#kernel/base/log.ts';
+import type { AssignmentStore, Kept } from './records/assignments.ts';
+import { recordsNeeded } from './decisions/decide.ts';
+import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
+
+/**
+ * Decides flags for one context with what is on record for its units, and puts on record what is new. Answers at once
+ * where nothing is. When the record cannot be read or written, flags that need it become errors: a listener is never
+ * moved to another variant silently.
+ */
+export function decideWithRecord(
+  table: ExperienceTable,
+  flags: readonly CompiledFlag[],
+  asked: Asked,
+  record: { readonly store: AssignmentStore | undefined; readonly now: Temporal.Instant; readonly log: Log },
+): readonly Outcome[] | Promise<readonly Outcome[]> {
+  const decideAll = (kept: ReadonlyMap<string, string> | undefined): readonly Outcome[] => {
+    const question = kept === undefined ? asked : { ...asked, kept };
+    return flags.map((flag) => flag.decide(question, table.flags));
+  };
+  const needed = recordsNeeded(table, flags, asked.context);
+  if (needed.length === 0) return decideAll(NONE);
+  const { store, now, log } = record;
+  if (store === undefined) return decideAll(undefined);
+  return decideAndKeep(store).catch((error: unknown) => {
+    log.warn({ error: String(error) }, 'variants on record cannot be read or written');
+    return decideAll(undefined);
+  });
+
+  async function decideAndKeep(assignments: AssignmentStore): Promise<readonly Outcome[]> {
+    const kept = new Map(await assignments.read(needed, now));
+    const outcomes = decideAll(kept);
+    const units = new Map(needed.map(({ unit, record: name }) => [name, unit]));
+    const fresh = outcomes.flatMap(({ experiment, variant }): Kept[] => {
+      const keep = experiment?.keep;
+      const unit = keep === undefined ? undefined : units.get(keep.record);
+      return keep === undefined || unit === undefined || variant === undefined ? [] : [{ unit, variant, ...keep }];
+    });
+    if (fresh.length === 0) return outcomes;
+    const recorded = await assignments.keep(fresh, now);
+    const moved = fresh.some(({ record: name, variant }) => recorded.get(name) !== variant);
+    // Another process was first, with another split: what is on record counts.
+    return moved ? decideAll(new Map([...kept, ...recorded])) : outcomes;
+  }
+}
+
+const NONE: ReadonlyMap<string, string> = new Map();

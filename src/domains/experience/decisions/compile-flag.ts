@@ -1,0 +1,319 @@
+import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
+import { BLOCK_BUCKETS, has, type Blocks } from '#kernel/audiences/allocation.ts';
+import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { AudienceRule, Context, Matcher } from '#kernel/audiences/language.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import { experimentBlocks, experimentSpec } from '../kinds/experiment.ts';
+import { flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag.ts';
+import { holdoutSpec } from '../kinds/holdout.ts';
+import { EXPERIMENT, HOLDOUT } from '../kinds/identity.ts';
+import { RANDOM_UNIT } from '../kinds/parts.ts';
+import { ruleSaid, splitSaid } from '../kinds/describe-flag.ts';
+import { compileSplit, compileTraffic } from './compile-split.ts';
+import { outcome, REVISION_CHARS } from './outcome.ts';
+import type { Asked, CompiledFlag, Look, Outcome, Participation } from './table.ts';
+
+/** The one salt of the buckets that all experiments share. */
+const ALLOCATION: Bucketing = { algorithm: 'backline', salt: 'allocation' };
+const BUCKETS = 1_000_000;
+/** Numbers that a random unit is one of. */
+const RANDOM_UNITS = 1_000_000_000;
+
+/** A rule or an experiment: decides, or lets the listener go on. */
+interface Step {
+  readonly name: string;
+  readonly take: (asked: Asked) => Outcome | undefined;
+  /** What it does with those whom it takes, as a sentence. */
+  readonly says: string;
+  /** Why it does not take this one, as a sentence. */
+  readonly whyNot: (asked: Asked) => string;
+}
+type UnitOf = (asked: Asked) => string | undefined;
+
+/** One flag as a chain of closures; what it answers is made here, once. */
+export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): CompiledFlag {
+  const spec = flagSpec(object);
+  const { name, revision } = object;
+  const make = (parts: Omit<Parameters<typeof outcome>[0], 'flag' | 'revision'> & { revision?: string }) =>
+    outcome({ flag: name, revision, ...parts });
+  const values = new Map(spec.variants.map((variant) => [variant.name, variant.value]));
+  const fallback = make({ reason: 'STATIC', variant: spec.default, value: valueOf(spec.default) });
+  const forced = new Map(
+    spec.variants.map((variant) => [
+      variant.name,
+      make({ reason: 'STATIC', variant: variant.name, value: variant.value, forced: true }),
+    ]),
+  );
+  const identity = { name, revision, type: spec.type, forced };
+  if (!spec.enabled) {
+    const disabled = make({ reason: 'DISABLED' });
+    return {
+      ...identity,
+      experiments: [],
+      sticky: [],
+      requires: false,
+      decide: ({ forced: wanted }) => forcedOutcome(wanted) ?? disabled,
+      looks: () => [{ step: `flag ${name}`, says: 'It is switched off.' }],
+    };
+  }
+  const running = world
+    .find(EXPERIMENT, 'flag', name)
+    .filter((experiment) => experimentSpec(experiment).state === 'running')
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const steps: readonly Step[] = [
+    ...(spec.rules ?? []).map((rule) => compileRule(rule)),
+    ...running.map((experiment) => compileExperiment(experiment)),
+  ];
+  const requires = (spec.requires ?? []).map(({ flag, variants }) => ({ flag, variants: new Set(variants) }));
+  const sticky = running.flatMap((experiment) => {
+    const { sticky: keep, unit, iteration } = experimentSpec(experiment);
+    if (keep === undefined) return [];
+    const unitOf = unitReader(unit ?? spec.unit);
+    return [
+      {
+        record: `${experiment.name}/${iteration}`,
+        unitOf: (context: Context) => unitOf({ context, nowMs: 0, random: () => 0 }),
+      },
+    ];
+  });
+  return {
+    ...identity,
+    experiments: running.map((experiment) => experiment.name),
+    sticky,
+    requires: requires.length > 0,
+    decide: (asked, flags) => {
+      if (asked.forced !== undefined) {
+        const wanted = forcedOutcome(asked.forced);
+        if (wanted !== undefined) return wanted;
+      }
+      for (const { flag, variants } of requires) {
+        const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
+        if (variant === undefined || !variants.has(variant)) return fallback;
+      }
+      for (const step of steps) {
+        const decided = step.take(asked);
+        if (decided !== undefined) return decided;
+      }
+      return fallback;
+    },
+    looks,
+  };
+
+  function looks(asked: Asked, flags: ReadonlyMap<string, CompiledFlag>): readonly Look[] {
+    if (forcedOutcome(asked.forced) !== undefined)
+      return [{ step: 'forced', says: 'The caller asks for this variant.' }];
+    const seen: Look[] = [];
+    for (const { flag, variants } of requires) {
+      const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
+      const holds = variant !== undefined && variants.has(variant);
+      const wanted = [...variants].join(' or ');
+      seen.push({
+        step: `requires ${flag}`,
+        says: `It is ${variant ?? 'the default in the code'}, and must be ${wanted}.`,
+      });
+      if (!holds) return seen;
+    }
+    for (const step of steps) {
+      const taken = step.take(asked) !== undefined;
+      seen.push({ step: step.name, says: taken ? step.says : step.whyNot(asked) });
+      if (taken) return seen;
+    }
+    return [...seen, { step: 'default', says: `Everybody else gets ${spec.default ?? 'the default in the code'}.` }];
+  }
+
+  function valueOf(variant: string | undefined): unknown {
+    return variant === undefined ? undefined : values.get(variant);
+  }
+
+  function forcedOutcome(wanted: Asked['forced']): Outcome | undefined {
+    const variant = wanted?.[name];
+    return variant === undefined ? undefined : forced.get(variant);
+  }
+
+  function compileRule(rule: FlagRule): Step {
+    const matches = whoMatches(rule, audiences);
+    const unit = rule.unit ?? spec.unit;
+    const takesPart = rule.traffic && trafficTest(rule.traffic, `${name}/${rule.name}/traffic`, unit);
+    const noUnit = make({ reason: 'ERROR', error: unitMissing(unit ?? [TARGETING_KEY], `rule "${rule.name}"`) });
+    const served = serve(rule, unit, noUnit);
+    const take: Step['take'] = (asked) => {
+      if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
+      if (takesPart !== undefined) {
+        const part = takesPart(asked);
+        if (part === undefined) return noUnit;
+        if (!part) return undefined;
+      }
+      return served(asked);
+    };
+    return {
+      name: `rule ${rule.name}`,
+      take,
+      says: `${ruleSaid(rule)}.`,
+      whyNot: (asked) => whyUnmatched(matches, asked) ?? `The unit is not in the part of the audience that takes part.`,
+    };
+  }
+
+  function serve(rule: FlagRule, unit: readonly string[] | undefined, noUnit: Outcome): Step['take'] {
+    if (rule.split === undefined) {
+      const reason = rule.traffic === undefined ? 'TARGETING_MATCH' : 'SPLIT';
+      const all = make({ reason, variant: rule.serve, value: valueOf(rule.serve), rule: rule.name });
+      return () => all;
+    }
+    const outcomes = rule.split.map(({ variant }) =>
+      make({ reason: 'SPLIT', variant, value: valueOf(variant), rule: rule.name }),
+    );
+    const choose = compileSplit(rule.split, rule.bucketing ?? { algorithm: 'backline', salt: `${name}/${rule.name}` });
+    const unitOf = unitReader(unit);
+    return (asked) => {
+      const value = unitOf(asked);
+      return value === undefined ? noUnit : outcomes[choose(value)];
+    };
+  }
+
+  function compileExperiment(live: LiveObject): Step {
+    const experiment = experimentSpec(live);
+    const { iteration, sticky: keep, split } = experiment;
+    const salt = `${live.name}/${iteration}`;
+    const unit = experiment.unit ?? spec.unit;
+    const unitOf = unitReader(unit);
+    const matches = whoMatches(experiment, audiences);
+    const takesPart = experiment.traffic && trafficTest(experiment.traffic, `${salt}/traffic`, unit);
+    const isAllotted = allotmentTest(experimentBlocks(live));
+    const holdouts = (experiment.holdouts ?? []).flatMap((holdout) => {
+      const object = world.get(HOLDOUT, holdout);
+      return object === undefined ? [] : [holdoutStep(object)];
+    });
+    const choose = compileSplit(split, experiment.bucketing ?? { algorithm: 'backline', salt });
+    const participations = split.map(({ variant }) => participation(variant, undefined));
+    const recorded =
+      keep === undefined
+        ? participations
+        : split.map(({ variant }) => participation(variant, { record: salt, days: keep.days }));
+    const positions = new Map(split.map(({ variant }, index) => [variant, index]));
+    const problem = { flag: name, revision: live.revision, reason: 'ERROR' } as const;
+    const noUnit = outcome({ ...problem, error: unitMissing(unit ?? [TARGETING_KEY], `experiment "${live.name}"`) });
+    const unread = outcome({
+      ...problem,
+      error: {
+        code: 'GENERAL',
+        message: `Experiment "${live.name}" keeps variants on record, and the record cannot be read now.`,
+      },
+    });
+    const take: Step['take'] = (asked) => {
+      const matched = matches === undefined || matches(asked.context, asked.nowMs) === true;
+      if (!matched && keep?.ignoreTargeting !== true) return undefined;
+      const value = unitOf(asked);
+      if (value === undefined) return matched ? noUnit : undefined;
+      if (keep !== undefined) {
+        if (asked.kept === undefined) return unread;
+        const kept = positions.get(asked.kept.get(salt) ?? '');
+        if (kept !== undefined) return participations[kept];
+        if (!matched || keep.intake === 'paused') return undefined;
+      }
+      for (const holdout of holdouts) {
+        const held = holdout(asked);
+        if (held !== undefined) return held;
+      }
+      if (isAllotted !== undefined && !isAllotted(value)) return undefined;
+      if (takesPart !== undefined && takesPart(asked) !== true) return undefined;
+      return recorded[choose(value)];
+    };
+    return {
+      name: `experiment ${live.name}`,
+      take,
+      says: `It takes part and is split: ${splitSaid(split)}.`,
+      whyNot: (asked) => {
+        const unmatched = whyUnmatched(matches, asked);
+        if (unmatched !== undefined) return unmatched;
+        if (keep?.intake === 'paused') return 'It takes nobody new, and no variant is on record for this unit.';
+        const value = unitOf(asked);
+        if (isAllotted !== undefined && value !== undefined && !isAllotted(value))
+          return 'The unit is not in its buckets.';
+        return 'The unit is not in the part that takes part.';
+      },
+    };
+
+    function participation(variant: string, kept: Participation['keep']): Outcome {
+      const assignmentId = `${live.name}/${iteration}/${variant}/${live.revision.slice(0, REVISION_CHARS)}`;
+      const part = { name: live.name, iteration, assignmentId, keep: kept };
+      return make({ revision: live.revision, reason: 'SPLIT', variant, value: valueOf(variant), experiment: part });
+    }
+  }
+
+  /** Held-out units get the default of the flag, and it is said that they would have been asked. */
+  function holdoutStep(object: LiveObject): Step['take'] {
+    const holdout = holdoutSpec(object);
+    const matches = whoMatches(holdout, audiences);
+    const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, holdout.unit ?? spec.unit);
+    const held = make({ reason: 'SPLIT', variant: spec.default, value: valueOf(spec.default), holdout: object.name });
+    return (asked) => {
+      if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
+      return isHeld(asked) === true ? held : undefined;
+    };
+  }
+}
+
+function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Asked): string | undefined {
+  const truth = matches === undefined ? true : matches(context, nowMs);
+  if (truth === true) return undefined;
+  return truth === false
+    ? 'Its audience does not match.'
+    : 'Whether its audience matches is unknown: the context lacks an attribute.';
+}
+
+/** Both must hold: the audience that is named and the rule that is written out. Undefined: everybody. */
+function whoMatches(
+  { audience, when }: { readonly audience?: string; readonly when?: AudienceRule },
+  audiences: AudienceTable,
+): Matcher | undefined {
+  const named = audience === undefined ? undefined : audiences.matcher(audience);
+  const own = when === undefined ? undefined : audiences.compile(when);
+  if (named === undefined || own === undefined) return named ?? own;
+  return (context, nowMs) => named(context, nowMs) === true && own(context, nowMs) === true;
+}
+
+/** Whether a unit takes part; undefined when there is no unit. */
+function trafficTest(
+  traffic: NonNullable<FlagRule['traffic']>,
+  salt: string,
+  unit: FlagSpec['unit'],
+): (asked: Asked) => boolean | undefined {
+  const unitOf = unitReader(traffic.unit ?? unit);
+  const takesPart = compileTraffic(traffic, traffic.bucketing ?? { algorithm: 'backline', salt });
+  return (asked) => {
+    const value = unitOf(asked);
+    return value === undefined ? undefined : takesPart(value);
+  };
+}
+
+function allotmentTest(blocks: Blocks | undefined): ((unit: string) => boolean) | undefined {
+  if (blocks === undefined) return undefined;
+  const bucket = compileSlot(ALLOCATION, BUCKETS);
+  return (unit) => has(blocks, Math.floor(bucket(unit) / BLOCK_BUCKETS));
+}
+
+function unitReader(unit: readonly string[] = [TARGETING_KEY]): UnitOf {
+  const [only] = unit;
+  if (unit.length === 1 && only !== undefined && only !== RANDOM_UNIT) return ({ context }) => unitText(context[only]);
+  return ({ context, random }) => {
+    for (const name of unit) {
+      const value = name === RANDOM_UNIT ? String(Math.floor(random() * RANDOM_UNITS)) : unitText(context[name]);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  };
+}
+
+function unitText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value === '' ? undefined : value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}
+
+function unitMissing(unit: readonly string[], what: string): NonNullable<Outcome['error']> {
+  return {
+    code: 'TARGETING_KEY_MISSING',
+    message: `The context needs ${unit.join(' or ')}: ${what} puts it into buckets.`,
+  };
+}

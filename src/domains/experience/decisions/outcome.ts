@@ -1,0 +1,52 @@
+import type { Outcome, Participation, Reason } from './table.ts';
+
+/** Completes an outcome with the answer that OFREP clients get. */
+export function outcome(parts: {
+  readonly flag: string;
+  readonly revision: string;
+  readonly reason: Reason;
+  readonly variant?: string | undefined;
+  readonly value?: unknown;
+  readonly rule?: string | undefined;
+  readonly experiment?: Participation | undefined;
+  readonly holdout?: string | undefined;
+  readonly forced?: boolean;
+  readonly error?: Outcome['error'];
+}): Outcome {
+  const { flag, revision, reason, variant, value, rule, experiment, holdout, forced, error } = parts;
+  const metadata = {
+    revision: revision.slice(0, REVISION_CHARS),
+    ...(rule === undefined ? {} : { rule }),
+    ...(experiment === undefined ? {} : { experiment: experiment.name, assignmentId: experiment.assignmentId }),
+    ...(holdout === undefined ? {} : { holdout }),
+    ...(forced === true ? { forced } : {}),
+  };
+  const answer =
+    error === undefined
+      ? { key: flag, reason, ...(variant === undefined ? {} : { variant, value }), metadata }
+      : { key: flag, errorCode: error.code, errorDetails: error.message };
+  const json = JSON.stringify(answer);
+  return Object.freeze({
+    flag,
+    revision,
+    reason,
+    variant,
+    value,
+    rule,
+    experiment,
+    holdout,
+    error,
+    json,
+    digest: digestOf(json),
+  });
+}
+
+/** As many characters of a revision as people and dashboards need to tell revisions apart. */
+export const REVISION_CHARS = 12;
+
+/** FNV-1a over the code units. */
+function digestOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  return hash >>> 0;
+}

@@ -1,0 +1,70 @@
+import { Type } from 'typebox';
+import { contextProblems } from '#kernel/audiences/check-context.ts';
+import type { Context } from '#kernel/audiences/language.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { explain } from './decisions/explain.ts';
+import type { ExperienceTable } from './decisions/table.ts';
+import { forcedProblem } from './ofrep.ts';
+
+const text = (description: string) => Type.String({ minLength: 1, maxLength: 500, description });
+
+/** Questions of our own about flags. That of the record is answered as if nothing were on it. */
+export function flagRoutes(random: () => number): readonly DecisionRoute<ExperienceTable>[] {
+  return [
+    defineRoute({
+      path: '/v1/flags/explain',
+      summary: 'Why a flag is what it is for one context: every rule and experiment that was looked at.',
+      forServers: true,
+      input: Type.Object(
+        {
+          flag: text('Name of the Flag.'),
+          context: Type.Optional(
+            Type.Record(Type.String(), Type.Unknown(), { description: 'Attributes; targetingKey names the listener.' }),
+          ),
+          kept: Type.Optional(
+            Type.Record(Type.String(), Type.String(), {
+              description: 'Variants as if they were on record, by EXPERIMENT/ITERATION.',
+            }),
+          ),
+          forced: Type.Optional(
+            Type.Record(Type.String(), Type.String(), { description: 'Variants to serve, by flag.' }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      answer: Type.Object({
+        flag: Type.String(),
+        variant: Type.Optional(Type.String()),
+        value: Type.Optional(Type.Unknown()),
+        reason: Type.Object({ code: Type.String(), message: Type.String() }),
+        steps: Type.Array(Type.Object({ step: Type.String(), says: Type.String() })),
+      }),
+      handle: (table: ExperienceTable, { flag: name, context = {}, kept = {}, forced }, now) => {
+        const flag = table.flags.get(name);
+        if (flag === undefined) {
+          const near = didYouMean(nearSpellings(name, table.flags.keys()));
+          throw invalid(['flag'], `There is no flag "${name}"${near}.`);
+        }
+        const [problem] = contextProblems(context, table.audiences.attributes);
+        if (problem !== undefined) throw invalid(['context', ...problem.path], problem.detail);
+        const wrong = forcedProblem(forced, table);
+        if (wrong !== undefined) throw invalid(['forced'], wrong);
+        return explain(table, flag, {
+          context: context as Context,
+          nowMs: now.epochMilliseconds,
+          random,
+          kept: new Map(Object.entries(kept)),
+          ...(forced === undefined ? {} : { forced }),
+        });
+      },
+    }),
+  ];
+}
+
+function invalid(path: readonly (string | number)[], detail: string): Refusal {
+  return new Refusal('flags/invalid-question', 'Invalid', detail, {
+    problems: [{ path, reason: 'FieldValueInvalid', detail }],
+  });
+}

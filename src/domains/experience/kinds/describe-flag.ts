@@ -1,0 +1,84 @@
+import { canonicalJson } from '#kernel/base/ids.ts';
+import { describeRule } from '#kernel/audiences/describe-rule.ts';
+import type { FlagRule, FlagSpec } from './flag.ts';
+import type { Split, Traffic } from './parts.ts';
+
+/** What a change of a flag means, for people who are not engineers. */
+export function describeFlag(
+  name: string,
+  before: FlagSpec | undefined,
+  after: FlagSpec | undefined,
+): readonly string[] {
+  if (after === undefined) return [`Flag ${before?.title ?? name} is removed: the app uses the default in its code.`];
+  const title = after.title ?? name;
+  if (before === undefined) {
+    return [
+      `New flag: ${title}, ${after.default === undefined ? 'the default in the code' : after.default} by default.`,
+      ...rulesSaid(title, [], after.rules ?? []),
+    ];
+  }
+  const sentences: string[] = [];
+  if (before.enabled !== after.enabled)
+    sentences.push(`${title} is switched ${after.enabled ? 'on' : 'off: everybody gets the default in the code'}.`);
+  if (before.default !== after.default) {
+    sentences.push(
+      `${title}: ${before.default ?? 'the default in the code'} → ${after.default ?? 'the default in the code'} for everybody whom no rule takes.`,
+    );
+  }
+  for (const variant of after.variants) {
+    const known = before.variants.find((other) => other.name === variant.name);
+    if (known === undefined) sentences.push(`${title} can now be ${variant.name}.`);
+    else if (canonicalJson(known.value) !== canonicalJson(variant.value)) {
+      sentences.push(`${title}: ${variant.name} is now ${shown(variant.value)} instead of ${shown(known.value)}.`);
+    }
+  }
+  for (const variant of before.variants) {
+    if (!after.variants.some((other) => other.name === variant.name))
+      sentences.push(`${title} can no longer be ${variant.name}.`);
+  }
+  return [...sentences, ...rulesSaid(title, before.rules ?? [], after.rules ?? [])];
+}
+
+function rulesSaid(title: string, before: readonly FlagRule[], after: readonly FlagRule[]): string[] {
+  return [
+    ...before
+      .filter(({ name }) => !after.some((rule) => rule.name === name))
+      .map(({ name }) => `${title}: the rule ${name} is removed.`),
+    ...after.flatMap((rule) => {
+      const known = before.find(({ name }) => name === rule.name);
+      if (known !== undefined && canonicalJson(known) === canonicalJson(rule)) return [];
+      return [`${title}${known === undefined ? '' : ' (changed)'}: ${ruleSaid(rule)}.`];
+    }),
+  ];
+}
+
+/** A rule as a sentence without its full stop. */
+export function ruleSaid({ audience, when, traffic, serve, split, name }: FlagRule): string {
+  const named = audience === undefined ? undefined : `audience ${audience}`;
+  const own = when === undefined ? undefined : describeRule(when);
+  const who = [named, own].filter((part) => part !== undefined).join(' and ') || 'everybody';
+  const part = traffic === undefined ? '' : `${trafficSaid(traffic)} of `;
+  return `${part}${who} gets ${split === undefined ? serve : splitSaid(split)} (rule ${name})`;
+}
+
+function trafficSaid({ percent, ranges = [] }: Traffic): string {
+  const share = percent ?? ranges.reduce((sum, { from, until }) => sum + (until - from) * 100, 0);
+  return `${Number(share.toFixed(2))} %`;
+}
+
+/** `on 50 %, off 50 %` */
+export function splitSaid(split: Split): string {
+  const total = split.reduce((sum, { weight = 0 }) => sum + weight, 0);
+  return split
+    .map(({ variant, weight, ranges = [] }) => {
+      const share =
+        weight === undefined ? ranges.reduce((sum, { from, until }) => sum + until - from, 0) : weight / total;
+      return `${variant} ${Number((share * 100).toFixed(2))} %`;
+    })
+    .join(', ');
+}
+
+function shown(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+}

@@ -1,0 +1,315 @@
+import { Type, type Static } from 'typebox';
+import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
+import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
+import { ruleProblems } from '#kernel/audiences/check-rule.ts';
+import type { Path, Problem } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
+import { audienceRefs } from '../rules/audience-refs.ts';
+import { describeFlag } from './describe-flag.ts';
+import { FLAG, GROUP, VERSION } from './identity.ts';
+import { owner, SplitSchema, title, TrafficSchema, UnitSchema, VARIANTS_MAX, whoFields } from './parts.ts';
+
+const RULES_MAX = 200;
+const REQUIRED_MAX = 10;
+/** What a value may weigh: it is in every bulk answer. */
+const VALUE_CHARS_MAX = 32_768;
+
+const FlagSpecSchema = Type.Object(
+  {
+    title,
+    owner,
+    type: Type.Enum(['boolean', 'string', 'number', 'object'], {
+      description: 'The JSON type of all values; object takes arrays as well.',
+    }),
+    variants: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
+          value: Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'What the code gets.' }),
+        },
+        { description: 'One value that the flag can have.' },
+      ),
+      {
+        minItems: 1,
+        maxItems: VARIANTS_MAX,
+        description: 'The values that the flag can have.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      },
+    ),
+    default: Type.Optional(
+      Type.String({
+        description: 'The variant for everybody whom no rule and no experiment takes; absent: the default in the code.',
+      }),
+    ),
+    enabled: Type.Boolean({ default: true, description: 'False: everybody gets the default in the code.' }),
+    unit: Type.Optional(UnitSchema),
+    requires: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            flag: Type.String({ minLength: 1, description: 'Name of a Flag.' }),
+            variants: Type.Array(Type.String({ minLength: 1, description: 'Name of a variant.' }), {
+              minItems: 1,
+              maxItems: VARIANTS_MAX,
+              description: 'The variants of it that will do.',
+            }),
+          },
+          { description: 'Another flag that must have one of some variants.' },
+        ),
+        { maxItems: REQUIRED_MAX, description: 'Where one of these does not hold, the default is served.' },
+      ),
+    ),
+    rules: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
+            ...whoFields,
+            traffic: Type.Optional(TrafficSchema),
+            serve: Type.Optional(Type.String({ minLength: 1, description: 'The variant for all of them.' })),
+            split: Type.Optional(SplitSchema),
+            unit: Type.Optional(UnitSchema),
+            bucketing: Type.Optional(BucketingSchema),
+          },
+          { description: 'Who gets what. Whoever it does not take goes on to the next rule.' },
+        ),
+        {
+          maxItems: RULES_MAX,
+          description: 'The first rule that takes the listener decides; then experiments, then the default.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['name'],
+        },
+      ),
+    ),
+  },
+  { description: 'A value that the app asks for, and who gets which.' },
+);
+
+export type FlagSpec = Static<typeof FlagSpecSchema>;
+export type FlagRule = NonNullable<FlagSpec['rules']>[number];
+
+/** The spec of a stored or live Flag, which has passed the schema. */
+export function flagSpec(object: { readonly spec?: unknown }): FlagSpec {
+  return object.spec as FlagSpec;
+}
+
+export const Flag = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Flag',
+  plural: 'flags',
+  categories: ['experience'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A flag is a value that the app asks for; rules and experiments decide who gets which variant.',
+  spec: FlagSpecSchema,
+  columns: [
+    { name: 'Type', type: 'string', description: 'The JSON type of its values.', value: (flag) => flagSpec(flag).type },
+    {
+      name: 'Variants',
+      type: 'string',
+      description: 'What it can be.',
+      value: (flag) =>
+        flagSpec(flag)
+          .variants.map(({ name }) => name)
+          .join(','),
+    },
+    { name: 'Default', type: 'string', description: 'For everybody else.', value: (flag) => flagSpec(flag).default },
+    {
+      name: 'Rules',
+      type: 'integer',
+      description: 'How many rules it has.',
+      value: (flag) => flagSpec(flag).rules?.length ?? 0,
+    },
+    { name: 'Enabled', type: 'boolean', description: 'Whether it is on.', value: (flag) => flagSpec(flag).enabled },
+    { name: 'Owner', type: 'string', description: 'Whom to ask.', priority: 1, value: (flag) => flagSpec(flag).owner },
+  ],
+  refs: (spec) => [
+    ...(spec.requires ?? []).map(({ flag }, index) => ({
+      path: ['spec', 'requires', index, 'flag'],
+      kind: FLAG,
+      name: flag,
+    })),
+    ...(spec.rules ?? []).flatMap((rule, index) => audienceRefs(rule, ['spec', 'rules', index])),
+  ],
+  validate: (spec, context) => {
+    const attributes = attributeLookup(context);
+    return [
+      ...variantProblems(spec),
+      ...requireProblems(spec, context.name),
+      ...unitProblems(spec.unit, attributes, ['spec', 'unit']),
+      ...repeated(spec.rules ?? [], ['spec', 'rules']),
+      ...(spec.rules ?? []).flatMap((rule, index): readonly Problem[] => {
+        const at: Path = ['spec', 'rules', index];
+        return [
+          ...(rule.when === undefined ? [] : ruleProblems(rule.when, [...at, 'when'], attributes)),
+          ...serveProblems(rule, spec, at),
+          ...unitProblems(rule.unit, attributes, [...at, 'unit']),
+          ...trafficProblems(rule.traffic, attributes, [...at, 'traffic']),
+        ];
+      }),
+    ];
+  },
+  check: (spec, world, name) => requirementProblems(spec, world, name),
+  describe: describeFlag,
+  example: {
+    name: 'night-mode',
+    spec: {
+      title: 'Night mode',
+      owner: 'app-team',
+      type: 'boolean',
+      variants: [
+        { name: 'on', value: true },
+        { name: 'off', value: false },
+      ],
+      default: 'off',
+      enabled: true,
+      rules: [
+        {
+          name: 'sweden',
+          when: { anyOf: [{ allOf: [{ attribute: 'targetingKey', startsWith: ['test-'] }] }] },
+          serve: 'on',
+        },
+        { name: 'ramp', traffic: { percent: 10 }, serve: 'on' },
+      ],
+    },
+  },
+});
+
+/** What is wrong with a reference to a variant by its name. */
+export function variantProblem(name: string, variants: readonly { readonly name: string }[], path: Path): Problem[] {
+  const names = variants.map((variant) => variant.name);
+  if (names.includes(name)) return [];
+  const detail = `there is no variant "${name}"${didYouMean(nearSpellings(name, names))}; there are ${names.join(', ')}`;
+  return [{ path, reason: 'FieldValueNotFound', detail }];
+}
+
+function variantProblems({ type, variants, default: fallback }: FlagSpec): Problem[] {
+  return [
+    ...repeated(variants, ['spec', 'variants']),
+    ...variants.flatMap(({ value }, index): Problem[] => {
+      const path: Path = ['spec', 'variants', index, 'value'];
+      const found = typeof value;
+      const fits = type === 'object' ? found === 'object' && value !== null : found === type;
+      if (!fits) {
+        const shown = value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 80);
+        return [{ path, reason: 'FieldValueInvalid', detail: `${shown} is not of the type ${type} of the flag` }];
+      }
+      const chars = JSON.stringify(value).length;
+      return chars <= VALUE_CHARS_MAX
+        ? []
+        : [
+            {
+              path,
+              reason: 'FieldValueTooLong',
+              detail: `the value has ${chars} characters as JSON, at most ${VALUE_CHARS_MAX} are allowed`,
+            },
+          ];
+    }),
+    ...(fallback === undefined ? [] : variantProblem(fallback, variants, ['spec', 'default'])),
+  ];
+}
+
+function repeated(items: readonly { readonly name: string }[], path: Path): Problem[] {
+  return items.flatMap(({ name }, index): Problem[] =>
+    items.findIndex((other) => other.name === name) === index
+      ? []
+      : [{ path: [...path, index, 'name'], reason: 'FieldValueDuplicate', detail: `"${name}" is there twice` }],
+  );
+}
+
+function serveProblems(rule: FlagRule, { variants }: FlagSpec, at: Path): readonly Problem[] {
+  const { serve, split, bucketing, unit } = rule;
+  if ((serve === undefined) === (split === undefined)) {
+    const detail = 'a rule needs one of serve (a variant for all) and split (variants with weights)';
+    return [
+      {
+        path: serve === undefined ? at : [...at, 'split'],
+        reason: serve === undefined ? 'FieldValueRequired' : 'FieldValueForbidden',
+        detail,
+      },
+    ];
+  }
+  if (serve !== undefined) {
+    const unused = bucketing !== undefined ? 'bucketing' : unit !== undefined ? 'unit' : undefined;
+    return [
+      ...variantProblem(serve, variants, [...at, 'serve']),
+      ...(unused === undefined
+        ? []
+        : [
+            {
+              path: [...at, unused],
+              reason: 'FieldValueForbidden' as const,
+              detail: `${unused} says how a split is made, and there is none; for the part that takes part it stands in traffic`,
+            },
+          ]),
+    ];
+  }
+  return [
+    ...splitProblems(split ?? [], [...at, 'split']),
+    ...(split ?? []).flatMap(({ variant }, index) =>
+      variantProblem(variant, variants, [...at, 'split', index, 'variant']),
+    ),
+  ];
+}
+
+function requireProblems({ requires = [] }: FlagSpec, name: string): Problem[] {
+  return requires.flatMap(({ flag }, index): Problem[] =>
+    flag === name
+      ? [
+          {
+            path: ['spec', 'requires', index, 'flag'],
+            reason: 'FieldValueInvalid',
+            detail: 'a flag cannot require itself',
+          },
+        ]
+      : [],
+  );
+}
+
+/** Variants that do not exist, and flags that require each other in a circle. */
+function requirementProblems(spec: FlagSpec, world: World, name: string): Problem[] {
+  return (spec.requires ?? []).flatMap(({ flag, variants }, index): Problem[] => {
+    const required = world.get(FLAG, flag);
+    if (required === undefined) return [];
+    const path: Path = ['spec', 'requires', index];
+    const known = flagSpec(required).variants;
+    const circle = pathTo(name, flag, world, [name]);
+    return [
+      ...variants.flatMap((variant, at) => variantProblem(variant, known, [...path, 'variants', at])),
+      ...(circle === undefined
+        ? []
+        : [
+            {
+              path: [...path, 'flag'],
+              reason: 'FieldValueInvalid' as const,
+              detail: `flags require each other in a circle: ${circle.join(' → ')}`,
+            },
+          ]),
+    ];
+  });
+}
+
+/** The way from one flag to another along what they require; undefined when there is none. */
+function pathTo(
+  wanted: string,
+  from: string,
+  world: World,
+  path: readonly string[],
+  seen = new Set<string>(),
+): readonly string[] | undefined {
+  const here = [...path, from];
+  if (from === wanted) return here;
+  if (seen.has(from)) return undefined;
+  seen.add(from);
+  const object = world.get(FLAG, from);
+  for (const { flag } of object === undefined ? [] : (flagSpec(object).requires ?? [])) {
+    const found = pathTo(wanted, flag, world, here, seen);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

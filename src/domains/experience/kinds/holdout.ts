@@ -1,0 +1,102 @@
+import { Type, type Static } from 'typebox';
+import { ruleProblems } from '#kernel/audiences/check-rule.ts';
+import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
+import type { Problem } from '#kernel/base/failures.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import { audienceRefs } from '../rules/audience-refs.ts';
+import { unitProblems } from '../rules/check-split.ts';
+import { GROUP, VERSION } from './identity.ts';
+import { owner, RANDOM_UNIT, title, UnitSchema, whoFields } from './parts.ts';
+
+const HoldoutSpecSchema = Type.Object(
+  {
+    title,
+    owner,
+    percent: Type.Number({ minimum: 0, maximum: 50, description: 'Part of all units that is left alone, in percent.' }),
+    ...whoFields,
+    unit: Type.Optional(UnitSchema),
+    required: Type.Optional(Type.Boolean({ description: 'True: every experiment that runs must name it.' })),
+  },
+  { description: 'Units that the experiments which name it leave alone, to see what all of them together change.' },
+);
+
+export type HoldoutSpec = Static<typeof HoldoutSpecSchema>;
+
+/** The spec of a stored or live Holdout, which has passed the schema. */
+export function holdoutSpec(object: { readonly spec?: unknown }): HoldoutSpec {
+  return object.spec as HoldoutSpec;
+}
+
+export const Holdout = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Holdout',
+  plural: 'holdouts',
+  categories: ['experience'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'A holdout is a part of all units that experiments leave alone.',
+  spec: HoldoutSpecSchema,
+  columns: [
+    {
+      name: 'Percent',
+      type: 'number',
+      description: 'Part of all units.',
+      value: (object) => holdoutSpec(object).percent,
+    },
+    {
+      name: 'Required',
+      type: 'boolean',
+      description: 'Of every experiment.',
+      value: (object) => holdoutSpec(object).required ?? false,
+    },
+    {
+      name: 'Title',
+      type: 'string',
+      description: 'The name that people see.',
+      value: (object) => holdoutSpec(object).title,
+    },
+  ],
+  refs: (spec) => audienceRefs(spec, ['spec']),
+  validate: (spec, context) => {
+    const attributes = attributeLookup(context);
+    return [
+      ...(spec.when === undefined ? [] : ruleProblems(spec.when, ['spec', 'when'], attributes)),
+      ...unitProblems(spec.unit, attributes, ['spec', 'unit']),
+      ...(spec.unit?.includes(RANDOM_UNIT) === true
+        ? [
+            {
+              path: ['spec', 'unit'],
+              reason: 'FieldValueInvalid' as const,
+              detail: 'a holdout needs a unit that stays the same',
+            },
+          ]
+        : []),
+      ...(context.before === undefined ? [] : changeProblems(context.before, spec)),
+    ];
+  },
+  describe: (name, before, after) => {
+    if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
+    if (before === undefined) return [`New holdout: ${after.percent} % of all units are left alone.`];
+    return before.percent === after.percent
+      ? []
+      : [`Holdout ${after.title ?? name}: ${before.percent} % → ${after.percent} % of all units.`];
+  },
+  example: { name: 'autumn', spec: { title: 'Autumn holdout', percent: 5 } },
+});
+
+/** Who was held out stays so: a larger part contains the smaller one, another unit or audience would not. */
+function changeProblems(before: HoldoutSpec, after: HoldoutSpec): Problem[] {
+  return (['unit', 'audience', 'when'] as const).flatMap((field): Problem[] =>
+    canonicalJson(before[field]) === canonicalJson(after[field])
+      ? []
+      : [
+          {
+            path: ['spec', field],
+            reason: 'FieldValueForbidden',
+            detail: `${field} of a holdout cannot change: who was held out would take part; make a new holdout`,
+          },
+        ],
+  );
+}

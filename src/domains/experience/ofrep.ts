@@ -1,0 +1,216 @@
+import { contextProblems } from '#kernel/audiences/check-context.ts';
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { Context } from '#kernel/audiences/language.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import { openLongAnswer } from '#kernel/http/long-answer.ts';
+import type { Asking, DecisionProtocol, ProtocolContext } from '#kernel/snapshots/module.ts';
+import { decideWithRecord } from './assignment-record.ts';
+import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
+import { ofrepDocuments } from './ofrep-documents.ts';
+import type { AssignmentStore } from './records/assignments.ts';
+
+const BULK_PATH = '/ofrep/v1/evaluate/flags';
+const SINGLE_PATH = '/ofrep/v1/evaluate/flags/*';
+const EVENTS_PATH = '/ofrep/v1/events';
+const BODY_BYTES_MAX = 64 * 1024;
+/** What clients are told about how long a stream may be silent; ours beats every 15 s. */
+const INACTIVITY_SECONDS = 120;
+
+const EVENT_STREAMS = JSON.stringify([
+  { type: 'sse', endpoint: { requestUri: EVENTS_PATH }, inactivityDelaySec: INACTIVITY_SECONDS },
+]);
+
+export interface FlagFacts {
+  /** Where variants are kept on record; undefined on a node without a database. */
+  readonly assignments: AssignmentStore | undefined;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+type Table = ProtocolContext<ExperienceTable>;
+
+/** OFREP 0.3: flags for every OpenFeature SDK. */
+export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTable>[] {
+  return [
+    { path: BULK_PATH, openApi: ofrepDocuments.bulk, answer: (exchange, context) => bulk(exchange, context, facts) },
+    {
+      path: SINGLE_PATH,
+      openApi: ofrepDocuments.single,
+      answer: (exchange, context) => single(exchange, context, facts),
+    },
+    { path: EVENTS_PATH, openApi: ofrepDocuments.events, answer: events },
+  ];
+}
+
+async function bulk(exchange: Exchange, context: Table, facts: FlagFacts): Promise<void> {
+  const asked = await questionIn(exchange, context, { path: BULK_PATH, ...ASKING }, facts, undefined);
+  if (asked === undefined) return;
+  const { table, version } = context;
+  const outcomes = await decided(table, table.inOrder, asked, context, facts);
+  const etag = tagOf(outcomes);
+  const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
+  if (exchange.header('if-none-match') === etag) {
+    exchange.response.writeHead(304, { ...headers, 'x-request-id': exchange.requestId }).end();
+    exchange.answered(304);
+    return;
+  }
+  let flags = '';
+  for (const { json } of outcomes) flags += flags === '' ? json : `,${json}`;
+  const body = `{"flags":[${flags}],"metadata":{"snapshot":"${version}"},"eventStreams":${EVENT_STREAMS}}`;
+  send(exchange, 200, 'application/json', body, headers);
+}
+
+async function single(exchange: Exchange, context: Table, facts: FlagFacts): Promise<void> {
+  const key = keyIn(exchange);
+  const asked = await questionIn(exchange, context, { path: SINGLE_PATH, ...ASKING }, facts, key);
+  if (asked === undefined) return;
+  const { table, version } = context;
+  const flag = table.flags.get(key);
+  if (flag === undefined) {
+    const near = didYouMean(nearSpellings(key, table.flags.keys()));
+    return fail(exchange, 404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag "${key}"${near}.` });
+  }
+  const [outcome] = await decided(table, [flag], asked, context, facts);
+  if (outcome === undefined) return undefined;
+  if (outcome.error !== undefined) return send(exchange, 400, 'application/json', outcome.json);
+  // The metadata is the last member and never empty.
+  send(exchange, 200, 'application/json', `${outcome.json.slice(0, -2)},"snapshot":"${version}"}}`);
+}
+
+function decided(
+  table: ExperienceTable,
+  flags: readonly CompiledFlag[],
+  asked: Asked,
+  { now }: Table,
+  { assignments, log }: FlagFacts,
+): readonly Outcome[] | Promise<readonly Outcome[]> {
+  return decideWithRecord(table, flags, asked, { store: assignments, now, log });
+}
+
+/** Tells that flags may have changed; not which, nor for whom, so that everybody may listen. */
+function events(exchange: Exchange, { table, now, onSwap }: Table): void {
+  if (exchange.method !== 'GET') throw wrongMethod(exchange, 'GET');
+  let tag = table.tag;
+  let stop = (): void => {};
+  const answer = openLongAnswer(exchange, {
+    contentType: 'text/event-stream',
+    beat: ': still here\n\n',
+    headers: { 'access-control-allow-origin': '*' },
+    ended: () => stop(),
+  });
+  const say = (at: string): void => {
+    const data = { type: 'refetchEvaluation', etag: at, lastModified: Math.floor(now.epochMilliseconds / 1_000) };
+    answer.write(`id: ${at}\nevent: message\ndata: ${JSON.stringify(data)}\n\n`);
+  };
+  const last = exchange.header('last-event-id');
+  if (last !== undefined && last !== tag) say(tag);
+  else answer.write(`id: ${tag}\n: connected\n\n`);
+  stop = onSwap((next) => {
+    if (next.tag === tag) return;
+    tag = next.tag;
+    say(tag);
+  });
+}
+
+const ASKING = { subjectInputs: [TARGETING_KEY], inputsForServers: ['$forced'] } satisfies Omit<Asking, 'path'>;
+
+/** The question that a request asks; undefined when it has been answered already, as it cannot be read. */
+async function questionIn(
+  exchange: Exchange,
+  { table, now, admit }: Table,
+  asking: Asking,
+  { random }: FlagFacts,
+  key: string | undefined,
+): Promise<Asked | undefined> {
+  if (exchange.method !== 'POST') throw wrongMethod(exchange, 'POST');
+  const bytes = await readBody(exchange, BODY_BYTES_MAX);
+  const body = parse(bytes);
+  const about = key === undefined ? {} : { key };
+  if (body === undefined) {
+    const errorDetails = 'The body is not JSON in UTF-8; send an object like {"context":{"targetingKey":"…"}}.';
+    return void fail(exchange, 400, { ...about, errorCode: 'PARSE_ERROR', errorDetails });
+  }
+  const { context = {}, forced } = isRecord(body) ? body : { context: body };
+  if (!isRecord(context)) {
+    const errorDetails = `The context is ${Array.isArray(context) ? 'a list' : JSON.stringify(context)?.slice(0, 80)}; it must be an object of attributes.`;
+    return void fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
+  }
+  const admitted = await admit(asking, forced === undefined ? context : { ...context, $forced: forced });
+  const problems = contextProblems(admitted, table.audiences.attributes);
+  if (problems.length > 0) {
+    const errorDetails = problems
+      .map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`)
+      .join('; ');
+    return void fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
+  }
+  const wrong = forcedProblem(forced, table);
+  if (wrong !== undefined) return void fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
+  return {
+    context: admitted as Context,
+    nowMs: now.epochMilliseconds,
+    random,
+    ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
+  };
+}
+
+function parse(bytes: Buffer): unknown {
+  if (bytes.length === 0) return {};
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** What is wrong with variants that should be forced. */
+export function forcedProblem(forced: unknown, table: ExperienceTable): string | undefined {
+  if (forced === undefined) return undefined;
+  if (!isRecord(forced)) return 'forced must be an object of variants by flag';
+  for (const [name, variant] of Object.entries(forced)) {
+    const flag = table.flags.get(name);
+    if (flag === undefined)
+      return `forced: there is no flag "${name}"${didYouMean(nearSpellings(name, table.flags.keys()))}`;
+    if (typeof variant !== 'string' || !flag.forced.has(variant)) {
+      return `forced: flag "${name}" has no variant ${JSON.stringify(variant)}; it has ${[...flag.forced.keys()].join(', ')}`;
+    }
+  }
+  return undefined;
+}
+
+interface OfrepFailure {
+  readonly key?: string;
+  readonly errorCode: 'PARSE_ERROR' | 'INVALID_CONTEXT' | 'FLAG_NOT_FOUND' | 'GENERAL';
+  readonly errorDetails: string;
+}
+
+function fail(exchange: Exchange, status: number, failure: OfrepFailure): void {
+  send(exchange, status, 'application/json', JSON.stringify(failure));
+}
+
+function wrongMethod({ method, path }: Exchange, right: string): Refusal {
+  return new Refusal('flags/method', 'MethodNotAllowed', `${method} ${path}: ask with ${right}.`);
+}
+
+function keyIn({ path }: Exchange): string {
+  const raw = path.slice(SINGLE_PATH.length - 1);
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return raw;
+  }
+}
+
+/** Depends on what this context gets and on nothing else: it stays the same when something changes that others get. */
+function tagOf(outcomes: readonly Outcome[]): string {
+  let low = 0x811c9dc5;
+  let high = outcomes.length;
+  for (const { digest } of outcomes) {
+    low = Math.imul(low ^ digest, 0x01000193);
+    high = (Math.imul(high, 0x85ebca6b) + digest) ^ (high >>> 15);
+  }
+  return `"${(high >>> 0).toString(16)}-${(low >>> 0).toString(16)}"`;
+}

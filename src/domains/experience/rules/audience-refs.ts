@@ -1,0 +1,15 @@
+import { ruleRefs } from '#kernel/audiences/check-rule.ts';
+import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import type { AudienceRule } from '#kernel/audiences/language.ts';
+import type { Path } from '#kernel/base/failures.ts';
+
+/** What something that is for an audience refers to: the audience by name, and what its own rule goes by. */
+export function audienceRefs(
+  who: { readonly audience?: string; readonly when?: AudienceRule },
+  at: Path,
+): readonly { readonly path: Path; readonly kind: string; readonly name: string }[] {
+  return [
+    ...(who.audience === undefined ? [] : [{ path: [...at, 'audience'], kind: AUDIENCE, name: who.audience }]),
+    ...(who.when === undefined ? [] : ruleRefs(who.when, [...at, 'when'])),
+  ];
+}

@@ -1,0 +1,53 @@
+import type { Exchange } from './exchange.ts';
+
+const LIMITS = {
+  /** A reader that has this much unsent is too slow: it is cut off, and starts anew when it comes back. */
+  unsentBytesMax: 16 * 1024 * 1024,
+  /** Proxies close what is silent for a minute. */
+  beatMs: 15_000,
+} as const;
+
+/** An answer that goes on until the client or the server ends it. */
+export interface LongAnswer {
+  readonly write: (text: string) => void;
+}
+
+/**
+ * Begins an answer that is written bit by bit. `beat` is sent when nothing else is, so that both sides notice a broken
+ * connection; `ended` is called once, when it is over for whatever reason.
+ */
+export function openLongAnswer(
+  exchange: Exchange,
+  options: {
+    readonly contentType: string;
+    readonly beat: string;
+    readonly headers?: Readonly<Record<string, string>>;
+    readonly ended: () => void;
+  },
+): LongAnswer {
+  const { response, closing } = exchange;
+  response.writeHead(200, {
+    'content-type': options.contentType,
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+    'x-request-id': exchange.requestId,
+    ...options.headers,
+  });
+  response.flushHeaders();
+  const beats = setInterval(() => write(options.beat), LIMITS.beatMs);
+  const finish = (): void => void response.end();
+  closing.addEventListener('abort', finish, { once: true });
+  response.once('close', () => {
+    clearInterval(beats);
+    closing.removeEventListener('abort', finish);
+    options.ended();
+    exchange.answered(200);
+  });
+  return { write };
+
+  function write(text: string): void {
+    if (response.destroyed || response.writableEnded) return;
+    response.write(text);
+    if (response.writableLength > LIMITS.unsentBytesMax) response.destroy();
+  }
+}

@@ -1,0 +1,44 @@
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import type { Candidate, Held } from './settle.ts';
+
+/**
+ * Gives each candidate that may go live its share of what is scarce, in the order of their names: what goes or shrinks
+ * makes room first. Pure.
+ *
+ * @returns those candidates with their allotments, and those for which there was not enough, with the reasons.
+ */
+export function allot(
+  live: LiveObjects,
+  candidates: readonly Candidate[],
+  held: ReadonlyMap<LiveKey, Held>,
+  kinds: KindRegistry,
+): { readonly allotted: ReadonlyMap<LiveKey, LiveObject>; readonly short: ReadonlyMap<LiveKey, Held> } {
+  const allotted = new Map<LiveKey, LiveObject>();
+  const short = new Map<LiveKey, Held>();
+  const sharing = candidates.filter(
+    ({ kind, name }) => kinds.byId(kind).allot !== undefined && !held.has(liveKey(kind, name)),
+  );
+  if (sharing.length === 0) return { allotted, short };
+  const world = new Overlay(live, kinds);
+  for (const { kind, name, wanted } of sharing) if (wanted === undefined) world.put(kind, name, undefined);
+  const open = sharing.flatMap(({ wanted }) => (wanted === undefined ? [] : [wanted]));
+  // Twice: one that shrinks may come after one that needs its room.
+  for (const last of [false, true]) {
+    for (const wanted of open.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+      const key = liveKey(wanted.kind, wanted.name);
+      if (allotted.has(key)) continue;
+      const given = kinds.byId(wanted.kind).allot?.(wanted, world, live.get(wanted.kind, wanted.name));
+      if (given === undefined) continue;
+      if ('problems' in given) {
+        if (last) short.set(key, given.problems);
+        continue;
+      }
+      const object = given.allotment === undefined ? wanted : { ...wanted, allotment: given.allotment };
+      allotted.set(key, object);
+      world.put(wanted.kind, wanted.name, object);
+    }
+  }
+  return { allotted, short };
+}

@@ -1,0 +1,81 @@
+import type { Chance } from './chance.ts';
+import type { Listener } from './listener.ts';
+
+/** What the app was told about a flag. */
+export interface ShownFlag {
+  readonly flag: string;
+  readonly variant: string;
+  readonly reason: string;
+  readonly rule: string;
+  readonly experiment: string;
+  readonly assignmentId: string;
+  readonly holdout: string;
+  readonly revision: string;
+}
+
+/** What a variant does to those who see it: factors on what they would have done. */
+export interface Effect {
+  readonly flag: string;
+  readonly variant: string;
+  readonly on: 'plays' | 'skips' | 'subscriptions';
+  readonly factor: number;
+}
+
+/** An event of the app, before it is sent. */
+export interface AppEvent {
+  readonly type: string;
+  readonly atMs: number;
+  readonly properties: Readonly<Record<string, unknown>>;
+}
+
+const TRACKS = 100_000;
+const TRACK_SECONDS_MEAN = 200;
+const SKIP_SECONDS_MEAN = 25;
+/** Part of the sessions without a paid plan that end in one. */
+const SUBSCRIBE_RATE = 0.01;
+
+/**
+ * One session of a listener: the app is opened, shows what its flags say, and some tracks are played. Pure: everything
+ * follows from the arguments. `shown` are the flags that the app uses; only these are exposures.
+ */
+export function session(
+  listener: Listener,
+  shown: readonly ShownFlag[],
+  effects: readonly Effect[],
+  luck: Chance,
+  startMs: number,
+  snapshot: string,
+): readonly AppEvent[] {
+  const { plan, market, platform, appVersion } = listener;
+  const factor = (on: Effect['on']): number =>
+    effects.reduce(
+      (product, effect) =>
+        effect.on === on && shown.some(({ flag, variant }) => flag === effect.flag && variant === effect.variant)
+          ? product * effect.factor
+          : product,
+      1,
+    );
+  const events: AppEvent[] = [
+    { type: 'session', atMs: startMs, properties: { platform, appVersion, plan, market } },
+    ...shown.map((flag) => ({ type: 'exposure', atMs: startMs, properties: { ...flag, snapshot } })),
+  ];
+  const plays = luck.geometric(listener.playsPerSession * factor('plays'));
+  const skipRate = Math.min(1, listener.skipRate * factor('skips'));
+  let atMs = startMs;
+  for (let played = 0; played < plays; played += 1) {
+    const skipped = luck.yes(skipRate);
+    const seconds = Number(luck.exponential(skipped ? SKIP_SECONDS_MEAN : TRACK_SECONDS_MEAN).toFixed(1));
+    const genre = listener.genres[Math.floor(luck.next() * listener.genres.length)] ?? 'pop';
+    const track = `track-${Math.floor(luck.next() ** 3 * TRACKS)}`;
+    atMs += seconds * 1_000;
+    events.push({
+      type: 'play',
+      atMs,
+      properties: { track, genre, seconds: Math.min(seconds, 86_400), skipped, plan, market, platform },
+    });
+  }
+  if (plan === 'free' && luck.yes(SUBSCRIBE_RATE * factor('subscriptions'))) {
+    events.push({ type: 'subscribe', atMs, properties: { plan: 'premium', fromPlan: plan, market } });
+  }
+  return events;
+}
