@@ -168,6 +168,11 @@ function identityProblems({ identity, within, schema, subject }: EventTypeSpec):
     const detail = 'identity and within say together which events are one event.';
     return [{ path: ['spec', missing], reason: 'FieldValueRequired', detail }];
   }
+  const guessable = identity.findIndex((field) => schema.properties[field]?.sensitive === true);
+  if (guessable !== -1 && !identity.includes(SUBJECT)) {
+    const detail = 'A sensitive field is an identity only together with subject, whose key protects it.';
+    return [{ path: ['spec', 'identity', guessable], reason: 'FieldValueForbidden', detail }];
+  }
   const always = new Set(schema.required);
   if (subject === 'required') always.add(SUBJECT);
   return [

@@ -34,7 +34,8 @@ export const events: Migration = {
       revision text not null,
       payload text not null
     ) partition by range (day);
-    create index event_log_by_tx on backline.event_log using brin (tx) with (pages_per_range = 16);
+    -- xid8 has no BRIN operators; as rows come in the order of tx, the tree grows at its right edge alone.
+    create index event_log_by_tx on backline.event_log (tx);
 
     -- What has been seen, a partition for each day: event_ids_p20260501. A digest of client, type and id (or of the
     -- identity fields), and a fingerprint of the rest; each half of a SHA-256.
@@ -45,8 +46,9 @@ export const events: Migration = {
       primary key (digest, day)
     ) partition by range (day);
 
-    -- The day that writers write: it is the same for all of them, so that an id is unique also around midnight. Writers
-    -- share an advisory lock while they do; whoever begins the next day waits for them.
+    -- The day that writers write: it is the same for all of them, so that an id is unique also around midnight. They
+    -- lock this table in ROW SHARE mode while they write; whoever begins the next day, or erases a subject, locks it in
+    -- EXCLUSIVE mode, and so waits for those under way and keeps off others.
     create table backline.event_day (
       one boolean primary key default true check (one),
       day date not null

@@ -1,0 +1,128 @@
+import type { EventField, ItemField } from '../kinds/event-field.ts';
+import type { EventTypeSpec } from '../kinds/event-type-spec.ts';
+import { identifier, listLiteral, literal } from './sql-text.ts';
+
+/** What every file has, in this order. */
+const COMMON_COLUMNS = [
+  ['event_id', 'VARCHAR'],
+  ['pseudonym', 'UUID'],
+  ['client', 'VARCHAR'],
+  ['event_at', 'TIMESTAMPTZ'],
+  ['sent_at', 'TIMESTAMPTZ'],
+  ['received_at', 'TIMESTAMPTZ'],
+  ['corrected_at', 'TIMESTAMPTZ'],
+  ['revision', 'VARCHAR'],
+] as const;
+
+/**
+ * The properties, whole, of rows that were accepted by another revision of the type than the file was written with. No
+ * declared field begins with an underscore.
+ */
+export const UNREAD = '_payload';
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+}
+
+/** What an event type is in SQL: the columns that every event has, its day, then its fields. */
+export function columnsOf(spec: EventTypeSpec): readonly Column[] {
+  return [
+    ...COMMON_COLUMNS.map(([name, type]) => ({ name, type })),
+    { name: 'day', type: 'DATE' },
+    ...Object.entries(spec.schema.properties).map(([name, field]) => ({ name, type: typeOf(field) })),
+    ...(spec.schema.additional ? [{ name: 'payload', type: 'JSON' }] : []),
+  ];
+}
+
+/** The columns as a select list that reads them as they lie in files. */
+export function selectColumns(spec: EventTypeSpec): string {
+  return columnsOf(spec)
+    .map(({ name }) => identifier(name))
+    .join(', ');
+}
+
+/** The columns as a select list that reads fields from the JSON in `UNREAD`. */
+export function selectUnread(spec: EventTypeSpec): string {
+  return [
+    ...COMMON_COLUMNS.map(([name]) => name),
+    'day',
+    ...fieldValues(spec, identifier(UNREAD)),
+    ...(spec.schema.additional ? [`${identifier(UNREAD)}::JSON as payload`] : []),
+  ].join(', ');
+}
+
+/** Which rows of the staged log are of a revision that is not among these, as SQL. */
+export function isUnread(revisions: readonly string[]): string {
+  return revisions.length === 0 ? 'true' : `not list_contains(${listLiteral(revisions)}, revision)`;
+}
+
+/**
+ * The select list that makes a file of staged rows of the log (see `worker.ts`). Without a spec, or for a revision that
+ * is not among those whose fields the spec covers, the properties stay whole.
+ */
+export function selectStaged(spec: EventTypeSpec | undefined, revisions: readonly string[]): string {
+  const unread = isUnread(spec === undefined ? [] : revisions);
+  const read = `case when not (${unread}) then payload end`;
+  const utc = (column: string) => `${column}::TIMESTAMPTZ as ${column}`;
+  return [
+    'id as event_id',
+    'pseudonym',
+    'client',
+    utc('event_at'),
+    utc('sent_at'),
+    utc('received_at'),
+    utc('corrected_at'),
+    'revision',
+    ...(spec === undefined ? [] : fieldValues(spec, read)),
+    ...(spec?.schema.additional === true ? ['payload::JSON as payload'] : []),
+    `case when ${unread} then payload end as ${identifier(UNREAD)}`,
+  ].join(', ');
+}
+
+/** The declared fields out of the JSON that an expression gives. It is parsed once for all of them. */
+function fieldValues(spec: EventTypeSpec, json: string): readonly string[] {
+  const fields = Object.entries(spec.schema.properties);
+  if (fields.length === 0) return [];
+  const structure = Object.fromEntries(fields.map(([name, field]) => [name, parsedAs(field)]));
+  const parsed = `json_transform(${json}, ${literal(JSON.stringify(structure))})`;
+  return fields.map(([name, field]) => {
+    const value = `struct_extract(${parsed}, ${literal(name)})`;
+    return `${valueOf(field, value)} as ${identifier(name)}`;
+  });
+}
+
+const TYPES: Readonly<Record<ItemField['type'], string>> = {
+  string: 'VARCHAR',
+  integer: 'BIGINT',
+  number: 'DOUBLE',
+  boolean: 'BOOLEAN',
+  timestamp: 'TIMESTAMPTZ',
+};
+
+/** The type of a field's column. What is sealed is text, whatever it was. */
+function typeOf({ type, items, sensitive }: EventField): string {
+  if (sensitive === true) return 'VARCHAR';
+  if (type === 'object') return 'JSON';
+  if (type === 'array') return `${TYPES[items?.type ?? 'string']}[]`;
+  return TYPES[type];
+}
+
+/** What JSON is parsed as: as the column, but times as text, because RFC 3339 also allows small letters. */
+function parsedAs(field: EventField): string | readonly string[] {
+  const scalar = (type: string) => (type === 'TIMESTAMPTZ' ? 'VARCHAR' : type);
+  const type = typeOf(field);
+  return type.endsWith('[]') ? [scalar(type.slice(0, -2))] : scalar(type);
+}
+
+function valueOf(field: EventField, value: string): string {
+  const instant = (text: string) => `try_cast(upper(${text}) as TIMESTAMPTZ)`;
+  switch (typeOf(field)) {
+    case 'TIMESTAMPTZ':
+      return instant(value);
+    case 'TIMESTAMPTZ[]':
+      return `list_transform(${value}, lambda item: ${instant('item')})`;
+    default:
+      return value;
+  }
+}

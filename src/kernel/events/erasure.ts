@@ -1,0 +1,50 @@
+import type { Database } from '#kernel/postgres/database.ts';
+import { WITHOUT_WRITERS } from './event-days.ts';
+import type { Pseudonyms } from './pseudonyms.ts';
+
+/** A place where something of subjects is kept. */
+export interface Eraser {
+  /** What it keeps, in the plural. */
+  readonly store: string;
+  /** Removes what it has of a subject; gives how many records those were. Can be repeated. */
+  readonly erase: (subject: string) => Promise<number>;
+}
+
+/**
+ * What the log of events erases. Events themselves stay: without the pseudonym's row nothing leads from them to the
+ * subject, and their sensitive fields cannot be opened any more.
+ */
+export function eventErasers(database: Database, pseudonyms: Pseudonyms): readonly Eraser[] {
+  return [
+    {
+      store: 'pseudonyms',
+      erase: async (subject) => {
+        const erased = await withoutWriters(
+          database,
+          'with gone as (delete from backline.pseudonyms where subject = $1 returning 1) select count(*) from gone',
+          subject,
+        );
+        pseudonyms.forget([subject]);
+        return erased;
+      },
+    },
+    {
+      store: 'quarantined-events',
+      erase: (subject) =>
+        withoutWriters(
+          database,
+          'with gone as (delete from backline.event_quarantine where subject = $1 returning 1) select count(*) from gone',
+          subject,
+        ),
+    },
+  ];
+}
+
+/** Events that are being written are waited for, so that none of them comes out of it with what is erased. */
+async function withoutWriters(database: Database, text: string, subject: string): Promise<number> {
+  return database.transaction(async ({ query }) => {
+    await query(WITHOUT_WRITERS);
+    const [row] = await query<{ count: number }>({ text, values: [subject] });
+    return row?.count ?? 0;
+  });
+}

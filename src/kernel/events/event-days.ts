@@ -1,0 +1,77 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
+
+/** For how long an id is remembered: the same event sent again within this is one event. */
+export const DEDUPLICATION_DAYS = 7;
+/** Partitions are there this many days ahead, so that nobody waits for them at midnight. */
+const DAYS_AHEAD = 2;
+
+const PARTITIONED = ['event_log', 'event_ids'] as const;
+
+/** Keeps off writers, and waits for those under way. Held until the end of the transaction. */
+export const WITHOUT_WRITERS = 'lock table backline.event_day in exclusive mode';
+/** Keeps off a change of the day, and erasures. Held until the end of the transaction. */
+export const AS_WRITER = 'lock table backline.event_day in row share mode';
+
+export function dayOf(now: Temporal.Instant): string {
+  return now.toZonedDateTimeISO('UTC').toPlainDate().toString();
+}
+
+/** Begins a day for all writers, unless a later one has begun; gives the day that they write then. */
+export async function beginDay(database: Database, day: string): Promise<string> {
+  return database.transaction(async (connection) => {
+    await connection.query(WITHOUT_WRITERS);
+    await makePartitions(connection, day);
+    const [row] = await connection.query<{ day: string }>({
+      text: 'update backline.event_day set day = greatest(day, $1::date) returning day::text',
+      values: [day],
+    });
+    if (row === undefined) throw new Refusal('events/no-day', 'ServiceUnavailable', 'backline.event_day has no row.');
+    return row.day;
+  });
+}
+
+/** Makes the partitions of the coming days, and drops what is remembered of ids that no longer count. */
+export async function turnPartitions(database: Database, today: string): Promise<void> {
+  const date = Temporal.PlainDate.from(today);
+  // A day more than needed: processes whose clocks are behind still write the day before.
+  const oldest = partitionName('event_ids', date.subtract({ days: DEDUPLICATION_DAYS + 1 }).toString());
+  const names = await partitions(database);
+  const outdated = names.filter((name) => name.startsWith('event_ids_p') && name < oldest);
+  const ahead = Array.from({ length: DAYS_AHEAD + 1 }, (_, days) => date.add({ days }).toString());
+  const missing = ahead.filter((day) => PARTITIONED.some((table) => !names.includes(partitionName(table, day))));
+  if (outdated.length + missing.length === 0) return;
+  await database.transaction(async (connection) => {
+    await connection.query(WITHOUT_WRITERS);
+    for (const day of missing) await makePartitions(connection, day);
+    for (const name of outdated) await connection.query(`drop table if exists backline.${name}`);
+  });
+}
+
+/** Only while writers are kept off: two that make the same partition would get into each other's way. */
+async function makePartitions(connection: Queryable, day: string): Promise<void> {
+  const next = Temporal.PlainDate.from(day).add({ days: 1 }).toString();
+  const present = new Set(await partitions(connection));
+  for (const table of PARTITIONED) {
+    const name = partitionName(table, day);
+    if (present.has(name)) continue;
+    // Made first and attached then: readers of the whole table need not be waited for.
+    await connection.query(`create table backline.${name} (like backline.${table} including defaults)`);
+    await connection.query(
+      `alter table backline.${table} attach partition backline.${name} for values from ('${day}') to ('${next}')`,
+    );
+  }
+}
+
+async function partitions({ query }: Queryable): Promise<readonly string[]> {
+  const rows = await query<{ name: string }>({
+    text: `
+      select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+      where i.inhparent = any (array['backline.event_log', 'backline.event_ids']::regclass[])`,
+  });
+  return rows.map(({ name }) => name);
+}
+
+function partitionName(table: (typeof PARTITIONED)[number], day: string): string {
+  return `${table}_p${day.replaceAll('-', '')}`;
+}

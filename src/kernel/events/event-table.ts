@@ -1,0 +1,112 @@
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { fieldCheck } from './field-check.ts';
+import { Dataset } from './kinds/dataset.ts';
+import { durationMs } from './kinds/duration.ts';
+import { eventTypeSpec, segmentKey, type EventTypeSpec } from './kinds/event-type-spec.ts';
+import { EventType } from './kinds/event-type.ts';
+import { EVENT_TYPE } from './kinds/identity.ts';
+import { Metric } from './kinds/metric.ts';
+
+/** Faults of one event that are told at once. */
+const FAULTS_MAX = 5;
+
+/** What events of a type must be, and how they are kept. */
+export interface EventRules {
+  readonly type: string;
+  /** Content hash of the spec that these come from. */
+  readonly revision: string;
+  readonly subject: EventTypeSpec['subject'];
+  /** What is wrong with the properties, as `POINTER: what is wrong`; empty when nothing is. */
+  readonly faults: (properties: Readonly<Record<string, unknown>>) => readonly string[];
+  /** Fields that are sealed. */
+  readonly sensitive: readonly string[];
+  readonly identity: { readonly fields: readonly string[]; readonly withinMs: number } | undefined;
+  readonly latenessMs: number;
+}
+
+/** The event types that are live, ready to judge events by. */
+export interface EventTable {
+  readonly types: ReadonlyMap<string, EventRules>;
+  /** Names of types by the calls of Segment's libraries that they take, see `segmentKey`. */
+  readonly bySegment: ReadonlyMap<string, string>;
+}
+
+/** The part of each snapshot that events are judged by. It answers no questions. */
+export const eventsModule: DecisionModule<EventTable> = {
+  name: 'events',
+  kinds: [EventType, Metric, Dataset],
+  compile,
+  update: (table, world, changed) => {
+    const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
+    if (names.length === 0) return table;
+    const types = new Map(table.types);
+    for (const name of names) {
+      const live = world.get(EVENT_TYPE, name);
+      if (live === undefined) types.delete(name);
+      else types.set(name, rulesOf(live));
+    }
+    return { types, bySegment: segmentNames(world) };
+  },
+  routes: [],
+};
+
+function compile(world: World): EventTable {
+  const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesOf(live)]));
+  return { types, bySegment: segmentNames(world) };
+}
+
+function segmentNames(world: World): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const live of world.list(EVENT_TYPE)) {
+    const key = segmentKey(eventTypeSpec(live));
+    if (key !== undefined) names.set(key, live.name);
+  }
+  return names;
+}
+
+function rulesOf(live: LiveObject): EventRules {
+  const spec = eventTypeSpec(live);
+  const { identity, within, schema } = spec;
+  return {
+    type: live.name,
+    revision: live.revision,
+    subject: spec.subject,
+    faults: faultsOf(schema),
+    sensitive: Object.keys(schema.properties).filter((field) => schema.properties[field]?.sensitive === true),
+    identity:
+      identity === undefined || within === undefined
+        ? undefined
+        : // Sorted, so that the order in which they are written says nothing.
+          { fields: [...identity].sort(), withinMs: durationMs(within) },
+    latenessMs: durationMs(spec.lateness),
+  };
+}
+
+function faultsOf({ properties, required, additional }: EventTypeSpec['schema']): EventRules['faults'] {
+  const checks = new Map(Object.entries(properties).map(([name, field]) => [name, fieldCheck(field)]));
+  return (given) => {
+    const faults: string[] = [];
+    for (const name of required) {
+      if (!Object.hasOwn(given, name)) faults.push(`/properties/${name}: is required`);
+    }
+    for (const name of Object.keys(given)) {
+      const check = checks.get(name);
+      if (check !== undefined) {
+        const fault = check(given[name]);
+        if (fault !== undefined) faults.push(`/properties/${name}: ${fault}`);
+      } else if (!additional) {
+        const hint = didYouMean(nearSpellings(name, checks.keys()));
+        faults.push(`/properties/${pointerSegment(name)}: is not a declared field${hint}`);
+      }
+      if (faults.length >= FAULTS_MAX) break;
+    }
+    return faults;
+  };
+}
+
+/** A name that a sender chose, as a segment of a JSON pointer, cut to what a message can hold. */
+function pointerSegment(name: string): string {
+  return name.slice(0, 100).toWellFormed().replaceAll('~', '~0').replaceAll('/', '~1');
+}

@@ -1,0 +1,167 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { EventTable } from './event-table.ts';
+import type { EventMetrics } from './event-metrics.ts';
+import { judge, type EventFormat } from './judge.ts';
+import type { LogWriter } from './log-writer.ts';
+import { readBatch, readSegmentBatch } from './read-batch.ts';
+import type { EventResult } from './write-events.ts';
+
+export const INGEST_LIMITS = {
+  /** Of one body, also after unpacking. */
+  bodyBytesMax: 4 * 1024 * 1024,
+  /** Events that wait for the database: about a second of work. */
+  waitingEventsMax: 50_000,
+  /** Bytes of bodies that are not answered yet: what ingest may take of this process's memory, about threefold. */
+  waitingBytesMax: 64 * 1024 * 1024,
+  retryAfterSeconds: 1,
+} as const;
+
+/** Who sends events. */
+export interface Sender {
+  /** `client:NAME`, `user:NAME` or `local`. */
+  readonly client: string;
+  /** The one subject that it may speak for; absent: for all. */
+  readonly subject?: string | undefined;
+}
+
+/** Lets a sender through; `subjectInput` is what the subject is called here. Throws Refusal for all others. */
+export type Admit = (exchange: Exchange, path: string, subjectInput: string) => Sender | Promise<Sender>;
+
+/** Takes events over HTTP; false when the request is none of its own. */
+export type IngestApi = (exchange: Exchange) => boolean | Promise<void>;
+
+const FORMATS: ReadonlyMap<string, EventFormat> = new Map([
+  ['/v1/events', 'backline'],
+  ['/v1/batch', 'segment'],
+]);
+
+const unpack = promisify(gunzip);
+
+/** Bytes of requests under way. */
+export interface Load {
+  bytes: number;
+}
+
+export function ingestApi(parts: {
+  readonly table: () => EventTable;
+  readonly writer: LogWriter;
+  readonly admit: Admit;
+  readonly clock: Clock;
+  readonly metrics: EventMetrics;
+  readonly load: Load;
+  readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
+}): IngestApi {
+  const { table, writer, admit, clock, metrics, load } = parts;
+  const limits = { ...INGEST_LIMITS, ...parts.limits };
+
+  return (exchange) => {
+    const format = FORMATS.get(exchange.path);
+    // Whether a page may send is a question to the gate.
+    if (format === undefined || exchange.method === 'OPTIONS') return false;
+    if (exchange.method === 'POST') return take(exchange, format);
+    throw new Refusal(
+      'events/method',
+      'MethodNotAllowed',
+      `${exchange.method} ${exchange.path}: send events with POST.`,
+    );
+  };
+
+  async function take(exchange: Exchange, format: EventFormat): Promise<void> {
+    requireJson(exchange);
+    const { client, subject } = await admit(exchange, exchange.path, 'subject');
+    const reserved = reserve(exchange);
+    try {
+      const body = parse(await unpacked(exchange, await readBody(exchange, limits.bodyBytesMax)));
+      const rules = table();
+      const receivedMs = clock().epochMilliseconds;
+      const batch = format === 'segment' ? readSegmentBatch(body, rules) : readBatch(body);
+      const { sentMs, producer, sequence } = batch;
+      const envelope = { client, boundTo: subject, sentMs, receivedMs };
+      const verdicts = batch.events.map((event) => judge(rules, event, envelope));
+      const results = await writer.write({ origin: { client, producer, sequence, sentMs, receivedMs }, verdicts });
+      send(exchange, 200, 'application/json', JSON.stringify(answer(results, format)));
+    } finally {
+      load.bytes -= reserved;
+    }
+  }
+
+  /** Takes room for a body before it is read; gives how much. A body that does not say its length may become long. */
+  function reserve(exchange: Exchange): number {
+    const said = Number(exchange.header('content-length') ?? Number.NaN);
+    const isPlain = exchange.header('content-encoding') === undefined;
+    const bytes = isPlain && said >= 0 ? Math.min(said, limits.bodyBytesMax) : limits.bodyBytesMax;
+    const waiting = writer.waiting();
+    // A request that comes alone is taken, however large.
+    const isFull = load.bytes > 0 && load.bytes + bytes > limits.waitingBytesMax;
+    if (isFull || waiting >= limits.waitingEventsMax) {
+      metrics.turnedAway();
+      throw new Refusal(
+        'events/too-busy',
+        'TooManyRequests',
+        `${waiting} events in requests of ${load.bytes} bytes are waiting already.`,
+        { retryAfterSeconds: limits.retryAfterSeconds, remedy: 'Send the same batch again in a moment.' },
+      );
+    }
+    load.bytes += bytes;
+    return bytes;
+  }
+
+  async function unpacked(exchange: Exchange, bytes: Buffer): Promise<Buffer> {
+    const encoding = exchange.header('content-encoding') ?? 'identity';
+    if (encoding === 'identity') return bytes;
+    if (encoding !== 'gzip') {
+      throw new Refusal('events/encoding', 'UnsupportedMediaType', `Bodies packed with ${encoding} are not read.`, {
+        remedy: 'Pack them with gzip, or not at all.',
+      });
+    }
+    try {
+      return await unpack(bytes, { maxOutputLength: limits.bodyBytesMax });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw badBody('it is not gzip');
+      throw new Refusal(
+        'http/body-too-large',
+        'RequestEntityTooLarge',
+        `The body is larger than ${limits.bodyBytesMax} bytes when unpacked.`,
+        { remedy: 'Send less at once.' },
+      );
+    }
+  }
+}
+
+function requireJson(exchange: Exchange): void {
+  const type = exchange.header('content-type') ?? '';
+  if (/^application\/json\s*(;|$)/i.test(type)) return;
+  throw new Refusal('events/media-type', 'UnsupportedMediaType', `A body of type "${type}" is not read.`, {
+    remedy: 'Send JSON, and say so: "Content-Type: application/json".',
+  });
+}
+
+function parse(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw badBody(error instanceof Error ? error.message : 'it cannot be read');
+  }
+}
+
+function badBody(why: string): Refusal {
+  return new Refusal('events/bad-json', 'BadRequest', `The body is not JSON: ${why}.`, {
+    remedy: 'Send one JSON object in UTF-8.',
+  });
+}
+
+/** Segment's libraries look for `success`. */
+function answer(results: readonly (EventResult | undefined)[], format: EventFormat): object {
+  const of = (outcome: EventResult['outcome']) => results.filter((result) => result?.outcome === outcome).length;
+  return {
+    ...(format === 'segment' ? { success: true } : {}),
+    accepted: of('accepted'),
+    duplicates: of('duplicate'),
+    quarantined: of('quarantined'),
+    results,
+  };
+}

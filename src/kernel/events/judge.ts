@@ -1,0 +1,191 @@
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { FORMATS } from '#kernel/resources/schema/formats.ts';
+import type { EventRules, EventTable } from './event-table.ts';
+
+export const EVENT_LIMITS = {
+  idCharsMax: 200,
+  subjectCharsMax: 200,
+  /** Characters of the properties as JSON: one event is a fact, not a document. */
+  propertiesCharsMax: 32 * 1024,
+  /** An event from further in the future has a wrong clock that nobody can correct. */
+  aheadMsMax: 24 * 3_600_000,
+} as const;
+
+/** The shape in which an event came. */
+export type EventFormat = 'backline' | 'segment';
+
+/** An event as somebody sent it: nothing in it is known to be right. */
+export interface GivenEvent {
+  readonly format: EventFormat;
+  /** As it came, to be kept when it cannot be accepted. */
+  readonly original: unknown;
+  readonly type: unknown;
+  readonly id: unknown;
+  readonly at: unknown;
+  readonly subject: unknown;
+  readonly properties: unknown;
+  /** What is wrong with the shape itself, as a sentence. */
+  readonly fault?: string | undefined;
+}
+
+/** What is known of all events of one request. */
+export interface Envelope {
+  /** Who sends: ids are unique for each. */
+  readonly client: string;
+  /** The one subject that the sender may speak for; undefined: for all. */
+  readonly boundTo: string | undefined;
+  /** By the sender's clock. */
+  readonly sentMs: number | undefined;
+  /** By ours. */
+  readonly receivedMs: number;
+}
+
+export type QuarantineReason =
+  | 'unknown-type'
+  | 'invalid'
+  | 'bad-time'
+  | 'clock-ahead'
+  | 'too-late'
+  | 'subject-missing'
+  | 'subject-forbidden'
+  | 'id-reused';
+
+export interface AcceptedEvent {
+  readonly outcome: 'accepted';
+  readonly rules: EventRules;
+  readonly given: GivenEvent;
+  readonly id: string;
+  readonly subject: string | undefined;
+  /** By the sender's clock. */
+  readonly atMs: number;
+  /** By ours. */
+  readonly correctedMs: number;
+  readonly properties: Readonly<Record<string, unknown>>;
+  /** The properties as JSON. */
+  readonly text: string;
+}
+
+export interface QuarantinedEvent {
+  readonly outcome: 'quarantined';
+  readonly reason: QuarantineReason;
+  /** Where and what, and what would be right; cites no values. */
+  readonly detail: string;
+  readonly given: GivenEvent;
+  /** Where they are readable; else empty. */
+  readonly type: string;
+  readonly id: string;
+  readonly subject: string | undefined;
+  /** The type where it is a known one; else empty: what senders make up is not counted one by one. */
+  readonly countedAs: string;
+}
+
+export type Verdict = AcceptedEvent | QuarantinedEvent;
+
+const isDateTime = FORMATS.get('date-time') ?? (() => false);
+
+/** Epoch milliseconds of a time as in RFC 3339; undefined for anything else. */
+export function timeMs(value: unknown): number | undefined {
+  if (typeof value !== 'string' || !isDateTime(value)) return undefined;
+  const ms = Date.parse(value);
+  // A leap second has the right form, and no place in anybody's clock.
+  return Number.isNaN(ms) ? undefined : ms;
+}
+
+/** Judges one event, without regard to whether it was seen before. Pure. */
+export function judge(table: EventTable, given: GivenEvent, envelope: Envelope): Verdict {
+  const { id, at, fault } = given;
+  const type = readable(given.type);
+  const rules = typeof given.type === 'string' ? table.types.get(given.type) : undefined;
+  const subject = readable(given.subject) || undefined;
+  const quarantined = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
+    outcome: 'quarantined',
+    reason,
+    detail,
+    given,
+    type,
+    id: readable(id),
+    subject,
+    countedAs: rules?.type ?? '',
+  });
+
+  if (fault !== undefined) return quarantined('invalid', fault);
+  if (rules === undefined) {
+    const hint = didYouMean(nearSpellings(type, table.types.keys()));
+    return quarantined(
+      'unknown-type',
+      type === '' ? '/type: is required, as text' : `/type: no event type is called "${type}"${hint}`,
+    );
+  }
+  if (!isName(id, EVENT_LIMITS.idCharsMax)) {
+    return quarantined('invalid', `/id: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`);
+  }
+  const atMs = timeMs(at);
+  if (atMs === undefined)
+    return quarantined('bad-time', '/at: must be a time as in RFC 3339, like 2026-05-01T12:00:00Z');
+  const { sentMs, receivedMs, boundTo } = envelope;
+  const correctedMs = atMs + (sentMs === undefined ? 0 : receivedMs - sentMs);
+  if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
+    return quarantined('clock-ahead', `/at: is more than 24 hours in the future${corrected(sentMs)}`);
+  }
+  if (correctedMs < receivedMs - rules.latenessMs) {
+    const hours = Math.round(rules.latenessMs / 3_600_000);
+    return quarantined('too-late', `/at: is longer ago than the ${hours} hours for which ${rules.type} is accepted`);
+  }
+  if (given.subject !== undefined && given.subject !== null && !isName(given.subject, EVENT_LIMITS.subjectCharsMax)) {
+    return quarantined('invalid', `/subject: must be text of 1 to ${EVENT_LIMITS.subjectCharsMax} characters`);
+  }
+  if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
+    return quarantined('subject-forbidden', '/subject: the sender speaks only for the subject of its token');
+  }
+  const about = rules.subject === 'none' ? undefined : (subject ?? boundTo);
+  if (about === undefined && rules.subject === 'required') {
+    return quarantined('subject-missing', `/subject: is required for ${rules.type}`);
+  }
+  const properties = given.properties ?? {};
+  if (!isRecord(properties)) return quarantined('invalid', '/properties: must be an object');
+  const faults = rules.faults(properties);
+  if (faults.length > 0) return quarantined('invalid', faults.join('; '));
+  const text = JSON.stringify(properties);
+  if (text.length > EVENT_LIMITS.propertiesCharsMax) {
+    return quarantined(
+      'invalid',
+      `/properties: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
+    );
+  }
+  if (holdsUnstorable(text)) {
+    return quarantined(
+      'invalid',
+      '/properties: holds a NUL character or half of a surrogate pair, which no table can keep',
+    );
+  }
+  return { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text };
+}
+
+function corrected(sentMs: number | undefined): string {
+  return sentMs === undefined
+    ? '; say when it is sent (sentAt), so that a wrong clock can be corrected'
+    : ', also after correcting the clock by sentAt';
+}
+
+/** Text that a row can hold, of limited length. */
+function isName(value: unknown, charsMax: number): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= charsMax &&
+    value.isWellFormed() &&
+    !value.includes('\0')
+  );
+}
+
+/** As much of a text as a row of the quarantine shows; empty for anything else. */
+function readable(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, 200).toWellFormed().replaceAll('\0', '\uFFFD') : '';
+}
+
+/** Whether JSON text has an escape for what PostgreSQL and Parquet cannot hold as text. */
+function holdsUnstorable(json: string): boolean {
+  // JSON.stringify escapes lone surrogates and control characters only, and almost no event has any.
+  return json.includes('\\u') && /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json);
+}

@@ -1,0 +1,121 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject, Verb } from '#kernel/resources/kind.ts';
+import { EVENT_LIMITS } from '../judge.ts';
+import { GROUP, VERSION } from './identity.ts';
+
+/**
+ * Posted to be carried out; the list shows those that were. A kind with `create` alone would be a question, which
+ * everybody may ask; these are for administrators.
+ */
+const VERBS: readonly Verb[] = ['create', 'list'];
+
+const byWhom = {
+  name: 'By',
+  type: 'string',
+  description: 'Who had it done.',
+  value: (object: ResourceObject) => (object.status as { by?: string } | undefined)?.by,
+} as const;
+
+const ReplaySpec = Type.Object(
+  {
+    type: Type.Optional(Type.String({ maxLength: 253, description: 'Only events of this type.' })),
+    reason: Type.Optional(
+      Type.Enum(['unknown-type', 'invalid', 'bad-time', 'clock-ahead', 'too-late', 'subject-missing', 'id-reused'], {
+        description: 'Only events with this reason; absent: all but id-reused.',
+      }),
+    ),
+    since: Type.Optional(Type.String({ format: 'date-time', description: 'Only events that were received since.' })),
+  },
+  { description: 'Which events of the quarantine are judged anew.' },
+);
+
+const ReplayStatus = Type.Object(
+  {
+    accepted: Type.Integer({ description: 'How many are in the log now.' }),
+    duplicates: Type.Integer({ description: 'How many had come in otherwise.' }),
+    quarantined: Type.Integer({ description: 'How many still cannot be accepted.' }),
+    complete: Type.Boolean({ description: 'Whether that were all; if not, post another.' }),
+    by: Type.String({ description: 'Who had it done.' }),
+  },
+  { description: 'What became of them.' },
+);
+
+export type ReplaySpec = Static<typeof ReplaySpec>;
+export type ReplayStatus = Static<typeof ReplayStatus>;
+
+const replayStatus = ({ status }: ResourceObject) => status as ReplayStatus;
+
+/** Judges quarantined events by the event types that are live now. */
+export const EventReplay = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'EventReplay',
+  plural: 'eventreplays',
+  scope: 'Cluster',
+  description: 'Judges events of the quarantine by the event types of today, as if they were received when they were.',
+  spec: ReplaySpec,
+  status: ReplayStatus,
+  verbs: VERBS,
+  columns: [
+    { name: 'Accepted', type: 'integer', description: 'In the log now.', value: (o) => replayStatus(o).accepted },
+    {
+      name: 'Duplicates',
+      type: 'integer',
+      description: 'Came in otherwise.',
+      value: (o) => replayStatus(o).duplicates,
+    },
+    { name: 'Quarantined', type: 'integer', description: 'Still wrong.', value: (o) => replayStatus(o).quarantined },
+    byWhom,
+  ],
+});
+
+const ErasureSpec = Type.Object(
+  {
+    subject: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: EVENT_LIMITS.subjectCharsMax,
+        description: 'Who is erased; always given, and never kept.',
+      }),
+    ),
+  },
+  { description: 'Who is erased.' },
+);
+
+const ErasureStatus = Type.Object(
+  {
+    erased: Type.Record(Type.String(), Type.Integer(), { description: 'Records that are gone, by what they were.' }),
+    at: Type.String({ format: 'date-time', description: 'When it was done.' }),
+    by: Type.String({ description: 'Who had it done.' }),
+  },
+  { description: 'What was erased.' },
+);
+
+export type ErasureSpec = Static<typeof ErasureSpec>;
+export type ErasureStatus = Static<typeof ErasureStatus>;
+
+/** Erases a subject from every store that knows it. */
+export const Erasure = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Erasure',
+  plural: 'erasures',
+  scope: 'Cluster',
+  description: 'Erases a subject: what is kept of it is removed, and its events lead to nobody any more.',
+  spec: ErasureSpec,
+  status: ErasureStatus,
+  verbs: VERBS,
+  columns: [
+    {
+      name: 'Erased',
+      type: 'string',
+      description: 'Records that are gone.',
+      value: ({ status }) =>
+        Object.entries((status as ErasureStatus).erased)
+          .map(([store, count]) => `${count} ${store}`)
+          .join(', '),
+    },
+    byWhom,
+  ],
+});

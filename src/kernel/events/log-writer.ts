@@ -1,0 +1,183 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { distinct, payloadOf } from './digest.ts';
+import { beginDay, dayOf } from './event-days.ts';
+import type { EventMetrics } from './event-metrics.ts';
+import type { Verdict } from './judge.ts';
+import type { Pseudonyms } from './pseudonyms.ts';
+import { writeEvents, type EventResult, type Origin, type ReadyEvent } from './write-events.ts';
+
+export const WRITER_LIMITS = {
+  /** Events of one transaction: enough that its fixed cost is spread, few enough that nobody waits long. */
+  eventsInGroupMax: 5_000,
+  /** Transactions at a time: while the database works on one, this process prepares the next. */
+  lanes: 2,
+  /** How often a group is begun anew because a subject was erased meanwhile. */
+  triesMax: 5,
+} as const;
+
+/** Events of one request, judged. */
+export interface JudgedBatch {
+  readonly origin: Origin;
+  readonly verdicts: readonly Verdict[];
+  /** Numbers in the quarantine, where they come from there; as long as `verdicts`. */
+  readonly replayOf?: readonly number[];
+}
+
+/** Makes batches durable, many in one transaction. */
+export interface LogWriter {
+  /**
+   * Resolves when the events are durable, with what became of each in order; undefined for a replayed event that is no
+   * longer in the quarantine. Rejects with `events/not-stored` when they are not, as far as is known.
+   */
+  readonly write: (batch: JudgedBatch) => Promise<readonly (EventResult | undefined)[]>;
+  /** Events that are not answered yet. */
+  readonly waiting: () => number;
+  /** Resolves when everything that was given is answered. Takes no more. */
+  readonly close: () => Promise<void>;
+}
+
+interface Waiting {
+  readonly batch: JudgedBatch;
+  readonly resolve: (results: readonly (EventResult | undefined)[]) => void;
+  readonly reject: (why: unknown) => void;
+}
+
+export function logWriter(parts: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly pseudonyms: Pseudonyms;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: EventMetrics;
+}): LogWriter {
+  const { database, sealing, pseudonyms, clock, log, metrics } = parts;
+  const queue: Waiting[] = [];
+  const lanes = new Set<Promise<void>>();
+  let waiting = 0;
+  let isClosed = false;
+  /** The day that writers wrote when this one last looked. */
+  let lastDay = '';
+
+  return {
+    write: (batch) =>
+      new Promise((resolve, reject) => {
+        if (isClosed) return reject(notStored('this process is stopping'));
+        waiting += batch.verdicts.length;
+        queue.push({ batch, resolve, reject });
+        if (lanes.size >= WRITER_LIMITS.lanes) return;
+        const lane: Promise<void> = run().finally(() => lanes.delete(lane));
+        lanes.add(lane);
+      }),
+    waiting: () => waiting,
+    close: async () => {
+      isClosed = true;
+      await Promise.all(lanes);
+    },
+  };
+
+  async function run(): Promise<void> {
+    // What came in the same turn goes out together.
+    await Promise.resolve();
+    for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
+      try {
+        await settle(group);
+      } catch (error) {
+        // One event that the database refuses must not take the others along.
+        if (group.length === 1 || isConnectionLost(error)) fail(group, error);
+        else for (const alone of group) await settle([alone]).catch((why: unknown) => fail([alone], why));
+      }
+      for (const { batch } of group) waiting -= batch.verdicts.length;
+    }
+  }
+
+  function nextGroup(): readonly Waiting[] {
+    let events = 0;
+    let batches = 0;
+    for (const { batch } of queue) {
+      events += batch.verdicts.length;
+      if (batches > 0 && events > WRITER_LIMITS.eventsInGroupMax) break;
+      batches += 1;
+    }
+    return queue.splice(0, batches);
+  }
+
+  function fail(group: readonly Waiting[], error: unknown): void {
+    log.error({ err: error, batches: group.length }, 'events could not be written');
+    for (const { reject } of group) reject(notStored('the database did not take them'));
+  }
+
+  async function settle(group: readonly Waiting[]): Promise<void> {
+    const results = await write(group.map(({ batch }) => batch));
+    let at = 0;
+    for (const { batch, resolve } of group) {
+      const own = results.slice(at, (at += batch.verdicts.length));
+      metrics.counted(batch.verdicts, own);
+      resolve(own);
+    }
+  }
+
+  async function write(batches: readonly JudgedBatch[]): Promise<readonly (EventResult | undefined)[]> {
+    const begun = performance.now();
+    const now = clock();
+    const today = dayOf(now);
+    if (lastDay < today) lastDay = await beginDay(database, today);
+    for (let tries = 1; ; tries += 1) {
+      const ready = await prepare(batches);
+      const written = await writeEvents(database, ready, now.epochMilliseconds);
+      if (written.is === 'written') {
+        if (lastDay < written.day) lastDay = written.day;
+        metrics.committed(performance.now() - begun);
+        return written.results;
+      }
+      if (tries === WRITER_LIMITS.triesMax) throw new Error('subjects were erased again and again');
+      pseudonyms.forget(subjectsOf(batches));
+    }
+  }
+
+  async function prepare(batches: readonly JudgedBatch[]): Promise<readonly ReadyEvent[]> {
+    const keys = await pseudonyms.of(subjectsOf(batches));
+    return batches.flatMap(({ origin, verdicts, replayOf }) =>
+      verdicts.map((verdict, index): ReadyEvent => {
+        const { format, original } = verdict.given;
+        const shared = {
+          origin,
+          replayOf: replayOf?.[index],
+          sealed: () => sealing.seal(placeOf(format), JSON.stringify(original)),
+        };
+        if (verdict.outcome === 'quarantined') return { ...shared, verdict };
+        const key = verdict.subject === undefined ? undefined : keys.get(verdict.subject);
+        return {
+          ...shared,
+          verdict,
+          key,
+          distinct: distinct(verdict, origin.client, key),
+          payload: payloadOf(verdict, key),
+        };
+      }),
+    );
+  }
+}
+
+/** Where events of the quarantine are sealed. */
+export function placeOf(format: string) {
+  return { kind: 'QuarantinedEvent', namespace: '', name: format };
+}
+
+function* subjectsOf(batches: readonly JudgedBatch[]): Iterable<string> {
+  for (const { verdicts } of batches) {
+    for (const verdict of verdicts) {
+      if (verdict.outcome === 'accepted' && verdict.subject !== undefined) yield verdict.subject;
+    }
+  }
+}
+
+function notStored(why: string): Refusal {
+  return new Refusal('events/not-stored', 'ServiceUnavailable', `The events were not acknowledged: ${why}.`, {
+    retryAfterSeconds: 1,
+    remedy: 'Send the same batch again, with the same ids: what was kept after all is then a duplicate.',
+  });
+}

@@ -1,0 +1,96 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { VirtualList } from '#kernel/resources/api/handler.ts';
+import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Entry } from '#kernel/resources/store-contract.ts';
+import { QuarantinedEvent, type QuarantinedEventSpec } from './kinds/quarantined-event.ts';
+
+const LIMITS = {
+  /** Events of one page, also when the client asks for more. */
+  pageMax: 500,
+} as const;
+
+const NAME = /^q-(\d{1,15})$/;
+
+interface Row {
+  readonly number: number;
+  readonly received_at: Temporal.Instant;
+  readonly sent_at: Temporal.Instant | null;
+  readonly replayed_at: Temporal.Instant | null;
+  readonly type: string;
+  readonly id: string;
+  readonly client: string;
+  readonly format: QuarantinedEventSpec['format'];
+  readonly reason: string;
+  readonly detail: string;
+}
+
+/** Reads the quarantine, newest first. A page of a selection may be short, and goes on where it ended. */
+export function quarantinedEvents(database: Database): VirtualList {
+  return async (target, query) => {
+    const { matches } = selectionOf(QuarantinedEvent, query, target.name);
+    const limit = Math.min(query.limit === 0 ? LIMITS.pageMax : query.limit, LIMITS.pageMax);
+    const wanted = requiredValues(query.fieldSelector);
+    const named = target.name === undefined ? undefined : Number(NAME.exec(target.name)?.[1] ?? 0);
+    const rows = await database.query<Row>({
+      text: `
+        select number, received_at, sent_at, replayed_at, type, id, client, format, reason, detail
+        from backline.event_quarantine
+        where number < $1 and number >= $2 and ($3::text is null or type = $3) and ($4::text is null or reason = $4)
+          and ($5::text is null or client = $5)
+        order by number desc limit $6`,
+      values: [
+        named === undefined ? positionIn(query.continueToken) : named + 1,
+        named ?? 0,
+        wanted.get('type') ?? null,
+        wanted.get('reason') ?? null,
+        wanted.get('client') ?? null,
+        limit,
+      ],
+    });
+    const last = rows.at(-1);
+    const more = named === undefined && rows.length === limit && last !== undefined;
+    return {
+      version: rows[0]?.number ?? 0,
+      entries: rows.map(entryOf).filter(matches),
+      continueToken: more ? Buffer.from(String(last.number)).toString('base64url') : undefined,
+      remaining: undefined,
+    };
+  };
+}
+
+function positionIn(token: string): number {
+  if (token === '') return Number.MAX_SAFE_INTEGER;
+  const text = Buffer.from(token, 'base64url').toString();
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
+    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
+  });
+}
+
+function entryOf(row: Row): Entry {
+  const { type, id, client, format, reason, detail, sent_at: sentAt, replayed_at: replayedAt } = row;
+  const spec: QuarantinedEventSpec = {
+    type,
+    id,
+    client,
+    format,
+    reason,
+    detail,
+    ...(sentAt === null ? {} : { sentAt: sentAt.toString() }),
+    ...(replayedAt === null ? {} : { replayedAt: replayedAt.toString() }),
+  };
+  return virtualEntry(QuarantinedEvent, `q-${row.number}`, row.received_at, { spec });
+}
+
+/** An object that is not stored as one, as lists and tables show it. */
+export function virtualEntry(kind: Kind, name: string, at: Temporal.Instant, content: object): Entry {
+  const text = JSON.stringify({
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    metadata: { name, uid: name, creationTimestamp: at.toString({ smallestUnit: 'millisecond' }) },
+    ...content,
+  });
+  return { kind, namespace: '', name, uid: name, version: 0, labels: {}, text, object: () => JSON.parse(text) };
+}

@@ -1,0 +1,103 @@
+import { Refusal, type Path } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { refuseTooDeep } from '#kernel/resources/schema/depth.ts';
+import type { EventTable } from './event-table.ts';
+import { timeMs, type EventFormat, type GivenEvent } from './judge.ts';
+import { readSegmentEvent } from './segment.ts';
+
+export const BATCH_LIMITS = {
+  eventsMax: 1_000,
+  producerCharsMax: 200,
+} as const;
+
+/** A request's events, with what the sender says of all of them. */
+export interface GivenBatch {
+  readonly sentMs: number | undefined;
+  /** Which of the client's machines or installations sends; empty when it does not say. */
+  readonly producer: string;
+  /** Number of the batch, counted by the producer: gaps tell of lost ones. */
+  readonly sequence: number | undefined;
+  readonly events: readonly GivenEvent[];
+}
+
+/** Reads the body of `POST /v1/events`. Refuses the whole when it is not a batch; single events are judged later. */
+export function readBatch(body: unknown): GivenBatch {
+  const { events, sentAt, producer = '', sequence, ...others } = asObject(body);
+  const [stray] = Object.keys(others);
+  if (stray !== undefined) {
+    throw badBatch([stray], `there is no member "${stray.slice(0, 100)}"${didYouMean(nearSpellings(stray, MEMBERS))}`);
+  }
+  if (typeof producer !== 'string' || producer.length > BATCH_LIMITS.producerCharsMax || !isStorable(producer)) {
+    throw badBatch(['producer'], `must be text of at most ${BATCH_LIMITS.producerCharsMax} characters`);
+  }
+  if (sequence !== undefined && (typeof sequence !== 'number' || !Number.isSafeInteger(sequence) || sequence < 0)) {
+    throw badBatch(['sequence'], 'must be a whole number from 0');
+  }
+  const list = listOf(events, 'events');
+  return { sentMs: sentMsOf(sentAt), producer, sequence, events: list.map(readNativeEvent) };
+}
+
+/** Reads the body of Segment's `POST /v1/batch`. */
+export function readSegmentBatch(body: unknown, table: EventTable): GivenBatch {
+  const { batch, sentAt } = asObject(body);
+  const list = listOf(batch, 'batch');
+  const events = list.map((event) => readSegmentEvent(event, table));
+  return { sentMs: sentMsOf(sentAt), producer: '', sequence: undefined, events };
+}
+
+/** Reads an event again that was kept as it came. */
+export function readEvent(format: EventFormat, original: unknown, table: EventTable): GivenEvent {
+  return format === 'segment' ? readSegmentEvent(original, table) : readNativeEvent(original);
+}
+
+const MEMBERS = ['events', 'sentAt', 'producer', 'sequence'];
+const EVENT_MEMBERS = ['type', 'id', 'at', 'subject', 'properties'];
+
+function readNativeEvent(original: unknown): GivenEvent {
+  const event = isRecord(original) ? original : {};
+  const { type, id, at, subject, properties, ...others } = event;
+  const [stray] = Object.keys(others);
+  const fault = isRecord(original)
+    ? stray === undefined
+      ? undefined
+      : `there is no member "${stray.slice(0, 100).toWellFormed()}"${didYouMean(nearSpellings(stray, EVENT_MEMBERS))}; what an event carries goes into its properties`
+    : 'an event must be an object';
+  return { format: 'backline', original, type, id, at, subject, properties, fault };
+}
+
+function asObject(body: unknown): Record<string, unknown> {
+  if (!isRecord(body)) throw badBatch([], 'the body must be an object');
+  refuseTooDeep(body);
+  return body;
+}
+
+function listOf(list: unknown, member: string): readonly unknown[] {
+  if (!Array.isArray(list) || list.length === 0) throw badBatch([member], 'must be a list of at least one event');
+  if (list.length <= BATCH_LIMITS.eventsMax) return list;
+  throw new Refusal(
+    'events/too-many',
+    'RequestEntityTooLarge',
+    `A batch holds at most ${BATCH_LIMITS.eventsMax} events, and this one holds ${list.length}.`,
+    { remedy: 'Send several smaller batches.' },
+  );
+}
+
+function sentMsOf(sentAt: unknown): number | undefined {
+  if (sentAt === undefined || sentAt === null) return undefined;
+  const ms = timeMs(sentAt);
+  if (ms === undefined) throw badBatch(['sentAt'], 'must be a time as in RFC 3339, like 2026-05-01T12:00:00Z');
+  return ms;
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
+function badBatch(path: Path, detail: string): Refusal {
+  const where = path.length === 0 ? '' : `/${path.join('/')}: `;
+  return new Refusal('events/bad-batch', 'BadRequest', `The batch cannot be read: ${where}${detail}.`, {
+    problems: [{ path, reason: 'FieldValueInvalid', detail }],
+    remedy: 'Nothing of it was kept. Correct the request and send it again.',
+  });
+}

@@ -1,0 +1,94 @@
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { EventTable } from './event-table.ts';
+import { judge, type EventFormat, type Verdict } from './judge.ts';
+import type { ReplaySpec, ReplayStatus } from './kinds/event-commands.ts';
+import { placeOf, type LogWriter } from './log-writer.ts';
+import { readEvent } from './read-batch.ts';
+import type { Origin } from './write-events.ts';
+
+export const REPLAY_LIMITS = {
+  /** Events that one replay judges: some seconds of work. */
+  eventsMax: 20_000,
+  eventsAtOnce: 1_000,
+} as const;
+
+/** The producer under which replayed events are counted. */
+const PRODUCER = 'replay';
+
+interface Row {
+  readonly number: number;
+  readonly received_at: Temporal.Instant;
+  readonly sent_at: Temporal.Instant | null;
+  readonly client: string;
+  readonly format: EventFormat;
+  readonly sealed_event: string;
+}
+
+/**
+ * Judges events of the quarantine by the table of now, with the time at which they were received. Those that a sender
+ * had no right to send stay where they are.
+ */
+export async function replay(
+  parts: {
+    readonly database: Database;
+    readonly sealing: Sealing;
+    readonly table: () => EventTable;
+    readonly writer: LogWriter;
+  },
+  spec: ReplaySpec,
+): Promise<Omit<ReplayStatus, 'by'>> {
+  const status = { accepted: 0, duplicates: 0, quarantined: 0 };
+  let after = 0;
+  for (let judged = 0; judged < REPLAY_LIMITS.eventsMax; judged += REPLAY_LIMITS.eventsAtOnce) {
+    const rows = await waitingRows(parts.database, spec, after);
+    for (const result of await judgeAnew(rows)) {
+      if (result?.outcome === 'accepted') status.accepted += 1;
+      if (result?.outcome === 'duplicate') status.duplicates += 1;
+      if (result?.outcome === 'quarantined') status.quarantined += 1;
+    }
+    if (rows.length < REPLAY_LIMITS.eventsAtOnce) return { ...status, complete: true };
+    after = rows.at(-1)?.number ?? after;
+  }
+  return { ...status, complete: false };
+
+  async function judgeAnew(rows: readonly Row[]) {
+    const table = parts.table();
+    const batches = new Map<string, { origin: Origin; verdicts: Verdict[]; replayOf: number[] }>();
+    for (const { number, received_at: receivedAt, sent_at: sentAt, client, format, sealed_event: sealed } of rows) {
+      const receivedMs = receivedAt.epochMilliseconds;
+      const sentMs = sentAt?.epochMilliseconds;
+      const key = JSON.stringify([client, sentMs, receivedMs]);
+      const origin = { client, producer: PRODUCER, sequence: undefined, sentMs, receivedMs };
+      const batch = batches.get(key) ?? { origin, verdicts: [], replayOf: [] };
+      batches.set(key, batch);
+      const original: unknown = JSON.parse(parts.sealing.open(placeOf(format), sealed));
+      const envelope = { client, boundTo: undefined, sentMs, receivedMs };
+      batch.verdicts.push(judge(table, readEvent(format, original, table), envelope));
+      batch.replayOf.push(number);
+    }
+    const results = await Promise.all([...batches.values()].map((batch) => parts.writer.write(batch)));
+    return results.flat();
+  }
+}
+
+function waitingRows(database: Database, { type, reason, since }: ReplaySpec, after: number): Promise<Row[]> {
+  return database.query({
+    text: `
+      select number, received_at, sent_at, client, format, sealed_event
+      from backline.event_quarantine
+      where replayed_at is null and number > $1 and reason <> 'subject-forbidden'
+        and ($2::text is null or type = $2) and reason is distinct from $3 and ($4::text is null or reason = $4)
+        and ($5::timestamptz is null or received_at >= $5)
+      order by number limit $6`,
+    values: [
+      after,
+      type ?? null,
+      // Its digest is forgotten after some days: then it would pass as new, which somebody has to want.
+      reason === undefined ? 'id-reused' : null,
+      reason ?? null,
+      since ?? null,
+      REPLAY_LIMITS.eventsAtOnce,
+    ],
+  });
+}

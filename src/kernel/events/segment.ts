@@ -1,0 +1,68 @@
+import { isRecord } from '#kernel/base/is-record.ts';
+import type { EventTable } from './event-table.ts';
+import type { GivenEvent } from './judge.ts';
+
+/**
+ * Reads one message of Segment's libraries (https://segment.com/docs/connections/spec/). What they add on their own
+ * (context, integrations) is not declared by anybody, and not kept.
+ */
+export function readSegmentEvent(original: unknown, table: EventTable): GivenEvent {
+  if (!isRecord(original)) {
+    const nothing = { type: undefined, id: undefined, at: undefined, subject: undefined, properties: undefined };
+    return { format: 'segment', original, ...nothing, fault: 'a message must be an object' };
+  }
+  const { messageId, timestamp, originalTimestamp, sentAt, userId, anonymousId } = original;
+  return {
+    format: 'segment',
+    original,
+    type: typeOf(original, table),
+    id: messageId,
+    at: timestamp ?? originalTimestamp ?? sentAt,
+    subject: textOf(userId ?? anonymousId),
+    properties: propertiesOf(original),
+  };
+}
+
+function typeOf({ type: call, event }: Record<string, unknown>, { bySegment }: EventTable): unknown {
+  if (call !== 'track') return typeof call === 'string' ? (bySegment.get(`${call} `) ?? call) : call;
+  return typeof event === 'string' ? (bySegment.get(`track ${event}`) ?? wordsWithHyphens(event)) : event;
+}
+
+/** `Song Played` → `song-played`, `songPlayed` → `song-played`. */
+function wordsWithHyphens(name: string): string {
+  return name
+    .slice(0, 200)
+    .replaceAll(/([a-z0-9])([A-Z])/g, '$1-$2')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '');
+}
+
+function propertiesOf(message: Record<string, unknown>): unknown {
+  const { type, properties, traits, name, category, groupId, previousId } = message;
+  switch (type) {
+    case 'identify':
+      return traits;
+    case 'page':
+    case 'screen':
+      return merged({ name, category }, properties);
+    case 'group':
+      return merged({ groupId }, traits);
+    case 'alias':
+      return merged({ previousId }, undefined);
+    default:
+      return properties;
+  }
+}
+
+/** What stands beside the properties, and the properties. */
+function merged(beside: Record<string, unknown>, properties: unknown): unknown {
+  if (properties !== undefined && properties !== null && !isRecord(properties)) return properties;
+  const given = Object.entries(beside).filter(([, value]) => value !== undefined && value !== null);
+  return { ...Object.fromEntries(given), ...properties };
+}
+
+/** Ids that are numbers in the sender's database. */
+function textOf(id: unknown): unknown {
+  return typeof id === 'number' ? String(id) : id;
+}

@@ -1,0 +1,126 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { command, commandList } from './commands.ts';
+import { eventErasers, type Eraser } from './erasure.ts';
+import { dayOf, turnPartitions } from './event-days.ts';
+import { eventMetrics } from './event-metrics.ts';
+import type { EventTable } from './event-table.ts';
+import { ingestApi, type Admit, type INGEST_LIMITS, type IngestApi } from './ingest-api.ts';
+import { Erasure, EventReplay, type ErasureSpec, type ErasureStatus, type ReplaySpec } from './kinds/event-commands.ts';
+import { QuarantinedEvent } from './kinds/quarantined-event.ts';
+import { logWriter, type LogWriter } from './log-writer.ts';
+import { Pseudonyms } from './pseudonyms.ts';
+import { quarantinedEvents } from './quarantine.ts';
+import { replay } from './replay.ts';
+
+/** How long rows are kept that only operators look at, in days. */
+const KEPT_DAYS = {
+  /** What nobody replayed by then; it may hold anything about anybody. */
+  quarantine: 30,
+  replayed: 7,
+  batches: 90,
+} as const;
+
+export interface Events {
+  readonly api: IngestApi;
+  /** For parts of this program that have events of their own. */
+  readonly write: LogWriter['write'];
+  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** Where subjects are erased; others add their stores. */
+  readonly erasers: Eraser[];
+  /** Turns partitions and drops what is no longer kept. Any process may call it at any time; hourly is enough. */
+  readonly maintain: (now: Temporal.Instant) => Promise<void>;
+  /** Answers what is under way, then takes no more. */
+  readonly close: () => Promise<void>;
+}
+
+/** Starts everything that takes events in. */
+export function startEvents(parts: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly table: () => EventTable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly admit: Admit;
+  readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
+}): Events {
+  const { database, sealing, table, clock, log, registry, admit } = parts;
+  const load = { bytes: 0 };
+  const metrics = eventMetrics(registry, { waiting: () => writer.waiting(), waitingBytes: () => load.bytes });
+  const pseudonyms = new Pseudonyms({ database, sealing, clock });
+  const writer = logWriter({ database, sealing, pseudonyms, clock, log, metrics });
+  const erasers = [...eventErasers(database, pseudonyms)];
+  const limits = parts.limits === undefined ? {} : { limits: parts.limits };
+
+  return {
+    api: ingestApi({ table, writer, admit, clock, metrics, load, ...limits }),
+    write: writer.write,
+    virtual: new Map([
+      [
+        EventReplay.id,
+        command<ReplaySpec>(
+          EventReplay,
+          { database, clock },
+          {
+            carryOut: async (spec, by) => ({ ...(await replay({ database, sealing, table, writer }, spec)), by }),
+            kept: (spec) => spec,
+          },
+        ),
+      ],
+      [
+        Erasure.id,
+        command<ErasureSpec>(
+          Erasure,
+          { database, clock },
+          { carryOut: ({ subject }, by) => erase(subject, by), kept: () => ({}) },
+        ),
+      ],
+    ]),
+    virtualLists: new Map([
+      [QuarantinedEvent.id, quarantinedEvents(database)],
+      [EventReplay.id, commandList(EventReplay, database)],
+      [Erasure.id, commandList(Erasure, database)],
+    ]),
+    erasers,
+    maintain: (now) => maintain(database, log, now),
+    close: writer.close,
+  };
+
+  async function erase(subject: string | undefined, by: string): Promise<ErasureStatus> {
+    if (subject === undefined) {
+      throw new Refusal('events/no-subject', 'Invalid', 'The erasure does not say who is erased.', {
+        problems: [{ path: ['spec', 'subject'], reason: 'FieldValueRequired', detail: 'Required value' }],
+      });
+    }
+    const erased: Record<string, number> = {};
+    for (const { store, erase } of erasers) erased[store] = await erase(subject);
+    return { erased, at: clock().toString(), by };
+  }
+}
+
+async function maintain(database: Database, log: Log, now: Temporal.Instant): Promise<void> {
+  await turnPartitions(database, dayOf(now));
+  const before = (days: number) => now.subtract({ hours: 24 * days }).toString();
+  const [row] = await database.query<{ lost: number }>({
+    text: `
+      with replayed as (
+        delete from backline.event_quarantine where replayed_at < $1::timestamptz
+      ), lost as (
+        delete from backline.event_quarantine
+        where replayed_at is null and received_at < $2::timestamptz returning 1
+      ), batches as (
+        delete from backline.event_batches where received_at < $3::timestamptz
+      )
+      select count(*) as lost from lost`,
+    values: [before(KEPT_DAYS.replayed), before(KEPT_DAYS.quarantine), before(KEPT_DAYS.batches)],
+  });
+  const lost = row?.lost ?? 0;
+  if (lost > 0) log.warn({ events: lost }, `events that nobody replayed for ${KEPT_DAYS.quarantine} days are gone`);
+}

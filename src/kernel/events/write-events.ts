@@ -1,0 +1,296 @@
+import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { AS_WRITER, DEDUPLICATION_DAYS } from './event-days.ts';
+import type { Distinct } from './digest.ts';
+import type { AcceptedEvent, QuarantineReason, QuarantinedEvent } from './judge.ts';
+import type { SubjectKey } from './subject-key.ts';
+
+/** What is the same for all events of a batch. */
+export interface Origin {
+  readonly client: string;
+  readonly producer: string;
+  readonly sequence: number | undefined;
+  readonly sentMs: number | undefined;
+  readonly receivedMs: number;
+}
+
+/** One event, ready to be written. */
+export type ReadyEvent = {
+  readonly origin: Origin;
+  /** Its number in the quarantine, where it comes from there. */
+  readonly replayOf: number | undefined;
+  /** The event as it came, sealed. */
+  readonly sealed: () => string;
+} & (
+  | { readonly verdict: QuarantinedEvent }
+  | {
+      readonly verdict: AcceptedEvent;
+      readonly distinct: Distinct;
+      readonly key: SubjectKey | undefined;
+      readonly payload: string;
+    }
+);
+
+/** What became of an event. */
+export type EventResult =
+  | { readonly outcome: 'accepted' | 'duplicate' }
+  | { readonly outcome: 'quarantined'; readonly reason: QuarantineReason; readonly detail: string };
+
+export type Written =
+  /** A replayed event that somebody else replayed or erased in the meantime has no result. */
+  | { readonly is: 'written'; readonly day: string; readonly results: readonly (EventResult | undefined)[] }
+  /** Nothing was written: these pseudonyms are no longer there. */
+  | { readonly is: 'stale'; readonly pseudonyms: ReadonlySet<string> };
+
+/**
+ * Writes events in one transaction: each id once, all counted. Durable when it resolves. Writes under the day that all
+ * writers write, whatever the caller thinks it is.
+ */
+export function writeEvents(database: Database, events: readonly ReadyEvent[], nowMs: number): Promise<Written> {
+  return database.transaction(async (connection): Promise<Written> => {
+    await connection.query(AS_WRITER);
+    const { day, stale } = await look(connection, events);
+    if (stale.length > 0) return { is: 'stale', pseudonyms: new Set(stale) };
+    const present = await presentOf(connection, events);
+    const fingerprints = await claim(connection, events.filter(present), day);
+    const results = events.map((event): EventResult | undefined => {
+      if (!present(event)) return undefined;
+      const { verdict } = event;
+      if (verdict.outcome === 'quarantined')
+        return { outcome: 'quarantined', reason: verdict.reason, detail: verdict.detail };
+      const { digest, fingerprint } = 'distinct' in event ? event.distinct : { digest: '', fingerprint: '' };
+      const seen = fingerprints.get(digest);
+      if (seen === undefined) {
+        fingerprints.set(digest, fingerprint);
+        return { outcome: 'accepted' };
+      }
+      if (seen === fingerprint) return { outcome: 'duplicate' };
+      const detail = `/id: an event with this id, of the same type, was sent with other content within ${DEDUPLICATION_DAYS} days`;
+      return { outcome: 'quarantined', reason: 'id-reused', detail };
+    });
+    await writeRows(connection, events, results, day);
+    await settleReplays(connection, events, results, nowMs);
+    return { is: 'written', day, results };
+  });
+}
+
+/** The day that is written, and which pseudonyms are no longer there: an erasure waits until we are done. */
+async function look(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+): Promise<{ readonly day: string; readonly stale: readonly string[] }> {
+  const pseudonyms = new Set(events.flatMap((event) => ('key' in event ? (event.key?.pseudonym ?? []) : [])));
+  const [row] = await connection.query<{ day: string; stale: readonly string[] }>({
+    name: 'look-before-events',
+    text: `
+      select day::text, array(
+        select p from unnest($1::text[]) p
+        where not exists (select from backline.pseudonyms where pseudonym = p::uuid)
+      ) as stale
+      from backline.event_day`,
+    values: [textArray([...pseudonyms])],
+  });
+  if (row === undefined) throw new Error('backline.event_day has no row');
+  return row;
+}
+
+/** Locks the quarantined events that are replayed; tells which of them still wait for it. */
+async function presentOf(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+): Promise<(event: ReadyEvent) => boolean> {
+  const numbers = events.flatMap(({ replayOf }) => replayOf ?? []);
+  if (numbers.length === 0) return () => true;
+  const rows = await connection.query<{ number: number }>({
+    text: `
+      select number from backline.event_quarantine where number = any ($1::bigint[]) and replayed_at is null
+      order by number for update`,
+    values: [bigintArray(numbers)],
+  });
+  const waiting = new Set(rows.map(({ number }) => number));
+  return ({ replayOf }) => replayOf === undefined || waiting.has(replayOf);
+}
+
+/** Claims the digests for this transaction; gives the fingerprints of those that somebody else had claimed before. */
+async function claim(connection: Queryable, events: readonly ReadyEvent[], day: string): Promise<Map<string, string>> {
+  const first = new Map<string, string>();
+  for (const event of events) {
+    if ('distinct' in event && !first.has(event.distinct.digest))
+      first.set(event.distinct.digest, event.distinct.fingerprint);
+  }
+  if (first.size === 0) return new Map();
+  // In one order, so that two writers with the same ids wait for each other only one way.
+  const digests = [...first.keys()].sort();
+  const fingerprints = digests.map((digest) => first.get(digest) ?? '');
+  const unclaimed = await connection.query<{ digest: string }>({
+    name: 'claim-events',
+    text: `
+      with given as materialized (
+        select digest::uuid, fingerprint::uuid from unnest($2::text[], $3::text[]) as g (digest, fingerprint)
+      ), claimed as (
+        insert into backline.event_ids (day, digest, fingerprint)
+        select $1::date, digest, fingerprint from given g
+        where not exists (
+          select from backline.event_ids e
+          where e.digest = g.digest and e.day >= $1::date - ${DEDUPLICATION_DAYS} and e.day < $1::date
+        )
+        order by digest
+        on conflict do nothing
+        returning digest
+      )
+      select digest::text from given g where not exists (select from claimed c where c.digest = g.digest)`,
+    values: [day, textArray(digests), textArray(fingerprints)],
+  });
+  if (unclaimed.length === 0) return new Map();
+  // Seen only by a new statement: the one above may have waited for the transaction that wrote them.
+  const rows = await connection.query<{ digest: string; fingerprint: string }>({
+    name: 'read-fingerprints',
+    text: `
+      select digest::text, fingerprint::text from backline.event_ids
+      where digest = any ($2::text[]::uuid[]) and day >= $1::date - ${DEDUPLICATION_DAYS} and day <= $1::date`,
+    values: [day, textArray(unclaimed.map(({ digest }) => digest))],
+  });
+  if (rows.length < unclaimed.length) throw new Error('an event was neither new nor seen before');
+  return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));
+}
+
+function plain(uuid: string): string {
+  return uuid.replaceAll('-', '');
+}
+
+/** Stands for a time that is not there: the binary arrays have no nulls. */
+const NO_TIME = Number.MIN_SAFE_INTEGER;
+
+async function writeRows(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+  results: readonly (EventResult | undefined)[],
+  day: string,
+): Promise<void> {
+  const logged = events.flatMap((event, index) =>
+    results[index]?.outcome === 'accepted' && 'payload' in event ? [event] : [],
+  );
+  const kept = events.flatMap((event, index) => {
+    const result = results[index];
+    return result?.outcome === 'quarantined' && event.replayOf === undefined ? [{ event, result }] : [];
+  });
+  const counts = countsOf(events, results);
+  await connection.query({
+    name: 'write-events',
+    text: `
+      with logged as (
+        insert into backline.event_log
+          (day, type, id, client, pseudonym, event_at, sent_at, received_at, corrected_at, revision, payload)
+        select $1::date, type, id, client, nullif(pseudonym, '')::uuid, to_timestamp(at / 1000.0),
+          to_timestamp(nullif(sent, ${NO_TIME}) / 1000.0), to_timestamp(received / 1000.0),
+          to_timestamp(corrected / 1000.0), revision, payload
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+          $9::bigint[], $10::text[], $11::text[])
+          as e (type, id, client, pseudonym, at, sent, received, corrected, revision, payload)
+      ), quarantined as (
+        insert into backline.event_quarantine
+          (received_at, sent_at, client, format, type, id, subject, reason, detail, sealed_event)
+        select to_timestamp(received / 1000.0), to_timestamp(nullif(sent, ${NO_TIME}) / 1000.0), client, format, type,
+          id, nullif(subject, ''), reason, detail, sealed
+        from unnest($12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
+          $19::text[], $20::text[], $21::text[])
+          as q (received, sent, client, format, type, id, subject, reason, detail, sealed)
+      )
+      insert into backline.event_batches
+        (received_at, client, producer, sequence, type, accepted, duplicates, quarantined)
+      select to_timestamp(received / 1000.0), client, producer, nullif(sequence, ${NO_TIME}), type, accepted, duplicates,
+        quarantined
+      from unnest($22::bigint[], $23::text[], $24::text[], $25::bigint[], $26::text[], $27::bigint[], $28::bigint[],
+        $29::bigint[])
+        as b (received, client, producer, sequence, type, accepted, duplicates, quarantined)`,
+    values: [
+      day,
+      textArray(logged.map(({ verdict }) => verdict.rules.type)),
+      textArray(logged.map(({ verdict }) => verdict.id)),
+      textArray(logged.map(({ origin }) => origin.client)),
+      textArray(logged.map(({ key }) => key?.pseudonym ?? '')),
+      bigintArray(logged.map(({ verdict }) => verdict.atMs)),
+      bigintArray(logged.map(({ origin }) => origin.sentMs ?? NO_TIME)),
+      bigintArray(logged.map(({ origin }) => origin.receivedMs)),
+      bigintArray(logged.map(({ verdict }) => verdict.correctedMs)),
+      textArray(logged.map(({ verdict }) => verdict.rules.revision)),
+      textArray(logged.map(({ payload }) => payload)),
+      bigintArray(kept.map(({ event }) => event.origin.receivedMs)),
+      bigintArray(kept.map(({ event }) => event.origin.sentMs ?? NO_TIME)),
+      textArray(kept.map(({ event }) => event.origin.client)),
+      textArray(kept.map(({ event }) => event.verdict.given.format)),
+      textArray(kept.map(({ event }) => typeOf(event))),
+      textArray(kept.map(({ event }) => event.verdict.id)),
+      textArray(kept.map(({ event }) => event.verdict.subject ?? '')),
+      textArray(kept.map(({ result }) => result.reason)),
+      textArray(kept.map(({ result }) => result.detail)),
+      textArray(kept.map(({ event }) => event.sealed())),
+      bigintArray(counts.map(({ origin }) => origin.receivedMs)),
+      textArray(counts.map(({ origin }) => origin.client)),
+      textArray(counts.map(({ origin }) => origin.producer)),
+      bigintArray(counts.map(({ origin }) => origin.sequence ?? NO_TIME)),
+      textArray(counts.map(({ type }) => type)),
+      bigintArray(counts.map(({ accepted }) => accepted)),
+      bigintArray(counts.map(({ duplicate }) => duplicate)),
+      bigintArray(counts.map(({ quarantined }) => quarantined)),
+    ],
+  });
+}
+
+/** The name of the type as far as it is readable, known or not. */
+function typeOf({ verdict }: ReadyEvent): string {
+  return verdict.outcome === 'accepted' ? verdict.rules.type : verdict.type;
+}
+
+interface Count {
+  readonly origin: Origin;
+  readonly type: string;
+  accepted: number;
+  duplicate: number;
+  quarantined: number;
+}
+
+/** One for each batch and known type. */
+function countsOf(events: readonly ReadyEvent[], results: readonly (EventResult | undefined)[]): readonly Count[] {
+  const byOrigin = new Map<Origin, Map<string, Count>>();
+  for (const [index, { origin, verdict }] of events.entries()) {
+    const outcome = results[index]?.outcome;
+    if (outcome === undefined) continue;
+    const type = verdict.outcome === 'accepted' ? verdict.rules.type : verdict.countedAs;
+    const byType = byOrigin.get(origin) ?? new Map<string, Count>();
+    byOrigin.set(origin, byType);
+    const count = byType.get(type) ?? { origin, type, accepted: 0, duplicate: 0, quarantined: 0 };
+    byType.set(type, count);
+    count[outcome] += 1;
+  }
+  return [...byOrigin.values()].flatMap((byType) => [...byType.values()]);
+}
+
+/** Says of replayed events that they are done, or why they still are not. */
+async function settleReplays(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+  results: readonly (EventResult | undefined)[],
+  nowMs: number,
+): Promise<void> {
+  const replayed = events.flatMap(({ replayOf }, index) => {
+    const result = results[index];
+    return replayOf === undefined || result === undefined ? [] : [{ number: replayOf, result }];
+  });
+  if (replayed.length === 0) return;
+  const quarantined = replayed.map(({ result }) => (result.outcome === 'quarantined' ? result : undefined));
+  await connection.query({
+    text: `
+      update backline.event_quarantine q set
+        replayed_at = case when r.reason = '' then to_timestamp($4::bigint / 1000.0) end,
+        reason = coalesce(nullif(r.reason, ''), q.reason), detail = coalesce(nullif(r.detail, ''), q.detail)
+      from unnest($1::bigint[], $2::text[], $3::text[]) as r (number, reason, detail)
+      where q.number = r.number`,
+    values: [
+      bigintArray(replayed.map(({ number }) => number)),
+      textArray(quarantined.map((result) => result?.reason ?? '')),
+      textArray(quarantined.map((result) => result?.detail ?? '')),
+      nowMs,
+    ],
+  });
+}
