@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { Bucketing } from './bucketing.ts';
 import { BUCKETS } from './buckets.ts';
 import { fnv1a32 } from './fnv1a.ts';
-import { murmur3x86, murmurBucket, utf8 } from './murmur3.ts';
+import { hashPrefix, murmur3x86, murmurBucket } from './murmur3.ts';
 
 /**
  * Where a unit falls on a line from 0 to `total` (not included), so that its variant is the first whose cumulative
@@ -23,7 +23,7 @@ export function compileSlot(bucketing: Bucketing, total: number): (unit: string)
   const { algorithm, salt, seed = 0 } = bucketing;
   switch (algorithm) {
     case 'backline': {
-      const prefix = utf8(`${salt}|`);
+      const prefix = hashPrefix(`${salt}|`);
       return (unit) => (murmurBucket(prefix, unit, BUCKETS) * total) / BUCKETS;
     }
     case 'growthbook-v1':

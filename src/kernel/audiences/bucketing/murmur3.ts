@@ -9,121 +9,8 @@ const scratch = new Uint8Array(SCRATCH_BYTES);
 const scratchView = new DataView(scratch.buffer);
 const encoder = new TextEncoder();
 
-/** UTF-8 of a text; a lone surrogate becomes U+FFFD. */
-export function utf8(text: string): Uint8Array {
-  return encoder.encode(text);
-}
-
-/**
- * `(h1 >>> 4) % buckets`, where h1 is the first 64-bit half of murmur3 x64 128 with seed 0 over `prefix` and the UTF-8
- * of `text`. Spotify Confidence's way to a bucket.
- *
- * @param buckets a whole number, at most 2^24
- */
-export function murmurBucket(prefix: Uint8Array, text: string, buckets: number): number {
-  const prefixLength = prefix.length;
-  let bytes = scratch;
-  let view = scratchView;
-  if (prefixLength + text.length * 3 > SCRATCH_BYTES - 16) {
-    bytes = new Uint8Array(prefixLength + text.length * 3 + 16);
-    view = new DataView(bytes.buffer);
-  }
-  for (let i = 0; i < prefixLength; i += 1) bytes[i] = prefix[i] as number;
-  let length = prefixLength;
-  for (let i = 0; i < text.length; i += 1) {
-    const unit = text.charCodeAt(i);
-    if (unit > 127) {
-      length += encoder.encodeInto(text.slice(i), bytes.subarray(length)).written;
-      break;
-    }
-    bytes[length] = unit;
-    length += 1;
-  }
-  // Zeros after the end make the last block whole: mixing zeros in changes nothing.
-  const padded = (length + 15) & ~15;
-  for (let i = length; i < padded; i += 1) bytes[i] = 0;
-
-  let [aHigh, aLow, bHigh, bLow] = [0, 0, 0, 0];
-  for (let i = 0; i < padded; i += 16) {
-    const last = i + 16 > length;
-    const k1Low = view.getInt32(i, true);
-    const k1High = view.getInt32(i + 4, true);
-    const k2Low = view.getInt32(i + 8, true);
-    const k2High = view.getInt32(i + 12, true);
-
-    // k1 *= c1; k1 = rotl(k1, 31); k1 *= c2; h1 ^= k1
-    let low = Math.imul(k1Low, C1_LOW);
-    let high = (Math.imul(k1High, C1_LOW) + Math.imul(k1Low, C1_HIGH) + upper(k1Low, C1_LOW)) | 0;
-    let turned = (high << 31) | (low >>> 1);
-    low = (low << 31) | (high >>> 1);
-    high = turned;
-    aHigh ^= (Math.imul(high, C2_LOW) + Math.imul(low, C2_HIGH) + upper(low, C2_LOW)) | 0;
-    aLow ^= Math.imul(low, C2_LOW);
-
-    if (!last) {
-      // h1 = (rotl(h1, 27) + h2) * 5 + 0x52dce729
-      turned = (aHigh << 27) | (aLow >>> 5);
-      low = (aLow << 27) | (aHigh >>> 5);
-      aLow = (low + bLow) | 0;
-      aHigh = (turned + bHigh + (aLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-      low = Math.imul(aLow, 5);
-      aHigh = (Math.imul(aHigh, 5) + upper(aLow, 5)) | 0;
-      aLow = (low + 0x52dce729) | 0;
-      aHigh = (aHigh + (aLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-    }
-
-    // k2 *= c2; k2 = rotl(k2, 33); k2 *= c1; h2 ^= k2
-    low = Math.imul(k2Low, C2_LOW);
-    high = (Math.imul(k2High, C2_LOW) + Math.imul(k2Low, C2_HIGH) + upper(k2Low, C2_LOW)) | 0;
-    turned = (low << 1) | (high >>> 31);
-    low = (high << 1) | (low >>> 31);
-    high = turned;
-    bHigh ^= (Math.imul(high, C1_LOW) + Math.imul(low, C1_HIGH) + upper(low, C1_LOW)) | 0;
-    bLow ^= Math.imul(low, C1_LOW);
-
-    if (!last) {
-      // h2 = (rotl(h2, 31) + h1) * 5 + 0x38495ab5
-      turned = (bHigh << 31) | (bLow >>> 1);
-      low = (bLow << 31) | (bHigh >>> 1);
-      bLow = (low + aLow) | 0;
-      bHigh = (turned + aHigh + (bLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-      low = Math.imul(bLow, 5);
-      bHigh = (Math.imul(bHigh, 5) + upper(bLow, 5)) | 0;
-      bLow = (low + 0x38495ab5) | 0;
-      bHigh = (bHigh + (bLow >>> 0 < low >>> 0 ? 1 : 0)) | 0;
-    }
-  }
-
-  aLow ^= length;
-  bLow ^= length;
-  let sum = (aLow + bLow) | 0;
-  aHigh = (aHigh + bHigh + (sum >>> 0 < aLow >>> 0 ? 1 : 0)) | 0;
-  aLow = sum;
-  sum = (bLow + aLow) | 0;
-  bHigh = (bHigh + aHigh + (sum >>> 0 < bLow >>> 0 ? 1 : 0)) | 0;
-  bLow = sum;
-
-  // fmix64 of both, then h1 += h2.
-  for (let round = 0; round < 2; round += 1) {
-    const high = round === 0 ? FMIX1_HIGH : FMIX2_HIGH;
-    const low = round === 0 ? FMIX1_LOW : FMIX2_LOW;
-    aLow ^= aHigh >>> 1;
-    aHigh = (Math.imul(aHigh, low) + Math.imul(aLow, high) + upper(aLow, low)) | 0;
-    aLow = Math.imul(aLow, low);
-    bLow ^= bHigh >>> 1;
-    bHigh = (Math.imul(bHigh, low) + Math.imul(bLow, high) + upper(bLow, low)) | 0;
-    bLow = Math.imul(bLow, low);
-  }
-  aLow ^= aHigh >>> 1;
-  bLow ^= bHigh >>> 1;
-  sum = (aLow + bLow) | 0;
-  aHigh = (aHigh + bHigh + (sum >>> 0 < aLow >>> 0 ? 1 : 0)) | 0;
-
-  // 28 and 32 bits of h1 >>> 4; the product stays below 2^53.
-  const upperBits = aHigh >>> 4;
-  const lowerBits = ((aHigh << 28) | (sum >>> 4)) >>> 0;
-  return (upperBits * (4_294_967_296 % buckets) + lowerBits) % buckets;
-}
+/** The two 64-bit halves in work: high and low of h1, high and low of h2. */
+const state = new Int32Array(4);
 
 const C1_HIGH = 0x87c37b91 | 0;
 const C1_LOW = 0x114253d5;
@@ -134,15 +21,171 @@ const FMIX1_LOW = 0xed558ccd | 0;
 const FMIX2_HIGH = 0xc4ceb9fe | 0;
 const FMIX2_LOW = 0x1a85ec53;
 
+/** What has been hashed of the beginning that many keys share: whole blocks are done, the rest is still to be. */
+export interface HashedPrefix {
+  readonly state: Int32Array;
+  readonly rest: Uint8Array;
+  readonly bytes: number;
+}
+
+/** Hashes the beginning of keys ahead. Its UTF-8 stands by itself: a lone surrogate at the end joins nothing. */
+export function hashPrefix(text: string): HashedPrefix {
+  const bytes = encoder.encode(text);
+  const whole = bytes.length & ~15;
+  state.fill(0);
+  mixBlocks(new DataView(bytes.buffer), whole);
+  return { state: state.slice(), rest: bytes.slice(whole), bytes: bytes.length };
+}
+
+/**
+ * `(h1 >>> 4) % buckets`, where h1 is the first 64-bit half of murmur3 x64 128 with seed 0 over the prefix and the UTF-8
+ * of `text` (a lone surrogate counts as U+FFFD). Spotify Confidence's way to a bucket.
+ *
+ * @param buckets a whole number, at most 2^24
+ */
+export function murmurBucket(prefix: HashedPrefix, text: string, buckets: number): number {
+  const { rest } = prefix;
+  let bytes = scratch;
+  let view = scratchView;
+  if (text.length * 3 > SCRATCH_BYTES - 32) {
+    bytes = new Uint8Array(text.length * 3 + 32);
+    view = new DataView(bytes.buffer);
+  }
+  let length = rest.length;
+  for (let i = 0; i < length; i += 1) bytes[i] = rest[i] as number;
+  for (let i = 0; i < text.length; i += 1) {
+    const unit = text.charCodeAt(i);
+    if (unit > 127) {
+      length += encoder.encodeInto(text.slice(i), bytes.subarray(length)).written;
+      break;
+    }
+    bytes[length] = unit;
+    length += 1;
+  }
+  state[0] = prefix.state[0] as number;
+  state[1] = prefix.state[1] as number;
+  state[2] = prefix.state[2] as number;
+  state[3] = prefix.state[3] as number;
+  const whole = length & ~15;
+  mixBlocks(view, whole);
+  // Zeros after the end make the last block whole: mixing zeros in changes nothing.
+  for (let i = length; i < whole + 16; i += 1) bytes[i] = 0;
+  return finish(view, whole, prefix.bytes - rest.length + length, buckets);
+}
+
+/** Mixes whole blocks of 16 bytes into the state. */
+function mixBlocks(view: DataView, until: number): void {
+  let aHigh = state[0] as number;
+  let aLow = state[1] as number;
+  let bHigh = state[2] as number;
+  let bLow = state[3] as number;
+  for (let i = 0; i < until; i += 16) {
+    // h1 ^= rotl(k1 * c1, 31) * c2
+    let k = view.getInt32(i, true);
+    let low = Math.imul(k, C1_LOW);
+    let high = (Math.imul(view.getInt32(i + 4, true), C1_LOW) + Math.imul(k, C1_HIGH) + upper(k, C1_LOW)) | 0;
+    let turned = (high << 31) | (low >>> 1);
+    low = (low << 31) | (high >>> 1);
+    aHigh ^= (Math.imul(turned, C2_LOW) + Math.imul(low, C2_HIGH) + upper(low, C2_LOW)) | 0;
+    aLow ^= Math.imul(low, C2_LOW);
+    // h1 = (rotl(h1, 27) + h2) * 5 + 0x52dce729
+    turned = (aHigh << 27) | (aLow >>> 5);
+    low = (aLow << 27) | (aHigh >>> 5);
+    aLow = (low + bLow) | 0;
+    aHigh = (turned + bHigh + carry(aLow, low)) | 0;
+    low = Math.imul(aLow, 5);
+    aHigh = (Math.imul(aHigh, 5) + upperOfFiveTimes(aLow)) | 0;
+    aLow = (low + 0x52dce729) | 0;
+    aHigh = (aHigh + carry(aLow, low)) | 0;
+    // h2 ^= rotl(k2 * c2, 33) * c1
+    k = view.getInt32(i + 8, true);
+    low = Math.imul(k, C2_LOW);
+    high = (Math.imul(view.getInt32(i + 12, true), C2_LOW) + Math.imul(k, C2_HIGH) + upper(k, C2_LOW)) | 0;
+    turned = (low << 1) | (high >>> 31);
+    low = (high << 1) | (low >>> 31);
+    bHigh ^= (Math.imul(turned, C1_LOW) + Math.imul(low, C1_HIGH) + upper(low, C1_LOW)) | 0;
+    bLow ^= Math.imul(low, C1_LOW);
+    // h2 = (rotl(h2, 31) + h1) * 5 + 0x38495ab5
+    turned = (bHigh << 31) | (bLow >>> 1);
+    low = (bLow << 31) | (bHigh >>> 1);
+    bLow = (low + aLow) | 0;
+    bHigh = (turned + aHigh + carry(bLow, low)) | 0;
+    low = Math.imul(bLow, 5);
+    bHigh = (Math.imul(bHigh, 5) + upperOfFiveTimes(bLow)) | 0;
+    bLow = (low + 0x38495ab5) | 0;
+    bHigh = (bHigh + carry(bLow, low)) | 0;
+  }
+  state[0] = aHigh;
+  state[1] = aLow;
+  state[2] = bHigh;
+  state[3] = bLow;
+}
+
+/** Mixes in the padded last block and the length, and answers `(h1 >>> 4) % buckets`. */
+function finish(view: DataView, at: number, length: number, buckets: number): number {
+  let aHigh = state[0] as number;
+  let aLow = state[1] as number;
+  let bHigh = state[2] as number;
+  let bLow = state[3] as number;
+
+  let k = view.getInt32(at, true);
+  let low = Math.imul(k, C1_LOW);
+  let high = (Math.imul(view.getInt32(at + 4, true), C1_LOW) + Math.imul(k, C1_HIGH) + upper(k, C1_LOW)) | 0;
+  let turned = (high << 31) | (low >>> 1);
+  low = (low << 31) | (high >>> 1);
+  aHigh ^= (Math.imul(turned, C2_LOW) + Math.imul(low, C2_HIGH) + upper(low, C2_LOW)) | 0;
+  aLow ^= Math.imul(low, C2_LOW) ^ length;
+  k = view.getInt32(at + 8, true);
+  low = Math.imul(k, C2_LOW);
+  high = (Math.imul(view.getInt32(at + 12, true), C2_LOW) + Math.imul(k, C2_HIGH) + upper(k, C2_LOW)) | 0;
+  turned = (low << 1) | (high >>> 31);
+  low = (high << 1) | (low >>> 31);
+  bHigh ^= (Math.imul(turned, C1_LOW) + Math.imul(low, C1_HIGH) + upper(low, C1_LOW)) | 0;
+  bLow ^= Math.imul(low, C1_LOW) ^ length;
+
+  // h1 += h2; h2 += h1
+  let sum = (aLow + bLow) | 0;
+  aHigh = (aHigh + bHigh + carry(sum, aLow)) | 0;
+  aLow = sum;
+  sum = (bLow + aLow) | 0;
+  bHigh = (bHigh + aHigh + carry(sum, bLow)) | 0;
+  bLow = sum;
+
+  // fmix64 of both
+  aLow ^= aHigh >>> 1;
+  aHigh = (Math.imul(aHigh, FMIX1_LOW) + Math.imul(aLow, FMIX1_HIGH) + upper(aLow, FMIX1_LOW)) | 0;
+  aLow = Math.imul(aLow, FMIX1_LOW) ^ (aHigh >>> 1);
+  aHigh = (Math.imul(aHigh, FMIX2_LOW) + Math.imul(aLow, FMIX2_HIGH) + upper(aLow, FMIX2_LOW)) | 0;
+  aLow = Math.imul(aLow, FMIX2_LOW) ^ (aHigh >>> 1);
+  bLow ^= bHigh >>> 1;
+  bHigh = (Math.imul(bHigh, FMIX1_LOW) + Math.imul(bLow, FMIX1_HIGH) + upper(bLow, FMIX1_LOW)) | 0;
+  bLow = Math.imul(bLow, FMIX1_LOW) ^ (bHigh >>> 1);
+  bHigh = (Math.imul(bHigh, FMIX2_LOW) + Math.imul(bLow, FMIX2_HIGH) + upper(bLow, FMIX2_LOW)) | 0;
+  bLow = Math.imul(bLow, FMIX2_LOW) ^ (bHigh >>> 1);
+
+  // h1 += h2, of which bits 63 to 32 and 31 to 4 are used; the product stays below 2^53.
+  sum = (aLow + bLow) | 0;
+  aHigh = (aHigh + bHigh + carry(sum, aLow)) | 0;
+  const lower = ((aHigh << 28) | (sum >>> 4)) >>> 0;
+  return ((aHigh >>> 4) * (4_294_967_296 % buckets) + lower) % buckets;
+}
+
+/** 1 when an unsigned addition to `summand` that came to `sum` went over 32 bits. */
+function carry(sum: number, summand: number): number {
+  return sum >>> 0 < summand >>> 0 ? 1 : 0;
+}
+
+function upperOfFiveTimes(a: number): number {
+  return (((a >>> 0) * 5) / 4_294_967_296) | 0;
+}
+
 /** The upper 32 bits of the product of two unsigned 32-bit numbers. */
 function upper(a: number, b: number): number {
-  const aLow = a & 0xffff;
-  const aHigh = a >>> 16;
-  const bLow = b & 0xffff;
-  const bHigh = b >>> 16;
-  const middle = (Math.imul(aHigh, bLow) >>> 0) + (Math.imul(aLow, bLow) >>> 16);
-  const other = (Math.imul(aLow, bHigh) >>> 0) + (middle & 0xffff);
-  return (Math.imul(aHigh, bHigh) + (middle >>> 16) + (other >>> 16)) | 0;
+  const low = a & 0xffff;
+  const high = a >>> 16;
+  const middle = (Math.imul(high, b & 0xffff) + (Math.imul(low, b & 0xffff) >>> 16)) | 0;
+  const other = (Math.imul(low, b >>> 16) + (middle & 0xffff)) | 0;
+  return (Math.imul(high, b >>> 16) + (middle >>> 16) + (other >>> 16)) | 0;
 }
 
 /**

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { allocate, blocksFrom, blocksText, BLOCK_BUCKETS, conflicts, has, type Blocks } from './allocation.ts';
+import { BUCKETS } from './bucketing/buckets.ts';
+
+const BLOCKS = BUCKETS / BLOCK_BUCKETS;
+const seed = fc.string({ maxLength: 20 });
+/** Percent in steps of a hundredth. */
+const percent = fc.integer({ min: 0, max: BLOCKS }).map((blocks) => blocks / 100);
+
+function members(blocks: Blocks): Set<number> {
+  return new Set(Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => has(blocks, block)));
+}
+
+function given(wish: Parameters<typeof allocate>[0]): Blocks {
+  const allocation = allocate(wish);
+  if (!('blocks' in allocation)) throw new Error(`refused: ${JSON.stringify(allocation)}`);
+  return allocation.blocks;
+}
+
+test('exclusive experiments share no block, each has exactly its share, and what does not fit is refused', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(seed, percent), { maxLength: 6 }), (wishes) => {
+      const taken: Blocks[] = [];
+      let free = BLOCKS;
+      for (const [one, share] of wishes) {
+        const wanted = Math.round(share * 100);
+        const allocation = allocate({ percent: share, seed: one, taken });
+        assert.equal('blocks' in allocation, wanted <= free);
+        if ('blocks' in allocation) {
+          const mine = members(allocation.blocks);
+          assert.equal(mine.size, wanted);
+          for (const others of taken) assert.ok(mine.isDisjointFrom(members(others)));
+          taken.push(allocation.blocks);
+          free -= wanted;
+        } else assert.deepEqual(allocation, { wanted, free });
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a ramp only adds, a cut only takes away, and the same share means the same blocks', () => {
+  fc.assert(
+    fc.property(seed, fc.array(percent, { minLength: 2, maxLength: 5 }), seed, percent, (one, shares, other, part) => {
+      const taken = [given({ percent: part / 4, seed: other, taken: [] })];
+      let previous: Blocks | undefined;
+      for (const share of shares.map((each) => each / 2)) {
+        const blocks = given({ percent: share, seed: one, taken, ...(previous === undefined ? {} : { previous }) });
+        const [was, is] = [members(previous ?? new Uint8Array()), members(blocks)];
+        assert.ok(was.size <= is.size ? was.isSubsetOf(is) : is.isSubsetOf(was));
+        assert.ok(is.isDisjointFrom(members(taken[0] ?? new Uint8Array())));
+        assert.deepEqual(blocks, given({ percent: share, seed: one, taken }));
+        previous = blocks;
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('what was freed can be had by others', () => {
+  const half = given({ percent: 50, seed: 'a', taken: [] });
+  const smaller = given({ percent: 20, seed: 'a', taken: [], previous: half });
+  assert.deepEqual(allocate({ percent: 80.01, seed: 'b', taken: [smaller] }), { wanted: 8_001, free: 8_000 });
+  assert.equal(members(given({ percent: 80, seed: 'b', taken: [smaller] })).size, 8_000);
+});
+
+test('what already runs on the same blocks cannot be made exclusive', () => {
+  const a = given({ percent: 50, seed: 'a', taken: [] });
+  const b = given({ percent: 60, seed: 'b', taken: [] });
+  const overlap = members(a).intersection(members(b)).size;
+  assert.deepEqual(allocate({ percent: 60, seed: 'b', taken: [a], previous: b }), { overlap });
+});
+
+test('another seed samples other blocks', () => {
+  const a = members(given({ percent: 50, seed: 'a', taken: [] }));
+  const b = members(given({ percent: 50, seed: 'b', taken: [] }));
+  const shared = a.intersection(b).size;
+  // Hypergeometric: 2,500 expected, standard deviation 25.
+  assert.ok(Math.abs(shared - 2_500) < 150, `${shared} shared`);
+});
+
+test('a set of blocks as text is short and comes back the same', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: BLOCKS / 8, maxLength: BLOCKS / 8 }), (blocks) => {
+      const text = blocksText(blocks);
+      assert.match(text, /^[A-Za-z0-9_-]{1,1700}$/);
+      assert.deepEqual(blocksFrom(text), blocks);
+    }),
+  );
+  assert.throws(() => blocksFrom('AAAA'), /1250 bytes/);
+});
+
+test('two conflict when the tags of one are among those that the other is exclusive to, either way', () => {
+  const player = { exclusivityTags: ['player'] };
+  const alone = { exclusiveTo: ['player', 'home'] };
+  assert.equal(conflicts(player, alone), true);
+  assert.equal(conflicts(alone, player), true);
+  assert.equal(conflicts(player, player), false);
+  assert.equal(conflicts(alone, alone), false);
+  assert.equal(conflicts({}, alone), false);
+  assert.equal(conflicts({ exclusivityTags: ['search'] }, alone), false);
+});
