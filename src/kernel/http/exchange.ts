@@ -58,6 +58,11 @@ export class Exchange {
     return headerOf(this.request, lowerCaseName);
   }
 
+  /** Notes that an answer begins (1), or ends (-1), which goes on until somebody ends it. */
+  streaming(change: 1 | -1): void {
+    this.#context.metrics.streaming(change);
+  }
+
   /** Notes that the answer has been given. */
   answered(status: number): void {
     const { log, metrics } = this.#context;

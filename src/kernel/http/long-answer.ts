@@ -34,6 +34,7 @@ export function openLongAnswer(
     ...options.headers,
   });
   response.flushHeaders();
+  exchange.streaming(1);
   const beats = setInterval(() => write(options.beat), LIMITS.beatMs);
   const finish = (): void => void response.end();
   closing.addEventListener('abort', finish, { once: true });
@@ -41,7 +42,7 @@ export function openLongAnswer(
     clearInterval(beats);
     closing.removeEventListener('abort', finish);
     options.ended();
-    exchange.answered(200);
+    exchange.streaming(-1);
   });
   return { write };
 

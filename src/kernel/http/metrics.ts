@@ -3,6 +3,8 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 /** Counts of answered requests, by route and status class; kept cheap because every decision passes through. */
 export interface HttpMetrics {
   readonly answered: (path: string, status: number, ms: number) => void;
+  /** One more (1) or one fewer (-1) answer that goes on until somebody ends it. */
+  readonly streaming: (change: 1 | -1) => void;
 }
 
 /** A registry with the process's own figures (memory, event loop, garbage collection). */
@@ -46,8 +48,13 @@ export function httpMetrics(registry: Registry, knownRoute: (path: string) => st
   });
   // Kept by route and hundreds of the status: making the label of a request anew costs more than observing it.
   const children = new Map<string, (typeof unlabelled | undefined)[]>();
+  let streams = 0;
+  gauge(registry, 'backline_http_open_streams', 'Answers that go on until somebody ends them.', () => streams);
   const unlabelled = seconds.labels({ route: 'other', status: '2xx' });
   return {
+    streaming: (change) => {
+      streams += change;
+    },
     answered: (path, status, ms) => {
       const route = knownRoute(path) ?? 'other';
       let ofRoute = children.get(route);

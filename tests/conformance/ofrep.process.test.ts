@@ -1,0 +1,407 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { request } from 'node:http';
+import { resolve } from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { OpenFeature } from '@openfeature/server-sdk';
+import { OFREPProvider } from '@openfeature/ofrep-provider';
+import { startWorld, type World } from '../support/backline.ts';
+import { attribute, audience, changeSet, CHANGE_SETS, experiment, flag, holdout, when } from '../support/flags.ts';
+
+const BULK = '/ofrep/v1/evaluate/flags';
+
+async function declare({ call, running }: World, ...objects: object[]): Promise<void> {
+  const answer = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+  assert.equal(answer.status, 201, answer.text);
+  await running.control?.releases()?.caughtUp();
+}
+
+const evaluate = ({ call }: World, name: string, body: unknown = {}) => call('POST', `${BULK}/${name}`, { body });
+
+const everyType = [
+  attribute('app-version', { name: 'appVersion', type: 'semver' }),
+  attribute('plan', { type: 'string', values: ['free', 'premium'] }),
+  flag('text'),
+  flag('switch', {
+    type: 'boolean',
+    variants: [
+      { name: 'on', value: true },
+      { name: 'off', value: false },
+    ],
+    default: 'on',
+  }),
+  flag('count', {
+    type: 'number',
+    variants: [
+      { name: 'few', value: 3 },
+      { name: 'half', value: 0.5 },
+    ],
+    default: 'few',
+  }),
+  flag('theme', {
+    type: 'object',
+    variants: [{ name: 'dark', value: { colours: ['#000'], depth: { of: 2 } } }],
+    default: 'dark',
+  }),
+  flag('code-default', { default: undefined }),
+  flag('switched-off', { enabled: false }),
+  flag('new-app', {
+    rules: [{ name: 'new', when: when({ attribute: 'appVersion', semver: '>=9' }), serve: 'b' }],
+  }),
+  flag('halves', {
+    rules: [
+      {
+        name: 'half',
+        split: [
+          { variant: 'a', weight: 1 },
+          { variant: 'b', weight: 1 },
+        ],
+      },
+    ],
+  }),
+];
+
+test('the OpenFeature server SDK reads every type of flag, and its own defaults where there is none', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType);
+  await OpenFeature.setProviderAndWait(new OFREPProvider({ baseUrl: world.url }));
+  t.after(() => OpenFeature.close());
+  const client = OpenFeature.getClient();
+  const context = { targetingKey: 'listener-1', appVersion: '9.1.0' };
+  assert.equal(await client.getStringValue('text', 'x', context), 'A');
+  assert.equal(await client.getBooleanValue('switch', false, context), true);
+  assert.equal(await client.getNumberValue('count', 0, context), 3);
+  assert.deepEqual(await client.getObjectValue('theme', {}, context), { colours: ['#000'], depth: { of: 2 } });
+  const found = await client.getStringDetails('new-app', 'x', context);
+  assert.deepEqual(
+    [found.value, found.variant, found.reason, found.flagMetadata['rule']],
+    ['B', 'b', 'TARGETING_MATCH', 'new'],
+  );
+  const split = await client.getStringDetails('halves', 'x', context);
+  assert.equal(split.reason, 'SPLIT');
+  const missing = await client.getStringDetails('text-of-old', 'mine', context);
+  assert.deepEqual([missing.value, missing.errorCode], ['mine', 'FLAG_NOT_FOUND']);
+  const mistyped = await client.getNumberDetails('text', 7, context);
+  assert.deepEqual([mistyped.value, mistyped.errorCode], [7, 'TYPE_MISMATCH']);
+});
+
+test('a page that follows the events sees a changed flag within a second', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, flag('layout'));
+  const child = spawn(
+    process.execPath,
+    ['--experimental-eventsource', resolve(import.meta.dirname, '../support/ofrep-web-client.ts'), world.url, 'layout'],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  t.after(() => child.kill());
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  assert.equal((await lines.next()).value, 'A');
+  // The page listens from its first answer on; the change comes once it does.
+  await untilListened(world);
+  const changedMs = performance.now();
+  await declare(world, flag('layout', { default: 'b' }));
+  assert.equal((await lines.next()).value, 'B');
+  const tookMs = performance.now() - changedMs;
+  t.diagnostic(`seen ${Math.round(tookMs)} ms after it was asked for`);
+});
+
+async function untilListened({ call }: World): Promise<void> {
+  for (;;) {
+    const { text } = await call('GET', '/metrics');
+    if (/^backline_http_open_streams [1-9]/m.test(text)) return;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+test('reasons, variants and metadata are those of OFREP 0.3', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType);
+  const read = async (name: string, context: object = { targetingKey: 'u' }) =>
+    (await evaluate(world, name, { context })).json;
+  const plain = await read('text');
+  assert.deepEqual(
+    { ...plain, metadata: undefined },
+    { key: 'text', reason: 'STATIC', variant: 'a', value: 'A', metadata: undefined },
+  );
+  assert.match(plain.metadata.revision, /^[0-9a-f]{12}$/);
+  assert.match(plain.metadata.snapshot, /^\d+$/);
+  const off = await read('switched-off');
+  assert.deepEqual([off.reason, 'value' in off, 'variant' in off], ['DISABLED', false, false]);
+  const code = await read('code-default');
+  assert.deepEqual([code.reason, 'value' in code], ['STATIC', false]);
+});
+
+test('a flag that needs a unit says so without one; others do not mind', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType);
+  assert.equal((await evaluate(world, 'text', {})).status, 200);
+  assert.equal((await evaluate(world, 'text', '')).status, 200);
+  const needs = await evaluate(world, 'halves', { context: {} });
+  assert.equal(needs.status, 400);
+  assert.equal(needs.json.errorCode, 'TARGETING_KEY_MISSING');
+  const bulk = await world.call('POST', BULK, { body: { context: {} } });
+  assert.equal(bulk.status, 200);
+  const [halves, text] = ['halves', 'text'].map((key) =>
+    bulk.json.flags.find((each: { key: string }) => each.key === key),
+  );
+  assert.deepEqual([halves.errorCode, text.value], ['TARGETING_KEY_MISSING', 'A']);
+});
+
+test('bad questions are refused as OFREP says, with what would be right', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType);
+  const cases: readonly [body: unknown, status: number, code: string, says: RegExp][] = [
+    ['{', 400, 'PARSE_ERROR', /not JSON/],
+    ['[]', 400, 'INVALID_CONTEXT', /must be an object/],
+    [{ context: 'u1' }, 400, 'INVALID_CONTEXT', /"u1"; it must be an object/],
+    [{ context: { targetingKey: 5 } }, 400, 'INVALID_CONTEXT', /\/context\/targetingKey/],
+    [
+      { context: { targetingKey: 'u', appVersion: 9 } },
+      400,
+      'INVALID_CONTEXT',
+      /\/context\/appVersion: 9 is not a version/,
+    ],
+    [{ context: {}, forced: { txt: 'b' } }, 400, 'GENERAL', /no flag "txt" \(did you mean "text"\?\)/],
+    [{ context: {}, forced: { text: 'c' } }, 400, 'GENERAL', /has no variant "c"; it has a, b/],
+  ];
+  for (const [body, status, code, says] of cases) {
+    for (const path of [BULK, `${BULK}/text`]) {
+      const answer = await world.call('POST', path, { body });
+      assert.deepEqual([answer.status, answer.json.errorCode], [status, code], answer.text);
+      assert.match(answer.json.errorDetails, says);
+      assert.equal(answer.json.key, path === BULK ? undefined : 'text');
+    }
+  }
+  assert.equal((await world.call('GET', BULK)).status, 405);
+  assert.equal((await world.call('POST', BULK, { body: `{"context":{"x":"${'y'.repeat(70_000)}"}}` })).status, 413);
+});
+
+test('the tag of a bulk answer follows what this context gets, and nothing else', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType);
+  const bulk = (appVersion: string, tag?: string | string[]) =>
+    world.call('POST', BULK, {
+      body: { context: { targetingKey: 'u', appVersion } },
+      headers: typeof tag === 'string' ? { 'if-none-match': tag } : {},
+    });
+  const old = await bulk('8.0.0');
+  const fresh = await bulk('9.0.0');
+  assert.notEqual(old.headers['etag'], fresh.headers['etag']);
+  const again = await bulk('8.0.0', old.headers['etag']);
+  assert.deepEqual([again.status, again.text], [304, '']);
+  assert.equal((await bulk('9.0.0', old.headers['etag'])).status, 200, 'the tag of another context');
+  // Something changes that only new apps can see; and something that nobody sees.
+  await declare(
+    world,
+    flag('new-app', { rules: [{ name: 'new', when: when({ attribute: 'appVersion', semver: '>=9' }), serve: 'a' }] }),
+  );
+  assert.equal((await bulk('9.0.0', fresh.headers['etag'])).status, 200);
+  const seen = await bulk('8.0.0', old.headers['etag']);
+  // A changed flag has another revision, which is told: it is the only difference.
+  assert.equal(seen.status, 200);
+  await declare(world, audience('unused', { attribute: 'plan', in: ['free'] }));
+  assert.equal((await bulk('8.0.0', seen.headers['etag'])).status, 304);
+});
+
+test('exclusive experiments share no unit; one that does not fit is held with the numbers', async (t) => {
+  const world = await startWorld(t);
+  const allocation = (percent: number) => ({ percent, exclusivityTags: ['home'], exclusiveTo: ['home'] });
+  await declare(
+    world,
+    flag('one'),
+    flag('two'),
+    flag('three'),
+    experiment('exp-one', 'one', { allocation: allocation(40) }),
+    experiment('exp-two', 'two', { allocation: allocation(40) }),
+  );
+  let both = 0;
+  const counts = { one: 0, two: 0 };
+  for (let number = 0; number < 500; number += 1) {
+    const answer = await world.call('POST', BULK, { body: { context: { targetingKey: `u${number}` } } });
+    const inExperiment = answer.json.flags.filter(
+      (each: { metadata: { experiment?: string } }) => each.metadata.experiment,
+    );
+    if (inExperiment.length > 1) both += 1;
+    for (const { key } of inExperiment) counts[key as 'one' | 'two'] += 1;
+  }
+  assert.equal(both, 0);
+  for (const count of Object.values(counts)) assert.ok(count > 150 && count < 250, `${count} of 500`);
+  await declare(world, experiment('exp-three', 'three', { allocation: allocation(30) }));
+  const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/exp-three';
+  const { conditions } = (await world.call('GET', path)).json.status;
+  assert.equal(conditions[0].status, 'False');
+  assert.match(conditions[0].message, /wants 30 % of all units, but only 20 % are free beside "exp-one", "exp-two"/);
+  // As soon as one ends, its buckets return.
+  await declare(world, experiment('exp-one', 'one', { allocation: allocation(40), state: 'ended' }));
+  assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
+});
+
+test('what would move listeners between variants of a running experiment is refused', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, flag('one'), experiment('exp', 'one', { allocation: { percent: 10 } }));
+  const who = async () => {
+    const seen = new Map<string, string>();
+    for (let number = 0; number < 300; number += 1) {
+      const { json } = await evaluate(world, 'one', { context: { targetingKey: `u${number}` } });
+      if (json.metadata.experiment !== undefined) seen.set(`u${number}`, json.variant);
+    }
+    return seen;
+  };
+  const small = await who();
+  await declare(world, experiment('exp', 'one', { allocation: { percent: 60 } }));
+  const large = await who();
+  for (const [unit, variant] of small) assert.equal(large.get(unit), variant, unit);
+  assert.ok(large.size > small.size * 3);
+  const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/exp';
+  const body = {
+    spec: {
+      split: [
+        { variant: 'a', weight: 90 },
+        { variant: 'b', weight: 10 },
+      ],
+    },
+  };
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const refused = await world.call('PATCH', path, { body, headers });
+  assert.equal(refused.status, 422);
+  assert.match(refused.json.message, /would move listeners between variants; raise iteration/);
+});
+
+test('held-out units are left alone by the experiments that name the holdout', async (t) => {
+  const world = await startWorld(t);
+  await declare(
+    world,
+    holdout('quarter', 50, { required: true }),
+    flag('one'),
+    experiment('exp', 'one', { holdouts: ['quarter'] }),
+  );
+  let held = 0;
+  for (let number = 0; number < 200; number += 1) {
+    const { json } = await evaluate(world, 'one', { context: { targetingKey: `u${number}` } });
+    if (json.metadata.holdout === 'quarter') {
+      held += 1;
+      assert.equal(json.variant, 'a');
+      assert.equal(json.metadata.experiment, undefined);
+    } else assert.equal(json.metadata.experiment, 'exp');
+  }
+  assert.ok(held > 70 && held < 130, `${held} of 200`);
+  await declare(world, flag('two'), experiment('free', 'two'));
+  const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/free';
+  assert.match((await world.call('GET', path)).json.status.conditions[0].message, /Holdout "quarter" is required/);
+});
+
+test('a variant on record is kept through a new split and after the intake was paused, until a new iteration', async (t) => {
+  const world = await startWorld(t);
+  const sticky = { days: 90, ignoreTargeting: true };
+  const free = when({ attribute: 'plan', in: ['free'] });
+  await declare(
+    world,
+    attribute('plan', { type: 'string' }),
+    flag('one'),
+    experiment('exp', 'one', {
+      sticky,
+      when: free,
+      split: [
+        { variant: 'a', weight: 0 },
+        { variant: 'b', weight: 1 },
+      ],
+    }),
+  );
+  const read = async (targetingKey: string, plan: string) => {
+    const { json } = await evaluate(world, 'one', { context: { targetingKey, plan } });
+    return `${json.variant}${json.metadata.experiment === undefined ? '' : ' by experiment'}`;
+  };
+  assert.equal(await read('early', 'free'), 'b by experiment');
+  assert.equal(await read('early', 'premium'), 'b by experiment', 'no longer in the audience, and kept');
+  assert.equal(await read('paying', 'premium'), 'a', 'never was in the audience');
+  await declare(
+    world,
+    experiment('exp', 'one', {
+      sticky: { ...sticky, intake: 'paused' },
+      when: free,
+      split: [
+        { variant: 'a', weight: 0 },
+        { variant: 'b', weight: 1 },
+      ],
+    }),
+  );
+  assert.equal(await read('early', 'free'), 'b by experiment');
+  assert.equal(await read('late', 'free'), 'a', 'nobody new');
+  await declare(
+    world,
+    experiment('exp', 'one', {
+      iteration: 2,
+      sticky,
+      when: free,
+      split: [
+        { variant: 'a', weight: 1 },
+        { variant: 'b', weight: 0 },
+      ],
+    }),
+  );
+  assert.equal(await read('early', 'free'), 'a by experiment');
+  await world.database.query('alter table backline.assignments rename to away');
+  const lost = await evaluate(world, 'one', { context: { targetingKey: 'early', plan: 'free' } });
+  assert.deepEqual([lost.status, lost.json.errorCode], [400, 'GENERAL'], 'never a silent other variant');
+  assert.match(lost.json.errorDetails, /the record cannot be read/);
+});
+
+test('explain says what was looked at and why', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, ...everyType, flag('later', { requires: [{ flag: 'switch', variants: ['off'] }] }));
+  const explain = async (name: string, context: object) =>
+    (await world.call('POST', '/v1/flags/explain', { body: { flag: name, context } })).json;
+  const old = await explain('new-app', { appVersion: '8.0.0' });
+  assert.equal(old.reason.message, 'It is "a": no rule and no experiment takes this context.');
+  assert.deepEqual(old.steps, [
+    { step: 'rule new', says: 'Its audience does not match.' },
+    { step: 'default', says: 'Everybody else gets a.' },
+  ]);
+  assert.match((await explain('new-app', {})).steps[0].says, /unknown: the context lacks an attribute/);
+  assert.deepEqual((await explain('later', {})).steps, [
+    { step: 'requires switch', says: 'It is on, and must be off.' },
+  ]);
+  const unknown = await world.call('POST', '/v1/flags/explain', { body: { flag: 'new-ap' } });
+  assert.deepEqual(
+    [unknown.status, unknown.json.detail],
+    [422, 'There is no flag "new-ap" (did you mean "new-app"?).'],
+  );
+});
+
+test('the stream of events goes on after a reconnection: what was missed is told', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, flag('one'));
+  const listen = (lastId?: string) =>
+    new Promise<{ next: () => Promise<string>; close: () => void }>((done) => {
+      request(
+        `${world.url}/ofrep/v1/events`,
+        { headers: lastId === undefined ? {} : { 'last-event-id': lastId } },
+        (answer) => {
+          assert.equal(answer.headers['content-type'], 'text/event-stream');
+          const lines = createInterface({ input: answer })[Symbol.asyncIterator]();
+          const next = async (): Promise<string> => {
+            for (;;) {
+              const { value, done: over } = await lines.next();
+              if (over === true) throw new Error('the stream ended');
+              if (value !== '') return String(value);
+            }
+          };
+          done({ next, close: () => answer.destroy() });
+        },
+      ).end();
+    });
+  const first = await listen();
+  const id = (await first.next()).replace('id: ', '');
+  first.close();
+  await declare(world, flag('one', { default: 'b' }));
+  const second = await listen(id);
+  const next = (await second.next()).replace('id: ', '');
+  assert.notEqual(next, id);
+  assert.equal(await second.next(), 'event: message');
+  assert.match(
+    await second.next(),
+    new RegExp(`^data: {"type":"refetchEvaluation","etag":"${next}","lastModified":\\d+}$`),
+  );
+  second.close();
+});
