@@ -1,4 +1,7 @@
+import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
+import { to as copyTo } from 'pg-copy-streams';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
 type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
@@ -25,9 +28,19 @@ export interface Connection extends Queryable {
   readonly close: () => Promise<void>;
 }
 
+/** What a COPY … TO STDOUT gives. */
+export interface CopyOut {
+  /** Fails when the server or the connection does; without an error it is complete. */
+  readonly stream: Readable;
+  /** How many rows there were, once the stream has ended. Fails like the stream. */
+  readonly rows: Promise<number>;
+}
+
 /** The only door to SQL. */
 export interface Database extends Queryable {
   readonly connect: () => Promise<Connection>;
+  /** Streams at the pace of the reader, on a connection that is taken until the stream has ended or is destroyed. */
+  readonly copyOut: (statement: string) => Promise<CopyOut>;
   /** Runs `work` in one transaction: commits what it did, or rolls back and throws what it threw. */
   readonly transaction: <Result>(work: (connection: Queryable) => Promise<Result>) => Promise<Result>;
   readonly close: () => Promise<void>;
@@ -45,7 +58,7 @@ export function openDatabase(url: string): Database {
     keepAlive: true,
     // Times travel with their offset; the zone only makes them readable in the server's own log and in psql. Compiling
     // our short statements to machine code takes a hundred times as long as running them.
-    options: '-c timezone=UTC -c jit=off',
+    options: '-c timezone=UTC -c datestyle=ISO -c jit=off',
     types: { getTypeParser },
   };
   const pool = new Pool({ ...config, max: POOL_SIZE, idleTimeoutMillis: IDLE_MS_MAX });
@@ -77,6 +90,28 @@ export function openDatabase(url: string): Database {
         },
         close: () => client.end(),
       };
+    },
+    copyOut: async (statement) => {
+      const client = await pool.connect();
+      const ignore = (): void => {};
+      // A connection that breaks says so through the stream.
+      client.on('error', ignore);
+      const stream = client.query(copyTo(statement));
+      const rows = finished(stream).then(
+        async () => {
+          // The count comes after the last row: when the next statement is answered, it is there.
+          await client.query('select');
+          client.off('error', ignore);
+          client.release();
+          return stream.rowCount;
+        },
+        (error: unknown) => {
+          client.release(true);
+          throw error;
+        },
+      );
+      rows.catch(ignore);
+      return { stream, rows };
     },
     transaction: async (work) => {
       const client = await pool.connect();

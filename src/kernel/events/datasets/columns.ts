@@ -116,7 +116,9 @@ function parsedAs(field: EventField): string | readonly string[] {
 }
 
 function valueOf(field: EventField, value: string): string {
-  const instant = (text: string) => `try_cast(upper(${text}) as TIMESTAMPTZ)`;
+  // DuckDB knows no leap seconds: the 60th is the 59th.
+  const instant = (text: string) =>
+    `coalesce(try_cast(upper(${text}) as TIMESTAMPTZ), try_cast(replace(upper(${text}), ':60', ':59') as TIMESTAMPTZ))`;
   switch (typeOf(field)) {
     case 'TIMESTAMPTZ':
       return instant(value);

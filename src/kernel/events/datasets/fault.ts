@@ -1,0 +1,44 @@
+import { isRecord } from '#kernel/base/is-record.ts';
+import type { Fault } from './jobs.ts';
+
+/** What is wrong with a query, in words of ours. */
+export class QueryFault extends Error {
+  readonly kind: 'Statement' | 'Size';
+
+  constructor(kind: QueryFault['kind'], message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** The definition of a dataset does not hold. */
+export class DatasetFault extends Error {
+  readonly fault: Fault;
+
+  constructor(dataset: string, error: unknown) {
+    super(`Dataset "${dataset}" cannot be read`);
+    this.fault = { ...faultOf(error), dataset };
+  }
+}
+
+/** An error of DuckDB (with `errors_as_json`) or of ours, as it is sent to the parent. */
+export function faultOf(error: unknown): Fault {
+  if (error instanceof DatasetFault) return error.fault;
+  if (error instanceof QueryFault) return { kind: error.kind, message: error.message };
+  const text = error instanceof Error ? error.message : String(error);
+  const details = detailsIn(text);
+  if (details === undefined) return { kind: 'Other', message: text };
+  const { exception_type: kind, exception_message: message, position, error_subtype: subtype, type, name } = details;
+  const missing = subtype === 'MISSING_ENTRY' ? { missing: { what: String(type), name: String(name) } } : {};
+  const at = position === undefined ? {} : { position: Number(position) };
+  return { kind: String(kind), message: String(message), ...at, ...missing };
+}
+
+function detailsIn(text: string): Record<string, unknown> | undefined {
+  try {
+    const details: unknown = JSON.parse(text.slice(text.indexOf('{')));
+    return isRecord(details) && 'exception_message' in details ? details : undefined;
+  } catch {
+    return undefined;
+  }
+}

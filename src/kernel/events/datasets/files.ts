@@ -1,0 +1,101 @@
+import { access, constants, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Refusal } from '#kernel/base/failures.ts';
+
+/** Folders of work in progress; no type begins with a dot. */
+export const WORK = '.work';
+/** Less free space than this is none: a window of the log must fit, staged and written. */
+const FREE_BYTES_MIN = 512 * 1024 * 1024;
+/** A query's folder that is older was left behind by a process that was killed. */
+const QUERY_MS_MAX = 3_600_000;
+
+/** Where the events of a type and day lie. */
+export function folderOf(type: string, day: string): string {
+  return `${encodeURIComponent(type).replace(/^\./, '%2E')}/day=${day}`;
+}
+
+/** Refuses a folder that files cannot be written to. */
+export async function requireWritable(directory: string): Promise<void> {
+  const because = await mkdir(join(directory, WORK), { recursive: true })
+    .then(() => access(directory, constants.W_OK))
+    .then(() => statfs(directory))
+    .then(({ bavail, bsize }) =>
+      bavail * bsize < FREE_BYTES_MIN ? `only ${Math.floor((bavail * bsize) / 1e6)} MB are free` : undefined,
+    )
+    .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
+  if (because === undefined) return;
+  throw new Refusal(
+    'datasets/not-writable',
+    'ServiceUnavailable',
+    `Datasets cannot be written to ${directory}: ${because}.`,
+    {
+      remedy:
+        'Make room there, let this process write there, or name another folder. Until then events stay in PostgreSQL.',
+    },
+  );
+}
+
+/** Moves a finished file to its place, durably; gives its bytes. Only a power cut before `syncFolders` can undo it. */
+export async function publish(directory: string, from: string, to: string): Promise<number> {
+  const file = await open(join(directory, from), 'r+');
+  try {
+    await file.sync();
+    await mkdir(dirname(join(directory, to)), { recursive: true });
+    await rename(join(directory, from), join(directory, to));
+    return (await file.stat()).size;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes the entries of these files durable, up to the folder of datasets. */
+export async function syncFolders(directory: string, paths: readonly string[]): Promise<void> {
+  const folders = new Set(['.']);
+  for (const path of paths) {
+    for (let folder = dirname(path); folder !== '.'; folder = dirname(folder)) folders.add(folder);
+  }
+  for (const folder of folders) {
+    const handle = await open(join(directory, folder), 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+export async function removeFile(directory: string, path: string): Promise<void> {
+  await rm(join(directory, path), { force: true });
+}
+
+/**
+ * Removes what a process that was killed left behind: files that are not listed, and work in progress. Call only as the
+ * holder of the lock, while nothing is being written. Gives the listed files that are not there.
+ */
+export async function sweep(directory: string, listed: ReadonlySet<string>): Promise<readonly string[]> {
+  const found = new Set<string>();
+  for (const type of await namesIn(directory)) {
+    if (type.startsWith('.')) continue;
+    for (const day of await namesIn(join(directory, type))) {
+      for (const name of await namesIn(join(directory, type, day))) {
+        const path = `${type}/${day}/${name}`;
+        found.add(path);
+        if (!listed.has(path) && name.endsWith('.parquet')) await removeFile(directory, path);
+      }
+    }
+  }
+  for (const name of await namesIn(join(directory, WORK))) {
+    const path = join(directory, WORK, name);
+    const abandoned = !name.startsWith('query-') || Date.now() - (await stat(path)).mtimeMs > QUERY_MS_MAX;
+    if (abandoned) await rm(path, { recursive: true, force: true });
+  }
+  return [...listed].filter((path) => !found.has(path));
+}
+
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
+    throw error;
+  });
+  return entries.map(({ name }) => name);
+}

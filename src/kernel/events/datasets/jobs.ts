@@ -1,0 +1,122 @@
+import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import type { Setup } from './sql-views.ts';
+
+/** What every job says of the DuckDB that it runs in. Paths are below the folder that the child is started in. */
+interface Engine {
+  /** For what does not fit into memory; made by the child. */
+  readonly scratch: string;
+  readonly memoryMb: number;
+  readonly spillMb: number;
+  readonly threads: number;
+}
+
+/** How events of one type become files. */
+export interface TypePlan {
+  readonly type: string;
+  /** The select list over the staged rows. */
+  readonly select: string;
+  /** Which staged rows keep their properties whole, as SQL. */
+  readonly unread: string;
+}
+
+/** Reads rows of the log as CSV from standard input and writes a file for each type and day. */
+export interface RollJob extends Engine {
+  readonly does: 'roll';
+  readonly types: readonly TypePlan[];
+  /** For types that are not among those. */
+  readonly otherwise: Omit<TypePlan, 'type'>;
+  /** Until when everything was said to be in files, in RFC 3339. */
+  readonly completeUntil: string;
+}
+
+/** Writes the rows of some files into one. */
+export interface MergeJob extends Engine {
+  readonly does: 'merge';
+  readonly from: readonly string[];
+  readonly to: string;
+}
+
+/** Runs one SELECT. */
+export interface QueryJob extends Engine {
+  readonly does: 'query';
+  /** The only files that can be read. */
+  readonly files: readonly string[];
+  readonly setup: readonly Setup[];
+  readonly sql: string;
+  /** check: say the columns and do not run it. */
+  readonly format: 'rows' | 'csv' | 'parquet' | 'check';
+  readonly rowsMax: number;
+  readonly bytesMax: number;
+}
+
+export type Job = RollJob | MergeJob | QueryJob;
+
+const RollAnswer = Type.Object({
+  rows: Type.Integer(),
+  /** Rows that were received before `completeUntil`. */
+  overdue: Type.Integer(),
+  files: Type.Array(
+    Type.Object({
+      type: Type.String(),
+      day: Type.String({ pattern: String.raw`^\d{4}-\d\d-\d\d$` }),
+      rows: Type.Integer(),
+      late: Type.Boolean(),
+      unread: Type.Integer(),
+      path: Type.String(),
+    }),
+  ),
+});
+
+const MergeAnswer = Type.Object({ rows: Type.Integer() });
+
+const QueryAnswer = Type.Object({
+  columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
+  rows: Type.Optional(Type.Array(Type.Array(Type.Unknown()))),
+  /** CSV as text, Parquet in base64. */
+  data: Type.Optional(Type.String()),
+  rowCount: Type.Integer(),
+  truncated: Type.Boolean(),
+});
+
+export type RollAnswer = Static<typeof RollAnswer>;
+export type MergeAnswer = Static<typeof MergeAnswer>;
+export type QueryAnswer = Static<typeof QueryAnswer>;
+
+/** What each kind of job answers. */
+export interface Answers {
+  readonly roll: RollAnswer;
+  readonly merge: MergeAnswer;
+  readonly query: QueryAnswer;
+}
+
+const Fault = Type.Object({
+  message: Type.String(),
+  /** DuckDB's kind of error, or one of ours: `Size`, `Statement`. */
+  kind: Type.String(),
+  /** Where in the text of the query, in bytes of UTF-8. */
+  position: Type.Optional(Type.Integer()),
+  /** What was named and is not there, and whether it is a table. */
+  missing: Type.Optional(Type.Object({ what: Type.String(), name: Type.String() })),
+  /** Whose definition does not hold. */
+  dataset: Type.Optional(Type.String()),
+});
+
+export type Fault = Static<typeof Fault>;
+
+const fault = Compile(Type.Object({ fault: Fault }));
+const answers = {
+  roll: Compile(Type.Object({ answer: RollAnswer })),
+  merge: Compile(Type.Object({ answer: MergeAnswer })),
+  query: Compile(Type.Object({ answer: QueryAnswer })),
+} as const;
+
+/** Reads what a child sent. Throws when it is not what was agreed. */
+export function parseReply<Does extends keyof Answers>(
+  does: Does,
+  message: unknown,
+): { readonly answer: Answers[Does] } | { readonly fault: Fault } {
+  if (fault.Check(message)) return message;
+  if (answers[does].Check(message)) return message as { answer: Answers[Does] };
+  throw new TypeError(`the DuckDB process gave an answer of another shape to a job ${does}`);
+}

@@ -1,0 +1,109 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import type { Fault } from './jobs.ts';
+import type { JobFailure, JobLimits } from './run-job.ts';
+
+/** Errors of DuckDB that are not of the caller's making. */
+const NOT_THE_CALLERS: ReadonlySet<string> = new Set(['IO', 'Internal', 'Fatal', 'Interrupt', 'Other']);
+
+/** What the caller is told about a query that gave no result. Names no path of the machine. */
+export function queryRefusal(
+  failure: JobFailure,
+  asked: {
+    readonly sql: string;
+    readonly tables: readonly string[];
+    readonly directory: string;
+    readonly limits: JobLimits;
+  },
+): Refusal {
+  const { because, fault } = failure;
+  switch (because) {
+    case 'time':
+      return new Refusal(
+        'datasets/query-too-long',
+        'Timeout',
+        `The query was ended after ${asked.limits.msMax / 1000} seconds.`,
+        { remedy: 'Ask about fewer days (where day >= …), or allow more with timeoutSeconds.' },
+      );
+    case 'memory':
+      return tooMuchMemory(failure.message);
+    case 'fault':
+      return fault === undefined ? unavailable() : faultRefusal(fault, asked);
+    default:
+      return unavailable();
+  }
+}
+
+function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeof queryRefusal>[1]): Refusal {
+  const message = sentenceOf(fault, tables).replaceAll(directory, '');
+  if (fault.kind === 'Out of Memory') return tooMuchMemory('it took more memory than a query may');
+  if (NOT_THE_CALLERS.has(fault.kind)) return unavailable();
+  if (fault.dataset !== undefined) {
+    return new Refusal(
+      'datasets/broken-dataset',
+      'Invalid',
+      `The Dataset "${fault.dataset}" cannot be read: ${message}.`,
+      { remedy: 'Correct its sql.' },
+    );
+  }
+  if (fault.kind === 'Statement') {
+    return bad('datasets/not-a-select', `A query is one SELECT, and ${message}.`);
+  }
+  if (fault.kind === 'Size') {
+    return new Refusal('datasets/result-too-large', 'RequestEntityTooLarge', `The result is too large: ${message}.`, {
+      remedy: 'Aggregate, ask about fewer days, or raise limit.',
+    });
+  }
+  if (fault.kind === 'Permission') {
+    return bad('datasets/outside', 'A query reads EventTypes and Datasets, and no files, addresses or settings.');
+  }
+  return bad('datasets/bad-sql', `${message}${placeOf(sql, fault.position)}.`);
+}
+
+function bad(code: string, message: string): Refusal {
+  return new Refusal(code, 'Invalid', message, {
+    problems: [{ path: ['spec', 'sql'], reason: 'FieldValueInvalid', detail: message }],
+  });
+}
+
+function tooMuchMemory(message: string): Refusal {
+  return new Refusal('datasets/query-too-large', 'Invalid', `The query was ended: ${message}.`, {
+    remedy: 'Ask about fewer days (where day >= …) or fewer columns, or aggregate before joining.',
+  });
+}
+
+function unavailable(): Refusal {
+  return new Refusal(
+    'datasets/query-failed',
+    'ServiceUnavailable',
+    'The query could not be run; the log of the server says why.',
+    {
+      remedy: 'Try again.',
+    },
+  );
+}
+
+/** DuckDB's message as a sentence, with hints about what there is here instead of its own tables. */
+function sentenceOf({ message, missing }: Fault, tables: readonly string[]): string {
+  if (missing?.what === 'Table') {
+    return `There is no table "${missing.name}"${didYouMean(nearSpellings(missing.name, tables))}`;
+  }
+  const [first = '', ...more] = message.split('\n').map((line) => line.trim());
+  const hint = more.filter((line) => /^(Did you mean|Candidate bindings)/.test(line)).join(' ');
+  const sentence = first.replace(/[.!]$/, '');
+  return hint === ''
+    ? sentence
+    : `${sentence} (${hint.replace(/^Did you/, 'did you').replace(/^Candidate bindings/, 'there is')})`;
+}
+
+/** ` (line 2, column 7: "from nada")` from a position in bytes. */
+function placeOf(sql: string, position: number | undefined): string {
+  if (position === undefined) return '';
+  const before = Buffer.from(sql).subarray(0, position).toString();
+  const lines = before.split('\n');
+  const column = (lines.at(-1)?.length ?? 0) + 1;
+  const rest = sql.slice(before.length).split('\n')[0]?.slice(0, SHOWN_CHARS_MAX) ?? '';
+  return ` (line ${lines.length}, column ${column}${rest === '' ? '' : `: ${rest}`})`;
+}
+
+const SHOWN_CHARS_MAX = 40;

@@ -1,0 +1,239 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { counter, gauge } from '#kernel/http/metrics.ts';
+import type { Connection, Database } from '#kernel/postgres/database.ts';
+import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { eventTypeSpec } from '../kinds/event-type-spec.ts';
+import { EVENT_TYPE } from '../kinds/identity.ts';
+import { requireWritable, sweep } from './files.ts';
+import { dropExpired, dropLogDays, mergeFiles, removeDropped } from './maintenance.ts';
+import { type Progress, readFiles, readProgress } from './manifest.ts';
+import { type LiveType, rollWindow } from './roll-window.ts';
+import { Watermark } from './watermark.ts';
+
+/** What is old is looked for this often; what a roll-up wrote is looked at at once. */
+const MAINTENANCE_MINUTES = 10;
+/** Merges after one roll-up, so that the next is not late. */
+const MERGES_MAX = 8;
+
+export interface RollUpOptions {
+  readonly database: Database;
+  /** Where the files lie. All processes of the installation see the same folder. */
+  readonly directory: string;
+  /** What is live now; undefined as long as that is not known, and then nothing is rolled. */
+  readonly world: () => World | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly rollUpSeconds?: number;
+}
+
+const ROLL_UP_SECONDS = 15;
+
+export interface RollUpResult {
+  readonly rows: number;
+  readonly files: number;
+  /** Everything that was received before is in files. */
+  readonly completeUntil: Temporal.Instant;
+}
+
+export interface RollUps {
+  /** Rolls what there is; undefined when another process does it, or the event types are not known yet. */
+  readonly rollUpNow: () => Promise<RollUpResult | undefined>;
+  /** Why the log does not become files; undefined when all is well. */
+  readonly problem: () => string | undefined;
+  /** Ends what is under way: the next process begins it again. */
+  readonly close: () => Promise<void>;
+}
+
+/** What one process keeps while it holds the lock. */
+interface Leadership {
+  readonly connection: Connection;
+  readonly watermark: Watermark;
+  maintainedAt: Temporal.Instant | undefined;
+}
+
+/**
+ * Rolls the event log into Parquet files, in one process at a time. Throws a Refusal when the folder cannot be written.
+ */
+export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
+  const { database, directory, clock, log, registry } = options;
+  await requireWritable(directory);
+  const stopped = new AbortController();
+  const known = new Map<string, Set<string>>();
+  const metrics = rollUpMetrics(registry);
+  let leadership: Leadership | undefined;
+  let problem: string | undefined;
+  let completeUntil: Temporal.Instant | undefined;
+  gauge(
+    registry,
+    'backline_rollup_lag_seconds',
+    'Age of the events until which all are in files; NaN where another process rolls.',
+    () =>
+      completeUntil === undefined || leadership === undefined
+        ? Number.NaN
+        : clock().since(completeUntil).total('seconds'),
+  );
+  gauge(registry, 'backline_rollup_failing', 'Whether the last roll-up failed: 1 or 0.', () =>
+    problem === undefined ? 0 : 1,
+  );
+
+  let last: Promise<unknown> = Promise.resolve();
+  const rollUpNow = (): Promise<RollUpResult | undefined> => {
+    const turn = last.then(attempt);
+    last = turn.catch(() => {});
+    return turn;
+  };
+  const timer = setInterval(
+    () => {
+      // What is wrong is logged, and stands in `problem`.
+      rollUpNow().catch(() => {});
+    },
+    (options.rollUpSeconds ?? ROLL_UP_SECONDS) * 1000,
+  );
+
+  async function attempt(): Promise<RollUpResult | undefined> {
+    const world = options.world();
+    if (stopped.signal.aborted || world === undefined) return undefined;
+    const started = performance.now();
+    try {
+      await requireWritable(directory);
+      leadership = await lead(leadership);
+      if (leadership === undefined) {
+        problem = undefined;
+        return undefined;
+      }
+      const result = await rollUp(leadership, liveTypes(world, known));
+      completeUntil = result.completeUntil;
+      problem = undefined;
+      return result;
+    } catch (error) {
+      if (stopped.signal.aborted) return undefined;
+      problem = error instanceof Error ? error.message : String(error);
+      log.error({ error: problem }, 'the event log was not rolled into files');
+      metrics.failures.inc();
+      throw error;
+    } finally {
+      metrics.seconds.inc((performance.now() - started) / 1000);
+    }
+  }
+
+  /** Holds the lock on a connection of its own, so that whoever loses one has lost the other. */
+  async function lead(held: Leadership | undefined): Promise<Leadership | undefined> {
+    if (held !== undefined && !held.connection.isLost()) return held;
+    const connection = await database.connect();
+    try {
+      const [row] = await connection.query<{ locked: boolean }>(
+        `select pg_try_advisory_lock(${ADVISORY_LOCKS.rollUp}) as locked`,
+      );
+      if (row?.locked === true) {
+        await clean(connection);
+        return { connection, watermark: new Watermark(), maintainedAt: undefined };
+      }
+    } catch (error) {
+      await connection.close().catch(() => {});
+      throw error;
+    }
+    await connection.close();
+    return undefined;
+  }
+
+  async function clean(connection: Connection): Promise<void> {
+    const rows = await connection.query<{ path: string; counts: boolean }>(
+      'select path, dropped_at is null as counts from backline.dataset_files',
+    );
+    const counting = new Set(rows.filter(({ counts }) => counts).map(({ path }) => path));
+    const missing = await sweep(directory, new Set(rows.map(({ path }) => path)));
+    const lost = missing.filter((path) => counting.has(path));
+    if (lost.length > 0) {
+      log.error({ files: lost.length, first: lost[0] }, 'files of datasets are missing: is this the right folder?');
+    }
+  }
+
+  async function rollUp(leader: Leadership, types: ReadonlyMap<string, LiveType>): Promise<RollUpResult> {
+    const { connection } = leader;
+    const before = await readProgress(connection);
+    const now = clock();
+    const [seen] = await connection.query<{ xmin: string; xmax: string }>(
+      'select pg_snapshot_xmin(s)::text as xmin, pg_snapshot_xmax(s)::text as xmax from pg_current_snapshot() s',
+    );
+    if (seen === undefined) throw new Error('PostgreSQL gave no snapshot');
+    const untilTx = BigInt(seen.xmin);
+    const complete = leader.watermark.advance({ at: now, xmin: untilTx, xmax: BigInt(seen.xmax) });
+    const after = { untilTx, completeUntil: later(before.completeUntil, complete) };
+    const { files, rows, overdue } = await rollWindow(
+      { database, connection, directory },
+      { before, after, types, now },
+      stopped.signal,
+    );
+    metrics.rows.inc(rows);
+    metrics.files.inc(files.length);
+    metrics.overdue.inc(overdue);
+    await maintain(leader, new Set(files.map(({ type }) => type)), types, after, now);
+    return { rows, files: files.length, completeUntil: after.completeUntil };
+  }
+
+  async function maintain(
+    leader: Leadership,
+    written: ReadonlySet<string>,
+    types: ReadonlyMap<string, LiveType>,
+    progress: Progress,
+    now: Temporal.Instant,
+  ): Promise<void> {
+    const { connection, maintainedAt } = leader;
+    const parts = { connection, directory };
+    const due = maintainedAt === undefined || now.since(maintainedAt).total('minutes') >= MAINTENANCE_MINUTES;
+    if (due) {
+      await dropExpired(parts, await readFiles(connection), types, now);
+      await removeDropped(parts, now);
+      const days = await dropLogDays(database, progress, now);
+      if (days.length > 0) log.info({ days }, 'days of the event log are in files and were dropped');
+    }
+    const files = due ? await readFiles(connection) : await readFiles(connection, [...written]);
+    const when = { completeUntil: progress.completeUntil, now, mergesMax: MERGES_MAX };
+    metrics.merged.inc(await mergeFiles(parts, files, when, stopped.signal));
+    if (due) leader.maintainedAt = now;
+  }
+
+  return {
+    rollUpNow,
+    problem: () => problem,
+    close: async () => {
+      clearInterval(timer);
+      stopped.abort();
+      await last;
+      await leadership?.connection.close();
+    },
+  };
+}
+
+function later(before: Temporal.Instant, after: Temporal.Instant | undefined): Temporal.Instant {
+  return after === undefined || Temporal.Instant.compare(before, after) > 0 ? before : after;
+}
+
+/** The live event types. Revisions that this process saw live before are known too: types only gain fields. */
+function liveTypes(world: World, known: Map<string, Set<string>>): ReadonlyMap<string, LiveType> {
+  const types = new Map<string, LiveType>();
+  // One that comes back under the same name may be another.
+  for (const name of known.keys()) if (world.get(EVENT_TYPE, name) === undefined) known.delete(name);
+  for (const live of world.list(EVENT_TYPE)) {
+    const revisions = known.get(live.name) ?? new Set();
+    known.set(live.name, revisions.add(live.revision));
+    types.set(live.name, { spec: eventTypeSpec(live), revisions: [...revisions] });
+  }
+  return types;
+}
+
+function rollUpMetrics(registry: Registry) {
+  const count = (name: string, help: string) => counter(registry, `backline_rollup_${name}_total`, help);
+  return {
+    rows: count('rows', 'Events that became rows of files.'),
+    files: count('files', 'Files that were written from the log.'),
+    merged: count('merged_files', 'Files that there are less because they were merged.'),
+    seconds: count('seconds', 'Time that roll-ups took.'),
+    failures: count('failures', 'Roll-ups that failed.'),
+    overdue: count('overdue_rows', 'Events that came after everything of their time was said to be in files.'),
+  };
+}

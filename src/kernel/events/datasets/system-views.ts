@@ -1,0 +1,101 @@
+import type { Queryable } from '#kernel/postgres/database.ts';
+import type { Catalogue, Setup } from './sql-views.ts';
+import { type DatasetFile, type Progress, readTotals } from './manifest.ts';
+import { listLiteral, literal } from './sql-text.ts';
+
+/** How far back the loss audit looks: as long as the log is there to repair a loss. */
+const AUDIT_DAYS = 3;
+
+/** A small table that goes into DuckDB as JSON. */
+function tableSetup(name: string, columns: Readonly<Record<string, string>>, rows: readonly object[]): Setup {
+  const structure = JSON.stringify([columns]);
+  return {
+    sql: `create table ${name} as select unnest(from_json(${literal(JSON.stringify(rows))}::json, ${literal(structure)}), recursive := true)`,
+  };
+}
+
+/** `watermarks`: until when each EventType and Dataset is complete. */
+export async function watermarksSetup(
+  connection: Queryable,
+  { eventTypes, datasets }: Catalogue,
+  { completeUntil }: Progress,
+): Promise<readonly Setup[]> {
+  const totals = await readTotals(connection);
+  const eventsUntil = new Map(
+    [...eventTypes].map(([name, { lateness }]) => [
+      name,
+      completeUntil.subtract({ milliseconds: Temporal.Duration.from(lateness).total('milliseconds') }),
+    ]),
+  );
+  const ofDataset = (name: string): Temporal.Instant =>
+    [
+      ...(datasets.get(name)?.eventTypes ?? []).map((type) => eventsUntil.get(type) ?? completeUntil),
+      ...(datasets.get(name)?.datasets ?? []).map(ofDataset),
+    ].reduce((least, at) => (Temporal.Instant.compare(at, least) < 0 ? at : least), completeUntil);
+  const row = (kind: string, name: string, until: Temporal.Instant) => ({
+    kind,
+    name,
+    complete_until: completeUntil.toString(),
+    events_until: until.toString(),
+    rows: kind === 'EventType' ? (totals.get(name)?.rows ?? 0) : null,
+    files: kind === 'EventType' ? (totals.get(name)?.files ?? 0) : null,
+  });
+  const columns = {
+    kind: 'VARCHAR',
+    name: 'VARCHAR',
+    complete_until: 'TIMESTAMPTZ',
+    events_until: 'TIMESTAMPTZ',
+    rows: 'BIGINT',
+    files: 'BIGINT',
+  };
+  return [
+    tableSetup('watermarks', columns, [
+      ...[...eventsUntil].map(([name, until]) => row('EventType', name, until)),
+      ...[...datasets.keys()].map((name) => row('Dataset', name, ofDataset(name))),
+    ]),
+  ];
+}
+
+/** From when on the loss audit counts. */
+export function auditFrom(now: Temporal.Instant): Temporal.Instant {
+  return now.subtract({ hours: 24 * AUDIT_DAYS }).round({ smallestUnit: 'hour', roundingMode: 'floor' });
+}
+
+/** `loss_audit`: what was accepted, by the hour of its receipt, beside the rows that there really are in files. */
+export async function lossAuditSetup(
+  { query }: Queryable,
+  files: readonly DatasetFile[],
+  { untilTx }: Progress,
+  from: Temporal.Instant,
+): Promise<readonly Setup[]> {
+  // What is still on its way is not counted on either side.
+  const accepted = await query<{ type: string; hour: Temporal.Instant; accepted: number }>({
+    text: `
+      select type, date_trunc('hour', received_at) as hour, sum(accepted)::bigint as accepted
+      from backline.event_batches where received_at >= $1::timestamptz and tx < $2::text::xid8 group by 1, 2`,
+    values: [from.toString(), String(untilTx)],
+  });
+  const since = literal(from.toString());
+  const branches = [...Map.groupBy(files, ({ type }) => type)].map(
+    ([type, ofType]) => `
+      select ${literal(type)} as type, received_at
+      from read_parquet(${listLiteral(ofType.map(({ path }) => path))}, union_by_name = true, hive_partitioning = false)
+      where received_at >= ${since}::timestamptz`,
+  );
+  branches.push(`select null::varchar as type, null::timestamptz as received_at where false`);
+  const rows = accepted.map((row) => ({ type: row.type, hour: row.hour.toString(), accepted: row.accepted }));
+  return [
+    tableSetup('accepted_events', { type: 'VARCHAR', hour: 'TIMESTAMPTZ', accepted: 'BIGINT' }, rows),
+    {
+      sql: `
+        create view loss_audit as
+        with filed as (
+          select type, date_trunc('hour', received_at) as hour, count(*) as rows
+          from (${branches.join(' union all ')}) group by all
+        )
+        select hour, type, coalesce(accepted, 0) as accepted, coalesce(rows, 0) as rows,
+          coalesce(accepted, 0) - coalesce(rows, 0) as difference
+        from accepted_events full join filed using (hour, type)`,
+    },
+  ];
+}
