@@ -84,7 +84,7 @@ for (const [name, files, options, message] of [
 
 test('a decision node without an API server follows the one it is told, with the token of the environment if need be', async (t) => {
   const directory = await folder(t, { k: CONFIG });
-  const common = { port: 0, host: '', data: '', logLevel: 'info', historyDays: 30 } as const;
+  const common = { port: 0, host: '', data: '', logLevel: 'info', historyDays: 30, rollUpSeconds: 15 } as const;
   const io = { env: { BACKLINE_TOKEN: 'from-env' }, directory };
   assert.equal(followed({ ...common, role: ['api', 'decide'] }, io), undefined);
   assert.deepEqual(followed({ ...common, role: ['decide'], kubeconfig: 'k', api: 'https://api:1' }, io), {

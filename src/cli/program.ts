@@ -60,6 +60,8 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--oidc-groups-prefix <text>', 'in front of their names')
       .option('--oidc-ca-file <file>', 'certificate of the authority behind the issuer')
       .option('--history-days <number>', 'how long past versions and the audit record are kept', parseCount, 30)
+      .option('--datasets <folder>', 'where the files of datasets lie (else in the data folder)')
+      .option('--roll-up-seconds <number>', 'how often events become files', parseCount, 15)
       .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
       .option('--quiet', 'print only the line that says that it is ready')
       .addOption(
@@ -70,6 +72,7 @@ function commands(io: Io, end: (status: number) => void): Command {
   listening(program.command('up'), 'warn')
     .description('run everything on this machine: API, decisions, PostgreSQL, a sample business')
     .option('--no-sample', 'do not declare the sample business on the first start')
+    .option('--no-simulation', 'do not play the app for made-up listeners of the sample business')
     .addHelpText(
       'after',
       examples('backline up', 'backline up --port 8080 --no-sample', 'DATABASE_URL=postgres://… backline up'),
@@ -80,8 +83,8 @@ function commands(io: Io, end: (status: number) => void): Command {
     .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
     .addOption(
       new Option('--role <roles...>', 'what to run')
-        .choices(['api', 'decide', 'controllers'])
-        .default(['api', 'decide', 'controllers']),
+        .choices(['api', 'decide', 'controllers', 'ingest'])
+        .default(['api', 'decide', 'controllers', 'ingest']),
     )
     .option('--api <url>', 'the API server, for the roles decide and controllers without one in the process')
     .option('--kubeconfig <file>', 'how to reach that API server')

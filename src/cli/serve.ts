@@ -19,16 +19,19 @@ export interface ListenOptions {
   readonly oidcCaFile?: string;
   readonly encryptionKeyFile?: string;
   readonly historyDays: number;
+  readonly datasets?: string;
+  readonly rollUpSeconds: number;
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
 }
 
 export interface UpOptions extends ListenOptions {
   readonly sample: boolean;
+  readonly simulation: boolean;
 }
 
 export interface ServeOptions extends ListenOptions {
-  readonly role: readonly ('api' | 'decide' | 'controllers')[];
+  readonly role: readonly ('api' | 'decide' | 'controllers' | 'ingest')[];
   readonly api?: string;
   readonly kubeconfig?: string;
 }
@@ -36,13 +39,24 @@ export interface ServeOptions extends ListenOptions {
 /** `backline up`: everything in one process, with the sample business on the first start. */
 export async function up(options: UpOptions, io: Io): Promise<number> {
   const { run } = await import('#planes/run.ts');
-  return run({ ...listening(options, io), roles: ['api', 'decide', 'controllers'], sample: options.sample });
+  return run({
+    ...listening(options, io),
+    roles: ['api', 'decide', 'controllers', 'ingest'],
+    sample: options.sample,
+    simulation: options.simulation,
+  });
 }
 
 /** `backline serve`: one role, as often as is needed, against DATABASE_URL. */
 export async function serve(options: ServeOptions, io: Io): Promise<number> {
   const { run } = await import('#planes/run.ts');
-  return run({ ...listening(options, io), roles: options.role, sample: false, follow: followed(options, io) });
+  return run({
+    ...listening(options, io),
+    roles: options.role,
+    sample: false,
+    simulation: false,
+    follow: followed(options, io),
+  });
 }
 
 /** The API server that a process without one follows. */
@@ -59,7 +73,8 @@ export function followed(
 }
 
 function listening(options: ListenOptions, io: Io) {
-  const { port, host, data, quiet, logLevel, tokenFile, encryptionKeyFile, historyDays } = options;
+  const { port, host, data, quiet, logLevel, tokenFile, encryptionKeyFile, historyDays, datasets, rollUpSeconds } =
+    options;
   const databaseUrl = io.env['DATABASE_URL'];
   return {
     port,
@@ -69,6 +84,8 @@ function listening(options: ListenOptions, io: Io) {
     logLevel,
     databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
     historyDays,
+    datasetsDirectory: datasets,
+    rollUpSeconds,
     access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
   };
 }

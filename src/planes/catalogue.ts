@@ -8,6 +8,10 @@ import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
 import { clientsModule } from '#kernel/snapshots/client-table.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { Query } from '#kernel/events/datasets/query-kind.ts';
+import { eventsModule } from '#kernel/events/event-table.ts';
+import { Erasure, EventReplay } from '#kernel/events/kinds/event-commands.ts';
+import { QuarantinedEvent } from '#kernel/events/kinds/quarantined-event.ts';
 import { experienceKinds, experienceModule } from '#domains/experience/module.ts';
 import type { FlagFacts } from '#domains/experience/ofrep.ts';
 import { productsKinds, productsModule } from '#domains/products/module.ts';
@@ -24,6 +28,11 @@ export function allKinds(): KindRegistry {
     Head,
     ChangeSet,
     ...audienceKinds,
+    ...eventsModule.kinds,
+    QuarantinedEvent,
+    EventReplay,
+    Erasure,
+    Query,
     ...productsKinds,
     ...experienceKinds,
   ]);
@@ -36,6 +45,7 @@ export type Facts = FlagFacts;
 export function decisionModules(facts: Facts): readonly DecisionModule<unknown>[] {
   return [
     clientsModule as DecisionModule<unknown>,
+    eventsModule as DecisionModule<unknown>,
     productsModule as DecisionModule<unknown>,
     experienceModule(facts) as DecisionModule<unknown>,
   ];

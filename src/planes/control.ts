@@ -10,7 +10,7 @@ import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
-import { resourceApi, type ResourceApi } from '#kernel/resources/api/handler.ts';
+import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -20,6 +20,8 @@ import { decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
 import { followLive } from '#kernel/releases/live.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { version } from '#kernel/base/version.ts';
 import { answers, deliver } from './peers.ts';
 
@@ -40,6 +42,13 @@ export interface ControlPlane {
   readonly close: () => Promise<void>;
 }
 
+/** Questions that are answered beside the store. */
+export interface Extension {
+  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  readonly close: () => Promise<void>;
+}
+
 /** Starts everything that writes: PostgreSQL (unless `databaseUrl` names one), the store, releases and the resource API. */
 export async function startControlPlane(options: {
   readonly dataDirectory: string;
@@ -53,6 +62,13 @@ export async function startControlPlane(options: {
   readonly registry: Registry;
   /** How other processes of the installation reach this one. */
   readonly address: WriterAddress;
+  /** Starts what answers further questions of the resource API, from what is live. */
+  readonly extend: (parts: {
+    readonly database: Database;
+    readonly sealing: Sealing;
+    readonly store: SharedStore<Operation>;
+    readonly live: LiveObjects;
+  }) => Promise<Extension>;
 }): Promise<ControlPlane> {
   const { kinds, clock, log, registry } = options;
   const closers: (() => Promise<void>)[] = [];
@@ -110,8 +126,11 @@ export async function startControlPlane(options: {
     });
     closers.push(async () => releases?.stop());
     const applyChangeSet = changeSets({ store, kinds, live, clock });
-    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet]]);
-    const { authority, virtualLists, serviceAccounts } = access;
+    const extension = await options.extend({ database, sealing, store, live });
+    closers.push(extension.close);
+    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...extension.virtual]);
+    const { authority, serviceAccounts } = access;
+    const virtualLists = new Map([...access.virtualLists, ...extension.virtualLists]);
     const api = resourceApi({
       store,
       kinds,

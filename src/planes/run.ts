@@ -1,6 +1,10 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { openLog, type LogLevel } from '#kernel/base/log.ts';
+import { systemClock } from '#kernel/base/clock.ts';
+import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
+import { EventType } from '#kernel/events/kinds/event-type.ts';
+import { simulateListeners } from '#simulation/run.ts';
+import type { Effect } from '#simulation/session.ts';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
@@ -22,6 +26,10 @@ export interface RunOptions {
   readonly access?: AccessOptions;
   /** Declare the sample business when nothing is declared yet. */
   readonly sample: boolean;
+  /** Play the app for made-up listeners of the sample business. */
+  readonly simulation: boolean;
+  readonly datasetsDirectory?: string | undefined;
+  readonly rollUpSeconds?: number | undefined;
   /** Print nothing but the line that says that it is ready. */
   readonly quiet: boolean;
   readonly logLevel: LogLevel;
@@ -40,8 +48,15 @@ export async function run(options: RunOptions): Promise<number> {
   const prepare = options.sample ? declareSampleOnce : undefined;
   const running = await startBackline({ ...options, dataDirectory: options.data, prepare, log });
   const ended = Promise.race([stop, running.failed]);
-  await Promise.race([ended, becomeReady(running, options)]);
+  const simulation = new AbortController();
+  await Promise.race([
+    ended,
+    becomeReady(running, options).then(() => {
+      if (options.simulation && running.control !== undefined) void simulate(running, running.control, simulation, log);
+    }),
+  ]);
   const why = await ended;
+  simulation.abort();
   if (why !== 'stop') log.fatal(why);
   await running.close();
   return why === 'stop' ? 0 : 1;
@@ -71,6 +86,8 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
       ? [
           `    curl '${url}/v1/prices?market=de&plan=premium'`,
           `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`,
+          `    curl ${url}/ofrep/v1/evaluate/flags -d '{"context":{"targetingKey":"you","plan":"free"}}'`,
+          `    bin/backline sql 'select plan, count(*) as plays from play group by all'`,
         ]
       : []),
     '',
@@ -79,6 +96,38 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
   ];
   return `${lines.join('\n')}\n`;
 }
+
+const SIMULATION = { listeners: 2_000, seed: 1, sessionsPerSecond: 2 } as const;
+
+/** Plays the app as long as the sample business is there. */
+async function simulate(
+  { port, token }: Running,
+  { store }: ControlPlane,
+  ending: AbortController,
+  log: Log,
+): Promise<void> {
+  const isThere = (): boolean => store.find(EventType, 'name', 'session').length > 0;
+  if (!isThere()) return;
+  const unsubscribe = store.subscribe(() => {
+    if (!isThere()) ending.abort();
+  });
+  const done = await simulateListeners({
+    ...SIMULATION,
+    connection: { server: `http://127.0.0.1:${port}`, token },
+    effects: SAMPLE_EFFECTS,
+    clock: systemClock,
+    signal: ending.signal,
+  });
+  unsubscribe();
+  log.info(done, 'the simulation has ended');
+}
+
+/** What the variants of the sample's experiments do to its listeners. */
+const SAMPLE_EFFECTS: readonly Effect[] = [
+  { flag: 'home-layout', variant: 'shelves', on: 'plays', factor: 1.08 },
+  { flag: 'upgrade-banner', variant: 'trial', on: 'subscriptions', factor: 2 },
+  { flag: 'upgrade-banner', variant: 'price', on: 'subscriptions', factor: 1.3 },
+];
 
 /** Says that the sample was declared: who clears it away on purpose does not get it back. */
 const SAMPLE_MARK = {
@@ -93,7 +142,7 @@ async function declareSampleOnce(control: ControlPlane): Promise<void> {
   const declared = allKinds().all.some((kind) => kind.released && store.count(kind) > 0);
   const mark = store.get(ConfigMap, SYSTEM_NAMESPACE, SAMPLE_MARK.metadata.name);
   if (declared || mark !== undefined) return;
-  const files = (await readdir(SAMPLE)).filter((name) => name.endsWith('.yaml')).sort();
+  const files = (await readdir(SAMPLE, { recursive: true })).filter((name) => name.endsWith('.yaml')).sort();
   const texts = await Promise.all(files.map((name) => readFile(join(SAMPLE, name), 'utf8')));
   const objects = [SAMPLE_MARK, ...texts.flatMap((text) => decodeManifests(text).map(({ value }) => value))];
   await control.changeSets(

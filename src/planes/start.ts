@@ -23,17 +23,28 @@ import { inProcessClient } from '#kernel/resources/client/in-process.ts';
 import { decisionApi, decisionOpenApi, decisionRouteNames, type DecisionApi } from '#kernel/snapshots/decision-api.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
-import { decisionGate } from '#kernel/snapshots/gate.ts';
+import { decisionGate, type Admitted, type Gate } from '#kernel/snapshots/gate.ts';
 import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
-import { openDatabase } from '#kernel/postgres/database.ts';
+import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { assignmentStore } from '#domains/experience/records/assignments.ts';
+import { sealingWith } from '#kernel/access/encryption.ts';
+import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
+import { isIngestPath, type Sender } from '#kernel/events/ingest-api.ts';
+import { EventType } from '#kernel/events/kinds/event-type.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { startEventPlane, type EventPlane } from './events.ts';
 import { allKinds, decisionModules, followedKinds } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
 
-export type Role = 'api' | 'decide' | 'controllers';
+export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
 
 /** Who is believed, and where the keys are that secrets are sealed with. */
 export interface AccessOptions extends BelievedOptions {
@@ -53,6 +64,10 @@ export interface StartOptions {
   /** The API server to follow, and to write to, when this process does not run one. */
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions | undefined;
+  /** Where the files of datasets lie; default `datasets` in the data directory. */
+  readonly datasetsDirectory?: string | undefined;
+  /** How often the event log is rolled into files. */
+  readonly rollUpSeconds?: number | undefined;
   /** How long past versions and the audit record are kept. */
   readonly historyDays?: number | undefined;
   /** Done as soon as there is a control plane, before controllers and decisions begin. */
@@ -92,7 +107,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   );
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
+  const encryptionKeyFile = options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys');
   const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
+
+  let gate: Gate | undefined;
+  let events: EventPlane | undefined;
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
@@ -112,12 +131,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         dataDirectory,
         databaseUrl: options.databaseUrl,
         historyDays: options.historyDays ?? HISTORY_DAYS,
-        encryptionKeyFile: options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys'),
+        encryptionKeyFile,
         kinds,
         clock,
         log,
         registry,
         address,
+        extend: async (parts) => {
+          events = await eventPlane(parts, () => parts.live, eventTableOf(parts.store, parts.live));
+          return events;
+        },
       }).catch(async (error: unknown) => {
         await server.close();
         throw error;
@@ -135,10 +158,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     log,
   });
   const decisionRoute = decisionRouteNames(modules);
-  routeOf = (path) => decisionRoute(path) ?? (isResourcePath(path) ? 'resources' : undefined);
+  routeOf = (path) =>
+    decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
   try {
     if (control !== undefined) await options.prepare?.(control);
-    const follower = options.roles.includes('decide')
+    const follower = options.roles.some((role) => role === 'decide' || role === 'ingest')
       ? followHeads({ client: client('system:decisions'), kinds, modules, log })
       : undefined;
     const controllers = options.roles.includes('controllers')
@@ -152,6 +176,15 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         })
       : undefined;
     const decisions = follower === undefined ? undefined : answersOf(follower);
+    if (follower !== undefined && control === undefined && options.roles.includes('ingest')) {
+      if (records === undefined) throw needsDatabase();
+      const sealing = await sealingWith(encryptionKeyFile);
+      events = await eventPlane(
+        { database: records, sealing },
+        follower.world,
+        () => follower.snapshot().tables.get(eventsModule.name) as EventTable,
+      );
+    }
     const checks: ReadinessCheck[] = [];
     if (follower !== undefined) {
       checks.push({ name: 'snapshot', problem: follower.problem });
@@ -172,6 +205,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       });
       checks.push({ name: 'store', problem: () => failure });
     }
+    const { api: ingest, problem: rollUpProblem } = events ?? {};
+    if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem });
     const openApi = JSON.stringify(decisionOpenApi(modules, version));
     const limiter = new RateLimiter();
     const requireRate = ({ name, groups }: User): void => {
@@ -196,6 +231,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     };
     handle = (exchange) => {
       const { path } = exchange;
+      if (options.roles.includes('ingest') && isIngestPath(path)) {
+        if (gate?.answerPreflight(exchange) === true) return undefined;
+        const taking = ingest?.(exchange) ?? false;
+        if (taking !== false) return taking === true ? undefined : taking;
+      }
       const pending = decisions?.(exchange) ?? false;
       if (pending !== false) return pending === true ? undefined : pending;
       if (answerHealth(exchange, checks, registry)) return undefined;
@@ -216,6 +256,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       await server.close();
       await follower?.stop();
       await controllers?.stop();
+      if (control === undefined) await events?.close();
       await control?.close();
       await ownRecords?.close();
     };
@@ -231,13 +272,14 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     };
   } catch (error) {
     await server.close();
+    if (control === undefined) await events?.close();
     await control?.close();
     await ownRecords?.close();
     throw error;
   }
 
   function answersOf(followed: Follower): DecisionApi {
-    const gate = decisionGate({
+    gate = decisionGate({
       table: () => followed.snapshot().tables.get(clientsModule.name) as ClientTable,
       clock,
       userOf: async ({ request }) => (await authenticate(request))?.name,
@@ -246,6 +288,26 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const answer = decisionApi(modules, followed, clock, gate);
     const stream = snapshotStream({ follower: followed, gate, kinds: followedKinds });
     return (exchange) => (exchange.path === SNAPSHOT_STREAM_PATH ? stream(exchange) : answer(exchange));
+  }
+
+  function eventPlane(
+    parts: { readonly database: Database; readonly sealing: Sealing },
+    world: () => World | undefined,
+    table: () => EventTable,
+  ): Promise<EventPlane> {
+    return startEventPlane({
+      ...parts,
+      world,
+      table,
+      directory: resolve(options.datasetsDirectory ?? join(dataDirectory, 'datasets')),
+      keepsHouse: options.roles.includes('ingest'),
+      rollUpSeconds: options.rollUpSeconds,
+      assignments: assignmentStore(parts.database),
+      admit: (exchange, path, subjectInput) => admitSender(gate, exchange, path, subjectInput),
+      clock,
+      log,
+      registry,
+    });
   }
 
   function starting(exchange: Exchange): void {
@@ -265,6 +327,41 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       },
     );
   }
+}
+
+/** Who sends events, as the gate of decisions knows them. */
+function admitSender(
+  gate: Gate | undefined,
+  exchange: Exchange,
+  path: string,
+  subjectInput: string,
+): Sender | Promise<Sender> {
+  if (gate === undefined) {
+    throw new Refusal('start/starting', 'ServiceUnavailable', 'Events are not taken yet.', { retryAfterSeconds: 1 });
+  }
+  const admitted = gate.admit(exchange, { path, subjectInputs: [subjectInput] }, {});
+  return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
+
+  function senderOf({ by, input }: Admitted): Sender {
+    const subject = input[subjectInput];
+    return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
+  }
+}
+
+/** The event types that are live in a store, compiled anew when one of them changes. */
+function eventTableOf(store: SharedStore<Operation>, live: LiveObjects): () => EventTable {
+  let table: EventTable | undefined;
+  store.subscribe((changes) => {
+    if (changes.some(({ entry }) => entry.kind === Head && entry.name.startsWith(`${EventType.plural}.`)))
+      table = undefined;
+  });
+  return () => (table ??= eventsModule.compile(live));
+}
+
+function needsDatabase(): Refusal {
+  return new Refusal('start/no-database', 'BadRequest', 'A process with the role ingest needs the database.', {
+    remedy: 'Name it in DATABASE_URL.',
+  });
 }
 
 const EVERY_INTERFACE = new Set(['0.0.0.0', '::']);

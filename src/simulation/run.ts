@@ -100,7 +100,7 @@ async function askFlags(
   const shown = flags.flatMap(({ key, variant, reason, metadata: about = {} }): ShownFlag[] => {
     if (variant === undefined || reason !== 'SPLIT') return [];
     const { rule = '', experiment = '', assignmentId = '', holdout = '', revision = '' } = about;
-    return [{ flag: key, variant, reason, rule, experiment, assignmentId, holdout, revision }];
+    return [{ flag: key, variant, reason, rule, experiment, assignmentId, holdout, specRevision: revision }];
   });
   return { shown, snapshot: metadata.snapshot ?? '' };
 }

@@ -10,7 +10,7 @@ export interface ShownFlag {
   readonly experiment: string;
   readonly assignmentId: string;
   readonly holdout: string;
-  readonly revision: string;
+  readonly specRevision: string;
 }
 
 /** What a variant does to those who see it: factors on what they would have done. */

@@ -39,6 +39,11 @@ const FORMATS: ReadonlyMap<string, EventFormat> = new Map([
   ['/v1/batch', 'segment'],
 ]);
 
+/** True for the paths that events are posted to. */
+export function isIngestPath(path: string): boolean {
+  return FORMATS.has(path);
+}
+
 const unpack = promisify(gunzip);
 
 /** Bytes of requests under way. */

@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
@@ -21,8 +21,8 @@ export interface Follower {
   readonly snapshot: () => Snapshot;
   /** The same, or undefined while there is none. */
   readonly current: () => Snapshot | undefined;
-  /** Everything that is live, of the kinds that the modules compile. */
-  readonly objects: () => Iterable<LiveObject>;
+  /** What is live, of the kinds that the modules compile; undefined before the first snapshot. */
+  readonly world: () => World | undefined;
   /**
    * Calls back with each later snapshot and what changed in it; without changes, everything may have. Until the returned
    * function is called.
@@ -79,7 +79,7 @@ export function followHeads(options: {
       );
     },
     current: () => snapshot,
-    objects: () => [...known.keys()].flatMap((kind) => [...world.list(kind)]),
+    world: () => (snapshot === undefined ? undefined : world),
     onSwap: (listener) => {
       listeners.add(listener);
       return () => void listeners.delete(listener);

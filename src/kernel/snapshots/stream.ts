@@ -52,7 +52,8 @@ export function snapshotStream(options: {
     });
     const say = (line: StreamLine): void => answer.write(`${JSON.stringify(line)}\n`);
     const all = (at: string): void => {
-      say({ type: 'all', version: at, objects: [...follower.objects()].filter(({ kind }) => kinds.has(kind)) });
+      const world = follower.world();
+      say({ type: 'all', version: at, objects: [...kinds].flatMap((kind) => [...(world?.list(kind) ?? [])]) });
     };
     if (since === version) say({ type: 'alive', version });
     else all(version);

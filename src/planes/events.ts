@@ -1,0 +1,72 @@
+import { mkdir } from 'node:fs/promises';
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { startQueries } from '#kernel/events/datasets/queries.ts';
+import { startRollUps } from '#kernel/events/datasets/roll-ups.ts';
+import type { EventTable } from '#kernel/events/event-table.ts';
+import type { Admit, IngestApi } from '#kernel/events/ingest-api.ts';
+import { startEvents } from '#kernel/events/start-events.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { AssignmentStore } from '#domains/experience/records/assignments.ts';
+
+const MAINTAIN_MS = 3_600_000;
+
+export interface EventPlane {
+  readonly api: IngestApi;
+  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** Why events do not become files; undefined when all is well, or when that is not this process's business. */
+  readonly problem: () => string | undefined;
+  readonly close: () => Promise<void>;
+}
+
+/** Starts what has to do with events in one process: taking them in, rolling them into files, answering queries. */
+export async function startEventPlane(options: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  /** Where the files of datasets lie. */
+  readonly directory: string;
+  /** Whether this process keeps house: rolls the log into files, turns partitions. */
+  readonly keepsHouse: boolean;
+  readonly world: () => World | undefined;
+  readonly table: () => EventTable;
+  readonly admit: Admit;
+  readonly assignments: AssignmentStore;
+  readonly rollUpSeconds?: number | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}): Promise<EventPlane> {
+  const { assignments, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
+  await mkdir(directory, { recursive: true });
+  const parts = { ...shared, directory, clock, log };
+  const events = startEvents(parts);
+  events.erasers.push({ store: 'assignments', erase: assignments.erase });
+  const queries = startQueries(parts);
+  const rollUps = keepsHouse
+    ? await startRollUps({ ...parts, ...(rollUpSeconds === undefined ? {} : { rollUpSeconds }) })
+    : undefined;
+  const maintain = (): void => {
+    const now = clock();
+    Promise.all([events.maintain(now), assignments.maintain(now)]).catch((error: unknown) =>
+      log.error({ err: error }, 'events could not be tidied up'),
+    );
+  };
+  const timer = keepsHouse ? setInterval(maintain, MAINTAIN_MS) : undefined;
+  return {
+    api: events.api,
+    virtual: new Map([...events.virtual, ...queries.virtual]),
+    virtualLists: events.virtualLists,
+    problem: () => rollUps?.problem(),
+    close: async () => {
+      clearInterval(timer);
+      await events.close();
+      await rollUps?.close();
+      await queries.close();
+    },
+  };
+}
