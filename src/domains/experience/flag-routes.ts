@@ -1,6 +1,5 @@
 import { Type } from 'typebox';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
-import type { Context } from '#kernel/audiences/language.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
@@ -52,7 +51,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
         const wrong = forcedProblem(forced, table);
         if (wrong !== undefined) throw invalid(['forced'], wrong);
         return explain(table, flag, {
-          context: context as Context,
+          context,
           nowMs: now.epochMilliseconds,
           random,
           kept: new Map(Object.entries(kept)),

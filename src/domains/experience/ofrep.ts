@@ -1,6 +1,5 @@
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
-import type { Context } from '#kernel/audiences/language.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -132,12 +131,12 @@ async function questionIn(
   const about = key === undefined ? {} : { key };
   if (body === undefined) {
     const errorDetails = 'The body is not JSON in UTF-8; send an object like {"context":{"targetingKey":"…"}}.';
-    return void fail(exchange, 400, { ...about, errorCode: 'PARSE_ERROR', errorDetails });
+    return fail(exchange, 400, { ...about, errorCode: 'PARSE_ERROR', errorDetails });
   }
   const { context = {}, forced } = isRecord(body) ? body : { context: body };
   if (!isRecord(context)) {
     const errorDetails = `The context is ${Array.isArray(context) ? 'a list' : JSON.stringify(context)?.slice(0, 80)}; it must be an object of attributes.`;
-    return void fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
+    return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const admitted = await admit(asking, forced === undefined ? context : { ...context, $forced: forced });
   const problems = contextProblems(admitted, table.audiences.attributes);
@@ -145,12 +144,12 @@ async function questionIn(
     const errorDetails = problems
       .map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`)
       .join('; ');
-    return void fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
+    return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const wrong = forcedProblem(forced, table);
-  if (wrong !== undefined) return void fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
+  if (wrong !== undefined) return fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
   return {
-    context: admitted as Context,
+    context: admitted,
     nowMs: now.epochMilliseconds,
     random,
     ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
@@ -187,8 +186,9 @@ interface OfrepFailure {
   readonly errorDetails: string;
 }
 
-function fail(exchange: Exchange, status: number, failure: OfrepFailure): void {
+function fail(exchange: Exchange, status: number, failure: OfrepFailure): undefined {
   send(exchange, status, 'application/json', JSON.stringify(failure));
+  return undefined;
 }
 
 function wrongMethod({ method, path }: Exchange, right: string): Refusal {

@@ -1,7 +1,7 @@
 import { audienceKindIds, compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
-import { experimentSpec } from '../kinds/experiment.ts';
+import { experimentSpec } from '../kinds/experiment-spec.ts';
 import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
 import { compileFlag } from './compile-flag.ts';
 import { configTag } from './config-tag.ts';

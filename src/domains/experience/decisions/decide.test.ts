@@ -10,8 +10,10 @@ import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { Experiment, type ExperimentSpec } from '../kinds/experiment.ts';
-import { Flag, type FlagSpec } from '../kinds/flag.ts';
+import { Experiment } from '../kinds/experiment.ts';
+import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
+import { Flag } from '../kinds/flag.ts';
+import type { FlagSpec } from '../kinds/flag-spec.ts';
 import { Holdout, type HoldoutSpec } from '../kinds/holdout.ts';
 import { naiveFlag, type NaiveFlags } from '../testing/naive.ts';
 import { experienceKinds } from '../module.ts';
@@ -164,7 +166,10 @@ const worldArbitrary: fc.Arbitrary<NaiveFlags> = json(
   audiences: { attributes: new Map(ATTRIBUTES.map((each) => [each.name, each])), audiences },
   flags: new Map<string, FlagSpec>([
     ['one', one as unknown as FlagSpec],
-    ['two', { ...two, ...(requires ? { requires: [{ flag: 'one', variants: ['a', 'b'] }] } : {}) } as unknown as FlagSpec],
+    [
+      'two',
+      { ...two, ...(requires ? { requires: [{ flag: 'one', variants: ['a', 'b'] }] } : {}) } as unknown as FlagSpec,
+    ],
   ]),
   experiments: new Map(
     experiments.map((spec, index) => [`exp-${index}`, spec as unknown as ExperimentSpec & { blocks?: string }]),

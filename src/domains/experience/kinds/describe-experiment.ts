@@ -1,5 +1,5 @@
 import { splitSaid } from './describe-flag.ts';
-import type { ExperimentSpec } from './experiment.ts';
+import type { ExperimentSpec } from './experiment-spec.ts';
 
 /** What a change of an experiment means, for people who are not engineers. */
 export function describeExperiment(

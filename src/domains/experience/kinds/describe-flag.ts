@@ -1,6 +1,6 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { describeRule } from '#kernel/audiences/describe-rule.ts';
-import type { FlagRule, FlagSpec } from './flag.ts';
+import type { FlagRule, FlagSpec } from './flag-spec.ts';
 import type { Split, Traffic } from './parts.ts';
 
 /** What a change of a flag means, for people who are not engineers. */

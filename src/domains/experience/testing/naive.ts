@@ -3,8 +3,8 @@ import { blocksFrom, has } from '#kernel/audiences/allocation.ts';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { AudienceRule, Context } from '#kernel/audiences/language.ts';
-import type { ExperimentSpec } from '../kinds/experiment.ts';
-import type { FlagSpec } from '../kinds/flag.ts';
+import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
+import type { FlagSpec } from '../kinds/flag-spec.ts';
 import type { HoldoutSpec } from '../kinds/holdout.ts';
 import type { Split, Traffic } from '../kinds/parts.ts';
 

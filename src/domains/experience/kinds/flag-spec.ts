@@ -1,0 +1,86 @@
+import { Type, type Static } from 'typebox';
+import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
+import { owner, SplitSchema, title, TrafficSchema, UnitSchema, VARIANTS_MAX, whoFields } from './parts.ts';
+
+const RULES_MAX = 200;
+const REQUIRED_MAX = 10;
+
+export const FlagSpecSchema = Type.Object(
+  {
+    title,
+    owner,
+    type: Type.Enum(['boolean', 'string', 'number', 'object'], {
+      description: 'The JSON type of all values; object takes arrays as well.',
+    }),
+    variants: Type.Array(
+      Type.Object(
+        {
+          name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
+          value: Type.Unknown({ 'x-kubernetes-preserve-unknown-fields': true, description: 'What the code gets.' }),
+        },
+        { description: 'One value that the flag can have.' },
+      ),
+      {
+        minItems: 1,
+        maxItems: VARIANTS_MAX,
+        description: 'The values that the flag can have.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['name'],
+      },
+    ),
+    default: Type.Optional(
+      Type.String({
+        description: 'The variant for everybody whom no rule and no experiment takes; absent: the default in the code.',
+      }),
+    ),
+    enabled: Type.Boolean({ default: true, description: 'False: everybody gets the default in the code.' }),
+    unit: Type.Optional(UnitSchema),
+    requires: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            flag: Type.String({ minLength: 1, description: 'Name of a Flag.' }),
+            variants: Type.Array(Type.String({ minLength: 1, description: 'Name of a variant.' }), {
+              minItems: 1,
+              maxItems: VARIANTS_MAX,
+              description: 'The variants of it that will do.',
+            }),
+          },
+          { description: 'Another flag that must have one of some variants.' },
+        ),
+        { maxItems: REQUIRED_MAX, description: 'Where one of these does not hold, the default is served.' },
+      ),
+    ),
+    rules: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
+            ...whoFields,
+            traffic: Type.Optional(TrafficSchema),
+            serve: Type.Optional(Type.String({ minLength: 1, description: 'The variant for all of them.' })),
+            split: Type.Optional(SplitSchema),
+            unit: Type.Optional(UnitSchema),
+            bucketing: Type.Optional(BucketingSchema),
+          },
+          { description: 'Who gets what. Whoever it does not take goes on to the next rule.' },
+        ),
+        {
+          maxItems: RULES_MAX,
+          description: 'The first rule that takes the listener decides; then experiments, then the default.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['name'],
+        },
+      ),
+    ),
+  },
+  { description: 'A value that the app asks for, and who gets which.' },
+);
+
+export type FlagSpec = Static<typeof FlagSpecSchema>;
+export type FlagRule = NonNullable<FlagSpec['rules']>[number];
+
+/** The spec of a stored or live Flag, which has passed the schema. */
+export function flagSpec(object: { readonly spec?: unknown }): FlagSpec {
+  return object.spec as FlagSpec;
+}
