@@ -6,9 +6,9 @@ import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { AudienceRule, Context, Matcher } from '#kernel/audiences/language.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { experimentBlocks, experimentSpec } from '../kinds/experiment-spec.ts';
-import { flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag-spec.ts';
+import { flagKey, flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag-spec.ts';
 import { holdoutSpec } from '../kinds/holdout.ts';
-import { EXPERIMENT, HOLDOUT } from '../kinds/identity.ts';
+import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
 import { RANDOM_UNIT } from '../kinds/parts.ts';
 import { ruleSaid, splitSaid } from '../kinds/describe-flag.ts';
 import { compileSplit, compileTraffic } from './compile-split.ts';
@@ -36,8 +36,9 @@ type UnitOf = (asked: Asked) => string | undefined;
 export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): CompiledFlag {
   const spec = flagSpec(object);
   const { name, revision } = object;
+  const key = flagKey(name, spec);
   const make = (parts: Omit<Parameters<typeof outcome>[0], 'flag' | 'revision'> & { revision?: string }) =>
-    outcome({ flag: name, revision, ...parts });
+    outcome({ flag: key, revision, ...parts });
   const values = new Map(spec.variants.map((variant) => [variant.name, variant.value]));
   const fallback = make({ reason: 'STATIC', variant: spec.default, value: valueOf(spec.default) });
   const forced = new Map(
@@ -46,7 +47,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       make({ reason: 'STATIC', variant: variant.name, value: variant.value, forced: true }),
     ]),
   );
-  const identity = { name, revision, type: spec.type, forced };
+  const identity = { name, key, revision, type: spec.type, forced };
   if (!spec.enabled) {
     const disabled = make({ reason: 'DISABLED' });
     return {
@@ -66,7 +67,10 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     ...(spec.rules ?? []).map((rule) => compileRule(rule)),
     ...running.map((experiment) => compileExperiment(experiment)),
   ];
-  const requires = (spec.requires ?? []).map(({ flag, variants }) => ({ flag, variants: new Set(variants) }));
+  const requires = (spec.requires ?? []).map(({ flag, variants }) => ({
+    flag: keyOf(flag, world),
+    variants: new Set(variants),
+  }));
   const sticky = running.flatMap((experiment) => {
     const { sticky: keep, unit, iteration } = experimentSpec(experiment);
     if (keep === undefined) return [];
@@ -128,7 +132,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   }
 
   function forcedOutcome(wanted: Asked['forced']): Outcome | undefined {
-    const variant = wanted?.[name];
+    const variant = wanted?.[key];
     return variant === undefined ? undefined : forced.get(variant);
   }
 
@@ -192,7 +196,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
         ? participations
         : split.map(({ variant }) => participation(variant, { record: salt, days: keep.days }));
     const positions = new Map(split.map(({ variant }, index) => [variant, index]));
-    const problem = { flag: name, revision: live.revision, reason: 'ERROR' } as const;
+    const problem = { flag: key, revision: live.revision, reason: 'ERROR' } as const;
     const noUnit = outcome({ ...problem, error: unitMissing(unit ?? [TARGETING_KEY], `experiment "${live.name}"`) });
     const unread = outcome({
       ...problem,
@@ -261,6 +265,12 @@ function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Asked): 
   return truth === false
     ? 'Its audience does not match.'
     : 'Whether its audience matches is unknown: the context lacks an attribute.';
+}
+
+/** The key of a flag that another one requires. A key never changes. */
+function keyOf(name: string, world: World): string {
+  const flag = world.get(FLAG, name);
+  return flag === undefined ? name : flagKey(name, flagSpec(flag));
 }
 
 /** Both must hold: the audience that is named and the rule that is written out. Undefined: everybody. */

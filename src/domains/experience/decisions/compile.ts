@@ -10,9 +10,7 @@ import type { CompiledFlag, ExperienceTable } from './table.ts';
 /** The table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ExperienceTable {
   const audiences = compileAudiences(world);
-  const flags = [...world.list(FLAG)]
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((object) => compileFlag(object, world, audiences));
+  const flags = [...world.list(FLAG)].map((object) => compileFlag(object, world, audiences)).toSorted(byKey);
   return tableOf(flags, audiences, world);
 }
 
@@ -36,7 +34,7 @@ export function update(table: ExperienceTable, world: World, changed: readonly C
     const object = world.get(FLAG, name);
     return object === undefined ? [] : [compileFlag(object, world, audiences)];
   });
-  const flags = [...kept, ...renewed].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const flags = [...kept, ...renewed].toSorted(byKey);
   return tableOf(flags, audiences, world);
 }
 
@@ -46,10 +44,14 @@ function tableOf(
   world: World,
 ): ExperienceTable {
   return {
-    flags: new Map(flags.map((flag) => [flag.name, flag])),
+    flags: new Map(flags.map((flag) => [flag.key, flag])),
     inOrder: flags,
     sticky: flags.filter(({ sticky }) => sticky.length > 0),
     audiences,
     tag: configTag(world),
   };
+}
+
+function byKey(a: CompiledFlag, b: CompiledFlag): number {
+  return a.key < b.key ? -1 : 1;
 }

@@ -19,7 +19,7 @@ export function explain(table: ExperienceTable, flag: CompiledFlag, asked: Asked
   const decided = flag.decide(asked, table.flags);
   const { variant, value, rule, experiment, holdout } = decided;
   return {
-    flag: flag.name,
+    flag: flag.key,
     ...(variant === undefined ? {} : { variant, value }),
     reason: { code: decided.error?.code ?? decided.reason, message: sentence(decided) },
     ...(rule === undefined ? {} : { rule }),

@@ -54,7 +54,10 @@ export interface Look {
 }
 
 export interface CompiledFlag {
+  /** The name of the object. */
   readonly name: string;
+  /** The name that the code asks for. */
+  readonly key: string;
   readonly revision: string;
   readonly type: 'boolean' | 'string' | 'number' | 'object';
   readonly decide: (asked: Asked, flags: ReadonlyMap<string, CompiledFlag>) => Outcome;
@@ -71,8 +74,9 @@ export interface CompiledFlag {
 }
 
 export interface ExperienceTable {
+  /** By key. */
   readonly flags: ReadonlyMap<string, CompiledFlag>;
-  /** All of them by name. */
+  /** All of them, ordered by key. */
   readonly inOrder: readonly CompiledFlag[];
   /** Those with experiments that keep variants on record. */
   readonly sticky: readonly CompiledFlag[];

@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, VARIANTS_MAX, whoFields } from './parts.ts';
 
+const KEY_CHARS_MAX = 250;
 const RULES_MAX = 200;
 const REQUIRED_MAX = 10;
 
@@ -9,6 +10,13 @@ export const FlagSpecSchema = Type.Object(
   {
     title,
     owner,
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: KEY_CHARS_MAX,
+        description: 'The name that the code asks for; absent: the name of the object. Stays as it is for ever.',
+      }),
+    ),
     type: Type.Enum(['boolean', 'string', 'number', 'object'], {
       description: 'The JSON type of all values; object takes arrays as well.',
     }),
@@ -83,4 +91,9 @@ export type FlagRule = NonNullable<FlagSpec['rules']>[number];
 /** The spec of a stored or live Flag, which has passed the schema. */
 export function flagSpec(object: { readonly spec?: unknown }): FlagSpec {
   return object.spec as FlagSpec;
+}
+
+/** The name that the code asks for. */
+export function flagKey(name: string, { key = name }: Pick<FlagSpec, 'key'>): string {
+  return key;
 }

@@ -3,11 +3,11 @@ import { ruleProblems } from '#kernel/audiences/check-rule.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { CheckContext, World } from '#kernel/resources/kind.ts';
 import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { describeFlag } from './describe-flag.ts';
-import { FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec } from './flag-spec.ts';
+import { flagKey, FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec } from './flag-spec.ts';
 import { FLAG, GROUP, VERSION } from './identity.ts';
 
 /** What a value may weigh: it is in every bulk answer. */
@@ -24,6 +24,13 @@ export const Flag = defineKind({
   description: 'A flag is a value that the app asks for; rules and experiments decide who gets which variant.',
   spec: FlagSpecSchema,
   columns: [
+    {
+      name: 'Key',
+      type: 'string',
+      description: 'The name that the code asks for.',
+      priority: 1,
+      value: (flag) => flagKey(flag.metadata.name, flagSpec(flag)),
+    },
     { name: 'Type', type: 'string', description: 'The JSON type of its values.', value: (flag) => flagSpec(flag).type },
     {
       name: 'Variants',
@@ -52,9 +59,11 @@ export const Flag = defineKind({
     })),
     ...(spec.rules ?? []).flatMap((rule, index) => audienceRefs(rule, ['spec', 'rules', index])),
   ],
+  indexes: { key: ({ key }) => (key === undefined ? [] : [key]) },
   validate: (spec, context) => {
     const attributes = attributeLookup(context);
     return [
+      ...keyProblems(spec, context),
       ...variantProblems(spec),
       ...requireProblems(spec, context.name),
       ...unitProblems(spec.unit, attributes, ['spec', 'unit']),
@@ -102,6 +111,23 @@ export function variantProblem(name: string, variants: readonly { readonly name:
   if (names.includes(name)) return [];
   const detail = `there is no variant "${name}"${didYouMean(nearSpellings(name, names))}; there are ${names.join(', ')}`;
   return [{ path, reason: 'FieldValueNotFound', detail }];
+}
+
+/** No two flags have one key, and none changes its own: code asks for it. */
+function keyProblems(spec: FlagSpec, context: CheckContext & { name: string; before?: FlagSpec }): Problem[] {
+  const path: Path = ['spec', 'key'];
+  const { name, before, find } = context;
+  const key = flagKey(name, spec);
+  const was = before === undefined ? key : flagKey(name, before);
+  if (was !== key) {
+    const detail = `code asks for "${was}"; a flag with another key is another flag`;
+    return [{ path, reason: 'FieldValueForbidden', detail }];
+  }
+  const named = find(FLAG, 'name', key).filter((other) => flagSpec(other).key === undefined);
+  const other = [...find(FLAG, 'key', key), ...named].find(({ metadata }) => metadata.name !== name);
+  if (other === undefined) return [];
+  const detail = `Flag "${other.metadata.name}" has the key "${key}" already`;
+  return [{ path, reason: 'FieldValueDuplicate', detail }];
 }
 
 function variantProblems({ type, variants, default: fallback }: FlagSpec): Problem[] {
