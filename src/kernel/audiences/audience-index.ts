@@ -1,0 +1,198 @@
+import { compileCondition, type RuleLookup } from './compile-condition.ts';
+import { Best } from './index/best.ts';
+import { BLOCK_WORDS, EVERY_GROUP, type Dimension } from './index/dimension.ts';
+import { Dimensions } from './index/dimensions.ts';
+import type { AudienceRule, Condition, Context, Matcher } from './language.ts';
+
+export interface Candidate {
+  /** Who it is for; undefined: everybody. */
+  readonly rule: AudienceRule | undefined;
+  /** No score of it is ever above this. */
+  readonly upperBound: number;
+}
+
+/** Which of many candidates are for a listener. Candidates go by their position in the list that was indexed. */
+export interface AudienceIndex {
+  /**
+   * The `k` candidates with the highest scores among those whose rule is true, best first; of equal ones the one with
+   * the higher bound, then the one that was listed first. `score` is asked in the order of bounds, and only as long as
+   * a candidate may still be among the best; undefined leaves the candidate out. It must not ask this index.
+   */
+  readonly best: (
+    context: Context,
+    nowMs: number,
+    k: number,
+    score: (candidate: number) => number | undefined,
+  ) => number[];
+  /** All candidates whose rule is true, in the order of their bounds. */
+  readonly matches: (context: Context, nowMs: number) => number[];
+}
+
+/** Gets a candidate whose rule is true; answers the bound above which others are still of interest, NaN for all. */
+type Visit = (candidate: number) => number;
+
+/**
+ * Numbers the candidates by descending bound, and the groups of their rules in the same order, so that blocks of
+ * bitmaps are worked on from the most promising on and the rest is never touched. For every attribute there are bitmaps
+ * or lists of the groups that are possible with a value; where all of them meet, the conditions that no bitmap holds
+ * are looked at one by one, equal ones once.
+ */
+export function buildAudienceIndex(candidates: readonly Candidate[], lookup: RuleLookup): AudienceIndex {
+  const order = candidates.map((_, index) => index).sort((a, b) => boundOf(b) - boundOf(a) || a - b);
+  const groups: { candidate: number; allOf: Condition[] }[] = [];
+  for (const candidate of order) {
+    const { rule } = candidates[candidate] as Candidate;
+    for (const { allOf } of rule?.anyOf ?? [{ allOf: [] }]) {
+      if (allOf.every((condition) => mayBeTrue(condition, lookup))) groups.push({ candidate, allOf });
+    }
+  }
+  const candidateOf = Int32Array.from(groups, ({ candidate }) => candidate);
+  const bounds = Float64Array.from(groups, ({ candidate }) => boundOf(candidate));
+  const builder = new Dimensions(groups, lookup.attributes);
+  const rest = new Rest(lookup);
+  for (const [group, { allOf }] of groups.entries()) {
+    rest.add(allOf.filter((condition) => !builder.add(group, condition)));
+  }
+  const dimensions = builder.build().map((dimension) => ({ dimension, possible: 0 }));
+  const search = makeSearch(groups.length, candidateOf, bounds, dimensions, rest);
+  const best = new Best();
+  return {
+    best: (context, nowMs, k, score) => {
+      if (k <= 0) return [];
+      best.begin(k);
+      search(context, nowMs, (candidate) => {
+        const value = score(candidate);
+        return value === undefined ? best.threshold() : best.add(candidate, value);
+      });
+      return best.items();
+    },
+    matches: (context, nowMs) => {
+      const found: number[] = [];
+      search(context, nowMs, (candidate) => {
+        found.push(candidate);
+        return Number.NaN;
+      });
+      return found;
+    },
+  };
+
+  function boundOf(candidate: number): number {
+    return candidates[candidate]?.upperBound ?? -Infinity;
+  }
+}
+
+/** A condition on an attribute that nobody declared, or an audience that there is not, is never true. */
+function mayBeTrue({ attribute, audience }: Condition, { attributes, matcher }: RuleLookup): boolean {
+  if (attribute !== undefined) return attributes.get(attribute) !== undefined;
+  return audience === undefined || matcher(audience) !== undefined;
+}
+
+function makeSearch(
+  groups: number,
+  candidateOf: Int32Array,
+  bounds: Float64Array,
+  dimensions: readonly { readonly dimension: Dimension; possible: number }[],
+  rest: Rest,
+): (context: Context, nowMs: number, visit: Visit) => void {
+  const words = (groups + 31) >>> 5;
+  const whole = new Int32Array(BLOCK_WORDS);
+  const lastBlock = whole.subarray(0, words % BLOCK_WORDS);
+  const narrowing: { readonly dimension: Dimension; readonly possible: number }[] = [];
+  let isSearching = false;
+  return (context, nowMs, visit) => {
+    if (isSearching) throw new Error('an audience index was asked while it was searching');
+    isSearching = true;
+    try {
+      run(context, nowMs, visit);
+    } finally {
+      isSearching = false;
+    }
+  };
+
+  function run(context: Context, nowMs: number, visit: Visit): void {
+    narrowing.length = 0;
+    for (const one of dimensions) {
+      one.possible = one.dimension.aim(context);
+      if (one.possible === 0) return;
+      if (one.possible !== EVERY_GROUP) narrowing.push(one);
+    }
+    // What leaves the fewest comes first, so that blocks are empty early.
+    narrowing.sort((a, b) => a.possible - b.possible);
+    rest.begin();
+    let threshold = Number.NaN;
+    let visited = -1;
+    const { ofGroup } = rest;
+    for (let first = 0; first < words; first += BLOCK_WORDS) {
+      if ((bounds[first * 32] as number) <= threshold) return;
+      const block = first + BLOCK_WORDS <= words ? whole : lastBlock;
+      block.fill(-1);
+      const after = groups - first * 32;
+      if (after < block.length * 32) block[block.length - 1] = (1 << (after & 31)) - 1;
+      for (const { dimension } of narrowing) dimension.narrow(block, first);
+      for (let i = 0; i < block.length; i += 1) {
+        for (let bits = block[i] as number; bits !== 0; bits &= bits - 1) {
+          const group = (first + i) * 32 + 31 - Math.clz32(bits & -bits);
+          const candidate = candidateOf[group] as number;
+          if ((bounds[group] as number) <= threshold) return;
+          if (candidate === visited) continue;
+          const conditions = ofGroup[group];
+          if (conditions !== undefined && !rest.holds(conditions, context, nowMs)) continue;
+          visited = candidate;
+          threshold = visit(candidate);
+        }
+      }
+    }
+  }
+}
+
+const NOT_ASKED = 0;
+const TRUE = 1;
+const NOT_TRUE = 2;
+
+/** Conditions that are looked at one by one. Equal ones are the same condition, and are asked once in a search. */
+class Rest {
+  /** Numbers of such conditions, for the groups that have any. */
+  readonly ofGroup: (readonly number[] | undefined)[] = [];
+  readonly #lookup: RuleLookup;
+  readonly #numbers = new Map<string, number>();
+  readonly #matchers: Matcher[] = [];
+  #answers = new Uint8Array();
+
+  constructor(lookup: RuleLookup) {
+    this.#lookup = lookup;
+  }
+
+  /** Adds the conditions of the next group. */
+  add(conditions: readonly Condition[]): void {
+    this.ofGroup.push(conditions.length === 0 ? undefined : conditions.map((condition) => this.#numberOf(condition)));
+  }
+
+  /** Forgets the answers of the search before. */
+  begin(): void {
+    if (this.#answers.length === this.#matchers.length) this.#answers.fill(NOT_ASKED);
+    else this.#answers = new Uint8Array(this.#matchers.length);
+  }
+
+  /** Whether all of these conditions are true. */
+  holds(conditions: readonly number[], context: Context, nowMs: number): boolean {
+    for (const number of conditions) {
+      let answer = this.#answers[number] as number;
+      if (answer === NOT_ASKED) {
+        answer = this.#matchers[number]?.(context, nowMs) === true ? TRUE : NOT_TRUE;
+        this.#answers[number] = answer;
+      }
+      if (answer !== TRUE) return false;
+    }
+    return true;
+  }
+
+  #numberOf(condition: Condition): number {
+    const key = JSON.stringify(condition);
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    const number = this.#matchers.length;
+    this.#numbers.set(key, number);
+    this.#matchers.push(compileCondition(condition, this.#lookup));
+    return number;
+  }
+}

@@ -1,0 +1,100 @@
+/** The k highest scores seen, with what they belong to. Of equal scores the one seen first is kept. Reused. */
+export class Best {
+  #limit = 0;
+  #size = 0;
+  #seen = 0;
+  /** A heap with the worst on top, in columns. */
+  #scores = new Float64Array();
+  #items = new Int32Array();
+  #order = new Int32Array();
+
+  /** Begins anew. */
+  begin(limit: number): void {
+    this.#limit = limit;
+    this.#size = 0;
+    this.#seen = 0;
+  }
+
+  /** Takes an item; answers the score that a further one must be above, NaN while there is room for any. */
+  add(item: number, score: number): number {
+    this.#seen += 1;
+    if (this.#size < this.#limit) {
+      if (this.#size === this.#scores.length) this.#grow();
+      this.#size += 1;
+      this.#rise(item, score);
+    } else if (score > (this.#scores[0] as number)) this.#sink(item, score);
+    return this.threshold();
+  }
+
+  threshold(): number {
+    return this.#size < this.#limit ? Number.NaN : (this.#scores[0] as number);
+  }
+
+  /** What was kept, best first. */
+  items(): number[] {
+    const [scores, order, items] = [this.#scores, this.#order, this.#items];
+    return Array.from({ length: this.#size }, (_, at) => at)
+      .sort((a, b) => (isWorse(scores[a] ?? 0, order[a] ?? 0, scores[b] ?? 0, order[b] ?? 0) ? 1 : -1))
+      .map((at) => items[at] as number);
+  }
+
+  /** Puts an item at the end, and lets it rise above those that are better. */
+  #rise(item: number, score: number): void {
+    let at = this.#size - 1;
+    while (at > 0) {
+      const parent = (at - 1) >>> 1;
+      if (!isWorse(score, this.#seen, this.#scores[parent] as number, this.#order[parent] as number)) break;
+      this.#copy(parent, at);
+      at = parent;
+    }
+    this.#set(at, item, score);
+  }
+
+  /** Puts an item in place of the top, and lets it sink below those that are worse. */
+  #sink(item: number, score: number): void {
+    const [scores, order] = [this.#scores, this.#order];
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= this.#size) break;
+      const right = child + 1;
+      if (
+        right < this.#size &&
+        isWorse(scores[right] as number, order[right] as number, scores[child] as number, order[child] as number)
+      ) {
+        child = right;
+      }
+      if (!isWorse(scores[child] as number, order[child] as number, score, this.#seen)) break;
+      this.#copy(child, at);
+      at = child;
+    }
+    this.#set(at, item, score);
+  }
+
+  #copy(from: number, to: number): void {
+    this.#items[to] = this.#items[from] as number;
+    this.#scores[to] = this.#scores[from] as number;
+    this.#order[to] = this.#order[from] as number;
+  }
+
+  #set(at: number, item: number, score: number): void {
+    this.#items[at] = item;
+    this.#scores[at] = score;
+    this.#order[at] = this.#seen;
+  }
+
+  #grow(): void {
+    const length = Math.max(16, this.#scores.length * 2);
+    const [items, scores, order] = [new Int32Array(length), new Float64Array(length), new Int32Array(length)];
+    items.set(this.#items);
+    scores.set(this.#scores);
+    order.set(this.#order);
+    this.#items = items;
+    this.#scores = scores;
+    this.#order = order;
+  }
+}
+
+function isWorse(score: number, order: number, otherScore: number, otherOrder: number): boolean {
+  return score < otherScore || (score === otherScore && order > otherOrder);
+}

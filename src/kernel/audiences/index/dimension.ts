@@ -1,0 +1,187 @@
+import { countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
+
+/** Words that are worked on at a time: enough to keep loops tight, few enough that an early end saves work. */
+export const BLOCK_WORDS = 64;
+
+/** What `aim` answers when every group is possible. */
+export const EVERY_GROUP = Infinity;
+
+/** One attribute under one kind of test, and which groups are still possible for each value that it may have. */
+export interface Dimension {
+  /**
+   * Looks at a context, before a search. Answers about how many groups are possible: exactly 0 when there are none, and
+   * `EVERY_GROUP` when there is nothing to narrow.
+   */
+  readonly aim: (context: Readonly<Record<string, unknown>>) => number;
+  /** Takes the groups out of `block` that are not possible; `block` begins with the word `first` of all. In order. */
+  readonly narrow: (block: Bitmap, first: number) => void;
+}
+
+/** What groups one condition lets pass: for each of the values, and where there is another value, none, or a wrong one. */
+export interface Holding<Value> {
+  /** Passes for each of these, and not for others; or fails for each of these, and passes for others. */
+  readonly values: Iterable<Value>;
+  readonly passes: boolean;
+  readonly absent: boolean;
+  readonly wrong: boolean;
+}
+
+/** What a context says of an attribute: values in plain form, that there is none, or that it is of the wrong type. */
+export interface Reading<Value> {
+  state: 'absent' | 'wrong' | 'values';
+  /** Reused from one reading to the next. */
+  readonly values: Value[];
+}
+
+/** What a value makes of the groups: those that pass or fail because of it, or all that are possible with it. */
+type Posting =
+  | { readonly allowed: Bitmap; readonly count: number }
+  | { readonly passing: Members; readonly failing: Members; readonly more: number; readonly fewer: number };
+
+/** Builds a dimension group by group, in ascending order of their numbers. */
+export class DimensionBuilder<Value> {
+  readonly #read: (context: Readonly<Record<string, unknown>>, reading: Reading<Value>) => void;
+  readonly #multiValued: boolean;
+  readonly #groups: number;
+  readonly #words: number;
+  readonly #lists = new Map<Value, { passing: number[]; failing: number[] }>();
+  /** Groups that pass for a value that is not listed, for none, for a wrong one. All others do not care. */
+  readonly #other: Bitmap;
+  readonly #absent: Bitmap;
+  readonly #wrong: Bitmap;
+
+  constructor(
+    groups: number,
+    multiValued: boolean,
+    read: (context: Readonly<Record<string, unknown>>, reading: Reading<Value>) => void,
+  ) {
+    this.#read = read;
+    this.#multiValued = multiValued;
+    this.#groups = groups;
+    this.#words = (groups + 31) >>> 5;
+    const everyone = new Int32Array(this.#words).fill(-1);
+    if (groups % 32 !== 0) everyone[this.#words - 1] = (1 << (groups % 32)) - 1;
+    this.#other = everyone.slice();
+    this.#absent = everyone.slice();
+    this.#wrong = everyone;
+  }
+
+  /** A group can be added only once. */
+  add(group: number, { values, passes, absent, wrong }: Holding<Value>): void {
+    for (const value of values) {
+      let lists = this.#lists.get(value);
+      if (lists === undefined) this.#lists.set(value, (lists = { passing: [], failing: [] }));
+      (passes ? lists.passing : lists.failing).push(group);
+    }
+    const word = group >>> 5;
+    const others = ~(1 << (group & 31));
+    if (passes) this.#other[word] = (this.#other[word] ?? 0) & others;
+    if (!absent) this.#absent[word] = (this.#absent[word] ?? 0) & others;
+    if (!wrong) this.#wrong[word] = (this.#wrong[word] ?? 0) & others;
+  }
+
+  build(): Dimension {
+    const [other, absent, wrong] = [this.#other, this.#absent, this.#wrong];
+    const counts = { other: countBits(other), absent: countBits(absent), wrong: countBits(wrong) };
+    const postings = new Map([...this.#lists].map(([value, lists]) => [value, this.#posting(lists)]));
+    const read = this.#read;
+    const reading: Reading<Value> = { state: 'absent', values: [] };
+    const scratch = new Int32Array(BLOCK_WORDS);
+    let base = other;
+    const passing: Members[] = [];
+    const failing: Members[] = [];
+    const groups = this.#groups;
+    return {
+      aim: (context) => {
+        passing.length = 0;
+        failing.length = 0;
+        reading.values.length = 0;
+        read(context, reading);
+        if (reading.state !== 'values') {
+          base = reading.state === 'absent' ? absent : wrong;
+          return counts[reading.state] === groups ? EVERY_GROUP : counts[reading.state];
+        }
+        base = other;
+        let [more, fewer] = [0, 0];
+        for (const value of reading.values) {
+          const posting = postings.get(value);
+          if (posting === undefined) continue;
+          if ('allowed' in posting) {
+            base = posting.allowed;
+            return posting.count;
+          }
+          if (posting.more > 0) passing.push(begun(posting.passing));
+          if (posting.fewer > 0) failing.push(begun(posting.failing));
+          more += posting.more;
+          fewer += posting.fewer;
+        }
+        if (counts.other === groups && fewer === 0) return EVERY_GROUP;
+        if (counts.other === 0 && more === 0) return 0;
+        // With several values a group may be counted more than once.
+        return Math.max(1, counts.other + more - fewer);
+      },
+      narrow: (block, first) => {
+        const words = block.length;
+        if (passing.length === 0 && failing.length === 0) {
+          for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) & (base[first + i] as number);
+          return;
+        }
+        for (let i = 0; i < words; i += 1) scratch[i] = base[first + i] as number;
+        for (const members of passing) include(scratch, words, first, members);
+        for (const members of failing) exclude(scratch, words, first, members);
+        for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) & (scratch[i] as number);
+      },
+    };
+  }
+
+  #posting(lists: { passing: readonly number[]; failing: readonly number[] }): Posting {
+    const passing = toMembers(lists.passing, this.#words);
+    const failing = toMembers(lists.failing, this.#words);
+    if (this.#multiValued || ('sorted' in passing && 'sorted' in failing)) {
+      return { passing, failing, more: lists.passing.length, fewer: lists.failing.length };
+    }
+    // A context has only this value: all that is possible with it can be made now.
+    const allowed = this.#other.slice();
+    for (const group of lists.passing) setBit(allowed, group);
+    for (const group of lists.failing) allowed[group >>> 5] = (allowed[group >>> 5] ?? 0) & ~(1 << (group & 31));
+    return { allowed, count: countBits(allowed) };
+  }
+}
+
+function begun(members: Members): Members {
+  if ('sorted' in members) members.at = 0;
+  return members;
+}
+
+function include(block: Bitmap, words: number, first: number, members: Members): void {
+  if ('bits' in members) {
+    for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) | (members.bits[first + i] as number);
+    return;
+  }
+  const { sorted } = members;
+  const [start, end] = [first * 32, (first + words) * 32];
+  let { at } = members;
+  while (at < sorted.length && (sorted[at] as number) < end) {
+    const offset = (sorted[at] as number) - start;
+    // Blocks without a possible group were passed over.
+    if (offset >= 0) block[offset >>> 5] = (block[offset >>> 5] as number) | (1 << (offset & 31));
+    at += 1;
+  }
+  members.at = at;
+}
+
+function exclude(block: Bitmap, words: number, first: number, members: Members): void {
+  if ('bits' in members) {
+    for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) & ~(members.bits[first + i] as number);
+    return;
+  }
+  const { sorted } = members;
+  const [start, end] = [first * 32, (first + words) * 32];
+  let { at } = members;
+  while (at < sorted.length && (sorted[at] as number) < end) {
+    const offset = (sorted[at] as number) - start;
+    if (offset >= 0) block[offset >>> 5] = (block[offset >>> 5] as number) & ~(1 << (offset & 31));
+    at += 1;
+  }
+  members.at = at;
+}
