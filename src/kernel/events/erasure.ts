@@ -1,5 +1,6 @@
 import type { Database } from '#kernel/postgres/database.ts';
 import { WITHOUT_WRITERS } from './event-days.ts';
+import { inTransaction } from './lane.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 
 /** A place where something of subjects is kept. */
@@ -42,7 +43,7 @@ export function eventErasers(database: Database, pseudonyms: Pseudonyms): readon
 
 /** Events that are being written are waited for, so that none of them comes out of it with what is erased. */
 async function withoutWriters(database: Database, text: string, subject: string): Promise<number> {
-  return database.transaction(async ({ query }) => {
+  return inTransaction(database, async ({ query }) => {
     await query(WITHOUT_WRITERS);
     const [row] = await query<{ count: number }>({ text, values: [subject] });
     return row?.count ?? 0;

@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { inTransaction } from './lane.ts';
 
 /** For how long an id is remembered: the same event sent again within this is one event. */
 export const DEDUPLICATION_DAYS = 7;
@@ -19,7 +20,7 @@ export function dayOf(now: Temporal.Instant): string {
 
 /** Begins a day for all writers, unless a later one has begun; gives the day that they write then. */
 export async function beginDay(database: Database, day: string): Promise<string> {
-  return database.transaction(async (connection) => {
+  return inTransaction(database, async (connection) => {
     await connection.query(WITHOUT_WRITERS);
     await makePartitions(connection, day);
     const [row] = await connection.query<{ day: string }>({
@@ -41,7 +42,7 @@ export async function turnPartitions(database: Database, today: string): Promise
   const ahead = Array.from({ length: DAYS_AHEAD + 1 }, (_, days) => date.add({ days }).toString());
   const missing = ahead.filter((day) => PARTITIONED.some((table) => !names.includes(partitionName(table, day))));
   if (outdated.length + missing.length === 0) return;
-  await database.transaction(async (connection) => {
+  await inTransaction(database, async (connection) => {
     await connection.query(WITHOUT_WRITERS);
     for (const day of missing) await makePartitions(connection, day);
     for (const name of outdated) await connection.query(`drop table if exists backline.${name}`);

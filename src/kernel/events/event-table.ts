@@ -61,7 +61,10 @@ function segmentNames(world: World): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const live of world.list(EVENT_TYPE)) {
     const key = segmentKey(eventTypeSpec(live));
-    if (key !== undefined) names.set(key, live.name);
+    if (key === undefined) continue;
+    // Two types with the same calls are refused at the write; should both be live, the answer must not depend on order.
+    const other = names.get(key);
+    names.set(key, other !== undefined && other < live.name ? other : live.name);
   }
   return names;
 }

@@ -85,6 +85,8 @@ export function ingestApi(parts: {
       const receivedMs = clock().epochMilliseconds;
       const batch = format === 'segment' ? readSegmentBatch(body, rules) : readBatch(body);
       const { sentMs, producer, sequence } = batch;
+      const waiting = writer.waiting();
+      requireRoom(waiting === 0 || waiting + batch.events.length <= limits.waitingEventsMax);
       const envelope = { client, boundTo: subject, sentMs, receivedMs };
       const verdicts = batch.events.map((event) => judge(rules, event, envelope));
       const results = await writer.write({ origin: { client, producer, sequence, sentMs, receivedMs }, verdicts });
@@ -99,20 +101,22 @@ export function ingestApi(parts: {
     const said = Number(exchange.header('content-length') ?? Number.NaN);
     const isPlain = exchange.header('content-encoding') === undefined;
     const bytes = isPlain && said >= 0 ? Math.min(said, limits.bodyBytesMax) : limits.bodyBytesMax;
-    const waiting = writer.waiting();
     // A request that comes alone is taken, however large.
-    const isFull = load.bytes > 0 && load.bytes + bytes > limits.waitingBytesMax;
-    if (isFull || waiting >= limits.waitingEventsMax) {
-      metrics.turnedAway();
-      throw new Refusal(
-        'events/too-busy',
-        'TooManyRequests',
-        `${waiting} events in requests of ${load.bytes} bytes are waiting already.`,
-        { retryAfterSeconds: limits.retryAfterSeconds, remedy: 'Send the same batch again in a moment.' },
-      );
-    }
+    requireRoom(load.bytes === 0 || load.bytes + bytes <= limits.waitingBytesMax);
+    requireRoom(writer.waiting() < limits.waitingEventsMax);
     load.bytes += bytes;
     return bytes;
+  }
+
+  function requireRoom(isThere: boolean): void {
+    if (isThere) return;
+    metrics.turnedAway();
+    throw new Refusal(
+      'events/too-busy',
+      'TooManyRequests',
+      `${writer.waiting()} events, and requests of ${load.bytes} bytes, are waiting already.`,
+      { retryAfterSeconds: limits.retryAfterSeconds, remedy: 'Send the same batch again in a moment.' },
+    );
   }
 
   async function unpacked(exchange: Exchange, bytes: Buffer): Promise<Buffer> {

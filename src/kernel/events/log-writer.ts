@@ -7,6 +7,7 @@ import { distinct, payloadOf } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';
 import type { EventMetrics } from './event-metrics.ts';
 import type { Verdict } from './judge.ts';
+import { openLane, type Lane } from './lane.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 import { writeEvents, type EventResult, type Origin, type ReadyEvent } from './write-events.ts';
 
@@ -56,7 +57,8 @@ export function logWriter(parts: {
 }): LogWriter {
   const { database, sealing, pseudonyms, clock, log, metrics } = parts;
   const queue: Waiting[] = [];
-  const lanes = new Set<Promise<void>>();
+  const idle = Array.from({ length: WRITER_LIMITS.lanes }, () => openLane(database));
+  const busy = new Set<Promise<void>>();
   let waiting = 0;
   let isClosed = false;
   /** The day that writers wrote when this one last looked. */
@@ -68,30 +70,34 @@ export function logWriter(parts: {
         if (isClosed) return reject(notStored('this process is stopping'));
         waiting += batch.verdicts.length;
         queue.push({ batch, resolve, reject });
-        if (lanes.size >= WRITER_LIMITS.lanes) return;
-        const lane: Promise<void> = run().finally(() => lanes.delete(lane));
-        lanes.add(lane);
+        const lane = idle.pop();
+        if (lane === undefined) return;
+        const running: Promise<void> = run(lane).finally(() => busy.delete(running));
+        busy.add(running);
       }),
     waiting: () => waiting,
     close: async () => {
       isClosed = true;
-      await Promise.all(lanes);
+      await Promise.all(busy);
+      await Promise.all(idle.map((lane) => lane.close()));
     },
   };
 
-  async function run(): Promise<void> {
+  async function run(lane: Lane): Promise<void> {
     // What came in the same turn goes out together.
     await Promise.resolve();
     for (let group = nextGroup(); group.length > 0; group = nextGroup()) {
       try {
-        await settle(group);
+        await settle(lane, group);
       } catch (error) {
         // One event that the database refuses must not take the others along.
         if (group.length === 1 || isConnectionLost(error)) fail(group, error);
-        else for (const alone of group) await settle([alone]).catch((why: unknown) => fail([alone], why));
+        else for (const alone of group) await settle(lane, [alone]).catch((why: unknown) => fail([alone], why));
       }
       for (const { batch } of group) waiting -= batch.verdicts.length;
     }
+    // In the same turn in which the queue was found empty: what comes next finds it.
+    idle.push(lane);
   }
 
   function nextGroup(): readonly Waiting[] {
@@ -110,8 +116,11 @@ export function logWriter(parts: {
     for (const { reject } of group) reject(notStored('the database did not take them'));
   }
 
-  async function settle(group: readonly Waiting[]): Promise<void> {
-    const results = await write(group.map(({ batch }) => batch));
+  async function settle(lane: Lane, group: readonly Waiting[]): Promise<void> {
+    const results = await write(
+      lane,
+      group.map(({ batch }) => batch),
+    );
     let at = 0;
     for (const { batch, resolve } of group) {
       const own = results.slice(at, (at += batch.verdicts.length));
@@ -120,14 +129,14 @@ export function logWriter(parts: {
     }
   }
 
-  async function write(batches: readonly JudgedBatch[]): Promise<readonly (EventResult | undefined)[]> {
+  async function write(lane: Lane, batches: readonly JudgedBatch[]): Promise<readonly (EventResult | undefined)[]> {
     const begun = performance.now();
     const now = clock();
     const today = dayOf(now);
     if (lastDay < today) lastDay = await beginDay(database, today);
     for (let tries = 1; ; tries += 1) {
       const ready = await prepare(batches);
-      const written = await writeEvents(database, ready, now.epochMilliseconds);
+      const written = await writeEvents(lane, ready, now.epochMilliseconds);
       if (written.is === 'written') {
         if (lastDay < written.day) lastDay = written.day;
         metrics.committed(performance.now() - begun);

@@ -1,8 +1,9 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
-import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import type { Queryable } from '#kernel/postgres/database.ts';
 import { AS_WRITER, DEDUPLICATION_DAYS } from './event-days.ts';
 import type { Distinct } from './digest.ts';
 import type { AcceptedEvent, QuarantineReason, QuarantinedEvent } from './judge.ts';
+import type { Lane } from './lane.ts';
 import type { SubjectKey } from './subject-key.ts';
 
 /** What is the same for all events of a batch. */
@@ -46,8 +47,8 @@ export type Written =
  * Writes events in one transaction: each id once, all counted. Durable when it resolves. Writes under the day that all
  * writers write, whatever the caller thinks it is.
  */
-export function writeEvents(database: Database, events: readonly ReadyEvent[], nowMs: number): Promise<Written> {
-  return database.transaction(async (connection): Promise<Written> => {
+export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: number): Promise<Written> {
+  return lane.transaction(async (connection): Promise<Written> => {
     await connection.query(AS_WRITER);
     const { day, stale } = await look(connection, events);
     if (stale.length > 0) return { is: 'stale', pseudonyms: new Set(stale) };

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { EVENT_LIMITS, judge, type Envelope, type Verdict } from './judge.ts';
+import { readBatch, readEvent } from './read-batch.ts';
+import { tableOf } from './testing/table.ts';
+
+const table = tableOf();
+const NOW = Temporal.Instant.from('2026-05-01T12:00:00Z');
+const nowMs = NOW.epochMilliseconds;
+const envelope: Envelope = { client: 'client:app', boundTo: undefined, sentMs: undefined, receivedMs: nowMs };
+const minutesAgo = (minutes: number) => NOW.subtract({ minutes }).toString();
+
+const play = { type: 'play', id: 'e1', at: minutesAgo(1), subject: 'u1', properties: { track: 't1' } };
+
+function judged(event: unknown, about: Partial<Envelope> = {}): Verdict {
+  return judge(table, readEvent('backline', event, table), { ...envelope, ...about });
+}
+
+function told(event: unknown, about: Partial<Envelope> = {}): string {
+  const verdict = judged(event, about);
+  return verdict.outcome === 'accepted' ? 'accepted' : `${verdict.reason} ${verdict.detail}`;
+}
+
+test('an event is accepted, or told by its pointer what is wrong and what would be right', () => {
+  const cases: [unknown, RegExp][] = [
+    [play, /^accepted$/],
+    [5, /^invalid an event must be an object/],
+    [{ ...play, timestamp: 1 }, /^invalid there is no member "timestamp"/],
+    [{ ...play, type: undefined }, /^unknown-type \/type: is required/],
+    [{ ...play, type: 'plai' }, /^unknown-type \/type: no event type is called "plai" \(did you mean "play"\?\)/],
+    [{ ...play, type: '__proto__' }, /^unknown-type/],
+    [{ ...play, id: '' }, /^invalid \/id: must be text of 1 to 200/],
+    [{ ...play, id: 7 }, /^invalid \/id/],
+    [{ ...play, id: 'x'.repeat(201) }, /^invalid \/id/],
+    [{ ...play, id: 'a\0' }, /^invalid \/id/],
+    [{ ...play, at: 'yesterday' }, /^bad-time \/at/],
+    [{ ...play, at: '2026-05-01T12:00:60Z' }, /^bad-time \/at/],
+    [{ ...play, at: nowMs }, /^bad-time \/at/],
+    [{ ...play, subject: undefined }, /^subject-missing \/subject: is required for play/],
+    [{ ...play, subject: 7 }, /^invalid \/subject/],
+    [{ ...play, subject: '\ud800' }, /^invalid \/subject/],
+    [{ ...play, properties: [] }, /^invalid \/properties: must be an object/],
+    [{ ...play, properties: {} }, /^invalid \/properties\/track: is required/],
+    [{ ...play, properties: { track: 7 } }, /^invalid \/properties\/track: must be text, and is a whole number/],
+    [{ ...play, properties: { track: null } }, /track: must be text, and is null/],
+    [
+      { ...play, properties: { track: 't', Track: 't' } },
+      /\/properties\/Track: is not a declared field \(did you mean "track"\?\)/,
+    ],
+    [{ ...play, properties: { track: 't', 'a/b~c': 1 } }, /\/properties\/a~1b~0c: is not a declared field/],
+    [{ ...play, properties: { track: 't', playedMs: 1.5 } }, /playedMs: must be a whole number, and is a fraction/],
+    [{ ...play, properties: { track: 't', playedMs: 2 ** 60 } }, /playedMs: must be a whole number/],
+    [{ ...play, properties: { track: 't', playedMs: -1 } }, /playedMs: must be at least 0/],
+    [{ ...play, properties: { track: 't', device: 'radio' } }, /device: must be one of "phone", "desktop"/],
+    [
+      { ...play, properties: { track: 't', tags: ['a', 1] } },
+      /tags: has an item that does not fit: \[1\] must be text/,
+    ],
+    [{ ...play, properties: { track: 't', tags: ['a', 'b', 'c', 'd'] } }, /tags: has 4 items; at most 3/],
+    [{ ...play, properties: { track: 't', startedAt: 'noon' } }, /startedAt: must be a time/],
+    [{ ...play, properties: { track: 't', extra: { any: ['thing', { is: null }] } } }, /^accepted$/],
+    [{ ...play, properties: { track: 't', extra: { text: 'a\0b' } } }, /NUL character/],
+    [{ ...play, properties: { track: 't', extra: { text: 'a\ud83d' } } }, /half of a surrogate pair/],
+    [{ ...play, properties: { track: 't', extra: { text: 'not one: \\u0000 \u{1F600}' } } }, /^accepted$/],
+    [
+      { ...play, properties: { track: 't', extra: { text: 'x'.repeat(EVENT_LIMITS.propertiesCharsMax) } } },
+      /at most 32768/,
+    ],
+    [{ ...play, type: 'app-opened', properties: { what: 'ever' } }, /^accepted$/],
+  ];
+  for (const [event, expected] of cases) assert.match(told(event), expected);
+});
+
+test('what is said about a sensitive field never holds its value', () => {
+  assert.equal(told({ ...play, properties: { track: 't', ipAddress: 123_456 } }).includes('123456'), false);
+});
+
+test('a wrong clock is corrected by the time of sending', () => {
+  // A device whose clock is a year behind sends what happened a minute before.
+  const at = '2025-05-01T11:59:00Z';
+  const sentMs = Date.parse('2025-05-01T12:00:00Z');
+  const verdict = judged({ ...play, at }, { sentMs });
+  assert.equal(verdict.outcome === 'accepted' && verdict.correctedMs, nowMs - 60_000);
+  assert.match(told({ ...play, at }), /^too-late .* 72 hours for which play is accepted/);
+});
+
+test('lateness ends to the millisecond, and so does what a clock may be ahead', () => {
+  const hour = 3_600_000;
+  for (const [offsetMs, expected] of [
+    [-72 * hour, /^accepted/],
+    [-72 * hour - 1, /^too-late/],
+    [24 * hour, /^accepted/],
+    [24 * hour + 1, /^clock-ahead/],
+  ] as const) {
+    assert.match(told({ ...play, at: new Date(nowMs + offsetMs).toISOString() }), expected);
+  }
+});
+
+test('whoever is bound to a subject speaks for that one alone, named or not', () => {
+  assert.match(told(play, { boundTo: 'u2' }), /^subject-forbidden/);
+  const { subject: _subject, ...unnamed } = play;
+  const verdict = judged(unnamed, { boundTo: 'u2' });
+  assert.equal(verdict.outcome === 'accepted' && verdict.subject, 'u2');
+});
+
+test('a type without subjects keeps none', () => {
+  const verdict = judged({ ...play, type: 'app-opened', properties: {} }, { boundTo: 'u1' });
+  assert.equal(verdict.outcome === 'accepted' && verdict.subject, undefined);
+});
+
+test('a batch that is none is refused as a whole, with the place', () => {
+  for (const [body, code, pointer] of [
+    [[], 'events/bad-batch', ''],
+    [{}, 'events/bad-batch', 'events'],
+    [{ events: [] }, 'events/bad-batch', 'events'],
+    [{ events: {} }, 'events/bad-batch', 'events'],
+    [{ events: [play], sent_at: 1 }, 'events/bad-batch', 'sent_at'],
+    [{ events: [play], sentAt: 'now' }, 'events/bad-batch', 'sentAt'],
+    [{ events: [play], producer: 7 }, 'events/bad-batch', 'producer'],
+    [{ events: [play], sequence: -1 }, 'events/bad-batch', 'sequence'],
+    [{ events: Array.from({ length: 1_001 }, () => play) }, 'events/too-many', undefined],
+  ] as const) {
+    assert.throws(
+      () => readBatch(body),
+      (error: { code: string; problems: { path: string[] }[] }) =>
+        error.code === code && (pointer === undefined || error.problems[0]?.path.join('/') === pointer),
+      JSON.stringify(body).slice(0, 100),
+    );
+  }
+});
+
+test('whatever is sent, it is judged and never breaks the judge', () => {
+  const value = fc.oneof(fc.jsonValue(), fc.constantFrom('play', 'u1', '__proto__', minutesAgo(1), '\ud800', '\0'));
+  const event = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ type: value, id: value, at: value, subject: value, properties: value }, { requiredKeys: [] }),
+    fc.record({
+      type: fc.constant('play'),
+      id: fc.constant('x'),
+      at: fc.constant(minutesAgo(1)),
+      subject: fc.constant('u1'),
+      properties: fc.dictionary(fc.constantFrom('track', 'playedMs', 'tags', 'extra', '__proto__'), value),
+    }),
+  );
+  fc.assert(
+    fc.property(event, fc.constantFrom('backline' as const, 'segment' as const), (given, format) => {
+      const verdict = judge(table, readEvent(format, given, table), envelope);
+      if (verdict.outcome === 'accepted') return verdict.text === JSON.stringify(verdict.properties);
+      return verdict.detail.isWellFormed() && !`${verdict.detail}${verdict.type}${verdict.id}`.includes('\0');
+    }),
+  );
+});

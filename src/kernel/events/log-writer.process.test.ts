@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { startDatabase } from '#tests/support/database.ts';
+import { judge } from './judge.ts';
+import { Erasure } from './kinds/event-commands.ts';
+import { readEvent } from './read-batch.ts';
+import { NOON, play, startIngest, testSealing, type Ingest } from './testing/ingest.ts';
+import type { EventResult } from './write-events.ts';
+
+/** Writes one batch in process; gives the outcomes, or the reasons of the quarantine. */
+async function write(ingest: Ingest, client: string, events: readonly unknown[]): Promise<readonly string[]> {
+  const receivedMs = ingest.now.epochMilliseconds;
+  const envelope = { client, boundTo: undefined, sentMs: undefined, receivedMs };
+  const verdicts = events.map((event) => judge(ingest.table, readEvent('backline', event, ingest.table), envelope));
+  const origin = { client, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
+  const results = await ingest.events.write({ origin, verdicts });
+  return results.map(told);
+}
+
+function told(result: EventResult | undefined): string {
+  return result?.outcome === 'quarantined' ? result.reason : (result?.outcome ?? 'none');
+}
+
+test('what is accepted, a duplicate, or reused is what a naive record of everything seen says', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  let runs = 0;
+  const plays = fc.record({
+    type: fc.constant('play'),
+    id: fc.constantFrom('a', 'b', 'c', 'd'),
+    subject: fc.constantFrom('u1', 'u2'),
+    at: fc.constantFrom('2026-05-01T11:58:00Z', '2026-05-01T11:59:00Z'),
+    properties: fc.record({ track: fc.constantFrom('t1', 't2') }),
+  });
+  const exposures = fc.record({
+    type: fc.constant('exposure'),
+    id: fc.constantFrom('a', 'b'),
+    subject: fc.constantFrom('u1', 'u2'),
+    at: fc.constantFrom('2026-05-01T11:00:00Z', '2026-05-01T11:59:59Z', '2026-05-01T10:59:59Z'),
+    properties: fc.record({ experiment: fc.constantFrom('x', 'y'), variant: fc.constant('a') }),
+  });
+  const wrong = fc.constant({ type: 'nothing', id: 'a', subject: 'u1', at: '2026-05-01T11:00:00Z', properties: {} });
+  const batches = fc.array(fc.array(fc.oneof(plays, exposures, wrong), { minLength: 1, maxLength: 15 }), {
+    minLength: 1,
+    maxLength: 4,
+  });
+  const accepted = fc.asyncProperty(batches, async (given) => {
+    runs += 1;
+    const client = `client:run-${runs}`;
+    const seen = new Map<string, string>();
+    for (const batch of given) {
+      // Subjects of each run are its own: identities know no client.
+      const events = batch.map((event) => ({ ...event, subject: `${runs}-${event.subject}` }));
+      const expected = events.map((event) => {
+        if (event.type === 'nothing') return 'unknown-type';
+        const { id, subject, at: when, properties } = event;
+        const isExposure = event.type === 'exposure';
+        const identity = JSON.stringify(isExposure ? [subject, properties, when.slice(0, 13)] : ['play', id]);
+        const rest = isExposure ? '' : JSON.stringify([subject, when, properties]);
+        const before = seen.get(identity);
+        if (before === undefined) seen.set(identity, rest);
+        return before === undefined ? 'accepted' : before === rest ? 'duplicate' : 'id-reused';
+      });
+      assert.deepEqual(await write(ingest, client, events), expected);
+    }
+    const [row] = await ingest.database.query<{ logged: number }>({
+      text: 'select count(*) as logged from backline.event_log where client = $1',
+      values: [client],
+    });
+    assert.equal(row?.logged, seen.size);
+  });
+  await fc.assert(accepted, { numRuns: 60 });
+});
+
+test('several processes that begin at once, with the same ids in other orders, accept each exactly once', async (t) => {
+  await using db = await startDatabase();
+  const sealing = await testSealing(t);
+  const processes = await Promise.all(
+    Array.from({ length: 3 }, () => startIngest(t, { databaseUrl: db.url, sealing })),
+  );
+  const ids = Array.from({ length: 200 }, (_, index) => `e${index}`);
+  const counts = new Map<string, number>();
+  await Promise.all(
+    processes.flatMap((ingest, which) =>
+      Array.from({ length: 10 }, async (_, round) => {
+        const step = [1, 3, 7, 9, 11, 13, 17, 19, 21, 23][(round + which) % 10] ?? 1;
+        const own = ids.map((_, index) => ids[(index * step + which) % ids.length] ?? '');
+        const events = own.map((id) => play(id, { subject: `u${Number(id.slice(1)) % 20}` }));
+        for (const [index, outcome] of (await write(ingest, 'client:app', events)).entries()) {
+          assert.ok(outcome === 'accepted' || outcome === 'duplicate', outcome);
+          const id = own[index] ?? '';
+          if (outcome === 'accepted') counts.set(id, (counts.get(id) ?? 0) + 1);
+        }
+      }),
+    ),
+  );
+  assert.deepEqual(
+    [...counts.values()],
+    ids.map(() => 1),
+  );
+  const [row] = await db.database.query(
+    'select count(*) as logged, count(distinct id) as ids, count(distinct pseudonym) as pseudonyms from backline.event_log',
+  );
+  assert.deepEqual(row, { logged: 200, ids: 200, pseudonyms: 20 });
+});
+
+test('around midnight an id is accepted once, though processes do not agree on the day', async (t) => {
+  await using db = await startDatabase();
+  const sealing = await testSealing(t);
+  const before = await startIngest(t, { databaseUrl: db.url, sealing });
+  const after = await startIngest(t, { databaseUrl: db.url, sealing });
+  for (let day = 1; day <= 8; day += 1) {
+    before.now = Temporal.Instant.from(`2026-05-0${day}T23:59:59Z`);
+    after.now = before.now.add({ seconds: 2 });
+    const event = play(`night-${day}`, { at: before.now.subtract({ minutes: 1 }).toString() });
+    const outcomes = await Promise.all([1, 2, 3, 4].flatMap(() => [before, after].map((i) => write(i, 'c', [event]))));
+    assert.deepEqual(outcomes.flat().sort(), ['accepted', ...Array<string>(7).fill('duplicate')]);
+  }
+});
+
+test('an id is remembered for seven days, and forgotten with its partition', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  // A type that accepts what is as old as that.
+  const rules = ingest.table.types.get('play');
+  assert.ok(rules);
+  ingest.table = { ...ingest.table, types: new Map([['play', { ...rules, latenessMs: 40 * 86_400_000 }]]) };
+  const event = play('e1');
+  assert.deepEqual(await write(ingest, 'c', [event]), ['accepted']);
+  ingest.now = NOON.add({ hours: 7 * 24 });
+  await ingest.events.maintain(ingest.now);
+  assert.deepEqual(await write(ingest, 'c', [event]), ['duplicate']);
+  assert.deepEqual(await write(ingest, 'c', [play('e1', { properties: { track: 'other' } })]), ['id-reused']);
+  ingest.now = NOON.add({ hours: 9 * 24 });
+  await ingest.events.maintain(ingest.now);
+  const partitions = await db.database.query<{ name: string }>(
+    `select relname as name from pg_class where relname ~ '^event_ids_p[0-9]+$' order by relname`,
+  );
+  assert.equal(partitions[0]?.name, 'event_ids_p20260508');
+  assert.equal(partitions.at(-1)?.name, 'event_ids_p20260512', 'made ahead');
+  assert.deepEqual(await write(ingest, 'c', [event]), ['accepted']);
+});
+
+test('an event that the database refuses does not take others along', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  await write(ingest, 'c', [play('first')]);
+  await db.database.query(`alter table backline.event_log add check (id <> 'poison')`);
+  const ids = ['a', 'b', 'poison', 'c', 'd'];
+  const outcomes = await Promise.allSettled(ids.map((id) => write(ingest, 'c', [play(id)])));
+  assert.deepEqual(
+    outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value[0] : outcome.reason.code)),
+    ['accepted', 'accepted', 'events/not-stored', 'accepted', 'accepted'],
+  );
+});
+
+test('a subject that was erased gets a new pseudonym in every process, whatever they remember', async (t) => {
+  await using db = await startDatabase();
+  const sealing = await testSealing(t);
+  const one = await startIngest(t, { databaseUrl: db.url, sealing });
+  const two = await startIngest(t, { databaseUrl: db.url, sealing });
+  const wrong = play('wrong', { properties: {} });
+  for (const [index, ingest] of [one, two].entries()) await write(ingest, 'c', [play(`before-${index}`), wrong]);
+  await write(two, 'c', [play('other', { subject: 'u2' })]);
+  const erasure = { apiVersion: Erasure.apiVersion, kind: 'Erasure', metadata: { name: 'x' }, spec: { subject: 'u1' } };
+  const call = { user: { name: 'dpo', groups: [] }, author: { user: 'dpo', requestId: 'r' }, dryRun: false };
+  const carryOut = one.events.virtual.get(Erasure.id);
+  assert.ok(carryOut);
+  const answer = await carryOut(erasure, { ...call, namespace: undefined, name: undefined });
+  assert.deepEqual((answer as { status: object }).status, {
+    erased: { pseudonyms: 1, 'quarantined-events': 2 },
+    at: NOON.toString(),
+    by: 'dpo',
+  });
+  assert.equal(JSON.stringify(answer).includes('u1'), false);
+  for (const [index, ingest] of [two, one].entries()) {
+    assert.deepEqual(await write(ingest, 'c', [play(`after-${index}`)]), ['accepted']);
+  }
+  const rows = await db.database.query<{ ids: string }>(
+    `select string_agg(id, ' ' order by id) as ids from backline.event_log group by pseudonym order by 1`,
+  );
+  assert.deepEqual(
+    rows.map(({ ids }) => ids),
+    ['after-0 after-1', 'before-0 before-1', 'other'],
+  );
+});
+
+test('while events of a subject stream in, nothing is written under its old pseudonym once it is erased', async (t) => {
+  await using db = await startDatabase();
+  const sealing = await testSealing(t);
+  const processes = await Promise.all([1, 2].map(() => startIngest(t, { databaseUrl: db.url, sealing })));
+  let done = false;
+  let sent = 0;
+  const senders = processes.flatMap((ingest) =>
+    [1, 2, 3].map(async () => {
+      while (!done) {
+        sent += 1;
+        const events = [play(`e${sent}`), play(`w${sent}`, { properties: {} }), play(`o${sent}`, { subject: 'u2' })];
+        assert.deepEqual(await write(ingest, 'c', events), ['accepted', 'invalid', 'accepted']);
+      }
+    }),
+  );
+  const gone: { pseudonym: string; tx: string }[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const enough = sent + 30;
+    while (sent < enough) await new Promise((resolve) => setTimeout(resolve, 5));
+    const [row] = await db.database.query<{ pseudonym: string }>(
+      `select pseudonym from backline.pseudonyms where subject = 'u1'`,
+    );
+    for (const { erase } of processes[round % 2]?.events.erasers ?? []) await erase('u1');
+    const [now] = await db.database.query<{ tx: string }>('select pg_current_xact_id()::text as tx');
+    if (row !== undefined && now !== undefined) gone.push({ pseudonym: row.pseudonym, tx: now.tx });
+  }
+  done = true;
+  await Promise.all(senders);
+  assert.ok(gone.length >= 4);
+  let before = 0;
+  for (const { pseudonym, tx } of gone) {
+    const [row] = await db.database.query<{ before: number; after: number }>({
+      text: `
+        select count(*) filter (where tx < $2::xid8) as before, count(*) filter (where tx > $2::xid8) as after
+        from backline.event_log where pseudonym = $1`,
+      values: [pseudonym, tx],
+    });
+    assert.equal(row?.after, 0);
+    before += row?.before ?? 0;
+  }
+  assert.ok(before > 0);
+  const [of] = await db.database.query(
+    `select count(*) filter (where p.subject = 'u2') as subjects, count(*) as known from backline.pseudonyms p`,
+  );
+  assert.deepEqual(of, { subjects: 1, known: 2 });
+});
+
+test('batches that were lost on the way are found as gaps in a producer’s numbers', async (t) => {
+  await using db = await startDatabase();
+  const { post, database } = await startIngest(t, { databaseUrl: db.url });
+  for (const sequence of [1, 2, 4, 7, 7]) {
+    await post('/v1/events', { producer: 'phone-1', sequence, events: [play(`e${sequence}`)] });
+  }
+  const gaps = await database.query(
+    `select client, producer, sequence + 1 as first, next - 1 as last from (
+       select client, producer, sequence, lead(sequence) over (partition by client, producer order by sequence) as next
+       from (select distinct client, producer, sequence from backline.event_batches where sequence is not null) s
+     ) n where next > sequence + 1 order by 1, 2, 3`,
+  );
+  const producer = { client: 'client:app', producer: 'phone-1' };
+  assert.deepEqual(gaps, [
+    { ...producer, first: 3, last: 3 },
+    { ...producer, first: 5, last: 6 },
+  ]);
+});

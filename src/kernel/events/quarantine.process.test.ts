@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseQuery, type Target } from '#kernel/resources/api/request.ts';
+import { tableOf as tableOfObjects } from '#kernel/resources/api/table.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { Erasure, EventReplay } from './kinds/event-commands.ts';
+import { QuarantinedEvent } from './kinds/quarantined-event.ts';
+import { NOON, play, startIngest, type Ingest } from './testing/ingest.ts';
+import { eventTypes, tableOf } from './testing/table.ts';
+
+/** Posts a command as an administrator would. */
+async function post(ingest: Ingest, kind: Kind, spec: object, dryRun = false): Promise<ResourceObject> {
+  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'given' }, spec };
+  const user = { name: 'admin', groups: [] };
+  const author = { user: 'admin', requestId: 'r1' };
+  const carryOut = ingest.events.virtual.get(kind.id);
+  assert.ok(carryOut);
+  return (await carryOut(object, { user, author, dryRun, namespace: undefined, name: undefined })) as ResourceObject;
+}
+
+/** A page of a list, as kubectl would ask for it. */
+async function list(ingest: Ingest, kind: Kind, queryText = '', name?: string) {
+  const target: Target = { kind, namespace: '', name, part: 'main' };
+  const lookUp = ingest.events.virtualLists.get(kind.id);
+  assert.ok(lookUp);
+  return lookUp(target, parseQuery({ queryText } as Exchange));
+}
+
+const ids = (entries: readonly { object: () => ResourceObject }[]) =>
+  entries.map(({ object }) => (object().spec as { id: string }).id);
+
+async function quarantine(ingest: Ingest): Promise<void> {
+  const events = [
+    play('unknown', { type: 'like' }),
+    play('wrong', { properties: { song: 't1' } }),
+    play('late', { at: '2026-04-01T00:00:00Z' }),
+    play('fine'),
+    play('fine', { properties: { track: 'other' } }),
+  ];
+  const answer = await ingest.post('/v1/events', { sentAt: '2026-05-01T11:59:30Z', events });
+  assert.equal(answer.json.quarantined, 4);
+}
+
+test('operators see what is quarantined and why, page by page and by its fields, but not what it says', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  await quarantine(ingest);
+  const all = await list(ingest, QuarantinedEvent);
+  assert.deepEqual(ids(all.entries), ['fine', 'late', 'wrong', 'unknown']);
+  const table = tableOfObjects(QuarantinedEvent, all.entries, {
+    metadata: {},
+    includeObject: 'None',
+    now: NOON.add({ minutes: 5 }),
+    columns: false,
+  });
+  const [, , cells] = (table as { rows: { cells: unknown[] }[] }).rows.map((row) => row.cells);
+  const detail = '/properties/track: is required; /properties/song: is not a declared field';
+  assert.deepEqual(cells, ['q-2', 'play', 'wrong', 'client:app', 'invalid', detail, '<none>', '5m']);
+  assert.equal(
+    all.entries.some(({ text }) => text.includes('u1') || text.includes('t1')),
+    false,
+  );
+
+  const first = await list(ingest, QuarantinedEvent, 'limit=3');
+  assert.deepEqual(ids(first.entries), ['fine', 'late', 'wrong']);
+  const rest = await list(ingest, QuarantinedEvent, `limit=3&continue=${first.continueToken}`);
+  assert.deepEqual([ids(rest.entries), rest.continueToken], [['unknown'], undefined]);
+  assert.deepEqual(ids((await list(ingest, QuarantinedEvent, 'fieldSelector=reason%3Dtoo-late')).entries), ['late']);
+  assert.deepEqual(
+    ids((await list(ingest, QuarantinedEvent, 'fieldSelector=reason!%3Dtoo-late,type%3Dplay')).entries),
+    ['fine', 'wrong'],
+  );
+  assert.deepEqual(ids((await list(ingest, QuarantinedEvent, '', 'q-2')).entries), ['wrong']);
+  assert.deepEqual((await list(ingest, QuarantinedEvent, '', 'nonsense')).entries, []);
+  await assert.rejects(list(ingest, QuarantinedEvent, 'continue=nonsense'), { code: 'resources/bad-continue' });
+});
+
+test('a replay accepts what is right by now, once, as if it were judged when it came', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  await quarantine(ingest);
+  ingest.now = NOON.add({ hours: 10 * 24 });
+  const unchanged = await post(ingest, EventReplay, {});
+  assert.deepEqual(unchanged.status, { accepted: 0, duplicates: 0, quarantined: 3, complete: true, by: 'admin' });
+
+  const properties = { ...eventTypes.play.schema.properties, song: { type: 'string' } };
+  const wider = { ...eventTypes.play, schema: { properties, required: [] } };
+  ingest.table = tableOf({ ...eventTypes, play: wider, like: eventTypes.play });
+  assert.deepEqual((await post(ingest, EventReplay, {}, true)).status, undefined, 'a dry run does nothing');
+  const status = { duplicates: 0, complete: true, by: 'admin' };
+  const ofType = await post(ingest, EventReplay, { type: 'like' });
+  assert.deepEqual(ofType.status, { ...status, accepted: 1, quarantined: 0 });
+  const [one, two] = await Promise.all([post(ingest, EventReplay, {}), post(ingest, EventReplay, {})]);
+  const accepted = [one, two].map((answer) => (answer.status as { accepted: number }).accepted);
+  assert.equal((accepted[0] ?? 0) + (accepted[1] ?? 0), 1, 'two replays at once do not accept an event twice');
+  const rows = await ingest.database.query(
+    `select id, day::text, received_at, corrected_at from backline.event_log where day > '2026-05-01' order by id`,
+  );
+  const times = {
+    day: '2026-05-11',
+    received_at: NOON,
+    corrected_at: NOON.subtract({ seconds: 30 }),
+  };
+  assert.deepEqual(rows, [
+    { id: 'unknown', ...times },
+    { id: 'wrong', ...times },
+  ]);
+  const waiting = (await list(ingest, QuarantinedEvent)).entries.filter(({ text }) => !text.includes('replayedAt'));
+  assert.deepEqual(ids(waiting), ['fine', 'late'], 'what is too late stays so');
+  const log = await list(ingest, EventReplay);
+  assert.equal(log.entries.length, 4);
+  assert.deepEqual(log.entries.at(-2)?.object().spec, { type: 'like' });
+});
+
+test('an event that was sent again and accepted meanwhile is a duplicate when it is replayed', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const event = play('e1', { type: 'like' });
+  await ingest.post('/v1/events', { events: [event, event] });
+  ingest.table = tableOf({ ...eventTypes, like: eventTypes.play });
+  await ingest.post('/v1/events', { events: [event] });
+  const { status } = await post(ingest, EventReplay, {});
+  assert.deepEqual(status, { accepted: 0, duplicates: 2, quarantined: 0, complete: true, by: 'admin' });
+  assert.deepEqual((await post(ingest, EventReplay, {})).status, { ...(status as object), duplicates: 0 });
+});
+
+test('events of Segment’s libraries are replayed by the mapping of today', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const message = {
+    type: 'track',
+    event: 'Liked It',
+    messageId: 'm1',
+    timestamp: NOON.toString(),
+    userId: 'u1',
+    properties: { track: 't' },
+  };
+  await ingest.post('/v1/batch', { batch: [message] });
+  ingest.table = tableOf({ like: { ...eventTypes.play, segment: { event: 'Liked It' } } });
+  assert.equal(
+    ((await post(ingest, EventReplay, { reason: 'unknown-type' })).status as { accepted: number }).accepted,
+    1,
+  );
+});
+
+test('what a sender had no right to say is never accepted by a replay', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url, admit: () => ({ client: 'client:web', subject: 'u9' }) });
+  await ingest.post('/v1/events', { events: [play('e1')] });
+  const { status } = await post(ingest, EventReplay, {});
+  assert.deepEqual(status, { accepted: 0, duplicates: 0, quarantined: 0, complete: true, by: 'admin' });
+});
+
+test('an erasure reaches every store, keeps no name, and is on record', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  await quarantine(ingest);
+  const erased: string[] = [];
+  const erase = (subject: string) => {
+    erased.push(subject);
+    return Promise.resolve(3);
+  };
+  ingest.events.erasers.push({ store: 'assignments', erase });
+  assert.deepEqual((await post(ingest, Erasure, { subject: 'u1' }, true)).status, undefined);
+  assert.deepEqual(erased, [], 'a dry run erases nothing');
+  const answer = await post(ingest, Erasure, { subject: 'u1' });
+  const status = {
+    erased: { pseudonyms: 1, 'quarantined-events': 4, assignments: 3 },
+    at: NOON.toString(),
+    by: 'admin',
+  };
+  assert.deepEqual([erased, answer.status, answer.spec], [['u1'], status, {}]);
+  const [entry] = (await list(ingest, Erasure)).entries;
+  assert.deepEqual([entry?.name, entry?.object().status], ['erasure-1', status]);
+  await assert.rejects(post(ingest, Erasure, {}), { code: 'events/no-subject' });
+  await assert.rejects(post(ingest, Erasure, { subject: '' }), { reason: 'Invalid' });
+  assert.deepEqual((await list(ingest, QuarantinedEvent)).entries, []);
+});
+
+test('what nobody replays is dropped after a month, what was replayed after a week', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  await quarantine(ingest);
+  ingest.table = tableOf({ ...eventTypes, like: eventTypes.play });
+  await post(ingest, EventReplay, {});
+  const after = async (days: number) => {
+    await ingest.events.maintain(NOON.add({ hours: 24 * days + 1 }));
+    return ids((await list(ingest, QuarantinedEvent)).entries);
+  };
+  assert.equal((await after(6)).length, 4);
+  assert.deepEqual(await after(7), ['fine', 'late', 'wrong']);
+  assert.deepEqual(await after(29), ['fine', 'late', 'wrong']);
+  assert.deepEqual(await after(30), []);
+});
