@@ -77,7 +77,7 @@ function and(a: Truth, b: Truth): Truth {
 }
 
 /** A whole Audience: not excluded, and included or what its rule says. */
-export function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleLookup): Matcher {
+function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleLookup): Matcher {
   const rule = groups === undefined ? () => false : compileRule({ anyOf: groups }, lookup);
   if (members === undefined) return rule;
   const included = new Set(members.include);

@@ -20,7 +20,7 @@ export interface RuleLookup {
 }
 
 /** What one value, neither null nor undefined, comes to; unknown when it is of the wrong type. */
-export type ValueTest = (value: unknown) => Truth;
+type ValueTest = (value: unknown) => Truth;
 
 const UNKNOWN: Matcher = () => undefined;
 
@@ -108,7 +108,7 @@ function onlyText(condition: Condition, type: AttributeType): string | undefined
 }
 
 /** The test of a condition about an attribute of this type, for one value, before `notIn` and `not` turn it round. */
-export function compileTest(condition: Condition, type: AttributeType): ValueTest {
+function compileTest(condition: Condition, type: AttributeType): ValueTest {
   const { ignoreCase = false, startsWith, endsWith, contains, matches, semver, cidr } = condition;
   const values = condition.in ?? condition.notIn;
   if (values !== undefined) return membership(values, type, ignoreCase);

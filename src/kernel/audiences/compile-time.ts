@@ -5,7 +5,7 @@ import { zoneClock } from './zone.ts';
 
 /** The days as conditions write them, the first is 0. */
 export const DAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
-export const MINUTES_IN_DAY = 1_440;
+const MINUTES_IN_DAY = 1_440;
 /** The zone that stands for the one in the context. */
 export const LISTENER_ZONE = 'listener';
 /** 1970-01-01 was a Thursday. */
@@ -36,7 +36,7 @@ export function compileTime(time: Time): Matcher {
 }
 
 /** Minutes since midnight of `07:30`. */
-export function minutesOf(text: string): number {
+function minutesOf(text: string): number {
   return Number(text.slice(0, 2)) * 60 + Number(text.slice(3));
 }
 

@@ -32,7 +32,7 @@ const bound = (description: string) =>
  * One condition. It is about an `attribute`, about another `audience`, or about the `time`; exactly one of the three.
  * About an attribute it has one test; the four bounds of a range may stand together.
  */
-export const ConditionSchema = Type.Object(
+const ConditionSchema = Type.Object(
   {
     attribute: Type.Optional(
       Type.String({ minLength: 1, maxLength: 100, description: 'Name of a declared Attribute.' }),
@@ -113,7 +113,7 @@ export const ConditionSchema = Type.Object(
 
 export type Condition = Static<typeof ConditionSchema>;
 
-export const GroupSchema = Type.Object(
+const GroupSchema = Type.Object(
   {
     allOf: Type.Array(ConditionSchema, {
       minItems: 1,

@@ -81,7 +81,7 @@ function member(type: AttributeType): Arbitrary<string | number | boolean> {
 }
 
 /** A condition that the write-time checks let pass, but for texts that are longer. */
-export function condition(audiences: readonly string[]): Arbitrary<Condition> {
+function condition(audiences: readonly string[]): Arbitrary<Condition> {
   const about = fc
     .constantFrom(...ATTRIBUTES, ...BUILT_IN)
     .chain((attribute) => attributeTest(attribute.type).map((test) => ({ attribute: attribute.name, ...test })));
