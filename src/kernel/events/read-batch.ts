@@ -6,7 +6,7 @@ import type { EventTable } from './event-table.ts';
 import { timeMs, type EventFormat, type GivenEvent } from './judge.ts';
 import { readSegmentEvent } from './segment.ts';
 
-export const BATCH_LIMITS = {
+const BATCH_LIMITS = {
   eventsMax: 1_000,
   producerCharsMax: 200,
 } as const;

@@ -7,7 +7,7 @@ import { placeOf, type LogWriter } from './log-writer.ts';
 import { readEvent } from './read-batch.ts';
 import type { Origin } from './write-events.ts';
 
-export const REPLAY_LIMITS = {
+const REPLAY_LIMITS = {
   /** Events that one replay judges: some seconds of work. */
   eventsMax: 20_000,
   eventsAtOnce: 1_000,

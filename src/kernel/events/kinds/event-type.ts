@@ -23,7 +23,9 @@ const DURATIONS = {
 
 /** Columns that every event has: a field of that name would hide one of them. */
 const RESERVED: ReadonlySet<string> = new Set(
-  'subject event_id day tx type id client pseudonym event_at sent_at received_at corrected_at revision payload'.split(' '),
+  'subject event_id day tx type id client pseudonym event_at sent_at received_at corrected_at revision payload'.split(
+    ' ',
+  ),
 );
 
 export const EventType = defineKind({

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { defaultObjects } from '#kernel/access/authorization/default-objects.ts';
+import { openApiDocuments } from '#kernel/resources/api/openapi.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { worldOf } from '../testing/world.ts';
 import { Dataset } from './dataset.ts';
+import { Erasure, EventReplay } from './event-commands.ts';
 import { EventType } from './event-type.ts';
 import { Metric } from './metric.ts';
+import { QuarantinedEvent } from './quarantined-event.ts';
 
 const told = (problems: readonly Problem[]) => problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
 
@@ -181,4 +185,11 @@ test('datasets that read each other in a circle are held, however many ways lead
     'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
   ]);
   assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /says what it is made of/);
+});
+
+test('no role but the administrator’s lets anybody replay or erase', () => {
+  const kinds = [EventType, Metric, Dataset, QuarantinedEvent, EventReplay, Erasure];
+  assert.notEqual(openApiDocuments(kinds, '1'), undefined);
+  const allowing = defaultObjects(kinds).filter((object) => /erasures|eventreplays/.test(JSON.stringify(object)));
+  assert.deepEqual(allowing, []);
 });

@@ -29,7 +29,7 @@ export interface Ingest {
   readonly metrics: () => Promise<string>;
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Headers;
   // Tests look into answers of every shape.
