@@ -33,7 +33,7 @@ const SIMULATION_MAY_IMPORT = [/^src\/simulation\//, /^src\/kernel\/base\//, /^s
 const PURE = /^src\/domains\/[^/]+\/(kinds|rules|decisions)\//;
 const IMPURE = /\b(Date\.now|new Date\(\)|Math\.random|Temporal\.Now|setTimeout|setInterval|fetch\(|await\b|process\.)/;
 
-const all = await sourceFiles(['src', 'tests', 'tools', 'bench', 'examples']);
+const all = await sourceFiles(['src', 'clients', 'tests', 'tools', 'bench', 'examples']);
 const isTest = ({ path }: SourceFile) => path.endsWith('.test.ts') || /^tests\/|\/testing\//.test(path);
 const product = all.filter((file) => file.path.startsWith('src/') && !isTest(file));
 

@@ -1,0 +1,133 @@
+/** What is known of a listener: attributes by name, as JSON values. `targetingKey` names the listener. */
+export type Context = Readonly<Record<string, unknown>>;
+
+export interface BacklineOptions {
+  /** Where the decision plane is, like https://decisions.example.com. */
+  readonly url: string;
+  /** Key of a Client of type server; none is needed on the machine of a server without Clients. */
+  readonly key?: string;
+  /** Where what is live is kept, so that a start without the server has something to answer from. */
+  readonly cacheFile?: string;
+  /** Told what goes wrong in the background. Default console.warn. */
+  readonly warn?: (message: string) => void;
+  /** Called whenever flags may have changed. */
+  readonly changed?: () => void;
+  /** The EventType of exposures; default `exposure`. */
+  readonly exposureType?: string;
+}
+
+/** What a flag is, and why. */
+export interface FlagDetails {
+  readonly key: string;
+  /** Undefined: use the default in your code. */
+  readonly value: unknown;
+  readonly variant: string | undefined;
+  readonly reason: 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'ERROR';
+  readonly errorCode?:
+    | 'PROVIDER_NOT_READY'
+    | 'FLAG_NOT_FOUND'
+    | 'INVALID_CONTEXT'
+    | 'TARGETING_KEY_MISSING'
+    | 'GENERAL';
+  readonly errorMessage?: string;
+  readonly rule?: string;
+  readonly experiment?: string;
+  readonly assignmentId?: string;
+  readonly holdout?: string;
+  readonly revision?: string;
+  readonly snapshot?: string;
+}
+
+/** Which plan, and where: a market or a territory. */
+export interface PlanQuestion {
+  readonly plan: string;
+  readonly market?: string;
+  readonly territory?: string;
+  readonly role?: string;
+}
+
+export interface FeatureQuestion extends PlanQuestion {
+  readonly feature: string;
+  readonly channel?: string;
+  readonly at?: string;
+}
+
+/** What a plan gives of a feature. */
+export interface Grant {
+  readonly feature: string;
+  readonly title: string;
+  readonly type: string;
+  readonly value?: unknown;
+  /** A whole number, or "unlimited". */
+  readonly limit?: unknown;
+  readonly unit?: string;
+  readonly per?: string;
+}
+
+export interface Entitlements {
+  readonly market: string;
+  readonly plan: string;
+  readonly title: string;
+  readonly role: string;
+  readonly offered: boolean;
+  readonly entitlements: readonly Grant[];
+}
+
+export interface Checked {
+  readonly outcome: 'allow' | 'degrade' | 'upsell' | 'deny';
+  readonly plan: string;
+  readonly feature: string;
+  readonly reason: { readonly code: string; readonly message: string };
+}
+
+export interface EventCounts {
+  readonly waiting: number;
+  readonly sent: number;
+  /** Lost: too many were waiting, or the server refused them for good. */
+  readonly dropped: number;
+  readonly quarantined: number;
+}
+
+/** What the client knows of itself. */
+export interface Status {
+  /** The snapshot that answers come from; undefined while there is none. */
+  readonly snapshot: string | undefined;
+  readonly connected: boolean;
+  /** Milliseconds since the server was last heard of; 0 while connected. */
+  readonly ageMs: number;
+  /** Why there is no connection. */
+  readonly problem: string | undefined;
+  readonly events: EventCounts;
+}
+
+export interface Backline {
+  /** Resolves when there is something to answer from; rejects when there is nothing after `ms` (default 5,000). */
+  ready(ms?: number): Promise<void>;
+  readonly status: Status;
+  /** The value of a flag, for use right now: who uses it is exposed to it, and that is logged. */
+  flag(key: string, fallback: boolean, context: Context): boolean;
+  flag(key: string, fallback: string, context: Context): string;
+  flag(key: string, fallback: number, context: Context): number;
+  flag<Value extends object>(key: string, fallback: Value, context: Context): Value;
+  /** The same with the reason, and without exposing anybody: call `expose` when it is used. */
+  details(key: string, context: Context): FlagDetails;
+  /** The same for any flag: those whose variants are on record are asked of the server. */
+  detailsOnRecord(key: string, context: Context): Promise<FlagDetails>;
+  /** Every flag that can be decided here, for instance to hand them to a page. Exposes nobody. */
+  all(context: Context): FlagDetails[];
+  /** Logs that somebody was shown a variant. */
+  expose(details: FlagDetails, context: Context): void;
+  /** What a plan gives. Throws for names that there are not. */
+  entitlements(question: PlanQuestion): Entitlements;
+  /** Whether a plan gives a feature. Throws for names that there are not. */
+  check(question: FeatureQuestion): Checked;
+  /** Queues an event. */
+  track(type: string, subject: string | undefined, properties?: Readonly<Record<string, unknown>>): void;
+  /** Sends what is queued now. */
+  flush(): Promise<void>;
+  /** Stops following, and sends what is queued, for as long as `ms` (default 2,000) at most. */
+  close(ms?: number): Promise<void>;
+}
+
+/** Begins to follow a Backline. Call `ready()` before the first question, and `close()` at the end. */
+export declare function connectBackline(options: BacklineOptions): Backline;

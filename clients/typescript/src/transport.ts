@@ -1,0 +1,42 @@
+/** How the server is reached. */
+export interface Transport {
+  /** Begins a GET whose answer goes on; throws when it is not 200. */
+  readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
+  readonly post: (path: string, body: string, signal: AbortSignal) => Promise<PostAnswer>;
+}
+
+export interface PostAnswer {
+  readonly status: number;
+  readonly text: string;
+  /** Seconds to wait, as the server asked for. */
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** Over `fetch`, with the key of a server Client. */
+export function fetchTransport(url: string, key: string | undefined): Transport {
+  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const at = (path: string): URL => new URL(path, url);
+  return {
+    stream: async (path, signal) => {
+      const answer = await fetch(at(path), { headers, signal });
+      if (answer.status !== 200 || answer.body === null) {
+        throw new Error(`GET ${path} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
+      }
+      return answer.body;
+    },
+    post: async (path, body, signal) => {
+      const answer = await fetch(at(path), {
+        method: 'POST',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body,
+        signal,
+      });
+      const after = Number(answer.headers.get('retry-after') ?? Number.NaN);
+      return {
+        status: answer.status,
+        text: await answer.text(),
+        retryAfterSeconds: Number.isNaN(after) ? undefined : after,
+      };
+    },
+  };
+}

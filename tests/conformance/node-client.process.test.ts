@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { promisify } from 'node:util';
+import { OpenFeature } from '@openfeature/server-sdk';
+import type * as Declared from '../../clients/typescript/package/types/index.d.ts';
+import { connectBackline } from '../../clients/typescript/src/index.ts';
+import { BacklineProvider } from '../../clients/typescript/src/openfeature.ts';
+import { startWorld, type World } from '../support/backline.ts';
+import { feature, market, plan } from '../support/catalogue.ts';
+import { attribute, changeSet, CHANGE_SETS, experiment, flag, when } from '../support/flags.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** What is published as types is what the code is: checked when types are. */
+const connect: typeof Declared.connectBackline = connectBackline;
+
+const exposureType = {
+  apiVersion: 'events.backline.dev/v1',
+  kind: 'EventType',
+  metadata: { name: 'exposure', namespace: 'default' },
+  spec: {
+    owner: 'tests',
+    purpose: 'tests',
+    subject: 'required',
+    schema: {
+      properties: Object.fromEntries(
+        ['flag', 'variant', 'reason', 'rule', 'experiment', 'assignmentId', 'holdout', 'specRevision', 'snapshot'].map(
+          (name) => [name, { type: 'string' }],
+        ),
+      ),
+      required: ['flag', 'variant', 'reason', 'rule', 'experiment', 'assignmentId', 'holdout', 'specRevision'],
+    },
+    identity: ['subject', 'flag', 'variant', 'assignmentId', 'specRevision'],
+    within: 'P1D',
+    retention: 'P30D',
+  },
+};
+
+async function declare({ call, running }: World, ...objects: object[]): Promise<void> {
+  const answer = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+  assert.equal(answer.status, 201, answer.text);
+  await running.control?.releases()?.caughtUp();
+}
+
+async function startService(t: TestContext): Promise<World> {
+  const world = await startWorld(t, { roles: ['api', 'decide', 'ingest'] });
+  await declare(
+    world,
+    market('de'),
+    feature('offline'),
+    plan('premium', { entitlements: [{ feature: 'offline' }] }),
+    exposureType,
+    attribute('plan', { type: 'string' }),
+    flag('plain'),
+    flag('paid', { rules: [{ name: 'paid', when: when({ attribute: 'plan', notIn: ['free'] }), serve: 'b' }] }),
+    flag('tried'),
+    experiment('trial', 'tried', { allocation: { percent: 60 } }),
+  );
+  return world;
+}
+
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 15_000;
+  while (!(await holds())) {
+    if (performance.now() > endMs) assert.fail(`waited in vain until ${what}`);
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+function connected(
+  t: TestContext,
+  options: Declared.BacklineOptions,
+): { client: Declared.Backline; warnings: string[] } {
+  const warnings: string[] = [];
+  const client = connect({ warn: (message) => warnings.push(message), ...options });
+  t.after(() => client.close());
+  return { client, warnings };
+}
+
+test('it decides as the server does, for flags and for what plans give', async (t) => {
+  const world = await startService(t);
+  const { client } = connected(t, { url: world.url });
+  await client.ready();
+  for (let number = 0; number < 100; number += 1) {
+    const context = {
+      targetingKey: `u${number}`,
+      ...(number % 3 === 0 ? {} : { plan: number % 2 === 0 ? 'free' : 'premium' }),
+    };
+    const { json } = await world.call('POST', '/ofrep/v1/evaluate/flags', { body: { context } });
+    for (const theirs of json.flags) {
+      const ours = client.details(theirs.key, context);
+      assert.deepEqual([ours.variant, ours.value, ours.reason], [theirs.variant, theirs.value, theirs.reason]);
+      assert.equal(ours.assignmentId, theirs.metadata.assignmentId);
+    }
+  }
+  const question = { plan: 'premium', market: 'de' };
+  const { snapshot: _, ...theirs } = (await world.call('GET', '/v1/entitlements?plan=premium&market=de')).json;
+  assert.deepEqual(JSON.parse(JSON.stringify(client.entitlements(question))), theirs);
+  const feature = theirs.entitlements[0].feature as string;
+  assert.equal(client.check({ ...question, feature }).outcome, 'allow');
+  assert.throws(() => client.check({ ...question, feature: 'no-such' }), /no-such/);
+});
+
+test('it sees a change within a second, and tells that there was one', async (t) => {
+  const world = await startService(t);
+  let changes = 0;
+  const { client } = connected(t, { url: world.url, changed: () => (changes += 1) });
+  await client.ready();
+  const before = changes;
+  const startedMs = performance.now();
+  await declare(world, flag('plain', { default: 'b' }));
+  await until('the change is seen', () => client.flag('plain', '', {}) === 'B');
+  assert.ok(performance.now() - startedMs < 1_000);
+  assert.ok(changes > before);
+});
+
+test('wrong questions are told apart from defaults', async (t) => {
+  const world = await startService(t);
+  const { client } = connected(t, { url: world.url });
+  assert.equal(client.details('plain', {}).errorCode, 'PROVIDER_NOT_READY');
+  await client.ready();
+  assert.equal(client.details('plane', {}).errorCode, 'FLAG_NOT_FOUND');
+  assert.equal(client.details('paid', { plan: 3 }).errorCode, 'INVALID_CONTEXT');
+  assert.equal(client.details('tried', {}).errorCode, 'TARGETING_KEY_MISSING');
+  assert.equal(client.flag('plain', 5, {}), 5, 'of another type');
+});
+
+test('while the server is away it answers on, and its events arrive when the server is back', async (t) => {
+  const world = await startService(t);
+  const { client, warnings } = connected(t, { url: world.url });
+  await client.ready();
+  const unit = await exposedUnit(client);
+  await world.running.close();
+  await until('the loss is noticed', () => !client.status.connected);
+  assert.match(warnings.join(), /answering from the last snapshot/);
+  assert.equal(client.flag('plain', '', {}), 'A');
+  const variant = client.flag('tried', '', { targetingKey: unit });
+  client.flag('tried', '', { targetingKey: unit });
+  await client.flush();
+  assert.deepEqual([client.status.events.waiting, client.status.events.dropped], [1, 0]);
+  await world.restart();
+  await until('it is connected again', () => client.status.connected);
+  await until('the events are sent', async () => {
+    await client.flush();
+    return client.status.events.waiting === 0;
+  });
+  const rows = await world.database.query<{ payload: string }>('select payload from backline.event_log');
+  assert.equal(rows.length, 1);
+  const { value: _, ...exposure } = JSON.parse(rows[0]?.payload ?? '{}');
+  assert.equal(exposure.variant.toUpperCase(), variant);
+  assert.match(exposure.assignmentId, /^trial\/1\//);
+  assert.match(exposure.snapshot, /^\d+$/);
+});
+
+/** A unit that takes part in the experiment. */
+async function exposedUnit(client: Declared.Backline): Promise<string> {
+  for (let number = 0; ; number += 1) {
+    if (client.details('tried', { targetingKey: `u${number}` }).experiment !== undefined) return `u${number}`;
+  }
+}
+
+test('looking at flags exposes nobody; using one does, once for each listener and identity', async (t) => {
+  const world = await startService(t);
+  const first = connected(t, { url: world.url }).client;
+  const second = connected(t, { url: world.url }).client;
+  await Promise.all([first.ready(), second.ready()]);
+  const unit = await exposedUnit(first);
+  first.all({ targetingKey: unit });
+  first.details('tried', { targetingKey: unit });
+  assert.equal(first.status.events.waiting, 0);
+  for (const client of [first, second]) {
+    client.flag('plain', '', { targetingKey: unit });
+    client.flag('tried', '', { targetingKey: unit });
+    client.flag('tried', '', { targetingKey: unit });
+    await client.flush();
+  }
+  const [row] = await world.database.query<{ count: number }>('select count(*)::int as count from backline.event_log');
+  assert.equal(row?.count, 1);
+});
+
+test('a start without the server answers from what was kept', async (t) => {
+  const world = await startService(t);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const cacheFile = join(directory, 'backline.json');
+  const { client } = connected(t, { url: world.url, cacheFile });
+  await client.ready();
+  await until('it is kept', () => import('node:fs').then(({ existsSync }) => existsSync(cacheFile)));
+  await client.close();
+  const alone = connected(t, { url: 'http://127.0.0.1:1', cacheFile }).client;
+  await alone.ready();
+  assert.equal(alone.flag('plain', '', {}), 'A');
+  assert.equal(alone.status.connected, false);
+  const nothing = connected(t, { url: 'http://127.0.0.1:1' }).client;
+  await assert.rejects(nothing.ready(300), /gave no snapshot in 300 ms/);
+});
+
+test('flags whose variants are on record are asked of the server', async (t) => {
+  const world = await startService(t);
+  await declare(world, flag('kept'), experiment('keeps', 'kept', { sticky: { days: 30 } }));
+  const { client } = connected(t, { url: world.url });
+  await client.ready();
+  await until('the flag is there', () => client.details('kept', { targetingKey: 'u' }).errorCode === 'GENERAL');
+  const first = await client.detailsOnRecord('kept', { targetingKey: 'u' });
+  assert.equal(first.experiment, 'keeps');
+  const [row] = await world.database.query<{ variant: string }>('select variant from backline.assignments');
+  assert.equal(row?.variant, first.variant);
+});
+
+test('the OpenFeature provider evaluates here, follows changes, and turns tracking into events', async (t) => {
+  const world = await startService(t);
+  const provider = new BacklineProvider({ url: world.url });
+  await OpenFeature.setProviderAndWait(provider);
+  t.after(() => OpenFeature.close());
+  const client = OpenFeature.getClient();
+  assert.equal(await client.getStringValue('paid', 'x', { targetingKey: 'u', plan: 'premium' }), 'B');
+  const details = await client.getStringDetails('paid', 'x', { targetingKey: 'u', plan: 'free' });
+  assert.deepEqual([details.value, details.variant, details.reason], ['A', 'a', 'STATIC']);
+  const missing = await client.getBooleanDetails('none', true, {});
+  assert.deepEqual([missing.value, missing.errorCode], [true, 'FLAG_NOT_FOUND']);
+  const mistyped = await client.getNumberDetails('plain', 3, {});
+  assert.deepEqual([mistyped.value, mistyped.errorCode], [3, 'TYPE_MISMATCH']);
+  client.track('checkout', { targetingKey: 'u' }, { value: 10 });
+  await provider.client.flush();
+  const [row] = await world.database.query<{ type: string; reason: string }>(
+    'select type, reason from backline.event_quarantine',
+  );
+  assert.deepEqual([row?.type, row?.reason], ['checkout', 'unknown-type']);
+});
+
+test('the stream is for server clients and users alone', async (t) => {
+  const world = await startService(t);
+  const { call } = world;
+  const keys = { server: `bk_${'s'.repeat(40)}`, partner: `bk_${'p'.repeat(40)}` };
+  const { createHash } = await import('node:crypto');
+  for (const [type, key] of Object.entries(keys)) {
+    const hash = createHash('sha256').update(key).digest('hex');
+    const spec = { type, keys: [{ name: 'k', hash }] };
+    await declare(world, {
+      apiVersion: 'access.backline.dev/v1',
+      kind: 'Client',
+      metadata: { name: type, namespace: 'default' },
+      spec,
+    });
+  }
+  await until(
+    'the gate knows',
+    async () => (await call('GET', '/v1/snapshot', { token: keys.partner })).status === 403,
+  );
+  assert.equal((await call('GET', '/v1/snapshot', { token: 'bk_none' })).status, 401);
+  const { client } = connected(t, { url: world.url, key: keys.server });
+  await client.ready();
+  assert.equal(client.flag('plain', '', {}), 'A');
+});
+
+test('the published bundle works by itself, and stays small', async (t) => {
+  const world = await startService(t);
+  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'clients/typescript/build.ts')]);
+  t.diagnostic(stdout.trim());
+  const sizes = [...stdout.matchAll(/(\d+) KiB compressed/g)].map(([, size]) => Number(size));
+  assert.ok(Math.max(...sizes) < 120, stdout);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const installed = join(directory, 'node_modules/@backline/node');
+  await cp(join(root, 'clients/typescript/package'), installed, { recursive: true });
+  await symlink(join(root, 'node_modules/@openfeature'), join(directory, 'node_modules/@openfeature'));
+  await writeFile(
+    join(directory, 'app.mjs'),
+    `import { connectBackline } from '@backline/node';
+     import { BacklineProvider } from '@backline/node/openfeature';
+     const backline = connectBackline({ url: process.argv[2] });
+     await backline.ready();
+     const offer = backline.check({ plan: 'premium', market: 'de', feature: process.argv[3] });
+     console.log(backline.flag('plain', '', {}), offer.outcome, typeof BacklineProvider);
+     await backline.close();`,
+  );
+  const { entitlements } = (await world.call('GET', '/v1/entitlements?plan=premium&market=de')).json;
+  const run = await promisify(execFile)(process.execPath, [
+    join(directory, 'app.mjs'),
+    world.url,
+    entitlements[0].feature,
+  ]);
+  assert.equal(run.stdout.trim(), 'A allow function');
+});
