@@ -137,18 +137,18 @@ test('the best are those of asking every candidate, and none is asked that could
         }
       },
     ),
-    { numRuns: 15 },
+    { numRuns: 10 },
   );
 });
 
 test('the highest bit of a word, the last word and the edge of a block are found like all others', () => {
-  for (const count of [1, 31, 32, 33, 63, 64, 2_047, 2_048, 2_049, 4_096]) {
+  for (const count of [1, 2, 31, 32, 33, 63, 64, 1_023, 1_024, 1_025, 2_048, 4_097]) {
     const candidates = Array.from({ length: count }, (_, at) => ({
       rule: { anyOf: [{ allOf: [{ attribute: 'age', in: [at] }] }] },
       upperBound: -at,
     }));
     const index = buildAudienceIndex(candidates, compileAudiences(worldOf(ATTRIBUTES)));
-    for (const at of [0, 30, 31, 32, 63, 2_047, 2_048, count - 1]) {
+    for (const at of [0, 1, 30, 31, 32, 63, 1_023, 1_024, count - 1]) {
       assert.deepEqual(index.matches({ age: at }, 0), at < count ? [at] : []);
     }
   }

@@ -64,7 +64,7 @@ export function buildAudienceIndex(candidates: readonly Candidate[], lookup: Rul
         const value = score(candidate);
         return value === undefined ? best.threshold() : best.add(candidate, value);
       });
-      return best.items();
+      return best.takeAll();
     },
     matches: (context, nowMs) => {
       const found: number[] = [];
@@ -87,17 +87,23 @@ function mayBeTrue({ attribute, audience }: Condition, { attributes, matcher }: 
   return audience === undefined || matcher(audience) !== undefined;
 }
 
+/** A dimension, and about how many groups it leaves in the search that goes on. */
+interface Narrowing {
+  readonly dimension: Dimension;
+  possible: number;
+}
+
 function makeSearch(
   groups: number,
   candidateOf: Int32Array,
   bounds: Float64Array,
-  dimensions: readonly { readonly dimension: Dimension; possible: number }[],
+  dimensions: readonly Narrowing[],
   rest: Rest,
 ): (context: Context, nowMs: number, visit: Visit) => void {
   const words = (groups + 31) >>> 5;
   const whole = new Int32Array(BLOCK_WORDS);
   const lastBlock = whole.subarray(0, words % BLOCK_WORDS);
-  const narrowing: { readonly dimension: Dimension; readonly possible: number }[] = [];
+  const narrowing = [...dimensions];
   let isSearching = false;
   return (context, nowMs, visit) => {
     if (isSearching) throw new Error('an audience index was asked while it was searching');
@@ -110,14 +116,19 @@ function makeSearch(
   };
 
   function run(context: Context, nowMs: number, visit: Visit): void {
-    narrowing.length = 0;
+    // What leaves the fewest comes first. Sorted in place: there are few, and their order changes little.
+    let count = 0;
     for (const one of dimensions) {
       one.possible = one.dimension.aim(context);
       if (one.possible === 0) return;
-      if (one.possible !== EVERY_GROUP) narrowing.push(one);
+      if (one.possible === EVERY_GROUP) continue;
+      let at = count;
+      for (; at > 0 && (narrowing[at - 1] as Narrowing).possible > one.possible; at -= 1) {
+        narrowing[at] = narrowing[at - 1] as Narrowing;
+      }
+      narrowing[at] = one;
+      count += 1;
     }
-    // What leaves the fewest comes first, so that blocks are empty early.
-    narrowing.sort((a, b) => a.possible - b.possible);
     rest.begin();
     let threshold = Number.NaN;
     let visited = -1;
@@ -128,7 +139,7 @@ function makeSearch(
       block.fill(-1);
       const after = groups - first * 32;
       if (after < block.length * 32) block[block.length - 1] = (1 << (after & 31)) - 1;
-      for (const { dimension } of narrowing) dimension.narrow(block, first);
+      for (let i = 0; i < count; i += 1) (narrowing[i] as Narrowing).dimension.narrow(block, first);
       for (let i = 0; i < block.length; i += 1) {
         for (let bits = block[i] as number; bits !== 0; bits &= bits - 1) {
           const group = (first + i) * 32 + 31 - Math.clz32(bits & -bits);

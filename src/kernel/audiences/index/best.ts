@@ -22,7 +22,7 @@ export class Best {
       if (this.#size === this.#scores.length) this.#grow();
       this.#size += 1;
       this.#rise(item, score);
-    } else if (score > (this.#scores[0] as number)) this.#sink(item, score);
+    } else if (score > (this.#scores[0] as number)) this.#sink(item, score, this.#seen);
     return this.threshold();
   }
 
@@ -30,12 +30,16 @@ export class Best {
     return this.#size < this.#limit ? Number.NaN : (this.#scores[0] as number);
   }
 
-  /** What was kept, best first. */
-  items(): number[] {
-    const [scores, order, items] = [this.#scores, this.#order, this.#items];
-    return Array.from({ length: this.#size }, (_, at) => at)
-      .sort((a, b) => (isWorse(scores[a] ?? 0, order[a] ?? 0, scores[b] ?? 0, order[b] ?? 0) ? 1 : -1))
-      .map((at) => items[at] as number);
+  /** Takes out what was kept, best first. */
+  takeAll(): number[] {
+    const taken: number[] = [];
+    while (this.#size > 0) {
+      taken.push(this.#items[0] as number);
+      this.#size -= 1;
+      const last = this.#size;
+      this.#sink(this.#items[last] as number, this.#scores[last] as number, this.#order[last] as number);
+    }
+    return taken.reverse();
   }
 
   /** Puts an item at the end, and lets it rise above those that are better. */
@@ -47,11 +51,11 @@ export class Best {
       this.#copy(parent, at);
       at = parent;
     }
-    this.#set(at, item, score);
+    this.#set(at, item, score, this.#seen);
   }
 
   /** Puts an item in place of the top, and lets it sink below those that are worse. */
-  #sink(item: number, score: number): void {
+  #sink(item: number, score: number, itemOrder: number): void {
     const [scores, order] = [this.#scores, this.#order];
     let at = 0;
     for (;;) {
@@ -64,11 +68,11 @@ export class Best {
       ) {
         child = right;
       }
-      if (!isWorse(scores[child] as number, order[child] as number, score, this.#seen)) break;
+      if (!isWorse(scores[child] as number, order[child] as number, score, itemOrder)) break;
       this.#copy(child, at);
       at = child;
     }
-    this.#set(at, item, score);
+    this.#set(at, item, score, itemOrder);
   }
 
   #copy(from: number, to: number): void {
@@ -77,10 +81,10 @@ export class Best {
     this.#order[to] = this.#order[from] as number;
   }
 
-  #set(at: number, item: number, score: number): void {
+  #set(at: number, item: number, score: number, order: number): void {
     this.#items[at] = item;
     this.#scores[at] = score;
-    this.#order[at] = this.#seen;
+    this.#order[at] = order;
   }
 
   #grow(): void {

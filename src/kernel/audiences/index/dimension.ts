@@ -1,7 +1,7 @@
 import { countBits, setBit, toMembers, type Bitmap, type Members } from './bitmap.ts';
 
 /** Words that are worked on at a time: enough to keep loops tight, few enough that an early end saves work. */
-export const BLOCK_WORDS = 64;
+export const BLOCK_WORDS = 32;
 
 /** What `aim` answers when every group is possible. */
 export const EVERY_GROUP = Infinity;
@@ -29,8 +29,9 @@ export interface Holding<Value> {
 /** What a context says of an attribute: values in plain form, that there is none, or that it is of the wrong type. */
 export interface Reading<Value> {
   state: 'absent' | 'wrong' | 'values';
-  /** Reused from one reading to the next. */
+  /** The first `count` of these are the values. Arrays that are reused keep their length: emptying frees their memory. */
   readonly values: Value[];
+  count: number;
 }
 
 /** What a value makes of the groups: those that pass or fail because of it, or all that are possible with it. */
@@ -85,33 +86,42 @@ export class DimensionBuilder<Value> {
     const counts = { other: countBits(other), absent: countBits(absent), wrong: countBits(wrong) };
     const postings = new Map([...this.#lists].map(([value, lists]) => [value, this.#posting(lists)]));
     const read = this.#read;
-    const reading: Reading<Value> = { state: 'absent', values: [] };
+    const reading: Reading<Value> = { state: 'absent', values: [], count: 0 };
     const scratch = new Int32Array(BLOCK_WORDS);
     let base = other;
     const passing: Members[] = [];
     const failing: Members[] = [];
+    let passingCount = 0;
+    let failingCount = 0;
     const groups = this.#groups;
     return {
       aim: (context) => {
-        passing.length = 0;
-        failing.length = 0;
-        reading.values.length = 0;
+        passingCount = 0;
+        failingCount = 0;
+        reading.count = 0;
         read(context, reading);
         if (reading.state !== 'values') {
           base = reading.state === 'absent' ? absent : wrong;
           return counts[reading.state] === groups ? EVERY_GROUP : counts[reading.state];
         }
         base = other;
-        let [more, fewer] = [0, 0];
-        for (const value of reading.values) {
-          const posting = postings.get(value);
+        let more = 0;
+        let fewer = 0;
+        for (let i = 0; i < reading.count; i += 1) {
+          const posting = postings.get(reading.values[i] as Value);
           if (posting === undefined) continue;
           if ('allowed' in posting) {
             base = posting.allowed;
             return posting.count;
           }
-          if (posting.more > 0) passing.push(begun(posting.passing));
-          if (posting.fewer > 0) failing.push(begun(posting.failing));
+          if (posting.more > 0) {
+            passing[passingCount] = begun(posting.passing);
+            passingCount += 1;
+          }
+          if (posting.fewer > 0) {
+            failing[failingCount] = begun(posting.failing);
+            failingCount += 1;
+          }
           more += posting.more;
           fewer += posting.fewer;
         }
@@ -122,13 +132,13 @@ export class DimensionBuilder<Value> {
       },
       narrow: (block, first) => {
         const words = block.length;
-        if (passing.length === 0 && failing.length === 0) {
+        if (passingCount + failingCount === 0) {
           for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) & (base[first + i] as number);
           return;
         }
         for (let i = 0; i < words; i += 1) scratch[i] = base[first + i] as number;
-        for (const members of passing) include(scratch, words, first, members);
-        for (const members of failing) exclude(scratch, words, first, members);
+        for (let i = 0; i < passingCount; i += 1) include(scratch, words, first, passing[i] as Members);
+        for (let i = 0; i < failingCount; i += 1) exclude(scratch, words, first, failing[i] as Members);
         for (let i = 0; i < words; i += 1) block[i] = (block[i] as number) & (scratch[i] as number);
       },
     };

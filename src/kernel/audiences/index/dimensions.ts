@@ -85,7 +85,7 @@ function memberBuilder({ name, type, multiValued }: AttributeDeclaration, groups
     if (!multiValued || !Array.isArray(value)) {
       const plain = plainValue(type, value);
       if (plain === undefined) reading.state = 'wrong';
-      else reading.values.push(plain);
+      else take(reading, plain);
       return;
     }
     for (const one of value) {
@@ -94,9 +94,14 @@ function memberBuilder({ name, type, multiValued }: AttributeDeclaration, groups
         reading.state = 'wrong';
         return;
       }
-      reading.values.push(plain);
+      take(reading, plain);
     }
   });
+}
+
+function take<Value>(reading: Reading<Value>, value: Value): void {
+  reading.values[reading.count] = value;
+  reading.count += 1;
 }
 
 function memberHolding(condition: Condition, { type }: AttributeDeclaration): Holding<Plain> {
@@ -128,7 +133,7 @@ function rangeBuilder(
     const value = read(context);
     const plain = value === undefined || value === null ? undefined : plainValue(type, value);
     reading.state = value === undefined || value === null ? 'absent' : plain === undefined ? 'wrong' : 'values';
-    if (typeof plain === 'number') reading.values.push(placeAmong(bounds, plain));
+    if (typeof plain === 'number') take(reading, placeAmong(bounds, plain));
   });
 }
 
