@@ -8,6 +8,7 @@ import { entitlements as listEntitlements } from '#domains/products/decisions/en
 import type { CompiledFlag, Outcome } from '#domains/experience/decisions/table.ts';
 import { EventQueue, type EventCounts } from './event-queue.ts';
 import { ExposureLog } from './exposure-log.ts';
+import type { FlagDetails } from './flag-details.ts';
 import { followStream } from './follow.ts';
 import { fetchTransport, type Transport } from './transport.ts';
 import { LocalWorld, type LocalSnapshot } from './world.ts';
@@ -34,28 +35,6 @@ export interface BacklineOptions {
   readonly changed?: () => void;
   /** The EventType of exposures; default `exposure`. */
   readonly exposureType?: string;
-}
-
-/** What a flag is, and why. */
-export interface FlagDetails {
-  readonly key: string;
-  /** Undefined: use the default in your code. */
-  readonly value: unknown;
-  readonly variant: string | undefined;
-  readonly reason: 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'ERROR';
-  readonly errorCode?:
-    | 'PROVIDER_NOT_READY'
-    | 'FLAG_NOT_FOUND'
-    | 'INVALID_CONTEXT'
-    | 'TARGETING_KEY_MISSING'
-    | 'GENERAL';
-  readonly errorMessage?: string;
-  readonly rule?: string;
-  readonly experiment?: string;
-  readonly assignmentId?: string;
-  readonly holdout?: string;
-  readonly revision?: string;
-  readonly snapshot?: string;
 }
 
 export type PlanQuestion = Parameters<typeof listEntitlements>[1];

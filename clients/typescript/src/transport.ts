@@ -5,7 +5,7 @@ export interface Transport {
   readonly post: (path: string, body: string, signal: AbortSignal) => Promise<PostAnswer>;
 }
 
-export interface PostAnswer {
+interface PostAnswer {
   readonly status: number;
   readonly text: string;
   /** Seconds to wait, as the server asked for. */

@@ -1,6 +1,6 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { AssignmentStore, Kept } from './records/assignments.ts';
-import { recordsNeeded } from './decisions/decide.ts';
+import { recordsNeeded } from './decisions/records-needed.ts';
 import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
 
 /**

@@ -116,6 +116,11 @@ export function openDatabase(url: string): Database {
     transaction: async (work) => {
       const client = await pool.connect();
       let broken = false;
+      // A connection that breaks between two statements says so by an event, which would end the process.
+      const note = (): void => {
+        broken = true;
+      };
+      client.on('error', note);
       try {
         await client.query('begin');
         const result = await work({ query: (statement) => run(client, statement) });
@@ -127,6 +132,7 @@ export function openDatabase(url: string): Database {
         });
         throw error;
       } finally {
+        client.off('error', note);
         client.release(broken);
       }
     },

@@ -81,6 +81,8 @@ export const ChangeSet = defineKind({
     results: Type.Array(Result),
   }),
   verbs: ['create'],
+  // Each object in it is asked about.
+  postedBy: 'everyone',
 });
 
 interface Item {

@@ -100,6 +100,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly description: string;
   /** What may be done with its objects; default everything. A kind that is a question has `create` alone. */
   readonly verbs?: readonly Verb[];
+  /**
+   * Who may post objects of a kind that is only posted, beside administrators: everybody who is known, when posting one
+   * allows nothing by itself; or those who may edit.
+   */
+  readonly postedBy?: 'everyone' | 'editors';
   readonly spec?: Spec;
   /** With a status the kind has a `/status` subresource. */
   readonly status?: Status;

@@ -12,7 +12,7 @@ const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
 
 /** One object that is live in another form than before, or no longer. */
-export interface LiveChange extends ChangedObject {
+interface LiveChange extends ChangedObject {
   readonly object: LiveObject | undefined;
 }
 

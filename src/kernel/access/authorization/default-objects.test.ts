@@ -11,9 +11,12 @@ import { defaultObjects, missingDefaults } from './default-objects.ts';
 
 const base = { group: 'games.example', version: 'v1', scope: 'Namespaced', description: 'x' } as const;
 const Game = defineKind({ ...base, kind: 'Game', plural: 'games', spec: Type.Object({}), released: true });
-const Question = defineKind({ ...base, kind: 'Question', plural: 'questions', verbs: ['create'] });
+const posted = { ...base, verbs: ['create'] } as const;
+const Question = defineKind({ ...posted, kind: 'Question', plural: 'questions', postedBy: 'everyone' });
+const Report = defineKind({ ...posted, kind: 'Report', plural: 'reports', postedBy: 'editors' });
+const Order = defineKind({ ...posted, kind: 'Order', plural: 'orders' });
 const App = defineKind({ ...base, group: 'access.backline.dev', kind: 'App', plural: 'apps', spec: Type.Object({}) });
-const KINDS = [Game, Question, App, AuditRecord, ClusterRole];
+const KINDS = [Game, Question, Report, Order, App, AuditRecord, ClusterRole];
 const DEFAULTS = defaultObjects(KINDS);
 
 /** Reads what the given objects are. */
@@ -56,7 +59,16 @@ test('who edits writes the kinds of every domain but not their status, who views
   for (const name of ['system:aggregate-to-view', 'system:aggregate-to-edit', 'system:aggregate-to-admin']) {
     assert.equal(about(name, 'auditrecords').length, 0, 'the record of who did what is for administrators');
   }
-  assert.deepEqual(about('system:basic-user', 'questions')[0]?.verbs, ['create']);
+});
+
+test('what is only posted is for whom its kind says, and else for administrators alone', () => {
+  const posting = (resource: string) =>
+    DEFAULTS.filter(({ rules }) =>
+      ((rules ?? []) as { resources?: string[] }[]).some(({ resources = [] }) => resources.includes(resource)),
+    ).map(({ metadata }) => metadata.name);
+  assert.deepEqual(posting('questions'), ['system:basic-user']);
+  assert.deepEqual(posting('reports'), ['system:aggregate-to-edit']);
+  assert.deepEqual(posting('orders'), []);
 });
 
 test('what is missing is made, what somebody changed stays, what we made is brought up to date', () => {

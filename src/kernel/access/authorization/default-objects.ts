@@ -49,9 +49,8 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
     apiGroups: [group],
     resources,
   });
-  const asked = kinds.filter(
-    ({ group, verbs }) => groups.includes(group) && verbs.length === 1 && verbs[0] === 'create',
-  );
+  const posted = (by: Kind['postedBy']) =>
+    kinds.filter(({ postedBy }) => by === postedBy).map((kind) => questions(kind.group, kind.plural));
   const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
   const roles = [
     role('cluster-admin', [everything, { verbs: ['*'], nonResourceURLs: ['*'] }]),
@@ -74,6 +73,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
         ...ofGroups(domains, WRITE, ({ plural }) => [plural]),
+        ...posted('editors'),
       ],
       'edit',
     ),
@@ -92,8 +92,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
     role('system:basic-user', [
       questions('authorization.k8s.io', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews'),
       questions('authentication.k8s.io', 'selfsubjectreviews'),
-      // Posting a question or a change set allows nothing by itself: each object in it is asked about.
-      ...asked.map((kind) => questions(kind.group, kind.plural)),
+      ...posted('everyone'),
     ]),
     role('system:discovery', [
       paths('/api', '/api/*', '/apis', '/apis/*', '/healthz', '/livez', '/openapi', '/openapi/*', '/readyz'),

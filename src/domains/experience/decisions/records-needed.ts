@@ -1,10 +1,5 @@
 import type { Context } from '#kernel/audiences/language.ts';
-import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './table.ts';
-
-/** What a flag is for somebody; undefined when there is no such flag. */
-export function decideFlag(table: ExperienceTable, flag: string, asked: Asked): Outcome | undefined {
-  return table.flags.get(flag)?.decide(asked, table.flags);
-}
+import type { CompiledFlag, ExperienceTable } from './table.ts';
 
 /** A unit whose variant may be on record. */
 export interface RecordKey {
