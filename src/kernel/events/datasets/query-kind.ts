@@ -78,4 +78,5 @@ export const Query = defineKind({
     ms: Type.Integer({ description: 'How long it took, in milliseconds.' }),
   }),
   verbs: ['create'],
+  postedBy: 'editors',
 });
