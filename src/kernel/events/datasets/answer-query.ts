@@ -36,8 +36,7 @@ export async function answerQuery(job: QueryJob, connection: DuckDBConnection): 
 
 /** Only a single SELECT (or what is one to DuckDB: FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE) gets through. */
 async function prepare(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
-  if (/^(\s|--[^\n]*\n|\/\*[\s\S]*?\*\/)*(;\s*)*$/.test(sql))
-    throw new QueryFault('Statement', 'there is no statement');
+  if (/^(\s|;|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*$/.test(sql)) throw new QueryFault('Statement', 'there is no statement');
   const statements = await connection.extractStatements(sql);
   if (statements.count !== 1) {
     const hint = /\bpivot\b/i.test(sql) ? '; a PIVOT must list its values: PIVOT … ON column IN (…)' : '';

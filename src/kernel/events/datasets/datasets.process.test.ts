@@ -1,12 +1,32 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { logEvents, PLAY, startDatasetsWorld } from './testing/datasets-world.ts';
+import { fileURLToPath } from 'node:url';
+import * as fc from 'fast-check';
+import { Registry } from 'prom-client';
+import { openLog } from '#kernel/base/log.ts';
+import { worldOf } from '../testing/world.ts';
+import { startRollUps } from './roll-ups.ts';
+import { logEvents, PLAY, startDatasetsWorld, type DatasetsWorld } from './testing/datasets-world.ts';
+
+/** Files that lie in the folder, whether they count or not. */
+async function filesOf(world: DatasetsWorld): Promise<string[]> {
+  const names = await readdir(world.directory, { recursive: true });
+  return names.filter((name) => name.endsWith('.parquet')).sort();
+}
+
+async function countOf(world: DatasetsWorld, sql = 'select count(*) from play'): Promise<unknown> {
+  return (await world.query(sql)).rows?.[0]?.[0];
+}
 
 test('what is logged becomes typed rows, once, and says until when it is complete', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [
     { id: 'a', payload: { track: 'x"\\ \u0007 ü', playedMs: 9007199254740991 } },
-    { id: 'b\nc', payload: { track: 'y', playedMs: null } },
+    { id: 'b\nc\u0001\u0002', payload: { track: '', playedMs: null } },
   ]);
   const first = await world.rollUps.rollUpNow();
   assert.deepEqual([first?.rows, first?.files], [2, 1]);
@@ -14,8 +34,420 @@ test('what is logged becomes typed rows, once, and says until when it is complet
   const answer = await world.query('select event_id, track, "playedMs", corrected_at, day from play order by 1');
   assert.deepEqual(answer.rows, [
     ['a', 'x"\\ \u0007 ü', 9007199254740991, '2026-05-10T11:00:00Z', '2026-05-10'],
-    ['b\nc', 'y', null, '2026-05-10T11:00:00Z', '2026-05-10'],
+    ['b\nc\u0001\u0002', '', null, '2026-05-10T11:00:00Z', '2026-05-10'],
   ]);
   assert.deepEqual(answer.columns[2], { name: 'playedMs', type: 'BIGINT' });
   assert.equal(answer.completeUntil, '2026-05-10T11:59:50Z');
+});
+
+test('each type of field is a column of its SQL type, and what is sealed stays as it is', async () => {
+  const properties = {
+    text: { type: 'string' },
+    whole: { type: 'integer' },
+    number: { type: 'number' },
+    yes: { type: 'boolean' },
+    at: { type: 'timestamp' },
+    numbers: { type: 'array', items: { type: 'integer' } },
+    times: { type: 'array', items: { type: 'timestamp' } },
+    more: { type: 'object' },
+    secret: { type: 'integer', sensitive: true },
+  };
+  const schema = { properties, required: [], additional: true };
+  await using world = await startDatasetsWorld({ eventTypes: { play: { ...PLAY, schema } } });
+  const payload = {
+    text: "it's",
+    whole: -1,
+    number: 0.1,
+    yes: false,
+    at: '2016-12-31t23:59:60.5+00:00',
+    numbers: [1, 2],
+    times: ['2026-01-02T03:04:05+01:00'],
+    more: { a: { b: [1] } },
+    secret: 'sealed:abc',
+    stray: 1,
+  };
+  await logEvents(world, world.db.database, [
+    { id: 'a', payload },
+    { id: 'b', payload: {} },
+  ]);
+  await world.rollUps.rollUpNow();
+  const names = Object.keys(properties)
+    .map((name) => `"${name}"`)
+    .join(', ');
+  const { rows } = await world.query(`select ${names}, payload->>'stray' from play order by event_id`);
+  assert.deepEqual(rows, [
+    [
+      "it's",
+      -1,
+      0.1,
+      false,
+      '2016-12-31T23:59:59.5Z',
+      [1, 2],
+      ['2026-01-02T02:04:05Z'],
+      '{"a":{"b":[1]}}',
+      'sealed:abc',
+      '1',
+    ],
+    [...Object.keys(properties).map(() => null), null],
+  ]);
+});
+
+test('a field that is added later is NULL in older files; rows of a revision that is not known yet lose nothing', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [{ id: 'old' }]);
+  await world.rollUps.rollUpNow();
+  // Ingest already knows the new revision, roll-ups do not.
+  const properties = { ...PLAY.schema.properties, device: { type: 'string' } };
+  const newer = { eventTypes: { play: { ...PLAY, schema: { ...PLAY.schema, properties } } } };
+  const revision = worldOf(newer).get('events.backline.dev/EventType', 'play')?.revision ?? '';
+  const payload = { track: 't', device: 'phone' };
+  await logEvents(world, world.db.database, [{ id: 'early', revision, payload }, { id: 'same window' }]);
+  await world.rollUps.rollUpNow();
+  world.declare(newer);
+  await logEvents(world, world.db.database, [{ id: 'new', revision, payload }]);
+  await world.rollUps.rollUpNow();
+  assert.deepEqual((await world.query('select event_id, track, device from play order by 1')).rows, [
+    ['early', 't', 'phone'],
+    ['new', 't', 'phone'],
+    ['old', 'old', null],
+    ['same window', 'same window', null],
+  ]);
+});
+
+test('events of a type that is not declared are kept whole, and are there when it is declared again', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const revision = world.revisionOf('play');
+  world.declare({});
+  await logEvents(world, world.db.database, [{ id: 'a', revision, payload: { track: 't', playedMs: 5 } }]);
+  await world.rollUps.rollUpNow();
+  world.declare({ eventTypes: { play: PLAY } });
+  assert.deepEqual((await world.query('select track, "playedMs" from play')).rows, [['t', 5]]);
+});
+
+test('late events join their day as another file that says so, and a closed day becomes one file again', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const day = (at: string, id: string) => ({ id, at, receivedAt: '2026-05-10T11:30:00Z' });
+  await logEvents(world, world.db.database, [
+    day('2026-05-07T23:00:00Z', 'two days'),
+    day('2026-05-09T00:00:00Z', 'the day before'),
+    day('2026-05-10T01:00:00Z', 'today'),
+  ]);
+  await world.rollUps.rollUpNow();
+  const marked = await world.db.database.query('select day::text, late from backline.dataset_files order by day');
+  assert.deepEqual(marked, [
+    { day: '2026-05-07', late: true },
+    { day: '2026-05-09', late: false },
+    { day: '2026-05-10', late: false },
+  ]);
+  await logEvents(world, world.db.database, [day('2026-05-07T22:00:00Z', 'later')]);
+  await world.rollUps.rollUpNow();
+  assert.equal((await filesOf(world)).length, 4);
+  world.setNow('2026-05-10T13:30:00Z');
+  await world.rollUps.rollUpNow();
+  const counting = await world.db.database.query(
+    'select day::text, rows from backline.dataset_files where dropped_at is null order by day',
+  );
+  assert.deepEqual(counting[0], { day: '2026-05-07', rows: 2 });
+  assert.equal(await countOf(world, `select count(*) from play where day = '2026-05-07'`), 2);
+  // Who reads the old ones can go on; later they are removed.
+  assert.equal((await filesOf(world)).length, 5);
+  world.setNow('2026-05-10T14:00:00Z');
+  await world.rollUps.rollUpNow();
+  assert.equal((await filesOf(world)).length, 3);
+});
+
+test('a query that runs while its files are merged gets each row once', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const writing = (async () => {
+    for (let round = 0; round < 12; round += 1) {
+      await logEvents(world, world.db.database, [{ id: `${round}` }]);
+      await world.rollUps.rollUpNow();
+    }
+  })();
+  let least = 0;
+  for (let round = 0; round < 6; round += 1) {
+    const [[rows, distinct] = []] =
+      (await world.query('select count(*), count(distinct event_id) from play')).rows ?? [];
+    assert.equal(rows, distinct);
+    assert.ok(Number(rows) >= least);
+    least = Number(rows);
+  }
+  await writing;
+  assert.equal(await countOf(world), 12);
+  const [counting] = await world.db.database.query<{ n: number }>(
+    'select count(*) as n from backline.dataset_files where dropped_at is null',
+  );
+  assert.ok((counting?.n ?? 0) < 12);
+});
+
+test('days that are older than their retention are dropped, first from the tables, then from the disk', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: { ...PLAY, retention: 'P2D' } } });
+  await logEvents(world, world.db.database, [{ id: 'a' }, { id: 'b', at: '2026-05-09T01:00:00Z' }]);
+  await world.rollUps.rollUpNow();
+  world.setNow('2026-05-12T00:00:00Z');
+  await world.rollUps.rollUpNow();
+  assert.deepEqual((await world.query('select event_id from play')).rows, [['a']]);
+  assert.equal((await filesOf(world)).length, 2);
+  world.setNow('2026-05-12T00:30:00Z');
+  await world.rollUps.rollUpNow();
+  assert.equal((await filesOf(world)).length, 1);
+});
+
+test('a day of the log is dropped once it is in files and three days old, and not while it is needed', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const days = async () => {
+    const rows = await world.db.database.query<{ name: string }>(
+      `select inhrelid::regclass::text as name from pg_inherits where inhparent = 'backline.event_log'::regclass order by 1`,
+    );
+    return rows.map(({ name }) => name.slice(-4));
+  };
+  await logEvents(world, world.db.database, [{ id: 'a' }]);
+  const open = await world.db.database.connect();
+  await open.query('begin');
+  await logEvents(world, open, [{ id: 'b' }]);
+  world.setNow('2026-05-14T00:00:00Z');
+  // The writer that has not ended yet keeps its day; it does not hold up the rest.
+  await open.query('rollback');
+  await open.query('begin');
+  await logEvents(world, open, [{ id: 'b' }]);
+  assert.deepEqual(await days(), ['0510', '0511', '0512']);
+  await open.query('commit');
+  await open.close();
+  await world.rollUps.rollUpNow();
+  assert.deepEqual(await days(), ['0511', '0512']);
+  assert.equal(await countOf(world), 2);
+});
+
+test('the loss audit compares what was accepted with the rows that there are', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [
+    { id: 'a', receivedAt: '2026-05-10T10:59:59.999Z' },
+    { id: 'b', receivedAt: '2026-05-10T11:00:00Z' },
+    { id: 'c', receivedAt: '2026-05-10T11:59:00Z' },
+  ]);
+  await world.rollUps.rollUpNow();
+  // Not rolled yet: counted on neither side.
+  await logEvents(world, world.db.database, [{ id: 'd' }]);
+  const audit = async () =>
+    (await world.query('select hour, type, accepted, rows, difference from loss_audit order by 1')).rows;
+  assert.deepEqual(await audit(), [
+    ['2026-05-10T10:00:00Z', 'play', 1, 1, 0],
+    ['2026-05-10T11:00:00Z', 'play', 2, 2, 0],
+  ]);
+  await world.db.database.query(
+    "update backline.event_batches set accepted = accepted + 5 where accepted = 1 and received_at < '2026-05-10T11:00:00Z'",
+  );
+  assert.deepEqual((await audit())?.[0], ['2026-05-10T10:00:00Z', 'play', 6, 1, 5]);
+});
+
+test('erasing a subject leaves events without a person: the files never hold who it was', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const pseudonym = '3f2c8a54-5d0e-4a37-9a57-0a7e0d6d9e11';
+  await world.db.database.query(`
+    insert into backline.pseudonyms (subject, pseudonym, sealed_key, created_at)
+    values ('maria.lindqvist', '${pseudonym}', 'k', now())`);
+  await logEvents(world, world.db.database, [{ id: 'a', pseudonym }]);
+  await world.rollUps.rollUpNow();
+  await world.db.database.query(`delete from backline.pseudonyms where subject = 'maria.lindqvist'`);
+  assert.deepEqual((await world.query(`select pseudonym from play`)).rows, [[pseudonym]]);
+  assert.equal(await countOf(world, `select count(*) from play where contains(play::text, 'maria')`), 0);
+  for (const file of await filesOf(world)) {
+    assert.equal((await readFile(join(world.directory, file))).includes('maria'), false);
+  }
+});
+
+const DIE = fileURLToPath(new URL('./testing/roll-then-die.ts', import.meta.url));
+
+test('a process that is killed between any two steps of a roll-up loses nothing and doubles nothing', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  let logged = 0;
+  // Before the window is read, before the files are committed, within that transaction, before and after its commit.
+  for (const word of [
+    'select pg_snapshot',
+    'begin',
+    'insert into backline.dataset_files',
+    'update backline.rollup',
+    'commit',
+    'select brin',
+  ]) {
+    await logEvents(world, world.db.database, [{ id: `${word} 1` }, { id: `${word} 2` }]);
+    logged += 2;
+    const child = spawn(process.execPath, [DIE, world.db.url, world.directory, word], { stdio: 'ignore' });
+    const [, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    assert.equal(signal, 'SIGKILL', word);
+    // Its session may take a moment to end, and with it the lock.
+    let done = await world.rollUps.rollUpNow();
+    while (done === undefined) done = await world.rollUps.rollUpNow();
+    assert.deepEqual(
+      (await world.query('select count(*), count(distinct event_id) from play')).rows,
+      [[logged, logged]],
+      word,
+    );
+    // Gives the lock to the next process.
+    await world.rollUps.close();
+    world.rollUps = await restarted(world);
+  }
+  const listed = await world.db.database.query<{ path: string }>(
+    'select path from backline.dataset_files order by path',
+  );
+  assert.deepEqual(await filesOf(world), listed.map(({ path }) => path).sort());
+  assert.deepEqual(
+    (await readdir(join(world.directory, '.work'))).filter((name) => name.startsWith('roll')),
+    [],
+  );
+});
+
+async function restarted(world: DatasetsWorld) {
+  return startRollUps({
+    database: world.db.database,
+    directory: world.directory,
+    world: () => worldOf({ eventTypes: { play: PLAY } }),
+    clock: () => Temporal.Instant.from('2026-05-10T12:00:00Z'),
+    log: openLog('silent'),
+    registry: new Registry(),
+    rollUpSeconds: 3_600,
+  });
+}
+
+test('only one process rolls at a time, and another takes over when it ends', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const other = await restarted(world);
+  await logEvents(world, world.db.database, [{ id: 'a' }]);
+  const [mine, theirs] = await Promise.all([world.rollUps.rollUpNow(), other.rollUpNow()]);
+  assert.deepEqual(
+    [mine?.rows, theirs?.rows].filter((rows) => rows !== undefined),
+    [1],
+  );
+  await (mine === undefined ? other : world.rollUps).close();
+  await logEvents(world, world.db.database, [{ id: 'b' }]);
+  const next = mine === undefined ? world.rollUps : other;
+  let done = await next.rollUpNow();
+  while (done === undefined) done = await next.rollUpNow();
+  assert.equal(done.rows, 1);
+  await next.close();
+  assert.equal(await countOf(world), 2);
+});
+
+/** Ends a DuckDB process of ours, if one runs now. */
+async function killChild(): Promise<boolean> {
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const status = await readFile(`/proc/${name}/status`, 'utf8').catch(() => '');
+    if (!status.includes(`PPid:\t${process.pid}\n`)) continue;
+    const command = await readFile(`/proc/${name}/cmdline`, 'utf8').catch(() => '');
+    if (!command.includes('datasets/worker.ts')) continue;
+    process.kill(Number(name), 'SIGKILL');
+    return true;
+  }
+  return false;
+}
+
+test(
+  'whatever is written while, by whom, and whatever is killed: in the end the files hold the log, each row once',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    const step = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({
+          do: fc.constant('write' as const),
+          writer: fc.nat(2),
+          rows: fc.integer({ min: 1, max: 3 }),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ do: fc.constant('commit' as const), writer: fc.nat(2) }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('rollback' as const), writer: fc.nat(2) }) },
+      { weight: 3, arbitrary: fc.record({ do: fc.constant('roll' as const), kill: fc.boolean() }) },
+    );
+    let killed = 0;
+    let held = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 20 }), async (steps) => {
+        await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
+        const writers = await Promise.all(
+          [0, 1, 2].map(async () => ({ connection: await world.db.database.connect(), open: false })),
+        );
+        let id = 0;
+        for (const action of steps) {
+          if (action.do === 'roll') {
+            const rolling = world.rollUps.rollUpNow().catch(() => undefined);
+            if (writers.some(({ open }) => open)) held += 1;
+            while (action.kill) {
+              const over = await Promise.race([
+                rolling.then(() => true),
+                killChild().then((done) => (done ? 'killed' : false)),
+              ]);
+              if (over === 'killed') killed += 1;
+              if (over !== false) break;
+            }
+            await rolling;
+            continue;
+          }
+          const writer = writers[action.writer];
+          if (writer === undefined) continue;
+          if (action.do === 'write') {
+            if (!writer.open) await writer.connection.query('begin');
+            writer.open = true;
+            const types = ['play', 'end'];
+            await logEvents(
+              world,
+              writer.connection,
+              Array.from({ length: action.rows }, () => ({ id: `${(id += 1)}`, type: types[id % 2] ?? '' })),
+            );
+          } else if (writer.open) {
+            await writer.connection.query(action.do);
+            writer.open = false;
+          }
+        }
+        for (const { connection, open } of writers) {
+          if (open) await connection.query('commit');
+          await connection.close();
+        }
+        const last = await world.rollUps.rollUpNow();
+        assert.notEqual(last, undefined);
+        const expected = await world.db.database.query<{ type: string; id: string }>(
+          'select type, id from backline.event_log order by type, id',
+        );
+        const { rows } = await world.query(`
+        select * from (select 'play' as type, event_id from play union all select 'end', event_id from "end") order by 1, 2`);
+        assert.deepEqual(
+          rows,
+          expected.map(({ type, id: of }) => [type, of]),
+        );
+        assert.equal(await countOf(world, 'select coalesce(sum(abs(difference)), 0) from loss_audit'), 0);
+      }),
+      { numRuns: 12 },
+    );
+    assert.ok(killed > 0 && held > 0, `${killed} children were killed, ${held} roll-ups ran beside open transactions`);
+  },
+);
+
+test('a folder that cannot be written is refused at the start, and named while it lasts', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const file = fileURLToPath(import.meta.url);
+  await assert.rejects(restarted({ ...world, directory: file }), /^Refusal: Datasets cannot be written to .*: ENOTDIR/);
+  await logEvents(world, world.db.database, [{ id: 'a' }]);
+  await rm(world.directory, { recursive: true });
+  await writeFile(world.directory, '');
+  await assert.rejects(world.rollUps.rollUpNow());
+  assert.match(world.rollUps.problem() ?? '', /cannot be written/);
+  await rm(world.directory);
+  await world.rollUps.rollUpNow();
+  assert.equal(world.rollUps.problem(), undefined);
+  assert.equal(await countOf(world), 1);
+});
+
+test('files that no table lists do not count and are removed by the next process', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [{ id: 'a' }]);
+  await world.rollUps.rollUpNow();
+  const [file = ''] = await filesOf(world);
+  const stray = join(world.directory, file, '../0-9.parquet');
+  await writeFile(stray, await readFile(join(world.directory, file)));
+  assert.equal(await countOf(world), 1);
+  await world.rollUps.close();
+  const next = await restarted(world);
+  while ((await next.rollUpNow()) === undefined);
+  await next.close();
+  assert.deepEqual(await filesOf(world), [file]);
 });

@@ -94,7 +94,7 @@ const Fault = Type.Object({
   message: Type.String(),
   /** DuckDB's kind of error, or one of ours: `Size`, `Statement`. */
   kind: Type.String(),
-  /** Where in the text of the query, in bytes of UTF-8. */
+  /** Where in the text of the query, see `placeOf`. */
   position: Type.Optional(Type.Integer()),
   /** What was named and is not there, and whether it is a table. */
   missing: Type.Optional(Type.Object({ what: Type.String(), name: Type.String() })),

@@ -57,7 +57,7 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
   if (fault.kind === 'Permission') {
     return bad('datasets/outside', 'A query reads EventTypes and Datasets, and no files, addresses or settings.');
   }
-  return bad('datasets/bad-sql', `${message}${placeOf(sql, fault.position)}.`);
+  return bad('datasets/bad-sql', `${message}${placeOf(sql, fault)}.`);
 }
 
 function bad(code: string, message: string): Refusal {
@@ -96,10 +96,11 @@ function sentenceOf({ message, missing }: Fault, tables: readonly string[]): str
     : `${sentence} (${hint.replace(/^Did you/, 'did you').replace(/^Candidate bindings/, 'there is')})`;
 }
 
-/** ` (line 2, column 7: "from nada")` from a position in bytes. */
-function placeOf(sql: string, position: number | undefined): string {
+/** ` (line 2, column 7: from nada)`. The parser counts characters of the text, everything after it bytes. */
+function placeOf(sql: string, { kind, position }: Fault): string {
   if (position === undefined) return '';
-  const before = Buffer.from(sql).subarray(0, position).toString();
+  const before =
+    kind === 'Parser' ? [...sql].slice(0, position).join('') : Buffer.from(sql).subarray(0, position).toString();
   const lines = before.split('\n');
   const column = (lines.at(-1)?.length ?? 0) + 1;
   const rest = sql.slice(before.length).split('\n')[0]?.slice(0, SHOWN_CHARS_MAX) ?? '';

@@ -25,7 +25,8 @@ export interface DatasetsWorld extends AsyncDisposable {
   readonly db: TestDatabase;
   readonly directory: string;
   readonly registry: Registry;
-  readonly rollUps: RollUps;
+  /** Can be replaced by another process's. */
+  rollUps: RollUps;
   /** Changes what is live. */
   readonly declare: (specs: Parameters<typeof worldOf>[0]) => void;
   readonly revisionOf: (type: string) => string;
@@ -60,7 +61,7 @@ export async function startDatasetsWorld(
   const rollUps = await startRollUps({ ...parts, registry, rollUpSeconds: 3_600 });
   const queries = startQueries({ ...parts, ...(options.memory && { memory: options.memory }) });
   const [answer] = queries.virtual.values();
-  return {
+  const made: DatasetsWorld = {
     db,
     directory,
     registry,
@@ -85,12 +86,13 @@ export async function startDatasetsWorld(
       return status;
     },
     [Symbol.asyncDispose]: async () => {
-      await rollUps.close();
+      await made.rollUps.close();
       await queries.close();
       await db[Symbol.asyncDispose]();
       await rm(directory, { recursive: true, force: true });
     },
   };
+  return made;
 }
 
 export interface LoggedEvent {
@@ -103,7 +105,10 @@ export interface LoggedEvent {
   readonly payload?: object;
 }
 
-/** Writes events into the log as ingest does, with their count, in the transaction of `database` or of a connection. */
+/** The day that writers write, in these tests. */
+const LOG_DAY = '2026-05-10';
+
+/** Writes events into the log as ingest does, with their count. */
 export async function logEvents(
   world: Pick<DatasetsWorld, 'revisionOf'>,
   { query }: Pick<Database, 'query'>,
@@ -131,8 +136,8 @@ export async function logEvents(
       )
       insert into backline.event_log
         (day, type, id, client, pseudonym, event_at, received_at, corrected_at, revision, payload)
-      select (select max(day) from (select '2026-05-10'::date as day) d), type, id, 'web', pseudonym, at, received, at, revision, payload
+      select $2::date, type, id, 'web', pseudonym, at, received, at, revision, payload
       from given`,
-    values: [JSON.stringify(rows)],
+    values: [JSON.stringify(rows), LOG_DAY],
   });
 }
