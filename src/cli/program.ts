@@ -9,6 +9,7 @@ import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import type { SimulateOptions } from './simulate.ts';
+import type { SqlOptions } from './sql.ts';
 import type { VersionOptions } from './version.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
@@ -216,6 +217,25 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .action(async (options: SimulateOptions) => end(await (await import('./simulate.ts')).simulate(options, io)));
 
+  connecting(program.command('sql'))
+    .description('ask about events in SQL: event types and datasets are its tables')
+    .argument('[query]', 'one SELECT; hyphens of names become underscores')
+    .option('-f, --filename <file>', 'the query is in this file, or - for standard input')
+    .option('--limit <number>', 'rows at most', parseRows)
+    .option('--file <file>', 'where the result goes; else standard output')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['table', 'csv', 'json', 'parquet']).default('table'))
+    .addHelpText(
+      'after',
+      examples(
+        'backline sql "show tables"',
+        'backline sql "select name, complete_until from watermarks"',
+        'backline sql -f query.sql -o parquet --file plays.parquet',
+      ),
+    )
+    .action(async (query: string | undefined, options: SqlOptions) =>
+      end(await (await import('./sql.ts')).sql(query, options, io)),
+    );
+
   connecting(program.command('version'))
     .description('show the version of this program and of the server')
     .option('--client', 'of this program alone')
@@ -282,6 +302,15 @@ function parseSessions(text: string): number {
   if (!/^\d+$/.test(text) || sessions < 1 || sessions > SESSIONS_MAX)
     throw new InvalidArgumentError(`It must be from 1 to ${SESSIONS_MAX}.`);
   return sessions;
+}
+
+const ROWS_MAX = 5_000_000;
+
+function parseRows(text: string): number {
+  const rows = Number(text);
+  if (!/^\d+$/.test(text) || rows < 1 || rows > ROWS_MAX)
+    throw new InvalidArgumentError(`It must be from 1 to ${ROWS_MAX}.`);
+  return rows;
 }
 
 function examples(...lines: readonly string[]): string {

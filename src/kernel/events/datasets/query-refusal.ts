@@ -100,7 +100,7 @@ function sentenceOf({ message, missing }: Fault, tables: readonly string[]): str
 function placeOf(sql: string, { kind, position }: Fault): string {
   if (position === undefined) return '';
   const before =
-    kind === 'Parser' ? [...sql].slice(0, position).join('') : Buffer.from(sql).subarray(0, position).toString();
+    kind === 'Parser' ? Array.from(sql).slice(0, position).join('') : Buffer.from(sql).subarray(0, position).toString();
   const lines = before.split('\n');
   const column = (lines.at(-1)?.length ?? 0) + 1;
   const rest = sql.slice(before.length).split('\n')[0]?.slice(0, SHOWN_CHARS_MAX) ?? '';

@@ -61,6 +61,7 @@ export async function startDatasetsWorld(
   const rollUps = await startRollUps({ ...parts, registry, rollUpSeconds: 3_600 });
   const queries = startQueries({ ...parts, ...(options.memory && { memory: options.memory }) });
   const [answer] = queries.virtual.values();
+  if (answer === undefined) throw new Error('nothing answers queries');
   const made: DatasetsWorld = {
     db,
     directory,
@@ -82,7 +83,7 @@ export async function startDatasetsWorld(
         namespace: undefined,
         name: undefined,
       };
-      const { status } = (await answer?.(object as never, call as never)) as { status: Answer };
+      const { status } = (await answer(object as never, call as never)) as { status: Answer };
       return status;
     },
     [Symbol.asyncDispose]: async () => {

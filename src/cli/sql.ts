@@ -1,0 +1,123 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { call } from './call.ts';
+import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
+import { coloursFor, type Io } from './io.ts';
+
+export interface SqlOptions extends ConnectionOptions {
+  readonly filename?: string;
+  readonly output: 'table' | 'csv' | 'json' | 'parquet';
+  readonly file?: string;
+  readonly limit?: number;
+}
+
+interface Status {
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  readonly rows?: readonly (readonly unknown[])[];
+  readonly data?: string;
+  readonly rowCount: number;
+  readonly truncated: boolean;
+  readonly completeUntil: string;
+}
+
+const PATH = '/apis/events.backline.dev/v1/queries';
+const FORMATS = { table: 'rows', json: 'rows', csv: 'csv', parquet: 'parquet' } as const;
+
+/** `backline sql`: asks about events in SQL. */
+export async function sql(given: string | undefined, options: SqlOptions, io: Io): Promise<number> {
+  const { output, file, limit } = options;
+  if (output === 'parquet' && file === undefined) {
+    throw new CliFailure('Parquet is not for a terminal.', {
+      exitCode: EXIT.usage,
+      remedy: 'Say where it goes: --file out.parquet.',
+    });
+  }
+  const spec = { sql: await statementOf(given, options.filename, io), format: FORMATS[output], limit };
+  const target = connectionFrom(options, io);
+  const body = { apiVersion: 'events.backline.dev/v1', kind: 'Query', metadata: {}, spec };
+  const { status } = (await call(target, 'POST', PATH, { body })) as { readonly status: Status };
+  const content = contentOf(output, status, io);
+  if (file === undefined) io.stdout.write(content.toString());
+  else await writeFile(resolve(io.directory, file), content);
+  const footer = coloursFor(io.stderr, io.env).dim(footerOf(status));
+  // Beside what programs read, not in it.
+  if (output === 'table' && file === undefined) io.stdout.write(`${footer}\n`);
+  else if (file !== undefined || status.truncated) io.stderr.write(`${footer}\n`);
+  return EXIT.ok;
+}
+
+async function statementOf(given: string | undefined, filename: string | undefined, io: Io): Promise<string> {
+  if ((given === undefined) === (filename === undefined)) {
+    throw new CliFailure('one query is needed, on the command line or in a file.', {
+      exitCode: EXIT.usage,
+      remedy: 'Like backline sql "select count(*) from play", or backline sql -f query.sql.',
+    });
+  }
+  if (given !== undefined) return given;
+  if (filename === '-') return text(Readable.from(io.stdin));
+  const path = resolve(io.directory, filename ?? '');
+  return readFile(path, 'utf8').catch((error: unknown) => {
+    throw new CliFailure(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+  });
+}
+
+function contentOf(output: SqlOptions['output'], status: Status, io: Io): string | Buffer {
+  const { columns, rows = [], data = '' } = status;
+  switch (output) {
+    case 'csv':
+      return data;
+    case 'parquet':
+      return Buffer.from(data, 'base64');
+    case 'json': {
+      const objects = rows.map((row) =>
+        Object.fromEntries(columns.map(({ name }, index) => [name, row[index] ?? null])),
+      );
+      return `${JSON.stringify(objects, null, 2)}\n`;
+    }
+    case 'table':
+      return `${tableText(status, coloursFor(io.stdout, io.env).bold)}\n`;
+    default:
+      return output satisfies never;
+  }
+}
+
+const NUMERIC = /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DOUBLE|FLOAT|DECIMAL\b.*)$/;
+const GAP = '   ';
+
+/** Columns as wide as their widest text, numbers to the right; what is absent is a dash. */
+export function tableText(status: Pick<Status, 'columns' | 'rows'>, bold = (line: string): string => line): string {
+  const { columns, rows = [] } = status;
+  const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map(shown))];
+  const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? '').length)));
+  const [head = '', ...others] = lines.map((line) =>
+    line
+      .map((value, index) => {
+        const width = widths[index] ?? 0;
+        return NUMERIC.test(columns[index]?.type ?? '') ? value.padStart(width) : value.padEnd(width);
+      })
+      .join(GAP)
+      .trimEnd(),
+  );
+  return [bold(head), ...others].join('\n');
+}
+
+function shown(value: unknown): string {
+  if (value === null) return '-';
+  // A line break in a value would break the table.
+  return (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[\r\n\t]/g, ' ');
+}
+
+function footerOf({ rowCount, truncated, completeUntil }: Status): string {
+  const rows = `${rowCount} ${rowCount === 1 ? 'row' : 'rows'}${truncated ? ' (there are more: --limit)' : ''}`;
+  return `${rows} · complete until ${localTime(completeUntil)}`;
+}
+
+/** Today's times as the clock on the wall; others with their date. */
+function localTime(instant: string): string {
+  const at = Temporal.Instant.from(instant).toZonedDateTimeISO(Temporal.Now.timeZoneId());
+  const time = at.toPlainTime().toString({ smallestUnit: 'second' });
+  return at.toPlainDate().equals(Temporal.Now.plainDateISO()) ? time : `${at.toPlainDate().toString()} ${time}`;
+}
