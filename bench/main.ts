@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Figure } from './figure.ts';
 
-const SUPPORT = ['main.ts', 'figure.ts', 'load.ts', 'bare-server.ts', 'catalogue.ts'];
+const SUPPORT = ['main.ts', 'figure.ts', 'load.ts', 'bare-server.ts', 'catalogue.ts', 'flag-world.ts'];
 const known = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !SUPPORT.includes(file))
   .map((file) => file.slice(0, -3))
