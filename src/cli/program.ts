@@ -4,6 +4,7 @@ import type { LogLevel } from '#kernel/base/log.ts';
 import type { ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
+import type { FlagOptions } from './flag.ts';
 import type { GetOptions } from './get.ts';
 import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
@@ -199,6 +200,21 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).explain(options, io)));
+
+  connecting(program.command('flag'))
+    .description('ask what a flag is for one context, and why')
+    .argument('<key>', 'the key of the flag')
+    .option('--listener <id>', 'the targetingKey of the context')
+    .option('--context <attributes...>', 'what is known of the listener, like plan=free')
+    .addOption(new Option('-o, --output <form>', 'the answer as it came').choices(['json']))
+    .addHelpText(
+      'after',
+      examples(
+        'backline flag home-layout --listener u1 --context platform=ios appVersion=8.9.0',
+        'backline flag gapless --listener u1 -o json',
+      ),
+    )
+    .action(async (key: string, options: FlagOptions) => end(await (await import('./flag.ts')).flag(key, options, io)));
 
   const simulating = program.command('simulate').description('play the app for made-up listeners');
   connecting(simulating.command('listeners'))

@@ -1,0 +1,59 @@
+import { call } from './call.ts';
+import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
+import { coloursFor, type Colours, type Io } from './io.ts';
+
+export type FlagOptions = ConnectionOptions & {
+  readonly listener?: string;
+  readonly context?: readonly string[];
+  readonly output?: 'json';
+};
+
+/** What /v1/flags/explain answers. */
+interface Explained {
+  readonly flag: string;
+  readonly variant?: string;
+  readonly value?: unknown;
+  readonly reason: { readonly code: string; readonly message: string };
+  readonly steps: readonly { readonly step: string; readonly says: string }[];
+}
+
+/** `backline flag`: what a flag is for one context, and why. */
+export async function flag(key: string, options: FlagOptions, io: Io): Promise<number> {
+  const context = Object.fromEntries((options.context ?? []).map(parseAttribute));
+  if (options.listener !== undefined) context['targetingKey'] = options.listener;
+  const body = { flag: key, context };
+  const answer = await call(connectionFrom(options, io), 'POST', '/v1/flags/explain', { body });
+  const text =
+    options.output === 'json'
+      ? JSON.stringify(answer, null, 2)
+      : flagText(answer as Explained, coloursFor(io.stdout, io.env));
+  io.stdout.write(`${text}\n`);
+  return EXIT.ok;
+}
+
+function flagText({ variant, value, reason, steps }: Explained, colours: Colours): string {
+  const head = variant === undefined ? 'the default in the code' : `${variant}  ${JSON.stringify(value)}`;
+  const wide = Math.max(...steps.map(({ step }) => step.length));
+  return [
+    `${colours.bold(head)}  ${reason.message} (${reason.code})`,
+    ...steps.map(({ step, says }) => `  ${step.padEnd(wide)}  ${says}`),
+  ].join('\n');
+}
+
+/** `name=value`; the value is JSON where it is such, else text. */
+function parseAttribute(text: string): [name: string, value: unknown] {
+  const mark = text.indexOf('=');
+  if (mark < 1) {
+    throw new CliFailure(`--context ${text} cannot be read.`, {
+      exitCode: EXIT.usage,
+      remedy: 'Write it like plan=free, age=20, genres=\'["pop","jazz"]\' or appVersion=\'"9"\' (text in quotes).',
+    });
+  }
+  const value = text.slice(mark + 1);
+  try {
+    return [text.slice(0, mark), JSON.parse(value)];
+  } catch {
+    return [text.slice(0, mark), value];
+  }
+}
