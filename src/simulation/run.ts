@@ -118,7 +118,8 @@ async function sendEvents(
     sentAt: now.toString(),
     events: events.map(({ type, atMs, properties }, index) => ({
       type,
-      id: `${subject}-${(sessionSeed >>> 0).toString(36)}-${shiftMs.toString(36)}-${index}`,
+      // Says nothing of the listener: an id stays when a listener is erased.
+      id: `${(sessionSeed >>> 0).toString(36)}-${shiftMs.toString(36)}-${index}`,
       at: new Date(atMs + shiftMs).toISOString(),
       subject,
       properties,

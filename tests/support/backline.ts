@@ -39,7 +39,12 @@ export type Call = (
 
 export async function startWorld(
   t: TestContext,
-  options: { readonly clock?: Clock; readonly roles?: readonly Role[]; readonly access?: AccessOptions } = {},
+  options: {
+    readonly clock?: Clock;
+    readonly roles?: readonly Role[];
+    readonly access?: AccessOptions;
+    readonly rollUpSeconds?: number;
+  } = {},
 ): Promise<World> {
   const database = await startDatabase();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
@@ -52,6 +57,7 @@ export async function startWorld(
       databaseUrl: database.url,
       log: openLog('silent'),
       access: options.access,
+      rollUpSeconds: options.rollUpSeconds,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
   let running = await start(0);
