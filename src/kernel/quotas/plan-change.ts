@@ -1,0 +1,46 @@
+/**
+ * What becomes of use when the bucket changes. carry: it counts in the new one as it is. scale: in proportion to the
+ * limits, rounded up. reset: it does not count.
+ */
+export type OnPlanChange = 'carry' | 'scale' | 'reset';
+
+export interface Use {
+  readonly limit: number | 'unlimited';
+  readonly used: number;
+}
+
+/**
+ * What counts as used in the bucket `to` after a change from `from`. Never less than was used in it before, so that
+ * going back and forth between two plans makes no units.
+ */
+export function usedAfterChange(onPlanChange: OnPlanChange, from: Use, to: Use): number {
+  switch (onPlanChange) {
+    case 'carry':
+      return Math.max(to.used, from.used);
+    case 'reset':
+      return to.used;
+    case 'scale': {
+      // Without two limits there is no proportion.
+      if (from.limit === 'unlimited' || to.limit === 'unlimited' || from.limit === 0)
+        return Math.max(to.used, from.used);
+      // In bigint: the product of two counts is beyond what numbers hold exactly.
+      const [used, limit, base] = [BigInt(from.used), BigInt(to.limit), BigInt(from.limit)];
+      const scaled = Number((used * limit + base - 1n) / base);
+      return Math.max(to.used, Math.min(scaled, Number.MAX_SAFE_INTEGER));
+    }
+  }
+}
+
+/**
+ * What of a window goes into the next: `min(max, max(min, balance))`, where the balance is what was left.
+ *
+ * @param keepOverage subtracts what was used beyond the limit, so that it is not forgiven; never below 0
+ */
+export function rolledOver(
+  { limit, used }: { readonly limit: number; readonly used: number },
+  { min, max, keepOverage = false }: { readonly min: number; readonly max: number; readonly keepOverage?: boolean },
+): number {
+  const balance = limit - used;
+  const rolled = Math.min(max, Math.max(min, balance));
+  return keepOverage ? Math.max(0, rolled + Math.min(0, balance)) : rolled;
+}
