@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { Registry } from 'prom-client';
@@ -297,9 +299,9 @@ test('a process that is killed between any two steps of a roll-up loses nothing 
   );
 });
 
-async function restarted(world: DatasetsWorld) {
+async function restarted(world: Pick<DatasetsWorld, 'db' | 'directory'>, copyOut = world.db.database.copyOut) {
   return startRollUps({
-    database: world.db.database,
+    database: { ...world.db.database, copyOut },
     directory: world.directory,
     world: () => worldOf({ eventTypes: { play: PLAY } }),
     clock: () => Temporal.Instant.from('2026-05-10T12:00:00Z'),
@@ -451,3 +453,57 @@ test('files that no table lists do not count and are removed by the next process
   await next.close();
   assert.deepEqual(await filesOf(world), [file]);
 });
+
+test('a backlog that is too much for one window is rolled in smaller ones, and complete only at the end', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  for (let id = 0; id < 12; id += 1) await logEvents(world, world.db.database, [{ id: `${id}` }]);
+  const next = await restarted(world, (statement) => {
+    const [from = 0n, until = 0n] = Array.from(statement.matchAll(/'(\d+)'::xid8/g), ([, tx]) => BigInt(tx ?? 0));
+    if (until - from > 5n) throw new Error('too much');
+    return world.db.database.copyOut(statement);
+  });
+  const epoch = Temporal.Instant.fromEpochMilliseconds(0);
+  let rows = 0;
+  let failures = 0;
+  for (let attempt = 0; rows < 12 && attempt < 100; attempt += 1) {
+    const result = await next.rollUpNow().catch(() => undefined);
+    if (result === undefined) failures += 1;
+    rows += result?.rows ?? 0;
+    if (rows < 12) assert.ok(result === undefined || result.completeUntil.equals(epoch));
+  }
+  assert.ok(failures > 0);
+  await next.rollUpNow();
+  await next.close();
+  assert.deepEqual((await world.query('select count(*), count(distinct event_id) from play')).rows, [[12, 12]]);
+});
+
+const ORPHAN = `
+  import { runJob } from ${JSON.stringify(new URL('./run-job.ts', import.meta.url).href)};
+  const job = { does: 'query', scratch: 'work', memoryMb: 100, spillMb: 1, threads: 1, files: [], setup: [],
+    sql: 'select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3',
+    format: 'rows', rowsMax: 1, bytesMax: 1000 };
+  void runJob(job, { directory: process.argv[1], limits: { residentMb: 1000, msMax: 600000 } });
+  setInterval(() => {}, 1000);`;
+
+test(
+  'the process that DuckDB runs in ends when its parent is gone',
+  { skip: process.platform !== 'linux' },
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'backline-orphan-'));
+    const parent = spawn(process.execPath, ['--input-type=module', '-e', ORPHAN, directory], { stdio: 'inherit' });
+    const children = async () => (await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8')).trim();
+    // Until DuckDB has begun: it has made its folder.
+    while (!(await readdir(directory)).includes('work')) await sleep(20);
+    const child = Number(await children());
+    assert.ok(child > 0);
+    parent.kill('SIGKILL');
+    while (await isRunning(child)) await sleep(20);
+    assert.deepEqual(await readdir(directory), []);
+    await rm(directory, { recursive: true });
+  },
+);
+
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  return status !== '' && !/^State:\s+Z/m.test(status);
+}

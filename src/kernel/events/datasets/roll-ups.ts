@@ -53,6 +53,8 @@ interface Leadership {
   readonly connection: Connection;
   readonly watermark: Watermark;
   maintainedAt: Temporal.Instant | undefined;
+  /** Transactions of one window at most. A window that failed (too long, too large) is tried again as half. */
+  spanMax: bigint | undefined;
 }
 
 /**
@@ -130,7 +132,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
       );
       if (row?.locked === true) {
         await clean(connection);
-        return { connection, watermark: new Watermark(), maintainedAt: undefined };
+        return { connection, watermark: new Watermark(), maintainedAt: undefined, spanMax: undefined };
       }
     } catch (error) {
       await connection.close().catch(() => {});
@@ -160,14 +162,22 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
       'select pg_snapshot_xmin(s)::text as xmin, pg_snapshot_xmax(s)::text as xmax from pg_current_snapshot() s',
     );
     if (seen === undefined) throw new Error('PostgreSQL gave no snapshot');
-    const untilTx = BigInt(seen.xmin);
-    const complete = leader.watermark.advance({ at: now, xmin: untilTx, xmax: BigInt(seen.xmax) });
-    const after = { untilTx, completeUntil: later(before.completeUntil, complete) };
+    const xmin = BigInt(seen.xmin);
+    const complete = leader.watermark.advance({ at: now, xmin, xmax: BigInt(seen.xmax) });
+    const { spanMax } = leader;
+    const isWhole = spanMax === undefined || before.untilTx + spanMax >= xmin;
+    const after = isWhole
+      ? { untilTx: xmin, completeUntil: later(before.completeUntil, complete) }
+      : { untilTx: before.untilTx + spanMax, completeUntil: before.completeUntil };
+    const span = after.untilTx - before.untilTx;
+    // Half, should it fail.
+    leader.spanMax = span > 1n ? span / 2n : 1n;
     const { files, rows, overdue } = await rollWindow(
       { database, connection, directory },
       { before, after, types, now },
       stopped.signal,
     );
+    leader.spanMax = isWhole ? undefined : span * 2n;
     metrics.rows.inc(rows);
     metrics.files.inc(files.length);
     metrics.overdue.inc(overdue);

@@ -13,7 +13,7 @@ import { type JobLimits, runJob } from './run-job.ts';
 /** Memory of one child that writes files; with PostgreSQL it stays below 2 GB. */
 export const WRITER = {
   engine: { memoryMb: 512, spillMb: 20_000, threads: 2 },
-  limits: { residentMb: 1_200, msMax: 1_800_000 } satisfies JobLimits,
+  limits: { residentMb: 1_500, msMax: 1_800_000 } satisfies JobLimits,
 } as const;
 
 /** Days for which events of a type are kept that is not declared: it may come back. */
