@@ -68,3 +68,34 @@ test('a lost connection is told from an answer, and the pool goes on without it'
   assert.equal(isConnectionLost(await nowhere.query('select 1').catch((error: unknown) => error)), true);
   await nowhere.close();
 });
+
+test('rows that are copied out come at the pace of the reader, all of them, or end with an error', async () => {
+  await using db = await startDatabase();
+  const { stream, rows } = await db.database.copyOut('copy (select * from generate_series(1, 300000)) to stdout');
+  let text = '';
+  for await (const chunk of stream) text += String(chunk);
+  assert.equal(await rows, 300_000);
+  assert.ok(text.startsWith('1\n2\n') && text.endsWith('\n300000\n'));
+
+  const broken = await db.database.copyOut('copy (select 1 / (1000 - n) from generate_series(1, 2000) n) to stdout');
+  await assert.rejects(async () => {
+    for await (const chunk of broken.stream) text = String(chunk);
+  }, /division by zero/);
+  await assert.rejects(broken.rows, /division by zero/);
+
+  const killed = await db.database.copyOut('copy (select pg_sleep(60)) to stdout');
+  const sleeper = `select pid from pg_stat_activity where query like 'copy (select pg_sleep%'`;
+  let backend: { pid: number } | undefined;
+  while (backend === undefined) [backend] = await db.database.query<{ pid: number }>(sleeper);
+  const ended = assert.rejects(killed.rows);
+  killed.stream.resume();
+  await db.database.query(`select pg_terminate_backend(${backend.pid})`);
+  await ended;
+
+  // As many as the pool has connections and more: each gives its own back.
+  for (let round = 0; round < 12; round += 1) {
+    const { stream: left } = await db.database.copyOut('copy (select * from generate_series(1, 300000)) to stdout');
+    left.destroy();
+  }
+  assert.deepEqual(await db.database.query('select 1 as n'), [{ n: 1 }]);
+});

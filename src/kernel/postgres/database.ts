@@ -29,7 +29,7 @@ export interface Connection extends Queryable {
 }
 
 /** What a COPY … TO STDOUT gives. */
-export interface CopyOut {
+interface CopyOut {
   /** Fails when the server or the connection does; without an error it is complete. */
   readonly stream: Readable;
   /** How many rows there were, once the stream has ended. Fails like the stream. */

@@ -11,7 +11,7 @@ import { type LiveType, WRITER } from './roll-window.ts';
 import { runJob } from './run-job.ts';
 
 /** How long a file stays that no longer counts: longer than any query may take. */
-export const GRACE_MINUTES = 15;
+const GRACE_MINUTES = 15;
 /** Days for which the log stays in PostgreSQL although it is in files: to compare, and to repair. */
 const LOG_DAYS = 3;
 /** Writers wait this long at most for a day of the log to be dropped. */

@@ -32,7 +32,7 @@ export interface RollUpOptions {
 
 const ROLL_UP_SECONDS = 15;
 
-export interface RollUpResult {
+interface RollUpResult {
   readonly rows: number;
   readonly files: number;
   /** Everything that was received before is in files. */

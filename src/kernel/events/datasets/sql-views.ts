@@ -21,7 +21,7 @@ export interface Setup {
 
 /** Schema of the event types' views: a Dataset of the same name hides one, and `events."NAME"` still reaches it. */
 const EVENTS_SCHEMA = 'events';
-export const SEARCH_PATH = `main,${EVENTS_SCHEMA}`;
+const SEARCH_PATH = `main,${EVENTS_SCHEMA}`;
 
 interface Names {
   readonly eventTypes: ReadonlySet<string>;
@@ -51,7 +51,7 @@ function withInputs(names: readonly string[], { eventTypes, datasets }: Catalogu
 }
 
 /** Whether a query asks what there is, so that views are needed that it does not mention. */
-export function asksForCatalogue(sql: string): boolean {
+function asksForCatalogue(sql: string): boolean {
   return /\b(show|information_schema|duckdb_\w+|pg_\w+|query_table|query)\b/i.test(sql);
 }
 

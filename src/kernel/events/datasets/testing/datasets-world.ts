@@ -12,7 +12,7 @@ import type { QuerySpec } from '../query-kind.ts';
 import { startRollUps, type RollUps } from '../roll-ups.ts';
 
 /** The answer to a query, as the resource API gives it. */
-export interface Answer {
+interface Answer {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   readonly rows?: readonly (readonly unknown[])[];
   readonly data?: string;

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { datasetSpec } from '../kinds/dataset.ts';
+import { eventTypeSpec } from '../kinds/event-type-spec.ts';
+import { columnsOf, selectStaged } from './columns.ts';
+import { type Catalogue, mentioned, viewSetup } from './sql-views.ts';
+import { literal } from './sql-text.ts';
+
+const type = (properties: object, more: object = {}) =>
+  eventTypeSpec({ spec: { owner: 'o', purpose: 'p', retention: 'P30D', schema: { properties, ...more } } });
+const dataset = (more: object) => datasetSpec({ spec: { title: 't', owner: 'o', freshness: 'PT1H', ...more } });
+
+const catalogue: Catalogue = {
+  eventTypes: new Map([
+    ['play', type({ track: { type: 'string' } })],
+    ['play-end', type({})],
+    ['skip', type({})],
+  ]),
+  datasets: new Map([
+    ['daily', dataset({ datasets: ['all-plays'], sql: 'from all_plays' })],
+    ['all-plays', dataset({ eventTypes: ['play', 'play-end'] })],
+  ]),
+};
+
+test('a query reads what its text mentions, in any spelling, and what that is made of, inputs first', () => {
+  const names = (sql: string) => {
+    const { eventTypes, datasets } = mentioned(sql, catalogue);
+    return [[...eventTypes].sort(), [...datasets]];
+  };
+  assert.deepEqual(names('select 1'), [[], []]);
+  assert.deepEqual(names('FROM PLAY_END'), [['play', 'play-end'], []]);
+  assert.deepEqual(names('from "skip"'), [['skip'], []]);
+  assert.deepEqual(names('from daily'), [
+    ['play', 'play-end'],
+    ['all-plays', 'daily'],
+  ]);
+});
+
+test('views are made only of what is read, unless the query asks what there is', () => {
+  const made = (sql: string) =>
+    viewSetup(sql, catalogue, []).flatMap(({ sql: statement }) => /^create view (\S+)/.exec(statement)?.[1] ?? []);
+  assert.deepEqual(made('from skip'), ['events."skip"']);
+  assert.deepEqual(made('from all_plays'), [
+    'events."play"',
+    'events."play-end"',
+    'events."play_end"',
+    'main."all-plays"',
+    'main."all_plays"',
+  ]);
+  assert.equal(made('show tables').length, 7);
+});
+
+test('the columns of an event type are those of every event, then its fields, typed; what is sealed is text', () => {
+  const spec = type(
+    {
+      n: { type: 'integer' },
+      list: { type: 'array', items: { type: 'number' } },
+      free: { type: 'object' },
+      secret: { type: 'array', items: { type: 'integer' }, sensitive: true },
+    },
+    { additional: true },
+  );
+  assert.deepEqual(
+    columnsOf(spec)
+      .slice(8)
+      .map(({ name, type: of }) => `${name} ${of}`),
+    ['day DATE', 'n BIGINT', 'list DOUBLE[]', 'free JSON', 'secret VARCHAR', 'payload JSON'],
+  );
+});
+
+test('rows of a revision whose fields are not known keep their properties in one piece', () => {
+  const select = selectStaged(type({ n: { type: 'integer' } }), ["it's", 'b']);
+  assert.match(select, /case when not list_contains\(\['it''s', 'b'\], revision\) then payload end as "_payload"$/);
+  assert.match(selectStaged(undefined, []), /case when true then payload end as "_payload"$/);
+});
+
+test('text in SQL ends where it ends', () => {
+  assert.equal(literal("a'; drop --"), "'a''; drop --'");
+});
