@@ -7,6 +7,8 @@ export interface AttributeDeclaration {
   readonly type: AttributeType;
   /** Its value is a set of such values. */
   readonly multiValued: boolean;
+  /** Numbers and true/false count as their text. */
+  readonly loose?: boolean;
   /** The only values that there are, where they are known. */
   readonly values?: readonly (string | number | boolean)[];
 }
@@ -44,16 +46,17 @@ export function attributeObjectName(name: string): string {
 /** An attribute as the object of this name declares it. */
 export function declarationOf(
   objectName: string,
-  spec: Partial<Pick<AttributeDeclaration, 'name' | 'multiValued'>> & {
+  spec: Partial<Pick<AttributeDeclaration, 'name' | 'multiValued' | 'loose'>> & {
     readonly type: AttributeType;
     readonly values?: readonly unknown[];
   },
 ): AttributeDeclaration {
-  const { name = objectName, type, multiValued = false, values } = spec;
+  const { name = objectName, type, multiValued = false, loose = false, values } = spec;
   return {
     name,
     type,
     multiValued,
+    ...(loose ? { loose } : {}),
     ...(values === undefined ? {} : { values: values as (string | number | boolean)[] }),
   };
 }

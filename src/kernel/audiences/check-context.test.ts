@@ -24,6 +24,8 @@ test('a context of the right types has no problems, and what nobody declared is 
     address: '::ffff:10.0.0.1',
     genres: 'jazz',
     scores: [],
+    note: 12,
+    tags: [true, 'new', 1.5],
     undeclared: { anything: [1] },
   };
   assert.deepEqual(problems(right), []);
@@ -42,6 +44,7 @@ test('a value of the wrong type is named with its place, what came, and what wou
       address: '10.0.0.256',
       genres: ['jazz', null],
       country: 'x'.repeat(3).split(''),
+      note: {},
     }),
     [
       'targetingKey: 7 is not a text, as "targetingKey" needs',
@@ -53,6 +56,7 @@ test('a value of the wrong type is named with its place, what came, and what wou
       'joined: "2026-02-30T00:00:00Z" is not an instant like "2026-12-01T00:00:00Z" or epoch milliseconds, as "joined" needs',
       'address: "10.0.0.256" is not an IP address like "192.0.2.1" or "2001:db8::1", as "address" needs',
       'genres: ["jazz",null] is not a text, or a list of such, as "genres" needs',
+      'note: {} is not a text, a number, true or false, as "note" needs',
     ],
   );
 });

@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import type { AttributeDeclaration, AttributeTable, AttributeType } from './attributes.ts';
 import type { Context } from './language.ts';
-import { attributeReader, plainValue } from './values.ts';
+import { declaredReader, plainValue } from './values.ts';
 
 const SHOWN_CHARS_MAX = 80;
 
@@ -36,7 +36,7 @@ const readers = new WeakMap<AttributeDeclaration, (context: Context) => unknown>
 function readOf(attribute: AttributeDeclaration): (context: Context) => unknown {
   let reader = readers.get(attribute);
   if (reader === undefined) {
-    reader = attributeReader(attribute.name);
+    reader = declaredReader(attribute);
     readers.set(attribute, reader);
   }
   return reader;
@@ -47,10 +47,11 @@ function isRight(value: unknown, { type, multiValued }: AttributeDeclaration): b
   return plainValue(type, value) !== undefined;
 }
 
-function problem(context: Context, { name, type, multiValued }: AttributeDeclaration, value: unknown): Problem {
+function problem(context: Context, { name, type, multiValued, loose }: AttributeDeclaration, value: unknown): Problem {
   const shown = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
   const came = shown.length > SHOWN_CHARS_MAX ? `${shown.slice(0, SHOWN_CHARS_MAX)}…` : shown;
-  const right = multiValued ? `${RIGHT[type]}, or a list of such` : RIGHT[type];
+  const one = loose === true ? 'a text, a number, true or false' : RIGHT[type];
+  const right = multiValued ? `${one}, or a list of such` : one;
   return {
     path: Object.hasOwn(context, name) ? [name] : name.split('.'),
     reason: 'FieldValueTypeInvalid',

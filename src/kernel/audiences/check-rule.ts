@@ -14,6 +14,7 @@ import { parseNetwork } from './ip.ts';
 import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
 import type { AudienceRule, Condition } from './language.ts';
 import { patternFault } from './pattern.ts';
+import { typeRead } from './read-as.ts';
 import { plainValue } from './values.ts';
 import { zoneClock } from './zone.ts';
 
@@ -65,7 +66,7 @@ function conditionProblems(condition: Condition, at: Path, attributes: Attribute
     return [{ path: at, reason: subjects.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
   }
   if (attribute !== undefined) return attributeProblems(condition, attribute, at, attributes);
-  const strays = [...TESTS, ...BOUNDS, 'absent', 'ignoreCase'] as const;
+  const strays = [...TESTS, ...BOUNDS, 'absent', 'ignoreCase', 'codeUnits', 'as'] as const;
   return [
     ...strays
       .filter((field) => condition[field] !== undefined)
@@ -84,26 +85,29 @@ function attributeProblems(
   at: Path,
   attributes: AttributeLookup,
 ): readonly Problem[] {
-  const attribute = attributes.get(name);
-  if (attribute === undefined) {
+  const declared = attributes.get(name);
+  if (declared === undefined) {
     const near = didYouMean(nearSpellings(name, attributes.names()));
     const detail = `there is no attribute "${name}"${near}; declare it with an Attribute`;
     return [{ path: [...at, 'attribute'], reason: 'FieldValueNotFound', detail }];
+  }
+  const attribute = asRead(declared, condition.as);
+  if (attribute === undefined) {
+    const detail = `only single texts can be read as something else, and "${name}" is ${declared.multiValued ? 'a set' : `a ${declared.type}`}`;
+    return [{ path: [...at, 'as'], reason: 'FieldValueForbidden', detail }];
   }
   const given = TESTS.filter((test) => condition[test] !== undefined);
   const bounds = BOUNDS.filter((bound) => condition[bound] !== undefined);
   const used: readonly string[] = bounds.length === 0 ? given : [...given, bounds.join(' and ')];
   if (used.length !== 1) {
-    const allowed = ['in', 'notIn', 'exists', ...TESTS_OF[attribute.type]].join(', ');
+    const allowed = attribute.tests.join(', ');
     const detail =
       used.length === 0
         ? `the condition says nothing about "${name}"; a ${attribute.type} has the tests ${allowed}`
         : `a condition has one test, and this one has ${used.join(', ')}; write the others as further conditions of the group`;
     return [{ path: at, reason: used.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
   }
-  const unfit = [...given, ...bounds].filter(
-    (test) => !['in', 'notIn', 'exists', ...TESTS_OF[attribute.type]].includes(test),
-  );
+  const unfit = [...given, ...bounds].filter((test) => !attribute.tests.includes(test));
   if (unfit.length > 0) return unfit.map((test) => unfitProblem(test, attribute, at));
   return [
     ...modifierProblems(condition, attribute, at),
@@ -113,24 +117,51 @@ function attributeProblems(
   ];
 }
 
-function unfitProblem(test: string, { name, type }: AttributeDeclaration, at: Path): Problem {
-  const others = ['in', 'notIn', 'exists', ...TESTS_OF[type]].join(', ');
+/** An attribute as a condition reads it, with the tests that it has. */
+type Tested = AttributeDeclaration & { readonly tests: readonly string[] };
+
+/** Undefined when the attribute cannot be read as that. Read as something else, it may have any value. */
+function asRead(declared: AttributeDeclaration, as: Condition['as']): Tested | undefined {
+  const general = ['in', 'notIn', 'exists'];
+  if (as === undefined) return { ...declared, tests: [...general, ...TESTS_OF[declared.type]] };
+  if (declared.type !== 'string' || declared.multiValued) return undefined;
+  const type = typeRead(as);
+  const tests = [...general, ...(as === 'growthbook-version' ? BOUNDS : TESTS_OF[type])];
+  return { name: declared.name, type, multiValued: false, tests };
+}
+
+function unfitProblem(test: string, { name, type, tests }: Tested, at: Path): Problem {
+  const others = tests.join(', ');
   const hint = type === 'semver' && BOUNDS.some((bound) => bound === test) ? `; write it as semver: ">=1.2.3"` : '';
   const detail = `"${name}" is a ${type}, which has no test ${test}; it has ${others}${hint}`;
   return { path: [...at, test], reason: 'FieldValueNotSupported', detail };
 }
 
 function modifierProblems(
-  { ignoreCase, exists, absent }: Condition,
+  { ignoreCase, exists, absent, as, codeUnits, matches }: Condition,
   { name, type }: AttributeDeclaration,
   at: Path,
 ): readonly Problem[] {
   const problems: Problem[] = [];
-  if (ignoreCase !== undefined && (type !== 'string' || exists !== undefined)) {
+  if (ignoreCase !== undefined && (type !== 'string' || as !== undefined || exists !== undefined)) {
     problems.push({
       path: [...at, 'ignoreCase'],
       reason: 'FieldValueForbidden',
-      detail: exists === undefined ? `"${name}" is a ${type}, which has no case` : 'exists compares no texts',
+      detail: exists === undefined ? `"${name}" is a ${as ?? type}, which has no case` : 'exists compares no texts',
+    });
+  }
+  if (codeUnits !== undefined && matches === undefined) {
+    problems.push({
+      path: [...at, 'codeUnits'],
+      reason: 'FieldValueForbidden',
+      detail: 'codeUnits says how a regular expression is meant, and there is none',
+    });
+  }
+  if (as !== undefined && exists !== undefined) {
+    problems.push({
+      path: [...at, 'as'],
+      reason: 'FieldValueForbidden',
+      detail: 'exists asks whether there is anything at all, however it is read',
     });
   }
   if (exists !== undefined && absent !== undefined) {
@@ -196,9 +227,9 @@ function boundProblems(condition: Condition, { name, type }: AttributeDeclaratio
   return [{ path: [...at, low], reason: 'FieldValueInvalid', detail }];
 }
 
-function contentProblems({ matches, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
+function contentProblems({ matches, codeUnits, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
   const problems: Problem[] = [];
-  const fault = matches === undefined ? undefined : patternFault(matches);
+  const fault = matches === undefined ? undefined : patternFault(matches, codeUnits);
   if (fault !== undefined) {
     problems.push({ path: [...at, 'matches'], reason: 'FieldValueInvalid', detail: `"${matches}" ${fault}` });
   }

@@ -4,8 +4,10 @@ import type { AttributeDeclaration, AttributeLookup, AttributeType } from './att
 import { compileTime } from './compile-time.ts';
 import { epochMs } from './instant.ts';
 import { compileNetworks, parseAddress } from './ip.ts';
-import type { Condition, Matcher, Truth } from './language.ts';
-import { attributeReader, plainValue, type Plain } from './values.ts';
+import type { Condition, Context, Matcher, Truth } from './language.ts';
+import { growthbookVersionTest } from './growthbook-version.ts';
+import { readAs, typeRead } from './read-as.ts';
+import { attributeReader, declaredReader, plainValue, type Plain } from './values.ts';
 
 /** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
 export const MATCHED_CHARS_MAX = 500;
@@ -43,9 +45,11 @@ function negated(matcher: Matcher): Matcher {
   };
 }
 
-function compileAttribute(condition: Condition, { name, type, multiValued }: AttributeDeclaration): Matcher {
-  const { exists, not = false } = condition;
-  const read = attributeReader(name);
+function compileAttribute(condition: Condition, declared: AttributeDeclaration): Matcher {
+  const { name, multiValued, loose = false } = declared;
+  const { exists, as, not = false } = condition;
+  const type = as === undefined ? declared.type : typeRead(as);
+  const read = as === undefined ? declaredReader(declared) : readerAs(as, name);
   if (exists !== undefined) {
     const wanted = exists !== not;
     return (context) => {
@@ -65,7 +69,7 @@ function compileAttribute(condition: Condition, { name, type, multiValued }: Att
     };
   }
   const only = onlyText(condition, type);
-  if (only !== undefined && !name.includes('.') && !(name in Object.prototype)) {
+  if (only !== undefined && !loose && as === undefined && !name.includes('.') && !(name in Object.prototype)) {
     return (context) => {
       const value = context[name];
       if (typeof value === 'string') return (value === only) !== flip;
@@ -77,6 +81,14 @@ function compileAttribute(condition: Condition, { name, type, multiValued }: Att
     if (value === undefined || value === null) return whenAbsent;
     const truth = test(value);
     return truth === undefined ? undefined : truth !== flip;
+  };
+}
+
+function readerAs(as: NonNullable<Condition['as']>, name: string): (context: Context) => unknown {
+  const read = attributeReader(name);
+  return (context) => {
+    const value = read(context);
+    return value === undefined || value === null ? undefined : readAs(as, value);
   };
 }
 
@@ -110,6 +122,7 @@ function onlyText(condition: Condition, type: AttributeType): string | undefined
 /** The test of a condition about an attribute of this type, for one value, before `notIn` and `not` turn it round. */
 function compileTest(condition: Condition, type: AttributeType): ValueTest {
   const { ignoreCase = false, startsWith, endsWith, contains, matches, semver, cidr } = condition;
+  if (condition.as === 'growthbook-version') return growthbookVersionTest(condition);
   const values = condition.in ?? condition.notIn;
   if (values !== undefined) return membership(values, type, ignoreCase);
   if (isRange(condition)) return rangeTest(condition, type);
@@ -128,7 +141,7 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   if (endsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.endsWith(piece)));
   if (contains !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.includes(piece)));
   if (matches !== undefined) {
-    const pattern = new RegExp(matches, ignoreCase ? 'iu' : 'u');
+    const pattern = new RegExp(matches, `${ignoreCase ? 'i' : ''}${condition.codeUnits === true ? '' : 'u'}`);
     return (value) =>
       typeof value === 'string' && value.length <= MATCHED_CHARS_MAX ? pattern.test(value) : undefined;
   }

@@ -12,7 +12,7 @@ function sayCondition(condition: Condition): string {
   const { attribute, audience, time, not = false, absent } = condition;
   const whole =
     attribute !== undefined
-      ? `${attribute} ${sayTest(condition)}`
+      ? `${attribute}${condition.as === undefined ? '' : ` (as ${condition.as})`} ${sayTest(condition)}`
       : audience !== undefined
         ? `audience ${audience}`
         : `time ${sayTime(time ?? {})}`;

@@ -98,6 +98,14 @@ test('an attribute has the name of its object, is not built in, and stays what i
       /^spec\.multiValued: multiValued was false and cannot become true/,
     ],
     [
+      [attribute('age', { type: 'number', loose: true })],
+      /^spec\.loose: only texts can be loose, and this is a number/,
+    ],
+    [
+      [attribute('age', { type: 'string' }), attribute('age', { type: 'string', loose: true })],
+      /^spec\.loose: loose was false and cannot become true/,
+    ],
+    [
       [
         attribute('plan-type', { name: 'planType', type: 'string' }),
         attribute('plan-type', { name: 'plan_type', type: 'string' }),

@@ -37,6 +37,12 @@ const ConditionSchema = Type.Object(
     attribute: Type.Optional(
       Type.String({ minLength: 1, maxLength: 100, description: 'Name of a declared Attribute.' }),
     ),
+    as: Type.Optional(
+      Type.Enum(['number', 'timestamp', 'semver', 'partial-semver', 'ip', 'growthbook-version'], {
+        description:
+          'Reads the text of a string attribute as this, for its tests; what cannot be read so counts as absent. partial-semver takes 1 and 1.2 for 1.0.0 and 1.2.0; growthbook-version compares as GrowthBook does.',
+      }),
+    ),
     in: values('True when the value, or one of the values, is one of these.'),
     notIn: values('True when the value, or each of the values, is none of these.'),
     exists: Type.Optional(
@@ -57,6 +63,12 @@ const ConditionSchema = Type.Object(
       }),
     ),
     ignoreCase: Type.Optional(Type.Boolean({ description: 'Compares texts without regard to case.' })),
+    codeUnits: Type.Optional(
+      Type.Boolean({
+        description:
+          'The regular expression goes by UTF-16 units and has the older syntax (no flag u), as in GrowthBook.',
+      }),
+    ),
     semver: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: 'A range of versions, like ">=8.9.0 <9".' }),
     ),

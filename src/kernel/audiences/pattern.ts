@@ -7,17 +7,19 @@ const DEPTH_MAX = 20;
 /**
  * Why a regular expression may not be used in a condition, as the end of a sentence; undefined when it may.
  *
- * Its syntax is JavaScript's with the flag `u`, without back-references and looking around. The engine tries one way
+ * Its syntax is JavaScript's with the flag `u` (for `codeUnits` without), without back-references and looking around. The engine tries one way
  * after another, so the ways that there are at worst are counted, and must not be too many: alternatives add up, what
  * stands in a row multiplies, `*` and `+` go through as many ways as the text has characters, and so does a beginning
  * that is not tied by `^`. A repeated group must leave no choice inside, which rules out all that is exponential.
  */
-export function patternFault(pattern: string): string | undefined {
+export function patternFault(pattern: string, codeUnits = false): string | undefined {
   try {
-    void new RegExp(pattern, 'u');
+    void new RegExp(pattern, codeUnits ? '' : 'u');
   } catch (error) {
     return `is no regular expression: ${error instanceof Error ? error.message : String(error)}`;
   }
+  // Without the flag u these are letters that are repeated, which would be counted wrongly.
+  if (codeUnits && /\\[pPu]\{/.test(pattern)) return 'has \\p{ or \\u{, which code units do not have';
   const counted = countWays(pattern);
   if (typeof counted === 'string') return counted;
   return counted <= WAYS_MAX

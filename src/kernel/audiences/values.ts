@@ -1,5 +1,5 @@
 import parseVersion from 'semver/functions/parse.js';
-import type { AttributeType } from './attributes.ts';
+import type { AttributeDeclaration, AttributeType } from './attributes.ts';
 import { epochMs } from './instant.ts';
 import { parseAddress } from './ip.ts';
 import type { Context } from './language.ts';
@@ -29,8 +29,20 @@ export function plainValue(type: AttributeType, value: unknown): Plain | undefin
   }
 }
 
+/** Reads a declared attribute of a context: of a loose one, numbers and true/false are their text. */
+export function declaredReader({ name, loose = false }: AttributeDeclaration): (context: Context) => unknown {
+  const read = attributeReader(name);
+  if (!loose) return read;
+  const asText = (value: unknown) =>
+    (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'boolean' ? String(value) : value;
+  return (context) => {
+    const value = read(context);
+    return Array.isArray(value) ? value.map(asText) : asText(value);
+  };
+}
+
 /**
- * Reads one attribute of a context. A name with dots is first looked for as it is, then as a way into nested objects.
+ * Reads one attribute of a context as it is. A name with dots is first looked for as it is, then as a way into nested objects.
  * What the context merely inherits from Object is not there.
  */
 export function attributeReader(name: string): (context: Context) => unknown {

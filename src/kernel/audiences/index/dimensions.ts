@@ -1,7 +1,7 @@
 import type { AttributeDeclaration, AttributeLookup } from '../attributes.ts';
 import { absentTruth, isFlipped, isRange, plainSet } from '../compile-condition.ts';
 import type { AudienceRule, Condition, Context } from '../language.ts';
-import { attributeReader, plainValue, type Plain } from '../values.ts';
+import { declaredReader, plainValue, type Plain } from '../values.ts';
 import { DimensionBuilder, type Dimension, type Holding, type Reading } from './dimension.ts';
 
 /** Bounds of ranges over one attribute; with more, the ranges are looked at one by one for who is left. */
@@ -11,9 +11,9 @@ type Groups = readonly AudienceRule['anyOf'][number][];
 
 /** Where a condition can be held: `member` of some values, or `range`; undefined when it is looked at one by one. */
 function placeOf(condition: Condition, attribute: AttributeDeclaration): 'member' | 'range' | undefined {
-  const { exists, ignoreCase = false } = condition;
+  const { exists, ignoreCase = false, as } = condition;
   if (exists !== undefined) return 'member';
-  if (ignoreCase) return undefined;
+  if (ignoreCase || as !== undefined) return undefined;
   if (condition.in !== undefined || condition.notIn !== undefined) return 'member';
   const { type, multiValued } = attribute;
   if ((type !== 'number' && type !== 'timestamp') || multiValued || !isRange(condition)) return undefined;
@@ -73,8 +73,9 @@ function atOrMake<Value>(map: Map<string, Value>, key: string, make: () => Value
   return made;
 }
 
-function memberBuilder({ name, type, multiValued }: AttributeDeclaration, groups: number): DimensionBuilder<Plain> {
-  const read = attributeReader(name);
+function memberBuilder(attribute: AttributeDeclaration, groups: number): DimensionBuilder<Plain> {
+  const { type, multiValued } = attribute;
+  const read = declaredReader(attribute);
   return new DimensionBuilder(groups, multiValued, (context: Context, reading: Reading<Plain>) => {
     const value = read(context);
     if (value === undefined || value === null) {
@@ -124,11 +125,12 @@ function memberHolding(condition: Condition, { type }: AttributeDeclaration): Ho
  */
 
 function rangeBuilder(
-  { name, type }: AttributeDeclaration,
+  attribute: AttributeDeclaration,
   bounds: readonly number[],
   groups: number,
 ): DimensionBuilder<number> {
-  const read = attributeReader(name);
+  const { type } = attribute;
+  const read = declaredReader(attribute);
   return new DimensionBuilder(groups, false, (context: Context, reading: Reading<number>) => {
     const value = read(context);
     const plain = value === undefined || value === null ? undefined : plainValue(type, value);

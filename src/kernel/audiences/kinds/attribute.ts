@@ -36,6 +36,12 @@ const AttributeSpecSchema = Type.Object(
     multiValued: Type.Optional(
       Type.Boolean({ description: 'A context says a set of values, like genres. Stays as it is for ever.' }),
     ),
+    loose: Type.Optional(
+      Type.Boolean({
+        description:
+          'Of a string: contexts may also say numbers and true/false, which count as their text. Stays as it is for ever.',
+      }),
+    ),
     sensitive: Type.Optional(
       Type.Boolean({ description: 'Its values are personal or secret: they are in no log, trace or report.' }),
     ),
@@ -106,6 +112,7 @@ export const Attribute = defineKind({
   indexes: { every: () => [EVERY] },
   validate: (spec, { name, before }) => [
     ...nameProblems(spec, name),
+    ...looseProblems(spec),
     ...valueProblems(spec),
     ...(before === undefined ? [] : changeProblems(before, spec, name)),
   ],
@@ -142,6 +149,12 @@ function nameProblems({ name }: AttributeSpec, objectName: string): readonly Pro
   return [{ path: ['metadata', 'name'], reason: 'FieldValueInvalid', detail }];
 }
 
+function looseProblems({ loose, type }: AttributeSpec): readonly Problem[] {
+  if (loose === undefined || type === 'string') return [];
+  const detail = `only texts can be loose, and this is a ${type}`;
+  return [{ path: ['spec', 'loose'], reason: 'FieldValueForbidden', detail }];
+}
+
 function valueProblems({ type, values = [] }: AttributeSpec): readonly Problem[] {
   const seen = new Set<Plain>();
   return values.flatMap((value, index): Problem[] => {
@@ -160,17 +173,12 @@ function valueProblems({ type, values = [] }: AttributeSpec): readonly Problem[]
 /** Conditions and contexts everywhere rely on what an attribute is. */
 function changeProblems(before: AttributeSpec, after: AttributeSpec, objectName: string): readonly Problem[] {
   const [was, is] = [declarationOf(objectName, before), declarationOf(objectName, after)];
-  return (['name', 'type', 'multiValued'] as const).flatMap((field): Problem[] =>
-    was[field] === is[field]
-      ? []
-      : [
-          {
-            path: ['spec', field],
-            reason: 'FieldValueForbidden',
-            detail: `${field} was ${String(was[field])} and cannot become ${String(is[field])}: conditions rely on it; declare another attribute`,
-          },
-        ],
-  );
+  return (['name', 'type', 'multiValued', 'loose'] as const).flatMap((field): Problem[] => {
+    const [old = false, wanted = false] = [was[field], is[field]];
+    if (old === wanted) return [];
+    const detail = `${field} was ${String(old)} and cannot become ${String(wanted)}: conditions rely on it; declare another attribute`;
+    return [{ path: ['spec', field], reason: 'FieldValueForbidden', detail }];
+  });
 }
 
 /** The attributes that are declared at this moment, for checks of what is written. */

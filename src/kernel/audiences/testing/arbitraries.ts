@@ -19,6 +19,8 @@ export const ATTRIBUTES: readonly AttributeDeclaration[] = [
   several('genres', 'string'),
   several('scores', 'number'),
   several('addresses', 'ip'),
+  { ...single('note', 'string'), loose: true },
+  { ...several('tags', 'string'), loose: true },
 ];
 const BUILT_IN = [single('targetingKey', 'string'), single('timeZone', 'string')];
 
@@ -82,9 +84,11 @@ function member(type: AttributeType): Arbitrary<string | number | boolean> {
 
 /** A condition that the write-time checks let pass, but for texts that are longer. */
 function condition(audiences: readonly string[]): Arbitrary<Condition> {
-  const about = fc
-    .constantFrom(...ATTRIBUTES, ...BUILT_IN)
-    .chain((attribute) => attributeTest(attribute.type).map((test) => ({ attribute: attribute.name, ...test })));
+  const about = fc.constantFrom(...ATTRIBUTES, ...BUILT_IN).chain((attribute) => {
+    const plain = attributeTest(attribute.type);
+    const test = attribute.type === 'string' && !attribute.multiValued ? fc.oneof(plain, plain, readingTest) : plain;
+    return test.map((one) => ({ attribute: attribute.name, ...one }));
+  });
   const others: Arbitrary<Condition>[] =
     audiences.length === 0 ? [] : [fc.constantFrom(...audiences).map((audience) => ({ audience }))];
   return fc
@@ -104,6 +108,55 @@ function attributeTest(type: AttributeType): Arbitrary<Condition> {
     { arbitrary: tested, weight: 8 },
     { arbitrary: fc.boolean().map((exists) => ({ exists })), weight: 1 },
   );
+}
+
+/** Texts that are something else, or nearly. */
+const READABLE = [
+  '12',
+  ' 1e3 ',
+  '-0x10',
+  'Infinity',
+  '1',
+  '1.2',
+  'v1.2.3',
+  'V10',
+  '1.2.3-rc.1',
+  '1.2.3-rc-2+b',
+  '123456.0.0',
+  '10.0.0.9',
+  '::ffff:10.0.0.1',
+  '2026-03-29T01:00:00Z',
+  'latest',
+];
+
+const readingTest: Arbitrary<Condition> = fc
+  .tuple(
+    fc.oneof(
+      readingAs('number', 'number'),
+      readingAs('timestamp', 'timestamp'),
+      readingAs('semver', 'semver'),
+      readingAs('partial-semver', 'semver'),
+      readingAs('ip', 'ip'),
+      fc
+        .tuple(fc.constantFrom('in', 'notIn', 'atLeast', 'above', 'atMost', 'below'), fc.constantFrom(...READABLE))
+        .map(([test, bound]): Condition => ({
+          as: 'growthbook-version',
+          [test]: test === 'in' || test === 'notIn' ? [bound] : bound,
+        })),
+    ),
+    fc.constantFrom({}, { absent: 'match' as const }, { absent: 'noMatch' as const }),
+  )
+  .map(([test, absent]) => ({ ...test, ...absent }));
+
+function readingAs(as: NonNullable<Condition['as']>, type: AttributeType): Arbitrary<Condition> {
+  const members = fc.array(member(type), { minLength: 1, maxLength: 4 });
+  return fc
+    .oneof(
+      members.map((values): Condition => ({ in: values })),
+      members.map((values): Condition => ({ notIn: values })),
+      ...testsOf(type),
+    )
+    .map((test) => ({ ...test, as }));
 }
 
 function testsOf(type: AttributeType): Arbitrary<Condition>[] {
@@ -150,7 +203,9 @@ function testsOf(type: AttributeType): Arbitrary<Condition>[] {
         pieces.map((startsWith): Condition => ({ startsWith })),
         pieces.map((endsWith): Condition => ({ endsWith })),
         pieces.map((contains): Condition => ({ contains })),
-        fc.constantFrom('^S', 'e$', '^.$', '[a-s]+', 'u\\d').map((matches): Condition => ({ matches })),
+        fc
+          .tuple(fc.constantFrom('^S', 'e$', '^.$', '[a-s]+', 'u\\d'), fc.boolean())
+          .map(([matches, codeUnits]): Condition => ({ matches, ...(codeUnits ? { codeUnits } : {}) })),
         fc.array(member('string'), { minLength: 1, maxLength: 5 }).map((values): Condition => ({ in: values })),
         fc.array(member('string'), { minLength: 1, maxLength: 5 }).map((values): Condition => ({ notIn: values })),
       );
@@ -221,8 +276,11 @@ function contextValue({ name, type, multiValued }: AttributeDeclaration): Arbitr
   const right: Arbitrary<unknown> =
     name === 'timeZone' ? fc.constantFrom(...ZONES, 'Nowhere/City', '+01:00') : member(type);
   const set = fc.array(member(type), { maxLength: 4 });
+  const readable =
+    type === 'string' && name !== 'timeZone' ? [fc.constantFrom<unknown>(...READABLE, 12, 1.2, true)] : [];
   return fc.oneof(
     { arbitrary: multiValued ? fc.oneof(set, set, right) : right, weight: 6 },
+    ...readable.map((arbitrary) => ({ arbitrary, weight: 3 })),
     { arbitrary: fc.constantFrom(undefined, undefined, null), weight: 2 },
     { arbitrary: fc.constantFrom(...WRONG), weight: 1 },
   );

@@ -1,4 +1,5 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { evalCondition } from '@growthbook/growthbook';
 import semver from 'semver';
 import type { AttributeDeclaration, AttributeType } from '../attributes.ts';
 import type { AudienceSpec } from '../kinds/audience.ts';
@@ -57,8 +58,9 @@ function positiveTruth(condition: Condition, context: Context, nowMs: number, wo
   const value = valueOf(context, declared.name);
   if (condition.exists !== undefined) return (value !== undefined) === condition.exists;
   if (value === undefined) return condition.absent === undefined ? undefined : condition.absent === 'match';
+  if (condition.as !== undefined) return readTruth(condition, condition.as, value);
   const values = declared.multiValued && Array.isArray(value) ? value : [value];
-  const typed = values.map((one) => typedValue(declared.type, one));
+  const typed = values.map((one) => typedValue(declared.type, declared.loose === true ? loosened(one) : one));
   if (typed.includes(undefined)) return undefined;
   // A text that is too long for a regular expression counts as one of the wrong type.
   if (condition.matches !== undefined && typed.some((one) => String(one).length > 500)) return undefined;
@@ -75,6 +77,53 @@ function valueOf(context: Context, name: string): unknown {
     value = (value as Record<string, unknown>)[step];
   }
   return value ?? undefined;
+}
+
+function loosened(value: unknown): unknown {
+  return typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) ? `${value}` : value;
+}
+
+/** A condition that reads a text as something else: what cannot be read is as good as absent. */
+function readTruth(condition: Condition, as: NonNullable<Condition['as']>, value: unknown): Truth {
+  const absent = condition.absent === undefined ? undefined : condition.absent === 'match';
+  const about = (type: AttributeType, read: string | number | boolean | undefined): Truth => {
+    if (read === undefined) return absent;
+    const truth = testTruth(condition, type, read);
+    return condition.notIn === undefined ? truth : not(truth);
+  };
+  switch (as) {
+    case 'number': {
+      const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;
+      return about('number', Number.isNaN(number) ? undefined : number);
+    }
+    case 'timestamp':
+      return about('timestamp', instantOf(value));
+    case 'semver':
+      return about('semver', typeof value === 'string' ? (semver.valid(value) ?? undefined) : undefined);
+    case 'partial-semver': {
+      const text = typeof value === 'string' || typeof value === 'number' ? String(value).replace(/^[vV]/, '') : '-';
+      const whole = /^\d+$/.test(text) ? `${text}.0.0` : /^\d+\.\d+$/.test(text) ? `${text}.0` : text;
+      return about('semver', semver.valid(whole) ?? undefined);
+    }
+    case 'ip':
+      return about('ip', typeof value === 'string' ? canonicalIp(value) : undefined);
+    case 'growthbook-version': {
+      // GrowthBook itself is asked.
+      const has = (operator: string, bound: unknown) =>
+        bound === undefined || evalCondition({ value }, { value: { [operator]: bound } });
+      const members = condition.in ?? condition.notIn;
+      const truth =
+        members === undefined
+          ? has('$vgte', condition.atLeast) &&
+            has('$vgt', condition.above) &&
+            has('$vlte', condition.atMost) &&
+            has('$vlt', condition.below)
+          : members.some((member) => has('$veq', member));
+      return condition.notIn === undefined ? truth : !truth;
+    }
+    default:
+      return as satisfies never;
+  }
 }
 
 /** The value so that equal ones are equal, or undefined when it is of the wrong type. */
@@ -139,7 +188,10 @@ function testTruth(condition: Condition, type: AttributeType, value: string | nu
   if (startsWith !== undefined) return some(startsWith, (piece) => text.startsWith(piece));
   if (endsWith !== undefined) return some(endsWith, (piece) => text.endsWith(piece));
   if (contains !== undefined) return some(contains, (piece) => text.includes(piece));
-  if (matches !== undefined) return new RegExp(matches, condition.ignoreCase === true ? 'iu' : 'u').test(String(value));
+  if (matches !== undefined) {
+    const flags = [condition.ignoreCase === true ? 'i' : '', condition.codeUnits === true ? '' : 'u'].join('');
+    return new RegExp(matches, flags).test(String(value));
+  }
   if (range !== undefined) return semver.satisfies(String(value), range, { includePrerelease: true });
   if (cidr !== undefined) return cidr.some((network) => isInNetwork(String(value), network));
   return undefined;
