@@ -107,7 +107,13 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
         problem = undefined;
         return undefined;
       }
-      const result = await rollUp(leadership, liveTypes(world, known));
+      const types = liveTypes(world, known);
+      let result = await rollUp(leadership, types);
+      while (!result.isWhole) {
+        const { rows, files } = result;
+        const next = await rollUp(leadership, types);
+        result = { ...next, rows: rows + next.rows, files: files + next.files };
+      }
       completeUntil = result.completeUntil;
       problem = undefined;
       return result;
@@ -154,7 +160,11 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     }
   }
 
-  async function rollUp(leader: Leadership, types: ReadonlyMap<string, LiveType>): Promise<RollUpResult> {
+  /** Rolls one window: all that there is, or as much as did not fail before. */
+  async function rollUp(
+    leader: Leadership,
+    types: ReadonlyMap<string, LiveType>,
+  ): Promise<RollUpResult & { readonly isWhole: boolean }> {
     const { connection } = leader;
     const before = await readProgress(connection);
     const now = clock();
@@ -182,7 +192,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     metrics.files.inc(files.length);
     metrics.overdue.inc(overdue);
     await maintain(leader, new Set(files.map(({ type }) => type)), types, after, now);
-    return { rows, files: files.length, completeUntil: after.completeUntil };
+    return { rows, files: files.length, completeUntil: after.completeUntil, isWhole };
   }
 
   async function maintain(
