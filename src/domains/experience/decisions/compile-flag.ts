@@ -24,12 +24,14 @@ const RANDOM_UNITS = 1_000_000_000;
 /** A rule or an experiment: decides, or lets the listener go on. */
 interface Step {
   readonly name: string;
-  readonly take: (asked: Asked) => Outcome | undefined;
+  readonly take: (asked: Asked, flags: Flags) => Outcome | undefined;
   /** What it does with those whom it takes, as a sentence. */
   readonly says: string;
   /** Why it does not take this one, as a sentence. */
-  readonly whyNot: (asked: Asked) => string;
+  readonly whyNot: (asked: Asked, flags: Flags) => string;
 }
+type Flags = ReadonlyMap<string, CompiledFlag>;
+type Requirement = { readonly flag: string; readonly variants: ReadonlySet<string> };
 type UnitOf = (asked: Asked) => string | undefined;
 
 /** One flag as a chain of closures; what it answers is made here, once. */
@@ -67,10 +69,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     ...(spec.rules ?? []).map((rule) => compileRule(rule)),
     ...running.map((experiment) => compileExperiment(experiment)),
   ];
-  const requires = (spec.requires ?? []).map(({ flag, variants }) => ({
-    flag: keyOf(flag, world),
-    variants: new Set(variants),
-  }));
+  const requires = compileRequires(spec.requires);
   const sticky = running.flatMap((experiment) => {
     const { sticky: keep, unit, iteration } = experimentSpec(experiment);
     if (keep === undefined) return [];
@@ -86,18 +85,15 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     ...identity,
     experiments: running.map((experiment) => experiment.name),
     sticky,
-    requires: requires.length > 0,
+    requires: requires.length > 0 || spec.rules?.some((rule) => rule.requires !== undefined) === true,
     decide: (asked, flags) => {
       if (asked.forced !== undefined) {
         const wanted = forcedOutcome(asked.forced);
         if (wanted !== undefined) return wanted;
       }
-      for (const { flag, variants } of requires) {
-        const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
-        if (variant === undefined || !variants.has(variant)) return fallback;
-      }
+      if (requires.length > 0 && unmet(requires, asked, flags) !== undefined) return fallback;
       for (const step of steps) {
-        const decided = step.take(asked);
+        const decided = step.take(asked, flags);
         if (decided !== undefined) return decided;
       }
       return fallback;
@@ -120,11 +116,15 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       if (!holds) return seen;
     }
     for (const step of steps) {
-      const taken = step.take(asked) !== undefined;
-      seen.push({ step: step.name, says: taken ? step.says : step.whyNot(asked) });
+      const taken = step.take(asked, flags) !== undefined;
+      seen.push({ step: step.name, says: taken ? step.says : step.whyNot(asked, flags) });
       if (taken) return seen;
     }
     return [...seen, { step: 'default', says: `Everybody else gets ${spec.default ?? 'the default in the code'}.` }];
+  }
+
+  function compileRequires(declared: FlagSpec['requires']): readonly Requirement[] {
+    return (declared ?? []).map(({ flag, variants }) => ({ flag: keyOf(flag, world), variants: new Set(variants) }));
   }
 
   function valueOf(variant: string | undefined): unknown {
@@ -139,11 +139,13 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   function compileRule(rule: FlagRule): Step {
     const matches = whoMatches(rule, audiences);
     const unit = rule.unit ?? spec.unit;
+    const required = compileRequires(rule.requires);
     const takesPart = rule.traffic && trafficTest(rule.traffic, `${name}/${rule.name}/traffic`, unit);
     const noUnit = make({ reason: 'ERROR', error: unitMissing(unit ?? [TARGETING_KEY], `rule "${rule.name}"`) });
     const served = serve(rule, unit, noUnit);
-    const take: Step['take'] = (asked) => {
+    const take: Step['take'] = (asked, flags) => {
       if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
+      if (required.length > 0 && unmet(required, asked, flags) !== undefined) return undefined;
       if (takesPart !== undefined) {
         const part = takesPart(asked);
         if (part === undefined) return noUnit;
@@ -151,15 +153,27 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       }
       return served(asked);
     };
+    const why = (asked: Asked, flags: Flags): string => {
+      const unmatched = whyUnmatched(matches, asked);
+      if (unmatched !== undefined) return unmatched;
+      const missing = unmet(required, asked, flags);
+      return missing === undefined
+        ? 'The unit is not in the part of the audience that takes part.'
+        : `Flag ${missing.flag} is not ${[...missing.variants].join(' or ')}.`;
+    };
     return {
       name: `rule ${rule.name}`,
       take,
       says: `${ruleSaid(rule)}.`,
-      whyNot: (asked) => whyUnmatched(matches, asked) ?? `The unit is not in the part of the audience that takes part.`,
+      whyNot: why,
     };
   }
 
-  function serve(rule: FlagRule, unit: readonly string[] | undefined, noUnit: Outcome): Step['take'] {
+  function serve(
+    rule: FlagRule,
+    unit: readonly string[] | undefined,
+    noUnit: Outcome,
+  ): (asked: Asked) => Outcome | undefined {
     if (rule.split === undefined) {
       const reason = rule.traffic === undefined ? 'TARGETING_MATCH' : 'SPLIT';
       const all = make({ reason, variant: rule.serve, value: valueOf(rule.serve), rule: rule.name });
@@ -247,7 +261,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   }
 
   /** Held-out units get the default of the flag, and it is said that they would have been asked. */
-  function holdoutStep(object: LiveObject): Step['take'] {
+  function holdoutStep(object: LiveObject): (asked: Asked) => Outcome | undefined {
     const holdout = holdoutSpec(object);
     const matches = whoMatches(holdout, audiences);
     const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, holdout.unit ?? spec.unit);
@@ -257,6 +271,14 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       return isHeld(asked) === true ? held : undefined;
     };
   }
+}
+
+/** The first requirement that does not hold. */
+function unmet(requires: readonly Requirement[], asked: Asked, flags: Flags): Requirement | undefined {
+  return requires.find(({ flag, variants }) => {
+    const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
+    return variant === undefined || !variants.has(variant);
+  });
 }
 
 function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Asked): string | undefined {
@@ -292,9 +314,18 @@ function trafficTest(
 ): (asked: Asked) => boolean | undefined {
   const unitOf = unitReader(traffic.unit ?? unit);
   const takesPart = compileTraffic(traffic, traffic.bucketing ?? { algorithm: 'backline', salt });
-  return (asked) => {
+  const also = (traffic.also ?? []).map((part, index) => trafficTest(part, `${salt}/${index}`, unit));
+  const test = (asked: Asked) => {
     const value = unitOf(asked);
     return value === undefined ? undefined : takesPart(value);
+  };
+  if (also.length === 0) return test;
+  return (asked) => {
+    for (const each of [test, ...also]) {
+      const part = each(asked);
+      if (part !== true) return part;
+    }
+    return true;
   };
 }
 

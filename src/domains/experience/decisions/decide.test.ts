@@ -100,6 +100,10 @@ const traffic = fc.option(
   fc.oneof(
     fc.record({ percent: fc.constantFrom(0, 12.5, 50, 100) }),
     fc.record({ ranges: fc.constant([{ from: 0.2, until: 0.9 }]) }),
+    fc.record({
+      percent: fc.constant(80),
+      also: fc.array(fc.record({ percent: fc.constantFrom(30, 60), unit, bucketing }), { maxLength: 2 }),
+    }),
   ),
   { nil: undefined },
 );
@@ -158,17 +162,24 @@ const worldArbitrary: fc.Arbitrary<NaiveFlags> = json(
     one: flagArbitrary,
     two: flagArbitrary,
     requires: fc.boolean(),
+    ruleRequires: fc.subarray([0, 1, 2]),
     experiments: fc.array(experimentArbitrary, { maxLength: 2 }),
     percent: fc.constantFrom(0, 30, 50),
     held: who,
   }),
-).map(({ one, two, requires, experiments, percent, held }) => ({
+).map(({ one, two, requires, ruleRequires, experiments, percent, held }) => ({
   audiences: { attributes: new Map(ATTRIBUTES.map((each) => [each.name, each])), audiences },
   flags: new Map<string, FlagSpec>([
     ['one', one as unknown as FlagSpec],
     [
       'two',
-      { ...two, ...(requires ? { requires: [{ flag: 'one', variants: ['a', 'b'] }] } : {}) } as unknown as FlagSpec,
+      {
+        ...two,
+        ...(requires ? { requires: [{ flag: 'one', variants: ['a', 'b'] }] } : {}),
+        rules: two.rules.map((rule, index) =>
+          ruleRequires.includes(index) ? { ...rule, requires: [{ flag: 'one', variants: ['b', 'c'] }] } : rule,
+        ),
+      } as unknown as FlagSpec,
     ],
   ]),
   experiments: new Map(

@@ -53,15 +53,20 @@ function rulesSaid(title: string, before: readonly FlagRule[], after: readonly F
 }
 
 /** A rule as a sentence without its full stop. */
-export function ruleSaid({ audience, when, traffic, serve, split, name }: FlagRule): string {
+export function ruleSaid({ audience, when, requires = [], traffic, serve, split, name }: FlagRule): string {
   const named = audience === undefined ? undefined : `audience ${audience}`;
   const own = when === undefined ? undefined : describeRule(when);
-  const who = [named, own].filter((part) => part !== undefined).join(' and ') || 'everybody';
+  const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`);
+  const who = [named, own, ...others].filter((part) => part !== undefined).join(' and ') || 'everybody';
   const part = traffic === undefined ? '' : `${trafficSaid(traffic)} of `;
   return `${part}${who} gets ${split === undefined ? serve : splitSaid(split)} (rule ${name})`;
 }
 
-function trafficSaid({ percent, ranges = [] }: Traffic): string {
+function trafficSaid({ also = [], ...part }: Traffic): string {
+  return [part, ...also].map(partSaid).join(' of ');
+}
+
+function partSaid({ percent, ranges = [] }: Omit<Traffic, 'also'>): string {
   const share = percent ?? ranges.reduce((sum, { from, until }) => sum + (until - from) * 100, 0);
   return `${Number(share.toFixed(2))} %`;
 }

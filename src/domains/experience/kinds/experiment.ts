@@ -100,6 +100,10 @@ function stableUnitProblems({ unit = [], traffic }: ExperimentSpec): Problem[] {
   const at = [
     { units: unit, path: ['spec', 'unit'] as Path },
     { units: traffic?.unit ?? [], path: ['spec', 'traffic', 'unit'] as Path },
+    ...(traffic?.also ?? []).map((part, index) => ({
+      units: part.unit ?? [],
+      path: ['spec', 'traffic', 'also', index, 'unit'] as Path,
+    })),
   ];
   return at.flatMap(({ units, path }) =>
     units.includes(RANDOM_UNIT)

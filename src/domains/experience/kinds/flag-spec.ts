@@ -6,6 +6,24 @@ const KEY_CHARS_MAX = 250;
 const RULES_MAX = 200;
 const REQUIRED_MAX = 10;
 
+const RequiresSchema = (description: string) =>
+  Type.Optional(
+    Type.Array(
+      Type.Object(
+        {
+          flag: Type.String({ minLength: 1, description: 'Name of a Flag.' }),
+          variants: Type.Array(Type.String({ minLength: 1, description: 'Name of a variant.' }), {
+            minItems: 1,
+            maxItems: VARIANTS_MAX,
+            description: 'The variants of it that will do.',
+          }),
+        },
+        { description: 'Another flag that must have one of some variants.' },
+      ),
+      { maxItems: REQUIRED_MAX, description },
+    ),
+  );
+
 export const FlagSpecSchema = Type.Object(
   {
     title,
@@ -43,28 +61,14 @@ export const FlagSpecSchema = Type.Object(
     ),
     enabled: Type.Boolean({ default: true, description: 'False: everybody gets the default in the code.' }),
     unit: Type.Optional(UnitSchema),
-    requires: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            flag: Type.String({ minLength: 1, description: 'Name of a Flag.' }),
-            variants: Type.Array(Type.String({ minLength: 1, description: 'Name of a variant.' }), {
-              minItems: 1,
-              maxItems: VARIANTS_MAX,
-              description: 'The variants of it that will do.',
-            }),
-          },
-          { description: 'Another flag that must have one of some variants.' },
-        ),
-        { maxItems: REQUIRED_MAX, description: 'Where one of these does not hold, the default is served.' },
-      ),
-    ),
+    requires: RequiresSchema('Where one of these does not hold, the default is served.'),
     rules: Type.Optional(
       Type.Array(
         Type.Object(
           {
             name: Type.String({ minLength: 1, maxLength: 100, description: 'Unique in the flag.' }),
             ...whoFields,
+            requires: RequiresSchema('Where one of these does not hold, the rule takes nobody.'),
             traffic: Type.Optional(TrafficSchema),
             serve: Type.Optional(Type.String({ minLength: 1, description: 'The variant for all of them.' })),
             split: Type.Optional(SplitSchema),
@@ -86,6 +90,7 @@ export const FlagSpecSchema = Type.Object(
 );
 
 export type FlagSpec = Static<typeof FlagSpecSchema>;
+export type Requirement = NonNullable<FlagSpec['requires']>[number];
 export type FlagRule = NonNullable<FlagSpec['rules']>[number];
 
 /** The spec of a stored or live Flag, which has passed the schema. */

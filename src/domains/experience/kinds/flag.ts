@@ -7,7 +7,7 @@ import type { CheckContext, World } from '#kernel/resources/kind.ts';
 import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { describeFlag } from './describe-flag.ts';
-import { flagKey, FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec } from './flag-spec.ts';
+import { flagKey, FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec, type Requirement } from './flag-spec.ts';
 import { FLAG, GROUP, VERSION } from './identity.ts';
 
 /** What a value may weigh: it is in every bulk answer. */
@@ -52,11 +52,7 @@ export const Flag = defineKind({
     { name: 'Owner', type: 'string', description: 'Whom to ask.', priority: 1, value: (flag) => flagSpec(flag).owner },
   ],
   refs: (spec) => [
-    ...(spec.requires ?? []).map(({ flag }, index) => ({
-      path: ['spec', 'requires', index, 'flag'],
-      kind: FLAG,
-      name: flag,
-    })),
+    ...requirementsIn(spec).map(({ flag, path }) => ({ path: [...path, 'flag'], kind: FLAG, name: flag })),
     ...(spec.rules ?? []).flatMap((rule, index) => audienceRefs(rule, ['spec', 'rules', index])),
   ],
   indexes: { key: ({ key }) => (key === undefined ? [] : [key]) },
@@ -104,6 +100,16 @@ export const Flag = defineKind({
     },
   },
 });
+
+/** What a flag and its rules require, and where that is said. */
+function requirementsIn({ requires = [], rules = [] }: FlagSpec): readonly (Requirement & { readonly path: Path })[] {
+  return [
+    ...requires.map((each, index) => ({ ...each, path: ['spec', 'requires', index] })),
+    ...rules.flatMap((rule, at) =>
+      (rule.requires ?? []).map((each, index) => ({ ...each, path: ['spec', 'rules', at, 'requires', index] })),
+    ),
+  ];
+}
 
 /** What is wrong with a reference to a variant by its name. */
 export function variantProblem(name: string, variants: readonly { readonly name: string }[], path: Path): Problem[] {
@@ -199,12 +205,12 @@ function serveProblems(rule: FlagRule, { variants }: FlagSpec, at: Path): readon
   ];
 }
 
-function requireProblems({ requires = [] }: FlagSpec, name: string): Problem[] {
-  return requires.flatMap(({ flag }, index): Problem[] =>
+function requireProblems(spec: FlagSpec, name: string): Problem[] {
+  return requirementsIn(spec).flatMap(({ flag, path }): Problem[] =>
     flag === name
       ? [
           {
-            path: ['spec', 'requires', index, 'flag'],
+            path: [...path, 'flag'],
             reason: 'FieldValueInvalid',
             detail: 'a flag cannot require itself',
           },
@@ -215,10 +221,9 @@ function requireProblems({ requires = [] }: FlagSpec, name: string): Problem[] {
 
 /** Variants that do not exist, and flags that require each other in a circle. */
 function requirementProblems(spec: FlagSpec, world: World, name: string): Problem[] {
-  return (spec.requires ?? []).flatMap(({ flag, variants }, index): Problem[] => {
+  return requirementsIn(spec).flatMap(({ flag, variants, path }): Problem[] => {
     const required = world.get(FLAG, flag);
     if (required === undefined) return [];
-    const path: Path = ['spec', 'requires', index];
     const known = flagSpec(required).variants;
     const circle = pathTo(name, flag, world, [name]);
     return [
@@ -249,7 +254,7 @@ function pathTo(
   if (seen.has(from)) return undefined;
   seen.add(from);
   const object = world.get(FLAG, from);
-  for (const { flag } of object === undefined ? [] : (flagSpec(object).requires ?? [])) {
+  for (const { flag } of object === undefined ? [] : requirementsIn(flagSpec(object))) {
     const found = pathTo(wanted, flag, world, here, seen);
     if (found !== undefined) return found;
   }

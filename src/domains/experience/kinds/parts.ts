@@ -40,18 +40,28 @@ const RangeSchema = Type.Object(
   { description: 'A part of the line from 0 to 1.' },
 );
 
+const trafficFields = {
+  percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'How many take part, in percent.' })),
+  ranges: Type.Optional(
+    Type.Array(RangeSchema, {
+      minItems: 1,
+      maxItems: 100,
+      description: 'Who takes part, as parts of the line from 0 to 1, in place of percent.',
+    }),
+  ),
+  unit: Type.Optional(UnitSchema),
+  bucketing: Type.Optional(BucketingSchema),
+};
+
 export const TrafficSchema = Type.Object(
   {
-    percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100, description: 'How many take part, in percent.' })),
-    ranges: Type.Optional(
-      Type.Array(RangeSchema, {
-        minItems: 1,
-        maxItems: 100,
-        description: 'Who takes part, as parts of the line from 0 to 1, in place of percent.',
+    ...trafficFields,
+    also: Type.Optional(
+      Type.Array(Type.Object(trafficFields, { description: 'One more part.' }), {
+        maxItems: 10,
+        description: 'Parts that a unit must be in as well, by units and buckets of their own.',
       }),
     ),
-    unit: Type.Optional(UnitSchema),
-    bucketing: Type.Optional(BucketingSchema),
   },
   { description: 'Which part of the audience takes part; the same units always, and more of them when it grows.' },
 );

@@ -47,15 +47,21 @@ export function trafficProblems(
   at: Path,
 ): readonly Problem[] {
   if (traffic === undefined) return [];
-  const { percent, ranges, unit } = traffic;
+  const { percent, ranges, unit, also = [] } = traffic;
+  const others = also.flatMap((part, index) => trafficProblems(part, attributes, [...at, 'also', index]));
   const units = unitProblems(unit, attributes, [...at, 'unit']);
   if ((percent === undefined) === (ranges === undefined)) {
     return [
       { path: at, reason: 'FieldValueRequired', detail: 'say who takes part: either percent or ranges' },
       ...units,
+      ...others,
     ];
   }
-  return [...rangeProblems((ranges ?? []).map((range, of) => ({ ...range, path: [...at, 'ranges', of] }))), ...units];
+  return [
+    ...rangeProblems((ranges ?? []).map((range, of) => ({ ...range, path: [...at, 'ranges', of] }))),
+    ...units,
+    ...others,
+  ];
 }
 
 export function unitProblems(

@@ -4,7 +4,7 @@ import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { AudienceRule, Context } from '#kernel/audiences/language.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
-import type { FlagSpec } from '../kinds/flag-spec.ts';
+import type { FlagSpec, Requirement } from '../kinds/flag-spec.ts';
 import type { HoldoutSpec } from '../kinds/holdout.ts';
 import type { Split, Traffic } from '../kinds/parts.ts';
 
@@ -28,18 +28,15 @@ export function naiveFlag(
   if (flag === undefined) return 'none';
   if (!flag.enabled) return 'DISABLED';
   const fallback = `${flag.default ?? 'code'} by default`;
-  for (const { flag: other, variants } of flag.requires ?? []) {
-    const [variant = ''] = naiveFlag(world, other, context, nowMs, kept).split(' ');
-    if (!variants.includes(variant)) return fallback;
-  }
+  const holds = ({ flag: other, variants }: Requirement) =>
+    variants.includes(naiveFlag(world, other, context, nowMs, kept).split(' ')[0] ?? '');
+  if (flag.requires?.every(holds) === false) return fallback;
   for (const rule of flag.rules ?? []) {
-    if (!isMeant(rule, world, context, nowMs)) continue;
+    if (!isMeant(rule, world, context, nowMs) || rule.requires?.every(holds) === false) continue;
     const units = rule.unit ?? flag.unit;
-    if (rule.traffic !== undefined) {
-      const unit = unitIn(context, rule.traffic.unit ?? units);
-      if (unit === undefined) return 'TARGETING_KEY_MISSING';
-      if (!takesPart(rule.traffic, `${name}/${rule.name}/traffic`, unit)) continue;
-    }
+    const part = rule.traffic === undefined || isPart(rule.traffic, units, `${name}/${rule.name}/traffic`, context);
+    if (part === undefined) return 'TARGETING_KEY_MISSING';
+    if (!part) continue;
     if (rule.serve !== undefined) return `${rule.serve} by ${rule.name}`;
     const unit = unitIn(context, units);
     if (unit === undefined) return 'TARGETING_KEY_MISSING';
@@ -68,10 +65,8 @@ export function naiveFlag(
       const bucket = compileSlot(ours('allocation'), 1_000_000)(unit);
       if (!has(blocksFrom(experiment.blocks), Math.floor(bucket / 100))) continue;
     }
-    if (experiment.traffic !== undefined) {
-      const part = unitIn(context, experiment.traffic.unit ?? units);
-      if (part === undefined || !takesPart(experiment.traffic, `${salt}/traffic`, part)) continue;
-    }
+    if (experiment.traffic !== undefined && isPart(experiment.traffic, units, `${salt}/traffic`, context) !== true)
+      continue;
     const chosen = choose(experiment.split, experiment.bucketing ?? ours(salt), unit);
     if (chosen !== undefined) return `${chosen} by ${experimentName}`;
   }
@@ -113,6 +108,21 @@ function unitIn(context: Context, names: readonly string[] = ['targetingKey']): 
     if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   }
   return undefined;
+}
+
+/** Whether the unit is in this part and in all others that are named; the first that has no unit or is missed counts. */
+function isPart(
+  { also = [], ...traffic }: Traffic,
+  units: readonly string[] | undefined,
+  salt: string,
+  context: Context,
+): boolean | undefined {
+  const unit = unitIn(context, traffic.unit ?? units);
+  if (unit === undefined) return undefined;
+  if (!takesPart(traffic, salt, unit)) return false;
+  const others = also.map((part, index) => isPart(part, units, `${salt}/${index}`, context));
+  const missed = others.findIndex((part) => part !== true);
+  return missed === -1 ? true : others[missed];
 }
 
 function takesPart({ percent, ranges, bucketing }: Traffic, salt: string, unit: string): boolean {
