@@ -112,6 +112,8 @@ function shown(value: unknown): string {
 
 function footerOf({ rowCount, truncated, completeUntil }: Status): string {
   const rows = `${rowCount} ${rowCount === 1 ? 'row' : 'rows'}${truncated ? ' (there are more: --limit)' : ''}`;
+  // Nothing has become a file yet: there is no time to tell.
+  if (Date.parse(completeUntil) === 0) return `${rows} · no events are in files yet`;
   return `${rows} · complete until ${localTime(completeUntil)}`;
 }
 

@@ -47,7 +47,7 @@ test('the tour of the README does what it says', async (t) => {
   });
   t.after(async () => {
     if (server.exitCode !== null) return;
-    server.kill('SIGKILL');
+    process.kill(-(server.pid ?? 0), 'SIGKILL');
     await once(server, 'exit');
   });
   let ready = '';
