@@ -1,0 +1,54 @@
+/** What is on record for one listener: everything about caps that no snapshot holds. */
+export interface SubjectFacts {
+  readonly listener: string;
+  /** Counts changes of these records; answers name it. 0 where nothing is on record. */
+  readonly version: number;
+  /** The subscription that the listener is on, as the one who pays or as a member. */
+  readonly subscription: SubscriptionFacts | undefined;
+  readonly grants: readonly GrantFacts[];
+  readonly overrides: readonly OverrideFacts[];
+}
+
+export interface SubscriptionFacts {
+  readonly id: string;
+  readonly plan: string;
+  readonly market: string;
+  /** What this listener is on it: a role of the plan. */
+  readonly role: string;
+  /** Who pays. */
+  readonly manager: string;
+  /** What everybody on it shares, as a scope of caps. */
+  readonly household: string;
+  /** lapsed: it gives nothing, and what was bought beside it waits and ages. */
+  readonly status: 'active' | 'lapsed';
+  /** From which anchored windows are counted: wall-clock time without an offset, and an IANA zone. */
+  readonly anchor: { readonly wallTime: string; readonly zone: string };
+  /** When it came onto this plan. */
+  readonly planSinceMs: number;
+}
+
+/** Something that was bought beside a plan: a month of an add-on, a top-up. */
+export interface GrantFacts {
+  /** Permanent: what is taken from it is counted under it. */
+  readonly id: string;
+  /** Name of the AddOn. */
+  readonly addOn: string;
+  readonly feature: string;
+  /** In the unit of the feature; for a recurring one, for each of its periods. */
+  readonly amount: number;
+  readonly createdMs: number;
+  readonly validFromMs: number;
+  readonly validUntilMs: number | undefined;
+  /** Recurring ones start anew from here. */
+  readonly anchor: { readonly wallTime: string; readonly zone: string } | undefined;
+}
+
+/** What somebody was given by hand, for a reason and a time. */
+export interface OverrideFacts {
+  readonly id: string;
+  readonly feature: string;
+  readonly limit: number | 'unlimited' | undefined;
+  readonly value: unknown;
+  readonly reason: string;
+  readonly untilMs: number;
+}
