@@ -4,12 +4,20 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { startRollUps } from '#kernel/events/datasets/roll-ups.ts';
-import type { EventTable } from '#kernel/events/event-table.ts';
-import type { Admit, IngestApi } from '#kernel/events/ingest-api.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
+import type { Admit, IngestApi, Sender } from '#kernel/events/ingest-api.ts';
+import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { startEvents } from '#kernel/events/start-events.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
 import type { World } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import type { AssignmentStore } from '#domains/experience/records/assignments.ts';
 
@@ -69,4 +77,33 @@ export async function startEventPlane(options: {
       await queries.close();
     },
   };
+}
+
+/** Who sends events, as the gate of decisions knows them. */
+export function admitSender(
+  gate: Gate | undefined,
+  exchange: Exchange,
+  path: string,
+  subjectInput: string,
+): Sender | Promise<Sender> {
+  if (gate === undefined) {
+    throw new Refusal('start/starting', 'ServiceUnavailable', 'Events are not taken yet.', { retryAfterSeconds: 1 });
+  }
+  const admitted = gate.admit(exchange, { path, subjectInputs: [subjectInput] }, {});
+  return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
+
+  function senderOf({ by, input }: Admitted): Sender {
+    const subject = input[subjectInput];
+    return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
+  }
+}
+
+/** The event types that are live in a store, compiled anew when one of them changes. */
+export function eventTableOf(store: SharedStore<Operation>, live: LiveObjects): () => EventTable {
+  let table: EventTable | undefined;
+  store.subscribe((changes) => {
+    if (changes.some(({ entry }) => entry.kind === Head && entry.name.startsWith(`${EventType.plural}.`)))
+      table = undefined;
+  });
+  return () => (table ??= eventsModule.compile(live));
 }

@@ -7,9 +7,9 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { send, sendProblem, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
-import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
-import { isLoopback, serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
+import { serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { adminToken, administrator } from '#kernel/access/authentication/admin-token.ts';
@@ -20,25 +20,17 @@ import type { User } from '#kernel/resources/api/authority.ts';
 import { isResourcePath } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { decisionApi, decisionOpenApi, decisionRouteNames, type DecisionApi } from '#kernel/snapshots/decision-api.ts';
-import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
-import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
-import { decisionGate, type Admitted, type Gate } from '#kernel/snapshots/gate.ts';
-import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
+import { decisionOpenApi, decisionRouteNames } from '#kernel/snapshots/decision-api.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { assignmentStore } from '#domains/experience/records/assignments.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
-import { isIngestPath, type Sender } from '#kernel/events/ingest-api.ts';
-import { EventType } from '#kernel/events/kinds/event-type.ts';
-import { Head } from '#kernel/resources/builtin/head.ts';
+import { isIngestPath } from '#kernel/events/ingest-api.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
-import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
-import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { startEventPlane, type EventPlane } from './events.ts';
-import { allKinds, decisionModules, followedKinds } from './catalogue.ts';
+import { startDecisionNode, type DecisionNode } from './decision-node.ts';
+import { admitSender, eventTableOf, startEventPlane, type EventPlane } from './events.ts';
+import { allKinds, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
@@ -110,7 +102,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const encryptionKeyFile = options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys');
   const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
 
-  let gate: Gate | undefined;
+  let node: DecisionNode | undefined;
   let events: EventPlane | undefined;
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
@@ -162,9 +154,18 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
   try {
     if (control !== undefined) await options.prepare?.(control);
-    const follower = options.roles.some((role) => role === 'decide' || role === 'ingest')
-      ? followHeads({ client: client('system:decisions'), kinds, modules, log })
-      : undefined;
+    if (options.roles.some((role) => role === 'decide' || role === 'ingest')) {
+      node = startDecisionNode({
+        client: client('system:decisions'),
+        kinds,
+        modules,
+        userOf: async ({ request }) => (await authenticate(request))?.name,
+        clock,
+        log,
+        registry,
+      });
+    }
+    const { follower } = node ?? {};
     const controllers = options.roles.includes('controllers')
       ? runControllers({
           client: client('system:controllers'),
@@ -175,7 +176,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           registry,
         })
       : undefined;
-    const decisions = follower === undefined ? undefined : answersOf(follower);
+    const decisions = options.roles.includes('decide') ? node?.answer : undefined;
     if (follower !== undefined && control === undefined && options.roles.includes('ingest')) {
       if (records === undefined) throw needsDatabase();
       const sealing = await sealingWith(encryptionKeyFile);
@@ -186,18 +187,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       );
     }
     const checks: ReadinessCheck[] = [];
-    if (follower !== undefined) {
-      checks.push({ name: 'snapshot', problem: follower.problem });
-      gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
-        Number(follower.current()?.version ?? 0),
-      );
-      gauge(
-        registry,
-        'backline_snapshot_age_seconds',
-        'How long ago the snapshot was last known to be current.',
-        () => follower.ageMs() / 1000,
-      );
-    }
+    if (node !== undefined) checks.push(node.check);
     if (control !== undefined) {
       let failure: string | undefined;
       void control.failed.then((why) => {
@@ -232,7 +222,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     handle = (exchange) => {
       const { path } = exchange;
       if (options.roles.includes('ingest') && isIngestPath(path)) {
-        if (gate?.answerPreflight(exchange) === true) return undefined;
+        if (node?.gate.answerPreflight(exchange) === true) return undefined;
         const taking = ingest?.(exchange) ?? false;
         if (taking !== false) return taking === true ? undefined : taking;
       }
@@ -278,18 +268,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     throw error;
   }
 
-  function answersOf(followed: Follower): DecisionApi {
-    gate = decisionGate({
-      table: () => followed.snapshot().tables.get(clientsModule.name) as ClientTable,
-      clock,
-      userOf: async ({ request }) => (await authenticate(request))?.name,
-      isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
-    });
-    const answer = decisionApi(modules, followed, clock, gate);
-    const stream = snapshotStream({ follower: followed, gate, kinds: followedKinds });
-    return (exchange) => (exchange.path === SNAPSHOT_STREAM_PATH ? stream(exchange) : answer(exchange));
-  }
-
   function eventPlane(
     parts: { readonly database: Database; readonly sealing: Sealing },
     world: () => World | undefined,
@@ -303,7 +281,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       keepsHouse: options.roles.includes('ingest'),
       rollUpSeconds: options.rollUpSeconds,
       assignments: assignmentStore(parts.database),
-      admit: (exchange, path, subjectInput) => admitSender(gate, exchange, path, subjectInput),
+      admit: (exchange, path, subjectInput) => admitSender(node?.gate, exchange, path, subjectInput),
       clock,
       log,
       registry,
@@ -327,35 +305,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       },
     );
   }
-}
-
-/** Who sends events, as the gate of decisions knows them. */
-function admitSender(
-  gate: Gate | undefined,
-  exchange: Exchange,
-  path: string,
-  subjectInput: string,
-): Sender | Promise<Sender> {
-  if (gate === undefined) {
-    throw new Refusal('start/starting', 'ServiceUnavailable', 'Events are not taken yet.', { retryAfterSeconds: 1 });
-  }
-  const admitted = gate.admit(exchange, { path, subjectInputs: [subjectInput] }, {});
-  return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
-
-  function senderOf({ by, input }: Admitted): Sender {
-    const subject = input[subjectInput];
-    return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
-  }
-}
-
-/** The event types that are live in a store, compiled anew when one of them changes. */
-function eventTableOf(store: SharedStore<Operation>, live: LiveObjects): () => EventTable {
-  let table: EventTable | undefined;
-  store.subscribe((changes) => {
-    if (changes.some(({ entry }) => entry.kind === Head && entry.name.startsWith(`${EventType.plural}.`)))
-      table = undefined;
-  });
-  return () => (table ??= eventsModule.compile(live));
 }
 
 function needsDatabase(): Refusal {

@@ -1,0 +1,61 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { ReadinessCheck } from '#kernel/http/health.ts';
+import { gauge } from '#kernel/http/metrics.ts';
+import { isLoopback } from '#kernel/http/server.ts';
+import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
+import { decisionApi, type DecisionApi } from '#kernel/snapshots/decision-api.ts';
+import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
+import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
+import { followedKinds } from './catalogue.ts';
+
+/** What follows the live state in one process, and who may ask it. */
+export interface DecisionNode {
+  readonly follower: Follower;
+  readonly gate: Gate;
+  /** Answers questions. */
+  readonly answer: DecisionApi;
+  readonly check: ReadinessCheck;
+}
+
+export function startDecisionNode(options: {
+  readonly client: ResourceClient;
+  readonly kinds: KindRegistry;
+  readonly modules: readonly DecisionModule<unknown>[];
+  readonly userOf: (exchange: Exchange) => Promise<string | undefined>;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}): DecisionNode {
+  const { modules, clock, registry, userOf } = options;
+  const follower = followHeads(options);
+  const gate = decisionGate({
+    table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
+    clock,
+    userOf,
+    isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
+  });
+  const decide = decisionApi(modules, follower, clock, gate);
+  const stream = snapshotStream({ follower, gate, kinds: followedKinds });
+  gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
+    Number(follower.current()?.version ?? 0),
+  );
+  gauge(
+    registry,
+    'backline_snapshot_age_seconds',
+    'How long ago the snapshot was last known to be current.',
+    () => follower.ageMs() / 1000,
+  );
+  return {
+    follower,
+    gate,
+    answer: (exchange) => (exchange.path === SNAPSHOT_STREAM_PATH ? stream(exchange) : decide(exchange)),
+    check: { name: 'snapshot', problem: follower.problem },
+  };
+}
