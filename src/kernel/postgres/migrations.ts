@@ -8,9 +8,18 @@ import { severalProcesses } from './migrations/0003-several-processes.ts';
 import { events } from './migrations/0004-events.ts';
 import { datasets } from './migrations/0005-datasets.ts';
 import { assignments } from './migrations/0006-assignments.ts';
+import { quotas } from './migrations/0007-quotas.ts';
 
 /** In order, numbered from 1 without gaps. */
-export const MIGRATIONS: readonly Migration[] = [resourceStore, access, severalProcesses, events, datasets, assignments];
+export const MIGRATIONS: readonly Migration[] = [
+  resourceStore,
+  access,
+  severalProcesses,
+  events,
+  datasets,
+  assignments,
+  quotas,
+];
 
 /**
  * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer

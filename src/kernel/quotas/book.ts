@@ -1,0 +1,123 @@
+import type { Answer, Line } from './contract.ts';
+import { rollingUse, type Entry } from './rolling.ts';
+
+/** The use of one bucket in one window. */
+export interface Counter {
+  readonly subject: string;
+  readonly bucket: string;
+  readonly window: string;
+  /** Everything taken, reservations included; in a rolling window, the entries tell. */
+  readonly used: number;
+  readonly entries?: readonly Entry[];
+  readonly untilMs: number | undefined;
+}
+
+/** An operation as it was decided, with the answer that is given again. */
+export interface Recorded {
+  readonly subject: string;
+  readonly key: string;
+  readonly kind: string;
+  /** Of the request. */
+  readonly fingerprint: string;
+  readonly answer: Answer;
+  /** Units of each line of the receipt that were given back; empty when none were. */
+  readonly returned: readonly number[];
+}
+
+export type HoldKind = 'reservation' | 'offline' | 'slice';
+
+/** Units that are taken but may come back. */
+export interface Hold {
+  readonly subject: string;
+  readonly key: string;
+  readonly quota: string;
+  readonly kind: HoldKind;
+  /** The device or the node that has them; empty for a reservation. */
+  readonly owner: string;
+  readonly state: 'held' | 'committed' | 'released' | 'expired';
+  readonly amount: number;
+  readonly lines: readonly Line[];
+  /** When it ends by itself. A slice never does: from here on no token of it can be outstanding. */
+  readonly expiresAtMs: number;
+  readonly settledAtMs: number | undefined;
+}
+
+/** A slot in use, or one that was. */
+export interface Slot {
+  readonly subject: string;
+  readonly quota: string;
+  readonly session: string;
+  readonly holder: string;
+  readonly sinceMs: number;
+  readonly expiresAtMs: number;
+  readonly ended: '' | 'left' | 'taken-over';
+  readonly endedBy: string;
+}
+
+/**
+ * What the rules read and write: everything that matters of the subjects of one transaction, and what changed of it.
+ * A counter that is not in it is one that nobody used.
+ */
+export interface Book {
+  readonly nowMs: number;
+  readonly counters: Map<string, Counter>;
+  readonly operations: Map<string, Recorded>;
+  readonly holds: Map<string, Hold>;
+  readonly slots: Map<string, Slot>;
+  /** Ids of what has to be written. */
+  readonly changed: Record<'counters' | 'operations' | 'holds' | 'slots', Set<string>>;
+}
+
+export function openBook(nowMs: number): Book {
+  return {
+    nowMs,
+    counters: new Map(),
+    operations: new Map(),
+    holds: new Map(),
+    slots: new Map(),
+    changed: { counters: new Set(), operations: new Set(), holds: new Set(), slots: new Set() },
+  };
+}
+
+/** Names never hold the separator: `checkName` refuses it. */
+export function idOf(...names: readonly string[]): string {
+  return names.join('\u0000');
+}
+
+export function idOfCounter({ subject, bucket, window }: Pick<Counter, 'subject' | 'bucket' | 'window'>): string {
+  return idOf(subject, bucket, window);
+}
+
+export function idOfSlot({ subject, quota, session }: Pick<Slot, 'subject' | 'quota' | 'session'>): string {
+  return idOf(subject, quota, session);
+}
+
+/** What is used of a window; of a rolling one, after `fromMs`. */
+export function usedIn(counter: Counter | undefined, fromMs: number): number {
+  if (counter === undefined) return 0;
+  return counter.entries === undefined ? counter.used : rollingUse(counter.entries, fromMs);
+}
+
+export function writeCounter(book: Book, counter: Counter): void {
+  const id = idOfCounter(counter);
+  book.counters.set(id, counter);
+  book.changed.counters.add(id);
+}
+
+export function writeHold(book: Book, hold: Hold): void {
+  const id = idOf(hold.subject, hold.key);
+  book.holds.set(id, hold);
+  book.changed.holds.add(id);
+}
+
+export function writeOperation(book: Book, operation: Recorded): void {
+  const id = idOf(operation.subject, operation.key);
+  book.operations.set(id, operation);
+  book.changed.operations.add(id);
+}
+
+export function writeSlot(book: Book, slot: Slot): void {
+  const id = idOfSlot(slot);
+  book.slots.set(id, slot);
+  book.changed.slots.add(id);
+}

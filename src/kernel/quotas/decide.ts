@@ -1,0 +1,266 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { balanceOf, spanOf, type Balance } from './bucket.ts';
+import { idOf, idOfCounter, usedIn, writeCounter, writeHold, writeOperation, type Book, type Hold } from './book.ts';
+import type { Answer, Line } from './contract.ts';
+import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
+import { usedAfterChange } from './plan-change.ts';
+import { lengthMs, retryAt, standingsOf } from './standing.ts';
+import { add, returnTo, take } from './units.ts';
+
+/** Clients' times before this are moved here: what is older was corrected by hand, or comes from a clock that is wrong. */
+const USED_AGO_MS_MAX = 35 * 86_400_000;
+
+type Of<Kind extends Operation['kind']> = Extract<Operation, { readonly kind: Kind }>;
+
+/**
+ * Decides one operation, and writes what it changes into the book. Throws a Refusal for what cannot be asked; then
+ * nothing is changed. What was decided before under the same key is answered as then.
+ */
+export function decide(book: Book, operation: Operation): Answer {
+  const { subject, key, kind } = operation;
+  const fingerprint = fingerprintOf(operation);
+  const before = book.operations.get(idOf(subject, key));
+  if (before !== undefined) {
+    if (before.fingerprint === fingerprint) return { ...before.answer, replayed: true };
+    throw new Refusal(
+      'quotas/key-reused',
+      'Conflict',
+      `The key "${key}" named another request of "${subject}" before (${before.kind}, ${before.answer.asked} units).`,
+      { remedy: 'Give each operation a key of its own; only a repetition of the same one has the same key.' },
+    );
+  }
+  for (const one of subjectsOf(operation)) settleExpired(book, one);
+  const answer = decideNew(book, operation);
+  const isReserve = kind === 'charge' && operation.hold !== undefined;
+  writeOperation(book, { subject, key, kind: isReserve ? 'reserve' : kind, fingerprint, answer, returned: [] });
+  return answer;
+}
+
+function decideNew(book: Book, operation: Operation): Answer {
+  switch (operation.kind) {
+    case 'charge':
+      return charge(book, operation);
+    case 'extend':
+      return extend(book, operation);
+    case 'commit':
+      return commit(book, operation);
+    case 'release':
+      return release(book, operation);
+    case 'refund':
+      return refund(book, operation);
+    case 'carry':
+      return carry(book, operation);
+  }
+}
+
+/** Reservations of the subject whose time is over give back what they took; each once, for then it is no longer held. */
+export function settleExpired(book: Book, subject: string): void {
+  for (const hold of book.holds.values()) {
+    if (hold.subject !== subject || hold.state !== 'held' || hold.kind === 'slice') continue;
+    if (hold.expiresAtMs > book.nowMs) continue;
+    returnTo(book, hold.lines, hold.amount, undefined);
+    writeHold(book, { ...hold, state: 'expired', settledAtMs: hold.expiresAtMs });
+  }
+}
+
+function balancesOf(book: Book, items: readonly Item[], atMs: number): readonly Balance[] {
+  return items.flatMap((item) => standingsOf(book, item, atMs).map(balanceOf));
+}
+
+function charge(book: Book, { subject, key, items, manner, usedAtMs, hold }: Charge): Answer {
+  const { nowMs } = book;
+  const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
+  const asked = items.reduce((sum, { amount }) => sum + amount, 0);
+  const taken = new Map<string, number>();
+  const receipt: Line[] = [];
+  for (const item of items) {
+    const lines = take(book, item, atMs, manner, taken);
+    if (lines === undefined) {
+      const standings = standingsOf(book, item, atMs);
+      return {
+        outcome: 'denied',
+        asked,
+        amount: 0,
+        receipt: [],
+        balances: balancesOf(book, items, atMs),
+        atMs: nowMs,
+        deniedQuota: item.quota,
+        ...retryAt(book, item, standings),
+        replayed: false,
+      };
+    }
+    receipt.push(...lines);
+  }
+  for (const line of receipt) add(book, line);
+  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  const [first] = items;
+  let expiresAtMs: number | undefined;
+  if (hold !== undefined && first !== undefined) {
+    const { kind, owner } = hold;
+    expiresAtMs = 'ttlMs' in hold ? nowMs + hold.ttlMs : hold.untilMs;
+    const quota = first.quota;
+    writeHold(book, {
+      subject,
+      key,
+      quota,
+      kind,
+      owner,
+      state: 'held',
+      amount,
+      lines: receipt,
+      expiresAtMs,
+      settledAtMs: undefined,
+    });
+  }
+  return {
+    outcome: 'granted',
+    asked,
+    amount,
+    receipt,
+    balances: balancesOf(book, items, atMs),
+    atMs: nowMs,
+    ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    replayed: false,
+  };
+}
+
+/** The reservation that an operation is about, as long as it is held. */
+function heldOf(book: Book, subject: string, key: string): Hold {
+  const hold = book.holds.get(idOf(subject, key));
+  if (hold === undefined) {
+    throw new Refusal('quotas/no-reservation', 'NotFound', `"${subject}" has no reservation "${key}".`, {
+      remedy: 'Name the key under which it was reserved; a denied reservation holds nothing.',
+    });
+  }
+  if (hold.state === 'held') return hold;
+  const when = Temporal.Instant.fromEpochMilliseconds(hold.settledAtMs ?? 0).toString();
+  throw new Refusal(
+    'quotas/reservation-settled',
+    'Conflict',
+    `The reservation "${key}" of "${subject}" (${hold.amount} units) was ${hold.state} at ${when}.`,
+    {
+      remedy:
+        hold.state === 'expired'
+          ? 'Its units went back; consume what was used instead, and extend reservations in time.'
+          : 'Repeat a commit or release only under its own key.',
+    },
+  );
+}
+
+function extend(book: Book, { subject, of, ttlMs }: Of<'extend'>): Answer {
+  const hold = heldOf(book, subject, of);
+  const expiresAtMs = book.nowMs + ttlMs;
+  writeHold(book, { ...hold, expiresAtMs });
+  const { amount, lines } = hold;
+  return { ...plain(book, 'extended', amount, amount, lines), expiresAtMs };
+}
+
+function commit(book: Book, { subject, of, amount, over, buckets, late }: Of<'commit'>): Answer {
+  const found = book.holds.get(idOf(subject, of));
+  const hold =
+    late === true && found?.state === 'expired' ? { ...found, amount: 0, lines: [] } : heldOf(book, subject, of);
+  const beyond = Math.max(0, amount - hold.amount);
+  let extra: readonly Line[] = [];
+  if (beyond > 0) {
+    if (over === 'refuse') {
+      throw new Refusal(
+        'quotas/commit-above-reserved',
+        'Conflict',
+        `${amount} units were used of the reservation "${of}", which has ${hold.amount}.`,
+        { remedy: 'Commit at most what is reserved, or say that the rest is to be charged or recorded.' },
+      );
+    }
+    const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
+    const lines = take(book, item, book.nowMs, over === 'record' ? 'record' : 'whole', new Map());
+    // What was used is written down where it was reserved, when there is no bucket any more.
+    extra =
+      lines ?? (over === 'record' ? (found?.lines.slice(-1).map((line) => ({ ...line, amount: beyond })) ?? []) : []);
+    if (extra.length === 0) {
+      const standings = standingsOf(book, item, book.nowMs);
+      const denied = plain(book, 'denied', amount, 0, []);
+      return {
+        ...denied,
+        balances: standings.map(balanceOf),
+        deniedQuota: hold.quota,
+        ...retryAt(book, item, standings),
+      };
+    }
+  }
+  const { back } = returnTo(book, hold.lines, Math.max(0, hold.amount - amount), buckets);
+  for (const line of extra) add(book, line);
+  writeHold(book, { ...(found ?? hold), state: 'committed', settledAtMs: book.nowMs });
+  const kept = hold.lines.flatMap((line, index) => {
+    const left = line.amount - (back[index] ?? 0);
+    return left === 0 ? [] : [{ ...line, amount: left }];
+  });
+  const answer = plain(book, 'granted', amount, amount, [...kept, ...extra]);
+  return buckets === undefined
+    ? answer
+    : { ...answer, balances: standingsOf(book, { subject, buckets }, book.nowMs).map(balanceOf) };
+}
+
+function release(book: Book, { subject, of, buckets }: Of<'release'>): Answer {
+  const hold = heldOf(book, subject, of);
+  const { receipt } = returnTo(book, hold.lines, hold.amount, buckets);
+  writeHold(book, { ...hold, state: 'released', settledAtMs: book.nowMs });
+  return returned(book, hold.amount, receipt);
+}
+
+function refund(book: Book, { subject, of, amount, buckets }: Of<'refund'>): Answer {
+  const operation = book.operations.get(idOf(subject, of));
+  const before = operation?.returned.reduce((sum, units) => sum + units, 0) ?? 0;
+  const left = (operation?.answer.amount ?? 0) - before;
+  const took = operation !== undefined && operation.answer.outcome === 'granted' && operation.kind !== 'reserve';
+  if (operation === undefined || !took || left < (amount ?? 1)) {
+    const why = took
+      ? `${left} units are left of the ${operation.answer.amount} of "${of}"${amount === undefined ? '' : `, not ${amount}`}`
+      : `"${of}" of "${subject}" took nothing`;
+    throw new Refusal('quotas/nothing-to-refund', 'Conflict', `There is nothing to refund: ${why}.`, {
+      remedy: 'Name the key of a consume, batch or commit that was granted; a reservation is released.',
+    });
+  }
+  const asked = amount ?? left;
+  const { back, receipt } = returnTo(book, operation.answer.receipt, asked, buckets, operation.returned);
+  const total = back.map((units, index) => units + (operation.returned[index] ?? 0));
+  writeOperation(book, { ...operation, returned: total });
+  return returned(book, asked, receipt);
+}
+
+function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
+  const { nowMs } = book;
+  const receipt = moves.map(({ from, to, onPlanChange }): Line => {
+    const [fromSpan, toSpan] = [spanOf(from, nowMs), spanOf(to, nowMs)];
+    const source = book.counters.get(idOfCounter({ subject, bucket: from.id, window: fromSpan.key }));
+    const name = { subject, bucket: to.id, window: toSpan.key };
+    const target = book.counters.get(idOfCounter(name));
+    const had = usedIn(target, toSpan.fromMs);
+    const used = usedAfterChange(
+      onPlanChange,
+      { limit: from.limit, used: usedIn(source, fromSpan.fromMs) },
+      { limit: to.limit, used: had },
+    );
+    const line = { ...name, quota: '', amount: used - had };
+    if (to.window.type === 'rolling') {
+      if (line.amount > 0) add(book, { ...line, atMs: nowMs, untilMs: nowMs + lengthMs(to) });
+    } else writeCounter(book, { ...name, used, untilMs: toSpan.untilMs });
+    return line;
+  });
+  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
+  return { ...plain(book, 'carried', amount, amount, receipt), balances };
+}
+
+function returned(book: Book, asked: number, receipt: readonly Line[]): Answer {
+  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  return plain(book, 'returned', asked, amount, receipt);
+}
+
+function plain(
+  book: Book,
+  outcome: Answer['outcome'],
+  asked: number,
+  amount: number,
+  receipt: readonly Line[],
+): Answer {
+  return { outcome, asked, amount, receipt, balances: [], atMs: book.nowMs, replayed: false };
+}

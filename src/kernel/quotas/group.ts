@@ -1,0 +1,105 @@
+import { isConnectionLost } from '#kernel/postgres/database.ts';
+
+const GROUP_LIMITS = {
+  /** Requests of one transaction: its fixed cost is spread by then, and nobody waits long for the others. */
+  requestsMax: 500,
+  /** Transactions at a time: while the database works on one, this process prepares the next. */
+  lanes: 2,
+  /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
+  tryMsMax: 8_000,
+  retryMs: 50,
+} as const;
+
+/** Takes single requests and settles them in groups: what comes while others are under way goes together. */
+export interface Group<Request> {
+  readonly ask: <Result>(request: Request, decided: (outcome: () => unknown) => Result) => Promise<Result>;
+  readonly waiting: () => number;
+  readonly close: () => Promise<void>;
+}
+
+interface Waiting<Request> {
+  readonly request: Request;
+  readonly settle: (outcome: () => unknown) => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * @param settle decides a group, all of it durable when it resolves, with an outcome for each in order: a function that
+ *   gives the answer, or throws the refusal. It may run again for the same group: what is done under a key is done once.
+ * @param failed what the requests of a group are rejected with, when they could not be settled
+ */
+export function openGroup<Request>(
+  settle: (requests: readonly Request[]) => Promise<readonly (() => unknown)[]>,
+  failed: (error: unknown) => Error,
+): Group<Request> {
+  const queue: Waiting<Request>[] = [];
+  const busy = new Set<Promise<void>>();
+  let waiting = 0;
+  let isClosed = false;
+
+  return {
+    ask: (request, decided) =>
+      new Promise((resolve, reject) => {
+        if (isClosed) return reject(failed(new Error('this process is stopping')));
+        waiting += 1;
+        queue.push({
+          request,
+          settle: (outcome) => {
+            try {
+              resolve(decided(outcome));
+            } catch (error) {
+              reject(error);
+            }
+          },
+          fail: reject,
+        });
+        if (busy.size >= GROUP_LIMITS.lanes) return;
+        const running: Promise<void> = run().finally(() => busy.delete(running));
+        busy.add(running);
+      }),
+    waiting: () => waiting,
+    close: async () => {
+      isClosed = true;
+      // A lane that ends in this turn may leave another one that begins.
+      while (busy.size > 0) await Promise.all(busy);
+    },
+  };
+
+  async function run(): Promise<void> {
+    // What came in the same turn goes out together.
+    await Promise.resolve();
+    while (queue.length > 0) {
+      const group = queue.splice(0, GROUP_LIMITS.requestsMax);
+      await settleAll(group);
+      waiting -= group.length;
+    }
+  }
+
+  async function settleAll(group: readonly Waiting<Request>[]): Promise<void> {
+    try {
+      const outcomes = await persist(group.map(({ request }) => request));
+      for (const [index, one] of group.entries()) one.settle(outcomes[index] ?? missing);
+    } catch (error) {
+      // One request that the database refuses must not take the others along.
+      if (group.length > 1 && !isConnectionLost(error)) for (const alone of group) await settleAll([alone]);
+      else for (const one of group) one.fail(failed(error));
+    }
+  }
+
+  /** Tries again when the connection was lost: whether a commit got through is found out by the keys. */
+  async function persist(requests: readonly Request[]): Promise<readonly (() => unknown)[]> {
+    const giveUp = performance.now() + GROUP_LIMITS.tryMsMax;
+    for (;;) {
+      try {
+        return await settle(requests);
+      } catch (error) {
+        if (!isConnectionLost(error) || performance.now() > giveUp) throw error;
+        await new Promise((resolve) => setTimeout(resolve, GROUP_LIMITS.retryMs));
+      }
+    }
+  }
+}
+
+function missing(): never {
+  throw new Error('a group has fewer outcomes than requests');
+}

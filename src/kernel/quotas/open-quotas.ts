@@ -1,0 +1,218 @@
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import { amountOf } from './amount.ts';
+import { checkBuckets, checkItems, checkName, checkTtl } from './check-request.ts';
+import type { Named, Quotas, Signer, Source } from './contract.ts';
+import { openLease, signLease } from './offline-lease.ts';
+import type { Charge, Item } from './operation.ts';
+import { quotaMetrics } from './quota-metrics.ts';
+import { eraseSubject } from './records/erase.ts';
+import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
+import { openSeen } from './seen.ts';
+import { openStore, type Store } from './store.ts';
+
+/** Where a subject falls is for good: adding a database is a move of its own, not a change of this number. */
+const SHARD_SALT = hashPrefix('backline-quotas|');
+/** Reservations that one tidying settles. */
+const SETTLED_MAX = 1_000;
+
+/**
+ * Opens the quotas of an installation.
+ *
+ * @param databases one, or several over which subjects are spread by a hash of their name. Their number and order stay.
+ * @param clock instead of the time of the databases, for tests
+ */
+export function openQuotas(parts: {
+  readonly databases: readonly [Database, ...Database[]];
+  readonly clock?: Clock;
+  readonly signer: Signer;
+  readonly log: Log;
+  readonly registry: Registry;
+}): Quotas {
+  const { databases, clock, signer, log, registry } = parts;
+  const metrics = quotaMetrics(registry, () => shards.reduce((sum, { store }) => sum + store.waiting(), 0));
+  const seen = openSeen();
+  const shards = databases.map((database) => ({
+    database,
+    store: openStore({ database, clock, signer, log, metrics, seen }),
+  }));
+
+  const shardOf = (subject: string): { readonly database: Database; readonly store: Store } => {
+    const shard = shards[murmurBucket(SHARD_SALT, subject, shards.length)];
+    if (shard === undefined) throw new Error('a hash led to a database that is not there');
+    return shard;
+  };
+  const charge = (charge: Charge) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge });
+
+  return {
+    check: async (check) => {
+      checkName('subject', check.subject);
+      checkSource(check);
+      amountOf(check.amount, 0);
+      return shardOf(check.subject).store.check(check);
+    },
+    peek: (check, ageMsMax) => seen.check(check, ageMsMax),
+    consume: async (request) => {
+      const { partial = false, usedAtMs } = request;
+      const manner = partial ? 'partial' : 'whole';
+      return charge({ ...single(request), manner, ...(usedAtMs === undefined ? {} : { usedAtMs }) });
+    },
+    batch: async ({ subject, key, items }) => {
+      checkNamed({ subject, key });
+      checkItems(items);
+      const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
+      for (const item of all) {
+        checkName('subject', item.subject);
+        checkSource(item);
+        amountOf(item.amount, 1);
+        if (shardOf(item.subject) !== shardOf(subject)) throw acrossShards(subject, item.subject);
+      }
+      return charge({ subject, key, items: all, manner: 'whole' });
+    },
+    reserve: async (request) => {
+      checkTtl(request.ttlMs);
+      const hold = { kind: 'reservation', owner: '', ttlMs: request.ttlMs } as const;
+      return charge({ ...single(request), manner: 'whole', hold });
+    },
+    extend: async (request) => {
+      checkAbout(request);
+      checkTtl(request.ttlMs);
+      return shardOf(request.subject).store.operate({ kind: 'extend', ...request });
+    },
+    commit: async (request) => {
+      checkAbout(request);
+      amountOf(request.amount, 0);
+      return shardOf(request.subject).store.operate({ kind: 'commit', ...request });
+    },
+    release: async (request) => {
+      checkAbout(request);
+      return shardOf(request.subject).store.operate({ kind: 'release', ...request });
+    },
+    refund: async (request) => {
+      checkAbout(request);
+      if (request.amount !== undefined) amountOf(request.amount, 1);
+      return shardOf(request.subject).store.operate({ kind: 'refund', ...request });
+    },
+    carry: async (request) => {
+      checkNamed(request);
+      checkItems(request.moves);
+      for (const { from, to } of request.moves) checkBuckets([from, to]);
+      return shardOf(request.subject).store.operate({ kind: 'carry', ...request });
+    },
+    acquire: async (request) => {
+      checkName('subject', request.subject);
+      checkName('session', request.session);
+      checkSource(request);
+      checkTtl(request.ttlMs);
+      return shardOf(request.subject).store.slot({ kind: 'acquire', ...request });
+    },
+    heartbeat: async (request) => {
+      checkTtl(request.ttlMs);
+      return shardOf(request.subject).store.slot({ kind: 'heartbeat', ...request });
+    },
+    leave: async (request) => shardOf(request.subject).store.slot({ kind: 'leave', ...request }),
+    grantOffline: async (request) => {
+      const { device, notAfterMs } = request;
+      checkName('device', device);
+      amountOf(notAfterMs, 1);
+      const hold = { kind: 'offline', owner: device, untilMs: notAfterMs } as const;
+      const answer = await charge({ ...single(request), manner: 'whole', hold });
+      return answer.outcome === 'granted' ? { ...answer, lease: signLease(signer, request) } : answer;
+    },
+    reconcile: async ({ key, lease: token, device, used, buckets }) => {
+      const lease = openLease(signer, token, device);
+      checkName('key', key);
+      checkBuckets(buckets);
+      const { subject, key: of, budget, notAfterMs } = lease;
+      const commit = {
+        kind: 'commit',
+        late: true,
+        subject,
+        key,
+        of,
+        amount: amountOf(used, 0),
+        over: 'record',
+        buckets,
+      } as const;
+      const answer = await shardOf(subject)
+        .store.operate(commit)
+        .catch((error: unknown) => {
+          throw error instanceof Refusal && error.code === 'quotas/reservation-settled'
+            ? replayed(lease.device, of)
+            : error;
+        });
+      const overBudget = Math.max(0, used - budget);
+      return { ...answer, return: answer.atMs < notAfterMs ? 'in-time' : 'expired', overBudget };
+    },
+    erase: async (subject) => {
+      const erased = await eraseSubject(shardOf(subject).database, subject);
+      seen.forget(subject);
+      return erased;
+    },
+    tidy: async () => {
+      let removed = 0;
+      for (const { database, store } of shards) {
+        const expired = await subjectsWithExpired(database, clock?.(), SETTLED_MAX);
+        await Promise.all(expired.map((subject) => store.settle(subject)));
+        removed += await tidyRecords(database, clock?.());
+      }
+      return removed;
+    },
+    close: async () => {
+      await Promise.all(shards.map(({ store }) => store.close()));
+    },
+  };
+}
+
+/** A request for one quota, as a charge. */
+function single({
+  subject,
+  key,
+  quota,
+  buckets,
+  amount,
+}: Named & Source & { readonly amount: number }): Pick<Charge, 'subject' | 'key' | 'items'> {
+  checkNamed({ subject, key });
+  checkSource({ quota, buckets });
+  return { subject, key, items: [{ subject, quota, buckets, amount: amountOf(amount, 1) }] };
+}
+
+function checkNamed({ subject, key }: Named): void {
+  checkName('subject', subject);
+  checkName('key', key);
+}
+
+function checkAbout(request: Named & { readonly of: string; readonly buckets?: Source['buckets'] }): void {
+  checkNamed(request);
+  checkName('key of what is meant', request.of);
+  checkBuckets(request.buckets ?? []);
+}
+
+function checkSource({ quota, buckets }: Source): void {
+  checkName('quota', quota);
+  checkBuckets(buckets);
+}
+
+function acrossShards(one: string, other: string): Refusal {
+  return new Refusal(
+    'quotas/batch-across-shards',
+    'Conflict',
+    `"${one}" and "${other}" are kept in different databases, where nothing can be done all or nothing.`,
+    { remedy: 'Ask for them one after the other, and refund the first when the second is denied.' },
+  );
+}
+
+function replayed(device: string, key: string): Refusal {
+  return new Refusal(
+    'quotas/lease-replayed',
+    'Conflict',
+    `The lease "${key}" of the device "${device}" came back before.`,
+    {
+      remedy: 'Give each lease back once; repeat that only under the same key.',
+    },
+  );
+}

@@ -1,0 +1,80 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import type { HoldKind } from './book.ts';
+import type { Carry, Commit, Extend, Refund, Release, Source } from './contract.ts';
+import type { Manner } from './deduct.ts';
+
+/** Units of one quota that are asked for. */
+export interface Item extends Source {
+  readonly subject: string;
+  readonly amount: number;
+}
+
+/** Takes units: consume, batch, reserve, and what is built on them. */
+export interface Charge {
+  readonly subject: string;
+  readonly key: string;
+  readonly items: readonly Item[];
+  readonly manner: Manner;
+  readonly usedAtMs?: number;
+  /** When the units may come back: who has them, and until when. Such a charge has one item. */
+  readonly hold?: { readonly kind: HoldKind; readonly owner: string } & (
+    | { readonly ttlMs: number }
+    | { readonly untilMs: number }
+  );
+}
+
+/** What the store decides, one after the other. All of it is plain data, and done once under its key. */
+export type Operation =
+  | ({ readonly kind: 'charge' } & Charge)
+  | ({ readonly kind: 'extend' } & Extend)
+  /** `late`: also after the reservation ended, and then all of it is new use. */
+  | ({ readonly kind: 'commit'; readonly late?: boolean } & Commit)
+  | ({ readonly kind: 'release' } & Release)
+  | ({ readonly kind: 'refund' } & Refund)
+  | ({ readonly kind: 'carry' } & Carry);
+
+/** What makes two operations the same request: everything but the buckets. */
+export function fingerprintOf(operation: Operation): string {
+  return contentHash(payloadOf(operation));
+}
+
+function payloadOf(operation: Operation): unknown {
+  const { kind } = operation;
+  switch (kind) {
+    case 'charge': {
+      const { items, manner, usedAtMs, hold } = operation;
+      return [kind, items.map(({ subject, quota, amount }) => [subject, quota, amount]), manner, usedAtMs, hold];
+    }
+    case 'extend':
+      return [kind, operation.of, operation.ttlMs];
+    case 'commit':
+      return [kind, operation.of, operation.amount, operation.over];
+    case 'release':
+      return [kind, operation.of];
+    case 'refund':
+      return [kind, operation.of, operation.amount];
+    case 'carry':
+      return [kind, operation.moves.map(({ from, to, onPlanChange }) => [from.id, to.id, onPlanChange])];
+  }
+}
+
+/** Buckets whose counters the operation may read, by subject. */
+export function* bucketsOf(operation: Operation): Iterable<readonly [subject: string, bucket: string]> {
+  const { kind, subject } = operation;
+  if (kind === 'charge') {
+    for (const item of operation.items) for (const { id } of item.buckets) yield [item.subject, id];
+  } else if (kind === 'carry') {
+    for (const { from, to } of operation.moves) {
+      yield [subject, from.id];
+      yield [subject, to.id];
+    }
+  } else if (kind !== 'extend') {
+    for (const { id } of operation.buckets ?? []) yield [subject, id];
+  }
+}
+
+/** Subjects that it touches, as far as the request tells. */
+export function subjectsOf(operation: Operation): readonly string[] {
+  if (operation.kind !== 'charge') return [operation.subject];
+  return [operation.subject, ...operation.items.map(({ subject }) => subject)];
+}

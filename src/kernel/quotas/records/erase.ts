@@ -1,0 +1,41 @@
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Answer } from '../contract.ts';
+import { lockSubjects } from './lock-subjects.ts';
+
+const TABLES = ['quota_counters', 'quota_operations', 'quota_holds', 'quota_slots', 'quota_subjects'] as const;
+
+/**
+ * Removes what is kept of a subject, in one transaction, after whoever decides about it now. Where the receipt of
+ * another subject names it, its name is taken out: the units stay in the ledger of the other one.
+ */
+export function eraseSubject(database: Database, subject: string): Promise<number> {
+  return database.transaction(async (connection) => {
+    const { query } = connection;
+    await lockSubjects(connection, [subject]);
+    let erased = 0;
+    for (const table of TABLES) {
+      const [row] = await query<{ count: number }>({
+        text: `with gone as (delete from backline.${table} where subject = $1 returning 1) select count(*) from gone`,
+        values: [subject],
+      });
+      erased += row?.count ?? 0;
+    }
+    const others = await query<{ subject: string; key: string; answer: string }>({
+      text: `
+        select subject, key, answer from backline.quota_operations
+        where others <> '{}' and others @> array[$1] order by subject, key for update`,
+      values: [subject],
+    });
+    for (const { subject: other, key, answer } of others) {
+      const { receipt, ...rest } = JSON.parse(answer) as Answer;
+      const named = receipt.filter((line) => line.subject !== subject);
+      await query({
+        text: `
+          update backline.quota_operations set answer = $3, others = array_remove(others, $4)
+          where subject = $1 and key = $2`,
+        values: [other, key, JSON.stringify({ ...rest, receipt: named }), subject],
+      });
+    }
+    return erased + others.length;
+  });
+}

@@ -1,0 +1,174 @@
+import { textArray } from '#kernel/postgres/arrays.ts';
+import type { Queryable } from '#kernel/postgres/database.ts';
+import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../book.ts';
+import type { Answer, Line } from '../contract.ts';
+import type { Entry } from '../rolling.ts';
+import { LATE_MS_MAX } from '../standing.ts';
+
+/** What a transaction will look at. Pairs begin with the subject. */
+export interface Needs {
+  readonly subjects: ReadonlySet<string>;
+  /** Operations, and reservations of the same name. */
+  readonly keys: readonly (readonly [subject: string, key: string])[];
+  readonly buckets: readonly (readonly [subject: string, bucket: string])[];
+  readonly slots: readonly (readonly [subject: string, quota: string])[];
+}
+
+/** A timestamptz as whole milliseconds, which is what we write. */
+const ms = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
+
+/**
+ * Reads what is needed, as of one moment of the database: the caller holds the subjects, or reads a snapshot. Each
+ * look-up is LATERAL with a LIMIT or an OFFSET: that goes by the index, also on tables that grew since it was planned.
+ *
+ * @param nowMs instead of the time of the database
+ */
+export async function readBook(connection: Queryable, needs: Needs, nowMs: number | undefined): Promise<Book> {
+  const operations = await readOperations(connection, needs);
+  const book = openBook(nowMs ?? operations[0]?.now ?? Number.NaN);
+  for (const { subject, key, kind, fingerprint, answer, returned } of operations) {
+    if (subject === null) continue;
+    book.operations.set(idOf(subject, key), {
+      subject,
+      key,
+      kind,
+      fingerprint,
+      answer: JSON.parse(answer) as Answer,
+      returned: returned === '' ? [] : (JSON.parse(returned) as number[]),
+    });
+  }
+  for (const { expires, settled, lines, ...hold } of await readHolds(connection, needs, book.nowMs)) {
+    const parsed = JSON.parse(lines) as Line[];
+    const times = { expiresAtMs: expires, settledAtMs: settled ?? undefined };
+    book.holds.set(idOf(hold.subject, hold.key), { ...hold, lines: parsed, ...times });
+  }
+  for (const { until, entries, window_key, ...counter } of await readCounters(
+    connection,
+    pairsOf(needs, book),
+    book.nowMs,
+  )) {
+    const parsed = entries === '' ? {} : { entries: JSON.parse(entries) as Entry[] };
+    const read = { ...counter, window: window_key, untilMs: until ?? undefined, ...parsed };
+    book.counters.set(idOfCounter(read), read);
+  }
+  if (needs.slots.length > 0) {
+    for (const { since, expires, ended_by, ...slot } of await readSlots(connection, needs.slots)) {
+      const read: Slot = { ...slot, sinceMs: since, expiresAtMs: expires, endedBy: ended_by };
+      book.slots.set(idOfSlot(read), read);
+    }
+  }
+  return book;
+}
+
+/** The buckets that were named, and those of the receipts that something may go back to. */
+function pairsOf({ buckets }: Needs, book: Book): readonly (readonly [string, string])[] {
+  const pairs = new Map(buckets.map((pair) => [idOf(...pair), pair]));
+  const note = ({ subject, bucket }: Line): unknown => pairs.set(idOf(subject, bucket), [subject, bucket]);
+  for (const { lines } of book.holds.values()) lines.forEach(note);
+  for (const { answer } of book.operations.values()) answer.receipt.forEach(note);
+  return [...pairs.values()];
+}
+
+interface OperationRow {
+  readonly now: number;
+  /** Null in the one row that is there when there is none. */
+  readonly subject: string | null;
+  readonly key: string;
+  readonly kind: string;
+  readonly fingerprint: string;
+  readonly answer: string;
+  readonly returned: string;
+}
+
+function readOperations({ query }: Queryable, { keys }: Needs): Promise<OperationRow[]> {
+  return query<OperationRow>({
+    name: 'read-quota-operations',
+    text: `
+      select ${ms('statement_timestamp()')} as now, o.*
+      from (values (1)) as one left join (
+        select f.* from unnest($1::text[], $2::text[]) as g (subject, key) cross join lateral (
+          select subject, key, kind, fingerprint, answer, returned from backline.quota_operations
+          where subject = g.subject and key = g.key limit 1
+        ) f
+      ) o on true`,
+    values: [textArray(keys.map(([subject]) => subject)), textArray(keys.map(([, key]) => key))],
+  });
+}
+
+interface HoldRow extends Omit<Hold, 'lines' | 'expiresAtMs' | 'settledAtMs'> {
+  readonly lines: string;
+  readonly expires: number;
+  readonly settled: number | null;
+}
+
+/** Those that are named, and those whose time is over. */
+function readHolds({ query }: Queryable, { subjects, keys }: Needs, nowMs: number): Promise<HoldRow[]> {
+  const columns = `subject, key, quota, kind, owner, state, amount, lines, ${ms('expires_at')} as expires,
+    ${ms('settled_at')} as settled`;
+  return query<HoldRow>({
+    name: 'read-quota-holds',
+    text: `
+      select f.* from unnest($1::text[], $2::text[]) as g (subject, key) cross join lateral (
+        select ${columns} from backline.quota_holds where subject = g.subject and key = g.key limit 1
+      ) f
+      union all
+      select f.* from unnest($3::text[]) as g (subject) cross join lateral (
+        select ${columns} from backline.quota_holds
+        where subject = g.subject and state = 'held' and kind <> 'slice' and expires_at <= to_timestamp($4::bigint / 1000.0)
+        offset 0
+      ) f`,
+    values: [
+      textArray(keys.map(([subject]) => subject)),
+      textArray(keys.map(([, key]) => key)),
+      textArray([...subjects]),
+      nowMs,
+    ],
+  });
+}
+
+interface CounterRow {
+  readonly subject: string;
+  readonly bucket: string;
+  readonly window_key: string;
+  readonly used: number;
+  readonly entries: string;
+  readonly until: number | null;
+}
+
+/** The windows that are not closed for good. */
+function readCounters(
+  { query }: Queryable,
+  pairs: readonly (readonly [string, string])[],
+  nowMs: number,
+): Promise<CounterRow[]> {
+  return query<CounterRow>({
+    name: 'read-quota-counters',
+    text: `
+      select f.* from unnest($1::text[], $2::text[]) as g (subject, bucket) cross join lateral (
+        select subject, bucket, window_key, used, entries, ${ms('until_at')} as until from backline.quota_counters
+        where subject = g.subject and bucket = g.bucket
+          and (until_at is null or until_at > to_timestamp(($3::bigint - ${LATE_MS_MAX}) / 1000.0))
+        offset 0
+      ) f`,
+    values: [textArray(pairs.map(([subject]) => subject)), textArray(pairs.map(([, bucket]) => bucket)), nowMs],
+  });
+}
+
+interface SlotRow extends Omit<Slot, 'sinceMs' | 'expiresAtMs' | 'endedBy'> {
+  readonly since: number;
+  readonly expires: number;
+  readonly ended_by: string;
+}
+
+function readSlots({ query }: Queryable, slots: readonly (readonly [string, string])[]): Promise<SlotRow[]> {
+  return query<SlotRow>({
+    name: 'read-quota-slots',
+    text: `
+      select f.* from (select distinct * from unnest($1::text[], $2::text[])) as g (subject, quota) cross join lateral (
+        select subject, quota, session, holder, ${ms('since_at')} as since, ${ms('expires_at')} as expires, ended, ended_by
+        from backline.quota_slots where subject = g.subject and quota = g.quota
+        offset 0
+      ) f`,
+    values: [textArray(slots.map(([subject]) => subject)), textArray(slots.map(([, quota]) => quota))],
+  });
+}

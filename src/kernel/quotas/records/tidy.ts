@@ -1,0 +1,55 @@
+import type { Database } from '#kernel/postgres/database.ts';
+
+const KEPT_DAYS = {
+  /** How long a key is good for at least; a denial is kept no longer, for it has charged nothing. */
+  denial: 32,
+  /** The ledger: a year and what settling it takes. */
+  operation: 400,
+  /** Settled reservations, which tell who comes late what became of them; offline leases as long as the ledger. */
+  hold: 32,
+  /** Counters of closed windows: a day of late use, and another for whoever reads meanwhile. */
+  counter: 2,
+  /** Sessions that ended, which tell a device why. */
+  slot: 1,
+} as const;
+
+/**
+ * Removes what is too old to matter; gives how many rows.
+ *
+ * @param now instead of the time of the database
+ */
+export async function tidyRecords({ query }: Database, now: Temporal.Instant | undefined): Promise<number> {
+  const days = (name: keyof typeof KEPT_DAYS): string =>
+    `coalesce($1::timestamptz, now()) - interval '${KEPT_DAYS[name]} days'`;
+  let removed = 0;
+  for (const rows of [
+    `quota_operations where denied and at < ${days('denial')}`,
+    `quota_operations where at < ${days('operation')}`,
+    `quota_holds where settled_at < ${days('hold')} and kind <> 'offline'`,
+    `quota_holds where settled_at < ${days('operation')}`,
+    `quota_counters where until_at < ${days('counter')}`,
+    `quota_slots where expires_at < ${days('slot')}`,
+  ]) {
+    const [row] = await query<{ count: number }>({
+      text: `with gone as (delete from backline.${rows} returning 1) select count(*) from gone`,
+      values: [now?.toString() ?? null],
+    });
+    removed += row?.count ?? 0;
+  }
+  return removed;
+}
+
+/** Subjects with reservations that have expired and that nobody asked about since. */
+export async function subjectsWithExpired(
+  { query }: Database,
+  now: Temporal.Instant | undefined,
+  subjectsMax: number,
+): Promise<readonly string[]> {
+  const rows = await query<{ subject: string }>({
+    text: `
+      select distinct subject from backline.quota_holds
+      where state = 'held' and kind <> 'slice' and expires_at <= coalesce($1::timestamptz, now()) limit $2`,
+    values: [now?.toString() ?? null, subjectsMax],
+  });
+  return rows.map(({ subject }) => subject);
+}

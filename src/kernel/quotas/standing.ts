@@ -1,0 +1,53 @@
+import { isInForce, spanOf, type Bucket, type Standing } from './bucket.ts';
+import { idOfCounter, usedIn, type Book } from './book.ts';
+import type { Item } from './operation.ts';
+import { rollingFreeAt } from './rolling.ts';
+import { rollingSeconds } from './window-spec.ts';
+
+/** Use that comes this late still counts in the window in which it was used; then the window is closed for good. */
+export const LATE_MS_MAX = 86_400_000;
+
+/** The buckets in force as they stand, with what this operation has taken already. */
+export function standingsOf(
+  book: Book,
+  { subject, buckets }: Pick<Item, 'subject' | 'buckets'>,
+  usedAtMs: number,
+  taken?: ReadonlyMap<string, number>,
+): readonly Standing[] {
+  return buckets.flatMap((bucket): readonly Standing[] => {
+    const own = spanOf(bucket, usedAtMs);
+    const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
+    const span = isClosed ? spanOf(bucket, book.nowMs) : own;
+    if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) return [];
+    const id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
+    return [{ bucket, span, used: usedIn(book.counters.get(id), span.fromMs) + (taken?.get(id) ?? 0) }];
+  });
+}
+
+/** Whether a window that ends then is closed for good. */
+export function isPast(untilMs: number, { nowMs }: Book): boolean {
+  return untilMs + LATE_MS_MAX <= nowMs;
+}
+
+/** The first moment at which a bucket has more to give. */
+export function retryAt(
+  book: Book,
+  { subject, amount }: Pick<Item, 'subject' | 'amount'>,
+  standings: readonly Standing[],
+): { readonly retryAtMs?: number } {
+  const moments = standings.flatMap(({ bucket, span }): readonly number[] => {
+    const { id, limit, window } = bucket;
+    if (limit === 'unlimited' || limit === 0) return [];
+    if (window.type !== 'rolling') return span.untilMs === undefined ? [] : [span.untilMs];
+    const { entries = [] } = book.counters.get(idOfCounter({ subject, bucket: id, window: span.key })) ?? {};
+    const live = entries.filter(([at]) => at > span.fromMs);
+    const freeAt = rollingFreeAt(live, limit, Math.min(limit, Math.max(1, amount)), lengthMs(bucket));
+    return freeAt === undefined ? [] : [freeAt];
+  });
+  return moments.length === 0 ? {} : { retryAtMs: Math.min(...moments) };
+}
+
+/** Milliseconds of a rolling window. */
+export function lengthMs({ window }: Bucket): number {
+  return rollingSeconds(window.per ?? '') * 1_000;
+}

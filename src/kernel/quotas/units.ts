@@ -1,0 +1,100 @@
+import { spanOf, type Bucket } from './bucket.ts';
+import { idOfCounter, usedIn, writeCounter, type Book } from './book.ts';
+import type { Line } from './contract.ts';
+import { deduct, giveBack, type Manner } from './deduct.ts';
+import type { Item } from './operation.ts';
+import { withEntry, withoutUnits } from './rolling.ts';
+import { isPast, lengthMs, standingsOf } from './standing.ts';
+
+/** The lines of one item, which are noted in `taken`; undefined when it is denied. */
+export function take(
+  book: Book,
+  item: Item,
+  atMs: number,
+  manner: Manner,
+  taken: Map<string, number>,
+): readonly Line[] | undefined {
+  const { subject, quota, amount } = item;
+  const standings = standingsOf(book, item, atMs, taken);
+  return deduct(standings, amount, manner)?.map(({ standing: { bucket, span }, amount }): Line => {
+    const line = { subject, quota, bucket: bucket.id, window: span.key, amount };
+    const id = idOfCounter(line);
+    taken.set(id, (taken.get(id) ?? 0) + amount);
+    if (bucket.window.type === 'rolling') return { ...line, untilMs: atMs + lengthMs(bucket), atMs };
+    if (span.untilMs === undefined) return line;
+    const own = spanOf(bucket, atMs).key;
+    return { ...line, untilMs: span.untilMs, ...(own === span.key ? {} : { corrects: own }) };
+  });
+}
+
+/** Writes one line into its counter. */
+export function add(book: Book, line: Line): void {
+  const { subject, bucket, window, amount, untilMs, atMs } = line;
+  const before = book.counters.get(idOfCounter(line));
+  if (atMs === undefined) {
+    writeCounter(book, { subject, bucket, window, used: (before?.used ?? 0) + amount, untilMs });
+    return;
+  }
+  const fromMs = atMs - ((untilMs ?? atMs) - atMs);
+  const entries = withEntry(before?.entries ?? [], [atMs, amount], fromMs);
+  writeCounter(book, {
+    subject,
+    bucket,
+    window,
+    used: usedIn({ ...line, used: 0, entries, untilMs }, fromMs),
+    entries,
+    untilMs: undefined,
+  });
+}
+
+/**
+ * Gives units back to the lines that they were taken from, last in, first out; gives what went where. Lines of closed
+ * windows, and of buckets that are gone and that nothing replaces, are passed over.
+ */
+export function returnTo(
+  book: Book,
+  lines: readonly Line[],
+  amount: number,
+  buckets: readonly Bucket[] | undefined,
+  returned: readonly number[] = [],
+): { readonly back: readonly number[]; readonly receipt: readonly Line[] } {
+  const targets = lines.map((line) => targetOf(book, line, buckets));
+  const back = giveBack(
+    lines.map((line, index) => ({
+      amount: line.amount,
+      returned: returned[index] ?? 0,
+      isGone: targets[index] === undefined,
+    })),
+    amount,
+  );
+  const receipt = back.flatMap((given, index): readonly Line[] => {
+    const target = targets[index];
+    if (given === 0 || target === undefined) return [];
+    subtract(book, target, given);
+    return [{ ...target, amount: given }];
+  });
+  return { back, receipt };
+}
+
+/** The line, or one of the bucket that took its place; undefined when nothing can go back there. */
+function targetOf(book: Book, line: Line, buckets: readonly Bucket[] | undefined): Line | undefined {
+  if (buckets === undefined || buckets.some(({ id }) => id === line.bucket)) {
+    if (line.untilMs === undefined) return line;
+    // Units that have left a rolling window are not there to be given back.
+    return (line.atMs === undefined ? isPast(line.untilMs, book) : line.untilMs <= book.nowMs) ? undefined : line;
+  }
+  const heir = buckets.find(({ replaces }) => replaces?.includes(line.bucket) === true);
+  // Entries of a rolling window are given back where they are, and these are in another one.
+  if (heir === undefined || heir.window.type === 'rolling') return undefined;
+  const { key, untilMs } = spanOf(heir, book.nowMs);
+  const { subject, quota, amount } = line;
+  return { subject, quota, amount, bucket: heir.id, window: key, ...(untilMs === undefined ? {} : { untilMs }) };
+}
+
+function subtract(book: Book, line: Line, amount: number): void {
+  const before = book.counters.get(idOfCounter(line));
+  if (before === undefined) return;
+  const used = Math.max(0, before.used - amount);
+  if (before.entries === undefined || line.atMs === undefined) writeCounter(book, { ...before, used });
+  else writeCounter(book, { ...before, used, entries: withoutUnits(before.entries, [line.atMs, amount]) });
+}
