@@ -232,10 +232,71 @@ export interface Quotas {
   readonly grantOffline: (request: GrantOffline) => Promise<OfflineAnswer>;
   /** Refused with `quotas/lease-forged`, or `quotas/lease-replayed` when it came back before under another key. */
   readonly reconcile: (request: Reconcile) => Promise<ReconcileAnswer>;
+  /** Serves budgets from the memory of this process. */
+  readonly slices: (node: SliceNode) => Slices;
+  /** Slices that were not closed, and of which nothing can be outstanding any more. */
+  readonly lostSlices: () => Promise<readonly LostSlice[]>;
+  /**
+   * Gives back what a lost slice did not spend. Refused with `quotas/slice-outstanding` as long as something that was
+   * spent of it may still be settled.
+   */
+  readonly settleSlice: (request: SettleSlice) => Promise<Answer>;
   /** Removes all that is kept of a subject; gives how many records those were. Can be repeated. */
   readonly erase: (subject: string) => Promise<number>;
   /** Removes answers and counters that are too old to matter; to be called every hour or so. Gives how many. */
   readonly tidy: () => Promise<number>;
   /** Resolves when all that was asked is answered. Takes no more. */
   readonly close: () => Promise<void>;
+}
+
+/** A budget that nodes spend from memory, like that of an ad campaign: all of its quotas have to have room. */
+export interface Budget {
+  /** The caller's name of it. */
+  readonly id: string;
+  /** Whose counters these are, like the account: the quotas of one budget are decided together. */
+  readonly subject: string;
+  /** The limits that hold at once: the day's, the campaign's, the account's. */
+  readonly items: readonly Source[];
+}
+
+export interface SliceNode {
+  /** Of this process, and of no other, also not of the one that ran here before. */
+  readonly name: string;
+  /** A slice has at most so many units. */
+  readonly unitsMax: number;
+  /** A slice is spent within this time, then the rest goes back. */
+  readonly usableMs: number;
+  /** How long after a unit was spent it may still be settled, like the token of an ad. */
+  readonly tokenMs: number;
+}
+
+/**
+ * Budgets served from memory, 100,000 times a second and more. At every instant what is settled and what nodes have is
+ * at most the limit: a slice is charged in full, durably, before the first unit of it is spent.
+ */
+export interface Slices {
+  /**
+   * Spends from memory: true, or false when there is not enough here now. A slice is fetched in the background in time;
+   * whoever can wait for it calls `take`.
+   */
+  readonly spend: (budget: Budget, amount: number) => boolean;
+  /** Spends; fetches a slice where there is none, and recalls those of other nodes before it says no. */
+  readonly take: (budget: Budget, amount: number) => Promise<boolean>;
+  /** Brings back what is left. A node that ends without it has spent its slices in full, until `settleSlice`. */
+  readonly close: () => Promise<void>;
+}
+
+/** A slice whose node is gone. */
+export interface LostSlice {
+  readonly subject: string;
+  readonly key: string;
+  readonly node: string;
+  readonly amount: number;
+}
+
+export interface SettleSlice {
+  readonly subject: string;
+  readonly slice: string;
+  /** What of it was settled, by durable records: the rest goes back. */
+  readonly settled: number;
 }

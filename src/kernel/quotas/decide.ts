@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { balanceOf, spanOf, type Balance } from './bucket.ts';
+import { balanceOf, spanOf, type Balance, type Bucket } from './bucket.ts';
 import { idOf, idOfCounter, usedIn, writeCounter, writeHold, writeOperation, type Book, type Hold } from './book.ts';
 import type { Answer, Line } from './contract.ts';
 import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
@@ -58,7 +58,7 @@ export function settleExpired(book: Book, subject: string): void {
   for (const hold of book.holds.values()) {
     if (hold.subject !== subject || hold.state !== 'held' || hold.kind === 'slice') continue;
     if (hold.expiresAtMs > book.nowMs) continue;
-    returnTo(book, hold.lines, hold.amount, undefined);
+    returnTo(book, hold.lines, total(hold.lines), undefined);
     writeHold(book, { ...hold, state: 'expired', settledAtMs: hold.expiresAtMs });
   }
 }
@@ -67,10 +67,12 @@ function balancesOf(book: Book, items: readonly Item[], atMs: number): readonly 
   return items.flatMap((item) => standingsOf(book, item, atMs).map(balanceOf));
 }
 
-function charge(book: Book, { subject, key, items, manner, usedAtMs, hold }: Charge): Answer {
+function charge(book: Book, operation: Charge): Answer {
+  const { subject, key, manner, usedAtMs, hold } = operation;
   const { nowMs } = book;
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
-  const asked = items.reduce((sum, { amount }) => sum + amount, 0);
+  const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
+  const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
   const taken = new Map<string, number>();
   const receipt: Line[] = [];
   for (const item of items) {
@@ -92,13 +94,15 @@ function charge(book: Book, { subject, key, items, manner, usedAtMs, hold }: Cha
     receipt.push(...lines);
   }
   for (const line of receipt) add(book, line);
-  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  const amount = total(receipt);
   const [first] = items;
   let expiresAtMs: number | undefined;
   if (hold !== undefined && first !== undefined) {
     const { kind, owner } = hold;
     expiresAtMs = 'ttlMs' in hold ? nowMs + hold.ttlMs : hold.untilMs;
-    const quota = first.quota;
+    const { quota } = first;
+    // Of each quota as much as of the others.
+    const each = amount / items.length;
     writeHold(book, {
       subject,
       key,
@@ -106,7 +110,7 @@ function charge(book: Book, { subject, key, items, manner, usedAtMs, hold }: Cha
       kind,
       owner,
       state: 'held',
-      amount,
+      amount: each,
       lines: receipt,
       expiresAtMs,
       settledAtMs: undefined,
@@ -147,6 +151,14 @@ function heldOf(book: Book, subject: string, key: string): Hold {
   );
 }
 
+/** All with what the one has that has least: a budget has room only as far as each of its limits has. */
+function leveled(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
+  if (items.length === 1) return items;
+  const rooms = items.map((item) => total(take(book, item, atMs, 'partial', new Map()) ?? []));
+  const least = Math.min(...rooms);
+  return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
+}
+
 function extend(book: Book, { subject, of, ttlMs }: Of<'extend'>): Answer {
   const hold = heldOf(book, subject, of);
   const expiresAtMs = book.nowMs + ttlMs;
@@ -155,10 +167,11 @@ function extend(book: Book, { subject, of, ttlMs }: Of<'extend'>): Answer {
   return { ...plain(book, 'extended', amount, amount, lines), expiresAtMs };
 }
 
-function commit(book: Book, { subject, of, amount, over, buckets, late }: Of<'commit'>): Answer {
+function commit(book: Book, { subject, of, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
   const found = book.holds.get(idOf(subject, of));
   const hold =
     late === true && found?.state === 'expired' ? { ...found, amount: 0, lines: [] } : heldOf(book, subject, of);
+  if (lost === true && hold.expiresAtMs > book.nowMs) throw outstanding(hold, book.nowMs);
   const beyond = Math.max(0, amount - hold.amount);
   let extra: readonly Line[] = [];
   if (beyond > 0) {
@@ -186,7 +199,7 @@ function commit(book: Book, { subject, of, amount, over, buckets, late }: Of<'co
       };
     }
   }
-  const { back } = returnTo(book, hold.lines, Math.max(0, hold.amount - amount), buckets);
+  const back = returnOfEach(book, hold.lines, Math.max(0, hold.amount - amount), buckets);
   for (const line of extra) add(book, line);
   writeHold(book, { ...(found ?? hold), state: 'committed', settledAtMs: book.nowMs });
   const kept = hold.lines.flatMap((line, index) => {
@@ -199,9 +212,42 @@ function commit(book: Book, { subject, of, amount, over, buckets, late }: Of<'co
     : { ...answer, balances: standingsOf(book, { subject, buckets }, book.nowMs).map(balanceOf) };
 }
 
+/** Gives back so many units of each quota: a budget was charged in all of its limits. */
+function returnOfEach(
+  book: Book,
+  lines: readonly Line[],
+  amount: number,
+  buckets: readonly Bucket[] | undefined,
+): readonly number[] {
+  const back = lines.map(() => 0);
+  for (const quota of new Set(lines.map((line) => line.quota))) {
+    const own = [...lines.keys()].filter((index) => lines[index]?.quota === quota);
+    const returned = returnTo(
+      book,
+      lines.filter((line) => line.quota === quota),
+      amount,
+      buckets,
+    ).back;
+    for (const [place, index] of own.entries()) back[index] = returned[place] ?? 0;
+  }
+  return back;
+}
+
+function outstanding({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal {
+  return new Refusal(
+    'quotas/slice-outstanding',
+    'Conflict',
+    `Of the slice "${key}" of the node "${owner}" something may still be settled.`,
+    {
+      remedy: 'Settle it when its time is over, by what durable records then say.',
+      retryAfterSeconds: Math.ceil((expiresAtMs - nowMs) / 1_000),
+    },
+  );
+}
+
 function release(book: Book, { subject, of, buckets }: Of<'release'>): Answer {
   const hold = heldOf(book, subject, of);
-  const { receipt } = returnTo(book, hold.lines, hold.amount, buckets);
+  const { receipt } = returnTo(book, hold.lines, total(hold.lines), buckets);
   writeHold(book, { ...hold, state: 'released', settledAtMs: book.nowMs });
   return returned(book, hold.amount, receipt);
 }
@@ -245,13 +291,13 @@ function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
     } else writeCounter(book, { ...name, used, untilMs: toSpan.untilMs });
     return line;
   });
-  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  const amount = total(receipt);
   const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
   return { ...plain(book, 'carried', amount, amount, receipt), balances };
 }
 
 function returned(book: Book, asked: number, receipt: readonly Line[]): Answer {
-  const amount = receipt.reduce((sum, line) => sum + line.amount, 0);
+  const amount = total(receipt);
   return plain(book, 'returned', asked, amount, receipt);
 }
 
@@ -263,4 +309,8 @@ function plain(
   receipt: readonly Line[],
 ): Answer {
   return { outcome, asked, amount, receipt, balances: [], atMs: book.nowMs, replayed: false };
+}
+
+function total(lines: readonly Line[]): number {
+  return lines.reduce((sum, { amount }) => sum + amount, 0);
 }

@@ -11,8 +11,10 @@ import { openLease, signLease } from './offline-lease.ts';
 import type { Charge, Item } from './operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject } from './records/erase.ts';
+import { overdueSlices, recallSlices, recalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
 import { openSeen } from './seen.ts';
+import { openSlices } from './slices.ts';
 import { openStore, type Store } from './store.ts';
 
 /** Where a subject falls is for good: adding a database is a move of its own, not a change of this number. */
@@ -147,6 +149,30 @@ export function openQuotas(parts: {
         });
       const overBudget = Math.max(0, used - budget);
       return { ...answer, return: answer.atMs < notAfterMs ? 'in-time' : 'expired', overBudget };
+    },
+    slices: (node) => {
+      checkName('name of the node', node.name);
+      return openSlices(node, {
+        storeOf: (subject) => {
+          const { store, database } = shardOf(subject);
+          return { operate: store.operate, recall: (of, quotas) => recallSlices(database, of, quotas, node.name) };
+        },
+        recalled: async (name) =>
+          (await Promise.all(databases.map((database) => recalledSlices(database, name)))).flat(),
+        log,
+      });
+    },
+    lostSlices: async () => (await Promise.all(databases.map((database) => overdueSlices(database, clock?.())))).flat(),
+    settleSlice: async ({ subject, slice, settled }) => {
+      checkNamed({ subject, key: slice });
+      const commit = {
+        subject,
+        key: `settle ${slice}`,
+        of: slice,
+        amount: amountOf(settled, 0),
+        over: 'refuse',
+      } as const;
+      return shardOf(subject).store.operate({ kind: 'commit', lost: true, ...commit });
     },
     erase: async (subject) => {
       const erased = await eraseSubject(shardOf(subject).database, subject);

@@ -16,7 +16,7 @@ export interface Charge {
   readonly items: readonly Item[];
   readonly manner: Manner;
   readonly usedAtMs?: number;
-  /** When the units may come back: who has them, and until when. Such a charge has one item. */
+  /** When the units may come back: who has them, and until when. All items of it have the same amount. */
   readonly hold?: { readonly kind: HoldKind; readonly owner: string } & (
     | { readonly ttlMs: number }
     | { readonly untilMs: number }
@@ -27,8 +27,11 @@ export interface Charge {
 export type Operation =
   | ({ readonly kind: 'charge' } & Charge)
   | ({ readonly kind: 'extend' } & Extend)
-  /** `late`: also after the reservation ended, and then all of it is new use. */
-  | ({ readonly kind: 'commit'; readonly late?: boolean } & Commit)
+  /**
+   * `late`: also after the reservation ended, and then all of it is new use. `lost`: by somebody else than its owner, so
+   * only when nothing of it can be outstanding.
+   */
+  | ({ readonly kind: 'commit'; readonly late?: boolean; readonly lost?: boolean } & Commit)
   | ({ readonly kind: 'release' } & Release)
   | ({ readonly kind: 'refund' } & Refund)
   | ({ readonly kind: 'carry' } & Carry);

@@ -61,6 +61,7 @@ export const quotas: Migration = {
       primary key (subject, key)
     );
     create index quota_holds_held on backline.quota_holds (subject, expires_at) where state = 'held';
+    create index quota_holds_of_nodes on backline.quota_holds (owner) where state = 'held' and kind = 'slice';
     create index quota_holds_settled on backline.quota_holds (settled_at) where settled_at is not null;
 
     -- What is in use at once. A row whose time is over takes no slot; it is kept for a day, to say how it ended.

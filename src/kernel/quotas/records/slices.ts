@@ -1,0 +1,51 @@
+import { textArray } from '#kernel/postgres/arrays.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { LostSlice } from '../contract.ts';
+
+/**
+ * Marks the slices that nodes have of these quotas; gives how many nodes may bring something back. Needs no lock on the
+ * subject: it changes nothing that is counted.
+ */
+export async function recallSlices(
+  { query }: Database,
+  subject: string,
+  quotas: readonly string[],
+  node: string,
+): Promise<number> {
+  const rows = await query({
+    name: 'recall-quota-slices',
+    text: `
+      update backline.quota_holds set recalled_at = coalesce(recalled_at, now())
+      where subject = $1 and state = 'held' and kind = 'slice' and quota = any ($2::text[])
+        and (owner = $3 or expires_at > now())
+      returning 1`,
+    values: [subject, textArray(quotas), node],
+  });
+  return rows.length;
+}
+
+/** Keys of the slices of a node that others wait for. */
+export async function recalledSlices({ query }: Database, node: string): Promise<readonly string[]> {
+  const rows = await query<{ key: string }>({
+    name: 'recalled-quota-slices',
+    text: `
+      select key from backline.quota_holds
+      where owner = $1 and state = 'held' and kind = 'slice' and recalled_at is not null`,
+    values: [node],
+  });
+  return rows.map(({ key }) => key);
+}
+
+/** Slices that nobody closed, and of which nothing can be outstanding any more; those first that wait longest. */
+export async function overdueSlices(
+  { query }: Database,
+  now: Temporal.Instant | undefined,
+): Promise<readonly LostSlice[]> {
+  return query<LostSlice>({
+    text: `
+      select subject, key, owner as node, amount from backline.quota_holds
+      where state = 'held' and kind = 'slice' and expires_at <= coalesce($1::timestamptz, now())
+      order by expires_at limit 1000`,
+    values: [now?.toString() ?? null],
+  });
+}
