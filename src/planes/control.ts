@@ -12,6 +12,7 @@ import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
+import type { Authority } from '#kernel/resources/api/authority.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
@@ -37,6 +38,8 @@ export interface ControlPlane {
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   readonly serviceAccounts: Authenticator;
+  /** Throws a Refusal when the user may not. */
+  readonly authorize: Authority['authorize'];
   /** Resolves with a sentence when it can no longer work; the process should end then. */
   readonly failed: Promise<string>;
   readonly close: () => Promise<void>;
@@ -155,6 +158,7 @@ export async function startControlPlane(options: {
       api,
       changeSets: applyChangeSet,
       serviceAccounts,
+      authorize: authority.authorize,
       failed,
       close,
     };

@@ -5,6 +5,7 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { isLoopback } from '#kernel/http/server.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
@@ -28,17 +29,19 @@ export function startDecisionNode(options: {
   readonly client: ResourceClient;
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
-  readonly userOf: (exchange: Exchange) => Promise<string | undefined>;
+  readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
+  readonly requirePost: (user: User, path: string) => void;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
 }): DecisionNode {
-  const { modules, clock, registry, userOf } = options;
+  const { modules, clock, registry, userOf, requirePost } = options;
   const follower = followHeads(options);
   const gate = decisionGate({
     table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
     clock,
     userOf,
+    requirePost,
     isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
   });
   const decide = decisionApi(modules, follower, clock, gate);

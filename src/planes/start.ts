@@ -159,7 +159,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         client: client('system:decisions'),
         kinds,
         modules,
-        userOf: async ({ request }) => (await authenticate(request))?.name,
+        userOf: ({ request }) => authenticate(request),
+        requirePost: (user, path) => requirePost(user, path, control),
         clock,
         log,
         registry,
@@ -305,6 +306,15 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       },
     );
   }
+}
+
+/** Rules about who may do what are with the resource API: without it in the process, writing is for administrators. */
+function requirePost(user: User, path: string, control: ControlPlane | undefined): void {
+  if (control !== undefined) return control.authorize(user, { verb: 'post', path });
+  if (user.groups.includes(UNLIMITED_GROUP)) return;
+  throw new Refusal('access/forbidden', 'Forbidden', `User "${user.name}" may not post to ${path} on this node.`, {
+    remedy: 'Use the key of a server Client, or ask a node that runs the API as well.',
+  });
 }
 
 function needsDatabase(): Refusal {

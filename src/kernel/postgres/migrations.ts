@@ -9,6 +9,7 @@ import { events } from './migrations/0004-events.ts';
 import { datasets } from './migrations/0005-datasets.ts';
 import { assignments } from './migrations/0006-assignments.ts';
 import { quotas } from './migrations/0007-quotas.ts';
+import { subscriptions } from './migrations/0008-subscriptions.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   datasets,
   assignments,
   quotas,
+  subscriptions,
 ];
 
 /**

@@ -52,6 +52,7 @@ export function decisionApi(
     switch (exchange.method) {
       case 'GET':
       case 'HEAD':
+        if (found.route.writes === true) throw wrongMethod(exchange, 'POST');
         return ask(exchange, found, queryInput(exchange.queryText, found));
       case 'POST':
         return readBody(exchange, BODY_BYTES_MAX).then(
@@ -59,20 +60,17 @@ export function decisionApi(
         );
       default:
         if (gate.answerPreflight(exchange)) return true;
-        throw new Refusal(
-          'decisions/method',
-          'MethodNotAllowed',
-          `${exchange.method} ${exchange.path}: ask with GET or POST.`,
-        );
+        throw wrongMethod(exchange, found.route.writes === true ? 'POST' : 'GET or POST');
     }
   };
 
   function ask(exchange: Exchange, found: Ready, input: unknown): true | Promise<void> {
     const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {});
     if (allowed instanceof Promise)
-      return allowed.then((admitted) => respond(exchange, found, isRecord(input) ? admitted.input : input));
-    respond(exchange, found, isRecord(input) ? allowed.input : input);
-    return true;
+      return allowed.then(async (admitted) => {
+        await respond(exchange, found, isRecord(input) ? admitted.input : input, admitted.by);
+      });
+    return respond(exchange, found, isRecord(input) ? allowed.input : input, allowed.by);
   }
 
   function speak(exchange: Exchange, { module, protocol }: Spoken): true | Promise<void> {
@@ -88,14 +86,30 @@ export function decisionApi(
     return pending ?? true;
   }
 
-  function respond(exchange: Exchange, { module, route, check, errors }: Ready, input: unknown): void {
+  function respond(
+    exchange: Exchange,
+    { module, route, check, errors }: Ready,
+    input: unknown,
+    by: string,
+  ): true | Promise<void> {
     if (!check(input)) throw wrongInput(route, input, errors(input));
     const { version, tables } = follower.snapshot();
-    const answer = JSON.stringify(route.handle(tables.get(module), input, clock()));
+    const answer = route.handle(tables.get(module), input, clock(), by);
+    if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version));
+    finish(exchange, answer, version);
+    return true;
+  }
+
+  function finish(exchange: Exchange, given: object, version: string): void {
+    const answer = JSON.stringify(given);
     const ageSeconds = Math.round(follower.ageMs() / 1000);
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+function wrongMethod({ method, path }: Exchange, right: string): Refusal {
+  return new Refusal('decisions/method', 'MethodNotAllowed', `${method} ${path}: ask with ${right}.`);
 }
 
 function inputOf(admitted: ReturnType<Gate['admit']>): Record<string, unknown> | Promise<Record<string, unknown>> {
@@ -229,7 +243,8 @@ export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], ver
       }));
       const requestBody = { content: { 'application/json': { schema: route.input } } };
       const shared = { summary: route.summary, tags: [module.name], responses };
-      return [route.path, { get: { ...shared, parameters }, post: { ...shared, requestBody } }] as const;
+      const post = { ...shared, requestBody };
+      return [route.path, route.writes === true ? { post } : { get: { ...shared, parameters }, post }] as const;
     }),
   );
   const protocols = modules.flatMap(({ name, protocols: spoken = [] }) =>

@@ -4,6 +4,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter } from '#kernel/http/rate.ts';
+import type { User } from '#kernel/resources/api/authority.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { Asking } from './module.ts';
 
@@ -38,16 +39,18 @@ export interface Gate {
 
 /**
  * Who may ask the decision plane: the applications that are declared as Clients, and proved users. Until the first
- * Client is declared, whoever is on this machine may.
+ * Client is declared, whoever is on this machine may ask, but not write.
  */
 export function decisionGate(options: {
   readonly table: () => ClientTable;
   readonly clock: Clock;
-  /** The name of the person or controller that proves itself as on the resource API; undefined for all others. */
-  readonly userOf: (exchange: Exchange) => Promise<string | undefined>;
+  /** The person or controller that proves itself as on the resource API; undefined for all others. */
+  readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
+  /** Throws a Refusal when the user may not post to the path. */
+  readonly requirePost: (user: User, path: string) => void;
   readonly isLocal: (exchange: Exchange) => boolean;
 }): Gate {
-  const { table, clock, userOf, isLocal } = options;
+  const { table, clock, userOf, requirePost, isLocal } = options;
   const limiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
@@ -56,11 +59,11 @@ export function decisionGate(options: {
 
   function admit(exchange: Exchange, asking: Asking, input: Record<string, unknown>): ReturnType<Gate['admit']> {
     const { byKeyHash } = table();
-    if (byKeyHash.size === 0 && isLocal(exchange)) return { input, by: 'local' };
+    if (byKeyHash.size === 0 && asking.writes !== true && isLocal(exchange)) return { input, by: 'local' };
     const authorization = exchange.header('authorization');
     if (authorization === undefined) throw unauthorized('This needs the key of a client.');
     const key = keyIn(authorization);
-    if (key === undefined) return asUser(exchange, input);
+    if (key === undefined) return asUser(exchange, asking, input);
     const found = byKeyHash.get(hash('sha256', key, 'hex'));
     if (found === undefined) throw unauthorized('No client has this key.');
     const { client, notAfterMs } = found;
@@ -88,10 +91,11 @@ export function decisionGate(options: {
     return true;
   }
 
-  async function asUser(exchange: Exchange, input: Record<string, unknown>): Promise<Admitted> {
-    const name = await userOf(exchange);
-    if (name !== undefined) return { input, by: `user:${name}` };
-    throw unauthorized('These credentials are not good.');
+  async function asUser(exchange: Exchange, asking: Asking, input: Record<string, unknown>): Promise<Admitted> {
+    const user = await userOf(exchange);
+    if (user === undefined) throw unauthorized('These credentials are not good.');
+    if (asking.writes === true) requirePost(user, asking.path);
+    return { input, by: `user:${user.name}` };
   }
 
   /** Counted on this node alone. */

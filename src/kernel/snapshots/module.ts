@@ -25,6 +25,8 @@ export interface Asking {
   readonly path: string;
   /** Only for applications on machines of ours: what it tells is not for listeners. */
   readonly forServers?: boolean;
+  /** True when it changes something: POST alone, and people need the right to post to the path. */
+  readonly writes?: boolean;
   /** Inputs that only such applications may set. */
   readonly inputsForServers?: readonly string[];
   /** Inputs that say who is asked about: a publishable client gets them from the subject's token. */
@@ -67,15 +69,23 @@ export interface DecisionRoute<Table> extends Asking {
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
   readonly answer: TSchema;
-  /** The answer, without the snapshot that the plane adds. Throws Refusal for what is wrong with the input. */
-  readonly handle: (table: Table, input: unknown, now: Temporal.Instant) => object;
+  /**
+   * The answer, without the snapshot that the plane adds; a promise where records of listeners are read or written.
+   * Throws Refusal for what is wrong with the input. `by` says who asks, see `Admitted`.
+   */
+  readonly handle: (table: Table, input: unknown, now: Temporal.Instant, by: string) => object | Promise<object>;
 }
 
 /** Declares a question; `input` has been checked against the schema before `handle` sees it. */
 export function defineRoute<Table, Input extends TSchema>(
   route: Omit<DecisionRoute<Table>, 'input' | 'handle'> & {
     readonly input: Input;
-    readonly handle: (table: Table, input: Static<Input>, now: Temporal.Instant) => object;
+    readonly handle: (
+      table: Table,
+      input: Static<Input>,
+      now: Temporal.Instant,
+      by: string,
+    ) => object | Promise<object>;
   },
 ): DecisionRoute<Table> {
   return route as DecisionRoute<Table>;

@@ -1,0 +1,606 @@
+import { randomUUID } from 'node:crypto';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import type { GrantFacts, OverrideFacts, SubjectFacts, SubscriptionFacts } from '../rules/subject-facts.ts';
+
+export interface Subscription {
+  readonly id: string;
+  readonly manager: string;
+  readonly household: string;
+  readonly plan: string;
+  readonly market: string;
+  readonly status: 'active' | 'lapsed' | 'ended';
+  readonly anchor: { readonly wallTime: string; readonly zone: string };
+  readonly planSince: string;
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  /** What was agreed on when it was bought: the price and its revision. */
+  readonly price?: unknown;
+  readonly members: readonly { readonly listener: string; readonly role: string; readonly since: string }[];
+}
+
+/** Everything that is on record for a listener, as support reads it. */
+export interface SubjectRecord {
+  readonly listener: string;
+  readonly version: number;
+  readonly subscription?: Subscription;
+  readonly grants: readonly GrantRecord[];
+  readonly overrides: readonly OverrideRecord[];
+  readonly changes: readonly {
+    readonly at: string;
+    readonly by: string;
+    readonly action: string;
+    readonly detail: unknown;
+  }[];
+}
+
+export interface GrantRecord {
+  readonly id: string;
+  readonly addOn: string;
+  readonly feature: string;
+  readonly amount: number;
+  readonly validFrom: string;
+  readonly validUntil?: string;
+  readonly recurring: boolean;
+}
+
+export interface OverrideRecord {
+  readonly id: string;
+  readonly feature: string;
+  readonly limit?: number | 'unlimited';
+  readonly value?: unknown;
+  readonly reason: string;
+  readonly until: string;
+}
+
+/** Who does it, under which key it is done once, and when. */
+export interface Doing {
+  readonly by: string;
+  readonly key: string;
+  readonly now: Temporal.Instant;
+}
+
+export interface NewSubscription {
+  readonly listener: string;
+  readonly plan: string;
+  readonly market: string;
+  readonly role: string;
+  readonly anchor: { readonly wallTime: string; readonly zone: string };
+  readonly price?: unknown;
+}
+
+export interface NewGrant {
+  readonly listener: string;
+  readonly addOn: string;
+  readonly feature: string;
+  readonly amount: number;
+  readonly validFrom: Temporal.Instant;
+  readonly validUntil: Temporal.Instant | undefined;
+  readonly anchor: { readonly wallTime: string; readonly zone: string } | undefined;
+  readonly price?: unknown;
+}
+
+export interface NewOverride {
+  readonly listener: string;
+  readonly feature: string;
+  readonly limit?: number | 'unlimited';
+  readonly value?: unknown;
+  readonly reason: string;
+  readonly until: Temporal.Instant;
+}
+
+/**
+ * Records of listeners. Each change is one transaction: the record, the version of every listener that it is about, and
+ * the entry that says who did it. A key that was used before gives what is there now, and changes nothing.
+ */
+export interface SubjectStore {
+  readonly facts: (listener: string) => Promise<SubjectFacts>;
+  readonly read: (listener: string) => Promise<SubjectRecord>;
+  readonly subscribe: (wish: NewSubscription, doing: Doing) => Promise<Subscription>;
+  readonly changePlan: (
+    id: string,
+    to: { plan: string; role?: string; price?: unknown },
+    doing: Doing,
+  ) => Promise<Subscription>;
+  readonly setStatus: (id: string, status: Subscription['status'], doing: Doing) => Promise<Subscription>;
+  readonly addMember: (
+    id: string,
+    member: { listener: string; role: string },
+    seats: number,
+    doing: Doing,
+  ) => Promise<Subscription>;
+  readonly removeMember: (id: string, listener: string, doing: Doing) => Promise<Subscription>;
+  readonly grant: (wish: NewGrant, doing: Doing) => Promise<GrantRecord>;
+  readonly override: (wish: NewOverride, doing: Doing) => Promise<OverrideRecord>;
+  /** Everything of a listener; gives the number of rows. A subscription that others are on ends. */
+  readonly erase: (listener: string) => Promise<number>;
+}
+
+interface SubscriptionRow {
+  readonly id: string;
+  readonly manager: string;
+  readonly household: string;
+  readonly plan: string;
+  readonly market: string;
+  readonly status: Subscription['status'];
+  readonly anchor_wall: string;
+  readonly anchor_zone: string;
+  readonly plan_since: Temporal.Instant;
+  readonly started_at: Temporal.Instant;
+  readonly ended_at: Temporal.Instant | null;
+  readonly price: unknown;
+}
+
+interface GrantRow {
+  readonly id: string;
+  readonly add_on: string;
+  readonly feature: string;
+  readonly amount: number;
+  readonly created_at: Temporal.Instant;
+  readonly valid_from: Temporal.Instant;
+  readonly valid_until: Temporal.Instant | null;
+  readonly anchor_wall: string | null;
+  readonly anchor_zone: string | null;
+}
+
+interface OverrideRow {
+  readonly id: string;
+  readonly feature: string;
+  readonly max_units: string | null;
+  readonly value: unknown;
+  readonly reason: string;
+  readonly until_at: Temporal.Instant;
+}
+
+const SUBSCRIPTION = `s.id, s.manager, s.household, s.plan, s.market, s.status, s.anchor_wall, s.anchor_zone,
+  s.plan_since, s.started_at, s.ended_at, s.price`;
+const GRANT = 'id, add_on, feature, amount, created_at, valid_from, valid_until, anchor_wall, anchor_zone';
+const OVERRIDE = 'id, feature, max_units, value, reason, until_at';
+/** What a change did; undefined where all was so already, which is no change. */
+interface Done {
+  readonly action: string;
+  readonly detail: object;
+  /** Listeners that it is about besides those on the subscription. */
+  readonly also?: readonly string[];
+}
+
+/** Changes that are shown of one listener, the latest first. */
+const CHANGES_SHOWN = 100;
+
+export function subjectStore(database: Database): SubjectStore {
+  return {
+    facts: (listener) => factsOf(database, listener),
+    read: (listener) => recordOf(database, listener),
+    subscribe: (wish, doing) =>
+      once(doing, 'subscriptions', async (connection, known) => {
+        if (known !== undefined) return subscriptionOf(connection, known);
+        const { listener, plan, market, role, anchor, price } = wish;
+        await touch(connection, [listener]);
+        const [other] = await connection.query<{ subscription: string }>({
+          text: 'select subscription from backline.subscription_members where listener = $1',
+          values: [listener],
+        });
+        if (other !== undefined) {
+          throw new Refusal(
+            'products/already-subscribed',
+            'Conflict',
+            `Listener "${listener}" is on subscription "${other.subscription}" already.`,
+            { remedy: 'Change the plan of that one, or end it first.' },
+          );
+        }
+        const id = randomUUID();
+        const now = doing.now.toString();
+        await connection.query({
+          text: `insert into backline.subscriptions
+            (id, manager, household, plan, market, status, anchor_wall, anchor_zone, plan_since, started_at, price, key)
+            values ($1, $2, $2, $3, $4, 'active', $5, $6, $7, $7, $8, $9)`,
+          values: [id, listener, plan, market, anchor.wallTime, anchor.zone, now, jsonOf(price), doing.key],
+        });
+        await insertMember(connection, id, listener, role, now);
+        await note(connection, [listener], doing, 'subscribed', { subscription: id, plan, market });
+        return subscriptionOf(connection, id);
+      }),
+    changePlan: (id, { plan, role, price }, doing) =>
+      change(id, doing, async (connection, before) => {
+        const managerRole = before.members.find(({ listener }) => listener === before.manager)?.role;
+        if (before.plan === plan && (role === undefined || role === managerRole)) return undefined;
+        await connection.query({
+          text: 'update backline.subscriptions set plan = $2, plan_since = $3, price = coalesce($4, price) where id = $1',
+          values: [id, plan, doing.now.toString(), jsonOf(price)],
+        });
+        if (role !== undefined) {
+          await connection.query({
+            text: 'update backline.subscription_members set role = $3 where subscription = $1 and listener = $2',
+            values: [id, before.manager, role],
+          });
+        }
+        return { action: 'plan-changed', detail: { from: before.plan, to: plan } };
+      }),
+    setStatus: (id, status, doing) =>
+      change(id, doing, async (connection, before) => {
+        if (before.status === status) return undefined;
+        if (before.status === 'ended' && status !== 'ended') {
+          throw new Refusal('products/subscription-ended', 'Conflict', `Subscription "${id}" has ended.`, {
+            remedy: 'Begin a new one.',
+          });
+        }
+        const ended = status === 'ended' ? doing.now.toString() : null;
+        await connection.query({
+          text: 'update backline.subscriptions set status = $2, ended_at = coalesce(ended_at, $3::timestamptz) where id = $1',
+          values: [id, status, ended],
+        });
+        if (status === 'ended') {
+          await connection.query({
+            text: 'delete from backline.subscription_members where subscription = $1',
+            values: [id],
+          });
+        }
+        return { action: status === 'active' ? 'resumed' : status, detail: { from: before.status } };
+      }),
+    addMember: (id, { listener, role }, seats, doing) =>
+      change(id, doing, async (connection, before) => {
+        if (before.members.some((member) => member.listener === listener && member.role === role)) {
+          return undefined;
+        }
+        if (before.members.length >= seats) {
+          throw new Refusal(
+            'products/no-seat',
+            'Conflict',
+            `Subscription "${id}" has ${seats} ${seats === 1 ? 'seat' : 'seats'} by its plan ${before.plan}, and all are taken.`,
+            { remedy: 'Take a member off it, or change to a plan with more seats.' },
+          );
+        }
+        await touch(connection, [listener]);
+        await insertMember(connection, id, listener, role, doing.now.toString());
+        return { action: 'member-added', detail: { listener, role }, also: [listener] };
+      }),
+    removeMember: (id, listener, doing) =>
+      change(id, doing, async (connection, before) => {
+        if (!before.members.some((member) => member.listener === listener)) return undefined;
+        if (listener === before.manager) {
+          throw new Refusal(
+            'products/manager-stays',
+            'Conflict',
+            `Listener "${listener}" pays for subscription "${id}".`,
+            {
+              remedy: 'End the subscription instead.',
+            },
+          );
+        }
+        await connection.query({
+          text: 'delete from backline.subscription_members where subscription = $1 and listener = $2',
+          values: [id, listener],
+        });
+        return { action: 'member-removed', detail: { listener }, also: [listener] };
+      }),
+    grant: (wish, doing) =>
+      once(doing, 'grants', async (connection, known) => {
+        const id = known ?? randomUUID();
+        if (known === undefined) {
+          const { listener, addOn, feature, amount, validFrom, validUntil, anchor, price } = wish;
+          await touch(connection, [listener]);
+          await connection.query({
+            text: `insert into backline.grants (${GRANT}, listener, price, key)
+              values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+            values: [
+              id,
+              addOn,
+              feature,
+              amount,
+              doing.now.toString(),
+              validFrom.toString(),
+              validUntil?.toString() ?? null,
+              anchor?.wallTime ?? null,
+              anchor?.zone ?? null,
+              listener,
+              jsonOf(price),
+              doing.key,
+            ],
+          });
+          await note(connection, [listener], doing, 'granted', { grant: id, addOn, feature, amount });
+        }
+        const [row] = await connection.query<GrantRow>({
+          text: `select ${GRANT} from backline.grants where id = $1`,
+          values: [id],
+        });
+        if (row === undefined) throw new Error(`grant ${id} is gone`);
+        return grantRecord(row);
+      }),
+    override: (wish, doing) =>
+      once(doing, 'overrides', async (connection, known) => {
+        const id = known ?? randomUUID();
+        if (known === undefined) {
+          const { listener, feature, limit, value, reason, until } = wish;
+          await touch(connection, [listener]);
+          await connection.query({
+            text: `insert into backline.overrides (${OVERRIDE}, listener, created_at, key)
+              values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+            values: [
+              id,
+              feature,
+              limit === undefined ? null : String(limit),
+              jsonOf(value),
+              reason,
+              until.toString(),
+              listener,
+              doing.now.toString(),
+              doing.key,
+            ],
+          });
+          await note(connection, [listener], doing, 'overridden', {
+            override: id,
+            feature,
+            limit,
+            reason,
+            until: until.toString(),
+          });
+        }
+        const [row] = await connection.query<OverrideRow>({
+          text: `select ${OVERRIDE} from backline.overrides where id = $1`,
+          values: [id],
+        });
+        if (row === undefined) throw new Error(`override ${id} is gone`);
+        return overrideRecord(row);
+      }),
+    erase: (listener) => erase(database, listener),
+  };
+
+  /** Does something once: with a key that was used before, `work` gets the id that it made then. */
+  function once<Result>(
+    { key }: Doing,
+    table: 'subscriptions' | 'grants' | 'overrides',
+    work: (connection: Queryable, known: string | undefined) => Promise<Result>,
+  ): Promise<Result> {
+    return database.transaction(async (connection) => {
+      // Two with one key wait for each other.
+      await connection.query({
+        text: 'select pg_advisory_xact_lock(hashtextextended($1, 8))',
+        values: [`${table} ${key}`],
+      });
+      const [known] = await connection.query<{ id: string }>({
+        text: `select id from backline.${table} where key = $1`,
+        values: [key],
+      });
+      return work(connection, known?.id);
+    });
+  }
+
+  function change(
+    id: string,
+    doing: Doing,
+    work: (connection: Queryable, before: Subscription) => Promise<Done | undefined>,
+  ): Promise<Subscription> {
+    return database.transaction(async (connection) => {
+      await connection.query({ text: 'select 1 from backline.subscriptions where id = $1 for update', values: [id] });
+      const before = await subscriptionOf(connection, id);
+      const about = before.members.map(({ listener }) => listener);
+      const done = await work(connection, before);
+      if (done === undefined) return before;
+      const { action, detail, also = [] } = done;
+      const touched = [...new Set([before.manager, ...about, ...also])];
+      await touch(connection, touched);
+      await note(connection, touched, doing, action, { subscription: id, ...detail });
+      return subscriptionOf(connection, id);
+    });
+  }
+}
+
+function jsonOf(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
+}
+
+/** Counts the versions of listeners on; in one order, so that nobody waits in a circle. */
+async function touch({ query }: Queryable, listeners: readonly string[]): Promise<void> {
+  await query({
+    text: `insert into backline.subjects as s (listener) select * from unnest($1::text[]) order by 1
+      on conflict (listener) do update set version = s.version + 1`,
+    values: [[...new Set(listeners)].sort()],
+  });
+}
+
+async function note(
+  { query }: Queryable,
+  listeners: readonly string[],
+  { by, now }: Doing,
+  action: string,
+  detail: object,
+): Promise<void> {
+  await query({
+    text: `insert into backline.subject_changes (at, listener, author, action, detail)
+      select $1, listener, $2, $3, $4 from unnest($5::text[]) as l (listener)`,
+    values: [now.toString(), by, action, JSON.stringify(detail), [...listeners]],
+  });
+}
+
+async function insertMember(
+  { query }: Queryable,
+  id: string,
+  listener: string,
+  role: string,
+  now: string,
+): Promise<void> {
+  const rows = await query({
+    text: `insert into backline.subscription_members (listener, subscription, role, since) values ($1, $2, $3, $4)
+      on conflict (listener) do update set role = excluded.role
+      where backline.subscription_members.subscription = excluded.subscription returning listener`,
+    values: [listener, id, role, now],
+  });
+  if (rows.length === 1) return;
+  throw new Refusal('products/already-subscribed', 'Conflict', `Listener "${listener}" is on another subscription.`, {
+    remedy: 'End that one, or take the listener off it.',
+  });
+}
+
+async function subscriptionOf({ query }: Queryable, id: string): Promise<Subscription> {
+  const [row] = await query<SubscriptionRow>({
+    text: `select ${SUBSCRIPTION} from backline.subscriptions s where s.id = $1`,
+    values: [id],
+  });
+  if (row === undefined) {
+    throw new Refusal('products/no-subscription', 'NotFound', `There is no subscription "${id}".`);
+  }
+  const members = await query<{ listener: string; role: string; since: Temporal.Instant }>({
+    text: 'select listener, role, since from backline.subscription_members where subscription = $1 order by since, listener',
+    values: [id],
+  });
+  return {
+    id,
+    manager: row.manager,
+    household: row.household,
+    plan: row.plan,
+    market: row.market,
+    status: row.status,
+    anchor: { wallTime: row.anchor_wall, zone: row.anchor_zone },
+    planSince: row.plan_since.toString(),
+    startedAt: row.started_at.toString(),
+    ...(row.ended_at === null ? {} : { endedAt: row.ended_at.toString() }),
+    ...(row.price === null ? {} : { price: row.price }),
+    members: members.map(({ listener, role, since }) => ({ listener, role, since: since.toString() })),
+  };
+}
+
+async function factsOf({ query }: Queryable, listener: string): Promise<SubjectFacts> {
+  const [[subject], [subscription], grants, overrides] = await Promise.all([
+    query<{ version: number }>({
+      name: 'subject-version',
+      text: 'select version from backline.subjects where listener = $1',
+      values: [listener],
+    }),
+    query<SubscriptionRow & { role: string }>({
+      name: 'subject-subscription',
+      text: `select ${SUBSCRIPTION}, m.role from backline.subscription_members m
+        join backline.subscriptions s on s.id = m.subscription where m.listener = $1`,
+      values: [listener],
+    }),
+    query<GrantRow>({
+      name: 'subject-grants',
+      text: `select ${GRANT} from backline.grants where listener = $1 order by id`,
+      values: [listener],
+    }),
+    query<OverrideRow>({
+      name: 'subject-overrides',
+      text: `select ${OVERRIDE} from backline.overrides where listener = $1 order by id`,
+      values: [listener],
+    }),
+  ]);
+  return {
+    listener,
+    version: subject?.version ?? 0,
+    subscription: subscription === undefined ? undefined : subscriptionFacts(subscription),
+    grants: grants.map(grantFacts),
+    overrides: overrides.map(overrideFacts),
+  };
+}
+
+function subscriptionFacts(row: SubscriptionRow & { role: string }): SubscriptionFacts {
+  return {
+    id: row.id,
+    plan: row.plan,
+    market: row.market,
+    role: row.role,
+    manager: row.manager,
+    household: row.household,
+    status: row.status === 'active' ? 'active' : 'lapsed',
+    anchor: { wallTime: row.anchor_wall, zone: row.anchor_zone },
+    planSinceMs: row.plan_since.epochMilliseconds,
+  };
+}
+
+function grantFacts(row: GrantRow): GrantFacts {
+  const { anchor_wall: wallTime, anchor_zone: zone } = row;
+  return {
+    id: row.id,
+    addOn: row.add_on,
+    feature: row.feature,
+    amount: row.amount,
+    createdMs: row.created_at.epochMilliseconds,
+    validFromMs: row.valid_from.epochMilliseconds,
+    validUntilMs: row.valid_until?.epochMilliseconds,
+    anchor: wallTime === null || zone === null ? undefined : { wallTime, zone },
+  };
+}
+
+function overrideFacts(row: OverrideRow): OverrideFacts {
+  return {
+    id: row.id,
+    feature: row.feature,
+    limit: limitOf(row),
+    value: row.value ?? undefined,
+    reason: row.reason,
+    untilMs: row.until_at.epochMilliseconds,
+  };
+}
+
+function limitOf({ max_units: text }: OverrideRow): number | 'unlimited' | undefined {
+  if (text === null) return undefined;
+  return text === 'unlimited' ? text : Number(text);
+}
+
+function grantRecord(row: GrantRow): GrantRecord {
+  return {
+    id: row.id,
+    addOn: row.add_on,
+    feature: row.feature,
+    amount: row.amount,
+    validFrom: row.valid_from.toString(),
+    ...(row.valid_until === null ? {} : { validUntil: row.valid_until.toString() }),
+    recurring: row.anchor_wall !== null,
+  };
+}
+
+function overrideRecord(row: OverrideRow): OverrideRecord {
+  const limit = limitOf(row);
+  return {
+    id: row.id,
+    feature: row.feature,
+    ...(limit === undefined ? {} : { limit }),
+    ...(row.value === null ? {} : { value: row.value }),
+    reason: row.reason,
+    until: row.until_at.toString(),
+  };
+}
+
+async function recordOf(database: Database, listener: string): Promise<SubjectRecord> {
+  const { version, subscription } = await factsOf(database, listener);
+  const values = [listener];
+  const [grants, overrides, changes] = await Promise.all([
+    database.query<GrantRow>({
+      text: `select ${GRANT} from backline.grants where listener = $1 order by created_at`,
+      values,
+    }),
+    database.query<OverrideRow>({
+      text: `select ${OVERRIDE} from backline.overrides where listener = $1 order by created_at`,
+      values,
+    }),
+    database.query<{ at: Temporal.Instant; author: string; action: string; detail: unknown }>({
+      text: `select at, author, action, detail from backline.subject_changes where listener = $1
+        order by number desc limit ${CHANGES_SHOWN}`,
+      values,
+    }),
+  ]);
+  return {
+    listener,
+    version,
+    ...(subscription === undefined ? {} : { subscription: await subscriptionOf(database, subscription.id) }),
+    grants: grants.map(grantRecord),
+    overrides: overrides.map(overrideRecord),
+    changes: changes.map(({ at, author, action, detail }) => ({ at: at.toString(), by: author, action, detail })),
+  };
+}
+
+function erase(database: Database, listener: string): Promise<number> {
+  return database.transaction(async ({ query }) => {
+    const values = [listener];
+    const deleted = [
+      'delete from backline.subscriptions where manager = $1 returning 1',
+      'delete from backline.subscription_members where listener = $1 returning 1',
+      'delete from backline.grants where listener = $1 returning 1',
+      'delete from backline.overrides where listener = $1 returning 1',
+      `delete from backline.subject_changes where listener = $1 or detail ->> 'listener' = $1 returning 1`,
+      'delete from backline.subjects where listener = $1 returning 1',
+    ];
+    let rows = 0;
+    for (const text of deleted) rows += (await query({ text, values })).length;
+    return rows;
+  });
+}
