@@ -96,6 +96,8 @@ export interface NewOverride {
 export interface SubjectStore {
   readonly facts: (listener: string) => Promise<SubjectFacts>;
   readonly read: (listener: string) => Promise<SubjectRecord>;
+  /** Refuses `products/no-subscription`. */
+  readonly subscription: (id: string) => Promise<Subscription>;
   readonly subscribe: (wish: NewSubscription, doing: Doing) => Promise<Subscription>;
   readonly changePlan: (
     id: string,
@@ -171,6 +173,7 @@ export function subjectStore(database: Database): SubjectStore {
   return {
     facts: (listener) => factsOf(database, listener),
     read: (listener) => recordOf(database, listener),
+    subscription: (id) => subscriptionOf(database, id),
     subscribe: (wish, doing) =>
       once(doing, 'subscriptions', async (connection, known) => {
         if (known !== undefined) return subscriptionOf(connection, known);

@@ -3,7 +3,7 @@ import type { Migration } from './migration.ts';
 export const quotas: Migration = {
   number: 7,
   name: 'quotas',
-  needs: 6,
+  needs: 1,
   sql: `
     -- Whose use is counted here. Whoever decides about a subject locks its row, and with it all that follows below: one
     -- lock for each subject, taken in one order.

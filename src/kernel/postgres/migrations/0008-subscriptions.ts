@@ -68,6 +68,12 @@ export const subscriptions: Migration = {
     );
     create index overrides_of_listener on backline.overrides (listener);
 
+    -- Secrets that all processes share, sealed with the installation's key.
+    create table backline.secrets (
+      name text primary key,
+      sealed text not null
+    );
+
     -- Everything that was done to these records, in the transaction that did it: who, when, what.
     create table backline.subject_changes (
       number bigint generated always as identity primary key,

@@ -1,0 +1,24 @@
+import { randomBytes } from 'node:crypto';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+
+const SECRET_BYTES = 32;
+
+/**
+ * A secret that all processes of the installation share, by its name: made by whoever asks first, and kept sealed in the
+ * database.
+ */
+export async function sharedSecret(database: Database, sealing: Sealing, name: string): Promise<Buffer> {
+  const place = { kind: 'backline.secrets', namespace: '', name };
+  const made = sealing.seal(place, randomBytes(SECRET_BYTES).toString('base64'));
+  await database.query({
+    text: 'insert into backline.secrets (name, sealed) values ($1, $2) on conflict (name) do nothing',
+    values: [name, made],
+  });
+  const [row] = await database.query<{ sealed: string }>({
+    text: 'select sealed from backline.secrets where name = $1',
+    values: [name],
+  });
+  if (row === undefined) throw new Error(`the secret ${name} is gone`);
+  return Buffer.from(sealing.open(place, row.sealed), 'base64');
+}
