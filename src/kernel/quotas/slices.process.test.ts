@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Budget } from './contract.ts';
-import { bucket, startQuotasWorld } from './testing/quotas-world.ts';
+import { bucket } from './testing/bucket.ts';
+import { startQuotasWorld } from './testing/quotas-world.ts';
 
 const NODE = { unitsMax: 500, usableMs: 60_000, tokenMs: 60_000 };
 

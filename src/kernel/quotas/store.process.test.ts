@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Answer } from './contract.ts';
-import { bucket, startQuotasWorld } from './testing/quotas-world.ts';
+import { bucket } from './testing/bucket.ts';
+import { startQuotasWorld } from './testing/quotas-world.ts';
 
 const LIFETIME = { window: { type: 'lifetime' } } as const;
 const listener = { subject: 'listener-1', quota: 'minutes' };
@@ -79,8 +80,8 @@ test('a batch is all or nothing, also over several subjects, and is refunded as 
   const own = (amount: number) => ({ quota: 'minutes', buckets: [bucket('plan', 5)], amount });
   const denied = await quotas.batch({ subject: 'listener-1', key: 'a', items: [household, own(6)] });
   assert.deepEqual([denied.outcome, denied.deniedQuota, usedOf(denied)], ['denied', 'minutes', 'family:0 plan:0']);
-  // Two items of one bucket together do not fit.
-  const twice = await quotas.batch({ subject: 'listener-1', key: 'b', items: [own(3), own(3)] });
+  // Three items of one bucket that do not fit together.
+  const twice = await quotas.batch({ subject: 'listener-1', key: 'b', items: [own(2), own(2), own(2)] });
   assert.equal(twice.outcome, 'denied');
   const granted = await quotas.batch({ subject: 'listener-1', key: 'c', items: [household, own(5)] });
   assert.equal(usedOf(granted), 'family:4 plan:5');
@@ -105,9 +106,11 @@ test('a refund gives back last in, first out, once, and nothing to a closed wind
     code: 'quotas/nothing-to-refund',
     message: /4 units are left of the 8 of "a", not 5/,
   });
+  assert.equal((await quotas.refund({ ...listener, key: 'r5', of: 'a', amount: 1, buckets })).amount, 1);
+  await assert.rejects(quotas.refund({ ...listener, key: 'r6', of: 'a', amount: 4, buckets }), /3 units are left/);
   world.at('2026-04-03T00:00:00Z');
   const late = await quotas.refund({ ...listener, key: 'r3', of: 'a', buckets });
-  assert.deepEqual([late.asked, late.amount], [4, 0]);
+  assert.deepEqual([late.asked, late.amount], [3, 0]);
   await assert.rejects(quotas.refund({ ...listener, key: 'r4', of: 'nothing' }), { code: 'quotas/nothing-to-refund' });
 });
 

@@ -2,7 +2,6 @@ import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
-import type { Bucket } from '../bucket.ts';
 import type { Quotas } from '../contract.ts';
 import { openQuotas } from '../open-quotas.ts';
 import { hmacSigner } from '../signer.ts';
@@ -56,10 +55,4 @@ export async function startQuotasWorld(): Promise<QuotasWorld> {
       await db[Symbol.asyncDispose]();
     },
   };
-}
-
-/** A bucket of so many units for each month, unless it says otherwise. */
-export function bucket(id: string, limit: Bucket['limit'], more: Partial<Bucket> = {}): Bucket {
-  const window = { type: 'calendar', per: 'P1M', zone: 'Europe/Berlin' } as const;
-  return { id, limit, window, priority: 0, createdMs: 0, ...more };
 }

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { simulate } from './testing/simulate.ts';
+
+const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 2_000);
+
+test('no schedule of crashes, lost and repeated answers, dead nodes and wrong clocks takes a unit too many or loses one', (t) => {
+  const first = Number(process.env['BACKLINE_TEST_SEED'] ?? 1);
+  const total = { decided: 0, granted: 0, denied: 0, replayed: 0, lost: 0, settled: 0 };
+  for (let seed = first; seed < first + SCHEDULES; seed += 1) {
+    try {
+      const counts = simulate(seed);
+      for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += counts[name];
+    } catch (error) {
+      t.diagnostic(`BACKLINE_TEST_SEED=${seed} BACKLINE_SCHEDULES=1`);
+      throw error;
+    }
+  }
+  t.diagnostic(JSON.stringify(total));
+  // A simulation in which nothing happens proves nothing.
+  for (const [name, count] of Object.entries(total)) assert.ok(count > SCHEDULES / 2, name);
+});
