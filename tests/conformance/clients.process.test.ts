@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { SignJWT, exportJWK, generateKeyPair } from 'jose';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
+import { flag, when } from '../support/flags.ts';
 
 const changeSets = '/apis/releases.backline.dev/v1/changesets';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -11,6 +12,8 @@ const sha256 = (text: string) => createHash('sha256').update(text).digest('hex')
 function client(name: string, spec: object): object {
   return { apiVersion: 'access.backline.dev/v1', kind: 'Client', metadata: { name, namespace: 'default' }, spec };
 }
+
+const isListener = (id: string) => when({ attribute: 'targetingKey', in: [id] });
 
 const catalogue = [
   market('de'),
@@ -165,6 +168,23 @@ test('a publishable client acts for the subject of its signed token and for nobo
     ['unsigned', `${Buffer.from('{"alg":"none"}').toString('base64url')}.${token.split('.')[1]}.`],
   ];
   for (const [name, subject] of bad) assert.equal((await ask('/v1/entitlements', subject)).status, 401, name);
+
+  const flags = (body: object, headers: Record<string, string> = {}): Promise<Answer> =>
+    call('POST', '/ofrep/v1/evaluate/flags/layout', {
+      token: 'bk_web',
+      headers: { 'x-subject-token': token, origin, ...headers },
+      body,
+    });
+  await declare(world, flag('layout', { rules: [{ name: 'me', when: isListener('listener-1'), serve: 'b' }] }));
+  const flagged = await flags({ context: {} });
+  assert.deepEqual([flagged.status, flagged.json.variant], [200, 'b'], 'the context is that of the subject');
+  assert.match(String(flagged.headers['access-control-expose-headers']), /etag/);
+  assert.equal((await flags({ context: { targetingKey: 'listener-2' } })).status, 403);
+  assert.equal((await flags({ context: {}, forced: { layout: 'a' } })).status, 403, 'forced variants are for servers');
+  assert.equal(
+    (await call('GET', '/v1/snapshot', { token: 'bk_web', headers: { 'x-subject-token': token } })).status,
+    403,
+  );
 
   const fromPage = await ask('/v1/entitlements', token, { origin });
   assert.equal(fromPage.headers['access-control-allow-origin'], origin);

@@ -84,7 +84,8 @@ export function decisionGate(options: {
     send(exchange, 204, 'text/plain', '', {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers': 'authorization, content-type, x-subject-token, x-request-id, traceparent',
+      'access-control-allow-headers':
+        'authorization, content-type, if-none-match, x-subject-token, x-request-id, traceparent',
       'access-control-max-age': String(LIMITS.preflightSeconds),
       vary: 'Origin',
     });
@@ -159,6 +160,7 @@ function allowOrigin(exchange: Exchange, client: KnownClient): void {
   if (origin === undefined) return;
   if (client.spec.origins?.includes(origin) !== true) throw foreignOrigin(origin);
   exchange.response.setHeader('access-control-allow-origin', origin);
+  exchange.response.setHeader('access-control-expose-headers', 'etag, retry-after, x-request-id');
   exchange.response.setHeader('vary', 'Origin');
 }
 
