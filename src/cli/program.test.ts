@@ -37,7 +37,7 @@ const WRONG: readonly [line: string, message: RegExp][] = [
   ['serve --role boss', /Allowed choices are api, decide/],
   ['get', /missing required argument 'kinds'/],
   ['get plans -o html', /Allowed choices are table, wide, json, yaml, name/],
-  ['check --plan free', /required option '--feature <name>' not specified/],
+  ['check --plan free', /missing required argument 'feature'/],
   ['prices de', /too many arguments for 'prices'/],
 ];
 

@@ -164,17 +164,20 @@ function commands(io: Io, end: (status: number) => void): Command {
 
   asking(program.command('check'))
     .description('ask whether a listener gets a feature: allow, degrade, upsell or deny')
-    .requiredOption('--plan <name>', 'the plan of the listener')
-    .requiredOption('--feature <name>', 'the feature')
+    .argument('<feature>', 'the feature')
+    .option('--plan <name>', 'the plan; else that of the listener')
     .option('--role <name>', 'the role of the listener on the plan')
     .addHelpText(
       'after',
       examples(
-        'backline check --plan free --feature offline --market de',
-        'backline check --plan premium --feature audio --territory SE -o json',
+        'backline check offline --plan free --market de',
+        'backline check audiobooks --listener u1',
+        'backline check audio --plan premium --territory SE -o json',
       ),
     )
-    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).check(options, io)));
+    .action(async (feature: string, options: DecideOptions) =>
+      end(await (await import('./decide.ts')).check({ ...options, feature }, io)),
+    );
 
   asking(program.command('prices'))
     .description('ask what plans cost in a market, now or at any moment')
@@ -188,18 +191,20 @@ function commands(io: Io, end: (status: number) => void): Command {
 
   asking(program.command('explain'))
     .description('ask why: the objects that led to an answer, as sentences')
-    .requiredOption('--plan <name>', 'the plan')
-    .option('--feature <name>', 'the feature; without one, its prices are explained')
+    .argument('[feature]', 'the feature; without one, prices are explained')
+    .option('--plan <name>', 'the plan; else that of the listener')
     .option('--role <name>', 'the role of the listener on the plan')
     .option('--interval <duration>', 'what one payment covers, like P1M')
     .addHelpText(
       'after',
       examples(
-        'backline explain --plan free --feature offline --market de',
+        'backline explain offline --plan free --market de',
         'backline explain --plan premium --market se --at 2027-01-01',
       ),
     )
-    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).explain(options, io)));
+    .action(async (feature: string | undefined, options: DecideOptions) =>
+      end(await (await import('./decide.ts')).explain({ ...options, ...(feature !== undefined && { feature }) }, io)),
+    );
 
   connecting(program.command('flag'))
     .description('ask what a flag is for one context, and why')
@@ -339,7 +344,7 @@ Examples:
   $ backline plan -f business/                      what would change
   $ backline apply -f business/                     change it
   $ backline get plans,prices -A
-  $ backline explain --plan free --feature offline --market de
+  $ backline explain offline --plan free --market de
 
 Exit status:
   0   done (plan: no changes)

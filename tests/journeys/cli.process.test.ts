@@ -87,23 +87,20 @@ test('decisions are asked from the command line, and refusals say what was wrong
   await write('business.yaml', price, plan('Premium'), market, lyrics);
   assert.equal((await backline('apply -f business.yaml')).status, 0);
 
-  assert.match(
-    (await backline('check --plan premium --feature lyrics --market de')).out,
-    /^allow {2}Premium includes Lyrics/,
-  );
+  assert.match((await backline('check lyrics --plan premium --market de')).out, /^allow {2}Premium includes Lyrics/);
   assert.match(
     (await backline('prices --territory DE')).out,
     /^premium +P1M +web +9,99\s€ +incl\. MwSt\. 19 % +2020-01-01/m,
   );
   assert.match(
-    (await backline('explain --plan premium --feature lyrics --market de')).out,
+    (await backline('explain lyrics --plan premium --market de')).out,
     /^Because$[^]*Plan\/premium@[0-9a-f]{8}$/m,
   );
-  const asJson = JSON.parse((await backline('check --plan premium --feature lyrics --market de -o json')).out);
+  const asJson = JSON.parse((await backline('check lyrics --plan premium --market de -o json')).out);
   assert.equal(asJson.outcome, 'allow');
   assert.equal(typeof asJson.snapshot.version, 'string');
 
-  const misspelled = await backline('check --plan premum --feature lyrics --market de');
+  const misspelled = await backline('check lyrics --plan premum --market de');
   assert.deepEqual([misspelled.status, misspelled.out], [1, '']);
   assert.match(misspelled.err, /^error: .*premum.*did you mean "premium"/);
   const missing = await backline('get plan gold');
