@@ -4,6 +4,7 @@ import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
+import { METRIC } from '#kernel/events/kinds/identity.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
@@ -62,6 +63,7 @@ export const Experiment = defineKind({
   refs: (spec) => [
     { path: ['spec', 'flag'], kind: FLAG, name: spec.flag },
     ...audienceRefs(spec, ['spec']),
+    ...metricRefs(spec),
     ...(spec.holdouts ?? []).map((name, index) => ({ path: ['spec', 'holdouts', index], kind: HOLDOUT, name })),
   ],
   validate: (spec, context) => {
@@ -95,6 +97,17 @@ export const Experiment = defineKind({
     },
   },
 });
+
+/** What is measured must exist; who measures nothing yet needs no Metric. */
+function metricRefs({ metrics = {} }: ExperimentSpec): { path: Path; kind: string; name: string }[] {
+  return (['success', 'guardrails', 'quality'] as const).flatMap((list) =>
+    (metrics[list] ?? []).map(({ metric }, index) => ({
+      path: ['spec', 'metrics', list, index, 'metric'],
+      kind: METRIC,
+      name: metric,
+    })),
+  );
+}
 
 function stableUnitProblems({ unit = [], traffic }: ExperimentSpec): Problem[] {
   const at = [
