@@ -3,15 +3,17 @@ import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { compile, update } from './decisions/compile.ts';
 import { productsRoutes } from './decisions/routes.ts';
 import type { ProductsTable } from './decisions/table.ts';
+import { AddOn } from './kinds/add-on.ts';
+import { Cap } from './kinds/cap.ts';
 import { Feature } from './kinds/feature.ts';
 import { Market } from './kinds/market.ts';
 import { Plan } from './kinds/plan.ts';
 import { Price } from './kinds/price.ts';
 
 /** In the order in which objects of one change set are written: what is referred to comes first. */
-export const productsKinds: readonly Kind[] = [Feature, Market, Plan, Price];
+export const productsKinds: readonly Kind[] = [Feature, Market, Plan, Price, Cap, AddOn];
 
-/** Plans, features, markets and prices in the decision plane. */
+/** Plans, features, markets, prices, caps and add-ons in the decision plane. */
 export const productsModule: DecisionModule<ProductsTable> = {
   name: 'products',
   kinds: productsKinds,

@@ -1,7 +1,9 @@
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
+import { addOnSpec } from '../kinds/add-on.ts';
+import { capSpec, type CapSpec } from '../kinds/cap-spec.ts';
 import { featureSpec } from '../kinds/feature.ts';
-import { FEATURE, MARKET, PLAN, PRICE } from '../kinds/identity.ts';
+import { ADD_ON, CAP, FEATURE, MARKET, PLAN, PRICE } from '../kinds/identity.ts';
 import { DEFAULT_CHANNEL, legalCurrencies, marketSpec } from '../kinds/market-spec.ts';
 import { planSpec } from '../kinds/plan.ts';
 import { priceKey, priceSpec } from '../kinds/price.ts';
@@ -18,7 +20,14 @@ export function compile(world: World): ProductsTable {
   for (const market of byName(world, MARKET)) {
     markets.set(market.name, compileMarket(market, plans, grantsFor, allSeries(world, market)));
   }
-  return { features, plans, markets, marketOfTerritory: territoriesOf(markets) };
+  return {
+    features,
+    plans,
+    markets,
+    marketOfTerritory: territoriesOf(markets),
+    caps: byFeature(compileAll(world, CAP, capSpec)),
+    addOns: compileAll(world, ADD_ON, addOnSpec),
+  };
 }
 
 /**
@@ -29,6 +38,8 @@ export function update(table: ProductsTable, world: World, changed: readonly Cha
   const names = (kind: string) => new Set(changed.filter((object) => object.kind === kind).map(({ name }) => name));
   const changedMarkets = names(MARKET);
   const changedPlans = names(PLAN);
+  const changedCaps = names(CAP);
+  const changedAddOns = names(ADD_ON);
   const featuresChanged = names(FEATURE).size > 0;
   const staleKeys = keysOf(table, world, names(PRICE));
 
@@ -48,7 +59,10 @@ export function update(table: ProductsTable, world: World, changed: readonly Cha
     }
   }
   const marketOfTerritory = changedMarkets.size > 0 ? territoriesOf(markets) : table.marketOfTerritory;
-  return { features, plans, markets, marketOfTerritory };
+  const caps = changedCaps.size > 0 ? byFeature(compileAll(world, CAP, capSpec)) : table.caps;
+  const addOns =
+    changedAddOns.size > 0 ? compileAll(world, ADD_ON, addOnSpec, table.addOns, changedAddOns) : table.addOns;
+  return { features, plans, markets, marketOfTerritory, caps, addOns };
 }
 
 type GrantsFor = (plan: Compiled<ReturnType<typeof planSpec>>, market: string) => PlanGrants;
@@ -72,6 +86,10 @@ function compileAll<Spec>(
       return [name, kept ?? { name, source: sourceOf(object), spec: specOf(object) }];
     }),
   );
+}
+
+function byFeature(caps: ReadonlyMap<string, Compiled<CapSpec>>): ProductsTable['caps'] {
+  return Map.groupBy(caps.values(), ({ spec }) => spec.feature);
 }
 
 function sourceOf({ kind, name, revision }: LiveObject) {

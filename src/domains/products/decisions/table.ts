@@ -1,3 +1,5 @@
+import type { AddOnSpec } from '../kinds/add-on.ts';
+import type { CapSpec } from '../kinds/cap-spec.ts';
 import type { FeatureSpec } from '../kinds/feature.ts';
 import type { LegalCurrency, MarketSpec } from '../kinds/market-spec.ts';
 import type { PlanSpec } from '../kinds/plan.ts';
@@ -13,6 +15,9 @@ export interface ProductsTable {
   readonly markets: ReadonlyMap<string, MarketTable>;
   /** Name of the market by territory. */
   readonly marketOfTerritory: ReadonlyMap<string, string>;
+  /** Caps by feature. */
+  readonly caps: ReadonlyMap<string, readonly Compiled<CapSpec>[]>;
+  readonly addOns: ReadonlyMap<string, Compiled<AddOnSpec>>;
 }
 
 /** A live object as the explanations name it. */
@@ -73,7 +78,14 @@ export interface Grant {
 
 export interface AnswerReason {
   /** Permanent: programs may depend on it. */
-  readonly code: 'in-plan' | 'degraded' | 'not-in-plan' | 'not-for-role' | 'not-in-market' | 'plan-not-in-market';
+  readonly code:
+    | 'in-plan'
+    | 'degraded'
+    | 'not-in-plan'
+    | 'not-for-role'
+    | 'not-in-market'
+    | 'plan-not-in-market'
+    | 'given-by-hand';
   readonly message: string;
 }
 

@@ -6,3 +6,5 @@ export const FEATURE = `${GROUP}/Feature`;
 export const PLAN = `${GROUP}/Plan`;
 export const MARKET = `${GROUP}/Market`;
 export const PRICE = `${GROUP}/Price`;
+export const CAP = `${GROUP}/Cap`;
+export const ADD_ON = `${GROUP}/AddOn`;

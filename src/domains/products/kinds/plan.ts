@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import { collide, entitlementFaults, grantInWords, UNLIMITED } from '../rules/entitlement.ts';
+import { collide, entitlementFaults, grantInWords, limitFault, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
@@ -15,7 +15,6 @@ const DEFAULT_ROLE = 'manager';
 const ROLES_MAX = 10;
 const ENTITLEMENTS_MAX = 1_000;
 const MARKETS_MAX = 500;
-const LIMIT_MAX = 1_000_000_000_000;
 
 const NAME_PATTERN = '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$';
 
@@ -209,7 +208,8 @@ export const Plan = defineKind({
   },
 });
 
-function twice(names: readonly string[], path: readonly string[]): readonly Problem[] {
+/** Names that a list has more than once. */
+export function twice(names: readonly string[], path: readonly string[]): readonly Problem[] {
   return names.flatMap((name, index) =>
     names.indexOf(name) === index
       ? []
@@ -226,14 +226,8 @@ function entitlementProblems(spec: PlanSpec): readonly Problem[] {
       problems.push({ path: [...path, ...more], reason: 'FieldValueInvalid', detail });
     const { feature, limit, per, roles = [], markets = [] } = entitlement;
 
-    if (typeof limit === 'string' && limit !== UNLIMITED) {
-      refuse(['limit'], `"${limit}" is not a limit; it is a whole number or "${UNLIMITED}".`);
-    } else if (typeof limit === 'number' && !(Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX)) {
-      refuse(
-        ['limit'],
-        `${limit} is not a limit; it is a whole number from 1 to ${LIMIT_MAX}. To give none, leave the feature out.`,
-      );
-    }
+    const fault = limit === undefined ? undefined : limitFault(limit);
+    if (fault !== undefined) refuse(['limit'], fault);
     const period = per === undefined ? '' : periodInWords(per);
     if (isFault(period)) refuse(['per'], period.fault);
     for (const [at, role] of roles.entries()) {

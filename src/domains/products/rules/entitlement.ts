@@ -22,6 +22,23 @@ export interface Entitlement {
 
 /** A limit that is a word: there is none. */
 export const UNLIMITED = 'unlimited';
+export type Limit = number | typeof UNLIMITED;
+/** More units than anybody uses; a tenth of a percent of what numbers hold exactly, so that sums stay exact. */
+export const LIMIT_MAX = 1_000_000_000_000;
+
+/** What is wrong with a limit as it is declared. */
+export function limitFault(limit: number | string): string | undefined {
+  if (typeof limit === 'string') {
+    return limit === UNLIMITED ? undefined : `"${limit}" is not a limit; it is a whole number or "${UNLIMITED}".`;
+  }
+  if (Number.isInteger(limit) && limit >= 1 && limit <= LIMIT_MAX) return undefined;
+  return `${limit} is not a limit; it is a whole number from 1 to ${LIMIT_MAX}. To give none, leave the feature out.`;
+}
+
+/** A declared limit that has passed `limitFault`. */
+export function limitOf(limit: number | string): Limit {
+  return typeof limit === 'number' ? limit : UNLIMITED;
+}
 
 /** What is wrong in an entitlement of this feature, by field. */
 export function entitlementFaults(
@@ -89,7 +106,7 @@ export function collide(a: Entitlement, b: Entitlement): boolean {
 }
 
 /** Both name some same thing, or neither names any: only then are they equally exact and in each other's way. */
-function meet(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+export function meet(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.some((name) => b.includes(name));
 }

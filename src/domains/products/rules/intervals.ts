@@ -46,6 +46,8 @@ function roughDays(text: string): number {
 }
 
 const PERIOD = /^P(?:([1-9]\d{0,2})([DWMY])|T([1-9]\d{0,3})([HM]))$/;
+/** Hours of a month of 31 days: use of longer ago is counted by days, months or years. */
+const PERIOD_HOURS_MAX = 744;
 const PERIOD_NAMES = { D: 'day', W: 'week', M: 'month', Y: 'year', TH: 'hour', TM: 'minute' } as const;
 
 /** `a month`, `an hour`, `every 3 days`: how often a metered limit starts anew. */
@@ -55,6 +57,9 @@ export function periodInWords(text: string): string | Fault {
     return { fault: `"${text}" is not a period; write it like P1M (a month), P1D (a day) or PT1H (an hour).` };
   }
   const count = Number(match[1] ?? match[3]);
+  if (match[4] === 'H' && count > PERIOD_HOURS_MAX) {
+    return { fault: `"${text}" is longer than ${PERIOD_HOURS_MAX} hours; write it in days, weeks, months or years.` };
+  }
   const name = PERIOD_NAMES[(match[2] ?? `T${match[4]}`) as keyof typeof PERIOD_NAMES];
   if (count > 1) return `every ${count} ${name}s`;
   return name === 'hour' ? 'an hour' : `a ${name}`;

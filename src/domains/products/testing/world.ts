@@ -4,7 +4,11 @@ import type { CheckContext, Kind, LiveObject, ResourceObject, World } from '#ker
 import { productsKinds } from '../module.ts';
 
 /** A kind's spec by the kind's short name and its own name, as tests write it. */
-export function resource(kind: 'Feature' | 'Market' | 'Plan' | 'Price', name: string, spec: unknown): ResourceObject {
+export function resource(
+  kind: 'Feature' | 'Market' | 'Plan' | 'Price' | 'Cap' | 'AddOn',
+  name: string,
+  spec: unknown,
+): ResourceObject {
   return { apiVersion: 'products.backline.dev/v1', kind, metadata: { name, namespace: 'test' }, spec };
 }
 

@@ -1,0 +1,263 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { offlineDays, type CapSpec } from '../kinds/cap-spec.ts';
+import { bucketsOf, planBucket, type CountedBuckets, type PlanTerms } from '../rules/buckets.ts';
+import { capFor, type CappedListener } from '../rules/cap-choice.ts';
+import { limitOf, type Limit } from '../rules/entitlement.ts';
+import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { DEFAULT_ANCHOR, periodWindow, type WindowAnchor } from '../rules/windows.ts';
+import { degradations } from './grants.ts';
+import { grantsOf, marketAt, rowOf, unknown } from './lookup.ts';
+import { listenerOf, type RecordedQuestion } from './on-record.ts';
+import type { Compiled, Grant, GrantRow, MarketTable, ProductsTable } from './table.ts';
+
+export interface UseQuestion extends RecordedQuestion {
+  readonly feature: string;
+  /** Needed where the use of each device is counted. */
+  readonly device?: string | undefined;
+}
+
+/** Whose use is counted together, as quotas name it. */
+export interface Scope {
+  readonly kind: CapSpec['scope'];
+  readonly subject: string;
+}
+
+/** What a use is taken from: `quota`, `scope.subject` and `buckets` go to the quotas as they are. */
+export interface MeteredUse extends Pick<CountedBuckets, 'buckets' | 'origins' | 'notes'> {
+  readonly metered: true;
+  readonly feature: string;
+  /** What is counted: the name of the feature. */
+  readonly quota: string;
+  readonly title: string;
+  readonly unit: string;
+  /** How it is given while there is some left. */
+  readonly grant: Grant;
+  readonly scope: Scope;
+  readonly enforcement: CapSpec['enforcement'];
+  /** What is given at the limit instead, where that is declared and the plan has it. */
+  readonly degradeTo?: Grant;
+  /** How long a device may use it without a connection. */
+  readonly offlineMs?: number;
+  /** Times are told in it: that of the subscription, or of the market. */
+  readonly zone: string;
+  readonly listener: CappedListener;
+  /** What the plan gives and how it is limited; undefined where it gives nothing of it. */
+  readonly plan: PlanTerms | undefined;
+  readonly cap: Compiled<CapSpec> | undefined;
+}
+
+/** Nothing is counted: the answer of `check` is all there is. */
+export interface UnmeteredUse {
+  readonly metered: false;
+  readonly feature: string;
+  readonly reason: { readonly code: 'not-counted' | 'nobody' | 'not-given' | 'unlimited'; readonly message: string };
+  readonly notes: readonly string[];
+}
+
+const DAY_MS = 86_400_000;
+
+/**
+ * What the use of a feature by a listener is taken from now, and whose use that is; or why it is not counted.
+ *
+ * Refuses names that do not exist, `products/plan-needed`, and `products/device-needed` where each device is counted.
+ */
+export function bucketsFor(
+  table: ProductsTable,
+  question: UseQuestion,
+  facts: SubjectFacts | undefined,
+  nowMs: number,
+): MeteredUse | UnmeteredUse {
+  const { feature } = question;
+  const found = table.features.get(feature);
+  if (found === undefined) throw unknown('feature', feature, table.features.keys());
+  const { title, type, unit = 'units' } = found.spec;
+  if (type !== 'metered' && type !== 'concurrent') {
+    return unmetered(feature, 'not-counted', `${title} is a ${type} feature, which is not counted.`);
+  }
+  if (facts === undefined) {
+    return unmetered(feature, 'nobody', `Use of ${title} is counted for listeners, and none is named.`);
+  }
+  const asked = listenerOf(question, facts);
+  const market = marketAt(table, asked);
+  const row = rowOf(grantsOf(market, asked.plan), asked.plan, asked.role);
+  const listener = { plan: asked.plan, market: market.name, role: row.role };
+  const zone = facts.subscription?.anchor.zone ?? market.spec.zone;
+  const cap = capFor(table.caps.get(feature) ?? [], listener);
+  const plan = planTermsFor(table, { feature, market, row, listener }, anchorOf(facts, market));
+  const counted = {
+    feature,
+    title,
+    unit,
+    isConcurrent: type === 'concurrent',
+    plan,
+    addOnOf: (name: string) => table.addOns.get(name)?.spec,
+    zone,
+  };
+  const { buckets, origins, isUnlimited, notes } = bucketsOf(counted, facts, nowMs);
+  if (isUnlimited) return { ...unmetered(feature, 'unlimited', `${title} is unlimited.`), notes };
+  if (buckets.length === 0) {
+    return { ...unmetered(feature, 'not-given', `Nothing gives ${title} to this listener.`), notes };
+  }
+  const answer = row.answers.get(feature);
+  const degradeTo = cap?.spec.enforcement === 'degrade' ? degradedGrant(table, row, feature) : undefined;
+  const days = cap?.spec.offlineFor === undefined ? undefined : offlineDays(cap.spec.offlineFor);
+  return {
+    metered: true,
+    feature,
+    quota: feature,
+    title,
+    unit,
+    grant: answer?.outcome === 'allow' ? answer.grant : { feature, title, type, unit },
+    scope: scopeOf(cap?.spec.scope ?? 'listener', question, facts, listener),
+    buckets,
+    origins,
+    enforcement: cap?.spec.enforcement ?? 'hard',
+    ...(degradeTo === undefined ? {} : { degradeTo }),
+    ...(days === undefined ? {} : { offlineMs: days * DAY_MS }),
+    zone,
+    listener,
+    plan,
+    cap,
+    notes,
+  };
+}
+
+/** Every counted feature that a listener has something of, by name. */
+export function usesOf(
+  table: ProductsTable,
+  question: Omit<UseQuestion, 'feature'>,
+  facts: SubjectFacts,
+  nowMs: number,
+): readonly MeteredUse[] {
+  return [...table.features.values()].flatMap(({ name, spec }) => {
+    if (spec.type !== 'metered' && spec.type !== 'concurrent') return [];
+    // What each device uses is told to devices.
+    if (question.device === undefined && isByDevice(table, name, question, facts)) return [];
+    const use = bucketsFor(table, { ...question, feature: name }, facts, nowMs);
+    return use.metered ? [use] : [];
+  });
+}
+
+function isByDevice(table: ProductsTable, feature: string, question: RecordedQuestion, facts: SubjectFacts): boolean {
+  const asked = listenerOf(question, facts);
+  const market = marketAt(table, asked);
+  const { role } = rowOf(grantsOf(market, asked.plan), asked.plan, asked.role);
+  const listener = { plan: asked.plan, market: market.name, role };
+  return capFor(table.caps.get(feature) ?? [], listener)?.spec.scope === 'device';
+}
+
+/** What a plan gives of a feature to a role, and how the cap that counts limits it. */
+export function planTermsFor(
+  table: ProductsTable,
+  {
+    feature,
+    market,
+    row,
+    listener,
+  }: {
+    readonly feature: string;
+    readonly market: MarketTable;
+    readonly row: GrantRow;
+    readonly listener: CappedListener;
+  },
+  anchor: WindowAnchor,
+): PlanTerms | undefined {
+  const answer = row.answers.get(feature);
+  if (answer?.outcome !== 'allow') return undefined;
+  const { type, limit, per } = answer.grant;
+  const given: Limit = limitOf(limit ?? '');
+  const caps = table.caps.get(feature) ?? [];
+  const cap = capFor(caps, listener);
+  if (cap === undefined) {
+    const once = type === 'concurrent' ? { window: { type: 'concurrent' } as const } : undefined;
+    return {
+      id: planBucket(feature, listener.plan, 'carry'),
+      limit: given,
+      ...(once ?? periodWindow(per, market.spec.zone)),
+      priority: 100,
+      enforcement: 'hard',
+      replaces: replacedBy(table, caps, feature, listener.plan, 'carry'),
+    };
+  }
+  const { spec } = cap;
+  const { onPlanChange, limitBefore, grace, window } = spec;
+  const needsAnchor = window.type === 'anchored' || (window.type === 'calendar' && window.zone === undefined);
+  return {
+    id: planBucket(feature, listener.plan, onPlanChange),
+    limit: spec.limit === undefined ? given : limitOf(spec.limit),
+    ...(limitBefore === undefined
+      ? {}
+      : {
+          limitBefore: {
+            limit: limitOf(limitBefore.limit),
+            untilMs: Temporal.Instant.from(limitBefore.until).epochMilliseconds,
+          },
+        }),
+    window,
+    ...(needsAnchor ? { anchor } : {}),
+    priority: spec.priority,
+    enforcement: spec.enforcement,
+    ...(grace === undefined ? {} : { grace }),
+    replaces: replacedBy(table, caps, feature, listener.plan, onPlanChange),
+  };
+}
+
+/** Where units go back to that were taken on another plan. With `reset` that use does not count, so nothing comes back. */
+function replacedBy(
+  table: ProductsTable,
+  caps: readonly Compiled<CapSpec>[],
+  feature: string,
+  plan: string,
+  onPlanChange: CapSpec['onPlanChange'],
+): readonly string[] {
+  if (onPlanChange === 'reset' || caps.every(({ spec }) => spec.onPlanChange === 'carry')) return [];
+  const own = planBucket(feature, plan, onPlanChange);
+  const all = [
+    planBucket(feature, plan, 'carry'),
+    ...[...table.plans.keys()].map((name) => planBucket(feature, name, 'scale')),
+  ];
+  return all.filter((id) => id !== own);
+}
+
+function anchorOf({ subscription }: SubjectFacts, market: MarketTable): WindowAnchor {
+  if (subscription === undefined) return { at: DEFAULT_ANCHOR, zone: market.spec.zone };
+  const { wallTime, zone } = subscription.anchor;
+  return { at: wallTime, zone };
+}
+
+function scopeOf(
+  kind: Scope['kind'],
+  { device }: UseQuestion,
+  { listener, subscription }: SubjectFacts,
+  { role }: CappedListener,
+): Scope {
+  // Whoever is on no subscription is a household of one.
+  const household = subscription?.status === 'active' ? `household/${subscription.household}` : `listener/${listener}`;
+  switch (kind) {
+    case 'listener':
+      return { kind, subject: `listener/${listener}` };
+    case 'household':
+      return { kind, subject: household };
+    case 'role':
+      return { kind, subject: `${household}/${role}` };
+    case 'device':
+      if (device === undefined) {
+        throw new Refusal('products/device-needed', 'Invalid', 'The use of each device is counted, and none is named.', {
+          remedy: 'Give device, an id that stays the same.',
+        });
+      }
+      return { kind, subject: `device/${listener}/${device}` };
+  }
+}
+
+function degradedGrant(table: ProductsTable, { answers }: GrantRow, feature: string): Grant | undefined {
+  for (const name of degradations(feature, table.features)) {
+    const answer = answers.get(name);
+    if (answer?.outcome === 'allow') return answer.grant;
+  }
+  return undefined;
+}
+
+function unmetered(feature: string, code: UnmeteredUse['reason']['code'], message: string): UnmeteredUse {
+  return { metered: false, feature, reason: { code, message }, notes: [] };
+}

@@ -1,0 +1,79 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { OverrideFacts, SubjectFacts } from '../rules/subject-facts.ts';
+import { valueFault } from '../rules/value-schema.ts';
+import { check, type CheckQuestion } from './check.ts';
+import type { Place } from './lookup.ts';
+import type { CheckAnswer, Grant, ProductsTable } from './table.ts';
+
+/** A question in which the plan need not be named, because it may be on record. */
+export interface RecordedQuestion extends Place {
+  /** What those have who are on no subscription, like the free plan; not looked at for others. */
+  readonly plan?: string | undefined;
+  readonly role?: string | undefined;
+}
+
+/** Whom a question is about: what is on record wins over what was asked. */
+interface Listener extends Place {
+  readonly plan: string;
+  readonly role?: string | undefined;
+}
+
+/**
+ * The plan, role and market of a listener: those of an active subscription, else those of the question. Refuses
+ * `products/plan-needed` when there is neither.
+ */
+export function listenerOf({ plan, role, market, territory }: RecordedQuestion, facts: SubjectFacts): Listener {
+  const { subscription } = facts;
+  if (subscription?.status === 'active') {
+    return { plan: subscription.plan, role: subscription.role, market: subscription.market };
+  }
+  if (plan !== undefined) return { plan, role, market, territory };
+  const why = subscription === undefined ? 'is on no subscription' : 'is on a subscription that has lapsed';
+  throw new Refusal('products/plan-needed', 'Invalid', `"${facts.listener}" ${why}, and no plan is given.`, {
+    remedy: 'Give the plan that those without a subscription have, like free.',
+  });
+}
+
+/**
+ * What `check` answers for a listener on record, with what was given by hand: a boolean or config feature is had until
+ * then. What limits use is not looked at (see `bucketsFor`).
+ */
+export function checkOnRecord(
+  table: ProductsTable,
+  question: Omit<CheckQuestion, 'plan'> & RecordedQuestion,
+  facts: SubjectFacts,
+  now: Temporal.Instant,
+): CheckAnswer {
+  const { feature, channel, at } = question;
+  const answer = check(table, { ...listenerOf(question, facts), feature, channel, at }, now);
+  const given = grantByHand(table, feature, facts, now.epochMilliseconds);
+  if (given === undefined) return answer;
+  const until = Temporal.Instant.fromEpochMilliseconds(given.override.untilMs).toString();
+  return {
+    outcome: 'allow',
+    plan: answer.plan,
+    feature,
+    grant: given.grant,
+    reason: { code: 'given-by-hand', message: `Given by hand until ${until}: ${given.override.reason}` },
+  };
+}
+
+/** A boolean or config feature that was given by hand; of several, the one that lasts longest, then the lowest id. */
+export function grantByHand(
+  table: ProductsTable,
+  feature: string,
+  { overrides }: SubjectFacts,
+  nowMs: number,
+): { readonly grant: Grant; readonly override: OverrideFacts } | undefined {
+  const spec = table.features.get(feature)?.spec;
+  if (spec === undefined || (spec.type !== 'boolean' && spec.type !== 'config')) return undefined;
+  const { title, type, valueSchema } = spec;
+  // A value that the feature no longer takes is not handed on.
+  const fits = ({ value }: OverrideFacts): boolean =>
+    type === 'boolean' || (valueSchema !== undefined && valueFault(valueSchema, value) === undefined);
+  const [override] = overrides
+    .filter((one) => one.feature === feature && one.untilMs > nowMs && fits(one))
+    .sort((a, b) => b.untilMs - a.untilMs || (a.id < b.id ? -1 : 1));
+  if (override === undefined) return undefined;
+  return { override, grant: { feature, title, type, ...(type === 'config' ? { value: override.value } : {}) } };
+}

@@ -1,0 +1,275 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { ANCHORED_PERIOD } from '#kernel/quotas/window-spec.ts';
+import { LIMIT_MAX } from '../rules/entitlement.ts';
+import { isFault } from '../rules/fault.ts';
+import { periodInWords } from '../rules/intervals.ts';
+import { featureSpec } from './feature.ts';
+import { FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
+import { planSpec, twice } from './plan.ts';
+
+/** After what the plan gives (100): first what starts anew by itself, then what was bought once. */
+const PRIORITY = { recurring: 200, topUp: 300 } as const;
+
+const VALIDITY = /^P([1-9]\d{0,2})([DWMY])$/;
+
+const names = (item: string, description: string, maxItems = 500) =>
+  Type.Optional(Type.Array(Type.String({ minLength: 1, description: item }), { minItems: 1, maxItems, description }));
+const amount = (description: string) => Type.Integer({ minimum: 0, maximum: LIMIT_MAX, description });
+
+const AddOnSpecSchema = Type.Object(
+  {
+    title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
+    feature: Type.String({ minLength: 1, description: 'The metered or concurrent Feature that there is more of.' }),
+    amount: Type.Integer({
+      minimum: 1,
+      maximum: LIMIT_MAX,
+      description: 'Units that are bought; of a recurring one, for each of its periods.',
+    }),
+    kind: Type.Enum(['recurring', 'topUp'], {
+      description: 'recurring: goes on, and its units come anew with each period. topUp: bought once.',
+    }),
+    per: Type.Optional(
+      Type.String({ description: 'How often a recurring one comes anew, counted from when it was bought: P1M.' }),
+    ),
+    validity: Type.Optional(
+      Type.String({ description: 'How long what was bought once can be used: P12M. Absent: no end.' }),
+    ),
+    plans: names('Name of a Plan.', 'Who may buy it; absent: those on any plan.'),
+    roles: names('A role of a plan.', 'Who may buy it; absent: any role.', 10),
+    markets: names('Name of a Market.', 'Where it is sold; absent: in every market.'),
+    priority: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 1_000,
+        description: 'Lower numbers are used up first. Absent: 200 when recurring, 300 for a top-up; plans have 100.',
+      }),
+    ),
+    rollover: Type.Optional(
+      Type.Object(
+        {
+          min: Type.Optional({ ...amount('At least so much goes into the next period.'), default: 0 }),
+          max: amount('At most so much goes into the next period.'),
+        },
+        { description: 'What is left of a period can be used in the next one too. Absent: it is lost.' },
+      ),
+    ),
+    whileLapsed: Type.Optional(
+      Type.Enum(['suspended', 'kept'], {
+        default: 'suspended',
+        description: 'Without a subscription: suspended cannot be used while its time goes on, kept can be used.',
+      }),
+    ),
+  },
+  { description: 'More of a feature, which is bought beside a plan.' },
+);
+
+type DeclaredAddOn = Static<typeof AddOnSpecSchema>;
+
+/** An add-on with its defaults in place. */
+export type AddOnSpec = DeclaredAddOn & Required<Pick<DeclaredAddOn, 'priority' | 'whileLapsed'>>;
+
+/** The spec of a stored or live AddOn, which has passed the schema. */
+export function addOnSpec(object: { readonly spec?: unknown }): AddOnSpec {
+  return withDefaults(object.spec as DeclaredAddOn);
+}
+
+function withDefaults(spec: DeclaredAddOn): AddOnSpec {
+  return { priority: PRIORITY[spec.kind], whileLapsed: 'suspended', ...spec };
+}
+
+export const AddOn = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'AddOn',
+  plural: 'addons',
+  categories: ['products'],
+  scope: 'Namespaced',
+  released: true,
+  description: 'An add-on is more of a feature, bought beside a plan: again with each period, or once.',
+  spec: AddOnSpecSchema,
+  columns: [
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: (addOn) => addOnSpec(addOn).title },
+    { name: 'Feature', type: 'string', description: 'What there is more of.', value: (addOn) => addOnSpec(addOn).feature },
+    { name: 'Amount', type: 'integer', description: 'Units that are bought.', value: (addOn) => addOnSpec(addOn).amount },
+    { name: 'Kind', type: 'string', description: 'recurring or topUp.', value: (addOn) => addOnSpec(addOn).kind },
+    {
+      name: 'Time',
+      type: 'string',
+      description: 'The period, or how long it can be used.',
+      value: (addOn) => addOnSpec(addOn).per ?? addOnSpec(addOn).validity,
+    },
+    {
+      name: 'Plans',
+      type: 'string',
+      description: 'Who may buy it.',
+      priority: 1,
+      value: (addOn) => addOnSpec(addOn).plans?.join(',') ?? 'all',
+    },
+  ],
+  indexes: { feature: ({ feature }) => [feature] },
+  refs: ({ feature, plans = [], markets = [] }) => [
+    { path: ['spec', 'feature'], kind: FEATURE, name: feature },
+    ...plans.map((name, index) => ({ path: ['spec', 'plans', index], kind: PLAN, name })),
+    ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
+  ],
+  validate: (spec, { before }) => [
+    ...twice(spec.plans ?? [], ['spec', 'plans']),
+    ...twice(spec.roles ?? [], ['spec', 'roles']),
+    ...twice(spec.markets ?? [], ['spec', 'markets']),
+    ...timeProblems(spec),
+    ...rolloverProblems(spec),
+    ...soldProblems(spec, before),
+  ],
+  check: (spec, world) => [...featureProblems(spec, world), ...roleProblems(spec, world)],
+  describe: (name, before, after, world) =>
+    describeAddOn(name, before && withDefaults(before), after && withDefaults(after), world),
+  example: {
+    name: 'audiobooks-10h',
+    spec: {
+      title: '10 hours of audiobooks',
+      feature: 'audiobooks',
+      amount: 600,
+      kind: 'topUp',
+      validity: 'P12M',
+      plans: ['premium', 'duo', 'family'],
+      roles: ['manager'],
+      priority: 300,
+      whileLapsed: 'suspended',
+    },
+  },
+});
+
+function wrong(field: string, detail: string, reason: Problem['reason'] = 'FieldValueInvalid'): Problem {
+  return { path: ['spec', ...field.split('.')], reason, detail };
+}
+
+function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (kind === 'recurring') {
+    if (per === undefined) {
+      problems.push(wrong('per', 'A recurring add-on has a period, like P1M.', 'FieldValueRequired'));
+    } else if (!ANCHORED_PERIOD.test(per)) {
+      problems.push(wrong('per', `"${per}" is not a period; it is a whole number up to 999 of one unit: P1M, P30D, PT6H.`));
+    }
+    if (validity !== undefined) {
+      problems.push(wrong('validity', 'A recurring add-on goes on until it is ended.', 'FieldValueForbidden'));
+    }
+  } else {
+    if (per !== undefined) {
+      problems.push(wrong('per', 'A top-up is bought once; how long it lasts is its validity.', 'FieldValueForbidden'));
+    }
+    if (validity !== undefined && !VALIDITY.test(validity)) {
+      problems.push(wrong('validity', `"${validity}" is not a validity; write it like P12M, P30D or P1Y.`));
+    }
+  }
+  return problems;
+}
+
+function rolloverProblems({ kind, rollover }: DeclaredAddOn): readonly Problem[] {
+  if (rollover === undefined) return [];
+  const { min = 0, max } = rollover;
+  const problems: Problem[] = [];
+  if (kind !== 'recurring') {
+    problems.push(wrong('rollover', 'A top-up has no next period to go into.', 'FieldValueForbidden'));
+  }
+  if (min > max) problems.push(wrong('rollover.min', `At least ${min} is more than at most ${max}.`));
+  return problems;
+}
+
+/** What was sold is counted as it was sold; another product is another add-on. */
+function soldProblems(spec: DeclaredAddOn, before: DeclaredAddOn | undefined): readonly Problem[] {
+  if (before === undefined) return [];
+  return (['feature', 'kind', 'per'] as const).flatMap((field) =>
+    before[field] === spec[field]
+      ? []
+      : [
+          wrong(
+            field,
+            `It was sold with ${field} ${before[field] ?? 'absent'}, and those who have it count on that; declare a new add-on instead.`,
+            'FieldValueForbidden',
+          ),
+        ],
+  );
+}
+
+function featureProblems({ feature: name, kind }: DeclaredAddOn, world: World): readonly Problem[] {
+  const found = world.get(FEATURE, name);
+  if (found === undefined) return [];
+  const { title, type } = featureSpec(found);
+  if (type === 'metered' || (type === 'concurrent' && kind === 'recurring')) return [];
+  const why =
+    type === 'concurrent'
+      ? 'is counted at once, and is not used up; only a recurring add-on gives more of it'
+      : `is a ${type} feature; there is more only of metered and concurrent ones`;
+  return [wrong('feature', `${title} ${why}.`)];
+}
+
+function roleProblems({ plans, roles = [] }: DeclaredAddOn, world: World): readonly Problem[] {
+  const named = plans?.flatMap((name) => world.get(PLAN, name) ?? []) ?? [...world.list(PLAN)];
+  const known = new Set(named.flatMap((plan) => planSpec(plan).roles));
+  return roles.flatMap((role, index): readonly Problem[] =>
+    known.has(role)
+      ? []
+      : [
+          {
+            path: ['spec', 'roles', index],
+            reason: 'FieldValueNotFound',
+            detail: `"${role}" is no role of those plans; they have ${[...known].join(', ')}.`,
+          },
+        ],
+  );
+}
+
+function describeAddOn(
+  name: string,
+  before: AddOnSpec | undefined,
+  after: AddOnSpec | undefined,
+  world: World,
+): readonly string[] {
+  if (after === undefined) return [`Add-on ${before?.title ?? name} is no longer sold; what was bought stays.`];
+  const found = world.get(FEATURE, after.feature);
+  const feature = found === undefined ? { title: after.feature } : featureSpec(found);
+  const units = 'unit' in feature ? feature.unit : 'units';
+  const gives = ({ amount, per, validity }: AddOnSpec): string => {
+    if (per !== undefined) {
+      const often = periodInWords(per);
+      return `${amount} ${units} of ${feature.title} ${isFault(often) ? per : often}`;
+    }
+    return `${amount} ${units} of ${feature.title}, usable ${validity === undefined ? 'without an end' : `for ${lengthInWords(validity)}`}`;
+  };
+  const buyers = ({ plans, roles, markets }: AddOnSpec): string =>
+    [
+      plans === undefined ? 'those on any plan' : `those on ${plans.join(', ')}`,
+      ...(roles === undefined ? [] : [`as ${roles.join(', ')}`]),
+      ...(markets === undefined ? [] : [`in ${markets.join(', ')}`]),
+    ].join(' ');
+  const left = ({ rollover }: AddOnSpec): string =>
+    rollover === undefined ? 'what is left of a period is lost' : `up to ${rollover.max} go into the next period`;
+  const lapsed = ({ whileLapsed }: AddOnSpec): string =>
+    whileLapsed === 'kept' ? 'it can be used without a subscription' : 'it waits, and ages, without a subscription';
+  if (before === undefined) {
+    const rest = after.kind === 'recurring' ? `; ${left(after)}` : '';
+    return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${lapsed(after)}.`];
+  }
+  const sentences: string[] = [];
+  if (before.title !== after.title) sentences.push(`Add-on ${before.title} is now called ${after.title}.`);
+  if (gives(before) !== gives(after)) {
+    sentences.push(`${after.title}: ${gives(before)} → ${gives(after)}, for those who buy it from now on.`);
+  }
+  for (const words of [buyers, left, lapsed]) {
+    if (words(before) !== words(after)) sentences.push(`${after.title}: ${words(before)} → ${words(after)}.`);
+  }
+  if (before.priority !== after.priority) {
+    sentences.push(`${after.title}: its place in the order of use is ${after.priority} instead of ${before.priority}.`);
+  }
+  return sentences;
+}
+
+function lengthInWords(validity: string): string {
+  const [, count = '', unit = 'D'] = VALIDITY.exec(validity) ?? [];
+  const name = { D: 'day', W: 'week', M: 'month', Y: 'year' }[unit];
+  return count === '1' ? `a ${name}` : `${count} ${name}s`;
+}

@@ -1,0 +1,231 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { windowProblems } from '#kernel/quotas/window-spec.ts';
+import { capsCollide } from '../rules/cap-choice.ts';
+import { limitFault } from '../rules/entitlement.ts';
+import { isFault } from '../rules/fault.ts';
+import { parseGrace } from '../rules/grace.ts';
+import { isPlainDate, parseTime } from '../rules/times.ts';
+import { windowInWords } from '../rules/windows.ts';
+import { capSpec, CapSpecSchema, offlineDays, withCapDefaults, type CapSpec } from './cap-spec.ts';
+import { describeCap } from './describe-cap.ts';
+import { featureSpec } from './feature.ts';
+import { CAP, FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
+import { planSpec, twice } from './plan.ts';
+
+export const Cap = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Cap',
+  plural: 'caps',
+  categories: ['products'],
+  scope: 'Namespaced',
+  released: true,
+  description:
+    'A cap says how much of a feature may be used, by whom, how long use counts, and what happens at the limit.',
+  spec: CapSpecSchema,
+  columns: [
+    { name: 'Feature', type: 'string', description: 'What is limited.', value: (cap) => capSpec(cap).feature },
+    {
+      name: 'Limit',
+      type: 'string',
+      description: 'Units for each window; "plan" for what the plan gives.',
+      value: (cap) => String(capSpec(cap).limit ?? 'plan'),
+    },
+    {
+      name: 'Window',
+      type: 'string',
+      description: 'How long use counts.',
+      value: (cap) => windowInWords(capSpec(cap).window),
+    },
+    { name: 'Scope', type: 'string', description: 'Whose use is counted together.', value: (cap) => capSpec(cap).scope },
+    {
+      name: 'Enforcement',
+      type: 'string',
+      description: 'What happens at the limit.',
+      value: (cap) => capSpec(cap).enforcement,
+    },
+    {
+      name: 'Plans',
+      type: 'string',
+      description: 'The plans it is for.',
+      priority: 1,
+      value: (cap) => capSpec(cap).plans?.join(',') ?? 'all',
+    },
+  ],
+  indexes: { feature: ({ feature }) => [feature] },
+  refs: ({ feature, plans = [], markets = [] }) => [
+    { path: ['spec', 'feature'], kind: FEATURE, name: feature },
+    ...plans.map((name, index) => ({ path: ['spec', 'plans', index], kind: PLAN, name })),
+    ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
+  ],
+  validate: (declared, { find, name, before }) => {
+    const spec = withCapDefaults(declared);
+    const others = find(CAP, 'feature', spec.feature).filter((other) => other.metadata.name !== name);
+    return [
+      ...['plans', 'roles', 'markets'].flatMap((field) => {
+        const listed = spec[field as 'plans' | 'roles' | 'markets'];
+        return listed === undefined ? [] : twice(listed, ['spec', field]);
+      }),
+      ...windowProblems(spec.window, ['spec', 'window']),
+      ...limitProblems(spec),
+      ...graceProblems(spec),
+      ...limitChangeProblems(spec, before && withCapDefaults(before)),
+      ...others.flatMap((other) => collisionProblems(spec, other.metadata.name, capSpec(other))),
+    ];
+  },
+  check: (declared, world, name) => {
+    const spec = withCapDefaults(declared);
+    const others = world.find(CAP, 'feature', spec.feature).filter((other) => other.name !== name);
+    return [
+      ...featureProblems(spec, world),
+      ...roleProblems(spec, world),
+      ...others.flatMap((other) => collisionProblems(spec, other.name, capSpec(other))),
+    ];
+  },
+  describe: (name, before, after, world) =>
+    describeCap(name, before && withCapDefaults(before), after && withCapDefaults(after), world),
+  example: {
+    name: 'audiobooks-monthly',
+    spec: {
+      feature: 'audiobooks',
+      plans: ['premium', 'duo', 'family'],
+      roles: ['manager'],
+      limit: 900,
+      window: { type: 'anchored', per: 'P1M' },
+      scope: 'listener',
+      enforcement: 'hard',
+      onPlanChange: 'carry',
+      onLimitChange: 'now',
+      priority: 100,
+    },
+  },
+});
+
+function wrong(field: string, detail: string, reason: Problem['reason'] = 'FieldValueInvalid'): Problem {
+  return { path: ['spec', ...field.split('.')], reason, detail };
+}
+
+function limitProblems({ limit, limitBefore, offlineFor }: CapSpec): readonly Problem[] {
+  const problems: Problem[] = [];
+  const fault = limit === undefined ? undefined : limitFault(limit);
+  if (fault !== undefined) problems.push(wrong('limit', fault));
+  const faultBefore = limitBefore === undefined ? undefined : limitFault(limitBefore.limit);
+  if (faultBefore !== undefined) problems.push(wrong('limitBefore.limit', faultBefore));
+  if (limitBefore !== undefined && (isPlainDate(limitBefore.until) || isFault(parseTime(limitBefore.until, 'UTC')))) {
+    problems.push(wrong('limitBefore.until', `"${limitBefore.until}" is no instant like 2026-12-01T09:00:00Z.`));
+  }
+  if (offlineFor !== undefined && offlineDays(offlineFor) === undefined) {
+    problems.push(wrong('offlineFor', `"${offlineFor}" is not a number of days from P1D to P40D.`));
+  }
+  return problems;
+}
+
+function graceProblems({ grace, enforcement, window }: CapSpec): readonly Problem[] {
+  const problems: Problem[] = [];
+  if (enforcement === 'soft' && window.type === 'concurrent') {
+    problems.push(wrong('enforcement', 'What is used at once has no soft limit; raise the limit instead.'));
+  }
+  if (grace === undefined) return problems;
+  const parsed = parseGrace(grace);
+  if (isFault(parsed)) problems.push(wrong('grace', parsed.fault));
+  if (enforcement !== 'soft') {
+    problems.push(wrong('grace', `Only a soft cap has a grace; this one is ${enforcement}.`, 'FieldValueForbidden'));
+  }
+  return problems;
+}
+
+/** A table holds no past: what a limit was before has to be said, so that windows that are running can keep it. */
+function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readonly Problem[] {
+  const { limit, limitBefore, onLimitChange, onPlanChange, window } = spec;
+  const problems: Problem[] = [];
+  if (onLimitChange === 'now' && limitBefore !== undefined) {
+    problems.push(
+      wrong('limitBefore', 'Only with onLimitChange nextWindow does a limit of before count.', 'FieldValueForbidden'),
+    );
+  }
+  if (onLimitChange === 'nextWindow') {
+    if (limit === undefined) {
+      problems.push(wrong('limit', 'The limit of a plan changes at once; give the cap a limit.', 'FieldValueRequired'));
+    }
+    if (window.type !== 'calendar' && window.type !== 'anchored') {
+      problems.push(wrong('onLimitChange', `A ${window.type} window never starts anew, so there is no next one.`));
+    }
+    if (before?.limit !== undefined && before.limit !== limit && limitBefore?.limit !== before.limit) {
+      problems.push(
+        wrong(
+          'limitBefore',
+          `The limit changes from ${before.limit} to ${limit ?? 'that of the plan'} with the next window; say ` +
+            `limitBefore: { limit: ${before.limit}, until: } with the time of the change.`,
+          'FieldValueRequired',
+        ),
+      );
+    }
+  }
+  if (before !== undefined && before.onPlanChange !== onPlanChange) {
+    // Use that is carried is counted once for all plans, other use by plan: a change would forget the counters.
+    if (before.onPlanChange === 'carry' || onPlanChange === 'carry') {
+      problems.push(
+        wrong(
+          'onPlanChange',
+          `Use is counted under "${before.onPlanChange}" already, and would be forgotten; keep it, or declare a new cap in place of this one.`,
+          'FieldValueForbidden',
+        ),
+      );
+    }
+  }
+  return problems;
+}
+
+function collisionProblems(spec: CapSpec, otherName: string, other: CapSpec): readonly Problem[] {
+  if (!capsCollide(spec, other)) return [];
+  return [
+    wrong(
+      'feature',
+      `The cap "${otherName}" limits "${spec.feature}" for some of the same listeners, just as exactly; ` +
+        'name other plans, markets or roles, or remove one.',
+    ),
+  ];
+}
+
+function featureProblems({ feature: name, window, enforcement }: CapSpec, world: World): readonly Problem[] {
+  const found = world.get(FEATURE, name);
+  if (found === undefined) return [];
+  const { title, type, degradeTo } = featureSpec(found);
+  if (type !== 'metered' && type !== 'concurrent') {
+    return [wrong('feature', `${title} is a ${type} feature; only metered and concurrent features are counted.`)];
+  }
+  const problems: Problem[] = [];
+  if ((type === 'concurrent') !== (window.type === 'concurrent')) {
+    problems.push(
+      wrong(
+        'window.type',
+        type === 'concurrent'
+          ? `${title} is counted at once; its window is concurrent, not ${window.type}.`
+          : `${title} is an amount; its window is one of time, not concurrent.`,
+      ),
+    );
+  }
+  if (enforcement === 'degrade' && degradeTo === undefined) {
+    problems.push(wrong('enforcement', `${title} degrades to nothing; give the Feature a degradeTo, or deny at the limit.`));
+  }
+  return problems;
+}
+
+function roleProblems({ plans, roles = [] }: CapSpec, world: World): readonly Problem[] {
+  const named = plans?.flatMap((name) => world.get(PLAN, name) ?? []) ?? [...world.list(PLAN)];
+  const known = [...new Set(named.flatMap((plan) => planSpec(plan).roles))];
+  return roles.flatMap((role, index): readonly Problem[] => {
+    if (known.includes(role)) return [];
+    const whose = plans === undefined ? 'no plan' : `none of ${plans.join(', ')}`;
+    return [
+      {
+        path: ['spec', 'roles', index],
+        reason: 'FieldValueNotFound',
+        detail: `"${role}" is a role of ${whose}${didYouMean(nearSpellings(role, known))}; there are ${known.join(', ')}.`,
+      },
+    ];
+  });
+}

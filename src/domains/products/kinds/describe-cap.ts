@@ -1,0 +1,104 @@
+import type { World } from '#kernel/resources/kind.ts';
+import { windowInWords } from '../rules/windows.ts';
+import type { CapSpec } from './cap-spec.ts';
+import { featureSpec } from './feature.ts';
+import { FEATURE, MARKET, PLAN } from './identity.ts';
+import { marketSpec } from './market-spec.ts';
+import { planSpec } from './plan.ts';
+
+const SCOPES = {
+  listener: 'for each listener',
+  household: 'for all on a subscription together',
+  device: 'for each device',
+  role: 'for all with the same role on a subscription together',
+} as const;
+const ON_PLAN_CHANGE = {
+  carry: 'use stays when the plan changes',
+  scale: 'use is scaled to the new limit when the plan changes',
+  reset: 'use does not count after the plan changes',
+} as const;
+
+/** What a change of a cap means, in sentences. */
+export function describeCap(
+  name: string,
+  before: CapSpec | undefined,
+  after: CapSpec | undefined,
+  world: World,
+): readonly string[] {
+  const spec = after ?? before;
+  if (spec === undefined) return [];
+  const feature = world.get(FEATURE, spec.feature);
+  const { title, unit = 'units' } = feature === undefined ? { title: spec.feature } : featureSpec(feature);
+  if (after === undefined) {
+    return [`${title}: the cap "${name}" ${whom(spec, world)} is removed; what the plans give limits it.`];
+  }
+  if (before === undefined) {
+    const more = after.onPlanChange === 'carry' ? '' : `; ${ON_PLAN_CHANGE[after.onPlanChange]}`;
+    return [`${title} ${whom(after, world)}: ${amount(after, unit)} ${SCOPES[after.scope]}; ${atLimit(after)}${more}.`];
+  }
+  const label = `${title} ${whom(after, world)}`;
+  const sentences: string[] = [];
+  const changed = (had: string, has: string, tell = `${label}: ${had} → ${has}.`) => {
+    if (had !== has) sentences.push(tell);
+  };
+  changed(before.feature, after.feature, `The cap "${name}" limits ${after.feature} instead of ${before.feature}.`);
+  changed(
+    whom(before, world),
+    whom(after, world),
+    `The cap of ${title} is ${whom(after, world)} instead of ${whom(before, world)}.`,
+  );
+  changed(amount(before, unit), amount(after, unit));
+  if (amount(before, unit) !== amount(after, unit)) {
+    if (JSON.stringify(before.window) !== JSON.stringify(after.window)) {
+      sentences.push(`${label}: use of the present window no longer counts, as windows are other ones.`);
+    } else if (after.onLimitChange === 'nextWindow') {
+      sentences.push(`${label}: windows that began before ${after.limitBefore?.until} keep their limit to their end.`);
+    } else {
+      sentences.push(`${label}: the new limit counts at once; nothing that was used is taken back.`);
+    }
+  }
+  changed(
+    SCOPES[before.scope],
+    SCOPES[after.scope],
+    `${label}: counted ${SCOPES[after.scope]} instead of ${SCOPES[before.scope]}; counting starts anew.`,
+  );
+  changed(atLimit(before), atLimit(after));
+  changed(ON_PLAN_CHANGE[before.onPlanChange], ON_PLAN_CHANGE[after.onPlanChange]);
+  changed(
+    `used up at ${before.priority}`,
+    `used up at ${after.priority}`,
+    `${label}: its place in the order of use is ${after.priority} instead of ${before.priority}.`,
+  );
+  changed(offline(before), offline(after), `${label}: ${offline(after)}.`);
+  return sentences;
+}
+
+function whom({ plans, roles, markets }: CapSpec, world: World): string {
+  const planTitle = (name: string): string => {
+    const found = world.get(PLAN, name);
+    return found === undefined ? name : planSpec(found).title;
+  };
+  const marketTitle = (name: string): string => {
+    const found = world.get(MARKET, name);
+    return found === undefined ? name : marketSpec(found).title;
+  };
+  const on = plans === undefined ? 'on every plan' : `on ${plans.map(planTitle).join(', ')}`;
+  const to = roles === undefined ? '' : ` for ${roles.join(', ')}`;
+  return `${on}${to}${markets === undefined ? '' : ` in ${markets.map(marketTitle).join(', ')}`}`;
+}
+
+function amount({ limit, window }: CapSpec, unit: string): string {
+  const many = limit === undefined ? `as many ${unit} as the plan gives` : `${limit} ${unit}`;
+  return `${many} ${windowInWords(window)}`;
+}
+
+function atLimit({ enforcement, grace }: CapSpec): string {
+  if (enforcement === 'hard') return 'beyond that it is denied';
+  if (enforcement === 'degrade') return 'beyond that it degrades';
+  if (grace === undefined) return 'beyond that it goes on, and answers say so';
+  return `beyond that it goes on for ${grace}${typeof grace === 'number' ? ' more' : ' of the limit'}, and answers say so`;
+}
+
+function offline({ offlineFor }: CapSpec): string {
+  return offlineFor === undefined ? 'no use without a connection' : `use without a connection for ${offlineFor}`;
+}

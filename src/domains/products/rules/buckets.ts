@@ -1,0 +1,214 @@
+import type { Bucket } from '#kernel/quotas/bucket.ts';
+import { byOrder } from '#kernel/quotas/bucket.ts';
+import { windowAt } from '#kernel/quotas/window.ts';
+import type { WindowSpec } from '#kernel/quotas/window-spec.ts';
+import { UNLIMITED, type Limit } from './entitlement.ts';
+import { graceUnits } from './grace.ts';
+import type { GrantFacts, OverrideFacts, SubjectFacts } from './subject-facts.ts';
+import { timeInWords } from './times.ts';
+import type { WindowAnchor } from './windows.ts';
+
+/** What a plan, with the cap that counts, gives one listener of one feature. */
+export interface PlanTerms {
+  /** Permanent: what is used is counted under it, whatever cap or plan is live (see `planBucket`). */
+  readonly id: string;
+  readonly limit: Limit;
+  /** Windows that began before `untilMs` have this limit. */
+  readonly limitBefore?: { readonly limit: Limit; readonly untilMs: number };
+  readonly window: WindowSpec;
+  readonly anchor?: WindowAnchor;
+  readonly priority: number;
+  readonly enforcement: 'hard' | 'soft' | 'degrade';
+  readonly grace?: number | string;
+  /** Buckets of other plans that this one took the place of. */
+  readonly replaces: readonly string[];
+}
+
+/** An add-on as far as using it goes. */
+export interface AddOnTerms {
+  readonly title: string;
+  readonly per?: string;
+  readonly priority: number;
+  readonly whileLapsed: 'suspended' | 'kept';
+}
+
+/** A feature as it is counted for somebody. */
+export interface Counted {
+  readonly feature: string;
+  readonly title: string;
+  readonly unit: string;
+  readonly isConcurrent: boolean;
+  /** Undefined where the plan does not give the feature. */
+  readonly plan: PlanTerms | undefined;
+  readonly addOnOf: (name: string) => AddOnTerms | undefined;
+  /** Times in notes are told in it. */
+  readonly zone: string;
+}
+
+/** Where a bucket comes from, for people and programs. */
+export interface Origin {
+  readonly from: 'plan' | 'grace' | 'grant' | 'override';
+  /** Like `the plan`, `10 hours of audiobooks`. */
+  readonly title: string;
+  /** Id of the grant or override. */
+  readonly record?: string;
+}
+
+export interface CountedBuckets {
+  /** In the order in which they are taken from; those that are suspended or not in force too. */
+  readonly buckets: readonly Bucket[];
+  /** By id of the bucket. */
+  readonly origins: ReadonlyMap<string, Origin>;
+  /** The limit of the plan, or by hand in its place, is no limit: nothing has to be counted. */
+  readonly isUnlimited: boolean;
+  /** What is special, as sentences. */
+  readonly notes: readonly string[];
+}
+
+/** What was sold once, or under an add-on that is no longer declared, is used after everything else. */
+const FORGOTTEN: AddOnTerms = { title: 'what was bought', priority: 300, whileLapsed: 'suspended' };
+/** After all that somebody has: a grace is not for those who have bought more. */
+const GRACE_PRIORITY = 2_000;
+const OVERRIDE_PRIORITY = 100;
+
+/**
+ * The name under which what a plan gives is counted. It is that of the feature: a new revision of a cap, another cap in
+ * its place, a rollback and a change of plan all count on. Where use does not simply go along with the listener (scale,
+ * reset) each plan has a counter of its own, which is found again on the way back.
+ */
+export function planBucket(feature: string, plan: string, onPlanChange: 'carry' | 'scale' | 'reset'): string {
+  return onPlanChange === 'carry' ? `plan/${feature}` : `plan/${feature}/${plan}`;
+}
+
+/** All that can be taken from for a feature: what the plan gives, what was given by hand, what was bought, and a grace. */
+export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number): CountedBuckets {
+  const { feature, plan, zone } = counted;
+  const notes: string[] = [];
+  const entries: (readonly [Bucket, Origin])[] = [];
+  const override = overrideOf(facts, feature, nowMs);
+  if (override !== undefined) {
+    notes.push(
+      `${counted.title}: ${override.limit} ${counted.unit} by hand until ${timeInWords(override.untilMs, zone)}: ${override.reason}`,
+    );
+  }
+  if (plan !== undefined) {
+    entries.push(...planEntries(plan, override?.limit, counted, nowMs, notes));
+  } else if (override !== undefined) {
+    const bucket: Bucket = {
+      id: `override/${override.id}`,
+      limit: override.limit,
+      window: onceWindow(counted),
+      priority: OVERRIDE_PRIORITY,
+      createdMs: 0,
+      validUntilMs: override.untilMs,
+    };
+    entries.push([bucket, { from: 'override', title: 'what was given by hand', record: override.id }]);
+  }
+  const isActive = facts.subscription?.status === 'active';
+  for (const grant of facts.grants) {
+    if (grant.feature === feature) entries.push(...grantEntries(grant, counted, isActive, nowMs, notes));
+  }
+  entries.sort(([a], [b]) => byOrder(a, b));
+  return {
+    buckets: entries.map(([bucket]) => bucket),
+    origins: new Map(entries.map(([{ id }, origin]) => [id, origin])),
+    isUnlimited: (override?.limit ?? plan?.limit) === UNLIMITED,
+    notes,
+  };
+}
+
+type LimitOverride = OverrideFacts & { readonly limit: Limit };
+
+/** Of several that are in force the most generous counts, then the one that lasts longest, then the lowest id. */
+function overrideOf({ overrides }: SubjectFacts, feature: string, nowMs: number): LimitOverride | undefined {
+  const size = ({ limit }: LimitOverride): number => (limit === UNLIMITED ? Infinity : limit);
+  return overrides
+    .flatMap((one) =>
+      one.feature === feature && one.untilMs > nowMs && one.limit !== undefined ? [{ ...one, limit: one.limit }] : [],
+    )
+    .reduce<LimitOverride | undefined>((best, one) => {
+      if (best === undefined) return one;
+      if (size(one) !== size(best)) return size(one) > size(best) ? one : best;
+      if (one.untilMs !== best.untilMs) return one.untilMs > best.untilMs ? one : best;
+      return one.id < best.id ? one : best;
+    }, undefined);
+}
+
+function planEntries(
+  plan: PlanTerms,
+  byHand: Limit | undefined,
+  { title, unit, zone }: Counted,
+  nowMs: number,
+  notes: string[],
+): readonly (readonly [Bucket, Origin])[] {
+  const { id, window, anchor, priority, enforcement, grace, replaces, limitBefore } = plan;
+  let limit = byHand ?? plan.limit;
+  if (byHand === undefined && limitBefore !== undefined) {
+    const { fromMs, untilMs } = windowAt(window, anchor, nowMs);
+    if (fromMs < limitBefore.untilMs) {
+      limit = limitBefore.limit;
+      const until = untilMs === undefined ? '' : ` until ${timeInWords(untilMs, zone)}`;
+      notes.push(`${title}: the limit of before, ${limit} ${unit}, counts${until}; then it is ${plan.limit}.`);
+    }
+  }
+  const base = { window, createdMs: 0, ...(anchor === undefined ? {} : { anchor }) };
+  const bucket: Bucket = {
+    ...base,
+    id,
+    limit,
+    priority,
+    ...(enforcement === 'soft' && grace === undefined ? { overage: true } : {}),
+    ...(replaces.length === 0 ? {} : { replaces }),
+  };
+  const units = enforcement === 'soft' && grace !== undefined ? graceUnits(grace, limit) : 0;
+  const own = [bucket, { from: 'plan', title: 'the plan' }] as const;
+  if (units === 0) return [own];
+  const beyond: Bucket = {
+    ...base,
+    id: `${id}/grace`,
+    limit: units,
+    priority: GRACE_PRIORITY,
+    ...(replaces.length === 0 ? {} : { replaces: replaces.map((other) => `${other}/grace`) }),
+  };
+  return [own, [beyond, { from: 'grace', title: 'the grace' }]];
+}
+
+function grantEntries(
+  grant: GrantFacts,
+  counted: Counted,
+  isActive: boolean,
+  nowMs: number,
+  notes: string[],
+): readonly (readonly [Bucket, Origin])[] {
+  const { id, addOn, amount, createdMs, validFromMs, validUntilMs, anchor } = grant;
+  const terms = counted.addOnOf(addOn) ?? FORGOTTEN;
+  const { title, per, priority, whileLapsed } = terms;
+  const recurs = anchor !== undefined && !counted.isConcurrent;
+  if (recurs && per === undefined) {
+    notes.push(`${counted.title}: the add-on "${addOn}" is no longer declared, so its periods are not known.`);
+    return [];
+  }
+  const suspended = !isActive && whileLapsed === 'suspended';
+  const hasEnded = validUntilMs !== undefined && validUntilMs <= nowMs;
+  if (suspended && !hasEnded) {
+    const ages = validUntilMs === undefined ? '' : `, at the latest until ${timeInWords(validUntilMs, counted.zone)}`;
+    notes.push(`${counted.title}: ${title} waits for a subscription${ages}.`);
+  }
+  const bucket: Bucket = {
+    id: `grant/${id}`,
+    limit: amount,
+    ...(recurs && per !== undefined
+      ? { window: { type: 'anchored', per }, anchor: { at: anchor.wallTime, zone: anchor.zone } }
+      : { window: onceWindow(counted) }),
+    priority,
+    createdMs,
+    validFromMs,
+    ...(validUntilMs === undefined ? {} : { validUntilMs }),
+    ...(suspended ? { suspended } : {}),
+  };
+  return [[bucket, { from: 'grant', title, record: id }]];
+}
+
+function onceWindow({ isConcurrent }: Counted): WindowSpec {
+  return { type: isConcurrent ? 'concurrent' : 'lifetime' };
+}
