@@ -31,6 +31,9 @@ export const BUILT_IN_ATTRIBUTES: readonly AttributeDeclaration[] = [
   { name: TIME_ZONE, type: 'string', multiValued: false },
 ];
 
+/** What the name of an attribute looks like. */
+export const ATTRIBUTE_NAME_PATTERN = '^[A-Za-z][A-Za-z0-9]*([_.-][A-Za-z0-9]+)*$';
+
 /**
  * The name of the Attribute object that declares an attribute: `appVersion` → `app-version`. As it follows from the
  * attribute's name, a condition refers to the object, and nobody takes an attribute away that is in use.

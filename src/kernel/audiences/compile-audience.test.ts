@@ -133,6 +133,11 @@ test('a nightly window belongs to the day on which it begins, by the wall clock 
   assert.equal(truth(night, { timeZone: 'Mars/Olympus' }, '2026-06-05T22:00:00Z'), undefined);
 });
 
+test('an expression finds what ends a text, also when that is beyond the first plane of Unicode', () => {
+  assert.equal(truth({ attribute: 'country', matches: 'x[^a]$' }, { country: 'x🎧' }), true);
+  assert.equal(truth({ attribute: 'country', matches: '[^a]$|b' }, { country: 'a' }), false);
+});
+
 test('when clocks go back an hour counts twice, when they go forward it never comes', () => {
   const twoToThree: Condition = { time: { zone: 'Europe/Stockholm', from: '02:00', until: '03:00' } };
   const minutesOn = (day: string) => {

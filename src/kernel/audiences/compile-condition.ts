@@ -141,11 +141,22 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   if (endsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.endsWith(piece)));
   if (contains !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.includes(piece)));
   if (matches !== undefined) {
-    const pattern = new RegExp(matches, `${ignoreCase ? 'i' : ''}${condition.codeUnits === true ? '' : 'u'}`);
+    const pattern = compilePattern(matches, condition);
     return (value) =>
       typeof value === 'string' && value.length <= MATCHED_CHARS_MAX ? pattern.test(value) : undefined;
   }
   return () => undefined;
+}
+
+/**
+ * The regular expression of a condition. The alternative that never matches keeps V8 from searching backwards from `$`
+ * as if every character had one unit: in Node 26 `/[^a]$/u` finds nothing in a text that ends beyond the first plane.
+ */
+export function compilePattern(
+  matches: string,
+  { ignoreCase = false, codeUnits = false }: Pick<Condition, 'ignoreCase' | 'codeUnits'>,
+): RegExp {
+  return new RegExp(`${matches}|(?!)`, `${ignoreCase ? 'i' : ''}${codeUnits ? '' : 'u'}`);
 }
 
 function textTest(fold: (text: string) => string, test: (text: string) => boolean): ValueTest {

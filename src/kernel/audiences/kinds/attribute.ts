@@ -3,6 +3,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext, World } from '#kernel/resources/kind.ts';
 import {
+  ATTRIBUTE_NAME_PATTERN,
   attributeObjectName,
   BUILT_IN_ATTRIBUTES,
   declarationOf,
@@ -24,7 +25,7 @@ const AttributeSpecSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: 100,
-        pattern: '^[A-Za-z][A-Za-z0-9]*([_.-][A-Za-z0-9]+)*$',
+        pattern: ATTRIBUTE_NAME_PATTERN,
         description:
           'The name in contexts and conditions, like appVersion, for the object app-version; absent: the name of the object. With dots it is also found in nested values.',
       }),

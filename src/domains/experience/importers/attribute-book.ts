@@ -1,0 +1,68 @@
+import {
+  ATTRIBUTE_NAME_PATTERN,
+  attributeObjectName,
+  BUILT_IN_ATTRIBUTES,
+  TARGETING_KEY,
+} from '#kernel/audiences/attributes.ts';
+import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/kinds/identity.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import { CannotSay, type AttributeKind, type Made } from './imported.ts';
+
+const NAME = new RegExp(ATTRIBUTE_NAME_PATTERN);
+const NAME_CHARS_MAX = 100;
+
+/** The attributes that an import needs, by what the source calls them. */
+export class AttributeBook {
+  readonly #kindOf: (name: string) => AttributeKind;
+  readonly #targetingKey: string | undefined;
+  /** By the name of the object that declares them. */
+  readonly #declared = new Map<string, { readonly name: string; readonly made: Made }>();
+
+  /** @param targetingKey what the source calls that which contexts here say as targetingKey */
+  constructor(kindOf: (name: string) => AttributeKind, targetingKey: string | undefined) {
+    this.#kindOf = kindOf;
+    this.#targetingKey = targetingKey;
+  }
+
+  /** What an attribute of the source is called here; it is declared from now on. Throws CannotSay when it cannot be. */
+  name(source: string, path: Path): string {
+    const name = source === this.#targetingKey ? TARGETING_KEY : source;
+    if (BUILT_IN_ATTRIBUTES.some((attribute) => attribute.name === name)) return name;
+    if (!NAME.test(name) || name.length > NAME_CHARS_MAX) {
+      throw new CannotSay(path, `"${name}" cannot be the name of an attribute, which is like appVersion or device.os`);
+    }
+    const objectName = attributeObjectName(name);
+    const known = this.#declared.get(objectName);
+    const other = known?.name ?? BUILT_IN_ATTRIBUTES.find((one) => attributeObjectName(one.name) === objectName)?.name;
+    if (other !== undefined && other !== name) {
+      throw new CannotSay(path, `"${name}" and "${other}" would be declared by one object, ${objectName}; rename one`);
+    }
+    if (known === undefined) {
+      const { type, multiValued = false, loose = false } = this.kindOf(name);
+      const spec = {
+        ...(objectName === name ? {} : { name }),
+        type,
+        ...(multiValued ? { multiValued } : {}),
+        ...(loose ? { loose } : {}),
+      };
+      const object = {
+        apiVersion: `${GROUP}/${VERSION}`,
+        kind: ATTRIBUTE.slice(GROUP.length + 1),
+        metadata: { name: objectName },
+        spec,
+      };
+      this.#declared.set(objectName, { name, made: { object, path } });
+    }
+    return name;
+  }
+
+  /** What the values of an attribute of the source are. */
+  kindOf(source: string): AttributeKind {
+    const isBuiltIn = source === this.#targetingKey || BUILT_IN_ATTRIBUTES.some(({ name }) => name === source);
+    return isBuiltIn ? { type: 'string' } : this.#kindOf(source);
+  }
+
+  made(): readonly Made[] {
+    return [...this.#declared.values()].map(({ made }) => made);
+  }
+}

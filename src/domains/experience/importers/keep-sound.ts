@@ -1,0 +1,117 @@
+import { attributeObjectName } from '#kernel/audiences/attributes.ts';
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
+import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import { kindRegistry } from '#kernel/resources/registry.ts';
+import { validateMetadata } from '#kernel/resources/schema/metadata.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { Experiment } from '../kinds/experiment.ts';
+import { Flag } from '../kinds/flag.ts';
+import type { Imported, Made, Note } from './imported.ts';
+
+const kinds = kindRegistry([...audienceKinds, Flag, Experiment]);
+
+/**
+ * What of the objects that were made would be accepted and go live, in an empty installation: everything that the kinds
+ * refuse is left out, with what relies on it, and told. So an import needs no limits of its own. Attributes and
+ * audiences that nothing relies on any more are left out in silence.
+ */
+export function keepSound(made: readonly Made[], notes: readonly Note[]): Imported {
+  const told = [...notes];
+  let kept = made;
+  for (;;) {
+    const unsound = unsoundIn(kept);
+    if (unsound.size === 0) break;
+    for (const [{ path, object }, problem] of unsound) {
+      const says = `${object.kind} ${object.metadata.name} would be refused at ${fieldPath(problem.path)}: ${problem.detail}`;
+      told.push({ path, says, leftOut: true });
+    }
+    kept = kept.filter((one) => !unsound.has(one));
+  }
+  const needed = neededBy(kept.map(({ object }) => object));
+  return { objects: kept.map(({ object }) => object).filter((object) => needed.has(object)), notes: told };
+}
+
+function kindOf({ apiVersion, kind }: ResourceObject): Kind {
+  const found = kinds.byApiVersion(apiVersion, kind);
+  if (found === undefined) throw new Error(`nothing imports a ${kind} of ${apiVersion}`);
+  return found;
+}
+
+/** Objects that would be refused or held back, and why. */
+function unsoundIn(made: readonly Made[]): ReadonlyMap<Made, Problem> {
+  const unsound = new Map<Made, Problem>();
+  const byLive = new Map<LiveObject, ResourceObject>();
+  const lives = new Map<Made, LiveObject>();
+  for (const one of made) {
+    const kind = kindOf(one.object);
+    const structure = structureOf(kind);
+    const [problem] = [
+      ...structure.validate(structure.applyDefaults(one.object)),
+      ...validateMetadata(kind, { ...one.object.metadata, namespace: 'default' }),
+    ];
+    if (problem !== undefined) {
+      unsound.set(one, problem);
+      continue;
+    }
+    const { name } = one.object.metadata;
+    const { spec } = one.object;
+    const live = { kind: kind.id, namespace: 'default', name, labels: {}, spec, revision: contentHash(spec) };
+    byLive.set(live, one.object);
+    lives.set(one, live);
+  }
+  const world = new LiveObjects(kinds, byLive.keys());
+  const context = {
+    now: Temporal.Instant.fromEpochMilliseconds(0),
+    find: (kind: string, index: string, value: string) =>
+      world.find(kind, index, value).flatMap((live) => byLive.get(live) ?? []),
+  };
+  for (const [one, { name, spec }] of lives) {
+    const kind = kindOf(one.object);
+    const missing = (kind.refs?.(spec) ?? []).find((ref) => world.get(ref.kind, ref.name) === undefined);
+    const [problem] = [
+      ...(missing === undefined ? [] : [leftOut(missing)]),
+      ...(kind.validate?.(spec, { ...context, name }) ?? []),
+      ...(kind.check?.(spec, world, name) ?? []),
+    ];
+    if (problem !== undefined) unsound.set(one, problem);
+  }
+  return unsound;
+}
+
+function leftOut({ path, kind, name }: { path: Problem['path']; kind: string; name: string }): Problem {
+  const detail = `it relies on ${kind.slice(kind.indexOf('/') + 1)} ${name}, which is left out`;
+  return { path, reason: 'FieldValueNotFound', detail };
+}
+
+/** Flags and experiments, and the attributes and audiences that they rely on. */
+function neededBy(objects: readonly ResourceObject[]): ReadonlySet<ResourceObject> {
+  const byKey = new Map(objects.map((object) => [`${kindOf(object).id} ${object.metadata.name}`, object]));
+  const needed = new Set(objects.filter((object) => ![ATTRIBUTE, AUDIENCE].includes(kindOf(object).id)));
+  // A Set is walked with what is added on the way.
+  for (const object of needed) {
+    const { refs } = kindOf(object);
+    const names = [
+      ...(refs?.(object.spec) ?? []).map(({ kind, name }) => `${kind} ${name}`),
+      ...unitsIn(object.spec).map((name) => `${ATTRIBUTE} ${attributeObjectName(name)}`),
+    ];
+    for (const name of names) {
+      const found = byKey.get(name);
+      if (found !== undefined) needed.add(found);
+    }
+  }
+  return needed;
+}
+
+/** Attributes by whose values units are put into buckets, anywhere in a spec. */
+function unitsIn(value: unknown): readonly string[] {
+  if (Array.isArray(value)) return value.flatMap(unitsIn);
+  if (!isRecord(value)) return [];
+  return Object.entries(value).flatMap(([field, member]) =>
+    field === 'unit' && Array.isArray(member) ? member.map(String) : unitsIn(member),
+  );
+}

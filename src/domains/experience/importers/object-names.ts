@@ -1,0 +1,31 @@
+import { contentHash } from '#kernel/base/ids.ts';
+
+/** What names of objects look like, and how long they are here at most; prefixes may come before them. */
+const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const NAME_CHARS_MAX = 200;
+const SLUG_CHARS_MAX = 100;
+const HASH_CHARS = 8;
+
+/**
+ * A name for the object of each key. A key that is a name is its own; any other one is spelled as near as can be, with
+ * a part of its hash. The same keys always get the same names, and no two the same.
+ */
+export function objectNames(keys: Iterable<string>): ReadonlyMap<string, string> {
+  const all = [...new Set(keys)];
+  const names = new Map(all.filter((key) => NAME.test(key) && key.length <= NAME_CHARS_MAX).map((key) => [key, key]));
+  const taken = new Set(names.values());
+  for (const key of all.filter((one) => !names.has(one)).sort()) {
+    const slug = key
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .slice(0, SLUG_CHARS_MAX)
+      .replace(/^-|-$/g, '');
+    const hash = contentHash(key);
+    let chars = HASH_CHARS;
+    const named = () => [slug, hash.slice(0, chars)].filter((part) => part !== '').join('-');
+    while (taken.has(named())) chars += 1;
+    names.set(key, named());
+    taken.add(named());
+  }
+  return names;
+}

@@ -1,0 +1,38 @@
+import type { Static, TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { Refusal } from '#kernel/base/failures.ts';
+
+/** What a document is held to before it is translated. */
+export interface Format<Schema extends TSchema> {
+  /** As in "This is no …". */
+  readonly name: string;
+  readonly check: (document: unknown) => document is Static<Schema>;
+  readonly firstError: (document: unknown) => { readonly at: string; readonly says: string };
+  /** Where to get such a document, as a sentence. */
+  readonly remedy: string;
+}
+
+export function format<Schema extends TSchema>(name: string, schema: Schema, remedy: string): Format<Schema> {
+  const compiled = Compile(schema);
+  return {
+    name,
+    remedy,
+    check: (document) => compiled.Check(document),
+    firstError: (document) => {
+      const [error] = compiled.Errors(document);
+      return { at: error?.instancePath ?? '', says: error?.message ?? 'must be something else' };
+    },
+  };
+}
+
+/** The document, when it is of the format. Throws a Refusal that says what is wrong, where, and what would be right. */
+export function parseDocument<Schema extends TSchema>(expected: Format<Schema>, document: unknown): Static<Schema> {
+  if (expected.check(document)) return document;
+  const { at, says } = expected.firstError(document);
+  throw notSuch(expected, `${at === '' ? 'the document' : at} ${says}`);
+}
+
+/** The refusal of a document that is not of a format. `because` is a sentence without its full stop. */
+export function notSuch({ name, remedy }: Pick<Format<TSchema>, 'name' | 'remedy'>, because: string): Refusal {
+  return new Refusal('flags/not-importable', 'Invalid', `This is no ${name}: ${because}.`, { remedy });
+}
