@@ -1,5 +1,5 @@
 import type { ResourceObject } from '#kernel/resources/kind.ts';
-import { productsModule } from '#domains/products/module.ts';
+import { compile, update } from '#domains/products/decisions/compile.ts';
 import { largeCatalogue, liveObject, worldOf } from './catalogue.ts';
 import { absolute, median, type Figure } from './figure.ts';
 import { startBackline } from './load.ts';
@@ -15,10 +15,10 @@ export async function* run(): AsyncIterable<Figure> {
   const objects = largeCatalogue();
   const world = worldOf(objects);
   const full: number[] = [];
-  let table = productsModule.compile(world);
+  let table = compile(world);
   for (let round = 0; round < ROUNDS; round += 1) {
     const started = performance.now();
-    table = productsModule.compile(world);
+    table = compile(world);
     full.push((performance.now() - started) / 1000);
   }
   const edits: number[] = [];
@@ -28,7 +28,7 @@ export async function* run(): AsyncIterable<Figure> {
     const price = liveObject(withAmount(firstPrice, edit));
     const started = performance.now();
     world.set(price);
-    table = productsModule.update(table, world, [{ kind: price.kind, name: price.name }]);
+    table = update(table, world, [{ kind: price.kind, name: price.name }]);
     edits.push(performance.now() - started);
   }
   yield absolute('catalogue-compile/full', 's', median(full), { max: 1 });

@@ -1,5 +1,5 @@
 import { check } from '#domains/products/decisions/check.ts';
-import { productsModule } from '#domains/products/module.ts';
+import { compile } from '#domains/products/decisions/compile.ts';
 import { largeCatalogue, worldOf } from './catalogue.ts';
 import { absolute, median, type Figure } from './figure.ts';
 
@@ -8,7 +8,7 @@ const ROUNDS = 7;
 
 /** `check` in process over a catalogue of 200 markets × 10 plans × 100 features, questions spread over all of it. */
 export async function* run(): AsyncIterable<Figure> {
-  const table = productsModule.compile(worldOf(largeCatalogue()));
+  const table = compile(worldOf(largeCatalogue()));
   const now = Temporal.Instant.from('2026-11-22T00:00:00Z');
   const markets = [...table.markets.keys()];
   const questions = Array.from({ length: 4096 }, (_, index) => ({

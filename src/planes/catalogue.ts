@@ -14,7 +14,7 @@ import { Erasure, EventReplay } from '#kernel/events/kinds/event-commands.ts';
 import { QuarantinedEvent } from '#kernel/events/kinds/quarantined-event.ts';
 import { experienceKinds, experienceModule } from '#domains/experience/module.ts';
 import type { FlagFacts } from '#domains/experience/ofrep.ts';
-import { productsKinds, productsModule } from '#domains/products/module.ts';
+import { productsKinds, productsModule, type ProductFacts } from '#domains/products/module.ts';
 
 /** Every kind that this program serves. Objects of one change set are written in this order. */
 export function allKinds(): KindRegistry {
@@ -39,14 +39,14 @@ export function allKinds(): KindRegistry {
 }
 
 /** What answers need to know that no snapshot holds. */
-export type Facts = FlagFacts;
+export type Facts = FlagFacts & ProductFacts;
 
 /** Every domain's part in the decision plane. */
 export function decisionModules(facts: Facts): readonly DecisionModule<unknown>[] {
   return [
     clientsModule as DecisionModule<unknown>,
     eventsModule as DecisionModule<unknown>,
-    productsModule as DecisionModule<unknown>,
+    productsModule(facts) as DecisionModule<unknown>,
     experienceModule(facts) as DecisionModule<unknown>,
   ];
 }

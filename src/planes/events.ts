@@ -19,7 +19,7 @@ import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
-import type { AssignmentStore } from '#domains/experience/records/assignments.ts';
+import type { Records } from './records.ts';
 
 const MAINTAIN_MS = 3_600_000;
 
@@ -43,24 +43,24 @@ export async function startEventPlane(options: {
   readonly world: () => World | undefined;
   readonly table: () => EventTable;
   readonly admit: Admit;
-  readonly assignments: AssignmentStore;
+  readonly records: Records;
   readonly rollUpSeconds?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
 }): Promise<EventPlane> {
-  const { assignments, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
+  const { records, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
   await mkdir(directory, { recursive: true });
   const parts = { ...shared, directory, clock, log };
   const events = startEvents(parts);
-  events.erasers.push({ store: 'assignments', erase: assignments.erase });
+  events.erasers.push(...records.erasers);
   const queries = startQueries(parts);
   const rollUps = keepsHouse
     ? await startRollUps({ ...parts, ...(rollUpSeconds === undefined ? {} : { rollUpSeconds }) })
     : undefined;
   const maintain = (): void => {
     const now = clock();
-    Promise.all([events.maintain(now), assignments.maintain(now)]).catch((error: unknown) =>
+    Promise.all([events.maintain(now), records.assignments.maintain(now)]).catch((error: unknown) =>
       log.error({ err: error }, 'events could not be tidied up'),
     );
   };

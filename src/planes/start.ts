@@ -22,12 +22,12 @@ import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
 import { decisionOpenApi, decisionRouteNames } from '#kernel/snapshots/decision-api.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
-import { assignmentStore } from '#domains/experience/records/assignments.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
 import { isIngestPath } from '#kernel/events/ingest-api.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { openRecords, type Records } from './records.ts';
 import { startDecisionNode, type DecisionNode } from './decision-node.ts';
 import { admitSender, eventTableOf, startEventPlane, type EventPlane } from './events.ts';
 import { allKinds, decisionModules } from './catalogue.ts';
@@ -103,6 +103,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
 
   let node: DecisionNode | undefined;
+  let records: Records | undefined;
   let events: EventPlane | undefined;
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
@@ -130,7 +131,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         registry,
         address,
         extend: async (parts) => {
-          events = await eventPlane(parts, () => parts.live, eventTableOf(parts.store, parts.live));
+          records = await openRecords({ ...parts, clock: options.clock, log, registry });
+          events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
           return events;
         },
       }).catch(async (error: unknown) => {
@@ -141,11 +143,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const accounts = control === undefined ? [] : [control.serviceAccounts];
   const authenticate = authenticateWith([administrator(token), ...believed, ...accounts]);
   // A node without the control plane may still read and write what is kept for each listener.
-  const ownRecords =
+  const ownDatabase =
     control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
-  const records = control?.database ?? ownRecords;
+  const sealing = ownDatabase === undefined ? undefined : await sealingWith(encryptionKeyFile);
+  if (ownDatabase !== undefined && sealing !== undefined) {
+    records = await openRecords({ database: ownDatabase, sealing, clock: options.clock, log, registry });
+  }
   const modules = decisionModules({
-    assignments: records === undefined ? undefined : assignmentStore(records),
+    assignments: records?.assignments,
+    subjects: records?.subjects,
+    quotas: records?.quotas,
     random: Math.random,
     log,
   });
@@ -179,10 +186,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       : undefined;
     const decisions = options.roles.includes('decide') ? node?.answer : undefined;
     if (follower !== undefined && control === undefined && options.roles.includes('ingest')) {
-      if (records === undefined) throw needsDatabase();
-      const sealing = await sealingWith(encryptionKeyFile);
+      if (records === undefined || ownDatabase === undefined || sealing === undefined) throw needsDatabase();
       events = await eventPlane(
-        { database: records, sealing },
+        { database: ownDatabase, sealing },
+        records,
         follower.world,
         () => follower.snapshot().tables.get(eventsModule.name) as EventTable,
       );
@@ -247,9 +254,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       await server.close();
       await follower?.stop();
       await controllers?.stop();
+      await records?.close();
       if (control === undefined) await events?.close();
       await control?.close();
-      await ownRecords?.close();
+      await ownDatabase?.close();
     };
     let stopped: Promise<void> | undefined;
     return {
@@ -263,14 +271,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     };
   } catch (error) {
     await server.close();
+    await records?.close();
     if (control === undefined) await events?.close();
     await control?.close();
-    await ownRecords?.close();
+    await ownDatabase?.close();
     throw error;
   }
 
   function eventPlane(
     parts: { readonly database: Database; readonly sealing: Sealing },
+    kept: Records,
     world: () => World | undefined,
     table: () => EventTable,
   ): Promise<EventPlane> {
@@ -281,7 +291,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       directory: resolve(options.datasetsDirectory ?? join(dataDirectory, 'datasets')),
       keepsHouse: options.roles.includes('ingest'),
       rollUpSeconds: options.rollUpSeconds,
-      assignments: assignmentStore(parts.database),
+      records: kept,
       admit: (exchange, path, subjectInput) => admitSender(node?.gate, exchange, path, subjectInput),
       clock,
       log,

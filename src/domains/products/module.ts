@@ -1,3 +1,4 @@
+import type { Quotas } from '#kernel/quotas/contract.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { compile, update } from './decisions/compile.ts';
@@ -9,15 +10,25 @@ import { Feature } from './kinds/feature.ts';
 import { Market } from './kinds/market.ts';
 import { Plan } from './kinds/plan.ts';
 import { Price } from './kinds/price.ts';
+import { recordRoutes } from './record-routes.ts';
+import type { SubjectStore } from './records/subjects.ts';
 
 /** In the order in which objects of one change set are written: what is referred to comes first. */
 export const productsKinds: readonly Kind[] = [Feature, Market, Plan, Price, Cap, AddOn];
 
 /** Plans, features, markets, prices, caps and add-ons in the decision plane. */
-export const productsModule: DecisionModule<ProductsTable> = {
-  name: 'products',
-  kinds: productsKinds,
-  compile,
-  update,
-  routes: productsRoutes,
-};
+export function productsModule({ subjects }: ProductFacts): DecisionModule<ProductsTable> {
+  return {
+    name: 'products',
+    kinds: productsKinds,
+    compile,
+    update,
+    routes: [...productsRoutes, ...recordRoutes(subjects)],
+  };
+}
+
+/** What is kept for each listener; undefined on a node without a database. */
+export interface ProductFacts {
+  readonly subjects: SubjectStore | undefined;
+  readonly quotas: Quotas | undefined;
+}

@@ -1,0 +1,60 @@
+import type { Registry } from 'prom-client';
+import { sharedSecret } from '#kernel/access/shared-secret.ts';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Eraser } from '#kernel/events/erasure.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Quotas } from '#kernel/quotas/contract.ts';
+import { openQuotas } from '#kernel/quotas/open-quotas.ts';
+import { hmacSigner } from '#kernel/quotas/signer.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
+import { subjectStore, type SubjectStore } from '#domains/products/records/subjects.ts';
+
+const TIDY_MS = 3_600_000;
+
+/** What is kept for each listener: nothing of it is in a snapshot. */
+export interface Records {
+  readonly assignments: AssignmentStore;
+  readonly subjects: SubjectStore;
+  readonly quotas: Quotas;
+  readonly erasers: readonly Eraser[];
+  readonly close: () => Promise<void>;
+}
+
+export async function openRecords(options: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  /** Instead of the time of the database, for tests. */
+  readonly clock: Clock | undefined;
+  readonly log: Log;
+  readonly registry: Registry;
+}): Promise<Records> {
+  const { database, sealing, clock, log, registry } = options;
+  const assignments = assignmentStore(database);
+  const subjects = subjectStore(database);
+  const quotas = openQuotas({
+    databases: [database],
+    signer: hmacSigner(await sharedSecret(database, sealing, 'quota-leases')),
+    ...(clock === undefined ? {} : { clock }),
+    log,
+    registry,
+  });
+  const tidy = setInterval(() => {
+    quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas could not be tidied up'));
+  }, TIDY_MS);
+  return {
+    assignments,
+    subjects,
+    quotas,
+    erasers: [
+      { store: 'assignments', erase: assignments.erase },
+      { store: 'subjects', erase: subjects.erase },
+      { store: 'quotas', erase: quotas.erase },
+    ],
+    close: async () => {
+      clearInterval(tidy);
+      await quotas.close();
+    },
+  };
+}
