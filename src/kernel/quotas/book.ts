@@ -80,16 +80,16 @@ export function openBook(nowMs: number): Book {
 }
 
 /** Names never hold the separator: `checkName` refuses it. */
-export function idOf(...names: readonly string[]): string {
-  return names.join('\u0000');
+export function idOf(subject: string, name: string): string {
+  return `${subject}\u0000${name}`;
 }
 
 export function idOfCounter({ subject, bucket, window }: Pick<Counter, 'subject' | 'bucket' | 'window'>): string {
-  return idOf(subject, bucket, window);
+  return `${subject}\u0000${bucket}\u0000${window}`;
 }
 
 export function idOfSlot({ subject, quota, session }: Pick<Slot, 'subject' | 'quota' | 'session'>): string {
-  return idOf(subject, quota, session);
+  return `${subject}\u0000${quota}\u0000${session}`;
 }
 
 /** What is used of a window; of a rolling one, after `fromMs`. */

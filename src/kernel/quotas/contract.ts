@@ -25,7 +25,7 @@ export interface Check extends Source {
   readonly amount: number;
 }
 
-export interface Consume extends Named, Source {
+interface Consume extends Named, Source {
   readonly amount: number;
   /** Takes what there is when it is not enough. */
   readonly partial?: boolean;
@@ -37,11 +37,11 @@ export interface Consume extends Named, Source {
 }
 
 /** Several quotas at once, all or nothing. Subjects of different databases are refused with `quotas/batch-across-shards`. */
-export interface Batch extends Named {
+interface Batch extends Named {
   readonly items: readonly (Source & { readonly amount: number; readonly subject?: string })[];
 }
 
-export interface Reserve extends Named, Source {
+interface Reserve extends Named, Source {
   readonly amount: number;
   /** After so long it ends by itself, and its units are back. */
   readonly ttlMs: number;
@@ -158,7 +158,7 @@ export type SlotAnswer =
       readonly by?: string;
     };
 
-export interface SlotHolder {
+interface SlotHolder {
   readonly session: string;
   readonly holder: string;
   readonly sinceMs: number;
@@ -174,12 +174,12 @@ export interface GrantOffline extends Named, Source {
   readonly notAfterMs: number;
 }
 
-export interface OfflineAnswer extends Answer {
+interface OfflineAnswer extends Answer {
   /** The signed lease, which the device gives back when it returns; not there when it was denied. */
   readonly lease?: string;
 }
 
-export interface Reconcile {
+interface Reconcile {
   readonly key: string;
   readonly lease: string;
   readonly device: string;
@@ -188,7 +188,7 @@ export interface Reconcile {
   readonly buckets: readonly Bucket[];
 }
 
-export interface ReconcileAnswer extends Answer {
+interface ReconcileAnswer extends Answer {
   /** in-time, or after `notAfterMs`, when the units had gone back already. */
   readonly return: 'in-time' | 'expired';
   /** Units beyond the budget of the lease. */
@@ -294,7 +294,7 @@ export interface LostSlice {
   readonly amount: number;
 }
 
-export interface SettleSlice {
+interface SettleSlice {
   readonly subject: string;
   readonly slice: string;
   /** What of it was settled, by durable records: the rest goes back. */

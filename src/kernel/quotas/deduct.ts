@@ -19,7 +19,7 @@ export interface Taking {
  * What no bucket has goes to the last one with a soft limit; with `record`, where there is none, to the last of all.
  */
 export function deduct(standings: readonly Standing[], amount: number, manner: Manner): readonly Taking[] | undefined {
-  const ordered = standings.toSorted((a, b) => byOrder(a.bucket, b.bucket));
+  const ordered = standings.length === 1 ? standings : standings.toSorted((a, b) => byOrder(a.bucket, b.bucket));
   const takings: Taking[] = [];
   let missing = amount;
   for (const standing of ordered) {

@@ -3,6 +3,8 @@ import { isConnectionLost } from '#kernel/postgres/database.ts';
 const GROUP_LIMITS = {
   /** Requests of one transaction: its fixed cost is spread by then, and nobody waits long for the others. */
   requestsMax: 500,
+  /** As many go together even if that leaves nothing to the other lane: fewer would not spread the cost. */
+  requestsMin: 128,
   /** Transactions at a time: while the database works on one, this process prepares the next. */
   lanes: 2,
   /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
@@ -69,7 +71,7 @@ export function openGroup<Request>(
     // What came in the same turn goes out together.
     await Promise.resolve();
     while (queue.length > 0) {
-      const group = queue.splice(0, GROUP_LIMITS.requestsMax);
+      const group = queue.splice(0, sizeOf(queue.length));
       await settleAll(group);
       waiting -= group.length;
     }
@@ -98,6 +100,12 @@ export function openGroup<Request>(
       }
     }
   }
+}
+
+/** A lane leaves their share to the others: two at once are 1.7 times as fast as one with all of it. */
+function sizeOf(waiting: number): number {
+  const { requestsMin, requestsMax, lanes } = GROUP_LIMITS;
+  return Math.min(requestsMax, Math.max(requestsMin, Math.ceil(waiting / lanes)));
 }
 
 function missing(): never {

@@ -7,7 +7,7 @@ export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as con
 /** What an anchored window repeats by: so many hours, days, weeks, months or years; one unit, so that order is no question. */
 export const ANCHORED_PERIOD = /^(?:PT([1-9]\d{0,2})H|P([1-9]\d{0,2})([DWMY]))$/;
 /** How far a rolling window reaches back, in one unit. */
-export const ROLLING_PERIOD = /^PT([1-9]\d{0,6})([HMS])$/;
+const ROLLING_PERIOD = /^PT([1-9]\d{0,6})([HMS])$/;
 /** Use older than this is not looked at: longer windows are months, which calendars and anchors count better. */
 const ROLLING_HOURS_MAX = 744;
 const SECONDS = { H: 3_600, M: 60, S: 1 } as const;
