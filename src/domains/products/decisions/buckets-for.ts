@@ -242,9 +242,14 @@ function scopeOf(
       return { kind, subject: `${household}/${role}` };
     case 'device':
       if (device === undefined) {
-        throw new Refusal('products/device-needed', 'Invalid', 'The use of each device is counted, and none is named.', {
-          remedy: 'Give device, an id that stays the same.',
-        });
+        throw new Refusal(
+          'products/device-needed',
+          'Invalid',
+          'The use of each device is counted, and none is named.',
+          {
+            remedy: 'Give device, an id that stays the same.',
+          },
+        );
       }
       return { kind, subject: `device/${listener}/${device}` };
   }

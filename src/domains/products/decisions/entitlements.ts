@@ -1,4 +1,9 @@
+import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { usesOf, type UseQuestion } from './buckets-for.ts';
+import { describeUsage, type UsageReport } from './describe-usage.ts';
 import { grantsOf, marketAt, planNamed, rowOf, type Place } from './lookup.ts';
+import { grantByHand, listenerOf } from './on-record.ts';
 import type { Grant, ProductsTable } from './table.ts';
 
 interface EntitlementsQuestion extends Place {
@@ -38,4 +43,44 @@ export function entitlements(table: ProductsTable, question: EntitlementsQuestio
     offered: grants.signature !== '-',
     entitlements: row.grants,
   };
+}
+
+/** A feature that a listener has, with what is left of it where it is counted. */
+interface RecordedEntitlement extends Grant {
+  readonly usage?: UsageReport;
+  /** What is special, as sentences: something waits for a subscription, or was given by hand. */
+  readonly notes?: readonly string[];
+}
+
+interface RecordedEntitlements extends Omit<EntitlementsAnswer, 'entitlements'> {
+  readonly entitlements: readonly RecordedEntitlement[];
+}
+
+/**
+ * Everything that a listener on record has: from the plan, bought beside it, and given by hand.
+ *
+ * @param standings what the quotas say of each of `usesOf`, by feature; without one, only the limit is told
+ */
+export function entitlementsOnRecord(
+  table: ProductsTable,
+  question: Omit<UseQuestion, 'feature'>,
+  facts: SubjectFacts,
+  nowMs: number,
+  standings: ReadonlyMap<string, Pick<Standing, 'balances'>>,
+): RecordedEntitlements {
+  const base = entitlements(table, listenerOf(question, facts));
+  const all = new Map<string, RecordedEntitlement>(base.entitlements.map((grant) => [grant.feature, grant]));
+  for (const feature of new Set(facts.overrides.map((override) => override.feature))) {
+    const given = grantByHand(table, feature, facts, nowMs);
+    if (given !== undefined) all.set(feature, { ...given.grant, notes: [`Given by hand: ${given.override.reason}`] });
+  }
+  for (const use of usesOf(table, question, facts, nowMs)) {
+    const standing = standings.get(use.feature);
+    all.set(use.feature, {
+      ...use.grant,
+      ...(standing === undefined ? {} : { usage: describeUsage(use, standing) }),
+      ...(use.notes.length === 0 ? {} : { notes: use.notes }),
+    });
+  }
+  return { ...base, entitlements: [...all.values()].sort((a, b) => (a.feature < b.feature ? -1 : 1)) };
 }

@@ -4,8 +4,10 @@ import { intervalInWords } from '../rules/intervals.ts';
 import { codeAndAmount } from '../rules/money.ts';
 import { OPEN, timeInWords } from '../rules/times.ts';
 import { check } from './check.ts';
+import { explainUse, type RecordedUse, type Step } from './explain-use.ts';
 import { degradations, winner } from './grants.ts';
 import { grantsOf, marketAt, momentOf, planNamed, rowOf, type Place } from './lookup.ts';
+import { checkOnRecord, listenerOf } from './on-record.ts';
 import { windowAt } from './price-series.ts';
 import { prices, seriesFor, type PricesAnswer } from './prices.ts';
 import {
@@ -15,7 +17,6 @@ import {
   type MarketTable,
   type OfferedPlan,
   type ProductsTable,
-  type Source,
 } from './table.ts';
 
 interface ExplainQuestion extends Place {
@@ -37,12 +38,6 @@ interface ExplainAnswer {
   readonly alternatives: readonly Alternative[];
 }
 
-interface Step {
-  /** The object that decided, at the revision that is live. */
-  readonly object: Source;
-  readonly says: string;
-}
-
 interface Alternative {
   readonly plan: string;
   readonly title: string;
@@ -53,8 +48,20 @@ interface Alternative {
   readonly says: string;
 }
 
-/** Why the answer is what it is, as sentences that name the objects, and what other plans would have given. */
-export function explain(table: ProductsTable, question: ExplainQuestion, now: Temporal.Instant): ExplainAnswer {
+/**
+ * Why the answer is what it is, as sentences that name the objects, and what other plans would have given. With what is
+ * on record of a listener, that one is explained, and what the use of the feature is taken from.
+ */
+export function explain(
+  table: ProductsTable,
+  asked: ExplainQuestion,
+  now: Temporal.Instant,
+  recorded?: RecordedUse,
+): ExplainAnswer {
+  const question =
+    recorded === undefined
+      ? asked
+      : { ...asked, role: undefined, territory: undefined, ...listenerOf(asked, recorded.facts) };
   const market = marketAt(table, question);
   const plan = planNamed(table, question.plan);
   const steps = [placeStep(market, question), planStep(plan, market)];
@@ -67,12 +74,16 @@ export function explain(table: ProductsTable, question: ExplainQuestion, now: Te
       alternatives: [],
     };
   }
-  const answer = check(table, { ...question, feature }, now);
+  const answer =
+    recorded === undefined
+      ? check(table, { ...question, feature }, now)
+      : checkOnRecord(table, { ...question, feature }, recorded.facts, now);
   const { role } = rowOf(grantsOf(market, plan.name), plan.name, question.role);
   if (soldIn(plan.spec, market.name)) {
     steps.push(roleStep(plan, role, question.role), ...entitlementSteps(table, plan, feature, role, market.name));
     if (answer.outcome !== 'allow') steps.push(...degradeSteps(table, plan, feature, role, market.name));
   }
+  if (recorded !== undefined) steps.push(...explainUse(table, { ...question, feature }, recorded, now));
   return { answer, steps, alternatives: alternativesTo(table, plan, market, feature, question, now) };
 }
 

@@ -91,9 +91,24 @@ export const AddOn = defineKind({
   description: 'An add-on is more of a feature, bought beside a plan: again with each period, or once.',
   spec: AddOnSpecSchema,
   columns: [
-    { name: 'Title', type: 'string', description: 'The name that people see.', value: (addOn) => addOnSpec(addOn).title },
-    { name: 'Feature', type: 'string', description: 'What there is more of.', value: (addOn) => addOnSpec(addOn).feature },
-    { name: 'Amount', type: 'integer', description: 'Units that are bought.', value: (addOn) => addOnSpec(addOn).amount },
+    {
+      name: 'Title',
+      type: 'string',
+      description: 'The name that people see.',
+      value: (addOn) => addOnSpec(addOn).title,
+    },
+    {
+      name: 'Feature',
+      type: 'string',
+      description: 'What there is more of.',
+      value: (addOn) => addOnSpec(addOn).feature,
+    },
+    {
+      name: 'Amount',
+      type: 'integer',
+      description: 'Units that are bought.',
+      value: (addOn) => addOnSpec(addOn).amount,
+    },
     { name: 'Kind', type: 'string', description: 'recurring or topUp.', value: (addOn) => addOnSpec(addOn).kind },
     {
       name: 'Time',
@@ -152,7 +167,9 @@ function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[
     if (per === undefined) {
       problems.push(wrong('per', 'A recurring add-on has a period, like P1M.', 'FieldValueRequired'));
     } else if (!ANCHORED_PERIOD.test(per)) {
-      problems.push(wrong('per', `"${per}" is not a period; it is a whole number up to 999 of one unit: P1M, P30D, PT6H.`));
+      problems.push(
+        wrong('per', `"${per}" is not a period; it is a whole number up to 999 of one unit: P1M, P30D, PT6H.`),
+      );
     }
     if (validity !== undefined) {
       problems.push(wrong('validity', 'A recurring add-on goes on until it is ended.', 'FieldValueForbidden'));

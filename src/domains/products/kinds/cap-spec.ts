@@ -7,7 +7,8 @@ const PRIORITY_MAX = 1_000;
 /** Taken from before what was bought beside the plan. */
 const PLAN_PRIORITY = 100;
 
-const limit = (description: string) => Type.Unsafe<number | string>({ 'x-kubernetes-int-or-string': true, description });
+const limit = (description: string) =>
+  Type.Unsafe<number | string>({ 'x-kubernetes-int-or-string': true, description });
 const names = (item: string, description: string, maxItems = NAMES_MAX) =>
   Type.Optional(Type.Array(Type.String({ minLength: 1, description: item }), { minItems: 1, maxItems, description }));
 

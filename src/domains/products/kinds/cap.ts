@@ -40,7 +40,12 @@ export const Cap = defineKind({
       description: 'How long use counts.',
       value: (cap) => windowInWords(capSpec(cap).window),
     },
-    { name: 'Scope', type: 'string', description: 'Whose use is counted together.', value: (cap) => capSpec(cap).scope },
+    {
+      name: 'Scope',
+      type: 'string',
+      description: 'Whose use is counted together.',
+      value: (cap) => capSpec(cap).scope,
+    },
     {
       name: 'Enforcement',
       type: 'string',
@@ -209,7 +214,9 @@ function featureProblems({ feature: name, window, enforcement }: CapSpec, world:
     );
   }
   if (enforcement === 'degrade' && degradeTo === undefined) {
-    problems.push(wrong('enforcement', `${title} degrades to nothing; give the Feature a degradeTo, or deny at the limit.`));
+    problems.push(
+      wrong('enforcement', `${title} degrades to nothing; give the Feature a degradeTo, or deny at the limit.`),
+    );
   }
   return problems;
 }

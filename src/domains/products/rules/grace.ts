@@ -11,7 +11,9 @@ export function parseGrace(grace: number | string): Grace | Fault {
   if (typeof grace === 'number' && Number.isInteger(grace) && grace >= 1 && grace <= LIMIT_MAX) return { units: grace };
   const percent = Number(PERCENT.exec(String(grace))?.[1] ?? 0);
   if (typeof grace === 'string' && percent >= 1 && percent <= 100) return { percent };
-  return { fault: `"${grace}" is no grace; it is a whole number of units from 1, or a share of the limit from "1%" to "100%".` };
+  return {
+    fault: `"${grace}" is no grace; it is a whole number of units from 1, or a share of the limit from "1%" to "100%".`,
+  };
 }
 
 /** The units of a grace that has passed the checks: a share is rounded down. */

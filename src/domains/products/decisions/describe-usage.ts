@@ -1,0 +1,140 @@
+import type { Balance } from '#kernel/quotas/bucket.ts';
+import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import type { SlotAnswer } from '#kernel/quotas/contract.ts';
+import { UNLIMITED, type Limit } from '../rules/entitlement.ts';
+import { instantText, timeInWords } from '../rules/times.ts';
+import type { MeteredUse } from './buckets-for.ts';
+
+/** One source of units, as it stands. */
+export interface BucketUsage {
+  readonly bucket: string;
+  readonly from: 'plan' | 'grace' | 'grant' | 'override';
+  readonly title: string;
+  /** Id of the grant or override on record. */
+  readonly record?: string;
+  readonly limit: Limit;
+  readonly used: number;
+  readonly remaining: Limit;
+  readonly resetsAt?: string;
+  readonly expiresAt?: string;
+}
+
+/** How much of a feature somebody has used and has left. Sums of all that is in force; a grace is no part of them. */
+export interface UsageReport {
+  readonly unit: string;
+  readonly limit: Limit;
+  readonly used: number;
+  /** Never below 0. */
+  readonly remaining: Limit;
+  /** When what the plan gives starts anew; not there where it never does, or bit by bit. */
+  readonly resetsAt?: string;
+  /** More was used than the limit: it was lowered, or use went on beyond it. */
+  readonly overLimit: boolean;
+  /** In the order in which they are taken from. */
+  readonly by: readonly BucketUsage[];
+  readonly sentence: string;
+}
+
+/** What the quotas say of a use, for people and programs. */
+export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'balances'>): UsageReport {
+  const byId = new Map(balances.map((balance) => [balance.bucket, balance]));
+  const by = use.buckets.flatMap(({ id, validUntilMs }): readonly BucketUsage[] => {
+    const [balance, origin] = [byId.get(id), use.origins.get(id)];
+    if (balance === undefined || origin === undefined) return [];
+    const { limit, used, remaining, resetsAtMs } = balance;
+    return [
+      {
+        bucket: id,
+        ...origin,
+        limit,
+        used,
+        remaining,
+        ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
+        ...(validUntilMs === undefined ? {} : { expiresAt: instantText(validUntilMs) }),
+      },
+    ];
+  });
+  const own = by.filter(({ from }) => from !== 'grace');
+  const beyond = by.reduce((sum, { from, used }) => sum + (from === 'grace' ? used : 0), 0);
+  const sums = {
+    limit: sumOf(own.map(({ limit }) => limit)),
+    used: own.reduce((sum, { used }) => sum + used, beyond),
+    remaining: sumOf(own.map(({ remaining }) => remaining)),
+    overLimit: beyond > 0 || balances.some(({ overLimit }) => overLimit),
+  };
+  const resetsAtMs = resetOf(use, byId);
+  return {
+    unit: use.unit,
+    ...sums,
+    ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
+    by,
+    sentence: sentenceOf(use, sums, own, resetsAtMs),
+  };
+}
+
+/** The plan's window; without one, the first that starts anew. */
+function resetOf({ buckets, origins }: MeteredUse, byId: ReadonlyMap<string, Balance>): number | undefined {
+  const ordered = [
+    ...buckets.filter(({ id }) => origins.get(id)?.from === 'plan'),
+    ...buckets.filter(({ id }) => origins.get(id)?.from !== 'plan'),
+  ];
+  for (const { id } of ordered) {
+    const resetsAtMs = byId.get(id)?.resetsAtMs;
+    if (resetsAtMs !== undefined) return resetsAtMs;
+  }
+  return undefined;
+}
+
+function sumOf(amounts: readonly Limit[]): Limit {
+  return amounts.reduce<Limit>((sum, one) => (sum === UNLIMITED || one === UNLIMITED ? UNLIMITED : sum + one), 0);
+}
+
+function sentenceOf(
+  { title, unit, zone, plan }: MeteredUse,
+  { limit, used, remaining, overLimit }: Pick<UsageReport, 'limit' | 'used' | 'remaining' | 'overLimit'>,
+  own: readonly BucketUsage[],
+  resetsAtMs: number | undefined,
+): string {
+  const resets =
+    resetsAtMs !== undefined
+      ? `; it starts anew on ${timeInWords(resetsAtMs, zone)}`
+      : plan?.window.type === 'rolling'
+        ? '; what was used comes back bit by bit'
+        : '';
+  if (own.length === 0) return `${title}: nothing can be used now.`;
+  if (limit === UNLIMITED || remaining === UNLIMITED) return `${title}: unlimited.`;
+  if (overLimit && remaining === 0) {
+    const more = used > limit ? `, ${used - limit} beyond the limit` : '';
+    return `${title}: ${used} of ${limit} ${unit} used${more}${resets}.`;
+  }
+  if (remaining === 0) return `${title}: all ${limit} ${unit} are used${resets}.`;
+  const left = own.filter((one) => one.remaining !== 0);
+  const parts = own.length < 2 ? '' : `: ${left.map((one) => `${one.remaining} from ${one.title}`).join(', ')}`;
+  return `${title}: ${remaining} of ${limit} ${unit} left${parts}${resets}.`;
+}
+
+/**
+ * What quotas would say of slots: those of others are in use. So what is used at once is described, and decided, like
+ * all else.
+ */
+export function standingOfSlots({ buckets }: MeteredUse, answer: SlotAnswer, atMs: number): Standing {
+  const inUse = answer.outcome === 'granted' ? answer.inUse : answer.outcome === 'conflict' ? answer.holders.length : 0;
+  let left = inUse;
+  const balances = buckets
+    .filter(({ suspended, validFromMs = -Infinity, validUntilMs = Infinity }) => {
+      return suspended !== true && validFromMs <= atMs && atMs < validUntilMs;
+    })
+    .map(({ id, limit }, index, all): Balance => {
+      const most = limit === UNLIMITED || index === all.length - 1 ? left : Math.min(limit, left);
+      left -= most;
+      return {
+        bucket: id,
+        window: 'concurrent',
+        limit,
+        used: most,
+        remaining: limit === UNLIMITED ? limit : Math.max(0, limit - most),
+        overLimit: limit !== UNLIMITED && most > limit,
+      };
+    });
+  return { outcome: answer.outcome === 'conflict' ? 'denied' : 'granted', balances, atMs };
+}

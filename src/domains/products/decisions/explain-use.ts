@@ -1,0 +1,80 @@
+import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import { grantInWords } from '../rules/entitlement.ts';
+import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { timeInWords } from '../rules/times.ts';
+import { windowInWords } from '../rules/windows.ts';
+import { bucketsFor, type MeteredUse, type UseQuestion } from './buckets-for.ts';
+import { describeUsage } from './describe-usage.ts';
+import { planNamed } from './lookup.ts';
+import type { ProductsTable, Source } from './table.ts';
+
+export interface Step {
+  /** The object that decided, at the revision that is live. */
+  readonly object: Source;
+  readonly says: string;
+}
+
+/** What an explanation may know of a listener. */
+export interface RecordedUse {
+  readonly facts: SubjectFacts;
+  readonly device?: string | undefined;
+  /** What the quotas say of the use of the feature. */
+  readonly standing?: Pick<Standing, 'balances'>;
+}
+
+const COUNTED_FOR = {
+  listener: 'this listener alone',
+  household: 'all on the subscription together',
+  device: 'this device',
+  role: 'all with this role on the subscription together',
+} as const;
+const AT_LIMIT = {
+  hard: 'beyond it, it is denied',
+  soft: 'beyond it, it goes on and says so',
+  degrade: 'beyond it, it degrades',
+} as const;
+
+/** How the use of a feature is counted for a listener: what is on record, the cap, each source of units, what is left. */
+export function explainUse(
+  table: ProductsTable,
+  question: UseQuestion & { readonly plan: string },
+  { facts, device, standing }: RecordedUse,
+  now: Temporal.Instant,
+): readonly Step[] {
+  const { source } = planNamed(table, question.plan);
+  const use = bucketsFor(table, { ...question, device: question.device ?? device }, facts, now.epochMilliseconds);
+  const onRecord = { object: source, says: recordInWords(facts, question.plan) };
+  const notes = use.notes.map((says) => ({ object: source, says }));
+  if (!use.metered) return [onRecord, { object: source, says: use.reason.message }, ...notes];
+  const object = use.cap?.source ?? source;
+  return [
+    onRecord,
+    { object, says: limitInWords(use) },
+    ...use.buckets.map((bucket, index) => {
+      const origin = use.origins.get(bucket.id);
+      const ends = bucket.validUntilMs === undefined ? '' : `, until ${timeInWords(bucket.validUntilMs, use.zone)}`;
+      const waits = bucket.suspended === true ? ', which wait for a subscription' : '';
+      const what = `${bucket.limit} ${use.unit} ${windowInWords(bucket.window)} from ${origin?.title ?? bucket.id}`;
+      const addOn = facts.grants.find(({ id }) => id === origin?.record)?.addOn;
+      const declared = addOn === undefined ? undefined : table.addOns.get(addOn)?.source;
+      return { object: declared ?? object, says: `Taken from in place ${index + 1}: ${what}${ends}${waits}.` };
+    }),
+    ...notes,
+    ...(standing === undefined ? [] : [{ object, says: describeUsage(use, standing).sentence }]),
+  ];
+}
+
+function recordInWords({ listener, subscription }: SubjectFacts, plan: string): string {
+  if (subscription === undefined) return `"${listener}" is on no subscription, so ${plan} counts.`;
+  if (subscription.status === 'lapsed') return `The subscription of "${listener}" has lapsed, so ${plan} counts.`;
+  return `"${listener}" is on ${subscription.plan} as ${subscription.role}, in the market ${subscription.market}.`;
+}
+
+function limitInWords({ title, unit, plan, cap, grant, scope, enforcement }: MeteredUse): string {
+  if (plan === undefined) return `The plan gives no ${title}; what was bought or given by hand counts.`;
+  const rule = `counted for ${COUNTED_FOR[scope.kind]}; ${AT_LIMIT[enforcement]}`;
+  const limit = `${plan.limit} ${unit} ${windowInWords(plan.window)}`;
+  return cap === undefined
+    ? `No cap is declared for this listener, so ${grantInWords(grant, grant)} is the limit, ${rule}.`
+    : `The cap "${cap.name}" limits ${title} to ${limit}, ${rule}.`;
+}
