@@ -2,7 +2,7 @@ import type { Path } from '#kernel/base/failures.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import type { Traffic } from '../../kinds/parts.ts';
 import { RANDOM_UNIT } from '../../kinds/parts.ts';
-import { all, any, leaf, not, type Expression } from '../expression.ts';
+import { any, leaf, type Expression } from '../expression.ts';
 import { CannotSay } from '../imported.ts';
 import { inNetworks, isPlainIpv4 } from './networks.ts';
 import type { Strategy, UnleashVariant } from './state.ts';
@@ -157,7 +157,7 @@ export function overridesOf(
   { variants, path }: Choice,
   attributes: AttributeBook,
 ): readonly { readonly variant: UnleashVariant; readonly index: number; readonly who: Expression }[] {
-  const found = variants.flatMap((variant, index) => {
+  return variants.flatMap((variant, index) => {
     const overrides = variant.overrides ?? [];
     if (overrides.length === 0) return [];
     const who = any(
@@ -168,8 +168,4 @@ export function overridesOf(
     );
     return [{ variant, index, who }];
   });
-  return found.map((one, index) => ({
-    ...one,
-    who: all([one.who, ...found.slice(0, index).map(({ who }) => not(who))]),
-  }));
 }

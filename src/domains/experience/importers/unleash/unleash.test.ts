@@ -7,7 +7,7 @@ import { Strategy } from 'unleash-client/lib/strategy/strategy.js';
 import type { Context } from '#kernel/audiences/language.ts';
 import { compilePattern } from '#kernel/audiences/compile-condition.ts';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
-import { declaredTable } from '../../testing/imported-table.ts';
+import { decided, declaredTable } from '../../testing/imported-table.ts';
 import { translateRe2 } from './re2.ts';
 import { importUnleash } from './unleash.ts';
 
@@ -256,6 +256,45 @@ test('imported features are for every context what unleash-client says', () => {
   );
   assert.ok(compared > 10_000, `${compared} compared`);
   assert.ok(leftOut < compared / 20, `${leftOut} left out`);
+});
+
+function feature(strategy: object): object {
+  return { features: [{ name: 'f', enabled: true, strategies: [strategy] }] };
+}
+
+test('a rollout takes exactly those whom unleash-client takes, whatever part of a percent is written', () => {
+  for (const rollout of ['0.5', '1', '20.9', '50.5', '99.99']) {
+    const document = feature({ name: 'flexibleRollout', parameters: { rollout, stickiness: 'userId', groupId: 'g' } });
+    const table = declaredTable(importUnleash(document).objects);
+    const client = sdk({ segments: [], ...(document as { features: [] }) });
+    for (let number = 0; number < 500; number += 1) {
+      const context = { userId: `user-${number}` };
+      assert.equal(
+        decided(table, 'f', context)?.value,
+        client.isEnabled('f', context, () => false),
+      );
+    }
+  }
+});
+
+test('who has overrides is drawn once, like everybody else', () => {
+  const overrides = [{ contextName: 'userId', values: ['1'] }];
+  const document = feature({
+    name: 'flexibleRollout',
+    parameters: { rollout: '50', stickiness: 'random', groupId: 'g' },
+    variants: ['red', 'blue', 'green'].map((name) => ({ name, weight: 1, overrides })),
+  });
+  const table = declaredTable(importUnleash(document).objects);
+  let enabled = 0;
+  let seed = 1;
+  const random = () => (seed = (seed * 48_271) % 2_147_483_647) / 2_147_483_647;
+  for (let round = 0; round < 4_000; round += 1) {
+    const outcome = decided(table, 'f', { userId: '1' }, { random });
+    assert.ok(outcome?.variant === 'red' || outcome?.variant === 'disabled');
+    if (outcome.variant === 'red') enabled += 1;
+  }
+  // Four standard errors; drawn a second time it would be 3,000.
+  assert.ok(Math.abs(enabled - 2_000) < 127, `${enabled} of 4000`);
 });
 
 test('expressions of RE2 mean what they mean in Unleash, in whatever text', () => {

@@ -154,14 +154,16 @@ function importFeature({ value: feature, path }: Placed<Feature>, world: World):
     };
     if (choice === undefined) return rule(name, taken.who, { serve: ON });
     const overrides = overridesOf(choice, attributes);
-    // At random a unit would have another chance with the next rule.
-    const isRandom = taken.traffic?.unit?.includes(RANDOM_UNIT) === true;
-    const others = isRandom ? overrides.map(({ who }) => not(who)) : [];
+    // A unit that is drawn would have another chance with the next rule.
+    const isDrawn = taken.traffic?.unit?.includes(RANDOM_UNIT) === true;
+    const before = (position: number) => (isDrawn ? overrides.slice(0, position).map(({ who }) => not(who)) : []);
     return [
-      ...overrides.flatMap(({ variant, index, who }) =>
-        rule(`${name}-override-${index + 1}`, all([taken.who, who]), { serve: variants.nameOf(variant) }),
+      ...overrides.flatMap(({ variant, index, who }, position) =>
+        rule(`${name}-override-${index + 1}`, all([taken.who, who, ...before(position)]), {
+          serve: variants.nameOf(variant),
+        }),
       ),
-      ...rule(name, all([taken.who, ...others]), given(choice)),
+      ...rule(name, all([taken.who, ...before(overrides.length)]), given(choice)),
     ];
   }
 
