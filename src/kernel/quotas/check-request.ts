@@ -17,11 +17,12 @@ const REQUEST_LIMITS = {
 
 /** Refused with `quotas/wrong-name`: names stand in keys, and are not the place for texts. */
 export function checkName(what: string, name: string): void {
-  if (name.length > 0 && name.length <= REQUEST_LIMITS.nameLengthMax && !name.includes('\u0000')) return;
+  const isText = name.isWellFormed() && !name.includes('\u0000');
+  if (name.length > 0 && name.length <= REQUEST_LIMITS.nameLengthMax && isText) return;
   const why =
-    name === '' ? 'is empty' : name.includes('\u0000') ? 'holds the character 0' : `has ${name.length} characters`;
+    name === '' ? 'is empty' : isText ? `has ${name.length} characters` : 'is no Unicode text, or holds U+0000';
   throw new Refusal('quotas/wrong-name', 'Invalid', `The ${what} ${why}.`, {
-    remedy: `Give 1 to ${REQUEST_LIMITS.nameLengthMax} characters, without the character 0.`,
+    remedy: `Give 1 to ${REQUEST_LIMITS.nameLengthMax} characters, of Unicode without U+0000.`,
   });
 }
 

@@ -83,7 +83,7 @@ export function openGroup<Request>(
       for (const [index, one] of group.entries()) one.settle(outcomes[index] ?? missing);
     } catch (error) {
       // One request that the database refuses must not take the others along.
-      if (group.length > 1 && !isConnectionLost(error)) for (const alone of group) await settleAll([alone]);
+      if (group.length > 1 && !isLost(error)) for (const alone of group) await settleAll([alone]);
       else for (const one of group) one.fail(failed(error));
     }
   }
@@ -95,7 +95,7 @@ export function openGroup<Request>(
       try {
         return await settle(requests);
       } catch (error) {
-        if (!isConnectionLost(error) || performance.now() > giveUp) throw error;
+        if (!isLost(error) || performance.now() > giveUp) throw error;
         await new Promise((resolve) => setTimeout(resolve, GROUP_LIMITS.retryMs));
       }
     }
@@ -106,6 +106,13 @@ export function openGroup<Request>(
 function sizeOf(waiting: number): number {
   const { requestsMin, requestsMax, lanes } = GROUP_LIMITS;
   return Math.min(requestsMax, Math.max(requestsMin, Math.ceil(waiting / lanes)));
+}
+
+/** A decision that failed, which it does again however often it is tried. */
+export class FailedDecision extends Error {}
+
+function isLost(error: unknown): boolean {
+  return !(error instanceof FailedDecision) && isConnectionLost(error);
 }
 
 function missing(): never {

@@ -6,7 +6,7 @@ import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts
 import type { Database } from '#kernel/postgres/database.ts';
 import { amountOf } from './amount.ts';
 import { checkBuckets, checkItems, checkName, checkTtl } from './check-request.ts';
-import type { Named, Quotas, Signer, Source } from './contract.ts';
+import type { Named, Quotas, SessionName, Signer, Source } from './contract.ts';
 import { openLease, signLease } from './offline-lease.ts';
 import type { Charge, Item } from './operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
@@ -106,17 +106,21 @@ export function openQuotas(parts: {
       return shardOf(request.subject).store.operate({ kind: 'carry', ...request });
     },
     acquire: async (request) => {
-      checkName('subject', request.subject);
-      checkName('session', request.session);
-      checkSource(request);
+      checkSession(request);
+      checkName('holder', request.holder);
+      checkBuckets(request.buckets);
       checkTtl(request.ttlMs);
       return shardOf(request.subject).store.slot({ kind: 'acquire', ...request });
     },
     heartbeat: async (request) => {
+      checkSession(request);
       checkTtl(request.ttlMs);
       return shardOf(request.subject).store.slot({ kind: 'heartbeat', ...request });
     },
-    leave: async (request) => shardOf(request.subject).store.slot({ kind: 'leave', ...request }),
+    leave: async (request) => {
+      checkSession(request);
+      return shardOf(request.subject).store.slot({ kind: 'leave', ...request });
+    },
     grantOffline: async (request) => {
       const { device, notAfterMs } = request;
       checkName('device', device);
@@ -155,7 +159,10 @@ export function openQuotas(parts: {
       return openSlices(node, {
         storeOf: (subject) => {
           const { store, database } = shardOf(subject);
-          return { operate: store.operate, recall: (of, quotas) => recallSlices(database, of, quotas, node.name) };
+          return {
+            operate: store.operate,
+            recall: (of, buckets) => recallSlices(database, of, buckets, node.name, clock?.()),
+          };
         },
         recalled: async (name) =>
           (await Promise.all(databases.map((database) => recalledSlices(database, name)))).flat(),
@@ -210,6 +217,12 @@ function single({
 function checkNamed({ subject, key }: Named): void {
   checkName('subject', subject);
   checkName('key', key);
+}
+
+function checkSession({ subject, quota, session }: SessionName): void {
+  checkName('subject', subject);
+  checkName('quota', quota);
+  checkName('session', session);
 }
 
 function checkAbout(request: Named & { readonly of: string; readonly buckets?: Source['buckets'] }): void {

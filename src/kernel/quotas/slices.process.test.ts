@@ -98,3 +98,37 @@ test('a slice whose node died stays charged in full, until evidence settles it a
   assert.equal(balances[0]?.used, 71);
   await second.close();
 });
+
+test('a node that needs what another one has recalls it, and gets it before anybody hears no', async () => {
+  await using world = await startQuotasWorld();
+  const budget = campaign(100, 100);
+  const rich = world.another().slices({ ...NODE, name: 'rich' });
+  const poor = world.quotas.slices({ ...NODE, name: 'poor' });
+  assert.equal(await rich.take({ ...budget, id: 'as-a-whole' }, 80), true);
+  // Nine of the twenty that are left, of which it spends one.
+  assert.equal(await rich.take(budget, 9), true);
+  assert.equal(await rich.take(budget, 1), true);
+  assert.equal(await poor.take(budget, 10), true);
+  assert.equal(await poor.take(budget, 1), false);
+  await rich.close();
+  await poor.close();
+  const rows = await world.database.query("select used from backline.quota_counters where bucket = 'c1-lifetime'");
+  assert.deepEqual(rows, [{ used: 100 }]);
+});
+
+test('what is left of the account is recalled from the other campaigns that have it', async () => {
+  await using world = await startQuotasWorld();
+  const account = { quota: 'account', buckets: [bucket('account', 100, { window: { type: 'lifetime' } })] };
+  const budget = (id: string): Budget => ({
+    id,
+    subject: 'account-1',
+    items: [{ quota: id, buckets: [bucket(id, 1_000, { window: { type: 'lifetime' } })] }, account],
+  });
+  const one = world.another().slices({ ...NODE, name: 'one' });
+  const other = world.quotas.slices({ ...NODE, name: 'other' });
+  assert.equal(await one.take(budget('spring'), 1), true);
+  assert.equal(await other.take(budget('summer'), 99), true);
+  assert.equal(await other.take(budget('summer'), 1), false);
+  await one.close();
+  await other.close();
+});

@@ -23,8 +23,8 @@ const SLICE_LIMITS = {
 /** What slices need of the store of a subject. */
 export interface SliceStore {
   readonly operate: (operation: Operation) => Promise<Answer>;
-  /** Asks the nodes to bring back their slices of a subject; gives how many there are. */
-  readonly recall: (subject: string, quotas: readonly string[]) => Promise<number>;
+  /** Asks the nodes to bring back the slices that they have of these buckets; gives how many there are. */
+  readonly recall: (subject: string, buckets: readonly string[]) => Promise<number>;
 }
 
 interface BudgetPool extends Pool {
@@ -32,8 +32,13 @@ interface BudgetPool extends Pool {
   /** Of the last slice. */
   size: number;
   remaining: number | undefined;
+  /** Buckets that had too little when they were last asked: other nodes may have it, also for another budget. */
+  scarce: readonly string[];
   refilling: Promise<boolean> | undefined;
+  /** The budget is spent, as far as all nodes know. */
   deniedUntilMs: number;
+  /** There was no slice, which is asked for only so much later again, unless somebody waits for it. */
+  noSliceUntilMs: number;
 }
 
 /**
@@ -69,7 +74,8 @@ export function openSlices(
       const nowMs = steadyMs();
       const spent = spendFrom(pool, amount, nowMs);
       if (!spent || leftIn(pool, nowMs) < pool.size * SLICE_LIMITS.refillAt) {
-        if (nowMs >= pool.deniedUntilMs && !isClosed) void refill(pool, amount).catch(() => {});
+        const isVain = nowMs < Math.max(pool.deniedUntilMs, pool.noSliceUntilMs);
+        if (!isVain && !isClosed) void refill(pool, amount).catch(() => {});
       }
       return spent;
     },
@@ -81,11 +87,10 @@ export function openSlices(
         if (spendFrom(pool, amount, steadyMs())) return true;
         if (isClosed || steadyMs() < pool.deniedUntilMs) return false;
         if (await refill(pool, amount)) continue;
-        const { subject, items } = budget;
-        const quotas = items.map(({ quota }) => quota);
+        const { subject } = budget;
         if (!hasRecalled) {
           // Our own other slices are among them, and they come back the same way.
-          const outstanding = await storeOf(subject).recall(subject, quotas);
+          const outstanding = await storeOf(subject).recall(subject, pool.scarce);
           hasRecalled = true;
           if (outstanding === 0 && !spendFrom(pool, amount, steadyMs())) return deny(pool);
         }
@@ -108,7 +113,16 @@ export function openSlices(
   function poolOf(budget: Budget): BudgetPool {
     let pool = pools.get(budget.id);
     if (pool === undefined) {
-      pool = { slices: [], budget, size: 0, remaining: undefined, refilling: undefined, deniedUntilMs: -Infinity };
+      pool = {
+        slices: [],
+        budget,
+        size: 0,
+        remaining: undefined,
+        scarce: [],
+        refilling: undefined,
+        deniedUntilMs: -Infinity,
+        noSliceUntilMs: -Infinity,
+      };
       pools.set(budget.id, pool);
     }
     pool.budget = budget;
@@ -145,7 +159,13 @@ export function openSlices(
     });
     const counts = answer.balances.flatMap(({ remaining }) => (remaining === 'unlimited' ? [] : [remaining]));
     pool.remaining = counts.length === 0 ? node.unitsMax * SLICE_LIMITS.share : Math.min(...counts);
-    if (answer.outcome !== 'granted') return false;
+    pool.scarce = answer.balances
+      .filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount)
+      .map(({ bucket }) => bucket);
+    if (answer.outcome !== 'granted') {
+      pool.noSliceUntilMs = steadyMs() + SLICE_LIMITS.lookMs;
+      return false;
+    }
     // Nothing of one day is spent on the next.
     const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
     const slice: Slice = {

@@ -345,6 +345,7 @@ test('what is no request is refused with what is wrong with it', async () => {
   await refused({ ...good, amount: 1.5 }, 'quotas/wrong-amount');
   await refused({ ...good, key: '' }, 'quotas/wrong-name');
   await refused({ ...good, subject: 'a\u0000b' }, 'quotas/wrong-name');
+  await refused({ ...good, key: 'half a pair \ud800' }, 'quotas/wrong-name');
   await refused({ ...good, buckets: [bucket('plan', 5), bucket('plan', 6)] }, 'quotas/wrong-bucket');
   await refused({ ...good, buckets: [bucket('p', 5, { window: { type: 'calendar' } })] }, 'quotas/wrong-bucket');
   await refused({ ...good, buckets: [bucket('p', -1)] }, 'quotas/wrong-amount');

@@ -6,7 +6,7 @@ import { idOf, type Book } from './book.ts';
 import type { Answer, CheckAnswer, Check, Signer, SlotAnswer } from './contract.ts';
 import { decide, settleExpired } from './decide.ts';
 import { checked } from './check.ts';
-import { openGroup } from './group.ts';
+import { FailedDecision, openGroup } from './group.ts';
 import { bucketsOf, subjectsOf, type Operation } from './operation.ts';
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
@@ -108,8 +108,9 @@ export function openStore(parts: {
     },
   };
 
-  function notStored(error: unknown): Refusal {
+  function notStored(error: unknown): Error {
     log.error({ err: error }, 'quotas could not be decided');
+    if (error instanceof FailedDecision) return error;
     return new Refusal('quotas/not-stored', 'ServiceUnavailable', 'The database did not confirm it in time.', {
       retryAfterSeconds: 1,
       remedy: 'Ask again under the same key: if it was done after all, that is answered.',
@@ -163,7 +164,7 @@ function decideAll(book: Book, deals: readonly Deal[], subjects: ReadonlySet<str
       return () => answer;
     } catch (error) {
       // What is no refusal is a bug, and nothing of this transaction can be trusted.
-      if (!(error instanceof Refusal)) throw error;
+      if (!(error instanceof Refusal)) throw new FailedDecision('a decision failed', { cause: error });
       return () => {
         throw error;
       };

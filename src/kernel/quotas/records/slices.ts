@@ -3,23 +3,25 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { LostSlice } from '../contract.ts';
 
 /**
- * Marks the slices that nodes have of these quotas; gives how many nodes may bring something back. Needs no lock on the
+ * Marks the slices that nodes have of these buckets; gives how many nodes may bring something back. Needs no lock on the
  * subject: it changes nothing that is counted.
  */
 export async function recallSlices(
   { query }: Database,
   subject: string,
-  quotas: readonly string[],
+  buckets: readonly string[],
   node: string,
+  now: Temporal.Instant | undefined,
 ): Promise<number> {
   const rows = await query({
     name: 'recall-quota-slices',
     text: `
       update backline.quota_holds set recalled_at = coalesce(recalled_at, now())
-      where subject = $1 and state = 'held' and kind = 'slice' and quota = any ($2::text[])
-        and (owner = $3 or expires_at > now())
+      where subject = $1 and state = 'held' and kind = 'slice'
+        and exists (select from jsonb_array_elements(lines::jsonb) as line where line ->> 'bucket' = any ($2::text[]))
+        and (owner = $3 or expires_at > coalesce($4::timestamptz, now()))
       returning 1`,
-    values: [subject, textArray(quotas), node],
+    values: [subject, textArray(buckets), node, now?.toString() ?? null],
   });
   return rows.length;
 }

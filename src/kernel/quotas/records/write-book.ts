@@ -33,7 +33,7 @@ async function writeCounted({ query }: Queryable, book: Book): Promise<void> {
       )
       insert into backline.quota_operations (subject, key, kind, fingerprint, at, denied, answer, returned, others)
       select subject, key, kind, fingerprint, to_timestamp($1::bigint / 1000.0), outcome = 'denied', answer, returned,
-        array(select jsonb_array_elements_text(others::jsonb))
+        case when others = '[]' then '{}' else array(select jsonb_array_elements_text(others::jsonb)) end
       from unnest($8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
         as g (subject, key, kind, fingerprint, outcome, answer, returned, others)
       on conflict (subject, key) do update set returned = excluded.returned`,
