@@ -50,11 +50,23 @@ export async function openRecords(options: {
     erasers: [
       { store: 'assignments', erase: assignments.erase },
       { store: 'subjects', erase: subjects.erase },
-      { store: 'quotas', erase: quotas.erase },
+      { store: 'quotas', erase: (listener) => eraseUse(database, quotas, listener) },
     ],
     close: async () => {
       clearInterval(tidy);
       await quotas.close();
     },
   };
+}
+
+/** Use is counted for a listener, for each device, and for those who share what the listener pays for. */
+async function eraseUse(database: Database, quotas: Quotas, listener: string): Promise<number> {
+  const rows = await database.query<{ subject: string }>({
+    text: `select subject from backline.quota_subjects
+      where subject in ($1, $2) or starts_with(subject, $3) or starts_with(subject, $4)`,
+    values: [`listener/${listener}`, `household/${listener}`, `household/${listener}/`, `device/${listener}/`],
+  });
+  let erased = 0;
+  for (const { subject } of rows) erased += await quotas.erase(subject);
+  return erased;
 }

@@ -151,8 +151,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   }
   const modules = decisionModules({
     assignments: records?.assignments,
-    subjects: records?.subjects,
-    quotas: records?.quotas,
+    desk: records,
     random: Math.random,
     log,
   });

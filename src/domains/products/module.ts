@@ -1,4 +1,3 @@
-import type { Quotas } from '#kernel/quotas/contract.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { compile, update } from './decisions/compile.ts';
@@ -11,24 +10,25 @@ import { Market } from './kinds/market.ts';
 import { Plan } from './kinds/plan.ts';
 import { Price } from './kinds/price.ts';
 import { recordRoutes } from './record-routes.ts';
-import type { SubjectStore } from './records/subjects.ts';
+import { recordedRoutes } from './recorded-routes.ts';
+import type { Desk } from './usage-desk.ts';
+import { usageRoutes } from './usage-routes.ts';
 
 /** In the order in which objects of one change set are written: what is referred to comes first. */
 export const productsKinds: readonly Kind[] = [Feature, Market, Plan, Price, Cap, AddOn];
 
 /** Plans, features, markets, prices, caps and add-ons in the decision plane. */
-export function productsModule({ subjects }: ProductFacts): DecisionModule<ProductsTable> {
+export function productsModule({ desk }: ProductFacts): DecisionModule<ProductsTable> {
   return {
     name: 'products',
     kinds: productsKinds,
     compile,
     update,
-    routes: [...productsRoutes, ...recordRoutes(subjects)],
+    routes: [...recordedRoutes(productsRoutes, desk), ...recordRoutes(desk), ...usageRoutes(desk)],
   };
 }
 
 /** What is kept for each listener; undefined on a node without a database. */
 export interface ProductFacts {
-  readonly subjects: SubjectStore | undefined;
-  readonly quotas: Quotas | undefined;
+  readonly desk: Desk | undefined;
 }

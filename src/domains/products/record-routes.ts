@@ -2,10 +2,12 @@ import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { marketAt, planNamed, rowOf, grantsOf, unknown } from './decisions/lookup.ts';
+import { movesAtChange } from './decisions/plan-change.ts';
 import { prices } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
 import type { Doing, SubjectStore, Subscription } from './records/subjects.ts';
+import type { Desk } from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
 const REASON_LENGTH_MAX = 500;
@@ -29,9 +31,9 @@ const SUBSCRIPTION = answer('The subscription as it is now.');
  * Records of listeners: who has which plan, what was bought beside it, what was given by hand. For server clients, and for
  * people who may post to the path.
  */
-export function recordRoutes(subjects: SubjectStore | undefined): readonly DecisionRoute<ProductsTable>[] {
+export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const store = (): SubjectStore => {
-    if (subjects !== undefined) return subjects;
+    if (desk !== undefined) return desk.subjects;
     throw new Refusal(
       'products/no-records',
       'ServiceUnavailable',
@@ -98,6 +100,8 @@ export function recordRoutes(subjects: SubjectStore | undefined): readonly Decis
         if (before.members.length > spec.seats) throw tooFewSeats(before, plan, spec);
         const price = agreedPrice(table, market, plan, {}, now);
         const role = spec.roles[0];
+        // First, and under a key of its own: whoever tries again after a crash finds it done, and the plan still to change.
+        if (desk !== undefined && plan !== before.plan) await carryUse(desk, table, before, { plan, role }, doing);
         return store().changePlan(
           subscription,
           { plan, ...(role === undefined ? {} : { role }), ...(price === undefined ? {} : { price }) },
@@ -178,6 +182,26 @@ export function recordRoutes(subjects: SubjectStore | undefined): readonly Decis
       },
     }),
   ];
+}
+
+/** Takes the use of everybody on a subscription along to another plan, as the caps of that plan say. */
+async function carryUse(
+  { subjects, quotas }: Desk,
+  table: ProductsTable,
+  { manager, members }: Subscription,
+  to: { readonly plan: string; readonly role: string | undefined },
+  { key, now }: Doing,
+): Promise<void> {
+  for (const { listener } of members) {
+    const facts = await subjects.facts(listener);
+    const { subscription } = facts;
+    if (subscription === undefined) continue;
+    const role = listener === manager ? (to.role ?? subscription.role) : subscription.role;
+    const planSinceMs = now.epochMilliseconds;
+    const after = { ...facts, subscription: { ...subscription, plan: to.plan, role, planSinceMs } };
+    const moves = movesAtChange(table, { question: {}, facts }, { question: {}, facts: after }, planSinceMs);
+    for (const move of moves) await quotas.carry({ ...move, key: `${key}/carry/${move.subject}` });
+  }
 }
 
 const STATUS_AFTER = { lapse: 'lapsed', resume: 'active', end: 'ended' } as const;

@@ -1,0 +1,82 @@
+import { Type } from 'typebox';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { DecisionRoute } from '#kernel/snapshots/module.ts';
+import { entitlements } from './decisions/entitlements.ts';
+import { explain } from './decisions/explain.ts';
+import { listenerOf } from './decisions/on-record.ts';
+import type { ProductsTable } from './decisions/table.ts';
+import { look, usageOf, type Desk, type Use } from './usage-desk.ts';
+
+type Asked = Partial<Use> & { readonly at?: string; readonly interval?: string };
+
+const OPTIONAL_PLAN = Type.Optional(
+  Type.String({
+    minLength: 1,
+    maxLength: 253,
+    description: 'Name of the Plan. Absent: that of the listener, who must then be on a subscription.',
+  }),
+);
+
+/**
+ * The questions about plans, for listeners on record: what is on record wins over what was asked, and what is left of
+ * counted features is told. Without a listener, for another moment, or without a database they stay what they are.
+ */
+export function recordedRoutes(
+  routes: readonly DecisionRoute<ProductsTable>[],
+  desk: Desk | undefined,
+): readonly DecisionRoute<ProductsTable>[] {
+  const answers: Readonly<
+    Record<
+      string,
+      (desk: Desk, table: ProductsTable, asked: Use, more: Asked, now: Temporal.Instant) => Promise<object>
+    >
+  > = {
+    '/v1/check': (at, table, asked, _more, now) => look(at, table, asked, now),
+    '/v1/entitlements': async (at, table, asked, _more, now) => {
+      const facts = await at.subjects.facts(asked.listener);
+      const given = entitlements(table, listenerOf(asked, facts));
+      return { ...given, usage: await usageOf(at, table, asked, facts, now), record: facts.version };
+    },
+    '/v1/explain': async (at, table, asked, more, now) => {
+      const facts = await at.subjects.facts(asked.listener);
+      const { feature, channel } = asked;
+      const { interval } = more;
+      const explained = explain(table, { ...listenerOf(asked, facts), feature, channel, interval }, now);
+      if (more.feature === undefined) return { ...explained, record: facts.version };
+      return { ...explained, answer: await look(at, table, asked, now) };
+    },
+  };
+  return routes.map((route) => {
+    const answer = answers[route.path];
+    if (answer === undefined) return route;
+    const input = route.input as ReturnType<typeof Type.Object>;
+    return {
+      ...route,
+      input: Type.Object({ ...input.properties, plan: OPTIONAL_PLAN, device: DEVICE }, { additionalProperties: false }),
+      handle: (table, question, now, by) => {
+        const { device: _, ...asked } = question as Asked;
+        const { listener, at } = asked;
+        if (desk !== undefined && listener !== undefined && at === undefined) {
+          return withListener(listener, answer(desk, table, question as Use, asked, now));
+        }
+        if (asked.plan === undefined) throw planNeeded();
+        return route.handle(table, asked, now, by);
+      },
+    };
+  });
+}
+
+const DEVICE = Type.Optional(
+  Type.String({ minLength: 1, maxLength: 253, description: 'Id of the device, where the use of each is counted.' }),
+);
+
+async function withListener(listener: string, answer: Promise<object>): Promise<object> {
+  return { listener, ...(await answer) };
+}
+
+function planNeeded(): Refusal {
+  return new Refusal('products/plan-needed', 'Invalid', 'No plan is given, and no listener on record.', {
+    problems: [{ path: ['plan'], reason: 'FieldValueRequired', detail: 'Required value' }],
+    remedy: 'Give plan, or listener of somebody who is on a subscription.',
+  });
+}
