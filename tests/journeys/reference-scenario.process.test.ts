@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { startWorld, type World } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
+
+const ARIA = resolve(import.meta.dirname, '../../examples/aria');
+
+interface Shop {
+  readonly world: World;
+  /** Posts to a path, under a key of its own unless one is given; the answer must be 200. */
+  // Tests look into answers of every shape.
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly post: (path: string, body: object) => Promise<any>;
+  readonly refused: (path: string, body: object) => Promise<{ status: number; code: string; detail: string }>;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly check: (listener: string, feature: string, more?: string) => Promise<any>;
+  readonly travelTo: (instant: string) => void;
+}
+
+/** The sample business with a clock that the test sets. */
+async function startShop(t: TestContext, start: string): Promise<Shop> {
+  let now = Temporal.Instant.from(start);
+  const world = await startWorld(t, { clock: () => now, roles: ['api', 'decide', 'ingest'] });
+  const files = (await readdir(ARIA, { recursive: true })).filter((name) => name.endsWith('.yaml'));
+  const texts = await Promise.all(files.map((name) => readFile(join(ARIA, name), 'utf8')));
+  const objects = texts.flatMap((text) => decodeManifests(text).map(({ value }) => value as object));
+  const applied = await world.call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+  assert.equal(applied.status, 201, applied.text);
+  await world.running.control?.releases()?.caughtUp();
+  let keys = 0;
+  const send = (path: string, body: object) =>
+    world.call('POST', path, {
+      body: { ...(NO_KEY.has(path) ? {} : { key: `key-${(keys += 1)}` }), ...body },
+    });
+  return {
+    world,
+    post: async (path, body) => {
+      const answer = await send(path, body);
+      assert.equal(answer.status, 200, `${path}: ${answer.text}`);
+      return answer.json;
+    },
+    refused: async (path, body) => {
+      const { status, json } = await send(path, body);
+      return { status, code: json.code, detail: json.detail };
+    },
+    check: async (listener, feature, more = '') => {
+      const answer = await world.call('GET', `/v1/check?listener=${listener}&feature=${feature}${more}`);
+      assert.equal(answer.status, 200, answer.text);
+      return answer.json;
+    },
+    travelTo: (instant) => {
+      now = Temporal.Instant.from(instant);
+    },
+  };
+}
+
+/** Slots are asked for by the name of the session. */
+const NO_KEY = new Set(['/v1/acquire', '/v1/heartbeat', '/v1/leave']);
+
+test('audiobooks: fifteen hours for the manager, then the add-on, then top-ups, through a lapse and back', async (t) => {
+  const { post, check, refused, travelTo } = await startShop(t, '2026-01-31T14:00:00Z');
+  const anna = await post('/v1/subscriptions', {
+    listener: 'anna',
+    plan: 'family',
+    market: 'de',
+    anchor: '2026-01-31T15:00:00',
+  });
+  assert.deepEqual(anna.anchor, { wallTime: '2026-01-31T15:00:00', zone: 'Europe/Berlin' });
+  assert.match(anna.price.amount, /^\d+\.\d\d$/, 'the price of the day is kept');
+  await post('/v1/subscriptions/members', { subscription: anna.id, listener: 'bo', role: 'member' });
+
+  const full = await check('anna', 'audiobooks');
+  assert.deepEqual([full.outcome, full.usage.remaining, full.usage.resetsAt], ['allow', 900, '2026-02-28T14:00:00Z']);
+  const member = await check('bo', 'audiobooks');
+  assert.notEqual(member.outcome, 'allow', 'for who pays alone');
+
+  // Content time: five hours at double speed are ten hours of a book, told by whoever plays it.
+  const listened = { listener: 'anna', feature: 'audiobooks', amount: 600, key: 'book-1' };
+  assert.equal((await post('/v1/consume', listened)).usage.remaining, 300);
+  const again = await post('/v1/consume', listened);
+  assert.deepEqual([again.usage.remaining, again.replayed], [300, true]);
+
+  await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-plus' });
+  await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-10h' });
+  const forMember = await refused('/v1/grants', { listener: 'bo', addOn: 'audiobooks-10h' });
+  assert.deepEqual([forMember.status, forMember.code], [409, 'products/add-on-not-for-sale']);
+  travelTo('2026-02-10T12:00:00Z');
+  await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-10h' });
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 300 + 600 + 600 + 600);
+
+  // Plan, then the monthly add-on, then the top-up that ends first.
+  const long = await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1_000 });
+  assert.deepEqual(
+    long.usage.by.map(({ from, used }: { from: string; used: number }) => [from, used]),
+    [
+      ['plan', 900],
+      ['grant', 600],
+      ['grant', 100],
+      ['grant', 0],
+    ],
+  );
+  const tooMuch = await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1_101 });
+  assert.deepEqual([tooMuch.outcome, tooMuch.charged, tooMuch.usage.remaining], ['upsell', 0, 1_100]);
+  assert.deepEqual(
+    tooMuch.addOns.map(({ addOn }: { addOn: string }) => addOn),
+    ['audiobooks-10h', 'audiobooks-plus'],
+  );
+
+  // The month turns at the anchor: 28 February, as there is no 31st.
+  travelTo('2026-02-28T14:00:00Z');
+  const anew = await check('anna', 'audiobooks');
+  assert.equal(anew.usage.remaining, 900 + 600 + 1_100, 'the add-on, bought at the same moment, comes anew as well');
+  assert.equal(anew.usage.resetsAt, '2026-03-31T13:00:00Z', 'the 31st again, and summer time');
+
+  // A lapse: nothing can be used, what was bought waits and ages.
+  await post('/v1/subscriptions/lapse', { subscription: anna.id });
+  const lapsed = await check('anna', 'audiobooks', '&plan=free&market=de');
+  assert.notEqual(lapsed.outcome, 'allow');
+  travelTo('2026-06-15T12:00:00Z');
+  await post('/v1/subscriptions/resume', { subscription: anna.id });
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 900 + 600 + 1_100, 'usable again');
+  travelTo('2027-02-05T12:00:00Z');
+  assert.equal(
+    (await check('anna', 'audiobooks')).usage.remaining,
+    900 + 600 + 600,
+    'the first top-up has had its year',
+  );
+  travelTo('2027-02-11T12:00:00Z');
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 900 + 600, 'and the second');
+});
+
+test('free: thirty minutes of any track a day, then shuffle; six skips within any hour', async (t) => {
+  const { post, check, travelTo } = await startShop(t, '2026-11-22T09:00:00Z');
+  const cy = { listener: 'cy', plan: 'free', market: 'de' };
+  const use = (feature: string, amount: number) => post('/v1/consume', { ...cy, feature, amount });
+  assert.equal((await use('on-demand', 29)).outcome, 'allow');
+  const over = await use('on-demand', 2);
+  assert.deepEqual([over.outcome, over.degradedTo.feature, over.charged], ['degrade', 'shuffle', 0]);
+  assert.equal((await use('on-demand', 1)).outcome, 'allow', 'a denial has charged nothing');
+  const empty = await check('cy', 'on-demand', '&plan=free&market=de');
+  assert.deepEqual([empty.outcome, empty.usage.remaining], ['degrade', 0]);
+  assert.equal(empty.usage.resetsAt, '2026-11-22T23:00:00Z', 'midnight in Berlin');
+  for (let skip = 0; skip < 6; skip += 1) {
+    travelTo(`2026-11-22T09:0${skip}:00Z`);
+    assert.equal((await use('skips', 1)).outcome, 'allow');
+  }
+  assert.notEqual((await use('skips', 1)).outcome, 'allow');
+  travelTo('2026-11-22T10:00:01Z');
+  assert.equal((await use('skips', 1)).outcome, 'allow', 'the first has left the hour');
+  assert.notEqual((await use('skips', 1)).outcome, 'allow');
+  travelTo('2026-11-22T23:00:00Z');
+  assert.equal((await check('cy', 'on-demand', '&plan=free&market=de')).usage.remaining, 30);
+});
+
+test('a family has six seats and a stream for each; who wants a second one may take over', async (t) => {
+  const { post, refused } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });
+  const members = ['bo', 'cy', 'di', 'ed', 'flo'];
+  for (const listener of members)
+    await post('/v1/subscriptions/members', { subscription: id, listener, role: 'member' });
+  const seventh = await refused('/v1/subscriptions/members', { subscription: id, listener: 'gus', role: 'member' });
+  assert.deepEqual([seventh.status, seventh.code], [409, 'products/no-seat']);
+  const stream = (listener: string, session: string, more: object = {}) =>
+    post('/v1/acquire', {
+      listener,
+      feature: 'streams',
+      session,
+      holder: `${listener}'s ${session}`,
+      seconds: 60,
+      ...more,
+    });
+  for (const listener of ['anna', ...members]) assert.equal((await stream(listener, 'phone')).outcome, 'allow');
+  const conflict = await stream('bo', 'speaker');
+  assert.notEqual(conflict.outcome, 'allow');
+  assert.deepEqual(
+    conflict.holders.map(({ session, holder }: { session: string; holder: string }) => [session, holder]),
+    [['phone', "bo's phone"]],
+  );
+  const [{ takeover }] = conflict.holders;
+  assert.equal((await stream('bo', 'speaker', { takeover })).outcome, 'allow');
+  const ended = await post('/v1/heartbeat', { listener: 'bo', feature: 'streams', session: 'phone', seconds: 60 });
+  assert.deepEqual([ended.outcome, ended.because], ['ended', 'taken-over']);
+  await post('/v1/leave', { listener: 'bo', feature: 'streams', session: 'speaker' });
+  assert.equal((await stream('bo', 'desktop')).outcome, 'allow');
+});
+
+test('a device may be offline for thirty days, and what it used counts when it is back', async (t) => {
+  const { post, check, refused, travelTo } = await startShop(t, '2026-11-01T12:00:00Z');
+  await post('/v1/subscriptions', { listener: 'anna', plan: 'premium', market: 'de', anchor: '2026-11-01T12:00:00' });
+  const taken = await post('/v1/offline/leases', {
+    listener: 'anna',
+    feature: 'audiobooks',
+    device: 'phone',
+    amount: 300,
+  });
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 600, 'kept for the device');
+  travelTo('2026-11-20T12:00:00Z');
+  const back = { listener: 'anna', feature: 'audiobooks', device: 'phone', lease: taken.lease };
+  const forged = await refused('/v1/offline/returns', { ...back, lease: `${taken.lease}x`, used: 1 });
+  assert.deepEqual([forged.status < 500, forged.code], [true, 'quotas/lease-forged']);
+  const settled = await post('/v1/offline/returns', { ...back, used: 350 });
+  assert.deepEqual([settled.return, settled.overBudget], ['in-time', 50]);
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 550);
+  const replayed = await refused('/v1/offline/returns', { ...back, used: 1 });
+  assert.equal(replayed.code, 'quotas/lease-replayed');
+  const late = await post('/v1/offline/leases', {
+    listener: 'anna',
+    feature: 'audiobooks',
+    device: 'tablet',
+    amount: 100,
+  });
+  travelTo('2026-12-25T12:00:00Z');
+  const expired = await post('/v1/offline/returns', { ...back, device: 'tablet', lease: late.lease, used: 40 });
+  assert.equal(expired.return, 'expired');
+});
+
+test('what makes no sense is refused with what would be right, and nothing is charged', async (t) => {
+  const { post, check, refused, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  await post('/v1/subscriptions', { listener: 'anna', plan: 'premium', market: 'de' });
+  const use = (more: object) => refused('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 1, ...more });
+  const cases: readonly [object, number, RegExp][] = [
+    [{ amount: -1 }, 422, /-1/],
+    [{ amount: 0 }, 422, /0/],
+    [{ amount: 1.5 }, 422, /1\.5/],
+    [{ amount: 1e300 }, 422, /1e\+300/],
+    [{ amount: 'ten' }, 400, /amount/],
+    [{ feature: 'audiobook' }, 422, /did you mean "audiobooks"/],
+    [{ listener: 'nobody' }, 422, /no plan is given/],
+    [{ listener: 'nobody', plan: 'premum', market: 'de' }, 422, /did you mean "premium"/],
+    [{ listener: 'nobody', plan: 'premium', market: 'xx' }, 422, /no market "xx"/],
+    [{ usedAt: 'yesterday' }, 400, /usedAt/],
+  ];
+  for (const [more, status, says] of cases) {
+    const answer = await use(more);
+    assert.equal(answer.status, status, `${JSON.stringify(more)}: ${JSON.stringify(answer)}`);
+    assert.match(answer.detail, says);
+  }
+  await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 5, key: 'same' });
+  const other = await use({ amount: 6, key: 'same' });
+  assert.deepEqual([other.status, other.code], [409, 'quotas/key-reused']);
+  // A clock a year ahead is set right: it counts now.
+  await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 5, usedAt: '2027-11-22T09:00:00Z' });
+  assert.equal((await check('anna', 'audiobooks')).usage.remaining, 890);
+  const anonymous = await world.call('POST', '/v1/consume', {
+    token: '',
+    body: { listener: 'anna', feature: 'audiobooks', amount: 1, key: 'x' },
+  });
+  assert.equal(anonymous.status, 401, 'nobody writes without saying who they are');
+});
