@@ -1,3 +1,8 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { Pool } from 'pg';
+import { RateLimiterPostgres, RateLimiterRedis, type RateLimiterAbstract } from 'rate-limiter-flexible';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
@@ -23,21 +28,23 @@ const SPENDS = Math.ceil(5_000_000 * SCALE);
 const PEEKS = Math.ceil(2_000_000 * SCALE);
 
 /**
- * Durable consumption by many listeners at once; the peer is what limiters on PostgreSQL do, one conditional upsert and
- * one commit for each request, on the same server with as many connections as our pool has, without ledger or replay.
+ * Durable consumption by many listeners at once, beside rate-limiter-flexible with the same listeners and as many
+ * requests under way: on the same PostgreSQL with as many connections as our pool has, and on Redis with its log synced at
+ * each write, and without a log. Only ours keeps a ledger and answers repeated requests alike.
  */
 export async function* run(): AsyncIterable<Figure> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-bench-'));
   await chmod(directory, 0o755);
   let postgres = await startEmbeddedPostgres({ dataDirectory: directory });
   let database = openDatabase(postgres.url);
+  const closers: (() => Promise<void>)[] = [];
   try {
     await migrate(database);
     const quotas = open(database);
     const buckets = [bucket('cap', { type: 'calendar', per: 'P1D', zone: 'Europe/Berlin' })];
     const ours: number[] = [];
-    const peers: number[] = [];
-    await database.query('create table limits (key text primary key, points bigint not null, expire bigint)');
+    const peers = await limiters(postgres.url);
+    closers.push(...peers.map(({ close }) => close));
     for (let round = 0; round < ROUNDS; round += 1) {
       ours.push(
         await perSecond(CONSUMES, async (n) => {
@@ -45,19 +52,17 @@ export async function* run(): AsyncIterable<Figure> {
           await quotas.consume({ subject, quota: 'skips', key: `r${round}-${n}`, buckets, amount: 1 });
         }),
       );
-      peers.push(
-        await perSecond(Math.ceil(CONSUMES / 10), async (n) => {
-          await database.query({
-            name: 'peer',
-            text: `
-              insert into limits as l (key, points, expire) values ($1, 1, $2)
-              on conflict (key) do update set points = l.points + 1 returning points`,
-            values: [`listener-${(n * 7) % SUBJECTS}`, Date.now() + 86_400_000],
-          });
-        }),
-      );
+      for (const { limiter, rates } of peers) {
+        rates.push(
+          await perSecond(Math.ceil(CONSUMES / 4), async (n) => {
+            await limiter.consume(`listener-${(n * 7) % SUBJECTS}`, 1);
+          }),
+        );
+      }
     }
-    yield against('quota/consume', '/s', median(ours), median(peers), { min: 4 });
+    for (const { name, rates, min } of peers) {
+      yield against(`quota/consume beside ${name}`, '/s', median(ours), median(rates), { min });
+    }
 
     yield await spendFigure(quotas);
     const check = { subject: 'listener-0', quota: 'skips', buckets, amount: 1 };
@@ -67,6 +72,7 @@ export async function* run(): AsyncIterable<Figure> {
     });
 
     await quotas.close();
+    for (const close of closers.splice(0)) await close();
     await database.close();
     process.kill(postgres.pid, 'SIGKILL');
     await postgres.close().catch(() => {});
@@ -75,13 +81,77 @@ export async function* run(): AsyncIterable<Figure> {
     database = openDatabase(postgres.url);
     const again = open(database);
     await again.consume({ subject: 'listener-0', quota: 'skips', key: 'after', buckets, amount: 1 });
-    yield absolute('quota/recovery', 's', (performance.now() - killed) / 1_000, { max: 10 });
+    yield absolute('quota/recovery', 's', (performance.now() - killed) / 1_000, { max: 2 });
     await again.close();
   } finally {
+    for (const close of closers) await close();
     await database.close().catch(() => {});
     await postgres.close();
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+interface Peer {
+  readonly name: string;
+  readonly limiter: RateLimiterAbstract;
+  readonly rates: number[];
+  /** What our rate should be of its rate. */
+  readonly min: number;
+  readonly close: () => Promise<void>;
+}
+
+const LIMIT = { points: 1_000_000_000, duration: 86_400 } as const;
+
+async function limiters(url: string): Promise<Peer[]> {
+  const pool = new Pool({ connectionString: url, max: 10 });
+  const onPostgres = await new Promise<RateLimiterPostgres>((done, fail) => {
+    const limiter: RateLimiterPostgres = new RateLimiterPostgres(
+      { ...LIMIT, storeClient: pool, tableName: 'limits' },
+      (error) => (error instanceof Error ? fail(error) : done(limiter)),
+    );
+  });
+  const peers: Peer[] = [{ name: 'its PostgreSQL', limiter: onPostgres, rates: [], min: 4, close: () => pool.end() }];
+  for (const log of ['always', 'no'] as const) {
+    const redis = await startRedis(log);
+    if (redis === undefined) continue;
+    const { client, close } = redis;
+    const name = log === 'always' ? 'its Redis, synced at each write' : 'its Redis without a log';
+    peers.push({
+      name,
+      limiter: new RateLimiterRedis({ ...LIMIT, storeClient: client }),
+      rates: [],
+      min: log === 'always' ? 1 : 0,
+      close,
+    });
+  }
+  return peers;
+}
+
+/** A Redis of our own on a free port; undefined, and a line that says so, where there is none on this machine. */
+async function startRedis(log: 'always' | 'no'): Promise<{ client: Redis; close: () => Promise<void> } | undefined> {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-bench-redis-'));
+  const socket = join(directory, 'redis.sock');
+  const args = ['--port', '0', '--unixsocket', socket, '--dir', directory, '--save', ''];
+  const sync = log === 'always' ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
+  const server = spawn('redis-server', [...args, ...sync], { stdio: 'ignore' });
+  const missing = await Promise.race([once(server, 'error').then(() => true), once(server, 'spawn').then(() => false)]);
+  if (missing) {
+    console.error('  SKIPPED: there is no redis-server on this machine');
+    return undefined;
+  }
+  const client = new Redis(socket, { retryStrategy: () => 50 });
+  client.on('error', () => {});
+  await client.ping();
+  return {
+    client,
+    close: async () => {
+      client.disconnect();
+      const ended = once(server, 'exit');
+      server.kill();
+      await ended;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
 }
 
 /** Spending from memory, with slices fetched in the background. */
