@@ -1,0 +1,282 @@
+import { compilePattern } from '#kernel/audiences/compile-condition.ts';
+import { paddedVersion } from '#kernel/audiences/growthbook-version.ts';
+import type { Condition } from '#kernel/audiences/language.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { all, any, leaf, not, type Expression } from '../expression.ts';
+import { CannotSay, type AttributeKind } from '../imported.ts';
+import type { GrowthbookCondition } from './payload.ts';
+
+/** What conditions are about. */
+export interface Subjects {
+  readonly kindOf: (attribute: string, path: Path) => AttributeKind;
+  readonly name: (attribute: string, path: Path) => string;
+  /** Whether the value of an attribute is in a saved group; undefined when the group makes everything false. */
+  readonly inGroup: (group: string, attribute: string, path: Path) => Expression | undefined;
+  readonly savedGroup: (reference: unknown, path: Path) => Expression;
+}
+
+const COMPARISONS = { $gt: 'above', $gte: 'atLeast', $lt: 'below', $lte: 'atMost' } as const;
+const VERSIONS = { $vgt: 'above', $vgte: 'atLeast', $vlt: 'below', $vlte: 'atMost' } as const;
+
+/**
+ * What a condition of GrowthBook says of contexts whose attributes are of their declared types. There, an attribute that
+ * is missing is null, which JavaScript compares as it does: it is less than 1, for instance.
+ */
+export function conditionExpression(condition: GrowthbookCondition, path: Path, subjects: Subjects): Expression {
+  return all(
+    Object.entries(condition).map(([key, value]) => {
+      const at = [...path, key];
+      switch (key) {
+        case '$or':
+          return orExpression(value, at, subjects);
+        case '$nor':
+          return not(orExpression(value, at, subjects));
+        case '$and':
+          return all(
+            listOf(value, at).map((each, index) => conditionExpression(recordOf(each, at), [...at, index], subjects)),
+          );
+        case '$not':
+          return not(conditionExpression(recordOf(value, at), at, subjects));
+        case '$savedGroup':
+          return subjects.savedGroup(value, at);
+        default:
+          return valueExpression(value, { source: key, kind: subjects.kindOf(key, at), path: at, subjects });
+      }
+    }),
+  );
+}
+
+function orExpression(value: unknown, path: Path, subjects: Subjects): Expression {
+  const parts = listOf(value, path);
+  // GrowthBook takes "one of nothing" for true.
+  if (parts.length === 0) return true;
+  return any(parts.map((each, index) => conditionExpression(recordOf(each, path), [...path, index], subjects)));
+}
+
+/** One attribute and where something is said of it. */
+interface About {
+  readonly source: string;
+  readonly kind: AttributeKind;
+  readonly path: Path;
+  readonly subjects: Subjects;
+}
+
+function valueExpression(value: unknown, about: About): Expression {
+  if (isRecord(value) && Object.keys(value).length > 0 && Object.keys(value).every((key) => key.startsWith('$'))) {
+    return all(
+      Object.entries(value).map(([operator, expected]) =>
+        operatorExpression(operator, expected, { ...about, path: [...about.path, operator] }),
+      ),
+    );
+  }
+  if (value === null) return not(exists(about));
+  if (typeof value === 'object' || value === undefined)
+    throw new CannotSay(about.path, 'comparing with a whole list or object cannot be said');
+  return looselyEqual(value, about);
+}
+
+/** A plain literal: JavaScript's coercion decides. */
+function looselyEqual(value: unknown, about: About): Expression {
+  const { type } = single(about);
+  if (typeof value === 'string') {
+    const onNull = value === 'null';
+    if (type === 'number') return oneOf(String(Number(value)) === value ? [Number(value)] : [], about, { onNull });
+    if (type === 'boolean')
+      return oneOf(value === 'true' ? [true] : value === 'false' ? [false] : [], about, { onNull });
+    return oneOf([value], about, { onNull });
+  }
+  if (typeof value === 'number') {
+    const onNull = value === 0;
+    if (type === 'string') return tested(about, { as: 'number', in: [value] }, onNull);
+    if (type === 'boolean') return oneOf(value === 1 ? [true] : value === 0 ? [false] : [], about, { onNull });
+    return oneOf([value], about, { onNull });
+  }
+  if (type === 'boolean') return oneOf([value], about, {});
+  const falsy = type === 'number' ? 0 : '';
+  return tested(about, value === true ? { notIn: [falsy] } : { in: [falsy] }, false);
+}
+
+function operatorExpression(operator: string, expected: unknown, about: About): Expression {
+  const { source, path, subjects, kind } = about;
+  switch (operator) {
+    case '$eq':
+      return expected === null ? not(exists(about)) : oneOf([expected], { ...about, kind: single(about) }, {});
+    case '$ne':
+      return not(operatorExpression('$eq', expected, about));
+    case '$in':
+    case '$ini':
+      if (!Array.isArray(expected)) return false;
+      return oneOf(expected, about, { onNull: expected.includes(null), ignoreCase: operator === '$ini' });
+    case '$nin':
+    case '$nini':
+      if (!Array.isArray(expected)) return false;
+      return not(operatorExpression(operator === '$nin' ? '$in' : '$ini', expected, about));
+    case '$inGroup':
+    case '$notInGroup': {
+      const inGroup = subjects.inGroup(String(expected), source, path);
+      return inGroup !== undefined && (operator === '$inGroup' ? inGroup : not(inGroup));
+    }
+    case '$gt':
+    case '$gte':
+    case '$lt':
+    case '$lte':
+      return compared(operator, expected, { ...about, kind: single(about) });
+    case '$exists':
+      return Boolean(expected) ? exists(about) : not(exists(about));
+    case '$regex':
+    case '$regexi':
+      return matching(expected, operator === '$regexi', { ...about, kind: single(about) });
+    case '$veq':
+    case '$vne':
+    case '$vgt':
+    case '$vgte':
+    case '$vlt':
+    case '$vlte':
+      return versioned(operator, expected, { ...about, kind: single(about) });
+    case '$not':
+      return not(valueExpression(expected, about));
+    case '$elemMatch':
+      return someElement(expected, about);
+    case '$all': {
+      if (!Array.isArray(expected)) return false;
+      if (kind.multiValued !== true) throw notAList(about);
+      const one = { ...about, kind: { ...kind, multiValued: false } };
+      return all([exists(about), ...expected.map((each) => scalarOnly(each, one))]);
+    }
+    default:
+      throw new CannotSay(path, `the operator ${operator} cannot be said`);
+  }
+}
+
+/** In a list, values of the type of its elements equal only themselves. */
+function scalarOnly(value: unknown, about: About): Expression {
+  if (typeof value !== about.kind.type)
+    throw new CannotSay(about.path, `${JSON.stringify(value)} is no ${about.kind.type}`);
+  return tested(about, { in: [value] }, false);
+}
+
+function someElement(expected: unknown, about: About): Expression {
+  const { kind, path } = about;
+  if (kind.multiValued !== true) throw notAList(about);
+  const [[operator = '', value] = [], ...others] = isRecord(expected) ? Object.entries(expected) : [];
+  const isSingle = ['$eq', '$in', '$ini', '$gt', '$gte', '$lt', '$lte', '$regex', '$regexi', '$inGroup'].includes(
+    operator,
+  );
+  if (!isSingle || others.length > 0)
+    throw new CannotSay(
+      path,
+      'of an element of a list only one thing can be said, with $eq, $in, $gt, $regex and the like',
+    );
+  // An element is never missing, and neither is a list that has one.
+  const said = operatorExpression(operator, value, { ...about, kind: { ...kind, multiValued: false } });
+  return all([exists(about), said]);
+}
+
+function notAList({ source, path }: About): CannotSay {
+  return new CannotSay(
+    path,
+    `"${source}" is a list here and a single value elsewhere; say with --attribute which it is`,
+  );
+}
+
+/** The kind of an attribute of which only single values can be compared. */
+function single({ kind, source, path }: About): AttributeKind {
+  if (kind.multiValued === true)
+    throw new CannotSay(path, `"${source}" is a list, which cannot be compared as a whole`);
+  return kind;
+}
+
+function exists({ source, path, subjects }: About): Expression {
+  return leaf({ attribute: subjects.name(source, path), exists: true });
+}
+
+function tested({ source, path, subjects }: About, test: Omit<Condition, 'attribute'>, onNull: boolean): Expression {
+  return leaf({ attribute: subjects.name(source, path), ...test, absent: onNull ? 'match' : 'noMatch' });
+}
+
+/** Membership with `===`: values of another type than that of the attribute are never met. */
+function oneOf(
+  values: readonly unknown[],
+  about: About,
+  { onNull = false, ignoreCase = false }: { readonly onNull?: boolean; readonly ignoreCase?: boolean },
+): Expression {
+  const { kind } = about;
+  const fitting = values.filter((value) => typeof value === kind.type);
+  if (fitting.length === 0) return onNull ? not(exists(about)) : false;
+  const folded = ignoreCase && kind.type === 'string' ? { ignoreCase } : {};
+  return tested(about, { in: [...new Set(fitting)], ...folded }, onNull);
+}
+
+function compared(operator: keyof typeof COMPARISONS, expected: unknown, about: About): Expression {
+  const { kind, path } = about;
+  const bound = Number(expected);
+  if (
+    kind.type === 'boolean' ||
+    (typeof expected !== 'number' && (kind.type === 'string' || typeof expected !== 'string'))
+  )
+    throw new CannotSay(
+      path,
+      `comparing a ${kind.type} with ${JSON.stringify(expected)} by ${operator} cannot be said`,
+    );
+  if (Number.isNaN(bound)) return false;
+  if (!Number.isFinite(bound)) throw new CannotSay(path, `${String(expected)} is not finite`);
+  // What is missing is null, which counts as 0.
+  const onNull = { $gt: 0 > bound, $gte: 0 >= bound, $lt: 0 < bound, $lte: 0 <= bound }[operator];
+  return tested(about, { ...(kind.type === 'string' ? { as: 'number' } : {}), [COMPARISONS[operator]]: bound }, onNull);
+}
+
+function matching(expected: unknown, ignoreCase: boolean, about: About): Expression {
+  if (about.kind.type !== 'string')
+    throw new CannotSay(about.path, `an expression about a ${about.kind.type} cannot be said`);
+  if (typeof expected !== 'string') return false;
+  const options = { codeUnits: true, ...(ignoreCase ? { ignoreCase } : {}) };
+  try {
+    void new RegExp(expected);
+    // What is missing is tested as the word null.
+    const onNull = compilePattern(expected, options).test('null');
+    const needed = withoutIdleEnds(expected);
+    if (needed === '') return tested(about, { startsWith: [''] }, onNull);
+    return tested(about, { matches: needed, ...options }, onNull);
+  } catch {
+    return false;
+  }
+}
+
+/** `.*` at either end says nothing, and would only make the expression look expensive. */
+function withoutIdleEnds(pattern: string): string {
+  if (pattern.includes('|')) return pattern;
+  return pattern.replace(/^(\.\*\??)+/, '').replace(/(?<!\\)(\.\*\??)+$/, '');
+}
+
+function versioned(operator: string, expected: unknown, about: About): Expression {
+  const { kind, path } = about;
+  if (kind.type !== 'string') throw new CannotSay(path, `a ${kind.type} cannot be compared as a version`);
+  const text =
+    typeof expected === 'number' ? String(expected) : typeof expected === 'string' && expected !== '' ? expected : '0';
+  const [bound, missing] = [paddedVersion(text), paddedVersion(null)];
+  switch (operator) {
+    case '$vne':
+      return not(versioned('$veq', expected, about));
+    case '$veq':
+      return tested(about, { as: 'growthbook-version', in: [text] }, missing === bound);
+    case '$vgt':
+      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing > bound);
+    case '$vgte':
+      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing >= bound);
+    case '$vlt':
+      return tested(about, { as: 'growthbook-version', [VERSIONS[operator]]: text }, missing < bound);
+    default:
+      return tested(about, { as: 'growthbook-version', atMost: text }, missing <= bound);
+  }
+}
+
+export function listOf(value: unknown, path: Path): readonly unknown[] {
+  if (!Array.isArray(value)) throw new CannotSay(path, 'there must be a list of conditions');
+  return value;
+}
+
+export function recordOf(value: unknown, path: Path): Record<string, unknown> {
+  if (!isRecord(value)) throw new CannotSay(path, 'there must be a condition, which is an object');
+  return value;
+}

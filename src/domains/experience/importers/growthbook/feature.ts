@@ -1,0 +1,343 @@
+import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import type { FlagRule, FlagSpec, Requirement } from '../../kinds/flag-spec.ts';
+import type { Split, Traffic } from '../../kinds/parts.ts';
+import type { AttributeBook } from '../attribute-book.ts';
+import { all, any, leaf, type Expression } from '../expression.ts';
+import { experimentObject, flagObject, whoFields } from '../flag-object.ts';
+import { CannotSay, type Made, type Note } from '../imported.ts';
+import { conditionExpression, type Subjects } from './condition.ts';
+import { featureValues, variationsOf, type FeatureValues } from './feature-values.ts';
+import type { GrowthbookFeature, GrowthbookRule } from './payload.ts';
+import { variantsThatPass } from './prerequisite.ts';
+import { coverageRange, hashing, rangeOf, splitOf, type Range } from './split.ts';
+
+/** What features are translated with. */
+interface World {
+  readonly features: Readonly<Record<string, GrowthbookFeature>>;
+  /** Where they stand in the document. */
+  readonly path: Path;
+  readonly subjects: Subjects;
+  readonly attributes: AttributeBook;
+  readonly notes: Note[];
+  readonly stickyBucketing: boolean;
+  readonly names: ReadonlyMap<string, string>;
+  readonly experiments: (key: string, feature: string) => string;
+}
+
+/** A rule that can take somebody. */
+interface Step {
+  readonly name: string;
+  readonly path: Path;
+  readonly source: GrowthbookRule;
+  readonly requires: readonly Requirement[];
+  readonly who: Expression;
+  readonly traffic: Traffic | undefined;
+  readonly gives: Given;
+}
+type Given =
+  | { readonly serve: string }
+  | { readonly split: Split; readonly unit: string[]; readonly bucketing: Bucketing; readonly key: string };
+
+/** One feature as a Flag, and its last experiment as an Experiment. */
+export function importFeature(id: string, world: World): readonly Made[] {
+  const path = [...world.path, id];
+  if (meetsCircle(id, world.features, new Set())) throw new CannotSay(path, 'its prerequisites go round in a circle');
+  const feature = world.features[id] ?? {};
+  const values = featureValues(feature, path);
+  const gates: Requirement[] = [];
+  const steps: Step[] = [];
+  let isAlwaysNull = false;
+  for (const [index, source] of (feature.rules ?? []).entries()) {
+    const at = [...path, 'rules', index];
+    const found = requirementsOf(source, at, world);
+    if ((found.gates.length > 0 || found.isClosed) && steps.length > 0)
+      throw new CannotSay([...at, 'parentConditions'], 'a gate after other rules cannot be said; move it to the front');
+    gates.push(...found.gates);
+    isAlwaysNull ||= found.isClosed;
+    const step =
+      found.isNever || isAlwaysNull
+        ? undefined
+        : stepOf(source, { id, index, at, values, requires: found.requires }, world);
+    if (step === undefined) {
+      const isOnlyGate = !('force' in source) && variationsOf(source).length === 0;
+      if (!isOnlyGate) world.notes.push({ path: at, says: 'this rule takes nobody, ever, and becomes nothing' });
+      continue;
+    }
+    steps.push(step);
+    // Nobody gets past a rule that is for everybody.
+    if (isForAll(step)) break;
+  }
+  const named = uniquelyNamed(steps);
+  const last = named.at(-1);
+  const isGated = gates.length > 0 || isAlwaysNull;
+  const trailing = last !== undefined && isForAll(last) && !isGated ? last : undefined;
+  const before = trailing === undefined ? named : named.slice(0, -1);
+  const tested = before.at(-1);
+  const experiment =
+    tested !== undefined && 'split' in tested.gives && tested.requires.length === 0 && !isGated ? tested : undefined;
+  // Experiments come after all rules: what is for everybody else then is the default.
+  const ruled = experiment === undefined ? named : before.slice(0, -1);
+  const fallback =
+    experiment !== undefined && trailing !== undefined && 'serve' in trailing.gives
+      ? trailing.gives.serve
+      : values.fallback;
+  for (const { gives, path: at } of ruled) {
+    if ('split' in gives)
+      world.notes.push({
+        path: at,
+        says: `the experiment "${gives.key}" is a split of a rule, as it has prerequisites or other rules follow it: variants stay the same, and nobody is counted as taking part`,
+      });
+  }
+  const rules = ruled.flatMap((step) => ruleOf(step));
+  const isOtherwise = isGated && !isAlwaysNull && fallback !== undefined;
+  const spec: FlagSpec = {
+    type: values.type,
+    enabled: true,
+    variants: [...values.variants],
+    // Where a gate is closed, GrowthBook gives null, and the code its own default.
+    ...(fallback === undefined || isGated ? {} : { default: fallback }),
+    ...(gates.length === 0 ? {} : { requires: gates }),
+    rules: isOtherwise ? [...rules, { name: 'otherwise', serve: fallback }] : rules,
+  };
+  const flag = flagObject({ key: id, path, names: world.names }, spec);
+  return experiment === undefined ? [flag] : [flag, ...experimentOf(experiment, id, world)];
+}
+
+function isForAll({ who, traffic, requires, gives }: Step): boolean {
+  return who === true && traffic === undefined && requires.length === 0 && 'serve' in gives;
+}
+
+function ruleOf({ name, path, requires, who, traffic, gives }: Step): readonly FlagRule[] {
+  const fields = whoFields(who, path);
+  if (fields === undefined) return [];
+  const given =
+    'serve' in gives ? { serve: gives.serve } : { split: gives.split, unit: gives.unit, bucketing: gives.bucketing };
+  return [
+    {
+      name,
+      ...fields,
+      ...(requires.length === 0 ? {} : { requires: [...requires] }),
+      ...(traffic === undefined ? {} : { traffic }),
+      ...given,
+    },
+  ];
+}
+
+function experimentOf({ source, path, who, traffic, gives }: Step, id: string, world: World): readonly Made[] {
+  const fields = whoFields(who, path);
+  if (fields === undefined || 'serve' in gives) return [];
+  const { key, split, unit, bucketing } = gives;
+  const isSticky = world.stickyBucketing && source.disableStickyBucketing !== true;
+  if (isSticky) {
+    const says =
+      'variants are kept on record from now on; those that the sticky bucket service has kept are not in a payload';
+    world.notes.push({ path, says });
+  }
+  const name = world.experiments(key, id);
+  return [
+    experimentObject(
+      { name, title: source.name, path },
+      {
+        flag: world.names.get(id) ?? id,
+        state: 'running',
+        iteration: 1,
+        ...fields,
+        split,
+        unit,
+        bucketing,
+        ...(traffic === undefined ? {} : { traffic }),
+        ...(isSticky ? { sticky: { intake: 'open', days: 365 } } : {}),
+      },
+    ),
+  ];
+}
+
+/** Undefined for a rule that takes nobody, ever. */
+function stepOf(
+  source: GrowthbookRule,
+  {
+    id,
+    index,
+    at,
+    values,
+    requires,
+  }: { id: string; index: number; at: Path; values: FeatureValues; requires: readonly Requirement[] },
+  world: World,
+): Step | undefined {
+  const { subjects } = world;
+  if (source.tracks !== undefined)
+    throw new CannotSay(
+      [...at, 'tracks'],
+      'this payload was evaluated for one listener; ask for it without remote evaluation',
+    );
+  if (source.contextualBanditRef !== undefined)
+    throw new CannotSay(
+      [...at, 'contextualBanditRef'],
+      'a contextual bandit moves listeners between variations all the time',
+    );
+  const condition = conditionExpression(source.condition ?? {}, [...at, 'condition'], subjects);
+  const filters = (source.filters ?? []).map((filter, of) => {
+    const attribute = filter.attribute ?? 'id';
+    const path = [...at, 'filters', of];
+    return part([attribute], filter.ranges, hashing(filter.hashVersion || 2, filter.seed), path, world);
+  });
+  const named = { name: source.id ?? `rule-${index + 1}`, path: at, source, requires };
+  const units = unitsOf(source, at, world);
+  if ('force' in source) {
+    const isLimited = source.range !== undefined || source.coverage !== undefined;
+    const how = hashing(source.hashVersion || 1, source.seed || id);
+    const range = source.range ?? (how === undefined ? [0, 0] : coverageRange(source.coverage ?? 1, how));
+    const covered = isLimited
+      ? [part(units, source.range === undefined && source.coverage === 0 ? [] : [range], how, at, world)]
+      : [];
+    return combined({
+      ...named,
+      who: condition,
+      parts: [...filters, ...covered],
+      gives: { serve: values.nameOf(source.force) },
+    });
+  }
+  const variations = variationsOf(source);
+  // GrowthBook passes over an experiment with fewer than two variations.
+  if (variations.length < 2) return undefined;
+  const key = source.key || id;
+  const bucketing = hashing(source.hashVersion || 1, source.seed || key);
+  const split = splitOf(source, values.namesOf(variations), at);
+  if (bucketing === undefined || split === undefined) return undefined;
+  const [namespace, from, until] = source.namespace ?? [];
+  const within =
+    source.filters === undefined && namespace !== undefined
+      ? [part(units, [[from ?? 0, until ?? 0]], hashing(1, `__${namespace}`), [...at, 'namespace'], world)]
+      : [];
+  const { unit, given } = unitFields(units, at, world);
+  const entries = 'split' in split ? split.split : split.ranges;
+  return combined({
+    ...named,
+    who: all([condition, given]),
+    parts: [...filters, ...within],
+    gives: { split: entries, unit, bucketing, key },
+  });
+}
+
+/** The attributes of which the first that a context has is hashed. */
+function unitsOf(
+  { hashAttribute, fallbackAttribute, disableStickyBucketing }: GrowthbookRule,
+  path: Path,
+  world: World,
+): readonly string[] {
+  const first = hashAttribute || 'id';
+  if (fallbackAttribute === undefined || fallbackAttribute === '') return [first];
+  if (world.stickyBucketing && disableStickyBucketing !== true) return [first, fallbackAttribute];
+  const says = 'SDKs without a sticky bucket service do not use it; if yours have one, import with --sticky-bucketing';
+  world.notes.push({ path: [...path, 'fallbackAttribute'], says });
+  return [first];
+}
+
+function unitFields(
+  units: readonly string[],
+  path: Path,
+  { attributes, subjects }: World,
+): { unit: string[]; given: Expression } {
+  const unit = units.map((attribute) => attributes.name(attribute, path));
+  // GrowthBook hashes nothing that is empty, 0 or false.
+  const given = any(
+    units.map((source, index) => {
+      const { type } = subjects.kindOf(source, path);
+      const empty = type === 'number' ? 0 : type === 'boolean' ? false : '';
+      return leaf({ attribute: unit[index] ?? '', notIn: [empty], absent: 'noMatch' });
+    }),
+  );
+  return { unit, given };
+}
+
+/** A part of all units, and that there is a unit; `undefined` for nobody. */
+type Part = { readonly given: Expression; readonly traffic: Omit<Traffic, 'also'> } | undefined;
+
+function part(
+  units: readonly string[],
+  ranges: readonly Range[],
+  bucketing: Bucketing | undefined,
+  path: Path,
+  world: World,
+): Part {
+  if (bucketing === undefined) return undefined;
+  const { unit, given } = unitFields(units, path, world);
+  const parts = ranges.flatMap((range) => rangeOf(range) ?? []);
+  if (parts.length === 0) return { given, traffic: { percent: 0, unit, bucketing } };
+  return { given, traffic: { ranges: merged(parts), unit, bucketing } };
+}
+
+/** Ranges that do not overlap. */
+function merged(ranges: readonly { from: number; until: number }[]): { from: number; until: number }[] {
+  const apart: { from: number; until: number }[] = [];
+  for (const range of ranges.toSorted((a, b) => a.from - b.from)) {
+    const before = apart.at(-1);
+    if (before !== undefined && range.from <= before.until) before.until = Math.max(before.until, range.until);
+    else apart.push({ ...range });
+  }
+  return apart;
+}
+
+function combined({
+  who,
+  parts,
+  ...step
+}: Omit<Step, 'traffic'> & { readonly parts: readonly Part[] }): Step | undefined {
+  const [first, ...others] = parts.flatMap((each) => each ?? []);
+  if (parts.includes(undefined) || who === false) return undefined;
+  const given = all([who, ...parts.flatMap((each) => each?.given ?? [])]);
+  const also = others.map(({ traffic }) => traffic);
+  const traffic = first === undefined ? undefined : { ...first.traffic, ...(also.length === 0 ? {} : { also }) };
+  return { ...step, who: given, traffic };
+}
+
+/** What other features must be for a rule: gates end everything, others pass the rule over. */
+function requirementsOf({ parentConditions = [] }: GrowthbookRule, at: Path, { features, names, path: root }: World) {
+  const gates: Requirement[] = [];
+  const requires: Requirement[] = [];
+  for (const [index, { id, condition = {}, gate = false }] of parentConditions.entries()) {
+    const path = [...at, 'parentConditions', index];
+    const parent = Object.hasOwn(features, id) ? features[id] : undefined;
+    if (gate && requires.length > 0) throw new CannotSay(path, 'a gate after another prerequisite cannot be said');
+    const values =
+      parent === undefined
+        ? { type: 'string' as const, variants: [], fallback: undefined }
+        : featureValues(parent, [...root, id]);
+    const { names: passing, onNull } = variantsThatPass(condition, values, [...path, 'condition']);
+    const mayBeNull = values.fallback === undefined || (parent?.rules ?? []).some(isGate);
+    if (onNull && mayBeNull && values.variants.length > 0)
+      throw new CannotSay(
+        [...path, 'condition'],
+        `it holds also while "${id}" has no value, which no variant stands for`,
+      );
+    const isOpen = values.variants.length === 0 ? onNull : !mayBeNull && passing.length === values.variants.length;
+    if (isOpen) continue;
+    // The others are not looked at any more.
+    if (passing.length === 0) return { gates, requires, isClosed: gate, isNever: true };
+    (gate ? gates : requires).push({ flag: names.get(id) ?? id, variants: [...passing] });
+  }
+  return { gates, requires, isClosed: false, isNever: false };
+}
+
+/** Whether prerequisites lead from here into a circle. */
+function meetsCircle(id: string, features: World['features'], above: ReadonlySet<string>): boolean {
+  if (above.has(id)) return true;
+  const { rules = [] } = (Object.hasOwn(features, id) ? features[id] : undefined) ?? {};
+  const parents = new Set(rules.flatMap(({ parentConditions = [] }) => parentConditions.map((parent) => parent.id)));
+  return [...parents].some((parent) => meetsCircle(parent, features, new Set([...above, id])));
+}
+
+function isGate({ parentConditions = [] }: GrowthbookRule): boolean {
+  return parentConditions.some(({ gate }) => gate === true);
+}
+
+function uniquelyNamed(steps: readonly Step[]): readonly Step[] {
+  const taken = new Set<string>(['otherwise']);
+  return steps.map((step) => {
+    let { name } = step;
+    for (let number = 2; taken.has(name); number += 1) name = `${step.name}-${number}`;
+    taken.add(name);
+    return { ...step, name };
+  });
+}

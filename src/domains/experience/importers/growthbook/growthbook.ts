@@ -1,0 +1,137 @@
+import type { Path } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/kinds/identity.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { AttributeBook } from '../attribute-book.ts';
+import { leaf, not, toRule, type Expression } from '../expression.ts';
+import { CannotSay, madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
+import { keepSound } from '../keep-sound.ts';
+import { objectNames } from '../object-names.ts';
+import { conditionExpression, type Subjects } from './condition.ts';
+import { importFeature } from './feature.ts';
+import { inferTypes } from './infer-types.ts';
+import { parseGrowthbook, type SavedGroup } from './payload.ts';
+
+/**
+ * A payload of GrowthBook as Flags, its experiments as Experiments, its saved groups as Audiences. Assignments are the
+ * same for all contexts whose attributes are of the declared types; others are refused when they are sent.
+ *
+ * Proven against @growthbook/growthbook.
+ */
+export function importGrowthbook(document: unknown, options: ImportOptions = {}): Imported {
+  const notes: Note[] = [];
+  const { features, savedGroups = {}, experiments = [], path } = parseGrowthbook(document);
+  if (experiments.length > 0) {
+    const says = `${experiments.length} visual and redirect experiments change pages, which flags do not; they are not carried over`;
+    notes.push({ path: ['experiments'], says, leftOut: true });
+  }
+  const kindOf = inferTypes(features, savedGroups, { ...options, path });
+  const attributes = new AttributeBook((name) => kindOf(name, []), options.targetingKey);
+  const groups = new Groups(savedGroups);
+  const subjects: Subjects = {
+    kindOf: (attribute, at) => {
+      const kind = kindOf(attribute, at);
+      return attribute === options.targetingKey ? { type: 'string' } : kind;
+    },
+    name: (attribute, at) => attributes.name(attribute, at),
+    inGroup: (id, attribute, at) => groups.list(id, attribute, at, subjects),
+    savedGroup: (reference, at) => groups.referred(reference, at, subjects),
+  };
+  const world = {
+    features,
+    subjects,
+    attributes,
+    notes,
+    path,
+    stickyBucketing: options.stickyBucketing === true,
+    names: objectNames(Object.keys(features)),
+    experiments: experimentNames(features),
+  };
+  const made = Object.keys(features).flatMap((id) => madeOrNoted(notes, () => importFeature(id, world)) ?? []);
+  return keepSound([...attributes.made(), ...groups.made(), ...made], notes);
+}
+
+/** The name of an Experiment by its key and feature: of the key alone, when no other feature has it. */
+function experimentNames(features: Readonly<Record<string, { rules?: { key?: string }[] }>>) {
+  const uses = Object.entries(features).flatMap(([id, { rules = [] }]) => rules.map(({ key = id }) => key));
+  const isShared = (key: string) => uses.filter((each) => each === key).length > 1;
+  const label = (key: string, feature: string) => (isShared(key) ? `${key} of ${feature}` : key);
+  const labels = Object.entries(features).flatMap(([id, { rules = [] }]) =>
+    rules.map(({ key = id }) => label(key, id)),
+  );
+  const names = objectNames(labels);
+  return (key: string, feature: string) => names.get(label(key, feature)) ?? key;
+}
+
+/** Saved groups as audiences, as they are used. */
+class Groups {
+  readonly #groups: Readonly<Record<string, SavedGroup>>;
+  readonly #made = new Map<string, Made>();
+  /** Those that are being resolved, to find circles. */
+  readonly #open = new Set<string>();
+
+  constructor(groups: Readonly<Record<string, SavedGroup>>) {
+    this.#groups = groups;
+  }
+
+  made(): readonly Made[] {
+    return [...this.#made.values()];
+  }
+
+  /** Whether an attribute is in a list; undefined for a group that is none, which makes everything false. */
+  list(id: string, attribute: string, path: Path, subjects: Subjects): Expression | undefined {
+    const group = Object.hasOwn(this.#groups, id) ? this.#groups[id] : [];
+    const values = Array.isArray(group) ? group : group?.type === 'list' ? group.values : undefined;
+    if (values === undefined) return undefined;
+    const kind = subjects.kindOf(attribute, path);
+    const fitting = [...new Set(values.filter((value) => typeof value === kind.type))];
+    const name = subjects.name(attribute, path);
+    const onNull = values.includes(null);
+    if (fitting.length === 0) return onNull && not(leaf({ attribute: name, exists: true }));
+    const condition = { attribute: name, in: fitting, absent: onNull ? ('match' as const) : ('noMatch' as const) };
+    return this.#audience(`${id} ${attribute}`, leaf(condition), ['savedGroups', id]);
+  }
+
+  /** What `$savedGroup` refers to. What is not there, or not as it should be, matches nobody. */
+  referred(reference: unknown, path: Path, subjects: Subjects): Expression {
+    if (!isRecord(reference)) return false;
+    const { id, attributeKey } = reference;
+    if (typeof id !== 'string' || !Object.hasOwn(this.#groups, id)) return false;
+    const group = this.#groups[id];
+    if (group === undefined || Array.isArray(group)) return false;
+    if (attributeKey !== undefined && typeof attributeKey !== 'string') return false;
+    if (group.type === 'list') {
+      const key = attributeKey ?? group.attributeKey;
+      return key !== undefined && (this.list(id, key, path, subjects) ?? false);
+    }
+    if (this.#open.has(id)) throw new CannotSay(path, `the saved group "${id}" is defined by itself`);
+    this.#open.add(id);
+    try {
+      const at = ['savedGroups', id];
+      return this.#audience(id, conditionExpression(group.condition, [...at, 'condition'], subjects), at);
+    } finally {
+      this.#open.delete(id);
+    }
+  }
+
+  #audience(key: string, expression: Expression, path: Path): Expression {
+    const rule = toRule(expression, path, true);
+    if (typeof rule === 'boolean') return rule;
+    const slug = key
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .slice(0, 100)
+      .replace(/^-|-$/g, '');
+    const name = ['growthbook', slug, contentHash(key).slice(0, 8)].filter((part) => part !== '').join('-');
+    this.#made.set(name, {
+      path,
+      object: {
+        apiVersion: `${AUDIENCES}/${AUDIENCES_VERSION}`,
+        kind: AUDIENCE.slice(AUDIENCES.length + 1),
+        metadata: { name },
+        spec: { title: key.slice(0, 200), anyOf: rule.anyOf },
+      },
+    });
+    return leaf({ audience: name });
+  }
+}

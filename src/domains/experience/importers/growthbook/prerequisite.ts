@@ -1,0 +1,58 @@
+import { attributeTable } from '#kernel/audiences/attributes.ts';
+import { compileRule } from '#kernel/audiences/compile-audience.ts';
+import type { Context } from '#kernel/audiences/language.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { toRule } from '../expression.ts';
+import { CannotSay } from '../imported.ts';
+import { conditionExpression } from './condition.ts';
+import type { FeatureValues } from './feature-values.ts';
+import type { GrowthbookCondition } from './payload.ts';
+
+/** The one thing that a prerequisite is about. */
+const VALUE = 'value';
+
+/**
+ * The variants of a feature with which a condition about its value holds, and whether it holds when the value is null:
+ * decided here, as the values are known.
+ */
+export function variantsThatPass(
+  condition: GrowthbookCondition,
+  { type, variants }: Pick<FeatureValues, 'type' | 'variants'>,
+  path: Path,
+): { readonly names: readonly string[]; readonly onNull: boolean } {
+  // Of objects nothing else is known here, so their type does not matter.
+  if (type === 'object' && !asksOnlyForExistence(condition))
+    throw new CannotSay(path, 'the value is an object, of which a prerequisite can only say whether it exists');
+  const kind = { type: type === 'object' ? 'string' : type } as const;
+  const expression = conditionExpression(condition, path, {
+    kindOf: (attribute, at) => {
+      if (attribute !== VALUE)
+        throw new CannotSay(at, 'a prerequisite is about the value of a feature and nothing else');
+      return kind;
+    },
+    name: (attribute) => attribute,
+    inGroup: (_group, _attribute, at) => {
+      throw new CannotSay(at, 'a prerequisite cannot be about a saved group');
+    },
+    savedGroup: (_reference, at) => {
+      throw new CannotSay(at, 'a prerequisite cannot be about a saved group');
+    },
+  });
+  const rule = toRule(expression, path);
+  const attributes = attributeTable([{ name: VALUE, ...kind, multiValued: false }]);
+  const matches = typeof rule === 'boolean' ? () => rule : compileRule(rule, { attributes, matcher: () => undefined });
+  const holds = (context: Context) => matches(context, 0) === true;
+  return {
+    names: variants.filter(({ value }) => holds({ [VALUE]: value })).map(({ name }) => name),
+    onNull: holds({}),
+  };
+}
+
+function asksOnlyForExistence(condition: GrowthbookCondition): boolean {
+  return Object.entries(condition).every(
+    ([key, value]) =>
+      key === VALUE &&
+      (value === null || (isRecord(value) && Object.keys(value).every((operator) => operator === '$exists'))),
+  );
+}
