@@ -82,8 +82,25 @@ const changedMarket = fc
       tax: { inclusive: true, rate, name: 'VAT' },
     }),
   );
+const changedCap = fc
+  .record({ name: fc.constantFrom('a', 'b'), feature: fc.constantFrom('audiobooks', 'streams'), plan: planName })
+  .map(({ name, feature, plan }) =>
+    resource('Cap', name, { feature, plans: [plan], window: { type: 'calendar', per: 'P1D' } }),
+  );
+const changedAddOn = fc
+  .record({ name: fc.constantFrom('a', 'b'), amount: fc.integer({ min: 1, max: 9 }) })
+  .map(({ name, amount: units }) =>
+    resource('AddOn', name, { title: name, feature: 'audiobooks', amount: units, kind: 'topUp' }),
+  );
 const change: fc.Arbitrary<Change> = fc.record({
-  object: fc.oneof({ weight: 4, arbitrary: changedPrice }, changedPlan, changedFeature, changedMarket),
+  object: fc.oneof(
+    { weight: 4, arbitrary: changedPrice },
+    changedPlan,
+    changedFeature,
+    changedMarket,
+    changedCap,
+    changedAddOn,
+  ),
   gone: fc.boolean().map((gone) => gone),
 });
 
@@ -135,6 +152,8 @@ test('a changed price leaves everything else of the table as the same object', (
   assert.equal(after.markets.get('in'), before.markets.get('in'));
   assert.equal(after.features, before.features);
   assert.equal(after.plans, before.plans);
+  assert.equal(after.caps, before.caps);
+  assert.equal(after.addOns, before.addOns);
   const [german, germanBefore] = [after.markets.get('de'), before.markets.get('de')];
   assert.equal(german?.grants.get('family'), germanBefore?.grants.get('family'));
   assert.equal(german?.series.get('de/premium/web/P1M'), germanBefore?.series.get('de/premium/web/P1M'));

@@ -94,6 +94,39 @@ const specs = {
       maxLength: 4,
     }),
   }),
+  Cap: fc.record(
+    {
+      feature: text,
+      plans: texts,
+      roles: texts,
+      limit: fc.oneof(text, fc.double(), fc.integer()),
+      window: fc.record({
+        type: fc.constantFrom('calendar', 'anchored', 'rolling', 'lifetime', 'concurrent'),
+        per: text,
+        zone: text,
+        weekStart: text,
+      }),
+      enforcement: fc.constantFrom('hard', 'soft', 'degrade'),
+      grace: fc.oneof(text, fc.double(), fc.integer()),
+      onLimitChange: fc.constantFrom('now', 'nextWindow'),
+      limitBefore: fc.record({ limit: fc.oneof(text, fc.double()), until: text }),
+      offlineFor: text,
+    },
+    { requiredKeys: ['feature', 'window'] },
+  ),
+  AddOn: fc.record(
+    {
+      title: text,
+      feature: text,
+      amount: fc.nat(),
+      kind: fc.constantFrom('recurring', 'topUp'),
+      per: text,
+      validity: text,
+      roles: texts,
+      rollover: fc.record({ min: some(fc.nat()), max: fc.nat() }),
+    },
+    { requiredKeys: ['title', 'feature', 'amount', 'kind'] },
+  ),
 };
 
 test('whatever the schema lets through is refused with problems or accepted, and never ends as a crash', () => {

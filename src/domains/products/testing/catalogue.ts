@@ -117,3 +117,62 @@ export function catalogue(): readonly ResourceObject[] {
     price('family', 'de', [euro('2024-01-01', '19.99')]),
   ];
 }
+
+/** The same business with limits of use: audiobooks by the month, thirty minutes a day for free, one stream each. */
+export function usageCatalogue(): readonly ResourceObject[] {
+  const plans = catalogue().filter(({ metadata }) => metadata.name !== 'free' && metadata.name !== 'premium');
+  return [
+    ...plans,
+    resource('Feature', 'daily', { title: 'Any track', type: 'metered', unit: 'minutes', degradeTo: 'shuffle' }),
+    resource('Feature', 'skips', { title: 'Skips', type: 'metered', unit: 'skips' }),
+    resource('Plan', 'free', {
+      title: 'Free',
+      group: 'music',
+      rank: 0,
+      entitlements: [
+        { feature: 'shuffle' },
+        { feature: 'daily', limit: 30, per: 'P1D' },
+        { feature: 'skips', limit: 6, per: 'PT1H' },
+        { feature: 'streams', limit: 1 },
+      ],
+    }),
+    resource('Plan', 'premium', {
+      title: 'Premium',
+      group: 'music',
+      rank: 20,
+      entitlements: [
+        { feature: 'daily', limit: 'unlimited' },
+        { feature: 'audiobooks', limit: 900, per: 'P1M' },
+        { feature: 'streams', limit: 1 },
+      ],
+    }),
+    resource('Cap', 'audiobooks', {
+      feature: 'audiobooks',
+      plans: ['premium', 'family'],
+      roles: ['manager'],
+      window: { type: 'anchored', per: 'P1M' },
+    }),
+    resource('Cap', 'daily', {
+      feature: 'daily',
+      plans: ['free'],
+      window: { type: 'calendar', per: 'P1D' },
+      enforcement: 'degrade',
+    }),
+    resource('AddOn', 'plus', {
+      title: 'Audiobooks+',
+      feature: 'audiobooks',
+      amount: 600,
+      kind: 'recurring',
+      per: 'P1M',
+      roles: ['manager'],
+    }),
+    resource('AddOn', 'ten-hours', {
+      title: '10 hours',
+      feature: 'audiobooks',
+      amount: 600,
+      kind: 'topUp',
+      validity: 'P12M',
+      roles: ['manager'],
+    }),
+  ];
+}
