@@ -17,7 +17,7 @@ export interface UseQuestion extends RecordedQuestion {
 }
 
 /** Whose use is counted together, as quotas name it. */
-export interface Scope {
+interface Scope {
   readonly kind: CapSpec['scope'];
   readonly subject: string;
 }

@@ -6,7 +6,7 @@ import { instantText, timeInWords } from '../rules/times.ts';
 import type { MeteredUse } from './buckets-for.ts';
 
 /** One source of units, as it stands. */
-export interface BucketUsage {
+interface BucketUsage {
   readonly bucket: string;
   readonly from: 'plan' | 'grace' | 'grant' | 'override';
   readonly title: string;

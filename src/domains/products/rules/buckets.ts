@@ -46,7 +46,7 @@ export interface Counted {
 }
 
 /** Where a bucket comes from, for people and programs. */
-export interface Origin {
+interface Origin {
   readonly from: 'plan' | 'grace' | 'grant' | 'override';
   /** Like `the plan`, `10 hours of audiobooks`. */
   readonly title: string;
