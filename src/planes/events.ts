@@ -19,6 +19,7 @@ import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { tellChanges } from './change-events.ts';
 import type { Records } from './records.ts';
 
 const MAINTAIN_MS = 3_600_000;
@@ -58,6 +59,8 @@ export async function startEventPlane(options: {
   const rollUps = keepsHouse
     ? await startRollUps({ ...parts, ...(rollUpSeconds === undefined ? {} : { rollUpSeconds }) })
     : undefined;
+  const { database, table } = options;
+  const changes = keepsHouse ? tellChanges({ database, write: events.write, table, clock, log }) : undefined;
   const maintain = (): void => {
     const now = clock();
     Promise.all([events.maintain(now), records.assignments.maintain(now)]).catch((error: unknown) =>
@@ -72,6 +75,7 @@ export async function startEventPlane(options: {
     problem: () => rollUps?.problem(),
     close: async () => {
       clearInterval(timer);
+      await changes?.close();
       await events.close();
       await rollUps?.close();
       await queries.close();

@@ -250,3 +250,34 @@ test('what makes no sense is refused with what would be right, and nothing is ch
   });
   assert.equal(anonymous.status, 401, 'nobody writes without saying who they are');
 });
+
+test('every change of a record is an event and says who did it', async (t) => {
+  const { post, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });
+  await post('/v1/subscriptions/members', { subscription: id, listener: 'bo' });
+  await post('/v1/grants', { listener: 'anna', addOn: 'audiobooks-10h' });
+  await post('/v1/overrides', {
+    listener: 'bo',
+    feature: 'audiobooks',
+    limit: 60,
+    reason: 'said sorry for an outage',
+    until: '2026-12-01T00:00:00Z',
+  });
+  const record = (await world.call('GET', '/v1/subjects?listener=anna')).json;
+  assert.deepEqual(
+    record.changes.map(({ by, action }: { by: string; action: string }) => [by, action]),
+    [
+      ['user:admin', 'granted'],
+      ['user:admin', 'member-added'],
+      ['user:admin', 'subscribed'],
+    ],
+  );
+  const events = async () =>
+    world.database.query<{ payload: string }>("select payload from backline.event_log where type = 'subject-change'");
+  const endMs = performance.now() + 20_000;
+  while ((await events()).length < 5 && performance.now() < endMs) await new Promise((done) => setTimeout(done, 100));
+  const told = (await events()).map(({ payload }) => JSON.parse(payload).action).toSorted();
+  assert.deepEqual(told, ['granted', 'member-added', 'member-added', 'overridden', 'subscribed']);
+  const quarantined = await world.database.query('select detail from backline.event_quarantine');
+  assert.deepEqual(quarantined, []);
+});

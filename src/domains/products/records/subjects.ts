@@ -333,7 +333,7 @@ export function subjectStore(database: Database): SubjectStore {
           await note(connection, [listener], doing, 'overridden', {
             override: id,
             feature,
-            limit,
+            ...(limit === undefined ? {} : { limit: String(limit) }),
             reason,
             until: until.toString(),
           });

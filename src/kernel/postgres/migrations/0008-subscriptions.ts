@@ -81,8 +81,11 @@ export const subscriptions: Migration = {
       listener text not null,
       author text not null,
       action text not null,
-      detail jsonb not null
+      detail jsonb not null,
+      -- Whether it has become an event.
+      told boolean not null default false
     );
     create index subject_changes_of_listener on backline.subject_changes (listener, number);
+    create index subject_changes_untold on backline.subject_changes (number) where not told;
   `,
 };
