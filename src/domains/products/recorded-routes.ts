@@ -1,11 +1,11 @@
 import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
-import { entitlements } from './decisions/entitlements.ts';
+import { entitlementsOnRecord } from './decisions/entitlements.ts';
 import { explain } from './decisions/explain.ts';
-import { listenerOf } from './decisions/on-record.ts';
 import type { ProductsTable } from './decisions/table.ts';
-import { look, usageOf, type Desk, type Use } from './usage-desk.ts';
+import { listenerOf } from './decisions/on-record.ts';
+import { look, standingsOf, type Desk, type Use } from './usage-desk.ts';
 
 type Asked = Partial<Use> & { readonly at?: string; readonly interval?: string };
 
@@ -34,14 +34,20 @@ export function recordedRoutes(
     '/v1/check': (at, table, asked, _more, now) => look(at, table, asked, now),
     '/v1/entitlements': async (at, table, asked, _more, now) => {
       const facts = await at.subjects.facts(asked.listener);
-      const given = entitlements(table, listenerOf(asked, facts));
-      return { ...given, usage: await usageOf(at, table, asked, facts, now), record: facts.version };
+      const standings = await standingsOf(at, table, asked, facts, now);
+      return {
+        ...entitlementsOnRecord(table, asked, facts, now.epochMilliseconds, standings),
+        record: facts.version,
+      };
     },
     '/v1/explain': async (at, table, asked, more, now) => {
       const facts = await at.subjects.facts(asked.listener);
-      const { feature, channel } = asked;
-      const { interval } = more;
-      const explained = explain(table, { ...listenerOf(asked, facts), feature, channel, interval }, now);
+      const { device, ...question } = asked;
+      const { plan } = listenerOf(asked, facts);
+      const explained = explain(table, { ...question, plan, interval: more.interval }, now, {
+        facts,
+        ...(device === undefined ? {} : { device }),
+      });
       if (more.feature === undefined) return { ...explained, record: facts.version };
       return { ...explained, answer: await look(at, table, asked, now) };
     },

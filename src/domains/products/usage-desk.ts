@@ -1,8 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Answer, Quotas } from '#kernel/quotas/contract.ts';
+import type { Answer, CheckAnswer as Standing, Quotas } from '#kernel/quotas/contract.ts';
 import { bucketsFor, usesOf, type MeteredUse, type UnmeteredUse, type UseQuestion } from './decisions/buckets-for.ts';
 import { decideUse, type UseAnswer } from './decisions/decide-use.ts';
-import { describeUsage, type UsageReport } from './decisions/describe-usage.ts';
 import { checkOnRecord } from './decisions/on-record.ts';
 import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
 import type { SubjectStore } from './records/subjects.ts';
@@ -58,23 +57,22 @@ export async function look(
   return { ...decideUse(table, base, use, standing, { amount: 1, channel }), record: facts.version };
 }
 
-/** All that a listener has of counted features, by name of the feature. */
-export async function usageOf(
+/** What the quotas say of all that is used up, by feature. Slots are not used up, and not among them. */
+export async function standingsOf(
   { quotas }: Desk,
   table: ProductsTable,
   question: Omit<Use, 'feature'>,
   facts: SubjectFacts,
   now: Temporal.Instant,
-): Promise<Record<string, UsageReport>> {
+): Promise<ReadonlyMap<string, Standing>> {
   const uses = usesOf(table, question, facts, now.epochMilliseconds).filter(({ grant }) => grant.type === 'metered');
-  const reports = await Promise.all(
-    uses.map(async (use) => {
-      const { quota, scope, buckets } = use;
+  const standings = await Promise.all(
+    uses.map(async ({ feature, quota, scope, buckets }) => {
       const standing = await quotas.check({ subject: scope.subject, quota, buckets, amount: 0 });
-      return [use.feature, describeUsage(use, standing)] as const;
+      return [feature, standing] as const;
     }),
   );
-  return Object.fromEntries(reports);
+  return new Map(standings);
 }
 
 /** What quotas did, as far as callers go by it. */

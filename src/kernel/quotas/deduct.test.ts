@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { amountOf } from './amount.ts';
 import { balanceOf, byOrder, isInForce, type Bucket, type Standing } from './bucket.ts';
 import { deduct, giveBack, type Manner } from './deduct.ts';
-import { rolledOver, usedAfterChange } from './plan-change.ts';
+import { usedAfterChange } from './plan-change.ts';
 import { rollingFreeAt, rollingUse, withEntry, withoutUnits, type Entry } from './rolling.ts';
 
 const SPAN = { fromMs: -Infinity, untilMs: undefined, key: 'lifetime' };
@@ -165,14 +165,6 @@ test('going back and forth between plans makes no units, whatever the rule', () 
       assert.ok(there >= to.used && back >= from.used);
     }),
   );
-});
-
-test('what is left rolls over between the least and the most that are declared', () => {
-  assert.equal(rolledOver({ limit: 100, used: 10 }, { min: 0, max: 50 }), 50);
-  assert.equal(rolledOver({ limit: 100, used: 70 }, { min: 0, max: 50 }), 30);
-  assert.equal(rolledOver({ limit: 100, used: 120 }, { min: 0, max: 50 }), 0);
-  assert.equal(rolledOver({ limit: 100, used: 110 }, { min: 50, max: 50, keepOverage: true }), 40);
-  assert.equal(rolledOver({ limit: 100, used: 190 }, { min: 50, max: 50, keepOverage: true }), 0);
 });
 
 test('a rolling window counts exactly what was used in it, as long as there are few entries', () => {

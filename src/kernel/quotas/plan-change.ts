@@ -30,17 +30,3 @@ export function usedAfterChange(onPlanChange: OnPlanChange, from: Use, to: Use):
     }
   }
 }
-
-/**
- * What of a window goes into the next: `min(max, max(min, balance))`, where the balance is what was left.
- *
- * @param keepOverage subtracts what was used beyond the limit, so that it is not forgiven; never below 0
- */
-export function rolledOver(
-  { limit, used }: { readonly limit: number; readonly used: number },
-  { min, max, keepOverage = false }: { readonly min: number; readonly max: number; readonly keepOverage?: boolean },
-): number {
-  const balance = limit - used;
-  const rolled = Math.min(max, Math.max(min, balance));
-  return keepOverage ? Math.max(0, rolled + Math.min(0, balance)) : rolled;
-}

@@ -17,7 +17,6 @@ const VALIDITY = /^P([1-9]\d{0,2})([DWMY])$/;
 
 const names = (item: string, description: string, maxItems = 500) =>
   Type.Optional(Type.Array(Type.String({ minLength: 1, description: item }), { minItems: 1, maxItems, description }));
-const amount = (description: string) => Type.Integer({ minimum: 0, maximum: LIMIT_MAX, description });
 
 const AddOnSpecSchema = Type.Object(
   {
@@ -46,15 +45,6 @@ const AddOnSpecSchema = Type.Object(
         maximum: 1_000,
         description: 'Lower numbers are used up first. Absent: 200 when recurring, 300 for a top-up; plans have 100.',
       }),
-    ),
-    rollover: Type.Optional(
-      Type.Object(
-        {
-          min: Type.Optional({ ...amount('At least so much goes into the next period.'), default: 0 }),
-          max: amount('At most so much goes into the next period.'),
-        },
-        { description: 'What is left of a period can be used in the next one too. Absent: it is lost.' },
-      ),
     ),
     whileLapsed: Type.Optional(
       Type.Enum(['suspended', 'kept'], {
@@ -135,7 +125,6 @@ export const AddOn = defineKind({
     ...twice(spec.roles ?? [], ['spec', 'roles']),
     ...twice(spec.markets ?? [], ['spec', 'markets']),
     ...timeProblems(spec),
-    ...rolloverProblems(spec),
     ...soldProblems(spec, before),
   ],
   check: (spec, world) => [...featureProblems(spec, world), ...roleProblems(spec, world)],
@@ -182,17 +171,6 @@ function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[
       problems.push(wrong('validity', `"${validity}" is not a validity; write it like P12M, P30D or P1Y.`));
     }
   }
-  return problems;
-}
-
-function rolloverProblems({ kind, rollover }: DeclaredAddOn): readonly Problem[] {
-  if (rollover === undefined) return [];
-  const { min = 0, max } = rollover;
-  const problems: Problem[] = [];
-  if (kind !== 'recurring') {
-    problems.push(wrong('rollover', 'A top-up has no next period to go into.', 'FieldValueForbidden'));
-  }
-  if (min > max) problems.push(wrong('rollover.min', `At least ${min} is more than at most ${max}.`));
   return problems;
 }
 
@@ -263,12 +241,10 @@ function describeAddOn(
       ...(roles === undefined ? [] : [`as ${roles.join(', ')}`]),
       ...(markets === undefined ? [] : [`in ${markets.join(', ')}`]),
     ].join(' ');
-  const left = ({ rollover }: AddOnSpec): string =>
-    rollover === undefined ? 'what is left of a period is lost' : `up to ${rollover.max} go into the next period`;
   const lapsed = ({ whileLapsed }: AddOnSpec): string =>
     whileLapsed === 'kept' ? 'it can be used without a subscription' : 'it waits, and ages, without a subscription';
   if (before === undefined) {
-    const rest = after.kind === 'recurring' ? `; ${left(after)}` : '';
+    const rest = after.kind === 'recurring' ? '; what is left of a period is lost' : '';
     return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${lapsed(after)}.`];
   }
   const sentences: string[] = [];
@@ -276,7 +252,7 @@ function describeAddOn(
   if (gives(before) !== gives(after)) {
     sentences.push(`${after.title}: ${gives(before)} → ${gives(after)}, for those who buy it from now on.`);
   }
-  for (const words of [buyers, left, lapsed]) {
+  for (const words of [buyers, lapsed]) {
     if (words(before) !== words(after)) sentences.push(`${after.title}: ${words(before)} → ${words(after)}.`);
   }
   if (before.priority !== after.priority) {

@@ -189,7 +189,6 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
       undefined,
       'spec.validity: "PT5H" is not a validity; write it like P12M, P30D or P1Y.',
     ],
-    [{ ...topUp, rollover: { max: 5 } }, undefined, 'spec.rollover: A top-up has no next period to go into.'],
     [{ ...monthly, per: undefined }, undefined, 'spec.per: A recurring add-on has a period, like P1M.'],
     [
       { ...monthly, per: 'PT30M' },
@@ -197,7 +196,6 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
       'spec.per: "PT30M" is not a period; it is a whole number up to 999 of one unit: P1M, P30D, PT6H.',
     ],
     [{ ...monthly, validity: 'P1M' }, undefined, 'spec.validity: A recurring add-on goes on until it is ended.'],
-    [{ ...monthly, rollover: { min: 9, max: 5 } }, undefined, 'spec.rollover.min: At least 9 is more than at most 5.'],
     [
       { ...monthly, per: 'P2M' },
       monthly,
@@ -224,8 +222,8 @@ test('what a change of an add-on means is said in sentences', () => {
     'New add-on 10 hours for those on any plan: 600 minutes of Audiobooks, usable for 12 months; it waits, and ages, without a subscription.',
   );
   assert.equal(
-    described('AddOn', undefined, { ...monthly, plans: ['premium'], rollover: { max: 100 }, whileLapsed: 'kept' }),
-    'New add-on Plus for those on premium: 600 minutes of Audiobooks a month; up to 100 go into the next period; it can be used without a subscription.',
+    described('AddOn', undefined, { ...monthly, plans: ['premium'], whileLapsed: 'kept' }),
+    'New add-on Plus for those on premium: 600 minutes of Audiobooks a month; what is left of a period is lost; it can be used without a subscription.',
   );
   assert.equal(
     described('AddOn', monthly, { ...monthly, amount: 700, priority: 50 }),

@@ -123,7 +123,6 @@ const specs = {
       per: text,
       validity: text,
       roles: texts,
-      rollover: fc.record({ min: some(fc.nat()), max: fc.nat() }),
     },
     { requiredKeys: ['title', 'feature', 'amount', 'kind'] },
   ),
