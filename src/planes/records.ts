@@ -9,6 +9,7 @@ import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
+import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
 import { subjectStore, type SubjectStore } from '#domains/products/records/subjects.ts';
 
 const TIDY_MS = 3_600_000;
@@ -32,7 +33,7 @@ export async function openRecords(options: {
 }): Promise<Records> {
   const { database, sealing, clock, log, registry } = options;
   const assignments = assignmentStore(database);
-  const subjects = subjectStore(database);
+  const subjects = cachedSubjects(subjectStore(database), database, log);
   const quotas = openQuotas({
     databases: [database],
     signer: hmacSigner(await sharedSecret(database, sealing, 'quota-leases')),
@@ -54,6 +55,7 @@ export async function openRecords(options: {
     ],
     close: async () => {
       clearInterval(tidy);
+      await subjects.close();
       await quotas.close();
     },
   };

@@ -23,8 +23,8 @@ export interface Connection extends Queryable {
   /** Resolves when the connection is gone, whoever ended it. */
   readonly lost: Promise<void>;
   readonly isLost: () => boolean;
-  /** Calls back at each NOTIFY on the channel, as long as the connection is there. */
-  readonly listen: (channel: string, listener: () => void) => Promise<void>;
+  /** Calls back at each NOTIFY on the channel, with what it says, as long as the connection is there. */
+  readonly listen: (channel: string, listener: (payload: string) => void) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export function openDatabase(url: string): Database {
         isLost: () => gone,
         listen: async (channel, listener) => {
           client.on('notification', (notification) => {
-            if (notification.channel === channel) listener();
+            if (notification.channel === channel) listener(notification.payload ?? '');
           });
           await client.query(`listen ${client.escapeIdentifier(channel)}`);
         },

@@ -394,12 +394,20 @@ function jsonOf(value: unknown): string | null {
 
 /** Counts the versions of listeners on; in one order, so that nobody waits in a circle. */
 async function touch({ query }: Queryable, listeners: readonly string[]): Promise<void> {
+  const values = [[...new Set(listeners)].sort()];
   await query({
     text: `insert into backline.subjects as s (listener) select * from unnest($1::text[]) order by 1
       on conflict (listener) do update set version = s.version + 1`,
-    values: [[...new Set(listeners)].sort()],
+    values,
+  });
+  await query({
+    text: `select pg_notify('${CHANGES_CHANNEL}', listener) from unnest($1::text[]) as l (listener)`,
+    values,
   });
 }
+
+/** Tells every process of whom something on record has changed, at the moment of the commit. */
+export const CHANGES_CHANNEL = 'backline_subjects';
 
 async function note(
   { query }: Queryable,
@@ -592,8 +600,19 @@ async function recordOf(database: Database, listener: string): Promise<SubjectRe
 }
 
 function erase(database: Database, listener: string): Promise<number> {
-  return database.transaction(async ({ query }) => {
+  return database.transaction(async (connection) => {
+    const { query } = connection;
     const values = [listener];
+    // Those who shared what the listener paid for lose it.
+    const others = await query<{ listener: string }>({
+      text: `select m.listener from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription
+        where s.manager = $1 and m.listener <> $1`,
+      values,
+    });
+    await touch(
+      connection,
+      others.map((other) => other.listener),
+    );
     const deleted = [
       'delete from backline.subscriptions where manager = $1 returning 1',
       'delete from backline.subscription_members where listener = $1 returning 1',
@@ -602,6 +621,7 @@ function erase(database: Database, listener: string): Promise<number> {
       `delete from backline.subject_changes where listener = $1 or detail ->> 'listener' = $1 returning 1`,
       'delete from backline.subjects where listener = $1 returning 1',
     ];
+    await query({ text: `select pg_notify('${CHANGES_CHANNEL}', $1)`, values });
     let rows = 0;
     for (const text of deleted) rows += (await query({ text, values })).length;
     return rows;

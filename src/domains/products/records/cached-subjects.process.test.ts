@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { cachedSubjects } from './cached-subjects.ts';
+import { subjectStore, type Doing, type SubjectStore } from './subjects.ts';
+
+const NOW = Temporal.Instant.from('2026-11-22T12:00:00Z');
+const anchor = { wallTime: '2026-11-22T13:00:00', zone: 'Europe/Stockholm' };
+let keys = 0;
+const doing = (): Doing => ({ by: 'client:shop', key: `key-${(keys += 1)}`, now: NOW });
+
+test('facts are read once, and anew after a change by any process, an erasure of who pays included', async (t) => {
+  const { database, [Symbol.asyncDispose]: stop } = await startDatabase();
+  let reads = 0;
+  const plain = subjectStore(database);
+  const counting: SubjectStore = {
+    ...plain,
+    facts: (listener) => {
+      reads += 1;
+      return plain.facts(listener);
+    },
+  };
+  const cached = cachedSubjects(counting, database, openLog('silent'));
+  t.after(async () => {
+    await cached.close();
+    await stop();
+  });
+  const planOf = async (listener: string) => (await cached.facts(listener)).subscription?.plan;
+  // Nothing is kept before changes can be heard.
+  const endMs = performance.now() + 5_000;
+  for (let before = -1; before !== reads && performance.now() < endMs;) {
+    before = reads;
+    await planOf('warm');
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  const start = reads;
+  for (let time = 0; time < 10; time += 1) assert.equal(await planOf('anna'), undefined);
+  assert.equal(reads, start + 1);
+
+  // Another process, as far as the cache can tell.
+  const { id } = await plain.subscribe(
+    { listener: 'anna', plan: 'family', market: 'se', role: 'manager', anchor },
+    doing(),
+  );
+  await until(async () => (await planOf('anna')) === 'family');
+  await plain.addMember(id, { listener: 'bo', role: 'member' }, 6, doing());
+  await until(async () => (await planOf('bo')) === 'family');
+  await plain.changePlan(id, { plan: 'duo' }, doing());
+  await until(async () => (await planOf('bo')) === 'duo');
+  await plain.erase('anna');
+  await until(async () => (await planOf('bo')) === undefined);
+
+  // While nothing can be heard nothing is kept; afterwards changes that were missed are seen.
+  await planOf('cy');
+  await database.query(
+    "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and datname = current_database()",
+  );
+  await plain.subscribe({ listener: 'cy', plan: 'free', market: 'se', role: 'manager', anchor }, doing());
+  await until(async () => (await planOf('cy')) === 'free');
+});
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 10_000;
+  while (!(await holds())) {
+    if (performance.now() > endMs) assert.fail('waited in vain');
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}

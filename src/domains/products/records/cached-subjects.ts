@@ -1,0 +1,81 @@
+import type { Log } from '#kernel/base/log.ts';
+import type { Connection, Database } from '#kernel/postgres/database.ts';
+import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { CHANGES_CHANNEL, type SubjectStore } from './subjects.ts';
+
+const LIMITS = {
+  /** Listeners whose facts are kept: about a kilobyte each. */
+  listenersMax: 50_000,
+  retryMs: 1_000,
+} as const;
+
+/** A store whose facts are kept in memory as long as the database says that nobody changed them. */
+export interface CachedSubjects extends SubjectStore {
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Reads facts of a listener once, and again after a change: the database notifies every process when one commits. While
+ * the notifications cannot be heard, nothing is kept.
+ */
+export function cachedSubjects(store: SubjectStore, database: Database, log: Log): CachedSubjects {
+  /** By listener, those asked for last at the end. */
+  const kept = new Map<string, Promise<SubjectFacts>>();
+  let connection: Connection | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  const ready = hear();
+
+  return {
+    ...store,
+    facts: (listener) => {
+      const known = kept.get(listener);
+      if (known !== undefined) {
+        kept.delete(listener);
+        kept.set(listener, known);
+        return known;
+      }
+      const facts = store.facts(listener);
+      if (connection === undefined) return facts;
+      // Kept while they are read: a change in between takes them out again, and who asks later reads anew.
+      kept.set(listener, facts);
+      facts.catch(() => {
+        if (kept.get(listener) === facts) kept.delete(listener);
+      });
+      if (kept.size > LIMITS.listenersMax) {
+        const [oldest] = kept.keys();
+        if (oldest !== undefined) kept.delete(oldest);
+      }
+      return facts;
+    },
+    close: async () => {
+      isClosed = true;
+      clearTimeout(timer);
+      await ready;
+      await connection?.close();
+    },
+  };
+
+  async function hear(): Promise<void> {
+    try {
+      const opened = await database.connect();
+      await opened.listen(CHANGES_CHANNEL, (listener) => kept.delete(listener));
+      kept.clear();
+      connection = opened;
+      void opened.lost.then(() => {
+        connection = undefined;
+        kept.clear();
+        again();
+      });
+      if (isClosed) await opened.close();
+    } catch (error) {
+      log.warn({ error: String(error) }, 'changes of records cannot be heard; nothing of them is kept in memory');
+      again();
+    }
+  }
+
+  function again(): void {
+    if (isClosed) return;
+    timer = setTimeout(() => void hear(), LIMITS.retryMs);
+  }
+}
