@@ -20,7 +20,7 @@ export interface Subscription {
 }
 
 /** Everything that is on record for a listener, as support reads it. */
-export interface SubjectRecord {
+interface SubjectRecord {
   readonly listener: string;
   readonly version: number;
   readonly subscription?: Subscription;
@@ -34,7 +34,7 @@ export interface SubjectRecord {
   }[];
 }
 
-export interface GrantRecord {
+interface GrantRecord {
   readonly id: string;
   readonly addOn: string;
   readonly feature: string;
@@ -44,7 +44,7 @@ export interface GrantRecord {
   readonly recurring: boolean;
 }
 
-export interface OverrideRecord {
+interface OverrideRecord {
   readonly id: string;
   readonly feature: string;
   readonly limit?: number | 'unlimited';
@@ -60,7 +60,7 @@ export interface Doing {
   readonly now: Temporal.Instant;
 }
 
-export interface NewSubscription {
+interface NewSubscription {
   readonly listener: string;
   readonly plan: string;
   readonly market: string;
@@ -69,7 +69,7 @@ export interface NewSubscription {
   readonly price?: unknown;
 }
 
-export interface NewGrant {
+interface NewGrant {
   readonly listener: string;
   readonly addOn: string;
   readonly feature: string;
@@ -80,7 +80,7 @@ export interface NewGrant {
   readonly price?: unknown;
 }
 
-export interface NewOverride {
+interface NewOverride {
   readonly listener: string;
   readonly feature: string;
   readonly limit?: number | 'unlimited';
