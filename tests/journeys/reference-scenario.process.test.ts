@@ -281,3 +281,31 @@ test('every change of a record is an event and says who did it', async (t) => {
   const quarantined = await world.database.query('select detail from backline.event_quarantine');
   assert.deepEqual(quarantined, []);
 });
+
+test('who is erased has no record, no use and no subscription any more', async (t) => {
+  const { post, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });
+  await post('/v1/subscriptions/members', { subscription: id, listener: 'bo' });
+  await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 100 });
+  await post('/v1/acquire', { listener: 'anna', feature: 'streams', session: 's', holder: 'phone', seconds: 60 });
+  const erased = await world.call('POST', '/apis/events.backline.dev/v1/erasures', {
+    body: { apiVersion: 'events.backline.dev/v1', kind: 'Erasure', metadata: {}, spec: { subject: 'anna' } },
+  });
+  assert.equal(erased.status, 201, erased.text);
+  assert.ok(erased.json.status.erased.subjects >= 3);
+  assert.ok(erased.json.status.erased.quotas >= 2);
+  const record = (await world.call('GET', '/v1/subjects?listener=anna')).json;
+  assert.deepEqual([record.version, record.subscription, record.changes], [0, undefined, []]);
+  const tables = [
+    'subjects',
+    'subscriptions',
+    'subscription_members',
+    'subject_changes',
+    'quota_subjects',
+    'quota_counters',
+  ];
+  for (const table of tables) {
+    const found = await world.database.query(`select 1 from backline.${table} as t where t::text ~ '\\yanna\\y'`);
+    assert.deepEqual(found, [], table);
+  }
+});

@@ -38,6 +38,18 @@ test('facts are read once, and anew after a change by any process, an erasure of
   for (let time = 0; time < 10; time += 1) assert.equal(await planOf('anna'), undefined);
   assert.equal(reads, start + 1);
 
+  const doingNow = doing();
+  const topUp = {
+    listener: 'anna',
+    addOn: 'ten',
+    feature: 'books',
+    amount: 600,
+    validFrom: NOW,
+    validUntil: undefined,
+  };
+  await cached.grant({ ...topUp, anchor: undefined }, doingNow);
+  assert.equal((await cached.facts('anna')).grants.length, 1, 'what was changed here is seen here at once');
+
   // Another process, as far as the cache can tell.
   const { id } = await plain.subscribe(
     { listener: 'anna', plan: 'family', market: 'se', role: 'manager', anchor },

@@ -1,7 +1,7 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
-import { CHANGES_CHANNEL, type SubjectStore } from './subjects.ts';
+import { CHANGES_CHANNEL, type SubjectStore, type Subscription } from './subjects.ts';
 
 const LIMITS = {
   /** Listeners whose facts are kept: about a kilobyte each. */
@@ -15,8 +15,8 @@ export interface CachedSubjects extends SubjectStore {
 }
 
 /**
- * Reads facts of a listener once, and again after a change: the database notifies every process when one commits. While
- * the notifications cannot be heard, nothing is kept.
+ * Reads facts of a listener once, and again after a change: at once after one that was made here, and a moment later
+ * after one of another process, as the database notifies all. While the notifications cannot be heard, nothing is kept.
  */
 export function cachedSubjects(store: SubjectStore, database: Database, log: Log): CachedSubjects {
   /** By listener, those asked for last at the end. */
@@ -26,8 +26,32 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   let isClosed = false;
   const ready = hear();
 
+  const forget = (...listeners: readonly string[]): void => listeners.forEach((listener) => kept.delete(listener));
+  /** Whoever changed something and asks again gets what is there now. */
+  const forgetAll = async (changing: Promise<Subscription>, ...more: readonly string[]): Promise<Subscription> => {
+    const changed = await changing;
+    forget(changed.manager, ...changed.members.map(({ listener }) => listener), ...more);
+    return changed;
+  };
+  const forgetOne = async <Result>(listener: string, changing: Promise<Result>): Promise<Result> => {
+    const result = await changing;
+    forget(listener);
+    return result;
+  };
+
   return {
     ...store,
+    subscribe: (wish, doing) => forgetAll(store.subscribe(wish, doing)),
+    changePlan: (id, to, doing) => forgetAll(store.changePlan(id, to, doing)),
+    setStatus: async (id, status, doing) => {
+      const { members } = await store.subscription(id);
+      return forgetAll(store.setStatus(id, status, doing), ...members.map(({ listener }) => listener));
+    },
+    addMember: (id, member, seats, doing) => forgetAll(store.addMember(id, member, seats, doing)),
+    removeMember: (id, listener, doing) => forgetAll(store.removeMember(id, listener, doing), listener),
+    grant: (wish, doing) => forgetOne(wish.listener, store.grant(wish, doing)),
+    override: (wish, doing) => forgetOne(wish.listener, store.override(wish, doing)),
+    erase: (listener) => forgetOne(listener, store.erase(listener)),
     facts: (listener) => {
       const known = kept.get(listener);
       if (known !== undefined) {
