@@ -23,6 +23,8 @@ const CLI_MAY_IMPORT = [
   /^src\/kernel\/base\//,
   /^src\/kernel\/resources\/(codec|client)\//,
   /^src\/planes\/run\.ts$/,
+  // A pure translation of files, which needs no server.
+  /^src\/domains\/experience\/importers\//,
   /^src\/simulation\//,
 ];
 

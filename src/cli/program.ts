@@ -1,10 +1,11 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
 import type { FlagOptions } from './flag.ts';
+import type { ImportCliOptions, SOURCES } from './import.ts';
 import type { GetOptions } from './get.ts';
 import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
@@ -220,6 +221,29 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (key: string, options: FlagOptions) => end(await (await import('./flag.ts')).flag(key, options, io)));
+
+  connecting(program.command('import'))
+    .description('turn the state of another flag tool into flags in which everybody keeps their variant')
+    .addArgument(new Argument('<tool>', 'what the state is of').choices(['unleash', 'growthbook', 'flagd']))
+    .argument('<file>', 'its state as JSON; - for standard input')
+    .option('-n, --namespace <name>', 'where the objects go')
+    .addOption(new Option('-o, --output <form>', 'how they are printed').choices(['yaml', 'json']).default('yaml'))
+    .option('--apply', 'declare them as one atomic change instead of printing them')
+    .option('--skip-unsupported', 'go on without what cannot be carried over exactly')
+    .option('--targeting-key <attribute>', 'the attribute there that contexts here say as targetingKey, like userId')
+    .option('--attribute <types...>', 'types where the state does not tell them, like appVersion=semver')
+    .addOption(new Option('--bucketing <generation>', 'of flagd').choices(['flagd-v1', 'flagd-v2']))
+    .option('--sticky-bucketing', 'GrowthBook: its SDKs have a sticky bucket service')
+    .addHelpText(
+      'after',
+      examples(
+        'backline import unleash export.json > flags.yaml',
+        'backline import growthbook payload.json -n app --targeting-key id --apply',
+      ),
+    )
+    .action(async (tool: (typeof SOURCES)[number], file: string, options: ImportCliOptions) =>
+      end(await (await import('./import.ts')).importFlags(tool, file, options, io)),
+    );
 
   const simulating = program.command('simulate').description('play the app for made-up listeners');
   connecting(simulating.command('listeners'))

@@ -15,6 +15,7 @@ const NAME_CHARS_MAX = 100;
 export class AttributeBook {
   readonly #kindOf: (name: string) => AttributeKind;
   readonly #targetingKey: string | undefined;
+  readonly #taken = new Set<string>();
   /** By the name of the object that declares them. */
   readonly #declared = new Map<string, { readonly name: string; readonly made: Made }>();
 
@@ -32,6 +33,7 @@ export class AttributeBook {
       throw new CannotSay(path, `"${name}" cannot be the name of an attribute, which is like appVersion or device.os`);
     }
     const objectName = attributeObjectName(name);
+    this.#taken.add(objectName);
     const known = this.#declared.get(objectName);
     const other = known?.name ?? BUILT_IN_ATTRIBUTES.find((one) => attributeObjectName(one.name) === objectName)?.name;
     if (other !== undefined && other !== name) {
@@ -60,6 +62,13 @@ export class AttributeBook {
   kindOf(source: string): AttributeKind {
     const isBuiltIn = source === this.#targetingKey || BUILT_IN_ATTRIBUTES.some(({ name }) => name === source);
     return isBuiltIn ? { type: 'string' } : this.#kindOf(source);
+  }
+
+  /** Names of the objects of the attributes that were asked for since this was last called. */
+  taken(): readonly string[] {
+    const taken = [...this.#taken];
+    this.#taken.clear();
+    return taken;
   }
 
   made(): readonly Made[] {

@@ -38,6 +38,8 @@ export interface AttributeKind {
 export interface Made {
   readonly object: ResourceObject;
   readonly path: Path;
+  /** Objects of Attributes that it relies on though it does not name them: on their type, by which it was simplified. */
+  readonly attributes?: readonly string[];
 }
 
 /** Something of the source cannot be said exactly. Thrown up to the flag that needs it, which is then left out. */

@@ -32,7 +32,7 @@ export function keepSound(made: readonly Made[], notes: readonly Note[]): Import
     }
     kept = kept.filter((one) => !unsound.has(one));
   }
-  const needed = neededBy(kept.map(({ object }) => object));
+  const needed = neededBy(kept);
   return { objects: kept.map(({ object }) => object).filter((object) => needed.has(object)), notes: told };
 }
 
@@ -89,7 +89,9 @@ function leftOut({ path, kind, name }: { path: Problem['path']; kind: string; na
 }
 
 /** Flags and experiments, and the attributes and audiences that they rely on. */
-function neededBy(objects: readonly ResourceObject[]): ReadonlySet<ResourceObject> {
+function neededBy(kept: readonly Made[]): ReadonlySet<ResourceObject> {
+  const objects = kept.map(({ object }) => object);
+  const silently = new Map(kept.map(({ object, attributes = [] }) => [object, attributes]));
   const byKey = new Map(objects.map((object) => [`${kindOf(object).id} ${object.metadata.name}`, object]));
   const needed = new Set(objects.filter((object) => ![ATTRIBUTE, AUDIENCE].includes(kindOf(object).id)));
   // A Set is walked with what is added on the way.
@@ -98,6 +100,7 @@ function neededBy(objects: readonly ResourceObject[]): ReadonlySet<ResourceObjec
     const names = [
       ...(refs?.(object.spec) ?? []).map(({ kind, name }) => `${kind} ${name}`),
       ...unitsIn(object.spec).map((name) => `${ATTRIBUTE} ${attributeObjectName(name)}`),
+      ...(silently.get(object) ?? []).map((name) => `${ATTRIBUTE} ${name}`),
     ];
     for (const name of names) {
       const found = byKey.get(name);

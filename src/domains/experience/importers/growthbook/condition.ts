@@ -123,7 +123,7 @@ function operatorExpression(operator: string, expected: unknown, about: About): 
     case '$lte':
       return compared(operator, expected, { ...about, kind: single(about) });
     case '$exists':
-      return Boolean(expected) ? exists(about) : not(exists(about));
+      return expected ? exists(about) : not(exists(about));
     case '$regex':
     case '$regexi':
       return matching(expected, operator === '$regexi', { ...about, kind: single(about) });
@@ -159,7 +159,7 @@ function scalarOnly(value: unknown, about: About): Expression {
 function someElement(expected: unknown, about: About): Expression {
   const { kind, path } = about;
   if (kind.multiValued !== true) throw notAList(about);
-  const [[operator = '', value] = [], ...others] = isRecord(expected) ? Object.entries(expected) : [];
+  const [[operator, value] = ['', undefined], ...others] = isRecord(expected) ? Object.entries(expected) : [];
   const isSingle = ['$eq', '$in', '$ini', '$gt', '$gte', '$lt', '$lte', '$regex', '$regexi', '$inGroup'].includes(
     operator,
   );

@@ -30,8 +30,9 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
   const groups = new Groups(savedGroups);
   const subjects: Subjects = {
     kindOf: (attribute, at) => {
-      const kind = kindOf(attribute, at);
-      return attribute === options.targetingKey ? { type: 'string' } : kind;
+      // What is said goes by the type, so the type must be declared, also when nothing is left to be said.
+      attributes.name(attribute, at);
+      return attribute === options.targetingKey ? { type: 'string' } : kindOf(attribute, at);
     },
     name: (attribute, at) => attributes.name(attribute, at),
     inGroup: (id, attribute, at) => groups.list(id, attribute, at, subjects),
@@ -47,7 +48,14 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
     names: objectNames(Object.keys(features)),
     experiments: experimentNames(features),
   };
-  const made = Object.keys(features).flatMap((id) => madeOrNoted(notes, () => importFeature(id, world)) ?? []);
+  const made = Object.keys(features).flatMap(
+    (id) =>
+      madeOrNoted(notes, () => {
+        attributes.taken();
+        const [flag, ...others] = importFeature(id, world);
+        return flag === undefined ? [] : [{ ...flag, attributes: attributes.taken() }, ...others];
+      }) ?? [],
+  );
   return keepSound([...attributes.made(), ...groups.made(), ...made], notes);
 }
 

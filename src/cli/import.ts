@@ -1,0 +1,146 @@
+import { readFile, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { importFlagd } from '#domains/experience/importers/flagd/flagd.ts';
+import { importGrowthbook } from '#domains/experience/importers/growthbook/growthbook.ts';
+import type { AttributeKind, Imported, ImportOptions, Note } from '#domains/experience/importers/imported.ts';
+import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
+import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
+import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { sendChangeSet } from './change-set.ts';
+import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
+import { coloursFor, type Io } from './io.ts';
+import { applyText } from './plan-text.ts';
+
+export const SOURCES = ['unleash', 'growthbook', 'flagd'] as const;
+
+/** The state of one tool; what people export has kilobytes, and that of the largest a few megabytes. */
+const BYTES_MAX = 64 * 1024 * 1024;
+
+export type ImportCliOptions = ConnectionOptions & {
+  readonly namespace?: string;
+  readonly output?: 'json' | 'yaml';
+  readonly apply?: boolean;
+  readonly skipUnsupported?: boolean;
+  readonly targetingKey?: string;
+  readonly attribute?: readonly string[];
+  readonly bucketing?: 'flagd-v1' | 'flagd-v2';
+  readonly stickyBucketing?: boolean;
+};
+
+const importers: Readonly<Record<(typeof SOURCES)[number], (document: unknown, options: ImportOptions) => Imported>> = {
+  unleash: importUnleash,
+  growthbook: importGrowthbook,
+  flagd: importFlagd,
+};
+
+/**
+ * `backline import`: what another flag tool has, as objects of ours in which everybody keeps their variant. Ends with 1
+ * when something was left out, as it cannot be said exactly, unless that is allowed.
+ */
+export async function importFlags(
+  source: (typeof SOURCES)[number],
+  file: string,
+  options: ImportCliOptions,
+  io: Io,
+): Promise<number> {
+  const { objects, notes } = translate(source, await readDocument(file, io), options);
+  const named = objects.map((object) => ({
+    ...object,
+    metadata: { ...object.metadata, ...(options.namespace === undefined ? {} : { namespace: options.namespace }) },
+  }));
+  const left = notes.filter(({ leftOut }) => leftOut === true);
+  for (const note of notes) io.stderr.write(`${noteText(note)}\n`);
+  io.stderr.write(`${objects.length} objects, ${left.length} left out\n`);
+  const mayGoOn = left.length === 0 || options.skipUnsupported === true;
+  if (options.apply !== true) {
+    const text =
+      options.output === 'json'
+        ? JSON.stringify(named, null, 2)
+        : named.map((object) => encodeYaml(object)).join('---\n');
+    io.stdout.write(`${text.trimEnd()}\n`);
+    return mayGoOn ? EXIT.ok : EXIT.failed;
+  }
+  if (!mayGoOn) {
+    throw new CliFailure(`nothing was applied: ${left.length} things cannot be carried over exactly.`, {
+      remedy: 'Change them in the source, or leave them out with --skip-unsupported.',
+    });
+  }
+  if (named.length === 0) throw new CliFailure(`there is nothing to import in ${file}.`);
+  const target = connectionFrom(options, io);
+  const declared = named.map((object) => ({ object, place: () => `${object.kind} ${object.metadata.name}` }));
+  const namespace = options.namespace ?? target.namespace;
+  const answer = await sendChangeSet(target, declared, { namespace, dryRun: false });
+  io.stdout.write(`${applyText(answer, false, coloursFor(io.stdout, io.env))}\n`);
+  return EXIT.ok;
+}
+
+function translate(source: (typeof SOURCES)[number], document: unknown, options: ImportCliOptions): Imported {
+  const { targetingKey, bucketing, stickyBucketing, attribute = [] } = options;
+  try {
+    return importers[source](document, {
+      ...(targetingKey === undefined ? {} : { targetingKey }),
+      ...(bucketing === undefined ? {} : { bucketing }),
+      ...(stickyBucketing === undefined ? {} : { stickyBucketing }),
+      attributes: new Map(attribute.map(parseAttribute)),
+    });
+  } catch (error) {
+    if (error instanceof Refusal) throw new CliFailure(error.message, { remedy: error.remedy });
+    throw error;
+  }
+}
+
+function noteText({ path, says, leftOut }: Note): string {
+  return `${leftOut === true ? 'left out' : 'note'}  ${jsonPointer(path) || '/'}: ${says}.`;
+}
+
+async function readDocument(file: string, io: Io): Promise<unknown> {
+  const text = await readText(file, io);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new CliFailure(`${file} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`);
+  }
+}
+
+async function readText(file: string, io: Io): Promise<string> {
+  if (file === '-') {
+    let text = '';
+    for await (const chunk of io.stdin) {
+      text += String(chunk);
+      if (text.length > BYTES_MAX) throw tooLarge('standard input');
+    }
+    return text;
+  }
+  const path = resolve(io.directory, file);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isFile() !== true) throw new CliFailure(`there is no file ${file}.`, { exitCode: EXIT.usage });
+  if (found.size > BYTES_MAX) throw tooLarge(file);
+  return readFile(path, 'utf8');
+}
+
+function tooLarge(what: string): CliFailure {
+  return new CliFailure(`${what} has more than ${BYTES_MAX / 1024 / 1024} MiB.`, {
+    remedy: 'Export the flags of one project or environment at a time.',
+  });
+}
+
+const ATTRIBUTE = /^([^=]+)=(string|number|boolean|semver|timestamp|ip)(,multi)?$/;
+
+function parseAttribute(text: string): readonly [name: string, kind: AttributeKind] {
+  const [, name = '', type, multi] = ATTRIBUTE.exec(text) ?? [];
+  switch (type) {
+    case 'string':
+    case 'number':
+    case 'boolean':
+    case 'semver':
+    case 'timestamp':
+    case 'ip':
+      return [name, { type, ...(multi === undefined ? {} : { multiValued: true }) }];
+    default:
+      throw new CliFailure(`--attribute ${text} cannot be read.`, {
+        exitCode: EXIT.usage,
+        remedy: 'Write it like appVersion=semver or genres=string,multi.',
+      });
+  }
+}

@@ -1,0 +1,284 @@
+import type { Condition } from '#kernel/audiences/language.ts';
+import { partialVersion } from '#kernel/audiences/read-as.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import compareVersions from 'semver/functions/compare.js';
+import parseVersion from 'semver/functions/parse.js';
+import { all, leaf, not, type Expression } from '../expression.ts';
+import { CannotSay, type AttributeKind } from '../imported.ts';
+import type { Constant, Operand } from './operand.ts';
+
+type Variable = Extract<Operand, { kind: 'variable' }>;
+
+/** What comparisons need to know of attributes. */
+export interface Subjects {
+  readonly kindOf: (attribute: string, path: Path) => AttributeKind;
+  readonly name: (attribute: string, path: Path) => string;
+  /** Whether flagd-core runs this as compiled code; else it interprets it, which differs in what is missing. */
+  readonly compiled: boolean;
+}
+
+const MIRRORED: Readonly<Record<string, string>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
+const BOUNDS: Readonly<Record<string, string>> = { '<': 'below', '<=': 'atMost', '>': 'above', '>=': 'atLeast' };
+
+/** A test of an attribute, with what holds where the context lacks it. */
+export function tested(
+  name: string,
+  test: Omit<Condition, 'attribute'>,
+  onNull: boolean,
+  path: Path,
+  subjects: Subjects,
+): Expression {
+  return leaf({ attribute: subjects.name(name, path), ...test, absent: onNull ? 'match' : 'noMatch' });
+}
+
+export function exists(name: string, path: Path, subjects: Subjects): Expression {
+  return leaf({ attribute: subjects.name(name, path), exists: true });
+}
+
+/** `==`, `<` and the like, of two operands. */
+export function comparison(
+  operator: string,
+  left: Operand,
+  right: Operand,
+  path: Path,
+  subjects: Subjects,
+): Expression {
+  if (operator === '!=' || operator === '!==') {
+    return not(comparison(operator === '!=' ? '==' : '===', left, right, path, subjects));
+  }
+  if (left.kind === 'constant' && right.kind === 'constant')
+    return checkedCompare(operator, left.value, right.value, path);
+  // Compiled, json-logic-engine checks nothing beside an attribute on the right, and compares as JavaScript does.
+  const [subject, constant, turned, compare] =
+    left.kind === 'constant'
+      ? [right, left, MIRRORED[operator] ?? operator, subjects.compiled ? plainCompare : checkedCompare]
+      : [left, right, operator, checkedCompare];
+  if (constant.kind !== 'constant')
+    throw new CannotSay(path, 'comparing two attributes with each other cannot be said');
+  if (subject.kind === 'timestamp') return timeComparison(turned, constant.value, path);
+  if (subject.kind !== 'variable') throw new CannotSay(path, 'comparing a list cannot be said');
+  const holds = (value: Constant) => compare(turned, value, constant.value, path);
+  return variableComparison(turned, subject, constant.value, holds, path, subjects);
+}
+
+function variableComparison(
+  operator: string,
+  { name, fallback }: Variable,
+  value: Constant,
+  holds: (value: Constant) => boolean,
+  path: Path,
+  subjects: Subjects,
+): Expression {
+  const { type, multiValued = false, loose = false } = subjects.kindOf(name, path);
+  if (multiValued) throw new CannotSay(path, `"${name}" is a list, which cannot be compared as a whole`);
+  if (loose && operator !== '===')
+    throw new CannotSay(path, `nothing tells what "${name}" is; say it, like --attribute ${name}=string`);
+  const isMixed = operator !== '===' && value !== null && (typeof value === 'string') !== (type === 'string');
+  if (isMixed) throw new CannotSay(path, `"${name}" is a ${type} and is compared with ${JSON.stringify(value)}`);
+  if (type === 'string' && operator !== '===' && operator !== '==')
+    throw new CannotSay(path, `texts that are ${operator} others cannot be said`);
+  const onNull = holds(fallback);
+  if (type === 'number' && BOUNDS[operator] !== undefined)
+    return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, path, subjects);
+  // Equality: at most one text or number, and 0 is also what null counts as.
+  const candidates: readonly Constant[] =
+    type === 'boolean' ? [true, false] : type === 'number' ? [Number(value)] : [value];
+  const passing = candidates.filter((each) => typeof each === type && holds(each));
+  if (passing.length === 0) return onNull && not(exists(name, path, subjects));
+  return tested(name, { in: passing }, onNull, path, subjects);
+}
+
+/** As json-logic-engine compares: texts with texts, all else as numbers. What is no number there is an error. */
+function checkedCompare(operator: string, left: Constant, right: Constant, path: Path): boolean {
+  if (operator === '===') return left === right;
+  const isText = (value: Constant) => typeof value === 'string' || value === null;
+  if (isText(left) && isText(right)) return plainCompare(operator, left, right);
+  if (Number.isNaN(Number(left)) || Number.isNaN(Number(right)))
+    throw new CannotSay(path, `comparing ${JSON.stringify(left)} with ${JSON.stringify(right)} is an error in flagd`);
+  return plainCompare(operator, Number(left), Number(right));
+}
+
+/** As JavaScript compares: null equals nothing else, but is 0 in an order. */
+function plainCompare(operator: string, left: Constant, right: Constant): boolean {
+  if (operator === '===') return left === right;
+  const isOrder = BOUNDS[operator] !== undefined;
+  if (!isOrder && (left === null || right === null)) return left === right;
+  const isText = typeof left === 'string' && typeof right === 'string';
+  const [a, b] = isText ? [left, right] : [Number(left), Number(right)];
+  switch (operator) {
+    case '<':
+      return a < b;
+    case '<=':
+      return a <= b;
+    case '>':
+      return a > b;
+    case '>=':
+      return a >= b;
+    default:
+      return a === b;
+  }
+}
+
+/** The time in whole seconds, compared with a number. */
+function timeComparison(operator: string, value: Constant, path: Path): Expression {
+  if (typeof value === 'string' && operator !== '===')
+    throw new CannotSay(path, `the time is compared with "${value}"`);
+  if (operator === '===' && typeof value !== 'number') return false;
+  const seconds = Number(value);
+  // From the second on at which this becomes true.
+  const from = (second: number): Expression => leaf({ time: { after: instant(second) } });
+  switch (operator) {
+    case '==':
+    case '===':
+      return Number.isInteger(seconds) && all([from(seconds), not(from(seconds + 1))]);
+    case '>=':
+      return from(Math.ceil(seconds));
+    case '>':
+      return from(Math.floor(seconds) + 1);
+    case '<':
+      return not(from(Math.ceil(seconds)));
+    default:
+      return not(from(Math.floor(seconds) + 1));
+  }
+
+  function instant(second: number): string {
+    const date = new Date(second * 1_000);
+    const text = Number.isNaN(date.getTime()) ? '' : date.toISOString();
+    if (!/^\d{4}-/.test(text))
+      throw new CannotSay(path, `${second} seconds since 1970 is in no year that can be written`);
+    return text;
+  }
+}
+
+/** `in`: a needle in a list or a text. */
+export function membership(needle: Operand, haystack: Operand, path: Path, subjects: Subjects): Expression {
+  if (haystack.kind === 'list' && needle.kind === 'variable') {
+    const { type, multiValued = false } = subjects.kindOf(needle.name, path);
+    if (multiValued) throw new CannotSay(path, `"${needle.name}" is a list, which is in no other list`);
+    const fitting = haystack.values.filter((value) => typeof value === type);
+    const onNull = haystack.values.includes(needle.fallback);
+    if (fitting.length === 0) return onNull && not(exists(needle.name, path, subjects));
+    return tested(needle.name, { in: [...new Set(fitting)] }, onNull, path, subjects);
+  }
+  if (needle.kind !== 'constant') throw new CannotSay(path, 'looking for an attribute in a text cannot be said');
+  if (haystack.kind === 'list') return haystack.values.includes(needle.value);
+  if (haystack.kind === 'constant') {
+    if (typeof haystack.value === 'string' && haystack.value !== '')
+      return haystack.value.includes(String(needle.value));
+    if (haystack.value) throw new CannotSay(path, 'looking into a number is an error in flagd');
+    return false;
+  }
+  if (haystack.kind !== 'variable') throw new CannotSay(path, 'looking into the time is an error in flagd');
+  const { name, fallback } = haystack;
+  const { type, multiValued = false } = subjects.kindOf(name, path);
+  if (multiValued) {
+    if (fallback !== null) throw new CannotSay(path, 'a list cannot have a fallback');
+    return typeof needle.value === type && tested(name, { in: [needle.value] }, false, path, subjects);
+  }
+  if (type !== 'string' || typeof needle.value !== 'string')
+    throw new CannotSay(path, `looking for ${JSON.stringify(needle.value)} in a ${type} cannot be said`);
+  const onNull = typeof fallback === 'string' && fallback !== '' && fallback.includes(needle.value);
+  // In an empty text flagd finds nothing, not even nothing.
+  return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, path, subjects);
+}
+
+/** What `starts_with`, `ends_with` and `sem_ver` are: true, else false or null. */
+export interface Trinary {
+  readonly isTrue: Expression;
+  readonly isFalse: Expression;
+}
+
+export function affix(
+  test: 'startsWith' | 'endsWith',
+  operands: readonly (Operand | undefined)[],
+  path: Path,
+  subjects: Subjects,
+): Trinary {
+  const [text, piece] = operands;
+  if (operands.length !== 2) return { isTrue: false, isFalse: false };
+  if (text === undefined || piece?.kind !== 'constant' || text.kind === 'timestamp')
+    throw new CannotSay(path, 'only an attribute that begins or ends with a constant can be said');
+  if (typeof piece.value !== 'string' || text.kind === 'list') return { isTrue: false, isFalse: false };
+  if (text.kind === 'constant') return constantAffix(test, text.value, piece.value);
+  const { type, multiValued = false } = subjects.kindOf(text.name, path);
+  if (type !== 'string' || multiValued) throw new CannotSay(path, `"${text.name}" is no text`);
+  const onNull = constantAffix(test, text.fallback, piece.value);
+  const isTrue = tested(text.name, { [test]: [piece.value] }, onNull.isTrue === true, path, subjects);
+  const isText = onNull.isTrue === true || onNull.isFalse === true ? true : exists(text.name, path, subjects);
+  return { isTrue, isFalse: all([isText, not(isTrue)]) };
+}
+
+function constantAffix(test: 'startsWith' | 'endsWith', text: Constant, piece: string): Trinary {
+  if (typeof text !== 'string') return { isTrue: false, isFalse: false };
+  return { isTrue: text[test](piece), isFalse: !text[test](piece) };
+}
+
+export function versionComparison(operands: readonly (Operand | undefined)[], path: Path, subjects: Subjects): Trinary {
+  const [left, middle, right] = operands;
+  if (operands.length !== 3) return { isTrue: false, isFalse: false };
+  if (left === undefined || right === undefined || middle?.kind !== 'constant')
+    throw new CannotSay(path, 'only a version in an attribute and a constant one can be compared');
+  const operator = String(middle.value);
+  if (left.kind === 'constant' && right.kind === 'constant') return constantVersions(left.value, operator, right.value);
+  if (left.kind === 'constant')
+    return versionComparison(
+      [right, { kind: 'constant', value: MIRRORED[operator] ?? operator }, left],
+      path,
+      subjects,
+    );
+  if (left.kind !== 'variable' || right.kind !== 'constant')
+    throw new CannotSay(path, 'only a version in an attribute and a constant one can be compared');
+  const { type, multiValued = false } = subjects.kindOf(left.name, path);
+  if (type !== 'string' || multiValued) throw new CannotSay(path, `"${left.name}" is no text, as versions are`);
+  const version = partialVersion(String(right.value));
+  const range = version === undefined ? undefined : rangeOf(operator, version);
+  if (range === undefined) return { isTrue: false, isFalse: false };
+  const onNull = constantVersions(left.fallback, operator, right.value);
+  const isVersion = onNull.isTrue === true || onNull.isFalse === true;
+  const within = (semver: string, isNullWithin: boolean) =>
+    tested(left.name, { as: 'partial-semver', semver }, isNullWithin, path, subjects);
+  // A text that is no version is neither, and counts as absent: a fallback is not for it.
+  if (isVersion) throw new CannotSay(path, 'a fallback that is a version cannot be said');
+  const isAny = within('>=0.0.0-0', false);
+  const isTrue = operator === '!=' ? all([isAny, not(within(range, false))]) : within(range, false);
+  return { isTrue, isFalse: all([isAny, not(isTrue)]) };
+}
+
+function rangeOf(operator: string, version: string): string | undefined {
+  const { major = 0, minor = 0 } = parseVersion(version) ?? {};
+  switch (operator) {
+    case '=':
+    case '!=':
+      return `=${version}`;
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
+      return `${operator}${version}`;
+    case '^':
+      return `>=${major}.0.0-0 <${major + 1}.0.0-0`;
+    case '~':
+      return `>=${major}.${minor}.0-0 <${major}.${minor + 1}.0-0`;
+    default:
+      return undefined;
+  }
+}
+
+function constantVersions(left: Constant, operator: string, right: Constant): Trinary {
+  const [a, b] = [partialVersion(String(left)), partialVersion(String(right))];
+  const [first, second] = [parseVersion(a ?? ''), parseVersion(b ?? '')];
+  if (first === null || second === null) return { isTrue: false, isFalse: false };
+  const order = compareVersions(first, second);
+  const truth: Readonly<Record<string, boolean>> = {
+    '=': order === 0,
+    '!=': order !== 0,
+    '<': order < 0,
+    '<=': order <= 0,
+    '>': order > 0,
+    '>=': order >= 0,
+    '^': first.major === second.major,
+    '~': first.major === second.major && first.minor === second.minor,
+  };
+  const isTrue = truth[operator];
+  return isTrue === undefined ? { isTrue: false, isFalse: false } : { isTrue, isFalse: !isTrue };
+}

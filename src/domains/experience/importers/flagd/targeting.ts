@@ -1,0 +1,267 @@
+import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { Path } from '#kernel/base/failures.ts';
+import { compileSplit } from '../../decisions/compile-split.ts';
+import type { Split } from '../../kinds/parts.ts';
+import { all, any, leaf, not, type Expression } from '../expression.ts';
+import { CannotSay } from '../imported.ts';
+import {
+  affix,
+  comparison,
+  exists,
+  membership,
+  tested,
+  versionComparison,
+  type Subjects,
+  type Trinary,
+} from './comparison.ts';
+import { argumentsOf, isConstant, operandOf, operationIn, type Constant } from './operand.ts';
+
+/** Units that are put into buckets, each of which stands for a variant; null stands for the default. */
+export interface Buckets {
+  readonly unit: string;
+  readonly bucketing: Bucketing;
+  readonly variants: readonly { readonly variant: Constant; readonly weight: number }[];
+}
+
+/** What a piece of JsonLogic gives: the first of these cases whose condition holds. The last one always does. */
+export type Cases = readonly { readonly when: Expression; readonly gives: Constant | Buckets }[];
+
+/** What one flag is translated with. */
+export interface Targeting extends Subjects {
+  readonly flagKey: string;
+  readonly algorithm: 'flagd-v1' | 'flagd-v2';
+}
+
+const WEIGHTS_MAX = 2_147_483_647;
+const COMPARISONS = ['==', '===', '!=', '!==', '<', '<=', '>', '>='];
+
+export function casesOf(logic: unknown, path: Path, targeting: Targeting): Cases {
+  const { flagKey } = targeting;
+  const operand = operandOf(logic, flagKey, path);
+  if (operand?.kind === 'constant') return [{ when: true, gives: operand.value }];
+  if (operand?.kind === 'variable') return variableCases(operand.name, operand.fallback, path, targeting);
+  const { operator = '', input } = operationIn(logic) ?? {};
+  const at = [...path, operator];
+  if (COMPARISONS.includes(operator) || operator === 'in' || ['!', '!!', 'not'].includes(operator)) {
+    return [
+      { when: truthOf(logic, path, targeting), gives: true },
+      { when: true, gives: false },
+    ];
+  }
+  switch (operator) {
+    case 'if':
+    case '?:':
+      return ifCases(listIn(input, at), at, ranOf(listIn(input, at), targeting));
+    case 'and':
+    case 'or':
+      return junctionCases(operator, listIn(input, at), at, targeting);
+    case 'starts_with':
+    case 'ends_with':
+    case 'sem_ver':
+      return trinaryCases(trinary(operator, input, at, targeting));
+    case 'fractional':
+      return fractionalCases(listIn(input, at), at, targeting);
+    default:
+      throw new CannotSay(at, operator === '' ? 'this cannot be said' : `the operator "${operator}" cannot be said`);
+  }
+}
+
+/** Whether a piece of JsonLogic is true for flagd: neither null, false, 0 nor an empty text. */
+function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
+  const { flagKey } = targeting;
+  const operand = operandOf(logic, flagKey, path);
+  if (operand?.kind === 'timestamp') return true;
+  if (operand?.kind === 'variable') return variableTruth(operand.name, operand.fallback, path, targeting);
+  const { operator = '', input } = operationIn(logic) ?? {};
+  const at = [...path, operator];
+  const parts = argumentsOf(input);
+  const operands = () => parts.map((part, index) => operandIn(part, [...at, index], targeting));
+  if (COMPARISONS.includes(operator)) {
+    const [first, second, third] = operands();
+    const isChain = parts.length === 3 && third !== undefined && /^[<>]/.test(operator);
+    if (first === undefined || second === undefined || (parts.length !== 2 && !isChain))
+      throw new CannotSay(at, 'only two things can be compared, or three by size');
+    const begun = comparison(operator, first, second, at, targeting);
+    return isChain ? all([begun, comparison(operator, second, third, at, targeting)]) : begun;
+  }
+  switch (operator) {
+    case 'in': {
+      const [needle, haystack] = operands();
+      if (needle === undefined || haystack === undefined || parts.length !== 2)
+        throw new CannotSay(at, 'in needs two things');
+      return membership(needle, haystack, at, targeting);
+    }
+    case '!':
+    case 'not':
+      return not(truthOf(parts[0], [...at, 0], targeting));
+    case '!!':
+      return truthOf(parts[0], [...at, 0], targeting);
+    case 'and':
+      return parts.length > 0 && all(parts.map((part, index) => truthOf(part, [...at, index], targeting)));
+    case 'or':
+      return any(parts.map((part, index) => truthOf(part, [...at, index], targeting)));
+    default:
+      return truthOfCases(casesOf(logic, path, targeting), path);
+  }
+}
+
+function truthOfCases(cases: Cases, path: Path): Expression {
+  const truths = cases.map(({ when, gives }, index) => {
+    if (!isConstant(gives)) throw new CannotSay(path, 'whether a unit is in a bucket cannot be a condition');
+    if (!gives) return false;
+    const passed = cases.slice(0, index).filter((each) => !each.gives);
+    return all([when, ...passed.map((each) => not(each.when))]);
+  });
+  return any(truths);
+}
+
+function operandIn(logic: unknown, path: Path, { flagKey }: Targeting) {
+  const operand = operandOf(logic, flagKey, path);
+  if (operand === undefined) throw new CannotSay(path, 'comparing what is computed cannot be said');
+  return operand;
+}
+
+function listIn(input: unknown, path: Path): readonly unknown[] {
+  if (!Array.isArray(input)) throw new CannotSay(path, 'there must be a list of arguments');
+  return input;
+}
+
+function variableTruth(name: string, fallback: Constant, path: Path, targeting: Targeting): Expression {
+  const { type, multiValued = false } = targeting.kindOf(name, path);
+  if (multiValued) throw new CannotSay(path, `whether the list "${name}" is empty cannot be said`);
+  const test = type === 'boolean' ? { in: [true] } : { notIn: [type === 'number' ? 0 : ''] };
+  return tested(name, test, Boolean(fallback), path, targeting);
+}
+
+/** What a variable itself is: only of true and false are there few enough values. */
+function variableCases(name: string, fallback: Constant, path: Path, targeting: Targeting): Cases {
+  const { type } = targeting.kindOf(name, path);
+  if (type !== 'boolean')
+    throw new CannotSay(path, `"${name}" itself as the variant cannot be said; write one condition for each value`);
+  return [
+    { when: tested(name, { in: [true] }, false, path, targeting), gives: true },
+    { when: exists(name, path, targeting), gives: false },
+    { when: true, gives: fallback },
+  ];
+}
+
+/** An `if` without an else is what json-logic-engine does not compile, nor what is in it. */
+function ranOf(parts: readonly unknown[], targeting: Targeting): Targeting {
+  return parts.length < 3 ? { ...targeting, compiled: false } : targeting;
+}
+
+/** Both must hold; cases that hold always end the list. */
+function within(condition: Expression, cases: Cases): Cases {
+  return cases.map(({ when, gives }) => ({ when: all([condition, when]), gives }));
+}
+
+function ifCases(parts: readonly unknown[], path: Path, targeting: Targeting): Cases {
+  const [condition, then, ...others] = parts;
+  if (parts.length === 0) return [{ when: true, gives: null }];
+  if (parts.length === 1) return casesOf(condition, [...path, 0], targeting);
+  const isTrue = truthOf(condition, path, targeting);
+  const otherwise: Cases = others.length === 0 ? [{ when: true, gives: null }] : ifCases(others, path, targeting);
+  return [...within(isTrue, casesOf(then, path, targeting)), ...otherwise];
+}
+
+/** `and` gives the first thing that is not true, `or` the first that is; else both the last one. */
+function junctionCases(operator: 'and' | 'or', parts: readonly unknown[], path: Path, targeting: Targeting): Cases {
+  const [first, ...others] = parts;
+  if (parts.length === 0) return [{ when: true, gives: null }];
+  const cases = casesOf(first, [...path, 0], targeting);
+  if (others.length === 0) return cases;
+  return cases.flatMap(({ when, gives }): Cases => {
+    if (!isConstant(gives)) throw new CannotSay(path, 'whether a unit is in a bucket cannot be a condition');
+    const goesOn = Boolean(gives) === (operator === 'and');
+    return goesOn ? within(when, junctionCases(operator, others, path, targeting)) : [{ when, gives }];
+  });
+}
+
+function trinary(operator: string, input: unknown, path: Path, targeting: Targeting): Trinary {
+  const operands = argumentsOf(input).map((part, index) => operandIn(part, [...path, index], targeting));
+  if (operator === 'sem_ver') return versionComparison(operands, path, targeting);
+  return affix(operator === 'starts_with' ? 'startsWith' : 'endsWith', operands, path, targeting);
+}
+
+function trinaryCases({ isTrue, isFalse }: Trinary): Cases {
+  return [
+    { when: isTrue, gives: true },
+    { when: isFalse, gives: false },
+    { when: true, gives: null },
+  ];
+}
+
+/**
+ * A split by hash. Where flagd has nothing to hash it gives null, but for a text that is put together, in which what is
+ * missing is the word `null` where it is compiled.
+ */
+function fractionalCases(parts: readonly unknown[], path: Path, targeting: Targeting): Cases {
+  const { flagKey } = targeting;
+  const nothing: Cases = [{ when: true, gives: null }];
+  const [first, ...others] = parts;
+  const isByKey = Array.isArray(first);
+  const variants = bucketsIn(isByKey ? parts : others, path);
+  if (parts.length === 0 || variants === undefined) return nothing;
+  const split = (unit: string, salt: string): Buckets => ({
+    unit: targeting.name(unit, path),
+    bucketing: { algorithm: targeting.algorithm, salt },
+    variants,
+  });
+  if (isByKey)
+    return [{ when: isGiven(TARGETING_KEY, path, targeting), gives: split(TARGETING_KEY, flagKey) }, ...nothing];
+  const { operator, input } = operationIn(first) ?? {};
+  const pieces = operator === 'cat' ? argumentsOf(input) : [first];
+  const operands = pieces.map((piece, index) => operandIn(piece, [...path, 0, index], targeting));
+  const constants = operands.map((each) => (each.kind === 'constant' ? String(each.value) : undefined));
+  const last = operands.at(-1);
+  const text = (count: number) => constants.slice(0, count).join('');
+  const always = (key: string): Constant => chosen(variants, targeting.algorithm, key);
+  if (!constants.includes(undefined)) {
+    // Without cat only a text is hashed.
+    const isText = operator === 'cat' || typeof first === 'string' || operator === 'var';
+    return isText && operands.length > 0 ? [{ when: true, gives: always(text(constants.length)) }] : nothing;
+  }
+  if (constants.slice(0, -1).includes(undefined) || last?.kind !== 'variable' || last.fallback !== null)
+    throw new CannotSay([...path, 0], 'buckets by anything but constants and then one attribute cannot be said');
+  const { type, loose = false, multiValued = false } = targeting.kindOf(last.name, path);
+  if (multiValued) throw new CannotSay([...path, 0], `"${last.name}" is a list`);
+  if (operator !== 'cat' && (type !== 'string' || loose))
+    throw new CannotSay(
+      [...path, 0],
+      `buckets by "${last.name}" must be by a text; write {"cat":[{"var":"${last.name}"}]}, or say --attribute ${last.name}=string`,
+    );
+  const salt = text(constants.length - 1);
+  const isThere = type === 'string' ? isGiven(last.name, path, targeting) : exists(last.name, path, targeting);
+  return [
+    { when: isThere, gives: split(last.name, salt) },
+    ...(type === 'string' ? [{ when: exists(last.name, path, targeting), gives: always(salt) }] : []),
+    { when: true, gives: operator === 'cat' ? always(targeting.compiled ? `${salt}null` : salt) : null },
+  ];
+}
+
+function isGiven(attribute: string, path: Path, targeting: Targeting): Expression {
+  return leaf({ attribute: targeting.name(attribute, path), notIn: [''], absent: 'noMatch' });
+}
+
+/** The variant of one text that is hashed. */
+function chosen(variants: Buckets['variants'], algorithm: Bucketing['algorithm'], key: string): Constant {
+  const split: Split = variants.map(({ weight }, index) => ({ variant: String(index), weight }));
+  return variants[compileSplit(split, { algorithm, salt: '' })(key)]?.variant ?? null;
+}
+
+/** The buckets; undefined when there are none that flagd could use, or nothing in them. */
+function bucketsIn(parts: readonly unknown[], path: Path): Buckets['variants'] | undefined {
+  const found: { variant: Constant; weight: number }[] = [];
+  for (const part of parts) {
+    if (operationIn(part) !== undefined) throw new CannotSay(path, 'buckets that are computed cannot be said');
+    if (!Array.isArray(part) || part.length === 0 || part.length > 2) return undefined;
+    const [variant, weight = 1] = part as unknown[];
+    if (operationIn(variant) !== undefined || operationIn(weight) !== undefined)
+      throw new CannotSay(path, 'a variant or weight that is computed cannot be said');
+    if (!isConstant(variant) || typeof weight !== 'number' || !Number.isInteger(weight)) return undefined;
+    found.push({ variant, weight: Math.max(0, weight) });
+  }
+  const total = found.reduce((sum, { weight }) => sum + weight, 0);
+  return total === 0 || total > WEIGHTS_MAX ? undefined : found;
+}

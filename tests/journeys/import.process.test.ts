@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { test } from 'node:test';
+import { FlagdCore } from '@openfeature/flagd-core';
+import { execute } from '../support/kubectl.ts';
+import { startWorld } from '../support/backline.ts';
+
+const backline = resolve(import.meta.dirname, '../../bin/backline');
+
+const definition = {
+  flags: {
+    'Home Layout': {
+      state: 'ENABLED',
+      variants: { grid: 'grid', shelves: 'shelves' },
+      defaultVariant: 'grid',
+      targeting: {
+        if: [
+          { in: [{ var: 'country' }, ['se', 'no']] },
+          {
+            fractional: [
+              ['grid', 50],
+              ['shelves', 50],
+            ],
+          },
+          'grid',
+        ],
+      },
+    },
+  },
+};
+
+test('a definition of flagd is applied, and everybody keeps their variant under the key that code asks for', async (t) => {
+  const world = await startWorld(t);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-import-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'flags.json');
+  await writeFile(file, JSON.stringify(definition));
+  const { kubeconfigFile } = world.running;
+  const applied = await execute(backline, ['import', 'flagd', file, '--apply', '--kubeconfig', kubeconfigFile], '', {});
+  assert.equal(applied.code, 0, applied.stderr);
+  await world.running.control?.releases()?.caughtUp();
+  const flagd = new FlagdCore();
+  flagd.setConfigurations(JSON.stringify(definition));
+  const counts = { grid: 0, shelves: 0 };
+  for (let number = 0; number < 200; number += 1) {
+    const context = { targetingKey: `listener-${number}`, country: number % 4 === 0 ? 'de' : 'se' };
+    const { json } = await world.call('POST', '/ofrep/v1/evaluate/flags/Home%20Layout', { body: { context } });
+    assert.equal(json.value, flagd.resolveStringEvaluation('Home Layout', '', context).value);
+    counts[json.value as 'grid' | 'shelves'] += 1;
+  }
+  assert.ok(counts.shelves > 40 && counts.grid > 80, JSON.stringify(counts));
+});
+
+test('what cannot be carried over exactly is told, and nothing is applied', async (t) => {
+  const world = await startWorld(t);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-import-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'payload.json');
+  const odd = { defaultValue: false, rules: [{ condition: { tags: { $size: { $gt: 3 } } }, force: true }] };
+  await writeFile(file, JSON.stringify({ features: { plain: { defaultValue: true }, odd } }));
+  const run = (...more: string[]) =>
+    execute(backline, ['import', 'growthbook', file, '--kubeconfig', world.running.kubeconfigFile, ...more], '', {});
+  const refused = await run('--apply');
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /left out {2}\/features\/odd\/.*\$size/);
+  assert.match(refused.stderr, /nothing was applied/);
+  const skipped = await run('--apply', '--skip-unsupported');
+  assert.equal(skipped.code, 0, skipped.stderr);
+  await world.running.control?.releases()?.caughtUp();
+  assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.value, true);
+  assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/odd', { body: {} })).status, 404);
+  const wrong = await execute(backline, ['import', 'unleash', file], '', {});
+  assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /This is no state of Unleash/);
+});
