@@ -64,9 +64,14 @@ export interface Book {
   readonly operations: Map<string, Recorded>;
   readonly holds: Map<string, Hold>;
   readonly slots: Map<string, Slot>;
+  /** Ids of the operations that are in the ledger already. */
+  readonly recorded: Set<string>;
   /** Ids of what has to be written. */
   readonly changed: Record<'counters' | 'operations' | 'holds' | 'slots', Set<string>>;
 }
+
+/** What a look at counters needs of a book. */
+export type Counters = Pick<Book, 'nowMs' | 'counters'>;
 
 export function openBook(nowMs: number): Book {
   return {
@@ -75,6 +80,7 @@ export function openBook(nowMs: number): Book {
     operations: new Map(),
     holds: new Map(),
     slots: new Map(),
+    recorded: new Set(),
     changed: { counters: new Set(), operations: new Set(), holds: new Set(), slots: new Set() },
   };
 }

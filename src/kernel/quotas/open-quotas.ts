@@ -182,8 +182,9 @@ export function openQuotas(parts: {
       return shardOf(subject).store.operate({ kind: 'commit', lost: true, ...commit });
     },
     erase: async (subject) => {
-      const erased = await eraseSubject(shardOf(subject).database, subject);
-      seen.forget(subject);
+      const { database, store } = shardOf(subject);
+      const erased = await eraseSubject(database, subject);
+      store.forget(subject);
       return erased;
     },
     tidy: async () => {

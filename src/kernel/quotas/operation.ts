@@ -23,9 +23,11 @@ export interface Charge {
   );
 }
 
+export type ChargeOperation = { readonly kind: 'charge' } & Charge;
+
 /** What the store decides, one after the other. All of it is plain data, and done once under its key. */
 export type Operation =
-  | ({ readonly kind: 'charge' } & Charge)
+  | ChargeOperation
   | ({ readonly kind: 'extend' } & Extend)
   /**
    * `late`: also after the reservation ended, and then all of it is new use. `lost`: by somebody else than its owner, so
@@ -62,21 +64,21 @@ function payloadOf(operation: Operation): unknown {
 }
 
 /** Buckets whose counters the operation may read, by subject. */
-export function* bucketsOf(operation: Operation): Iterable<readonly [subject: string, bucket: string]> {
+export function bucketsOf(operation: Operation): readonly (readonly [subject: string, bucket: string])[] {
   const { kind, subject } = operation;
-  if (kind === 'charge') {
-    for (const item of operation.items) for (const { id } of item.buckets) yield [item.subject, id];
-  } else if (kind === 'carry') {
-    for (const { from, to } of operation.moves) {
-      yield [subject, from.id];
-      yield [subject, to.id];
-    }
-  } else if (kind !== 'extend') {
-    for (const { id } of operation.buckets ?? []) yield [subject, id];
+  switch (kind) {
+    case 'charge':
+      return operation.items.flatMap((item) => item.buckets.map(({ id }) => [item.subject, id] as const));
+    case 'carry':
+      return operation.moves.flatMap(({ from, to }) => [[subject, from.id] as const, [subject, to.id] as const]);
+    case 'extend':
+      return [];
+    default:
+      return (operation.buckets ?? []).map(({ id }) => [subject, id] as const);
   }
 }
 
-/** Subjects that it touches, as far as the request tells. */
+/** Subjects that it touches, as far as the request tells; some of them twice. */
 export function subjectsOf(operation: Operation): readonly string[] {
   if (operation.kind !== 'charge') return [operation.subject];
   return [operation.subject, ...operation.items.map(({ subject }) => subject)];

@@ -1,14 +1,14 @@
-import { openBook, type Book } from './book.ts';
+import type { Book, Counter } from './book.ts';
 import { checked } from './check.ts';
 import type { Check, CheckAnswer } from './contract.ts';
-import type { Needs } from './records/read-book.ts';
 
 /** Subjects that are remembered; at some 500 bytes each that is a few megabytes. */
 const SUBJECTS_MAX = 10_000;
 
 /** What this process last saw of subjects, for those who can live with an answer that is a moment old. */
 export interface Seen {
-  readonly note: (book: Book, needs: Needs) => void;
+  /** @param buckets those that the book has all counters of, by subject */
+  readonly note: (book: Book, buckets: ReadonlyMap<string, ReadonlySet<string>>) => void;
   readonly check: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly forget: (subject: string) => void;
 }
@@ -16,27 +16,22 @@ export interface Seen {
 interface SubjectSeen {
   /** By our own steady clock. */
   readonly seenMs: number;
-  readonly book: Book;
+  readonly nowMs: number;
+  readonly counters: Map<string, Counter>;
   readonly buckets: ReadonlySet<string>;
 }
 
 export function openSeen(steadyMs: () => number = () => performance.now()): Seen {
   const subjects = new Map<string, SubjectSeen>();
   return {
-    note: (book, needs) => {
+    note: ({ nowMs, counters }, noted) => {
       const seenMs = steadyMs();
-      const books = new Map([...needs.subjects].map((subject) => [subject, openBook(book.nowMs)]));
-      const buckets = new Map<string, Set<string>>();
-      for (const [subject, bucket] of needs.buckets) {
-        const own = buckets.get(subject) ?? new Set();
-        buckets.set(subject, own.add(bucket));
-      }
-      for (const [id, counter] of book.counters) books.get(counter.subject)?.counters.set(id, counter);
-      for (const [subject, own] of books) {
+      for (const [subject, buckets] of noted) {
         // A Map keeps the order in which keys came: the first is the one seen longest ago.
         subjects.delete(subject);
-        subjects.set(subject, { seenMs, book: own, buckets: buckets.get(subject) ?? new Set() });
+        subjects.set(subject, { seenMs, nowMs, counters: new Map(), buckets });
       }
+      for (const [id, counter] of counters) subjects.get(counter.subject)?.counters.set(id, counter);
       for (const subject of subjects.keys()) {
         if (subjects.size <= SUBJECTS_MAX) break;
         subjects.delete(subject);
@@ -47,7 +42,7 @@ export function openSeen(steadyMs: () => number = () => performance.now()): Seen
       if (seen === undefined) return undefined;
       const ageMs = steadyMs() - seen.seenMs;
       if (ageMs > ageMsMax || check.buckets.some(({ id }) => !seen.buckets.has(id))) return undefined;
-      return checked({ ...seen.book, nowMs: seen.book.nowMs + Math.floor(ageMs) }, check);
+      return checked({ counters: seen.counters, nowMs: seen.nowMs + Math.floor(ageMs) }, check);
     },
     forget: (subject) => subjects.delete(subject),
   };

@@ -1,5 +1,5 @@
 import { isInForce, spanOf, type Bucket, type Standing } from './bucket.ts';
-import { idOfCounter, usedIn, type Book } from './book.ts';
+import { idOfCounter, usedIn, type Counters } from './book.ts';
 import type { Item } from './operation.ts';
 import { rollingFreeAt } from './rolling.ts';
 import { rollingSeconds } from './window-spec.ts';
@@ -9,7 +9,7 @@ export const LATE_MS_MAX = 86_400_000;
 
 /** The buckets in force as they stand, with what this operation has taken already. */
 export function standingsOf(
-  book: Book,
+  book: Counters,
   { subject, buckets }: Pick<Item, 'subject' | 'buckets'>,
   usedAtMs: number,
   taken?: ReadonlyMap<string, number>,
@@ -25,13 +25,13 @@ export function standingsOf(
 }
 
 /** Whether a window that ends then is closed for good. */
-export function isPast(untilMs: number, { nowMs }: Book): boolean {
+export function isPast(untilMs: number, { nowMs }: Counters): boolean {
   return untilMs + LATE_MS_MAX <= nowMs;
 }
 
 /** The first moment at which a bucket has more to give. */
 export function retryAt(
-  book: Book,
+  book: Counters,
   { subject, amount }: Pick<Item, 'subject' | 'amount'>,
   standings: readonly Standing[],
 ): { readonly retryAtMs?: number } {

@@ -1,30 +1,43 @@
+import { randomInt } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { isConnectionLost, type Database, type Queryable } from '#kernel/postgres/database.ts';
 import { idOf, type Book } from './book.ts';
 import type { Answer, CheckAnswer, Check, Signer, SlotAnswer } from './contract.ts';
 import { decide, settleExpired } from './decide.ts';
 import { checked } from './check.ts';
+import { openDatabaseTime } from './database-time.ts';
 import { FailedDecision, openGroup } from './group.ts';
-import { bucketsOf, subjectsOf, type Operation } from './operation.ts';
+import { openKnown } from './known.ts';
+import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './operation.ts';
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
 import { readBook, type Needs } from './records/read-book.ts';
-import { writeBook } from './records/write-book.ts';
+import { recordBook, writeBook, type Versions } from './records/write-book.ts';
 import type { Seen } from './seen.ts';
 import { decideSlot, type SlotRequest } from './slots.ts';
 
 /** How often a transaction is begun anew because it needs subjects that were not known to be needed, or are new. */
 const TRIES_MAX = 5;
 
+/** A database whose time is further from what we take it for is asked for it again. */
+const APART_MS_MAX = 1_000;
+
+/** What `randomInt` gives at most; the same mark twice in a row at one subject is as likely as 1 : 2^48. */
+const MARK_MAX = 2 ** 48 - 1;
+
 /** What is decided together with others: what it looks at, and its decision over the book of the transaction. */
 interface Deal {
+  readonly operation?: Operation;
   readonly subjects: readonly string[];
-  readonly keys: Needs['keys'];
   readonly buckets: Needs['buckets'];
   readonly slots: Needs['slots'];
   readonly decide: (book: Book) => unknown;
+}
+
+interface ChargeDeal extends Deal {
+  readonly operation: ChargeOperation;
 }
 
 /** The quotas of one database. */
@@ -34,6 +47,8 @@ export interface Store {
   readonly check: (check: Check) => Promise<CheckAnswer>;
   /** Gives back the units of reservations of the subject that have expired. */
   readonly settle: (subject: string) => Promise<void>;
+  /** Drops what is remembered of an erased subject. */
+  readonly forget: (subject: string) => void;
   readonly waiting: () => number;
   readonly close: () => Promise<void>;
 }
@@ -42,6 +57,9 @@ export interface Store {
  * Many requests of many subjects are decided in one transaction: the subjects are locked in order, everything about them
  * is read, the pure rules decide one request after the other, and all that changed is written and committed before the
  * first one is answered. Whoever else wants one of the subjects, in this process or another, waits at its lock.
+ *
+ * What this process knows of its last transactions is not read again: the decision is made ahead, and one statement
+ * locks the subjects, sees that nobody changed them, writes and commits. When somebody did, it is decided as above.
  */
 export function openStore(parts: {
   readonly database: Database;
@@ -52,35 +70,33 @@ export function openStore(parts: {
   readonly seen: Seen;
 }): Store {
   const { database, clock, signer, log, metrics, seen } = parts;
+  const known = openKnown();
+  const time = openDatabaseTime();
   const writes = openGroup<Deal>(write, notStored);
+  const charges = openGroup<ChargeDeal>(writeKnown, notStored);
   const reads = openGroup<Deal>(read, notStored);
 
   return {
     operate: (operation) => {
-      const { subject, key } = operation;
-      const deal: Deal = {
-        subjects: subjectsOf(operation),
-        keys:
-          'of' in operation
-            ? [
-                [subject, key],
-                [subject, operation.of],
-              ]
-            : [[subject, key]],
-        buckets: [...bucketsOf(operation)],
-        slots: [],
-        decide: (book) => decide(book, operation),
-      };
-      return writes.ask(deal, (outcome) => {
+      const answered = (outcome: () => unknown): Answer => {
         const answer = outcome() as Answer;
         metrics.decided(operation.kind, answer.outcome, answer.replayed);
         return answer;
-      });
+      };
+      const deal = {
+        subjects: subjectsOf(operation),
+        buckets: bucketsOf(operation),
+        slots: [],
+        decide: (book: Book) => decide(book, operation),
+      };
+      return known.covers(operation)
+        ? charges.ask({ ...deal, operation }, answered)
+        : writes.ask({ ...deal, operation }, answered);
     },
     slot: (request) => {
       const { subject, quota } = request;
       const decided = (book: Book): SlotAnswer => decideSlot(book, request, signer);
-      const deal = { subjects: [subject], keys: [], buckets: [], slots: [[subject, quota]] as const, decide: decided };
+      const deal = { subjects: [subject], buckets: [], slots: [[subject, quota]] as const, decide: decided };
       return writes.ask(deal, (outcome) => {
         const answer = outcome() as SlotAnswer;
         metrics.decided(request.kind, answer.outcome, false);
@@ -91,7 +107,6 @@ export function openStore(parts: {
       const { subject, buckets } = check;
       const deal: Deal = {
         subjects: [subject],
-        keys: [],
         buckets: buckets.map(({ id }) => [subject, id]),
         slots: [],
         decide: (book) => checked(book, check),
@@ -99,12 +114,17 @@ export function openStore(parts: {
       return reads.ask(deal, (outcome) => outcome() as CheckAnswer);
     },
     settle: async (subject) => {
-      const deal = { subjects: [subject], keys: [], buckets: [], slots: [], decide: () => undefined };
+      const deal = { subjects: [subject], buckets: [], slots: [], decide: () => undefined };
       await writes.ask(deal, (outcome) => outcome());
     },
-    waiting: () => writes.waiting() + reads.waiting(),
+    forget: (subject) => {
+      known.forget([subject]);
+      seen.forget(subject);
+    },
+    waiting: () => charges.waiting() + writes.waiting() + reads.waiting(),
     close: async () => {
-      await Promise.all([writes.close(), reads.close()]);
+      // What changed meanwhile goes from the charges to the writes by itself, past the other group.
+      await Promise.all([charges.close(), writes.close(), reads.close()]);
     },
   };
 
@@ -123,25 +143,57 @@ export function openStore(parts: {
     const subjects = new Set(needs.subjects);
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       let book: Book | undefined;
+      let versions: Versions = new Map();
+      const mark = newMark();
       const outcomes = await database.transaction(async (connection) => {
-        if ((await lockSubjects(connection, [...subjects])) < subjects.size) return undefined;
+        versions = await lockSubjects(connection, [...subjects]);
+        if (versions.size < subjects.size) return undefined;
         book = await readBook(connection, needs, clock?.().epochMilliseconds);
+        time.told(book.nowMs, performance.now());
         // Receipts may name subjects of others: those are locked as well, in order, from the beginning.
         const before = subjects.size;
         for (const subject of named(book)) subjects.add(subject);
         if (subjects.size > before) return undefined;
         const decided = decideAll(book, deals, needs.subjects);
-        await writeBook(connection, book);
+        await writeBook(connection, book, versions, mark);
         return decided;
       });
       if (outcomes !== undefined && book !== undefined) {
-        seen.note(book, needs);
+        const buckets = bucketsBySubject(subjects, deals);
+        if (isRecorded(book)) known.note(book, buckets, versions, mark);
+        seen.note(book, buckets);
         metrics.committed(deals.length, performance.now() - begun);
         return outcomes;
       }
       if (book === undefined) await addSubjects(database, [...subjects]);
     }
     throw new Error('subjects were erased again and again');
+  }
+
+  async function writeKnown(deals: readonly ChargeDeal[]): Promise<readonly (() => unknown)[]> {
+    const begun = performance.now();
+    const nowMs = clock === undefined ? time.now() : clock().epochMilliseconds;
+    const operations = deals.map(({ operation }) => operation);
+    const remembered = nowMs === undefined ? undefined : known.book(operations, nowMs);
+    if (remembered === undefined) return write(deals);
+    const { book, versions } = remembered;
+    const outcomes = decideAll(book, deals, []);
+    const mark = newMark();
+    known.advance(book, versions, mark);
+    try {
+      const apart = clock === undefined ? APART_MS_MAX : undefined;
+      time.told(await recordBook(database, book, versions, mark, apart), performance.now());
+    } catch (error) {
+      known.forget(versions.keys());
+      if (isConnectionLost(error)) throw error;
+      // Whatever it is: what this process believed is not so.
+      known.contest(changedSubjects(error));
+      time.forget();
+      return write(deals);
+    }
+    seen.note(book, bucketsBySubject(versions.keys(), deals));
+    metrics.committed(deals.length, performance.now() - begun);
+    return outcomes;
   }
 
   async function read(deals: readonly Deal[]): Promise<readonly (() => unknown)[]> {
@@ -151,12 +203,12 @@ export function openStore(parts: {
       return readBook(connection, needs, clock?.().epochMilliseconds);
     });
     const outcomes = decideAll(book, deals, needs.subjects);
-    seen.note(book, needs);
+    seen.note(book, bucketsBySubject(needs.subjects, deals));
     return outcomes;
   }
 }
 
-function decideAll(book: Book, deals: readonly Deal[], subjects: ReadonlySet<string>): readonly (() => unknown)[] {
+function decideAll(book: Book, deals: readonly Deal[], subjects: Iterable<string>): readonly (() => unknown)[] {
   for (const subject of subjects) settleExpired(book, subject);
   return deals.map(({ decide }) => {
     try {
@@ -176,13 +228,44 @@ function needsOf(deals: readonly Deal[]): Needs {
   const pairs = new Map<string, readonly [string, string]>();
   for (const { buckets } of deals) for (const pair of buckets) pairs.set(idOf(...pair), pair);
   const keys = new Map<string, readonly [string, string]>();
-  for (const deal of deals) for (const pair of deal.keys) keys.set(idOf(...pair), pair);
+  for (const { operation } of deals) {
+    if (operation === undefined) continue;
+    const { subject, key } = operation;
+    keys.set(idOf(subject, key), [subject, key]);
+    if ('of' in operation) keys.set(idOf(subject, operation.of), [subject, operation.of]);
+  }
   return {
     subjects: new Set(deals.flatMap(({ subjects }) => subjects)),
     keys: [...keys.values()],
     buckets: [...pairs.values()],
     slots: deals.flatMap(({ slots }) => slots),
   };
+}
+
+function bucketsBySubject(
+  subjects: Iterable<string>,
+  deals: readonly Deal[],
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const named = new Map<string, Set<string>>();
+  for (const subject of subjects) named.set(subject, new Set());
+  for (const { buckets } of deals) for (const [subject, bucket] of buckets) named.get(subject)?.add(bucket);
+  return named;
+}
+
+/** Whether its transaction has marked the subjects. */
+function isRecorded({ changed: { counters, operations, holds } }: Book): boolean {
+  return counters.size + operations.size + holds.size > 0;
+}
+
+/** Of one transaction, and of no other: the subjects that it changed are known by it. Also a whole number up to 2^53. */
+function newMark(): number {
+  return randomInt(1, MARK_MAX);
+}
+
+/** Those that somebody else has changed, as `record_quotas` says. */
+function changedSubjects(error: unknown): readonly string[] {
+  const isChanged = error instanceof Error && 'code' in error && error.code === 'BQ001' && 'detail' in error;
+  return isChanged ? (JSON.parse(String(error.detail)) as string[]) : [];
 }
 
 /** Subjects whose counters an answer of the past may give back to. */

@@ -6,10 +6,14 @@ export const quotas: Migration = {
   needs: 1,
   sql: `
     -- Whose use is counted here. Whoever decides about a subject locks its row, and with it all that follows below: one
-    -- lock for each subject, taken in one order.
+    -- lock for each subject, taken in one order. version: a mark of the transaction that last changed its counters or
+    -- holds, by which a process knows that what it remembers still holds; before: the mark that this one found.
     create table backline.quota_subjects (
-      subject text primary key
+      subject text primary key,
+      version bigint not null default 0,
+      before bigint not null default 0
     );
+    alter table backline.quota_subjects set (fillfactor = 70);
 
     -- Use by bucket (the uid of a cap or a grant, never a revision) and window; reservations count as used. A rolling
     -- window has entries instead: JSON, [[epoch milliseconds, units], …]. until_at: the end of the window, if it has one.
@@ -77,5 +81,62 @@ export const quotas: Migration = {
       primary key (subject, quota, session)
     );
     create index quota_slots_by_expiry on backline.quota_slots (expires_at);
+
+    -- Takes the subjects in order, sees that they are as the caller knows them, and writes what was decided: all of it, or
+    -- nothing, by an error. BQ001: subjects (in the detail, as JSON) have changed. BQ002: the decision was made by a clock
+    -- that is too far from ours. Gives our time in epoch milliseconds. By the settings each row is found by its index,
+    -- whatever the statistics were when this was planned, and in the order of the subjects.
+    create function backline.record_quotas(
+      now_ms bigint, apart_ms bigint, mark bigint, subjects text[], versions bigint[],
+      counter_subjects text[], buckets text[], window_keys text[], uses bigint[], all_entries text[], untils bigint[],
+      operation_subjects text[], keys text[], kinds text[], fingerprints text[], outcomes text[], answers text[],
+      all_others text[]
+    ) returns bigint language plpgsql
+    set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
+    set plan_cache_mode = force_generic_plan
+    as $function$
+    declare
+      same bigint;
+      changed text;
+      written bigint;
+      decided_at timestamptz := to_timestamp(now_ms / 1000.0);
+      ours bigint;
+    begin
+      with held as (
+        update backline.quota_subjects s set before = s.version, version = mark
+        from (select * from unnest(subjects, versions) as u (subject, version) order by subject) g
+        where s.subject = g.subject
+        returning s.subject, s.before = g.version as same
+      )
+      select count(*) filter (where held.same), json_agg(held.subject) filter (where not held.same)
+      into same, changed from held;
+      if same < cardinality(subjects) then
+        raise exception 'subjects of quotas have changed' using errcode = 'BQ001', detail = coalesce(changed, '[]');
+      end if;
+      ours := extract(epoch from clock_timestamp()) * 1000;
+      if abs(ours - now_ms) > apart_ms then
+        raise exception 'quotas were decided % ms from now', now_ms - ours using errcode = 'BQ002';
+      end if;
+      update backline.quota_counters c set used = g.used, entries = g.entries, updated_at = decided_at
+      from unnest(counter_subjects, buckets, window_keys, uses, all_entries)
+        as g (subject, bucket, window_key, used, entries)
+      where c.subject = g.subject and c.bucket = g.bucket and c.window_key = g.window_key;
+      get diagnostics written = row_count;
+      if written < cardinality(counter_subjects) then
+        insert into backline.quota_counters (subject, bucket, window_key, used, entries, until_at, updated_at)
+        select subject, bucket, window_key, used, entries, to_timestamp(nullif(until, ${Number.MIN_SAFE_INTEGER}) / 1000.0),
+          decided_at
+        from unnest(counter_subjects, buckets, window_keys, uses, all_entries, untils)
+          as g (subject, bucket, window_key, used, entries, until)
+        on conflict do nothing;
+      end if;
+      insert into backline.quota_operations (subject, key, kind, fingerprint, at, denied, answer, others)
+      select subject, key, kind, fingerprint, decided_at, outcome = 'denied', answer,
+        case when others = '[]' then '{}' else array(select jsonb_array_elements_text(others::jsonb)) end
+      from unnest(operation_subjects, keys, kinds, fingerprints, outcomes, answers, all_others)
+        as g (subject, key, kind, fingerprint, outcome, answer, others);
+      return ours;
+    end
+    $function$;
   `,
 };

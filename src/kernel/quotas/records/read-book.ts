@@ -28,7 +28,9 @@ export async function readBook(connection: Queryable, needs: Needs, nowMs: numbe
   const book = openBook(nowMs ?? operations[0]?.now ?? Number.NaN);
   for (const { subject, key, kind, fingerprint, answer, returned } of operations) {
     if (subject === null) continue;
-    book.operations.set(idOf(subject, key), {
+    const id = idOf(subject, key);
+    book.recorded.add(id);
+    book.operations.set(id, {
       subject,
       key,
       kind,
@@ -101,7 +103,7 @@ interface HoldRow extends Omit<Hold, 'lines' | 'expiresAtMs' | 'settledAtMs'> {
   readonly settled: number | null;
 }
 
-/** Those that are named, and those whose time is over. */
+/** Those that are named, those whose time is over, and of the others of each subject the one that ends first. */
 function readHolds({ query }: Queryable, { subjects, keys }: Needs, nowMs: number): Promise<HoldRow[]> {
   const columns = `subject, key, quota, kind, owner, state, amount, lines, ${ms('expires_at')} as expires,
     ${ms('settled_at')} as settled`;
@@ -116,6 +118,12 @@ function readHolds({ query }: Queryable, { subjects, keys }: Needs, nowMs: numbe
         select ${columns} from backline.quota_holds
         where subject = g.subject and state = 'held' and kind <> 'slice' and expires_at <= to_timestamp($4::bigint / 1000.0)
         offset 0
+      ) f
+      union all
+      select f.* from unnest($3::text[]) as g (subject) cross join lateral (
+        select ${columns} from backline.quota_holds
+        where subject = g.subject and state = 'held' and kind <> 'slice' and expires_at > to_timestamp($4::bigint / 1000.0)
+        order by expires_at limit 1
       ) f`,
     values: [
       textArray(keys.map(([subject]) => subject)),

@@ -1,44 +1,56 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { Book } from '../book.ts';
+import { idOf, type Book } from '../book.ts';
 
 /** Stands for a time that is not there: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
 
-/** Writes what changed: counters and ledger in one statement, reservations and slots where there are any. */
-export async function writeBook(connection: Queryable, book: Book): Promise<void> {
-  if (book.changed.counters.size + book.changed.operations.size > 0) await writeCounted(connection, book);
-  if (book.changed.holds.size > 0) await writeHolds(connection, book);
-  if (book.changed.slots.size > 0) await writeSlots(connection, book);
+/** Subjects as they were when the decision was made, by the marks of whoever changed them last. */
+export type Versions = ReadonlyMap<string, number>;
+
+/** Writes what changed, in the transaction that holds the subjects. */
+export async function writeBook(connection: Queryable, book: Book, versions: Versions, mark: number): Promise<void> {
+  const { counters, operations, holds, slots } = book.changed;
+  if (counters.size + operations.size + holds.size > 0) await recordBook(connection, book, versions, mark, undefined);
+  if (operations.size > 0) await writeReturned(connection, book);
+  if (holds.size > 0) await writeHolds(connection, book);
+  if (slots.size > 0) await writeSlots(connection, book);
 }
 
 function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): readonly Row[] {
-  return [...ids].flatMap((id) => all.get(id) ?? []);
+  const rows: Row[] = [];
+  for (const id of ids) {
+    const row = all.get(id);
+    if (row !== undefined) rows.push(row);
+  }
+  return rows;
 }
 
-async function writeCounted({ query }: Queryable, book: Book): Promise<void> {
+/**
+ * Writes counters and new operations, and marks the subjects, in one statement, which takes the subjects as well.
+ * Nothing is written, and the server answers with an error, when one of them has another version, when a key is taken,
+ * or when the clocks are further apart than `apartMs`. Gives the time of the database.
+ */
+export async function recordBook(
+  { query }: Queryable,
+  book: Book,
+  versions: Versions,
+  mark: number,
+  apartMs: number | undefined,
+): Promise<number> {
   const counters = changed(book.counters, book.changed.counters);
-  const operations = changed(book.operations, book.changed.operations);
-  await query({
-    name: 'write-quota-operations',
-    text: `
-      with counted as (
-        insert into backline.quota_counters as c (subject, bucket, window_key, used, entries, until_at, updated_at)
-        select subject, bucket, window_key, used, entries, to_timestamp(nullif(until, ${NO_TIME}) / 1000.0),
-          to_timestamp($1::bigint / 1000.0)
-        from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[])
-          as g (subject, bucket, window_key, used, entries, until)
-        on conflict (subject, bucket, window_key) do update
-        set used = excluded.used, entries = excluded.entries, updated_at = excluded.updated_at
-      )
-      insert into backline.quota_operations (subject, key, kind, fingerprint, at, denied, answer, returned, others)
-      select subject, key, kind, fingerprint, to_timestamp($1::bigint / 1000.0), outcome = 'denied', answer, returned,
-        case when others = '[]' then '{}' else array(select jsonb_array_elements_text(others::jsonb)) end
-      from unnest($8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[])
-        as g (subject, key, kind, fingerprint, outcome, answer, returned, others)
-      on conflict (subject, key) do update set returned = excluded.returned`,
+  const operations = changed(book.operations, book.changed.operations).filter(
+    ({ subject, key }) => !book.recorded.has(idOf(subject, key)),
+  );
+  const [row] = await query<{ now: number }>({
+    name: 'record-quotas',
+    text: `select backline.record_quotas($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) as now`,
     values: [
       book.nowMs,
+      apartMs ?? null,
+      mark,
+      textArray([...versions.keys()]),
+      bigintArray([...versions.values()]),
       textArray(counters.map(({ subject }) => subject)),
       textArray(counters.map(({ bucket }) => bucket)),
       textArray(counters.map(({ window }) => window)),
@@ -51,14 +63,36 @@ async function writeCounted({ query }: Queryable, book: Book): Promise<void> {
       textArray(operations.map(({ fingerprint }) => fingerprint)),
       textArray(operations.map(({ answer }) => answer.outcome)),
       textArray(operations.map(({ answer }) => JSON.stringify(answer))),
-      textArray(operations.map(({ returned }) => (returned.length === 0 ? '' : JSON.stringify(returned)))),
-      textArray(operations.map(({ subject, answer }) => JSON.stringify(othersOf(subject, answer.receipt)))),
+      textArray(operations.map(({ subject, answer }) => othersOf(subject, answer.receipt))),
+    ],
+  });
+  if (row === undefined) throw new Error('what was decided about quotas was not recorded');
+  return row.now;
+}
+
+/** What was given back of operations that were recorded before. */
+async function writeReturned({ query }: Queryable, book: Book): Promise<void> {
+  const operations = changed(book.operations, book.changed.operations);
+  const returned = operations.filter((one) => one.returned.length > 0);
+  if (returned.length === 0) return;
+  await query({
+    name: 'write-quota-returned',
+    text: `
+      update backline.quota_operations o set returned = g.returned
+      from unnest($1::text[], $2::text[], $3::text[]) as g (subject, key, returned)
+      where o.subject = g.subject and o.key = g.key`,
+    values: [
+      textArray(returned.map(({ subject }) => subject)),
+      textArray(returned.map(({ key }) => key)),
+      textArray(returned.map((one) => JSON.stringify(one.returned))),
     ],
   });
 }
 
-function othersOf(subject: string, receipt: readonly { readonly subject: string }[]): readonly string[] {
-  return [...new Set(receipt.map((line) => line.subject))].filter((other) => other !== subject);
+/** As JSON: the subjects of a receipt besides the one whose operation it is. */
+function othersOf(subject: string, receipt: readonly { readonly subject: string }[]): string {
+  if (receipt.every((line) => line.subject === subject)) return '[]';
+  return JSON.stringify([...new Set(receipt.map((line) => line.subject))].filter((other) => other !== subject));
 }
 
 async function writeHolds({ query }: Queryable, book: Book): Promise<void> {

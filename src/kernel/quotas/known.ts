@@ -1,0 +1,145 @@
+import { idOf, openBook, type Book, type Counter } from './book.ts';
+import { subjectsOf, type ChargeOperation, type Operation } from './operation.ts';
+import type { Versions } from './records/write-book.ts';
+import { isPast, LATE_MS_MAX } from './standing.ts';
+
+const KNOWN_LIMITS = {
+  /** Subjects that are remembered; at some 600 bytes each that is a few megabytes. */
+  subjectsMax: 10_000,
+  /** Keys that are remembered, twice: whoever repeats a request mostly does so within seconds. */
+  keysMax: 20_000,
+  /** A subject that another process has changed is read each time for so long: it may well do so again. */
+  contestedMs: 1_000,
+} as const;
+
+/**
+ * Subjects as the last transaction of this process left them, so that the next one need not read them. Whether it still
+ * is so is seen by the version, under the lock, when the decision is written: what is remembered may be wrong, but then
+ * nothing that was decided by it becomes durable.
+ */
+export interface Known {
+  /** Whether all that the operation looks at is known: units that are taken for good, of subjects and buckets. */
+  readonly covers: (operation: Operation) => operation is ChargeOperation;
+  /** Undefined when something is not known any more, or a reservation has ended and has to be given back. */
+  readonly book: (
+    charges: readonly ChargeOperation[],
+    nowMs: number,
+  ) => { readonly book: Book; readonly versions: Versions } | undefined;
+  /** What was decided is known under the new mark, ahead of its commit: who goes on from there needs that one to happen. */
+  readonly advance: (book: Book, versions: Versions, mark: number) => void;
+  /** What was read under the lock and written under the mark: all that is kept of these buckets. */
+  readonly note: (
+    book: Book,
+    buckets: ReadonlyMap<string, ReadonlySet<string>>,
+    versions: Versions,
+    mark: number,
+  ) => void;
+  readonly forget: (subjects: Iterable<string>) => void;
+  /** Somebody else changes them as well. */
+  readonly contest: (subjects: Iterable<string>) => void;
+}
+
+interface KnownSubject {
+  version: number;
+  readonly buckets: Set<string>;
+  readonly counters: Map<string, Counter>;
+  /** When the first of its reservations ends. */
+  readonly expiresAtMs: number;
+}
+
+export function openKnown(): Known {
+  const subjects = new Map<string, KnownSubject>();
+  const contested = new Map<string, number>();
+  let keys = new Set<string>();
+  let keysBefore = new Set<string>();
+
+  return {
+    covers: (operation): operation is ChargeOperation => {
+      if (operation.kind !== 'charge' || operation.hold !== undefined || !subjects.has(operation.subject)) return false;
+      const id = idOf(operation.subject, operation.key);
+      if (keys.has(id) || keysBefore.has(id)) return false;
+      return operation.items.every(({ subject, buckets }) => {
+        const own = subjects.get(subject);
+        return own !== undefined && buckets.every((bucket) => own.buckets.has(bucket.id));
+      });
+    },
+    book: (charges, nowMs) => {
+      const book = openBook(nowMs);
+      const versions = new Map<string, number>();
+      for (const charge of charges) {
+        for (const subject of subjectsOf(charge)) {
+          if (versions.has(subject)) continue;
+          const own = subjects.get(subject);
+          if (own === undefined || own.expiresAtMs <= nowMs) return undefined;
+          versions.set(subject, own.version);
+          for (const [id, counter] of own.counters) book.counters.set(id, counter);
+        }
+        for (const { subject, buckets } of charge.items) {
+          const own = subjects.get(subject);
+          if (!buckets.every(({ id }) => own?.buckets.has(id))) return undefined;
+        }
+      }
+      return { book, versions };
+    },
+    advance: (book, versions, mark) => {
+      for (const subject of versions.keys()) {
+        const own = subjects.get(subject);
+        if (own !== undefined) own.version = mark;
+      }
+      put(book);
+    },
+    note: (book, noted, versions, mark) => {
+      const uncertain = new Set<string>();
+      const expires = new Map<string, number>();
+      for (const [id, { subject, kind, state, expiresAtMs }] of book.holds) {
+        // Which one ends first of the others was not read.
+        if (book.changed.holds.has(id)) uncertain.add(subject);
+        if (kind === 'slice' || state !== 'held') continue;
+        expires.set(subject, Math.min(expires.get(subject) ?? Infinity, expiresAtMs));
+      }
+      const now = performance.now();
+      for (const [subject, buckets] of noted) {
+        const before = subjects.get(subject);
+        subjects.delete(subject);
+        if (uncertain.has(subject) || (contested.get(subject) ?? 0) > now) continue;
+        // What was known of other buckets still holds, when nobody changed the subject since.
+        const isSame = before !== undefined && before.version === versions.get(subject);
+        subjects.set(subject, {
+          version: mark,
+          buckets: new Set(isSame ? [...before.buckets, ...buckets] : buckets),
+          counters: new Map(isSame ? before.counters : []),
+          expiresAtMs: expires.get(subject) ?? Infinity,
+        });
+      }
+      put(book);
+      for (const subject of subjects.keys()) {
+        if (subjects.size <= KNOWN_LIMITS.subjectsMax) break;
+        subjects.delete(subject);
+      }
+    },
+    forget: (gone) => {
+      for (const subject of gone) subjects.delete(subject);
+    },
+    contest: (changed) => {
+      if (contested.size > KNOWN_LIMITS.subjectsMax) contested.clear();
+      for (const subject of changed) {
+        subjects.delete(subject);
+        contested.set(subject, performance.now() + KNOWN_LIMITS.contestedMs);
+      }
+    },
+  };
+
+  function put(book: Book): void {
+    for (const [id, counter] of book.counters) {
+      const own = subjects.get(counter.subject);
+      if (own === undefined || !own.buckets.has(counter.bucket)) continue;
+      // Windows that are closed for good, by any clock, are no longer looked at, and are tidied away.
+      if (counter.untilMs !== undefined && isPast(counter.untilMs + LATE_MS_MAX, book)) own.counters.delete(id);
+      else own.counters.set(id, counter);
+    }
+    for (const id of book.operations.keys()) keys.add(id);
+    if (keys.size < KNOWN_LIMITS.keysMax) return;
+    keysBefore = keys;
+    keys = new Set();
+  }
+}
