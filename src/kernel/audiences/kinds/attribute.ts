@@ -78,7 +78,7 @@ export const Attribute = defineKind({
   kind: 'Attribute',
   plural: 'attributes',
   shortNames: ['attr'],
-  categories: ['audiences'],
+  categories: ['targeting'],
   scope: 'Namespaced',
   released: true,
   description: 'An attribute is something that is known of listeners, which audiences go by.',

@@ -52,7 +52,7 @@ export const Audience = defineKind({
   kind: 'Audience',
   plural: 'audiences',
   shortNames: ['aud'],
-  categories: ['audiences'],
+  categories: ['targeting'],
   scope: 'Namespaced',
   released: true,
   description: 'An audience says who is meant, once, for flags, experiments, releases, prices and ads alike.',

@@ -70,7 +70,7 @@ export const Dataset = defineKind({
   version: VERSION,
   kind: 'Dataset',
   plural: 'datasets',
-  categories: ['events'],
+  categories: ['measurement'],
   scope: 'Namespaced',
   released: true,
   description: 'A table of events, or of what SQL makes of them, with a promise of how fresh it is.',

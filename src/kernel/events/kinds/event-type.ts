@@ -34,7 +34,7 @@ export const EventType = defineKind({
   kind: 'EventType',
   plural: 'eventtypes',
   shortNames: ['evt'],
-  categories: ['events'],
+  categories: ['measurement'],
   scope: 'Namespaced',
   released: true,
   description: 'A kind of event that applications send: its fields, its purpose, and how long it is kept.',

@@ -102,7 +102,7 @@ export const Metric = defineKind({
   version: VERSION,
   kind: 'Metric',
   plural: 'metrics',
-  categories: ['events'],
+  categories: ['measurement'],
   scope: 'Namespaced',
   released: true,
   description: 'A number that is computed from events, for experiments, releases and reports alike.',

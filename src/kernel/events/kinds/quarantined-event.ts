@@ -28,7 +28,7 @@ export const QuarantinedEvent = defineKind({
   kind: 'QuarantinedEvent',
   plural: 'quarantinedevents',
   shortNames: ['qe'],
-  categories: ['events'],
+  categories: ['measurement'],
   scope: 'Cluster',
   description: 'An event that could not be accepted, and why. An EventReplay judges it anew.',
   spec: QuarantinedEventSpec,
