@@ -63,7 +63,13 @@ export function isInForce(
 }
 
 /** What is left of it; of an unlimited one as much as can be counted. */
-export function remainingOf({ bucket: { limit }, used }: Standing): number {
+export function remainingOf({
+  bucket: { limit },
+  used,
+}: {
+  readonly bucket: Pick<Bucket, 'limit'>;
+  readonly used: number;
+}): number {
   return Math.max(0, (limit === 'unlimited' ? Number.MAX_SAFE_INTEGER : limit) - used);
 }
 

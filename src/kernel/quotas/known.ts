@@ -1,5 +1,7 @@
+import { checked } from './check.ts';
+import type { Check, CheckAnswer } from './contract.ts';
 import { idOf, openBook, type Book, type Counter } from './book.ts';
-import { subjectsOf, type ChargeOperation, type Operation } from './operation.ts';
+import type { ChargeOperation, Operation } from './operation.ts';
 import type { Versions } from './records/write-book.ts';
 import { isPast, LATE_MS_MAX } from './standing.ts';
 
@@ -34,6 +36,8 @@ export interface Known {
     versions: Versions,
     mark: number,
   ) => void;
+  /** What a consume would be answered, what is under way included; undefined when too little is known, or too old. */
+  readonly check: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly forget: (subjects: Iterable<string>) => void;
   /** Somebody else changes them as well. */
   readonly contest: (subjects: Iterable<string>) => void;
@@ -41,6 +45,9 @@ export interface Known {
 
 interface KnownSubject {
   version: number;
+  /** As of that moment by the database, and by our own steady clock. */
+  nowMs: number;
+  seenMs: number;
   readonly buckets: Set<string>;
   readonly counters: Map<string, Counter>;
   /** When the first of its reservations ends. */
@@ -67,24 +74,22 @@ export function openKnown(): Known {
       const book = openBook(nowMs);
       const versions = new Map<string, number>();
       for (const charge of charges) {
-        for (const subject of subjectsOf(charge)) {
-          if (versions.has(subject)) continue;
-          const own = subjects.get(subject);
-          if (own === undefined || own.expiresAtMs <= nowMs) return undefined;
-          versions.set(subject, own.version);
-          for (const [id, counter] of own.counters) book.counters.set(id, counter);
-        }
+        if (!enter(charge.subject, book, versions)) return undefined;
         for (const { subject, buckets } of charge.items) {
-          const own = subjects.get(subject);
-          if (!buckets.every(({ id }) => own?.buckets.has(id))) return undefined;
+          const own = enter(subject, book, versions);
+          if (own === undefined || !buckets.every(({ id }) => own.buckets.has(id))) return undefined;
         }
       }
       return { book, versions };
     },
     advance: (book, versions, mark) => {
+      const seenMs = performance.now();
       for (const subject of versions.keys()) {
         const own = subjects.get(subject);
-        if (own !== undefined) own.version = mark;
+        if (own === undefined) continue;
+        own.version = mark;
+        own.nowMs = book.nowMs;
+        own.seenMs = seenMs;
       }
       put(book);
     },
@@ -106,6 +111,8 @@ export function openKnown(): Known {
         const isSame = before !== undefined && before.version === versions.get(subject);
         subjects.set(subject, {
           version: mark,
+          nowMs: book.nowMs,
+          seenMs: now,
           buckets: new Set(isSame ? [...before.buckets, ...buckets] : buckets),
           counters: new Map(isSame ? before.counters : []),
           expiresAtMs: expires.get(subject) ?? Infinity,
@@ -116,6 +123,14 @@ export function openKnown(): Known {
         if (subjects.size <= KNOWN_LIMITS.subjectsMax) break;
         subjects.delete(subject);
       }
+    },
+    check: (check, ageMsMax) => {
+      const own = subjects.get(check.subject);
+      if (own === undefined || check.buckets.some(({ id }) => !own.buckets.has(id))) return undefined;
+      const ageMs = performance.now() - own.seenMs;
+      const nowMs = own.nowMs + Math.floor(ageMs);
+      if (ageMs > ageMsMax || own.expiresAtMs <= nowMs) return undefined;
+      return checked({ counters: own.counters, nowMs }, check);
     },
     forget: (gone) => {
       for (const subject of gone) subjects.delete(subject);
@@ -128,6 +143,15 @@ export function openKnown(): Known {
       }
     },
   };
+
+  function enter(subject: string, book: Book, versions: Map<string, number>): KnownSubject | undefined {
+    const own = subjects.get(subject);
+    if (own === undefined || own.expiresAtMs <= book.nowMs) return undefined;
+    if (versions.has(subject)) return own;
+    versions.set(subject, own.version);
+    for (const [id, counter] of own.counters) book.counters.set(id, counter);
+    return own;
+  }
 
   function put(book: Book): void {
     for (const [id, counter] of book.counters) {

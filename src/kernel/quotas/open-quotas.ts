@@ -7,6 +7,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { amountOf } from './amount.ts';
 import { checkBuckets, checkItems, checkName, checkTtl } from './check-request.ts';
 import type { Named, Quotas, SessionName, Signer, Source } from './contract.ts';
+import { openKnown } from './known.ts';
 import { openLease, signLease } from './offline-lease.ts';
 import type { Charge, Item } from './operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
@@ -38,9 +39,10 @@ export function openQuotas(parts: {
   const { databases, clock, signer, log, registry } = parts;
   const metrics = quotaMetrics(registry, () => shards.reduce((sum, { store }) => sum + store.waiting(), 0));
   const seen = openSeen();
+  const known = openKnown();
   const shards = databases.map((database) => ({
     database,
-    store: openStore({ database, clock, signer, log, metrics, seen }),
+    store: openStore({ database, clock, signer, log, metrics, seen, known }),
   }));
 
   const shardOf = (subject: string): { readonly database: Database; readonly store: Store } => {
@@ -57,7 +59,7 @@ export function openQuotas(parts: {
       amountOf(check.amount, 0);
       return shardOf(check.subject).store.check(check);
     },
-    peek: (check, ageMsMax) => seen.check(check, ageMsMax),
+    peek: (check, ageMsMax) => known.check(check, ageMsMax) ?? seen.check(check, ageMsMax),
     consume: async (request) => {
       const { partial = false, usedAtMs } = request;
       const manner = partial ? 'partial' : 'whole';

@@ -9,7 +9,7 @@ import { decide, settleExpired } from './decide.ts';
 import { checked } from './check.ts';
 import { openDatabaseTime } from './database-time.ts';
 import { FailedDecision, openGroup } from './group.ts';
-import { openKnown } from './known.ts';
+import type { Known } from './known.ts';
 import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './operation.ts';
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
@@ -30,9 +30,9 @@ const MARK_MAX = 2 ** 48 - 1;
 /** What is decided together with others: what it looks at, and its decision over the book of the transaction. */
 interface Deal {
   readonly operation?: Operation;
-  readonly subjects: readonly string[];
-  readonly buckets: Needs['buckets'];
-  readonly slots: Needs['slots'];
+  readonly subjects: () => readonly string[];
+  readonly buckets: () => Needs['buckets'];
+  readonly slots?: Needs['slots'];
   readonly decide: (book: Book) => unknown;
 }
 
@@ -68,9 +68,9 @@ export function openStore(parts: {
   readonly log: Log;
   readonly metrics: QuotaMetrics;
   readonly seen: Seen;
+  readonly known: Known;
 }): Store {
-  const { database, clock, signer, log, metrics, seen } = parts;
-  const known = openKnown();
+  const { database, clock, signer, log, metrics, seen, known } = parts;
   const time = openDatabaseTime();
   const writes = openGroup<Deal>(write, notStored);
   const charges = openGroup<ChargeDeal>(writeKnown, notStored);
@@ -84,9 +84,8 @@ export function openStore(parts: {
         return answer;
       };
       const deal = {
-        subjects: subjectsOf(operation),
-        buckets: bucketsOf(operation),
-        slots: [],
+        subjects: () => subjectsOf(operation),
+        buckets: () => bucketsOf(operation),
         decide: (book: Book) => decide(book, operation),
       };
       return known.covers(operation)
@@ -96,7 +95,8 @@ export function openStore(parts: {
     slot: (request) => {
       const { subject, quota } = request;
       const decided = (book: Book): SlotAnswer => decideSlot(book, request, signer);
-      const deal = { subjects: [subject], buckets: [], slots: [[subject, quota]] as const, decide: decided };
+      const slots = [[subject, quota]] as const;
+      const deal = { subjects: () => [subject], buckets: () => [], slots, decide: decided };
       return writes.ask(deal, (outcome) => {
         const answer = outcome() as SlotAnswer;
         metrics.decided(request.kind, answer.outcome, false);
@@ -106,15 +106,14 @@ export function openStore(parts: {
     check: (check) => {
       const { subject, buckets } = check;
       const deal: Deal = {
-        subjects: [subject],
-        buckets: buckets.map(({ id }) => [subject, id]),
-        slots: [],
+        subjects: () => [subject],
+        buckets: () => buckets.map(({ id }) => [subject, id] as const),
         decide: (book) => checked(book, check),
       };
       return reads.ask(deal, (outcome) => outcome() as CheckAnswer);
     },
     settle: async (subject) => {
-      const deal = { subjects: [subject], buckets: [], slots: [], decide: () => undefined };
+      const deal = { subjects: () => [subject], buckets: () => [], decide: () => undefined };
       await writes.ask(deal, (outcome) => outcome());
     },
     forget: (subject) => {
@@ -191,7 +190,6 @@ export function openStore(parts: {
       time.forget();
       return write(deals);
     }
-    seen.note(book, bucketsBySubject(versions.keys(), deals));
     metrics.committed(deals.length, performance.now() - begun);
     return outcomes;
   }
@@ -226,7 +224,7 @@ function decideAll(book: Book, deals: readonly Deal[], subjects: Iterable<string
 
 function needsOf(deals: readonly Deal[]): Needs {
   const pairs = new Map<string, readonly [string, string]>();
-  for (const { buckets } of deals) for (const pair of buckets) pairs.set(idOf(...pair), pair);
+  for (const { buckets } of deals) for (const pair of buckets()) pairs.set(idOf(...pair), pair);
   const keys = new Map<string, readonly [string, string]>();
   for (const { operation } of deals) {
     if (operation === undefined) continue;
@@ -235,10 +233,10 @@ function needsOf(deals: readonly Deal[]): Needs {
     if ('of' in operation) keys.set(idOf(subject, operation.of), [subject, operation.of]);
   }
   return {
-    subjects: new Set(deals.flatMap(({ subjects }) => subjects)),
+    subjects: new Set(deals.flatMap(({ subjects }) => subjects())),
     keys: [...keys.values()],
     buckets: [...pairs.values()],
-    slots: deals.flatMap(({ slots }) => slots),
+    slots: deals.flatMap(({ slots = [] }) => slots),
   };
 }
 
@@ -248,7 +246,7 @@ function bucketsBySubject(
 ): ReadonlyMap<string, ReadonlySet<string>> {
   const named = new Map<string, Set<string>>();
   for (const subject of subjects) named.set(subject, new Set());
-  for (const { buckets } of deals) for (const [subject, bucket] of buckets) named.get(subject)?.add(bucket);
+  for (const { buckets } of deals) for (const [subject, bucket] of buckets()) named.get(subject)?.add(bucket);
   return named;
 }
 

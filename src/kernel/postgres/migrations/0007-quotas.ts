@@ -31,7 +31,7 @@ export const quotas: Migration = {
     alter table backline.quota_counters set (fillfactor = 70);
     create index quota_counters_ended on backline.quota_counters (until_at) where until_at is not null;
 
-    -- The ledger: every operation that was decided, with its first answer (JSON, the receipt in it), which is given again
+    -- The ledger: every operation that was decided, with its first answer (JSON, see answer-text.ts), which is given again
     -- to whoever comes with the same key. returned: units of each line of the receipt that were given back, as JSON.
     -- others: subjects besides the first one that the receipt names.
     create table backline.quota_operations (

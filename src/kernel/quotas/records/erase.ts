@@ -1,5 +1,5 @@
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Answer } from '../contract.ts';
+import { answerText, parseAnswer } from './answer-text.ts';
 import { lockSubjects } from './lock-subjects.ts';
 
 const TABLES = ['quota_counters', 'quota_operations', 'quota_holds', 'quota_slots', 'quota_subjects'] as const;
@@ -27,13 +27,13 @@ export function eraseSubject(database: Database, subject: string): Promise<numbe
       values: [subject],
     });
     for (const { subject: other, key, answer } of others) {
-      const { receipt, ...rest } = JSON.parse(answer) as Answer;
+      const { receipt, ...rest } = parseAnswer(other, answer);
       const named = receipt.filter((line) => line.subject !== subject);
       await query({
         text: `
           update backline.quota_operations set answer = $3, others = array_remove(others, $4)
           where subject = $1 and key = $2`,
-        values: [other, key, JSON.stringify({ ...rest, receipt: named }), subject],
+        values: [other, key, answerText(other, { ...rest, receipt: named }), subject],
       });
     }
     return erased + others.length;

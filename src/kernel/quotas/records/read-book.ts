@@ -1,9 +1,10 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../book.ts';
-import type { Answer, Line } from '../contract.ts';
+import type { Line } from '../contract.ts';
 import type { Entry } from '../rolling.ts';
 import { LATE_MS_MAX } from '../standing.ts';
+import { parseAnswer } from './answer-text.ts';
 
 /** What a transaction will look at. Pairs begin with the subject. */
 export interface Needs {
@@ -35,7 +36,7 @@ export async function readBook(connection: Queryable, needs: Needs, nowMs: numbe
       key,
       kind,
       fingerprint,
-      answer: JSON.parse(answer) as Answer,
+      answer: parseAnswer(subject, answer),
       returned: returned === '' ? [] : (JSON.parse(returned) as number[]),
     });
   }

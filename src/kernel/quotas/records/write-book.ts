@@ -1,6 +1,7 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOf, type Book } from '../book.ts';
+import { answerText } from './answer-text.ts';
 
 /** Stands for a time that is not there: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
@@ -62,7 +63,7 @@ export async function recordBook(
       textArray(operations.map(({ kind }) => kind)),
       textArray(operations.map(({ fingerprint }) => fingerprint)),
       textArray(operations.map(({ answer }) => answer.outcome)),
-      textArray(operations.map(({ answer }) => JSON.stringify(answer))),
+      textArray(operations.map(({ subject, answer }) => answerText(subject, answer))),
       textArray(operations.map(({ subject, answer }) => othersOf(subject, answer.receipt))),
     ],
   });
