@@ -3,10 +3,10 @@ import { isConnectionLost } from '#kernel/postgres/database.ts';
 const GROUP_LIMITS = {
   /** Requests of one transaction: its fixed cost is spread by then, and nobody waits long for the others. */
   requestsMax: 500,
-  /** As many go together even if that leaves nothing to the other lane: fewer would not spread the cost. */
-  requestsMin: 128,
-  /** Transactions at a time: while the database works on one, this process prepares the next. */
-  lanes: 2,
+  /** As many go together even if that leaves nothing to the other lanes: fewer would not spread the cost. */
+  requestsMin: 64,
+  /** Transactions at a time: while the database works on one and syncs another, this process prepares the next. */
+  lanes: 3,
   /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
   tryMsMax: 8_000,
   retryMs: 50,
@@ -102,7 +102,7 @@ export function openGroup<Request>(
   }
 }
 
-/** A lane leaves their share to the others: two at once are 1.7 times as fast as one with all of it. */
+/** A lane leaves their share to the others: several at once keep this process and the database busy. */
 function sizeOf(waiting: number): number {
   const { requestsMin, requestsMax, lanes } = GROUP_LIMITS;
   return Math.min(requestsMax, Math.max(requestsMin, Math.ceil(waiting / lanes)));
