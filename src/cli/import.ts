@@ -6,16 +6,26 @@ import type { AttributeKind, Imported, ImportOptions, Note } from '#domains/expe
 import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
 import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { parseJson } from '#kernel/resources/codec/json.ts';
 import { sendChangeSet } from './change-set.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
-import { applyText } from './plan-text.ts';
+import { applyText, heldText } from './plan-text.ts';
 
 export const SOURCES = ['unleash', 'growthbook', 'flagd'] as const;
 
-/** The state of one tool; what people export has kilobytes, and that of the largest a few megabytes. */
-const BYTES_MAX = 64 * 1024 * 1024;
+const LIMITS = {
+  /** The state of one tool; what people export has kilobytes, and that of the largest a few megabytes. */
+  documentBytesMax: 64 * 1024 * 1024,
+} as const;
+
+/** Options that are for some of the tools alone. */
+const ONLY_FOR = {
+  attribute: ['growthbook', 'flagd'],
+  bucketing: ['flagd'],
+  stickyBucketing: ['growthbook'],
+} as const satisfies Partial<Record<keyof ImportCliOptions, readonly (typeof SOURCES)[number][]>>;
 
 export type ImportCliOptions = ConnectionOptions & {
   readonly namespace?: string;
@@ -44,7 +54,8 @@ export async function importFlags(
   options: ImportCliOptions,
   io: Io,
 ): Promise<number> {
-  const { objects, notes } = translate(source, await readDocument(file, io), options);
+  refuseStrayOptions(source, options);
+  const { objects, notes } = translate(source, file, await readDocument(file, io), options);
   const named = objects.map((object) => ({
     ...object,
     metadata: { ...object.metadata, ...(options.namespace === undefined ? {} : { namespace: options.namespace }) },
@@ -56,9 +67,9 @@ export async function importFlags(
   if (options.apply !== true) {
     const text =
       options.output === 'json'
-        ? JSON.stringify(named, null, 2)
+        ? JSON.stringify({ apiVersion: 'v1', kind: 'List', items: named }, null, 2)
         : named.map((object) => encodeYaml(object)).join('---\n');
-    io.stdout.write(`${text.trimEnd()}\n`);
+    if (named.length > 0) io.stdout.write(`${text.trimEnd()}\n`);
     return mayGoOn ? EXIT.ok : EXIT.failed;
   }
   if (!mayGoOn) {
@@ -72,10 +83,27 @@ export async function importFlags(
   const namespace = options.namespace ?? target.namespace;
   const answer = await sendChangeSet(target, declared, { namespace, dryRun: false });
   io.stdout.write(`${applyText(answer, false, coloursFor(io.stdout, io.env))}\n`);
+  const places = named.map(() => file);
+  const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
+  if (held !== '') io.stderr.write(`${held}\n`);
   return EXIT.ok;
 }
 
-function translate(source: (typeof SOURCES)[number], document: unknown, options: ImportCliOptions): Imported {
+function refuseStrayOptions(source: (typeof SOURCES)[number], options: ImportCliOptions): void {
+  for (const [option, sources] of Object.entries(ONLY_FOR)) {
+    const isGiven = options[option as keyof typeof ONLY_FOR] !== undefined;
+    if (!isGiven || (sources as readonly string[]).includes(source)) continue;
+    const name = option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new CliFailure(`--${name} is for ${sources.join(' and ')}, not for ${source}.`, { exitCode: EXIT.usage });
+  }
+}
+
+function translate(
+  source: (typeof SOURCES)[number],
+  file: string,
+  document: unknown,
+  options: ImportCliOptions,
+): Imported {
   const { targetingKey, bucketing, stickyBucketing, attribute = [] } = options;
   try {
     return importers[source](document, {
@@ -85,7 +113,7 @@ function translate(source: (typeof SOURCES)[number], document: unknown, options:
       attributes: new Map(attribute.map(parseAttribute)),
     });
   } catch (error) {
-    if (error instanceof Refusal) throw new CliFailure(error.message, { remedy: error.remedy });
+    if (error instanceof Refusal) throw new CliFailure(`${file}: ${error.message}`, { remedy: error.remedy });
     throw error;
   }
 }
@@ -97,35 +125,43 @@ function noteText({ path, says, leftOut }: Note): string {
 async function readDocument(file: string, io: Io): Promise<unknown> {
   const text = await readText(file, io);
   try {
-    return JSON.parse(text);
+    const { value, duplicates } = parseJson(text.replace(/^\uFEFF/, ''));
+    const [twice] = duplicates;
+    if (twice === undefined) return value;
+    throw new CliFailure(`${file}: the key ${jsonPointer(twice)} is given twice; only the last would count.`);
   } catch (error) {
-    throw new CliFailure(`${file} is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`);
+    if (error instanceof Refusal) throw new CliFailure(`${file}: ${error.message}`, { remedy: error.remedy });
+    throw error;
   }
 }
 
 async function readText(file: string, io: Io): Promise<string> {
   if (file === '-') {
-    let text = '';
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
     for await (const chunk of io.stdin) {
-      text += String(chunk);
-      if (text.length > BYTES_MAX) throw tooLarge('standard input');
+      const read = Buffer.from(chunk);
+      bytes += read.length;
+      if (bytes > LIMITS.documentBytesMax) throw tooLarge('standard input', bytes);
+      chunks.push(read);
     }
-    return text;
+    return Buffer.concat(chunks).toString('utf8');
   }
   const path = resolve(io.directory, file);
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true) throw new CliFailure(`there is no file ${file}.`, { exitCode: EXIT.usage });
-  if (found.size > BYTES_MAX) throw tooLarge(file);
+  if (found.size > LIMITS.documentBytesMax) throw tooLarge(file, found.size);
   return readFile(path, 'utf8');
 }
 
-function tooLarge(what: string): CliFailure {
-  return new CliFailure(`${what} has more than ${BYTES_MAX / 1024 / 1024} MiB.`, {
+function tooLarge(what: string, bytes: number): CliFailure {
+  const { documentBytesMax } = LIMITS;
+  return new CliFailure(`${what} has ${bytes} bytes or more; ${documentBytesMax} fit (documentBytesMax).`, {
     remedy: 'Export the flags of one project or environment at a time.',
   });
 }
 
-const ATTRIBUTE = /^([^=]+)=(string|number|boolean|semver|timestamp|ip)(,multi)?$/;
+const ATTRIBUTE = /^([^=]+)=(string|number|boolean)(,multi)?$/;
 
 function parseAttribute(text: string): readonly [name: string, kind: AttributeKind] {
   const [, name = '', type, multi] = ATTRIBUTE.exec(text) ?? [];
@@ -133,14 +169,11 @@ function parseAttribute(text: string): readonly [name: string, kind: AttributeKi
     case 'string':
     case 'number':
     case 'boolean':
-    case 'semver':
-    case 'timestamp':
-    case 'ip':
       return [name, { type, ...(multi === undefined ? {} : { multiValued: true }) }];
     default:
       throw new CliFailure(`--attribute ${text} cannot be read.`, {
         exitCode: EXIT.usage,
-        remedy: 'Write it like appVersion=semver or genres=string,multi.',
+        remedy: 'Write it like age=number or genres=string,multi: string, number or boolean, and whether it is a list.',
       });
   }
 }

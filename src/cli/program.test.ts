@@ -9,7 +9,7 @@ async function run(line: string) {
   return { status, out: io.written.stdout, err: io.written.stderr };
 }
 
-const VERBS = ['up', 'serve', 'apply', 'plan', 'get', 'check', 'prices', 'explain', 'version'];
+const VERBS = ['up', 'serve', 'apply', 'plan', 'get', 'check', 'prices', 'explain', 'import', 'version'];
 
 test('help names every verb and every exit status', async () => {
   const { status, out } = await run('--help');

@@ -231,7 +231,10 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('--apply', 'declare them as one atomic change instead of printing them')
     .option('--skip-unsupported', 'go on without what cannot be carried over exactly')
     .option('--targeting-key <attribute>', 'the attribute there that contexts here say as targetingKey, like userId')
-    .option('--attribute <types...>', 'types where the state does not tell them, like appVersion=semver')
+    .option(
+      '--attribute <types...>',
+      'types where the state does not tell them, like age=number or genres=string,multi',
+    )
     .addOption(new Option('--bucketing <generation>', 'of flagd').choices(['flagd-v1', 'flagd-v2']))
     .option('--sticky-bucketing', 'GrowthBook: its SDKs have a sticky bucket service')
     .addHelpText(

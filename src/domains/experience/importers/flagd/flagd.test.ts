@@ -12,7 +12,21 @@ const NOW_S = Math.floor(NOW_MS / 1_000);
 const SILENT = { error() {}, warn() {}, info() {}, debug() {} };
 
 const EMAILS = ['a@x.com', 'b@y.org', '', 'x', '😀@x.com'];
-const VERSIONS: readonly unknown[] = ['1.2.3', 'v1.2', '1.3.1', '1.2.9-a', 'V2', '2.0.0-rc.1', '2.0.0+b', '1', 'x', '', 1.5, 2, true];
+const VERSIONS: readonly unknown[] = [
+  '1.2.3',
+  'v1.2',
+  '1.3.1',
+  '1.2.9-a',
+  'V2',
+  '2.0.0-rc.1',
+  '2.0.0+b',
+  '1',
+  'x',
+  '',
+  1.5,
+  2,
+  true,
+];
 const KEYS = ['', 'å', ...Array.from({ length: 60 }, (_, number) => `user-${number}`)];
 
 const contextArbitrary: fc.Arbitrary<Context> = fc

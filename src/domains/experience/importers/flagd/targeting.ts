@@ -18,7 +18,7 @@ import {
 import { argumentsOf, isConstant, operandOf, operationIn, type Constant } from './operand.ts';
 
 /** Units that are put into buckets, each of which stands for a variant; null stands for the default. */
-export interface Buckets {
+interface Buckets {
   readonly unit: string;
   readonly bucketing: Bucketing;
   readonly variants: readonly { readonly variant: Constant; readonly weight: number }[];

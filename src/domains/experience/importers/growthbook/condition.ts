@@ -174,10 +174,7 @@ function someElement(expected: unknown, about: About): Expression {
 }
 
 function notAList({ source, path }: About): CannotSay {
-  return new CannotSay(
-    path,
-    `"${source}" is a list here and a single value elsewhere; say with --attribute which it is`,
-  );
+  return new CannotSay(path, `"${source}" is a list here and a single value elsewhere; say which with --attribute`);
 }
 
 /** The kind of an attribute of which only single values can be compared. */
@@ -271,12 +268,12 @@ function versioned(operator: string, expected: unknown, about: About): Expressio
   }
 }
 
-export function listOf(value: unknown, path: Path): readonly unknown[] {
+function listOf(value: unknown, path: Path): readonly unknown[] {
   if (!Array.isArray(value)) throw new CannotSay(path, 'there must be a list of conditions');
   return value;
 }
 
-export function recordOf(value: unknown, path: Path): Record<string, unknown> {
+function recordOf(value: unknown, path: Path): Record<string, unknown> {
   if (!isRecord(value)) throw new CannotSay(path, 'there must be a condition, which is an object');
   return value;
 }

@@ -30,7 +30,7 @@ export function isPlainIpv4(text: string): boolean {
 }
 
 /** A network without bits beyond its length; undefined when the text is none. */
-export function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonly text: string } | undefined {
+function networkOf(range: string, path: Path): { readonly family: 4 | 6; readonly text: string } | undefined {
   const [base = '', length, ...rest] = range.split('/');
   if (range.includes(':') && range.includes('%'))
     throw new CannotSay(path, `"${range}" has a zone, which networks here lack`);

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { ExperienceTable } from '../../decisions/table.ts';
 import { decided, declaredTable } from '../../testing/imported-table.ts';
 import { importUnleash } from './unleash.ts';
 
 const FOLDER = join(
-  dirname(createRequire(import.meta.url).resolve('@unleash/client-specification/package.json')),
+  dirname(fileURLToPath(import.meta.resolve('@unleash/client-specification/package.json'))),
   'specifications',
 );
 /** All that there are in version 6.1.0. */

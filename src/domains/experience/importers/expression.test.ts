@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { attributeTable } from '#kernel/audiences/attributes.ts';
+import { compileRule } from '#kernel/audiences/compile-audience.ts';
+import type { Condition } from '#kernel/audiences/language.ts';
+import { all, any, leaf, not, toRule, type Expression } from './expression.ts';
+import { CannotSay } from './imported.ts';
+
+const NAMES = ['a', 'b', 'c', 'd'] as const;
+const attributes = attributeTable(NAMES.map((name) => ({ name, type: 'boolean', multiValued: false })));
+
+/** Conditions that say something about each context, also where the attribute is absent. */
+const leaves = fc
+  .tuple(
+    fc.constantFrom(...NAMES),
+    fc.constantFrom<Condition>({ in: [true] }, { notIn: [true] }, { exists: true }, { in: [false], not: true }),
+    fc.constantFrom('match' as const, 'noMatch' as const),
+  )
+  .map(([attribute, test, absent]) => leaf({ attribute, ...test, ...(test.exists === undefined ? { absent } : {}) }));
+
+const { expression } = fc.letrec<{ expression: Expression }>((tie) => ({
+  expression: fc.oneof(
+    { depthSize: 'medium', withCrossShrink: true },
+    leaves,
+    fc.boolean(),
+    fc.array(tie('expression'), { maxLength: 3 }).map(all),
+    fc.array(tie('expression'), { maxLength: 3 }).map(any),
+    tie('expression').map(not),
+  ),
+}));
+
+/** What an expression says, read as it is written. */
+function naive(said: Expression, context: Readonly<Record<string, boolean>>): boolean {
+  if (typeof said === 'boolean') return said;
+  if ('not' in said) return !naive(said.not, context);
+  if ('all' in said) return said.all.every((part) => naive(part, context));
+  if ('any' in said) return said.any.some((part) => naive(part, context));
+  const { attribute = '', exists, in: members, notIn, absent, not: turned = false } = said.leaf;
+  const value = context[attribute];
+  if (exists !== undefined) return (value !== undefined) === exists;
+  const passes = members === undefined ? notIn?.includes(value) === false : members.includes(value);
+  return (value === undefined ? absent === 'match' : passes) !== turned;
+}
+
+const contexts = [undefined, true, false].flatMap((a) =>
+  [undefined, true, false].flatMap((b) =>
+    [undefined, true].flatMap((c) =>
+      [false, true].map((d) => JSON.parse(JSON.stringify({ a, b, c, d })) as Record<string, boolean>),
+    ),
+  ),
+);
+
+test('a rule says what its expression says; a total one says it also when it is turned round', () => {
+  fc.assert(
+    fc.property(expression, fc.boolean(), (said, total) => {
+      let rule;
+      try {
+        rule = toRule(said, [], total);
+      } catch (error) {
+        assert.ok(error instanceof CannotSay);
+        return;
+      }
+      const matches =
+        typeof rule === 'boolean' ? () => rule : compileRule(rule, { attributes, matcher: () => undefined });
+      for (const context of contexts) {
+        const truth = matches(context, 0);
+        assert.equal(total ? truth : truth === true, naive(said, context), JSON.stringify([said, rule, context]));
+      }
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test('what would take too many groups is told, and not cut short', () => {
+  const pairs = Array.from({ length: 12 }, (_, index) =>
+    any([leaf({ attribute: `x${index}`, exists: true }), leaf({ attribute: `y${index}`, exists: true })]),
+  );
+  assert.throws(
+    () => toRule(all(pairs), ['there']),
+    (error) => error instanceof CannotSay && /more than 100 groups/.test(error.message),
+  );
+});
