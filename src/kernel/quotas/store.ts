@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { isConnectionLost, type Database, type Queryable } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { idOf, type Book } from './book.ts';
 import type { Answer, CheckAnswer, Check, Signer, SlotAnswer } from './contract.ts';
 import { decide, settleExpired } from './decide.ts';
@@ -181,14 +181,17 @@ export function openStore(parts: {
     known.advance(book, versions, mark);
     try {
       const apart = clock === undefined ? APART_MS_MAX : undefined;
-      time.told(await recordBook(database, book, versions, mark, apart), performance.now());
+      const recorded = await recordBook(database, book, versions, mark, apart);
+      if ('changed' in recorded) {
+        known.contest(recorded.changed);
+        time.forget();
+        known.forget(versions.keys());
+        return await write(deals);
+      }
+      time.told(recorded.nowMs, performance.now());
     } catch (error) {
       known.forget(versions.keys());
-      if (isConnectionLost(error)) throw error;
-      // Whatever it is: what this process believed is not so.
-      known.contest(changedSubjects(error));
-      time.forget();
-      return write(deals);
+      throw error;
     }
     metrics.committed(deals.length, performance.now() - begun);
     return outcomes;
@@ -258,12 +261,6 @@ function isRecorded({ changed: { counters, operations, holds } }: Book): boolean
 /** Of one transaction, and of no other: the subjects that it changed are known by it. Also a whole number up to 2^53. */
 function newMark(): number {
   return randomInt(1, MARK_MAX);
-}
-
-/** Those that somebody else has changed, as `record_quotas` says. */
-function changedSubjects(error: unknown): readonly string[] {
-  const isChanged = error instanceof Error && 'code' in error && error.code === 'BQ001' && 'detail' in error;
-  return isChanged ? (JSON.parse(String(error.detail)) as string[]) : [];
 }
 
 /** Subjects whose counters an answer of the past may give back to. */

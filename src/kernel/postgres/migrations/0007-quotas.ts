@@ -82,25 +82,23 @@ export const quotas: Migration = {
     );
     create index quota_slots_by_expiry on backline.quota_slots (expires_at);
 
-    -- Takes the subjects in order, sees that they are as the caller knows them, and writes what was decided: all of it, or
-    -- nothing, by an error. BQ001: subjects (in the detail, as JSON) have changed. BQ002: the decision was made by a clock
-    -- that is too far from ours. Gives our time in epoch milliseconds. By the settings each row is found by its index,
-    -- whatever the statistics were when this was planned, and in the order of the subjects.
+    -- Takes the subjects in order, sees that they are as the caller knows them, and writes what was decided, all of it; its
+    -- time then is ours, in epoch milliseconds. Or it writes nothing, and ours is null: when a key is taken, the decision
+    -- was made by a clock too far from ours, or subjects have changed, which are told as JSON. By the settings each row is
+    -- found by its index, whatever the statistics were when this was planned, and in the order of the subjects.
     create function backline.record_quotas(
       now_ms bigint, apart_ms bigint, mark bigint, subjects text[], versions bigint[],
       counter_subjects text[], buckets text[], window_keys text[], uses bigint[], all_entries text[], untils bigint[],
       operation_subjects text[], keys text[], kinds text[], fingerprints text[], outcomes text[], answers text[],
-      all_others text[]
-    ) returns bigint language plpgsql
+      all_others text[], out ours bigint, out changed text
+    ) language plpgsql
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
     set plan_cache_mode = force_generic_plan
     as $function$
     declare
       same bigint;
-      changed text;
       written bigint;
       decided_at timestamptz := to_timestamp(now_ms / 1000.0);
-      ours bigint;
     begin
       with held as (
         update backline.quota_subjects s set before = s.version, version = mark
@@ -111,11 +109,11 @@ export const quotas: Migration = {
       select count(*) filter (where held.same), json_agg(held.subject) filter (where not held.same)
       into same, changed from held;
       if same < cardinality(subjects) then
-        raise exception 'subjects of quotas have changed' using errcode = 'BQ001', detail = coalesce(changed, '[]');
+        raise exception 'subjects of quotas have changed' using errcode = 'BQ001';
       end if;
       ours := extract(epoch from clock_timestamp()) * 1000;
       if abs(ours - now_ms) > apart_ms then
-        raise exception 'quotas were decided % ms from now', now_ms - ours using errcode = 'BQ002';
+        raise exception 'quotas were decided % ms from now', now_ms - ours using errcode = 'BQ001';
       end if;
       update backline.quota_counters c set used = g.used, entries = g.entries, updated_at = decided_at
       from unnest(counter_subjects, buckets, window_keys, uses, all_entries)
@@ -135,7 +133,9 @@ export const quotas: Migration = {
         case when others = '[]' then '{}' else array(select jsonb_array_elements_text(others::jsonb)) end
       from unnest(operation_subjects, keys, kinds, fingerprints, outcomes, answers, all_others)
         as g (subject, key, kind, fingerprint, outcome, answer, others);
-      return ours;
+    exception
+      -- What was written is taken back with it.
+      when sqlstate 'BQ001' or unique_violation then ours := null;
     end
     $function$;
   `,

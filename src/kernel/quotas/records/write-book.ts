@@ -12,7 +12,10 @@ export type Versions = ReadonlyMap<string, number>;
 /** Writes what changed, in the transaction that holds the subjects. */
 export async function writeBook(connection: Queryable, book: Book, versions: Versions, mark: number): Promise<void> {
   const { counters, operations, holds, slots } = book.changed;
-  if (counters.size + operations.size + holds.size > 0) await recordBook(connection, book, versions, mark, undefined);
+  if (counters.size + operations.size + holds.size > 0) {
+    const recorded = await recordBook(connection, book, versions, mark, undefined);
+    if ('changed' in recorded) throw new Error('subjects of quotas changed under their lock');
+  }
   if (operations.size > 0) await writeReturned(connection, book);
   if (holds.size > 0) await writeHolds(connection, book);
   if (slots.size > 0) await writeSlots(connection, book);
@@ -29,8 +32,8 @@ function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): 
 
 /**
  * Writes counters and new operations, and marks the subjects, in one statement, which takes the subjects as well.
- * Nothing is written, and the server answers with an error, when one of them has another version, when a key is taken,
- * or when the clocks are further apart than `apartMs`. Gives the time of the database.
+ * Gives the time of the database. Nothing is written when one of them has another version, when a key is taken, or when
+ * the clocks are further apart than `apartMs`: then it gives the subjects that have changed, if it was that.
  */
 export async function recordBook(
   { query }: Queryable,
@@ -38,14 +41,14 @@ export async function recordBook(
   versions: Versions,
   mark: number,
   apartMs: number | undefined,
-): Promise<number> {
+): Promise<{ readonly nowMs: number } | { readonly changed: readonly string[] }> {
   const counters = changed(book.counters, book.changed.counters);
   const operations = changed(book.operations, book.changed.operations).filter(
     ({ subject, key }) => !book.recorded.has(idOf(subject, key)),
   );
-  const [row] = await query<{ now: number }>({
+  const [row] = await query<{ ours: number | null; changed: string | null }>({
     name: 'record-quotas',
-    text: `select backline.record_quotas($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) as now`,
+    text: `select ours, changed from backline.record_quotas($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
     values: [
       book.nowMs,
       apartMs ?? null,
@@ -68,7 +71,8 @@ export async function recordBook(
     ],
   });
   if (row === undefined) throw new Error('what was decided about quotas was not recorded');
-  return row.now;
+  const { ours, changed: others } = row;
+  return ours === null ? { changed: JSON.parse(others ?? '[]') as string[] } : { nowMs: ours };
 }
 
 /** What was given back of operations that were recorded before. */

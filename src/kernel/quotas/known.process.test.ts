@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { bucket } from './testing/bucket.ts';
+import { startQuotasWorld } from './testing/quotas-world.ts';
+
+const listener = { subject: 'listener-1', quota: 'minutes' };
+
+test('what a process remembers of a subject decides nothing once another process has changed it', async () => {
+  await using world = await startQuotasWorld();
+  const [here, there] = [world.quotas, world.another()];
+  const buckets = [bucket('plan', 10)];
+  const ask = (quotas: typeof here, key: string, amount: number) =>
+    quotas.consume({ ...listener, key, buckets, amount });
+  for (const key of ['a', 'b', 'c']) assert.equal((await ask(here, key, 1)).outcome, 'granted');
+  assert.equal((await ask(there, 'd', 7)).outcome, 'granted');
+  assert.equal((await ask(here, 'e', 1)).outcome, 'denied');
+  const repeated = await ask(there, 'c', 1);
+  assert.deepEqual([repeated.outcome, repeated.replayed, repeated.balances[0]?.used], ['granted', true, 3]);
+});
+
+test('a key that another process has used is answered as there, also to a process that remembers the subject', async () => {
+  await using world = await startQuotasWorld();
+  const [here, there] = [world.quotas, world.another()];
+  const buckets = [bucket('plan', 1)];
+  const other = { subject: 'listener-1', quota: 'skips', buckets: [bucket('skips', 9)], amount: 1 };
+  await here.consume({ ...other, key: 'a' });
+  // A denial changes no counter: only the key tells.
+  const denied = await there.consume({ ...listener, key: 'b', buckets, amount: 2 });
+  await here.consume({ ...listener, key: 'c', buckets, amount: 2 });
+  assert.deepEqual(await here.consume({ ...listener, key: 'b', buckets, amount: 2 }), { ...denied, replayed: true });
+  await assert.rejects(here.consume({ ...other, key: 'b' }), { code: 'quotas/key-reused' });
+});
+
+test('reservations that end, and subjects that are erased, are known of by who remembers the subject', async () => {
+  await using world = await startQuotasWorld();
+  const [here, there] = [world.quotas, world.another()];
+  const buckets = [bucket('plan', 10, { window: { type: 'lifetime' } })];
+  await here.consume({ ...listener, key: 'a', buckets, amount: 1 });
+  await there.reserve({ ...listener, key: 'r', buckets, amount: 9, ttlMs: 60_000 });
+  assert.equal((await here.consume({ ...listener, key: 'b', buckets, amount: 1 })).outcome, 'denied');
+  assert.equal((await here.consume({ ...listener, key: 'c', buckets, amount: 1 })).outcome, 'denied');
+  world.pass({ minutes: 1 });
+  assert.equal((await here.consume({ ...listener, key: 'd', buckets, amount: 9 })).outcome, 'granted');
+  await there.erase('listener-1');
+  const anew = await here.consume({ ...listener, key: 'e', buckets, amount: 2 });
+  assert.equal(anew.balances[0]?.used, 2);
+});
+
+test('requests one after the other in a burst, over windows that end, count as if each was alone', async () => {
+  await using world = await startQuotasWorld();
+  const buckets = [bucket('plan', 40, { window: { type: 'calendar', per: 'PT1H', zone: 'UTC' } })];
+  for (let hour = 0; hour < 60; hour += 1) {
+    const answers = await Promise.all(
+      Array.from({ length: 300 }, (_, index) =>
+        world.quotas.consume({
+          subject: `listener-${index % 3}`,
+          quota: 'minutes',
+          key: `${hour}-${index}`,
+          buckets,
+          amount: 1,
+        }),
+      ),
+    );
+    assert.equal(answers.filter(({ outcome }) => outcome === 'granted').length, 3 * 40);
+    world.pass({ hours: 1 });
+  }
+  const wrong = await world.database.query(`
+    select bucket, window_key from backline.quota_counters c
+    where used <> (
+      select count(*) from backline.quota_operations o
+      where o.subject = c.subject and not denied and o.answer::jsonb -> 3 -> 0 ->> 3 = c.window_key)`);
+  assert.deepEqual(wrong, []);
+});
