@@ -29,7 +29,7 @@ export function decide(book: Book, operation: Operation): Answer {
       { remedy: 'Give each operation a key of its own; only a repetition of the same one has the same key.' },
     );
   }
-  for (const one of subjectsOf(operation)) settleExpired(book, one);
+  if (book.holds.size > 0) for (const one of subjectsOf(operation)) settleExpired(book, one);
   const answer = decideNew(book, operation);
   const isReserve = kind === 'charge' && operation.hold !== undefined;
   writeOperation(book, { subject, key, kind: isReserve ? 'reserve' : kind, fingerprint, answer, returned: [] });
@@ -73,7 +73,7 @@ function charge(book: Book, operation: Charge): Answer {
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
   const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
   const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
-  const taken = new Map<string, number>();
+  const taken = items.length === 1 ? undefined : new Map<string, number>();
   const receipt: Line[] = [];
   for (const item of items) {
     const lines = take(book, item, atMs, manner, taken);
@@ -154,7 +154,7 @@ function heldOf(book: Book, subject: string, key: string): Hold {
 /** All with what the one has that has least: a budget has room only as far as each of its limits has. */
 function leveled(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
   if (items.length === 1) return items;
-  const rooms = items.map((item) => total(take(book, item, atMs, 'partial', new Map()) ?? []));
+  const rooms = items.map((item) => total(take(book, item, atMs, 'partial') ?? []));
   const least = Math.min(...rooms);
   return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
 }
@@ -184,7 +184,7 @@ function commit(book: Book, { subject, of, amount, over, buckets, late, lost }: 
       );
     }
     const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
-    const lines = take(book, item, book.nowMs, over === 'record' ? 'record' : 'whole', new Map());
+    const lines = take(book, item, book.nowMs, over === 'record' ? 'record' : 'whole');
     // What was used is written down where it was reserved, when there is no bucket any more.
     extra =
       lines ?? (over === 'record' ? (found?.lines.slice(-1).map((line) => ({ ...line, amount: beyond })) ?? []) : []);

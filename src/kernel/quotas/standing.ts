@@ -14,14 +14,16 @@ export function standingsOf(
   usedAtMs: number,
   taken?: ReadonlyMap<string, number>,
 ): readonly Standing[] {
-  return buckets.flatMap((bucket): readonly Standing[] => {
+  const standings: Standing[] = [];
+  for (const bucket of buckets) {
     const own = spanOf(bucket, usedAtMs);
     const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
     const span = isClosed ? spanOf(bucket, book.nowMs) : own;
-    if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) return [];
+    if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) continue;
     const id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
-    return [{ bucket, span, used: usedIn(book.counters.get(id), span.fromMs) + (taken?.get(id) ?? 0) }];
-  });
+    standings.push({ bucket, span, used: usedIn(book.counters.get(id), span.fromMs) + (taken?.get(id) ?? 0) });
+  }
+  return standings;
 }
 
 /** Whether a window that ends then is closed for good. */

@@ -6,20 +6,26 @@ import type { Item } from './operation.ts';
 import { withEntry, withoutUnits } from './rolling.ts';
 import { isPast, lengthMs, standingsOf } from './standing.ts';
 
-/** The lines of one item, which are noted in `taken`; undefined when it is denied. */
+/**
+ * The lines of one item; undefined when it is denied.
+ *
+ * @param taken by the items before it, by the id of the counter; its own lines are added
+ */
 export function take(
   book: Book,
   item: Item,
   atMs: number,
   manner: Manner,
-  taken: Map<string, number>,
+  taken?: Map<string, number>,
 ): readonly Line[] | undefined {
   const { subject, quota, amount } = item;
   const standings = standingsOf(book, item, atMs, taken);
   return deduct(standings, amount, manner)?.map(({ standing: { bucket, span }, amount }): Line => {
     const line = { subject, quota, bucket: bucket.id, window: span.key, amount };
-    const id = idOfCounter(line);
-    taken.set(id, (taken.get(id) ?? 0) + amount);
+    if (taken !== undefined) {
+      const id = idOfCounter(line);
+      taken.set(id, (taken.get(id) ?? 0) + amount);
+    }
     if (bucket.window.type === 'rolling') return { ...line, untilMs: atMs + lengthMs(bucket), atMs };
     if (span.untilMs === undefined) return line;
     const own = spanOf(bucket, atMs).key;
