@@ -64,6 +64,8 @@ export function openDatabase(url: string): Database {
   const pool = new Pool({ ...config, max: POOL_SIZE, idleTimeoutMillis: IDLE_MS_MAX });
   // An idle connection that breaks is replaced by the pool; the next query tells whether the server is there.
   pool.on('error', () => {});
+  // The pool takes its listener off a client whose query failed; one that breaks in that moment must not end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   return {
     query: (statement) => run(pool, statement),
     connect: async () => {
