@@ -8,7 +8,7 @@ import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } fr
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
 import { eventRecorder } from '#kernel/controllers/record-event.ts';
-import { aborted, systemTime as time } from '#kernel/controllers/time.ts';
+import { aborted, systemTime as time } from '#kernel/base/time.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';

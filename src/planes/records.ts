@@ -10,7 +10,8 @@ import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
 import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
-import { subjectStore, type SubjectStore } from '#domains/products/records/subjects.ts';
+import type { SubjectStore } from '#domains/products/records/contract.ts';
+import { subjectStore } from '#domains/products/records/subjects.ts';
 
 const TIDY_MS = 3_600_000;
 

@@ -6,8 +6,8 @@ import { movesAtChange } from './decisions/plan-change.ts';
 import { prices } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
-import type { Doing, SubjectStore, Subscription } from './records/subjects.ts';
-import type { Desk } from './usage-desk.ts';
+import type { Doing, SubjectStore, Subscription } from './records/contract.ts';
+import { requireDesk, type Desk } from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
 const REASON_LENGTH_MAX = 500;
@@ -32,15 +32,7 @@ const SUBSCRIPTION = answer('The subscription as it is now.');
  * people who may post to the path.
  */
 export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
-  const store = (): SubjectStore => {
-    if (desk !== undefined) return desk.subjects;
-    throw new Refusal(
-      'products/no-records',
-      'ServiceUnavailable',
-      'This node has no database, and so no records of listeners.',
-      { remedy: 'Ask another node, or start this one with DATABASE_URL.', retryAfterSeconds: 60 },
-    );
-  };
+  const store = (): SubjectStore => requireDesk(desk).subjects;
   const change = <Input extends TSchema>(
     route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
   ): DecisionRoute<ProductsTable> => defineRoute({ ...route, writes: true, forServers: true, answer: SUBSCRIPTION });

@@ -4,13 +4,24 @@ import { bucketsFor, usesOf, type MeteredUse, type UnmeteredUse, type UseQuestio
 import { decideUse, type UseAnswer } from './decisions/decide-use.ts';
 import { checkOnRecord } from './decisions/on-record.ts';
 import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
-import type { SubjectStore } from './records/subjects.ts';
+import type { SubjectStore } from './records/contract.ts';
 import type { SubjectFacts } from './rules/subject-facts.ts';
 
 /** Where records and quotas are; a node without a database has none. */
 export interface Desk {
   readonly subjects: SubjectStore;
   readonly quotas: Quotas;
+}
+
+/** Refuses `products/no-records` on a node without a database. */
+export function requireDesk(desk: Desk | undefined): Desk {
+  if (desk !== undefined) return desk;
+  throw new Refusal(
+    'products/no-records',
+    'ServiceUnavailable',
+    'This node has no database, and so no records of listeners.',
+    { remedy: 'Ask another node, or start this one with DATABASE_URL.', retryAfterSeconds: 60 },
+  );
 }
 
 /** A question about the use of a feature by a listener. */

@@ -10,7 +10,16 @@ import { unknown } from './decisions/lookup.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { capExactness } from './rules/cap-choice.ts';
 import { grantBought } from './rules/purchase.ts';
-import { counted, instant, receiptOf, situationOf, type Desk, type Situation, type Use } from './usage-desk.ts';
+import {
+  counted,
+  instant,
+  receiptOf,
+  requireDesk,
+  situationOf,
+  type Desk,
+  type Situation,
+  type Use,
+} from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
 /** A reservation or a slot that nobody renews ends by then. */
@@ -71,8 +80,7 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
       input: asked,
       answer: answer('The outcome with its reason, what is left, and what was charged.'),
       handle: (table: ProductsTable, question, now, by) => {
-        if (desk === undefined) throw noDesk();
-        return handle(desk, table, question, now, by);
+        return handle(requireDesk(desk), table, question, now, by);
       },
     });
 
@@ -383,13 +391,4 @@ function buyerOf(question: Omit<UseInput, 'feature' | 'key'>, { facts }: Situati
 
 function zoneOf(table: ProductsTable, { facts }: Situation, market: string): string {
   return facts.subscription?.anchor.zone ?? table.markets.get(market)?.spec.zone ?? 'UTC';
-}
-
-function noDesk(): Refusal {
-  return new Refusal(
-    'products/no-records',
-    'ServiceUnavailable',
-    'This node has no database, and so no records of listeners.',
-    { remedy: 'Ask another node, or start this one with DATABASE_URL.', retryAfterSeconds: 60 },
-  );
 }

@@ -1,7 +1,8 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
-import { CHANGES_CHANNEL, type SubjectStore, type Subscription } from './subjects.ts';
+import type { SubjectStore, Subscription } from './contract.ts';
+import { CHANGES_CHANNEL } from './subjects.ts';
 
 const LIMITS = {
   /** Listeners whose facts are kept: about a kilobyte each. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { startDatabase } from '#tests/support/database.ts';
-import { subjectStore, type Doing, type SubjectStore } from './subjects.ts';
+import type { Doing, SubjectStore } from './contract.ts';
+import { subjectStore } from './subjects.ts';
 
 const NOW = Temporal.Instant.from('2026-11-22T12:00:00Z');
 const anchor = { wallTime: '2026-11-22T13:00:00', zone: 'Europe/Stockholm' };
