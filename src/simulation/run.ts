@@ -1,4 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
+import { pause, systemTime } from '#kernel/base/time.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
 import { chance, seedOf } from './chance.ts';
@@ -54,7 +55,8 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
   let waitedMs = 0;
   for (let number = 0; !signal.aborted && number < (options.sessions ?? Infinity); number += 1) {
     waitedMs += luck.exponential(1_000 / sessionsPerSecond);
-    await pause(beganMs + waitedMs - performance.now(), signal);
+    const earlyMs = beganMs + waitedMs - performance.now();
+    if (earlyMs > 0) await pause(systemTime, earlyMs, signal);
     while (active.size >= CONCURRENCY_MAX) await Promise.race(active);
     if (signal.aborted) break;
     const work = play(Math.floor(luck.next() * listeners), seedOf(seed + 1, number)).finally(() => {
@@ -82,7 +84,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
       if (signal.aborted) return;
       done.failed += 1;
       done.lastFailure = error instanceof Error ? error.message : String(error);
-      await pause(RETRY_MS, signal);
+      await pause(systemTime, RETRY_MS, signal);
     }
   }
 }
@@ -126,8 +128,8 @@ async function sendEvents(
     })),
   };
   const answer = await post(connection, '/v1/events', body, signal);
-  const { results } = answer as { results: { outcome?: string; status?: string }[] };
-  return results.map(({ outcome, status }) => outcome ?? status ?? '');
+  const { results } = answer as { results: { outcome: string }[] };
+  return results.map(({ outcome }) => outcome);
 }
 
 async function post(connection: Connection, path: string, body: object, signal: AbortSignal): Promise<object> {
@@ -137,17 +139,4 @@ async function post(connection: Connection, path: string, body: object, signal: 
   if (answer.statusCode === 200 && isRecord(parsed)) return parsed;
   const detail = isRecord(parsed) ? (parsed['detail'] ?? parsed['errorDetails']) : undefined;
   throw new Error(`POST ${path}: ${answer.statusCode} ${typeof detail === 'string' ? detail : text.slice(0, 200)}`);
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener('abort', end);
-  });
 }

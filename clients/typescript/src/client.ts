@@ -6,9 +6,9 @@ import type { StreamLine } from '#kernel/snapshots/stream.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
 import type { CompiledFlag, Outcome } from '#domains/experience/decisions/table.ts';
-import { EventQueue, type EventCounts } from './event-queue.ts';
+import type { BacklineOptions, FlagDetails, Status } from '../package/types/index.d.ts';
+import { EventQueue } from './event-queue.ts';
 import { ExposureLog } from './exposure-log.ts';
-import type { FlagDetails } from './flag-details.ts';
 import { followStream } from './follow.ts';
 import { fetchTransport, type Transport } from './transport.ts';
 import { LocalWorld, type LocalSnapshot } from './world.ts';
@@ -22,35 +22,8 @@ const LIMITS = {
   keepMs: 1_000,
 } as const;
 
-export interface BacklineOptions {
-  /** Where the decision plane is, like https://decisions.example.com. */
-  readonly url: string;
-  /** Key of a Client of type server; none is needed on the machine of a server without Clients. */
-  readonly key?: string;
-  /** Where what is live is kept, so that a start without the server has something to answer from. */
-  readonly cacheFile?: string;
-  /** Told what goes wrong in the background. Default console.warn. */
-  readonly warn?: (message: string) => void;
-  /** Called whenever flags may have changed. */
-  readonly changed?: () => void;
-  /** The EventType of exposures; default `exposure`. */
-  readonly exposureType?: string;
-}
-
 export type PlanQuestion = Parameters<typeof listEntitlements>[1];
 export type FeatureQuestion = Parameters<typeof checkFeature>[1];
-
-/** What the client knows of itself. */
-export interface Status {
-  /** The snapshot that answers come from; undefined while there is none. */
-  readonly snapshot: string | undefined;
-  readonly connected: boolean;
-  /** Milliseconds since the server was last heard of; 0 while connected. */
-  readonly ageMs: number;
-  /** Why there is no connection. */
-  readonly problem: string | undefined;
-  readonly events: EventCounts;
-}
 
 /**
  * Follows what is live and answers from memory, with the code of the decision plane itself. When the server is away it

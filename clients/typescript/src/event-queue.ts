@@ -1,4 +1,6 @@
-import { pause } from './follow.ts';
+import { pause } from '#kernel/base/time.ts';
+import type { EventCounts } from '../package/types/index.d.ts';
+import { backgroundTime } from './follow.ts';
 import type { Transport } from './transport.ts';
 
 const LIMITS = {
@@ -19,15 +21,6 @@ export interface QueuedEvent {
   readonly at: string;
   readonly subject?: string;
   readonly properties: Readonly<Record<string, unknown>>;
-}
-
-/** What became of events so far. */
-export interface EventCounts {
-  readonly waiting: number;
-  readonly sent: number;
-  /** Lost: too many were waiting, or the server refused them for good. */
-  readonly dropped: number;
-  readonly quarantined: number;
 }
 
 /**
@@ -86,7 +79,7 @@ export class EventQueue {
     const late = setTimeout(() => this.#closing.abort(), ms);
     while (this.#waiting.length > 0 && !this.#closing.signal.aborted) {
       await this.flush();
-      if (this.#waiting.length > 0) await pause(Math.min(this.#retryMs, ms), this.#closing.signal);
+      if (this.#waiting.length > 0) await pause(backgroundTime, Math.min(this.#retryMs, ms), this.#closing.signal);
     }
     clearTimeout(late);
     this.#closing.abort();

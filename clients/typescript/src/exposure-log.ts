@@ -1,6 +1,6 @@
 import type { Context } from '#kernel/audiences/language.ts';
 import { randomUUID } from 'node:crypto';
-import type { FlagDetails } from './flag-details.ts';
+import type { FlagDetails } from '../package/types/index.d.ts';
 import type { EventQueue } from './event-queue.ts';
 
 const LIMITS = {

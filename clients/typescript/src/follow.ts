@@ -1,3 +1,4 @@
+import { jittered, pause, systemTime, type Time } from '#kernel/base/time.ts';
 import type { StreamLine } from '#kernel/snapshots/stream.ts';
 import type { Transport } from './transport.ts';
 
@@ -53,7 +54,7 @@ export async function followStream(options: {
     } finally {
       clearTimeout(watchdog);
     }
-    await pause(retryMs * (0.5 + Math.random() / 2), signal);
+    await pause(backgroundTime, jittered(retryMs, Math.random), signal);
     retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);
   }
 }
@@ -77,16 +78,11 @@ async function* linesOf(body: AsyncIterable<Uint8Array>, heard: () => void): Asy
   }
 }
 
-/** Waits, without keeping the process alive. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    timer.unref();
-    signal.addEventListener('abort', end);
-  });
-}
+/** Time of which waiting does not keep the process alive. */
+export const backgroundTime: Time = {
+  ...systemTime,
+  after: (ms, call) => {
+    const timer = setTimeout(call, ms).unref();
+    return () => clearTimeout(timer);
+  },
+};

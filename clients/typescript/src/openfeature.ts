@@ -8,8 +8,8 @@ import {
   type ResolutionDetails,
   type TrackingEventDetails,
 } from '@openfeature/server-sdk';
-import { Backline, type BacklineOptions } from './client.ts';
-import type { FlagDetails } from './flag-details.ts';
+import type { BacklineOptions, FlagDetails } from '../package/types/index.d.ts';
+import { Backline } from './client.ts';
 
 /**
  * Backline for the OpenFeature server SDK: flags are evaluated in this process. Who gets a flag is exposed to it.

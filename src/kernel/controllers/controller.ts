@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Informer, Observed } from './informer.ts';
-import type { Time } from './time.ts';
+import type { Time } from '#kernel/base/time.ts';
 import { WorkQueue, type QueueLimits } from './work-queue.ts';
 
 /** When to look at a key again: after a time, or `later`, which is after its growing back-off. */

@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { jittered, pause, type Time } from './time.ts';
+import { jittered, pause, type Time } from '#kernel/base/time.ts';
 
 const LIMITS = {
   retryMsFirst: 50,

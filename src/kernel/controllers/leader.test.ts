@@ -7,7 +7,7 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { ELECTION_TIMING, onlyWhileLeading, runAsLeader, type Candidate, type Leadership } from './leader.ts';
 import { leaseRecord } from './lease-record.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
-import { aborted, type Time } from './time.ts';
+import { aborted, type Time } from '#kernel/base/time.ts';
 
 const log = openLog('silent');
 const lease = { namespace: 'backline-system', name: 'test' };

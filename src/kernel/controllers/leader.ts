@@ -5,7 +5,7 @@ import { Lease } from '#kernel/resources/builtin/lease.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { claimed, leaseRecord, released, type LeaseRecord } from './lease-record.ts';
-import { jittered, pause, type Time } from './time.ts';
+import { jittered, pause, type Time } from '#kernel/base/time.ts';
 
 export interface ElectionTiming {
   /** How long others wait after they last saw the lease change; whole seconds. */

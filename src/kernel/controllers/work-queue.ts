@@ -1,4 +1,4 @@
-import { jittered, type Time } from './time.ts';
+import { jittered, type Time } from '#kernel/base/time.ts';
 
 export interface QueueLimits {
   /** Wait before the first repetition of a key; it doubles with each that follows. */

@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { jittered, pause, systemTime } from '#kernel/base/time.ts';
 import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
@@ -115,7 +116,7 @@ export function followHeads(options: {
       }
       if (stopping.signal.aborted) return;
       lostAtMs ??= monotonicMs();
-      await pause(retryMs * (0.5 + Math.random() / 2), stopping.signal);
+      await pause(systemTime, jittered(retryMs, Math.random), stopping.signal);
       retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
     }
   }
@@ -173,16 +174,4 @@ export function followHeads(options: {
     }
     for (const listener of listeners) listener(snapshot, changes);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done);
-  });
 }

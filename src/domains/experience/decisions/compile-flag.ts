@@ -1,4 +1,5 @@
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import { BUCKETS } from '#kernel/audiences/bucketing/buckets.ts';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import { BLOCK_BUCKETS, has, type Blocks } from '#kernel/audiences/allocation.ts';
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
@@ -17,7 +18,6 @@ import type { Asked, CompiledFlag, Look, Outcome, Participation } from './table.
 
 /** The one salt of the buckets that all experiments share. */
 const ALLOCATION: Bucketing = { algorithm: 'backline', salt: 'allocation' };
-const BUCKETS = 1_000_000;
 /** Numbers that a random unit is one of. */
 const RANDOM_UNITS = 1_000_000_000;
 

@@ -1,3 +1,4 @@
+import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import type { Outcome, Participation, Reason } from './table.ts';
 
 /** Completes an outcome with the answer that OFREP clients get. */
@@ -37,16 +38,9 @@ export function outcome(parts: {
     holdout,
     error,
     json,
-    digest: digestOf(json),
+    digest: fnv1a32(json),
   });
 }
 
 /** As many characters of a revision as people and dashboards need to tell revisions apart. */
 export const REVISION_CHARS = 12;
-
-/** FNV-1a over the code units. */
-function digestOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
-  return hash >>> 0;
-}

@@ -1,5 +1,5 @@
 import { setImmediate as settled } from 'node:timers/promises';
-import type { Time } from '../time.ts';
+import type { Time } from '#kernel/base/time.ts';
 
 interface Timer {
   readonly atMs: number;
