@@ -138,7 +138,12 @@ export function runImmediateReleases(options: {
     const target = { kind: Head.id, namespace: '', name: headName(kind, name) };
     if (wanted === undefined || entry === undefined) return { ...target, verb: 'delete' };
     const generation = entry.object().metadata.generation ?? 1;
-    return { ...target, verb: 'apply', object: headOf(wanted, kind, generation), uid: crypto.randomUUID() };
+    return {
+      ...target,
+      verb: 'apply',
+      object: headOf(kind, name, { object: wanted, generation }),
+      uid: crypto.randomUUID(),
+    };
   }
 
   /** The status that says where the object stands; nothing when it says so already. */

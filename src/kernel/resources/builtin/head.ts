@@ -15,9 +15,19 @@ const HeadSpec = Type.Object(
     labels: Type.Record(Type.String(), Type.String(), { description: 'The labels that went live with it.' }),
     live: Type.Array(
       Type.Object({
-        revision: Type.String({ description: 'Content hash of the spec.' }),
+        release: Type.Optional(
+          Type.String({ description: 'The Release whose cohort gets this instead of what everybody gets.' }),
+        ),
+        revision: Type.String({ description: 'Content hash of the spec; empty where the object is absent.' }),
         generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
-        spec: Type.Unknown({ description: 'The spec itself.', 'x-kubernetes-preserve-unknown-fields': true }),
+        absent: Type.Optional(Type.Literal(true, { description: 'The cohort gets nothing under this name.' })),
+        namespace: Type.Optional(Type.String({ description: 'Its namespace, where the cohort gets it from another.' })),
+        labels: Type.Optional(
+          Type.Record(Type.String(), Type.String(), { description: 'The labels of what the cohort gets.' }),
+        ),
+        spec: Type.Optional(
+          Type.Unknown({ description: 'The spec itself.', 'x-kubernetes-preserve-unknown-fields': true }),
+        ),
         allotment: Type.Optional(
           Type.Unknown({
             description: 'What was allotted to it as it went live, like the buckets of an experiment.',
@@ -25,7 +35,10 @@ const HeadSpec = Type.Object(
           }),
         ),
       }),
-      { description: 'What is live. One entry: the same for everybody.' },
+      {
+        description:
+          'What is live: for everybody, and, in an entry that names a release, for the cohort of that release. An object has at most one of each.',
+      },
     ),
   },
   { description: 'What of an object is live.' },
@@ -68,7 +81,13 @@ export const Head = defineKind({
       name: 'Revision',
       type: 'string',
       description: 'Content hash of the live spec.',
-      value: ({ spec }) => (spec as HeadSpec).live[0]?.revision.slice(0, 12),
+      value: ({ spec }) => (spec as HeadSpec).live.find(({ release }) => release === undefined)?.revision.slice(0, 12),
+    },
+    {
+      name: 'Release',
+      type: 'string',
+      description: 'The release whose cohort gets something else.',
+      value: ({ spec }) => (spec as HeadSpec).live.find(({ release }) => release !== undefined)?.release,
     },
     {
       name: 'Held',
@@ -89,26 +108,73 @@ export function headName(kind: { readonly plural: string; readonly group: string
   return `${kind.plural}.${kind.group}.${name}`;
 }
 
+/** What the cohort of a release gets under the name of one object; undefined is nothing. */
+export interface LiveCandidate {
+  readonly release: string;
+  readonly object: LiveObject | undefined;
+  readonly generation: number;
+}
+
+/** The Head of an object that everybody gets as `everyone`, and the cohort of a release as `candidate`. */
 export function headOf(
-  object: LiveObject,
-  kind: { readonly plural: string; readonly group: string },
-  generation: number,
+  kind: { readonly id: string; readonly plural: string; readonly group: string },
+  name: string,
+  everyone: { readonly object: LiveObject; readonly generation: number } | undefined,
+  candidate?: LiveCandidate,
 ): ResourceObject {
-  const { namespace, name, labels, revision, spec, allotment } = object;
-  const live = [{ revision, generation, spec, ...(allotment === undefined ? {} : { allotment }) }];
+  const { namespace = '', labels = {} } = everyone?.object ?? candidate?.object ?? {};
+  const live = [
+    ...(everyone === undefined ? [] : [{ ...entryOf(everyone.object), generation: everyone.generation }]),
+    ...(candidate === undefined
+      ? []
+      : [
+          {
+            release: candidate.release,
+            generation: candidate.generation,
+            ...(candidate.object === undefined
+              ? { revision: '', absent: true }
+              : {
+                  ...entryOf(candidate.object),
+                  namespace: candidate.object.namespace,
+                  labels: candidate.object.labels,
+                }),
+          },
+        ]),
+  ];
   return {
     apiVersion: Head.apiVersion,
     kind: Head.kind,
     metadata: { name: headName(kind, name) },
-    spec: { object: { kind: object.kind, namespace, name }, labels, live },
+    spec: { object: { kind: kind.id, namespace, name }, labels, live },
   };
+}
+
+function entryOf({ revision, spec, allotment }: LiveObject) {
+  return { revision, spec, ...(allotment === undefined ? {} : { allotment }) };
 }
 
 /** What a Head says is live for everybody. */
 export function liveObjectOf(head: ResourceObject): LiveObject | undefined {
+  return everyoneOf(head)?.object;
+}
+
+/** The same, with the generation that declared it. */
+export function everyoneOf(head: ResourceObject): { object: LiveObject; generation: number } | undefined {
   const { object, labels, live } = head.spec as HeadSpec;
-  const [first] = live;
-  if (first === undefined) return undefined;
-  const { revision, spec, allotment } = first;
-  return { ...object, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
+  const found = live.find(({ release }) => release === undefined);
+  if (found === undefined) return undefined;
+  const { revision, spec, allotment, generation } = found;
+  const everyone = { ...object, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
+  return { object: everyone, generation };
+}
+
+/** What a Head says the cohort of a release gets. */
+export function candidateOf(head: ResourceObject): LiveCandidate | undefined {
+  const { object, live } = head.spec as HeadSpec;
+  const found = live.find(({ release }) => release !== undefined);
+  if (found?.release === undefined) return undefined;
+  const { release, generation, absent, namespace = object.namespace, labels = {}, revision, spec, allotment } = found;
+  if (absent === true) return { release, generation, object: undefined };
+  const candidate = { ...object, namespace, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
+  return { release, generation, object: candidate };
 }
