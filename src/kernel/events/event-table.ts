@@ -3,7 +3,7 @@ import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { fieldCheck } from './field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
-import { durationMs } from './kinds/duration.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { eventTypeSpec, segmentKey, type EventTypeSpec } from './kinds/event-type-spec.ts';
 import { EventType } from './kinds/event-type.ts';
 import { EVENT_TYPE } from './kinds/identity.ts';

@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import { durationProblems, durationText } from './duration.ts';
+import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { DATASET, EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 
 const INPUTS_MAX = 50;

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { durationText } from './duration.ts';
+import { durationText } from '#kernel/resources/schema/duration.ts';
 import { EventFieldSchema, FIELD_LIMITS } from './event-field.ts';
 
 /** Stands for the subject among the identity fields. */

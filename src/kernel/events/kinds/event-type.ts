@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { evolutionProblems } from './compatible.ts';
-import { durationProblems } from './duration.ts';
+import { durationProblems } from '#kernel/resources/schema/duration.ts';
 import {
   EventTypeSpecSchema,
   SUBJECT,

@@ -4,7 +4,7 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { itemFault } from '../field-check.ts';
-import { durationProblems, durationText } from './duration.ts';
+import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { eventTypeSpec } from './event-type-spec.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 
