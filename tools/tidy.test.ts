@@ -5,6 +5,7 @@ import { importCycles, sourceFiles, type SourceFile } from './imports.ts';
 /** The kernel's folders in the order in which they are read: each may import only those before it. */
 const KERNEL = [
   'base',
+  'statistics',
   'http',
   'postgres',
   'resources',
@@ -15,7 +16,6 @@ const KERNEL = [
   'releases',
   'quotas',
   'events',
-  'statistics',
 ];
 
 /** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */

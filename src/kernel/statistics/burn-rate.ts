@@ -1,0 +1,95 @@
+import { NOTHING, sumOf, type Counts, type Pair } from './interval.ts';
+import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+
+export interface BurnRule {
+  /** How many times faster than planned the budget burns. */
+  readonly factor: number;
+  /** Both windows must burn: the long one says that it matters, the short one that it still goes on. */
+  readonly longMs: number;
+  readonly shortMs: number;
+}
+
+/** Google's SRE Workbook, "Alerting on SLOs", for an objective of 30 days: 2 %, 5 % and 10 % of the budget. */
+export const BURN_RULES: readonly [BurnRule, ...BurnRule[]] = [
+  { factor: 14.4, longMs: HOUR_MS, shortMs: 5 * MINUTE_MS },
+  { factor: 6, longMs: 6 * HOUR_MS, shortMs: 30 * MINUTE_MS },
+  { factor: 1, longMs: 72 * HOUR_MS, shortMs: 6 * HOUR_MS },
+];
+/** Nothing older matters to any rule. */
+export const BURN_WINDOW_MS_MAX = 72 * HOUR_MS;
+/** Fewer events in the short window are no fire: at a burn of 1, five where a third is expected come once in 30,000. */
+export const BURN_EVENTS_MIN = 5;
+
+export interface Observed extends Pair {
+  readonly toMs: number;
+}
+
+export interface Burn {
+  readonly long: number;
+  readonly short: number;
+}
+
+export interface Burning {
+  readonly rule: BurnRule;
+  readonly fires: boolean;
+  readonly candidate: Burn;
+  readonly stable: Burn;
+  /**
+   * ln of the evidence, within the long window, that the candidate is worse than stable; Infinity where nothing runs beside
+   * it. A candidate that is no worse than a stable that burns too is not to blame.
+   */
+  readonly logHarm: number;
+}
+
+/**
+ * Each rule over the intervals that ended within its windows. A rule fires on a track, or on both together, when both its
+ * windows burn at the factor or faster. A release that is younger than a window is judged by what there is.
+ */
+export function burning(observed: readonly Observed[], objective: number, nowMs: number): readonly Burning[] {
+  return BURN_RULES.map((rule) => {
+    const long = observed.filter(({ toMs }) => toMs > nowMs - rule.longMs);
+    const longSum = together(long);
+    const shortSum = together(long.filter(({ toMs }) => toMs > nowMs - rule.shortMs));
+    const firesOn = (long: Counts, short: Counts): boolean =>
+      short.bad >= BURN_EVENTS_MIN && burnOf(long, objective) >= rule.factor && burnOf(short, objective) >= rule.factor;
+    const onCandidate = firesOn(longSum.candidate, shortSum.candidate);
+    const fires =
+      onCandidate ||
+      firesOn(longSum.stable, shortSum.stable) ||
+      firesOn(sumOf(longSum.candidate, longSum.stable), sumOf(shortSum.candidate, shortSum.stable));
+    return {
+      rule,
+      fires,
+      candidate: { long: burnOf(longSum.candidate, objective), short: burnOf(shortSum.candidate, objective) },
+      stable: { long: burnOf(longSum.stable, objective), short: burnOf(shortSum.stable, objective) },
+      logHarm: onCandidate ? blame(long, longSum.stable) : 0,
+    };
+  });
+}
+
+/** How many units the candidate needs within the hour so that the fastest burn could have been seen. */
+export function unitsToSeeBurn(objective: number): number {
+  return Math.ceil(BURN_EVENTS_MIN / (BURN_RULES[0].factor * (1 - objective)));
+}
+
+function blame(observed: readonly Observed[], stable: Counts): number {
+  if (stable.units === 0) return Infinity;
+  return logHarm(observed.reduce(addInterval, noEvidence(2)), 1);
+}
+
+function together(observed: readonly Observed[]): Pair {
+  return observed.reduce(
+    (sum, { candidate, stable }) => ({
+      candidate: sumOf(sum.candidate, candidate),
+      stable: sumOf(sum.stable, stable),
+    }),
+    { candidate: NOTHING, stable: NOTHING },
+  );
+}
+
+function burnOf({ units, bad }: Counts, objective: number): number {
+  return units === 0 ? 0 : bad / units / (1 - objective);
+}

@@ -1,0 +1,74 @@
+/** What was counted on one track in one interval. */
+export interface Counts {
+  /** Requests, listeners, sessions: whatever could have had the event. */
+  readonly units: number;
+  /**
+   * Events of the metric's kind: errors, slow requests, conversions. A unit may have several. Fractions are taken as they
+   * are: some sources reckon counts from rates.
+   */
+  readonly bad: number;
+}
+
+export interface Track extends Counts {
+  /** The sum of what was measured on the units, where a mean is judged. */
+  readonly total?: number;
+  /** What a gauge showed, where a value is judged. */
+  readonly value?: number;
+}
+
+/** One interval of observation: what both tracks did at the same time. */
+export interface Interval {
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly candidate: Track;
+  readonly stable: Track;
+  /** The share of units that the candidate was meant to get, 0 to 1. Without it the split is not checked. */
+  readonly share?: number;
+  /** The candidate's counts by pod or node, where the source knows. */
+  readonly sources?: Readonly<Record<string, Counts>>;
+}
+
+/** The two tracks with those that stand for harm first: what is compared. */
+export interface Pair {
+  readonly candidate: Counts;
+  readonly stable: Counts;
+}
+
+/** What is wrong with an interval, in a few words; undefined when it can be counted. */
+export function faultOf({ fromMs, toMs, candidate, stable, share, sources }: Interval): string | undefined {
+  if (!(Number.isFinite(fromMs) && Number.isFinite(toMs) && fromMs < toMs)) return 'its times are not in order';
+  if (share !== undefined && !(share >= 0 && share <= 1)) return `its share is ${share}`;
+  for (const [name, track] of [['candidate', candidate] as const, ['stable', stable] as const]) {
+    const fault = faultOfTrack(track);
+    if (fault !== undefined) return `${name} ${fault}`;
+  }
+  for (const [name, counts] of Object.entries(sources ?? {})) {
+    const fault = faultOfTrack(counts);
+    if (fault !== undefined) return `${name} ${fault}`;
+  }
+  return undefined;
+}
+
+/** A track of which nothing is asked but counts. What is not a number without any unit is 0/0: nothing happened. */
+export function countsOf({ units, bad }: Counts): Counts {
+  return units === 0 ? { units, bad: 0 } : { units, bad };
+}
+
+export function sumOf(a: Counts, b: Counts): Counts {
+  return { units: a.units + b.units, bad: a.bad + b.bad };
+}
+
+export const NOTHING: Counts = { units: 0, bad: 0 };
+
+function faultOfTrack({ units, bad, total, value }: Track): string | undefined {
+  if (!isCount(units)) return `has ${units} units`;
+  if (units === 0) return bad > 0 ? `has ${bad} events of no units` : undefined;
+  if (!isCount(bad)) return `has ${bad} events`;
+  if (total !== undefined && !Number.isFinite(total)) return `has a total of ${total}`;
+  if (value !== undefined && !Number.isFinite(value)) return `has a value of ${value}`;
+  return undefined;
+}
+
+function isCount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0;
+}

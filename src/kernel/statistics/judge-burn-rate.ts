@@ -1,0 +1,54 @@
+import { burning, unitsToSeeBurn, type Burning } from './burn-rate.ts';
+import type { BurnRateTally } from './fold.ts';
+import type { BurnRateSpec, JudgeContext } from './guardrail.ts';
+import type { Judgement } from './judgement.ts';
+import { count, figure, odds, span } from './phrases.ts';
+import { evidence, type BurnRateFigures } from './verdict.ts';
+
+/**
+ * Fails when the candidate burns the budget and is worse than stable; α over the number of guardrails, within the window of
+ * the rule. When the service burns otherwise, nobody promotes, and the candidate is not blamed.
+ */
+export function judgeBurnRate(spec: BurnRateSpec, { observed }: BurnRateTally, context: JudgeContext): Judgement {
+  const needed = context.metrics / context.alpha;
+  const rules = burning(observed, spec.objective, context.nowMs);
+  const blamed = rules.find(({ logHarm }) => logHarm >= Math.log(needed));
+  if (blamed !== undefined) {
+    const figures = figuresOf(blamed, needed);
+    return { outcome: 'fail', because: `${burnWords(spec, blamed)}: rolls back; ${odds(figures.harm)}.`, figures };
+  }
+  const fires = rules.find(({ fires }) => fires);
+  if (fires !== undefined) {
+    return {
+      outcome: 'undecided',
+      because: `${burnWords(spec, fires)}: the candidate is not to blame, but nothing is promoted meanwhile.`,
+      figures: figuresOf(fires, needed),
+      blocked: 'serviceBurns',
+    };
+  }
+  const [strictest] = rules;
+  if (strictest === undefined) throw new Error('there are no rules of burn rates');
+  const figures = figuresOf(strictest, needed);
+  const units = observed
+    .filter(({ toMs }) => toMs > context.nowMs - strictest.rule.longMs)
+    .reduce((sum, { candidate }) => sum + candidate.units, 0);
+  const missing = unitsToSeeBurn(spec.objective) - units;
+  if (missing > 0) {
+    return {
+      outcome: 'undecided',
+      because: `${spec.name}: ${count(units)} units of the candidate within ${span(strictest.rule.longMs)} are too few to see a burn; ${count(missing)} more are needed.`,
+      figures,
+      unitsNeeded: { toPass: missing, toFail: null },
+    };
+  }
+  return { outcome: 'pass', because: `${burnWords(spec, strictest)}: within every limit.`, figures };
+}
+
+function figuresOf({ rule, candidate, stable, logHarm }: Burning, needed: number): BurnRateFigures {
+  return { of: 'burnRate', rule, candidate, stable, harm: evidence(logHarm, needed) };
+}
+
+/** "Errors burn the budget of 99.9 % 15× as fast as planned over 1 h (stable 1.1×; limit 14.4×)". */
+function burnWords(spec: BurnRateSpec, { rule, candidate, stable }: Burning): string {
+  return `${spec.name} burn the budget of ${Number((spec.objective * 100).toFixed(4))} % ${figure(candidate.long)}× as fast as planned over ${span(rule.longMs)} (stable ${figure(stable.long)}×; limit ${rule.factor}×)`;
+}

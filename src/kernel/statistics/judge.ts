@@ -1,0 +1,80 @@
+import { fold, type Folded, type Newest } from './fold.ts';
+import type { GuardrailSpec, JudgeContext } from './guardrail.ts';
+import { judgeBurnRate } from './judge-burn-rate.ts';
+import type { Judgement } from './judgement.ts';
+import { judgeRiskRatio } from './judge-risk-ratio.ts';
+import { judgeThreshold } from './judge-threshold.ts';
+import { count, span } from './phrases.ts';
+import type { Reading } from './reading.ts';
+import { judgeVersion, type Figures, type Outcome, type Verdict } from './verdict.ts';
+
+/** What is older than so many intervals says nothing about now. */
+const STALE_INTERVALS = 2;
+
+/**
+ * Judges a guardrail by what its source answered. The same reading and context always get the same verdict, and it does not
+ * matter how often, or after which intervals, one looked before.
+ *
+ * Without data there is no success: what the source lacks is said before what the numbers say. The one exception is a
+ * source that has nothing while the router counted requests: then nothing measures the candidate, which fails.
+ */
+export function judge(spec: GuardrailSpec, reading: Reading, context: JudgeContext): Verdict {
+  return { ...judgement(spec, reading, context), judgeVersion };
+}
+
+function judgement(spec: GuardrailSpec, reading: Reading, context: JudgeContext): Judgement {
+  switch (reading.at) {
+    case 'down':
+      return nothing('providerDown', `${spec.name} cannot be read: ${reading.because}.`);
+    case 'empty':
+      return judgeEmpty(spec, reading.requests);
+    case 'intervals': {
+      const folded = fold(spec, reading.folded, reading.intervals);
+      if (folded.newest === null) return judgeEmpty(spec, undefined);
+      return judgeFolded(spec, folded, folded.newest, context);
+    }
+  }
+}
+
+function judgeEmpty({ name }: GuardrailSpec, requests: number | undefined): Judgement {
+  if (requests === undefined) return nothing('noData', `${name}: the source has no data.`);
+  if (Number.isNaN(requests)) return nothing('notANumber', `${name}: the number of requests is not a number.`);
+  if (requests === 0) return nothing('zeroTraffic', `${name}: the candidate had no request, so there is no data.`);
+  const because = `${name}: the candidate had ${count(requests)} requests, but the source has no data of it: it is not measured.`;
+  return nothing('fail', because);
+}
+
+function judgeFolded(spec: GuardrailSpec, folded: Folded, newest: Newest, context: JudgeContext): Judgement {
+  const judged = judgeTally(spec, folded, newest, context);
+  const { figures } = judged;
+  if (newest.fault !== null) {
+    return nothing('notANumber', `${spec.name}: the newest interval cannot be counted, for ${newest.fault}.`, figures);
+  }
+  const ageMs = context.nowMs - newest.toMs;
+  if (ageMs > STALE_INTERVALS * (newest.toMs - newest.fromMs)) {
+    return nothing('stale', `${spec.name}: the newest data is ${span(ageMs)} old.`, figures);
+  }
+  const isOpen = judged.outcome === 'pass' || judged.outcome === 'undecided';
+  if (isOpen && newest.candidateUnits === 0 && needsUnits(spec)) {
+    return nothing('zeroTraffic', `${spec.name}: the candidate has no traffic.`, figures);
+  }
+  return judged;
+}
+
+function judgeTally(spec: GuardrailSpec, { tally, leftOut }: Folded, newest: Newest, context: JudgeContext): Judgement {
+  if (spec.type === 'riskRatio' && tally.of === 'riskRatio') {
+    return judgeRiskRatio(spec, tally, newest, leftOut, context);
+  }
+  if (spec.type === 'burnRate' && tally.of === 'burnRate') return judgeBurnRate(spec, tally, context);
+  if (spec.type === 'threshold' && tally.of === 'threshold') return judgeThreshold(spec, tally);
+  throw new Error(`what was folded for a ${tally.of} is given to a ${spec.type}`);
+}
+
+/** A gauge shows something also while nobody asks. */
+function needsUnits(spec: GuardrailSpec): boolean {
+  return !(spec.type === 'threshold' && spec.unitsMin === 0);
+}
+
+function nothing(outcome: Outcome, because: string, figures: Figures = { of: 'nothing' }): Judgement {
+  return { outcome, because, figures };
+}

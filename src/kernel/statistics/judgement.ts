@@ -1,0 +1,4 @@
+import type { Verdict } from './verdict.ts';
+
+/** A verdict before it is signed with the version. */
+export type Judgement = Omit<Verdict, 'judgeVersion'>;

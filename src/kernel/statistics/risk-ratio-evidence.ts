@@ -1,0 +1,151 @@
+import { NOTHING, sumOf, type Counts, type Pair } from './interval.ts';
+import { logMeanExp } from './log-mean-exp.ts';
+
+/** The greatest ratio that evidence is weighed for; what is worse still is found as surely. */
+const RATIO_MAX = 20;
+/** Ratios from 1 to the greatest, evenly on a log scale; as many again, less one, below 1. */
+const POINTS = 25;
+const STEP = Math.log(RATIO_MAX) / (POINTS - 1);
+const ONE = POINTS - 1;
+export const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * POINTS - 1 }, (_, index) => (index - ONE) * STEP);
+
+/**
+ * What the intervals so far say about the ratio θ of the candidate's rate to the stable one. Given that an interval had m
+ * events, x of them on the candidate with a share w of the units, x is binomial with θw/(θw+1−w): the base rate, and
+ * whatever hits both tracks, is gone. The likelihood against θ = 1 is therefore θ^x / (θw+1−w)^m.
+ *
+ * Plain data: adding intervals in any order, or in parts of the same share, gives the same.
+ */
+export interface RiskRatioEvidence {
+  /** The ratio from which on a candidate counts as worse than may be: above 1. */
+  readonly margin: number;
+  /** ln of the likelihood against θ = 1, for each of LOG_RATIOS. */
+  readonly logTerms: readonly number[];
+  readonly logAtMargin: number;
+  readonly candidate: Counts;
+  readonly stable: Counts;
+  /** The two sums of Mantel and Haenszel, whose ratio compares within each interval only. */
+  readonly weighed: { readonly candidate: number; readonly stable: number };
+}
+
+export function noEvidence(margin: number): RiskRatioEvidence {
+  return {
+    margin,
+    logTerms: LOG_RATIOS.map(() => 0),
+    logAtMargin: 0,
+    candidate: NOTHING,
+    stable: NOTHING,
+    weighed: { candidate: 0, stable: 0 },
+  };
+}
+
+export function addInterval(state: RiskRatioEvidence, pair: Pair): RiskRatioEvidence {
+  const { candidate, stable } = pair;
+  const units = candidate.units + stable.units;
+  const counted = {
+    ...state,
+    candidate: sumOf(state.candidate, candidate),
+    stable: sumOf(state.stable, stable),
+  };
+  // With one track alone there is nothing to compare; without an event the likelihood is 1 for every ratio.
+  if (candidate.units === 0 || stable.units === 0 || candidate.bad + stable.bad === 0) return counted;
+  return {
+    ...counted,
+    logTerms: state.logTerms.map((term, index) => term + logTerm(LOG_RATIOS[index] ?? 0, pair)),
+    logAtMargin: state.logAtMargin + logTerm(Math.log(state.margin), pair),
+    weighed: {
+      candidate: state.weighed.candidate + (candidate.bad * stable.units) / units,
+      stable: state.weighed.stable + (stable.bad * candidate.units) / units,
+    },
+  };
+}
+
+/** ln of the likelihood of a ratio against 1, of one interval in which both tracks had units. */
+export function logTerm(logRatio: number, { candidate, stable }: Pair): number {
+  const share = candidate.units / (candidate.units + stable.units);
+  return candidate.bad * logRatio - (candidate.bad + stable.bad) * Math.log1p(Math.expm1(logRatio) * share);
+}
+
+/**
+ * ln of the evidence against "the candidate is no worse" (θ ≤ 1): the mean likelihood over ratios from 1 up. If it is true,
+ * the chance that this ever exceeds ln(1/α), however often one looks, is at most α (Ville).
+ *
+ * `dispersion` above 1 is for events that come in clumps: the root of an e-process is one again (Jensen).
+ */
+export function logHarm({ logTerms }: Pick<RiskRatioEvidence, 'logTerms'>, dispersion: number): number {
+  return logMeanExp(logTerms.slice(ONE).map((term) => term / dispersion));
+}
+
+/**
+ * ln of the evidence against "the candidate is worse by the margin or more" (θ ≥ margin): the mean likelihood over the
+ * ratios between 1/margin and margin, which are what there is to tell it from, against that of the margin.
+ */
+export function logSafety(
+  { logTerms, logAtMargin, margin }: Pick<RiskRatioEvidence, 'logTerms' | 'logAtMargin' | 'margin'>,
+  dispersion: number,
+): number {
+  return logMeanNearOne(logTerms, margin, dispersion) - logAtMargin / dispersion;
+}
+
+function logMeanNearOne(logTerms: readonly number[], margin: number, dispersion: number): number {
+  const reach = Math.min(ONE, Math.ceil(Math.log(margin) / STEP - 1e-9) - 1);
+  return logMeanExp(logTerms.slice(ONE - reach, ONE + reach + 1).map((term) => term / dispersion));
+}
+
+/** The ratio of rates, compared within intervals; null while the stable track has no event to compare with. */
+export function estimatedRatio({ weighed }: RiskRatioEvidence): number | null {
+  return weighed.stable === 0 ? null : weighed.candidate / weighed.stable;
+}
+
+export interface RatioBounds {
+  readonly from: number;
+  /** Null where nothing bounds it yet. */
+  readonly to: number | null;
+}
+
+/**
+ * Bounds of the ratio that hold at all looks at once: below `from` (above `to`) are the ratios that the evidence rejects
+ * as strongly as is asked. `from` exceeds 1 exactly when harm is proven, `to` falls below the margin exactly when safety is.
+ *
+ * ln likelihood is concave over ln θ, so between two points it lies below the prolonged chords of its neighbours: where
+ * those cross is at most a little outside of the true bound, never inside.
+ */
+export function ratioBounds(
+  state: RiskRatioEvidence,
+  needed: { readonly harm: number; readonly safety: number },
+  dispersion: number,
+): RatioBounds {
+  const points = [...LOG_RATIOS.keys()].map((index) => ({
+    at: LOG_RATIOS[index] ?? 0,
+    height: (state.logTerms[index] ?? 0) / dispersion,
+  }));
+  points.push({ at: Math.log(state.margin), height: state.logAtMargin / dispersion });
+  points.sort((a, b) => a.at - b.at);
+  const low = logHarm(state, dispersion) - Math.log(needed.harm);
+  const high = logMeanNearOne(state.logTerms, state.margin, dispersion) - Math.log(needed.safety);
+  const mirrored = points.map(({ at, height }) => ({ at: -at, height })).reverse();
+  const from = crossing(points, low);
+  const to = crossing(mirrored, high);
+  return { from: from === undefined ? 0 : Math.exp(from), to: to === undefined ? null : Math.exp(-to) };
+}
+
+interface Point {
+  readonly at: number;
+  readonly height: number;
+}
+
+/** Up to where, coming from the left, a concave curve through the points surely lies at or below the height. */
+function crossing(points: readonly Point[], height: number): number | undefined {
+  const above = points.findIndex((point) => point.height > height);
+  const [before, left, right, after] = [points[above - 2], points[above - 1], points[above], points[above + 1]];
+  if (left === undefined || right === undefined) return undefined;
+  let at = left.at;
+  if (before !== undefined) at = Math.max(at, along(before, left, height));
+  if (after !== undefined && after.height > right.height) at = Math.max(at, along(right, after, height));
+  return Math.min(at, right.at);
+}
+
+function along(a: Point, b: Point, height: number): number {
+  const slope = (b.height - a.height) / (b.at - a.at);
+  return slope > 0 ? b.at + (height - b.height) / slope : b.at;
+}

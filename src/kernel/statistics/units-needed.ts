@@ -1,0 +1,38 @@
+import type { Counts, Pair } from './interval.ts';
+
+/** Beyond this many units nobody waits. */
+const UNITS_MAX = 1e12;
+const HALVINGS = 50;
+
+/**
+ * How many units it takes until the evidence is as asked, on the way that is expected, chance left out: half of the time it
+ * takes a little longer. Null when it never comes. `logEvidenceAt` must not fall again once it has risen that far.
+ */
+export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: number): number | null {
+  if (logEvidenceAt(0) >= logNeeded) return 0;
+  let enough = 1;
+  while (logEvidenceAt(enough) < logNeeded) {
+    enough *= 2;
+    if (enough > UNITS_MAX) return null;
+  }
+  let few = enough / 2;
+  for (let step = 0; step < HALVINGS && enough - few > 0.5; step += 1) {
+    const middle = (few + enough) / 2;
+    if (logEvidenceAt(middle) >= logNeeded) enough = middle;
+    else few = middle;
+  }
+  return Math.ceil(enough);
+}
+
+/** What so many units of the candidate bring on both tracks, at these rates and this share of the candidate. */
+export function expected(
+  units: number,
+  share: number,
+  rates: { readonly candidate: number; readonly stable: number },
+): Pair {
+  const counts = (units: number, rate: number): Counts => ({ units, bad: units * rate });
+  return {
+    candidate: counts(units, rates.candidate),
+    stable: counts((units * (1 - share)) / share, rates.stable),
+  };
+}
