@@ -7,7 +7,8 @@ const RATIO_MAX = 20;
 const POINTS = 25;
 const STEP = Math.log(RATIO_MAX) / (POINTS - 1);
 const ONE = POINTS - 1;
-export const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * POINTS - 1 }, (_, index) => (index - ONE) * STEP);
+const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * POINTS - 1 }, (_, index) => (index - ONE) * STEP);
+const RATIOS_LESS_ONE: readonly number[] = LOG_RATIOS.map(Math.expm1);
 
 /**
  * What the intervals so far say about the ratio θ of the candidate's rate to the stable one. Given that an interval had m
@@ -47,12 +48,16 @@ export function addInterval(state: RiskRatioEvidence, pair: Pair): RiskRatioEvid
     candidate: sumOf(state.candidate, candidate),
     stable: sumOf(state.stable, stable),
   };
+  const bad = candidate.bad + stable.bad;
   // With one track alone there is nothing to compare; without an event the likelihood is 1 for every ratio.
-  if (candidate.units === 0 || stable.units === 0 || candidate.bad + stable.bad === 0) return counted;
+  if (candidate.units === 0 || stable.units === 0 || bad === 0) return counted;
+  const share = candidate.units / units;
+  const logTerm = (logRatio: number, ratioLessOne: number): number =>
+    candidate.bad * logRatio - bad * Math.log1p(ratioLessOne * share);
   return {
     ...counted,
-    logTerms: state.logTerms.map((term, index) => term + logTerm(LOG_RATIOS[index] ?? 0, pair)),
-    logAtMargin: state.logAtMargin + logTerm(Math.log(state.margin), pair),
+    logTerms: state.logTerms.map((term, index) => term + logTerm(LOG_RATIOS[index] ?? 0, RATIOS_LESS_ONE[index] ?? 0)),
+    logAtMargin: state.logAtMargin + logTerm(Math.log(state.margin), state.margin - 1),
     weighed: {
       candidate: state.weighed.candidate + (candidate.bad * stable.units) / units,
       stable: state.weighed.stable + (stable.bad * candidate.units) / units,
@@ -60,19 +65,17 @@ export function addInterval(state: RiskRatioEvidence, pair: Pair): RiskRatioEvid
   };
 }
 
-/** ln of the likelihood of a ratio against 1, of one interval in which both tracks had units. */
-export function logTerm(logRatio: number, { candidate, stable }: Pair): number {
-  const share = candidate.units / (candidate.units + stable.units);
-  return candidate.bad * logRatio - (candidate.bad + stable.bad) * Math.log1p(Math.expm1(logRatio) * share);
-}
-
 /**
  * ln of the evidence against "the candidate is no worse" (θ ≤ 1): the mean likelihood over ratios from 1 up. If it is true,
  * the chance that this ever exceeds ln(1/α), however often one looks, is at most α (Ville).
  *
+ * That holds for units with one event at most too, however common it is: with rates p and q of the two tracks a likelihood's
+ * mean is Π(1 + p·a)·Π(1 + q·b) ≤ exp(Σ p·a + Σ q·b), the mean that counts with these rates would have (Poisson). It grows
+ * more slowly then: as if events that half of all units have were half as many.
+ *
  * `dispersion` above 1 is for events that come in clumps: the root of an e-process is one again (Jensen).
  */
-export function logHarm({ logTerms }: Pick<RiskRatioEvidence, 'logTerms'>, dispersion: number): number {
+export function logHarm({ logTerms }: RiskRatioEvidence, dispersion: number): number {
   return logMeanExp(logTerms.slice(ONE).map((term) => term / dispersion));
 }
 
@@ -80,10 +83,7 @@ export function logHarm({ logTerms }: Pick<RiskRatioEvidence, 'logTerms'>, dispe
  * ln of the evidence against "the candidate is worse by the margin or more" (θ ≥ margin): the mean likelihood over the
  * ratios between 1/margin and margin, which are what there is to tell it from, against that of the margin.
  */
-export function logSafety(
-  { logTerms, logAtMargin, margin }: Pick<RiskRatioEvidence, 'logTerms' | 'logAtMargin' | 'margin'>,
-  dispersion: number,
-): number {
+export function logSafety({ logTerms, logAtMargin, margin }: RiskRatioEvidence, dispersion: number): number {
   return logMeanNearOne(logTerms, margin, dispersion) - logAtMargin / dispersion;
 }
 

@@ -1,0 +1,44 @@
+import type { Counts, Interval } from '../interval.ts';
+
+/** Numbers that look random, always the same for a seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A count with this mean: exact up to 30, then normal, where nobody can tell. */
+export function poisson(mean: number, chance: () => number): number {
+  if (mean > 30) {
+    const normal = Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
+    return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal));
+  }
+  const limit = Math.exp(-mean);
+  let count = -1;
+  for (let product = 1; product > limit; product *= chance()) count += 1;
+  return count;
+}
+
+export interface Traffic {
+  readonly units: number;
+  readonly share: number;
+  readonly rate: number;
+  readonly ratio: number;
+}
+
+/** The interval of a minute in which units came at this share, with events by chance. */
+export function minute(index: number, { units, share, rate, ratio }: Traffic, chance: () => number): Interval {
+  const candidate = Math.round(units * share);
+  const counts = (units: number, rate: number): Counts => ({ units, bad: poisson(units * rate, chance) });
+  return {
+    fromMs: index * 60_000,
+    toMs: (index + 1) * 60_000,
+    candidate: counts(candidate, rate * ratio),
+    stable: counts(units - candidate, rate),
+    share,
+  };
+}
