@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
-import { gauge } from '#kernel/http/metrics.ts';
+import { counter, gauge } from '#kernel/http/metrics.ts';
 import { isLoopback } from '#kernel/http/server.ts';
 import type { User } from '#kernel/resources/api/authority.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
@@ -14,6 +14,7 @@ import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
+import type { Witness } from '#kernel/snapshots/witness.ts';
 import { followedKinds } from './catalogue.ts';
 
 /** What follows the live state in one process, and who may ask it. */
@@ -31,12 +32,18 @@ export function startDecisionNode(options: {
   readonly modules: readonly DecisionModule<unknown>[];
   readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
   readonly requirePost: (user: User, path: string) => void;
+  readonly witness: Witness;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
 }): DecisionNode {
-  const { modules, clock, registry, userOf, requirePost } = options;
-  const follower = followHeads(options);
+  const { modules, clock, registry, userOf, requirePost, witness } = options;
+  const broken = counter(
+    registry,
+    'backline_release_worlds_broken_total',
+    'What releases show to their cohorts and what could not be compiled: answered as for everybody.',
+  );
+  const follower = followHeads({ ...options, worldBroken: () => broken.inc() });
   const gate = decisionGate({
     table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
     clock,
@@ -44,7 +51,7 @@ export function startDecisionNode(options: {
     requirePost,
     isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
   });
-  const decide = decisionApi(modules, follower, clock, gate);
+  const decide = decisionApi(modules, follower, clock, gate, witness);
   const stream = snapshotStream({ follower, gate, kinds: followedKinds });
   gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
     Number(follower.current()?.version ?? 0),

@@ -167,6 +167,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         modules,
         userOf: ({ request }) => authenticate(request),
         requirePost: (user, path) => requirePost(user, path, control),
+        witness: { saw: () => {} },
         clock,
         log,
         registry,

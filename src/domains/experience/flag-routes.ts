@@ -16,6 +16,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
       path: '/v1/flags/explain',
       summary: 'Why a flag is what it is for one context: every rule and experiment that was looked at.',
       forServers: true,
+      explains: true,
       input: Type.Object(
         {
           flag: text('Name of the Flag.'),

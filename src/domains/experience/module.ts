@@ -1,6 +1,8 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { subjectOfContext } from './cohort-subject.ts';
 import { compile, update } from './decisions/compile.ts';
 import type { ExperienceTable } from './decisions/table.ts';
 import { flagRoutes } from './flag-routes.ts';
@@ -21,5 +23,7 @@ export function experienceModule(facts: FlagFacts): DecisionModule<ExperienceTab
     update,
     routes: flagRoutes(facts.random),
     protocols: ofrep(facts),
+    subjectOf: (_table, input) =>
+      subjectOfContext(isRecord(input) && isRecord(input['context']) ? input['context'] : {}),
   };
 }

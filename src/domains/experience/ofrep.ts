@@ -1,4 +1,5 @@
 import { contextProblems } from '#kernel/audiences/check-context.ts';
+import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
@@ -6,8 +7,9 @@ import type { Log } from '#kernel/base/log.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import { openLongAnswer } from '#kernel/http/long-answer.ts';
-import type { Asking, DecisionProtocol, ProtocolContext } from '#kernel/snapshots/module.ts';
+import type { Asking, DecisionProtocol, ProtocolContext, ProtocolView } from '#kernel/snapshots/module.ts';
 import { decideWithRecord } from './assignment-record.ts';
+import { subjectOfContext } from './cohort-subject.ts';
 import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
 import { ofrepDocuments } from './ofrep-documents.ts';
 import type { AssignmentStore } from './records/assignments.ts';
@@ -30,7 +32,13 @@ export interface FlagFacts {
   readonly log: Log;
 }
 
-type Table = ProtocolContext<ExperienceTable>;
+type Context = ProtocolContext<ExperienceTable>;
+
+/** What is asked, and what it is answered from. */
+interface Question {
+  readonly asked: Asked;
+  readonly view: ProtocolView<ExperienceTable>;
+}
 
 /** OFREP 0.3: flags for every OpenFeature SDK. */
 export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTable>[] {
@@ -45,12 +53,13 @@ export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTab
   ];
 }
 
-async function bulk(exchange: Exchange, context: Table, facts: FlagFacts): Promise<void> {
-  const asked = await questionIn(exchange, context, { path: BULK_PATH, ...ASKING }, facts, undefined);
-  if (asked === undefined) return;
-  const { table, version } = context;
+async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
+  const question = await questionIn(exchange, context, { path: BULK_PATH, ...ASKING }, facts, undefined);
+  if (question === undefined) return;
+  const { asked, view } = question;
+  const { table, version, releases } = view;
   const outcomes = await decided(table, table.inOrder, asked, context, facts);
-  const etag = tagOf(outcomes);
+  const etag = tagOf(outcomes, releases);
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
   if (exchange.header('if-none-match') === etag) {
     exchange.response.writeHead(304, { ...headers, 'x-request-id': exchange.requestId }).end();
@@ -59,15 +68,17 @@ async function bulk(exchange: Exchange, context: Table, facts: FlagFacts): Promi
   }
   let flags = '';
   for (const { json } of outcomes) flags += flags === '' ? json : `,${json}`;
-  const body = `{"flags":[${flags}],"metadata":{"snapshot":"${version}"},"eventStreams":${EVENT_STREAMS}}`;
+  const metadata = `"snapshot":"${version}"${releaseMember(releases)}`;
+  const body = `{"flags":[${flags}],"metadata":{${metadata}},"eventStreams":${EVENT_STREAMS}}`;
   send(exchange, 200, 'application/json', body, headers);
 }
 
-async function single(exchange: Exchange, context: Table, facts: FlagFacts): Promise<void> {
+async function single(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
   const key = keyIn(exchange);
-  const asked = await questionIn(exchange, context, { path: SINGLE_PATH, ...ASKING }, facts, key);
-  if (asked === undefined) return;
-  const { table, version } = context;
+  const question = await questionIn(exchange, context, { path: SINGLE_PATH, ...ASKING }, facts, key);
+  if (question === undefined) return;
+  const { asked, view } = question;
+  const { table, version, releases } = view;
   const flag = table.flags.get(key);
   if (flag === undefined) {
     const near = didYouMean(nearSpellings(key, table.flags.keys()));
@@ -77,23 +88,29 @@ async function single(exchange: Exchange, context: Table, facts: FlagFacts): Pro
   if (outcome === undefined) return undefined;
   if (outcome.error !== undefined) return send(exchange, 400, 'application/json', outcome.json);
   // The metadata is the last member and never empty.
-  send(exchange, 200, 'application/json', `${outcome.json.slice(0, -2)},"snapshot":"${version}"}}`);
+  const metadata = `"snapshot":"${version}"${releaseMember(releases)}`;
+  send(exchange, 200, 'application/json', `${outcome.json.slice(0, -2)},${metadata}}}`);
+}
+
+/** The metadata of OFREP has no lists: several releases are one text. */
+function releaseMember(releases: string): string {
+  return releases === '' ? '' : `,"release":${JSON.stringify(releases)}`;
 }
 
 function decided(
   table: ExperienceTable,
   flags: readonly CompiledFlag[],
   asked: Asked,
-  { now }: Table,
+  { now }: Context,
   { assignments, log }: FlagFacts,
 ): readonly Outcome[] | Promise<readonly Outcome[]> {
   return decideWithRecord(table, flags, asked, { store: assignments, now, log });
 }
 
 /** Tells that flags may have changed; not which, nor for whom, so that everybody may listen. */
-function events(exchange: Exchange, { table, now, onSwap }: Table): void {
+function events(exchange: Exchange, { table, exposure, now, onSwap }: Context): void {
   if (exchange.method !== 'GET') throw wrongMethod(exchange, 'GET');
-  let tag = table.tag;
+  let tag = table.tag + exposure;
   let stop = (): void => {};
   const answer = openLongAnswer(exchange, {
     contentType: 'text/event-stream',
@@ -108,9 +125,10 @@ function events(exchange: Exchange, { table, now, onSwap }: Table): void {
   const last = exchange.header('last-event-id');
   if (last !== undefined && last !== tag) say(tag);
   else answer.write(`id: ${tag}\n: connected\n\n`);
-  stop = onSwap((next) => {
-    if (next.tag === tag) return;
-    tag = next.tag;
+  stop = onSwap((next, exposed) => {
+    const after = next.tag + exposed;
+    if (after === tag) return;
+    tag = after;
     say(tag);
   });
 }
@@ -120,11 +138,11 @@ const ASKING = { subjectInputs: [TARGETING_KEY], inputsForServers: ['$forced'] }
 /** The question that a request asks; undefined when it has been answered already, as it cannot be read. */
 async function questionIn(
   exchange: Exchange,
-  { table, now, admit }: Table,
+  { now, admit, viewOf }: Context,
   asking: Asking,
   { random }: FlagFacts,
   key: string | undefined,
-): Promise<Asked | undefined> {
+): Promise<Question | undefined> {
   if (exchange.method !== 'POST') throw wrongMethod(exchange, 'POST');
   const bytes = await readBody(exchange, BODY_BYTES_MAX);
   const body = parse(bytes);
@@ -139,21 +157,23 @@ async function questionIn(
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const admitted = await admit(asking, forced === undefined ? context : { ...context, $forced: forced });
-  const problems = contextProblems(admitted, table.audiences.attributes);
+  const view = viewOf(subjectOfContext, admitted);
+  const problems = contextProblems(admitted, view.table.audiences.attributes);
   if (problems.length > 0) {
     const errorDetails = problems
       .map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`)
       .join('; ');
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
-  const wrong = forcedProblem(forced, table);
+  const wrong = forcedProblem(forced, view.table);
   if (wrong !== undefined) return fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
-  return {
+  const asked: Asked = {
     context: admitted,
     nowMs: now.epochMilliseconds,
     random,
     ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
   };
+  return { asked, view };
 }
 
 function parse(bytes: Buffer): unknown {
@@ -205,12 +225,13 @@ function keyIn({ path }: Exchange): string {
 }
 
 /** Depends on what this context gets and on nothing else: it stays the same when something changes that others get. */
-function tagOf(outcomes: readonly Outcome[]): string {
+function tagOf(outcomes: readonly Outcome[], releases: string): string {
   let low = 0x811c9dc5;
   let high = outcomes.length;
   for (const { digest } of outcomes) {
     low = Math.imul(low ^ digest, 0x01000193);
     high = (Math.imul(high, 0x85ebca6b) + digest) ^ (high >>> 15);
   }
-  return `"${(high >>> 0).toString(16)}-${(low >>> 0).toString(16)}"`;
+  const ofReleases = releases === '' ? '' : `-${fnv1a32(releases).toString(16)}`;
+  return `"${(high >>> 0).toString(16)}-${(low >>> 0).toString(16)}${ofReleases}"`;
 }

@@ -1,5 +1,6 @@
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { cohortSubjects, isDenial } from './cohort-subject.ts';
 import { compile, update } from './decisions/compile.ts';
 import { productsRoutes } from './decisions/routes.ts';
 import type { ProductsTable } from './decisions/table.ts';
@@ -25,6 +26,8 @@ export function productsModule({ desk }: ProductFacts): DecisionModule<ProductsT
     compile,
     update,
     routes: [...recordedRoutes(productsRoutes, desk), ...recordRoutes(desk), ...usageRoutes(desk)],
+    subjectOf: cohortSubjects(desk),
+    isDenial,
   };
 }
 

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
 
 /** `Kind.id` of releases. The Head under the name of a release holds its cohort. */
 export const RELEASE = 'releases.backline.dev/Release';
@@ -31,3 +32,10 @@ export const CohortSpec = Type.Object(
 
 export type Cohort = Static<typeof CohortSpec>;
 export type CohortSlice = Static<typeof Slice>;
+
+const shape = Compile(CohortSpec);
+
+/** The cohort that the Head of a release holds; undefined for anything else. */
+export function parseCohort(spec: unknown): Cohort | undefined {
+  return shape.Check(spec) ? spec : undefined;
+}

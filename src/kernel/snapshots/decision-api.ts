@@ -4,9 +4,14 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { CohortSubject } from './cohort-membership.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
-import type { DecisionModule, DecisionProtocol, DecisionRoute } from './module.ts';
+import type { DecisionModule, DecisionProtocol, DecisionRoute, ProtocolContext } from './module.ts';
+import { releasesExplained, releasesMember, releasesText } from './name-releases.ts';
+import type { Snapshot } from './snapshot.ts';
+import { resultOfStatus, type Result, type Witness } from './witness.ts';
+import type { Seen } from './worlds.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
@@ -15,12 +20,12 @@ const BODY_BYTES_MAX = 64 * 1024;
 export type DecisionApi = (exchange: Exchange) => boolean | Promise<void>;
 
 interface Spoken {
-  readonly module: string;
+  readonly module: DecisionModule<unknown>;
   readonly protocol: DecisionProtocol<unknown>;
 }
 
 interface Ready {
-  readonly module: string;
+  readonly module: DecisionModule<unknown>;
   readonly route: DecisionRoute<unknown>;
   readonly check: (input: unknown) => boolean;
   /** What a query value becomes, by parameter. */
@@ -34,13 +39,14 @@ export function decisionApi(
   follower: Follower,
   clock: Clock,
   gate: Gate,
+  witness: Witness,
 ): DecisionApi {
   const routes = new Map<string, Ready>(
-    modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module.name, route)] as const)),
+    modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module, route)] as const)),
   );
   const protocols = new Map<string, Spoken>(
-    modules.flatMap(({ name, protocols: spoken = [] }) =>
-      spoken.map((protocol) => [protocol.path, { module: name, protocol }] as const),
+    modules.flatMap((module) =>
+      (module.protocols ?? []).map((protocol) => [protocol.path, { module, protocol }] as const),
     ),
   );
   return (exchange) => {
@@ -75,37 +81,103 @@ export function decisionApi(
 
   function speak(exchange: Exchange, { module, protocol }: Spoken): true | Promise<void> {
     if (exchange.method === 'OPTIONS' && gate.answerPreflight(exchange)) return true;
-    const { version, tables } = follower.snapshot();
+    const { tables, worlds } = follower.snapshot();
+    const now = clock();
     const pending = protocol.answer(exchange, {
-      table: tables.get(module),
-      version,
-      now: clock(),
+      table: tables.get(module.name),
+      exposure: exposureOf(worlds),
+      now,
       admit: (asking, input) => inputOf(gate.admit(exchange, asking, input)),
-      onSwap: (listener) => follower.onSwap((snapshot) => listener(snapshot.tables.get(module), snapshot.version)),
-    });
+      viewOf: (subjectOf, input) => {
+        const snapshot = follower.snapshot();
+        const { version } = snapshot;
+        const exposed = snapshot.worlds.get(module.name);
+        if (exposed === undefined) return { table: snapshot.tables.get(module.name), version, releases: '' };
+        const subject = subjectOf(input);
+        const seen = exposed.see(subject, now.epochMilliseconds);
+        exchange.response.once('finish', () => {
+          witness.saw(seen, subject, resultOfStatus(exchange.response.statusCode), now);
+        });
+        return { table: seen.table, version, releases: releasesText(seen.releases) };
+      },
+      onSwap: (listener) =>
+        follower.onSwap((snapshot) => listener(snapshot.tables.get(module.name), exposureOf(snapshot.worlds))),
+    } satisfies ProtocolContext<unknown>);
     return pending ?? true;
+
+    function exposureOf(exposed: Snapshot['worlds']): string {
+      return exposed.get(module.name)?.tag ?? '';
+    }
   }
 
-  function respond(
-    exchange: Exchange,
-    { module, route, check, errors }: Ready,
-    input: unknown,
-    by: string,
-  ): true | Promise<void> {
+  function respond(exchange: Exchange, found: Ready, input: unknown, by: string): true | Promise<void> {
+    const { module, route, check, errors } = found;
     if (!check(input)) throw wrongInput(route, input, errors(input));
-    const { version, tables } = follower.snapshot();
-    const answer = route.handle(tables.get(module), input, clock(), by);
-    if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version));
-    finish(exchange, answer, version);
+    const { version, tables, worlds } = follower.snapshot();
+    const table = tables.get(module.name);
+    if (worlds.size > 0 && worlds.has(module.name)) return respondInWorld(exchange, found, { table, input, by });
+    const answer = route.handle(table, input, clock(), by);
+    if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version, ''));
+    finish(exchange, answer, version, '');
     return true;
   }
 
-  function finish(exchange: Exchange, given: object, version: string): void {
+  /** The same while releases are under way: what the subject sees of them is found once, and all is answered from that. */
+  async function respondInWorld(
+    exchange: Exchange,
+    { module, route }: Ready,
+    { table, input, by }: { readonly table: unknown; readonly input: unknown; readonly by: string },
+  ): Promise<void> {
+    const subject = await subjectIn(exchange, module, table, input);
+    // The snapshot of now: records may have been read meanwhile.
+    const snapshot = follower.snapshot();
+    const now = clock();
+    const exposed = snapshot.worlds.get(module.name);
+    const seen =
+      exposed === undefined || subject === undefined
+        ? everybodys(snapshot.tables.get(module.name))
+        : exposed.see(subject, now.epochMilliseconds);
+    const note = (result: Result): void => {
+      if (subject !== undefined && route.explains !== true) witness.saw(seen, subject, result, now);
+    };
+    let answer: object;
+    try {
+      answer = await route.handle(seen.table, input, now, by);
+    } catch (error) {
+      note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');
+      throw error;
+    }
+    note(module.isDenial?.(answer) === true ? 'denied' : 'given');
+    const explained = route.explains === true ? { ...answer, ...releasesExplained(seen) } : answer;
+    finish(exchange, explained, snapshot.version, releasesMember(seen.releases));
+  }
+
+  function finish(exchange: Exchange, given: object, version: string, releases: string): void {
     const answer = JSON.stringify(given);
     const ageSeconds = Math.round(follower.ageMs() / 1000);
-    const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}}}`;
+    const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}${releases}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+/** Whom a question is about; undefined when that cannot be told, and everybody's world answers. */
+async function subjectIn(
+  exchange: Exchange,
+  { subjectOf }: DecisionModule<unknown>,
+  table: unknown,
+  input: unknown,
+): Promise<CohortSubject | undefined> {
+  try {
+    return await subjectOf?.(table, input);
+  } catch (error) {
+    // A refusal is about the question itself: the answer will be the same one.
+    if (!(error instanceof Refusal)) exchange.log.warn({ err: error }, 'whom a question is about cannot be told');
+    return undefined;
+  }
+}
+
+function everybodys(table: unknown): Seen<unknown> {
+  return { table, releases: [], tracks: [], isBroken: false };
 }
 
 function wrongMethod({ method, path }: Exchange, right: string): Refusal {
@@ -129,7 +201,7 @@ export function decisionRouteNames(modules: readonly DecisionModule<unknown>[]):
   return (path) => (names.has(path) ? path : names.has(starred(path)) ? starred(path) : undefined);
 }
 
-function ready(module: string, route: DecisionRoute<unknown>): Ready {
+function ready(module: DecisionModule<unknown>, route: DecisionRoute<unknown>): Ready {
   const validator = Compile(route.input);
   const types = new Map(
     Object.entries(propertiesOf(route.input)).map(([name, schema]) => {

@@ -5,9 +5,10 @@ import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
-import { compileSnapshot, updateSnapshot, type Snapshot } from './snapshot.ts';
+import { audiencesModule, compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
@@ -25,8 +26,8 @@ export interface Follower {
   /** What is live, of the kinds that the modules compile; undefined before the first snapshot. */
   readonly world: () => World | undefined;
   /**
-   * Calls back with each later snapshot and what changed in it; without changes, everything may have. Until the returned
-   * function is called.
+   * Calls back with each later snapshot and what changed in it for everybody; without changes, everything may have. Until
+   * the returned function is called.
    */
   readonly onSwap: (listener: (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void) => () => void;
   /** Resolves at the first snapshot. */
@@ -47,16 +48,20 @@ export function followHeads(options: {
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
   readonly log: Log;
+  /** Told when what a release shows to its cohort does not compile. */
+  readonly worldBroken?: () => void;
   /** Milliseconds that only move forward. */
   readonly monotonicMs?: () => number;
 }): Follower {
-  const { client, kinds, modules, log, monotonicMs = () => performance.now() } = options;
+  const { client, kinds, log, worldBroken = () => {}, monotonicMs = () => performance.now() } = options;
+  const modules = [audiencesModule as DecisionModule<unknown>, ...options.modules];
   const stopping = new AbortController();
   const known = new Map(modules.flatMap((module) => module.kinds.map((kind) => [kind.id, kind] as const)));
   let snapshot: Snapshot | undefined;
   let world = new LiveObjects(kinds);
   /** The live object of each Head, by the Head's name: a deletion tells only that. */
   let byHead = new Map<string, LiveObject>();
+  let exposing = new ExposingReleases();
   /** When the control plane was lost; undefined while it is followed. */
   let lostAtMs: number | undefined = monotonicMs();
   let lastProblem: string | undefined = 'nothing has been compiled yet';
@@ -123,8 +128,11 @@ export function followHeads(options: {
 
   async function listAll(): Promise<string> {
     const { items, version } = await client.list(Head);
+    snapshot?.worlds.forEach((worlds) => worlds.freeze());
     byHead = new Map();
+    exposing = new ExposingReleases();
     for (const head of items) {
+      exposing.take(head.metadata.name, head);
       const object = liveObjectOf(head);
       if (object !== undefined && known.has(object.kind)) byHead.set(head.metadata.name, object);
     }
@@ -136,33 +144,41 @@ export function followHeads(options: {
 
   function apply({ changes, version }: Batch): void {
     const changed: LiveChange[] = [];
-    for (const { type, object: head } of changes) {
-      const before = byHead.get(head.metadata.name);
-      const after = type === 'DELETED' ? undefined : liveObjectOf(head);
+    let isExposedAnew = false;
+    for (const { type, object } of changes) {
+      const { name } = object.metadata;
+      const head = type === 'DELETED' ? undefined : object;
+      if (exposing.take(name, head)) isExposedAnew = true;
+      const before = byHead.get(name);
+      const after = head === undefined ? undefined : liveObjectOf(head);
       const kind = (after ?? before)?.kind;
       if (kind === undefined || !known.has(kind)) continue;
       if (after?.revision === before?.revision && after?.namespace === before?.namespace) {
         if (after !== undefined && JSON.stringify(after.labels) === JSON.stringify(before?.labels)) continue;
       }
-      if (before !== undefined && after === undefined) world.delete(kind, before.name);
-      if (after === undefined) byHead.delete(head.metadata.name);
-      else {
-        world.set(after);
-        byHead.set(head.metadata.name, after);
-      }
+      if (after === undefined) byHead.delete(name);
+      else byHead.set(name, after);
       changed.push({ kind, name: (after ?? before)?.name ?? '', object: after });
     }
-    if (changed.length > 0) swap(version, changed);
+    if (changed.length === 0 && !isExposedAnew) return;
+    // Their world is about to change.
+    snapshot?.worlds.forEach((worlds) => worlds.freeze());
+    for (const { kind, name, object } of changed) {
+      if (object === undefined) world.delete(kind, name);
+      else world.set(object);
+    }
+    swap(version, changed);
   }
 
   /** A world that does not compile is a bug; it must not take the answers away. */
   function swap(version: string, changed: readonly LiveChange[] | undefined): void {
     const changes = behind ? undefined : changed;
     try {
-      snapshot =
+      const tables =
         changes === undefined || snapshot === undefined
-          ? compileSnapshot(modules, world, version)
-          : updateSnapshot(snapshot, modules, world, changes, version);
+          ? compileTables(modules, world)
+          : updateTables(snapshot.tables, modules, world, changes);
+      snapshot = { version, tables, worlds: worldsOf(tables) };
       behind = false;
       lastProblem = undefined;
       firstCompiled();
@@ -170,8 +186,26 @@ export function followHeads(options: {
       behind = true;
       lastProblem = `version ${version} does not compile`;
       log.error({ err: error, version }, 'the live state does not compile; answering from the last snapshot');
+      if (snapshot === undefined) return;
+      // Who sees what is heeded all the same: a release that is taken back must not go on.
+      const worlds = worldsOf(snapshot.tables);
+      worlds.forEach((frozen) => frozen.freeze());
+      snapshot = { ...snapshot, worlds };
       return;
     }
     for (const listener of listeners) listener(snapshot, changes);
+  }
+
+  function worldsOf(tables: Snapshot['tables']): Snapshot['worlds'] {
+    return exposeWorlds(tables, modules, exposing.list(), { kinds, world, broken }, snapshot);
+  }
+
+  function broken(module: string, releases: readonly ExposingRelease[], error: unknown): void {
+    worldBroken();
+    const names = releases.map(({ name }) => name);
+    log.error(
+      { err: error, module, releases: names },
+      'what releases show does not compile; answering as for everybody',
+    );
   }
 }

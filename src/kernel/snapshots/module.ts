@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Kind, World } from '#kernel/resources/kind.ts';
+import type { CohortSubject } from './cohort-membership.ts';
 
 /**
  * What a domain gives to the decision plane: how to turn the live world into a table, and the questions that are
@@ -18,6 +19,13 @@ export interface DecisionModule<Table> {
   readonly routes: readonly DecisionRoute<Table>[];
   /** Questions in a form that somebody else has laid down. */
   readonly protocols?: readonly DecisionProtocol<Table>[];
+  /**
+   * Whom an input of its routes is about, from which follows what is seen of releases that are under way; a promise where
+   * records are read. Asked only while there are such releases.
+   */
+  readonly subjectOf?: (table: Table, input: unknown) => CohortSubject | Promise<CohortSubject>;
+  /** Whether an answer keeps something from the listener. */
+  readonly isDenial?: (answer: object) => boolean;
 }
 
 /** What a caller must be allowed: which path, and which inputs are for whom. */
@@ -42,18 +50,30 @@ export interface DecisionProtocol<Table> {
   readonly answer: (exchange: Exchange, context: ProtocolContext<Table>) => void | Promise<void>;
 }
 
-export interface ProtocolContext<Table> {
+/** What an answer of a protocol is made from. */
+export interface ProtocolView<Table> {
   readonly table: Table;
   /** Version of the snapshot that the table is of. */
   readonly version: string;
+  /** The releases whose candidates are in the table, as NAME@REVISION,…; empty where there are none. */
+  readonly releases: string;
+}
+
+export interface ProtocolContext<Table> {
+  /** What everybody gets. */
+  readonly table: Table;
+  /** Changes with what is seen of releases that are under way; empty where there are none. */
+  readonly exposure: string;
   readonly now: Temporal.Instant;
   /** Lets the question through with the input that the asker is entitled to, or throws Refusal. */
   readonly admit: (
     asking: Asking,
     input: Record<string, unknown>,
   ) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** What the subject of an input is answered from. Once for an answer: its releases count it. */
+  readonly viewOf: <Input>(subjectOf: (input: Input) => CohortSubject, input: Input) => ProtocolView<Table>;
   /** Calls back with each later table, until the returned function is called. */
-  readonly onSwap: (listener: (table: Table, version: string) => void) => () => void;
+  readonly onSwap: (listener: (table: Table, exposure: string) => void) => () => void;
 }
 
 export interface ChangedObject {
@@ -66,6 +86,8 @@ export interface DecisionRoute<Table> extends Asking {
   /** `/v1/…`; served for GET and POST. */
   readonly path: string;
   readonly summary: string;
+  /** True when it tells people why an answer is what it is: it says what is seen of releases, and is not counted. */
+  readonly explains?: boolean;
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
   readonly answer: TSchema;

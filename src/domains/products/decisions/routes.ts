@@ -162,6 +162,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     path: '/v1/explain',
     summary: 'Why a check, or without a feature the price of a plan, is answered as it is.',
     forServers: true,
+    explains: true,
     input: input({
       ...WHO,
       ...PLAN,

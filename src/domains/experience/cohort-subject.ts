@@ -1,0 +1,22 @@
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { Context } from '#kernel/audiences/language.ts';
+import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
+
+/** Attributes by which releases go beside the targetingKey, where the app says them. */
+const HOUSEHOLD = 'household';
+const MARKET = 'market';
+
+/** Whom a context is about. What is on record is not looked at: flags answer with what the app knows. */
+export function subjectOfContext(context: Context): CohortSubject {
+  return {
+    listener: textIn(context, TARGETING_KEY),
+    household: textIn(context, HOUSEHOLD),
+    market: textIn(context, MARKET),
+    context,
+  };
+}
+
+function textIn(context: Context, name: string): string | undefined {
+  const value = context[name];
+  return typeof value === 'string' && value !== '' ? value : undefined;
+}

@@ -1,0 +1,68 @@
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import type { ProductsTable } from './decisions/table.ts';
+import type { Desk } from './usage-desk.ts';
+
+/** Outcomes that give the listener less than what was asked for. */
+const DENIALS: ReadonlySet<unknown> = new Set(['deny', 'degrade', 'upsell']);
+
+export function isDenial(answer: object): boolean {
+  return 'outcome' in answer && DENIALS.has(answer.outcome);
+}
+
+/** What is known of whom a question is about, as attributes of these names. */
+type Known = Readonly<
+  Partial<Record<'listener' | 'household' | 'plan' | 'role' | 'market' | 'territory', string | undefined>>
+>;
+
+/**
+ * Whom a question about products is about. What is on record wins over what was asked, so that all questions of a
+ * listener are answered from the same world. A lapsed subscription still is a household: nobody moves by pausing. Without
+ * a database a listener is a household of one.
+ */
+export function cohortSubjects(desk: Desk | undefined): NonNullable<DecisionModule<ProductsTable>['subjectOf']> {
+  return (table, input) => {
+    const asked = isRecord(input) ? input : {};
+    const known = knownIn(table, asked);
+    if (desk !== undefined && known.listener !== undefined) return onRecord(desk, known.listener, known);
+    const subscription = textIn(asked, 'subscription');
+    if (desk !== undefined && subscription !== undefined) return ofSubscription(desk, subscription);
+    return subjectOf(known);
+  };
+}
+
+async function onRecord({ subjects }: Desk, listener: string, asked: Known): Promise<CohortSubject> {
+  const { subscription } = await subjects.facts(listener);
+  if (subscription === undefined) return subjectOf(asked);
+  const { household, plan, role, market, status } = subscription;
+  if (status !== 'active') return subjectOf({ ...asked, household });
+  return subjectOf({ listener, household, plan, role, market });
+}
+
+async function ofSubscription({ subjects }: Desk, id: string): Promise<CohortSubject> {
+  const { manager, household, plan, market } = await subjects.subscription(id);
+  return subjectOf({ listener: manager, household, plan, market });
+}
+
+function subjectOf({ listener, ...known }: Known): CohortSubject {
+  const { household, market } = known;
+  return { listener, household, market, context: { ...known, [TARGETING_KEY]: listener } };
+}
+
+function knownIn(table: ProductsTable, asked: Readonly<Record<string, unknown>>): Known {
+  const territory = textIn(asked, 'territory');
+  return {
+    listener: textIn(asked, 'listener'),
+    plan: textIn(asked, 'plan'),
+    role: textIn(asked, 'role'),
+    market: textIn(asked, 'market') ?? (territory === undefined ? undefined : table.marketOfTerritory.get(territory)),
+    territory,
+  };
+}
+
+function textIn(asked: Readonly<Record<string, unknown>>, name: string): string | undefined {
+  const value = asked[name];
+  return typeof value === 'string' ? value : undefined;
+}
