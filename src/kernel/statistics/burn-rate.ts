@@ -24,6 +24,7 @@ export const BURN_WINDOW_MS_MAX = 72 * HOUR_MS;
 export const BURN_EVENTS_MIN = 5;
 
 export interface Observed extends Pair {
+  readonly fromMs: number;
   readonly toMs: number;
 }
 
@@ -46,15 +47,21 @@ export interface Burning {
 
 /**
  * Each rule over the intervals that ended within its windows. A rule fires on a track, or on both together, when both its
- * windows burn at the factor or faster. A release that is younger than a window is judged by what there is.
+ * windows burn at the factor or faster, and when what is known reaches back over its short window. The long one is judged by
+ * what there is of it: a release need not be as old.
  */
 export function burning(observed: readonly Observed[], objective: number, nowMs: number): readonly Burning[] {
+  const sinceMs = observed[0]?.fromMs ?? nowMs;
   return BURN_RULES.map((rule) => {
+    const isKnown = sinceMs <= nowMs - rule.shortMs;
     const long = observed.filter(({ toMs }) => toMs > nowMs - rule.longMs);
     const longSum = together(long);
     const shortSum = together(long.filter(({ toMs }) => toMs > nowMs - rule.shortMs));
     const firesOn = (long: Counts, short: Counts): boolean =>
-      short.bad >= BURN_EVENTS_MIN && burnOf(long, objective) >= rule.factor && burnOf(short, objective) >= rule.factor;
+      isKnown &&
+      short.bad >= BURN_EVENTS_MIN &&
+      burnOf(long, objective) >= rule.factor &&
+      burnOf(short, objective) >= rule.factor;
     const onCandidate = firesOn(longSum.candidate, shortSum.candidate);
     const fires =
       onCandidate ||

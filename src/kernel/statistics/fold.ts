@@ -102,8 +102,8 @@ function foldOne(spec: GuardrailSpec, folded: Folded, interval: Interval): Folde
 function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tally {
   if (spec.type === 'riskRatio' && tally.of === 'riskRatio') return addToRiskRatio(spec, tally, interval);
   if (spec.type === 'burnRate' && tally.of === 'burnRate') {
-    const { toMs } = interval;
-    const pair = { toMs, candidate: countsOf(interval.candidate), stable: countsOf(interval.stable) };
+    const { fromMs, toMs } = interval;
+    const pair = { fromMs, toMs, candidate: countsOf(interval.candidate), stable: countsOf(interval.stable) };
     const recent = tally.observed.filter((one) => one.toMs > toMs - BURN_WINDOW_MS_MAX);
     return { of: 'burnRate', observed: [...recent, pair] };
   }

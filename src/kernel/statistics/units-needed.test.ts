@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
+import { poisson, seeded } from './testing/draws.ts';
+import { expected, unitsUntil } from './units-needed.ts';
+
+test('the least whole number of units at which the evidence is enough', () => {
+  assert.equal(
+    unitsUntil((units) => units / 1_000, 12.3456),
+    12_346,
+  );
+  assert.equal(
+    unitsUntil((units) => units + 5, 5),
+    0,
+  );
+  assert.equal(
+    unitsUntil((units) => units, 0.2),
+    1,
+  );
+  assert.equal(
+    unitsUntil(() => 1, 2),
+    null,
+  );
+});
+
+test('what is told is what half of all rollouts take, within a third', () => {
+  const rates = { candidate: 0.002, stable: 0.001 };
+  const needed = Math.log(20);
+  const told = unitsUntil((units) => logHarm(addInterval(noEvidence(1.5), expected(units, 0.05, rates)), 1), needed);
+  const chance = seeded(5);
+  const taken = Array.from({ length: 201 }, () => {
+    let state = noEvidence(1.5);
+    while (logHarm(state, 1) < needed) {
+      const { candidate, stable } = expected(500, 0.05, rates);
+      state = addInterval(state, {
+        candidate: { ...candidate, bad: poisson(candidate.bad, chance) },
+        stable: { ...stable, bad: poisson(stable.bad, chance) },
+      });
+    }
+    return state.candidate.units;
+  }).sort((a, b) => a - b);
+  const median = taken[100] ?? 0;
+  assert.ok(told !== null && median > told * 0.67 && median < told * 1.33, `told ${told}, took ${median}`);
+});
