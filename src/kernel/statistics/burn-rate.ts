@@ -21,7 +21,7 @@ export const BURN_RULES: readonly [BurnRule, ...BurnRule[]] = [
 /** Nothing older matters to any rule. */
 export const BURN_WINDOW_MS_MAX = 72 * HOUR_MS;
 /** Fewer events in the short window are no fire: at a burn of 1, five where a third is expected come once in 30,000. */
-export const BURN_EVENTS_MIN = 5;
+const BURN_EVENTS_MIN = 5;
 
 export interface Observed extends Pair {
   readonly fromMs: number;

@@ -29,7 +29,7 @@ export interface Newest {
   readonly fault: string | null;
 }
 
-export type Tally = RiskRatioTally | BurnRateTally | ThresholdTally;
+type Tally = RiskRatioTally | BurnRateTally | ThresholdTally;
 
 export interface RiskRatioTally {
   readonly of: 'riskRatio';

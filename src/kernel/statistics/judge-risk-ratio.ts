@@ -6,9 +6,11 @@ import { logMeanExp } from './log-mean-exp.ts';
 import { count, figure, odds, oddsOf, percent, rateOf } from './phrases.ts';
 import {
   addInterval,
+  addTimes,
   estimatedRatio,
   logHarm,
   logSafety,
+  noEvidence,
   ratioBounds,
   type RatioBounds,
   type RiskRatioEvidence,
@@ -152,19 +154,29 @@ function waits(
     return { toPass: null, toFail: null };
   }
   const rate = bad / units;
-  const after = (more: number, ratio: number): RiskRatioEvidence =>
-    addInterval(state, suspectFirst(spec, expected(more, share, { candidate: rate * ratio, stable: rate })));
-  const harmful = spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD;
+  const ofOneUnit = (ratio: number): RiskRatioEvidence =>
+    addInterval(
+      noEvidence(state.margin),
+      suspectFirst(spec, expected(1, share, { candidate: rate * ratio, stable: rate })),
+    );
+  const alike = ofOneUnit(1);
+  const harmful = ofOneUnit(spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD);
+  const harmAt = (units: number): number => logHarm(addTimes(state, harmful, units), spec.dispersion ?? 1);
   return {
-    toPass: unitsUntil((more) => logSafe(spec, after(more, 1)), Math.log(needed.safety)),
-    toFail: unitsUntil((more) => logHarm(after(more, harmful), spec.dispersion ?? 1), Math.log(needed.harm)),
+    toPass: unitsUntil((units) => logSafe(spec, addTimes(state, alike, units)), Math.log(needed.safety)),
+    toFail: unitsUntil(harmAt, Math.log(needed.harm)),
   };
 }
 
 function waitWords({ toPass, toFail }: UnitsNeeded): string {
   const words = [
-    ...(toPass === null ? [] : [`about ${count(toPass)} more units pass it if it is as stable`]),
-    ...(toFail === null ? [] : [`${count(toFail)} find twofold harm`]),
+    ...(toPass === null ? [] : [`about ${roughly(toPass)} more units pass it if it is as stable`]),
+    ...(toFail === null ? [] : [`${roughly(toFail)} find twofold harm`]),
   ];
   return words.length === 0 ? '' : `; ${words.join(', ')}`;
+}
+
+/** "53,000": nobody knows it better. */
+function roughly(units: number): string {
+  return count(Number(units.toPrecision(2)));
 }

@@ -98,7 +98,7 @@ test('a person reads what happened, in one sentence', () => {
     [
       ERRORS,
       minutes(4, [1_000, 2], [19_000, 20]),
-      'Errors 1.9× those of stable (0.2 % of 4,000 against 0.11 % of 76,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.4 of 20; about 53,244 more units pass it if it is as stable, 11,384 find twofold harm.',
+      'Errors 1.9× those of stable (0.2 % of 4,000 against 0.11 % of 76,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.4 of 20; about 53,000 more units pass it if it is as stable, 11,000 find twofold harm.',
     ],
     [
       ERRORS,

@@ -65,6 +65,22 @@ export function addInterval(state: RiskRatioEvidence, pair: Pair): RiskRatioEvid
   };
 }
 
+/** What the evidence becomes when that of `part` comes along so many times more. */
+export function addTimes(state: RiskRatioEvidence, part: RiskRatioEvidence, times: number): RiskRatioEvidence {
+  const counts = (a: Counts, b: Counts): Counts => ({ units: a.units + times * b.units, bad: a.bad + times * b.bad });
+  return {
+    margin: state.margin,
+    logTerms: state.logTerms.map((term, index) => term + times * (part.logTerms[index] ?? 0)),
+    logAtMargin: state.logAtMargin + times * part.logAtMargin,
+    candidate: counts(state.candidate, part.candidate),
+    stable: counts(state.stable, part.stable),
+    weighed: {
+      candidate: state.weighed.candidate + times * part.weighed.candidate,
+      stable: state.weighed.stable + times * part.weighed.stable,
+    },
+  };
+}
+
 /**
  * ln of the evidence against "the candidate is no worse" (θ ≤ 1): the mean likelihood over ratios from 1 up. If it is true,
  * the chance that this ever exceeds ln(1/α), however often one looks, is at most α (Ville).

@@ -2,10 +2,11 @@ import type { Counts, Pair } from './interval.ts';
 
 /** Beyond this many units nobody waits. */
 const UNITS_MAX = 1e12;
-const HALVINGS = 50;
+/** A thousandth of it is nothing beside chance. */
+const HALVINGS = 10;
 
 /**
- * How many units it takes until the evidence is as asked, on the way that is expected, chance left out: half of the time it
+ * How many units it takes, to a thousandth, until the evidence is as asked, on the way that is expected, chance left out: half of the time it
  * takes a little longer. Null when it never comes. `logEvidenceAt` must not fall again once it has risen that far.
  */
 export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: number): number | null {
@@ -16,7 +17,7 @@ export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: 
     if (enough > UNITS_MAX) return null;
   }
   let few = enough / 2;
-  for (let step = 0; step < HALVINGS && enough - few > 0.5; step += 1) {
+  for (let step = 0; step < HALVINGS; step += 1) {
     const middle = (few + enough) / 2;
     if (logEvidenceAt(middle) >= logNeeded) enough = middle;
     else few = middle;
