@@ -12,6 +12,15 @@ export interface Counter {
   readonly untilMs: number | undefined;
 }
 
+/**
+ * The row of a counter in the database: its id, which is given out by whoever makes it, and the mark of the transaction
+ * that wrote it last. Who knows the mark knows the counter.
+ */
+export interface CounterRow {
+  readonly id: number;
+  mark: number;
+}
+
 /** An operation as it was decided, with the answer that is given again. */
 export interface Recorded {
   readonly subject: string;
@@ -61,6 +70,10 @@ export interface Slot {
 export interface Book {
   readonly nowMs: number;
   readonly counters: Map<string, Counter>;
+  /** Of the counters that are in the database. */
+  readonly rows: Map<string, CounterRow>;
+  /** Ids of the counters that a decision went by: it holds as long as nobody has changed them. */
+  readonly looked: Set<string>;
   readonly operations: Map<string, Recorded>;
   readonly holds: Map<string, Hold>;
   readonly slots: Map<string, Slot>;
@@ -71,12 +84,14 @@ export interface Book {
 }
 
 /** What a look at counters needs of a book. */
-export type Counters = Pick<Book, 'nowMs' | 'counters'>;
+export type Counters = Pick<Book, 'nowMs' | 'counters'> & Partial<Pick<Book, 'looked'>>;
 
 export function openBook(nowMs: number): Book {
   return {
     nowMs,
     counters: new Map(),
+    rows: new Map(),
+    looked: new Set(),
     operations: new Map(),
     holds: new Map(),
     slots: new Map(),

@@ -1,8 +1,7 @@
 import { checked } from './check.ts';
 import type { Check, CheckAnswer } from './contract.ts';
-import { idOf, openBook, type Book, type Counter } from './book.ts';
+import { idOf, openBook, type Book, type Counter, type CounterRow } from './book.ts';
 import type { ChargeOperation, Operation } from './operation.ts';
-import type { Versions } from './records/write-book.ts';
 import { isPast, LATE_MS_MAX } from './standing.ts';
 
 const KNOWN_LIMITS = {
@@ -16,26 +15,18 @@ const KNOWN_LIMITS = {
 
 /**
  * Subjects as the last transaction of this process left them, so that the next one need not read them. Whether it still
- * is so is seen by the version, under the lock, when the decision is written: what is remembered may be wrong, but then
- * nothing that was decided by it becomes durable.
+ * is so is seen by the marks of their counters, under the lock, when the decision is written: what is remembered may be
+ * wrong, but then nothing that was decided by it becomes durable.
  */
 export interface Known {
   /** Whether all that the operation looks at is known: units that are taken for good, of subjects and buckets. */
   readonly covers: (operation: Operation) => operation is ChargeOperation;
   /** Undefined when something is not known any more, or a reservation has ended and has to be given back. */
-  readonly book: (
-    charges: readonly ChargeOperation[],
-    nowMs: number,
-  ) => { readonly book: Book; readonly versions: Versions } | undefined;
-  /** What was decided is known under the new mark, ahead of its commit: who goes on from there needs that one to happen. */
-  readonly advance: (book: Book, versions: Versions, mark: number) => void;
-  /** What was read under the lock and written under the mark: all that is kept of these buckets. */
-  readonly note: (
-    book: Book,
-    buckets: ReadonlyMap<string, ReadonlySet<string>>,
-    versions: Versions,
-    mark: number,
-  ) => void;
+  readonly book: (charges: readonly ChargeOperation[], nowMs: number) => Book | undefined;
+  /** What was decided is known under the marks that it has now, ahead of its commit. */
+  readonly advance: (book: Book) => void;
+  /** What was read under the lock, and is written: all that is kept of these buckets. */
+  readonly note: (book: Book, buckets: ReadonlyMap<string, ReadonlySet<string>>) => void;
   /** What a consume would be answered, what is under way included; undefined when too little is known, or too old. */
   readonly check: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly forget: (subjects: Iterable<string>) => void;
@@ -44,12 +35,12 @@ export interface Known {
 }
 
 interface KnownSubject {
-  version: number;
   /** As of that moment by the database, and by our own steady clock. */
   nowMs: number;
   seenMs: number;
   readonly buckets: Set<string>;
   readonly counters: Map<string, Counter>;
+  readonly rows: Map<string, CounterRow>;
   /** When the first of its reservations ends. */
   readonly expiresAtMs: number;
 }
@@ -72,28 +63,30 @@ export function openKnown(): Known {
     },
     book: (charges, nowMs) => {
       const book = openBook(nowMs);
-      const versions = new Map<string, number>();
-      for (const charge of charges) {
-        if (!enter(charge.subject, book, versions)) return undefined;
-        for (const { subject, buckets } of charge.items) {
-          const own = enter(subject, book, versions);
-          if (own === undefined || !buckets.every(({ id }) => own.buckets.has(id))) return undefined;
+      const entered = new Set<string>();
+      for (const { subject: first, items } of charges) {
+        if (!enter(first, book, entered)) return undefined;
+        for (const { subject, buckets } of items) {
+          if (!enter(subject, book, entered)) return undefined;
+          const own = subjects.get(subject);
+          for (const { id } of buckets) if (own?.buckets.has(id) !== true) return undefined;
         }
       }
-      return { book, versions };
+      return book;
     },
-    advance: (book, versions, mark) => {
+    advance: (book) => {
       const seenMs = performance.now();
-      for (const subject of versions.keys()) {
-        const own = subjects.get(subject);
+      for (const id of book.looked) {
+        const counter = book.counters.get(id);
+        const own = counter === undefined ? undefined : subjects.get(counter.subject);
         if (own === undefined) continue;
-        own.version = mark;
         own.nowMs = book.nowMs;
         own.seenMs = seenMs;
+        put(own, id, book);
       }
-      put(book);
+      putKeys(book);
     },
-    note: (book, noted, versions, mark) => {
+    note: (book, noted) => {
       const uncertain = new Set<string>();
       const expires = new Map<string, number>();
       for (const [id, { subject, kind, state, expiresAtMs }] of book.holds) {
@@ -107,18 +100,29 @@ export function openKnown(): Known {
         const before = subjects.get(subject);
         subjects.delete(subject);
         if (uncertain.has(subject) || (contested.get(subject) ?? 0) > now) continue;
-        // What was known of other buckets still holds, when nobody changed the subject since.
-        const isSame = before !== undefined && before.version === versions.get(subject);
-        subjects.set(subject, {
-          version: mark,
+        const own: KnownSubject = {
           nowMs: book.nowMs,
           seenMs: now,
-          buckets: new Set(isSame ? [...before.buckets, ...buckets] : buckets),
-          counters: new Map(isSame ? before.counters : []),
+          buckets: new Set(buckets),
+          counters: new Map(),
+          rows: new Map(),
           expiresAtMs: expires.get(subject) ?? Infinity,
-        });
+        };
+        subjects.set(subject, own);
+        // What is known of other buckets has marks of its own.
+        for (const bucket of before?.buckets ?? []) own.buckets.add(bucket);
+        for (const [id, counter] of before?.counters ?? []) {
+          const row = before?.rows.get(id);
+          if (row === undefined || buckets.has(counter.bucket)) continue;
+          own.counters.set(id, counter);
+          own.rows.set(id, row);
+        }
       }
-      put(book);
+      for (const [id, counter] of book.counters) {
+        const own = subjects.get(counter.subject);
+        if (own?.buckets.has(counter.bucket) === true) put(own, id, book);
+      }
+      putKeys(book);
       for (const subject of subjects.keys()) {
         if (subjects.size <= KNOWN_LIMITS.subjectsMax) break;
         subjects.delete(subject);
@@ -144,23 +148,35 @@ export function openKnown(): Known {
     },
   };
 
-  function enter(subject: string, book: Book, versions: Map<string, number>): KnownSubject | undefined {
+  /** Takes what is known of the subject into the book; false when that is not enough. */
+  function enter(subject: string, book: Book, entered: Set<string>): boolean {
+    if (entered.has(subject)) return true;
     const own = subjects.get(subject);
-    if (own === undefined || own.expiresAtMs <= book.nowMs) return undefined;
-    if (versions.has(subject)) return own;
-    versions.set(subject, own.version);
-    for (const [id, counter] of own.counters) book.counters.set(id, counter);
-    return own;
+    if (own === undefined || own.expiresAtMs <= book.nowMs) return false;
+    entered.add(subject);
+    for (const [id, counter] of own.counters) {
+      const row = own.rows.get(id);
+      // Windows that are closed for good, by any clock, are no longer looked at, and are tidied away.
+      if (row === undefined || (counter.untilMs !== undefined && isPast(counter.untilMs + LATE_MS_MAX, book))) {
+        own.counters.delete(id);
+        own.rows.delete(id);
+      } else {
+        book.counters.set(id, counter);
+        book.rows.set(id, row);
+      }
+    }
+    return true;
   }
 
-  function put(book: Book): void {
-    for (const [id, counter] of book.counters) {
-      const own = subjects.get(counter.subject);
-      if (own === undefined || !own.buckets.has(counter.bucket)) continue;
-      // Windows that are closed for good, by any clock, are no longer looked at, and are tidied away.
-      if (counter.untilMs !== undefined && isPast(counter.untilMs + LATE_MS_MAX, book)) own.counters.delete(id);
-      else own.counters.set(id, counter);
-    }
+  function put(own: KnownSubject, id: string, book: Book): void {
+    const counter = book.counters.get(id);
+    const row = book.rows.get(id);
+    if (counter === undefined || row === undefined) return;
+    own.counters.set(id, counter);
+    own.rows.set(id, row);
+  }
+
+  function putKeys(book: Book): void {
     for (const id of book.operations.keys()) keys.add(id);
     if (keys.size < KNOWN_LIMITS.keysMax) return;
     keysBefore = keys;

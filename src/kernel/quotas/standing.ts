@@ -1,7 +1,8 @@
 import { isInForce, spanOf, type Bucket, type Standing } from './bucket.ts';
-import { idOfCounter, usedIn, type Counters } from './book.ts';
+import { idOfCounter, usedIn, type Counter, type Counters } from './book.ts';
 import type { Item } from './operation.ts';
 import { rollingFreeAt } from './rolling.ts';
+import type { Span } from './window.ts';
 import { rollingSeconds } from './window-spec.ts';
 
 /** Use that comes this late still counts in the window in which it was used; then the window is closed for good. */
@@ -21,9 +22,20 @@ export function standingsOf(
     const span = isClosed ? spanOf(bucket, book.nowMs) : own;
     if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) continue;
     const id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
-    standings.push({ bucket, span, used: usedIn(book.counters.get(id), span.fromMs) + (taken?.get(id) ?? 0) });
+    const counter = book.counters.get(id);
+    if (book.looked !== undefined) {
+      book.looked.add(id);
+      // One that nobody used yet is written as well: only what is there can be seen to be unchanged.
+      if (counter === undefined) book.counters.set(id, unused(subject, bucket, span));
+    }
+    standings.push({ bucket, span, used: usedIn(counter, span.fromMs) + (taken?.get(id) ?? 0) });
   }
   return standings;
+}
+
+function unused(subject: string, { id, window }: Bucket, { key, untilMs }: Span): Counter {
+  const name = { subject, bucket: id, window: key, used: 0 };
+  return window.type === 'rolling' ? { ...name, entries: [], untilMs: undefined } : { ...name, untilMs };
 }
 
 /** Whether a window that ends then is closed for good. */

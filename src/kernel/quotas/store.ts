@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -14,18 +13,18 @@ import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './o
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
 import { readBook, type Needs } from './records/read-book.ts';
-import { recordBook, writeBook, type Versions } from './records/write-book.ts';
+import { draftOf, newMark, recordDraft, writeBook } from './records/write-book.ts';
 import type { Seen } from './seen.ts';
 import { decideSlot, type SlotRequest } from './slots.ts';
 
-/** How often a transaction is begun anew because it needs subjects that were not known to be needed, or are new. */
-const TRIES_MAX = 5;
+/**
+ * How often a transaction is begun anew because it needs subjects that were not known to be needed, or are new, or because
+ * somebody has made the same counter or taken the same key meanwhile.
+ */
+const TRIES_MAX = 8;
 
 /** A database whose time is further from what we take it for is asked for it again. */
 const APART_MS_MAX = 1_000;
-
-/** What `randomInt` gives at most; the same mark twice in a row at one subject is as likely as 1 : 2^48. */
-const MARK_MAX = 2 ** 48 - 1;
 
 /** What is decided together with others: what it looks at, and its decision over the book of the transaction. */
 interface Deal {
@@ -59,7 +58,7 @@ export interface Store {
  * first one is answered. Whoever else wants one of the subjects, in this process or another, waits at its lock.
  *
  * What this process knows of its last transactions is not read again: the decision is made ahead, and one statement
- * locks the subjects, sees that nobody changed them, writes and commits. When somebody did, it is decided as above.
+ * locks the counters, sees that nobody changed them, writes and commits. When somebody did, it is decided as above.
  */
 export function openStore(parts: {
   readonly database: Database;
@@ -142,55 +141,51 @@ export function openStore(parts: {
     const subjects = new Set(needs.subjects);
     for (let tries = 1; tries <= TRIES_MAX; tries += 1) {
       let book: Book | undefined;
-      let versions: Versions = new Map();
-      const mark = newMark();
       const outcomes = await database.transaction(async (connection) => {
-        versions = await lockSubjects(connection, [...subjects]);
-        if (versions.size < subjects.size) return undefined;
-        book = await readBook(connection, needs, clock?.().epochMilliseconds);
+        const locked = await lockSubjects(connection, [...subjects]);
+        if (locked < subjects.size) return undefined;
+        book = await readBook(connection, needs, 'subjects', clock?.().epochMilliseconds);
         time.told(book.nowMs, performance.now());
         // Receipts may name subjects of others: those are locked as well, in order, from the beginning.
         const before = subjects.size;
         for (const subject of named(book)) subjects.add(subject);
         if (subjects.size > before) return undefined;
         const decided = decideAll(book, deals, needs.subjects);
-        await writeBook(connection, book, versions, mark);
-        return decided;
+        return (await writeBook(connection, book, newMark())) ? decided : undefined;
       });
       if (outcomes !== undefined && book !== undefined) {
         const buckets = bucketsBySubject(subjects, deals);
-        if (isRecorded(book)) known.note(book, buckets, versions, mark);
+        if (isRecorded(book)) known.note(book, buckets);
         seen.note(book, buckets);
         metrics.committed(deals.length, performance.now() - begun);
         return outcomes;
       }
       if (book === undefined) await addSubjects(database, [...subjects]);
     }
-    throw new Error('subjects were erased again and again');
+    throw new Error('subjects were changed again and again');
   }
 
   async function writeKnown(deals: readonly ChargeDeal[]): Promise<readonly (() => unknown)[]> {
     const begun = performance.now();
     const nowMs = clock === undefined ? time.now() : clock().epochMilliseconds;
     const operations = deals.map(({ operation }) => operation);
-    const remembered = nowMs === undefined ? undefined : known.book(operations, nowMs);
-    if (remembered === undefined) return write(deals);
-    const { book, versions } = remembered;
+    const book = nowMs === undefined ? undefined : known.book(operations, nowMs);
+    if (book === undefined) return write(deals);
     const outcomes = decideAll(book, deals, []);
-    const mark = newMark();
-    known.advance(book, versions, mark);
+    const draft = draftOf(book, newMark());
+    known.advance(book);
     try {
       const apart = clock === undefined ? APART_MS_MAX : undefined;
-      const recorded = await recordBook(database, book, versions, mark, apart);
+      const recorded = await recordDraft(database, draft, apart);
       if ('changed' in recorded) {
         known.contest(recorded.changed);
         time.forget();
-        known.forget(versions.keys());
+        known.forget(deals.flatMap(({ subjects }) => subjects()));
         return await write(deals);
       }
       time.told(recorded.nowMs, performance.now());
     } catch (error) {
-      known.forget(versions.keys());
+      known.forget(deals.flatMap(({ subjects }) => subjects()));
       throw error;
     }
     metrics.committed(deals.length, performance.now() - begun);
@@ -201,7 +196,7 @@ export function openStore(parts: {
     const needs = needsOf(deals);
     const book = await database.transaction(async (connection: Queryable) => {
       await connection.query('set transaction isolation level repeatable read, read only');
-      return readBook(connection, needs, clock?.().epochMilliseconds);
+      return readBook(connection, needs, 'snapshot', clock?.().epochMilliseconds);
     });
     const outcomes = decideAll(book, deals, needs.subjects);
     seen.note(book, bucketsBySubject(needs.subjects, deals));
@@ -253,14 +248,9 @@ function bucketsBySubject(
   return named;
 }
 
-/** Whether its transaction has marked the subjects. */
+/** Whether its transaction has marked the counters. */
 function isRecorded({ changed: { counters, operations, holds } }: Book): boolean {
   return counters.size + operations.size + holds.size > 0;
-}
-
-/** Of one transaction, and of no other: the subjects that it changed are known by it. Also a whole number up to 2^53. */
-function newMark(): number {
-  return randomInt(1, MARK_MAX);
 }
 
 /** Subjects whose counters an answer of the past may give back to. */

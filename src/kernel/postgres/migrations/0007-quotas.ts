@@ -5,49 +5,47 @@ export const quotas: Migration = {
   name: 'quotas',
   needs: 1,
   sql: `
-    -- Whose use is counted here. Whoever decides about a subject locks its row, and with it all that follows below: one
-    -- lock for each subject, taken in one order. version: a mark of the transaction that last changed its counters or
-    -- holds, by which a process knows that what it remembers still holds; before: the mark that this one found.
+    -- Whose use is counted here. Whoever reads what a decision goes by, or changes holds or slots, locks the rows of its
+    -- subjects first, in one order.
     create table backline.quota_subjects (
-      subject text primary key,
-      version bigint not null default 0,
-      before bigint not null default 0
+      subject text primary key
     );
-    alter table backline.quota_subjects set (fillfactor = 70);
 
     -- Use by bucket (the uid of a cap or a grant, never a revision) and window; reservations count as used. A rolling
     -- window has entries instead: JSON, [[epoch milliseconds, units], …]. until_at: the end of the window, if it has one.
+    -- id: a random number, so that whoever makes a counter knows it at once. mark: that of the transaction that wrote it
+    -- last, by which a process knows that what it remembers still holds.
     create table backline.quota_counters (
+      id bigint primary key,
       subject text not null,
       bucket text not null,
       window_key text not null,
       used bigint not null check (used >= 0),
-      entries text not null default '',
+      mark bigint not null,
+      entries text,
       until_at timestamptz,
-      updated_at timestamptz not null,
-      primary key (subject, bucket, window_key)
+      unique (subject, bucket, window_key)
     );
     -- Counters are updated all the time, and nothing that is indexed changes: room on the page keeps it to the page.
-    alter table backline.quota_counters set (fillfactor = 70);
+    alter table backline.quota_counters set (fillfactor = 50);
     create index quota_counters_ended on backline.quota_counters (until_at) where until_at is not null;
 
-    -- The ledger: every operation that was decided, with its first answer (JSON, see answer-text.ts), which is given again
-    -- to whoever comes with the same key. returned: units of each line of the receipt that were given back, as JSON.
-    -- others: subjects besides the first one that the receipt names.
+    -- The ledger: every operation that was decided, with its request and its first answer (JSON, see ledger-text.ts), which
+    -- is given again to whoever comes with the same key. Few columns, for each of them costs as much as an index entry.
+    -- returned: units of each line of the receipt that were given back, as JSON. others: subjects besides the first one
+    -- that the receipt names.
     create table backline.quota_operations (
       subject text not null,
       key text not null,
-      kind text not null,
-      fingerprint text not null,
       at timestamptz not null,
       denied boolean not null,
       answer text not null,
-      returned text not null default '',
-      others text[] not null default '{}',
+      returned text,
+      others text[],
       primary key (subject, key)
     );
     create index quota_operations_by_time on backline.quota_operations using brin (at);
-    create index quota_operations_of_others on backline.quota_operations using gin (others) where others <> '{}';
+    create index quota_operations_of_others on backline.quota_operations using gin (others) where others is not null;
 
     -- Units that are taken but may come back: reservations, offline leases of devices, slices of nodes.
     create table backline.quota_holds (
@@ -82,57 +80,59 @@ export const quotas: Migration = {
     );
     create index quota_slots_by_expiry on backline.quota_slots (expires_at);
 
-    -- Takes the subjects in order, sees that they are as the caller knows them, and writes what was decided, all of it; its
-    -- time then is ours, in epoch milliseconds. Or it writes nothing, and ours is null: when a key is taken, the decision
-    -- was made by a clock too far from ours, or subjects have changed, which are told as JSON. By the settings each row is
-    -- found by its index, whatever the statistics were when this was planned, and in the order of the subjects.
+    -- Sees that the counters are as the caller knows them, by their marks, in the order of their ids, and writes what was
+    -- decided, all of it; its time then is ours, in epoch milliseconds. Or it writes nothing, and ours is null: when a key
+    -- or a new counter is taken, a subject is not there, the decision was made by a clock too far from ours, or counters
+    -- have changed, whose subjects are told as JSON. bare: subjects of which no counter is there yet.
+    -- By the settings each row is found by its index, whatever the statistics were when this was planned.
     create function backline.record_quotas(
-      now_ms bigint, apart_ms bigint, mark bigint, subjects text[], versions bigint[],
-      counter_subjects text[], buckets text[], window_keys text[], uses bigint[], all_entries text[], untils bigint[],
-      operation_subjects text[], keys text[], kinds text[], fingerprints text[], outcomes text[], answers text[],
-      all_others text[], out ours bigint, out changed text
+      now_ms bigint, apart_ms bigint, new_mark bigint, bare text[],
+      ids bigint[], uses bigint[], marks bigint[], all_entries text[],
+      new_ids bigint[], new_subjects text[], new_buckets text[], new_windows text[], new_uses bigint[],
+      new_entries text[], new_untils bigint[],
+      subjects text[], keys text[], answers text[], all_others text[], out ours bigint, out changed text
     ) language plpgsql
     set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off
     set plan_cache_mode = force_generic_plan
     as $function$
     declare
-      same bigint;
       written bigint;
       decided_at timestamptz := to_timestamp(now_ms / 1000.0);
     begin
-      with held as (
-        update backline.quota_subjects s set before = s.version, version = mark
-        from (select * from unnest(subjects, versions) as u (subject, version) order by subject) g
-        where s.subject = g.subject
-        returning s.subject, s.before = g.version as same
-      )
-      select count(*) filter (where held.same), json_agg(held.subject) filter (where not held.same)
-      into same, changed from held;
-      if same < cardinality(subjects) then
-        raise exception 'subjects of quotas have changed' using errcode = 'BQ001';
+      if cardinality(bare) > 0 then
+        perform from backline.quota_subjects s where s.subject = any (bare) order by s.subject for key share;
+        get diagnostics written = row_count;
+        if written < cardinality(bare) then
+          raise exception 'subjects of quotas are gone' using errcode = 'BQ001';
+        end if;
+      end if;
+      update backline.quota_counters c set used = g.used, mark = new_mark, entries = nullif(g.entries, '')
+      from (
+        select * from unnest(ids, uses, marks, all_entries) as u (id, used, mark, entries) order by id offset 0
+      ) g
+      where c.id = g.id and c.mark = g.mark;
+      get diagnostics written = row_count;
+      if written < cardinality(ids) then
+        select json_agg(distinct c.subject) into changed
+        from unnest(ids) as g (id) join backline.quota_counters c on c.id = g.id where c.mark <> new_mark;
+        raise exception 'counters of quotas have changed' using errcode = 'BQ001';
       end if;
       ours := extract(epoch from clock_timestamp()) * 1000;
       if abs(ours - now_ms) > apart_ms then
         raise exception 'quotas were decided % ms from now', now_ms - ours using errcode = 'BQ001';
       end if;
-      update backline.quota_counters c set used = g.used, entries = g.entries, updated_at = decided_at
-      from unnest(counter_subjects, buckets, window_keys, uses, all_entries)
-        as g (subject, bucket, window_key, used, entries)
-      where c.subject = g.subject and c.bucket = g.bucket and c.window_key = g.window_key;
-      get diagnostics written = row_count;
-      if written < cardinality(counter_subjects) then
-        insert into backline.quota_counters (subject, bucket, window_key, used, entries, until_at, updated_at)
-        select subject, bucket, window_key, used, entries, to_timestamp(nullif(until, ${Number.MIN_SAFE_INTEGER}) / 1000.0),
-          decided_at
-        from unnest(counter_subjects, buckets, window_keys, uses, all_entries, untils)
-          as g (subject, bucket, window_key, used, entries, until)
-        on conflict do nothing;
+      if cardinality(new_ids) > 0 then
+        insert into backline.quota_counters (id, subject, bucket, window_key, used, mark, entries, until_at)
+        select id, subject, bucket, window_key, used, new_mark, nullif(entries, ''),
+          to_timestamp(nullif(until, ${Number.MIN_SAFE_INTEGER}) / 1000.0)
+        from unnest(new_ids, new_subjects, new_buckets, new_windows, new_uses, new_entries, new_untils)
+          as g (id, subject, bucket, window_key, used, entries, until)
+        order by subject, bucket, window_key;
       end if;
-      insert into backline.quota_operations (subject, key, kind, fingerprint, at, denied, answer, others)
-      select subject, key, kind, fingerprint, decided_at, outcome = 'denied', answer,
-        case when others = '[]' then '{}' else array(select jsonb_array_elements_text(others::jsonb)) end
-      from unnest(operation_subjects, keys, kinds, fingerprints, outcomes, answers, all_others)
-        as g (subject, key, kind, fingerprint, outcome, answer, others);
+      insert into backline.quota_operations (subject, key, at, denied, answer, others)
+      select subject, key, decided_at, starts_with(answer, '["denied"'), answer,
+        case when others <> '' then array(select jsonb_array_elements_text(others::jsonb)) end
+      from unnest(subjects, keys, answers, all_others) as g (subject, key, answer, others);
     exception
       -- What was written is taken back with it.
       when sqlstate 'BQ001' or unique_violation then ours := null;

@@ -1,5 +1,5 @@
 import type { Database } from '#kernel/postgres/database.ts';
-import { answerText, parseAnswer } from './answer-text.ts';
+import { ledgerText, parseLedgerText } from './ledger-text.ts';
 import { lockSubjects } from './lock-subjects.ts';
 
 const TABLES = ['quota_counters', 'quota_operations', 'quota_holds', 'quota_slots', 'quota_subjects'] as const;
@@ -12,6 +12,11 @@ export function eraseSubject(database: Database, subject: string): Promise<numbe
   return database.transaction(async (connection) => {
     const { query } = connection;
     await lockSubjects(connection, [subject]);
+    // In the order in which everybody takes them.
+    await query({
+      text: 'select from backline.quota_counters where subject = $1 order by id for update',
+      values: [subject],
+    });
     let erased = 0;
     for (const table of TABLES) {
       const [row] = await query<{ count: number }>({
@@ -23,17 +28,18 @@ export function eraseSubject(database: Database, subject: string): Promise<numbe
     const others = await query<{ subject: string; key: string; answer: string }>({
       text: `
         select subject, key, answer from backline.quota_operations
-        where others <> '{}' and others @> array[$1] order by subject, key for update`,
+        where others is not null and others @> array[$1] order by subject, key for update`,
       values: [subject],
     });
     for (const { subject: other, key, answer } of others) {
-      const { receipt, ...rest } = parseAnswer(other, answer);
-      const named = receipt.filter((line) => line.subject !== subject);
+      const entry = parseLedgerText(other, answer);
+      const receipt = entry.answer.receipt.filter((line) => line.subject !== subject);
+      const text = ledgerText({ ...entry, subject: other, answer: { ...entry.answer, receipt } });
       await query({
         text: `
           update backline.quota_operations set answer = $3, others = array_remove(others, $4)
           where subject = $1 and key = $2`,
-        values: [other, key, answerText(other, { ...rest, receipt: named }), subject],
+        values: [other, key, text, subject],
       });
     }
     return erased + others.length;

@@ -1,19 +1,17 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { Versions } from './write-book.ts';
 
 /**
  * Takes the subjects for this transaction, always in the same order, so that two transactions wait for each other only
- * one way. Gives the version of those that there are; those that are not are locked by nobody.
+ * one way. Gives how many of them there are; those that are not are locked by nobody.
  */
-export async function lockSubjects({ query }: Queryable, subjects: readonly string[]): Promise<Versions> {
-  const rows = await query<{ subject: string; version: number }>({
+export async function lockSubjects({ query }: Queryable, subjects: readonly string[]): Promise<number> {
+  const rows = await query({
     name: 'lock-quota-subjects',
-    text: `
-      select subject, version from backline.quota_subjects where subject = any ($1::text[]) order by subject for update`,
+    text: 'select from backline.quota_subjects where subject = any ($1::text[]) order by subject for update',
     values: [textArray(subjects)],
   });
-  return new Map(rows.map(({ subject, version }) => [subject, version]));
+  return rows.length;
 }
 
 /** Makes those that are not there yet. By itself, ahead of the transaction that locks them. */

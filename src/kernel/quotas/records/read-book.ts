@@ -4,7 +4,7 @@ import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot 
 import type { Line } from '../contract.ts';
 import type { Entry } from '../rolling.ts';
 import { LATE_MS_MAX } from '../standing.ts';
-import { parseAnswer } from './answer-text.ts';
+import { parseLedgerText } from './ledger-text.ts';
 
 /** What a transaction will look at. Pairs begin with the subject. */
 export interface Needs {
@@ -19,25 +19,28 @@ export interface Needs {
 const ms = (column: string): string => `(extract(epoch from ${column}) * 1000)::bigint`;
 
 /**
- * Reads what is needed, as of one moment of the database: the caller holds the subjects, or reads a snapshot. Each
- * look-up is LATERAL with a LIMIT or an OFFSET: that goes by the index, also on tables that grew since it was planned.
+ * Reads what is needed, as of one moment of the database: the caller holds the subjects, and then takes the counters as
+ * well, or reads a snapshot. Each look-up is LATERAL with a LIMIT or an OFFSET: that goes by the index, also on tables that grew since it was planned.
  *
  * @param nowMs instead of the time of the database
  */
-export async function readBook(connection: Queryable, needs: Needs, nowMs: number | undefined): Promise<Book> {
+export async function readBook(
+  connection: Queryable,
+  needs: Needs,
+  holding: 'subjects' | 'snapshot',
+  nowMs: number | undefined,
+): Promise<Book> {
   const operations = await readOperations(connection, needs);
   const book = openBook(nowMs ?? operations[0]?.now ?? Number.NaN);
-  for (const { subject, key, kind, fingerprint, answer, returned } of operations) {
+  for (const { subject, key, answer, returned } of operations) {
     if (subject === null) continue;
     const id = idOf(subject, key);
     book.recorded.add(id);
     book.operations.set(id, {
       subject,
       key,
-      kind,
-      fingerprint,
-      answer: parseAnswer(subject, answer),
-      returned: returned === '' ? [] : (JSON.parse(returned) as number[]),
+      ...parseLedgerText(subject, answer),
+      returned: returned === null ? [] : (JSON.parse(returned) as number[]),
     });
   }
   for (const { expires, settled, lines, ...hold } of await readHolds(connection, needs, book.nowMs)) {
@@ -45,14 +48,13 @@ export async function readBook(connection: Queryable, needs: Needs, nowMs: numbe
     const times = { expiresAtMs: expires, settledAtMs: settled ?? undefined };
     book.holds.set(idOf(hold.subject, hold.key), { ...hold, lines: parsed, ...times });
   }
-  for (const { until, entries, window_key, ...counter } of await readCounters(
-    connection,
-    pairsOf(needs, book),
-    book.nowMs,
-  )) {
-    const parsed = entries === '' ? {} : { entries: JSON.parse(entries) as Entry[] };
-    const read = { ...counter, window: window_key, untilMs: until ?? undefined, ...parsed };
-    book.counters.set(idOfCounter(read), read);
+  const read = holding === 'subjects' ? takeCounters : readCounters;
+  for (const row of await read(connection, pairsOf(needs, book), book.nowMs)) {
+    const { id, subject, bucket, window_key, used, mark, entries, until } = row;
+    const parsed = entries === null ? {} : { entries: JSON.parse(entries) as Entry[] };
+    const counter = { subject, bucket, window: window_key, used, untilMs: until ?? undefined, ...parsed };
+    book.counters.set(idOfCounter(counter), counter);
+    book.rows.set(idOfCounter(counter), { id, mark });
   }
   if (needs.slots.length > 0) {
     for (const { since, expires, ended_by, ...slot } of await readSlots(connection, needs.slots)) {
@@ -77,10 +79,8 @@ interface OperationRow {
   /** Null in the one row that is there when there is none. */
   readonly subject: string | null;
   readonly key: string;
-  readonly kind: string;
-  readonly fingerprint: string;
   readonly answer: string;
-  readonly returned: string;
+  readonly returned: string | null;
 }
 
 function readOperations({ query }: Queryable, { keys }: Needs): Promise<OperationRow[]> {
@@ -90,7 +90,7 @@ function readOperations({ query }: Queryable, { keys }: Needs): Promise<Operatio
       select ${ms('statement_timestamp()')} as now, o.*
       from (values (1)) as one left join (
         select f.* from unnest($1::text[], $2::text[]) as g (subject, key) cross join lateral (
-          select subject, key, kind, fingerprint, answer, returned from backline.quota_operations
+          select subject, key, answer, returned from backline.quota_operations
           where subject = g.subject and key = g.key limit 1
         ) f
       ) o on true`,
@@ -136,31 +136,52 @@ function readHolds({ query }: Queryable, { subjects, keys }: Needs, nowMs: numbe
 }
 
 interface CounterRow {
+  readonly id: number;
   readonly subject: string;
   readonly bucket: string;
   readonly window_key: string;
   readonly used: number;
-  readonly entries: string;
+  readonly mark: number;
+  readonly entries: string | null;
   readonly until: number | null;
 }
 
+const COUNTER_COLUMNS = `id, subject, bucket, window_key, used, mark, entries, ${ms('until_at')} as until`;
+
 /** The windows that are not closed for good. */
-function readCounters(
-  { query }: Queryable,
-  pairs: readonly (readonly [string, string])[],
-  nowMs: number,
-): Promise<CounterRow[]> {
+const openCounters = (columns: string): string => `
+  select f.* from unnest($1::text[], $2::text[]) as g (subject, bucket) cross join lateral (
+    select ${columns} from backline.quota_counters
+    where subject = g.subject and bucket = g.bucket
+      and (until_at is null or until_at > to_timestamp(($3::bigint - ${LATE_MS_MAX}) / 1000.0))
+    offset 0
+  ) f`;
+
+type Pairs = readonly (readonly [subject: string, bucket: string])[];
+
+function readCounters({ query }: Queryable, pairs: Pairs, nowMs: number): Promise<CounterRow[]> {
   return query<CounterRow>({
     name: 'read-quota-counters',
-    text: `
-      select f.* from unnest($1::text[], $2::text[]) as g (subject, bucket) cross join lateral (
-        select subject, bucket, window_key, used, entries, ${ms('until_at')} as until from backline.quota_counters
-        where subject = g.subject and bucket = g.bucket
-          and (until_at is null or until_at > to_timestamp(($3::bigint - ${LATE_MS_MAX}) / 1000.0))
-        offset 0
-      ) f`,
-    values: [textArray(pairs.map(([subject]) => subject)), textArray(pairs.map(([, bucket]) => bucket)), nowMs],
+    text: openCounters(COUNTER_COLUMNS),
+    values: counterValues(pairs, nowMs),
   });
+}
+
+/** Locks them, too, in the order in which everybody does: who writes from memory does not ask for the subject first. */
+function takeCounters({ query }: Queryable, pairs: Pairs, nowMs: number): Promise<CounterRow[]> {
+  return query<CounterRow>({
+    name: 'take-quota-counters',
+    text: `
+      with found as materialized (${openCounters('id')})
+      select c.* from (select id from found order by id offset 0) g cross join lateral (
+        select ${COUNTER_COLUMNS} from backline.quota_counters where id = g.id limit 1 for update
+      ) c`,
+    values: counterValues(pairs, nowMs),
+  });
+}
+
+function counterValues(pairs: Pairs, nowMs: number): readonly [Buffer, Buffer, number] {
+  return [textArray(pairs.map(([subject]) => subject)), textArray(pairs.map(([, bucket]) => bucket)), nowMs];
 }
 
 interface SlotRow extends Omit<Slot, 'sinceMs' | 'expiresAtMs' | 'endedBy'> {

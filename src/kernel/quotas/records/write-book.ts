@@ -1,24 +1,97 @@
+import { randomInt } from 'node:crypto';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { idOf, type Book } from '../book.ts';
-import { answerText } from './answer-text.ts';
+import { idOfCounter, type Book, type Counter, type Recorded } from '../book.ts';
+import { ledgerText } from './ledger-text.ts';
 
 /** Stands for a time that is not there: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
 
-/** Subjects as they were when the decision was made, by the marks of whoever changed them last. */
-export type Versions = ReadonlyMap<string, number>;
+/** What `randomInt` gives at most; a mark or an id twice is as likely as 1 : 2^48, and refused. */
+const RANDOM_MAX = 2 ** 48 - 1;
 
-/** Writes what changed, in the transaction that holds the subjects. */
-export async function writeBook(connection: Queryable, book: Book, versions: Versions, mark: number): Promise<void> {
+/** Of one transaction, and of no other: the counters that it wrote are known by it. */
+export function newMark(): number {
+  return randomInt(1, RANDOM_MAX);
+}
+
+/** What one statement writes: counters and new operations. */
+export interface Draft {
+  readonly mark: number;
+  readonly nowMs: number;
+  /** Subjects of which no counter is there yet, by which it would be seen that they were erased. */
+  readonly bare: ReadonlySet<string>;
+  readonly counters: readonly Counter[];
+  readonly ids: readonly number[];
+  /** As they were when the decision was made. */
+  readonly marks: readonly number[];
+  readonly newCounters: readonly Counter[];
+  readonly newIds: readonly number[];
+  readonly operations: readonly Recorded[];
+}
+
+/**
+ * What is to be written of the book under the mark. From here on the rows of its counters have that mark, ahead of the
+ * commit: who goes on from there needs that one to happen.
+ */
+export function draftOf(book: Book, mark: number): Draft {
+  const counters: Counter[] = [];
+  const ids: number[] = [];
+  const marks: number[] = [];
+  const newCounters: Counter[] = [];
+  const newIds: number[] = [];
+  const known = new Set<string>();
+  const note = (id: string): void => {
+    const counter = book.counters.get(id);
+    if (counter === undefined) return;
+    const row = book.rows.get(id);
+    if (row === undefined) {
+      const made = { id: randomInt(1, RANDOM_MAX), mark };
+      book.rows.set(id, made);
+      newCounters.push(counter);
+      newIds.push(made.id);
+      return;
+    }
+    known.add(counter.subject);
+    counters.push(counter);
+    ids.push(row.id);
+    marks.push(row.mark);
+    row.mark = mark;
+  };
+  const { changed, looked } = book;
+  looked.forEach(note);
+  for (const id of changed.counters) if (!looked.has(id)) note(id);
+  // Whoever remembers these counters also remembers when they come back.
+  for (const id of changed.holds) {
+    for (const line of book.holds.get(id)?.lines ?? []) {
+      const held = idOfCounter(line);
+      if (looked.has(held) || changed.counters.has(held)) continue;
+      looked.add(held);
+      note(held);
+    }
+  }
+  const operations: Recorded[] = [];
+  for (const id of changed.operations) {
+    const operation = book.operations.get(id);
+    if (operation !== undefined && !book.recorded.has(id)) operations.push(operation);
+  }
+  const bare = new Set<string>();
+  for (const { subject } of newCounters) if (!known.has(subject)) bare.add(subject);
+  for (const { subject } of operations) if (!known.has(subject)) bare.add(subject);
+  return { mark, nowMs: book.nowMs, bare, counters, ids, marks, newCounters, newIds, operations };
+}
+
+/** Writes what changed, in the transaction that holds the subjects; false when somebody came in between. */
+export async function writeBook(connection: Queryable, book: Book, mark: number): Promise<boolean> {
   const { counters, operations, holds, slots } = book.changed;
   if (counters.size + operations.size + holds.size > 0) {
-    const recorded = await recordBook(connection, book, versions, mark, undefined);
-    if ('changed' in recorded) throw new Error('subjects of quotas changed under their lock');
+    const recorded = await recordDraft(connection, draftOf(book, mark), undefined);
+    if ('changed' in recorded) return false;
   }
   if (operations.size > 0) await writeReturned(connection, book);
   if (holds.size > 0) await writeHolds(connection, book);
   if (slots.size > 0) await writeSlots(connection, book);
+  return true;
 }
 
 function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): readonly Row[] {
@@ -30,49 +103,58 @@ function changed<Row>(all: ReadonlyMap<string, Row>, ids: ReadonlySet<string>): 
   return rows;
 }
 
+const NO_TEXTS = textArray([]);
+
 /**
- * Writes counters and new operations, and marks the subjects, in one statement, which takes the subjects as well.
- * Gives the time of the database. Nothing is written when one of them has another version, when a key is taken, or when
- * the clocks are further apart than `apartMs`: then it gives the subjects that have changed, if it was that.
+ * Writes counters and new operations in one statement, which takes the counters as well. Gives the time of the database.
+ * Nothing is written when one of them has another mark, when a key or a new counter is taken, or when the clocks are
+ * further apart than `apartMs`: then it gives the subjects whose counters have changed, if it was that.
  */
-export async function recordBook(
+export async function recordDraft(
   { query }: Queryable,
-  book: Book,
-  versions: Versions,
-  mark: number,
+  draft: Draft,
   apartMs: number | undefined,
 ): Promise<{ readonly nowMs: number } | { readonly changed: readonly string[] }> {
-  const counters = changed(book.counters, book.changed.counters);
-  const operations = changed(book.operations, book.changed.operations).filter(
-    ({ subject, key }) => !book.recorded.has(idOf(subject, key)),
-  );
+  const { mark, nowMs, bare, counters, ids, marks, newCounters, newIds, operations } = draft;
   const [row] = await query<{ ours: number | null; changed: string | null }>({
     name: 'record-quotas',
-    text: `select ours, changed from backline.record_quotas($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+    text: `
+      select ours, changed from backline.record_quotas(
+        $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
     values: [
-      book.nowMs,
+      nowMs,
       apartMs ?? null,
       mark,
-      textArray([...versions.keys()]),
-      bigintArray([...versions.values()]),
-      textArray(counters.map(({ subject }) => subject)),
-      textArray(counters.map(({ bucket }) => bucket)),
-      textArray(counters.map(({ window }) => window)),
+      bare.size === 0 ? NO_TEXTS : textArray([...bare]),
+      bigintArray(ids),
       bigintArray(counters.map(({ used }) => used)),
-      textArray(counters.map(({ entries }) => (entries === undefined ? '' : JSON.stringify(entries)))),
-      bigintArray(counters.map(({ untilMs }) => untilMs ?? NO_TIME)),
+      bigintArray(marks),
+      textsIfAny(counters, entriesOf),
+      bigintArray(newIds),
+      textsIfAny(newCounters, ({ subject }) => subject),
+      textsIfAny(newCounters, ({ bucket }) => bucket),
+      textsIfAny(newCounters, ({ window }) => window),
+      bigintArray(newCounters.map(({ used }) => used)),
+      textsIfAny(newCounters, entriesOf),
+      bigintArray(newCounters.map(({ untilMs }) => untilMs ?? NO_TIME)),
       textArray(operations.map(({ subject }) => subject)),
       textArray(operations.map(({ key }) => key)),
-      textArray(operations.map(({ kind }) => kind)),
-      textArray(operations.map(({ fingerprint }) => fingerprint)),
-      textArray(operations.map(({ answer }) => answer.outcome)),
-      textArray(operations.map(({ subject, answer }) => answerText(subject, answer))),
-      textArray(operations.map(({ subject, answer }) => othersOf(subject, answer.receipt))),
+      textArray(operations.map(ledgerText)),
+      textsIfAny(operations, othersOf),
     ],
   });
   if (row === undefined) throw new Error('what was decided about quotas was not recorded');
   const { ours, changed: others } = row;
   return ours === null ? { changed: JSON.parse(others ?? '[]') as string[] } : { nowMs: ours };
+}
+
+/** A `text[]`, empty when all of them are: the database takes what an array lacks as null, and each column has its cost. */
+function textsIfAny<Row>(rows: readonly Row[], textOf: (row: Row) => string): Buffer {
+  return rows.some((row) => textOf(row) !== '') ? textArray(rows.map(textOf)) : NO_TEXTS;
+}
+
+function entriesOf({ entries }: Counter): string {
+  return entries === undefined ? '' : JSON.stringify(entries);
 }
 
 /** What was given back of operations that were recorded before. */
@@ -94,9 +176,9 @@ async function writeReturned({ query }: Queryable, book: Book): Promise<void> {
   });
 }
 
-/** As JSON: the subjects of a receipt besides the one whose operation it is. */
-function othersOf(subject: string, receipt: readonly { readonly subject: string }[]): string {
-  if (receipt.every((line) => line.subject === subject)) return '[]';
+/** As JSON: the subjects of a receipt besides the one whose operation it is; empty where there are none. */
+function othersOf({ subject, answer: { receipt } }: Recorded): string {
+  if (receipt.every((line) => line.subject === subject)) return '';
   return JSON.stringify([...new Set(receipt.map((line) => line.subject))].filter((other) => other !== subject));
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { balanceOf } from '../bucket.ts';
 import type { Answer } from '../contract.ts';
-import { answerText, parseAnswer } from './answer-text.ts';
+import { ledgerText, parseLedgerText } from './ledger-text.ts';
 
 const name = fc.string({ minLength: 1, maxLength: 6 });
 const units = fc.nat();
@@ -46,11 +46,11 @@ const answer: fc.Arbitrary<Answer> = fc.record(
   { requiredKeys: ['outcome', 'asked', 'amount', 'receipt', 'balances', 'atMs', 'replayed'] },
 );
 
-test('an answer comes out of the ledger as it went in', () => {
+test('an operation comes out of the ledger as it went in', () => {
   fc.assert(
-    fc.property(answer, (given) => {
-      const plain: unknown = JSON.parse(JSON.stringify(given));
-      assert.deepEqual(parseAnswer('own', answerText('own', given)), plain);
+    fc.property(answer, name, fc.string(), (given, kind, fingerprint) => {
+      const plain: unknown = JSON.parse(JSON.stringify({ kind, fingerprint, answer: given }));
+      assert.deepEqual(parseLedgerText('own', ledgerText({ subject: 'own', kind, fingerprint, answer: given })), plain);
     }),
   );
 });

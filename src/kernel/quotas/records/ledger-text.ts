@@ -1,9 +1,10 @@
 import { remainingOf, type Balance } from '../bucket.ts';
+import type { Recorded } from '../book.ts';
 import type { Answer, Line } from '../contract.ts';
 
 /*
- * Answers as the ledger keeps them: JSON without names, and without what follows from the rest. The ledger is written
- * with each operation, and half of what a commit costs goes by its bytes.
+ * Operations as the ledger keeps them: JSON without names, and without what follows from the rest, in one text. The ledger
+ * is written with each operation, and half of what a commit costs goes by its bytes and its columns.
  */
 
 type LineText = readonly [
@@ -26,18 +27,22 @@ type BalanceText = readonly [
   resetsAtMs?: number,
 ];
 
-type AnswerText = readonly [
+type LedgerText = readonly [
   outcome: Answer['outcome'],
   asked: number,
   amount: number,
   receipt: readonly LineText[],
   balances: readonly BalanceText[],
   atMs: number,
-  rest?: Pick<Answer, 'deniedQuota' | 'retryAtMs' | 'expiresAtMs'>,
+  rest: Pick<Answer, 'deniedQuota' | 'retryAtMs' | 'expiresAtMs'> | null,
+  kind: string,
+  fingerprint: string,
 ];
 
-/** @param subject whose operation it is */
-export function answerText(subject: string, answer: Answer): string {
+type Entry = Pick<Recorded, 'subject' | 'kind' | 'fingerprint' | 'answer'>;
+
+/** Begins with the outcome. */
+export function ledgerText({ subject, kind, fingerprint, answer }: Entry): string {
   const { outcome, asked, amount, receipt, balances, atMs, deniedQuota, retryAtMs, expiresAtMs } = answer;
   const lines = receipt.map((line): LineText => {
     const { quota, bucket, window, untilMs = null } = line;
@@ -52,16 +57,18 @@ export function answerText(subject: string, answer: Answer): string {
   const standing = balances.map(({ bucket, window, limit, used, resetsAtMs }): BalanceText =>
     resetsAtMs === undefined ? [bucket, window, limit, used] : [bucket, window, limit, used, resetsAtMs],
   );
-  const text: AnswerText =
-    deniedQuota === undefined && retryAtMs === undefined && expiresAtMs === undefined
-      ? [outcome, asked, amount, lines, standing, atMs]
-      : [outcome, asked, amount, lines, standing, atMs, definedOf({ deniedQuota, retryAtMs, expiresAtMs })];
+  const isPlain = deniedQuota === undefined && retryAtMs === undefined && expiresAtMs === undefined;
+  const rest = isPlain ? null : definedOf({ deniedQuota, retryAtMs, expiresAtMs });
+  const text: LedgerText = [outcome, asked, amount, lines, standing, atMs, rest, kind, fingerprint];
   return JSON.stringify(text);
 }
 
-export function parseAnswer(operationSubject: string, text: string): Answer {
-  const [outcome, asked, amount, lines, balances, atMs, rest] = JSON.parse(text) as AnswerText;
-  return {
+export function parseLedgerText(
+  operationSubject: string,
+  text: string,
+): Pick<Recorded, 'kind' | 'fingerprint' | 'answer'> {
+  const [outcome, asked, amount, lines, balances, atMs, rest, kind, fingerprint] = JSON.parse(text) as LedgerText;
+  const answer: Answer = {
     outcome,
     asked,
     amount,
@@ -86,6 +93,7 @@ export function parseAnswer(operationSubject: string, text: string): Answer {
     ...rest,
     replayed: false,
   };
+  return { kind, fingerprint, answer };
 }
 
 type Defined<Value> = { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
