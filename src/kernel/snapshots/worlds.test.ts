@@ -45,7 +45,10 @@ function release(name: string, object: string, revision: string | undefined, sha
   };
 }
 
-type Before = Partial<Pick<ReturnType<typeof worldsOf>, 'base' | 'worlds'>>;
+interface Before {
+  readonly base?: readonly string[];
+  readonly worlds?: ModuleWorlds<readonly string[]>;
+}
 
 function worldsOf(
   releases: readonly ExposingRelease[],

@@ -127,6 +127,6 @@ export class ModuleWorlds<Table> {
 }
 
 /** Whether a release carries something of a module's kinds. */
-export function concerns({ candidates }: ExposingRelease, { kinds }: DecisionModule<unknown>): boolean {
+export function concerns({ candidates }: ExposingRelease, { kinds }: Pick<DecisionModule<unknown>, 'kinds'>): boolean {
   return candidates.some(({ kind }) => kinds.some(({ id }) => id === kind));
 }

@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import { compileMembership, type Track } from '#kernel/snapshots/cohort-membership.ts';
+import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { startBackline } from '#planes/start.ts';
+import { Flag } from '#domains/experience/kinds/flag.ts';
+import { Plan } from '#domains/products/kinds/plan.ts';
+import { Price } from '#domains/products/kinds/price.ts';
+import { caller, startWorld, type Call, type World } from '../support/backline.ts';
+import { feature, market, plan, price } from '../support/catalogue.ts';
+import { seededChance } from '../support/chance.ts';
+import { audience, attribute, changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
+import { changed, handReleased } from '../support/hand-released.ts';
+
+const CHECK = '/v1/check?plan=free&market=de&feature=offline&listener=';
+const BULK = '/ofrep/v1/evaluate/flags';
+
+async function declare({ call, running }: World, ...objects: object[]): Promise<void> {
+  const answer = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+  assert.equal(answer.status, 201, answer.text);
+  await running.control?.releases()?.caughtUp();
+}
+
+function storeOf({ running }: World) {
+  const store = running.control?.store;
+  assert.ok(store);
+  return store;
+}
+
+async function startBusiness(t: TestContext): Promise<World> {
+  const world = await startWorld(t);
+  await declare(
+    world,
+    market('de'),
+    feature('offline'),
+    plan('free', { rank: 0, title: 'Free 0' }),
+    plan('premium', { title: 'Premium 0', entitlements: [{ feature: 'offline' }] }),
+    price('premium-de', {
+      plan: 'premium',
+      market: 'de',
+      timeline: [{ from: '2026-01-01', amount: '10.00', currency: 'EUR' }],
+    }),
+    attribute('country', { type: 'string' }),
+    audience('nordic', { attribute: 'country', in: ['se', 'no'] }),
+    flag('one', {
+      variants: [0, 1, 2, 3].map((number) => ({ name: `v${number}`, value: `v${number}` })),
+      default: 'v0',
+    }),
+    flag('two', {
+      variants: [0, 1, 2, 3].map((number) => ({ name: `v${number}`, value: `v${number}` })),
+      default: 'v0',
+    }),
+  );
+  return world;
+}
+
+/** A decision node of its own, which follows the API server over HTTP. */
+async function startNode(t: TestContext, { connection }: World): Promise<Call> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
+  const node = await startBackline({
+    roles: ['decide'],
+    host: '127.0.0.1',
+    port: 0,
+    dataDirectory,
+    follow: connection,
+    log: openLog('silent'),
+  });
+  t.after(node.close);
+  await node.ready;
+  return caller({ server: `http://127.0.0.1:${node.port}` });
+}
+
+/** Waits until a node answers from what the store has now. */
+async function caughtUp(call: Call, world: World): Promise<void> {
+  const version = storeOf(world).version();
+  const endMs = performance.now() + 15_000;
+  for (;;) {
+    const { json } = await call('GET', '/v1/prices?market=de');
+    if (Number(json.snapshot?.version) >= version) return;
+    assert.ok(performance.now() < endMs, `still at ${json.snapshot?.version}, not ${version}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function trackOf(cohort: Cohort, listener: string): Track | undefined {
+  const membership = compileMembership(cohort, { matcher: () => undefined });
+  return membership({ listener, market: 'de', context: {} }, 0);
+}
+
+const listeners = Array.from({ length: 60 }, (_, number) => `listener-${number}`);
+const half: Cohort = { unit: 'listener', salt: 'half', slices: [{ share: SHARE_TOTAL / 2 }] };
+
+test('exactly the cohort gets what a release carries, from every node, and every answer names the release', async (t) => {
+  const world = await startBusiness(t);
+  const store = storeOf(world);
+  const release = handReleased(store, 'premium-2', [
+    changed(store, Plan, 'premium', { title: 'Premium 2' }),
+    changed(store, Price, 'premium-de', { timeline: [{ from: '2026-01-01', amount: '12.00', currency: 'EUR' }] }),
+  ]);
+  const nodes = [world.call, await startNode(t, world)];
+  await release.expose(half);
+  for (const call of nodes) {
+    await caughtUp(call, world);
+    for (const listener of listeners) {
+      const { json, text } = await call('GET', `${CHECK}${listener}`);
+      const isIn = trackOf(half, listener) === 'candidate';
+      const [offer] = json.plans;
+      assert.deepEqual([offer.title, offer.amount], isIn ? ['Premium 2', '12.00'] : ['Premium 0', '10.00'], text);
+      const { releases } = json.snapshot;
+      if (isIn) assert.deepEqual(releases, [{ name: 'premium-2', revision: releases[0].revision }]);
+      else assert.equal(releases, undefined);
+      const priced = (await call('GET', `/v1/prices?market=de&listener=${listener}`)).json;
+      assert.equal(priced.prices[0].amount, offer.amount);
+      assert.deepEqual(priced.snapshot.releases, releases);
+    }
+    const anonymous = (await call('GET', '/v1/prices?market=de')).json;
+    assert.equal(anonymous.prices[0].amount, '10.00', 'who is nobody gets what everybody gets');
+    const flags = (await call('POST', BULK, { body: { context: { targetingKey: 'listener-1' } } })).json;
+    assert.equal(flags.metadata.release, undefined, 'it carries nothing about flags');
+  }
+  await release.promote();
+  for (const call of nodes) {
+    await caughtUp(call, world);
+    const { json } = await call('GET', `${CHECK}listener-1`);
+    assert.deepEqual([json.plans[0].title, json.snapshot.releases], ['Premium 2', undefined]);
+  }
+});
+
+test('an explanation says which release answers, who gets it, and who does not', async (t) => {
+  const world = await startBusiness(t);
+  const store = storeOf(world);
+  const release = handReleased(store, 'premium-2', [changed(store, Plan, 'premium', { title: 'Premium 2' })]);
+  await release.expose(half);
+  await caughtUp(world.call, world);
+  const explained = async (track: Track) => {
+    const listener = listeners.find((each) => trackOf(half, each) === track);
+    const { json } = await world.call('GET', `/v1/explain?plan=premium&market=de&feature=offline&listener=${listener}`);
+    return json;
+  };
+  const inside = await explained('candidate');
+  const { revision } = inside.snapshot.releases[0];
+  assert.equal(
+    inside.releases[0].says,
+    `This is answered with what release premium-2 carries (revision ${revision}), which 50 % of listeners get; everybody else gets what was live before.`,
+  );
+  assert.match(inside.steps[1].says, /^Premium 2 /);
+  const outside = await explained('stable');
+  assert.match(outside.releases[0].says, /^Release premium-2 shows something else to 50 % of listeners; not to this/);
+  assert.match(outside.steps[1].says, /^Premium 0 /);
+});
+
+test('flags: what is new is there for the cohort alone, what is taken away is gone for it alone, and its tags differ', async (t) => {
+  const world = await startBusiness(t);
+  const store = storeOf(world);
+  const cohort: Cohort = { unit: 'listener', salt: 's', slices: [{ audience: 'nordic', share: SHARE_TOTAL }] };
+  const three = { ...changed(store, Flag, 'one', { default: 'v3' }), name: 'three' };
+  const release = handReleased(store, 'flags', [three, { kind: Flag, name: 'two', spec: undefined }]);
+  await release.expose(cohort);
+  const nordic = { targetingKey: 'a', country: 'se' };
+  for (const call of [world.call, await startNode(t, world)]) {
+    await caughtUp(call, world);
+    const ask = async (context: object, key = '') =>
+      call('POST', key === '' ? BULK : `${BULK}/${key}`, { body: { context } });
+    const keysOf = async (context: object) => (await ask(context)).json.flags.map(({ key }: { key: string }) => key);
+    assert.deepEqual(await keysOf(nordic), ['one', 'three']);
+    assert.deepEqual(await keysOf({ targetingKey: 'a', country: 'de' }), ['one', 'two']);
+    assert.deepEqual(await keysOf({ targetingKey: 'a' }), ['one', 'two'], 'unknown is not in');
+    assert.match((await ask(nordic)).json.metadata.release, /^flags@[0-9a-f]{12}$/);
+    assert.notEqual((await ask(nordic)).headers['etag'], (await ask({ targetingKey: 'a' })).headers['etag']);
+    const single = await ask(nordic, 'three');
+    assert.deepEqual([single.json.value, single.json.metadata.release.split('@')[0]], ['v3', 'flags'], single.text);
+    assert.equal((await ask(nordic, 'two')).status, 404);
+    assert.equal((await ask({ targetingKey: 'a' }, 'three')).status, 404);
+  }
+  await release.retract();
+  await caughtUp(world.call, world);
+  const { json } = await world.call('POST', BULK, { body: { context: nordic } });
+  assert.deepEqual(
+    json.flags.map(({ key }: { key: string }) => key),
+    ['one', 'two'],
+  );
+});
+
+test('applications are told to ask again when a cohort changes', async (t) => {
+  const world = await startBusiness(t);
+  const store = storeOf(world);
+  const answer = await fetch(`${world.url}/ofrep/v1/events`);
+  assert.ok(answer.body);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  t.after(() => reader.cancel());
+  let heard = '';
+  const told = async (times: number): Promise<void> => {
+    while (heard.split('refetchEvaluation').length - 1 < times) heard += (await reader.read()).value ?? '';
+  };
+  while (!heard.includes('connected')) heard += (await reader.read()).value ?? '';
+  const release = handReleased(store, 'flags', [changed(store, Flag, 'one', { default: 'v1' })]);
+  await release.expose(half);
+  await told(1);
+  await release.step({ ...half, slices: [...half.slices, { share: SHARE_TOTAL }] });
+  await told(2);
+  await release.retract();
+  await told(3);
+  assert.equal(new Set(heard.match(/^id: .*$/gm)).size, 3, 'taken back, all is as it was');
+});
+
+/** What one answer shows: each number is that of the version in which an object is. */
+type Sight = { readonly seen: readonly string[]; readonly named: string | undefined };
+
+async function lookAtProducts(call: Call, listener: string): Promise<Sight> {
+  const { json, text } = await call('GET', `${CHECK}${listener}`);
+  const [offer] = json.plans ?? [];
+  assert.ok(offer, text);
+  const { releases } = json.snapshot;
+  assert.ok((releases?.length ?? 0) <= 1, text);
+  return { seen: [offer.title.slice(-1), offer.amount.split('.')[1].slice(-1)], named: releases?.[0].name };
+}
+
+async function lookAtFlags(call: Call, listener: string): Promise<Sight> {
+  const { json, text } = await call('POST', BULK, { body: { context: { targetingKey: listener } } });
+  assert.equal(json.flags?.length, 2, text);
+  const seen = json.flags.map(({ value }: { value: string }) => value.slice(-1));
+  return { seen, named: json.metadata.release?.split('@')[0] };
+}
+
+test('whatever releases do meanwhile, each answer is wholly of one world, and names the release that it shows', async (t) => {
+  const world = await startBusiness(t);
+  const store = storeOf(world);
+  const chance = seededChance(t);
+  const nodes = [world.call, await startNode(t, world)];
+  const carried = (number: number) => ({
+    products: [
+      changed(store, Plan, 'premium', { title: `Premium ${number}` }),
+      changed(store, Price, 'premium-de', {
+        timeline: [{ from: '2026-01-01', amount: `10.0${number}`, currency: 'EUR' }],
+      }),
+    ],
+    flags: [
+      changed(store, Flag, 'one', { default: `v${number % 4}` }),
+      changed(store, Flag, 'two', { default: `v${number % 4}` }),
+    ],
+  });
+  const cohortOf = (salt: string, share: number): Cohort => ({ unit: 'listener', salt, slices: [{ share }] });
+
+  let isDone = false;
+  let looks = 0;
+  const named = new Set<string>();
+  const check = ({ seen, named: release }: Sight, flags: boolean): void => {
+    looks += 1;
+    assert.equal(seen[0], seen[1], `half of one world and half of another: ${seen.join()}`);
+    if (release === undefined) return;
+    const number = Number(release.split('-')[1]);
+    assert.equal(seen[0], String(flags ? number % 4 : number), `${release} is named`);
+    named.add(release);
+  };
+  const readers = nodes.flatMap((call) =>
+    [1, 2].map(async (seed) => {
+      for (let round = seed; !isDone; round += 1) {
+        const listener = listeners[round % listeners.length] ?? '';
+        const [products, flags] = await Promise.all([lookAtProducts(call, listener), lookAtFlags(call, listener)]);
+        check(products, false);
+        check(flags, true);
+      }
+    }),
+  );
+
+  const releases = async (): Promise<void> => {
+    for (let number = 1; number <= 9; number += 1) {
+      const { products, flags } = carried(number);
+      // Beside each other, as they share nothing; and one that carries both.
+      const running =
+        number % 3 === 0
+          ? [handReleased(store, `all-${number}`, [...products, ...flags])]
+          : [handReleased(store, `products-${number}`, products), handReleased(store, `flags-${number}`, flags)];
+      for (const [index, release] of running.entries()) {
+        const salt = `salt-${number}-${index}`;
+        const share = chance.between(1, SHARE_TOTAL);
+        await release.expose(cohortOf(salt, share));
+        for (let step = chance.between(0, 3); step > 0; step -= 1) {
+          await release.step(cohortOf(salt, chance.between(share, SHARE_TOTAL)));
+          for (const call of nodes) await caughtUp(call, world);
+        }
+      }
+      for (const release of running) await (chance.between(0, 1) === 0 ? release.promote() : release.retract());
+    }
+  };
+  await releases().finally(() => {
+    isDone = true;
+  });
+  await Promise.all(readers);
+  assert.ok(looks > 200 && named.size >= 5, `${looks} looks saw ${named.size} releases`);
+});
