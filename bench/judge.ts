@@ -2,6 +2,7 @@ import { fold, type Folded } from '#kernel/statistics/fold.ts';
 import type { RiskRatioSpec } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
+import { logHarm } from '#kernel/statistics/risk-ratio-evidence.ts';
 import { minute, seeded } from '#kernel/statistics/testing/draws.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { absolute, median, type Figure } from './figure.ts';
@@ -80,6 +81,15 @@ export async function* run(): AsyncIterable<Figure> {
     max: 30_000,
   });
 
+  const late = Array.from({ length: 40 }, () => minutesToFind(chance));
+  yield absolute(
+    'judge/2 times the errors after 12 h at 50 %, median',
+    'minutes',
+    median(late.map(({ judged }) => judged)),
+    { max: 30 },
+    median(late.map(({ whole }) => whole)),
+  );
+
   yield absolute('judge/looks', 'looks/s', looksPerSecond(chance), { min: 5_000 });
   yield absolute('judge/judged anew', 'intervals/s', intervalsPerSecond(chance), { min: 50_000 });
 }
@@ -101,6 +111,22 @@ function rollOut({ ratio, shares, hasBursts = false }: Scenario, chance: () => n
     passed ||= verdict.outcome === 'pass';
   }
   return { failed: verdict?.outcome === 'fail', passed, candidateUnits, zAlarm };
+}
+
+/** After half a day without harm: for the judge, and for the evidence of the rollout as a whole. */
+function minutesToFind(chance: () => number): { readonly judged: number; readonly whole: number } {
+  const traffic = { units: UNITS_A_MINUTE, share: 0.5, rate: BASE_RATE };
+  const good = Array.from({ length: 720 }, (_, index) => minute(index, { ...traffic, ratio: 1 }, chance));
+  let folded = fold(ERRORS, undefined, good);
+  let [judged, whole] = [0, 0];
+  for (let more = 1; judged === 0 || whole === 0; more += 1) {
+    const interval = minute(good.length + more - 1, { ...traffic, ratio: 2 }, chance);
+    folded = fold(ERRORS, folded, [interval]);
+    if (judged === 0 && look(folded, interval.toMs).outcome === 'fail') judged = more;
+    const { tally } = folded;
+    if (whole === 0 && tally.of === 'riskRatio' && logHarm(tally.evidence, 1) >= Math.log(1 / ALPHA)) whole = more;
+  }
+  return { judged, whole };
 }
 
 function look(folded: Folded, nowMs: number): Verdict {

@@ -2,7 +2,8 @@ import { BURN_WINDOW_MS_MAX, type Observed } from './burn-rate.ts';
 import { addClusters, isSpread, NO_CLUSTERS, type Clusters } from './clusters.ts';
 import type { GuardrailSpec, RiskRatioSpec } from './guardrail.ts';
 import { countsOf, faultOf, type Interval, type Pair } from './interval.ts';
-import { addInterval, logHarm, noEvidence, type RiskRatioEvidence } from './risk-ratio-evidence.ts';
+import { addLate, logLateHarm, NO_LATE_HARM, type LateHarm } from './late-harm.ts';
+import { addInterval, addTimes, noEvidence, type RiskRatioEvidence } from './risk-ratio-evidence.ts';
 import { addSample, noSample, type SampleRatio } from './sample-ratio.ts';
 import { addToWindow, NO_WINDOWS, type Windows } from './threshold.ts';
 
@@ -34,6 +35,7 @@ type Tally = RiskRatioTally | BurnRateTally | ThresholdTally;
 export interface RiskRatioTally {
   readonly of: 'riskRatio';
   readonly evidence: RiskRatioEvidence;
+  readonly late: LateHarm;
   /** ln evidence of harm at its greatest, while it was not that of one pod, or of a rate that nobody minds. */
   readonly logHarmMax: number;
   readonly clusters: Clusters;
@@ -67,6 +69,7 @@ function emptyTally(spec: GuardrailSpec): Tally {
       return {
         of: 'riskRatio',
         evidence: noEvidence(spec.margin ?? MARGIN),
+        late: NO_LATE_HARM,
         logHarmMax: 0,
         clusters: NO_CLUSTERS,
         split: noSample(spec.splitTolerance ?? SPLIT_TOLERANCE),
@@ -114,13 +117,16 @@ function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tall
 }
 
 function addToRiskRatio(spec: RiskRatioSpec, tally: RiskRatioTally, interval: Interval): RiskRatioTally {
-  const evidence = addInterval(tally.evidence, suspectFirst(spec, interval));
+  const part = addInterval(noEvidence(tally.evidence.margin), suspectFirst(spec, interval));
+  const evidence = addTimes(tally.evidence, part, 1);
+  const late = addLate(tally.late, part, spec.dispersion ?? 1);
   const clusters = addClusters(tally.clusters, interval, spec.better);
   const counts = isSpread(clusters, SPREAD) && !isHarmless(spec, evidence);
-  const harm = counts ? logHarm(evidence, spec.dispersion ?? 1) : 0;
+  const harm = counts ? logLateHarm(late) : 0;
   return {
     of: 'riskRatio',
     evidence,
+    late,
     logHarmMax: Math.max(tally.logHarmMax, harm),
     clusters,
     split: addSample(tally.split, interval),

@@ -2,6 +2,7 @@ import { dominantOf } from './clusters.ts';
 import { isHarmless, suspectFirst, type Newest, type RiskRatioTally } from './fold.ts';
 import type { JudgeContext, RiskRatioSpec } from './guardrail.ts';
 import { logHarmless } from './harmless.ts';
+import { logLateHarm, logLateHarmAfter } from './late-harm.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 import { count, figure, odds, oddsOf, percent, rateOf } from './phrases.ts';
 import {
@@ -51,10 +52,11 @@ export function judgeRiskRatio(
     };
   }
   if (tally.logHarmMax >= Math.log(needed.harm)) {
-    return { outcome: 'fail', because: `${said}: rolls back; ${odds(harm)}${told}.`, figures };
+    const isLate = logHarm(tally.evidence, spec.dispersion ?? 1) < Math.log(needed.harm);
+    const lately = isLate ? `, lately ${spec.better === 'fewer' ? 'more' : 'fewer'}` : '';
+    return { outcome: 'fail', because: `${said}${lately}: rolls back; ${odds(harm)}${told}.`, figures };
   }
-  const now = logHarm(tally.evidence, spec.dispersion ?? 1);
-  if (now >= Math.log(needed.harm) && !isHarmless(spec, tally.evidence)) {
+  if (logLateHarm(tally.late) >= Math.log(needed.harm) && !isHarmless(spec, tally.evidence)) {
     return {
       outcome: 'undecided',
       because: `${said}, but only in one place or a moment or two: waits for more${told}.`,
@@ -73,7 +75,7 @@ export function judgeRiskRatio(
       blocked: 'noStable',
     };
   }
-  const unitsNeeded = waits(spec, tally.evidence, newest, needed);
+  const unitsNeeded = waits(spec, tally, newest, needed);
   return {
     outcome: 'undecided',
     because: `${said}: cannot tell yet; evidence of harm ${oddsOf(harm.value)} of ${count(harm.needed)}, of safety ${oddsOf(safety.value)} of ${count(safety.needed)}${waitWords(unitsNeeded)}.`,
@@ -98,7 +100,8 @@ function figuresOf(
 ): RiskRatioFigures {
   const isTurned = spec.better === 'more';
   const ratio = estimatedRatio(isTurned ? turned(state) : state);
-  const bounds = ratioBounds(state, needed, spec.dispersion ?? 1);
+  // Late starts cost half of the evidence of the first: so much is asked of the bound too, or it could leave 1 without failure.
+  const bounds = ratioBounds(state, { ...needed, harm: 2 * needed.harm }, spec.dispersion ?? 1);
   return {
     of: 'riskRatio',
     candidate: isTurned ? state.stable : state.candidate,
@@ -142,7 +145,7 @@ function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
 /** With the newest share, and the rate of stable so far. */
 function waits(
   spec: RiskRatioSpec,
-  state: RiskRatioEvidence,
+  { evidence: state, late }: RiskRatioTally,
   { candidateUnits, stableUnits }: Newest,
   needed: { readonly harm: number; readonly safety: number },
 ): UnitsNeeded {
@@ -161,7 +164,7 @@ function waits(
     );
   const alike = ofOneUnit(1);
   const harmful = ofOneUnit(spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD);
-  const harmAt = (units: number): number => logHarm(addTimes(state, harmful, units), spec.dispersion ?? 1);
+  const harmAt = (units: number): number => logLateHarmAfter(late, harmful, units, spec.dispersion ?? 1);
   return {
     toPass: unitsUntil((units) => logSafe(spec, addTimes(state, alike, units)), Math.log(needed.safety)),
     toFail: unitsUntil(harmAt, Math.log(needed.harm)),

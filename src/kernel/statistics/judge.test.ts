@@ -98,12 +98,17 @@ test('a person reads what happened, in one sentence', () => {
     [
       ERRORS,
       minutes(4, [1_000, 2], [19_000, 20]),
-      'Errors 1.9× those of stable (0.2 % of 4,000 against 0.11 % of 76,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.4 of 20; about 53,000 more units pass it if it is as stable, 11,000 find twofold harm.',
+      'Errors 1.9× those of stable (0.2 % of 4,000 against 0.11 % of 76,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.4 of 20; about 53,000 more units pass it if it is as stable, 13,000 find twofold harm.',
     ],
     [
       ERRORS,
       minutes(5, [1_000, 3], [19_000, 19]),
-      'Errors 3× those of stable (0.3 % of 5,000 against 0.1 % of 95,000): rolls back; evidence 90 : 1, needed 40 : 1.',
+      'Errors 3× those of stable (0.3 % of 5,000 against 0.1 % of 95,000): rolls back; evidence 46 : 1, needed 40 : 1.',
+    ],
+    [
+      ERRORS,
+      [...minutes(600, [5_000, 5], [5_000, 5]), ...minutes(30, [5_000, 10], [5_000, 5], 600)],
+      'Errors 1× those of stable (0.1 % of 3,150,000 against 0.1 % of 3,150,000), lately more: rolls back; evidence 709,592 : 1, needed 40 : 1.',
     ],
     [
       ERRORS,

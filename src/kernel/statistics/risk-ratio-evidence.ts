@@ -4,10 +4,10 @@ import { logMeanExp } from './log-mean-exp.ts';
 /** The greatest ratio that evidence is weighed for; what is worse still is found as surely. */
 const RATIO_MAX = 20;
 /** Ratios from 1 to the greatest, evenly on a log scale; as many again, less one, below 1. */
-const POINTS = 25;
-const STEP = Math.log(RATIO_MAX) / (POINTS - 1);
-const ONE = POINTS - 1;
-const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * POINTS - 1 }, (_, index) => (index - ONE) * STEP);
+export const HARM_POINTS = 25;
+const STEP = Math.log(RATIO_MAX) / (HARM_POINTS - 1);
+const ONE = HARM_POINTS - 1;
+const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * HARM_POINTS - 1 }, (_, index) => (index - ONE) * STEP);
 const RATIOS_LESS_ONE: readonly number[] = LOG_RATIOS.map(Math.expm1);
 
 /**
@@ -91,8 +91,13 @@ export function addTimes(state: RiskRatioEvidence, part: RiskRatioEvidence, time
  *
  * `dispersion` above 1 is for events that come in clumps: the root of an e-process is one again (Jensen).
  */
-export function logHarm({ logTerms }: RiskRatioEvidence, dispersion: number): number {
-  return logMeanExp(logTerms.slice(ONE).map((term) => term / dispersion));
+export function logHarm(state: RiskRatioEvidence, dispersion: number): number {
+  return logMeanExp(harmTerms(state).map((term) => term / dispersion));
+}
+
+/** ln likelihood of each ratio from 1 up. */
+export function harmTerms({ logTerms }: RiskRatioEvidence): readonly number[] {
+  return logTerms.slice(ONE);
 }
 
 /**
