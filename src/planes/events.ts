@@ -6,9 +6,13 @@ import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import { withBuiltInTypes } from '#kernel/events/built-in-types.ts';
+import { eventMetrics } from '#kernel/events/event-metrics.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
 import type { Admit, IngestApi, Sender } from '#kernel/events/ingest-api.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
+import { logWriter, type LogWriter } from '#kernel/events/log-writer.ts';
+import { Pseudonyms } from '#kernel/events/pseudonyms.ts';
 import { startEvents } from '#kernel/events/start-events.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
@@ -18,19 +22,39 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { tellChanges } from './change-events.ts';
 import type { Records } from './records.ts';
 
 const MAINTAIN_MS = 3_600_000;
 
-export interface EventPlane {
+/** Where parts of this program write events of their own. */
+export interface EventLog {
+  readonly write: LogWriter['write'];
+  readonly close: () => Promise<void>;
+}
+
+export interface EventPlane extends EventLog {
   readonly api: IngestApi;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   /** Why events do not become files; undefined when all is well, or when that is not this process's business. */
   readonly problem: () => string | undefined;
-  readonly close: () => Promise<void>;
+}
+
+/** The log alone, for a process that takes no events in. */
+export function openEventLog(parts: {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}): EventLog {
+  const pseudonyms = new Pseudonyms(parts);
+  const metrics = eventMetrics(parts.registry, { waiting: () => writer.waiting(), waitingBytes: () => 0 });
+  const writer = logWriter({ ...parts, pseudonyms, metrics });
+  return { write: writer.write, close: writer.close };
 }
 
 /** Starts what has to do with events in one process: taking them in, rolling them into files, answering queries. */
@@ -52,7 +76,11 @@ export async function startEventPlane(options: {
 }): Promise<EventPlane> {
   const { records, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
   await mkdir(directory, { recursive: true });
-  const parts = { ...shared, directory, clock, log };
+  const world = (): World | undefined => {
+    const declared = options.world();
+    return declared === undefined ? undefined : withBuiltInTypes(declared);
+  };
+  const parts = { ...shared, world, directory, clock, log };
   const events = startEvents(parts);
   events.erasers.push(...records.erasers);
   const queries = startQueries(parts);
@@ -63,13 +91,14 @@ export async function startEventPlane(options: {
   const changes = keepsHouse ? tellChanges({ database, write: events.write, table, clock, log }) : undefined;
   const maintain = (): void => {
     const now = clock();
-    Promise.all([events.maintain(now), records.assignments.maintain(now)]).catch((error: unknown) =>
-      log.error({ err: error }, 'events could not be tidied up'),
+    Promise.all([events.maintain(now), records.assignments.maintain(now), tidyReleaseCounts(database, now)]).catch(
+      (error: unknown) => log.error({ err: error }, 'events could not be tidied up'),
     );
   };
   const timer = keepsHouse ? setInterval(maintain, MAINTAIN_MS) : undefined;
   return {
     api: events.api,
+    write: events.write,
     virtual: new Map([...events.virtual, ...queries.virtual]),
     virtualLists: events.virtualLists,
     problem: () => rollUps?.problem(),

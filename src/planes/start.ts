@@ -29,7 +29,8 @@ import type { World } from '#kernel/resources/kind.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { openRecords, type Records } from './records.ts';
 import { startDecisionNode, type DecisionNode } from './decision-node.ts';
-import { admitSender, eventTableOf, startEventPlane, type EventPlane } from './events.ts';
+import { admitSender, eventTableOf, openEventLog, startEventPlane, type EventLog, type EventPlane } from './events.ts';
+import { releaseWitness, SILENT_WITNESS } from './release-witness.ts';
 import { allKinds, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
@@ -105,6 +106,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   let node: DecisionNode | undefined;
   let records: Records | undefined;
   let events: EventPlane | undefined;
+  /** Of a node that answers and takes no events in. */
+  let eventLog: EventLog | undefined;
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
@@ -149,6 +152,26 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   if (ownDatabase !== undefined && sealing !== undefined) {
     records = await openRecords({ database: ownDatabase, sealing, clock: options.clock, log, registry });
   }
+  const database = control?.database ?? ownDatabase;
+  const decides = options.roles.includes('decide');
+  if (decides && ownDatabase !== undefined && sealing !== undefined && !options.roles.includes('ingest')) {
+    eventLog = openEventLog({ database: ownDatabase, sealing, clock, log, registry });
+  }
+  const witness =
+    database === undefined || !decides
+      ? SILENT_WITNESS
+      : releaseWitness({
+          database,
+          write: async (batch) => {
+            const taking = events ?? eventLog;
+            if (taking === undefined) throw new Error('the event log is not open yet');
+            return taking.write(batch);
+          },
+          table: () => node?.follower.snapshot().tables.get(eventsModule.name) as EventTable,
+          clock,
+          log,
+          registry,
+        });
   const modules = decisionModules({
     assignments: records?.assignments,
     desk: records,
@@ -167,7 +190,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         modules,
         userOf: ({ request }) => authenticate(request),
         requirePost: (user, path) => requirePost(user, path, control),
-        witness: { saw: () => {} },
+        witness,
         clock,
         log,
         registry,
@@ -184,7 +207,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           registry,
         })
       : undefined;
-    const decisions = options.roles.includes('decide') ? node?.answer : undefined;
+    const decisions = decides ? node?.answer : undefined;
     if (follower !== undefined && control === undefined && options.roles.includes('ingest')) {
       if (records === undefined || ownDatabase === undefined || sealing === undefined) throw needsDatabase();
       events = await eventPlane(
@@ -254,6 +277,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       await server.close();
       await follower?.stop();
       await controllers?.stop();
+      await witness.close();
+      await eventLog?.close();
       await records?.close();
       if (control === undefined) await events?.close();
       await control?.close();
@@ -271,6 +296,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     };
   } catch (error) {
     await server.close();
+    await witness.close();
+    await eventLog?.close();
     await records?.close();
     if (control === undefined) await events?.close();
     await control?.close();

@@ -31,8 +31,8 @@ function storeOf({ running }: World) {
   return store;
 }
 
-async function startBusiness(t: TestContext): Promise<World> {
-  const world = await startWorld(t);
+async function startBusiness(t: TestContext, options: Parameters<typeof startWorld>[1] = {}): Promise<World> {
+  const world = await startWorld(t, options);
   await declare(
     world,
     market('de'),
@@ -293,4 +293,94 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   });
   await Promise.all(readers);
   assert.ok(looks > 200 && named.size >= 5, `${looks} looks saw ${named.size} releases`);
+});
+
+/** The answers that are counted by now. */
+async function counted({ database }: World): Promise<readonly (readonly unknown[])[]> {
+  const rows = await database.query<Record<'track' | 'answers' | 'denied' | 'failed', unknown>>(
+    `select track, sum(answers)::int as answers, sum(denied)::int as denied, sum(failed)::int as failed
+     from backline.release_counts where release = 'premium-2' group by track order by track`,
+  );
+  return rows.map(({ track, answers, denied, failed }) => [track, answers, denied, failed]);
+}
+
+async function sql({ call }: World, text: string): Promise<unknown[][]> {
+  const answer = await call('POST', '/apis/events.backline.dev/v1/queries', {
+    body: { apiVersion: 'events.backline.dev/v1', kind: 'Query', metadata: {}, spec: { sql: text } },
+  });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.status.rows;
+}
+
+async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
+  const endMs = performance.now() + 30_000;
+  while (!(await holds())) {
+    assert.ok(performance.now() < endMs, `waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+test('what each track was answered is counted, and who was compared can be asked for with SQL', async (t) => {
+  const world = await startBusiness(t, { roles: ['api', 'decide', 'ingest'], rollUpSeconds: 1 });
+  const release = handReleased(storeOf(world), 'premium-2', [
+    changed(storeOf(world), Plan, 'premium', { title: 'Premium 2', entitlements: [] }),
+  ]);
+  await release.expose(half);
+  await caughtUp(world.call, world);
+  const candidates = listeners.filter((listener) => trackOf(half, listener) === 'candidate').length;
+  for (const listener of listeners) {
+    for (const plan of ['premium', 'premium', 'none-such']) {
+      await world.call('GET', `/v1/check?plan=${plan}&market=de&feature=offline&listener=${listener}`);
+    }
+  }
+  const stable = listeners.length - candidates;
+  // The candidate gives nothing: it denies twice of three times, and refuses the plan that there is not as stable does.
+  const expected = [
+    ['candidate', candidates * 3, candidates * 3, 0],
+    ['stable', stable * 3, stable, 0],
+  ];
+  await until('all is counted', async () => JSON.stringify(await counted(world)) === JSON.stringify(expected));
+  const exposed = async () =>
+    sql(
+      world,
+      'select track, count(distinct pseudonym)::int, count(distinct releaseRevision)::int from release_exposure group by all order by 1',
+    );
+  const seen = [
+    ['candidate', candidates, 1],
+    ['stable', stable, 1],
+  ];
+  await until('the files have it', async () => JSON.stringify(await exposed()) === JSON.stringify(seen));
+});
+
+test('a node of its own that has the database counts and tells as well', async (t) => {
+  const world = await startBusiness(t);
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
+  const node = await startBackline({
+    roles: ['decide'],
+    host: '127.0.0.1',
+    port: 0,
+    dataDirectory,
+    databaseUrl: world.databaseUrl,
+    follow: world.connection,
+    access: { encryptionKeyFile: join(world.dataDirectory, 'encryption-keys') },
+    log: openLog('silent'),
+  });
+  t.after(node.close);
+  await node.ready;
+  const call = caller({ server: `http://127.0.0.1:${node.port}` });
+  const release = handReleased(storeOf(world), 'premium-2', [changed(storeOf(world), Flag, 'one', { default: 'v1' })]);
+  await release.expose(half);
+  await caughtUp(call, world);
+  for (const listener of listeners) await call('POST', BULK, { body: { context: { targetingKey: listener } } });
+  await node.close();
+  const candidates = listeners.filter((listener) => trackOf(half, listener) === 'candidate').length;
+  assert.deepEqual(await counted(world), [
+    ['candidate', candidates, 0, 0],
+    ['stable', listeners.length - candidates, 0, 0],
+  ]);
+  const [events] = await world.database.query(
+    "select count(*)::int as events from backline.event_log where type = 'release-exposure'",
+  );
+  assert.deepEqual(events, { events: listeners.length });
 });

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { eventsModule, type EventTable } from './event-table.ts';
-import { EVENT_TYPE } from './kinds/identity.ts';
+import { builtInTypes } from './built-in-types.ts';
+import { eventTypeSpec } from './kinds/event-type-spec.ts';
+import { EventType } from './kinds/event-type.ts';
+import { EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
 import { eventTypes } from './testing/table.ts';
 import { worldOf } from './testing/world.ts';
 
@@ -27,4 +30,24 @@ test('a table that is brought up to date is the table of the new world', () => {
       assert.deepEqual(shown(updated), shown(eventsModule.compile(now)));
     }),
   );
+});
+
+test('what is seen of releases has a type that nobody declares, and nobody can declare', () => {
+  const table = eventsModule.compile(worldOf({ eventTypes: {} }));
+  assert.deepEqual([...table.types.keys()], [RELEASE_EXPOSURE]);
+  const track = (name: string) =>
+    table.types.get(RELEASE_EXPOSURE)?.faults({ release: 'r', releaseRevision: 'a', track: name });
+  assert.deepEqual(track('candidate'), []);
+  assert.equal(track('other')?.length, 1);
+  const context = { now: Temporal.Instant.fromEpochMilliseconds(0), find: () => [] };
+  for (const type of builtInTypes) {
+    const problems = (name: string) => EventType.validate?.(eventTypeSpec(type), { ...context, name }) ?? [];
+    assert.match(
+      problems(type.name)
+        .map(({ detail }) => detail)
+        .join(),
+      /^"release-exposure" is built in/,
+    );
+    assert.deepEqual(problems('another'), [], 'nothing else is wrong with it');
+  }
 });

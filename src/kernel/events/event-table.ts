@@ -1,6 +1,7 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { withBuiltInTypes } from './built-in-types.ts';
 import { fieldCheck } from './field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
@@ -38,7 +39,8 @@ export const eventsModule: DecisionModule<EventTable> = {
   name: 'events',
   kinds: [EventType, Metric, Dataset],
   compile,
-  update: (table, world, changed) => {
+  update: (table, declared, changed) => {
+    const world = withBuiltInTypes(declared);
     const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
     if (names.length === 0) return table;
     const types = new Map(table.types);
@@ -52,7 +54,8 @@ export const eventsModule: DecisionModule<EventTable> = {
   routes: [],
 };
 
-function compile(world: World): EventTable {
+function compile(declared: World): EventTable {
+  const world = withBuiltInTypes(declared);
   const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesOf(live)]));
   return { types, bySegment: segmentNames(world) };
 }

@@ -10,6 +10,7 @@ import { datasets } from './migrations/0005-datasets.ts';
 import { assignments } from './migrations/0006-assignments.ts';
 import { quotas } from './migrations/0007-quotas.ts';
 import { subscriptions } from './migrations/0008-subscriptions.ts';
+import { releaseCounts } from './migrations/0009-release-counts.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -21,6 +22,7 @@ export const MIGRATIONS: readonly Migration[] = [
   assignments,
   quotas,
   subscriptions,
+  releaseCounts,
 ];
 
 /**

@@ -11,7 +11,7 @@ import {
   type EventTypeSpec,
 } from './event-type-spec.ts';
 import { fieldProblems } from './field-problems.ts';
-import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
+import { EVENT_TYPE, GROUP, RELEASE_EXPOSURE, VERSION } from './identity.ts';
 
 /** Shortest and longest times that a type may ask for. */
 const DURATIONS = {
@@ -84,6 +84,7 @@ export const EventType = defineKind({
     const other =
       key === undefined ? undefined : find(EVENT_TYPE, 'segment', key).find(({ metadata }) => metadata.name !== name);
     return [
+      ...builtInProblems(name),
       ...fieldProblems(spec.schema),
       ...reservedProblems(spec),
       ...sealingProblems(spec),
@@ -130,6 +131,12 @@ export const EventType = defineKind({
     },
   },
 });
+
+function builtInProblems(name: string): readonly Problem[] {
+  if (name !== RELEASE_EXPOSURE) return [];
+  const detail = `"${name}" is built in, and what it is is laid down; name yours otherwise.`;
+  return [{ path: ['metadata', 'name'], reason: 'FieldValueForbidden', detail }];
+}
 
 function reservedProblems({ schema }: EventTypeSpec): readonly Problem[] {
   const bySmallLetters = new Map<string, string>();

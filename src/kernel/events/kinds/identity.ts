@@ -5,3 +5,6 @@ export const VERSION = 'v1';
 export const EVENT_TYPE = `${GROUP}/EventType`;
 export const METRIC = `${GROUP}/Metric`;
 export const DATASET = `${GROUP}/Dataset`;
+
+/** The type of events that say who saw what of a release. Built in: nobody declares it. */
+export const RELEASE_EXPOSURE = 'release-exposure';

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Queryable } from '#kernel/postgres/database.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { ReleaseCounts, tidyReleaseCounts } from './release-counts.ts';
+
+const COUNTED = `select release, track, extract(epoch from bucket_at)::float8 as at,
+  sum(answers)::int as answers, sum(denied)::int as denied, sum(failed)::int as failed
+  from backline.release_counts group by release, track, bucket_at order by release, track, bucket_at`;
+
+const answer = fc.record({
+  node: fc.nat({ max: 1 }),
+  release: fc.constantFrom('a', 'b'),
+  track: fc.constantFrom('candidate', 'stable', 'exposed'),
+  result: fc.constantFrom('given', 'denied', 'failed'),
+  atMs: fc.nat({ max: 40_000 }),
+});
+const flush = fc.record({
+  node: fc.nat({ max: 1 }),
+  atMs: fc.nat({ max: 60_000 }),
+  lost: fc.constantFrom('nothing', 'the write', 'its answer'),
+});
+
+/** A database that fails before or after a write. */
+function losing(database: Queryable, lost: 'nothing' | 'the write' | 'its answer'): Queryable {
+  return {
+    query: async (statement) => {
+      if (lost === 'the write') throw new Error('never sent');
+      const rows = await database.query<never>(statement);
+      if (lost === 'its answer') throw new Error('lost on the way back');
+      return rows;
+    },
+  };
+}
+
+test('the sum over all nodes is what was answered, whatever writes and their answers get lost', async () => {
+  await using db = await startDatabase();
+  const counted = fc.asyncProperty(fc.array(fc.oneof(answer, flush), { maxLength: 60 }), async (steps) => {
+    await db.database.query('truncate backline.release_counts');
+    const nodes = [new ReleaseCounts('one'), new ReleaseCounts('other')];
+    const naive = new Map<string, { answers: number; denied: number; failed: number }>();
+    for (const step of steps) {
+      const counts = nodes[step.node];
+      if ('lost' in step) await counts?.flush(losing(db.database, step.lost), step.atMs).catch(() => {});
+      else {
+        counts?.count(step.release, step.track, step.result, step.atMs);
+        const key = `${step.release} ${step.track} ${Math.floor(step.atMs / 10_000) * 10}`;
+        const row = naive.get(key) ?? { answers: 0, denied: 0, failed: 0 };
+        row.answers += 1;
+        if (step.result !== 'given') row[step.result] += 1;
+        naive.set(key, row);
+      }
+    }
+    for (const counts of nodes) await counts.flush(db.database, 100_000);
+    const rows = await db.database.query<{ release: string; track: string; at: number }>(COUNTED);
+    const written = rows.map(({ release, track, at, ...row }) => [`${release} ${track} ${at}`, row]);
+    assert.deepEqual(Object.fromEntries(written), Object.fromEntries(naive));
+  });
+  await fc.assert(counted, { numRuns: 60 });
+});
+
+test('counts are kept for 35 days', async () => {
+  await using db = await startDatabase();
+  const now = Temporal.Instant.from('2026-06-01T00:00:00Z');
+  const counts = new ReleaseCounts('node');
+  for (const days of [0, 34, 36])
+    counts.count('r', 'stable', 'given', now.subtract({ hours: days * 24 }).epochMilliseconds);
+  await counts.flush(db.database, now.epochMilliseconds);
+  await tidyReleaseCounts(db.database, now);
+  const [left] = await db.database.query('select count(*)::int as rows from backline.release_counts');
+  assert.deepEqual(left, { rows: 2 });
+});
+
+test('while the database is away the oldest counts are given up, and how many is told', async () => {
+  await using db = await startDatabase();
+  const counts = new ReleaseCounts('node');
+  for (let bucket = 0; bucket < 10_003; bucket += 1) counts.count('r', 'stable', 'given', bucket * 10_000);
+  assert.equal(counts.dropped, 3);
+  await counts.flush(db.database, 0);
+  const [first] = await db.database.query(
+    'select min(extract(epoch from bucket_at))::int as at from backline.release_counts',
+  );
+  assert.deepEqual(first, { at: 30 });
+});

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Registry } from 'prom-client';
+import { openLog } from '#kernel/base/log.ts';
+import { eventsModule } from '#kernel/events/event-table.ts';
+import type { Verdict } from '#kernel/events/judge.ts';
+import { releaseExposures } from './release-exposures.ts';
+
+const NOON = Temporal.Instant.from('2026-05-01T12:00:00Z');
+const nothing = { get: () => undefined, list: () => [], find: () => [] };
+const table = eventsModule.compile(nothing);
+const release = { name: 'premium-2', revision: 'abc' };
+
+function open() {
+  const written: Verdict[][] = [];
+  const state = { isAway: false };
+  const registry = new Registry();
+  const exposures = releaseExposures({
+    write: async ({ verdicts }) => {
+      if (state.isAway) throw new Error('away');
+      written.push([...verdicts]);
+      return [];
+    },
+    table: () => table,
+    clock: () => NOON,
+    log: openLog('silent'),
+    registry,
+  });
+  const metric = async (name: string): Promise<number | undefined> =>
+    (await registry.getSingleMetric(name)?.get())?.values[0]?.value;
+  return { exposures, written, state, metric };
+}
+
+function subjects(written: readonly (readonly Verdict[])[]): (string | undefined)[] {
+  return written.flat().map(({ subject }) => subject);
+}
+
+test('a listener is told of once in a minute for each release and track, and again in the next', async () => {
+  const { exposures, written } = open();
+  for (const listener of ['a', 'b', 'a', 'a']) exposures.tell(listener, release, 'candidate', NOON);
+  exposures.tell('a', release, 'stable', NOON);
+  exposures.tell('a', { ...release, name: 'other' }, 'candidate', NOON);
+  await exposures.flush();
+  assert.deepEqual(subjects(written), ['a', 'b', 'a', 'a']);
+  exposures.tell('a', release, 'candidate', NOON.add({ seconds: 59 }));
+  await exposures.flush();
+  assert.equal(subjects(written).length, 4);
+  exposures.tell('a', release, 'candidate', NOON.add({ seconds: 60 }));
+  await exposures.flush();
+  assert.equal(subjects(written).length, 5);
+});
+
+test('each becomes an event that its built-in type accepts, whoever the listener is; what is no id becomes none', async () => {
+  const { exposures, written } = open();
+  for (const listener of ['å 🎧', 'x'.repeat(201), '\0', '']) exposures.tell(listener, release, 'stable', NOON);
+  await exposures.flush();
+  assert.deepEqual(
+    written.flat().map((verdict) => verdict.outcome === 'accepted' && [verdict.subject, verdict.properties]),
+    [['å 🎧', { release: 'premium-2', releaseRevision: 'abc', track: 'stable' }]],
+  );
+});
+
+test('what the database did not take is written later; beyond the limit the oldest are dropped, and counted', async () => {
+  const { exposures, written, state, metric } = open();
+  state.isAway = true;
+  for (let number = 0; number < 50_010; number += 1) exposures.tell(`l${number}`, release, 'stable', NOON);
+  await assert.rejects(exposures.flush());
+  assert.equal(await metric('backline_release_exposures_dropped_total'), 10);
+  state.isAway = false;
+  await exposures.flush();
+  assert.deepEqual([subjects(written).length, written.length], [5_000, 5]);
+  assert.equal(subjects(written)[0], 'l10');
+  assert.equal(await metric('backline_release_exposures_waiting'), 45_000);
+});

@@ -1,0 +1,107 @@
+import { randomUUID } from 'node:crypto';
+import type { Registry } from 'prom-client';
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { EXPOSURE_WINDOW_MS } from '#kernel/events/built-in-types.ts';
+import type { EventTable } from '#kernel/events/event-table.ts';
+import { judge } from '#kernel/events/judge.ts';
+import { RELEASE_EXPOSURE } from '#kernel/events/kinds/identity.ts';
+import type { LogWriter } from '#kernel/events/log-writer.ts';
+import { readBatch } from '#kernel/events/read-batch.ts';
+import { counter, gauge } from '#kernel/http/metrics.ts';
+import type { ExposingRelease } from '#kernel/snapshots/exposing-releases.ts';
+
+const LIMITS = {
+  /** Events of one flush. */
+  eventsMax: 5_000,
+  /** Events of one batch, see `readBatch`. */
+  batchMax: 1_000,
+  /** Events that wait while the database is away: the oldest are dropped. */
+  waitingMax: 50_000,
+  /** Exposures that are remembered in one minute; beyond that some are told again, and count once all the same. */
+  toldMax: 200_000,
+} as const;
+
+const CLIENT = 'backline';
+
+export interface ReleaseExposures {
+  /** Notes that a listener saw what a release compares; once in a minute it becomes an event. */
+  readonly tell: (
+    listener: string,
+    release: Pick<ExposingRelease, 'name' | 'revision'>,
+    track: 'candidate' | 'stable',
+    now: Temporal.Instant,
+  ) => void;
+  /** Writes what waits. */
+  readonly flush: () => Promise<void>;
+}
+
+/** Turns who saw what of a release into events of the log. They are for the judge: no answer waits for them. */
+export function releaseExposures(parts: {
+  readonly write: LogWriter['write'];
+  readonly table: () => EventTable;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly registry: Registry;
+}): ReleaseExposures {
+  const { write, table, clock, log, registry } = parts;
+  const dropped = counter(
+    registry,
+    'backline_release_exposures_dropped_total',
+    'Exposures that were given up because the database was away for too long.',
+  );
+  const told = new Set<string>();
+  let minute = 0;
+  let waiting: object[] = [];
+  gauge(registry, 'backline_release_exposures_waiting', 'Exposures that are not written yet.', () => waiting.length);
+
+  return {
+    tell: (listener, { name, revision }, track, now) => {
+      const current = Math.floor(now.epochMilliseconds / EXPOSURE_WINDOW_MS);
+      if (current !== minute || told.size >= LIMITS.toldMax) told.clear();
+      minute = current;
+      const key = `${name}@${revision} ${track} ${listener}`;
+      if (told.has(key)) return;
+      told.add(key);
+      const properties = { release: name, releaseRevision: revision, track };
+      waiting.push({ type: RELEASE_EXPOSURE, id: randomUUID(), at: now.toString(), subject: listener, properties });
+      shed();
+    },
+    flush: async () => {
+      const taken = waiting.splice(0, LIMITS.eventsMax);
+      try {
+        const batches = Array.from({ length: Math.ceil(taken.length / LIMITS.batchMax) }, (_, index) =>
+          taken.slice(index * LIMITS.batchMax, (index + 1) * LIMITS.batchMax),
+        );
+        await Promise.all(batches.map(writeBatch));
+      } catch (error) {
+        // Written twice they count once, as they keep their ids and their minute.
+        waiting = [...taken, ...waiting];
+        shed();
+        throw error;
+      }
+    },
+  };
+
+  async function writeBatch(batch: readonly object[]): Promise<void> {
+    const receivedMs = clock().epochMilliseconds;
+    const rules = table();
+    const envelope = { client: CLIENT, boundTo: undefined, sentMs: undefined, receivedMs };
+    const { events } = readBatch({ events: batch });
+    // Ids that no event may have are no listeners: nothing of them is worth keeping.
+    const verdicts = events
+      .map((event) => judge(rules, event, envelope))
+      .filter(({ outcome }) => outcome === 'accepted');
+    if (verdicts.length === 0) return;
+    const origin = { client: CLIENT, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
+    await write({ origin, verdicts });
+  }
+
+  function shed(): void {
+    const surplus = waiting.length - LIMITS.waitingMax;
+    if (surplus <= 0) return;
+    waiting.splice(0, surplus);
+    dropped.inc(surplus);
+    log.warn({ dropped: surplus }, 'exposures of releases were dropped');
+  }
+}
