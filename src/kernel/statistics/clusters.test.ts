@@ -36,7 +36,7 @@ test('events are spread when they come from two pods, or in three intervals', ()
 });
 
 test('where more events are better, only moments count: a drop has no pod', () => {
-  const drop = pods({ a: 0, b: 0 });
+  const drop = pods({ a: 1, b: 1 });
   assert.equal(isSpread(clustered([drop, drop], 'more'), LEAST), false);
   assert.equal(isSpread(clustered([drop, drop, drop], 'more'), LEAST), true);
 });

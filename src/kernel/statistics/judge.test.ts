@@ -93,6 +93,17 @@ test('an interval that could not be counted is left out and told, and does not h
   assert.equal(riskRatio(verdict).candidate.units, 59 * 5_000);
 });
 
+test('0/0 between counts is nothing, and spoils nothing', () => {
+  const idle = minutes(1, [0, Number.NaN], [5_000, 5], 60);
+  const later = minutes(1, [5_000, 5], [5_000, 5], 61);
+  for (const spec of [ERRORS, CONVERSIONS, BURN, LATENCY]) {
+    assert.equal(judged(spec, [...good, ...idle, ...later]).outcome, 'pass', spec.type);
+  }
+  assert.equal(riskRatio(judged(ERRORS, [...good, ...idle, ...later])).candidate.bad, 61 * 5);
+  const burns = minutes(10, [1_000, 30], [19_000, 20], 61);
+  assert.equal(judged(BURN, [...idle, ...burns]).outcome, 'fail');
+});
+
 test('a person reads what happened, in one sentence', () => {
   const cases: readonly (readonly [GuardrailSpec, readonly Interval[], string])[] = [
     [
@@ -222,6 +233,8 @@ test('a split that is not as meant is invalid, whatever the counts say', () => {
 test('harm that was proven once stays proven, however often and whenever one looks', () => {
   const recovered = [...harmful, ...minutes(300, [5_000, 3], [5_000, 6], 20)];
   assert.equal(judged(ERRORS, recovered).outcome, 'fail');
+  const silent = [...harmful, ...minutes(1, [0, 0], [5_000, 5], 20)];
+  assert.equal(judged(ERRORS, silent).outcome, 'fail', 'traffic that stops is no excuse');
   const passed = [...good, ...minutes(20, [5_000, 25], [5_000, 5], 60)];
   assert.equal(judged(ERRORS, good).outcome, 'pass');
   assert.equal(judged(ERRORS, passed).outcome, 'fail', 'while a success does not');
@@ -244,6 +257,9 @@ test('a threshold fails after so many windows in a row, and says how many units 
   assert.equal(judged(spec, minutes(1, [500, 0], [0, 0])).outcome, 'undecided');
   assert.deepEqual(judged(spec, minutes(1, [500, 0], [0, 0])).unitsNeeded, { toPass: 200, toFail: 100 });
   assert.equal(judged(spec, minutes(2, [500, 0], [0, 0])).outcome, 'fail');
+  const slowThenFast = [...minutes(2, [500, 0], [0, 0]), ...minutes(1, [0, 0], [0, 0], 2)];
+  const fast = minutes(3, [500, 0], [0, 0], 3).map((one) => ({ ...one, candidate: { ...one.candidate, total: 1 } }));
+  assert.equal(judged(spec, [...slowThenFast, ...fast]).outcome, 'fail', 'for good');
   assert.equal(judged({ ...spec, max: 250 }, minutes(2, [500, 0], [0, 0])).outcome, 'pass');
 });
 
@@ -251,6 +267,7 @@ test('a gauge is judged while nobody asks', () => {
   const spec: ThresholdSpec = { type: 'threshold', name: 'Heap', measure: 'value', max: 0.9, unitsMin: 0 };
   const idle = minutes(1, [0, 0], [0, 0]).map((one) => ({ ...one, candidate: { units: 0, bad: 0, value: 0.95 } }));
   assert.equal(judged(spec, idle).outcome, 'fail');
+  assert.equal(judged({ ...spec, max: 0.99 }, idle).outcome, 'pass');
 });
 
 const anyRollout = fc.record({
@@ -312,6 +329,28 @@ test('the same intervals get the same verdict, as plain data, signed with the ve
       assert.deepEqual(JSON.parse(JSON.stringify(first)), first);
       assert.equal(first?.judgeVersion, 1);
     }),
+  );
+});
+
+test('what is kept of a burn rate are three days', () => {
+  const days = minutes(5 * 24, [100, 0], [100, 0]).map((one) => ({
+    ...one,
+    fromMs: one.fromMs * 60,
+    toMs: one.toMs * 60,
+  }));
+  const { tally } = fold(BURN, undefined, days);
+  assert.ok(tally.of === 'burnRate' && tally.observed.length === 3 * 24);
+});
+
+test('the bounds of the ratio never leave 1 without failure, nor the margin without success', () => {
+  fc.assert(
+    fc.property(anyRollout, (given) => {
+      const { outcome, figures } = judged(ERRORS, rollout({ ...given, faultAt: 60 }));
+      if (figures.of !== 'riskRatio' || given.length < 3) return;
+      if (figures.bounds.from > 1) assert.equal(outcome, 'fail');
+      if (outcome === 'pass') assert.ok((figures.bounds.to ?? Infinity) <= 1.5 + 1e-9);
+    }),
+    { numRuns: 300 },
   );
 });
 

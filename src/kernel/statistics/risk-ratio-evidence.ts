@@ -7,6 +7,10 @@ const RATIO_MAX = 20;
 export const HARM_POINTS = 25;
 const STEP = Math.log(RATIO_MAX) / (HARM_POINTS - 1);
 const ONE = HARM_POINTS - 1;
+/** Points closer than this, as ln, are one. */
+const SAME = 1e-9;
+/** By how much evidence over all ratios must exceed that of harm or of safety to bound the ratio. */
+const WIDE = 20;
 const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * HARM_POINTS - 1 }, (_, index) => (index - ONE) * STEP);
 const RATIOS_LESS_ONE: readonly number[] = LOG_RATIOS.map(Math.expm1);
 
@@ -109,7 +113,7 @@ export function logSafety({ logTerms, logAtMargin, margin }: RiskRatioEvidence, 
 }
 
 function logMeanNearOne(logTerms: readonly number[], margin: number, dispersion: number): number {
-  const reach = Math.min(ONE, Math.ceil(Math.log(margin) / STEP - 1e-9) - 1);
+  const reach = Math.min(ONE, Math.ceil(Math.log(margin) / STEP - SAME) - 1);
   return logMeanExp(logTerms.slice(ONE - reach, ONE + reach + 1).map((term) => term / dispersion));
 }
 
@@ -126,28 +130,45 @@ export interface RatioBounds {
 
 /**
  * Bounds of the ratio that hold at all looks at once: below `from` (above `to`) are the ratios that the evidence rejects
- * as strongly as is asked. `from` exceeds 1 exactly when harm is proven, `to` falls below the margin exactly when safety is.
+ * as strongly as is asked. `from` reaches 1 exactly when harm is proven, `to` the margin exactly when safety is.
  *
- * ln likelihood is concave over ln θ, so between two points it lies below the prolonged chords of its neighbours: where
- * those cross is at most a little outside of the true bound, never inside.
+ * Evidence of harm is weak beside ratios below 1, and that of safety beside those far from it; there the mean likelihood
+ * over all ratios bounds better. It is asked for WIDE times as much, which leaves the chance to be wrong nearly as it was.
  */
 export function ratioBounds(
   state: RiskRatioEvidence,
   needed: { readonly harm: number; readonly safety: number },
   dispersion: number,
 ): RatioBounds {
-  const points = [...LOG_RATIOS.keys()].map((index) => ({
-    at: LOG_RATIOS[index] ?? 0,
-    height: (state.logTerms[index] ?? 0) / dispersion,
-  }));
-  points.push({ at: Math.log(state.margin), height: state.logAtMargin / dispersion });
-  points.sort((a, b) => a.at - b.at);
-  const low = logHarm(state, dispersion) - Math.log(needed.harm);
-  const high = logMeanNearOne(state.logTerms, state.margin, dispersion) - Math.log(needed.safety);
+  const points = pointsOf(state, dispersion);
   const mirrored = points.map(({ at, height }) => ({ at: -at, height })).reverse();
-  const from = crossing(points, low);
-  const to = crossing(mirrored, high);
-  return { from: from === undefined ? 0 : Math.exp(from), to: to === undefined ? null : Math.exp(-to) };
+  const logWide = logMeanExp(state.logTerms.map((term) => term / dispersion)) - Math.log(WIDE);
+  const [logHarmNeeded, logSafetyNeeded] = [Math.log(needed.harm), Math.log(needed.safety)];
+  const near = logMeanNearOne(state.logTerms, state.margin, dispersion);
+  const from = further(
+    crossing(points, logHarm(state, dispersion) - logHarmNeeded),
+    crossing(points, logWide - logHarmNeeded),
+    0,
+  );
+  const to = further(
+    crossing(mirrored, near - logSafetyNeeded),
+    crossing(mirrored, logWide - logSafetyNeeded),
+    -Math.log(state.margin),
+  );
+  return { from: Math.exp(from), to: to === -Infinity ? null : Math.exp(-to) };
+}
+
+/** The further of two bounds; what was not proven with the first is just not reached with the second. */
+function further(bound: number, wide: number, proof: number): number {
+  return Math.max(bound, bound >= proof - SAME ? wide : Math.min(wide, proof - 2 * SAME));
+}
+
+function pointsOf(state: RiskRatioEvidence, dispersion: number): readonly Point[] {
+  const points = LOG_RATIOS.map((at, index) => ({ at, height: (state.logTerms[index] ?? 0) / dispersion }));
+  const atMargin = { at: Math.log(state.margin), height: state.logAtMargin / dispersion };
+  // A chord between two points that are one would lead anywhere.
+  if (points.every(({ at }) => Math.abs(at - atMargin.at) > SAME)) points.push(atMargin);
+  return points.sort((a, b) => a.at - b.at);
 }
 
 interface Point {
@@ -155,18 +176,22 @@ interface Point {
   readonly height: number;
 }
 
-/** Up to where, coming from the left, a concave curve through the points surely lies at or below the height. */
-function crossing(points: readonly Point[], height: number): number | undefined {
+/**
+ * Up to where, coming from the left, a concave curve through the points surely lies at or below the height; -Infinity where
+ * it never does. Between two points it lies below the prolonged chords of their neighbours: where those cross is at most a
+ * little short of the truth, never beyond. (ln likelihood is concave over ln θ.)
+ */
+function crossing(points: readonly Point[], height: number): number {
   const above = points.findIndex((point) => point.height > height);
   const [before, left, right, after] = [points[above - 2], points[above - 1], points[above], points[above + 1]];
-  if (left === undefined || right === undefined) return undefined;
+  if (left === undefined || right === undefined) return -Infinity;
   let at = left.at;
   if (before !== undefined) at = Math.max(at, along(before, left, height));
   if (after !== undefined && after.height > right.height) at = Math.max(at, along(right, after, height));
-  return Math.min(at, right.at);
+  return at;
 }
 
 function along(a: Point, b: Point, height: number): number {
   const slope = (b.height - a.height) / (b.at - a.at);
-  return slope > 0 ? b.at + (height - b.height) / slope : b.at;
+  return b.at + (height - b.height) / slope;
 }
