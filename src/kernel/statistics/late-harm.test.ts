@@ -70,8 +70,8 @@ test('a regression after a good day is found in less than a quarter of the time'
   let [whole, state, index] = [noEvidence(1.5), NO_LATE_HARM, 0];
   const took: { whole?: number; late?: number } = {};
   for (; index < 1_440; index += 1) {
-    const part = partOf(minute(index, { ...traffic, ratio: 1 }, chance));
-    [whole, state] = [addInterval(whole, minute(index, { ...traffic, ratio: 1 }, chance)), addLate(state, part, 1)];
+    const next = minute(index, { ...traffic, ratio: 1 }, chance);
+    [whole, state] = [addInterval(whole, next), addLate(state, partOf(next), 1)];
   }
   for (let more = 1; more < 1_000 && (took.whole === undefined || took.late === undefined); more += 1) {
     const next = minute(index + more, { ...traffic, ratio: 2 }, chance);
@@ -80,4 +80,22 @@ test('a regression after a good day is found in less than a quarter of the time'
     if (logLateHarm(state) >= Math.log(20)) took.late ??= more;
   }
   assert.ok(took.late !== undefined && took.whole !== undefined && took.late * 4 < took.whole, JSON.stringify(took));
+});
+
+test('without harm it ever reaches 1/α in at most α of all rollouts, looked at every minute', () => {
+  const chance = seeded(13);
+  const [runs, alpha] = [800, 0.05];
+  let alarms = 0;
+  for (let run = 0; run < runs; run += 1) {
+    let state = NO_LATE_HARM;
+    let isAlarm = false;
+    for (let index = 0; index < 40 && !isAlarm; index += 1) {
+      const rate = chance() < 0.1 ? 0.01 : 0.001;
+      const share = index < 20 ? 0.05 : 0.5;
+      state = addLate(state, partOf(minute(index, { units: 6_000, share, rate, ratio: 1 }, chance)), 1);
+      isAlarm = logLateHarm(state) >= Math.log(1 / alpha);
+    }
+    if (isAlarm) alarms += 1;
+  }
+  assert.ok(alarms > 0 && alarms <= runs * alpha + 2 * Math.sqrt(runs * alpha * (1 - alpha)), `${alarms} of ${runs}`);
 });
