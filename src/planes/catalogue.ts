@@ -6,6 +6,7 @@ import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
 import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
+import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { clientsModule } from '#kernel/snapshots/client-table.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { Query } from '#kernel/events/datasets/query-kind.ts';
@@ -27,6 +28,7 @@ export function allKinds(): KindRegistry {
     Client,
     Head,
     ChangeSet,
+    ...releaseKinds,
     ...audienceKinds,
     ...eventsModule.kinds,
     QuarantinedEvent,

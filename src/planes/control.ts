@@ -4,6 +4,8 @@ import type { Authenticator } from '#kernel/access/authentication/authenticate.t
 import { sealingWith } from '#kernel/access/encryption.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { controllerMetrics } from '#kernel/controllers/metrics.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
@@ -17,9 +19,13 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
 import { openSharedStore, type SharedStore } from '#kernel/resources/store/shared-store.ts';
-import { decideWith } from '#kernel/resources/write.ts';
+import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
-import { runImmediateReleases, type ImmediateReleases } from '#kernel/releases/immediate.ts';
+import { releaseCommands } from '#kernel/releases/commands.ts';
+import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
+import type { Evidence } from '#kernel/releases/evidence.ts';
+import { releaseGuard } from '#kernel/releases/guard.ts';
+import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -34,7 +40,7 @@ export interface ControlPlane {
   readonly database: Database;
   readonly store: SharedStore<Operation>;
   /** Releases that this process carries out; undefined while another one writes. */
-  readonly releases: () => ImmediateReleases | undefined;
+  readonly releases: () => ReleaseEngine | undefined;
   readonly api: ResourceApi;
   readonly changeSets: ReturnType<typeof changeSets>;
   readonly serviceAccounts: Authenticator;
@@ -93,7 +99,7 @@ export async function startControlPlane(options: {
     const store = await openSharedStore<Operation>({
       database,
       kinds: kinds.all,
-      decide: decideWith(kinds, prepared.admission),
+      decide: decideWith(kinds, allAdmissions(prepared.admission, releaseGuard)),
       sealing,
       clock,
       log,
@@ -122,16 +128,20 @@ export async function startControlPlane(options: {
     }, COMPACT_MS);
     closers.push(() => Promise.resolve(clearInterval(compaction)));
     const { live } = followLive(store, kinds);
-    let releases: ImmediateReleases | undefined;
+    let releases: ReleaseEngine | undefined;
+    const target = decisionPlane({ store, live, kinds });
+    const releaseMetrics = controllerMetrics(registry)('releases');
     store.onWriter((isWriter) => {
       void releases?.stop();
-      releases = isWriter ? runImmediateReleases({ store, live, kinds, clock, log }) : undefined;
+      const parts = { store, live, kinds, target, clock, time: systemTime, log, metrics: releaseMetrics };
+      releases = isWriter ? runReleases({ ...parts, evidence: NO_EVIDENCE }) : undefined;
     });
     closers.push(async () => releases?.stop());
     const applyChangeSet = changeSets({ store, kinds, live, clock });
     const extension = await options.extend({ database, sealing, store, live });
     closers.push(extension.close);
-    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...extension.virtual]);
+    const commands = releaseCommands({ store, kinds, clock });
+    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...commands, ...extension.virtual]);
     const { authority, serviceAccounts } = access;
     const virtualLists = new Map([...access.virtualLists, ...extension.virtualLists]);
     const api = resourceApi({
@@ -167,6 +177,8 @@ export async function startControlPlane(options: {
     throw error;
   }
 }
+
+const NO_EVIDENCE: Evidence = { verdicts: () => Promise.resolve(new Map()) };
 
 function namespaceOperation(name: string): Operation {
   const object = { apiVersion: Namespace.apiVersion, kind: Namespace.kind, metadata: { name } };

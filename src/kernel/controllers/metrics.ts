@@ -3,8 +3,16 @@ import type { ControllerMetrics } from './controller.ts';
 
 const BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30];
 
-/** Figures of controllers, by the controller's name. */
+const known = new WeakMap<Registry, (controller: string) => ControllerMetrics>();
+
+/** Figures of controllers, by the controller's name; a registry has them once. */
 export function controllerMetrics(registry: Registry): (controller: string) => ControllerMetrics {
+  const metrics = known.get(registry) ?? makeMetrics(registry);
+  known.set(registry, metrics);
+  return metrics;
+}
+
+function makeMetrics(registry: Registry): (controller: string) => ControllerMetrics {
   const readers = new Map<string, () => number>();
   const labelNames = ['controller'] as const;
   const depth = new Gauge({

@@ -1,10 +1,12 @@
-import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import { Head, candidateOf, headName, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Entry, Store } from '#kernel/resources/store-contract.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { RELEASE } from '#kernel/snapshots/cohort.ts';
+import type { Candidate } from './settle.ts';
 
 /** What is live, as the store's Heads say it at this moment, in whatever process they were written. */
 export function followLive(store: Store<Operation>, kinds: KindRegistry): { live: LiveObjects; stop: () => void } {
@@ -21,12 +23,15 @@ export function followLive(store: Store<Operation>, kinds: KindRegistry): { live
 
   function show(entry: Entry): void {
     const object = liveObjectOf(entry.object());
+    // A Head under the name of a release says who is in its cohort.
+    if (object?.kind === RELEASE) return;
     if (object !== undefined) live.set(object);
+    else hide(entry);
   }
 
   function hide(entry: Entry): void {
-    const object = liveObjectOf(entry.object());
-    if (object !== undefined) live.delete(object.kind, object.name);
+    const { object } = entry.object().spec as { object: { kind: string; name: string } };
+    if (object.kind !== RELEASE) live.delete(object.kind, object.name);
   }
 }
 
@@ -35,4 +40,18 @@ export function wantedLive(entry: Entry): LiveObject {
   const { kind, namespace, name, labels } = entry;
   const { spec } = entry.object();
   return { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) };
+}
+
+/** What the cohort of a release is shown, as the store's Heads say it. */
+export function shownBy(
+  store: Pick<Store<Operation>, 'get'>,
+  kinds: KindRegistry,
+  release: string,
+  objects: readonly { readonly kind: string; readonly name: string }[],
+): Candidate[] {
+  return objects.flatMap(({ kind, name }) => {
+    const head = store.get(Head, '', headName(kinds.byId(kind), name));
+    const candidate = head === undefined ? undefined : candidateOf(head.object());
+    return candidate?.release === release ? [{ kind, name, wanted: candidate.object }] : [];
+  });
 }

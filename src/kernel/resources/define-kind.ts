@@ -8,6 +8,9 @@ const ReleasedStatus = Type.Object(
     liveRevision: Type.Optional(
       Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
     ),
+    release: Type.Optional(
+      Type.String({ description: 'The Release that carries the declared spec, or that brought what is live.' }),
+    ),
     conditions: Type.Optional(
       Type.Array(
         Type.Object({

@@ -22,6 +22,8 @@ export interface Change {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
   readonly entry: Entry;
   readonly before: Entry | undefined;
+  /** Who wrote it; known of what this process itself writes. */
+  readonly author?: Author;
 }
 
 /** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */

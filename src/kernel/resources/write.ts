@@ -21,12 +21,21 @@ export interface Admission {
   readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
 }
 
+/** Asks one after the other. */
+export function allAdmissions(...admissions: readonly Admission[]): Admission {
+  return {
+    mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
+    mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
+  };
+}
+
 interface Asked {
   readonly operation: Operation;
   readonly kind: Kind;
   readonly current: Entry | undefined;
   readonly author: Author;
   readonly read: Reader;
+  readonly now: Temporal.Instant;
 }
 
 /** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
@@ -36,7 +45,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     const given: Given = { kind, read, now, context: checkContext(kinds, read, now) };
     try {
       const current = read.get(kind, operation.namespace, operation.name);
-      const asked: Asked = { operation, kind, current, author, read };
+      const asked: Asked = { operation, kind, current, author, read, now };
       admission?.mayAsk(asked);
       const mutation = decideOne(operation, given);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });

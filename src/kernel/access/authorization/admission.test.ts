@@ -48,6 +48,7 @@ function ask(
     current: before === undefined ? undefined : ({ object: () => whole(before) } as Entry),
     author: { user: 'ann', requestId: '1', caller, ...author },
     read: { get: () => undefined } as unknown as Reader,
+    now: Temporal.Instant.fromEpochMilliseconds(0),
   };
   const { mayAsk, mayStore } = admission(() => table);
   try {
@@ -89,6 +90,7 @@ test('parts of this program and system:masters grant whatever they want', () => 
     current: undefined,
     author: { user, requestId },
     read: { get: () => undefined } as unknown as Reader,
+    now: Temporal.Instant.fromEpochMilliseconds(0),
   };
   mayAsk(asked);
   mayStore({ ...asked, object: { apiVersion: '', kind: '', metadata: { name: 'x' }, rules: write.after.rules } });

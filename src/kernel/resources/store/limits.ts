@@ -20,7 +20,8 @@ export interface StoreLimits {
 
 export const STORE_LIMITS: StoreLimits = {
   queuedRequests: 10_000,
-  operationsInRequest: 10_000,
+  // A change set of 10,000 objects, and what is written with its release.
+  operationsInRequest: 10_100,
   requestsInBatch: 256,
   charactersInBatch: 8 * 1024 * 1024,
   changesInWindow: 100_000,

@@ -78,7 +78,7 @@ export class BatchPlan<Operation> implements Batch {
     try {
       for (const operation of request.operations) {
         const mutation = this.#decide(operation, written, this.now, request.author);
-        outcomes.push(this.#mutate(mutation, written, revisions, request.dryRun));
+        outcomes.push(this.#mutate(mutation, written, revisions, request));
       }
     } catch (refusal) {
       this.#answers.push(() => request.reject(refusal));
@@ -99,7 +99,12 @@ export class BatchPlan<Operation> implements Batch {
     for (const answer of this.#answers) answer();
   }
 
-  #mutate(mutation: Mutation, written: Overlay, revisions: RecordedRevision[], dryRun: boolean): Outcome {
+  #mutate(
+    mutation: Mutation,
+    written: Overlay,
+    revisions: RecordedRevision[],
+    { dryRun, author }: Pick<WriteRequest<Operation>, 'dryRun' | 'author'>,
+  ): Outcome {
     const warned = mutation.warnings === undefined ? {} : { warnings: mutation.warnings };
     if (mutation.do === 'nothing') return { did: 'nothing', entry: mutation.entry, ...warned };
     const { kind, object } = mutation;
@@ -111,11 +116,11 @@ export class BatchPlan<Operation> implements Batch {
     const entry = stampEntry(kind, object, version);
     if (mutation.do === 'remove') {
       if (before === undefined) throw new Error(`${kind.id} ${namespace}/${name} was removed without being there`);
-      written.apply({ version, type: 'DELETED', entry, before });
+      written.apply({ version, type: 'DELETED', entry, before, author });
       return { did: 'removed', entry, ...warned };
     }
     if (mutation.revision !== undefined) revisions.push({ kind, name, version, content: mutation.revision });
-    written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before });
+    written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before, author });
     return { did: before === undefined ? 'created' : 'changed', entry, ...warned };
   }
 }

@@ -1,0 +1,230 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Store } from '#kernel/resources/store-contract.ts';
+import { notFound } from '#kernel/resources/write.ts';
+import type { Step } from './engine/advance.ts';
+import { command } from './engine/command.ts';
+import { isSide, planHash } from './engine/form.ts';
+import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
+import { pinOperation, pinning, writingBack } from './engine/restore.ts';
+import { displacing } from './engine/spread-changes.ts';
+import { Pin, pinName } from './kinds/pin.ts';
+import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
+import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
+import type { ReleaseSpec } from './kinds/release-spec.ts';
+import type { Phase, ReleaseStanding } from './kinds/release-status.ts';
+
+/** A command is tried so often on what somebody else changes at the same time. */
+const TRIES_MAX = 10;
+
+/**
+ * How posted commands are carried out, by `Kind.id/subresource`: what they come to is written at once, under the name of
+ * whoever asked, and the engine does the rest. With `dryRun` nothing is written.
+ */
+export function releaseCommands(parts: {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+}): ReadonlyMap<string, VirtualKind> {
+  const { store, kinds, clock } = parts;
+  return new Map(RELEASE_COMMANDS.map((verb) => [`${Release.id}/${verb}`, answerTo(verb)]));
+
+  function answerTo(verb: CommandVerb): VirtualKind {
+    return async (given, { user, author, dryRun, name = '' }) => {
+      const spec = (given.spec ?? {}) as CommandSpec;
+      for (let tries = 1; ; tries += 1) {
+        await store.fresh();
+        const entry = store.get(Release, '', name);
+        if (entry === undefined) throw notFound(Release, name);
+        const object = entry.object();
+        const operations = await operationsOf(verb, spec, user, object);
+        try {
+          if (operations.length > 0) await store.write(operations, by(author), { dryRun });
+          return store.get(Release, '', name)?.object() ?? object;
+        } catch (error) {
+          // The engine was faster: what was asked is decided anew.
+          if (!(error instanceof Refusal && error.code === 'resources/conflict') || tries >= TRIES_MAX) throw error;
+        }
+      }
+    };
+  }
+
+  async function operationsOf(
+    verb: CommandVerb,
+    given: CommandSpec,
+    user: { readonly name: string; readonly groups: readonly string[] },
+    object: ResourceObject,
+  ): Promise<Operation[]> {
+    const { name } = object.metadata;
+    const spec = releaseSpec(object);
+    const status = releaseStatus(object);
+    if (status === undefined) throw notFound(Release, name);
+    const { standing } = status;
+    const nowMs = clock().epochMilliseconds;
+    if (verb === 'pin') return pinned(spec, given, user.name, name);
+    if (verb === 'unpin') return unpinned(spec, name);
+    if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user.name, nowMs);
+    const next = command(verb, given, user, name, spec, standing, nowMs);
+    return writeStep(object, stepOf(next, verb, given, status.phase), new Map(), nowMs, user.name);
+  }
+
+  /** A release that takes back one that everybody has: everything that it changed, in one step, with pins. */
+  async function rolledBack(
+    name: string,
+    spec: ReleaseSpec,
+    given: CommandSpec,
+    by: string,
+    nowMs: number,
+  ): Promise<Operation[]> {
+    const refuse = (why: string, remedy: string) =>
+      new Refusal('releases/no-rollback', 'Conflict', `Release "${name}" cannot be rolled back: ${why}.`, {
+        subject: name,
+        remedy,
+      });
+    if (spec.rollbackOf !== undefined) {
+      throw refuse(`it took back ${spec.rollbackOf} itself`, 'Let go of the pins and apply the change again.');
+    }
+    const changed = spec.objects.filter(({ kind, name: one, to }) => {
+      const head = store.get(Head, '', headName(kinds.byId(kind), one))?.object();
+      return !isSide(to, head === undefined ? undefined : everyoneOf(head)?.object);
+    });
+    if (changed.length > 0) {
+      const what = changed
+        .slice(0, 3)
+        .map(({ kind, name: one }) => `${kinds.byId(kind).kind} "${one}"`)
+        .join(', ');
+      throw refuse(`${what} has changed since`, 'Roll back first what came after it.');
+    }
+    const because = given.reason ?? `Release ${name} is rolled back; no reason was given.`;
+    const objects = spec.objects.toReversed().map(({ kind, name: one, from, to }) => ({
+      kind,
+      name: one,
+      ...(to === undefined ? {} : { from: to }),
+      ...(from === undefined ? {} : { to: from }),
+    }));
+    const notify = spec.policy?.spec.notify;
+    const policy =
+      spec.policy === undefined || notify === undefined
+        ? undefined
+        : { name: spec.policy.name, spec: { ...withoutApprovals(spec.policy.spec), stages: [], guardrails: [] } };
+    const back: ReleaseSpec = {
+      number: store.version() + 1,
+      author: by,
+      changeSet: `rollback of ${name}`,
+      ...(policy === undefined ? {} : { policy }),
+      objects,
+      planHash: planHash(objects, undefined),
+      rollbackOf: name,
+      open: true,
+    };
+    const displaced = new Map(
+      objects.flatMap(({ kind, name: one }) =>
+        store.find(Release, 'openObject', `${kind} ${one}`).map((entry) => [entry.name, entry] as const),
+      ),
+    );
+    const backName = releaseName({ ...back, objects: spec.objects }, 'back-');
+    const displacements = [...displaced.values()].flatMap((entry) => {
+      const other = entry.object();
+      const status = releaseStatus(other);
+      if (status === undefined || status.standing.state.at === 'retracting') return [];
+      return writeStep(
+        other,
+        displacing(status.standing, `Release ${backName} takes its place.`, by),
+        new Map(),
+        nowMs,
+        by,
+      );
+    });
+    const state = { at: 'waiting', for: 'world' } as const;
+    const step: Step = {
+      standing: { state, approvals: [] },
+      effects: [],
+      tell: [],
+      phase: 'Waiting',
+      message: because,
+    };
+    return [
+      ...pinning(spec, { release: name, by, because }, store, kinds, nowMs),
+      ...createRelease(backName, back, step, nowMs),
+      ...displacements,
+      ...(await declaredBack(objects)),
+    ];
+  }
+
+  /** What was live before is declared again, so that the next change starts from it. */
+  async function declaredBack(objects: ReleaseSpec['objects']): Promise<Operation[]> {
+    const operations = await Promise.all(
+      objects.map(async ({ kind: kindId, name, from, to }) => {
+        const kind = kinds.byId(kindId);
+        const kept = to === undefined ? undefined : await store.revision(kind, name, to.revision);
+        if (to !== undefined && kept === undefined)
+          throw new Error(`revision ${to.revision} of ${kindId} ${name} is not kept`);
+        const wanted = to === undefined ? undefined : { kind: kindId, name, ...to, spec: kept?.spec };
+        return writingBack(kind, name, from, wanted, store);
+      }),
+    );
+    return operations.flat();
+  }
+
+  function pinned({ objects }: ReleaseSpec, given: CommandSpec, by: string, name: string): Operation[] {
+    const { reason = 'No reason was given.', until } = given;
+    return objects.map(({ kind, name: one }) =>
+      pinOperation(kinds.byId(kind), one, {
+        object: { kind, name: one },
+        release: name,
+        by,
+        reason,
+        ...(until === undefined ? {} : { until }),
+      }),
+    );
+  }
+
+  function unpinned({ objects }: ReleaseSpec, name: string): Operation[] {
+    const names = objects
+      .map(({ kind, name: one }) => pinName(kinds.byId(kind), one))
+      .filter((pin) => store.get(Pin, '', pin) !== undefined);
+    if (names.length === 0) {
+      throw new Refusal('releases/not-pinned', 'Conflict', `Nothing that release "${name}" changed is pinned.`, {
+        subject: name,
+      });
+    }
+    return names.map((pin) => ({ verb: 'delete', kind: Pin.id, namespace: '', name: pin }));
+  }
+}
+
+function withoutApprovals<Spec extends { approvals?: unknown }>({
+  approvals: _approvals,
+  ...spec
+}: Spec): Omit<Spec, 'approvals'> {
+  return spec;
+}
+
+/** Who asked may do this: it was settled where the command was let through, and no rule about the kinds stands in the way. */
+function by({ user, requestId }: Author): Author {
+  return { user, requestId };
+}
+
+const SAID: Readonly<Record<Exclude<CommandVerb, 'pin' | 'unpin'>, string>> = {
+  approve: 'approved it',
+  pause: 'paused it',
+  resume: 'lets it go on',
+  promote: 'lets it go on from this stage',
+  abort: 'aborted it',
+  rollback: 'rolls it back',
+  seal: 'sealed it',
+};
+
+/** What the release looks like until the engine has looked at it. */
+function stepOf(standing: ReleaseStanding, verb: keyof typeof SAID, { reason }: CommandSpec, before: Phase): Step {
+  const { state, paused } = standing;
+  const isBack = state.at === 'retracting';
+  const message = isBack ? state.because : `${SAID[verb]}${reason === undefined ? '' : `: ${reason}`}`;
+  const going = before === 'Paused' ? 'Waiting' : before;
+  const phase = isBack ? 'RollingBack' : paused === undefined ? going : 'Paused';
+  return { standing, effects: [], tell: [], phase, message };
+}

@@ -1,0 +1,418 @@
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { PolicySpec } from '../kinds/policy-spec.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { Approval, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+
+/** Who has what a release carries, as the target shows it. */
+export type Exposure =
+  /** It cannot be told: never taken for anything else. */
+  | { readonly at: 'unknown'; readonly because: string }
+  | { readonly at: 'nobody' }
+  /** Neither one nor the other: a step that was begun and not ended. */
+  | { readonly at: 'mixed' }
+  | { readonly at: 'stage'; readonly stage: number }
+  | { readonly at: 'everybody' };
+
+/** All that deciding about a release goes by, besides the release. */
+export interface Seen {
+  readonly nowMs: number;
+  readonly exposure: Exposure;
+  /** What keeps the world from taking it, in sentences. */
+  readonly problems: readonly string[];
+  /** Releases that go first, by name. */
+  readonly behind: readonly string[];
+  /** Why nothing reaches anybody new: the switch that stops everything, or a freeze and its end. */
+  readonly stopped?: { readonly because: string };
+  readonly frozen?: { readonly name: string; readonly because: string; readonly untilMs: number };
+  /** What the judge says, by guardrail. One that is missing has not been judged yet. */
+  readonly verdicts: ReadonlyMap<string, Verdict>;
+  /** True when what is declared is again what was live before, and pins are set where they belong. */
+  readonly restored: boolean;
+  /** Why the last step could not be taken, again and again. */
+  readonly failure?: string;
+  /** When this engine began, and when the one before it was last seen at work. */
+  readonly awakeSinceMs: number;
+  readonly asleepSinceMs: number;
+}
+
+/** What is to be done now; doing it again changes nothing. */
+export type Effect =
+  | { readonly do: 'expose'; readonly stage: number }
+  | { readonly do: 'promote' }
+  | { readonly do: 'retract' }
+  | { readonly do: 'restore'; readonly pin: boolean };
+
+/** What is told to people, see `notify` of a policy. */
+export type Told = 'started' | 'approvalNeeded' | 'stage' | 'paused' | 'promoted' | 'rolledBack' | 'failed';
+
+export interface Step {
+  readonly standing: ReleaseStanding;
+  readonly effects: readonly Effect[];
+  readonly phase: Phase;
+  readonly message: string;
+  /** What keeps it from reaching anybody new. */
+  readonly held?: string;
+  readonly tell: readonly Told[];
+  /** When time alone may bring it on. */
+  readonly wakeAtMs?: number;
+}
+
+/** Who decides when nobody does. */
+export const ENGINE = 'system:releases';
+
+/**
+ * One step of a release: from how it stands and what is seen, to how it stands then and what is to be done. Decides and
+ * does nothing; called again with the same it says the same. Whatever takes a release back passes every hold.
+ */
+export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+  return withFailure(stepOf(spec, awake(standing, seen), seen), seen);
+}
+
+function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+  const { state } = standing;
+  switch (state.at) {
+    case 'collecting':
+      return {
+        standing,
+        effects: [],
+        tell: [],
+        phase: 'Collecting',
+        message: `Takes in what group ${spec.group ?? ''} brings, until it is sealed.`,
+      };
+    case 'waiting':
+      return whileWaiting(spec, standing, seen);
+    case 'exposing':
+      return whileExposing(spec, standing, state, seen);
+    case 'promoting':
+      return whilePromoting(spec, standing, seen);
+    case 'retracting':
+      return whileRetracting(standing, state, seen);
+    case 'promoted':
+      return { standing, effects: [], tell: [], phase: 'Promoted', message: 'Everybody gets it.' };
+    case 'rolledBack':
+    case 'aborted':
+    case 'superseded':
+      return { standing, effects: [], tell: [], phase: PHASE_OF_ENDING[state.at], message: state.because };
+    default:
+      return state satisfies never;
+  }
+}
+
+export const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
+  rolledBack: 'RolledBack',
+  aborted: 'Aborted',
+  superseded: 'Superseded',
+};
+
+/** The time in which no engine ran is no soak: counted once for each start of an engine. */
+function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen): ReleaseStanding {
+  const { state } = standing;
+  if (state.at !== 'exposing' || state.seenMs === undefined || state.heldSinceMs !== undefined) return standing;
+  if (state.awakeMs === awakeSinceMs || state.seenMs >= awakeSinceMs) return standing;
+  const asleepMs = Math.max(0, awakeSinceMs - Math.max(asleepSinceMs, state.seenMs, state.awakeMs ?? 0));
+  return { ...standing, state: { ...state, heldMs: state.heldMs + asleepMs, awakeMs: awakeSinceMs } };
+}
+
+/** What fails is told once, until it works again. */
+function withFailure(step: Step, { failure, nowMs }: Seen): Step {
+  const { failing, ...standing } = step.standing;
+  if (failure === undefined || isFinished(standing.state)) return failing === undefined ? step : { ...step, standing };
+  if (failing !== undefined) return step;
+  return {
+    ...step,
+    standing: { ...standing, failing: { because: failure, sinceMs: nowMs } },
+    tell: [...step.tell, 'failed'],
+  };
+}
+
+/** True when nothing more will happen to it. */
+export function isFinished({ at }: ReleaseState): boolean {
+  return at === 'promoted' || at === 'rolledBack' || at === 'aborted' || at === 'superseded';
+}
+
+/** True when somebody has it or may have it now, and not everybody for good. */
+export function isBegun({ at }: ReleaseState): boolean {
+  return at === 'exposing' || at === 'promoting' || at === 'retracting';
+}
+
+function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+  const wait = (
+    waitsFor: Extract<ReleaseState, { at: 'waiting' }>['for'],
+    phase: Phase,
+    message: string,
+    more: Partial<Step> = {},
+  ): Step => ({
+    standing: { ...standing, state: { at: 'waiting', for: waitsFor } },
+    effects: [],
+    tell: [],
+    phase,
+    message,
+    ...more,
+  });
+  if (seen.problems.length > 0) return wait('world', 'Blocked', seen.problems.join('; '));
+  const missing = approvalsMissing(spec, standing.approvals, seen.nowMs);
+  if (missing > 0) {
+    const { state } = standing;
+    const isNew = state.at === 'waiting' && state.for !== 'approval';
+    const message = `Waits for ${missing} ${missing === 1 ? 'approval' : 'approvals'} of plan ${spec.planHash.slice(0, 12)}.`;
+    return wait('approval', 'AwaitingApproval', message, {
+      tell: isNew ? ['approvalNeeded'] : [],
+      ...wakeAt(expiryOf(spec, standing.approvals, seen.nowMs)),
+    });
+  }
+  if (seen.behind.length > 0) return wait('turn', 'Queued', `Waits for ${listed(seen.behind)}.`);
+  const hold = holdOf(spec, standing, seen);
+  if (hold !== undefined) {
+    const phase = standing.paused === undefined ? 'Waiting' : 'Paused';
+    return wait('release', phase, hold.text, { held: hold.text, ...wakeAt(hold.untilMs) });
+  }
+  if (stagesOf(spec).length === 0) {
+    return whilePromoting(spec, { ...standing, state: { at: 'promoting' } }, seen);
+  }
+  return enterStage(standing, 0, seen, ['started']);
+}
+
+function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: readonly Told[]): Step {
+  const { goOn: _done, ...kept } = standing;
+  const entered = { ...kept, state: { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0 } } as const;
+  return { ...progressing(entered, 'It is being shown to this stage.'), effects: [{ do: 'expose', stage }], tell };
+}
+
+type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
+
+function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing, seen: Seen): Step {
+  const { policy } = spec;
+  const stage = stagesOf(spec)[was.stage];
+  if (policy === undefined || stage === undefined)
+    return whilePromoting(spec, { ...before, state: { at: 'promoting' } }, seen);
+  const isOverruled = before.overruled?.stage === was.stage;
+  const failed = policy.spec.guardrails.flatMap(({ name }) => {
+    const verdict = seen.verdicts.get(name);
+    return verdict?.outcome === 'fail' ? [`${name}: ${verdict.because}`] : [];
+  });
+  if (failed.length > 0) {
+    const because = failed.join(' ');
+    if (policy.spec.onFailure === 'rollback') return retract(before, because, seen);
+    if (before.paused === undefined && !isOverruled) return pausedBy(before, was, because, seen);
+  }
+  const hold = holdOf(spec, before, seen);
+  const state = held(was, hold !== undefined, seen.nowMs);
+  const standing = { ...before, state };
+  const isThere = seen.exposure.at === 'stage' && seen.exposure.stage === was.stage;
+  if (!isThere) {
+    // What was seen is over: the soak begins anew when it is seen again.
+    const { seenMs: _lost, ...unseen } = state;
+    const doing: Step = progressing({ ...standing, state: unseen }, exposureText(seen));
+    if (seen.exposure.at === 'unknown') return doing;
+    if (hold !== undefined) return { ...doing, ...heldBy(before, hold) };
+    return { ...doing, effects: [{ do: 'expose', stage: was.stage }] };
+  }
+  if (state.seenMs === undefined) {
+    const { heldSinceMs: _, ...rest } = state;
+    const begun = { ...rest, seenMs: seen.nowMs, heldMs: 0 };
+    const fresh = hold === undefined ? begun : { ...begun, heldSinceMs: seen.nowMs };
+    return whileSeen(spec, { ...standing, state: fresh }, fresh, seen, hold);
+  }
+  return whileSeen(spec, standing, state, seen, hold);
+}
+
+/** The cohort of the stage has it: does it go on? */
+function whileSeen(
+  spec: ReleaseSpec,
+  standing: ReleaseStanding,
+  state: Exposing,
+  seen: Seen,
+  hold: Hold | undefined,
+): Step {
+  const stage = stagesOf(spec)[state.stage];
+  const policy = spec.policy?.spec;
+  if (stage === undefined || policy === undefined)
+    throw new Error(`release of ${spec.number} is in a stage that it does not have`);
+  const { nowMs } = seen;
+  const here = (message: string, more: Partial<Step> = {}): Step => ({ ...progressing(standing, message), ...more });
+  if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
+  const activeMs = activeSince(state, nowMs);
+  const goOn = standing.goOn?.stage === state.stage ? standing.goOn : undefined;
+  const soakLeftMs = goOn === undefined ? durationMs(stage.soak) - activeMs : 0;
+  const open = goOn?.force === true ? [] : openGuardrails(policy, state.stage, seen.verdicts);
+  const deadlineLeftMs = stage.deadline === undefined ? Infinity : durationMs(stage.deadline) - activeMs;
+  if (open.length > 0 && deadlineLeftMs <= 0) {
+    const because = `Undecided after ${stage.deadline}: ${open.join(' ')}`;
+    if (policy.onUndecided === 'rollback') return retract(standing, because, seen);
+    return pausedBy(standing, state, because, seen);
+  }
+  const wakes = wakeAt(
+    nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? deadlineLeftMs : Infinity),
+  );
+  if (soakLeftMs > 0)
+    return here(`Soaks for another ${spanText(soakLeftMs)}.${open.length === 0 ? '' : ` ${open.join(' ')}`}`, wakes);
+  if (open.length > 0) return here(open.join(' '), wakes);
+  if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
+  const next = state.stage + 1;
+  if (next < stagesOf(spec).length) return enterStage(standing, next, seen, ['stage']);
+  const { goOn: _done, ...kept } = standing;
+  return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
+}
+
+function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+  const doing = (message: string, more: Partial<Step> = {}): Step => ({
+    standing,
+    effects: [],
+    tell: [],
+    phase: 'Promoting',
+    message,
+    ...more,
+  });
+  if (seen.exposure.at === 'everybody') {
+    const promoted = { ...standing, state: { at: 'promoted', atMs: seen.nowMs } } as const;
+    return { standing: promoted, effects: [], tell: ['promoted'], phase: 'Promoted', message: 'Everybody gets it.' };
+  }
+  const hold = holdOf(spec, standing, seen);
+  if (hold !== undefined) return doing(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
+  if (seen.problems.length > 0) return doing(seen.problems.join('; '), { held: seen.problems.join('; ') });
+  if (seen.exposure.at === 'unknown') return doing(exposureText(seen));
+  return doing(seen.failure ?? 'It goes to everybody.', { effects: [{ do: 'promote' }] });
+}
+
+/** The start of taking a release back: what was decided is kept until it is done. */
+function retract(standing: ReleaseStanding, because: string, seen: Seen): Step {
+  const state = { at: 'retracting', end: 'rolledBack', because, by: ENGINE } as const;
+  return whileRetracting({ ...withoutHolds(standing), state }, state, seen);
+}
+
+/** The standing of a release that is to be taken back, for those who write it and leave the rest to the engine. */
+export function retracting(standing: ReleaseStanding, end: Ending, because: string, by: string): ReleaseStanding {
+  return { ...withoutHolds(standing), state: { at: 'retracting', end, because, by } };
+}
+
+function whileRetracting(
+  standing: ReleaseStanding,
+  state: Extract<ReleaseState, { at: 'retracting' }>,
+  seen: Seen,
+): Step {
+  const { end, because, by } = state;
+  const doing = (effects: readonly Effect[]): Step => ({
+    standing,
+    effects,
+    tell: [],
+    phase: 'RollingBack',
+    message: seen.failure === undefined ? because : `${because} It cannot be taken back yet: ${seen.failure}`,
+  });
+  if (seen.exposure.at === 'unknown') return doing([]);
+  if (seen.exposure.at !== 'nobody') return doing([{ do: 'retract' }]);
+  if (end !== 'superseded' && !seen.restored) return doing([{ do: 'restore', pin: end === 'rolledBack' }]);
+  const ended = { ...standing, state: { at: end, because, by, atMs: seen.nowMs } } as const;
+  const tell: readonly Told[] = end === 'rolledBack' ? ['rolledBack'] : [];
+  return { standing: ended, effects: [], tell, phase: PHASE_OF_ENDING[end], message: because };
+}
+
+function pausedBy(standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
+  const paused = { ...standing, paused: { by: ENGINE, because, atMs: seen.nowMs } };
+  const stopped = held(state, true, seen.nowMs);
+  return { ...progressing({ ...paused, state: stopped }, because), phase: 'Paused', held: because, tell: ['paused'] };
+}
+
+interface Hold {
+  readonly text: string;
+  readonly untilMs?: number;
+}
+
+/** What keeps a release from reaching anybody new: the switch, then somebody's word, then a freeze. */
+function holdOf({ rollbackOf }: ReleaseSpec, { paused }: ReleaseStanding, { stopped, frozen }: Seen): Hold | undefined {
+  // What takes back passes everything.
+  if (rollbackOf !== undefined) return undefined;
+  if (stopped !== undefined) return { text: `Every release is stopped: ${stopped.because}` };
+  if (paused !== undefined) return { text: `Paused by ${paused.by}: ${paused.because}` };
+  if (frozen === undefined) return undefined;
+  const until = Temporal.Instant.fromEpochMilliseconds(frozen.untilMs).toString();
+  return { text: `Freeze ${frozen.name} holds until ${until}: ${frozen.because}`, untilMs: frozen.untilMs };
+}
+
+function heldBy({ paused }: ReleaseStanding, { text }: Hold): Partial<Step> {
+  return { held: text, message: text, ...(paused === undefined ? {} : { phase: 'Paused' as const }) };
+}
+
+/** The same stage, with the time that it is held kept apart. */
+function held(state: Exposing, isHeld: boolean, nowMs: number): Exposing {
+  if (isHeld) return state.heldSinceMs === undefined ? { ...state, heldSinceMs: nowMs } : state;
+  if (state.heldSinceMs === undefined) return state;
+  const { heldSinceMs, ...free } = state;
+  return { ...free, heldMs: free.heldMs + Math.max(0, nowMs - heldSinceMs) };
+}
+
+/** For how long the cohort has had it, without the time that it was held. */
+export function activeSince({ seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
+  if (seenMs === undefined) return 0;
+  return Math.max(0, (heldSinceMs ?? nowMs) - seenMs - heldMs);
+}
+
+/** Guardrails that do not let it go on from this stage, each with a sentence. */
+function openGuardrails(policy: PolicySpec, stage: number, verdicts: Seen['verdicts']): string[] {
+  return policy.guardrails.flatMap(({ name, promotesFrom }) => {
+    const from = promotesFrom === undefined ? 0 : policy.stages.findIndex((one) => one.name === promotesFrom);
+    if (stage < from) return [];
+    const verdict = verdicts.get(name);
+    if (verdict === undefined) return [`${name}: nothing has been judged yet.`];
+    return verdict.outcome === 'pass' ? [] : [`${name}: ${verdict.because}`];
+  });
+}
+
+function stagesOf({ policy }: ReleaseSpec): PolicySpec['stages'] {
+  return policy?.spec.stages ?? [];
+}
+
+/** How many approvals are still to come: each of another person, for this plan, and not too old. */
+export function approvalsMissing(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): number {
+  const asked = spec.policy?.spec.approvals;
+  if (asked === undefined) return 0;
+  const users = new Set(countedApprovals(spec, approvals, nowMs).map(({ user }) => user));
+  return Math.max(0, asked.required - users.size);
+}
+
+/** Approvals that count now. */
+function countedApprovals(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): readonly Approval[] {
+  const asked = spec.policy?.spec.approvals;
+  if (asked === undefined) return [];
+  const lastsMs = durationMs(asked.expireAfter);
+  return approvals.filter(
+    ({ user, planHash, atMs }) => planHash === spec.planHash && user !== spec.author && nowMs < atMs + lastsMs,
+  );
+}
+
+function expiryOf(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): number | undefined {
+  const asked = spec.policy?.spec.approvals;
+  const counted = countedApprovals(spec, approvals, nowMs);
+  if (asked === undefined || counted.length === 0) return undefined;
+  return Math.min(...counted.map(({ atMs }) => atMs)) + durationMs(asked.expireAfter);
+}
+
+function progressing(standing: ReleaseStanding, message: string): Step {
+  return { standing, effects: [], tell: [], phase: 'Progressing', message };
+}
+
+function withoutHolds({ approvals, state }: ReleaseStanding): ReleaseStanding {
+  return { approvals, state };
+}
+
+function exposureText({ exposure, failure }: Seen): string {
+  if (exposure.at === 'unknown') return `Who has it cannot be told: ${exposure.because}`;
+  return failure ?? 'It is being shown to this stage.';
+}
+
+function wakeAt(ms: number | undefined): Pick<Step, 'wakeAtMs'> {
+  return ms === undefined || !Number.isFinite(ms) ? {} : { wakeAtMs: ms };
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
+
+/** `3 h`, `12 min`, `40 s`: as much as a person wants to know. */
+export function spanText(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+}

@@ -1,0 +1,317 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import { runController, type ControllerMetrics, type Requeue } from '#kernel/controllers/controller.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { Evidence } from '../evidence.ts';
+import { ROLLBACK_USER } from '../guard.ts';
+import { Freeze, freezeSpec } from '../kinds/freeze.ts';
+import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
+import { wantedLive } from '../live.ts';
+import { openUntil } from '../rules/freeze-window.ts';
+import type { CarriedRelease, Target } from '../target.ts';
+import { ENGINE, advance, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
+import { selects, type NamedPolicy } from './choose-policy.ts';
+import { carriedOf, sameSide, specOf, type Changed } from './form.ts';
+import type { OpenReleases } from './open-releases.ts';
+import { writeStep } from './release-writes.ts';
+import { pinning, restoring } from './restore.ts';
+import { displacing } from './spread-changes.ts';
+
+const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
+const RESTORER: Author = { user: ROLLBACK_USER, requestId: 'carry-releases' };
+
+const LIMITS = {
+  /** Releases in work at a time: enough to share commits. */
+  workers: 64,
+  /** A step that failed so often in a row is told to people. */
+  failuresMax: 3,
+  /** How soon it is looked again for what cannot be told now. */
+  unknownMs: 5_000,
+  /** What fails is tried again at the latest after this. */
+  retryMsMax: 30_000,
+} as const;
+
+export interface Carrying {
+  /** Looks at a release now. */
+  readonly look: (name: string) => void;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Carries every open release on: sees, lets `advance` decide, writes what was decided, and only then does it. Goes by what
+ * is stored alone, so that it may be killed at any moment, and another goes on from there.
+ */
+export function carryReleases(options: {
+  readonly store: Store<Operation>;
+  readonly live: LiveObjects;
+  readonly kinds: KindRegistry;
+  readonly open: OpenReleases;
+  readonly target: Target;
+  readonly evidence: Evidence;
+  /** Called when a release has come to its end. */
+  readonly ended: (spec: ReleaseSpec) => void;
+  readonly awakeSinceMs: number;
+  readonly asleepSinceMs: number;
+  readonly clock: Clock;
+  readonly time: Time;
+  readonly log: Log;
+  readonly metrics: ControllerMetrics;
+}): Carrying {
+  const { store, live, kinds, open, target, evidence, awakeSinceMs, asleepSinceMs, clock, time, log } = options;
+  const failures = new Map<string, { readonly count: number; readonly because: string }>();
+  const controller = runController({
+    name: 'releases',
+    watches: [],
+    reconcile,
+    workers: LIMITS.workers,
+    time,
+    limits: { retryMsFirst: 100, retryMsMax: LIMITS.retryMsMax, retriesPerSecond: 1_000, retriesAtOnce: 1_000 },
+    log,
+    metrics: options.metrics,
+  });
+  for (const { name } of open.all()) controller.add(name);
+  const unsubscribe = store.subscribe(follow);
+  return {
+    look: controller.add,
+    stop: async () => {
+      unsubscribe();
+      await controller.stop();
+    },
+  };
+
+  function follow(changes: readonly Change[]): void {
+    let all = false;
+    let waiting = false;
+    for (const { entry, type } of changes) {
+      if (entry.kind === Release) {
+        const before = open.get(entry.name);
+        if (type === 'DELETED') open.forget(entry.name);
+        else open.track(entry);
+        const after = open.get(entry.name);
+        if (after !== undefined) controller.add(entry.name);
+        // What it held is free: others may go.
+        else if (before !== undefined) {
+          waiting = true;
+          options.ended(before.spec);
+        }
+      } else if (entry.kind === Freeze || entry.kind === Stop) all = true;
+      else if (entry.kind === Head || entry.kind === ReleasePolicy) waiting = true;
+    }
+    if (!all && !waiting) return;
+    for (const { name, standing } of open.all()) if (all || standing.state.at === 'waiting') controller.add(name);
+  }
+
+  async function reconcile(name: string): Promise<Requeue | void> {
+    const entry = store.get(Release, '', name);
+    const object = entry?.object();
+    const status = object === undefined ? undefined : releaseStatus(object);
+    if (entry === undefined || object === undefined || status === undefined || !releaseSpec(object).open) {
+      failures.delete(name);
+      return;
+    }
+    const spec = releaseSpec(object);
+    const { standing } = status;
+    const { state } = standing;
+    if (state.at === 'waiting' && spec.rollbackOf === undefined) {
+      const operations = rebased(object, spec);
+      if (operations.length > 0) return void (await store.write(operations, AUTHOR));
+    }
+    const release = { name, spec, object };
+    const { beside } = open.before(release);
+    const needsPlan = state.at === 'waiting' || state.at === 'promoting';
+    const alone = needsPlan ? await target.plan(release, []) : [];
+    const others = beside.flatMap((other) => open.get(other) ?? []);
+    const together = needsPlan && alone.length === 0 && others.length > 0 ? await target.plan(release, others) : [];
+    const judged =
+      state.at === 'exposing' && state.seenMs !== undefined && (spec.policy?.spec.guardrails.length ?? 0) > 0
+        ? await evidence.verdicts(
+            { name, uid: entry.uid, spec, stage: state.stage, seenMs: state.seenMs },
+            clock().epochMilliseconds,
+          )
+        : NOTHING_JUDGED;
+
+    // From here to the claim nothing is awaited: what is seen is what is decided upon.
+    if (store.get(Release, '', name)?.version !== entry.version) return { afterMs: 0 };
+    const { behind, beside: besideNow } = open.before(release);
+    if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
+    const nowMs = clock().epochMilliseconds;
+    const failure = failures.get(name);
+    const isStuckRollback = spec.rollbackOf !== undefined && alone.length > 0;
+    const failing = isStuckRollback
+      ? alone.join('; ')
+      : (failure?.count ?? 0) >= LIMITS.failuresMax
+        ? failure?.because
+        : undefined;
+    const stop = store.get(Stop, '', STOP_NAME);
+    const frozen = frozenNow(spec, nowMs);
+    const seen: Seen = {
+      nowMs,
+      exposure: target.observe(release),
+      problems: alone,
+      behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
+      ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
+      ...(frozen === undefined ? {} : { frozen }),
+      verdicts: judged,
+      restored: isRestored(release, standing, nowMs),
+      ...(failing === undefined ? {} : { failure: failing }),
+      awakeSinceMs,
+      asleepSinceMs,
+    };
+    const step = advance(spec, standing, seen);
+    const begins = isBegun(step.standing.state) && !isBegun(state);
+    if (begins) open.claim(name, spec, step.standing);
+    const operations = writeStep(object, step, judged, nowMs);
+    if (operations.length > 0) {
+      try {
+        await store.write(operations, AUTHOR);
+      } catch (error) {
+        if (begins) open.reload(name);
+        throw error;
+      }
+      // The step is done from what was written: a decision that did not last is not carried out.
+      if (step.effects.length > 0) return { afterMs: 0 };
+    } else {
+      for (const effect of step.effects) await carryOut(release, effect, nowMs);
+      if (step.effects.length > 0) return { afterMs: 0 };
+    }
+    if (isFinished(step.standing.state)) return;
+    const waits = [
+      step.wakeAtMs === undefined ? Infinity : step.wakeAtMs - nowMs,
+      step.standing.state.at === 'exposing' ? durationMs(spec.policy?.spec.judging.every ?? 'PT30S') : Infinity,
+      seen.exposure.at === 'unknown' ? LIMITS.unknownMs : Infinity,
+    ];
+    const afterMs = Math.min(...waits);
+    return Number.isFinite(afterMs) ? { afterMs: Math.max(1, afterMs) } : undefined;
+  }
+
+  async function carryOut(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {
+    const { name } = release;
+    try {
+      await act(release, effect, nowMs);
+      failures.delete(name);
+    } catch (error) {
+      const because = error instanceof Error ? error.message : String(error);
+      failures.set(name, { count: (failures.get(name)?.count ?? 0) + 1, because });
+      throw error;
+    }
+  }
+
+  async function act(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {
+    switch (effect.do) {
+      case 'expose':
+        return target.expose(release, { stage: effect.stage });
+      case 'promote':
+        return target.expose(release, 'everybody');
+      case 'retract':
+        return target.retract(release);
+      case 'restore':
+        return void (await store.write([...restorations(release, effect.pin, nowMs)], RESTORER));
+      default:
+        return effect satisfies never;
+    }
+  }
+
+  function restorations({ name, spec, object }: CarriedRelease, pin: boolean, nowMs: number): Operation[] {
+    const state = releaseStatus(object)?.standing.state;
+    const { by = ENGINE, because = '' } = state?.at === 'retracting' ? state : {};
+    return [
+      ...(pin ? pinning(spec, { release: name, by, because }, store, kinds, nowMs) : []),
+      ...restoring(spec, store, live.get, kinds),
+    ];
+  }
+
+  function isRestored(
+    release: CarriedRelease,
+    { state }: { readonly state: { readonly at: string; readonly end?: string } },
+    nowMs: number,
+  ): boolean {
+    return state.at !== 'retracting' || restorations(release, state.end === 'rolledBack', nowMs).length === 0;
+  }
+
+  function frozenNow({ objects }: ReleaseSpec, nowMs: number): Seen['frozen'] {
+    for (const entry of store.list(Freeze)) {
+      const spec = freezeSpec(entry.object());
+      const { selector } = spec;
+      const isMeant =
+        selector === undefined ||
+        objects.some(({ kind, from, to }) => {
+          const side = to ?? from;
+          return (
+            side !== undefined &&
+            selects(selector, { kind: kinds.byId(kind), namespace: side.namespace, labels: side.labels })
+          );
+        });
+      const untilMs = isMeant ? openUntil(spec, nowMs) : undefined;
+      if (untilMs !== undefined) return { name: entry.name, because: `${spec.reason} (${spec.owner})`, untilMs };
+    }
+    return undefined;
+  }
+
+  /**
+   * What has not begun goes by what is live and by the policies of now: a release that is ahead may have ended, and a
+   * policy may have been edited. What has been approved is then another plan.
+   */
+  function rebased(object: ResourceObject, spec: ReleaseSpec): Operation[] {
+    const { number, author, changeSet, group } = spec;
+    const origin = { requestId: changeSet, user: author, version: number };
+    const objects = spec.objects.map((one) => {
+      const { from: _before, ...kept } = one;
+      const from = carriedOf(changedNow(one.kind, one.name)).from;
+      return { ...kept, ...(from === undefined ? {} : { from }) };
+    });
+    const isAll = objects.every(({ from, to }) => sameSide(from, to));
+    const { name } = object.metadata;
+    if (isAll) {
+      const because = 'What it brings is live already.';
+      const status = releaseStatus(object);
+      if (status === undefined) return [];
+      return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
+    }
+    const next = specOf(origin, objects, group, policiesNow(), (kind, one) => changedNow(kind, one));
+    if (
+      next.planHash === spec.planHash &&
+      next.policy?.name === spec.policy?.name &&
+      JSON.stringify(next.policy) === JSON.stringify(spec.policy)
+    )
+      return [];
+    return [
+      {
+        verb: 'update',
+        kind: Release.id,
+        namespace: '',
+        name,
+        part: 'main',
+        object: { ...object, spec: next },
+        fieldValidation: 'Ignore',
+      },
+    ];
+  }
+
+  function policiesNow(): readonly NamedPolicy[] {
+    return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
+  }
+
+  function changedNow(kindId: string, name: string): Changed {
+    const kind = kinds.byId(kindId);
+    const [entry] = store.find(kind, 'name', name);
+    const head = store.get(Head, '', headName(kind, name))?.object();
+    const wanted =
+      entry === undefined
+        ? undefined
+        : { object: wantedLive(entry), generation: entry.object().metadata.generation ?? 1 };
+    return { kind, name, wanted, live: head === undefined ? undefined : everyoneOf(head) };
+  }
+}
+
+const NOTHING_JUDGED: ReadonlyMap<string, Verdict> = new Map();

@@ -1,0 +1,168 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
+import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { GROUP_LABEL } from '../kinds/identity.ts';
+import type { Carried, ReleaseSpec, Side } from '../kinds/release-spec.ts';
+import type { ReleaseStanding } from '../kinds/release-status.ts';
+import { choosePolicy, type NamedPolicy } from './choose-policy.ts';
+
+/** The write that declared something. Its version is ours to go by: clocks are not. */
+export interface Origin {
+  readonly requestId: string;
+  readonly user: string;
+  readonly version: number;
+}
+
+/** An object whose declared state is not what is live, or not what a release carries. */
+export interface Changed {
+  readonly kind: Kind;
+  readonly name: string;
+  /** What is declared; undefined for an object that was deleted. */
+  readonly wanted: { readonly object: LiveObject; readonly generation: number } | undefined;
+  readonly live: { readonly object: LiveObject; readonly generation: number } | undefined;
+}
+
+export interface OpenRelease {
+  readonly name: string;
+  readonly spec: ReleaseSpec;
+  readonly standing: ReleaseStanding;
+}
+
+/** What a write comes to. */
+export interface Formed {
+  /** A new release, and those whose place it takes. */
+  readonly begin?: { readonly spec: ReleaseSpec; readonly collects: boolean };
+  readonly displaced: readonly OpenRelease[];
+  /** A release that collects its group, with what was added. */
+  readonly grown?: { readonly name: string; readonly spec: ReleaseSpec };
+}
+
+/**
+ * From one write to its release. Pure.
+ *
+ * What several policies select goes by one of them, together. A change to something that a release is under way with
+ * takes that release's place, and all it carries along, unless its policy has changes queue. What is declared again as it
+ * is live leaves its release.
+ */
+export function formRelease(
+  origin: Origin,
+  changed: readonly Changed[],
+  open: readonly OpenRelease[],
+  policies: readonly NamedPolicy[],
+  declared: (kind: string, name: string) => Changed | undefined,
+): Formed {
+  const group = changed.map(groupOf).find((name) => name !== undefined);
+  const collecting = open.find(({ spec, standing }) => standing.state.at === 'collecting' && spec.group === group);
+  if (group !== undefined && collecting !== undefined) {
+    const { name, spec } = collecting;
+    return {
+      displaced: [],
+      grown: { name, spec: specOf(origin, merged(spec.objects, changed), group, policies, declared) },
+    };
+  }
+  const others = open.filter(({ spec }) => spec.objects.some((one) => changed.some((object) => isOf(object, one))));
+  const displaced = others.filter(({ spec, standing }) => mayTakePlace(spec, standing));
+  const queues = others.length > displaced.length;
+  const brought = displaced.flatMap(({ spec }) =>
+    spec.objects.flatMap(({ kind, name }) => {
+      const now = changed.some((object) => isOf(object, { kind, name })) ? undefined : declared(kind, name);
+      return now === undefined ? [] : [now];
+    }),
+  );
+  // Behind another release what is live now may not be what is live then: even a change back is one.
+  const objects = [...changed, ...brought].filter((object) => queues || !isLive(object));
+  if (objects.length === 0) return { displaced };
+  const spec = specOf(origin, objects.map(carriedOf), group, policies, declared);
+  return { displaced, begin: { spec, collects: group !== undefined } };
+}
+
+/** Whether a later change takes the place of a release, or waits for it. What is being taken back is waited for. */
+function mayTakePlace({ policy }: ReleaseSpec, { state }: ReleaseStanding): boolean {
+  return state.at !== 'retracting' && state.at !== 'promoting' && policy?.spec.queue !== 'queue';
+}
+
+/** The spec of a release of these objects, with the policy that they come under. */
+export function specOf(
+  { requestId, user, version }: Origin,
+  objects: readonly Carried[],
+  group: string | undefined,
+  policies: readonly NamedPolicy[],
+  declared: (kind: string, name: string) => Changed | undefined,
+): ReleaseSpec {
+  const selected = objects.flatMap(({ kind, name }) => {
+    const object = declared(kind, name);
+    const shown = object?.wanted?.object ?? object?.live?.object;
+    return object === undefined || shown === undefined
+      ? []
+      : [{ kind: object.kind, namespace: shown.namespace, labels: shown.labels }];
+  });
+  const policy = choosePolicy(policies, selected);
+  const sorted = objects.toSorted((a, b) => (liveKey(a.kind, a.name) < liveKey(b.kind, b.name) ? -1 : 1));
+  return {
+    number: version,
+    author: user,
+    changeSet: requestId,
+    ...(group === undefined ? {} : { group }),
+    ...(policy === undefined ? {} : { policy }),
+    objects: sorted,
+    planHash: planHash(sorted, policy),
+    open: true,
+  };
+}
+
+/** What approvals are for: what changes, and how it spreads. */
+export function planHash(objects: readonly Carried[], policy: NamedPolicy | undefined): string {
+  const sides = objects.map(({ kind, name, from, to }) => [kind, name, identityOf(from), identityOf(to)]);
+  return contentHash([sides, policy?.spec.stages, policy?.spec.guardrails, policy?.spec.judging]);
+}
+
+function identityOf(side: Side | undefined): unknown {
+  return side === undefined ? null : [side.revision, side.namespace, side.labels];
+}
+
+export function carriedOf({ kind, name, wanted, live }: Changed): Carried {
+  return {
+    kind: kind.id,
+    name,
+    ...(live === undefined ? {} : { from: sideOf(live) }),
+    ...(wanted === undefined ? {} : { to: sideOf(wanted) }),
+  };
+}
+
+export function sideOf({ object, generation }: NonNullable<Changed['wanted']>): Side {
+  const { revision, namespace, labels } = object;
+  return { revision, generation, namespace, labels };
+}
+
+export function sameSide(a: Side | undefined, b: Side | undefined): boolean {
+  return contentHash(identityOf(a)) === contentHash(identityOf(b));
+}
+
+/** Whether a side is that state of the object: what it says, where it is, and how it is labelled. */
+export function isSide(side: Side | undefined, object: LiveObject | undefined): boolean {
+  if (side === undefined || object === undefined) return side === object;
+  return contentHash(identityOf(side)) === contentHash([object.revision, object.namespace, object.labels]);
+}
+
+export function isLive({ wanted, live }: Changed): boolean {
+  return live === undefined || wanted === undefined ? live === wanted : isSide(sideOf(wanted), live.object);
+}
+
+function merged(before: readonly Carried[], changed: readonly Changed[]): Carried[] {
+  const kept = before.filter((one) => !changed.some((object) => isOf(object, one)));
+  return [...kept, ...changed.filter((object) => !isLive(object)).map(carriedOf)];
+}
+
+function isOf({ kind, name }: Changed, one: Pick<Carried, 'kind' | 'name'>): boolean {
+  return kind.id === one.kind && name === one.name;
+}
+
+export function groupOf({ wanted, live }: Changed): string | undefined {
+  return (wanted ?? live)?.object.labels[GROUP_LABEL];
+}
+
+/** The keys that a release holds: what it changes, and what that refers to before and after. */
+export interface Footprint {
+  readonly objects: ReadonlySet<LiveKey>;
+  readonly refs: ReadonlySet<LiveKey>;
+}

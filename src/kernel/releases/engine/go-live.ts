@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util';
+import { kubernetesTime } from '#kernel/base/clock.ts';
+import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import type { Held } from '../settle.ts';
+
+/** The write that makes an object live for everybody as it is declared, or takes it away. */
+export function headOperation(
+  kind: Kind,
+  name: string,
+  wanted: LiveObject | undefined,
+  entry: Entry | undefined,
+): Operation {
+  const target = { kind: Head.id, namespace: '', name: headName(kind, name) };
+  if (wanted === undefined || entry === undefined) return { ...target, verb: 'delete' };
+  const generation = entry.object().metadata.generation ?? 1;
+  return {
+    ...target,
+    verb: 'apply',
+    object: headOf(kind, name, { object: wanted, generation }),
+    uid: crypto.randomUUID(),
+  };
+}
+
+/** What is said of an object: that it is live, that a release carries it, or what keeps it. */
+export type Standing =
+  | { readonly is: 'live' }
+  | { readonly is: 'carried'; readonly release: string }
+  | { readonly is: 'held'; readonly reasons: Held };
+
+/** The status that says where an object stands; nothing when it says so already. */
+export function statusOperation(
+  kind: Kind,
+  entry: Entry,
+  liveNow: LiveObject | undefined,
+  standing: Standing,
+  now: Temporal.Instant,
+): Operation[] {
+  const object = entry.object();
+  const { generation = 1 } = object.metadata;
+  const before = conditionsOf(object).find(({ type }) => type === 'Live');
+  const said = conditionOf(standing);
+  const lastTransitionTime = before?.['status'] === said.status ? before['lastTransitionTime'] : kubernetesTime(now);
+  const known = (object.status as { release?: string } | undefined)?.release;
+  const release = standing.is === 'carried' ? standing.release : known;
+  const status = {
+    observedGeneration: generation,
+    ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
+    ...(release === undefined ? {} : { release }),
+    conditions: [{ type: 'Live', ...said, observedGeneration: generation, lastTransitionTime }],
+  };
+  if (isDeepStrictEqual(object.status, status)) return [];
+  return [
+    statusPatch(kind, entry.namespace, entry.name, {
+      ...(liveNow === undefined ? { liveRevision: null } : {}),
+      ...status,
+    }),
+  ];
+}
+
+/** A deleted object that must stay live: its Head says why. */
+export function heldOperation(store: Store<Operation>, kind: Kind, name: string, standing: Standing): Operation[] {
+  const head = store.get(Head, '', headName(kind, name));
+  const text = standing.is === 'live' ? undefined : conditionOf(standing).message;
+  const before = (head?.object().status as { held?: string } | undefined)?.held;
+  if (head === undefined || text === undefined || text === before) return [];
+  return [statusPatch(Head, '', headName(kind, name), { held: text })];
+}
+
+function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: string; message: string } {
+  switch (standing.is) {
+    case 'live':
+      return { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
+    case 'carried':
+      return { status: 'False', reason: 'InRelease', message: `Release ${standing.release} carries it.` };
+    case 'held':
+      return { status: 'False', ...heldCondition(standing.reasons) };
+    default:
+      return standing satisfies never;
+  }
+}
+
+function heldCondition(reasons: Held): { reason: string; message: string } {
+  const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
+  return {
+    reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
+    message: reasons.map(problemText).join('; '),
+  };
+}
+
+function problemText({ path, detail }: Problem): string {
+  return path.length === 0 ? detail : `${fieldPath(path)}: ${detail}`;
+}
+
+function statusPatch(kind: Kind, namespace: string, name: string, status: object): Operation {
+  return {
+    verb: 'patch',
+    kind: kind.id,
+    namespace,
+    name,
+    part: 'status',
+    patchType: 'merge',
+    patch: { status },
+    fieldValidation: 'Ignore',
+  };
+}
+
+function conditionsOf(object: ResourceObject): readonly Record<string, unknown>[] {
+  return (object.status as { conditions?: Record<string, unknown>[] } | undefined)?.conditions ?? [];
+}

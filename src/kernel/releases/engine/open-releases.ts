@@ -1,0 +1,150 @@
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { ReleaseStanding } from '../kinds/release-status.ts';
+import { isBegun } from './advance.ts';
+import type { Footprint, OpenRelease } from './form.ts';
+import { Underway } from './underway.ts';
+
+/**
+ * The releases that have not come to their end, as the store has them, and what each of them holds. A release claims what
+ * it holds before its beginning is written, and gives it back when that fails.
+ */
+export class OpenReleases {
+  readonly #kinds: KindRegistry;
+  readonly #live: LiveObjects;
+  readonly #store: Store<Operation>;
+  readonly #all = new Map<string, OpenRelease & { readonly version: number }>();
+  readonly #carriers = new Map<LiveKey, Set<string>>();
+  /** What those hold that somebody has got. */
+  readonly begun = new Underway();
+  /** What those would hold that wait. */
+  readonly waiting = new Underway();
+
+  constructor(store: Store<Operation>, live: LiveObjects, kinds: KindRegistry) {
+    this.#store = store;
+    this.#live = live;
+    this.#kinds = kinds;
+    for (const entry of store.find(Release, 'open', 'true')) this.track(entry);
+  }
+
+  get(name: string): OpenRelease | undefined {
+    return this.#all.get(name);
+  }
+
+  all(): Iterable<OpenRelease> {
+    return this.#all.values();
+  }
+
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /** Those that carry an object. */
+  carriersOf(kind: string, name: string): readonly OpenRelease[] {
+    return [...(this.#carriers.get(liveKey(kind, name)) ?? [])].flatMap((release) => this.#all.get(release) ?? []);
+  }
+
+  collectorOf(group: string): OpenRelease | undefined {
+    return [...this.#all.values()].find(
+      ({ spec, standing }) => spec.group === group && standing.state.at === 'collecting',
+    );
+  }
+
+  /** Takes in what the store has of a release now. */
+  track(entry: Entry): void {
+    const object = entry.object();
+    const spec = releaseSpec(object);
+    const standing = releaseStatus(object)?.standing;
+    this.forget(entry.name);
+    // Within the write that makes it there is a moment without a status, which nobody sees.
+    if (!spec.open || standing === undefined) return;
+    this.#all.set(entry.name, { name: entry.name, spec, standing, version: entry.version });
+    for (const { kind, name } of spec.objects) {
+      const key = liveKey(kind, name);
+      this.#carriers.set(key, (this.#carriers.get(key) ?? new Set()).add(entry.name));
+    }
+    this.claim(entry.name, spec, standing);
+  }
+
+  /** Says again what the store has, after a write that failed. */
+  reload(name: string): void {
+    const entry = this.#store.get(Release, '', name);
+    if (entry === undefined) this.forget(name);
+    else this.track(entry);
+  }
+
+  forget(name: string): void {
+    const known = this.#all.get(name);
+    for (const { kind, name: object } of known?.spec.objects ?? []) {
+      const key = liveKey(kind, object);
+      const carriers = this.#carriers.get(key);
+      carriers?.delete(name);
+      if (carriers?.size === 0) this.#carriers.delete(key);
+    }
+    this.#all.delete(name);
+    this.begun.free(name);
+    this.waiting.free(name);
+  }
+
+  /** Holds what a release of that standing holds. */
+  claim(name: string, spec: ReleaseSpec, { state }: ReleaseStanding): void {
+    const footprint = this.footprintOf(spec);
+    if (isBegun(state)) {
+      this.waiting.free(name);
+      this.begun.claim(name, footprint);
+    } else if (state.at === 'waiting') this.waiting.claim(name, footprint);
+  }
+
+  footprintOf({
+    objects,
+  }: {
+    readonly objects: readonly { readonly kind: string; readonly name: string }[];
+  }): Footprint {
+    return {
+      objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
+      refs: new Set(objects.flatMap(({ kind, name }) => this.#refsOf(kind, name))),
+    };
+  }
+
+  /** What an object refers to as it is live and as it is declared. */
+  #refsOf(kindId: string, name: string): LiveKey[] {
+    const kind = this.#kinds.byId(kindId);
+    if (kind.refs === undefined) return [];
+    const specs = [
+      this.#live.get(kindId, name)?.spec,
+      ...this.#store.find(kind, 'name', name).map((entry) => entry.object().spec),
+    ];
+    return specs
+      .flatMap((spec) => (spec === undefined ? [] : (kind.refs?.(spec) ?? [])))
+      .map((ref) => liveKey(ref.kind, ref.name));
+  }
+
+  /**
+   * What a release has to wait for: whatever holds what it needs, and what has come before it to something that both
+   * change. Of those that rely on the same as it, some may go beside it: `beside`.
+   */
+  before({ name, spec }: Pick<OpenRelease, 'name' | 'spec'>): {
+    readonly behind: readonly string[];
+    readonly beside: readonly string[];
+  } {
+    const footprint = this.footprintOf(spec);
+    const { certain, possible } = this.begun.inTheWay(name, footprint);
+    const earlier = this.waiting
+      .inTheWay(name, footprint)
+      .certain.filter((other) => this.#goesFirst(other, spec, footprint));
+    return { behind: [...certain, ...earlier].sort(), beside: possible };
+  }
+
+  #goesFirst(other: string, spec: ReleaseSpec, footprint: Footprint): boolean {
+    const found = this.#all.get(other);
+    if (found === undefined || found.spec.number >= spec.number || spec.rollbackOf !== undefined) return false;
+    // The order of changes to one object is kept, whatever the first of them waits for.
+    if (found.spec.objects.some(({ kind, name }) => footprint.objects.has(liveKey(kind, name)))) return true;
+    const { state } = found.standing;
+    return state.at === 'waiting' && (state.for === 'turn' || state.for === 'release');
+  }
+}

@@ -1,0 +1,150 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { Notification } from '../kinds/notification.ts';
+import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { HISTORY_MAX, type GuardrailStatus, type Moment, type ReleaseStatus } from '../kinds/release-status.ts';
+import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
+
+/** What the name of a release tells besides its number: how much of an object's name. */
+const NAME_PART_MAX = 60;
+const MESSAGE_MAX = 4_000;
+
+/** The name of a release: after its first object, and its number, which no other has. */
+export function releaseName({ number, objects, group }: ReleaseSpec, prefix = ''): string {
+  const about = group ?? objects[0]?.name ?? 'change';
+  const safe = about
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, '-')
+    .slice(0, NAME_PART_MAX);
+  return `${prefix}${safe.replaceAll(/^-+|-+$/g, '') || 'change'}-${number}`;
+}
+
+/** Makes a release that stands as a step says. In one write with what it tells of. */
+export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs: number): Operation[] {
+  const object = { apiVersion: Release.apiVersion, kind: Release.kind, metadata: { name }, spec };
+  const status = statusOf(undefined, spec, step, new Map(), nowMs, spec.author);
+  return [
+    { verb: 'apply', kind: Release.id, namespace: '', name, object, uid: crypto.randomUUID() },
+    {
+      verb: 'patch',
+      kind: Release.id,
+      namespace: '',
+      name,
+      part: 'status',
+      patchType: 'merge',
+      patch: { status },
+      fieldValidation: 'Ignore',
+    },
+    ...notifications(name, spec, step, nowMs),
+  ];
+}
+
+/**
+ * Writes what a step makes of a release; refused when somebody else has written it since it was read. Nothing when it
+ * says so already.
+ */
+export function writeStep(
+  object: ResourceObject,
+  step: Step,
+  verdicts: ReadonlyMap<string, Verdict>,
+  nowMs: number,
+  by: string = ENGINE,
+): Operation[] {
+  const spec = releaseSpec(object);
+  const before = releaseStatus(object);
+  const status = statusOf(before, spec, step, verdicts, nowMs, by);
+  const { name } = object.metadata;
+  const target = { kind: Release.id, namespace: '', name, fieldValidation: 'Ignore' } as const;
+  const operations: Operation[] = [];
+  if (before === undefined || contentHash(before) !== contentHash(status)) {
+    operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
+  }
+  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name));
+  return operations.length === 0 ? [] : [...operations, ...notifications(name, spec, step, nowMs)];
+}
+
+function closing(name: string): Operation {
+  return {
+    verb: 'patch',
+    kind: Release.id,
+    namespace: '',
+    name,
+    part: 'main',
+    patchType: 'merge',
+    patch: { spec: { open: false } },
+    fieldValidation: 'Ignore',
+  };
+}
+
+function statusOf(
+  before: ReleaseStatus | undefined,
+  spec: ReleaseSpec,
+  { standing, phase, message, held, wakeAtMs }: Step,
+  verdicts: ReadonlyMap<string, Verdict>,
+  nowMs: number,
+  by: string,
+): ReleaseStatus {
+  const at = timeText(nowMs);
+  const stage = standing.state.at === 'exposing' ? spec.policy?.spec.stages[standing.state.stage] : undefined;
+  const shown = message.slice(0, MESSAGE_MAX);
+  // What people do is news, whatever it changes.
+  const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;
+  const moment: Moment = { at, phase, by, message: stage === undefined ? shown : `${stage.name}: ${shown}` };
+  const guardrails = (spec.policy?.spec.guardrails ?? []).flatMap(({ name }): GuardrailStatus[] => {
+    const verdict = verdicts.get(name);
+    const known = before?.guardrails?.find((one) => one.name === name);
+    if (verdict === undefined) return known === undefined ? [] : [known];
+    return [{ name, outcome: verdict.outcome, because: verdict.because, figures: verdict.figures }];
+  });
+  const isEnd = isFinished(standing.state);
+  const condition = (type: 'Promoted' | 'Finished', isTrue: boolean): ReleaseStatus['conditions'][number] => {
+    const known = before?.conditions.find((one) => one.type === type);
+    const status = isTrue ? 'True' : 'False';
+    const lastTransitionTime = known?.status === status ? known.lastTransitionTime : at;
+    return { type, status, reason: phase, message: shown, lastTransitionTime };
+  };
+  return {
+    phase,
+    message: shown,
+    ...(stage === undefined ? {} : { stage: stage.name, share: stage.percent }),
+    ...(held === undefined ? {} : { held: held.slice(0, MESSAGE_MAX) }),
+    ...(guardrails.length === 0 ? {} : { guardrails }),
+    ...(wakeAtMs === undefined ? {} : { nextAt: timeText(wakeAtMs) }),
+    standing,
+    history: isNews ? [...(before?.history ?? []), moment].slice(-HISTORY_MAX) : before.history,
+    conditions: [condition('Promoted', phase === 'Promoted'), condition('Finished', isEnd)],
+  };
+}
+
+/** One for each channel that wants to hear of it. */
+function notifications(
+  release: string,
+  { policy }: ReleaseSpec,
+  { tell, phase, message, standing }: Step,
+  nowMs: number,
+): Operation[] {
+  const told = (
+    what: Told,
+    channel: NonNullable<NonNullable<ReleaseSpec['policy']>['spec']['notify']>[number],
+    index: number,
+  ): Operation => {
+    const stage = standing.state.at === 'exposing' ? `-${standing.state.stage}` : '';
+    // The same thing is told once, whoever tells it: after a crash it has the same name.
+    const name = `${release}-${what.toLowerCase()}${stage}-${index}-${nowMs.toString(36)}`;
+    const spec = { release, event: what, phase, message: message.slice(0, MESSAGE_MAX), at: timeText(nowMs), channel };
+    const object = { apiVersion: Notification.apiVersion, kind: Notification.kind, metadata: { name }, spec };
+    return { verb: 'apply', kind: Notification.id, namespace: '', name, object, uid: crypto.randomUUID() };
+  };
+  return tell.flatMap((what) =>
+    (policy?.spec.notify ?? []).flatMap((channel, index) =>
+      channel.on.includes(what) ? [told(what, channel, index)] : [],
+    ),
+  );
+}
+
+export function timeText(ms: number): string {
+  return Temporal.Instant.fromEpochMilliseconds(ms).toString({ smallestUnit: 'second', roundingMode: 'ceil' });
+}

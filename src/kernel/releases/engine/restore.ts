@@ -1,0 +1,116 @@
+import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Reader } from '#kernel/resources/store-contract.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { ABSENT, isOver } from '../guard.ts';
+import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
+import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
+import { wantedLive } from '../live.ts';
+import { timeText } from './release-writes.ts';
+import { isSide } from './form.ts';
+
+/** Why and by whom a release was taken back. */
+export interface TakenBack {
+  readonly release: string;
+  readonly by: string;
+  readonly because: string;
+}
+
+type Live = (kind: string, name: string) => LiveObject | undefined;
+
+/**
+ * What has to be written so that what is declared is again what is live, as far as nobody has declared something else
+ * since; last things first. Nothing when all of it is so.
+ */
+export function restoring({ objects }: ReleaseSpec, read: Reader, live: Live, kinds: KindRegistry): Operation[] {
+  return objects
+    .toReversed()
+    .flatMap(({ kind, name, to }) => writingBack(kinds.byId(kind), name, to, live(kind, name), read));
+}
+
+/** Declares an object as `wanted`, where it is still declared as `expected`. */
+export function writingBack(
+  kind: Kind,
+  name: string,
+  expected: Side | undefined,
+  wanted: LiveObject | undefined,
+  read: Reader,
+): Operation[] {
+  const [entry] = read.find(kind, 'name', name);
+  const declared = entry === undefined ? undefined : wantedLive(entry);
+  if (!isSide(expected, declared)) return [];
+  if (wanted === undefined) {
+    if (entry === undefined || entry.object().metadata.deletionTimestamp !== undefined) return [];
+    return [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name }];
+  }
+  if (declared !== undefined && isSame(declared, wanted)) return [];
+  const moves = entry !== undefined && entry.namespace !== wanted.namespace;
+  return [
+    ...(moves ? [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name } as const] : []),
+    {
+      verb: 'apply',
+      kind: kind.id,
+      namespace: wanted.namespace,
+      name,
+      object: declaredAs(kind, wanted, entry?.object()),
+      uid: crypto.randomUUID(),
+    },
+  ];
+}
+
+function isSame(a: LiveObject, b: LiveObject): boolean {
+  return isSide({ ...a, generation: 0 }, b);
+}
+
+/** The object that declares what is live; annotations are nothing that is released, and stay. */
+function declaredAs(
+  kind: Kind,
+  { namespace, name, labels, spec }: LiveObject,
+  before: ResourceObject | undefined,
+): ResourceObject {
+  const { annotations } = before?.metadata ?? {};
+  return {
+    apiVersion: kind.apiVersion,
+    kind: kind.kind,
+    metadata: { name, namespace, labels: { ...labels }, ...(annotations === undefined ? {} : { annotations }) },
+    spec,
+  };
+}
+
+/** Pins that keep out what was taken back, where there are none yet. */
+export function pinning(
+  spec: ReleaseSpec,
+  taken: TakenBack,
+  read: Reader,
+  kinds: KindRegistry,
+  nowMs: number,
+): Operation[] {
+  const lasts = spec.policy?.spec.pinFor;
+  const until = lasts === undefined ? {} : { until: timeText(nowMs + durationMs(lasts)) };
+  return spec.objects.flatMap(({ kind: kindId, name, to }): Operation[] => {
+    const kind = kinds.byId(kindId);
+    const revision = to?.revision ?? ABSENT;
+    const known = read.get(Pin, '', pinName(kind, name));
+    const before = known === undefined ? undefined : pinSpec(known.object());
+    const holds = before !== undefined && !isOver(before, Temporal.Instant.fromEpochMilliseconds(nowMs));
+    if (holds && (before.refuses === undefined || before.refuses.includes(revision))) return [];
+    const pin: PinSpec = {
+      object: { kind: kindId, name },
+      refuses: [...(holds ? (before.refuses ?? []) : []), revision].slice(-REFUSED_MAX),
+      release: taken.release,
+      by: taken.by,
+      reason: taken.because.slice(0, REASON_MAX),
+      ...until,
+    };
+    return [pinOperation(kind, name, pin)];
+  });
+}
+
+const REFUSED_MAX = 100;
+const REASON_MAX = 1_000;
+
+export function pinOperation(kind: Kind, name: string, pin: PinSpec): Operation {
+  const object = { apiVersion: Pin.apiVersion, kind: Pin.kind, metadata: { name: pinName(kind, name) }, spec: pin };
+  return { verb: 'apply', kind: Pin.id, namespace: '', name: pinName(kind, name), object, uid: crypto.randomUUID() };
+}

@@ -1,0 +1,125 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import type { ControllerMetrics } from '#kernel/controllers/controller.ts';
+import { Lease } from '#kernel/resources/builtin/lease.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import type { Evidence } from '../evidence.ts';
+import { Release, releaseSpec } from '../kinds/release.ts';
+import { ReleasePolicy } from '../kinds/release-policy.ts';
+import { Stop } from '../kinds/stop.ts';
+import type { Target } from '../target.ts';
+import { ENGINE } from './advance.ts';
+import { carryReleases } from './carry-releases.ts';
+import { OpenReleases } from './open-releases.ts';
+import { spreadChanges } from './spread-changes.ts';
+
+const AUTHOR: Author = { user: ENGINE, requestId: 'run-releases' };
+
+const LIMITS = {
+  /** How often it is noted that an engine is at work: how exactly the time without one is known. */
+  beatMs: 5_000,
+  /** Releases that have come to their end and are kept; of older ones the history tells. */
+  finishedMax: 2_000,
+  /** So many are dropped at a time. */
+  droppedMax: 500,
+} as const;
+
+export interface ReleaseEngine {
+  /** Resolves when every write so far is live, carried by a release, or held. */
+  readonly caughtUp: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** Runs releases in the one process that writes: from what is declared to what is live. */
+export function runReleases(options: {
+  readonly store: Store<Operation>;
+  readonly live: LiveObjects;
+  readonly kinds: KindRegistry;
+  readonly target: Target;
+  readonly evidence: Evidence;
+  readonly clock: Clock;
+  readonly time: Time;
+  readonly log: Log;
+  readonly metrics: ControllerMetrics;
+}): ReleaseEngine {
+  const { store, live, kinds, clock, time, log } = options;
+  const open = new OpenReleases(store, live, kinds);
+  const awakeSinceMs = clock().epochMilliseconds;
+  const carrying = carryReleases({
+    ...options,
+    open,
+    awakeSinceMs,
+    asleepSinceMs: Math.min(lastBeatMs() ?? awakeSinceMs, awakeSinceMs),
+    ended: ({ objects }) => {
+      for (const { kind, name } of objects) spreading.note(kind, name);
+      spreading.again();
+    },
+  });
+  const spreading = spreadChanges({ store, live, kinds, open, clock, time, log });
+  const unsubscribe = store.subscribe((changes: readonly Change[]) => {
+    if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy)) spreading.again();
+  });
+  let cancelBeat = time.after(LIMITS.beatMs, beat);
+  let beating: Promise<unknown> = Promise.resolve();
+  return {
+    caughtUp: spreading.caughtUp,
+    stop: async () => {
+      cancelBeat();
+      unsubscribe();
+      await Promise.all([spreading.stop(), carrying.stop(), beating]);
+    },
+  };
+
+  function lastBeatMs(): number | undefined {
+    const lease = store.get(Lease, SYSTEM_NAMESPACE, LEASE_NAME)?.object();
+    const { renewTime } = (lease?.spec ?? {}) as { renewTime?: string };
+    return renewTime === undefined ? undefined : Date.parse(renewTime);
+  }
+
+  /** What time without an engine there was can be told from the last beat. Nothing is said of it when nothing is under way. */
+  function beat(): void {
+    const operations = [...(open.size === 0 ? [] : [leaseOperation()]), ...outdated()];
+    beating = (operations.length === 0 ? Promise.resolve() : store.write(operations, AUTHOR)).then(
+      () => {},
+      (error: unknown) => log.debug({ err: error }, 'the beat of releases was not written'),
+    );
+    cancelBeat = time.after(LIMITS.beatMs, beat);
+  }
+
+  function leaseOperation(): Operation {
+    const spec = { holderIdentity: ENGINE, renewTime: clock().toString() };
+    const object = {
+      apiVersion: Lease.apiVersion,
+      kind: Lease.kind,
+      metadata: { name: LEASE_NAME, namespace: SYSTEM_NAMESPACE },
+      spec,
+    };
+    return {
+      verb: 'apply',
+      kind: Lease.id,
+      namespace: SYSTEM_NAMESPACE,
+      name: LEASE_NAME,
+      object,
+      uid: crypto.randomUUID(),
+    };
+  }
+
+  /** The oldest of those that have come to their end, where there are too many. */
+  function outdated(): Operation[] {
+    const surplus = store.count(Release) - open.size - LIMITS.finishedMax;
+    if (surplus <= 0) return [];
+    return [...store.list(Release)]
+      .map((entry) => ({ name: entry.name, spec: releaseSpec(entry.object()) }))
+      .filter(({ spec }) => !spec.open)
+      .sort((a, b) => a.spec.number - b.spec.number)
+      .slice(0, Math.min(surplus, LIMITS.droppedMax))
+      .map(({ name }) => ({ verb: 'delete', kind: Release.id, namespace: '', name }));
+  }
+}
+
+const LEASE_NAME = 'releases';

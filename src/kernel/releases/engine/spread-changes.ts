@@ -1,0 +1,441 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
+import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { allot } from '../allot.ts';
+import { Release } from '../kinds/release.ts';
+import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
+import { shownBy, wantedLive } from '../live.ts';
+import { settle, type Held } from '../settle.ts';
+import { ENGINE, retracting, type Step } from './advance.ts';
+import { selects, type NamedPolicy } from './choose-policy.ts';
+import {
+  carriedOf,
+  formRelease,
+  groupOf,
+  isLive,
+  isSide,
+  planHash,
+  type Changed,
+  type OpenRelease,
+  type Origin,
+} from './form.ts';
+import { headOperation, heldOperation, statusOperation, type Standing } from './go-live.ts';
+import type { OpenReleases } from './open-releases.ts';
+import { createRelease, releaseName, writeStep } from './release-writes.ts';
+
+const AUTHOR: Author = { user: ENGINE, requestId: 'spread-changes' };
+const RETRY_MS = 200;
+/** Operations in one write: what a change set may hold at most goes live in one step, with its record. */
+const WRITE_MAX = 10_100;
+/** How far back the write is looked for that declared an object as it is. */
+const HISTORY_MAX = 100;
+/** What changes without a policy claim while they are written. */
+const AT_ONCE = ' at once';
+
+interface Noted {
+  readonly kind: string;
+  readonly name: string;
+  /** Unknown of what was written before this engine began. */
+  readonly origin: Origin | undefined;
+}
+
+export interface Spreading {
+  /** Looks at an object again. */
+  readonly note: (kind: string, name: string) => void;
+  /** Looks again at what is held. */
+  readonly again: () => void;
+  /** Resolves when every write so far is live, carried by a release, or held. */
+  readonly caughtUp: () => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Brings each change of what is declared on its way: what a policy selects into a Release, everything else to everybody at
+ * once, as far as the world stays whole, with a Release as the record of it. Says in the status of each object where it
+ * stands. Follows the store: the write comes first.
+ */
+export function spreadChanges(options: {
+  readonly store: Store<Operation>;
+  /** What is live, kept up to date by the Heads. */
+  readonly live: LiveObjects;
+  readonly kinds: KindRegistry;
+  readonly open: OpenReleases;
+  readonly clock: Clock;
+  readonly time: Time;
+  readonly log: Log;
+}): Spreading {
+  const { store, live, kinds, open, clock, time, log } = options;
+  const released = kinds.all.filter((kind) => kind.released);
+  const pending = new Map<LiveKey, Noted>();
+  const held = new Map<LiveKey, Noted>();
+  let policies: readonly NamedPolicy[] | undefined;
+  let stopping = false;
+  let working: Promise<void> | undefined;
+
+  for (const kind of released) for (const { name } of store.list(kind)) noteNow(kind.id, name, undefined);
+  // What is live and no longer declared is to go.
+  for (const { id } of released) for (const { name } of live.list(id)) noteNow(id, name, undefined);
+  const unsubscribe = store.subscribe(follow);
+  work();
+
+  return {
+    note: (kind, name) => {
+      noteNow(kind, name, undefined);
+      work();
+    },
+    again: () => {
+      for (const { kind, name, origin } of held.values()) noteNow(kind, name, origin);
+      work();
+    },
+    caughtUp: async () => {
+      while (working !== undefined) await working;
+    },
+    stop: async () => {
+      stopping = true;
+      unsubscribe();
+      await working;
+    },
+  };
+
+  function follow(changes: readonly Change[]): void {
+    let isNews = false;
+    for (const { entry, version, author, before } of changes) {
+      if (entry.kind === ReleasePolicy) policies = undefined;
+      if (!entry.kind.released) continue;
+      // What we say of an object ourselves is no news of it.
+      if (author?.user === ENGINE && before !== undefined) continue;
+      const origin = author === undefined ? undefined : { requestId: author.requestId, user: author.user, version };
+      noteNow(entry.kind.id, entry.name, origin);
+      isNews = true;
+    }
+    if (isNews) work();
+  }
+
+  function noteNow(kind: string, name: string, origin: Origin | undefined): void {
+    const key = liveKey(kind, name);
+    pending.set(key, { kind, name, origin: origin ?? pending.get(key)?.origin });
+  }
+
+  function work(): void {
+    if (working !== undefined || stopping || pending.size === 0) return;
+    working = drain().then(() => {
+      working = undefined;
+      work();
+    });
+  }
+
+  async function drain(): Promise<void> {
+    while (pending.size > 0 && !stopping) {
+      const taken = [...pending.values()];
+      pending.clear();
+      try {
+        await spread(taken);
+      } catch (error) {
+        // An object changed under our hands, or the database is away: look again.
+        for (const { kind, name, origin } of taken) noteNow(kind, name, origin);
+        if (!(error instanceof Refusal)) log.error({ err: error }, 'changes could not be spread; trying again');
+        await new Promise<void>((resolve) => void time.after(RETRY_MS, resolve));
+      }
+    }
+  }
+
+  async function spread(taken: readonly Noted[]): Promise<void> {
+    const atOnce: Noted[] = [];
+    const byOrigin = new Map<string, { origin: Origin; noted: Noted[] }>();
+    for (const noted of taken) {
+      const changed = changedNow(noted);
+      if (!isFormed(changed)) {
+        atOnce.push(noted);
+        continue;
+      }
+      // Any change can be what a held object waited for, and a release that carries it now ends its waiting.
+      held.delete(liveKey(noted.kind, noted.name));
+      const origin = noted.origin ?? (await originOf(changed));
+      const known = byOrigin.get(origin.requestId);
+      if (known === undefined) byOrigin.set(origin.requestId, { origin, noted: [noted] });
+      else known.noted.push(noted);
+    }
+    // What was declared together is released together, also what no policy is about.
+    const alone = atOnce.filter((noted) => {
+      const together = noted.origin === undefined ? undefined : byOrigin.get(noted.origin.requestId);
+      if (together === undefined || isLive(changedNow(noted))) return true;
+      together.noted.push(noted);
+      return false;
+    });
+    for (const { origin, noted } of byOrigin.values()) await form(origin, noted);
+    await goLive(alone);
+  }
+
+  /** Whether a change goes by a release: a policy selects it, it belongs to a group, or a release carries it already. */
+  function isFormed(changed: Changed): boolean {
+    const carriers = open.carriersOf(changed.kind.id, changed.name);
+    const isBack = isLive(changed);
+    if (carriers.length > 0) return !isBack || carriers.some(({ standing }) => standing.state.at !== 'retracting');
+    if (isBack) return false;
+    const shown = (changed.wanted ?? changed.live)?.object;
+    if (shown === undefined) return false;
+    if (groupOf(changed) !== undefined) return true;
+    const selected = { kind: changed.kind, namespace: shown.namespace, labels: shown.labels };
+    return policiesNow().some(({ spec }) => selects(spec.selector, selected));
+  }
+
+  async function form(origin: Origin, noted: readonly Noted[]): Promise<void> {
+    const changed = noted.map(changedNow);
+    const fresh = changed.filter((one) => !isCarriedAsIs(one));
+    if (fresh.length > 0) {
+      const touched = new Map<string, OpenRelease>();
+      for (const { kind, name } of fresh) {
+        for (const release of open.carriersOf(kind.id, name)) touched.set(release.name, release);
+      }
+      const group = fresh.map(groupOf).find((name) => name !== undefined);
+      const collector = group === undefined ? undefined : open.collectorOf(group);
+      if (collector !== undefined) touched.set(collector.name, collector);
+      const formed = formRelease(origin, fresh, [...touched.values()], policiesNow(), (kind, name) =>
+        changedNow({ kind, name }),
+      );
+      const nowMs = clock().epochMilliseconds;
+      const operations: Operation[] = [];
+      const name = formed.begin === undefined ? undefined : releaseName(formed.begin.spec);
+      if (formed.begin !== undefined && name !== undefined) {
+        operations.push(...createRelease(name, formed.begin.spec, beginning(formed.begin.collects), nowMs));
+      }
+      for (const { name: other, standing } of formed.displaced) {
+        const because = name === undefined ? 'What is live was declared again.' : `Release ${name} takes its place.`;
+        operations.push(
+          ...writeStep(objectOf(other), displacing(standing, because, origin.user), new Map(), nowMs, origin.user),
+        );
+      }
+      if (formed.grown !== undefined) {
+        const object = { ...objectOf(formed.grown.name), spec: formed.grown.spec };
+        operations.push({
+          ...releaseTarget(formed.grown.name),
+          verb: 'update',
+          part: 'main',
+          object,
+          fieldValidation: 'Ignore',
+        });
+      }
+      if (operations.length > 0) await store.write(operations, AUTHOR);
+    }
+    await sayWhere(noted);
+  }
+
+  /** Whether the latest release of an object carries just what is declared. */
+  function isCarriedAsIs({ kind, name, wanted }: Changed): boolean {
+    const latest = open.carriersOf(kind.id, name).toSorted((a, b) => b.spec.number - a.spec.number)[0];
+    if (latest === undefined || latest.standing.state.at === 'retracting') return false;
+    const carried = latest.spec.objects.find((one) => one.kind === kind.id && one.name === name);
+    return carried !== undefined && isSide(carried.to, wanted?.object);
+  }
+
+  async function sayWhere(noted: readonly Noted[]): Promise<void> {
+    const statuses = noted.flatMap((one) => {
+      const { kind, name, live: now } = changedNow(one);
+      const carrier = open.carriersOf(kind.id, name).at(-1);
+      if (carrier === undefined) return [];
+      return statusOf(kind, name, now?.object, { is: 'carried', release: carrier.name });
+    });
+    for (const some of chunks(statuses)) await store.write(some, AUTHOR);
+  }
+
+  function statusOf(
+    kind: Kind,
+    name: string,
+    liveNow: Parameters<typeof statusOperation>[2],
+    standing: Standing,
+  ): Operation[] {
+    const [entry] = store.find(kind, 'name', name);
+    if (entry === undefined) return heldOperation(store, kind, name, standing);
+    return statusOperation(kind, entry, liveNow, standing, clock());
+  }
+
+  async function goLive(noted: readonly Noted[]): Promise<void> {
+    const asked = new Map([...held, ...noted.map((one) => [liveKey(one.kind, one.name), one] as const)]);
+    // What has come under a policy meanwhile goes by a release, at the next look.
+    for (const [key, one] of asked) {
+      if (!isFormed(changedNow(one))) continue;
+      asked.delete(key);
+      held.delete(key);
+      pending.set(key, one);
+    }
+    if (asked.size === 0) return;
+    const looked = new Map([...asked].map(([key, one]) => [key, changedNow(one)] as const));
+    const candidates = [...looked.values()].map(({ kind, name, wanted }) => ({
+      kind: kind.id,
+      name,
+      wanted: wanted?.object,
+    }));
+    const changing = candidates.filter((_, index) => {
+      const one = [...looked.values()][index];
+      return one !== undefined && !isLive(one);
+    });
+    const waiting = new Map<LiveKey, Held>();
+    const beside = new Set<string>();
+    const stop = store.get(Stop, '', STOP_NAME);
+    for (const { kind, name } of changing) {
+      const key = liveKey(kind, name);
+      const footprint = open.footprintOf({ objects: [{ kind, name }] });
+      const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
+      if (stop !== undefined) waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
+      else if (certain.length > 0) {
+        waiting.set(key, [problem(`release ${certain.join(', ')} is under way with it, or with what it relies on`)]);
+      } else for (const other of possible) beside.add(other);
+    }
+    const free = changing.filter(({ kind, name }) => !waiting.has(liveKey(kind, name)));
+    const shown = [...beside].flatMap((name) => shownBy(store, kinds, name, open.get(name)?.spec.objects ?? []));
+    const unsettled = settle(live, [...free, ...shown], kinds);
+    const { allotted, short } = allot(live, free, unsettled, kinds);
+    const problems = new Map([...unsettled, ...short, ...waiting]);
+
+    const going = free.filter(({ kind, name }) => !problems.has(liveKey(kind, name)));
+    const heads = going.map(({ kind, name, wanted }) => {
+      const [entry] = store.find(kinds.byId(kind), 'name', name);
+      return headOperation(kinds.byId(kind), name, allotted.get(liveKey(kind, name)) ?? wanted, entry);
+    });
+    open.begun.claim(AT_ONCE, open.footprintOf({ objects: going }));
+    try {
+      const records = await recordsOf(
+        going.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []),
+        asked,
+      );
+      // What goes live goes live in one step; only then is it said in the objects' status.
+      for (const some of chunks([...heads, ...records])) await store.write(some, AUTHOR);
+    } finally {
+      open.begun.free(AT_ONCE);
+    }
+    for (const [key, one] of asked) {
+      if (problems.has(key)) held.set(key, one);
+      else held.delete(key);
+    }
+    const goes = new Set(going.map(({ kind, name }) => liveKey(kind, name)));
+    const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
+      const reasons = problems.get(key);
+      const now = goes.has(key) ? wanted?.object : before?.object;
+      return statusOf(kind, name, now, reasons === undefined ? { is: 'live' } : { is: 'held', reasons });
+    });
+    for (const some of chunks(statuses)) await store.write(some, AUTHOR);
+  }
+
+  /** A Release for each write, as the record of what went live at once. */
+  async function recordsOf(going: readonly Changed[], asked: ReadonlyMap<LiveKey, Noted>): Promise<Operation[]> {
+    const byOrigin = new Map<string, { origin: Origin; objects: Changed[] }>();
+    for (const changed of going) {
+      const origin = asked.get(liveKey(changed.kind.id, changed.name))?.origin ?? (await originOf(changed));
+      const known = byOrigin.get(origin.requestId);
+      if (known === undefined) byOrigin.set(origin.requestId, { origin, objects: [changed] });
+      else known.objects.push(changed);
+    }
+    const nowMs = clock().epochMilliseconds;
+    return [...byOrigin.values()].flatMap(({ origin, objects }) => {
+      const carried = objects.map(carriedOf);
+      const { requestId, user, version } = origin;
+      const spec = {
+        number: version,
+        author: user,
+        changeSet: requestId,
+        objects: carried,
+        planHash: planHash(carried, undefined),
+        open: false,
+      };
+      const state = { at: 'promoted', atMs: nowMs } as const;
+      const step: Step = {
+        standing: { state, approvals: [] },
+        effects: [],
+        tell: [],
+        phase: 'Promoted',
+        message: 'Everybody gets it: no policy is about it.',
+      };
+      return createRelease(releaseName(spec), spec, step, nowMs);
+    });
+  }
+
+  function changedNow({ kind: kindId, name }: Pick<Noted, 'kind' | 'name'>): Changed {
+    const kind = kinds.byId(kindId);
+    const [entry] = store.find(kind, 'name', name);
+    const head = store.get(Head, '', headName(kind, name))?.object();
+    const wanted =
+      entry === undefined
+        ? undefined
+        : { object: wantedLive(entry), generation: entry.object().metadata.generation ?? 1 };
+    return { kind, name, wanted, live: head === undefined ? undefined : everyoneOf(head) };
+  }
+
+  /** The write that declared an object as it is, as the record of changes has it. */
+  async function originOf({ kind, name, wanted }: Changed): Promise<Origin> {
+    const namespace = wanted?.object.namespace ?? live.get(kind.id, name)?.namespace ?? '';
+    const items = await store.history(kind, namespace, name, HISTORY_MAX);
+    const latest = items[0];
+    if (latest === undefined)
+      return { requestId: `unknown-${kind.plural}-${name}`, user: 'unknown', version: store.version() };
+    const generation = generationIn(latest.text);
+    const same = items.slice(
+      0,
+      latest.type === 'DELETED'
+        ? 1
+        : items.findIndex(({ text, type }) => type === 'DELETED' || generationIn(text) !== generation),
+    );
+    const { requestId, user, version } = same.at(-1) ?? latest;
+    return { requestId, user, version };
+  }
+
+  function policiesNow(): readonly NamedPolicy[] {
+    policies ??= [...store.list(ReleasePolicy)].map((entry) => ({
+      name: entry.name,
+      spec: policySpec(entry.object()),
+    }));
+    return policies;
+  }
+
+  function objectOf(name: string) {
+    const entry = store.get(Release, '', name);
+    if (entry === undefined) throw new Error(`release ${name} is gone`);
+    return entry.object();
+  }
+}
+
+function generationIn(text: string): number | undefined {
+  return (JSON.parse(text) as { metadata: { generation?: number } }).metadata.generation;
+}
+
+function releaseTarget(name: string) {
+  return { kind: Release.id, namespace: '', name };
+}
+
+function beginning(collects: boolean): Step {
+  const state = collects ? ({ at: 'collecting' } as const) : ({ at: 'waiting', for: 'world' } as const);
+  const message = collects ? 'Collects its group until it is sealed.' : 'Has just begun.';
+  return {
+    standing: { state, approvals: [] },
+    effects: [],
+    tell: [],
+    phase: collects ? 'Collecting' : 'Waiting',
+    message,
+  };
+}
+
+/** The step of a release whose place another one takes. */
+export function displacing(standing: OpenRelease['standing'], because: string, by: string): Step {
+  return {
+    standing: retracting(standing, 'superseded', because, by),
+    effects: [],
+    tell: [],
+    phase: 'RollingBack',
+    message: because,
+  };
+}
+
+function problem(detail: string): Held[number] {
+  return { path: [], reason: 'FieldValueInvalid', detail };
+}
+
+function* chunks(operations: readonly Operation[]): Iterable<readonly Operation[]> {
+  for (let from = 0; from < operations.length; from += WRITE_MAX) yield operations.slice(from, from + WRITE_MAX);
+}

@@ -1,0 +1,21 @@
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { ReleaseSpec } from './kinds/release-spec.ts';
+
+/** A release in a stage, as the judge gets it. */
+export interface Judged {
+  readonly name: string;
+  readonly uid: string;
+  readonly spec: ReleaseSpec;
+  readonly stage: number;
+  /** When the stage was first seen to have it. */
+  readonly seenMs: number;
+}
+
+/** What the judge says of releases that are under way. */
+export interface Evidence {
+  /**
+   * Verdicts by guardrail over all that was measured since the release was first shown to anybody. Measures what is due,
+   * and keeps it before it judges: asked again, also after a crash, it judges the same.
+   */
+  readonly verdicts: (release: Judged, nowMs: number) => Promise<ReadonlyMap<string, Verdict>>;
+}

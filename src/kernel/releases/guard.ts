@@ -1,0 +1,85 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Author, Reader } from '#kernel/resources/store-contract.ts';
+import type { Admission } from '#kernel/resources/write.ts';
+import { ENGINE } from './engine/advance.ts';
+import { Pin, pinSpec, type PinSpec } from './kinds/pin.ts';
+import { Release, releaseSpec } from './kinds/release.ts';
+
+/** Who writes back what was live, when a release is taken back. */
+export const ROLLBACK_USER = 'backline-rollback';
+/** How a pin names the absence of an object among the revisions that it refuses. */
+export const ABSENT = 'absent';
+
+type Written = Parameters<Admission['mayStore']>[0];
+
+/**
+ * Refuses what a pin keeps out, and changes to what a release is under way with where its policy says so. Goes by what is
+ * stored, so that it holds in the write itself.
+ */
+export const releaseGuard: Admission = {
+  mayAsk: ({ operation, kind, current, author, ...rest }) => {
+    if (operation.verb !== 'delete' || current === undefined || !kind.released || isOurs(author)) return;
+    const write = { ...rest, operation, kind, current, author, object: current.object() };
+    requireUnpinned(write, ABSENT);
+    requireFree(write);
+  },
+  mayStore: (write) => {
+    const { kind, object, current } = write;
+    if (!kind.released || isOurs(write.author)) return;
+    const revision = contentHash(object.spec);
+    if (current !== undefined && contentHash(current.object().spec) === revision) return;
+    requireUnpinned(write, revision);
+    requireFree(write);
+  },
+};
+
+function isOurs({ user, caller }: Author): boolean {
+  return caller === undefined && (user === ENGINE || user === ROLLBACK_USER);
+}
+
+function requireUnpinned({ kind, read, now, object }: Written, revision: string): void {
+  const { name } = object.metadata;
+  for (const entry of read.find(Pin, 'object', `${kind.id} ${name}`)) {
+    const pin = pinSpec(entry.object());
+    if (isOver(pin, now) || !refuses(pin, revision, kind, name, read)) continue;
+    const until = pin.until === undefined ? '' : ` until ${pin.until}`;
+    const what = pin.release === undefined ? '' : ` after release ${pin.release} was rolled back`;
+    throw new Refusal(
+      'releases/pinned',
+      'Conflict',
+      `${kind.kind} "${name}" is pinned by ${pin.by}${what}${until}: ${pin.reason}`,
+      {
+        subject: name,
+        remedy: `Change it to something else, or let go of it: kubectl delete pin ${entry.name}${pin.release === undefined ? '' : `, or backline release unpin ${pin.release}`}.`,
+      },
+    );
+  }
+}
+
+export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {
+  return until !== undefined && Temporal.Instant.compare(now, Temporal.Instant.from(until)) >= 0;
+}
+
+function refuses(pin: PinSpec, revision: string, kind: Kind, name: string, read: Pick<Reader, 'get'>): boolean {
+  if (pin.refuses !== undefined) return pin.refuses.includes(revision);
+  const head: ResourceObject | undefined = read.get(Head, '', headName(kind, name))?.object();
+  return (head === undefined ? ABSENT : (everyoneOf(head)?.object.revision ?? ABSENT)) !== revision;
+}
+
+/** With the policy `queue: reject` nothing that a release is under way with is changed. */
+function requireFree({ kind, read, object }: Written): void {
+  const { name } = object.metadata;
+  for (const entry of read.find(Release, 'openObject', `${kind.id} ${name}`)) {
+    const { policy } = releaseSpec(entry.object());
+    if (policy?.spec.queue !== 'reject') continue;
+    throw new Refusal(
+      'releases/under-way',
+      'Conflict',
+      `Release "${entry.name}" is under way with ${kind.kind} "${name}", and policy ${policy.name} has no other change until it has ended`,
+      { subject: name, remedy: `Wait for it, or abort it: backline release abort ${entry.name}.` },
+    );
+  }
+}

@@ -1,0 +1,83 @@
+import { Type, type Static } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
+import { windowProblem } from '../rules/freeze-window.ts';
+import { GROUP, VERSION } from './identity.ts';
+import { SelectorSchema } from './policy-spec.ts';
+
+const LOCAL_TIME = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$';
+
+const FreezeSchema = Type.Object(
+  {
+    selector: Type.Optional(SelectorSchema),
+    timeZone: Type.String({ minLength: 1, maxLength: 100, description: 'Whose clocks count, like Europe/Stockholm.' }),
+    start: Type.String({ pattern: LOCAL_TIME, description: 'When it begins there; with rrule, the first time.' }),
+    end: Type.Optional(Type.String({ pattern: LOCAL_TIME, description: 'When it is over; not with rrule.' })),
+    rrule: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 500, description: 'When it comes again (RFC 5545), like FREQ=DAILY.' }),
+    ),
+    duration: Type.Optional(durationText('How long it lasts each time; with rrule.')),
+    reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why.' }),
+    owner: Type.String({ minLength: 1, maxLength: 200, description: 'Who to ask.' }),
+  },
+  { description: 'A time in which releases reach nobody new. Abort and rollback always pass.' },
+);
+
+export type FreezeSpec = Static<typeof FreezeSchema>;
+
+export function freezeSpec(object: Pick<ResourceObject, 'spec'>): FreezeSpec {
+  return object.spec as FreezeSpec;
+}
+
+export const Freeze = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Freeze',
+  plural: 'freezes',
+  categories: ['releasing'],
+  scope: 'Cluster',
+  description: 'A time in which releases reach nobody new. It never holds up an abort or a rollback.',
+  spec: FreezeSchema,
+  columns: [
+    { name: 'Start', type: 'string', description: 'When it begins.', value: (f) => freezeSpec(f).start },
+    {
+      name: 'Until',
+      type: 'string',
+      description: 'When it is over, or how it comes again.',
+      value: (f) => freezeSpec(f).end ?? `${freezeSpec(f).rrule} for ${freezeSpec(f).duration}`,
+    },
+    { name: 'Zone', type: 'string', description: 'Whose clocks count.', value: (f) => freezeSpec(f).timeZone },
+    { name: 'Owner', type: 'string', description: 'Who to ask.', value: (f) => freezeSpec(f).owner },
+    { name: 'Reason', type: 'string', description: 'Why.', value: (f) => freezeSpec(f).reason },
+  ],
+  validate: (spec) => {
+    const problems: Problem[] = [];
+    if ((spec.end === undefined) === (spec.rrule === undefined)) {
+      const detail = 'A freeze has either an end or an rrule.';
+      problems.push({ path: ['spec'], reason: 'FieldValueInvalid', detail });
+    }
+    if ((spec.rrule === undefined) !== (spec.duration === undefined)) {
+      const detail = 'rrule says how often, duration how long: one needs the other.';
+      problems.push({ path: ['spec', 'duration'], reason: 'FieldValueRequired', detail });
+    }
+    if (spec.duration !== undefined) {
+      problems.push(...durationProblems(['spec', 'duration'], spec.duration, 'PT1M', 'P60D'));
+    }
+    const wrong = problems.length > 0 ? undefined : windowProblem(spec);
+    if (wrong !== undefined) problems.push(wrong);
+    return problems;
+  },
+  example: {
+    name: 'nights',
+    spec: {
+      timeZone: 'Europe/Stockholm',
+      start: '2026-01-01T22:00',
+      rrule: 'FREQ=DAILY',
+      duration: 'PT8H',
+      reason: 'Nobody is awake.',
+      owner: 'platform',
+    },
+  },
+});

@@ -1,0 +1,102 @@
+import { Type, type Static } from 'typebox';
+import type { Path, Problem } from '#kernel/base/failures.ts';
+
+const name = (description: string) => Type.String({ minLength: 1, maxLength: 253, description });
+const query = (description: string) => Type.String({ minLength: 1, maxLength: 4_000, description });
+
+export const GuardrailSchema = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'What it is called here.' }),
+    metric: Type.Optional(name('A Metric: units with such an event, of the units that were asked about.')),
+    decisions: Type.Optional(
+      Type.Enum(['denied', 'failed'], {
+        description: 'Answers of the decision plane that were a denial or a failure.',
+      }),
+    ),
+    prometheus: Type.Optional(
+      Type.Object(
+        {
+          source: name('A PrometheusSource.'),
+          bad: Type.Optional(
+            query('How many were bad in $window, by track; $release and $track stand for themselves.'),
+          ),
+          total: Type.Optional(query('How many there were in $window.')),
+          value: Type.Optional(query('A number to be held against the threshold.')),
+        },
+        { description: 'Numbers of a Prometheus: bad and total for counts, or a value.' },
+      ),
+    ),
+    noWorse: Type.Optional(
+      Type.Object(
+        {
+          margin: Type.Number({
+            exclusiveMinimum: 1,
+            maximum: 20,
+            default: 1.5,
+            description: 'So many times as often as without the change would be too much.',
+          }),
+        },
+        {
+          description: 'Compared with those who do not get the change: not worse, by a test that is valid at any time.',
+        },
+      ),
+    ),
+    threshold: Type.Optional(
+      Type.Object(
+        {
+          above: Type.Optional(Type.Number({ description: 'A rate or value above this is harm.' })),
+          below: Type.Optional(Type.Number({ description: 'A rate or value below this is harm.' })),
+          unitsMin: Type.Integer({ minimum: 1, default: 100, description: 'Nothing is said about fewer units.' }),
+        },
+        { description: 'Held against a number.' },
+      ),
+    ),
+    burnRate: Type.Optional(
+      Type.Object(
+        {
+          objective: Type.Number({
+            exclusiveMinimum: 0,
+            exclusiveMaximum: 1,
+            description: 'The share that must be good, like 0.999.',
+          }),
+        },
+        { description: 'How fast the budget for errors of 30 days is used up, over several windows at once.' },
+      ),
+    ),
+    promotesFrom: Type.Optional(
+      name('The first stage that waits for its evidence; before, it can only stop the release. Absent: every stage.'),
+    ),
+  },
+  { description: 'What must not get worse: one source of numbers, one test.' },
+);
+
+export type GuardrailSpec = Static<typeof GuardrailSchema>;
+
+/** What is wrong between the parts of a guardrail, and between it and the stages. */
+export function guardrailProblems(
+  { metric, decisions, prometheus, noWorse, threshold, burnRate, promotesFrom }: GuardrailSpec,
+  stages: readonly string[],
+  path: Path,
+): readonly Problem[] {
+  const problems: Problem[] = [];
+  const say = (at: Path, detail: string) =>
+    problems.push({ path: [...path, ...at], reason: 'FieldValueInvalid', detail });
+  const sources = [metric, decisions, prometheus].filter((one) => one !== undefined).length;
+  if (sources !== 1) say([], `A guardrail has one of metric, decisions and prometheus; this one has ${sources}.`);
+  const tests = [noWorse, threshold, burnRate].filter((one) => one !== undefined).length;
+  if (tests !== 1) say([], `A guardrail has one of noWorse, threshold and burnRate; this one has ${tests}.`);
+  if (threshold !== undefined && (threshold.above === undefined) === (threshold.below === undefined)) {
+    say(['threshold'], 'A threshold has either above or below.');
+  }
+  if (prometheus !== undefined) {
+    const { bad, total, value } = prometheus;
+    const counts = bad !== undefined && total !== undefined && value === undefined;
+    const single = value !== undefined && bad === undefined && total === undefined;
+    if (!counts && !single) say(['prometheus'], 'It asks for bad and total, or for a value.');
+    if (single && threshold === undefined) say(['threshold'], 'A value can only be held against a threshold.');
+  }
+  if (promotesFrom !== undefined && !stages.includes(promotesFrom)) {
+    say(['promotesFrom'], `There is no stage "${promotesFrom}"; there are ${stages.join(', ') || 'none'}.`);
+  }
+  return problems;
+}

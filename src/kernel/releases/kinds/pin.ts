@@ -1,0 +1,78 @@
+import { Type, type Static } from 'typebox';
+import { contentHash } from '#kernel/base/ids.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { GROUP, VERSION } from './identity.ts';
+
+const PinSchema = Type.Object(
+  {
+    object: Type.Object(
+      {
+        kind: Type.String({ minLength: 1, description: 'Group and kind, like products.backline.dev/Plan.' }),
+        name: Type.String({ minLength: 1, description: 'Its name.' }),
+      },
+      { description: 'What is pinned.' },
+    ),
+    refuses: Type.Optional(
+      Type.Array(Type.String(), {
+        maxItems: 100,
+        description:
+          'Revisions that must not come back ("absent": its deletion); absent: whatever is not the live one.',
+      }),
+    ),
+    release: Type.Optional(Type.String({ description: 'The release that was rolled back.' })),
+    by: Type.String({ minLength: 1, maxLength: 253, description: 'Who pinned it.' }),
+    reason: Type.String({ minLength: 1, maxLength: 1_000, description: 'Why.' }),
+    until: Type.Optional(Type.String({ format: 'date-time', description: 'When it ends by itself.' })),
+  },
+  { description: 'What an object may not become.' },
+);
+
+export type PinSpec = Static<typeof PinSchema>;
+
+export function pinSpec(object: Pick<ResourceObject, 'spec'>): PinSpec {
+  return object.spec as PinSpec;
+}
+
+/** The pin of an object: there is one. */
+export function pinName(kind: { readonly plural: string; readonly group: string }, name: string): string {
+  return `${kind.plural}.${kind.group}.${name}`.length <= 253
+    ? `${kind.plural}.${kind.group}.${name}`
+    : `${kind.plural}.${contentHash(name)}`;
+}
+
+/** Keeps an object from becoming what it was before a rollback, or anything else; deleted to let go. */
+export const Pin = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Pin',
+  plural: 'pins',
+  categories: ['releasing'],
+  scope: 'Cluster',
+  description: 'Keeps an object at what is live: what was rolled back is refused until the pin is gone.',
+  spec: PinSchema,
+  verbs: ['get', 'list', 'watch', 'delete'],
+  indexes: { object: ({ object }) => [`${object.kind} ${object.name}`] },
+  columns: [
+    {
+      name: 'Object',
+      type: 'string',
+      description: 'What is pinned.',
+      value: (pin) => `${pinSpec(pin).object.kind.split('/').at(-1)}/${pinSpec(pin).object.name}`,
+    },
+    { name: 'By', type: 'string', description: 'Who pinned it.', value: (pin) => pinSpec(pin).by },
+    { name: 'Release', type: 'string', description: 'What was rolled back.', value: (pin) => pinSpec(pin).release },
+    { name: 'Until', type: 'string', description: 'When it ends.', value: (pin) => pinSpec(pin).until },
+    { name: 'Reason', type: 'string', description: 'Why.', value: (pin) => pinSpec(pin).reason },
+  ],
+  example: {
+    name: 'caps.products.backline.dev.audiobooks',
+    spec: {
+      object: { kind: 'products.backline.dev/Cap', name: 'audiobooks' },
+      refuses: ['1f0c'],
+      release: 'audiobooks-4211',
+      by: 'system:releases',
+      reason: 'Denials 2.1 times those of stable.',
+    },
+  },
+});

@@ -1,0 +1,157 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
+import { guardrailProblems } from './guardrail-spec.ts';
+import { GROUP, VERSION } from './identity.ts';
+import { PolicySchema, type PolicySpec, type Stage } from './policy-spec.ts';
+
+export function policySpec(object: Pick<ResourceObject, 'spec'>): PolicySpec {
+  return object.spec as PolicySpec;
+}
+
+/** How changes of some objects spread; without one they go live at once. */
+export const ReleasePolicy = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'ReleasePolicy',
+  plural: 'releasepolicies',
+  shortNames: ['rp'],
+  categories: ['releasing'],
+  scope: 'Cluster',
+  description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
+  spec: PolicySchema,
+  columns: [
+    { name: 'Priority', type: 'integer', description: 'The highest counts.', value: (p) => policySpec(p).priority },
+    {
+      name: 'Kinds',
+      type: 'string',
+      description: 'Whose changes.',
+      value: (p) => policySpec(p).selector.kinds?.join(',') ?? 'all',
+    },
+    { name: 'Stages', type: 'string', description: 'The steps.', value: (p) => stagesText(policySpec(p).stages) },
+    {
+      name: 'Guardrails',
+      type: 'string',
+      description: 'What must not get worse.',
+      value: (p) =>
+        policySpec(p)
+          .guardrails.map(({ name }) => name)
+          .join(','),
+    },
+    {
+      name: 'Approvals',
+      type: 'integer',
+      description: 'How many people have to agree.',
+      value: (p) => policySpec(p).approvals?.required ?? 0,
+    },
+  ],
+  validate: (spec) => [...stageProblems(spec), ...guardrailsProblems(spec), ...channelProblems(spec)],
+  example: {
+    name: 'prices',
+    spec: {
+      selector: { kinds: ['Price', 'Plan'] },
+      priority: 0,
+      unit: 'household',
+      stages: [
+        { name: 'first', percent: 1, soak: 'PT10M', promote: 'auto' },
+        { name: 'tenth', percent: 10, soak: 'PT1H', promote: 'auto' },
+      ],
+      guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
+      judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
+      onFailure: 'rollback',
+      onUndecided: 'pause',
+      queue: 'supersede',
+    },
+  },
+});
+
+/** `1% → 10% → all`. */
+export function stagesText(stages: readonly Stage[]): string {
+  const one = ({ percent, audience, markets }: Stage) =>
+    [
+      `${percent}%`,
+      ...(audience === undefined ? [] : [`of ${audience}`]),
+      ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
+    ].join(' ');
+  return [...stages.map(one), 'all'].join(' → ');
+}
+
+function stageProblems({ stages }: PolicySpec): readonly Problem[] {
+  const seen = new Set<string>();
+  return stages.flatMap(({ name, soak, deadline, audience, markets, percent }, index): Problem[] => {
+    const path = ['spec', 'stages', index];
+    const problems: Problem[] = [...durationProblems([...path, 'soak'], soak, 'PT0S', 'P30D')];
+    if (seen.has(name)) {
+      problems.push({
+        path: [...path, 'name'],
+        reason: 'FieldValueDuplicate',
+        detail: `Two stages are called "${name}".`,
+      });
+    }
+    seen.add(name);
+    if (deadline !== undefined) {
+      problems.push(...durationProblems([...path, 'deadline'], deadline, 'PT10S', 'P30D'));
+      if (durationMs(deadline) < durationMs(soak)) {
+        const detail = `The deadline ${deadline} is before the end of the soak, ${soak}.`;
+        problems.push({ path: [...path, 'deadline'], reason: 'FieldValueInvalid', detail });
+      }
+    }
+    const wider = stages
+      .slice(0, index)
+      .find((one) => one.audience === audience && one.markets?.join() === markets?.join() && one.percent >= percent);
+    if (wider !== undefined) {
+      const detail = `Stage "${wider.name}" has reached ${wider.percent} % of the same already; a later stage reaches more.`;
+      problems.push({ path: [...path, 'percent'], reason: 'FieldValueInvalid', detail });
+    }
+    return problems;
+  });
+}
+
+function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readonly Problem[] {
+  const names = stages.map(({ name }) => name);
+  const twice = guardrails.flatMap(({ name }, index): Problem[] =>
+    guardrails.findIndex((one) => one.name === name) === index
+      ? []
+      : [
+          {
+            path: ['spec', 'guardrails', index, 'name'],
+            reason: 'FieldValueDuplicate',
+            detail: `Two guardrails are called "${name}".`,
+          },
+        ],
+  );
+  const idle: Problem[] =
+    guardrails.length > 0 && stages.length === 0
+      ? [
+          {
+            path: ['spec', 'stages'],
+            reason: 'FieldValueRequired',
+            detail:
+              'Guardrails judge stages: without any, everybody gets the change before there is anything to judge.',
+          },
+        ]
+      : [];
+  return [
+    ...guardrails.flatMap((one, index) => guardrailProblems(one, names, ['spec', 'guardrails', index])),
+    ...twice,
+    ...idle,
+    ...durationProblems(['spec', 'judging', 'every'], judging.every, 'PT1S', 'PT1H'),
+  ];
+}
+
+function channelProblems({ notify = [] }: PolicySpec): readonly Problem[] {
+  return notify.flatMap(({ type, url, secret }, index): Problem[] => {
+    const path = ['spec', 'notify', index];
+    if (type === 'webhook' && url === undefined) {
+      return [{ path: [...path, 'url'], reason: 'FieldValueRequired', detail: 'A webhook says where to.' }];
+    }
+    if (type === 'slack' && url === undefined && secret === undefined) {
+      return [{ path, reason: 'FieldValueRequired', detail: 'Slack needs a url, or a secret that holds it.' }];
+    }
+    if (type === 'pagerduty' && secret === undefined) {
+      return [{ path: [...path, 'secret'], reason: 'FieldValueRequired', detail: 'PagerDuty needs a routing key.' }];
+    }
+    return [];
+  });
+}

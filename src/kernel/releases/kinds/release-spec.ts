@@ -1,0 +1,49 @@
+import { Type, type Static } from 'typebox';
+import { PolicySchema } from './policy-spec.ts';
+
+/** Objects of one release: what a change set may hold. */
+export const RELEASE_OBJECTS_MAX = 10_000;
+
+const Side = Type.Object(
+  {
+    revision: Type.String({ description: 'Content hash of the spec.' }),
+    generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
+    namespace: Type.String({ description: 'Its namespace.' }),
+    labels: Type.Record(Type.String(), Type.String(), { description: 'Its labels.' }),
+  },
+  { description: 'A revision as it is or would be live.' },
+);
+
+const Carried = Type.Object(
+  {
+    kind: Type.String({ description: 'Group and kind, e.g. products.backline.dev/Plan.' }),
+    name: Type.String({ description: 'Its name.' }),
+    from: Type.Optional(Side),
+    to: Type.Optional(Side),
+  },
+  { description: 'One object: what it was, and what it becomes. Absent: it is not there.' },
+);
+
+export const ReleaseSchema = Type.Object(
+  {
+    number: Type.Integer({ description: 'The version of the write that began it: later releases have greater ones.' }),
+    author: Type.String({ description: 'Who made the change.' }),
+    changeSet: Type.String({ description: 'The request that made the change.' }),
+    group: Type.Optional(Type.String({ description: 'The group that was collected in it.' })),
+    policy: Type.Optional(
+      Type.Object(
+        { name: Type.String({ description: 'Its name.' }), spec: PolicySchema },
+        { description: 'The ReleasePolicy as it was when the release began; absent: everybody at once.' },
+      ),
+    ),
+    objects: Type.Array(Carried, { maxItems: RELEASE_OBJECTS_MAX, description: 'What it changes.' }),
+    planHash: Type.String({ description: 'Of what it changes and how: what approvals are for.' }),
+    rollbackOf: Type.Optional(Type.String({ description: 'The release that this one takes back.' })),
+    open: Type.Boolean({ description: 'True until it has come to its end.' }),
+  },
+  { description: 'A change on its way. Written by the release engine.' },
+);
+
+export type ReleaseSpec = Static<typeof ReleaseSchema>;
+export type Carried = Static<typeof Carried>;
+export type Side = Static<typeof Side>;

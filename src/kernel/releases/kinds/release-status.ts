@@ -1,0 +1,140 @@
+import { Type } from 'typebox';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+
+/** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
+export const HISTORY_MAX = 50;
+
+/** How far a release has come. Times are milliseconds of the database's clock. */
+export type ReleaseState =
+  /** Takes in what its group brings, until somebody seals it. */
+  | { readonly at: 'collecting' }
+  /** Waits for its turn: see the reason. Nobody has got it. */
+  | { readonly at: 'waiting'; readonly for: 'world' | 'approval' | 'turn' | 'release' }
+  /** In a stage: `seenMs` is when its cohort was first seen to have it. */
+  | {
+      readonly at: 'exposing';
+      readonly stage: number;
+      readonly sinceMs: number;
+      readonly seenMs?: number;
+      /** How long it was held since, and since when it is now: that time is no soak. */
+      readonly heldMs: number;
+      readonly heldSinceMs?: number;
+      /** The start of the engine whose absence before it has been counted as held. */
+      readonly awakeMs?: number;
+    }
+  /** Goes to everybody. */
+  | { readonly at: 'promoting' }
+  /** Is taken back from everybody who has it. */
+  | { readonly at: 'retracting'; readonly end: Ending; readonly because: string; readonly by: string }
+  | { readonly at: 'promoted'; readonly atMs: number }
+  | { readonly at: Ending; readonly because: string; readonly by: string; readonly atMs: number };
+
+/** Ends without being promoted. */
+export type Ending = 'rolledBack' | 'aborted' | 'superseded';
+
+export interface Approval {
+  readonly user: string;
+  readonly atMs: number;
+  readonly planHash: string;
+  readonly reason?: string;
+}
+
+/** What people asked of it, and what follows from that. */
+export interface ReleaseStanding {
+  readonly state: ReleaseState;
+  readonly approvals: readonly Approval[];
+  readonly paused?: { readonly by: string; readonly because: string; readonly atMs: number };
+  /** Somebody said that it goes on from this stage; `force` also without evidence. */
+  /** Somebody went on although a guardrail had failed in this stage. */
+  readonly overruled?: { readonly stage: number; readonly by: string };
+  readonly failing?: { readonly because: string; readonly sinceMs: number };
+  readonly goOn?: { readonly stage: number; readonly by: string; readonly force: boolean };
+}
+
+export interface Moment {
+  readonly at: string;
+  readonly phase: Phase;
+  readonly by?: string;
+  readonly message: string;
+}
+
+export type Phase =
+  | 'Collecting'
+  | 'Blocked'
+  | 'AwaitingApproval'
+  | 'Queued'
+  | 'Waiting'
+  | 'Progressing'
+  | 'Paused'
+  | 'Promoting'
+  | 'Promoted'
+  | 'RollingBack'
+  | 'RolledBack'
+  | 'Aborted'
+  | 'Superseded';
+
+/** What people and programs see of a release. `standing` is what the engine goes on from. */
+export interface ReleaseStatus {
+  readonly phase: Phase;
+  /** Why it is where it is, in a sentence. */
+  readonly message: string;
+  readonly stage?: string;
+  /** In per cent, of the audience and markets of the stage. */
+  readonly share?: number;
+  readonly held?: string;
+  readonly guardrails?: readonly GuardrailStatus[];
+  readonly nextAt?: string;
+  readonly standing: ReleaseStanding;
+  readonly history: readonly Moment[];
+  readonly conditions: readonly {
+    readonly type: 'Promoted' | 'Finished';
+    readonly status: 'True' | 'False';
+    readonly reason: string;
+    readonly message: string;
+    readonly lastTransitionTime: string;
+  }[];
+}
+
+export interface GuardrailStatus {
+  readonly name: string;
+  readonly outcome: Verdict['outcome'];
+  readonly because: string;
+  readonly figures: Verdict['figures'];
+}
+
+const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
+
+export const ReleaseStatusSchema = Type.Object(
+  {
+    phase: Type.String({ description: 'Where it is.' }),
+    message: Type.String({ description: 'Why, in a sentence.' }),
+    stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
+    share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
+    held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
+    guardrails: Type.Optional(
+      Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
+    ),
+    nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may bring it on.' })),
+    standing: Type.Object({}, { ...free, description: 'What the engine goes on from.' }),
+    history: Type.Array(
+      Type.Object({
+        at: Type.String({ format: 'date-time' }),
+        phase: Type.String(),
+        by: Type.Optional(Type.String()),
+        message: Type.String(),
+      }),
+      { maxItems: HISTORY_MAX, description: 'How it came here, the latest last.' },
+    ),
+    conditions: Type.Array(
+      Type.Object({
+        type: Type.String({ description: '`Promoted`: everybody gets it. `Finished`: nothing more will happen.' }),
+        status: Type.Enum(['True', 'False']),
+        reason: Type.String({ description: 'The phase.' }),
+        message: Type.String({ description: 'A sentence for people.' }),
+        lastTransitionTime: Type.String({ format: 'date-time' }),
+      }),
+      { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'], description: 'For kubectl wait.' },
+    ),
+  },
+  { description: 'What has become of it.' },
+);

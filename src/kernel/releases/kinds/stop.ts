@@ -1,0 +1,40 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { GROUP, VERSION } from './identity.ts';
+
+/** The one name that a Stop may have. */
+export const STOP_NAME = 'all';
+
+const StopSchema = Type.Object(
+  { reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why everything stands still.' }) },
+  { description: 'The switch that stops every release.' },
+);
+
+export function stopReason(object: Pick<ResourceObject, 'spec'>): string {
+  return (object.spec as Static<typeof StopSchema>).reason;
+}
+
+/** While it is there nothing reaches anybody new, changes without a policy included; abort and rollback pass. */
+export const Stop = defineKind({
+  group: GROUP,
+  version: VERSION,
+  kind: 'Stop',
+  plural: 'stops',
+  categories: ['releasing'],
+  scope: 'Cluster',
+  description: 'The switch that stops every release: while the object "all" is there, nothing reaches anybody new.',
+  spec: StopSchema,
+  validate: (_spec, { name }) =>
+    name === STOP_NAME
+      ? []
+      : [
+          {
+            path: ['metadata', 'name'],
+            reason: 'FieldValueInvalid',
+            detail: `There is one switch: it is called "${STOP_NAME}".`,
+          },
+        ],
+  columns: [{ name: 'Reason', type: 'string', description: 'Why.', value: stopReason }],
+  example: { name: STOP_NAME, spec: { reason: 'An incident with payments.' } },
+});
