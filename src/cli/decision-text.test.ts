@@ -89,5 +89,10 @@ Other plans
   · Premium gives it; it costs 12,99 €.
 Answered from snapshot 42, 1 s old.`,
   );
+  const releases = [{ says: 'Release premium-2 shows something else to 10 % of households.' }];
+  assert.match(
+    explainText({ answer: prices, steps: [], alternatives: [], releases }, plain),
+    /\nReleases\n {2}· Release premium-2 shows/,
+  );
   assert.match(explainText({ answer: prices, steps: [], alternatives: [] }, plain), /^Germany \(de\)/);
 });

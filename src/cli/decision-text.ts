@@ -58,6 +58,8 @@ export interface ExplainAnswer extends Snapshot {
     readonly says: string;
   }[];
   readonly alternatives: readonly { readonly plan: string; readonly says: string }[];
+  /** What is seen of releases that are under way. */
+  readonly releases?: readonly { readonly says: string }[];
 }
 
 /** Characters of a revision that people compare. */
@@ -124,7 +126,7 @@ function timeText(moment: string, zone: string): string {
 
 export function explainText(explanation: ExplainAnswer, colours: Colours): string {
   const { bold, dim } = colours;
-  const { answer, steps, alternatives } = explanation;
+  const { answer, steps, alternatives, releases = [] } = explanation;
   const head = isCheck(answer) ? checkText(answer, colours) : isPrices(answer) ? pricesText(answer) : '';
   const lines = [head, '', bold('Because')];
   for (const [index, { object, says }] of steps.entries()) {
@@ -133,6 +135,7 @@ export function explainText(explanation: ExplainAnswer, colours: Colours): strin
       `  ${index + 1}. ${says} ${dim(`${kind}/${object.name}@${object.revision.slice(0, revisionCharsShown)}`)}`,
     );
   }
+  if (releases.length > 0) lines.push('', bold('Releases'), ...releases.map(({ says }) => `  · ${says}`));
   if (alternatives.length > 0) lines.push('', bold('Other plans'), ...alternatives.map(({ says }) => `  · ${says}`));
   return [...lines, ...snapshotLine(explanation, colours)].join('\n');
 }

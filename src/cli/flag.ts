@@ -16,6 +16,8 @@ interface Explained {
   readonly value?: unknown;
   readonly reason: { readonly code: string; readonly message: string };
   readonly steps: readonly { readonly step: string; readonly says: string }[];
+  /** What is seen of releases that are under way. */
+  readonly releases?: readonly { readonly says: string }[];
 }
 
 /** `backline flag`: what a flag is for one context, and why. */
@@ -32,12 +34,13 @@ export async function flag(key: string, options: FlagOptions, io: Io): Promise<n
   return EXIT.ok;
 }
 
-function flagText({ variant, value, reason, steps }: Explained, colours: Colours): string {
+function flagText({ variant, value, reason, steps, releases = [] }: Explained, colours: Colours): string {
   const head = variant === undefined ? 'the default in the code' : `${variant}  ${JSON.stringify(value)}`;
   const wide = Math.max(...steps.map(({ step }) => step.length));
   return [
     `${colours.bold(head)}  ${reason.message} (${reason.code})`,
     ...steps.map(({ step, says }) => `  ${step.padEnd(wide)}  ${says}`),
+    ...releases.map(({ says }) => `  ${says}`),
   ].join('\n');
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
-import { judge } from '#kernel/events/judge.ts';
+import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import type { LogWriter } from '#kernel/events/log-writer.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -14,7 +14,6 @@ const LIMITS = {
 
 /** The EventType that changes of records become, where it is declared. */
 const EVENT_TYPE = 'subject-change';
-const CLIENT = 'backline';
 
 interface ChangeRow {
   readonly number: number;
@@ -73,8 +72,8 @@ export function tellChanges(parts: {
       if (rows.length === 0) return 0;
       const receivedMs = clock().epochMilliseconds;
       const { events } = readBatch({ events: rows.map(eventOf) });
-      const envelope = { client: CLIENT, boundTo: undefined, sentMs: undefined, receivedMs };
-      const origin = { client: CLIENT, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
+      const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
+      const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
       await write({ origin, verdicts: events.map((event) => judge(rules, event, envelope)) });
       await query({
         text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',

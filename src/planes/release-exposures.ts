@@ -4,7 +4,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { EXPOSURE_WINDOW_MS } from '#kernel/events/built-in-types.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
-import { judge } from '#kernel/events/judge.ts';
+import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import { RELEASE_EXPOSURE } from '#kernel/events/kinds/identity.ts';
 import type { LogWriter } from '#kernel/events/log-writer.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
@@ -21,8 +21,6 @@ const LIMITS = {
   /** Exposures that are remembered in one minute; beyond that some are told again, and count once all the same. */
   toldMax: 200_000,
 } as const;
-
-const CLIENT = 'backline';
 
 export interface ReleaseExposures {
   /** Notes that a listener saw what a release compares; once in a minute it becomes an event. */
@@ -86,14 +84,14 @@ export function releaseExposures(parts: {
   async function writeBatch(batch: readonly object[]): Promise<void> {
     const receivedMs = clock().epochMilliseconds;
     const rules = table();
-    const envelope = { client: CLIENT, boundTo: undefined, sentMs: undefined, receivedMs };
+    const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
     const { events } = readBatch({ events: batch });
     // Ids that no event may have are no listeners: nothing of them is worth keeping.
     const verdicts = events
       .map((event) => judge(rules, event, envelope))
       .filter(({ outcome }) => outcome === 'accepted');
     if (verdicts.length === 0) return;
-    const origin = { client: CLIENT, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
+    const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
     await write({ origin, verdicts });
   }
 

@@ -149,9 +149,51 @@ test('an explanation says which release answers, who gets it, and who does not',
     `This is answered with what release premium-2 carries (revision ${revision}), which 50 % of listeners get; everybody else gets what was live before.`,
   );
   assert.match(inside.steps[1].says, /^Premium 2 /);
+  await handReleased(store, 'one-1', [changed(store, Flag, 'one', { default: 'v1' })]).expose(half);
+  await caughtUp(world.call, world);
+  const context = { targetingKey: listeners.find((each) => trackOf(half, each) === 'candidate') };
+  const { json } = await world.call('POST', '/v1/flags/explain', { body: { flag: 'one', context } });
+  assert.deepEqual([json.value, json.releases[0].seen, json.snapshot.releases[0].name], ['v1', true, 'one-1']);
   const outside = await explained('stable');
   assert.match(outside.releases[0].says, /^Release premium-2 shows something else to 50 % of listeners; not to this/);
   assert.match(outside.steps[1].says, /^Premium 0 /);
+});
+
+test('a household is answered as one, by what is on record of it, whatever a question says', async (t) => {
+  const world = await startBusiness(t);
+  const { call } = world;
+  await declare(world, plan('duo', { title: 'Duo 0', seats: 2, roles: ['manager', 'member'] }), market('se'));
+  const cohort: Cohort = { unit: 'household', salt: 'half', slices: [{ markets: ['de'], share: SHARE_TOTAL / 2 }] };
+  const manager = listeners.find((each) => trackOf(cohort, each) === 'candidate');
+  const member = listeners.find((each) => trackOf(cohort, each) === 'stable');
+  const begun = await call('POST', '/v1/subscriptions', {
+    body: { listener: manager, plan: 'duo', market: 'de', key: 'begin' },
+  });
+  assert.equal(begun.status, 200, begun.text);
+  const { id: subscription } = begun.json;
+  const joined = await call('POST', '/v1/subscriptions/members', {
+    body: { subscription, listener: member, key: 'join' },
+  });
+  assert.equal(joined.status, 200, joined.text);
+  const release = handReleased(storeOf(world), 'duo-2', [changed(storeOf(world), Plan, 'duo', { title: 'Duo 2' })]);
+  await release.expose(cohort);
+  await caughtUp(call, world);
+  const titleFor = async (listener: string | undefined, place = 'de') => {
+    const { json } = await call('GET', `/v1/entitlements?plan=duo&market=${place}&listener=${listener}`);
+    return json.title;
+  };
+  assert.deepEqual(
+    [await titleFor(manager), await titleFor(member), await titleFor(member, 'se')],
+    Array(3).fill('Duo 2'),
+  );
+  const other = listeners.find((each) => each !== member && trackOf(cohort, each) === 'stable');
+  assert.equal(await titleFor(other), 'Duo 0');
+  assert.equal(
+    await titleFor(listeners.find((each) => each !== manager && trackOf(cohort, each) === 'candidate')),
+    'Duo 2',
+  );
+  await call('POST', '/v1/subscriptions/lapse', { body: { subscription, key: 'lapse' } });
+  assert.equal(await titleFor(member), 'Duo 2', 'a household that pauses stays where it was');
 });
 
 test('flags: what is new is there for the cohort alone, what is taken away is gone for it alone, and its tags differ', async (t) => {

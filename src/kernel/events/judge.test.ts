@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EVENT_LIMITS, judge, type Envelope, type Verdict } from './judge.ts';
+import { EVENT_LIMITS, judge, OWN_SENDER, type Envelope, type Verdict } from './judge.ts';
 import { readBatch, readEvent } from './read-batch.ts';
 import { tableOf } from './testing/table.ts';
 
@@ -21,6 +21,15 @@ function told(event: unknown, about: Partial<Envelope> = {}): string {
   const verdict = judged(event, about);
   return verdict.outcome === 'accepted' ? 'accepted' : `${verdict.reason} ${verdict.detail}`;
 }
+
+test('what somebody saw of a release is told by Backline alone', () => {
+  const properties = { release: 'r', releaseRevision: 'abc', track: 'candidate' };
+  const exposure = { ...play, type: 'release-exposure', properties };
+  assert.equal(told(exposure, { client: OWN_SENDER }), 'accepted');
+  for (const client of ['client:app', 'user:admin', 'local', 'client:backline']) {
+    assert.match(told(exposure, { client }), /^unknown-type \/type: only Backline itself/);
+  }
+});
 
 test('an event is accepted, or told by its pointer what is wrong and what would be right', () => {
   const cases: [unknown, RegExp][] = [

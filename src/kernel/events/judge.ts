@@ -2,6 +2,7 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { FORMATS } from '#kernel/resources/schema/formats.ts';
 import type { EventRules, EventTable } from './event-table.ts';
+import { RELEASE_EXPOSURE } from './kinds/identity.ts';
 
 export const EVENT_LIMITS = {
   idCharsMax: 200,
@@ -82,6 +83,9 @@ export interface QuarantinedEvent {
 
 export type Verdict = AcceptedEvent | QuarantinedEvent;
 
+/** Who sends what this program itself has to tell; no other sender is called so. */
+export const OWN_SENDER = 'backline';
+
 const isDateTime = FORMATS.get('date-time') ?? (() => false);
 
 /** Epoch milliseconds of a time as in RFC 3339; undefined for anything else. */
@@ -96,7 +100,9 @@ export function timeMs(value: unknown): number | undefined {
 export function judge(table: EventTable, given: GivenEvent, envelope: Envelope): Verdict {
   const { id, at, fault } = given;
   const type = readable(given.type);
-  const rules = typeof given.type === 'string' ? table.types.get(given.type) : undefined;
+  // By these releases are judged: whoever asks must not be able to make them up.
+  const isMadeUp = given.type === RELEASE_EXPOSURE && envelope.client !== OWN_SENDER;
+  const rules = typeof given.type === 'string' && !isMadeUp ? table.types.get(given.type) : undefined;
   const subject = readable(given.subject) || undefined;
   const quarantined = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
     outcome: 'quarantined',
@@ -110,6 +116,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   });
 
   if (fault !== undefined) return quarantined('invalid', fault);
+  if (isMadeUp) return quarantined('unknown-type', `/type: only Backline itself tells of ${type}`);
   if (rules === undefined) {
     const hint = didYouMean(nearSpellings(type, table.types.keys()));
     return quarantined(

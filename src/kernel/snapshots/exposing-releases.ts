@@ -7,7 +7,7 @@ import { parseCohort, RELEASE, type Cohort } from './cohort.ts';
 const REVISION_CHARS = 12;
 
 /** What a cohort gets under the name of one object: another object, or, without one, nothing. */
-export interface Candidate {
+interface Candidate {
   readonly kind: string;
   readonly name: string;
   readonly object: LiveObject | undefined;

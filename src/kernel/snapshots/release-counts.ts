@@ -27,6 +27,8 @@ export class ReleaseCounts {
   readonly #node: string;
   /** The oldest first. */
   readonly #rows = new Map<string, Row>();
+  /** Buckets before this are done with: what comes late, as its answer took long, is counted in the first that is not. */
+  #openFromMs = 0;
   #dropped = 0;
 
   /** `node` is nobody else's, and not that of an earlier process either. */
@@ -40,7 +42,8 @@ export class ReleaseCounts {
   }
 
   count(release: string, track: Track, result: Result, nowMs: number): void {
-    const bucketMs = Math.floor(nowMs / COUNT_LIMITS.bucketMs) * COUNT_LIMITS.bucketMs;
+    const beganMs = Math.floor(nowMs / COUNT_LIMITS.bucketMs) * COUNT_LIMITS.bucketMs;
+    const bucketMs = Math.max(beganMs, this.#openFromMs);
     const key = `${bucketMs} ${track} ${release}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
@@ -66,15 +69,21 @@ export class ReleaseCounts {
         throw error;
       }
     }
-    for (const [key, { bucketMs, isWritten }] of this.#rows) {
-      if (isWritten && bucketMs + COUNT_LIMITS.bucketMs <= nowMs) this.#rows.delete(key);
+    for (const [key, row] of this.#rows) {
+      if (row.isWritten && row.bucketMs + COUNT_LIMITS.bucketMs <= nowMs) this.#forget(key, row);
     }
   }
 
+  /** Whoever counted in its bucket again would write over what is there. */
+  #forget(key: string, { bucketMs }: Row): void {
+    this.#rows.delete(key);
+    this.#openFromMs = Math.max(this.#openFromMs, bucketMs + COUNT_LIMITS.bucketMs);
+  }
+
   #shed(): void {
-    const [oldest] = this.#rows.keys();
+    const [oldest] = this.#rows;
     if (this.#rows.size <= COUNT_LIMITS.rowsMax || oldest === undefined) return;
-    this.#rows.delete(oldest);
+    this.#forget(...oldest);
     this.#dropped += 1;
   }
 }

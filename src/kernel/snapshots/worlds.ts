@@ -10,7 +10,7 @@ import type { DecisionModule } from './module.ts';
 export const WORLDS_MAX = 64;
 
 /** What one release makes of somebody. */
-export interface Tracked {
+interface Tracked {
   readonly release: ExposingRelease;
   readonly track: Track;
 }
