@@ -117,6 +117,8 @@ test('exactly the cohort gets what a release carries, from every node, and every
       const priced = (await call('GET', `/v1/prices?market=de&listener=${listener}`)).json;
       assert.equal(priced.prices[0].amount, offer.amount);
       assert.deepEqual(priced.snapshot.releases, releases);
+      const later = (await call('GET', `/v1/prices?market=de&listener=${listener}&at=2027-05-01`)).json;
+      assert.deepEqual([later.prices[0].amount, later.snapshot.releases], [offer.amount, releases]);
     }
     const anonymous = (await call('GET', '/v1/prices?market=de')).json;
     assert.equal(anonymous.prices[0].amount, '10.00', 'who is nobody gets what everybody gets');
