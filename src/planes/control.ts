@@ -23,7 +23,9 @@ import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
-import type { Evidence } from '#kernel/releases/evidence.ts';
+import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
+import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
+import { releaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { followLive } from '#kernel/releases/live.ts';
@@ -117,6 +119,7 @@ export async function startControlPlane(options: {
     closers.push(access.stop);
     const compact = async () => {
       await access.compact({ historyDays: options.historyDays });
+      await tidyKeptWindows(database, clock());
       return store.compact({ historyDays: options.historyDays });
     };
     const compaction = setInterval(() => {
@@ -131,10 +134,22 @@ export async function startControlPlane(options: {
     let releases: ReleaseEngine | undefined;
     const target = decisionPlane({ store, live, kinds });
     const releaseMetrics = controllerMetrics(registry)('releases');
+    const decisions = decisionsSource(database);
     store.onWriter((isWriter) => {
       void releases?.stop();
-      const parts = { store, live, kinds, target, clock, time: systemTime, log, metrics: releaseMetrics };
-      releases = isWriter ? runReleases({ ...parts, evidence: NO_EVIDENCE }) : undefined;
+      const parts = {
+        store,
+        live,
+        kinds,
+        target,
+        clock,
+        time: systemTime,
+        random: Math.random,
+        log,
+        metrics: releaseMetrics,
+      };
+      const evidence = releaseEvidence({ database, sourceOf: () => decisions, time: systemTime, log });
+      releases = isWriter ? runReleases({ ...parts, evidence }) : undefined;
     });
     closers.push(async () => releases?.stop());
     const applyChangeSet = changeSets({ store, kinds, live, clock });
@@ -177,8 +192,6 @@ export async function startControlPlane(options: {
     throw error;
   }
 }
-
-const NO_EVIDENCE: Evidence = { verdicts: () => Promise.resolve(new Map()) };
 
 function namespaceOperation(name: string): Operation {
   const object = { apiVersion: Namespace.apiVersion, kind: Namespace.kind, metadata: { name } };

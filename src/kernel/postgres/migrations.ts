@@ -11,6 +11,7 @@ import { assignments } from './migrations/0006-assignments.ts';
 import { quotas } from './migrations/0007-quotas.ts';
 import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { releaseCounts } from './migrations/0009-release-counts.ts';
+import { releaseEvidence } from './migrations/0010-release-evidence.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -23,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
   quotas,
   subscriptions,
   releaseCounts,
+  releaseEvidence,
 ];
 
 /**

@@ -1,0 +1,101 @@
+import type { Queryable } from '#kernel/postgres/database.ts';
+import type { Counts } from '#kernel/statistics/interval.ts';
+import { sumOf, NOTHING } from '#kernel/statistics/interval.ts';
+import type { Measured, MeasureSource, Window } from './measure-source.ts';
+
+const LIMITS = {
+  /** The buckets that nodes count in. */
+  grainMs: 10_000,
+  /** Nodes write what they have counted every second. */
+  lagMs: 3_000,
+  /** As much of a node's name as tells nodes apart. */
+  nodeIdChars: 8,
+} as const;
+
+/**
+ * Answers come in clumps: an app asks again, and whoever is denied once is denied the next time. The rates below which
+ * nobody minds let a release pass that nearly nothing happens to.
+ */
+const MEASURED: Readonly<Record<'denied' | 'failed', Measured>> = {
+  denied: { called: 'Denials', better: 'fewer', of: 'events', dispersion: 2, harmlessRate: 0.002, isSplit: true },
+  failed: {
+    called: 'Failed answers',
+    better: 'fewer',
+    of: 'events',
+    dispersion: 2,
+    harmlessRate: 0.0005,
+    isSplit: true,
+  },
+};
+
+interface Row {
+  readonly track: 'candidate' | 'stable';
+  readonly node: string;
+  readonly answers: number;
+  readonly denied: number;
+  readonly failed: number;
+}
+
+/** What the decision plane answered those of whom the release makes something. */
+export function decisionsSource(database: Queryable): MeasureSource {
+  return {
+    grainMs: LIMITS.grainMs,
+    lagMs: LIMITS.lagMs,
+    completeUntil: (nowMs) => Promise.resolve(nowMs - LIMITS.lagMs),
+    measure: async (window) => {
+      const bad = window.guardrail.decisions ?? 'denied';
+      const rows = await countedRows(database, window);
+      const counts = (row: Row): Counts => ({ units: row.answers, bad: row[bad] });
+      const all = (track: Row['track']) =>
+        rows
+          .filter((row) => row.track === track)
+          .map(counts)
+          .reduce(sumOf, NOTHING);
+      const byNode = rows.filter(({ track }) => track === 'candidate').map((row) => [shortName(row.node), counts(row)]);
+      return {
+        at: 'measured',
+        measured: MEASURED[bad],
+        candidate: all('candidate'),
+        stable: all('stable'),
+        ...(byNode.length === 0 ? {} : { sources: Object.fromEntries(byNode) }),
+      };
+    },
+  };
+}
+
+/** How many answers those got in a window who get what the release carries: what tells that something should be measured. */
+export async function candidateAnswers(
+  { query }: Queryable,
+  { release, fromMs, toMs }: Pick<Window, 'release' | 'fromMs' | 'toMs'>,
+): Promise<number> {
+  const [row] = await query<{ answers: number }>({
+    text: `
+      select coalesce(sum(answers), 0)::bigint as answers from backline.release_counts
+      where release = $1 and track = 'candidate' and bucket_at >= $2::timestamptz and bucket_at < $3::timestamptz`,
+    values: [release, timeOf(fromMs), timeOf(toMs)],
+  });
+  return row?.answers ?? 0;
+}
+
+function countedRows({ query }: Queryable, { release, fromMs, toMs }: Window): Promise<Row[]> {
+  return query<Row>({
+    name: 'read-release-counts',
+    text: `
+      select track, node, sum(answers)::bigint as answers, sum(denied)::bigint as denied, sum(failed)::bigint as failed
+      from backline.release_counts
+      where release = $1 and track in ('candidate', 'stable') and bucket_at >= $2::timestamptz
+        and bucket_at < $3::timestamptz
+      group by track, node order by track, node`,
+    values: [release, timeOf(fromMs), timeOf(toMs)],
+  });
+}
+
+function timeOf(ms: number): string {
+  return Temporal.Instant.fromEpochMilliseconds(ms).toString();
+}
+
+/** `host/1f0c9a2b`: which machine, and which of its processes. */
+function shortName(node: string): string {
+  const [host = '', id = ''] = node.split('/');
+  return `${host}/${id.slice(0, LIMITS.nodeIdChars)}`;
+}

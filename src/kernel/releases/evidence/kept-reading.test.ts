@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseReading, writeReading } from './kept-reading.ts';
+import type { KeptReading } from './tally.ts';
+
+const number = fc.oneof(
+  fc.double({ noDefaultInfinity: false }).map((value) => (Object.is(value, -0) ? 0 : value)),
+  fc.constantFrom(NaN, Infinity, -Infinity),
+);
+const track = fc.record(
+  { units: number, bad: number, total: number, value: number },
+  { requiredKeys: ['units', 'bad'] },
+);
+const reading: fc.Arbitrary<KeptReading> = fc.oneof(
+  fc.record({ at: fc.constant('down' as const), because: fc.string() }),
+  fc.record({ at: fc.constant('empty' as const), requests: number }, { requiredKeys: ['at'] }),
+  fc.record(
+    {
+      at: fc.constant('measured' as const),
+      measured: fc.record(
+        {
+          called: fc.string(),
+          better: fc.constantFrom('fewer' as const, 'more' as const),
+          of: fc.constantFrom('events' as const, 'totals' as const, 'values' as const),
+          dispersion: fc.constant(2),
+          harmlessRate: fc.constant(0.001),
+          isSplit: fc.boolean(),
+        },
+        { requiredKeys: ['called', 'better', 'of', 'dispersion', 'isSplit'] },
+      ),
+      candidate: track,
+      stable: track,
+      sources: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.record({ units: number, bad: number })),
+    },
+    { requiredKeys: ['at', 'measured', 'candidate', 'stable'] },
+  ),
+);
+
+test('what is kept is judged as it came, numbers that are none included', () => {
+  fc.assert(
+    fc.property(reading, (given) => {
+      const read = parseReading(JSON.parse(writeReading(given)));
+      assert.deepEqual(plain(read), plain(given));
+    }),
+  );
+});
+
+test('what nobody wrote is no reading', () => {
+  for (const wrong of [null, {}, { at: 'waits', because: '' }, { at: 'empty', requests: 'many' }, { at: 'measured' }]) {
+    assert.throws(() => parseReading(wrong), /another shape/);
+  }
+});
+
+/** Dictionaries of the generator have no prototype. */
+function plain(value: unknown): unknown {
+  return structuredClone(value);
+}

@@ -1,0 +1,104 @@
+import type { Queryable } from '#kernel/postgres/database.ts';
+import { parseReading, writeReading } from './kept-reading.ts';
+import type { Kept } from './tally.ts';
+
+/** How long after its last window the evidence of a release is kept. */
+const KEPT_DAYS = 90;
+/** Windows read at a time: a release of a month that is judged twice a minute has 90,000 for each guardrail. */
+const PAGE_ROWS = 5_000;
+
+interface Row {
+  readonly guardrail: string;
+  readonly from_ms: number;
+  readonly to_ms: number;
+  readonly stage: number;
+  readonly share: number;
+  readonly reading: unknown;
+  readonly judge_version: number;
+  readonly at: Temporal.Instant;
+}
+
+/** Keeps a window, and gives what is kept: another engine may have measured it before, and that is what counts. */
+export async function keepWindow({ query }: Queryable, uid: string, kept: Kept): Promise<Kept> {
+  const { guardrail, fromMs, toMs, stage, share, reading, judgeVersion, atMs } = kept;
+  const rows = await query({
+    name: 'keep-release-window',
+    text: `
+      insert into backline.release_intervals
+        (uid, guardrail, from_ms, to_ms, stage, share, reading, judge_version, at)
+      values ($1, $2, $3::bigint, $4::bigint, $5::integer, $6::double precision, $7::jsonb, $8::integer, $9::timestamptz)
+      on conflict (uid, guardrail, from_ms) do nothing
+      returning from_ms`,
+    values: [
+      uid,
+      guardrail,
+      fromMs,
+      toMs,
+      stage,
+      share,
+      writeReading(reading),
+      judgeVersion,
+      Temporal.Instant.fromEpochMilliseconds(atMs).toString(),
+    ],
+  });
+  if (rows.length > 0) return kept;
+  const [first] = await query<Row>({
+    text: `
+      select guardrail, from_ms, to_ms, stage, share, reading, judge_version, at
+      from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms = $3::bigint`,
+    values: [uid, guardrail, fromMs],
+  });
+  if (first === undefined) throw new Error(`the window of guardrail ${guardrail} was kept and is gone`);
+  return keptOf(first);
+}
+
+/** The windows of a guardrail in the order of time, page by page. */
+export async function* keptWindows(
+  { query }: Queryable,
+  uid: string,
+  guardrail: string,
+  pageRows: number = PAGE_ROWS,
+): AsyncIterable<readonly Kept[]> {
+  for (let afterMs = -1; ;) {
+    const rows = await query<Row>({
+      name: 'read-release-windows',
+      text: `
+        select guardrail, from_ms, to_ms, stage, share, reading, judge_version, at
+        from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms > $3::bigint
+        order by from_ms limit $4::integer`,
+      values: [uid, guardrail, afterMs, pageRows],
+    });
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield rows.map(keptOf);
+    if (rows.length < pageRows) return;
+    afterMs = last.from_ms;
+  }
+}
+
+/** Deletes the windows of releases of which nothing was measured for long. */
+export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instant): Promise<void> {
+  await query({
+    text: `
+      delete from backline.release_intervals using (
+        select uid from backline.release_intervals
+        where uid in (select distinct uid from backline.release_intervals where at < $1::timestamptz)
+        group by uid having max(at) < $1::timestamptz
+      ) as old
+      where release_intervals.uid = old.uid`,
+    values: [now.subtract({ hours: 24 * KEPT_DAYS }).toString()],
+  });
+}
+
+function keptOf(row: Row): Kept {
+  return {
+    guardrail: row.guardrail,
+    fromMs: row.from_ms,
+    toMs: row.to_ms,
+    stage: row.stage,
+    share: row.share,
+    reading: parseReading(row.reading),
+    judgeVersion: row.judge_version,
+    atMs: row.at.epochMilliseconds,
+  };
+}

@@ -1,0 +1,54 @@
+import type { Counts, Track } from '#kernel/statistics/interval.ts';
+import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+
+/** What the numbers of a source mean. Plain data, kept with them: a Metric may be gone when they are judged again. */
+export interface Measured {
+  /** In the plural, for sentences: "Denials". */
+  readonly called: string;
+  readonly better: 'fewer' | 'more';
+  /** events: how many of the units had one. totals: what was added up over units. values: what a gauge showed. */
+  readonly of: 'events' | 'totals' | 'values';
+  /** How clumped events are known to be, see the judge. */
+  readonly dispersion: number;
+  /** A rate of events that nobody minds. */
+  readonly harmlessRate?: number;
+  /** Whether units fall into tracks as the stage says, so that a wrong split shows. */
+  readonly isSplit: boolean;
+}
+
+/** What is measured: one guardrail of a release, from `fromMs` (included) to `toMs` (excluded). */
+export interface Window {
+  readonly release: string;
+  readonly guardrail: GuardrailSpec;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+export type Measurement =
+  | {
+      readonly at: 'measured';
+      readonly measured: Measured;
+      readonly candidate: Track;
+      readonly stable: Track;
+      /** The candidate's counts by node, where several are known. */
+      readonly sources?: Readonly<Record<string, Counts>>;
+    }
+  /** It answered that it has nothing; with the candidate's answers that the decision plane counted meanwhile. */
+  | { readonly at: 'empty'; readonly requests?: number }
+  | { readonly at: 'down'; readonly because: string }
+  /** It has nothing so new: it is asked later for this window and what has come since. */
+  | { readonly at: 'waits'; readonly because: string };
+
+/**
+ * Where numbers come from. A window that was measured may be asked for again, and is then answered the same unless
+ * something came late. What throws counts as down. The contract is held by `testing/source-contract.ts`.
+ */
+export interface MeasureSource {
+  /** Windows begin and end at multiples of this. */
+  readonly grainMs: number;
+  /** How long after the end of a window it is usually complete: until then nothing is late. */
+  readonly lagMs: number;
+  /** Windows that end by then are complete. */
+  readonly completeUntil: (nowMs: number) => Promise<number>;
+  readonly measure: (window: Window, signal: AbortSignal) => Promise<Measurement>;
+}

@@ -1,0 +1,227 @@
+import type { Log } from '#kernel/base/log.ts';
+import { pause, type Time } from '#kernel/base/time.ts';
+import type { Queryable } from '#kernel/postgres/database.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
+import type { Evidence, Judged } from '../evidence.ts';
+import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { dueWindow, measuredFrom, windowMs, type Schedule } from './due-window.ts';
+import { misfit } from './judged-spec.ts';
+import { keepWindow, keptWindows } from './kept-windows.ts';
+import type { MeasureSource, Measurement, Window } from './measure-source.ts';
+import { addKept, NO_TALLY, silence, verdictOf, type KeptReading, type Tally } from './tally.ts';
+
+const LIMITS = {
+  /** A source that has not answered by then is down. */
+  measureMs: 10_000,
+  /** A release is judged by what there is after this; a slow source is taken at the next look. */
+  patienceMs: 2_000,
+  /** Of a source's own words. */
+  becauseChars: 300,
+  /** Releases whose evidence is kept folded in memory; of others it is read again. */
+  releasesMax: 500,
+  /** Windows without anything new before a source is said to be late. */
+  lateWindows: 2,
+} as const;
+
+/** One guardrail of a release that is under way. */
+interface Watched {
+  tally: Tally;
+  /** Why there is nothing new. */
+  waits?: string;
+  measuring?: Promise<void>;
+}
+
+type Watch = ReadonlyMap<string, Watched>;
+
+/** Where the numbers of a guardrail come from. */
+export type SourceOf = (guardrail: GuardrailSpec) => MeasureSource;
+
+/**
+ * Measures releases window by window, keeps every window before it is judged, and judges by all that are kept. What is in
+ * memory is only folded from that: another engine goes on from the table and says the same.
+ */
+export function releaseEvidence(parts: {
+  readonly database: Queryable;
+  readonly sourceOf: SourceOf;
+  readonly time: Time;
+  readonly log: Log;
+}): Evidence {
+  const { database, sourceOf, time, log } = parts;
+  const watched = new Map<string, Promise<Watch>>();
+
+  return {
+    verdicts: async (release, nowMs) => {
+      const policy = release.spec.policy?.spec;
+      if (policy === undefined) return new Map();
+      const watch = await watchOf(release, policy);
+      const patience = new AbortController();
+      const measuring = policy.guardrails.map((one) => measureOnce(release, policy, one, watch, nowMs));
+      await Promise.race([Promise.all(measuring), pause(time, LIMITS.patienceMs, patience.signal)]);
+      patience.abort();
+      return new Map(
+        policy.guardrails.flatMap((one) => {
+          const verdict = judged(release, policy, one, watch, nowMs);
+          return verdict === undefined ? [] : [[one.name, verdict] as const];
+        }),
+      );
+    },
+  };
+
+  /** What is kept of a release, read when it is first asked for. */
+  function watchOf({ uid }: Judged, { guardrails }: PolicySpec): Promise<Watch> {
+    const known = watched.get(uid);
+    // Set anew, so that the order of the map is that of the last use.
+    watched.delete(uid);
+    const watch = known ?? readWatch(uid, guardrails);
+    watched.set(uid, watch);
+    watch.catch(() => watched.delete(uid));
+    const [oldest] = watched.keys();
+    if (watched.size > LIMITS.releasesMax && oldest !== undefined) watched.delete(oldest);
+    return watch;
+  }
+
+  async function readWatch(uid: string, guardrails: readonly GuardrailSpec[]): Promise<Watch> {
+    const read = guardrails.map(async (one) => [one.name, { tally: await readTally(database, uid, one) }] as const);
+    return new Map<string, Watched>(await Promise.all(read));
+  }
+
+  /** One measuring of a guardrail at a time; it goes on when nobody waits for it any more. */
+  function measureOnce(
+    release: Judged,
+    policy: PolicySpec,
+    guardrail: GuardrailSpec,
+    watch: Watch,
+    nowMs: number,
+  ): Promise<void> {
+    const one = watch.get(guardrail.name);
+    if (one === undefined) return Promise.resolve();
+    one.measuring ??= measureDue(release, policy, guardrail, one, nowMs)
+      .catch((error: unknown) =>
+        log.warn({ release: release.name, guardrail: guardrail.name, err: error }, 'a guardrail was not measured'),
+      )
+      .finally(() => {
+        delete one.measuring;
+      });
+    return one.measuring;
+  }
+
+  async function measureDue(
+    release: Judged,
+    policy: PolicySpec,
+    guardrail: GuardrailSpec,
+    one: Watched,
+    nowMs: number,
+  ): Promise<void> {
+    const source = sourceOf(guardrail);
+    const schedule = scheduleOf(release, policy, source, one);
+    const due = dueWindow(schedule, nowMs - source.lagMs);
+    if (due === undefined) return;
+    const found = await inTime<Found>(
+      (signal) => findWindow(release, guardrail, source, schedule, nowMs, signal),
+      (because) => ({ window: due, reading: { at: 'down', because: because.slice(0, LIMITS.becauseChars) } }),
+    );
+    if (found.reading.at === 'waits') {
+      one.waits = found.reading.because;
+      return;
+    }
+    delete one.waits;
+    const kept = await keepWindow(database, release.uid, {
+      guardrail: guardrail.name,
+      ...found.window,
+      stage: release.stage,
+      share: (policy.stages[release.stage]?.percent ?? 0) / 100,
+      reading: fitting(guardrail, found.reading),
+      judgeVersion,
+      atMs: nowMs,
+    });
+    one.tally = addKept(guardrail, one.tally, kept);
+  }
+
+  /** What fails or takes too long is down. */
+  async function inTime<Result>(
+    work: (signal: AbortSignal) => Promise<Result>,
+    down: (because: string) => Result,
+  ): Promise<Result> {
+    const ended = new AbortController();
+    const late = pause(time, LIMITS.measureMs, ended.signal).then(() =>
+      down(`it did not answer in ${LIMITS.measureMs / 1_000} s`),
+    );
+    const stopped = work(ended.signal).catch((error: unknown) =>
+      down(error instanceof Error ? error.message : String(error)),
+    );
+    try {
+      return await Promise.race([stopped, late]);
+    } finally {
+      ended.abort();
+    }
+  }
+
+  function judged(
+    release: Judged,
+    policy: PolicySpec,
+    guardrail: GuardrailSpec,
+    watch: Watch,
+    nowMs: number,
+  ): Verdict | undefined {
+    const one = watch.get(guardrail.name);
+    if (one === undefined) return undefined;
+    const source = sourceOf(guardrail);
+    const schedule = scheduleOf(release, policy, source, one);
+    const lateMs = Math.max(0, nowMs - source.lagMs - measuredFrom(schedule));
+    const { alpha, beta } = policy.judging;
+    const context = { alpha, beta, metrics: policy.guardrails.length };
+    const verdict = verdictOf(guardrail, one.tally, lateMs, context);
+    if (verdict !== undefined || one.waits === undefined) return verdict;
+    return lateMs > LIMITS.lateWindows * windowMs(schedule) ? silence(guardrail, one.waits, context) : undefined;
+  }
+}
+
+interface Found {
+  readonly window: { readonly fromMs: number; readonly toMs: number };
+  readonly reading: Measurement;
+}
+
+async function findWindow(
+  { name }: Judged,
+  guardrail: GuardrailSpec,
+  source: MeasureSource,
+  schedule: Schedule,
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<Found> {
+  const untilMs = await source.completeUntil(nowMs);
+  const window = dueWindow(schedule, Math.min(untilMs, nowMs));
+  if (window === undefined) {
+    const until = Temporal.Instant.fromEpochMilliseconds(untilMs).toString({ smallestUnit: 'second' });
+    const because = `it is complete until ${until} only`;
+    return { window: { fromMs: untilMs, toMs: untilMs }, reading: { at: 'waits', because } };
+  }
+  const asked: Window = { release: name, guardrail, ...window };
+  return { window, reading: await source.measure(asked, signal) };
+}
+
+/** Numbers that the guardrail's test cannot take are as good as none. */
+function fitting(guardrail: GuardrailSpec, reading: KeptReading): KeptReading {
+  const wrong = reading.at === 'measured' ? misfit(guardrail, reading.measured) : undefined;
+  return wrong === undefined ? reading : { at: 'down', because: wrong };
+}
+
+function scheduleOf(
+  { seenMs }: Judged,
+  { judging }: PolicySpec,
+  { grainMs }: MeasureSource,
+  { tally }: Watched,
+): Schedule {
+  return { grainMs, everyMs: durationMs(judging.every), seenMs, lastToMs: tally.latest?.toMs };
+}
+
+/** All windows of a guardrail that are kept, folded. */
+async function readTally(database: Queryable, uid: string, guardrail: GuardrailSpec): Promise<Tally> {
+  let tally = NO_TALLY;
+  for await (const page of keptWindows(database, uid, guardrail.name)) {
+    for (const kept of page) tally = addKept(guardrail, tally, kept);
+  }
+  return tally;
+}

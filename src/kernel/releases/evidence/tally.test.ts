@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { judge } from '#kernel/statistics/judge.ts';
+import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import { judgedSpec } from './judged-spec.ts';
+import type { Measured } from './measure-source.ts';
+import { addKept, intervalOf, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
+
+const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
+const MEASURED: Measured = { called: 'Denials', better: 'fewer', of: 'events', dispersion: 1, isSplit: true };
+const context = { alpha: 0.05, beta: 0.05, metrics: 1 };
+
+function counted(candidate: [units: number, bad: number], stable: [units: number, bad: number]): KeptReading {
+  const [of, by] = [candidate, stable].map(([units, bad]) => ({ units, bad }));
+  return { at: 'measured', measured: MEASURED, candidate: of ?? none, stable: by ?? none };
+}
+const none = { units: 0, bad: 0 };
+
+function windows(...readings: readonly KeptReading[]): readonly Kept[] {
+  return readings.map((reading, index) => ({
+    guardrail: 'denied',
+    fromMs: index * 10_000,
+    toMs: (index + 1) * 10_000,
+    stage: 0,
+    share: 0.5,
+    reading,
+    judgeVersion: 1,
+    atMs: (index + 1) * 10_000,
+  }));
+}
+
+function outcome(readings: readonly KeptReading[], lateMs = 0) {
+  const tally = windows(...readings).reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
+  return verdictOf(DENIED, tally, lateMs, context);
+}
+
+test('windows one by one are judged as all at once, and a window given twice counts once', () => {
+  const readings = [counted([100, 4], [100, 2]), counted([0, 0], [90, 1]), counted([120, 9], [100, 2])];
+  const kept = windows(...readings);
+  const twice = kept.flatMap((one) => [one, one]);
+  const tally = twice.reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
+  const intervals = kept.flatMap((one) => (one.reading.at === 'measured' ? [intervalOf(one, one.reading)] : []));
+  const spec = judgedSpec(DENIED, MEASURED);
+  assert.deepEqual(
+    verdictOf(DENIED, tally, 0, context),
+    judge(spec, { at: 'intervals', intervals }, { ...context, nowMs: 30_000 }),
+  );
+});
+
+test('no data, no traffic, a source that is down and one that is late are told apart, and none is success', () => {
+  const down: KeptReading = { at: 'down', because: 'it is away' };
+  const good = Array.from({ length: 10 }, () => counted([1_000, 20], [1_000, 20]));
+  assert.equal(outcome([]), undefined);
+  assert.equal(outcome(good)?.outcome, 'pass');
+  assert.equal(outcome([...good, down])?.because, 'Denials cannot be read: it is away.');
+  assert.equal(outcome([...good, { at: 'empty' }])?.outcome, 'noData');
+  assert.equal(outcome([{ at: 'empty', requests: 0 }])?.outcome, 'zeroTraffic');
+  assert.equal(outcome([...good, counted([0, 0], [1_000, 20])])?.outcome, 'zeroTraffic');
+  assert.equal(outcome([...good, counted([NaN, 1], [1_000, 20])])?.outcome, 'notANumber');
+  assert.deepEqual([outcome(good, 20_000)?.outcome, outcome(good, 20_001)?.outcome], ['pass', 'stale']);
+});
+
+test('that nothing measures the candidate is said after three empty windows with answers, and never once there was something', () => {
+  const empty: KeptReading = { at: 'empty', requests: 40 };
+  const outcomes = [1, 2, 3].map((count) => outcome(Array.from({ length: count }, () => empty))?.outcome);
+  assert.deepEqual(outcomes, ['noData', 'noData', 'fail']);
+  const measuredOnce = [counted([100, 1], [100, 1]), empty, empty, empty, empty];
+  assert.equal(outcome(measuredOnce)?.outcome, 'noData');
+});
+
+test('the split is checked where so many are counted that a few cannot move it', () => {
+  const share = (units: number): number | undefined => {
+    const [kept] = windows(counted([units / 2, 0], [units / 2, 0]));
+    return kept?.reading.at === 'measured' ? intervalOf(kept, kept.reading).share : undefined;
+  };
+  assert.deepEqual([share(1_998), share(2_000)], [undefined, 0.5]);
+});
