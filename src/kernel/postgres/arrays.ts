@@ -30,7 +30,9 @@ export function bigintArray(values: readonly number[]): Buffer {
   let offset = HEADER_BYTES;
   for (const value of values) {
     offset = buffer.writeInt32BE(INT8_BYTES, offset);
-    offset = buffer.writeBigInt64BE(BigInt(value), offset);
+    // Whole numbers up to 2^53, in two halves: a BigInt for each of them would be thrown away at once.
+    offset = buffer.writeInt32BE(Math.floor(value / 2 ** 32), offset);
+    offset = buffer.writeUInt32BE(value >>> 0, offset);
   }
   return buffer;
 }

@@ -131,8 +131,7 @@ export function writeHold(book: Book, hold: Hold): void {
   book.changed.holds.add(id);
 }
 
-export function writeOperation(book: Book, operation: Recorded): void {
-  const id = idOf(operation.subject, operation.key);
+export function writeOperation(book: Book, id: string, operation: Recorded): void {
   book.operations.set(id, operation);
   book.changed.operations.add(id);
 }

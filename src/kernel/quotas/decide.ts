@@ -10,6 +10,8 @@ import { add, returnTo, take } from './units.ts';
 /** Clients' times before this are moved here: what is older was corrected by hand, or comes from a clock that is wrong. */
 const USED_AGO_MS_MAX = 35 * 86_400_000;
 
+const NONE: readonly number[] = [];
+
 type Of<Kind extends Operation['kind']> = Extract<Operation, { readonly kind: Kind }>;
 
 /**
@@ -19,7 +21,8 @@ type Of<Kind extends Operation['kind']> = Extract<Operation, { readonly kind: Ki
 export function decide(book: Book, operation: Operation): Answer {
   const { subject, key, kind } = operation;
   const fingerprint = fingerprintOf(operation);
-  const before = book.operations.get(idOf(subject, key));
+  const id = idOf(subject, key);
+  const before = book.operations.get(id);
   if (before !== undefined) {
     if (before.fingerprint === fingerprint) return { ...before.answer, replayed: true };
     throw new Refusal(
@@ -32,7 +35,7 @@ export function decide(book: Book, operation: Operation): Answer {
   if (book.holds.size > 0) for (const one of subjectsOf(operation)) settleExpired(book, one);
   const answer = decideNew(book, operation);
   const isReserve = kind === 'charge' && operation.hold !== undefined;
-  writeOperation(book, { subject, key, kind: isReserve ? 'reserve' : kind, fingerprint, answer, returned: [] });
+  writeOperation(book, id, { subject, key, kind: isReserve ? 'reserve' : kind, fingerprint, answer, returned: NONE });
   return answer;
 }
 
@@ -268,7 +271,7 @@ function refund(book: Book, { subject, of, amount, buckets }: Of<'refund'>): Ans
   const asked = amount ?? left;
   const { back, receipt } = returnTo(book, operation.answer.receipt, asked, buckets, operation.returned);
   const total = back.map((units, index) => units + (operation.returned[index] ?? 0));
-  writeOperation(book, { ...operation, returned: total });
+  writeOperation(book, idOf(subject, of), { ...operation, returned: total });
   return returned(book, asked, receipt);
 }
 

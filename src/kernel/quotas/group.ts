@@ -1,12 +1,15 @@
+import { Refusal } from '#kernel/base/failures.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
 
 const GROUP_LIMITS = {
   /** Requests of one transaction: its fixed cost is spread by then, and nobody waits long for the others. */
   requestsMax: 500,
   /** As many go together even if that leaves nothing to the other lanes: fewer would not spread the cost. */
-  requestsMin: 64,
+  requestsMin: 128,
   /** Transactions at a time: while the database works on one and syncs another, this process prepares the next. */
   lanes: 3,
+  /** Another one begins when so many wait: fewer are sooner done together, when the one under way is. */
+  waitingMin: 32,
   /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
   tryMsMax: 8_000,
   retryMs: 50,
@@ -14,24 +17,25 @@ const GROUP_LIMITS = {
 
 /** Takes single requests and settles them in groups: what comes while others are under way goes together. */
 export interface Group<Request> {
-  readonly ask: <Result>(request: Request, decided: (outcome: () => unknown) => Result) => Promise<Result>;
+  /** @param decided makes the result of what was decided; a refusal rejects. */
+  readonly ask: <Result>(request: Request, decided: (outcome: unknown) => Result) => Promise<Result>;
   readonly waiting: () => number;
   readonly close: () => Promise<void>;
 }
 
 interface Waiting<Request> {
   readonly request: Request;
-  readonly settle: (outcome: () => unknown) => void;
+  readonly settle: (outcome: unknown) => void;
   readonly fail: (error: unknown) => void;
 }
 
 /**
- * @param settle decides a group, all of it durable when it resolves, with an outcome for each in order: a function that
- *   gives the answer, or throws the refusal. It may run again for the same group: what is done under a key is done once.
+ * @param settle decides a group, all of it durable when it resolves, with an outcome for each in order: the answer, or a
+ *   Refusal. It may run again for the same group: what is done under a key is done once.
  * @param failed what the requests of a group are rejected with, when they could not be settled
  */
 export function openGroup<Request>(
-  settle: (requests: readonly Request[]) => Promise<readonly (() => unknown)[]>,
+  settle: (requests: readonly Request[]) => Promise<readonly unknown[]>,
   failed: (error: unknown) => Error,
 ): Group<Request> {
   const queue: Waiting<Request>[] = [];
@@ -46,18 +50,11 @@ export function openGroup<Request>(
         waiting += 1;
         queue.push({
           request,
-          settle: (outcome) => {
-            try {
-              resolve(decided(outcome));
-            } catch (error) {
-              reject(error);
-            }
-          },
+          settle: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(decided(outcome))),
           fail: reject,
         });
-        if (busy.size >= GROUP_LIMITS.lanes) return;
-        const running: Promise<void> = run().finally(() => busy.delete(running));
-        busy.add(running);
+        if (busy.size >= GROUP_LIMITS.lanes || (busy.size > 0 && queue.length < GROUP_LIMITS.waitingMin)) return;
+        begin();
       }),
     waiting: () => waiting,
     close: async () => {
@@ -66,6 +63,15 @@ export function openGroup<Request>(
       while (busy.size > 0) await Promise.all(busy);
     },
   };
+
+  function begin(): void {
+    const running: Promise<void> = run().finally(() => {
+      busy.delete(running);
+      // What came since it looked last relied on it.
+      if (queue.length > 0) begin();
+    });
+    busy.add(running);
+  }
 
   async function run(): Promise<void> {
     // What came in the same turn goes out together.
@@ -80,7 +86,8 @@ export function openGroup<Request>(
   async function settleAll(group: readonly Waiting<Request>[]): Promise<void> {
     try {
       const outcomes = await persist(group.map(({ request }) => request));
-      for (const [index, one] of group.entries()) one.settle(outcomes[index] ?? missing);
+      if (outcomes.length !== group.length) throw new Error('a group has another number of outcomes than of requests');
+      for (let index = 0; index < group.length; index += 1) group[index]?.settle(outcomes[index]);
     } catch (error) {
       // One request that the database refuses must not take the others along.
       if (group.length > 1 && !isLost(error)) for (const alone of group) await settleAll([alone]);
@@ -89,7 +96,7 @@ export function openGroup<Request>(
   }
 
   /** Tries again when the connection was lost: whether a commit got through is found out by the keys. */
-  async function persist(requests: readonly Request[]): Promise<readonly (() => unknown)[]> {
+  async function persist(requests: readonly Request[]): Promise<readonly unknown[]> {
     const giveUp = performance.now() + GROUP_LIMITS.tryMsMax;
     for (;;) {
       try {
@@ -113,8 +120,4 @@ export class FailedDecision extends Error {}
 
 function isLost(error: unknown): boolean {
   return !(error instanceof FailedDecision) && isConnectionLost(error);
-}
-
-function missing(): never {
-  throw new Error('a group has fewer outcomes than requests');
 }

@@ -45,7 +45,7 @@ const FINGERPRINT_LENGTH_MAX = 64;
 export function fingerprintOf(operation: Operation): string {
   const text = JSON.stringify(payloadOf(operation));
   // Nobody else's name is kept in the clear: who is erased would have to be found here too.
-  const isOwn = subjectsOf(operation).every((subject) => subject === operation.subject);
+  const isOwn = operation.kind !== 'charge' || operation.items.every(({ subject }) => subject === operation.subject);
   return isOwn && text.length <= FINGERPRINT_LENGTH_MAX ? text : contentHash(text);
 }
 

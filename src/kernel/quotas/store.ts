@@ -35,10 +35,6 @@ interface Deal {
   readonly decide: (book: Book) => unknown;
 }
 
-interface ChargeDeal extends Deal {
-  readonly operation: ChargeOperation;
-}
-
 /** The quotas of one database. */
 export interface Store {
   readonly operate: (operation: Operation) => Promise<Answer>;
@@ -72,32 +68,21 @@ export function openStore(parts: {
   const { database, clock, signer, log, metrics, seen, known } = parts;
   const time = openDatabaseTime();
   const writes = openGroup<Deal>(write, notStored);
-  const charges = openGroup<ChargeDeal>(writeKnown, notStored);
+  const charges = openGroup<ChargeOperation>(writeKnown, notStored);
   const reads = openGroup<Deal>(read, notStored);
 
   return {
-    operate: (operation) => {
-      const answered = (outcome: () => unknown): Answer => {
-        const answer = outcome() as Answer;
-        metrics.decided(operation.kind, answer.outcome, answer.replayed);
-        return answer;
-      };
-      const deal = {
-        subjects: () => subjectsOf(operation),
-        buckets: () => bucketsOf(operation),
-        decide: (book: Book) => decide(book, operation),
-      };
-      return known.covers(operation)
-        ? charges.ask({ ...deal, operation }, answered)
-        : writes.ask({ ...deal, operation }, answered);
-    },
+    operate: (operation) =>
+      known.covers(operation)
+        ? charges.ask(operation, chargeAnswered)
+        : writes.ask(dealOf(operation), (outcome) => answered(operation.kind, outcome)),
     slot: (request) => {
       const { subject, quota } = request;
       const decided = (book: Book): SlotAnswer => decideSlot(book, request, signer);
       const slots = [[subject, quota]] as const;
       const deal = { subjects: () => [subject], buckets: () => [], slots, decide: decided };
       return writes.ask(deal, (outcome) => {
-        const answer = outcome() as SlotAnswer;
+        const answer = outcome as SlotAnswer;
         metrics.decided(request.kind, answer.outcome, false);
         return answer;
       });
@@ -109,11 +94,11 @@ export function openStore(parts: {
         buckets: () => buckets.map(({ id }) => [subject, id] as const),
         decide: (book) => checked(book, check),
       };
-      return reads.ask(deal, (outcome) => outcome() as CheckAnswer);
+      return reads.ask(deal, (outcome) => outcome as CheckAnswer);
     },
     settle: async (subject) => {
       const deal = { subjects: () => [subject], buckets: () => [], decide: () => undefined };
-      await writes.ask(deal, (outcome) => outcome());
+      await writes.ask(deal, () => undefined);
     },
     forget: (subject) => {
       known.forget([subject]);
@@ -126,6 +111,16 @@ export function openStore(parts: {
     },
   };
 
+  function answered(kind: Operation['kind'], outcome: unknown): Answer {
+    const answer = outcome as Answer;
+    metrics.decided(kind, answer.outcome, answer.replayed);
+    return answer;
+  }
+
+  function chargeAnswered(outcome: unknown): Answer {
+    return answered('charge', outcome);
+  }
+
   function notStored(error: unknown): Error {
     log.error({ err: error }, 'quotas could not be decided');
     if (error instanceof FailedDecision) return error;
@@ -135,7 +130,7 @@ export function openStore(parts: {
     });
   }
 
-  async function write(deals: readonly Deal[]): Promise<readonly (() => unknown)[]> {
+  async function write(deals: readonly Deal[]): Promise<readonly unknown[]> {
     const begun = performance.now();
     const needs = needsOf(deals);
     const subjects = new Set(needs.subjects);
@@ -165,13 +160,12 @@ export function openStore(parts: {
     throw new Error('subjects were changed again and again');
   }
 
-  async function writeKnown(deals: readonly ChargeDeal[]): Promise<readonly (() => unknown)[]> {
+  async function writeKnown(charges: readonly ChargeOperation[]): Promise<readonly unknown[]> {
     const begun = performance.now();
     const nowMs = clock === undefined ? time.now() : clock().epochMilliseconds;
-    const operations = deals.map(({ operation }) => operation);
-    const book = nowMs === undefined ? undefined : known.book(operations, nowMs);
-    if (book === undefined) return write(deals);
-    const outcomes = decideAll(book, deals, []);
+    const book = nowMs === undefined ? undefined : known.book(charges, nowMs);
+    if (book === undefined) return write(charges.map(dealOf));
+    const outcomes = charges.map((charge) => decided(() => decide(book, charge)));
     const draft = draftOf(book, newMark());
     known.advance(book);
     try {
@@ -180,19 +174,19 @@ export function openStore(parts: {
       if ('changed' in recorded) {
         known.contest(recorded.changed);
         time.forget();
-        known.forget(deals.flatMap(({ subjects }) => subjects()));
-        return await write(deals);
+        known.forget(charges.flatMap(subjectsOf));
+        return await write(charges.map(dealOf));
       }
       time.told(recorded.nowMs, performance.now());
     } catch (error) {
-      known.forget(deals.flatMap(({ subjects }) => subjects()));
+      known.forget(charges.flatMap(subjectsOf));
       throw error;
     }
-    metrics.committed(deals.length, performance.now() - begun);
+    metrics.committed(charges.length, performance.now() - begun);
     return outcomes;
   }
 
-  async function read(deals: readonly Deal[]): Promise<readonly (() => unknown)[]> {
+  async function read(deals: readonly Deal[]): Promise<readonly unknown[]> {
     const needs = needsOf(deals);
     const book = await database.transaction(async (connection: Queryable) => {
       await connection.query('set transaction isolation level repeatable read, read only');
@@ -204,20 +198,29 @@ export function openStore(parts: {
   }
 }
 
-function decideAll(book: Book, deals: readonly Deal[], subjects: Iterable<string>): readonly (() => unknown)[] {
+function dealOf(operation: Operation): Deal {
+  return {
+    operation,
+    subjects: () => subjectsOf(operation),
+    buckets: () => bucketsOf(operation),
+    decide: (book) => decide(book, operation),
+  };
+}
+
+function decideAll(book: Book, deals: readonly Deal[], subjects: Iterable<string>): readonly unknown[] {
   for (const subject of subjects) settleExpired(book, subject);
-  return deals.map(({ decide }) => {
-    try {
-      const answer = decide(book);
-      return () => answer;
-    } catch (error) {
-      // What is no refusal is a bug, and nothing of this transaction can be trusted.
-      if (!(error instanceof Refusal)) throw new FailedDecision('a decision failed', { cause: error });
-      return () => {
-        throw error;
-      };
-    }
-  });
+  return deals.map(({ decide }) => decided(() => decide(book)));
+}
+
+/** What was decided: an answer, or a Refusal. */
+function decided(decide: () => unknown): unknown {
+  try {
+    return decide();
+  } catch (error) {
+    // What is no refusal is a bug, and nothing of this transaction can be trusted.
+    if (!(error instanceof Refusal)) throw new FailedDecision('a decision failed', { cause: error });
+    return error;
+  }
 }
 
 function needsOf(deals: readonly Deal[]): Needs {

@@ -24,8 +24,8 @@ export interface Span {
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 86_400_000;
-/** Windows of calendars that are kept at hand: they are the same for all subjects of a zone. */
-const KEPT_MAX = 2_000;
+/** Windows that are kept at hand: those of calendars are the same for all subjects of a zone, anchored ones mostly differ. */
+const KEPT_MAX = 20_000;
 /** Guesses are one or two windows off at most: around a shift of the clock, or where days differ in length. */
 const STEPS_MAX = 8;
 
@@ -48,21 +48,31 @@ export function windowAt(spec: WindowSpec, anchor: Anchor | undefined, atMs: num
     case 'rolling':
       return { fromMs: atMs - rollingSeconds(spec.per ?? '') * 1_000, untilMs: atMs, key: 'rolling' };
     case 'anchored':
-      return anchoredAt(spec.per ?? '', anchor ?? missing('An anchored window is counted from an anchor'), atMs);
+      return anchoredWindow(spec.per ?? '', anchor ?? missing('An anchored window is counted from an anchor'), atMs);
     case 'calendar': {
       const zone = spec.zone ?? anchor?.zone ?? missing('A calendar window without a zone takes that of the anchor');
-      const name = `${spec.per} ${spec.weekStart ?? ''} ${zone}`;
-      const last = kept.get(name);
-      if (last !== undefined && last.fromMs <= atMs && atMs < last.endMs) return last.span;
-      const span = spec.per === 'PT1H' ? hourAt(zone, atMs) : datesAt(calendarOf(spec), zone, atMs);
-      if (kept.size >= KEPT_MAX) kept.clear();
-      kept.set(name, { fromMs: span.fromMs, endMs: span.untilMs ?? Infinity, span });
-      return span;
+      return keptAt(`${spec.per} ${spec.weekStart ?? ''} ${zone}`, atMs, () =>
+        spec.per === 'PT1H' ? hourAt(zone, atMs) : datesAt(calendarOf(spec), zone, atMs),
+      );
     }
   }
 }
 
-const kept = new Map<string, { readonly fromMs: number; readonly endMs: number; readonly span: Span }>();
+function anchoredWindow(per: string, anchor: Anchor, atMs: number): Span {
+  return keptAt(`${per}@${anchor.at} ${anchor.zone}`, atMs, () => anchoredAt(per, anchor, atMs));
+}
+
+const kept = new Map<string, Span>();
+
+/** The window of that name that holds the moment, as it was found last. */
+function keptAt(name: string, atMs: number, find: () => Span): Span {
+  const last = kept.get(name);
+  if (last !== undefined && last.fromMs <= atMs && atMs < (last.untilMs ?? Infinity)) return last;
+  const span = find();
+  if (kept.size >= KEPT_MAX) kept.clear();
+  kept.set(name, span);
+  return span;
+}
 
 function missing(what: string): never {
   throw new Refusal('quotas/anchor-missing', 'Invalid', `${what}, and none was given.`, {

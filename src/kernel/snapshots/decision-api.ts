@@ -250,9 +250,11 @@ function decode(text: string): string {
   }
 }
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
 function jsonInput(bytes: Buffer): unknown {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return JSON.parse(UTF8.decode(bytes));
   } catch (error) {
     throw new Refusal(
       'decisions/bad-json',
