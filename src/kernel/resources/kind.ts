@@ -105,6 +105,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * allows nothing by itself; or those who may edit.
    */
   readonly postedBy?: 'everyone' | 'editors';
+  /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
+  readonly writtenBy?: 'administrators';
   readonly spec?: Spec;
   /** With a status the kind has a `/status` subresource. */
   readonly status?: Status;

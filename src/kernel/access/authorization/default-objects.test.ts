@@ -15,8 +15,22 @@ const posted = { ...base, verbs: ['create'] } as const;
 const Question = defineKind({ ...posted, kind: 'Question', plural: 'questions', postedBy: 'everyone' });
 const Report = defineKind({ ...posted, kind: 'Report', plural: 'reports', postedBy: 'editors' });
 const Order = defineKind({ ...posted, kind: 'Order', plural: 'orders' });
+const Rules = defineKind({
+  ...base,
+  kind: 'Rules',
+  plural: 'rules',
+  spec: Type.Object({}),
+  writtenBy: 'administrators',
+});
+const Match = defineKind({
+  ...base,
+  kind: 'Match',
+  plural: 'matches',
+  verbs: ['get', 'list', 'watch'],
+  subresources: { start: Order, stop: Order },
+});
 const App = defineKind({ ...base, group: 'access.backline.dev', kind: 'App', plural: 'apps', spec: Type.Object({}) });
-const KINDS = [Game, Question, Report, Order, App, AuditRecord, ClusterRole];
+const KINDS = [Game, Question, Report, Order, Rules, Match, App, AuditRecord, ClusterRole];
 const DEFAULTS = defaultObjects(KINDS);
 
 /** Reads what the given objects are. */
@@ -61,6 +75,25 @@ test('who edits writes the kinds of every domain but not their status, who views
   }
 });
 
+test('who edits gives the commands of every domain, also where the objects are not theirs to write', () => {
+  const [rule] = about('system:aggregate-to-edit', 'matches/start');
+  assert.deepEqual(rule, {
+    verbs: ['create'],
+    apiGroups: ['games.example'],
+    resources: ['matches/start', 'matches/stop'],
+  });
+  assert.equal(about('system:aggregate-to-edit', 'matches').length, 0);
+  assert.equal(about('system:aggregate-to-view', 'matches/start').length, 0);
+  assert.equal(about('system:aggregate-to-edit', 'games/start').length, 0);
+});
+
+test('what is for administrators is read by all, and written by no editor', () => {
+  assert.deepEqual(
+    ['view', 'edit', 'admin'].map((name) => about(`system:aggregate-to-${name}`, 'rules').map(({ verbs }) => verbs)),
+    [[['get', 'list', 'watch']], [], [['create', 'delete', 'deletecollection', 'patch', 'update']]],
+  );
+});
+
 test('what is only posted is for whom its kind says, and else for administrators alone', () => {
   const posting = (resource: string) =>
     DEFAULTS.filter(({ rules }) =>
@@ -82,7 +115,7 @@ test('what is missing is made, what somebody changed stays, what we made is brou
     'system:discovery',
     'system:public-info-viewer',
   ]);
-  const newer = defaultObjects([...KINDS, { ...Game, plural: 'matches' }]);
+  const newer = defaultObjects([...KINDS, { ...Game, plural: 'players' }]);
   assert.deepEqual(names(DEFAULTS, newer).sort(), ['system:aggregate-to-edit', 'system:aggregate-to-view']);
   const changed = DEFAULTS.map((object) =>
     object.metadata.name === 'system:aggregate-to-edit' ? { ...object, rules: [] } : object,

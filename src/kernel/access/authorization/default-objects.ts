@@ -51,6 +51,14 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
   });
   const posted = (by: Kind['postedBy']) =>
     kinds.filter(({ postedBy }) => by === postedBy).map((kind) => questions(kind.group, kind.plural));
+  const isForAdministrators = ({ writtenBy }: Kind) => writtenBy === 'administrators';
+  const commands = domains.flatMap((group) =>
+    kinds
+      .filter((kind) => kind.group === group && kind.subresources !== undefined)
+      .map(({ plural, subresources = {} }) =>
+        questions(group, ...Object.keys(subresources).map((part) => `${plural}/${part}`)),
+      ),
+  );
   const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
   const roles = [
     role('cluster-admin', [everything, { verbs: ['*'], nonResourceURLs: ['*'] }]),
@@ -63,6 +71,7 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
         { verbs: [...READ, ...WRITE], apiGroups: [RBAC_GROUP], resources: ['roles', 'rolebindings'] },
         questions('authorization.k8s.io', 'localsubjectaccessreviews'),
         ...ofGroups(access, WRITE, ({ plural }) => [plural]),
+        ...ofGroups(domains, WRITE, (kind) => (isForAdministrators(kind) ? [kind.plural] : [])),
       ],
       'admin',
     ),
@@ -72,7 +81,8 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
-        ...ofGroups(domains, WRITE, ({ plural }) => [plural]),
+        ...ofGroups(domains, WRITE, (kind) => (isForAdministrators(kind) ? [] : [kind.plural])),
+        ...commands,
         ...posted('editors'),
       ],
       'edit',

@@ -38,6 +38,7 @@ export const Freeze = defineKind({
   plural: 'freezes',
   categories: ['releasing'],
   scope: 'Cluster',
+  writtenBy: 'administrators',
   description: 'A time in which releases reach nobody new. It never holds up an abort or a rollback.',
   spec: FreezeSchema,
   columns: [

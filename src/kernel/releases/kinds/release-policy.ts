@@ -19,6 +19,7 @@ export const ReleasePolicy = defineKind({
   shortNames: ['rp'],
   categories: ['releasing'],
   scope: 'Cluster',
+  writtenBy: 'administrators',
   description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
   spec: PolicySchema,
   columns: [

@@ -23,6 +23,7 @@ export const Stop = defineKind({
   plural: 'stops',
   categories: ['releasing'],
   scope: 'Cluster',
+  writtenBy: 'administrators',
   description: 'The switch that stops every release: while the object "all" is there, nothing reaches anybody new.',
   spec: StopSchema,
   validate: (_spec, { name }) =>
