@@ -28,9 +28,10 @@ const SPENDS = Math.ceil(5_000_000 * SCALE);
 const PEEKS = Math.ceil(2_000_000 * SCALE);
 
 /**
- * Durable consumption by many listeners at once, beside rate-limiter-flexible with the same listeners and as many
- * requests under way: on the same PostgreSQL with as many connections as our pool has, and on Redis with its log synced at
- * each write, and without a log. Only ours keeps a ledger and answers repeated requests alike.
+ * Durable consumption by many listeners at once, beside rate-limiter-flexible with the same listeners, as many requests in
+ * each round, so that all are as warm, and as many under way: on the same PostgreSQL with as many connections as our pool
+ * has, and on Redis with its log synced at each write, and without a log. Only ours keeps a ledger and answers repeated
+ * requests alike.
  */
 export async function* run(): AsyncIterable<Figure> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-bench-'));
@@ -54,7 +55,7 @@ export async function* run(): AsyncIterable<Figure> {
       );
       for (const { limiter, rates } of peers) {
         rates.push(
-          await perSecond(Math.ceil(CONSUMES / 4), async (n) => {
+          await perSecond(CONSUMES, async (n) => {
             await limiter.consume(`listener-${(n * 7) % SUBJECTS}`, 1);
           }),
         );
