@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
@@ -14,8 +15,10 @@ import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
+import { Release, releaseSpec } from './kinds/release.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
+import { isObserved, standingIn, whenReleased } from './when-released.ts';
 
 const LIMITS = {
   /** One atomic change; more belongs in several. */
@@ -60,6 +63,7 @@ const Result = Type.Object({
   problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
     description: 'What keeps it from going live.',
   }),
+  release: Type.Optional(Type.String({ description: 'The Release that carries it now.' })),
 });
 
 type Result = Static<typeof Result>;
@@ -78,6 +82,9 @@ export const ChangeSet = defineKind({
   spec: ChangeSetSpec,
   status: Type.Object({
     version: Type.String({ description: 'The version at which all of it is declared.' }),
+    release: Type.Optional(
+      Type.String({ description: 'The Release that was made of it; absent where nothing goes live by it.' }),
+    ),
     results: Type.Array(Result),
   }),
   verbs: ['create'],
@@ -103,7 +110,9 @@ export function changeSets(options: {
   const { store, kinds, live, clock } = options;
   return async (given, { author, dryRun }) => {
     const items = parse(given, kinds);
+    const since = store.version();
     const before = new Map(items.map((item) => [item, beforeOf(item)]));
+    const labels = items.map((item) => labelsOf(item));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
     const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
     const candidates = pairs.filter(([{ kind }]) => kind.released).map(([item, { entry }]) => candidateOf(item, entry));
@@ -111,22 +120,59 @@ export function changeSets(options: {
     const held = new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
     const world = new Overlay(live, kinds);
     for (const { kind, name, wanted } of candidates) world.put(kind, name, wanted);
-    if (!dryRun) await whenReleased(store, outcomes);
+    const releaseNow = () => (dryRun ? undefined : madeFrom(author.requestId, since));
+    if (!dryRun) {
+      // Labels are no part of a generation: only their release tells that they were seen.
+      const isRelabelled = pairs.some(
+        ([{ kind, name }, { did, entry }], index) =>
+          did === 'changed' &&
+          !held.has(liveKey(kind.id, name)) &&
+          labels[index]?.every((other) => !isDeepStrictEqual(other, entry.labels)) === true,
+      );
+      await whenReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
+    }
     const results = pairs
-      .map(([item, outcome]): [number, Result] => [
-        item.position,
-        resultOf(item, outcome, before.get(item), held.get(liveKey(item.kind.id, item.name)) ?? [], world, clock()),
-      ])
+      .map(([item, outcome]): [number, Result] => {
+        const problems = held.get(liveKey(item.kind.id, item.name)) ?? [];
+        const result = resultOf(item, outcome, before.get(item), problems, world, clock());
+        return [item.position, dryRun ? result : { ...result, ...standingOf(item, result) }];
+      })
       .sort(([a], [b]) => a - b)
       .map(([, result]) => result);
     const { metadata } = given;
+    const release = releaseNow();
     return {
       apiVersion: ChangeSet.apiVersion,
       kind: ChangeSet.kind,
       metadata,
-      status: { version: String(store.version()), results },
+      status: { version: String(store.version()), ...(release === undefined ? {} : { release }), results },
     };
   };
+
+  /** The release of what this request declared. A caller may use an id of a request again: an older release is not it. */
+  function madeFrom(requestId: string, since: number): string | undefined {
+    return store
+      .find(Release, 'changeSet', requestId)
+      .filter((entry) => releaseSpec(entry.object()).number > since)
+      .at(-1)?.name;
+  }
+
+  /** What the engine says of an object: the release that carries it, or what holds it where the world itself does not. */
+  function standingOf({ kind, namespace, name }: Item, { problems }: Result): Partial<Result> {
+    const entry = kind.released ? store.get(kind, namespace, name) : undefined;
+    if (entry === undefined) return {};
+    const { release, conditions = [] } = standingIn(entry);
+    const live = conditions.find(({ type }) => type === 'Live');
+    if (live?.status !== 'False') return {};
+    if (live.reason === 'InRelease') return release === undefined ? {} : { release };
+    return problems.length > 0 || !isObserved(entry) ? {} : { problems: [{ path: '', message: live.message }] };
+  }
+
+  /** The labels that a released object is declared with, and those that are live. */
+  function labelsOf({ kind, namespace, name }: Item): readonly unknown[] | undefined {
+    if (!kind.released) return undefined;
+    return [store.get(kind, namespace, name)?.labels, live.get(kind.id, name)?.labels];
+  }
 
   /** What plans compare with: the live spec of a kind that is released, else the declared object. */
   function beforeOf({ kind, namespace, name }: Item): unknown {
@@ -134,33 +180,6 @@ export function changeSets(options: {
     const object = store.get(kind, namespace, name)?.object();
     return object === undefined ? undefined : content(object);
   }
-}
-
-/** How long a change set waits for its release before it answers without: longer than any release takes. */
-const RELEASE_MS_MAX = 2_000;
-
-/** Resolves when the status of everything that was written says whether it is live. */
-async function whenReleased(store: Store<Operation>, outcomes: readonly Outcome[]): Promise<void> {
-  const waiting = new Map(
-    outcomes.filter(({ entry }) => entry.kind.released).map(({ entry }) => [`${entry.kind.id} ${entry.name}`, entry]),
-  );
-  const look = (entry: Entry | undefined) => {
-    if (entry === undefined) return;
-    const { metadata, status } = entry.object();
-    const { observedGeneration } = (status ?? {}) as { observedGeneration?: number };
-    if (observedGeneration === metadata.generation) waiting.delete(`${entry.kind.id} ${entry.name}`);
-  };
-  for (const { kind, namespace, name } of waiting.values()) look(store.get(kind, namespace, name));
-  if (waiting.size === 0) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const unsubscribe = store.subscribe((changes) => {
-    for (const { entry } of changes) if (waiting.has(`${entry.kind.id} ${entry.name}`)) look(entry);
-    if (waiting.size === 0) resolve();
-  });
-  const late = setTimeout(resolve, RELEASE_MS_MAX);
-  await promise;
-  clearTimeout(late);
-  unsubscribe();
 }
 
 function resultOf(

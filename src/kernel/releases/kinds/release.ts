@@ -1,3 +1,4 @@
+import { humanDuration } from '#kernel/resources/api/human-duration.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
@@ -34,6 +35,14 @@ export const Release = defineKind({
     /** Of those that have not come to their end, by what they change. */
     openObject: ({ open, objects }) => (open ? objects.map(({ kind, name }) => `${kind} ${name}`) : []),
     open: ({ open }) => (open ? ['true'] : []),
+    changeSet: ({ changeSet }) => [changeSet],
+  },
+  selectableFields: {
+    'spec.open': ['spec', 'open'],
+    'spec.policy.name': ['spec', 'policy', 'name'],
+    'spec.author': ['spec', 'author'],
+    'spec.changeSet': ['spec', 'changeSet'],
+    'status.phase': ['status', 'phase'],
   },
   columns: [
     { name: 'Phase', type: 'string', description: 'Where it is.', value: (r) => releaseStatus(r)?.phase },
@@ -42,10 +51,7 @@ export const Release = defineKind({
       name: 'Share',
       type: 'string',
       description: 'How many of the units get it.',
-      value: (r) => {
-        const share = releaseStatus(r)?.share;
-        return share === undefined ? undefined : `${share}%`;
-      },
+      value: (r) => shareText(releaseStatus(r)),
     },
     {
       name: 'Guardrails',
@@ -61,6 +67,26 @@ export const Release = defineKind({
     },
     { name: 'Policy', type: 'string', description: 'How it spreads.', value: (r) => releaseSpec(r).policy?.name },
     {
+      name: 'Next',
+      type: 'string',
+      description: 'How long until time alone may bring it on: the end of a soak, a deadline or a freeze.',
+      value: (r, now) => nextText(releaseStatus(r), now),
+    },
+    {
+      name: 'Changes',
+      type: 'string',
+      description: 'What it changes.',
+      priority: 1,
+      value: (r) => changesText(releaseSpec(r)),
+    },
+    {
+      name: 'Plan Hash',
+      type: 'string',
+      description: 'What approvals are for.',
+      priority: 1,
+      value: (r) => releaseSpec(r).planHash.slice(0, HASH_SHOWN),
+    },
+    {
       name: 'Author',
       type: 'string',
       description: 'Who made the change.',
@@ -74,14 +100,29 @@ export const Release = defineKind({
       priority: 1,
       value: (r) => releaseStatus(r)?.message,
     },
-    {
-      name: 'Age',
-      type: 'date',
-      description: 'How long ago it began.',
-      value: ({ metadata }) => metadata.creationTimestamp,
-    },
   ],
 });
+
+const HASH_SHOWN = 12;
+const CHANGES_SHOWN = 2;
+
+/** Everybody has what is promoted, whatever its last stage was. */
+function shareText(status: ReleaseStatus | undefined): string | undefined {
+  if (status?.phase === 'Promoted') return '100%';
+  return status?.share === undefined ? undefined : `${status.share}%`;
+}
+
+function nextText(status: ReleaseStatus | undefined, now: Temporal.Instant): string | undefined {
+  const { nextAt } = status ?? {};
+  if (nextAt === undefined) return undefined;
+  return humanDuration(Math.max(0, (Date.parse(nextAt) - now.epochMilliseconds) / 1_000));
+}
+
+function changesText({ objects }: ReleaseSpec): string {
+  const shown = objects.slice(0, CHANGES_SHOWN).map(({ kind, name }) => `${kind.split('/').at(-1)}/${name}`);
+  const more = objects.length > CHANGES_SHOWN ? ` +${objects.length - CHANGES_SHOWN}` : '';
+  return `${shown.join(', ')}${more}`;
+}
 
 function guardrailsText(status: ReleaseStatus | undefined): string | undefined {
   const { guardrails = [] } = status ?? {};

@@ -1,0 +1,52 @@
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
+
+/** How long a change set waits for its release before it answers without: longer than any release takes. */
+const RELEASE_MS_MAX = 2_000;
+
+/** That part of a released object's status that says where it stands. */
+interface Standing {
+  readonly observedGeneration?: number;
+  readonly release?: string;
+  readonly conditions?: readonly {
+    readonly type: string;
+    readonly status: string;
+    readonly reason: string;
+    readonly message: string;
+  }[];
+}
+
+export function standingIn(entry: Entry): Standing {
+  return (entry.object().status ?? {}) as Standing;
+}
+
+/** Whether the status is about the spec as it is declared now. */
+export function isObserved(entry: Entry): boolean {
+  return standingIn(entry).observedGeneration === entry.object().metadata.generation;
+}
+
+/** Resolves when the status of everything that was written says whether it is live, and the rest is there as well. */
+export async function whenReleased(
+  store: Store<Operation>,
+  outcomes: readonly Outcome[],
+  isThere: () => boolean,
+): Promise<void> {
+  const waiting = new Map(
+    outcomes.filter(({ entry }) => entry.kind.released).map(({ entry }) => [`${entry.kind.id} ${entry.name}`, entry]),
+  );
+  const look = (entry: Entry | undefined) => {
+    if (entry !== undefined && isObserved(entry)) waiting.delete(`${entry.kind.id} ${entry.name}`);
+  };
+  const isDone = () => waiting.size === 0 && isThere();
+  for (const { kind, namespace, name } of waiting.values()) look(store.get(kind, namespace, name));
+  if (isDone()) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = store.subscribe((changes) => {
+    for (const { entry } of changes) if (waiting.has(`${entry.kind.id} ${entry.name}`)) look(entry);
+    if (isDone()) resolve();
+  });
+  const late = setTimeout(resolve, RELEASE_MS_MAX);
+  await promise;
+  clearTimeout(late);
+  unsubscribe();
+}
