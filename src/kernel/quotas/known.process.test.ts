@@ -71,3 +71,45 @@ test('requests one after the other in a burst, over windows that end, count as i
       where o.subject = c.subject and not denied and o.answer::jsonb -> 3 -> 0 ->> 3 = c.window_key)`);
   assert.deepEqual(wrong, []);
 });
+
+test('what another process took from a bucket that nobody had used is in the balances, also of who remembers it unused', async () => {
+  await using world = await startQuotasWorld();
+  const [here, there] = [world.quotas, world.another()];
+  const topUp = bucket('top-up', 10, { priority: 1, window: { type: 'lifetime' } });
+  const buckets = [bucket('plan', 10), topUp];
+  for (const key of ['a', 'b']) await here.consume({ ...listener, key, buckets, amount: 1 });
+  await there.consume({ ...listener, key: 'c', buckets: [topUp], amount: 3 });
+  const { balances } = await here.consume({ ...listener, key: 'd', buckets, amount: 1 });
+  assert.deepEqual(
+    balances.map(({ used }) => used),
+    [3, 3],
+  );
+});
+
+test('three processes that charge, reserve and give back from the same buckets in any order count every unit once', async () => {
+  await using world = await startQuotasWorld();
+  const processes = [world.quotas, world.another(), world.another()];
+  const plan = bucket('plan', 30);
+  const topUp = bucket('top-up', 40, { priority: 1, window: { type: 'lifetime' } });
+  const ask = async (index: number): Promise<void> => {
+    const quotas = processes[index % 3] ?? world.quotas;
+    const subject = `listener-${(index * 7) % 5}`;
+    const sources = [[plan], [topUp], [plan, topUp], [topUp, plan]][index % 4] ?? [];
+    const named = { subject, quota: 'minutes', buckets: sources, key: `k${index}` };
+    if (index % 5 > 0) return void (await quotas.consume({ ...named, amount: 1 + (index % 2) }));
+    const { outcome } = await quotas.reserve({ ...named, amount: 2, ttlMs: 60_000 });
+    if (outcome === 'granted') await quotas.release({ subject, key: `back ${index}`, of: named.key, buckets: sources });
+  };
+  await Promise.all(Array.from({ length: 900 }, (_, index) => ask(index)));
+  const counters = await world.database.query<{ bucket: string; used: number; ledger: number }>(`
+    select bucket, used, (
+      select coalesce(sum((line ->> 4)::int), 0) from backline.quota_operations o, jsonb_array_elements(o.answer::jsonb -> 3) line
+      where o.subject = c.subject and o.answer::jsonb ->> 7 = 'charge' and line ->> 2 = c.bucket
+    ) as ledger
+    from backline.quota_counters c`);
+  assert.equal(counters.length, 10);
+  for (const { bucket: id, used, ledger } of counters) {
+    assert.equal(used, ledger);
+    assert.ok(used <= (id === 'plan' ? 30 : 40));
+  }
+});
