@@ -132,8 +132,8 @@ export function isFinished({ at }: ReleaseState): boolean {
 }
 
 /** True when somebody has it or may have it now, and not everybody for good. */
-export function isBegun({ at }: ReleaseState): boolean {
-  return at === 'exposing' || at === 'promoting' || at === 'retracting';
+export function isBegun(state: ReleaseState): boolean {
+  return state.at === 'exposing' || state.at === 'promoting' || (state.at === 'retracting' && state.shown);
 }
 
 function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
@@ -246,7 +246,7 @@ function whileSeen(
     nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? deadlineLeftMs : Infinity),
   );
   if (soakLeftMs > 0)
-    return here(`Soaks for another ${spanText(soakLeftMs)}.${open.length === 0 ? '' : ` ${open.join(' ')}`}`, wakes);
+    return here(`Soaks until ${untilText(nowMs + soakLeftMs)}.${open.length === 0 ? '' : ` ${open.join(' ')}`}`, wakes);
   if (open.length > 0) return here(open.join(' '), wakes);
   if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
   const next = state.stage + 1;
@@ -277,13 +277,14 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen
 
 /** The start of taking a release back: what was decided is kept until it is done. */
 function retract(standing: ReleaseStanding, because: string, seen: Seen): Step {
-  const state = { at: 'retracting', end: 'rolledBack', because, by: ENGINE } as const;
+  const state = { at: 'retracting', end: 'rolledBack', because, by: ENGINE, shown: true } as const;
   return whileRetracting({ ...withoutHolds(standing), state }, state, seen);
 }
 
 /** The standing of a release that is to be taken back, for those who write it and leave the rest to the engine. */
 export function retracting(standing: ReleaseStanding, end: Ending, because: string, by: string): ReleaseStanding {
-  return { ...withoutHolds(standing), state: { at: 'retracting', end, because, by } };
+  const { state } = standing;
+  return { ...withoutHolds(standing), state: { at: 'retracting', end, because, by, shown: isBegun(state) } };
 }
 
 function whileRetracting(
@@ -291,7 +292,7 @@ function whileRetracting(
   state: Extract<ReleaseState, { at: 'retracting' }>,
   seen: Seen,
 ): Step {
-  const { end, because, by } = state;
+  const { end, because, by, shown } = state;
   const doing = (effects: readonly Effect[]): Step => ({
     standing,
     effects,
@@ -299,8 +300,8 @@ function whileRetracting(
     phase: 'RollingBack',
     message: seen.failure === undefined ? because : `${because} It cannot be taken back yet: ${seen.failure}`,
   });
-  if (seen.exposure.at === 'unknown') return doing([]);
-  if (seen.exposure.at !== 'nobody') return doing([{ do: 'retract' }]);
+  if (shown && seen.exposure.at === 'unknown') return doing([]);
+  if (shown && seen.exposure.at !== 'nobody') return doing([{ do: 'retract' }]);
   if (end !== 'superseded' && !seen.restored) return doing([{ do: 'restore', pin: end === 'rolledBack' }]);
   const ended = { ...standing, state: { at: end, because, by, atMs: seen.nowMs } } as const;
   const tell: readonly Told[] = end === 'rolledBack' ? ['rolledBack'] : [];
@@ -325,8 +326,10 @@ function holdOf({ rollbackOf }: ReleaseSpec, { paused }: ReleaseStanding, { stop
   if (stopped !== undefined) return { text: `Every release is stopped: ${stopped.because}` };
   if (paused !== undefined) return { text: `Paused by ${paused.by}: ${paused.because}` };
   if (frozen === undefined) return undefined;
-  const until = Temporal.Instant.fromEpochMilliseconds(frozen.untilMs).toString();
-  return { text: `Freeze ${frozen.name} holds until ${until}: ${frozen.because}`, untilMs: frozen.untilMs };
+  return {
+    text: `Freeze ${frozen.name} holds until ${untilText(frozen.untilMs)}: ${frozen.because}`,
+    untilMs: frozen.untilMs,
+  };
 }
 
 function heldBy({ paused }: ReleaseStanding, { text }: Hold): Partial<Step> {
@@ -409,10 +412,6 @@ function listed(names: readonly string[]): string {
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
-/** `3 h`, `12 min`, `40 s`: as much as a person wants to know. */
-export function spanText(ms: number): string {
-  const seconds = Math.ceil(ms / 1_000);
-  if (seconds < 120) return `${seconds} s`;
-  const minutes = Math.ceil(seconds / 60);
-  return minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
+function untilText(ms: number): string {
+  return Temporal.Instant.fromEpochMilliseconds(ms).toString({ smallestUnit: 'second', roundingMode: 'ceil' });
 }

@@ -65,6 +65,7 @@ export function carryReleases(options: {
   readonly asleepSinceMs: number;
   readonly clock: Clock;
   readonly time: Time;
+  readonly random: () => number;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): Carrying {
@@ -76,6 +77,7 @@ export function carryReleases(options: {
     reconcile,
     workers: LIMITS.workers,
     time,
+    random: options.random,
     limits: { retryMsFirst: 100, retryMsMax: LIMITS.retryMsMax, retriesPerSecond: 1_000, retriesAtOnce: 1_000 },
     log,
     metrics: options.metrics,
@@ -270,7 +272,9 @@ export function carryReleases(options: {
       const from = carriedOf(changedNow(one.kind, one.name)).from;
       return { ...kept, ...(from === undefined ? {} : { from }) };
     });
-    const isAll = objects.every(({ from, to }) => sameSide(from, to));
+    // Behind another release it is not yet what will be live then.
+    const isFirst = open.before({ name: object.metadata.name, spec }).behind.length === 0;
+    const isAll = isFirst && objects.every(({ from, to }) => sameSide(from, to));
     const { name } = object.metadata;
     if (isAll) {
       const because = 'What it brings is live already.';

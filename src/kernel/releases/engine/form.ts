@@ -63,16 +63,18 @@ export function formRelease(
   const others = open.filter(({ spec }) => spec.objects.some((one) => changed.some((object) => isOf(object, one))));
   const displaced = others.filter(({ spec, standing }) => mayTakePlace(spec, standing));
   const queues = others.length > displaced.length;
-  const brought = displaced.flatMap(({ spec }) =>
-    spec.objects.flatMap(({ kind, name }) => {
-      const now = changed.some((object) => isOf(object, { kind, name })) ? undefined : declared(kind, name);
-      return now === undefined ? [] : [now];
-    }),
-  );
+  const objects = new Map(changed.map((object) => [liveKey(object.kind.id, object.name), object]));
+  for (const { spec } of displaced) {
+    for (const { kind, name } of spec.objects) {
+      const key = liveKey(kind, name);
+      const now = objects.has(key) ? undefined : declared(kind, name);
+      if (now !== undefined) objects.set(key, now);
+    }
+  }
   // Behind another release what is live now may not be what is live then: even a change back is one.
-  const objects = [...changed, ...brought].filter((object) => queues || !isLive(object));
-  if (objects.length === 0) return { displaced };
-  const spec = specOf(origin, objects.map(carriedOf), group, policies, declared);
+  const carried = [...objects.values()].filter((object) => queues || !isLive(object));
+  if (carried.length === 0) return { displaced };
+  const spec = specOf(origin, carried.map(carriedOf), group, policies, declared);
   return { displaced, begin: { spec, collects: group !== undefined } };
 }
 

@@ -27,7 +27,15 @@ export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs
   const object = { apiVersion: Release.apiVersion, kind: Release.kind, metadata: { name }, spec };
   const status = statusOf(undefined, spec, step, new Map(), nowMs, spec.author);
   return [
-    { verb: 'apply', kind: Release.id, namespace: '', name, object, uid: crypto.randomUUID() },
+    {
+      verb: 'create',
+      kind: Release.id,
+      namespace: '',
+      name,
+      object,
+      uid: crypto.randomUUID(),
+      fieldValidation: 'Ignore',
+    },
     {
       verb: 'patch',
       kind: Release.id,

@@ -44,6 +44,8 @@ export function runReleases(options: {
   readonly evidence: Evidence;
   readonly clock: Clock;
   readonly time: Time;
+  /** Spreads repeated tries. */
+  readonly random: () => number;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): ReleaseEngine {

@@ -203,7 +203,7 @@ export function spreadChanges(options: {
       );
       const nowMs = clock().epochMilliseconds;
       const operations: Operation[] = [];
-      const name = formed.begin === undefined ? undefined : releaseName(formed.begin.spec);
+      const name = formed.begin === undefined ? undefined : freeName(releaseName(formed.begin.spec));
       if (formed.begin !== undefined && name !== undefined) {
         operations.push(...createRelease(name, formed.begin.spec, beginning(formed.begin.collects), nowMs));
       }
@@ -231,7 +231,10 @@ export function spreadChanges(options: {
   /** Whether the latest release of an object carries just what is declared. */
   function isCarriedAsIs({ kind, name, wanted }: Changed): boolean {
     const latest = open.carriersOf(kind.id, name).toSorted((a, b) => b.spec.number - a.spec.number)[0];
-    if (latest === undefined || latest.standing.state.at === 'retracting') return false;
+    if (latest === undefined) return false;
+    // What is taken back is soon declared otherwise; what another takes the place of is carried by that one.
+    const { state } = latest.standing;
+    if (state.at === 'retracting' && state.end === 'superseded') return false;
     const carried = latest.spec.objects.find((one) => one.kind === kind.id && one.name === name);
     return carried !== undefined && isSide(carried.to, wanted?.object);
   }
@@ -353,7 +356,7 @@ export function spreadChanges(options: {
         phase: 'Promoted',
         message: 'Everybody gets it: no policy is about it.',
       };
-      return createRelease(releaseName(spec), spec, step, nowMs);
+      return createRelease(freeName(releaseName(spec)), spec, step, nowMs);
     });
   }
 
@@ -392,6 +395,14 @@ export function spreadChanges(options: {
       spec: policySpec(entry.object()),
     }));
     return policies;
+  }
+
+  /** One write may go live in parts, when some of it is held: each has its record. */
+  function freeName(name: string): string {
+    for (let part = 1; ; part += 1) {
+      const free = part === 1 ? name : `${name}-${part}`;
+      if (store.get(Release, '', free) === undefined) return free;
+    }
   }
 
   function objectOf(name: string) {

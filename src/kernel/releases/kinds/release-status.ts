@@ -24,8 +24,14 @@ export type ReleaseState =
     }
   /** Goes to everybody. */
   | { readonly at: 'promoting' }
-  /** Is taken back from everybody who has it. */
-  | { readonly at: 'retracting'; readonly end: Ending; readonly because: string; readonly by: string }
+  /** Is taken back from everybody who has it; `shown` is false when nobody ever had. */
+  | {
+      readonly at: 'retracting';
+      readonly end: Ending;
+      readonly because: string;
+      readonly by: string;
+      readonly shown: boolean;
+    }
   | { readonly at: 'promoted'; readonly atMs: number }
   | { readonly at: Ending; readonly because: string; readonly by: string; readonly atMs: number };
 

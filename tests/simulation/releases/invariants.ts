@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { approvalsMissing, isBegun, isFinished } from '#kernel/releases/engine/advance.ts';
+import { isSide } from '#kernel/releases/engine/form.ts';
+import { Freeze } from '#kernel/releases/kinds/freeze.ts';
+import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
+import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import type { ReleaseState } from '#kernel/releases/kinds/release-status.ts';
+import { Stop } from '#kernel/releases/kinds/stop.ts';
+import { wantedLive } from '#kernel/releases/live.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { Change } from '#kernel/resources/store-contract.ts';
+import { RELEASE, type Cohort } from '#kernel/snapshots/cohort.ts';
+import type { MemoryStore } from './memory-store.ts';
+import { Node, type NodeSpec } from './world.ts';
+
+/** How long a step that was decided may take to land: what is asked meanwhile comes too late for it. */
+const LANDING_MS = 6_000;
+
+/** What must hold after every write, whoever made it. */
+export class Invariants {
+  readonly #store: MemoryStore;
+  readonly #nowMs: () => number;
+  readonly #ended = new Map<string, ReleaseState['at']>();
+  readonly #cohorts = new Map<string, string>();
+  readonly #forced = new Set<string>();
+  #broken: unknown;
+  #stoppedSinceMs: number | undefined;
+  /** Releases that do harm, which only somebody's word may promote. */
+  readonly #isBad: (release: string) => boolean;
+
+  constructor(store: MemoryStore, nowMs: () => number, isBad: (release: string) => boolean) {
+    this.#store = store;
+    this.#nowMs = nowMs;
+    this.#isBad = isBad;
+    store.subscribe((changes) => {
+      try {
+        this.#after(changes);
+      } catch (error) {
+        // Thrown here it would only be a failed write to whoever wrote.
+        this.#broken ??= error;
+      }
+    });
+  }
+
+  /** Throws what was broken first. */
+  check(): void {
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  #after(changes: readonly Change[]): void {
+    this.#wholeWorlds();
+    this.#apart();
+    for (const change of changes) {
+      if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
+      if (change.entry.kind === Head) this.#head(change);
+      if (change.entry.kind === Stop) {
+        this.#stoppedSinceMs = change.type === 'DELETED' ? undefined : (this.#stoppedSinceMs ?? this.#nowMs());
+      }
+    }
+  }
+
+  /** What everybody gets is whole, and so is what each cohort gets, alone and with any other. */
+  #wholeWorlds(): void {
+    const everyone = new Map<string, LiveObject>();
+    const candidates = new Map<string, Map<string, LiveObject | undefined>>();
+    for (const entry of this.#store.memory.list(Head)) {
+      const head = entry.object();
+      const live = everyoneOf(head)?.object;
+      if (live?.kind === RELEASE) continue;
+      if (live !== undefined) everyone.set(live.name, live);
+      const candidate = candidateOf(head);
+      if (candidate === undefined) continue;
+      const { name } = (head.spec as { object: { name: string } }).object;
+      const known = candidates.get(candidate.release) ?? new Map<string, LiveObject | undefined>();
+      candidates.set(candidate.release, known.set(name, candidate.object));
+    }
+    requireWhole(everyone, 'everybody');
+    const sets = [...candidates];
+    for (const [index, [name, shown]] of sets.entries()) {
+      const alone = overlaid(everyone, shown);
+      requireWhole(alone, name);
+      for (const [other, more] of sets.slice(index + 1)) requireWhole(overlaid(alone, more), `${name} and ${other}`);
+    }
+  }
+
+  /** Releases that somebody has never change the same object, nor what another relies on. */
+  #apart(): void {
+    const holders = new Map<string, string>();
+    for (const entry of this.#store.memory.find(Release, 'open', 'true')) {
+      const object = entry.object();
+      const state = releaseStatus(object)?.standing.state;
+      if (state === undefined || !isBegun(state)) continue;
+      for (const { name } of releaseSpec(object).objects) {
+        assert.equal(holders.get(name), undefined, `${entry.name} and ${holders.get(name)} both change ${name}`);
+        holders.set(name, entry.name);
+      }
+    }
+  }
+
+  #release({ entry, before }: Change): void {
+    const object = entry.object();
+    const spec = releaseSpec(object);
+    const standing = releaseStatus(object)?.standing;
+    if (standing === undefined) return;
+    const { state, goOn } = standing;
+    const { name } = entry;
+    const ended = this.#ended.get(name);
+    if (ended !== undefined) assert.equal(state.at, ended, `${name} had come to its end`);
+    if (goOn?.force === true) this.#forced.add(name);
+    const was = before === undefined ? undefined : releaseStatus(before.object())?.standing.state;
+    if (isBegun(state) && was?.at === 'waiting' && state.at !== 'retracting') {
+      assert.equal(approvalsMissing(spec, standing.approvals, this.#nowMs()), 0, `${name} began without its approvals`);
+    }
+    if (was?.at === 'retracting' && !isFinished(state))
+      assert.equal(state.at, 'retracting', `${name} stopped being taken back`);
+    if (was?.at === 'exposing' && state.at === 'exposing')
+      assert.ok(state.stage >= was.stage, `${name} went back a stage`);
+    if (!isFinished(state)) return;
+    this.#ended.set(name, state.at);
+    if (state.at === 'promoted' && (spec.policy?.spec.guardrails.length ?? 0) > 0) {
+      assert.ok(!this.#isBad(name) || this.#forced.has(name), `${name} does harm and was promoted`);
+    }
+    for (const { kind, name: one } of spec.objects) {
+      const head = this.#store.memory.get(Head, '', headName(Node, one))?.object();
+      assert.notEqual(
+        head === undefined ? undefined : candidateOf(head)?.release,
+        name,
+        `${name} has ended and somebody has ${kind} ${one} of it`,
+      );
+    }
+    assert.equal(
+      this.#store.memory.get(Head, '', headName(Release, name)),
+      undefined,
+      `${name} has ended and has a cohort`,
+    );
+  }
+
+  #head({ entry, before, type, author }: Change): void {
+    const after = type === 'DELETED' ? undefined : everyoneOf(entry.object())?.object;
+    const was = before === undefined ? undefined : everyoneOf(before.object())?.object;
+    const shown = after ?? was;
+    if (shown === undefined) return;
+    if (shown.kind === RELEASE) return this.#cohort(shown.name, after?.spec as Cohort | undefined);
+    if (after?.revision === was?.revision) return;
+    for (const found of this.#store.memory.find(Pin, 'object', `${Node.id} ${shown.name}`)) {
+      const { refuses, until } = pinSpec(found.object());
+      // What was under way when it was pinned is not refused, and what somebody rolled back with it is taken back now.
+      const isNew = found.version > (before?.version ?? 0);
+      if (isNew || (until !== undefined && Date.parse(until) <= this.#nowMs())) continue;
+      assert.ok(
+        refuses === undefined || !refuses.includes(after?.revision ?? 'absent'),
+        `${shown.name} came back although it is pinned, by ${author?.requestId}`,
+      );
+    }
+    this.#reachesSomebody(`${shown.name} goes to everybody`);
+  }
+
+  /** A cohort only grows until it is gone. */
+  #cohort(release: string, cohort: Cohort | undefined): void {
+    const before = this.#cohorts.get(release);
+    if (cohort === undefined) {
+      this.#cohorts.delete(release);
+      return;
+    }
+    const after = JSON.stringify(cohort.slices);
+    if (before !== undefined) {
+      const [old, now] = [JSON.parse(before) as unknown[], cohort.slices];
+      assert.deepEqual(now.slice(0, old.length), old, `${release} moved somebody back`);
+    }
+    this.#cohorts.set(release, after);
+    if (before !== after) this.#reachesSomebody(`${release} reaches more`);
+  }
+
+  /** While everything is stopped nothing reaches anybody new but what is taken back. */
+  #reachesSomebody(what: string): void {
+    if (this.#stoppedSinceMs === undefined || this.#nowMs() - this.#stoppedSinceMs < LANDING_MS) return;
+    const takesBack = [...this.#store.memory.list(Release)].some((entry) => {
+      const object = entry.object();
+      const state = releaseStatus(object)?.standing.state;
+      return state?.at === 'retracting' || releaseSpec(object).rollbackOf !== undefined;
+    });
+    assert.ok(takesBack, `${what} although everything is stopped`);
+  }
+
+  /**
+   * In the end, with nothing going wrong and nobody holding anything: every release has ended or says what it waits for,
+   * and what is declared is live, carried by a release, or held with its reason. Nothing is lost.
+   */
+  settled(): void {
+    this.check();
+    const { memory } = this.#store;
+    const open = [...memory.find(Release, 'open', 'true')].map((entry) => entry.object());
+    for (const object of open) {
+      const status = releaseStatus(object);
+      assert.ok(status !== undefined);
+      const { state } = status.standing;
+      const isBlocked = state.at === 'waiting' && (state.for === 'world' || state.for === 'turn');
+      assert.ok(isBlocked, `${object.metadata.name} is still ${status.phase}: ${status.message}`);
+    }
+    const carried = new Set(open.flatMap((object) => releaseSpec(object).objects.map(({ name }) => name)));
+    const declared = new Map([...memory.list(Node)].map((entry) => [entry.name, entry] as const));
+    for (const [name, entry] of declared) {
+      const head = memory.get(Head, '', headName(Node, name))?.object();
+      const live = head === undefined ? undefined : everyoneOf(head)?.object;
+      const { revision, namespace, labels } = wantedLive(entry);
+      if (isSide({ revision, namespace, labels, generation: 0 }, live)) continue;
+      const conditions =
+        (entry.object().status as { conditions?: { status: string; message: string }[] } | undefined)?.conditions ?? [];
+      assert.ok(
+        carried.has(name) || conditions[0]?.status === 'False',
+        `${name} is declared, not live, and nothing says why`,
+      );
+      assert.ok(
+        carried.has(name) || !/^Release .* carries it/.test(conditions[0]?.message ?? ''),
+        `${name} is said to be carried, and is not`,
+      );
+    }
+    for (const entry of memory.list(Head)) {
+      const object = everyoneOf(entry.object())?.object;
+      if (object === undefined || object.kind !== Node.id || declared.has(object.name) || carried.has(object.name))
+        continue;
+      const held = (entry.object().status as { held?: string } | undefined)?.held;
+      assert.ok(held !== undefined, `${object.name} was deleted, is live, and nothing says why`);
+    }
+    assert.equal([...memory.list(Freeze)].length, 0);
+  }
+}
+
+function overlaid(
+  world: ReadonlyMap<string, LiveObject>,
+  shown: ReadonlyMap<string, LiveObject | undefined>,
+): Map<string, LiveObject> {
+  const result = new Map(world);
+  for (const [name, object] of shown) {
+    if (object === undefined) result.delete(name);
+    else result.set(name, object);
+  }
+  return result;
+}
+
+/** The oracle of wholeness: looks at every object, with no index and no order. */
+function requireWhole(world: ReadonlyMap<string, LiveObject>, whose: string): void {
+  for (const [name, object] of world) {
+    const { needs, neighbourMax } = object.spec as NodeSpec;
+    for (const other of needs) {
+      const found = world.get(other)?.spec as NodeSpec | undefined;
+      assert.ok(found !== undefined, `${name} needs ${other}, which is not in the world of ${whose}`);
+      assert.ok(found.value <= neighbourMax, `${other} is above what ${name} stands in the world of ${whose}`);
+    }
+  }
+}

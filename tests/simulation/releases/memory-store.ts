@@ -1,0 +1,90 @@
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type {
+  Author,
+  Change,
+  Decide,
+  HistoryItem,
+  Outcome,
+  RevisionContent,
+  Store,
+} from '#kernel/resources/store-contract.ts';
+import { Memory } from '#kernel/resources/store/memory.ts';
+import { BatchPlan } from '#kernel/resources/store/plan-batch.ts';
+
+/** The store of a simulation: decides and publishes as the real one does, at once, and keeps everything in memory. */
+export class MemoryStore {
+  readonly memory: Memory;
+  readonly #decide: Decide<Operation>;
+  readonly #now: () => Temporal.Instant;
+  readonly #revisions = new Map<string, RevisionContent>();
+  readonly #history: { readonly change: Change; readonly author: Author }[] = [];
+  readonly #listeners = new Set<(changes: readonly Change[]) => void>();
+
+  constructor(kinds: readonly Kind[], decide: Decide<Operation>, now: () => Temporal.Instant) {
+    const limits = { changes: 1_000, characters: 10_000_000 };
+    this.memory = new Memory({ kinds, version: 0, floor: 0, entries: [], changes: [], limits });
+    this.#decide = decide;
+    this.#now = now;
+  }
+
+  /** Writes all or nothing. Throws the Refusal that deciding came to. */
+  commit(operations: readonly Operation[], author: Author): readonly Outcome[] {
+    const plan = new BatchPlan(this.memory, this.#decide, this.#now());
+    let outcomes: readonly Outcome[] = [];
+    let refusal: unknown;
+    plan.add({
+      operations,
+      author,
+      dryRun: false,
+      writeId: '',
+      resolve: (given) => (outcomes = given),
+      reject: (why) => (refusal = why),
+    });
+    plan.answer();
+    if (refusal !== undefined) throw refusal;
+    const { changes } = plan;
+    this.memory.publish(changes);
+    for (const { kind, name, content } of plan.revisions)
+      this.#revisions.set(`${kind.id} ${name} ${content.hash}`, content);
+    for (const change of changes) this.#history.push({ change, author });
+    if (changes.length > 0) for (const listener of [...this.#listeners]) listener(changes);
+    return outcomes;
+  }
+
+  subscribe(listener: (changes: readonly Change[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  revision(kind: Kind, name: string, hash: string): RevisionContent | undefined {
+    return this.#revisions.get(`${kind.id} ${name} ${hash}`);
+  }
+
+  history(kind: Kind, namespace: string, name: string, limit: number): HistoryItem[] {
+    return this.#history
+      .filter(({ change: { entry } }) => entry.kind === kind && entry.namespace === namespace && entry.name === name)
+      .slice(-limit)
+      .reverse()
+      .map(({ change: { version, type, entry }, author: { user, requestId } }) => ({
+        version,
+        at: '',
+        type,
+        user,
+        requestId,
+        text: entry.text,
+      }));
+  }
+
+  /** The reads that the engine makes, of what is there now. */
+  reads(): Pick<Store<Operation>, 'get' | 'find' | 'version' | 'list' | 'count'> {
+    const { memory } = this;
+    return {
+      get: (kind, namespace, name) => memory.get(kind, namespace, name),
+      find: (kind, index, value) => memory.find(kind, index, value),
+      version: () => memory.version,
+      list: (kind, options) => memory.list(kind, options),
+      count: (kind) => memory.count(kind),
+    };
+  }
+}

@@ -1,0 +1,270 @@
+import assert from 'node:assert/strict';
+import { Refusal } from '#kernel/base/failures.ts';
+import { releaseCommands } from '#kernel/releases/commands.ts';
+import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
+import { Freeze } from '#kernel/releases/kinds/freeze.ts';
+import { Pin } from '#kernel/releases/kinds/pin.ts';
+import { Release, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
+import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
+import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { Invariants } from './invariants.ts';
+import { KINDS, NO_FAULTS, Node, World, type Faults } from './world.ts';
+
+const STEPS = 40;
+/** Long enough for the slowest thing: a back-off, a night's freeze, a soak. */
+const SETTLE_MS = 40 * 60_000;
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+const PEOPLE = ['ann', 'bob', 'cyd'];
+const FAULTS: Faults = { crash: 0.01, lost: 0.03, unknown: 0.03, repeated: 0.1, unseen: 0.1 };
+
+/** What a schedule came to, to see that schedules are about something. */
+export type Counts = Map<string, number>;
+
+/**
+ * One schedule, which follows from its seed: people declare, command and change their minds, things go wrong, time jumps,
+ * the engine dies and comes back. Throws when an invariant does not hold.
+ */
+export async function runSchedule(seed: number): Promise<Counts> {
+  const chance = mulberry32(seed);
+  const below = (count: number): number => Math.floor(chance() * count);
+  const pick = <Item>(items: readonly Item[]): Item => {
+    const item = items[below(items.length)];
+    assert.ok(item !== undefined);
+    return item;
+  };
+  const said = new Map<string, Verdict>();
+  const isBad = (release: string): boolean => hash(`${seed} ${release}`) % 3 === 0;
+  let isSure = false;
+  const world = new World(chance, (release, guardrail, activeMs) => {
+    // What was judged of the same numbers stays judged.
+    const key = `${release} ${guardrail}`;
+    const known = said.get(key);
+    if (known?.outcome === 'fail') return known;
+    const verdict = verdictOf(isBad(release), activeMs > (isSure ? 0 : 60_000) && (isSure || chance() < 0.5), chance);
+    if (verdict !== undefined) said.set(key, verdict);
+    return verdict;
+  });
+  const { store, time } = world;
+  const invariants = new Invariants(store, () => world.clock().epochMilliseconds, isBad);
+  const commands = releaseCommands({ store: throughApi(world), kinds: KINDS, clock: world.clock });
+  const counts: Counts = new Map();
+  const note = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+  let requests = 0;
+
+  /** What people write; a refusal is an answer. */
+  const declare = (operations: readonly Operation[]): void => {
+    requests += 1;
+    try {
+      store.commit(operations, { user: pick(PEOPLE), requestId: `request-${requests}`, caller: CALLER });
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      note(error.code);
+    }
+  };
+  const ask = async (verb: CommandVerb, spec: CommandSpec, name: string, user = pick(PEOPLE)): Promise<void> => {
+    const answer = commands.get(`${Release.id}/${verb}`);
+    const given = { apiVersion: Release.apiVersion, kind: 'ReleaseCommand', metadata: { name: 'x' }, spec };
+    const author = { user, requestId: 'command' };
+    try {
+      await answer?.(given, {
+        user: { name: user, uid: '', groups: [], extra: {} },
+        author,
+        dryRun: false,
+        namespace: undefined,
+        name,
+      });
+      note(verb);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+  };
+  const openReleases = (): string[] => [...store.memory.find(Release, 'open', 'true')].map(({ name }) => name);
+
+  world.start();
+  world.faults = scaled(FAULTS, pick([0, 0.3, 1, 2]));
+  for (let step = 0; step < STEPS; step += 1) {
+    const dice = below(100);
+    if (dice < 34) declare(change(pick, below));
+    else if (dice < 42) declare([put(ReleasePolicy, pick(['first', 'second']), policy(pick, below))]);
+    else if (dice < 44) declare([drop(ReleasePolicy, pick(['first', 'second']))]);
+    else if (dice < 47) declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+    else if (dice < 51) declare([drop(Stop, STOP_NAME)]);
+    else if (dice < 53) declare([put(Freeze, 'night', NIGHT)]);
+    else if (dice < 56) declare([drop(Freeze, 'night')]);
+    else if (dice < 80) {
+      const every = [...store.memory.list(Release)].map(({ name }) => name);
+      const names = chance() < 0.8 ? openReleases() : every;
+      if (names.length > 0) await ask(...asked(pick, below), pick(names));
+    } else if (dice < 82) {
+      const pins = [...store.memory.list(Pin)];
+      if (pins.length > 0) declare([drop(Pin, pick(pins).name)]);
+    } else if (dice < 84) world.jumpMs += below(600_000) - 300_000;
+    else if (dice < 87) world.kill();
+    if (!world.isRunning && chance() < 0.6) world.start();
+    await time.run(pick([1, 30, 1_000, 12_000, 70_000, 400_000]));
+    invariants.check();
+  }
+
+  // Nothing goes wrong any more. What is taken back passes the switch and every freeze.
+  world.faults = NO_FAULTS;
+  world.kill();
+  world.start();
+  declare([
+    put(Stop, STOP_NAME, { reason: 'An incident.' }),
+    put(Freeze, 'night', { ...NIGHT, rrule: 'FREQ=HOURLY', duration: 'PT2H' }),
+  ]);
+  await time.run(1_000);
+  const [first] = openReleases();
+  if (first !== undefined) {
+    await ask('abort', {}, first);
+    await time.run(SETTLE_MS);
+    assert.ok(!openReleases().includes(first), `${first} was aborted and has not come to its end`);
+  }
+  // Nobody holds anything any more.
+  declare([drop(Stop, STOP_NAME), drop(Freeze, 'night')]);
+  isSure = true;
+  for (let round = 0; round < ROUNDS_MAX && openReleases().length > 0; round += 1) {
+    for (const name of openReleases()) {
+      const standing = releaseStatus(store.memory.get(Release, '', name)?.object() ?? {})?.standing;
+      if (standing?.state.at === 'collecting') await ask('seal', {}, name);
+      if (standing?.paused !== undefined) await ask(chance() < 0.5 ? 'resume' : 'abort', {}, name);
+      for (const user of PEOPLE) await ask('approve', {}, name, user);
+      await ask('promote', {}, name);
+    }
+    await time.run(SETTLE_MS / ROUNDS_MAX);
+  }
+  await time.run(SETTLE_MS);
+  invariants.settled();
+  for (const [what, count] of world.happened) counts.set(what, count);
+  for (const entry of store.memory.list(Release)) note(`ended ${releaseStatus(entry.object())?.phase}`);
+  return counts;
+}
+
+const ROUNDS_MAX = 12;
+const CALLER = { groups: [], address: '', userAgent: '', verb: 'update' };
+const NIGHT = {
+  timeZone: 'Europe/Stockholm',
+  start: '2026-01-01T23:00',
+  rrule: 'FREQ=DAILY',
+  duration: 'PT1H',
+  reason: 'Night.',
+  owner: 'ops',
+};
+
+type Pick = <Item>(items: readonly Item[]) => Item;
+type Below = (count: number) => number;
+
+/** Some objects, declared together. */
+function change(pick: Pick, below: Below): Operation[] {
+  const names = new Set(Array.from({ length: 1 + below(3) }, () => pick(NAMES)));
+  const group = below(10) === 0 ? { [GROUP_LABEL]: pick(['g', 'h']) } : {};
+  return [...names].map((name) => {
+    if (below(6) === 0) return drop(Node, name);
+    const needs = NAMES.slice(0, NAMES.indexOf(name)).filter(() => below(4) === 0);
+    const labels = { ...(below(2) === 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
+    return put(Node, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
+  });
+}
+
+function policy(pick: Pick, below: Below): object {
+  const percents = pick([[], [10], [1, 50], [5, 25, 100]]);
+  return {
+    selector: { matchLabels: { policy: pick(['first', 'second']) } },
+    priority: below(3),
+    stages: percents.map((percent, index) => ({
+      name: `s${index}`,
+      percent,
+      soak: pick(['PT0S', 'PT30S', 'PT2M']),
+      promote: pick(['auto', 'auto', 'manual']),
+      ...(below(2) === 0 ? { deadline: 'PT5M' } : {}),
+    })),
+    ...(percents.length > 0 && below(2) === 0
+      ? { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] }
+      : {}),
+    ...(below(3) === 0 ? { approvals: { required: 1 + below(2), expireAfter: pick(['PT10M', 'P7D']) } } : {}),
+    onFailure: pick(['rollback', 'rollback', 'pause']),
+    onUndecided: pick(['pause', 'rollback']),
+    queue: pick(['supersede', 'supersede', 'queue', 'reject']),
+    ...(below(2) === 0 ? { pinFor: 'PT20M' } : {}),
+  };
+}
+
+function asked(pick: Pick, below: Below): [CommandVerb, CommandSpec] {
+  const verb = pick([
+    'approve',
+    'approve',
+    'pause',
+    'resume',
+    'resume',
+    'promote',
+    'promote',
+    'abort',
+    'rollback',
+    'rollback',
+    'pin',
+    'unpin',
+    'seal',
+  ] as const);
+  if (verb === 'promote' && below(4) === 0) return [verb, { force: true, reason: 'It is needed.' }];
+  return [verb, {}];
+}
+
+function verdictOf(isBad: boolean, isEnough: boolean, chance: () => number): Verdict | undefined {
+  const said = (outcome: Verdict['outcome']): Verdict => ({
+    outcome,
+    because: `It is ${outcome}.`,
+    judgeVersion: 1,
+    figures: { of: 'nothing' },
+  });
+  if (isEnough) return said(isBad ? 'fail' : 'pass');
+  const others = ['undecided', 'providerDown', 'noData', 'zeroTraffic', 'notANumber', 'stale', 'invalid'] as const;
+  const index = Math.floor(chance() * (others.length + 1));
+  const outcome = others[index];
+  return outcome === undefined ? undefined : said(outcome);
+}
+
+/** The store as people's commands get it: nothing goes wrong there, which would only be told to them. */
+function throughApi({ store }: World): Store<Operation> {
+  return {
+    ...store.reads(),
+    fresh: () => undefined,
+    write: async (operations: readonly Operation[], author: { user: string; requestId: string }) =>
+      store.commit(operations, author),
+    revision: async (kind: Kind, name: string, hash: string) => store.revision(kind, name, hash),
+  } as unknown as Store<Operation>;
+}
+
+function put(kind: Kind, name: string, spec: object, labels: Record<string, string> = {}): Operation {
+  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name, labels }, spec };
+  return { verb: 'apply', kind: kind.id, namespace: '', name, object, uid: crypto.randomUUID() };
+}
+
+function drop(kind: Kind, name: string): Operation {
+  return { verb: 'delete', kind: kind.id, namespace: '', name };
+}
+
+function scaled(faults: Faults, by: number): Faults {
+  const { crash, lost, unknown, repeated, unseen } = faults;
+  return { crash: crash * by, lost: lost * by, unknown: unknown * by, repeated: repeated * by, unseen: unseen * by };
+}
+
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
+  return value >>> 0;
+}
+
+function mulberry32(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}

@@ -1,0 +1,235 @@
+import { pino } from 'pino';
+import { Type } from 'typebox';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Time } from '#kernel/base/time.ts';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
+import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
+import type { Evidence } from '#kernel/releases/evidence.ts';
+import { releaseGuard } from '#kernel/releases/guard.ts';
+import { releaseKinds } from '#kernel/releases/kinds.ts';
+import { followLive } from '#kernel/releases/live.ts';
+import type { Target } from '#kernel/releases/target.ts';
+import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
+import { Lease } from '#kernel/resources/builtin/lease.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
+import type { World as LiveWorld } from '#kernel/resources/kind.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import { kindRegistry } from '#kernel/resources/registry.ts';
+import type { Author, Change, Outcome, Store } from '#kernel/resources/store-contract.ts';
+import { decideWith } from '#kernel/resources/write.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { MemoryStore } from './memory-store.ts';
+
+export interface NodeSpec {
+  readonly needs: readonly string[];
+  readonly value: number;
+  readonly neighbourMax: number;
+}
+
+/** Needs others to be there, and stands only beside values that are not above a limit of its own. */
+export const Node = defineKind({
+  group: 'test.backline.dev',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  scope: 'Cluster',
+  description: 'A node.',
+  released: true,
+  spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
+  refs: ({ needs }) =>
+    needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test.backline.dev/Node', name })),
+  check: ({ needs, neighbourMax }, world) =>
+    needs
+      .filter((name) => valueOf(world, name) > neighbourMax)
+      .map((name) => ({
+        path: ['spec', 'neighbourMax'],
+        reason: 'FieldValueInvalid' as const,
+        detail: `${name} is above ${neighbourMax}`,
+      })),
+});
+
+function valueOf(world: LiveWorld, name: string): number {
+  return (world.get(Node.id, name)?.spec as NodeSpec | undefined)?.value ?? Number.NaN;
+}
+
+export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, Node]);
+
+/** How often things go wrong, of 1. */
+export interface Faults {
+  readonly crash: number;
+  readonly lost: number;
+  readonly unknown: number;
+  readonly repeated: number;
+  readonly unseen: number;
+}
+
+export const NO_FAULTS: Faults = { crash: 0, lost: 0, unknown: 0, repeated: 0, unseen: 0 };
+
+const DELAY_MS_MAX = 20;
+const LATE_MS_MAX = 5_000;
+const START_MS = Date.UTC(2026, 2, 28, 22);
+
+const AWAY = new Refusal('test/away', 'ServiceUnavailable', 'the database is away');
+
+/**
+ * One installation in virtual time: a store that everybody writes to, and one engine at a time, which may die whenever it
+ * waits for something, and is then started anew.
+ */
+export class World {
+  readonly time = new VirtualTime();
+  readonly store: MemoryStore;
+  readonly verdicts: (release: string, guardrail: string, activeMs: number) => Verdict | undefined;
+  readonly #chance: () => number;
+  faults: Faults = NO_FAULTS;
+  /** How far the clock is off from the time that passes. */
+  jumpMs = 0;
+  /** Things that went wrong, by name. */
+  readonly happened = new Map<string, number>();
+  /** Where the engine waits, counted; it dies at this one. */
+  awaits = 0;
+  dieAt = Infinity;
+  #engine: ReleaseEngine | undefined;
+  #kill: () => void = () => {};
+
+  constructor(chance: () => number, verdicts: World['verdicts']) {
+    this.#chance = chance;
+    this.verdicts = verdicts;
+    this.store = new MemoryStore(KINDS.all, decideWith(KINDS, releaseGuard), this.clock);
+    const author = { user: 'system:start', requestId: 'start' };
+    const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };
+    this.store.commit(
+      [{ verb: 'apply', kind: Namespace.id, namespace: '', name: SYSTEM_NAMESPACE, object, uid: 'system' }],
+      author,
+    );
+  }
+
+  clock = (): Temporal.Instant =>
+    Temporal.Instant.fromEpochMilliseconds(START_MS + Math.floor(this.time.nowMs()) + this.jumpMs);
+
+  get isRunning(): boolean {
+    return this.#engine !== undefined;
+  }
+
+  start(): void {
+    let dead = false;
+    const stops: (() => void)[] = [];
+    this.#kill = () => {
+      dead = true;
+      for (const stop of stops.splice(0)) stop();
+      this.#engine = undefined;
+    };
+    const dies = (): boolean => {
+      this.awaits += 1;
+      if (!dead && (this.awaits === this.dieAt || this.#chance() < this.faults.crash)) {
+        this.#note('crash');
+        this.#kill();
+      }
+      return dead;
+    };
+    const time: Time = {
+      nowMs: this.time.nowMs,
+      after: (ms, call) => this.time.after(ms, () => (dead ? undefined : call())),
+    };
+    /** Waits a little, as for a database; whoever is dead by then waits for ever. */
+    const awhile = (): Promise<void> =>
+      new Promise((resolve) => {
+        if (dies()) return;
+        time.after(Math.floor(this.#chance() * DELAY_MS_MAX), () => {
+          if (!dies()) resolve();
+        });
+      });
+    const write = async (operations: readonly Operation[], author: Author): Promise<readonly Outcome[]> => {
+      await awhile();
+      if (this.#rolls('lost')) throw AWAY;
+      const outcomes = this.store.commit(operations, author);
+      if (this.#rolls('unknown')) throw AWAY;
+      await awhile();
+      return outcomes;
+    };
+    const store = {
+      ...this.store.reads(),
+      write,
+      revision: async (...asked: Parameters<Store<Operation>['revision']>) => {
+        await awhile();
+        return this.store.revision(...asked);
+      },
+      history: async (...asked: Parameters<Store<Operation>['history']>) => {
+        await awhile();
+        return this.store.history(...asked);
+      },
+      subscribe: (listener: (changes: readonly Change[]) => void) => {
+        const stop = this.store.subscribe((changes) => (dead ? undefined : listener(changes)));
+        stops.push(stop);
+        return stop;
+      },
+    } as unknown as Store<Operation>;
+    const { live, stop } = followLive(store, KINDS);
+    stops.push(stop);
+    const real = decisionPlane({ store, live, kinds: KINDS });
+    const target: Target = {
+      plan: async (...asked) => {
+        await awhile();
+        return real.plan(...asked);
+      },
+      observe: (release) =>
+        this.#rolls('unseen') ? { at: 'unknown', because: 'nobody answers' } : real.observe(release),
+      expose: (...asked) => this.#often(time, () => real.expose(...asked)),
+      retract: (...asked) => this.#often(time, () => real.retract(...asked)),
+    };
+    const evidence: Evidence = {
+      verdicts: async ({ name, spec, seenMs }, nowMs) => {
+        await awhile();
+        return new Map(
+          (spec.policy?.spec.guardrails ?? []).flatMap((guardrail) => {
+            const verdict = this.verdicts(name, guardrail.name, nowMs - seenMs);
+            return verdict === undefined ? [] : [[guardrail.name, verdict] as const];
+          }),
+        );
+      },
+    };
+    const metrics = { depth: () => {}, worked: () => {}, retried: () => {} };
+    const log = pino({ level: 'silent' });
+    this.#engine = runReleases({
+      store,
+      live,
+      kinds: KINDS,
+      target,
+      evidence,
+      clock: this.clock,
+      time,
+      random: this.#chance,
+      log,
+      metrics,
+    });
+  }
+
+  /** Dies at once. */
+  kill(): void {
+    this.#kill();
+  }
+
+  /** An effect that gets lost, or comes twice, the second time long after. */
+  async #often(time: Time, effect: () => Promise<void>): Promise<void> {
+    if (this.#rolls('lost')) throw AWAY;
+    if (this.#rolls('repeated')) {
+      await effect();
+      const again = (): void => void effect().catch(() => {});
+      time.after(Math.floor(this.#chance() * LATE_MS_MAX), again);
+      return;
+    }
+    await effect();
+  }
+
+  #rolls(fault: keyof Faults): boolean {
+    if (this.#chance() >= this.faults[fault]) return false;
+    this.#note(fault);
+    return true;
+  }
+
+  #note(what: string): void {
+    this.happened.set(what, (this.happened.get(what) ?? 0) + 1);
+  }
+}
