@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
+import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
+import type { Evidence, Judged } from '../evidence.ts';
+import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
+import type { MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
+import { releaseEvidence } from './release-evidence.ts';
+import type { Kept } from './tally.ts';
+
+const SEEN_MS = Date.parse('2026-05-01T12:00:00Z');
+const MEASURED: Measured = { called: 'Errors', better: 'fewer', of: 'events', dispersion: 1, isSplit: true };
+const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
+const SOLD: GuardrailSpec = { name: 'sold', metric: 'purchases', noWorse: { margin: 1.5 } };
+
+function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_MS): Judged {
+  const stages = [10, 50].map((percent, index) => ({
+    name: `s${index}`,
+    percent,
+    soak: 'PT0S',
+    promote: 'auto' as const,
+  }));
+  const policy: PolicySpec = {
+    selector: {},
+    priority: 0,
+    unit: 'household',
+    stages,
+    guardrails: [...guardrails],
+    judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
+    onFailure: 'rollback',
+    onUndecided: 'pause',
+    queue: 'supersede',
+  };
+  const spec = {
+    number: 1,
+    author: 'a',
+    changeSet: 'c',
+    policy: { name: 'p', spec: policy },
+    objects: [],
+    planHash: 'h',
+    open: true,
+  };
+  return { name: 'cap-1', uid: 'uid-1', spec, stage, seenMs };
+}
+
+/** A source that answers what a test says, and notes what it was asked. */
+function sourceOf(answer: (window: Window) => Measurement | Promise<Measurement>) {
+  const asked: Window[] = [];
+  const source: MeasureSource = {
+    grainMs: 10_000,
+    lagMs: 3_000,
+    completeUntil: (nowMs) => Promise.resolve(nowMs - 3_000),
+    measure: async (window) => {
+      asked.push(window);
+      return answer(window);
+    },
+  };
+  return { source, asked };
+}
+
+const good = (): Measurement => ({
+  at: 'measured',
+  measured: MEASURED,
+  candidate: { units: 100, bad: 1 },
+  stable: { units: 900, bad: 9 },
+});
+
+function evidenceOn(
+  db: TestDatabase,
+  sources: Readonly<Record<string, MeasureSource>>,
+  time: Time = new VirtualTime(),
+): Evidence {
+  return releaseEvidence({
+    database: db.database,
+    sourceOf: ({ name }) => sources[name] ?? assert.fail(`no source for ${name}`),
+    time,
+    log: openLog('silent'),
+  });
+}
+
+async function keptOf(db: TestDatabase, guardrail = 'denied'): Promise<Kept[]> {
+  const all: Kept[] = [];
+  for await (const page of keptWindows(db.database, 'uid-1', guardrail)) all.push(...page);
+  return all;
+}
+
+async function look(evidence: Evidence, release: Judged, afterMs: number) {
+  return evidence.verdicts(release, SEEN_MS + afterMs);
+}
+
+test('nothing is asked and nothing judged before a whole interval, and each window is asked for once', async () => {
+  await using db = await startDatabase();
+  const { source, asked } = sourceOf(good);
+  const evidence = evidenceOn(db, { denied: source });
+  const release = judged([DENIED]);
+  for (const seconds of [0, 10, 30, 42]) assert.equal((await look(evidence, release, seconds * 1_000)).size, 0);
+  assert.equal(asked.length, 0);
+  for (const seconds of [43, 50, 60, 72, 73, 103]) {
+    const verdict = (await look(evidence, release, seconds * 1_000)).get('denied');
+    assert.equal(verdict?.outcome, 'undecided', `${seconds} s`);
+  }
+  const windows = asked.map(({ fromMs, toMs }) => [(fromMs - SEEN_MS) / 1_000, (toMs - SEEN_MS) / 1_000]);
+  assert.deepEqual(windows, [
+    [10, 40],
+    [40, 70],
+    [70, 100],
+  ]);
+});
+
+test('an engine that takes over judges the same and asks for no window again', async () => {
+  await using db = await startDatabase();
+  const noisy = (window: Window): Measurement => {
+    const bad = (window.fromMs / 10_000) % 7;
+    return { at: 'measured', measured: MEASURED, candidate: { units: 100, bad }, stable: { units: 900, bad: 20 } };
+  };
+  const first = sourceOf(noisy);
+  const second = sourceOf(good);
+  const release = judged([DENIED]);
+  const before = evidenceOn(db, { denied: first.source });
+  let verdicts = new Map();
+  for (let seconds = 43; seconds < 400; seconds += 15) verdicts = new Map(await look(before, release, seconds * 1_000));
+  const after = await look(evidenceOn(db, { denied: second.source }), release, 399_000);
+  assert.deepEqual(new Map(after), verdicts);
+  assert.equal(second.asked.length, 0);
+});
+
+test('of two engines at once the first window counts for both', async () => {
+  await using db = await startDatabase();
+  const bad = (): Measurement => ({ ...(good() as object), candidate: { units: 100, bad: 50 } }) as Measurement;
+  const engines = [sourceOf(good), sourceOf(bad)].map(({ source }) => evidenceOn(db, { denied: source }));
+  const release = judged([DENIED]);
+  for (const seconds of [43, 73, 103, 133]) {
+    const verdicts = await Promise.all(engines.map((one) => look(one, release, seconds * 1_000)));
+    assert.deepEqual(new Map(verdicts[0]), new Map(verdicts[1]), `${seconds} s`);
+  }
+  assert.equal((await keptOf(db)).length, 4);
+});
+
+test('a window is of one stage, with its share', async () => {
+  await using db = await startDatabase();
+  const { source } = sourceOf(good);
+  const evidence = evidenceOn(db, { denied: source });
+  for (const seconds of [43, 75]) await look(evidence, judged([DENIED], 0), seconds * 1_000);
+  const later = judged([DENIED], 1, SEEN_MS + 84_000);
+  for (const seconds of [84, 103, 110, 123, 133]) {
+    const verdict = (await look(evidence, later, seconds * 1_000)).get('denied');
+    assert.equal(verdict?.outcome, 'undecided', 'what was measured before is judged meanwhile, and is not stale');
+  }
+  assert.deepEqual(
+    (await keptOf(db)).map(({ fromMs, toMs, stage, share }) => [
+      (fromMs - SEEN_MS) / 1_000,
+      (toMs - SEEN_MS) / 1_000,
+      stage,
+      share,
+    ]),
+    [
+      [10, 40, 0, 0.1],
+      [40, 70, 0, 0.1],
+      [90, 120, 1, 0.5],
+    ],
+  );
+});
+
+test('a source that throws or hangs is down, and holds up no other', async () => {
+  await using db = await startDatabase();
+  const time = new VirtualTime();
+  const hanging = sourceOf(() => new Promise(() => {}));
+  const evidence = evidenceOn(db, { denied: sourceOf(good).source, sold: hanging.source }, time);
+  const release = judged([DENIED, SOLD]);
+  const first = look(evidence, release, 43_000);
+  // The others are measured, and patience with this one begins.
+  while (hanging.asked.length === 0 || (await keptOf(db)).length === 0) await new Promise(setImmediate);
+  time.advance(2_000);
+  assert.deepEqual([...(await first).keys()], ['denied']);
+  const second = look(evidence, release, 44_000);
+  await new Promise(setImmediate);
+  time.advance(8_000);
+  await second;
+  while ((await keptOf(db, 'sold')).length === 0) await new Promise(setImmediate);
+  const verdict = (await look(evidence, release, 45_000)).get('sold');
+  assert.equal(verdict?.because, 'purchases cannot be read: it did not answer in 10 s.');
+  assert.equal(hanging.asked.length, 1, 'one measuring at a time');
+  const throwing = sourceOf(() => Promise.reject(new Error('broken pipe')));
+  const others = evidenceOn(db, { denied: sourceOf(good).source, sold: throwing.source });
+  const { because } = (await look(others, release, 90_000)).get('sold') ?? {};
+  assert.equal(because, 'purchases cannot be read: broken pipe.');
+});
+
+test('a source that has nothing new makes verdicts stale, and never known to have had anything, it is down', async () => {
+  await using db = await startDatabase();
+  let behindMs = 3_000;
+  const { source, asked } = sourceOf(good);
+  const slow = { ...source, completeUntil: (nowMs: number) => Promise.resolve(nowMs - behindMs) };
+  const evidence = evidenceOn(db, { denied: slow });
+  const release = judged([DENIED]);
+  await look(evidence, release, 43_000);
+  behindMs = 3_600_000;
+  assert.equal((await look(evidence, release, 103_000)).get('denied')?.outcome, 'undecided');
+  assert.equal((await look(evidence, release, 103_001)).get('denied')?.outcome, 'stale');
+  behindMs = 3_000;
+  assert.equal((await look(evidence, release, 150_000)).get('denied')?.outcome, 'undecided');
+  assert.deepEqual(
+    asked.map(({ fromMs, toMs }) => (toMs - fromMs) / 1_000),
+    [30, 100],
+    'what had to wait is measured all the same',
+  );
+  behindMs = 3_600_000;
+  const other = { ...judged([DENIED]), uid: 'uid-2' };
+  assert.equal((await look(evidence, other, 60_000)).size, 0);
+  const verdict = (await look(evidence, other, 80_000)).get('denied');
+  assert.equal(verdict?.because, 'Denials cannot be read: it is complete until 2026-05-01T11:01:20Z only.');
+});
+
+test('numbers that the test of a guardrail cannot take are told as a source that is down', async () => {
+  await using db = await startDatabase();
+  const totals = (): Measurement => ({
+    at: 'measured',
+    measured: { ...MEASURED, called: 'Time listened', of: 'totals' },
+    candidate: { units: 1, bad: 0, total: 5 },
+    stable: { units: 1, bad: 0, total: 5 },
+  });
+  const verdicts = await look(evidenceOn(db, { sold: sourceOf(totals).source }), judged([SOLD]), 43_000);
+  assert.match(verdicts.get('sold')?.because ?? '', /Time listened can be held against a threshold/);
+});
+
+test('windows are kept for 90 days after the last of their release', async () => {
+  await using db = await startDatabase();
+  const now = Temporal.Instant.from('2026-12-01T00:00:00Z');
+  const row = (uid: string, daysAgo: number) =>
+    db.database.query({
+      text: `insert into backline.release_intervals
+        (uid, guardrail, from_ms, to_ms, stage, share, reading, judge_version, at)
+        values ($1, 'g', $2::bigint, $2::bigint + 1, 0, 0.1, '{}', 1, $3::timestamptz)`,
+      values: [uid, daysAgo, now.subtract({ hours: 24 * daysAgo }).toString()],
+    });
+  for (const [uid, daysAgo] of [
+    ['old', 91],
+    ['old', 120],
+    ['long', 91],
+    ['long', 89],
+  ] as const)
+    await row(uid, daysAgo);
+  await tidyKeptWindows(db.database, now);
+  const left = await db.database.query(
+    'select uid, count(*)::int as rows from backline.release_intervals group by uid',
+  );
+  assert.deepEqual(left, [{ uid: 'long', rows: 2 }]);
+});

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
+import type { MeasureSource, Measurement } from '../measure-source.ts';
+
+/** What one track did within one window. */
+export interface Done {
+  readonly track: 'candidate' | 'stable';
+  readonly units: number;
+  readonly bad: number;
+}
+
+/** A source with the outside that it measures. */
+export interface SourceWorld {
+  readonly source: MeasureSource;
+  readonly guardrail: GuardrailSpec;
+  /** Makes it so that this happened in the window that begins then and is one grain long. */
+  readonly happened: (release: string, fromMs: number, done: readonly Done[]) => Promise<void>;
+  /** Nothing more happens; what did can be measured. */
+  readonly settle: () => Promise<void>;
+  /** Takes away what the source asks. */
+  readonly breakDown: () => Promise<void>;
+}
+
+/** The promises of `MeasureSource`, held against a source. Counts must be exact, or within `tolerance` of what happened. */
+export function sourceContract(name: string, start: (t: TestContext) => Promise<SourceWorld>, startMs: number): void {
+  const signal = AbortSignal.timeout(60_000);
+  const counts = (measurement: Measurement) => {
+    assert.equal(measurement.at, 'measured', JSON.stringify(measurement));
+    return measurement.at === 'measured' ? [trackOf(measurement.candidate), trackOf(measurement.stable)] : [];
+  };
+  const trackOf = ({ units, bad }: { units: number; bad: number }) => [units, bad];
+
+  test(`${name}: a window has what happened in it, by track, of its release alone, however often it is asked for`, async (t) => {
+    const world = await start(t);
+    const { source, guardrail } = world;
+    const { grainMs } = source;
+    await world.happened('one', startMs, [
+      { track: 'candidate', units: 6, bad: 2 },
+      { track: 'stable', units: 9, bad: 1 },
+    ]);
+    await world.happened('one', startMs + grainMs, [{ track: 'candidate', units: 5, bad: 5 }]);
+    await world.happened('other', startMs, [{ track: 'stable', units: 7, bad: 7 }]);
+    await world.settle();
+    const measure = (from: number, to: number, release = 'one') =>
+      source.measure({ release, guardrail, fromMs: startMs + from * grainMs, toMs: startMs + to * grainMs }, signal);
+    for (const _again of [1, 2]) {
+      assert.deepEqual(counts(await measure(0, 1)), [
+        [6, 2],
+        [9, 1],
+      ]);
+    }
+    assert.deepEqual(counts(await measure(1, 2)), [
+      [5, 5],
+      [0, 0],
+    ]);
+    assert.deepEqual(counts(await measure(0, 1, 'other')), [
+      [0, 0],
+      [7, 7],
+    ]);
+  });
+
+  test(`${name}: where nothing happened there is nothing, and it is never taken for something`, async (t) => {
+    const world = await start(t);
+    await world.settle();
+    const { source, guardrail } = world;
+    const window = { release: 'none', guardrail, fromMs: startMs, toMs: startMs + source.grainMs };
+    const measurement = await source.measure(window, signal);
+    if (measurement.at === 'measured')
+      assert.deepEqual(counts(measurement), [
+        [0, 0],
+        [0, 0],
+      ]);
+    else assert.ok(measurement.at === 'empty' && (measurement.requests ?? 0) === 0, JSON.stringify(measurement));
+  });
+
+  test(`${name}: a source that is gone is down, and says why`, async (t) => {
+    const world = await start(t);
+    await world.settle();
+    await world.breakDown();
+    const { source, guardrail } = world;
+    const window = { release: 'one', guardrail, fromMs: startMs, toMs: startMs + source.grainMs };
+    const because = await source.measure(window, signal).then(
+      (measurement) => (measurement.at === 'down' ? measurement.because : assert.fail(JSON.stringify(measurement))),
+      (error: unknown) => String(error),
+    );
+    assert.ok(because.length > 0);
+  });
+
+  test(`${name}: nothing is complete that is not over`, async (t) => {
+    const { source } = await start(t);
+    const nowMs = startMs + 10 * source.grainMs;
+    assert.ok((await source.completeUntil(nowMs)) < nowMs);
+  });
+}
