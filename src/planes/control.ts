@@ -25,7 +25,8 @@ import { releaseCommands } from '#kernel/releases/commands.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
-import { releaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
+import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
+import { releaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { followLive } from '#kernel/releases/live.ts';
@@ -57,6 +58,8 @@ export interface ControlPlane {
 export interface Extension {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** What guardrails that name a Metric are judged by. */
+  readonly metrics: MeasureSource;
   readonly close: () => Promise<void>;
 }
 
@@ -134,7 +137,10 @@ export async function startControlPlane(options: {
     let releases: ReleaseEngine | undefined;
     const target = decisionPlane({ store, live, kinds });
     const releaseMetrics = controllerMetrics(registry)('releases');
+    const extension = await options.extend({ database, sealing, store, live });
+    closers.push(extension.close);
     const decisions = decisionsSource(database);
+    const sourceOf: SourceOf = ({ metric }) => (metric === undefined ? decisions : extension.metrics);
     store.onWriter((isWriter) => {
       void releases?.stop();
       const parts = {
@@ -148,13 +154,11 @@ export async function startControlPlane(options: {
         log,
         metrics: releaseMetrics,
       };
-      const evidence = releaseEvidence({ database, sourceOf: () => decisions, time: systemTime, log });
+      const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
       releases = isWriter ? runReleases({ ...parts, evidence }) : undefined;
     });
     closers.push(async () => releases?.stop());
     const applyChangeSet = changeSets({ store, kinds, live, clock });
-    const extension = await options.extend({ database, sealing, store, live });
-    closers.push(extension.close);
     const commands = releaseCommands({ store, kinds, clock });
     const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...commands, ...extension.virtual]);
     const { authority, serviceAccounts } = access;

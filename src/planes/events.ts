@@ -3,7 +3,7 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
-import { startRollUps } from '#kernel/events/datasets/roll-ups.ts';
+import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { withBuiltInTypes } from '#kernel/events/built-in-types.ts';
@@ -13,7 +13,9 @@ import type { Admit, IngestApi, Sender } from '#kernel/events/ingest-api.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { logWriter, type LogWriter } from '#kernel/events/log-writer.ts';
 import { Pseudonyms } from '#kernel/events/pseudonyms.ts';
+import { releaseMetrics } from '#kernel/events/release-metrics.ts';
 import { startEvents } from '#kernel/events/start-events.ts';
+import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
@@ -39,6 +41,8 @@ export interface EventPlane extends EventLog {
   readonly api: IngestApi;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** What guardrails that name a Metric are judged by. */
+  readonly metrics: MeasureSource;
   /** Why events do not become files; undefined when all is well, or when that is not this process's business. */
   readonly problem: () => string | undefined;
 }
@@ -101,6 +105,7 @@ export async function startEventPlane(options: {
     write: events.write,
     virtual: new Map([...events.virtual, ...queries.virtual]),
     virtualLists: events.virtualLists,
+    metrics: releaseMetrics({ database, world, ask: queries.ask, rollUpSeconds: rollUpSeconds ?? ROLL_UP_SECONDS }),
     problem: () => rollUps?.problem(),
     close: async () => {
       clearInterval(timer);

@@ -30,7 +30,7 @@ export interface RollUpOptions {
   readonly rollUpSeconds?: number;
 }
 
-const ROLL_UP_SECONDS = 15;
+export const ROLL_UP_SECONDS = 15;
 
 interface RollUpResult {
   readonly rows: number;

@@ -93,7 +93,7 @@ type Amount = NonNullable<MetricSpec['numerator']>;
 type Filter = NonNullable<MetricSpec['filter']>;
 
 /** The spec of a stored or live Metric, which has passed the schema. */
-function metricSpec(object: { readonly spec?: unknown }): MetricSpec {
+export function metricSpec(object: { readonly spec?: unknown }): MetricSpec {
   return object.spec as MetricSpec;
 }
 

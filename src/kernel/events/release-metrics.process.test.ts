@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { test, type TestContext } from 'node:test';
+import fc from 'fast-check';
+import { openLog } from '#kernel/base/log.ts';
+import type { Measurement } from '#kernel/releases/evidence/measure-source.ts';
+import { sourceContract, type SourceWorld } from '#kernel/releases/evidence/testing/source-contract.ts';
+import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
+import { builtInTypes } from './built-in-types.ts';
+import { startQueries } from './datasets/queries.ts';
+import { logEvents, PLAY, startDatasetsWorld, type LoggedEvent } from './datasets/testing/datasets-world.ts';
+import { RELEASE_EXPOSURE } from './kinds/identity.ts';
+import { releaseMetrics } from './release-metrics.ts';
+import { worldOf } from './testing/world.ts';
+
+const START_MS = Date.parse('2026-05-10T11:00:00Z');
+const MINUTE_MS = 60_000;
+const metric = (more: object) => ({ title: 'Plays', owner: 'o', eventType: 'play', direction: 'decrease', ...more });
+const SPECS = {
+  eventTypes: { play: PLAY, [RELEASE_EXPOSURE]: builtInTypes[0]?.spec as object },
+  metrics: {
+    played: metric({ type: 'proportion' }),
+    plays: metric({ type: 'count', filter: [{ field: 'track', in: ["it's", 'b'] }] }),
+    listened: metric({ type: 'sum', field: 'playedMs', direction: 'increase' }),
+    length: metric({ type: 'mean', field: 'playedMs' }),
+    slowest: metric({ type: 'quantile', field: 'playedMs', quantile: 0.99 }),
+  },
+};
+
+async function startMetrics(t: TestContext) {
+  const world = await startDatasetsWorld(SPECS);
+  const declared = () => worldOf(SPECS);
+  const { database } = world.db;
+  const queries = startQueries({
+    database,
+    directory: world.directory,
+    world: declared,
+    clock: () => Temporal.Instant.from('2026-05-10T12:00:00Z'),
+    log: openLog('silent'),
+  });
+  t.after(async () => {
+    await queries.close();
+    await world[Symbol.asyncDispose]();
+  });
+  const source = releaseMetrics({ database, world: declared, ask: queries.ask, rollUpSeconds: 15 });
+  const events: LoggedEvent[] = [];
+  const seen = (release: string, pseudonym: string, track: string, atMs: number) => {
+    const payload = { release, releaseRevision: 'r', track };
+    events.push({ id: randomUUID(), type: RELEASE_EXPOSURE, pseudonym, at: timeOf(atMs), payload });
+  };
+  const played = (pseudonym: string, atMs: number, payload: object = { track: 'a' }) =>
+    events.push({ id: randomUUID(), type: 'play', pseudonym, at: timeOf(atMs), payload });
+  const settle = async () => {
+    await logEvents(world, database, events.splice(0));
+    await world.rollUps.rollUpNow();
+  };
+  const measure = (name: string, fromMs = START_MS, toMs = START_MS + MINUTE_MS): Promise<Measurement> => {
+    const guardrail = { name: 'g', metric: name, noWorse: { margin: 1.5 } };
+    return source.measure({ release: 'one', guardrail, fromMs, toMs }, AbortSignal.timeout(60_000));
+  };
+  return { world, source, seen, played, settle, measure, queries };
+}
+
+function timeOf(ms: number): string {
+  return Temporal.Instant.fromEpochMilliseconds(ms).toString();
+}
+
+sourceContract(
+  'metric',
+  async (t): Promise<SourceWorld> => {
+    const { source, seen, played, settle, world, queries } = await startMetrics(t);
+    return {
+      source,
+      guardrail: { name: 'g', metric: 'played', noWorse: { margin: 1.5 } },
+      happened: async (release, fromMs, done) => {
+        for (const { track, units, bad } of done) {
+          for (let unit = 0; unit < units; unit += 1) {
+            const listener = randomUUID();
+            seen(release, listener, track, fromMs + unit);
+            if (unit < bad) played(listener, fromMs + unit);
+            // Outside of the window, before and after.
+            played(listener, fromMs - 1);
+            played(listener, fromMs + MINUTE_MS);
+          }
+        }
+      },
+      settle,
+      breakDown: async () => {
+        await queries.close();
+        await world.db.database.query('drop table backline.dataset_files cascade');
+      },
+    };
+  },
+  START_MS,
+);
+
+test('a listener who saw both tracks counts once, as one of the candidate’s', async (t) => {
+  const { seen, played, settle, measure } = await startMetrics(t);
+  const listener = randomUUID();
+  for (const track of ['stable', 'candidate', 'stable']) seen('one', listener, track, START_MS);
+  played(listener, START_MS + 1);
+  await settle();
+  const measured = await measure('played');
+  assert.ok(measured.at === 'measured');
+  assert.deepEqual([measured.candidate.units, measured.candidate.bad, measured.stable.units], [1, 1, 0]);
+});
+
+test('each type of metric is what it says, with its filter, as counted by hand', async (t) => {
+  const step = fc.record({
+    listener: fc.nat({ max: 5 }),
+    ms: fc.integer({ min: -30_000, max: MINUTE_MS + 30_000 }),
+    does: fc.oneof(
+      fc.constantFrom('candidate' as const, 'stable' as const),
+      fc.record({
+        track: fc.constantFrom("it's", 'b', 'c'),
+        playedMs: fc.option(fc.nat({ max: 100 }), { nil: undefined }),
+      }),
+    ),
+  });
+  const [steps = []] = fc.sample(fc.array(step, { minLength: 120, maxLength: 200 }), { numRuns: 1, seed: 20_260_510 });
+  const { seen, played, settle, measure } = await startMetrics(t);
+  const listeners = Array.from({ length: 6 }, () => randomUUID());
+  for (const { listener, ms, does } of steps) {
+    const id = listeners[listener] ?? '';
+    if (typeof does === 'string') seen('one', id, does, START_MS + ms);
+    else played(id, START_MS + ms, does.playedMs === undefined ? { track: does.track } : does);
+  }
+  await settle();
+  const inside = steps.filter(({ ms }) => ms >= 0 && ms < MINUTE_MS);
+  for (const isCandidate of [true, false]) {
+    const units = new Set(inside.filter(({ does }) => typeof does === 'string').map(({ listener }) => listener));
+    for (const unit of units) {
+      const saw = inside.some(({ listener, does }) => listener === unit && does === 'candidate');
+      if (saw !== isCandidate) units.delete(unit);
+    }
+    const plays = inside.flatMap(({ listener, does }) =>
+      typeof does !== 'string' && units.has(listener) ? [{ listener, ...does }] : [],
+    );
+    const lengths = plays.flatMap(({ playedMs }) => (playedMs === undefined ? [] : [playedMs]));
+    const sum = lengths.reduce((all, one) => all + one, 0);
+    const wanted = {
+      played: { units: units.size, bad: new Set(plays.map(({ listener }) => listener)).size, total: 0 },
+      plays: { units: units.size, bad: plays.filter(({ track }) => track !== 'c').length, total: 0 },
+      listened: { units: units.size, bad: 0, total: sum },
+      length: { units: lengths.length, bad: 0, total: sum },
+    };
+    for (const [name, counts] of Object.entries(wanted)) {
+      const measured = await measure(name);
+      assert.ok(measured.at === 'measured');
+      assert.deepEqual(isCandidate ? measured.candidate : measured.stable, counts, name);
+    }
+  }
+});
+
+test('a metric that no release can be judged by, or that is not there, is told', async (t) => {
+  const { measure, settle } = await startMetrics(t);
+  await settle();
+  assert.deepEqual(await measure('slowest'), {
+    at: 'down',
+    because: 'Metric "slowest" is a quantile: a release is judged by a count, a proportion, a sum or a mean',
+  });
+  assert.deepEqual(await measure('gone'), { at: 'down', because: 'there is no live Metric "gone"' });
+});
+
+test('nobody seen although the candidate answered is not the same as nobody there', async (t) => {
+  const { measure, settle, world } = await startMetrics(t);
+  await settle();
+  assert.deepEqual(await measure('played'), { at: 'empty', requests: 0 });
+  const node = new ReleaseCounts('a/1');
+  node.count('one', 'candidate', 'given', START_MS);
+  await node.flush(world.db.database, START_MS);
+  assert.deepEqual(await measure('played'), { at: 'empty', requests: 1 });
+});
+
+test('windows are measured up to what is in files, with time for what is on its way', async (t) => {
+  const { source, world } = await startMetrics(t);
+  const nowMs = Date.parse('2026-05-10T12:00:00Z');
+  await world.db.database.query("update backline.rollup set complete_until = '2026-05-10T11:59:00Z'");
+  assert.equal(await source.completeUntil(nowMs), Date.parse('2026-05-10T11:58:50Z'));
+});

@@ -1,0 +1,129 @@
+import type { Queryable } from '#kernel/postgres/database.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts';
+import type { Measured, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
+import type { Track } from '#kernel/statistics/interval.ts';
+import { EXPOSURE_WINDOW_MS } from './built-in-types.ts';
+import { identifier, literal } from './datasets/sql-text.ts';
+import { readProgress } from './datasets/manifest.ts';
+import { RECEIPT_SECONDS_MAX } from './datasets/watermark.ts';
+import { METRIC, RELEASE_EXPOSURE } from './kinds/identity.ts';
+import { metricSpec, type MetricSpec } from './kinds/metric.ts';
+
+/** How long an event is usually on its way to us. What comes later is in files, but in no window. */
+const ARRIVAL_MS = 10_000;
+/** The same listeners come back in every window, and what is counted of one of them is alike. */
+const DISPERSION = 2;
+
+type Judged = Exclude<MetricSpec['type'], 'ratio' | 'quantile'>;
+
+const OF: Readonly<Record<Judged, Measured['of']>> = {
+  count: 'events',
+  proportion: 'events',
+  sum: 'totals',
+  mean: 'totals',
+};
+
+/**
+ * Declared Metrics, over those who were told to have seen a release. A listener who saw both tracks within a window counts
+ * as one of the candidate's: it may have been what made the difference. Exposures are told once a minute, so windows are
+ * whole minutes.
+ */
+export function releaseMetrics(parts: {
+  readonly database: Queryable;
+  readonly world: () => World | undefined;
+  /** The rows of one SELECT over the files of events. */
+  readonly ask: (sql: string) => Promise<readonly (readonly unknown[])[]>;
+  readonly rollUpSeconds: number;
+}): MeasureSource {
+  const { database, ask } = parts;
+  return {
+    grainMs: EXPOSURE_WINDOW_MS,
+    // Rolled up once more than the last time, and written.
+    lagMs: ARRIVAL_MS + 1_000 * (RECEIPT_SECONDS_MAX + 2 * parts.rollUpSeconds),
+    completeUntil: async () => (await readProgress(database)).completeUntil.epochMilliseconds - ARRIVAL_MS,
+    measure: async (window) => {
+      const name = window.guardrail.metric ?? '';
+      const live = parts.world()?.get(METRIC, name);
+      if (live === undefined) return { at: 'down', because: `there is no live Metric "${name}"` };
+      const spec = metricSpec(live);
+      const { type, title, direction } = spec;
+      if (type === 'ratio' || type === 'quantile') {
+        const because = `Metric "${name}" is a ${type}: a release is judged by a count, a proportion, a sum or a mean`;
+        return { at: 'down', because };
+      }
+      const rows = (await ask(metricQuery({ ...spec, type }, window))).map(parseRow);
+      if (rows.length === 0) return { at: 'empty', requests: await candidateAnswers(database, window) };
+      const measured: Measured = {
+        called: title,
+        better: direction === 'increase' ? 'more' : 'fewer',
+        of: OF[type],
+        dispersion: DISPERSION,
+        // The units of a mean are events, and nobody splits those.
+        isSplit: type !== 'mean',
+      };
+      const trackOf = (isCandidate: boolean): Track =>
+        rows.find((row) => row.isCandidate === isCandidate)?.track ?? { units: 0, bad: 0, total: 0 };
+      return { at: 'measured', measured, candidate: trackOf(true), stable: trackOf(false) };
+    },
+  };
+}
+
+/** One row for each track that somebody saw: whether it is the candidate's, units, bad and total. */
+export function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fromMs, toMs }: Window): string {
+  const { eventType, type, field, filter = [] } = spec;
+  const inWindow = [
+    `day between ${dayOf(fromMs)} and ${dayOf(toMs)}`,
+    `corrected_at >= ${timeOf(fromMs)}`,
+    `corrected_at < ${timeOf(toMs)}`,
+  ];
+  const counted = [...inWindow, ...filter.map(condition)];
+  const total = field === undefined ? '0' : `coalesce(sum(${identifier(field)}), 0)`;
+  const values: Readonly<Record<Judged, string>> = {
+    proportion: 'count(*), count(events), 0',
+    count: 'count(*), coalesce(sum(events), 0), 0',
+    sum: 'count(*), 0, coalesce(sum(total), 0)',
+    mean: 'coalesce(sum(events), 0), 0, coalesce(sum(total), 0)',
+  };
+  // Events without the number say nothing about its mean.
+  const events = type === 'mean' && field !== undefined ? `count(${identifier(field)})` : 'count(*)';
+  return `
+    with seen as (
+      select pseudonym, bool_or(track = 'candidate') as is_candidate
+      from events.${identifier(RELEASE_EXPOSURE)}
+      where release = ${literal(release)} and ${inWindow.join(' and ')}
+      group by pseudonym
+    ), happened as (
+      select pseudonym, ${events} as events, ${total} as total
+      from events.${identifier(eventType)} where ${counted.join(' and ')} group by pseudonym
+    )
+    select is_candidate, ${values[type]} from seen left join happened using (pseudonym) group by is_candidate`;
+}
+
+function condition({ field, equals, in: values = [equals] }: NonNullable<MetricSpec['filter']>[number]): string {
+  return `${identifier(field)} in (${values.map(valueText).join(', ')})`;
+}
+
+/** A value of a filter, which has the type of its field. */
+function valueText(value: unknown): string {
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : literal(String(value));
+}
+
+function timeOf(ms: number): string {
+  return `timestamptz ${literal(Temporal.Instant.fromEpochMilliseconds(ms).toString())}`;
+}
+
+function dayOf(ms: number): string {
+  return `date ${literal(Temporal.Instant.fromEpochMilliseconds(ms).toString().slice(0, 10))}`;
+}
+
+/** Whole numbers beyond 2^53 and long decimals come as text. */
+function parseRow([isCandidate, units, bad, total]: readonly unknown[]): {
+  readonly isCandidate: boolean;
+  readonly track: Track;
+} {
+  return {
+    isCandidate: isCandidate === true,
+    track: { units: Number(units), bad: Number(bad), total: Number(total) },
+  };
+}
