@@ -135,6 +135,8 @@ export async function runSchedule(seed: number): Promise<Counts> {
       if (standing?.paused !== undefined) await ask(chance() < 0.5 ? 'resume' : 'abort', {}, name);
       for (const user of PEOPLE) await ask('approve', {}, name, user);
       await ask('promote', {}, name);
+      // Somebody went on although it had failed: then somebody has to say what becomes of it.
+      if (round > ROUNDS_MAX / 2 && standing?.overruled !== undefined) await ask('abort', {}, name);
     }
     await time.run(SETTLE_MS / ROUNDS_MAX);
   }

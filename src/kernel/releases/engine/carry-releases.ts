@@ -22,7 +22,7 @@ import { openUntil } from '../rules/freeze-window.ts';
 import type { CarriedRelease, Target } from '../target.ts';
 import { ENGINE, advance, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
 import { selects, type NamedPolicy } from './choose-policy.ts';
-import { carriedOf, sameSide, specOf, type Changed } from './form.ts';
+import { carriedOf, originIn, sameSide, specOf, type Changed } from './form.ts';
 import type { OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
@@ -265,8 +265,8 @@ export function carryReleases(options: {
    * policy may have been edited. What has been approved is then another plan.
    */
   function rebased(object: ResourceObject, spec: ReleaseSpec): Operation[] {
-    const { number, author, changeSet, group } = spec;
-    const origin = { requestId: changeSet, user: author, version: number };
+    const origin = originIn(spec);
+    const { group } = spec;
     const objects = spec.objects.map((one) => {
       const { from: _before, ...kept } = one;
       const from = carriedOf(changedNow(one.kind, one.name)).from;

@@ -33,8 +33,8 @@ export interface Formed {
   /** A new release, and those whose place it takes. */
   readonly begin?: { readonly spec: ReleaseSpec; readonly collects: boolean };
   readonly displaced: readonly OpenRelease[];
-  /** A release that collects its group, with what was added. */
-  readonly grown?: { readonly name: string; readonly spec: ReleaseSpec };
+  /** Releases that still collect, as they are then. */
+  readonly collecting: readonly { readonly name: string; readonly spec: ReleaseSpec }[];
 }
 
 /**
@@ -42,7 +42,7 @@ export interface Formed {
  *
  * What several policies select goes by one of them, together. A change to something that a release is under way with
  * takes that release's place, and all it carries along, unless its policy has changes queue. What is declared again as it
- * is live leaves its release.
+ * is live leaves its release, and what is no longer of a group leaves the release that collects it.
  */
 export function formRelease(
   origin: Origin,
@@ -52,30 +52,52 @@ export function formRelease(
   declared: (kind: string, name: string) => Changed | undefined,
 ): Formed {
   const group = changed.map(groupOf).find((name) => name !== undefined);
-  const collecting = open.find(({ spec, standing }) => standing.state.at === 'collecting' && spec.group === group);
-  if (group !== undefined && collecting !== undefined) {
-    const { name, spec } = collecting;
-    return {
-      displaced: [],
-      grown: { name, spec: specOf(origin, merged(spec.objects, changed), group, policies, declared) },
-    };
+  const collector = open.find((one) => isCollecting(one) && one.spec.group === group);
+  const left = open
+    .filter((one) => one !== collector && isCollecting(one) && changed.some((object) => carries(one, object)))
+    .map((one) => ({ one, objects: one.spec.objects.filter((kept) => !changed.some((object) => isOf(object, kept))) }));
+  const collecting = left
+    .filter(({ objects }) => objects.length > 0)
+    .map(({ one: { name, spec }, objects }) => ({
+      name,
+      spec: specOf(originIn(spec), objects, spec.group, policies, declared),
+    }));
+  const emptied = left.filter(({ objects }) => objects.length === 0).map(({ one }) => one);
+  if (group !== undefined && collector !== undefined) {
+    const { name, spec } = collector;
+    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), group, policies, declared) };
+    return { displaced: emptied, collecting: [...collecting, grown] };
   }
-  const others = open.filter(({ spec }) => spec.objects.some((one) => changed.some((object) => isOf(object, one))));
-  const displaced = others.filter(({ spec, standing }) => mayTakePlace(spec, standing));
-  const queues = others.length > displaced.length;
+  const others = open.filter((one) => !isCollecting(one) && changed.some((object) => carries(one, object)));
+  const taken = others.filter(({ spec, standing }) => mayTakePlace(spec, standing));
+  const queues = others.length > taken.length;
   const objects = new Map(changed.map((object) => [liveKey(object.kind.id, object.name), object]));
-  for (const { spec } of displaced) {
+  for (const { spec } of taken) {
     for (const { kind, name } of spec.objects) {
       const key = liveKey(kind, name);
       const now = objects.has(key) ? undefined : declared(kind, name);
       if (now !== undefined) objects.set(key, now);
     }
   }
+  const displaced = [...taken, ...emptied];
   // Behind another release what is live now may not be what is live then: even a change back is one.
   const carried = [...objects.values()].filter((object) => queues || !isLive(object));
-  if (carried.length === 0) return { displaced };
+  if (carried.length === 0) return { displaced, collecting };
   const spec = specOf(origin, carried.map(carriedOf), group, policies, declared);
-  return { displaced, begin: { spec, collects: group !== undefined } };
+  return { displaced, collecting, begin: { spec, collects: group !== undefined } };
+}
+
+function isCollecting({ standing }: OpenRelease): boolean {
+  return standing.state.at === 'collecting';
+}
+
+function carries({ spec }: OpenRelease, object: Changed): boolean {
+  return spec.objects.some((one) => isOf(object, one));
+}
+
+/** The write that a release goes back to. */
+export function originIn({ number, author, changeSet }: ReleaseSpec): Origin {
+  return { requestId: changeSet, user: author, version: number };
 }
 
 /** Whether a later change takes the place of a release, or waits for it. What is being taken back is waited for. */

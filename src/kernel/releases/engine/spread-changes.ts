@@ -213,10 +213,10 @@ export function spreadChanges(options: {
           ...writeStep(objectOf(other), displacing(standing, because, origin.user), new Map(), nowMs, origin.user),
         );
       }
-      if (formed.grown !== undefined) {
-        const object = { ...objectOf(formed.grown.name), spec: formed.grown.spec };
+      for (const { name: other, spec } of formed.collecting) {
+        const object = { ...objectOf(other), spec };
         operations.push({
-          ...releaseTarget(formed.grown.name),
+          ...releaseTarget(other),
           verb: 'update',
           part: 'main',
           object,
