@@ -27,8 +27,10 @@ import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import { releaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
+import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -36,6 +38,7 @@ import { version } from '#kernel/base/version.ts';
 import { answers, deliver } from './peers.ts';
 
 const COMPACT_MS = 3_600_000;
+const RELEASES_PATH = `/apis/${Release.apiVersion}/${Release.plural}`;
 /** There from the first start on. */
 const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
 
@@ -137,12 +140,15 @@ export async function startControlPlane(options: {
     let releases: ReleaseEngine | undefined;
     const target = decisionPlane({ store, live, kinds });
     const releaseMetrics = controllerMetrics(registry)('releases');
+    const notificationMetrics = controllerMetrics(registry)('notifications');
+    let notifications: { readonly stop: () => Promise<void> } | undefined;
     const extension = await options.extend({ database, sealing, store, live });
     closers.push(extension.close);
     const decisions = decisionsSource(database);
     const sourceOf: SourceOf = ({ metric }) => (metric === undefined ? decisions : extension.metrics);
     store.onWriter((isWriter) => {
       void releases?.stop();
+      void notifications?.stop();
       const parts = {
         store,
         live,
@@ -156,8 +162,12 @@ export async function startControlPlane(options: {
       };
       const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
       releases = isWriter ? runReleases({ ...parts, evidence }) : undefined;
+      const linkTo = (name: string) => `${options.address.url}${RELEASES_PATH}/${name}`;
+      notifications = isWriter ? runNotifications({ ...parts, linkTo, metrics: notificationMetrics }) : undefined;
     });
-    closers.push(async () => releases?.stop());
+    closers.push(async () => {
+      await Promise.all([releases?.stop(), notifications?.stop()]);
+    });
     const applyChangeSet = changeSets({ store, kinds, live, clock });
     const commands = releaseCommands({ store, kinds, clock });
     const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...commands, ...extension.virtual]);

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
@@ -10,7 +12,7 @@ const LISTENERS = 60;
 const ROUNDS_MAX = 40;
 
 /** A business whose caps are released to half of the households first, with denials as the guardrail. */
-async function startBusiness(t: TestContext) {
+async function startBusiness(t: TestContext, tellTo: string) {
   let now = Temporal.Instant.from(START);
   const world = await startWorld(t, { clock: () => now });
   await declare(
@@ -29,6 +31,7 @@ async function startBusiness(t: TestContext) {
       stages: [{ name: 'half', percent: 50, soak: 'PT1M' }],
       guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
       judging: { every: 'PT1S' },
+      notify: [{ type: 'webhook', url: tellTo, on: ['rolledBack'] }],
     },
   });
   return {
@@ -57,6 +60,22 @@ async function declare({ call, running }: World, ...objects: object[]): Promise<
 async function releaseNow({ call }: World) {
   const { json } = await call('GET', '/apis/releases.backline.dev/v1/releases');
   return json.items.find((one: { spec: { policy?: object } }) => one.spec.policy !== undefined);
+}
+
+/** Takes what a release tells. */
+async function startReceiver(t: TestContext) {
+  const told: { readonly type: string; readonly policy: string; readonly message: string }[] = [];
+  const server = createServer((request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => (body += text));
+    request.on('end', () => {
+      told.push(JSON.parse(body));
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => new Promise((resolve) => server.close(resolve)));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, told };
 }
 
 /** Every listener skips once; of everybody some ask for more than anybody may have. */
@@ -116,8 +135,9 @@ async function unlessOver(world: World, figure: string, wanted: number): Promise
   }, `${wanted}: ${figure}`);
 }
 
-test('a cap that denies its cohort more takes itself back, and says by which numbers', async (t) => {
-  const { world, pass } = await startBusiness(t);
+test('a cap that denies its cohort more takes itself back, and tells by which numbers', async (t) => {
+  const { url, told } = await startReceiver(t);
+  const { world, pass } = await startBusiness(t, url);
   await declare(world, cap(3));
   await until(async () => ((await releaseNow(world))?.status.phase === 'Progressing' ? true : undefined), 'a release');
   await until(
@@ -136,6 +156,8 @@ test('a cap that denies its cohort more takes itself back, and says by which num
   const [verdict] = status.guardrails;
   assert.equal(verdict.outcome, 'fail');
   assert.ok(verdict.figures.candidate.bad > verdict.figures.stable.bad);
+  const message = await until(async () => told[0], 'somebody to be told');
+  assert.deepEqual([message.type, message.policy, message.message], ['release.rolledBack', 'caps', status.message]);
   const { json } = await world.call('GET', '/apis/products.backline.dev/v1/namespaces/default/caps/skips-daily');
   assert.equal(json.spec.limit, 1_000, 'what was live before is declared again');
 });

@@ -1,0 +1,45 @@
+import { jittered } from '#kernel/base/time.ts';
+
+const LIMITS = {
+  retryMsFirst: 2_000,
+  retryMsMax: 600_000,
+  /** A receiver that asks for more patience than this is asked again all the same. */
+  retryAfterMsMax: 3_600_000,
+  /** What nobody took for so long is news no more. */
+  giveUpMs: 24 * 3_600_000,
+  deliveredKeptMs: 7 * 24 * 3_600_000,
+  /** What was given up is kept longer: somebody may want to know why. */
+  givenUpKeptMs: 30 * 24 * 3_600_000,
+} as const;
+
+/** When to try again after so many attempts; never before the receiver wants it. */
+export function retryMs(attempts: number, retryAfterMs: number | undefined, random: () => number): number {
+  const backOff = Math.min(LIMITS.retryMsFirst * 2 ** Math.min(attempts - 1, 30), LIMITS.retryMsMax);
+  return Math.max(jittered(backOff, random), Math.min(retryAfterMs ?? 0, LIMITS.retryAfterMsMax));
+}
+
+/** How long a receiver wants to be left alone: seconds, or a date. */
+export function retryAfterMs(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined;
+  if (/^\d{1,9}$/.test(header.trim())) return Number(header) * 1_000;
+  const at = Date.parse(header);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
+}
+
+export interface Standing {
+  /** When it happened. */
+  readonly atMs: number;
+  readonly deliveredMs: number | undefined;
+}
+
+/** Whether it is too late to tell it. */
+export function isGivenUp({ atMs }: Pick<Standing, 'atMs'>, nowMs: number): boolean {
+  return nowMs >= atMs + LIMITS.giveUpMs;
+}
+
+/** Whether it need not be kept any longer. */
+export function isOutdated({ atMs, deliveredMs }: Standing, nowMs: number): boolean {
+  return deliveredMs === undefined
+    ? nowMs >= atMs + LIMITS.givenUpKeptMs
+    : nowMs >= deliveredMs + LIMITS.deliveredKeptMs;
+}

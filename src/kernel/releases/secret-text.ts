@@ -1,0 +1,21 @@
+import { Secret } from '#kernel/access/kinds/secret.ts';
+import type { Reader } from '#kernel/resources/store-contract.ts';
+
+/** One key of a Secret. */
+export interface SecretKey {
+  readonly namespace: string;
+  readonly name: string;
+  readonly key: string;
+}
+
+/** What a key of a Secret holds, as text; undefined when it is not there. For this program alone: never to be shown. */
+export function secretText(store: Pick<Reader, 'get'>, { namespace, name, key }: SecretKey): string | undefined {
+  const data = store.get(Secret, namespace, name)?.object()['data'] as Readonly<Record<string, string>> | undefined;
+  const bytes = data !== undefined && Object.hasOwn(data, key) ? data[key] : undefined;
+  return bytes === undefined ? undefined : Buffer.from(bytes, 'base64').toString();
+}
+
+/** `Secret NAMESPACE/NAME has no key KEY`, without a full stop. */
+export function missingKey({ namespace, name, key }: SecretKey): string {
+  return `there is no Secret "${namespace}/${name}" with the key "${key}"`;
+}
