@@ -1,10 +1,12 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import { sendChangeSet, type ChangeAnswer } from './change-set.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { EXIT } from './failure.ts';
+import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
 import { readManifests } from './manifest-files.ts';
 import { applyText, heldText, planText } from './plan-text.ts';
+import { firstWord, releaseText } from './release/apply-release.ts';
+import { waitForEnd } from './release/watch.ts';
 
 export interface ChangeOptions extends ConnectionOptions {
   readonly filename: readonly string[];
@@ -12,14 +14,53 @@ export interface ChangeOptions extends ConnectionOptions {
   readonly output?: 'json' | 'yaml';
 }
 
-/** `backline apply`: declares everything as one atomic change. */
-export async function apply(options: ChangeOptions & { readonly dryRun?: boolean }, io: Io): Promise<number> {
+export interface ApplyOptions extends ChangeOptions {
+  readonly dryRun?: boolean;
+  readonly wait?: boolean;
+  /** How long it is waited, in milliseconds. */
+  readonly timeout?: number;
+}
+
+/** `backline apply`: declares everything as one atomic change, and says how it goes live. */
+export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const dryRun = options.dryRun === true;
-  const { answer, places } = await change(options, dryRun, io);
-  const text = applyText(answer, dryRun, coloursFor(io.stdout, io.env));
-  io.stdout.write(`${asked(options, answer) ?? text}\n`);
+  const { answer, places, target } = await change(options, dryRun, io);
+  const colours = coloursFor(io.stdout, io.env);
+  const text = asked(options, answer);
+  io.stdout.write(`${text ?? applyText(answer, dryRun, colours)}\n`);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
   if (held !== '') io.stderr.write(`${held}\n`);
+  // What programs read is the answer alone.
+  const shown = text === undefined ? io : { ...io, stdout: io.stderr };
+  const names = carriersOf(answer);
+  for (const name of text === undefined ? names : []) {
+    const release = await firstWord(target, name);
+    if (release !== undefined) io.stdout.write(`${releaseText(release, colours)}\n`);
+  }
+  return options.wait === true ? waitFor(target, names, answer, options.timeout, shown) : EXIT.ok;
+}
+
+/** The release that was made of a change; where nothing was to be changed, those that carry it already. */
+function carriersOf({ release, results }: ChangeAnswer): readonly string[] {
+  if (release !== undefined) return [release];
+  return [...new Set(results.flatMap((result) => result.release ?? []))];
+}
+
+async function waitFor(
+  target: Target,
+  names: readonly string[],
+  { results }: ChangeAnswer,
+  timeoutMs: number | undefined,
+  io: Io,
+): Promise<number> {
+  const endMs = timeoutMs === undefined ? undefined : performance.now() + timeoutMs;
+  for (const name of names) {
+    const left = endMs === undefined ? {} : { timeoutMs: Math.max(0, endMs - performance.now()) };
+    const status = await waitForEnd(target, name, io, left);
+    if (status !== EXIT.ok) return status;
+  }
+  const held = results.filter(({ problems, release }) => problems.length > 0 && release === undefined).length;
+  if (held > 0) throw new CliFailure(`${held} of ${results.length} objects are not live, and no release carries them.`);
   return EXIT.ok;
 }
 
@@ -36,7 +77,7 @@ async function change(options: ChangeOptions, dryRun: boolean, io: Io) {
   const target = connectionFrom(options, io);
   const namespace = options.namespace ?? target.namespace;
   const answer = await sendChangeSet(target, declared, { namespace, dryRun });
-  return { answer, places: declared.map(({ place }) => place([])) };
+  return { answer, places: declared.map(({ place }) => place([])), target };
 }
 
 function asked({ output }: ChangeOptions, answer: ChangeAnswer): string | undefined {

@@ -46,7 +46,7 @@ const changeMsMax = 120_000;
  */
 export async function call(
   connection: Connection,
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'DELETE',
   path: string,
   options: { readonly body?: object; readonly accept?: string } = {},
 ): Promise<unknown> {

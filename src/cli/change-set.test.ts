@@ -53,6 +53,16 @@ test('each cause of a refusal is shown at its file, line and field', () => {
   ]);
 });
 
+test('what can be done about a refusal is told beside it', () => {
+  const cause = { field: 'objects[0]', message: 'Plan "premium" is pinned by bob: too dear.' };
+  const said = 'Plan "premium" is pinned by bob: too dear. Let go of it: backline release unpin premium-7.';
+  assert.equal(refusedChange([cause], declared, said).remedy, 'Let go of it: backline release unpin premium-7.');
+  assert.equal(
+    refusedChange([cause], declared, 'Plan.products.backline.dev "premium" is invalid: x').remedy,
+    undefined,
+  );
+});
+
 const result = (more: Partial<ChangeResult>): ChangeResult => ({
   apiVersion: 'products.backline.dev/v1',
   kind: 'Plan',

@@ -16,10 +16,14 @@ export interface ChangeResult {
   readonly sentences: readonly string[];
   /** What keeps it from going live. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
+  /** The release that carries it now. */
+  readonly release?: string;
 }
 
 export interface ChangeAnswer {
   readonly version: string;
+  /** The release that was made of it. */
+  readonly release?: string;
   /** In the order of the objects that were sent. */
   readonly results: readonly ChangeResult[];
 }
@@ -41,20 +45,25 @@ export async function sendChangeSet(
     const answer = (await call(connection, 'POST', path, { body })) as { readonly status: ChangeAnswer };
     return answer.status;
   } catch (error) {
-    if (error instanceof Refused && error.causes.length > 0) throw refusedChange(error.causes, declared);
+    if (error instanceof Refused && error.causes.length > 0) throw refusedChange(error.causes, declared, error.message);
     throw error;
   }
 }
 
-/** The refusal of a change set, with each cause at its file and line. */
-export function refusedChange(causes: readonly Cause[], declared: readonly Declared[]): CliFailure {
+/**
+ * The refusal of a change set, with each cause at its file and line. What the server said as a whole goes on after the
+ * only cause where it knows what can be done.
+ */
+export function refusedChange(causes: readonly Cause[], declared: readonly Declared[], said = ''): CliFailure {
   const details = causes.map(({ field = '', message = '' }) => {
     const [, position, rest = ''] = /^(?:spec\.)?objects\[(\d+)\]\.?(.*)$/s.exec(field) ?? [];
     const found = position === undefined ? undefined : declared[Number(position)];
     if (found === undefined) return { where: field, what: message };
     return { where: `${found.place(parseFieldPath(rest))}  ${rest || nameOf(found.object)}`, what: message };
   });
-  return new CliFailure('the change was refused; nothing was changed.', { details });
+  const cause = causes[0]?.message?.replace(/\.$/, '') ?? '';
+  const remedy = cause !== '' && said.startsWith(`${cause}. `) ? said.slice(cause.length + 2) : undefined;
+  return new CliFailure('the change was refused; nothing was changed.', { details, remedy });
 }
 
 function nameOf(object: Readonly<Record<string, unknown>>): string {

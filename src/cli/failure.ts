@@ -12,6 +12,8 @@ export const EXIT = {
   usage: 64,
   /** The server cannot be reached. */
   unavailable: 69,
+  /** Stopped with Ctrl-C, as every program. */
+  interrupted: 130,
 } as const;
 
 /** One thing that was wrong, and where the user finds it. */

@@ -11,6 +11,11 @@ export interface Io {
 
 export interface Output {
   readonly isTTY?: boolean;
+  /** Of a terminal, which changes when somebody drags its corner. */
+  readonly columns?: number;
+  readonly rows?: number;
+  readonly on?: (event: 'resize', listener: () => void) => unknown;
+  readonly off?: (event: 'resize', listener: () => void) => unknown;
   readonly write: (text: string) => unknown;
 }
 

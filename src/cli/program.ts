@@ -1,7 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { LogLevel } from '#kernel/base/log.ts';
-import type { ChangeOptions } from './apply.ts';
+import type { ApplyOptions, ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
 import type { FlagOptions } from './flag.ts';
@@ -9,6 +9,8 @@ import type { ImportCliOptions, SOURCES } from './import.ts';
 import type { GetOptions } from './get.ts';
 import type { HistoryOptions } from './history.ts';
 import type { Io } from './io.ts';
+import { parseDuration } from './release/duration-option.ts';
+import { addReleaseVerbs } from './release/program.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import type { SimulateOptions } from './simulate.ts';
 import type { SqlOptions } from './sql.ts';
@@ -106,11 +108,17 @@ function commands(io: Io, end: (status: number) => void): Command {
   changing(program.command('apply'))
     .description('declare everything in some files as one atomic change: all or nothing')
     .option('--dry-run', 'check everything, change nothing')
+    .option('--wait', 'follow its release until everybody gets it; ends with 1 and the reason when they do not')
+    .option('--timeout <time>', 'how long to wait, like 10m; else for as long as it takes', parseDuration)
     .addHelpText(
       'after',
-      examples('backline apply -f business/', 'backline apply -f plans.yaml -f prices.yaml --dry-run'),
+      examples(
+        'backline apply -f business/',
+        'backline apply -f plans.yaml -f prices.yaml --dry-run',
+        'backline apply -f business/ --wait --timeout 10m',
+      ),
     )
-    .action(async (options: ChangeOptions) => end(await (await import('./apply.ts')).apply(options, io)));
+    .action(async (options: ApplyOptions) => end(await (await import('./apply.ts')).apply(options, io)));
 
   changing(program.command('plan'))
     .description(
@@ -121,6 +129,8 @@ function commands(io: Io, end: (status: number) => void): Command {
       examples('backline plan -f business/', 'backline plan -f - < plans.yaml', 'backline plan -f business/ -o json'),
     )
     .action(async (options: ChangeOptions) => end(await (await import('./apply.ts')).plan(options, io)));
+
+  addReleaseVerbs(program, { io, end, connecting, examples });
 
   connecting(program.command('get'))
     .description('show objects')
@@ -370,6 +380,8 @@ Examples:
   $ backline up                                     everything on this machine
   $ backline plan -f business/                      what would change
   $ backline apply -f business/                     change it
+  $ backline apply -f business/ --wait              and follow it until everybody gets it
+  $ backline release list --open                    what is on its way
   $ backline get plans,prices -A
   $ backline explain offline --plan free --market de
 
@@ -379,6 +391,7 @@ Exit status:
   2   plan: there are changes
   64  the command line is wrong
   69  the server cannot be reached
+  130 stopped with Ctrl-C
 
 kubectl works as well: kubectl --kubeconfig .backline/kubeconfig get plans -A
 `;

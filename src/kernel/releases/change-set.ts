@@ -151,10 +151,8 @@ export function changeSets(options: {
 
   /** The release of what this request declared. A caller may use an id of a request again: an older release is not it. */
   function madeFrom(requestId: string, since: number): string | undefined {
-    return store
-      .find(Release, 'changeSet', requestId)
-      .filter((entry) => releaseSpec(entry.object()).number > since)
-      .at(-1)?.name;
+    return store.find(Release, 'changeSet', requestId).findLast((entry) => releaseSpec(entry.object()).number > since)
+      ?.name;
   }
 
   /** What the engine says of an object: the release that carries it, or what holds it where the world itself does not. */

@@ -17,7 +17,7 @@ interface Standing {
 }
 
 export function standingIn(entry: Entry): Standing {
-  return (entry.object().status ?? {}) as Standing;
+  return entry.object().status ?? {};
 }
 
 /** Whether the status is about the spec as it is declared now. */

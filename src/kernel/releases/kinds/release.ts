@@ -42,6 +42,7 @@ export const Release = defineKind({
     'spec.policy.name': ['spec', 'policy', 'name'],
     'spec.author': ['spec', 'author'],
     'spec.changeSet': ['spec', 'changeSet'],
+    'spec.rollbackOf': ['spec', 'rollbackOf'],
     'status.phase': ['status', 'phase'],
   },
   columns: [

@@ -1,0 +1,18 @@
+import type { ReleaseObject } from './release-object.ts';
+import { plain } from './terminal-text.ts';
+
+/** A release in one line, for logs: it is another text exactly when something of it has changed. */
+export function changeLine({ metadata, status }: ReleaseObject): string | undefined {
+  if (status === undefined) return undefined;
+  const { phase, stage, share, message, guardrails = [] } = status;
+  const judged = guardrails.map(({ name, outcome }) => `${name}=${outcome}`).join(' ');
+  return plain(
+    [
+      metadata.name,
+      phase,
+      ...(stage === undefined ? [] : [`${stage} ${share ?? 0}%`]),
+      ...(judged === '' ? [] : [judged]),
+      message,
+    ].join('  '),
+  );
+}

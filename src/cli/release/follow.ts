@@ -1,0 +1,104 @@
+import { createInterface } from 'node:readline';
+import { pause, type Time } from '#kernel/base/time.ts';
+import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { Refused } from '../call.ts';
+import { RELEASES, listReleases, queryOf } from './release-api.ts';
+import type { ReleaseObject } from './release-object.ts';
+
+const LIMITS = {
+  /** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */
+  silenceMsMax: 75_000,
+  /** How soon a server that went away is asked again. */
+  againMs: 1_000,
+} as const;
+
+/** What is seen of some releases. */
+export interface Seen {
+  readonly releases: ReadonlyMap<string, ReleaseObject>;
+  /** Why nothing newer is seen: the server went away, and is asked again. */
+  readonly away?: string;
+}
+
+/**
+ * Some releases as they are, again after each change, until the signal aborts: the one of a name, or all that are open
+ * and those that begin or end meanwhile. Fails only when the server cannot be asked at first, or says no; a server that
+ * goes away later is waited for.
+ */
+export async function* followReleases(
+  connection: Connection,
+  name: string | undefined,
+  signal: AbortSignal,
+  time: Time,
+): AsyncIterable<Seen> {
+  const first = name === undefined ? ['spec.open=true'] : [`metadata.name=${name}`];
+  let releases: ReadonlyMap<string, ReleaseObject> = new Map();
+  for (let isFirst = true; !signal.aborted; isFirst = false) {
+    try {
+      const list = await listReleases(connection, first);
+      const ended = [...releases].filter(([, { spec }]) => !spec.open);
+      releases = new Map([
+        ...(name === undefined ? ended : []),
+        ...list.items.map((release) => [release.metadata.name, release] as const),
+      ]);
+      yield { releases };
+      const selector = name === undefined ? '' : `metadata.name=${name}`;
+      for await (const { type, object } of events(connection, selector, list.metadata.resourceVersion, signal)) {
+        const next = new Map(releases);
+        if (type === 'DELETED') next.delete(object.metadata.name);
+        else next.set(object.metadata.name, object);
+        releases = next;
+        yield { releases };
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      const isRefused = error instanceof Refused && error.status < SERVER_ERROR;
+      if (isFirst || isRefused) throw error;
+      yield { releases, away: error instanceof Error ? error.message : String(error) };
+    }
+    await pause(time, LIMITS.againMs, signal);
+  }
+}
+
+/** From this status on it is the server's fault, and may be better in a moment. */
+const SERVER_ERROR = 500;
+
+interface WatchEvent {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly object: ReleaseObject;
+}
+
+/** Changes after a version, until the server ends the stream: then everything is listed anew. */
+async function* events(
+  connection: Connection,
+  fieldSelector: string,
+  resourceVersion: string,
+  signal: AbortSignal,
+): AsyncIterable<WatchEvent> {
+  const query = queryOf({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion, fieldSelector });
+  const answer = await send(connection, 'GET', `${RELEASES}?${query}`, { signal });
+  if (answer.statusCode !== 200) throw new Error((await readText(answer)).slice(0, ANSWER_SHOWN_MAX));
+  answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
+  try {
+    for await (const line of createInterface({ input: answer, crlfDelay: Infinity })) {
+      const event = JSON.parse(line) as { readonly type: string; readonly object: ReleaseObject };
+      switch (event.type) {
+        case 'ADDED':
+        case 'MODIFIED':
+        case 'DELETED':
+          yield { type: event.type, object: event.object };
+          break;
+        case 'BOOKMARK':
+          break;
+        default:
+          // The version is too old to go on from: everything is listed anew.
+          return;
+      }
+    }
+  } finally {
+    // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
+    answer.on('error', () => {});
+    answer.destroy();
+  }
+}
+
+const ANSWER_SHOWN_MAX = 300;

@@ -1,0 +1,164 @@
+import type { Evidence, Guardrail, ReleaseObject } from './release-object.ts';
+import { bar, line, padded, widthOf, wrapped, type Paint, type Piece } from './terminal-text.ts';
+import type { View } from './view.ts';
+
+const LIMITS = {
+  /** Columns of the name of a guardrail. */
+  nameMax: 24,
+  /** From this width on the evidence for harm and for safety stand beside each other. */
+  besideMin: 110,
+  barMin: 8,
+  barMax: 40,
+  /** Lines of what the judge says. */
+  sentenceLines: 3,
+} as const;
+
+const INDENT = '  ';
+
+/** What the judge says of each guardrail of a release, with the evidence against what is needed. */
+export function guardrailLines(release: ReleaseObject, view: View): string[] {
+  const judged = release.status?.guardrails ?? [];
+  const declared = release.spec.policy?.spec.guardrails ?? [];
+  const nameWidth = Math.min(LIMITS.nameMax, Math.max(0, ...declared.map(({ name }) => widthOf(name))));
+  return declared.flatMap(({ name }) => {
+    const guardrail = judged.find((one) => one.name === name);
+    if (guardrail !== undefined) return linesOf(guardrail, nameWidth, view);
+    return [line([padded(name, nameWidth), [view.colours.dim, '  not judged yet']], view.width)];
+  });
+}
+
+function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] {
+  const { colours, width } = view;
+  const { name, outcome, because, figures, unitsNeeded } = guardrail;
+  const toPass = unitsNeeded?.toPass ?? undefined;
+  const head: Piece[] = [
+    [colours.bold, padded(name, nameWidth)],
+    '  ',
+    [outcomePaint(outcome, view), outcome.padEnd(OUTCOME_WIDTH)],
+    ...(toPass === undefined ? [] : [`  ${count(toPass)} more units`]),
+    `  ${figuresText(figures)}`,
+  ];
+  return [
+    line(head, width),
+    ...evidenceLines(figures, view),
+    ...wrapped(because, Math.max(1, width - INDENT.length), LIMITS.sentenceLines).map((text) =>
+      line([INDENT, [colours.dim, text]], width),
+    ),
+  ];
+}
+
+const OUTCOME_WIDTH = 'providerDown'.length;
+
+function outcomePaint(outcome: string, { colours: { green, red, cyan, yellow } }: View): Paint {
+  if (outcome === 'pass') return green;
+  if (outcome === 'fail') return red;
+  return outcome === 'undecided' ? cyan : yellow;
+}
+
+/** The numbers in a few words. */
+function figuresText(figures: Guardrail['figures']): string {
+  switch (figures.of) {
+    case 'riskRatio': {
+      const { ratio, bounds, candidate, stable } = figures;
+      const counts = `${count(candidate.bad)}/${count(candidate.units)} against ${count(stable.bad)}/${count(stable.units)}`;
+      if (ratio === null) return counts;
+      const to = bounds.to === null ? '∞' : decimal(bounds.to);
+      return `${decimal(ratio)}× (${decimal(bounds.from)}–${to})  ${counts}`;
+    }
+    case 'burnRate': {
+      const { candidate, stable, rule } = figures;
+      return `burns ${decimal(candidate.long)}× and ${decimal(candidate.short)}× of ${decimal(rule.factor)}×, stable ${decimal(stable.long)}×`;
+    }
+    case 'threshold': {
+      const { value, beyond, within, consecutive } = figures;
+      const windows = beyond > 0 ? `${beyond} of ${consecutive} beyond` : `${within} of ${consecutive} within`;
+      return `${value === null ? 'no value yet' : decimal(value)}  ${windows}`;
+    }
+    case 'nothing':
+      return '';
+    default:
+      return figures satisfies never;
+  }
+}
+
+function evidenceLines(figures: Guardrail['figures'], view: View): string[] {
+  const { red, green } = view.colours;
+  switch (figures.of) {
+    case 'riskRatio':
+      return sideBySide(
+        [
+          { label: 'harm', evidence: figures.harm, paint: red },
+          { label: 'safety', evidence: figures.safety, paint: green },
+        ],
+        view,
+      );
+    case 'burnRate':
+      return sideBySide([{ label: 'harm', evidence: figures.harm, paint: red }], view);
+    case 'threshold': {
+      const { beyond, within, consecutive } = figures;
+      return sideBySide(
+        [
+          { label: 'harm', evidence: { value: beyond, needed: consecutive }, paint: red, linear: true },
+          { label: 'safety', evidence: { value: within, needed: consecutive }, paint: green, linear: true },
+        ],
+        view,
+      );
+    }
+    case 'nothing':
+      return [];
+    default:
+      return figures satisfies never;
+  }
+}
+
+interface Weighed {
+  readonly label: string;
+  readonly evidence: Evidence;
+  readonly paint: Paint;
+  /** Evidence multiplies, so its bar goes by the logarithm; what is counted does not. */
+  readonly linear?: boolean;
+}
+
+function sideBySide(weighed: readonly Weighed[], view: View): string[] {
+  const { width } = view;
+  const isBeside = width >= LIMITS.besideMin && weighed.length > 1;
+  const columns = Math.floor((width - INDENT.length) / (isBeside ? weighed.length : 1));
+  const pieces = weighed.map((one) => weighedPieces(one, columns, view));
+  if (isBeside) return [line([INDENT, ...pieces.flat()], width)];
+  return pieces.map((one) => line([INDENT, ...one], width));
+}
+
+const LABEL_WIDTH = 'safety'.length + 1;
+const NUMBERS_WIDTH = 22;
+
+function weighedPieces({ label, evidence, paint, linear = false }: Weighed, columns: number, view: View): Piece[] {
+  const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, columns - LABEL_WIDTH - NUMBERS_WIDTH));
+  const { value, needed } = evidence;
+  const share = linear ? value / needed : Math.log(Math.max(1, value)) / Math.log(Math.max(needed, 1 + Number.EPSILON));
+  const { full, rest } = bar(share, barWidth);
+  return [
+    padded(label, LABEL_WIDTH),
+    [paint, full],
+    [view.colours.dim, rest],
+    padded(`  ${factor(value)} of ${factor(needed)}`, NUMBERS_WIDTH),
+  ];
+}
+
+/** Above this evidence is as good as certain, and its digits say nothing. */
+const FACTOR_SHOWN_MAX = 100_000;
+
+function factor(value: number): string {
+  if (value > FACTOR_SHOWN_MAX) return `>${count(FACTOR_SHOWN_MAX)}`;
+  return value >= 100 || Number.isInteger(value) ? count(Math.round(value)) : decimal(value);
+}
+
+const COUNTS = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
+const DECIMALS = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 3 });
+
+function count(value: number): string {
+  return COUNTS.format(value);
+}
+
+function decimal(value: number): string {
+  return DECIMALS.format(value);
+}

@@ -1,0 +1,180 @@
+import { guardrailLines } from './guardrail-lines.ts';
+import { approvalsText, changesText, isFinished, shortHash, type ReleaseObject } from './release-object.ts';
+import { reachText, stageTrack } from './stage-track.ts';
+import { bar, countdown, line, padded, wrapped, type Paint, type Piece } from './terminal-text.ts';
+import { clockTime, phasePaint, type View } from './view.ts';
+
+const LIMITS = {
+  historyLines: 6,
+  messageLines: 3,
+  barMin: 10,
+  barMax: 48,
+} as const;
+
+const LABEL_WIDTH = 'deadline'.length + 2;
+
+/** A release as it is now, as the lines of a screen. Pure: the same at the same moment. */
+export function liveView(release: ReleaseObject, view: View): string[] {
+  const { spec, status, metadata } = release;
+  const { width, colours } = view;
+  if (status === undefined) return [line([[colours.bold, metadata.name], '  has just begun'], width)];
+  const guardrails = guardrailLines(release, view);
+  return [
+    line([[colours.bold, metadata.name], '  ', [phasePaint(status.phase, colours), status.phase]], width),
+    line([[colours.dim, aboutText(release)]], width),
+    '',
+    ...(spec.policy === undefined ? [] : [stageTrack(release, view)]),
+    ...progressLines(release, view),
+    ...messageLines(release, view),
+    ...(guardrails.length === 0 ? [] : ['', ...guardrails]),
+    '',
+    ...status.history.slice(-LIMITS.historyLines).map((moment) => momentLine(moment, view)),
+  ];
+}
+
+/** One line for a release among many. */
+export function briefView(release: ReleaseObject, nameWidth: number, view: View): string {
+  const { metadata, status } = release;
+  const { colours, width } = view;
+  if (status === undefined) return line([padded(metadata.name, nameWidth)], width);
+  const left = timeLeft(release, view.nowMs)[0];
+  return line(
+    [
+      [colours.bold, padded(metadata.name, nameWidth)],
+      '  ',
+      [phasePaint(status.phase, colours), padded(status.phase, PHASE_WIDTH)],
+      padded(status.stage === undefined ? '' : `  ${status.stage} ${status.share ?? 0}%`, STAGE_WIDTH),
+      padded(left === undefined ? '' : `  ${left.label} ${countdown(left.ms)}`, LEFT_WIDTH),
+      [colours.dim, `  ${status.message}`],
+    ],
+    width,
+  );
+}
+
+const PHASE_WIDTH = 'AwaitingApproval'.length;
+const STAGE_WIDTH = 18;
+const LEFT_WIDTH = 20;
+
+function aboutText({ spec }: ReleaseObject): string {
+  return [
+    changesText(spec.objects),
+    `by ${spec.author}`,
+    ...(spec.policy === undefined ? [] : [`policy ${spec.policy.name}`]),
+    ...(spec.group === undefined ? [] : [`group ${spec.group}`]),
+    ...(spec.rollbackOf === undefined ? [] : [`takes back ${spec.rollbackOf}`]),
+  ].join(' · ');
+}
+
+/** Who has it, and what is left of the soak, the deadline or the freeze. */
+function progressLines(release: ReleaseObject, view: View): string[] {
+  const { spec, status } = release;
+  const { colours, width } = view;
+  if (status === undefined) return [];
+  const stage = spec.policy?.spec.stages.find(({ name }) => name === status.stage);
+  const isForAll = status.phase === 'Promoted';
+  const share = isForAll ? 100 : (status.share ?? 0);
+  const reach =
+    stage === undefined
+      ? isForAll
+        ? 'everybody'
+        : 'nobody'
+      : `${reachText(stage)} · by ${spec.policy?.spec.unit ?? 'unit'}`;
+  return [
+    ...(stage !== undefined || isFinished(release) ? [barLine('share', share / 100, colours.cyan, reach, view)] : []),
+    ...timeLeft(release, view.nowMs).map(({ label, ms, share: passed, of }) =>
+      passed === undefined
+        ? line([padded(label, LABEL_WIDTH), countdown(ms), [colours.dim, ' left']], width)
+        : barLine(label, passed, colours.green, `${countdown(ms)} left${of === undefined ? '' : ` of ${of}`}`, view),
+    ),
+  ];
+}
+
+function barLine(label: string, share: number, paint: Paint, text: string, { width, colours }: View): string {
+  const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, Math.floor(width / 2) - LABEL_WIDTH));
+  const { full, rest } = bar(share, barWidth);
+  return line([padded(label, LABEL_WIDTH), [paint, full], [colours.dim, rest], `  ${text}`], width);
+}
+
+interface Left {
+  readonly label: string;
+  readonly ms: number;
+  /** How much of it has passed, where its beginning is known. */
+  readonly share?: number;
+  readonly of?: string;
+}
+
+/** What time alone brings on: what comes first, first. */
+function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
+  if (status === undefined) return [];
+  const nextMs = status.nextAt === undefined ? undefined : Date.parse(status.nextAt);
+  if (status.held !== undefined) {
+    return nextMs === undefined ? [] : [{ label: 'freeze', ms: nextMs - nowMs }];
+  }
+  const { state } = status.standing;
+  const stage = spec.policy?.spec.stages[state.stage ?? -1];
+  if (state.at !== 'exposing' || stage === undefined || state.seenMs === undefined) {
+    const label = status.phase === 'AwaitingApproval' ? 'lapses' : 'next';
+    return nextMs === undefined ? [] : [{ label, ms: nextMs - nowMs }];
+  }
+  const activeMs = (state.heldSinceMs ?? nowMs) - state.seenMs - (state.heldMs ?? 0);
+  const during = (label: string, text: string | undefined): Left[] => {
+    const totalMs = text === undefined ? 0 : durationMs(text);
+    if (text === undefined || totalMs <= activeMs) return [];
+    return [{ label, ms: totalMs - activeMs, share: activeMs / totalMs, of: countdown(totalMs) }];
+  };
+  const soak = during('soak', stage.soak);
+  // A deadline matters as long as there is something that is not decided.
+  const isOpen = (status.guardrails ?? []).some(({ outcome }) => outcome !== 'pass');
+  return isOpen ? [...soak, ...during('deadline', stage.deadline)] : soak;
+}
+
+function durationMs(text: string): number {
+  return Temporal.Duration.from(text).total('milliseconds');
+}
+
+/** Where it is and why: what holds it in colour, and what somebody can do about it. */
+function messageLines(release: ReleaseObject, view: View): string[] {
+  const { spec, status, metadata } = release;
+  const { colours, width } = view;
+  if (status === undefined) return [];
+  const paint = status.held === undefined ? (text: string) => text : holdPaint(status.held, colours);
+  const lines = (text: string, painted: Paint): string[] =>
+    wrapped(text, width, LIMITS.messageLines).map((part) => line([[painted, part]], width));
+  const approvals = approvalsText(release);
+  const failing = status.standing.failing?.because;
+  const todo: Piece[] | undefined =
+    status.phase === 'AwaitingApproval'
+      ? [
+          [colours.dim, `${approvals ?? ''} approvals · somebody else than ${spec.author}: `],
+          `backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
+        ]
+      : undefined;
+  return [
+    ...lines(status.message, paint),
+    ...(status.held === undefined || status.held === status.message ? [] : lines(status.held, paint)),
+    ...(failing === undefined || failing === status.message ? [] : lines(`fails: ${failing}`, colours.red)),
+    ...(todo === undefined ? [] : [line(todo, width)]),
+  ];
+}
+
+function holdPaint(held: string, { red, cyan, yellow }: View['colours']): Paint {
+  if (held.startsWith('Every release is stopped')) return red;
+  return held.startsWith('Freeze ') ? cyan : yellow;
+}
+
+function momentLine({ at, phase, by, message }: ReleaseMoment, { width, colours, timeZone }: View): string {
+  const who = by === undefined || by === ENGINE ? '' : `${by}: `;
+  return line(
+    [
+      [colours.dim, `${clockTime(at, timeZone)}  `],
+      [phasePaint(phase, colours), padded(phase, PHASE_WIDTH)],
+      `  ${who}${message}`,
+    ],
+    width,
+  );
+}
+
+type ReleaseMoment = NonNullable<ReleaseObject['status']>['history'][number];
+
+/** Who decides when nobody does: not worth a word. */
+const ENGINE = 'system:releases';

@@ -1,0 +1,176 @@
+/** A Release as the API gives it: the parts of it that people are shown. */
+export interface ReleaseObject {
+  readonly metadata: { readonly name: string; readonly creationTimestamp?: string; readonly resourceVersion?: string };
+  readonly spec: ReleaseSpec;
+  /** Absent only for the moment in which it is made. */
+  readonly status?: ReleaseStatus;
+}
+
+export interface ReleaseSpec {
+  readonly number: number;
+  readonly author: string;
+  readonly changeSet: string;
+  readonly group?: string;
+  readonly policy?: { readonly name: string; readonly spec: Policy };
+  readonly objects: readonly Carried[];
+  readonly planHash: string;
+  readonly rollbackOf?: string;
+  readonly open: boolean;
+}
+
+export interface Policy {
+  readonly unit: string;
+  readonly approvals?: {
+    readonly required: number;
+    readonly users?: readonly string[];
+    readonly groups?: readonly string[];
+  };
+  readonly stages: readonly Stage[];
+  readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string }[];
+}
+
+export interface Stage {
+  readonly name: string;
+  readonly percent: number;
+  readonly audience?: string;
+  readonly markets?: readonly string[];
+  readonly soak: string;
+  readonly deadline?: string;
+  readonly promote: 'auto' | 'manual';
+}
+
+/** One object: what it was, and what it becomes. An absent side is no object. */
+export interface Carried {
+  readonly kind: string;
+  readonly name: string;
+  readonly from?: Side;
+  readonly to?: Side;
+}
+
+export interface Side {
+  readonly revision: string;
+  readonly generation: number;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface ReleaseStatus {
+  readonly phase: string;
+  readonly message: string;
+  readonly stage?: string;
+  readonly share?: number;
+  readonly held?: string;
+  readonly guardrails?: readonly Guardrail[];
+  readonly nextAt?: string;
+  readonly standing: Standing;
+  readonly history: readonly Moment[];
+}
+
+/** What the engine goes on from; of its state, what tells how far it is. */
+export interface Standing {
+  readonly state: {
+    readonly at: string;
+    readonly stage?: number;
+    readonly seenMs?: number;
+    readonly heldMs?: number;
+    readonly heldSinceMs?: number;
+    readonly by?: string;
+    readonly because?: string;
+  };
+  readonly approvals: readonly {
+    readonly user: string;
+    readonly atMs: number;
+    readonly planHash: string;
+    readonly reason?: string;
+  }[];
+  readonly paused?: { readonly by: string; readonly because: string };
+  readonly failing?: { readonly because: string };
+}
+
+export interface Moment {
+  readonly at: string;
+  readonly phase: string;
+  readonly by?: string;
+  readonly message: string;
+}
+
+export interface Guardrail {
+  readonly name: string;
+  readonly outcome: string;
+  readonly because: string;
+  readonly figures: Figures;
+  readonly unitsNeeded?: { readonly toPass: number | null; readonly toFail: number | null };
+}
+
+export interface Evidence {
+  readonly value: number;
+  readonly needed: number;
+}
+
+interface Counts {
+  readonly units: number;
+  readonly bad: number;
+}
+
+interface Burn {
+  readonly long: number;
+  readonly short: number;
+}
+
+export type Figures =
+  | {
+      readonly of: 'riskRatio';
+      readonly candidate: Counts;
+      readonly stable: Counts;
+      readonly ratio: number | null;
+      readonly bounds: { readonly from: number; readonly to: number | null };
+      readonly harm: Evidence;
+      readonly safety: Evidence;
+    }
+  | {
+      readonly of: 'burnRate';
+      readonly rule: { readonly factor: number; readonly longMs: number; readonly shortMs: number };
+      readonly candidate: Burn;
+      readonly stable: Burn;
+      readonly harm: Evidence;
+    }
+  | {
+      readonly of: 'threshold';
+      readonly value: number | null;
+      readonly beyond: number;
+      readonly within: number;
+      readonly consecutive: number;
+    }
+  | { readonly of: 'nothing' };
+
+/** True when nothing more will happen to it. */
+export function isFinished({ status }: ReleaseObject): boolean {
+  return status !== undefined && ENDS.has(status.phase);
+}
+
+const ENDS: ReadonlySet<string> = new Set(['Promoted', 'RolledBack', 'Aborted', 'Superseded']);
+
+/** How many approvals there are that are for this plan. */
+export function approvalsText({ spec, status }: ReleaseObject): string | undefined {
+  const required = spec.policy?.spec.approvals?.required;
+  if (required === undefined || status === undefined) return undefined;
+  const given = status.standing.approvals.filter(({ planHash }) => planHash === spec.planHash).length;
+  return `${given} of ${required}`;
+}
+
+/** `Plan/premium, Price/premium-de and 3 more`. */
+export function changesText(objects: readonly Carried[], shownMax = 2): string {
+  const shown = objects.slice(0, shownMax).map(({ kind, name }) => `${kindName(kind)}/${name}`);
+  const more = objects.length - shown.length;
+  return `${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
+/** `products.backline.dev/Plan` → `Plan`. */
+export function kindName(kind: string): string {
+  return kind.slice(kind.lastIndexOf('/') + 1);
+}
+
+/** As much of a plan's hash as tells it apart. */
+export function shortHash(planHash: string): string {
+  return planHash.slice(0, 12);
+}

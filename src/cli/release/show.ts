@@ -1,0 +1,156 @@
+import { systemClock } from '#kernel/base/clock.ts';
+import { connectionFrom, type ConnectionOptions } from '../connection.ts';
+import { EXIT } from '../failure.ts';
+import { coloursFor, type Io } from '../io.ts';
+import { fieldLines } from '../plan-text.ts';
+import { textTable } from '../text-table.ts';
+import { guardrailLines } from './guardrail-lines.ts';
+import { findRelease, listPins, type Pin } from './release-api.ts';
+import { releaseDiff, type ObjectDiff } from './release-diff.ts';
+import { approvalsText, kindName, shortHash, type ReleaseObject, type Side, type Stage } from './release-object.ts';
+import { widthOfScreen } from './screen.ts';
+import { reachText, stageTrack } from './stage-track.ts';
+import { plain } from './terminal-text.ts';
+import { dateTime, phasePaint, type View } from './view.ts';
+
+export interface ShowOptions extends ConnectionOptions {
+  readonly json?: boolean;
+}
+
+/** `backline release show NAME`: all there is to know about a release. */
+export async function showRelease(given: string, options: ShowOptions, io: Io): Promise<number> {
+  const connection = connectionFrom(options, io);
+  const release = await findRelease(connection, given);
+  if (options.json === true) {
+    io.stdout.write(`${JSON.stringify(release, null, 2)}\n`);
+    return EXIT.ok;
+  }
+  const [diff, pins] = await Promise.all([releaseDiff(connection, release.spec.objects), listPins(connection)]);
+  const about = pins.filter(({ spec: { object, release: of } }) => {
+    const isOf = ({ kind, name }: { readonly kind: string; readonly name: string }): boolean =>
+      kind === object.kind && name === object.name;
+    return of === release.metadata.name || release.spec.objects.some(isOf);
+  });
+  const view = {
+    nowMs: systemClock().epochMilliseconds,
+    width: widthOfScreen(io.stdout),
+    colours: coloursFor(io.stdout, io.env),
+    timeZone: Temporal.Now.timeZoneId(),
+  };
+  io.stdout.write(`${releaseText(release, diff, about, view)}\n`);
+  return EXIT.ok;
+}
+
+/** A release in sections, each of which is left out where there is nothing in it. */
+export function releaseText(
+  release: ReleaseObject,
+  diff: readonly ObjectDiff[],
+  pins: readonly Pin[],
+  view: View,
+): string {
+  const { bold } = view.colours;
+  const section = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : [[bold(title), ...lines.map((text) => `  ${text}`)].join('\n')];
+  const inner = { ...view, width: Math.max(1, view.width - 2) };
+  return [
+    headText(release, view),
+    ...section('Stages', stageLines(release, inner)),
+    ...section(
+      'Changes',
+      diff.flatMap((one) => diffLines(one, inner)),
+    ),
+    ...section('Guardrails', guardrailLines(release, inner)),
+    ...section(`Approvals ${approvalsText(release) ?? ''}`, approvalLines(release, inner)),
+    ...section('Pins', pins.map(pinText)),
+    ...section('History', historyLines(release, inner)),
+  ].join('\n\n');
+}
+
+function headText({ metadata, spec, status }: ReleaseObject, { colours, timeZone }: View): string {
+  const phase = status?.phase ?? 'new';
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['message', status?.message],
+    ['held', status?.held === status?.message ? undefined : status?.held],
+    ['author', spec.author],
+    ['began', metadata.creationTimestamp === undefined ? undefined : dateTime(metadata.creationTimestamp, timeZone)],
+    ['next at', status?.nextAt === undefined ? undefined : dateTime(status.nextAt, timeZone)],
+    ['policy', spec.policy?.name ?? 'none: everybody at once'],
+    ['group', spec.group],
+    ['takes back', spec.rollbackOf],
+    ['plan', shortHash(spec.planHash)],
+    ['fails', status?.standing.failing?.because],
+  ];
+  const rows = facts.flatMap(([label, text]) => (text === undefined ? [] : [[`  ${label}`, plain(text)]]));
+  return `${colours.bold(metadata.name)}  ${phasePaint(phase, colours)(phase)}\n${textTable(rows)}`;
+}
+
+function stageLines(release: ReleaseObject, view: View): string[] {
+  const stages = release.spec.policy?.spec.stages ?? [];
+  if (stages.length === 0) return [];
+  const rows = stages.map((stage, index) => [
+    stage.name === release.status?.stage ? '→' : ' ',
+    `${index + 1} ${stage.name}`,
+    reachText(stage),
+    soakText(stage),
+  ]);
+  return [stageTrack(release, view), ...textTable(rows).split('\n')];
+}
+
+function soakText({ soak, deadline, promote }: Stage): string {
+  return [
+    `soak ${soak}`,
+    ...(deadline === undefined ? [] : [`deadline ${deadline}`]),
+    ...(promote === 'manual' ? ['promoted by hand'] : []),
+  ].join(', ');
+}
+
+function diffLines({ object, fields }: ObjectDiff, { colours }: View): string[] {
+  const { kind, name, from, to } = object;
+  const { green, red, yellow, bold, dim } = colours;
+  const sign = from === undefined ? green('+') : to === undefined ? red('-') : yellow('~');
+  const title = `${sign} ${bold(`${kindName(kind)} ${name}`)}  ${dim(`${sideText(from)} → ${sideText(to)}`)}`;
+  return [title, ...(fields === undefined ? [] : fieldLines(fields, colours))];
+}
+
+function sideText(side: Side | undefined): string {
+  return side === undefined ? 'absent' : side.revision.slice(0, REVISION_SHOWN);
+}
+
+const REVISION_SHOWN = 8;
+
+function approvalLines({ spec, status }: ReleaseObject, { timeZone, colours }: View): string[] {
+  const asked = spec.policy?.spec.approvals;
+  if (asked === undefined) return [];
+  const who = [...(asked.users ?? []), ...(asked.groups ?? []).map((group) => `members of ${group}`)];
+  const rule = `${asked.required} needed from ${who.length === 0 ? 'anybody' : who.join(', ')} but ${spec.author}`;
+  const given = (status?.standing.approvals ?? []).map(({ user, atMs, planHash, reason }) => {
+    const note = planHash === spec.planHash ? '' : ` for another plan (${shortHash(planHash)}): does not count`;
+    return plain(`${dateTime(atMs, timeZone)}  ${user}${note}${reason === undefined ? '' : `  ${reason}`}`);
+  });
+  return [colours.dim(plain(rule)), ...given];
+}
+
+function pinText({ spec: { object, by, reason, until, release, refuses } }: Pin): string {
+  const what =
+    refuses === undefined
+      ? 'stays as it is'
+      : `refuses ${refuses.map((one) => one.slice(0, REVISION_SHOWN)).join(', ')}`;
+  const since = release === undefined ? '' : ` since ${release}`;
+  return plain(
+    `${kindName(object.kind)} ${object.name} ${what}${since}, by ${by}${until === undefined ? '' : ` until ${until}`}: ${reason}`,
+  );
+}
+
+function historyLines({ status }: ReleaseObject, { timeZone, colours }: View): string[] {
+  const rows = (status?.history ?? []).map(({ at, phase, by, message }) => [
+    dateTime(at, timeZone),
+    phase,
+    by ?? '',
+    plain(message),
+  ]);
+  return rows.length === 0
+    ? []
+    : textTable(rows)
+        .split('\n')
+        .map((text) => text.replace(/^\S+ \S+/, colours.dim));
+}

@@ -1,0 +1,110 @@
+import type { ReleaseObject, Stage } from './release-object.ts';
+import { line, widthOf, type Piece } from './terminal-text.ts';
+import type { View } from './view.ts';
+
+type Mark = 'done' | 'here' | 'lost' | 'ahead';
+
+interface Stop {
+  readonly name: string;
+  readonly reach: string;
+  readonly mark: Mark;
+}
+
+/** The stages as a track with the present one, as fully as fits: with what each reaches, by name, or as marks alone. */
+export function stageTrack(release: ReleaseObject, view: View): string {
+  const stops = stopsOf(release);
+  const full = stops.flatMap((stop, index) => [
+    ...joint(stop, index, ' ━━ ', ' ── ', view),
+    markPiece(stop, view),
+    namePiece(stop, view),
+    [view.colours.dim, stop.reach === '' ? '' : ` ${stop.reach}`] as const,
+  ]);
+  const named = stops.flatMap((stop, index) => [
+    ...joint(stop, index, ' ━ ', ' ─ ', view),
+    markPiece(stop, view),
+    namePiece(stop, view),
+  ]);
+  const here = stops.findIndex(({ mark }) => mark === 'here' || mark === 'lost');
+  const present = stops[here];
+  const marks: Piece[] = [
+    ...stops.flatMap((stop, index) => [...joint(stop, index, '━', '─', view), markPiece(stop, view)]),
+    ...(present === undefined ? [] : [`  ${present.name} ${present.reach}`.trimEnd()]),
+    [view.colours.dim, present === undefined ? `  ${stops.length} stages` : `  ${here + 1} of ${stops.length}`],
+  ];
+  return line([full, named].find((pieces) => fits(pieces, view.width)) ?? marks, view.width);
+}
+
+function fits(pieces: readonly Piece[], width: number): boolean {
+  return widthOf(pieces.map((piece) => (typeof piece === 'string' ? piece : piece[1])).join('')) <= width;
+}
+
+function joint({ mark }: Stop, index: number, reached: string, ahead: string, { colours }: View): Piece[] {
+  if (index === 0) return [];
+  return [mark === 'ahead' ? [colours.dim, ahead] : [colours.green, reached]];
+}
+
+function markPiece({ mark }: Stop, { colours }: View): Piece {
+  switch (mark) {
+    case 'done':
+      return [colours.green, '●'];
+    case 'here':
+      return [(text) => colours.bold(colours.cyan(text)), '◉'];
+    case 'lost':
+      return [colours.red, '✗'];
+    case 'ahead':
+      return [colours.dim, '○'];
+    default:
+      return mark satisfies never;
+  }
+}
+
+function namePiece({ mark, name }: Stop, { colours }: View): Piece {
+  return [mark === 'here' ? colours.bold : mark === 'ahead' ? colours.dim : (text) => text, ` ${name}`];
+}
+
+function stopsOf(release: ReleaseObject): Stop[] {
+  const stages = release.spec.policy?.spec.stages ?? [];
+  const { at, mark } = standing(release, stages);
+  const markOf = (index: number): Mark => (index < at ? 'done' : index === at ? mark : 'ahead');
+  return [
+    ...stages.map((stage, index) => ({ name: stage.name, reach: reachText(stage), mark: markOf(index) })),
+    { name: 'everybody', reach: '', mark: markOf(stages.length) },
+  ];
+}
+
+/** The stop that it is at: before the first one where nobody has it. */
+function standing(release: ReleaseObject, stages: readonly Stage[]): { readonly at: number; readonly mark: Mark } {
+  const state = release.status?.standing.state;
+  switch (state?.at) {
+    case 'exposing':
+      return { at: state.stage ?? 0, mark: 'here' };
+    case 'promoting':
+      return { at: stages.length, mark: 'here' };
+    case 'promoted':
+      return { at: stages.length + 1, mark: 'done' };
+    case 'retracting':
+    case 'rolledBack':
+    case 'aborted':
+    case 'superseded':
+      return { at: reached(release, stages), mark: 'lost' };
+    default:
+      return { at: -1, mark: 'ahead' };
+  }
+}
+
+/** The last stage that the history tells of. */
+function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
+  const told = (status?.history ?? []).map(({ message }) =>
+    stages.findIndex(({ name }) => message.startsWith(`${name}: `)),
+  );
+  return told.findLast((index) => index >= 0) ?? -1;
+}
+
+/** `10%`, `10% of nordic in se+no`. */
+export function reachText({ percent, audience, markets }: Stage): string {
+  return [
+    `${percent}%`,
+    ...(audience === undefined ? [] : [`of ${audience}`]),
+    ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
+  ].join(' ');
+}

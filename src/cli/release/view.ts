@@ -1,0 +1,45 @@
+import type { Colours } from '../io.ts';
+import type { Paint } from './terminal-text.ts';
+
+/** What drawing goes by besides what is drawn. */
+export interface View {
+  readonly nowMs: number;
+  /** Columns of the screen. */
+  readonly width: number;
+  readonly colours: Colours;
+  /** In which times are shown. */
+  readonly timeZone: string;
+}
+
+/** The colour of a phase: what goes well, what waits for somebody, what went wrong. */
+export function phasePaint(phase: string, { green, yellow, red, cyan }: Colours): Paint {
+  switch (phase) {
+    case 'Promoted':
+    case 'Promoting':
+      return green;
+    case 'Progressing':
+      return cyan;
+    case 'RollingBack':
+    case 'RolledBack':
+    case 'Aborted':
+    case 'Blocked':
+      return red;
+    case 'Superseded':
+      return (text) => text;
+    default:
+      return yellow;
+  }
+}
+
+/** `10:02:11` in the zone of who looks. */
+export function clockTime(at: string | number, timeZone: string): string {
+  const instant = typeof at === 'number' ? Temporal.Instant.fromEpochMilliseconds(at) : Temporal.Instant.from(at);
+  return instant.toZonedDateTimeISO(timeZone).toPlainTime().toString({ smallestUnit: 'second' });
+}
+
+/** `2026-11-22 10:02:11` in the zone of who looks. */
+export function dateTime(at: string | number, timeZone: string): string {
+  const instant = typeof at === 'number' ? Temporal.Instant.fromEpochMilliseconds(at) : Temporal.Instant.from(at);
+  const zoned = instant.toZonedDateTimeISO(timeZone);
+  return `${zoned.toPlainDate().toString()} ${zoned.toPlainTime().toString({ smallestUnit: 'second' })}`;
+}

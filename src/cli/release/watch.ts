@@ -1,0 +1,177 @@
+import { systemClock } from '#kernel/base/clock.ts';
+import { systemTime, type Time } from '#kernel/base/time.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { connectionFrom, type ConnectionOptions } from '../connection.ts';
+import { CliFailure, EXIT } from '../failure.ts';
+import { coloursFor, type Io } from '../io.ts';
+import { followReleases, type Seen } from './follow.ts';
+import { briefView, liveView } from './live-view.ts';
+import { failureOf, outcomeText } from './outcome.ts';
+import { changeLine } from './change-line.ts';
+import { findRelease } from './release-api.ts';
+import { isFinished, type ReleaseObject } from './release-object.ts';
+import { openScreen, widthOfScreen } from './screen.ts';
+import { line, widthOf } from './terminal-text.ts';
+import type { View } from './view.ts';
+
+const LIMITS = {
+  /** How often countdowns are drawn anew. */
+  tickMs: 1_000,
+  /** Releases that have ended and are still shown beside the open ones. */
+  endedShown: 5,
+  nameMax: 40,
+} as const;
+
+/** `backline release watch [NAME]`: shows releases as they go, until the one that was named has come to its end. */
+export async function watch(given: string | undefined, options: ConnectionOptions, io: Io): Promise<number> {
+  const connection = connectionFrom(options, io);
+  if (given !== undefined) {
+    const { metadata } = await findRelease(connection, given);
+    return waitForEnd(connection, metadata.name, io, {});
+  }
+  await show(connection, undefined, io, new AbortController().signal, () => false);
+  return EXIT.interrupted;
+}
+
+/**
+ * Shows one release until its end. Ends with 0 when everybody gets it, and fails with the reason when not, or when it has
+ * not come to its end in time.
+ */
+export async function waitForEnd(
+  connection: Connection,
+  name: string,
+  io: Io,
+  { timeoutMs }: { readonly timeoutMs?: number },
+): Promise<number> {
+  const late = timeoutMs === undefined ? new AbortController().signal : AbortSignal.timeout(Math.ceil(timeoutMs));
+  let last: ReleaseObject | undefined;
+  await show(connection, name, io, late, ({ releases, away }) => {
+    last = releases.get(name) ?? last;
+    return away === undefined && (!releases.has(name) || (last !== undefined && isFinished(last)));
+  });
+  if (last === undefined) throw new CliFailure(`release ${name} is gone.`);
+  if (isFinished(last)) {
+    const failure = failureOf(last);
+    if (failure !== undefined) throw failure;
+    io.stdout.write(`${coloursFor(io.stdout, io.env).green(outcomeText(last))}\n`);
+    return EXIT.ok;
+  }
+  if (!late.aborted) {
+    io.stderr.write(`Release ${name} goes on without anybody watching.\n`);
+    return EXIT.interrupted;
+  }
+  throw new CliFailure(`release ${name} has not come to its end: ${last.status?.phase}, ${last.status?.message}`, {
+    remedy: `It goes on by itself. Look at it with: backline release watch ${name}`,
+  });
+}
+
+/** Follows releases and shows each change: live on a terminal, else a line for each. Ends when `isEnough`, or Ctrl-C. */
+async function show(
+  connection: Connection,
+  name: string | undefined,
+  io: Io,
+  signal: AbortSignal,
+  isEnough: (seen: Seen) => boolean,
+): Promise<void> {
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort();
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  try {
+    const seen = followReleases(connection, name, AbortSignal.any([signal, interrupt.signal]), systemTime);
+    const isLive = io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
+    await (isLive ? showLive(seen, name, io, systemTime, isEnough) : showLines(seen, name, io, isEnough));
+  } finally {
+    process.off('SIGINT', stop);
+    process.off('SIGTERM', stop);
+  }
+}
+
+async function showLive(
+  seen: AsyncIterable<Seen>,
+  name: string | undefined,
+  io: Io,
+  time: Time,
+  isEnough: (seen: Seen) => boolean,
+): Promise<void> {
+  const output = io.stdout;
+  let latest: Seen = { releases: new Map() };
+  const lines = (): string[] => frame(latest, name, viewNow(io));
+  const screen = openScreen(output);
+  const draw = (): void => screen.draw(lines());
+  let cancelTick = (): void => {};
+  const tick = (): void => {
+    draw();
+    cancelTick = time.after(LIMITS.tickMs, tick);
+  };
+  // Also a program that fails leaves the terminal in order.
+  process.once('exit', screen.close);
+  output.on?.('resize', draw);
+  cancelTick = time.after(LIMITS.tickMs, tick);
+  try {
+    for await (const next of seen) {
+      latest = next;
+      if (isEnough(next)) break;
+      draw();
+    }
+  } finally {
+    cancelTick();
+    output.off?.('resize', draw);
+    process.off('exit', screen.close);
+    screen.close();
+  }
+  // What was seen last stays on the terminal.
+  if (latest.releases.size > 0) output.write(`${lines().join('\n')}\n`);
+}
+
+async function showLines(
+  seen: AsyncIterable<Seen>,
+  name: string | undefined,
+  io: Io,
+  isEnough: (seen: Seen) => boolean,
+): Promise<void> {
+  const shown = new Map<string, string>();
+  let wasAway = false;
+  for await (const next of seen) {
+    if (next.away !== undefined && !wasAway) io.stderr.write(`the server is away: ${next.away}; asking again\n`);
+    wasAway = next.away !== undefined;
+    for (const [key, release] of next.releases) {
+      const text = changeLine(release);
+      if (text === undefined || shown.get(key) === text) continue;
+      shown.set(key, text);
+      io.stdout.write(`${timeNow()}  ${text}\n`);
+    }
+    if (isEnough(next)) break;
+  }
+  if (name === undefined && shown.size === 0) io.stderr.write('No release is open.\n');
+}
+
+function timeNow(): string {
+  return systemClock().toString({ smallestUnit: 'second' });
+}
+
+function viewNow(io: Io): View {
+  return {
+    nowMs: systemClock().epochMilliseconds,
+    width: widthOfScreen(io.stdout),
+    colours: coloursFor(io.stdout, io.env),
+    timeZone: Temporal.Now.timeZoneId(),
+  };
+}
+
+/** One release in full, or all in brief where they are several. */
+function frame({ releases, away }: Seen, name: string | undefined, view: View): string[] {
+  const all = [...releases.values()].sort((a, b) => a.spec.number - b.spec.number);
+  const open = all.filter(({ spec }) => spec.open);
+  const ended = all.filter(({ spec }) => !spec.open).slice(-LIMITS.endedShown);
+  const [only] = name === undefined ? open : all;
+  const nameWidth = Math.min(LIMITS.nameMax, Math.max(0, ...all.map(({ metadata }) => widthOf(metadata.name))));
+  const brief = (some: readonly ReleaseObject[]): string[] => some.map((one) => briefView(one, nameWidth, view));
+  const { dim, yellow } = view.colours;
+  return [
+    ...(away === undefined ? [] : [line([[yellow, `The server is away: ${away}. Asking again.`]], view.width), '']),
+    ...(only !== undefined && (name !== undefined || open.length === 1) ? liveView(only, view) : brief(open)),
+    ...(name === undefined && open.length === 0 ? [dim('No release is open. (Ctrl-C ends this)')] : []),
+    ...(name === undefined && ended.length > 0 ? ['', dim('ended'), ...brief(ended)] : []),
+  ];
+}

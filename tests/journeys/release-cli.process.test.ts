@@ -1,0 +1,296 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { stringify } from 'yaml';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
+import { startWorld } from '../support/backline.ts';
+import { feature, market, plan, price } from '../support/catalogue.ts';
+import { flag } from '../support/flags.ts';
+
+const TOKENS = ['ann', 'bob', 'vic'].map((name) => `${name}-token-1234,${name},,`).join('\n');
+const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+const RELEASES = '/apis/releases.backline.dev/v1/releases';
+
+type Person = 'admin' | 'ann' | 'bob' | 'vic';
+
+interface Ran {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** A business with its people: the administrator, ann and bob who edit, and vic who looks. Each has a command line. */
+async function startOffice(t: TestContext) {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-releases-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const tokenFile = join(directory, 'tokens.csv');
+  await writeFile(tokenFile, TOKENS);
+  const world = await startWorld(t, { access: { tokenFile } });
+  for (const [name, role] of [
+    ['ann', 'edit'],
+    ['bob', 'edit'],
+    ['vic', 'view'],
+  ]) {
+    const body = {
+      metadata: { name: `${name}-${role}` },
+      roleRef: { kind: 'ClusterRole', name: role },
+      subjects: [{ kind: 'User', name }],
+    };
+    const made = await world.call('POST', `${RBAC}/clusterrolebindings`, { body });
+    assert.equal(made.status, 201, made.text);
+  }
+  const run = async (person: Person, ...args: readonly string[]): Promise<Ran> => {
+    const io = { ...fakeIo({ directory }), env: { BACKLINE_KUBECONFIG: world.running.kubeconfigFile } };
+    const who = person === 'admin' ? [] : ['--token', `${person}-token-1234`];
+    const status = await runCommandLine([...args, ...who], io);
+    return { status, out: io.written.stdout, err: io.written.stderr };
+  };
+  return {
+    world,
+    run,
+    /** A command line whose words have no spaces. */
+    backline: (person: Person, line: string): Promise<Ran> => run(person, ...line.split(' ')),
+    write: (name: string, ...objects: readonly object[]) =>
+      writeFile(join(directory, name), objects.map((each) => stringify(each)).join('---\n')),
+    /** What people without a listener are told: what everybody gets. */
+    live: async () => {
+      const { json } = await world.call('GET', `/v1/check?plan=free&market=de&feature=offline&at=${NEXT_PRICE}`);
+      const evaluated = await world.call('POST', '/ofrep/v1/evaluate/flags/layout', {
+        body: { context: { targetingKey: 'u1' } },
+      });
+      const [offer] = json.plans;
+      return [offer.title, offer.amount, evaluated.json.value];
+    },
+  };
+}
+
+type Office = Awaited<ReturnType<typeof startOffice>>;
+
+const base = [market('de'), feature('offline'), plan('free', { rank: 0, title: 'Free' })];
+
+/** What a price costs from a day on that has not come yet: what has begun is not changed. */
+const NEXT_PRICE = '2027-01-01';
+
+/** A plan, what it costs and how it is shown: a change of all three at once. */
+function offer(number: number): object[] {
+  return [
+    plan('premium', { title: `Premium ${number}`, entitlements: [{ feature: 'offline' }] }),
+    price('premium-de', {
+      plan: 'premium',
+      market: 'de',
+      timeline: [
+        { from: '2026-01-01', amount: '9.00', currency: 'EUR' },
+        { from: NEXT_PRICE, amount: `${10 + number}.00`, currency: 'EUR' },
+      ],
+    }),
+    flag('layout', { default: number % 2 === 0 ? 'a' : 'b' }),
+  ];
+}
+
+const LIVE = [
+  ['Premium 0', '10.00', 'A'],
+  ['Premium 1', '11.00', 'B'],
+] as const;
+
+function policy(name: string, spec: object): object {
+  return { apiVersion: 'releases.backline.dev/v1', kind: 'ReleasePolicy', metadata: { name }, spec };
+}
+
+const STAGES = [
+  { name: 'some', percent: 10, soak: 'PT0S' },
+  { name: 'half', percent: 50, soak: 'PT1S' },
+];
+const HELD = [{ name: 'some', percent: 10, soak: 'PT1H' }];
+const CATALOGUE = { kinds: ['Plan', 'Price', 'Flag'] };
+
+async function startBusiness(t: TestContext, policySpec: object): Promise<Office> {
+  const office = await startOffice(t);
+  await office.write('base.yaml', ...base, ...offer(0));
+  await office.write('offer.yaml', ...offer(1));
+  await office.write('policy.yaml', policy('catalogue', { selector: CATALOGUE, ...policySpec }));
+  const first = await office.backline('admin', 'apply -f base.yaml');
+  assert.equal(first.status, 0, first.err);
+  assert.match(first.out, /^Went to everybody at once \(release [a-z0-9-]+\)\.$/m);
+  assert.equal((await office.backline('admin', 'apply -f policy.yaml')).status, 0);
+  assert.deepEqual(await office.live(), LIVE[0]);
+  return office;
+}
+
+/** The name that apply told. */
+function releaseIn({ out }: Ran): string {
+  const [, name] = /^Release (\S+) by policy/m.exec(out) ?? [];
+  assert.ok(name !== undefined, out);
+  return name;
+}
+
+test('a plan, its price and a flag go out in stages after somebody else agreed, and come back as one', async (t) => {
+  const { backline, run, live } = await startBusiness(t, { stages: STAGES, approvals: { required: 1 } });
+  const applied = await backline('ann', 'apply -f offer.yaml');
+  assert.equal(applied.status, 0, applied.err);
+  const name = releaseIn(applied);
+  assert.match(applied.out, /AwaitingApproval\. Waits for 1 approval of plan [0-9a-f]{12}\.$/m);
+  const [, hash = ''] =
+    new RegExp(`backline release approve ${name} --plan ([0-9a-f]{12})$`, 'm').exec(applied.out) ?? [];
+  assert.equal(hash.length, 12, applied.out);
+  assert.deepEqual(await live(), LIVE[0]);
+
+  const own = await backline('ann', `release approve ${name}`);
+  assert.equal(own.status, 1);
+  assert.match(own.err, /ann made the change.*Somebody else has to approve it/);
+  const other = await backline('bob', `release approve ${name} --plan ffffffffffff`);
+  assert.match(other.err, /It has changed: read it again/);
+  const looking = await backline('vic', `release approve ${name}`);
+  assert.match(looking.err, /cannot create resource "releases\/approve"/);
+
+  const shown = await backline('vic', `release show ${name.slice(0, -2)}`);
+  assert.equal(shown.err, '');
+  assert.match(shown.out, /~ Plan premium {2}[0-9a-f]{8} → [0-9a-f]{8}\n +~ spec\.title: "Premium 0" → "Premium 1"/);
+  assert.match(shown.out, /spec\.timeline\[from=2027-01-01\]\.amount: "10\.00" → "11\.00"/);
+  assert.match(shown.out, /Approvals 0 of 1\n {2}1 needed from anybody but ann/);
+
+  const approved = await run('bob', 'release', 'approve', name, '--plan', hash, '-m', 'as agreed');
+  assert.deepEqual(
+    [approved.status, approved.out, approved.err],
+    [0, `Release ${name} is approved (1 of 1 approvals).\n`, ''],
+  );
+  const watched = await backline('vic', `release watch ${name}`);
+  assert.equal(watched.status, 0, watched.err);
+  assert.match(watched.out, new RegExp(`^\\S+ {2}${name} {2}Progressing {2}half 50%`, 'm'));
+  assert.match(watched.out, new RegExp(`^Release ${name} is promoted: everybody gets it\\.$`, 'm'));
+  assert.deepEqual(await live(), LIVE[1]);
+  assert.match(
+    (await backline('vic', 'release list --policy catalogue')).out,
+    new RegExp(`^${name} +Promoted .*100%`, 'm'),
+  );
+
+  const back = await run('bob', 'release', 'rollback', name, '-m', 'too dear');
+  assert.equal(back.status, 0, back.err);
+  assert.match(back.out, /Takes Flag\/layout, Plan\/premium and 1 more back from everybody\./);
+  assert.match(back.out, new RegExp(`^Release back-\\S+ is promoted: nobody gets ${name} any more\\.$`, 'm'));
+  assert.deepEqual(await live(), LIVE[0]);
+
+  const again = await backline('ann', 'apply -f offer.yaml');
+  assert.equal(again.status, 1);
+  assert.match(again.err, new RegExp(`is pinned by bob after release ${name} was rolled back: too dear`));
+  assert.match(again.err, new RegExp(`backline release unpin ${name}`));
+  assert.match((await backline('vic', `release show ${name}`)).out, /Pins\n {2}.* by bob: too dear/);
+  const twice = await backline('bob', `release rollback ${name}`);
+  assert.equal(twice.status, 1);
+  assert.match(twice.err, /has changed since/);
+
+  assert.equal((await backline('bob', `release unpin ${name}`)).status, 0);
+  const anew = await backline('ann', 'apply -f offer.yaml');
+  assert.equal(anew.status, 0, anew.err);
+  assert.notEqual(releaseIn(anew), name);
+});
+
+test('what is aborted is declared no more, and may be applied again', async (t) => {
+  const { backline, run, live } = await startBusiness(t, { stages: HELD });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  const waiting = await backline('ann', 'apply -f offer.yaml --wait --timeout 0s');
+  assert.equal(waiting.status, 1);
+  assert.match(
+    waiting.out,
+    new RegExp(`^Release ${name} by policy catalogue: `, 'm'),
+    'it is told which release carries it',
+  );
+  assert.match(waiting.err, new RegExp(`release ${name} has not come to its end`));
+
+  const aborted = await run('bob', 'release', 'abort', name, '-m', 'wrong file');
+  assert.equal(aborted.status, 0, aborted.err);
+  assert.match(aborted.out, /may be applied again\.$/m);
+  assert.match(aborted.out, new RegExp(`^Release ${name} was aborted by bob: wrong file$`, 'm'));
+  const watched = await backline('vic', `release watch ${name}`);
+  assert.equal(watched.status, 1);
+  assert.match(watched.err, /was aborted by bob: wrong file/);
+  assert.match((await backline('vic', 'get plan premium')).out, /Premium 0/);
+  assert.match((await backline('bob', `release pause ${name}`)).err, /has come to its end/);
+
+  const again = await backline('ann', 'apply -f offer.yaml');
+  assert.equal(again.status, 0, again.err);
+  const second = releaseIn(again);
+  assert.notEqual(second, name);
+  const ambiguous = await backline('bob', `release promote ${name.replace(/\d+$/, '')}`);
+  assert.equal(ambiguous.status, 1);
+  for (const candidate of [name, second]) assert.match(ambiguous.err, new RegExp(`^ {2}${candidate}$`, 'm'));
+  assert.equal((await backline('bob', `release pause ${second}`)).status, 0);
+  assert.match((await backline('vic', 'release list --open')).out, new RegExp(`^${second} +Paused`, 'm'));
+  assert.equal((await backline('bob', `release resume ${second}`)).status, 0);
+  const promoted = await backline('bob', `release promote ${second}`);
+  assert.deepEqual([promoted.status, promoted.err], [0, '']);
+  assert.equal((await backline('vic', `release watch ${second}`)).status, 0);
+  assert.deepEqual(await live(), LIVE[1]);
+});
+
+test('the switch holds releases and changes without a policy alike, and only administrators have it', async (t) => {
+  const { backline, run, write, live } = await startBusiness(t, { stages: STAGES });
+  const refused = await run('ann', 'release', 'stop-all', '-m', 'mine');
+  assert.match(refused.err, /cannot create resource "stops"/);
+  assert.match((await backline('ann', 'apply -f policy.yaml')).err, /cannot .* resource "releasepolicies"/);
+  const stopped = await run('admin', 'release', 'stop-all', '-m', 'incident with payments');
+  assert.equal(stopped.status, 0, stopped.err);
+  assert.match(stopped.out, /^Holds 0 releases that are open/);
+  const twice = await run('admin', 'release', 'stop-all', '-m', 'again');
+  assert.match(twice.err, /stopped already: incident with payments/);
+
+  const applied = await backline('ann', 'apply -f offer.yaml');
+  assert.match(applied.out, /Every release is stopped: incident with payments/);
+  const name = releaseIn(applied);
+  await write('feature.yaml', feature('lyrics'));
+  const held = await backline('ann', 'apply -f feature.yaml');
+  assert.match(held.err, /^not live: Feature default\/lyrics .*Every release is stopped: incident with payments/m);
+  assert.deepEqual(await live(), LIVE[0]);
+
+  assert.equal((await backline('admin', 'release resume-all')).status, 0);
+  assert.match((await backline('admin', 'release resume-all')).err, /nothing is stopped/);
+  assert.equal((await backline('vic', `release watch ${name}`)).status, 0);
+  assert.deepEqual(await live(), LIVE[1]);
+  assert.equal((await backline('ann', 'apply -f feature.yaml')).err, '');
+});
+
+test('what belongs to a group is collected until it is sealed, and goes out together', async (t) => {
+  const { backline, write, live } = await startBusiness(t, { stages: STAGES });
+  const labelled = offer(1).map((object) => {
+    const { metadata, ...rest } = object as { metadata: object };
+    return { ...rest, metadata: { ...metadata, labels: { 'releases.backline.dev/group': 'spring' } } };
+  });
+  for (const [index, object] of labelled.entries()) await write(`${index}.yaml`, object);
+  const first = await backline('ann', 'apply -f 0.yaml');
+  const name = releaseIn(first);
+  assert.match(first.out, new RegExp(`Collecting[^]*backline release seal ${name}$`, 'm'));
+  for (const index of [1, 2]) assert.equal(releaseIn(await backline('bob', `apply -f ${index}.yaml`)), name);
+  assert.equal((await backline('bob', `release seal ${name}`)).status, 0);
+  assert.equal((await backline('vic', `release watch ${name}`)).status, 0);
+  assert.deepEqual(await live(), LIVE[1]);
+});
+
+test('an edit of what is on its way takes its place, and carries the rest along', async (t) => {
+  const { world, backline } = await startBusiness(t, { stages: HELD });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  const edited = await world.call('PATCH', '/apis/products.backline.dev/v1/namespaces/default/plans/premium', {
+    token: 'bob-token-1234',
+    body: { spec: { title: 'Premium 7' } },
+    headers: { 'content-type': 'application/merge-patch+json' },
+  });
+  assert.equal(edited.status, 200, edited.text);
+  const ended = await backline('vic', `release watch ${name}`);
+  assert.equal(ended.status, 1);
+  assert.match(ended.err, /reached nobody else: Release \S+ takes its place\./);
+  const { items } = (await world.call('GET', `${RELEASES}?fieldSelector=spec.open%3Dtrue`)).json;
+  assert.equal(items.length, 1);
+  assert.deepEqual([items[0].spec.author, items[0].spec.objects.length], ['bob', 3]);
+});
+
+test('apply waits for everybody to get it, and says why when they do not', async (t) => {
+  const { backline } = await startBusiness(t, { stages: [{ name: 'some', percent: 10, soak: 'PT0S' }] });
+  const gone = await backline('ann', 'apply -f offer.yaml --wait --timeout 60s');
+  assert.deepEqual([gone.status, gone.err], [0, '']);
+  assert.match(gone.out, /is promoted: everybody gets it\.$/m);
+  const same = await backline('ann', 'apply -f offer.yaml --wait');
+  assert.deepEqual([same.status, same.err], [0, '']);
+  const immediate = await backline('admin', 'apply -f base.yaml --wait -o json');
+  assert.equal(typeof JSON.parse(immediate.out).release, 'string', 'what programs read is the answer alone');
+});
