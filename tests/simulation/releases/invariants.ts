@@ -21,6 +21,8 @@ const LANDING_MS = 6_000;
 export class Invariants {
   readonly #store: MemoryStore;
   readonly #nowMs: () => number;
+  /** Time that passes, whatever clocks show. */
+  readonly #passedMs: () => number;
   readonly #ended = new Map<string, ReleaseState['at']>();
   readonly #cohorts = new Map<string, string>();
   readonly #forced = new Set<string>();
@@ -29,9 +31,10 @@ export class Invariants {
   /** Releases that do harm, which only somebody's word may promote. */
   readonly #isBad: (release: string) => boolean;
 
-  constructor(store: MemoryStore, nowMs: () => number, isBad: (release: string) => boolean) {
+  constructor(store: MemoryStore, nowMs: () => number, passedMs: () => number, isBad: (release: string) => boolean) {
     this.#store = store;
     this.#nowMs = nowMs;
+    this.#passedMs = passedMs;
     this.#isBad = isBad;
     store.subscribe((changes) => {
       try {
@@ -55,7 +58,7 @@ export class Invariants {
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);
       if (change.entry.kind === Stop) {
-        this.#stoppedSinceMs = change.type === 'DELETED' ? undefined : (this.#stoppedSinceMs ?? this.#nowMs());
+        this.#stoppedSinceMs = change.type === 'DELETED' ? undefined : (this.#stoppedSinceMs ?? this.#passedMs());
       }
     }
   }
@@ -174,7 +177,7 @@ export class Invariants {
 
   /** While everything is stopped nothing reaches anybody new but what is taken back. */
   #reachesSomebody(what: string): void {
-    if (this.#stoppedSinceMs === undefined || this.#nowMs() - this.#stoppedSinceMs < LANDING_MS) return;
+    if (this.#stoppedSinceMs === undefined || this.#passedMs() - this.#stoppedSinceMs < LANDING_MS) return;
     const takesBack = [...this.#store.memory.list(Release)].some((entry) => {
       const object = entry.object();
       const state = releaseStatus(object)?.standing.state;
@@ -203,8 +206,7 @@ export class Invariants {
     for (const [name, entry] of declared) {
       const head = memory.get(Head, '', headName(Node, name))?.object();
       const live = head === undefined ? undefined : everyoneOf(head)?.object;
-      const { revision, namespace, labels } = wantedLive(entry);
-      if (isSide({ revision, namespace, labels, generation: 0 }, live)) continue;
+      if (isSide(wantedLive(entry), live)) continue;
       const conditions =
         (entry.object().status as { conditions?: { status: string; message: string }[] } | undefined)?.conditions ?? [];
       assert.ok(

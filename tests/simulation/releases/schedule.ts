@@ -50,7 +50,7 @@ export async function runSchedule(seed: number): Promise<Counts> {
     return verdict;
   });
   const { store, time } = world;
-  const invariants = new Invariants(store, () => world.clock().epochMilliseconds, isBad);
+  const invariants = new Invariants(store, () => world.clock().epochMilliseconds, time.nowMs, isBad);
   const commands = releaseCommands({ store: throughApi(world), kinds: KINDS, clock: world.clock });
   const counts: Counts = new Map();
   const note = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);

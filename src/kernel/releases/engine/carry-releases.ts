@@ -36,8 +36,9 @@ const LIMITS = {
   workers: 64,
   /** A step that failed so often in a row is told to people. */
   failuresMax: 3,
-  /** How soon it is looked again for what cannot be told now. */
+  /** How soon it is looked again for what cannot be told now, and for what does not show yet. */
   unknownMs: 5_000,
+  lookAgainMs: 1_000,
   /** What fails is tried again at the latest after this. */
   retryMsMax: 30_000,
 } as const;
@@ -145,6 +146,8 @@ export function carryReleases(options: {
 
     // From here to the claim nothing is awaited: what is seen is what is decided upon.
     if (store.get(Release, '', name)?.version !== entry.version) return { afterMs: 0 };
+    if (state.at === 'waiting' && spec.rollbackOf === undefined && rebased(object, spec).length > 0)
+      return { afterMs: 0 };
     const { behind, beside: besideNow } = open.before(release);
     if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
     const nowMs = clock().epochMilliseconds;
@@ -185,7 +188,10 @@ export function carryReleases(options: {
       if (step.effects.length > 0) return { afterMs: 0 };
     } else {
       for (const effect of step.effects) await carryOut(release, effect, nowMs);
-      if (step.effects.length > 0) return { afterMs: 0 };
+      // What is asked of others takes its time to show.
+      const isSame = JSON.stringify(target.observe(release)) === JSON.stringify(seen.exposure);
+      const isSlow = isSame && step.effects.some((effect) => effect.do !== 'restore');
+      if (step.effects.length > 0) return { afterMs: isSlow ? LIMITS.lookAgainMs : 0 };
     }
     if (isFinished(step.standing.state)) return;
     const waits = [
@@ -274,15 +280,15 @@ export function carryReleases(options: {
     });
     // Behind another release it is not yet what will be live then.
     const isFirst = open.before({ name: object.metadata.name, spec }).behind.length === 0;
-    const isAll = isFirst && objects.every(({ from, to }) => sameSide(from, to));
+    const changing = isFirst ? objects.filter(({ from, to }) => !sameSide(from, to)) : objects;
     const { name } = object.metadata;
-    if (isAll) {
+    if (changing.length === 0) {
       const because = 'What it brings is live already.';
       const status = releaseStatus(object);
       if (status === undefined) return [];
       return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }
-    const next = specOf(origin, objects, group, policiesNow(), (kind, one) => changedNow(kind, one));
+    const next = specOf(origin, changing, group, policiesNow(), (kind, one) => changedNow(kind, one));
     if (
       next.planHash === spec.planHash &&
       next.policy?.name === spec.policy?.name &&

@@ -140,7 +140,10 @@ export function planHash(objects: readonly Carried[], policy: NamedPolicy | unde
   return contentHash([sides, policy?.spec.stages, policy?.spec.guardrails, policy?.spec.judging]);
 }
 
-function identityOf(side: Side | undefined): unknown {
+/** What tells states of an object apart. */
+type State = Pick<Side, 'revision' | 'namespace' | 'labels'>;
+
+function identityOf(side: State | undefined): unknown {
   return side === undefined ? null : [side.revision, side.namespace, side.labels];
 }
 
@@ -148,14 +151,15 @@ export function carriedOf({ kind, name, wanted, live }: Changed): Carried {
   return {
     kind: kind.id,
     name,
-    ...(live === undefined ? {} : { from: sideOf(live) }),
-    ...(wanted === undefined ? {} : { to: sideOf(wanted) }),
+    ...(live === undefined ? {} : { from: sideOf(kind, live) }),
+    ...(wanted === undefined ? {} : { to: sideOf(kind, wanted) }),
   };
 }
 
-export function sideOf({ object, generation }: NonNullable<Changed['wanted']>): Side {
-  const { revision, namespace, labels } = object;
-  return { revision, generation, namespace, labels };
+function sideOf(kind: Kind, { object, generation }: NonNullable<Changed['wanted']>): Side {
+  const { revision, namespace, labels, spec } = object;
+  const refs = (kind.refs?.(spec) ?? []).map((ref) => liveKey(ref.kind, ref.name));
+  return { revision, generation, namespace, labels, refs: [...new Set(refs)].sort() };
 }
 
 export function sameSide(a: Side | undefined, b: Side | undefined): boolean {
@@ -163,13 +167,13 @@ export function sameSide(a: Side | undefined, b: Side | undefined): boolean {
 }
 
 /** Whether a side is that state of the object: what it says, where it is, and how it is labelled. */
-export function isSide(side: Side | undefined, object: LiveObject | undefined): boolean {
+export function isSide(side: State | undefined, object: LiveObject | undefined): boolean {
   if (side === undefined || object === undefined) return side === object;
   return contentHash(identityOf(side)) === contentHash([object.revision, object.namespace, object.labels]);
 }
 
 export function isLive({ wanted, live }: Changed): boolean {
-  return live === undefined || wanted === undefined ? live === wanted : isSide(sideOf(wanted), live.object);
+  return isSide(wanted?.object, live?.object);
 }
 
 function merged(before: readonly Carried[], changed: readonly Changed[]): Carried[] {

@@ -1,7 +1,6 @@
-import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
-import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
@@ -9,13 +8,19 @@ import { isBegun } from './advance.ts';
 import type { Footprint, OpenRelease } from './form.ts';
 import { Underway } from './underway.ts';
 
+/** What a release holds. */
+export function footprintOf({ objects }: Pick<ReleaseSpec, 'objects'>): Footprint {
+  return {
+    objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
+    refs: new Set(objects.flatMap(({ from, to }) => [...(from?.refs ?? []), ...(to?.refs ?? [])])),
+  };
+}
+
 /**
  * The releases that have not come to their end, as the store has them, and what each of them holds. A release claims what
  * it holds before its beginning is written, and gives it back when that fails.
  */
 export class OpenReleases {
-  readonly #kinds: KindRegistry;
-  readonly #live: LiveObjects;
   readonly #store: Store<Operation>;
   readonly #all = new Map<string, OpenRelease & { readonly version: number }>();
   readonly #carriers = new Map<LiveKey, Set<string>>();
@@ -24,10 +29,8 @@ export class OpenReleases {
   /** What those would hold that wait. */
   readonly waiting = new Underway();
 
-  constructor(store: Store<Operation>, live: LiveObjects, kinds: KindRegistry) {
+  constructor(store: Store<Operation>) {
     this.#store = store;
-    this.#live = live;
-    this.#kinds = kinds;
     for (const entry of store.find(Release, 'open', 'true')) this.track(entry);
   }
 
@@ -92,35 +95,11 @@ export class OpenReleases {
 
   /** Holds what a release of that standing holds. */
   claim(name: string, spec: ReleaseSpec, { state }: ReleaseStanding): void {
-    const footprint = this.footprintOf(spec);
+    const footprint = footprintOf(spec);
     if (isBegun(state)) {
       this.waiting.free(name);
       this.begun.claim(name, footprint);
     } else if (state.at === 'waiting') this.waiting.claim(name, footprint);
-  }
-
-  footprintOf({
-    objects,
-  }: {
-    readonly objects: readonly { readonly kind: string; readonly name: string }[];
-  }): Footprint {
-    return {
-      objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
-      refs: new Set(objects.flatMap(({ kind, name }) => this.#refsOf(kind, name))),
-    };
-  }
-
-  /** What an object refers to as it is live and as it is declared. */
-  #refsOf(kindId: string, name: string): LiveKey[] {
-    const kind = this.#kinds.byId(kindId);
-    if (kind.refs === undefined) return [];
-    const specs = [
-      this.#live.get(kindId, name)?.spec,
-      ...this.#store.find(kind, 'name', name).map((entry) => entry.object().spec),
-    ];
-    return specs
-      .flatMap((spec) => (spec === undefined ? [] : (kind.refs?.(spec) ?? [])))
-      .map((ref) => liveKey(ref.kind, ref.name));
   }
 
   /**
@@ -131,7 +110,7 @@ export class OpenReleases {
     readonly behind: readonly string[];
     readonly beside: readonly string[];
   } {
-    const footprint = this.footprintOf(spec);
+    const footprint = footprintOf(spec);
     const { certain, possible } = this.begun.inTheWay(name, footprint);
     const earlier = this.waiting
       .inTheWay(name, footprint)

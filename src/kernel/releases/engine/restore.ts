@@ -60,7 +60,7 @@ export function writingBack(
 }
 
 function isSame(a: LiveObject, b: LiveObject): boolean {
-  return isSide({ ...a, generation: 0 }, b);
+  return isSide(a, b);
 }
 
 /** The object that declares what is live; annotations are nothing that is released, and stay. */

@@ -50,7 +50,7 @@ export function runReleases(options: {
   readonly metrics: ControllerMetrics;
 }): ReleaseEngine {
   const { store, live, kinds, clock, time, log } = options;
-  const open = new OpenReleases(store, live, kinds);
+  const open = new OpenReleases(store);
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
     ...options,

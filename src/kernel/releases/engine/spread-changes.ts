@@ -28,7 +28,7 @@ import {
   type Origin,
 } from './form.ts';
 import { headOperation, heldOperation, statusOperation, type Standing } from './go-live.ts';
-import type { OpenReleases } from './open-releases.ts';
+import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { createRelease, releaseName, writeStep } from './release-writes.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'spread-changes' };
@@ -285,7 +285,9 @@ export function spreadChanges(options: {
     const stop = store.get(Stop, '', STOP_NAME);
     for (const { kind, name } of changing) {
       const key = liveKey(kind, name);
-      const footprint = open.footprintOf({ objects: [{ kind, name }] });
+      const one = looked.get(key);
+      if (one === undefined) continue;
+      const footprint = footprintOf({ objects: [carriedOf(one)] });
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
       if (stop !== undefined) waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
       else if (certain.length > 0) {
@@ -303,12 +305,10 @@ export function spreadChanges(options: {
       const [entry] = store.find(kinds.byId(kind), 'name', name);
       return headOperation(kinds.byId(kind), name, allotted.get(liveKey(kind, name)) ?? wanted, entry);
     });
-    open.begun.claim(AT_ONCE, open.footprintOf({ objects: going }));
+    const goingNow = going.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []);
+    open.begun.claim(AT_ONCE, footprintOf({ objects: goingNow.map(carriedOf) }));
     try {
-      const records = await recordsOf(
-        going.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []),
-        asked,
-      );
+      const records = await recordsOf(goingNow, asked);
       // What goes live goes live in one step; only then is it said in the objects' status.
       for (const some of chunks([...heads, ...records])) await store.write(some, AUTHOR);
     } finally {

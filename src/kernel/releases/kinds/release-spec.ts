@@ -10,6 +10,7 @@ const Side = Type.Object(
     generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
     namespace: Type.String({ description: 'Its namespace.' }),
     labels: Type.Record(Type.String(), Type.String(), { description: 'Its labels.' }),
+    refs: Type.Array(Type.String(), { description: 'What its spec refers to: kind and name.' }),
   },
   { description: 'A revision as it is or would be live.' },
 );
