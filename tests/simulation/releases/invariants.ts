@@ -52,8 +52,8 @@ export class Invariants {
   }
 
   #after(changes: readonly Change[]): void {
-    this.#wholeWorlds();
-    this.#apart();
+    if (changes.some(({ entry: { kind } }) => kind === Head)) this.#wholeWorlds();
+    if (changes.some(({ entry: { kind } }) => kind === Release)) this.#apart();
     for (const change of changes) {
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);

@@ -22,7 +22,7 @@ const AUTHOR: Author = { user: ENGINE, requestId: 'run-releases' };
 
 const LIMITS = {
   /** How often it is noted that an engine is at work: how exactly the time without one is known. */
-  beatMs: 5_000,
+  beatMs: 15_000,
   /** Releases that have come to their end and are kept; of older ones the history tells. */
   finishedMax: 2_000,
   /** So many are dropped at a time. */
