@@ -50,6 +50,11 @@ export type Operation =
       readonly uidExpected?: string | undefined;
       readonly versionExpected?: string | undefined;
       readonly propagation?: Propagation | undefined;
+      readonly restores?: true;
     })
-  /** Creates the object or makes it exactly what is declared: how a change set writes. */
-  | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string });
+  /**
+   * Creates the object or makes it exactly what is declared: how a change set writes. What `restores` declares again what
+   * was live, or that nothing was: what a kind says about changes from one spec to the next, and about what may be
+   * deleted, is for people, and must not keep a release from being taken back.
+   */
+  | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string; readonly restores?: true });

@@ -42,7 +42,8 @@ interface Asked {
 export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
   return (operation, read, now, author) => {
     const kind = kinds.byId(operation.kind);
-    const given: Given = { kind, read, now, context: checkContext(kinds, read, now) };
+    const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
+    const given: Given = { kind, read, now, context: checkContext(kinds, read, now), restores };
     try {
       const current = read.get(kind, operation.namespace, operation.name);
       const asked: Asked = { operation, kind, current, author, read, now };
@@ -74,6 +75,8 @@ interface Given {
   readonly read: Reader;
   readonly now: Temporal.Instant;
   readonly context: CheckContext;
+  /** True where what was live is declared again, see Operation. */
+  readonly restores: boolean;
 }
 
 function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
@@ -267,8 +270,9 @@ function remove(
     return isDeepStrictEqual(finalizers, before) ? { do: 'nothing', entry: current } : { do: 'put', kind, object };
   }
   if (kind === Namespace) requireDeletable(current.name);
-  const problems = kind.validateDelete?.(object.spec, { ...given.context, annotations: metadata.annotations ?? {} });
-  require(kind, current.name, problems ?? []);
+  const { context, restores } = given;
+  const problems = kind.validateDelete?.(object.spec, { ...context, annotations: metadata.annotations ?? {} });
+  require(kind, current.name, restores ? [] : (problems ?? []));
   if (isLetGo(kind, object)) return { do: 'remove', kind, object };
   metadata.deletionTimestamp = kubernetesTime(now);
   metadata.deletionGracePeriodSeconds = 0;
@@ -311,7 +315,7 @@ export function shapeProblems(kind: Kind, object: ResourceObject): readonly Prob
 }
 
 function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
-  const { kind, context } = given;
+  const { kind, context, restores } = given;
   const problems = [...validateMetadata(kind, object.metadata), ...structureOf(kind).validate(object)];
   // Cross-field rules may rely on the schema: they run only when the shape is right.
   if (problems.length > 0) return problems;
@@ -320,7 +324,7 @@ function validateObject(given: Given, object: ResourceObject, before: ResourceOb
     ...(kind.validate?.(object.spec, {
       ...context,
       name: object.metadata.name,
-      ...(before === undefined ? {} : { before: before.spec }),
+      ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),
   ];
 }

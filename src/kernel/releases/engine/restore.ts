@@ -8,7 +8,7 @@ import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
 import { timeText } from './release-writes.ts';
-import { isSide } from './form.ts';
+import { sameSide } from './form.ts';
 
 /** Why and by whom a release was taken back. */
 export interface TakenBack {
@@ -39,15 +39,15 @@ export function writingBack(
 ): Operation[] {
   const [entry] = read.find(kind, 'name', name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
-  if (!isSide(expected, declared)) return [];
+  if (!sameSide(expected, declared)) return [];
   if (wanted === undefined) {
     if (entry === undefined || entry.object().metadata.deletionTimestamp !== undefined) return [];
-    return [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name }];
+    return [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name, restores: true }];
   }
   if (declared !== undefined && isSame(declared, wanted)) return [];
   const moves = entry !== undefined && entry.namespace !== wanted.namespace;
   return [
-    ...(moves ? [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name } as const] : []),
+    ...(moves ? [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name, restores: true } as const] : []),
     {
       verb: 'apply',
       kind: kind.id,
@@ -55,12 +55,13 @@ export function writingBack(
       name,
       object: declaredAs(kind, wanted, entry?.object()),
       uid: crypto.randomUUID(),
+      restores: true,
     },
   ];
 }
 
 function isSame(a: LiveObject, b: LiveObject): boolean {
-  return isSide(a, b);
+  return sameSide(a, b);
 }
 
 /** The object that declares what is live; annotations are nothing that is released, and stay. */
