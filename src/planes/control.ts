@@ -26,6 +26,7 @@ import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-rel
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
+import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
 import { releaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
@@ -145,7 +146,11 @@ export async function startControlPlane(options: {
     const extension = await options.extend({ database, sealing, store, live });
     closers.push(extension.close);
     const decisions = decisionsSource(database);
-    const sourceOf: SourceOf = ({ metric }) => (metric === undefined ? decisions : extension.metrics);
+    const prometheus = prometheusSource({ store, database });
+    const sourceOf: SourceOf = ({ metric, prometheus: asks }) => {
+      if (asks !== undefined) return prometheus;
+      return metric === undefined ? decisions : extension.metrics;
+    };
     store.onWriter((isWriter) => {
       void releases?.stop();
       void notifications?.stop();

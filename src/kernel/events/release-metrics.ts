@@ -70,7 +70,7 @@ export function releaseMetrics(parts: {
 }
 
 /** One row for each track that somebody saw: whether it is the candidate's, units, bad and total. */
-export function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fromMs, toMs }: Window): string {
+function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fromMs, toMs }: Window): string {
   const { eventType, type, field, filter = [] } = spec;
   const inWindow = [
     `day between ${dayOf(fromMs)} and ${dayOf(toMs)}`,

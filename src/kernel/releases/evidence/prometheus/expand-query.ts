@@ -1,0 +1,27 @@
+/** What a query is asked about. */
+export interface Asked {
+  readonly release: string;
+  readonly track: 'candidate' | 'stable';
+  readonly windowMs: number;
+}
+
+const VARIABLE = /\$(release|track|window)\b/g;
+
+/** Whether a query is for one track at a time; any other gives both, told apart by the label `track`. */
+export function namesTrack(query: string): boolean {
+  return /\$track\b/.test(query);
+}
+
+/** A query with its variables replaced. Values are escaped as PromQL has it between quotes. Pure. */
+export function expandQuery(query: string, { release, track, windowMs }: Asked): string {
+  const values: Readonly<Record<string, string>> = {
+    release: escaped(release),
+    track,
+    window: `${Math.round(windowMs / 1_000)}s`,
+  };
+  return query.replaceAll(VARIABLE, (whole, name: string) => values[name] ?? whole);
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\"'`]/g, '\\$&').replaceAll('\n', String.raw`\n`);
+}

@@ -1,0 +1,310 @@
+import assert from 'node:assert/strict';
+import { createServer, type RequestListener } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { generate } from 'selfsigned';
+import { Secret } from '#kernel/access/kinds/secret.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Entry } from '#kernel/resources/store-contract.ts';
+import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
+import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
+import { sourceContract, type SourceWorld } from '../testing/source-contract.ts';
+import { prometheusSource } from './prometheus-source.ts';
+import { startRealPrometheus } from './testing/real-prometheus.ts';
+
+const START_MS = Date.parse('2026-05-01T12:00:00Z');
+const COUNTS: GuardrailSpec = {
+  name: 'http-errors',
+  prometheus: {
+    source: 'main',
+    bad: 'sum(sum_over_time(bad{release="$release",track="$track"}[$window]))',
+    total: 'sum(sum_over_time(total{release="$release",track="$track"}[$window]))',
+  },
+  noWorse: { margin: 1.5 },
+};
+const BY_LABEL: GuardrailSpec = { ...COUNTS, prometheus: { source: 'main', bad: 'bad', total: 'total' } };
+const VALUE: GuardrailSpec = {
+  name: 'lag',
+  prometheus: { source: 'main', value: 'lag' },
+  threshold: { above: 1, unitsMin: 1 },
+};
+
+/** A store that has one source and one Secret. */
+function storeWith(spec: Partial<PrometheusSourceSpec>, secret = 'topsecret') {
+  const objects = new Map<Kind, object>([
+    [PrometheusSource, { spec: { timeout: 'PT5S', ...spec } }],
+    [Secret, { data: { key: Buffer.from(`${secret}\n`).toString('base64') } }],
+  ]);
+  return {
+    get: (kind: Kind, _namespace: string, name: string): Entry | undefined =>
+      name === 'gone' ? undefined : ({ object: () => objects.get(kind) } as unknown as Entry),
+  };
+}
+
+async function serving(
+  t: TestContext,
+  listener: RequestListener,
+  tls?: { key: string; cert: string },
+): Promise<string> {
+  const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function startCounts(t: TestContext): Promise<Database> {
+  const db = await startDatabase();
+  t.after(() => db[Symbol.asyncDispose]());
+  return db.database;
+}
+
+interface Sample {
+  readonly name: string;
+  readonly release: string;
+  readonly track: string;
+  readonly atMs: number;
+  readonly value: number;
+}
+
+/** Answers the two queries of `COUNTS` from samples, as a Prometheus would. */
+function answering(samples: readonly Sample[]): RequestListener {
+  return (request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => (body += text));
+    request.on('end', () => {
+      const asked = new URLSearchParams(body);
+      const pattern = /^sum\(sum_over_time\((\w+)\{release="([^"]*)",track="(\w+)"\}\[(\d+)s\]\)\)$/;
+      const [, name, release, track, seconds] = pattern.exec(asked.get('query') ?? '') ?? [];
+      const toMs = Number(asked.get('time')) * 1_000;
+      const found = samples.filter(
+        (one) =>
+          one.name === name &&
+          one.release === release &&
+          one.track === track &&
+          one.atMs > toMs - Number(seconds) * 1_000 &&
+          one.atMs <= toMs,
+      );
+      const sum = found.reduce((all, { value }) => all + value, 0);
+      const result = found.length === 0 ? [] : [{ metric: {}, value: [toMs / 1_000, String(sum)] }];
+      response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
+    });
+  };
+}
+
+function happenedTo(samples: Sample[]): SourceWorld['happened'] {
+  return async (release, fromMs, done) => {
+    for (const { track, units, bad } of done) {
+      const sample = { release, track, atMs: fromMs + 500 };
+      samples.push({ ...sample, name: 'total', value: units }, { ...sample, name: 'bad', value: bad });
+    }
+  };
+}
+
+sourceContract(
+  'prometheus',
+  async (t): Promise<SourceWorld> => {
+    const database = await startCounts(t);
+    const samples: Sample[] = [];
+    let isGone = false;
+    const answer = answering(samples);
+    const url = await serving(t, (request, response) =>
+      isGone ? request.socket.destroy() : answer(request, response),
+    );
+    return {
+      source: prometheusSource({ store: storeWith({ url: `${url}/` }), database }),
+      guardrail: COUNTS,
+      happened: happenedTo(samples),
+      settle: async () => {},
+      breakDown: async () => {
+        isGone = true;
+      },
+    };
+  },
+  START_MS,
+);
+
+sourceContract(
+  'a real Prometheus',
+  async (t): Promise<SourceWorld> => {
+    const database = await startCounts(t);
+    const samples: Sample[] = [];
+    const real = await startRealPrometheus(t);
+    return {
+      source: prometheusSource({ store: storeWith({ url: real.url }), database }),
+      guardrail: COUNTS,
+      happened: happenedTo(samples),
+      settle: () =>
+        real.start(
+          samples.map(({ name, release, track, atMs, value }) => ({
+            series: `${name}{release="${release}",track="${track}"}`,
+            atMs,
+            value,
+          })),
+        ),
+      breakDown: real.stop,
+    };
+  },
+  START_MS,
+  startRealPrometheus.missing,
+);
+
+type Scripted = { readonly status?: number; readonly body: string | object };
+
+/** What a source makes of one answer. */
+async function measured(
+  t: TestContext,
+  scripted: Scripted | ((query: string) => Scripted),
+  guardrail = COUNTS,
+  parts: { readonly database?: Database; readonly spec?: Partial<PrometheusSourceSpec> } = {},
+) {
+  const url = await serving(t, (request, response) => {
+    let sent = '';
+    request.setEncoding('utf8').on('data', (text: string) => (sent += text));
+    request.on('end', () => {
+      const query = new URLSearchParams(sent).get('query') ?? '';
+      const { status = 200, body } = typeof scripted === 'function' ? scripted(query) : scripted;
+      response.writeHead(status).end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+  });
+  const database = parts.database ?? (await startCounts(t));
+  const source = prometheusSource({ store: storeWith({ url, ...parts.spec }), database });
+  const window = { release: 'one', guardrail, fromMs: START_MS, toMs: START_MS + 30_000 };
+  return source.measure(window, AbortSignal.timeout(60_000));
+}
+
+const NOW = START_MS / 1_000 + 30;
+const vector = (...result: object[]) => ({ body: { status: 'success', data: { resultType: 'vector', result } } });
+const one = (value: string, labels: object = {}, at = NOW) => ({ metric: labels, value: [at, value] });
+
+test('each way in which there is no number is told apart', async (t) => {
+  const cases: readonly [Scripted, string][] = [
+    [{ status: 503, body: 'no' }, 'it answered 503'],
+    [{ status: 200, body: '<html>' }, 'its answer is not that of a Prometheus'],
+    [{ status: 302, body: '' }, 'it answered 302'],
+    [
+      { status: 400, body: { status: 'error', errorType: 'bad_data', error: 'parse error: unexpected ")"' } },
+      'it answered 400 (bad_data: parse error: unexpected ")")',
+    ],
+    [
+      { body: { status: 'success', data: { resultType: 'matrix', result: [] } } },
+      'the query gives a matrix where a number is meant',
+    ],
+    [
+      vector(one('1', { pod: 'a' }), one('2', { pod: 'b' })),
+      'the query gives 2 series for candidate where one is meant: add them up',
+    ],
+    [{ body: 'x'.repeat(1_100_000) }, 'its answer is larger than 1 MiB'],
+  ];
+  for (const [scripted, because] of cases) assert.deepEqual(await measured(t, scripted), { at: 'down', because });
+  assert.deepEqual(await measured(t, vector(one('1', {}, NOW - 61))), {
+    at: 'waits',
+    because: 'its newest sample is of 2026-05-01T11:59:29Z',
+  });
+});
+
+test('a server that does not answer is down in the time that it is given', async (t) => {
+  const url = await serving(t, () => {});
+  const source = prometheusSource({ store: storeWith({ url, timeout: 'PT1S' }), database: await startCounts(t) });
+  const window = { release: 'one', guardrail: VALUE, fromMs: START_MS, toMs: START_MS + 30_000 };
+  const measurement = await source.measure(window, AbortSignal.timeout(60_000));
+  assert.deepEqual(measurement, { at: 'down', because: 'it did not answer in 1 s' });
+});
+
+test('nothing of the candidate is nothing at all, with what it was asked meanwhile; no bad ones are none', async (t) => {
+  const database = await startCounts(t);
+  const node = new ReleaseCounts('a/1');
+  node.count('one', 'candidate', 'given', START_MS);
+  await node.flush(database, START_MS);
+  const empty = await measured(t, (query) => (query.includes('stable') ? vector(one('9')) : vector()), COUNTS, {
+    database,
+  });
+  assert.deepEqual(empty, { at: 'empty', requests: 1 });
+  const spotless = await measured(t, (query) => (query.includes('bad') ? vector() : vector(one('9'))));
+  assert.ok(spotless.at === 'measured');
+  assert.deepEqual(
+    [spotless.candidate, spotless.stable],
+    [
+      { units: 9, bad: 0 },
+      { units: 9, bad: 0 },
+    ],
+  );
+});
+
+test('tracks are told apart by the query or by a label, and a query that does neither is never compared', async (t) => {
+  const labelled = await measured(
+    t,
+    (query) => vector(one(query === 'bad' ? '1' : '10', { track: 'candidate' }), one('5', { track: 'stable' })),
+    BY_LABEL,
+  );
+  assert.ok(labelled.at === 'measured');
+  assert.deepEqual(
+    [labelled.candidate, labelled.stable],
+    [
+      { units: 10, bad: 1 },
+      { units: 5, bad: 5 },
+    ],
+  );
+  assert.deepEqual(await measured(t, vector(one('5')), BY_LABEL), {
+    at: 'down',
+    because: 'the query tells no tracks apart: it has no $track, and its result no label "track"',
+  });
+});
+
+test('a value is what the query gives, also what is no number, and a scalar is one', async (t) => {
+  for (const [text, value] of [
+    ['0.25', 0.25],
+    ['NaN', NaN],
+    ['+Inf', Infinity],
+    ['-Inf', -Infinity],
+  ] as const) {
+    const vectored = await measured(t, vector(one(text)), VALUE);
+    assert.ok(vectored.at === 'measured');
+    assert.deepEqual(vectored.candidate, { units: 1, bad: 0, value });
+  }
+  const scalar = await measured(
+    t,
+    { body: { status: 'success', data: { resultType: 'scalar', result: [NOW, '3'] } } },
+    VALUE,
+  );
+  assert.ok(scalar.at === 'measured' && scalar.candidate.value === 3);
+});
+
+test('a token or a password is sent and never said, over TLS to whom the certificate names', async (t) => {
+  const made = await generate([{ name: 'commonName', value: 'prometheus.internal' }], {
+    keyType: 'ec',
+    algorithm: 'sha256',
+    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'prometheus.internal' }] }],
+  });
+  const seen: string[] = [];
+  const url = await serving(
+    t,
+    (request, response) => {
+      const { authorization = '' } = request.headers;
+      seen.push(authorization);
+      const error = { status: 'error', errorType: 'denied', error: `not with ${authorization}` };
+      response.writeHead(401).end(JSON.stringify(error));
+    },
+    { key: made.private, cert: made.cert },
+  );
+  const database = await startCounts(t);
+  const window = { release: 'one', guardrail: VALUE, fromMs: START_MS, toMs: START_MS + 30_000 };
+  const key = { namespace: 'ops', name: 's', key: 'key' };
+  const measure = (spec: Partial<PrometheusSourceSpec>) =>
+    prometheusSource({ store: storeWith({ url, ...spec }), database }).measure(window, AbortSignal.timeout(60_000));
+  const trusted = { caCertificate: made.cert, serverName: 'prometheus.internal' };
+  const token = await measure({ ...trusted, bearerToken: key });
+  await measure({ ...trusted, basicAuth: { username: 'ada', password: key } });
+  assert.deepEqual(seen, ['Bearer topsecret', `Basic ${Buffer.from('ada:topsecret').toString('base64')}`]);
+  assert.deepEqual(token, { at: 'down', because: 'it answered 401' });
+  assert.match(JSON.stringify(await measure({ bearerToken: key })), /it cannot be reached \(\w+\)/);
+  const missing = await measure({ bearerToken: { ...key, name: 'gone' } });
+  assert.deepEqual(missing, { at: 'down', because: 'there is no Secret "ops/gone" with the key "key"' });
+  assert.equal(seen.length, 2);
+});
