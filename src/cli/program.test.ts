@@ -9,7 +9,7 @@ async function run(line: string) {
   return { status, out: io.written.stdout, err: io.written.stderr };
 }
 
-const VERBS = ['up', 'serve', 'apply', 'plan', 'get', 'check', 'prices', 'explain', 'import', 'version'];
+const VERBS = ['up', 'serve', 'apply', 'plan', 'release', 'get', 'check', 'prices', 'explain', 'import', 'version'];
 
 test('help names every verb and every exit status', async () => {
   const { status, out } = await run('--help');
@@ -27,6 +27,18 @@ for (const verb of VERBS) {
   });
 }
 
+const RELEASE_VERBS =
+  'list show watch approve pause resume promote abort rollback pin unpin seal stop-all resume-all'.split(' ');
+
+for (const verb of RELEASE_VERBS) {
+  test(`help of release ${verb} says what it does, and how it is written`, async () => {
+    const { status, out } = await run(`release ${verb} --help`);
+    assert.equal(status, 0);
+    assert.match(out, new RegExp(`^Usage: backline release ${verb}`));
+    assert.match(out, /Examples:\n {2}\$ backline release /);
+  });
+}
+
 const WRONG: readonly [line: string, message: RegExp][] = [
   ['', /Usage: backline/],
   ['spin', /unknown command 'spin'/],
@@ -38,6 +50,11 @@ const WRONG: readonly [line: string, message: RegExp][] = [
   ['get', /missing required argument 'kinds'/],
   ['get plans -o html', /Allowed choices are table, wide, json, yaml, name/],
   ['check --plan free', /missing required argument 'feature'/],
+  ['release', /Usage: backline release/],
+  ['release approve', /missing required argument 'name'/],
+  ['release stop-all', /required option '-m, --reason <text>' not specified/],
+  ['release pin x --until tomorrow', /It must be a moment like 2026-12-01T00:00:00Z/],
+  ['apply -f x --wait --timeout soon', /It must be a length of time like 90s/],
   ['prices de', /too many arguments for 'prices'/],
 ];
 

@@ -1,5 +1,5 @@
 import { systemClock } from '#kernel/base/clock.ts';
-import type { Effect } from '#simulation/session.ts';
+import type { Effect } from '#simulation/effect.ts';
 import { simulateListeners } from '#simulation/run.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';

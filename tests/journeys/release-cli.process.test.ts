@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +11,10 @@ import { fakeIo } from '#cli/testing/fake-io.ts';
 import { startWorld } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
 import { flag } from '../support/flags.ts';
+import { execute, findKubectls } from '../support/kubectl.ts';
+
+const kubectls = await findKubectls();
+const skip = kubectls.length === 0 ? 'SKIPPED: there is no kubectl on the PATH of this machine' : false;
 
 const TOKENS = ['ann', 'bob', 'vic'].map((name) => `${name}-token-1234,${name},,`).join('\n');
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
@@ -293,4 +299,65 @@ test('apply waits for everybody to get it, and says why when they do not', async
   assert.deepEqual([same.status, same.err], [0, '']);
   const immediate = await backline('admin', 'apply -f base.yaml --wait -o json');
   assert.equal(typeof JSON.parse(immediate.out).release, 'string', 'what programs read is the answer alone');
+});
+
+test('on a terminal a release is drawn in place until its end, and what was seen last stays', async (t) => {
+  const { world, backline } = await startBusiness(t, { stages: STAGES });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  const io = fakeIo();
+  const stdout = { ...io.stdout, isTTY: true, columns: 80, rows: 40 };
+  const env = { BACKLINE_KUBECONFIG: world.running.kubeconfigFile, NO_COLOR: '1' };
+  assert.equal(await runCommandLine(['release', 'watch', name], { ...io, stdout, env }), 0);
+  const [, drawn = '', after = ''] = io.written.stdout.split(/\[\?1049[hl]/);
+  assert.match(drawn, /◉ half 50%/);
+  assert.doesNotMatch(drawn, /\[\d+m/, 'NO_COLOR is honoured');
+  assert.match(after, new RegExp(`^${name} {2}Promoted$`, 'm'));
+  assert.match(after, /● some 10% ━━ ● half 50% ━━ ● everybody$/m);
+  assert.match(after, new RegExp(`^Release ${name} is promoted: everybody gets it\\.\n$`, 'm'));
+});
+
+test('a watch that is stopped ends as every program that is', { timeout: 60_000 }, async (t) => {
+  const { world, backline } = await startBusiness(t, { stages: HELD });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  const main = new URL('../../src/main.ts', import.meta.url).pathname;
+  const env = { ...process.env, BACKLINE_KUBECONFIG: world.running.kubeconfigFile };
+  const child = spawn(process.execPath, [main, 'release', 'watch', name], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const [first] = (await once(child.stdout, 'data')) as [Buffer];
+  assert.match(first.toString(), new RegExp(`${name} {2}Progressing {2}some 10% {2}Soaks until`));
+  child.kill('SIGINT');
+  const [code] = (await once(child, 'exit')) as [number | null];
+  assert.equal(code, 130);
+});
+
+test('kubectl alone tells where releases are, and waits for them', { skip }, async (t) => {
+  const { world, backline } = await startBusiness(t, { stages: HELD, approvals: { required: 1 } });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  assert.equal((await backline('bob', `release approve ${name}`)).status, 0);
+  const cache = await mkdtemp(join(tmpdir(), 'backline-kubectl-'));
+  t.after(() => rm(cache, { recursive: true, force: true }));
+  const [oldest, newest] = [kubectls[0], kubectls.at(-1)];
+  for (const kubectl of new Set([oldest, newest])) {
+    const run = async (args: string) => {
+      const base = ['--kubeconfig', world.running.kubeconfigFile, '--cache-dir', join(cache, kubectl?.version ?? '')];
+      const ran = await execute(kubectl?.file ?? '', [...base, ...args.split(' ')], '');
+      assert.equal(ran.code, 0, ran.stderr);
+      return ran.stdout;
+    };
+    await run(`wait --for=jsonpath={.status.phase}=Progressing release/${name} --timeout=10s`);
+    assert.match(
+      await run('get rel --field-selector spec.open=true'),
+      new RegExp(
+        `^NAME +PHASE +STAGE +SHARE +GUARDRAILS +OBJECTS +POLICY +NEXT +AGE\n${name} +Progressing +some +10% +<none> +3 +catalogue +(59m|60m) +\\d+s\n$`,
+      ),
+    );
+    assert.match(
+      await run(`get release ${name} -o wide`),
+      /Flag\/layout, Plan\/premium \+1 +[0-9a-f]{12} +ann +Soaks until/,
+    );
+    assert.match(await run(`describe release ${name}`), /Message: +some: It is being shown to this stage\./);
+  }
 });

@@ -18,7 +18,7 @@ export interface ReleaseSpec {
   readonly open: boolean;
 }
 
-export interface Policy {
+interface Policy {
   readonly unit: string;
   readonly approvals?: {
     readonly required: number;
@@ -67,7 +67,7 @@ export interface ReleaseStatus {
 }
 
 /** What the engine goes on from; of its state, what tells how far it is. */
-export interface Standing {
+interface Standing {
   readonly state: {
     readonly at: string;
     readonly stage?: number;
@@ -87,7 +87,7 @@ export interface Standing {
   readonly failing?: { readonly because: string };
 }
 
-export interface Moment {
+interface Moment {
   readonly at: string;
   readonly phase: string;
   readonly by?: string;
@@ -117,7 +117,7 @@ interface Burn {
   readonly short: number;
 }
 
-export type Figures =
+type Figures =
   | {
       readonly of: 'riskRatio';
       readonly candidate: Counts;
