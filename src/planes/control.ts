@@ -24,6 +24,7 @@ import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
+import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
@@ -175,7 +176,14 @@ export async function startControlPlane(options: {
     });
     const applyChangeSet = changeSets({ store, kinds, live, clock });
     const commands = releaseCommands({ store, kinds, clock });
-    const virtual = new Map([...access.virtual, [ChangeSet.id, applyChangeSet], ...commands, ...extension.virtual]);
+    const judging = judgements({ store, database });
+    const virtual = new Map([
+      ...access.virtual,
+      [ChangeSet.id, applyChangeSet],
+      ...commands,
+      ...judging,
+      ...extension.virtual,
+    ]);
     const { authority, serviceAccounts } = access;
     const virtualLists = new Map([...access.virtualLists, ...extension.virtualLists]);
     const api = resourceApi({

@@ -145,7 +145,7 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
     'its cohort',
   );
   await goOn(world, pass);
-  const { status } = await until(async () => {
+  const { status, metadata } = await until(async () => {
     const release = await releaseNow(world);
     return release.status.phase === 'RolledBack' ? release : undefined;
   }, 'the rollback');
@@ -156,6 +156,28 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   const [verdict] = status.guardrails;
   assert.equal(verdict.outcome, 'fail');
   assert.ok(verdict.figures.candidate.bad > verdict.figures.stable.bad);
+  // Judged anew, long after, it is the same; and asked for more certainty, another.
+  const again = async (spec: object) => {
+    const path = `/apis/releases.backline.dev/v1/releases/${metadata.name}/judgement`;
+    const body = { apiVersion: 'releases.backline.dev/v1', kind: 'Judgement', spec };
+    const answer = await world.call('POST', path, { body });
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json.status;
+  };
+  const same = await again({});
+  assert.deepEqual(same.verdicts, status.guardrails);
+  const counted = same.windows.reduce(
+    (sum: number, { reading }: { reading: { candidate: { bad: number } } }) => sum + reading.candidate.bad,
+    0,
+  );
+  assert.equal(counted, verdict.figures.candidate.bad);
+  const surer = await again({ guardrail: 'denials', judging: { alpha: 1e-12 } });
+  assert.equal(surer.verdicts[0].outcome, 'undecided');
+  const refused = await world.call('POST', `/apis/releases.backline.dev/v1/releases/${metadata.name}/judgement`, {
+    body: { apiVersion: 'releases.backline.dev/v1', kind: 'Judgement', spec: { guardrail: 'denial' } },
+  });
+  assert.equal(refused.status, 404);
+  assert.match(refused.json.message, /has no guardrail "denial" \(did you mean "denials"\?\)/);
   const message = await until(async () => told[0], 'somebody to be told');
   assert.deepEqual([message.type, message.policy, message.message], ['release.rolledBack', 'caps', status.message]);
   const { json } = await world.call('GET', '/apis/products.backline.dev/v1/namespaces/default/caps/skips-daily');

@@ -56,7 +56,7 @@ export function prometheusSourceSpec(object: Pick<ResourceObject, 'spec'>): Prom
   return object.spec as PrometheusSourceSpec;
 }
 
-/** Where guardrails get numbers that Backline does not count itself. */
+/** Where guardrails get numbers that Backline does not count itself. Whoever writes one says where a Secret is sent. */
 export const PrometheusSource = defineKind({
   group: GROUP,
   version: VERSION,
@@ -64,6 +64,7 @@ export const PrometheusSource = defineKind({
   plural: 'prometheussources',
   categories: ['releasing'],
   scope: 'Cluster',
+  writtenBy: 'administrators',
   description: 'A Prometheus whose numbers guardrails of releases can be about.',
   spec: PrometheusSourceSchema,
   columns: [

@@ -2,6 +2,7 @@ import { humanDuration } from '#kernel/resources/api/human-duration.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
+import { Judgement } from './judgement.ts';
 import { RELEASE_COMMANDS, ReleaseCommand } from './release-command.ts';
 import { ReleaseSchema, type ReleaseSpec } from './release-spec.ts';
 import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
@@ -30,7 +31,10 @@ export const Release = defineKind({
   spec: ReleaseSchema,
   status: ReleaseStatusSchema,
   verbs: ['get', 'list', 'watch'],
-  subresources: Object.fromEntries(RELEASE_COMMANDS.map((verb) => [verb, ReleaseCommand])),
+  subresources: {
+    ...Object.fromEntries(RELEASE_COMMANDS.map((verb) => [verb, ReleaseCommand])),
+    judgement: Judgement,
+  },
   indexes: {
     /** Of those that have not come to their end, by what they change. */
     openObject: ({ open, objects }) => (open ? objects.map(({ kind, name }) => `${kind} ${name}`) : []),

@@ -1,0 +1,108 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import type { Queryable } from '#kernel/postgres/database.ts';
+import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
+import { invalid, notFound } from '#kernel/resources/write.ts';
+import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import { Judgement, JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
+import { Release, releaseSpec } from '../kinds/release.ts';
+import type { GuardrailStatus } from '../kinds/release-status.ts';
+import { writeReading } from './kept-reading.ts';
+import { keptWindows } from './kept-windows.ts';
+import { addKept, NO_TALLY, verdictOf, type Kept } from './tally.ts';
+
+/**
+ * Answers Judgements: what was measured of a release, judged by the judge of now, as of the end of the last window. Asked
+ * for nothing else, it says what the status of the release says, unless that speaks of a source that fell silent later.
+ */
+export function judgements(parts: {
+  readonly store: Pick<Store<never>, 'get' | 'fresh'>;
+  readonly database: Queryable;
+}): ReadonlyMap<string, VirtualKind> {
+  const { store, database } = parts;
+  const answer: VirtualKind = async (object, { name = '' }) => {
+    const problems = structureOf(Judgement).validate(object);
+    if (problems.length > 0) throw invalid(Judgement, object.metadata?.name ?? '', problems);
+    const given = (object.spec ?? {}) as JudgementSpec;
+    await store.fresh();
+    const entry = store.get(Release, '', name);
+    if (entry === undefined) throw notFound(Release, name);
+    const policy = releaseSpec(entry.object()).policy?.spec;
+    const all = policy?.guardrails ?? [];
+    const { alpha = 0.05, beta = 0.05 } = { ...policy?.judging, ...given.judging };
+    const context = { alpha, beta, metrics: all.length };
+    const judged = await Promise.all(
+      chosen(name, all, given).map(async (guardrail) => {
+        const { tally, windows } = await readAll(database, entry.uid, guardrail);
+        const verdict = verdictOf(guardrail, tally, 0, context);
+        const { outcome, because, figures } = verdict ?? {};
+        const said: Partial<GuardrailStatus> & { readonly name: string } = {
+          name: guardrail.name,
+          ...(outcome === undefined || because === undefined || figures === undefined
+            ? {}
+            : { outcome, because, figures }),
+        };
+        return { said, windows };
+      }),
+    );
+    const windows = judged.flatMap((one) => one.windows).sort((a, b) => a.fromMs - b.fromMs);
+    const listed = windows.slice(-JUDGEMENT_WINDOWS_MAX);
+    const status = {
+      judgeVersion,
+      verdicts: judged.map(({ said }) => said),
+      windows: listed.map(shown),
+      windowsLeftOut: windows.length - listed.length,
+    };
+    return { ...object, status };
+  };
+  return new Map([[`${Release.id}/judgement`, answer]]);
+}
+
+/** The guardrails that are asked about, with what is asked to be different. */
+function chosen(
+  release: string,
+  all: readonly GuardrailSpec[],
+  { guardrail: wanted, margin }: JudgementSpec,
+): readonly GuardrailSpec[] {
+  const found = wanted === undefined ? all : all.filter(({ name }) => name === wanted);
+  if (wanted !== undefined && found.length === 0) {
+    const hint = didYouMean(
+      nearSpellings(
+        wanted,
+        all.map(({ name }) => name),
+      ),
+    );
+    throw new Refusal('releases/no-guardrail', 'NotFound', `Release "${release}" has no guardrail "${wanted}"${hint}.`);
+  }
+  return found.map((one) =>
+    margin === undefined || one.noWorse === undefined ? one : { ...one, noWorse: { ...one.noWorse, margin } },
+  );
+}
+
+/** Every window, folded; of those, as many as an answer may hold. */
+async function readAll(database: Queryable, uid: string, guardrail: GuardrailSpec) {
+  let tally = NO_TALLY;
+  const windows: Kept[] = [];
+  for await (const page of keptWindows(database, uid, guardrail.name)) {
+    for (const kept of page) tally = addKept(guardrail, tally, kept);
+    windows.push(...page);
+  }
+  return { tally, windows };
+}
+
+function shown({ guardrail, fromMs, toMs, stage, share, reading, judgeVersion: by, atMs }: Kept): object {
+  const time = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toString();
+  return {
+    guardrail,
+    from: time(fromMs),
+    to: time(toMs),
+    stage,
+    share,
+    reading: JSON.parse(writeReading(reading)) as unknown,
+    judgeVersion: by,
+    measuredAt: time(atMs),
+  };
+}
