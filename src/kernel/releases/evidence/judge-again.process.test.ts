@@ -43,7 +43,7 @@ async function judged(db: TestDatabase, spec: object, name = 'cap-1') {
     namespace: undefined,
     name,
   };
-  const given = (await answer(object, call as never)) as {
+  const given = (await answer(object, call)) as {
     status: {
       verdicts: { name: string; outcome?: string; figures: { candidate: { units: number } } }[];
       windows: { guardrail: string; from: string }[];
