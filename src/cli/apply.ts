@@ -35,7 +35,7 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const names = carriersOf(answer);
   for (const name of text === undefined ? names : []) {
     const release = await firstWord(target, name);
-    if (release !== undefined) io.stdout.write(`${releaseText(release, colours)}\n`);
+    io.stdout.write(`${release === undefined ? `Release ${name} carries it.` : releaseText(release, colours)}\n`);
   }
   return options.wait === true ? waitFor(target, names, answer, options.timeout, shown) : EXIT.ok;
 }

@@ -273,6 +273,52 @@ test('what belongs to a group is collected until it is sealed, and goes out toge
   assert.deepEqual(await live(), LIVE[1]);
 });
 
+test('what gets nothing but another label is told its release as well', async (t) => {
+  const { backline, write } = await startBusiness(t, { stages: HELD });
+  const [premium] = offer(0) as [{ readonly metadata: object }];
+  const labels = { 'releases.backline.dev/group': 'spring' };
+  await write('label.yaml', { ...premium, metadata: { ...premium.metadata, labels } });
+  const name = releaseIn(await backline('ann', 'apply -f label.yaml'));
+  assert.match(
+    (await backline('vic', `release show ${name}`)).out,
+    /\+ labels\.releases\.backline\.dev\/group: "spring"/,
+  );
+});
+
+test('who may write objects of a namespace but not look at releases is told the name', async (t) => {
+  const { world, run } = await startBusiness(t, { stages: HELD });
+  await world.call('DELETE', `${RBAC}/clusterrolebindings/ann-edit`);
+  const body = {
+    metadata: { name: 'ann-edits' },
+    roleRef: { kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ kind: 'User', name: 'ann' }],
+  };
+  await world.call('POST', `${RBAC}/namespaces/default/rolebindings`, { body });
+  const applied = await run('ann', 'apply', '-f', 'offer.yaml');
+  assert.deepEqual([applied.status, applied.err], [0, '']);
+  assert.match(applied.out, /^Release layout-\d+ carries it\.$/m);
+});
+
+test('a watch goes on when the server was away', async (t) => {
+  const { world, backline } = await startBusiness(t, { stages: HELD });
+  const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));
+  const io = fakeIo();
+  const begun = Promise.withResolvers<void>();
+  const write = (text: string) => {
+    io.written.stdout += text;
+    begun.resolve();
+  };
+  const env = { BACKLINE_KUBECONFIG: world.running.kubeconfigFile };
+  const watched = runCommandLine(['release', 'watch', name], { ...io, stdout: { write }, env });
+  await begun.promise;
+  await world.restart();
+  const promoted = await backline('bob', `release promote ${name}`);
+  assert.equal(promoted.status, 0, promoted.err);
+  assert.equal(await watched, 0, io.written.stderr);
+  assert.match(io.written.stderr, /^the server is away: .*; asking again\n$/);
+  assert.match(io.written.stdout, /is promoted: everybody gets it\.\n$/);
+});
+
 test('an edit of what is on its way takes its place, and carries the rest along', async (t) => {
   const { world, backline } = await startBusiness(t, { stages: HELD });
   const name = releaseIn(await backline('ann', 'apply -f offer.yaml'));

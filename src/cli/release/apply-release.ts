@@ -1,5 +1,6 @@
 import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
+import { Refused } from '../call.ts';
 import type { Colours } from '../io.ts';
 import { followReleases } from './follow.ts';
 import { approvalsText, shortHash, type ReleaseObject } from './release-object.ts';
@@ -9,17 +10,26 @@ import { phasePaint } from './view.ts';
 /** How long it is waited for the first thing that the engine says of a release. */
 const FIRST_WORD_MS = 1_500;
 
-/** A release as soon as it says where it stands, not only that it has begun. */
+/**
+ * A release as soon as it says where it stands, not only that it has begun. Undefined when there is nothing to be seen of
+ * it, also for who may not look at releases: what they applied is applied.
+ */
 export async function firstWord(connection: Connection, name: string): Promise<ReleaseObject | undefined> {
   let last: ReleaseObject | undefined;
   const signal = AbortSignal.timeout(FIRST_WORD_MS);
-  for await (const { releases } of followReleases(connection, name, signal, systemTime)) {
-    last = releases.get(name) ?? last;
-    const { message, history = [] } = last?.status ?? {};
-    if (last?.spec.open === false || message !== history[0]?.message) break;
+  try {
+    for await (const { releases } of followReleases(connection, name, signal, systemTime)) {
+      last = releases.get(name) ?? last;
+      const { message, history = [] } = last?.status ?? {};
+      if (last?.spec.open === false || message !== history[0]?.message) break;
+    }
+  } catch (error) {
+    if (!(error instanceof Refused && error.status === FORBIDDEN)) throw error;
   }
   return last;
 }
+
+const FORBIDDEN = 403;
 
 /** What becomes of what was applied: where its release stands, and what somebody has to do. */
 export function releaseText(release: ReleaseObject, colours: Colours): string {

@@ -32,7 +32,8 @@ export async function* followReleases(
 ): AsyncIterable<Seen> {
   const first = name === undefined ? ['spec.open=true'] : [`metadata.name=${name}`];
   let releases: ReadonlyMap<string, ReleaseObject> = new Map();
-  for (let isFirst = true; !signal.aborted; isFirst = false) {
+  let isKnown = false;
+  while (!signal.aborted) {
     try {
       const list = await listReleases(connection, first);
       const ended = [...releases].filter(([, { spec }]) => !spec.open);
@@ -40,6 +41,7 @@ export async function* followReleases(
         ...(name === undefined ? ended : []),
         ...list.items.map((release) => [release.metadata.name, release] as const),
       ]);
+      isKnown = true;
       yield { releases };
       const selector = name === undefined ? '' : `metadata.name=${name}`;
       for await (const { type, object } of events(connection, selector, list.metadata.resourceVersion, signal)) {
@@ -52,7 +54,7 @@ export async function* followReleases(
     } catch (error) {
       if (signal.aborted) return;
       const isRefused = error instanceof Refused && error.status < SERVER_ERROR;
-      if (isFirst || isRefused) throw error;
+      if (!isKnown || isRefused) throw error;
       yield { releases, away: error instanceof Error ? error.message : String(error) };
     }
     await pause(time, LIMITS.againMs, signal);

@@ -55,10 +55,7 @@ export function releaseText(
   return [
     headText(release, view),
     ...section('Stages', stageLines(release, inner)),
-    ...section(
-      'Changes',
-      diff.flatMap((one) => diffLines(one, inner)),
-    ),
+    ...section('Changes', changeLines(diff, inner)),
     ...section('Guardrails', guardrailLines(release, inner)),
     ...section(`Approvals ${approvalsText(release) ?? ''}`, approvalLines(release, inner)),
     ...section('Pins', pins.map(pinText)),
@@ -102,6 +99,17 @@ function soakText({ soak, deadline, promote }: Stage): string {
     ...(deadline === undefined ? [] : [`deadline ${deadline}`]),
     ...(promote === 'manual' ? ['promoted by hand'] : []),
   ].join(', ');
+}
+
+/** Objects that are listed; how many more there are is told. */
+const objectsShownMax = 100;
+
+function changeLines(diff: readonly ObjectDiff[], view: View): string[] {
+  const more = diff.length - objectsShownMax;
+  return [
+    ...diff.slice(0, objectsShownMax).flatMap((one) => diffLines(one, view)),
+    ...(more > 0 ? [view.colours.dim(`and ${more} more objects (--json has all)`)] : []),
+  ];
 }
 
 function diffLines({ object, fields }: ObjectDiff, { colours }: View): string[] {
