@@ -4,7 +4,7 @@ import { systemClock } from '#kernel/base/clock.ts';
 import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { simulateListeners } from '#simulation/run.ts';
-import type { Effect } from '#simulation/session.ts';
+import type { Effect } from '#simulation/effect.ts';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';

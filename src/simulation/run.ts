@@ -1,15 +1,22 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
-import { isRecord } from '#kernel/base/is-record.ts';
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { askFlags, askPrices, askToSkip, sendEvents } from './app.ts';
 import { chance, seedOf } from './chance.ts';
+import type { Effect } from './effect.ts';
 import { contextOf, listenerAt } from './listener.ts';
-import { session, type AppEvent, type Effect, type ShownFlag } from './session.ts';
+import { session, skipsAskedFor, withoutSkips, type AppEvent } from './session.ts';
+import { visit } from './shop.ts';
 
-/** Sessions that are under way at once; more wait, so that a slow server is not buried. */
+/** What is under way at once; more waits, so that a slow server is not buried. */
 const CONCURRENCY_MAX = 32;
 /** After a failure the next try waits this long. */
 const RETRY_MS = 1_000;
+/** The shop is looked at so much more often than the app is opened: a look costs little, and releases of prices need many. */
+const VISITS_PER_SESSION = 10;
+
+/** Each kind of doing has seeds of its own. */
+const SEEDS = { luck: -1, shopLuck: -2, sessions: 1, visits: 2 } as const;
 
 export interface SimulationOptions {
   readonly connection: Connection;
@@ -27,59 +34,94 @@ export interface SimulationOptions {
 
 export interface SimulationProgress {
   readonly sessions: number;
+  /** Looks at the shop; they go on beside the sessions. */
+  readonly visits: number;
   readonly accepted: number;
   readonly duplicates: number;
   readonly quarantined: number;
-  /** Sessions that could not be carried out, and why the last one could not. */
+  /** Sessions and visits that could not be carried out, and why the last one could not. */
   readonly failed: number;
   readonly lastFailure: string | undefined;
 }
 
 /**
- * Plays the app for made-up listeners: asks for their flags as an OpenFeature client does, and sends what they do as
- * events. Goes on through failures. The same seed gives the same listeners, who do the same at the same variants.
+ * Plays the app for made-up listeners: asks for their flags as an OpenFeature client does, for prices and for skips, and
+ * sends what they do as events. Goes on through failures. The same seed gives the same listeners, who do the same at the
+ * same variants and prices.
  */
 export async function simulateListeners(options: SimulationOptions): Promise<SimulationProgress> {
-  const { seed, listeners, sessionsPerSecond, signal, clock, progress } = options;
-  const luck = chance(seedOf(seed, -1));
-  const active = new Set<Promise<void>>();
+  const { seed, listeners, effects, clock, signal, progress } = options;
+  const app = { connection: options.connection, signal };
+  const ended = new AbortController();
   const done = {
     sessions: 0,
+    visits: 0,
     accepted: 0,
     duplicates: 0,
     quarantined: 0,
     failed: 0,
     lastFailure: undefined as string | undefined,
   };
-  const beganMs = performance.now();
-  let waitedMs = 0;
-  for (let number = 0; !signal.aborted && number < (options.sessions ?? Infinity); number += 1) {
-    waitedMs += luck.exponential(1_000 / sessionsPerSecond);
-    const earlyMs = beganMs + waitedMs - performance.now();
-    if (earlyMs > 0) await pause(systemTime, earlyMs, signal);
-    while (active.size >= CONCURRENCY_MAX) await Promise.race(active);
-    if (signal.aborted) break;
-    const work = play(Math.floor(luck.next() * listeners), seedOf(seed + 1, number)).finally(() => {
-      active.delete(work);
-      progress?.({ ...done });
-    });
-    active.add(work);
-  }
-  await Promise.all(active);
+  const visitsPerSecond = options.sessionsPerSecond * VISITS_PER_SESSION;
+  const untilClosed = AbortSignal.any([signal, ended.signal]);
+  const looking = paced(visitsPerSecond, Infinity, SEEDS.shopLuck, look, untilClosed);
+  await paced(options.sessionsPerSecond, options.sessions ?? Infinity, SEEDS.luck, play, signal);
+  ended.abort();
+  await looking;
   return { ...done };
 
-  async function play(number: number, sessionSeed: number): Promise<void> {
-    const listener = listenerAt(seed, number);
+  /** Does something of listeners, at moments that chance gives, until there were so many; what has begun is done. */
+  async function paced(
+    perSecond: number,
+    count: number,
+    luckSeed: number,
+    work: (listener: number, number: number) => Promise<void>,
+    until: AbortSignal,
+  ): Promise<void> {
+    const luck = chance(seedOf(seed, luckSeed));
+    const active = new Set<Promise<void>>();
+    const beganMs = performance.now();
+    let waitedMs = 0;
+    for (let number = 0; !until.aborted && number < count; number += 1) {
+      waitedMs += luck.exponential(1_000 / perSecond);
+      const earlyMs = beganMs + waitedMs - performance.now();
+      if (earlyMs > 0) await pause(systemTime, earlyMs, until);
+      while (active.size >= CONCURRENCY_MAX) await Promise.race(active);
+      if (until.aborted) break;
+      const one = tried(work(Math.floor(luck.next() * listeners), number)).finally(() => {
+        active.delete(one);
+        progress?.({ ...done });
+      });
+      active.add(one);
+    }
+    await Promise.all(active);
+  }
+
+  async function play(listenerNumber: number, number: number): Promise<void> {
+    const listener = listenerAt(seed, listenerNumber);
+    const sessionSeed = seedOf(seed + SEEDS.sessions, number);
+    const { shown, snapshot } = await askFlags(app, contextOf(listener));
+    const wanted = session(listener, shown, effects, chance(sessionSeed), 0, snapshot);
+    const denied = new Set<AppEvent>();
+    for (const [index, skip] of skipsAskedFor(listener, wanted).entries()) {
+      const key = `skip-${(sessionSeed >>> 0).toString(36)}-${clock().epochMilliseconds.toString(36)}-${index}`;
+      if (!(await askToSkip(app, listener, key))) denied.add(skip);
+    }
+    count(await sendEvents(app, listener.id, sessionSeed, withoutSkips(wanted, denied), clock()));
+    done.sessions += 1;
+  }
+
+  async function look(listenerNumber: number, number: number): Promise<void> {
+    const listener = listenerAt(seed, listenerNumber);
+    const visitSeed = seedOf(seed + SEEDS.visits, number);
+    const bought = visit(listener, await askPrices(app, listener), effects, chance(visitSeed));
+    if (bought !== undefined) count(await sendEvents(app, listener.id, visitSeed, [bought], clock()));
+    done.visits += 1;
+  }
+
+  async function tried(work: Promise<void>): Promise<void> {
     try {
-      const { shown, snapshot } = await askFlags(options, contextOf(listener));
-      const events = session(listener, shown, options.effects, chance(sessionSeed), 0, snapshot);
-      const results = await sendEvents(options, listener.id, sessionSeed, events, clock());
-      done.sessions += 1;
-      for (const result of results) {
-        if (result === 'accepted') done.accepted += 1;
-        else if (result === 'duplicate') done.duplicates += 1;
-        else done.quarantined += 1;
-      }
+      await work;
     } catch (error) {
       if (signal.aborted) return;
       done.failed += 1;
@@ -87,56 +129,12 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
       await pause(systemTime, RETRY_MS, signal);
     }
   }
-}
 
-/** The flags that a listener is shown: those that a rule, an experiment or a holdout decides by chance. */
-async function askFlags(
-  { connection, signal }: SimulationOptions,
-  context: object,
-): Promise<{ shown: readonly ShownFlag[]; snapshot: string }> {
-  const answer = await post(connection, '/ofrep/v1/evaluate/flags', { context }, signal);
-  const { flags = [], metadata = {} } = answer as {
-    flags?: { key: string; variant?: string; reason?: string; metadata?: Record<string, string> }[];
-    metadata?: { snapshot?: string };
-  };
-  const shown = flags.flatMap(({ key, variant, reason, metadata: about = {} }): ShownFlag[] => {
-    if (variant === undefined || reason !== 'SPLIT') return [];
-    const { rule = '', experiment = '', assignmentId = '', holdout = '', revision = '' } = about;
-    return [{ flag: key, variant, reason, rule, experiment, assignmentId, holdout, specRevision: revision }];
-  });
-  return { shown, snapshot: metadata.snapshot ?? '' };
-}
-
-async function sendEvents(
-  { connection, signal }: SimulationOptions,
-  subject: string,
-  sessionSeed: number,
-  events: readonly AppEvent[],
-  now: Temporal.Instant,
-): Promise<readonly string[]> {
-  // The session has just ended: what it did lies behind it.
-  const shiftMs = now.epochMilliseconds - (events.at(-1)?.atMs ?? 0);
-  const body = {
-    sentAt: now.toString(),
-    events: events.map(({ type, atMs, properties }, index) => ({
-      type,
-      // Says nothing of the listener: an id stays when a listener is erased.
-      id: `${(sessionSeed >>> 0).toString(36)}-${shiftMs.toString(36)}-${index}`,
-      at: new Date(atMs + shiftMs).toISOString(),
-      subject,
-      properties,
-    })),
-  };
-  const answer = await post(connection, '/v1/events', body, signal);
-  const { results } = answer as { results: { outcome: string }[] };
-  return results.map(({ outcome }) => outcome);
-}
-
-async function post(connection: Connection, path: string, body: object, signal: AbortSignal): Promise<object> {
-  const answer = await send(connection, 'POST', path, { body: JSON.stringify(body), signal });
-  const text = await readText(answer);
-  const parsed: unknown = text === '' ? {} : JSON.parse(text);
-  if (answer.statusCode === 200 && isRecord(parsed)) return parsed;
-  const detail = isRecord(parsed) ? (parsed['detail'] ?? parsed['errorDetails']) : undefined;
-  throw new Error(`POST ${path}: ${answer.statusCode} ${typeof detail === 'string' ? detail : text.slice(0, 200)}`);
+  function count(results: readonly string[]): void {
+    for (const result of results) {
+      if (result === 'accepted') done.accepted += 1;
+      else if (result === 'duplicate') done.duplicates += 1;
+      else done.quarantined += 1;
+    }
+  }
 }

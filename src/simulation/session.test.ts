@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chance, seedOf } from './chance.ts';
 import { contextOf, listenerAt } from './listener.ts';
-import { session, type Effect, type ShownFlag } from './session.ts';
+import type { Effect } from './effect.ts';
+import { session, skipsAskedFor, withoutSkips, type AppEvent, type ShownFlag } from './session.ts';
 
 const shown: ShownFlag = {
   flag: 'layout',
@@ -62,5 +63,18 @@ test('everything that a session does lies in order, and only what was shown is e
     );
     assert.equal(events[0]?.type, 'session');
     assert.equal(events.filter(({ type }) => type === 'exposure').length, number % 2 === 0 ? 1 : 0);
+  }
+});
+
+test('a skip that is denied plays on, and only listeners without a paid plan have to ask', () => {
+  for (let number = 0; number < 200; number += 1) {
+    const listener = listenerAt(5, number);
+    const events = session(listener, [], [], chance(number), 0, '7');
+    const asked = skipsAskedFor(listener, events);
+    if (listener.plan !== 'free') assert.deepEqual(asked, []);
+    const skips = (all: readonly AppEvent[]) => all.filter(({ properties }) => properties['skipped'] === true).length;
+    const after = withoutSkips(events, new Set(asked.slice(1)));
+    assert.equal(skips(after), skips(events) - Math.max(0, asked.length - 1));
+    assert.equal(after.length, events.length);
   }
 });

@@ -1,4 +1,5 @@
 import type { Chance } from './chance.ts';
+import { factorOf, type Effect } from './effect.ts';
 import type { Listener } from './listener.ts';
 
 /** What the app was told about a flag. */
@@ -11,14 +12,6 @@ export interface ShownFlag {
   readonly assignmentId: string;
   readonly holdout: string;
   readonly specRevision: string;
-}
-
-/** What a variant does to those who see it: factors on what they would have done. */
-export interface Effect {
-  readonly flag: string;
-  readonly variant: string;
-  readonly on: 'plays' | 'skips' | 'subscriptions';
-  readonly factor: number;
 }
 
 /** An event of the app, before it is sent. */
@@ -47,14 +40,7 @@ export function session(
   snapshot: string,
 ): readonly AppEvent[] {
   const { plan, market, platform, appVersion } = listener;
-  const factor = (on: Effect['on']): number =>
-    effects.reduce(
-      (product, effect) =>
-        effect.on === on && shown.some(({ flag, variant }) => flag === effect.flag && variant === effect.variant)
-          ? product * effect.factor
-          : product,
-      1,
-    );
+  const factor = (on: Effect['on']): number => factorOf(effects, on, { shown });
   const events: AppEvent[] = [
     { type: 'session', atMs: startMs, properties: { platform, appVersion, plan, market } },
     ...shown.map((flag) => ({ type: 'exposure', atMs: startMs, properties: { ...flag, snapshot } })),
@@ -78,4 +64,21 @@ export function session(
     events.push({ type: 'subscribe', atMs, properties: { plan: 'premium', fromPlan: plan, market } });
   }
   return events;
+}
+
+/** The plan whose listeners may skip only so often. */
+const COUNTED_PLAN = 'free';
+
+/** Which of the events are skips that the listener has to ask for. */
+export function skipsAskedFor({ plan }: Listener, events: readonly AppEvent[]): readonly AppEvent[] {
+  return plan === COUNTED_PLAN
+    ? events.filter(({ type, properties }) => type === 'play' && properties['skipped'] === true)
+    : [];
+}
+
+/** The same without the skips that were denied: these tracks play on. */
+export function withoutSkips(events: readonly AppEvent[], denied: ReadonlySet<AppEvent>): readonly AppEvent[] {
+  return events.map((event) =>
+    denied.has(event) ? { ...event, properties: { ...event.properties, skipped: false } } : event,
+  );
 }
