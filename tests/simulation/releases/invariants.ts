@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { approvalsMissing, isBegun, isFinished } from '#kernel/releases/engine/advance.ts';
-import { isSide } from '#kernel/releases/engine/form.ts';
+import { sameSide } from '#kernel/releases/engine/form.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
@@ -206,7 +206,7 @@ export class Invariants {
     for (const [name, entry] of declared) {
       const head = memory.get(Head, '', headName(Node, name))?.object();
       const live = head === undefined ? undefined : everyoneOf(head)?.object;
-      if (isSide(wantedLive(entry), live)) continue;
+      if (sameSide(wantedLive(entry), live)) continue;
       const conditions =
         (entry.object().status as { conditions?: { status: string; message: string }[] } | undefined)?.conditions ?? [];
       assert.ok(

@@ -48,7 +48,7 @@ export class MemoryStore {
     for (const { kind, name, content } of plan.revisions)
       this.#revisions.set(`${kind.id} ${name} ${content.hash}`, content);
     for (const change of changes) this.#history.push({ change, author });
-    if (changes.length > 0) for (const listener of [...this.#listeners]) listener(changes);
+    if (changes.length > 0) for (const listener of Array.from(this.#listeners)) listener(changes);
     return outcomes;
   }
 

@@ -1,5 +1,5 @@
 /**
- * Runs schedules of the release engine: `node tests/simulation/releases/run.ts [--first SEED] [--schedules COUNT]`. Tells
+ * Runs schedules of the release engine: `npm run simulate:releases -- [--first SEED] [--schedules COUNT] [--steps MOST] [--goOn]`. Tells
  * the seed of the first that breaks an invariant; the same seed is the same schedule.
  */
 import { parseArgs } from 'node:util';
@@ -9,6 +9,7 @@ const { values } = parseArgs({
   options: {
     first: { type: 'string', default: '1' },
     schedules: { type: 'string', default: '10000' },
+    steps: { type: 'string', default: '8' },
     goOn: { type: 'boolean', default: false },
   },
 });
@@ -18,15 +19,17 @@ let failed = 0;
 const beganMs = performance.now();
 for (let seed = first; seed < first + Number(values.schedules); seed += 1) {
   try {
-    for (const [what, count] of await runSchedule(seed)) total.set(what, (total.get(what) ?? 0) + count);
+    for (const [what, count] of await runSchedule(seed, Number(values.steps)))
+      total.set(what, (total.get(what) ?? 0) + count);
   } catch (error) {
     failed += 1;
-    console.error(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    process.stderr.write(`seed ${seed}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
     if (!values.goOn) break;
   }
 }
-console.log(
-  `${values.schedules} schedules from ${first}, ${failed} failed, ${((performance.now() - beganMs) / 1_000).toFixed(1)} s`,
+process.stdout.write(
+  `${values.schedules} schedules from ${first}, ${failed} failed, ${((performance.now() - beganMs) / 1_000).toFixed(1)} s\n`,
 );
-console.log(Object.fromEntries([...total].sort(([a], [b]) => (a < b ? -1 : 1))));
+for (const [what, count] of [...total].sort(([a], [b]) => (a < b ? -1 : 1)))
+  process.stdout.write(`${count}\t${what}\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 10_000);
+const PROCESSES = 2;
+const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
+
+/** What has to have happened, so that the schedules are about something. */
+const MUST_HAPPEN = [
+  'Promoted by policy',
+  'Promoted at once',
+  'Promoted back',
+  'RolledBack by policy',
+  'Aborted by policy',
+  'Superseded by policy',
+  'crash',
+  'lost',
+  'unknown',
+  'unseen',
+  'repeated',
+  'releases/pinned',
+  'releases/under-way',
+];
+
+test('no schedule of people, faults, jumping clocks and a dying engine breaks what must hold of releases', async (t) => {
+  const first = Number(process.env['BACKLINE_TEST_SEED'] ?? 1);
+  const count = Math.ceil(SCHEDULES / PROCESSES);
+  const told = await Promise.all(Array.from({ length: PROCESSES }, (_, part) => run(first + part * count, count)));
+  const total = new Map<string, number>();
+  for (const text of told) {
+    for (const [, times = '', what = ''] of text.matchAll(/^(\d+)\t(.+)$/gm)) {
+      total.set(what, (total.get(what) ?? 0) + Number(times));
+    }
+  }
+  t.diagnostic(JSON.stringify(Object.fromEntries(total)));
+  for (const what of MUST_HAPPEN) assert.ok((total.get(what) ?? 0) > SCHEDULES / 1_000, `${what} hardly ever happened`);
+});
+
+/** What the schedules came to. Fails with the seed of the first that broke something, and how to run it again. */
+function run(first: number, count: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = ['--first', String(first), '--schedules', String(count)];
+    execFile(process.execPath, [RUN, ...options], (error, out, failures) => {
+      if (error === null) resolve(out);
+      else reject(new Error(`npm run simulate:releases -- ${options.join(' ')}\n${failures}${out}`));
+    });
+  });
+}

@@ -1,0 +1,475 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { releaseCommands } from '#kernel/releases/commands.ts';
+import { Freeze } from '#kernel/releases/kinds/freeze.ts';
+import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
+import { Notification } from '#kernel/releases/kinds/notification.ts';
+import { Pin } from '#kernel/releases/kinds/pin.ts';
+import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
+import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
+import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
+import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { drop, put, throughApi } from './schedule.ts';
+import { KINDS, NO_FAULTS, Node, World, type NodeSpec } from './world.ts';
+
+const MINUTE = 60_000;
+
+/** A world without chance, in which everything goes well, unless a story says otherwise. */
+function startStory(outcomeOf: (activeMs: number) => Verdict['outcome'] | undefined = () => 'pass') {
+  const world = new World(
+    () => 0.5,
+    (_release, _guardrail, activeMs) => {
+      const outcome = outcomeOf(activeMs);
+      return outcome === undefined
+        ? undefined
+        : { outcome, because: `It is ${outcome}.`, judgeVersion: 1, figures: { of: 'nothing' } };
+    },
+  );
+  const commands = releaseCommands({ store: throughApi(world), kinds: KINDS, clock: world.clock });
+  let requests = 0;
+  world.start();
+  return {
+    world,
+    declare: (operations: readonly Operation[], user = 'ann') => {
+      requests += 1;
+      const caller = { groups: [], address: '', userAgent: '', verb: 'update' };
+      world.store.commit(operations, { user, requestId: `request-${requests}`, caller });
+    },
+    run: (ms: number) => world.time.run(ms),
+    ask: async (verb: CommandVerb, name: string, user = 'ann', spec: CommandSpec = {}) => {
+      const given = { apiVersion: Release.apiVersion, kind: 'ReleaseCommand', metadata: { name: 'x' }, spec };
+      const call = {
+        user: { name: user, uid: '', groups: [], extra: {} },
+        author: { user, requestId: verb },
+        dryRun: false,
+        namespace: undefined,
+        name,
+      };
+      await commands.get(`${Release.id}/${verb}`)?.(given, call);
+    },
+    releases: (): { name: string; status: ReleaseStatus; objects: string[] }[] =>
+      [...world.store.memory.list(Release)]
+        .map((entry) => entry.object())
+        .filter((object) => releaseSpec(object).policy !== undefined || releaseSpec(object).rollbackOf !== undefined)
+        .sort((a, b) => releaseSpec(a).number - releaseSpec(b).number)
+        .map((object) => {
+          const status = releaseStatus(object);
+          assert.ok(status !== undefined);
+          return { name: object.metadata.name, status, objects: releaseSpec(object).objects.map(({ name }) => name) };
+        }),
+    phases: () =>
+      [...world.store.memory.list(Release)]
+        .filter(
+          (entry) =>
+            releaseSpec(entry.object()).policy !== undefined || releaseSpec(entry.object()).rollbackOf !== undefined,
+        )
+        .sort((a, b) => releaseSpec(a.object()).number - releaseSpec(b.object()).number)
+        .map((entry) => releaseStatus(entry.object())?.phase),
+    liveValue: (name: string): number | undefined => {
+      const head = world.store.memory.get(Head, '', headName(Node, name))?.object();
+      return (head === undefined ? undefined : (everyoneOf(head)?.object.spec as NodeSpec | undefined))?.value;
+    },
+    declaredValue: (name: string): number | undefined =>
+      (world.store.memory.get(Node, '', name)?.object().spec as NodeSpec | undefined)?.value,
+  };
+}
+
+const node = (name: string, value: number, labels: Record<string, string> = { policy: 'p' }, needs: string[] = []) =>
+  put(Node, name, { needs, value, neighbourMax: 9 }, labels);
+
+function policy(more: object = {}): Operation {
+  return put(ReleasePolicy, 'p', {
+    selector: { matchLabels: { policy: 'p' } },
+    stages: [
+      { name: 'few', percent: 1, soak: 'PT1M' },
+      { name: 'half', percent: 50, soak: 'PT1M' },
+    ],
+    ...more,
+  });
+}
+
+const GUARDED = { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] };
+
+/** A node that is live at 1 and a release under way that brings it to 2. */
+async function underWay(more: object = {}, outcomeOf?: (activeMs: number) => Verdict['outcome'] | undefined) {
+  const story = startStory(outcomeOf);
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy(more)]);
+  story.declare([node('x', 2)]);
+  await story.run(2_000);
+  const [release] = story.releases();
+  assert.ok(release !== undefined);
+  return { ...story, release: release.name };
+}
+
+test('a change goes stage by stage, soaks in each, and then to everybody', async () => {
+  const story = await underWay();
+  assert.deepEqual(
+    story.releases().map(({ status: { phase, stage, share } }) => [phase, stage, share]),
+    [['Progressing', 'few', 1]],
+  );
+  assert.equal(story.liveValue('x'), 1);
+  await story.run(MINUTE + 1_000);
+  assert.equal(story.releases()[0]?.status.stage, 'half');
+  await story.run(MINUTE + 2_000);
+  assert.deepEqual(story.phases(), ['Promoted']);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('the engine may die at any moment of a release, and nothing comes out differently', async () => {
+  const outcome = async (dieAt: number) => {
+    const story = startStory((activeMs) => (activeMs < 30_000 ? 'undecided' : 'pass'));
+    story.declare([node('x', 1)]);
+    await story.run(1_000);
+    story.world.dieAt = story.world.awaits + dieAt;
+    story.declare([policy(GUARDED)]);
+    story.declare([node('x', 2), node('y', 5)]);
+    for (let passed = 0; passed < 10 * MINUTE; passed += 5_000) {
+      await story.run(5_000);
+      if (!story.world.isRunning) story.world.start();
+    }
+    const releases = story
+      .releases()
+      .map(({ status, objects }) => [status.phase, objects, status.history.map(({ phase }) => phase)]);
+    return { died: story.world.happened.get('crash') ?? 0, releases, x: story.liveValue('x'), y: story.liveValue('y') };
+  };
+  const { died: _never, ...undisturbed } = await outcome(Infinity);
+  assert.deepEqual(
+    undisturbed.releases.map(([phase]) => phase),
+    ['Promoted'],
+  );
+  let moments = 0;
+  for (let dieAt = 1; ; dieAt += 1) {
+    const { died, ...rest } = await outcome(dieAt);
+    if (died === 0) break;
+    moments += 1;
+    assert.deepEqual(rest, undisturbed, `died at moment ${dieAt}`);
+  }
+  assert.ok(moments > 20, `${moments} moments`);
+});
+
+test('harm takes the change back by itself, declares what is live, and pins it: the same is refused, another goes on', async () => {
+  const story = await underWay(GUARDED, (activeMs) => (activeMs > 20_000 ? 'fail' : 'undecided'));
+  await story.run(2 * MINUTE);
+  assert.deepEqual(story.phases(), ['RolledBack']);
+  assert.equal(story.declaredValue('x'), 1);
+  assert.throws(() => story.declare([node('x', 2)]), { code: 'releases/pinned', status: 409 });
+  story.declare([node('x', 3)]);
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['RolledBack', 'Progressing']);
+  await story.ask('abort', story.releases()[1]?.name ?? '');
+  await story.run(1_000);
+  await story.ask('unpin', story.release);
+  story.declare([node('x', 2)]);
+});
+
+test('a rollback that somebody asked for is undone by nobody: not by what is applied again and again', async () => {
+  const story = await underWay();
+  await story.run(5 * MINUTE);
+  await story.ask('rollback', story.release, 'bob', { reason: 'Complaints.' });
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 1);
+  assert.deepEqual(story.phases(), ['Promoted', 'Promoted']);
+  for (let round = 0; round < 5; round += 1) {
+    assert.throws(() => story.declare([node('x', 2)]), /pinned by bob after release .* was rolled back: Complaints\./);
+    await story.run(MINUTE);
+  }
+  assert.equal(story.liveValue('x'), 1);
+  await assert.rejects(story.ask('rollback', story.releases()[1]?.name ?? ''), { code: 'releases/no-rollback' });
+});
+
+test('without evidence nothing is promoted: the deadline of the stage ends in a pause that says what is missing', async () => {
+  for (const outcome of [
+    'undecided',
+    'providerDown',
+    'noData',
+    'zeroTraffic',
+    'notANumber',
+    'stale',
+    'invalid',
+    undefined,
+  ] as const) {
+    const stages = [{ name: 'few', percent: 1, soak: 'PT1M', deadline: 'PT3M' }];
+    const story = await underWay({ ...GUARDED, stages }, () => outcome);
+    await story.run(2 * MINUTE);
+    assert.equal(story.phases()[0], 'Progressing');
+    await story.run(2 * MINUTE);
+    const [release] = story.releases();
+    assert.equal(release?.status.phase, 'Paused', String(outcome));
+    assert.match(release?.status.message ?? '', /Undecided after PT3M: harm: /);
+    await story.run(60 * MINUTE);
+    assert.equal(story.liveValue('x'), 1);
+  }
+});
+
+test('a stage is done only when its cohort is seen to have it: what cannot be seen soaks not', async () => {
+  const story = await underWay();
+  story.world.faults = { ...NO_FAULTS, unseen: 1 };
+  await story.run(30 * MINUTE);
+  const [release] = story.releases();
+  assert.equal(release?.status.stage, 'few');
+  assert.match(release?.status.message ?? '', /cannot be told/);
+  story.world.faults = NO_FAULTS;
+  await story.run(30_000);
+  assert.equal(story.releases()[0]?.status.stage, 'few', 'the soak begins anew');
+  await story.run(MINUTE);
+  assert.equal(story.releases()[0]?.status.stage, 'half');
+});
+
+test('the time without an engine is no soak', async () => {
+  const story = await underWay();
+  await story.run(30_000);
+  story.world.kill();
+  await story.run(60 * MINUTE);
+  story.world.start();
+  await story.run(5_000);
+  assert.equal(story.releases()[0]?.status.stage, 'few');
+  await story.run(45_000);
+  assert.equal(story.releases()[0]?.status.stage, 'half');
+});
+
+test('what was commanded while no engine ran is carried out by the next', async () => {
+  const story = await underWay({ stages: [{ name: 'few', percent: 1, promote: 'manual' }] });
+  await story.run(5 * MINUTE);
+  assert.equal(story.phases()[0], 'Progressing');
+  story.world.kill();
+  await story.ask('promote', story.release);
+  story.world.start();
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
+
+test('a later change takes the place of the earlier one, from the first stage, and what was superseded never goes on', async () => {
+  const story = await underWay();
+  await story.run(MINUTE + 5_000);
+  assert.equal(story.releases()[0]?.status.stage, 'half');
+  story.declare([node('x', 3)]);
+  await story.run(2_000);
+  assert.deepEqual(
+    story.releases().map(({ status: { phase, stage } }) => [phase, stage]),
+    [
+      ['Superseded', undefined],
+      ['Progressing', 'few'],
+    ],
+  );
+  await assert.rejects(story.ask('promote', story.release), { code: 'releases/not-now' });
+  await story.run(5 * MINUTE);
+  assert.equal(story.liveValue('x'), 3);
+  assert.deepEqual(story.phases(), ['Superseded', 'Promoted']);
+});
+
+test('what takes a place carries along what was under way with it: nothing is lost', async () => {
+  const story = startStory();
+  story.declare([policy()]);
+  story.declare([node('x', 1), node('y', 1)]);
+  await story.run(2_000);
+  story.declare([node('x', 2)]);
+  await story.run(5 * MINUTE);
+  assert.deepEqual([story.liveValue('x'), story.liveValue('y')], [2, 1]);
+});
+
+test('declared again as it is live, a change leaves its release at once', async () => {
+  const story = await underWay();
+  story.declare([node('x', 1)]);
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Superseded']);
+  assert.equal(story.liveValue('x'), 1);
+});
+
+test('with queue, changes go one after the other, and one that is aborted holds up nobody', async () => {
+  const story = await underWay({ queue: 'queue' });
+  story.declare([node('x', 3)]);
+  await story.run(1_000);
+  story.declare([node('x', 4)]);
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Progressing', 'Queued', 'Queued']);
+  await story.ask('abort', story.releases()[1]?.name ?? '');
+  await story.run(10 * MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted', 'Aborted', 'Promoted']);
+  assert.equal(story.liveValue('x'), 4);
+});
+
+test('with reject, what a release is under way with is not changed, and the refusal names it', async () => {
+  const story = await underWay({ queue: 'reject' });
+  assert.throws(() => story.declare([node('x', 3)]), {
+    code: 'releases/under-way',
+    status: 409,
+    message: new RegExp(story.release),
+  });
+  assert.throws(() => story.declare([drop(Node, 'x')]), { code: 'releases/under-way' });
+});
+
+test('what relies on something that is under way waits for it; what only relies on the same goes beside it', async () => {
+  const story = await underWay();
+  story.declare([node('y', 1, { policy: 'p' }, ['x'])]);
+  story.declare([node('z', 1)]);
+  await story.run(2_000);
+  const [, relying, free] = story.releases();
+  assert.deepEqual([relying?.status.phase, free?.status.phase], ['Queued', 'Progressing']);
+  assert.match(relying?.status.message ?? '', new RegExp(`Waits for ${story.release}`));
+  story.declare([node('a', 1, {})]);
+  await story.run(1_000);
+  story.declare([node('b', 1, { policy: 'p' }, ['a'])]);
+  story.declare([node('c', 1, { policy: 'p' }, ['a'])]);
+  await story.run(2_000);
+  assert.deepEqual(story.phases().slice(-2), ['Progressing', 'Progressing']);
+});
+
+test('a change without a policy waits while a release is under way with what it relies on', async () => {
+  const story = await underWay();
+  story.declare([node('y', 1, {}, ['x'])]);
+  await story.run(1_000);
+  assert.equal(story.liveValue('y'), undefined);
+  const y = story.world.store.memory.get(Node, '', 'y')?.object().status as
+    | { conditions: { message: string }[] }
+    | undefined;
+  assert.match(y?.conditions[0]?.message ?? '', /is under way with it/);
+  await story.run(5 * MINUTE);
+  assert.equal(story.liveValue('y'), 1);
+});
+
+test('a freeze and the switch hold what would reach somebody new, and never what is taken back', async () => {
+  const freeze = put(Freeze, 'night', {
+    timeZone: 'UTC',
+    start: '2026-03-28T00:00',
+    end: '2026-04-28T00:00',
+    reason: 'Quiet.',
+    owner: 'ops',
+  });
+  for (const hold of [freeze, put(Stop, STOP_NAME, { reason: 'An incident.' })]) {
+    const story = await underWay();
+    story.declare([hold]);
+    await story.run(30 * MINUTE);
+    const [release] = story.releases();
+    assert.equal(release?.status.stage, 'few');
+    assert.match(release?.status.held ?? '', /Quiet|An incident/);
+    await story.ask('abort', story.release);
+    await story.run(1_000);
+    assert.deepEqual(story.phases(), ['Aborted']);
+    assert.equal(story.declaredValue('x'), 1);
+  }
+});
+
+test('a freeze holds no rollback of what everybody has', async () => {
+  const story = await underWay();
+  await story.run(5 * MINUTE);
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  await story.ask('rollback', story.release);
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 1);
+});
+
+test('approvals are of others, for this plan, and expire', async () => {
+  const story = await underWay({ approvals: { required: 2, expireAfter: 'PT1H' } });
+  const [release] = story.releases();
+  assert.equal(release?.status.phase, 'AwaitingApproval');
+  await assert.rejects(story.ask('approve', story.release, 'ann'), /ann made the change/);
+  await story.ask('approve', story.release, 'bob');
+  await assert.rejects(story.ask('approve', story.release, 'bob'), /has approved it already/);
+  await story.run(2 * 60 * MINUTE);
+  await story.ask('approve', story.release, 'cyd');
+  await story.run(1_000);
+  assert.match(story.releases()[0]?.status.message ?? '', /Waits for 1 approval/, 'that of bob is too old');
+  await story.ask('approve', story.release, 'bob');
+  await story.run(1_000);
+  assert.equal(story.phases()[0], 'Progressing');
+});
+
+test('an edited policy is for what has not begun: approvals of another plan no longer count', async () => {
+  const approvals = { required: 1, expireAfter: 'P7D' };
+  const story = await underWay({ approvals, stages: [{ name: 'few', percent: 1 }] });
+  story.declare([policy({ approvals, stages: [{ name: 'few', percent: 2, soak: 'PT1M' }] })]);
+  await story.run(1_000);
+  await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: 'abc' }), /its plan is/);
+  await story.ask('approve', story.release, 'bob');
+  await story.run(1_000);
+  assert.equal(story.releases()[0]?.status.share, 2);
+  story.declare([policy({ approvals, stages: [] })]);
+  await story.run(30_000);
+  assert.equal(story.releases()[0]?.status.share, 2, 'what has begun goes on as it began');
+});
+
+test('a group is collected until it is sealed, and goes as one', async () => {
+  const story = startStory();
+  story.declare([policy({ stages: [] })]);
+  const labels = { policy: 'p', [GROUP_LABEL]: 'tier' };
+  story.declare([node('x', 1, labels)]);
+  await story.run(1_000);
+  story.declare([node('y', 1, labels, ['x'])]);
+  await story.run(10 * MINUTE);
+  const [release] = story.releases();
+  assert.deepEqual([release?.status.phase, release?.objects], ['Collecting', ['x', 'y']]);
+  await story.ask('seal', release?.name ?? '');
+  await story.run(1_000);
+  assert.deepEqual([story.liveValue('x'), story.liveValue('y')], [1, 1]);
+});
+
+test('creations and deletions come back as well: what was deleted is declared again', async () => {
+  const story = startStory();
+  story.declare([node('x', 1), node('y', 1)]);
+  await story.run(1_000);
+  story.declare([policy()]);
+  story.declare([drop(Node, 'x'), node('z', 1), node('y', 2)]);
+  await story.run(10 * MINUTE);
+  assert.deepEqual([story.liveValue('x'), story.liveValue('y'), story.liveValue('z')], [undefined, 2, 1]);
+  const [release] = story.releases();
+  await story.ask('rollback', release?.name ?? '');
+  await story.run(1_000);
+  assert.deepEqual([story.liveValue('x'), story.liveValue('y'), story.liveValue('z')], [1, 1, undefined]);
+  assert.deepEqual([story.declaredValue('x'), story.declaredValue('y'), story.declaredValue('z')], [1, 1, undefined]);
+});
+
+test('a rollback that would break the world keeps its intent, says why, and goes on when it can', async () => {
+  const story = startStory();
+  story.declare([policy({ stages: [] })]);
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  const [creation] = story.releases();
+  story.declare([node('y', 1, {}, ['x'])]);
+  await story.run(1_000);
+  await story.ask('rollback', creation?.name ?? '');
+  await story.run(MINUTE);
+  const back = story.releases()[1];
+  assert.equal(back?.status.phase, 'Blocked');
+  assert.match(back?.status.message ?? '', /still needed by Node "y"/);
+  assert.ok(back?.status.standing.failing !== undefined);
+  story.declare([drop(Node, 'y')]);
+  await story.run(MINUTE);
+  assert.equal(story.liveValue('x'), undefined);
+});
+
+test('each thing is told once, whatever dies meanwhile', async () => {
+  for (let dieAt = 1; dieAt < 40; dieAt += 3) {
+    const story = startStory();
+    story.declare([
+      policy({ notify: [{ type: 'webhook', url: 'http://127.0.0.1/', on: ['started', 'stage', 'promoted'] }] }),
+    ]);
+    story.world.dieAt = story.world.awaits + dieAt;
+    story.declare([node('x', 1)]);
+    for (let passed = 0; passed < 5 * MINUTE; passed += 5_000) {
+      await story.run(5_000);
+      if (!story.world.isRunning) story.world.start();
+    }
+    const told = [...story.world.store.memory.list(Notification)].map(
+      (entry) => (entry.object().spec as { event: string }).event,
+    );
+    assert.deepEqual(told.sort(), ['promoted', 'stage', 'started'], `died at moment ${dieAt}`);
+  }
+});
+
+test('a pin that is made by hand keeps what is live, until it ends', async () => {
+  const story = await underWay();
+  await story.run(5 * MINUTE);
+  const until = story.world.clock().add({ minutes: 30 }).toString();
+  await story.ask('pin', story.release, 'bob', { reason: 'Audit.', until });
+  assert.equal([...story.world.store.memory.list(Pin)].length, 1);
+  assert.throws(() => story.declare([node('x', 7)]), /pinned by bob/);
+  assert.throws(() => story.declare([drop(Node, 'x')]), /pinned by bob/);
+  await story.run(31 * MINUTE);
+  story.declare([node('x', 7)]);
+});
