@@ -15,6 +15,8 @@ export type SimulateOptions = ConnectionOptions & {
 
 const EFFECT = /^([^=]+)=([^:]+):(plays|skips|subscriptions):(\d+(?:\.\d+)?)$/;
 
+const RELEASE_EFFECT = /^release:([a-z0-9.-]+):conversions:(\d+(?:\.\d+)?)$/;
+
 /** `backline simulate listeners`: plays the app for made-up listeners, until it is stopped or done. */
 export async function simulate(options: SimulateOptions, io: Io): Promise<number> {
   const effects = (options.effect ?? []).map(parseEffect);
@@ -46,16 +48,19 @@ export async function simulate(options: SimulateOptions, io: Io): Promise<number
 }
 
 function sayProgress(done: Awaited<ReturnType<typeof simulateListeners>>): string {
-  const { sessions, accepted, duplicates, quarantined, failed, lastFailure } = done;
-  const wrong = failed === 0 ? '' : ` · ${failed} sessions failed (${lastFailure ?? ''})`;
-  return `${sessions} sessions · ${accepted} events accepted, ${duplicates} repeated, ${quarantined} quarantined${wrong}`;
+  const { sessions, visits, accepted, duplicates, quarantined, failed, lastFailure } = done;
+  const wrong = failed === 0 ? '' : ` · ${failed} failed (${lastFailure ?? ''})`;
+  return `${sessions} sessions, ${visits} visits of the shop · ${accepted} events accepted, ${duplicates} repeated, ${quarantined} quarantined${wrong}`;
 }
 
 function parseEffect(text: string): Effect {
+  const [, release, less = ''] = RELEASE_EFFECT.exec(text) ?? [];
+  if (release !== undefined) return { release, on: 'conversions', factor: Number(less) };
   const [, flag = '', variant = '', on = '', factor = ''] = EFFECT.exec(text) ?? [];
   if (on === 'plays' || on === 'skips' || on === 'subscriptions') return { flag, variant, on, factor: Number(factor) };
   throw new CliFailure(`--effect ${text} cannot be read.`, {
     exitCode: EXIT.usage,
-    remedy: 'Write it like home-layout=shelves:plays:1.05 (flag, variant, plays | skips | subscriptions, factor).',
+    remedy:
+      'Write it like home-layout=shelves:plays:1.05 (flag, variant, plays | skips | subscriptions, factor), or like release:NAME:conversions:0.5.',
   });
 }
