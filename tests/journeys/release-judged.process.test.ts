@@ -7,14 +7,17 @@ import { feature, market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 
 const START = '2026-05-04T10:00:00Z';
-const STEP_MS = 10_000;
 const LISTENERS = 60;
 const ROUNDS_MAX = 40;
 
-/** A business whose caps are released to half of the households first, with denials as the guardrail. */
-async function startBusiness(t: TestContext, tellTo: string) {
+/** A business whose caps are released to half of the households first. */
+async function startBusiness(
+  t: TestContext,
+  policy: { readonly guardrails: readonly object[]; readonly notify?: readonly object[] },
+  options: Parameters<typeof startWorld>[1] = {},
+) {
   let now = Temporal.Instant.from(START);
-  const world = await startWorld(t, { clock: () => now });
+  const world = await startWorld(t, { ...options, clock: () => now });
   await declare(
     world,
     market('de'),
@@ -29,13 +32,13 @@ async function startBusiness(t: TestContext, tellTo: string) {
     spec: {
       selector: { kinds: ['Cap'] },
       stages: [{ name: 'half', percent: 50, soak: 'PT1M' }],
-      guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
       judging: { every: 'PT1S' },
-      notify: [{ type: 'webhook', url: tellTo, on: ['rolledBack'] }],
+      ...policy,
     },
   });
   return {
     world,
+    now: () => now,
     pass: (ms: number) => {
       now = now.add({ milliseconds: ms });
     },
@@ -78,9 +81,9 @@ async function startReceiver(t: TestContext) {
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, told };
 }
 
-/** Every listener skips once; of everybody some ask for more than anybody may have. */
-async function skipOnce({ call }: World, round: number): Promise<void> {
-  await Promise.all(
+/** Every listener skips once; of everybody some ask for more than anybody may have. Gives who saw the release. */
+async function skipOnce({ call }: World, round: number): Promise<readonly number[]> {
+  const seen = await Promise.all(
     Array.from({ length: LISTENERS }, async (_, number) => {
       const amount = (number + round) % 20 === 0 ? 2_000 : 1;
       const body = {
@@ -91,10 +94,12 @@ async function skipOnce({ call }: World, round: number): Promise<void> {
         amount,
         key: `${number}-${round}`,
       };
-      const { status, text } = await call('POST', '/v1/consume', { body });
+      const { status, text, json } = await call('POST', '/v1/consume', { body });
       assert.equal(status, 200, text);
+      return json.snapshot.releases === undefined ? [] : [number];
     }),
   );
+  return seen.flat();
 }
 
 /** Waits for what comes by itself. */
@@ -108,22 +113,44 @@ async function until<Found>(look: () => Promise<Found | undefined>, what: string
   }
 }
 
-/** Goes on in steps of ten seconds, with use in each, until the release has come to its end. */
-async function goOn(world: World, pass: (ms: number) => void): Promise<void> {
+/** Goes on in steps, with use in each, until the release has come to its end. */
+async function goOn(
+  { world, pass }: Awaited<ReturnType<typeof startBusiness>>,
+  stepMs: number,
+  use: (round: number) => Promise<void>,
+): Promise<void> {
   for (let round = 0; round < ROUNDS_MAX; round += 1) {
-    await skipOnce(world, round);
-    await unlessOver(
-      world,
-      'select coalesce(sum(answers), 0)::bigint as reached from backline.release_counts',
-      (round + 1) * LISTENERS,
-    );
-    pass(STEP_MS);
+    await use(round);
+    await unlessOver(world, ANSWERS, (round + 1) * LISTENERS);
+    pass(stepMs);
     // What is due now is measured before more happens.
     if (round < 2) continue;
-    const measured = 'select coalesce(max(to_ms), 0)::bigint as reached from backline.release_intervals';
-    await unlessOver(world, measured, Date.parse(START) + round * STEP_MS);
+    const whole = Math.floor(((round + 1) * stepMs - LAG_MS_MAX) / stepMs) * stepMs;
+    await unlessOver(world, MEASURED, Date.parse(START) + whole);
     if ((await releaseNow(world)).spec.open !== true) return;
   }
+}
+
+const ANSWERS = 'select coalesce(sum(answers), 0)::bigint as reached from backline.release_counts';
+const EXPOSURES = "select count(*) as reached from backline.event_log where type = 'release-exposure'";
+const MEASURED = 'select coalesce(max(to_ms), 0)::bigint as reached from backline.release_intervals';
+/** What is measured is behind by less. */
+const LAG_MS_MAX = 25_000;
+
+/** The release that a change of the cap makes, once its cohort has it. */
+async function startRelease(world: World, limit: number): Promise<void> {
+  await declare(world, cap(limit));
+  await until(async () => {
+    const release = await releaseNow(world);
+    return release?.status.standing.state.seenMs === undefined ? undefined : true;
+  }, 'its cohort');
+}
+
+async function rolledBack(world: World) {
+  return until(async () => {
+    const release = await releaseNow(world);
+    return release.status.phase === 'RolledBack' ? release : undefined;
+  }, 'the rollback');
 }
 
 /** Waits until a figure of the database is reached, or the release has come to its end. */
@@ -137,18 +164,14 @@ async function unlessOver(world: World, figure: string, wanted: number): Promise
 
 test('a cap that denies its cohort more takes itself back, and tells by which numbers', async (t) => {
   const { url, told } = await startReceiver(t);
-  const { world, pass } = await startBusiness(t, url);
-  await declare(world, cap(3));
-  await until(async () => ((await releaseNow(world))?.status.phase === 'Progressing' ? true : undefined), 'a release');
-  await until(
-    async () => ((await releaseNow(world)).status.standing.state.seenMs !== undefined ? true : undefined),
-    'its cohort',
-  );
-  await goOn(world, pass);
-  const { status, metadata } = await until(async () => {
-    const release = await releaseNow(world);
-    return release.status.phase === 'RolledBack' ? release : undefined;
-  }, 'the rollback');
+  const business = await startBusiness(t, {
+    guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
+    notify: [{ type: 'webhook', url, on: ['rolledBack'] }],
+  });
+  const { world } = business;
+  await startRelease(world, 3);
+  await goOn(business, 10_000, async (round) => void (await skipOnce(world, round)));
+  const { status, metadata } = await rolledBack(world);
   assert.match(
     status.message,
     /^denials: Denials [\d.]+× those of stable \(\d+ % of [\d,]+ against [\d.]+ % of [\d,]+\)(, lately more)?: rolls back; evidence [\d,.]+ : 1, needed 20 : 1\.$/,
@@ -182,4 +205,48 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   assert.deepEqual([message.type, message.policy, message.message], ['release.rolledBack', 'caps', status.message]);
   const { json } = await world.call('GET', '/apis/products.backline.dev/v1/namespaces/default/caps/skips-daily');
   assert.equal(json.spec.limit, 1_000, 'what was live before is declared again');
+});
+
+test('a change that makes its cohort skip more takes itself back by a declared Metric, over the files of events', async (t) => {
+  const business = await startBusiness(
+    t,
+    { guardrails: [{ name: 'skips', metric: 'skipped', noWorse: { margin: 1.5 } }] },
+    { roles: ['api', 'decide', 'ingest'], rollUpSeconds: 1 },
+  );
+  const { world, now } = business;
+  const event = (kind: string, name: string, spec: object) => ({
+    apiVersion: 'events.backline.dev/v1',
+    kind,
+    metadata: { name, namespace: 'default' },
+    spec,
+  });
+  const schema = { properties: {} };
+  await declare(
+    world,
+    event('EventType', 'skip', { owner: 'o', purpose: 'tests', subject: 'required', retention: 'P30D', schema }),
+    event('Metric', 'skipped', {
+      title: 'Listeners who skip',
+      owner: 'o',
+      eventType: 'skip',
+      type: 'proportion',
+      direction: 'decrease',
+    }),
+  );
+  await startRelease(world, 900);
+  await goOn(business, 60_000, async (round) => {
+    const inside = new Set(await skipOnce(world, round));
+    const events = Array.from({ length: LISTENERS }, (_, number) => number)
+      .filter((number) => (number * 7 + round) % 10 < (inside.has(number) ? 7 : 2))
+      .map((number) => ({
+        type: 'skip',
+        id: `${number}-${round}`,
+        at: now().toString(),
+        subject: `listener-${number}`,
+      }));
+    const { status, text } = await world.call('POST', '/v1/events', { body: { events } });
+    assert.equal(status, 200, text);
+    await unlessOver(world, EXPOSURES, (round + 1) * LISTENERS);
+  });
+  const { status } = await rolledBack(world);
+  assert.match(status.message, /^skips: Listeners who skip [\d.]+× those of stable \(.*: rolls back; evidence /);
 });
