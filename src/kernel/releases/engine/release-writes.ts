@@ -105,7 +105,8 @@ function statusOf(
     const verdict = verdicts.get(name);
     const known = before?.guardrails?.find((one) => one.name === name);
     if (verdict === undefined) return known === undefined ? [] : [known];
-    return [{ name, outcome: verdict.outcome, because: verdict.because, figures: verdict.figures }];
+    const { outcome, because, figures, unitsNeeded } = verdict;
+    return [{ name, outcome, because, figures, ...(unitsNeeded === undefined ? {} : { unitsNeeded }) }];
   });
   const isEnd = isFinished(standing.state);
   const condition = (type: 'Promoted' | 'Finished', isTrue: boolean): ReleaseStatus['conditions'][number] => {

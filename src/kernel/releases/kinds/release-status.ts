@@ -106,6 +106,8 @@ export interface GuardrailStatus {
   readonly outcome: Verdict['outcome'];
   readonly because: string;
   readonly figures: Verdict['figures'];
+  /** How many more units it takes, where that is what is missing. */
+  readonly unitsNeeded?: NonNullable<Verdict['unitsNeeded']>;
 }
 
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;

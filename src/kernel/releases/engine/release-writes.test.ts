@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
+import { Release, releaseStatus } from '../kinds/release.ts';
+import type { Step } from './advance.ts';
+import { writeStep } from './release-writes.ts';
+
+const NOW_MS = Date.parse('2026-11-22T10:00:00Z');
+
+const object: ResourceObject = {
+  apiVersion: Release.apiVersion,
+  kind: Release.kind,
+  metadata: { name: 'premium-7' },
+  spec: {
+    policy: { name: 'prices', spec: { stages: [], guardrails: [{ name: 'denials' }, { name: 'errors' }] } },
+    open: true,
+  },
+};
+const step: Step = {
+  standing: { state: { at: 'promoting' }, approvals: [] },
+  effects: [],
+  tell: [],
+  phase: 'Promoting',
+  message: 'It goes to everybody.',
+};
+
+test('what the judge says is in the status, with how many units it still takes where that is missing', () => {
+  const said = { judgeVersion, figures: { of: 'nothing' } } as const;
+  const verdicts = new Map<string, Verdict>([
+    ['denials', { ...said, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],
+    ['errors', { ...said, outcome: 'noData', because: 'nothing' }],
+  ]);
+  const [written] = writeStep(object, step, verdicts, NOW_MS);
+  assert.ok(written?.verb === 'update');
+  assert.deepEqual(releaseStatus(written.object as ResourceObject)?.guardrails, [
+    {
+      name: 'denials',
+      outcome: 'undecided',
+      because: 'too few',
+      figures: { of: 'nothing' },
+      unitsNeeded: { toPass: 1_200, toFail: null },
+    },
+    { name: 'errors', outcome: 'noData', because: 'nothing', figures: { of: 'nothing' } },
+  ]);
+});
