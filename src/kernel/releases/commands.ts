@@ -9,7 +9,7 @@ import type { Author, Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
 import type { Step } from './engine/advance.ts';
 import { command } from './engine/command.ts';
-import { isSide, planHash } from './engine/form.ts';
+import { sameSide, planHash } from './engine/form.ts';
 import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
 import { pinOperation, pinning, writingBack } from './engine/restore.ts';
 import { displacing } from './engine/spread-changes.ts';
@@ -66,7 +66,10 @@ export function releaseCommands(parts: {
     if (status === undefined) throw notFound(Release, name);
     const { standing } = status;
     const nowMs = clock().epochMilliseconds;
-    if (verb === 'pin') return pinned(spec, given, user.name, name);
+    if (verb === 'pin') {
+      if (spec.open) throw underWay(name);
+      return pinned(spec, given, user.name, name);
+    }
     if (verb === 'unpin') return unpinned(spec, name);
     if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user.name, nowMs);
     const next = command(verb, given, user, name, spec, standing, nowMs);
@@ -91,7 +94,7 @@ export function releaseCommands(parts: {
     }
     const changed = spec.objects.filter(({ kind, name: one, to }) => {
       const head = store.get(Head, '', headName(kinds.byId(kind), one))?.object();
-      return !isSide(to, head === undefined ? undefined : everyoneOf(head)?.object);
+      return !sameSide(to, head === undefined ? undefined : everyoneOf(head)?.object);
     });
     if (changed.length > 0) {
       const what = changed
@@ -202,6 +205,14 @@ function withoutApprovals<Spec extends { approvals?: unknown }>({
   ...spec
 }: Spec): Omit<Spec, 'approvals'> {
   return spec;
+}
+
+/** A pin keeps what is live: on what a release is under way with it would only hold up that release. */
+function underWay(name: string): Refusal {
+  return new Refusal('releases/not-now', 'Conflict', `Release "${name}" cannot take that: it is under way.`, {
+    subject: name,
+    remedy: 'Abort it, or roll it back, which pins as well.',
+  });
 }
 
 /** Who asked may do this: it was settled where the command was let through, and no rule about the kinds stands in the way. */

@@ -42,21 +42,34 @@ function isOurs({ user, caller }: Author): boolean {
 
 function requireUnpinned({ kind, read, now, object }: Written, revision: string): void {
   const { name } = object.metadata;
+  const pinned = pinOn(read, kind, name, revision, now);
+  if (pinned === undefined) return;
+  const { release } = pinned.pin;
+  const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
+  throw new Refusal('releases/pinned', 'Conflict', pinned.because, {
+    subject: name,
+    remedy: `Change it to something else, or let go of it: kubectl delete pin ${pinned.name}${unpin}.`,
+  });
+}
+
+/** The pin that keeps an object from becoming a revision now, with a sentence that says so. */
+export function pinOn(
+  read: Reader,
+  kind: Kind,
+  name: string,
+  revision: string,
+  now: Temporal.Instant,
+): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
   for (const entry of read.find(Pin, 'object', `${kind.id} ${name}`)) {
     const pin = pinSpec(entry.object());
     if (isOver(pin, now) || !refuses(pin, revision, kind, name, read)) continue;
     const until = pin.until === undefined ? '' : ` until ${pin.until}`;
-    const what = pin.release === undefined ? '' : ` after release ${pin.release} was rolled back`;
-    throw new Refusal(
-      'releases/pinned',
-      'Conflict',
-      `${kind.kind} "${name}" is pinned by ${pin.by}${what}${until}: ${pin.reason}`,
-      {
-        subject: name,
-        remedy: `Change it to something else, or let go of it: kubectl delete pin ${entry.name}${pin.release === undefined ? '' : `, or backline release unpin ${pin.release}`}.`,
-      },
-    );
+    const isBack = pin.release !== undefined && pin.refuses !== undefined;
+    const what = isBack ? ` after release ${pin.release} was rolled back` : '';
+    const because = `${kind.kind} "${name}" is pinned by ${pin.by}${what}${until}: ${pin.reason}`;
+    return { name: entry.name, pin, because };
   }
+  return undefined;
 }
 
 export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {

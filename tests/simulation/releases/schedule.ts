@@ -148,7 +148,8 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     assert.ok(!openReleases().includes(first), `${first} was aborted and has not come to its end`);
   }
   // Nobody holds anything any more.
-  declare([drop(Stop, STOP_NAME), drop(Freeze, 'night')]);
+  const pins = [...store.memory.list(Pin)].map(({ name }) => drop(Pin, name));
+  declare([drop(Stop, STOP_NAME), drop(Freeze, 'night'), ...pins]);
   isSure = true;
   const beganMs = time.nowMs();
   await until(async () => {

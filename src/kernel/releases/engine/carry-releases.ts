@@ -2,7 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { runController, type ControllerMetrics, type Requeue } from '#kernel/controllers/controller.ts';
-import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import { Head } from '#kernel/resources/builtin/head.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -11,18 +11,19 @@ import type { Author, Change, Store } from '#kernel/resources/store-contract.ts'
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence } from '../evidence.ts';
-import { ROLLBACK_USER } from '../guard.ts';
+import { ABSENT, ROLLBACK_USER, pinOn } from '../guard.ts';
 import { Freeze, freezeSpec } from '../kinds/freeze.ts';
+import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
-import { wantedLive } from '../live.ts';
 import { openUntil } from '../rules/freeze-window.ts';
 import type { CarriedRelease, Target } from '../target.ts';
 import { ENGINE, advance, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
 import { selects, type NamedPolicy } from './choose-policy.ts';
-import { carriedOf, originIn, sameSide, specOf, type Changed } from './form.ts';
+import { carriedOf, originIn, sameSide, specOf } from './form.ts';
+import { lookAt } from './look.ts';
 import type { OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
@@ -108,7 +109,7 @@ export function carryReleases(options: {
           waiting = true;
           options.ended(before.spec);
         }
-      } else if (entry.kind === Freeze || entry.kind === Stop) all = true;
+      } else if (entry.kind === Freeze || entry.kind === Stop || entry.kind === Pin) all = true;
       else if (entry.kind === Head || entry.kind === ReleasePolicy) waiting = true;
     }
     if (!all && !waiting) return;
@@ -163,7 +164,7 @@ export function carryReleases(options: {
     const seen: Seen = {
       nowMs,
       exposure: target.observe(release),
-      problems: alone,
+      problems: [...alone, ...pinsOn(spec)],
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
       ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
       ...(frozen === undefined ? {} : { frozen }),
@@ -247,6 +248,15 @@ export function carryReleases(options: {
     return state.at !== 'retracting' || restorations(release, state.end === 'rolledBack', nowMs).length === 0;
   }
 
+  /** What was declared before it was pinned does not go live either. */
+  function pinsOn({ objects, rollbackOf }: ReleaseSpec): string[] {
+    if (rollbackOf !== undefined) return [];
+    return objects.flatMap(({ kind, name, to }) => {
+      const pinned = pinOn(store, kinds.byId(kind), name, to?.revision ?? ABSENT, clock());
+      return pinned === undefined ? [] : [pinned.because];
+    });
+  }
+
   function frozenNow({ objects }: ReleaseSpec, nowMs: number): Seen['frozen'] {
     for (const entry of store.list(Freeze)) {
       const spec = freezeSpec(entry.object());
@@ -275,7 +285,7 @@ export function carryReleases(options: {
     const { group } = spec;
     const objects = spec.objects.map((one) => {
       const { from: _before, ...kept } = one;
-      const from = carriedOf(changedNow(one.kind, one.name)).from;
+      const from = carriedOf(lookAt(store, kinds, one)).from;
       return { ...kept, ...(from === undefined ? {} : { from }) };
     });
     // Behind another release it is not yet what will be live then.
@@ -288,7 +298,9 @@ export function carryReleases(options: {
       if (status === undefined) return [];
       return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }
-    const next = specOf(origin, changing, group, policiesNow(), (kind, one) => changedNow(kind, one));
+    const next = specOf(origin, changing, group, policiesNow(), (kind, one) =>
+      lookAt(store, kinds, { kind, name: one }),
+    );
     if (
       next.planHash === spec.planHash &&
       next.policy?.name === spec.policy?.name &&
@@ -310,17 +322,6 @@ export function carryReleases(options: {
 
   function policiesNow(): readonly NamedPolicy[] {
     return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
-  }
-
-  function changedNow(kindId: string, name: string): Changed {
-    const kind = kinds.byId(kindId);
-    const [entry] = store.find(kind, 'name', name);
-    const head = store.get(Head, '', headName(kind, name))?.object();
-    const wanted =
-      entry === undefined
-        ? undefined
-        : { object: wantedLive(entry), generation: entry.object().metadata.generation ?? 1 };
-    return { kind, name, wanted, live: head === undefined ? undefined : everyoneOf(head) };
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
@@ -162,18 +163,14 @@ function sideOf(kind: Kind, { object, generation }: NonNullable<Changed['wanted'
   return { revision, generation, namespace, labels, refs: [...new Set(refs)].sort() };
 }
 
-export function sameSide(a: Side | undefined, b: Side | undefined): boolean {
-  return contentHash(identityOf(a)) === contentHash(identityOf(b));
-}
-
-/** Whether a side is that state of the object: what it says, where it is, and how it is labelled. */
-export function isSide(side: State | undefined, object: LiveObject | undefined): boolean {
-  if (side === undefined || object === undefined) return side === object;
-  return contentHash(identityOf(side)) === contentHash([object.revision, object.namespace, object.labels]);
+/** Whether two states of an object are one: what it says, where it is, and how it is labelled. */
+export function sameSide(a: State | undefined, b: State | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.revision === b.revision && a.namespace === b.namespace && isDeepStrictEqual(a.labels, b.labels);
 }
 
 export function isLive({ wanted, live }: Changed): boolean {
-  return isSide(wanted?.object, live?.object);
+  return sameSide(wanted?.object, live?.object);
 }
 
 function merged(before: readonly Carried[], changed: readonly Changed[]): Carried[] {

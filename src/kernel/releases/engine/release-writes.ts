@@ -1,4 +1,4 @@
-import { contentHash } from '#kernel/base/ids.ts';
+import { isDeepStrictEqual } from 'node:util';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
@@ -67,7 +67,8 @@ export function writeStep(
   const { name } = object.metadata;
   const target = { kind: Release.id, namespace: '', name, fieldValidation: 'Ignore' } as const;
   const operations: Operation[] = [];
-  if (before === undefined || contentHash(before) !== contentHash(status)) {
+  // As it is stored: what is undefined is not there.
+  if (!isDeepStrictEqual(before, status)) {
     operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
   }
   if (spec.open && isFinished(step.standing.state)) operations.push(closing(name));

@@ -9,6 +9,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Evidence } from '../evidence.ts';
+import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
@@ -64,7 +65,8 @@ export function runReleases(options: {
   });
   const spreading = spreadChanges({ store, live, kinds, open, clock, time, log });
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
-    if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy)) spreading.again();
+    if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy || kind === Pin))
+      spreading.again();
   });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
   let beating: Promise<unknown> = Promise.resolve();

@@ -2,7 +2,6 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
-import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -10,9 +9,10 @@ import type { Author, Change, Store } from '#kernel/resources/store-contract.ts'
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
+import { ABSENT, pinOn } from '../guard.ts';
 import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
-import { shownBy, wantedLive } from '../live.ts';
+import { shownBy } from '../live.ts';
 import { settle, type Held } from '../settle.ts';
 import { ENGINE, retracting, type Step } from './advance.ts';
 import { selects, type NamedPolicy } from './choose-policy.ts';
@@ -21,13 +21,14 @@ import {
   formRelease,
   groupOf,
   isLive,
-  isSide,
+  sameSide,
   planHash,
   type Changed,
   type OpenRelease,
   type Origin,
 } from './form.ts';
 import { headOperation, heldOperation, statusOperation, type Standing } from './go-live.ts';
+import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { createRelease, releaseName, writeStep } from './release-writes.ts';
 
@@ -236,7 +237,7 @@ export function spreadChanges(options: {
     const { state } = latest.standing;
     if (state.at === 'retracting' && state.end === 'superseded') return false;
     const carried = latest.spec.objects.find((one) => one.kind === kind.id && one.name === name);
-    return carried !== undefined && isSide(carried.to, wanted?.object);
+    return carried !== undefined && sameSide(carried.to, wanted?.object);
   }
 
   async function sayWhere(noted: readonly Noted[]): Promise<void> {
@@ -289,7 +290,10 @@ export function spreadChanges(options: {
       if (one === undefined) continue;
       const footprint = footprintOf({ objects: [carriedOf(one)] });
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
-      if (stop !== undefined) waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
+      const pinned = pinOn(store, one.kind, name, one.wanted?.object.revision ?? ABSENT, clock());
+      if (pinned !== undefined) waiting.set(key, [problem(pinned.because)]);
+      else if (stop !== undefined)
+        waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
       else if (certain.length > 0) {
         waiting.set(key, [problem(`release ${certain.join(', ')} is under way with it, or with what it relies on`)]);
       } else for (const other of possible) beside.add(other);
@@ -360,15 +364,8 @@ export function spreadChanges(options: {
     });
   }
 
-  function changedNow({ kind: kindId, name }: Pick<Noted, 'kind' | 'name'>): Changed {
-    const kind = kinds.byId(kindId);
-    const [entry] = store.find(kind, 'name', name);
-    const head = store.get(Head, '', headName(kind, name))?.object();
-    const wanted =
-      entry === undefined
-        ? undefined
-        : { object: wantedLive(entry), generation: entry.object().metadata.generation ?? 1 };
-    return { kind, name, wanted, live: head === undefined ? undefined : everyoneOf(head) };
+  function changedNow(one: Pick<Noted, 'kind' | 'name'>): Changed {
+    return lookAt(store, kinds, one);
   }
 
   /** The write that declared an object as it is, as the record of changes has it. */

@@ -5,7 +5,7 @@ import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import { invalid, notFound } from '#kernel/resources/write.ts';
-import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { Judgement, JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
@@ -38,13 +38,7 @@ export function judgements(parts: {
       chosen(name, all, given).map(async (guardrail) => {
         const { tally, windows } = await readAll(database, entry.uid, guardrail);
         const verdict = verdictOf(guardrail, tally, 0, context);
-        const { outcome, because, figures } = verdict ?? {};
-        const said: Partial<GuardrailStatus> & { readonly name: string } = {
-          name: guardrail.name,
-          ...(outcome === undefined || because === undefined || figures === undefined
-            ? {}
-            : { outcome, because, figures }),
-        };
+        const said = verdict === undefined ? { name: guardrail.name } : statusOf(guardrail.name, verdict);
         return { said, windows };
       }),
     );
@@ -59,6 +53,11 @@ export function judgements(parts: {
     return { ...object, status };
   };
   return new Map([[`${Release.id}/judgement`, answer]]);
+}
+
+/** As the status of the release has it. */
+function statusOf(name: string, { outcome, because, figures, unitsNeeded }: Verdict): GuardrailStatus {
+  return { name, outcome, because, figures, ...(unitsNeeded === undefined ? {} : { unitsNeeded }) };
 }
 
 /** The guardrails that are asked about, with what is asked to be different. */

@@ -9,7 +9,7 @@ import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import type { Exposure } from '../engine/advance.ts';
-import { isSide } from '../engine/form.ts';
+import { sameSide } from '../engine/form.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { shownBy, wantedLive } from '../live.ts';
@@ -56,9 +56,9 @@ export function decisionPlane(parts: {
       const cohort = cohortOf(name);
       const seen = spec.objects.map((one) => {
         const { everyone, candidate } = headNow(one.kind, one.name);
-        if (candidate?.release === name && isSide(one.to, candidate.object)) return 'candidate';
+        if (candidate?.release === name && sameSide(one.to, candidate.object)) return 'candidate';
         if (candidate?.release === name) return 'mixed';
-        return isSide(one.to, everyone?.object) ? 'everyone' : 'not';
+        return sameSide(one.to, everyone?.object) ? 'everyone' : 'not';
       });
       const all = (what: string) => seen.every((one) => one === what);
       if (all('candidate') && cohort !== undefined) return { at: 'stage', stage: cohort.slices.length - 1 };
@@ -87,7 +87,7 @@ export function decisionPlane(parts: {
       for (const one of release.spec.objects) {
         const kind = kinds.byId(one.kind);
         const { everyone, candidate } = headNow(one.kind, one.name);
-        const hasAll = isSide(one.to, everyone?.object) && !isSide(one.from, everyone?.object);
+        const hasAll = sameSide(one.to, everyone?.object) && !sameSide(one.from, everyone?.object);
         const back = hasAll ? await sideNow(kind, one.name, one.from) : everyone;
         if (!hasAll && candidate?.release !== release.name) continue;
         operations.push(back === undefined ? gone(kind, one.name) : put(kind, one.name, back));
@@ -161,11 +161,11 @@ export function decisionPlane(parts: {
   /** The state of that side where it can be seen without asking the database: with the release, live, or declared. */
   function shownNow(release: string, kindId: string, name: string, side: Side): LiveObject | undefined {
     const { everyone, candidate } = headNow(kindId, name);
-    if (candidate?.release === release && isSide(side, candidate.object)) return candidate.object;
-    if (isSide(side, everyone?.object)) return everyone?.object;
+    if (candidate?.release === release && sameSide(side, candidate.object)) return candidate.object;
+    if (sameSide(side, everyone?.object)) return everyone?.object;
     const [entry] = store.find(kinds.byId(kindId), 'name', name);
     const declared = entry === undefined ? undefined : wantedLive(entry);
-    return isSide(side, declared) ? declared : undefined;
+    return sameSide(side, declared) ? declared : undefined;
   }
 
   /** A side as it was: its spec is kept under its revision. */
