@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { apply, inStage, policyNamed, startAria, untilRelease } from '../support/aria-releases.ts';
+import { example, until, type Installation, type Json } from '../support/installation.ts';
+
+/** Metrics are measured in whole minutes, and harm is told after three of them. */
+const CLOCK_FACTOR = 6;
+/** A hundred visits of the shop a second: a thousand in each minute of that clock. */
+const SIMULATION = ['--rate', '10', '--count', '20000'];
+const EVIDENCE_SECONDS = 120;
+
+/** Prices of the sample as they are, with another amount from a few seconds from now on. */
+async function raised({ now }: Installation, file: string, changes: Readonly<Record<string, string>>): Promise<Json[]> {
+  const from = now().add({ seconds: 20 }).toString({ smallestUnit: 'second' });
+  return (await example(`aria/${file}.yaml`))
+    .filter(({ metadata }) => metadata.name in changes)
+    .map((price) => {
+      const { timeline } = price.spec;
+      const amount = changes[price.metadata.name];
+      const labels = { releases: 'staged' };
+      const rise = { from, amount, currency: timeline[0].currency };
+      return {
+        ...price,
+        metadata: { ...price.metadata, labels },
+        spec: { ...price.spec, timeline: [...timeline, rise] },
+      };
+    });
+}
+
+test('a price rise in three markets goes to 1 %, 10 %, everybody; one that sells less takes itself back meanwhile', async (t) => {
+  const aria = await startAria(t, { clockFactor: CLOCK_FACTOR });
+  const { spec, ...policy } = await policyNamed('prices');
+  // Surer than the sample is: chance alone makes one of a thousand runs end otherwise.
+  await apply(aria, [{ ...policy, spec: { ...spec, judging: { ...spec.judging, alpha: 0.001, beta: 0.01 } } }]);
+  const names = ['us', 'gb', 'in'];
+  const rise = await apply(
+    aria,
+    await raised(aria, 'prices-premium', {
+      'premium-us-monthly': '13.99',
+      'premium-gb-monthly': '13.99',
+      'premium-in-monthly': '149',
+    }),
+  );
+  const bad = await apply(
+    aria,
+    await raised(aria, 'prices-family', {
+      'family-us-monthly': '27.99',
+      'family-gb-monthly': '27.99',
+      'family-in-monthly': '299',
+    }),
+  );
+  const { server, token = '' } = aria.node;
+  const effect = `release:${bad}:conversions:0.1`;
+  aria.run('simulate', 'listeners', '--server', server, '--token', token, ...SIMULATION, '--effect', effect);
+  for (const name of [rise, bad]) await untilRelease(aria, name, inStage('tenth'));
+  const cohortPays = async () => {
+    const amounts = new Set<string>();
+    for (let listener = 0; listener < 100; listener += 1) {
+      const { json } = await aria.ask(
+        'GET',
+        `/v1/prices?market=us&plan=premium&interval=P1M&channel=web&listener=l${listener}`,
+      );
+      amounts.add(json.prices[0].amount);
+    }
+    return [...amounts].sort();
+  };
+  await until(
+    async () => ((await cohortPays()).length === 2 ? true : undefined),
+    () => 'a tenth to pay more',
+  );
+  assert.deepEqual(await cohortPays(), ['12.99', '13.99']);
+
+  const [promoted, taken] = await Promise.all([
+    untilRelease(aria, rise, ({ spec: { open } }) => !open, EVIDENCE_SECONDS),
+    untilRelease(aria, bad, ({ spec: { open } }) => !open, EVIDENCE_SECONDS),
+  ]);
+  assert.equal(promoted.status.phase, 'Promoted', promoted.status.message);
+  const [verdict] = promoted.status.guardrails;
+  assert.deepEqual([verdict.name, verdict.outcome], ['conversions', 'pass'], verdict.because);
+  assert.ok(verdict.figures.safety.value >= 100, 'on evidence');
+  assert.equal(taken.status.phase, 'RolledBack', taken.status.message);
+  assert.match(taken.status.message, /^conversions: Listeners who bought 0\.\d+× those of stable .*: rolls back;/);
+  for (const market of names) {
+    await until(
+      async () => {
+        const { json } = await aria.ask('GET', `/v1/prices?market=${market}&plan=premium&interval=P1M&channel=web`);
+        return ['13.99', '149.00'].includes(json.prices[0].amount) ? true : undefined;
+      },
+      () => `everybody in ${market} to pay the new price`,
+    );
+  }
+  const family = await aria.ask('GET', '/v1/prices?market=us&plan=family&interval=P1M&channel=web&listener=l1');
+  assert.equal(family.json.prices[0].amount, '20.99', 'as if it had never been');
+});
