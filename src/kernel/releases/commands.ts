@@ -143,7 +143,7 @@ export function releaseCommands(parts: {
         by,
       );
     });
-    const state = { at: 'waiting', for: 'world' } as const;
+    const state = { at: 'waiting', for: 'turn' } as const;
     const step: Step = {
       standing: { state, approvals: [] },
       effects: [],

@@ -24,7 +24,8 @@ import { ENGINE, advance, isBegun, isFinished, type Effect, type Seen } from './
 import { selects, type NamedPolicy } from './choose-policy.ts';
 import { carriedOf, originIn, sameSide, specOf } from './form.ts';
 import { lookAt } from './look.ts';
-import type { OpenReleases } from './open-releases.ts';
+import type { OpenRelease } from './form.ts';
+import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
 import { displacing } from './spread-changes.ts';
@@ -96,24 +97,40 @@ export function carryReleases(options: {
 
   function follow(changes: readonly Change[]): void {
     let all = false;
-    let waiting = false;
+    let world = false;
     for (const { entry, type } of changes) {
-      if (entry.kind === Release) {
-        const before = open.get(entry.name);
-        if (type === 'DELETED') open.forget(entry.name);
-        else open.track(entry);
-        const after = open.get(entry.name);
-        if (after !== undefined) controller.add(entry.name);
-        // What it held is free: others may go.
-        else if (before !== undefined) {
-          waiting = true;
-          options.ended(before.spec);
+      switch (entry.kind) {
+        case Release: {
+          const before = open.get(entry.name);
+          if (type === 'DELETED') open.forget(entry.name);
+          else open.track(entry);
+          if (open.get(entry.name) !== undefined) controller.add(entry.name);
+          else if (before !== undefined) hasEnded(before);
+          break;
         }
-      } else if (entry.kind === Freeze || entry.kind === Stop || entry.kind === Pin) all = true;
-      else if (entry.kind === Head || entry.kind === ReleasePolicy) waiting = true;
+        case Freeze:
+        case Stop:
+        case Pin:
+          all = true;
+          break;
+        case ReleasePolicy:
+        case Head:
+          world = true;
+      }
     }
-    if (!all && !waiting) return;
-    for (const { name, standing } of open.all()) if (all || standing.state.at === 'waiting') controller.add(name);
+    if (!all && !world) return;
+    for (const { name, standing } of open.all()) {
+      // Whoever waits for its turn is told by those that it waits for.
+      if (all || (standing.state.at === 'waiting' && standing.state.for !== 'turn')) controller.add(name);
+    }
+  }
+
+  /** What it held is free: others may go. */
+  function hasEnded({ name, spec }: OpenRelease): void {
+    failures.delete(name);
+    const { certain, possible } = open.waiting.inTheWay(name, footprintOf(spec));
+    for (const other of [...certain, ...possible]) controller.add(other);
+    options.ended(spec);
   }
 
   async function reconcile(name: string): Promise<Requeue | void> {
@@ -197,7 +214,7 @@ export function carryReleases(options: {
     if (isFinished(step.standing.state)) return;
     const waits = [
       step.wakeAtMs === undefined ? Infinity : step.wakeAtMs - nowMs,
-      step.standing.state.at === 'exposing' ? durationMs(spec.policy?.spec.judging.every ?? 'PT30S') : Infinity,
+      judgedEveryMs(spec, step.standing.state.at === 'exposing'),
       seen.exposure.at === 'unknown' ? LIMITS.unknownMs : Infinity,
     ];
     const afterMs = Math.min(...waits);
@@ -323,6 +340,12 @@ export function carryReleases(options: {
   function policiesNow(): readonly NamedPolicy[] {
     return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
   }
+}
+
+/** How soon there is something new to judge. */
+function judgedEveryMs({ policy }: ReleaseSpec, isExposing: boolean): number {
+  const { guardrails = [], judging } = policy?.spec ?? {};
+  return isExposing && judging !== undefined && guardrails.length > 0 ? durationMs(judging.every) : Infinity;
 }
 
 const NOTHING_JUDGED: ReadonlyMap<string, Verdict> = new Map();

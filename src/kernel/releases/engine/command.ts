@@ -65,7 +65,7 @@ export function command(
       return retracting(standing, 'rolledBack', because, by.name);
     case 'seal':
       if (state.at !== 'collecting') throw refuse('it collects nothing', 'Only a release of a group is sealed.');
-      return { ...standing, state: { at: 'waiting', for: 'world' } };
+      return { ...standing, state: { at: 'waiting', for: 'turn' } };
     default:
       return verb satisfies never;
   }

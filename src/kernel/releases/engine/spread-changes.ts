@@ -418,7 +418,7 @@ function releaseTarget(name: string) {
 }
 
 function beginning(collects: boolean): Step {
-  const state = collects ? ({ at: 'collecting' } as const) : ({ at: 'waiting', for: 'world' } as const);
+  const state = collects ? ({ at: 'collecting' } as const) : ({ at: 'waiting', for: 'turn' } as const);
   const message = collects ? 'Collects its group until it is sealed.' : 'Has just begun.';
   return {
     standing: { state, approvals: [] },
