@@ -1,0 +1,108 @@
+import { Release, releaseSpec } from '#kernel/releases/kinds/release.ts';
+import type { CarriedRelease } from '#kernel/releases/target.ts';
+import { testTarget } from '#kernel/releases/testing/target-contract.ts';
+import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
+import { lookAt } from '#kernel/releases/engine/look.ts';
+import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
+import { followLive } from '#kernel/releases/live.ts';
+import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
+import { Head, candidateOf, everyoneOf, headOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
+import { decideWith } from '#kernel/resources/write.ts';
+import { MemoryStore } from './memory-store.ts';
+import { drop, put } from './schedule.ts';
+import { KINDS, Node } from './world.ts';
+
+const AUTHOR = { user: 'ann', requestId: 'r' };
+const POLICY = {
+  name: 'p',
+  spec: {
+    selector: {},
+    priority: 0,
+    unit: 'listener' as const,
+    stages: [
+      { name: 'few', percent: 1, soak: 'PT0S', promote: 'auto' as const },
+      { name: 'half', percent: 50, soak: 'PT0S', promote: 'auto' as const },
+    ],
+    guardrails: [],
+    judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
+    onFailure: 'rollback' as const,
+    onUndecided: 'pause' as const,
+    queue: 'supersede' as const,
+  },
+};
+
+testTarget('the decision plane', async () => {
+  const memory = new MemoryStore(KINDS.all, decideWith(KINDS), () => Temporal.Instant.fromEpochMilliseconds(0));
+  const store = {
+    ...memory.reads(),
+    write: async (operations: readonly Operation[], author: typeof AUTHOR) => memory.commit(operations, author),
+    revision: async (...[kind, name, hash]: Parameters<Store<Operation>['revision']>) =>
+      memory.revision(kind, name, hash),
+    subscribe: (listener: Parameters<Store<Operation>['subscribe']>[0]) => memory.subscribe(listener),
+  } as unknown as Store<Operation>;
+  const { live } = followLive(store, KINDS);
+  const target = decisionPlane({ store, live, kinds: KINDS });
+  const node = (name: string, value: number, needs: string[] = []) =>
+    put(Node, name, { needs, value, neighbourMax: 9 });
+  // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
+  memory.commit([node('changes', 1), node('goes', 1)], AUTHOR);
+  for (const name of ['changes', 'goes']) {
+    const { wanted } = lookAt(store, KINDS, { kind: Node.id, name });
+    const object = headOf(Node, name, wanted);
+    memory.commit(
+      [{ verb: 'apply', kind: Head.id, namespace: '', name: headName(Node, name), object, uid: name }],
+      AUTHOR,
+    );
+  }
+  memory.commit([node('changes', 2), node('comes', 3, ['changes']), drop(Node, 'goes')], AUTHOR);
+
+  const make = (name: string, names: readonly string[]): void => {
+    const look = (kind: string, one: string) => lookAt(store, KINDS, { kind, name: one });
+    const objects = names.map((one) => carriedOf(look(Node.id, one)));
+    const spec = specOf({ requestId: 'r', user: 'ann', version: 1 }, objects, undefined, [POLICY], look);
+    memory.commit(createRelease(name, spec, step('begun'), 0), AUTHOR);
+  };
+  const step = (message: string) => ({
+    standing: { state: { at: 'waiting', for: 'turn' } as const, approvals: [] },
+    effects: [],
+    tell: [],
+    phase: 'Waiting' as const,
+    message,
+  });
+  const read = (name: string): CarriedRelease => {
+    const object = memory.memory.get(Release, '', name)?.object();
+    if (object === undefined) throw new Error(`there is no release ${name}`);
+    return { name, spec: releaseSpec(object), object };
+  };
+  make('possible', ['changes', 'comes', 'goes']);
+  memory.commit([node('needy', 1, ['nothing'])], AUTHOR);
+  make('impossible', ['needy']);
+  return {
+    target,
+    release: () => read('possible'),
+    impossible: () => read('impossible'),
+    decideOtherwise: async () =>
+      void memory.commit(writeStep(read('possible').object, step('decided otherwise'), new Map(), 1), AUTHOR),
+    shown: () => {
+      const heads = [...memory.memory.list(Head)]
+        .map((entry) => entry.object())
+        .filter(({ metadata }) => metadata.name.startsWith('nodes.'));
+      const named = (of: (head: (typeof heads)[number]) => unknown) =>
+        Object.fromEntries(
+          heads.map((head) => [head.metadata.name, of(head)]).filter(([, value]) => value !== undefined),
+        );
+      const everybody = named((head) => everyoneOf(head)?.object.spec);
+      const isShown = heads.some((head) => candidateOf(head) !== undefined);
+      if (!isShown) return { everybody, cohort: undefined };
+      return {
+        everybody,
+        cohort: named((head) => {
+          const candidate = candidateOf(head);
+          return candidate === undefined ? everyoneOf(head)?.object.spec : candidate.object?.spec;
+        }),
+      };
+    },
+  };
+});
