@@ -265,7 +265,10 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('--seed <number>', 'the same seed makes the same listeners', parseSeed, 1)
     .option('--rate <number>', 'sessions a second', parseRate, 5)
     .option('--sessions <number>', 'end after so many', parseSessions)
-    .option('--effect <effects...>', 'what a variant does, like home-layout=shelves:plays:1.05')
+    .option(
+      '--effect <effects...>',
+      'what a variant or a release does, like home-layout=shelves:plays:1.05 or release:NAME:conversions:0.5',
+    )
     .addHelpText(
       'after',
       examples(

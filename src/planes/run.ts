@@ -88,6 +88,7 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
           `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`,
           `    curl ${url}/ofrep/v1/evaluate/flags -d '{"context":{"targetingKey":"you","plan":"free"}}'`,
           `    bin/backline sql 'select plan, count(*) as plays from play group by all'`,
+          `    bin/backline apply -f examples/price-rise && bin/backline release watch`,
         ]
       : []),
     '',
