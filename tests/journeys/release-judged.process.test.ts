@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
@@ -127,8 +128,27 @@ async function goOn(
     if (round < 2) continue;
     const whole = Math.floor(((round + 1) * stepMs - LAG_MS_MAX) / stepMs) * stepMs;
     await unlessOver(world, MEASURED, Date.parse(START) + whole);
-    if ((await releaseNow(world)).spec.open !== true) return;
+    const { metadata, spec } = await releaseNow(world);
+    if (spec.open !== true) return;
+    await judgedAlike(world, metadata.name);
   }
+}
+
+/** What is said of a release that is under way is what is said of its windows, as soon as it has been looked at. */
+async function judgedAlike(world: World, name: string): Promise<void> {
+  await until(async () => {
+    const { verdicts } = await judgedAgain(world, name, {});
+    const { spec, status } = await releaseNow(world);
+    return spec.open !== true || isDeepStrictEqual(status.guardrails, verdicts) ? true : undefined;
+  }, 'the same verdicts');
+}
+
+async function judgedAgain(world: World, name: string, spec: object) {
+  const body = { apiVersion: 'releases.backline.dev/v1', kind: 'Judgement', spec };
+  const path = `/apis/releases.backline.dev/v1/releases/${name}/judgement`;
+  const answer = await world.call('POST', path, { body });
+  assert.equal(answer.status, 201, answer.text);
+  return answer.json.status;
 }
 
 const ANSWERS = 'select coalesce(sum(answers), 0)::bigint as reached from backline.release_counts';
@@ -180,13 +200,7 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   assert.equal(verdict.outcome, 'fail');
   assert.ok(verdict.figures.candidate.bad > verdict.figures.stable.bad);
   // Judged anew, long after, it is the same; and asked for more certainty, another.
-  const again = async (spec: object) => {
-    const path = `/apis/releases.backline.dev/v1/releases/${metadata.name}/judgement`;
-    const body = { apiVersion: 'releases.backline.dev/v1', kind: 'Judgement', spec };
-    const answer = await world.call('POST', path, { body });
-    assert.equal(answer.status, 201, answer.text);
-    return answer.json.status;
-  };
+  const again = (spec: object) => judgedAgain(world, metadata.name, spec);
   const same = await again({});
   assert.deepEqual(same.verdicts, status.guardrails);
   const counted = same.windows.reduce(

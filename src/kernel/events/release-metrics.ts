@@ -33,7 +33,7 @@ export function releaseMetrics(parts: {
   readonly database: Queryable;
   readonly world: () => World | undefined;
   /** The rows of one SELECT over the files of events. */
-  readonly ask: (sql: string) => Promise<readonly (readonly unknown[])[]>;
+  readonly ask: (sql: string, signal: AbortSignal) => Promise<readonly (readonly unknown[])[]>;
   readonly rollUpSeconds: number;
 }): MeasureSource {
   const { database, ask } = parts;
@@ -42,7 +42,7 @@ export function releaseMetrics(parts: {
     // Rolled up once more than the last time, and written.
     lagMs: ARRIVAL_MS + 1_000 * (RECEIPT_SECONDS_MAX + 2 * parts.rollUpSeconds),
     completeUntil: async () => (await readProgress(database)).completeUntil.epochMilliseconds - ARRIVAL_MS,
-    measure: async (window) => {
+    measure: async (window, signal) => {
       const name = window.guardrail.metric ?? '';
       const live = parts.world()?.get(METRIC, name);
       if (live === undefined) return { at: 'down', because: `there is no live Metric "${name}"` };
@@ -52,7 +52,7 @@ export function releaseMetrics(parts: {
         const because = `Metric "${name}" is a ${type}: a release is judged by a count, a proportion, a sum or a mean`;
         return { at: 'down', because };
       }
-      const rows = (await ask(metricQuery({ ...spec, type }, window))).map(parseRow);
+      const rows = (await ask(metricQuery({ ...spec, type }, window), signal)).map(parseRow);
       if (rows.length === 0) return { at: 'empty', requests: await candidateAnswers(database, window) };
       const measured: Measured = {
         called: title,

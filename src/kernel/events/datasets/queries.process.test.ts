@@ -3,6 +3,9 @@ import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { worldOf } from '../testing/world.ts';
+import { startQueries } from './queries.ts';
 import { logEvents, PLAY, startDatasetsWorld, type DatasetsWorld } from './testing/datasets-world.ts';
 
 async function refusalOf(world: DatasetsWorld, sql: string, more = {}): Promise<Refusal> {
@@ -281,4 +284,23 @@ test('more queries than may run wait, and beyond that they are turned away', asy
     Array.from({ length: 18 }, (_, index) => index),
   );
   assert.deepEqual(refused, ['datasets/busy']);
+});
+
+test('what a part of this program asks and no longer wants is ended, and the next is answered at once', async () => {
+  await using world = await worldWithPlays();
+  const queries = startQueries({
+    database: world.db.database,
+    directory: world.directory,
+    world: () => worldOf({ eventTypes: { play: PLAY } }),
+    clock: () => Temporal.Instant.from('2026-05-10T12:00:00Z'),
+    log: openLog('silent'),
+  });
+  const slow = `select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3`;
+  const unwanted = new AbortController();
+  const asked = [1, 2].map(() => queries.ask(slow, unwanted.signal));
+  const next = queries.ask('select count(*) from play', new AbortController().signal);
+  unwanted.abort();
+  for (const one of await Promise.allSettled(asked)) assert.equal(one.status, 'rejected');
+  assert.deepEqual(await next, [[2]]);
+  await queries.close();
 });

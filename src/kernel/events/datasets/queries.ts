@@ -48,10 +48,10 @@ export interface QueryOptions {
 export interface Queries {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   /**
-   * The rows of one SELECT, for parts of this program: one at a time, and never behind queries that people posted. Throws
-   * as a posted query is refused.
+   * The rows of one SELECT, for parts of this program: one at a time, and never behind queries that people posted. Ended
+   * by the signal, so that nobody waits for what nobody wants any more. Throws as a posted query is refused.
    */
-  readonly ask: (sql: string) => Promise<readonly (readonly unknown[])[]>;
+  readonly ask: (sql: string, signal: AbortSignal) => Promise<readonly (readonly unknown[])[]>;
   /** Ends what is under way. */
   readonly close: () => Promise<void>;
 }
@@ -78,7 +78,11 @@ export function startQueries(options: QueryOptions): Queries {
     return { ...object, status };
   };
 
-  async function run(spec: QuerySpec, dryRun: boolean): Promise<{ result: QueryAnswer; progress: Progress }> {
+  async function run(
+    spec: QuerySpec,
+    dryRun: boolean,
+    signal: AbortSignal = stopped.signal,
+  ): Promise<{ result: QueryAnswer; progress: Progress }> {
     const { sql, timeoutSeconds = QUERY_LIMITS.secondsDefault } = spec;
     const catalogue = catalogueOf(options.world());
     const { setup, files, progress } = await prepare(sql, catalogue);
@@ -96,7 +100,7 @@ export function startQueries(options: QueryOptions): Queries {
       bytesMax: QUERY_LIMITS.bytesMax,
     };
     try {
-      return { result: await runJob(job, { directory, limits, signal: stopped.signal }), progress };
+      return { result: await runJob(job, { directory, limits, signal }), progress };
     } catch (error) {
       if (!(error instanceof JobFailure)) throw error;
       const tables = [...catalogue.eventTypes.keys(), ...catalogue.datasets.keys()].map((name) =>
@@ -160,8 +164,12 @@ export function startQueries(options: QueryOptions): Queries {
 
   return {
     virtual: new Map([[Query.id, answer]]),
-    ask: (sql) => {
-      const turn = asked.then(async () => (await run({ sql }, false)).result.rows ?? []);
+    ask: (sql, signal) => {
+      const either = AbortSignal.any([stopped.signal, signal]);
+      const turn = asked.then(async () => {
+        either.throwIfAborted();
+        return (await run({ sql }, false, either)).result.rows ?? [];
+      });
       asked = turn.catch(() => {});
       return turn;
     },
