@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { shapeProblems } from '#kernel/resources/write.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { releaseKinds } from '../kinds.ts';
+import { Freeze } from './freeze.ts';
+import { ReleasePolicy } from './release-policy.ts';
+import { STOP_NAME, Stop } from './stop.ts';
+
+function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
+  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name }, spec };
+  return structureOf(kind).applyDefaults(object) as ResourceObject;
+}
+
+/** All that is wrong, as `path: sentence`. */
+function problemsOf(kind: Kind, spec: unknown, name = 'x'): string[] {
+  const object = objectOf(kind, name, spec);
+  const shape = shapeProblems(kind, object);
+  const context = { now: Temporal.Instant.fromEpochMilliseconds(0), find: () => [], name };
+  const found = shape.length > 0 ? shape : (kind.validate?.(object.spec, context) ?? []);
+  return found.map(({ path, detail }) => `${path.join('.')}: ${detail}`);
+}
+
+test('every example is right as it stands', () => {
+  for (const kind of releaseKinds) {
+    const { example } = kind;
+    if (example === undefined) continue;
+    const [problems] = [problemsOf(kind, example.spec, example.name)];
+    assert.deepEqual(problems, [], kind.kind);
+  }
+});
+
+const stage = (more: object = {}) => ({ name: 's', percent: 10, ...more });
+
+test('a policy that makes no sense is refused, with the place and what would be right', () => {
+  const guardrail = { name: 'g', decisions: 'failed', noWorse: {} };
+  const cases: [object, RegExp][] = [
+    [{ stages: [stage({ percent: 0 })] }, /stages\.0\.percent/],
+    [{ stages: [stage({ percent: -5 })] }, /stages\.0\.percent/],
+    [{ stages: [stage({ percent: 101 })] }, /stages\.0\.percent/],
+    [{ stages: [stage({ percent: '10' })] }, /stages\.0\.percent/],
+    [{ stages: [stage({ soak: 'ten minutes' })] }, /stages\.0\.soak/],
+    [{ stages: [stage({ soak: 'P31D' })] }, /stages\.0\.soak: .*from PT0S to P30D/],
+    [{ stages: [stage({ soak: 'PT1H', deadline: 'PT10M' })] }, /stages\.0\.deadline: .*before the end of the soak/],
+    [{ stages: [stage(), stage({ percent: 20 })] }, /stages\.1\.name: Two stages are called "s"/],
+    [{ stages: [stage(), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent: Stage "s" has reached 10 %/],
+    [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent/],
+    [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
+    [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1\.name: Two guardrails/],
+    [
+      { stages: [stage()], guardrails: [{ name: 'g', noWorse: {} }] },
+      /one of metric, decisions and prometheus; this one has 0/,
+    ],
+    [{ stages: [stage()], guardrails: [{ ...guardrail, metric: 'm' }] }, /this one has 2/],
+    [{ stages: [stage()], guardrails: [{ name: 'g', metric: 'm' }] }, /one of noWorse, threshold and burnRate/],
+    [{ stages: [stage()], guardrails: [{ name: 'g', metric: 'm', threshold: {} }] }, /either above or below/],
+    [{ stages: [stage()], guardrails: [{ ...guardrail, noWorse: { margin: 1 } }] }, /margin/],
+    [
+      { stages: [stage()], guardrails: [{ ...guardrail, promotesFrom: 'later' }] },
+      /There is no stage "later"; there are s/,
+    ],
+    [{ judging: { alpha: 0 } }, /judging\.alpha/],
+    [{ judging: { every: 'PT0S' } }, /judging\.every/],
+    [{ approvals: { required: 0 } }, /approvals\.required/],
+    [{ queue: 'jump' }, /queue/],
+    [{ notify: [{ type: 'webhook' }] }, /notify\.0\.url: A webhook says where to/],
+    [{ notify: [{ type: 'pagerduty' }] }, /routing key/],
+    [{ notify: [{ type: 'webhook', url: 'file:///etc/passwd' }] }, /notify\.0\.url/],
+    [{ sector: {} }, /unknown field/],
+  ];
+  for (const [more, expected] of cases) {
+    const problems = problemsOf(ReleasePolicy, { selector: { kinds: ['Plan'] }, ...more });
+    assert.ok(
+      problems.some((text) => expected.test(text)),
+      `${JSON.stringify(more)}: ${problems.join('; ')}`,
+    );
+  }
+});
+
+test('stages of other audiences and markets may be as wide or wider in any order', () => {
+  const stages = [
+    stage({ audience: 'staff', percent: 100 }),
+    stage({ name: 't', markets: ['se'], percent: 50 }),
+    stage({ name: 'u', percent: 1 }),
+  ];
+  assert.deepEqual(problemsOf(ReleasePolicy, { selector: {}, stages }), []);
+});
+
+test('a freeze has an end or comes again, and there is one switch', () => {
+  const freeze = { timeZone: 'UTC', start: '2026-01-01T00:00', reason: 'r', owner: 'o' };
+  assert.match(problemsOf(Freeze, freeze).join(), /either an end or an rrule/);
+  assert.match(problemsOf(Freeze, { ...freeze, rrule: 'FREQ=DAILY' }).join(), /how long/);
+  assert.match(
+    problemsOf(Freeze, { ...freeze, end: '2026-01-02T00:00', rrule: 'FREQ=DAILY', duration: 'PT1H' }).join(),
+    /either/,
+  );
+  assert.match(problemsOf(Freeze, { ...freeze, rrule: 'FREQ=DAILY', duration: 'P61D' }).join(), /P60D/);
+  assert.match(problemsOf(Stop, { reason: 'r' }, 'some').join(), /one switch: it is called "all"/);
+  assert.deepEqual(problemsOf(Stop, { reason: 'r' }, STOP_NAME), []);
+});

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { openUntil, windowProblem, type FreezeWindow } from './freeze-window.ts';
+
+const at = (text: string): number => Temporal.Instant.from(text).epochMilliseconds;
+const shown = (ms: number | undefined): string | undefined =>
+  ms === undefined ? undefined : Temporal.Instant.fromEpochMilliseconds(ms).toString();
+
+test('a window is open from its start on, and closed at its end', () => {
+  const window = { timeZone: 'Europe/Stockholm', start: '2026-12-24T12:00', end: '2026-12-27T00:00' };
+  const cases: [string, string | undefined][] = [
+    ['2026-12-24T10:59:59.999Z', undefined],
+    ['2026-12-24T11:00:00Z', '2026-12-26T23:00:00Z'],
+    ['2026-12-26T22:59:59.999Z', '2026-12-26T23:00:00Z'],
+    ['2026-12-26T23:00:00Z', undefined],
+  ];
+  for (const [now, until] of cases) assert.equal(shown(openUntil(window, at(now))), until, now);
+});
+
+test('a night that comes again goes over midnight, and by the clocks of its zone when they change', () => {
+  const night = { timeZone: 'Europe/Stockholm', start: '2026-01-01T22:00', rrule: 'FREQ=DAILY', duration: 'PT8H' };
+  const cases: [string, string | undefined][] = [
+    ['2026-01-01T20:59:00Z', undefined],
+    ['2026-01-01T21:00:00Z', '2026-01-02T05:00:00Z'],
+    ['2026-01-02T04:59:00Z', '2026-01-02T05:00:00Z'],
+    ['2026-01-02T05:00:00Z', undefined],
+    // Summer time begins in this night: eight hours are eight hours.
+    ['2026-03-28T21:00:00Z', '2026-03-29T05:00:00Z'],
+    ['2026-03-29T20:00:00Z', '2026-03-30T04:00:00Z'],
+    ['2026-10-24T20:00:00Z', '2026-10-25T04:00:00Z'],
+  ];
+  for (const [now, until] of cases) assert.equal(shown(openUntil(night, at(now))), until, now);
+});
+
+test('what begins in the hour that clocks skip begins on all other days', () => {
+  const window = { timeZone: 'Europe/Stockholm', start: '2026-03-01T02:30', rrule: 'FREQ=DAILY', duration: 'PT30M' };
+  assert.equal(shown(openUntil(window, at('2026-03-28T01:30:00Z'))), '2026-03-28T02:00:00Z');
+  assert.equal(openUntil(window, at('2026-03-29T01:30:00Z')), undefined);
+  assert.equal(shown(openUntil(window, at('2026-03-30T00:30:00Z'))), '2026-03-30T01:00:00Z');
+  // Twice 02:30: it is the first.
+  assert.equal(shown(openUntil(window, at('2026-10-25T00:30:00Z'))), '2026-10-25T01:00:00Z');
+  assert.equal(openUntil(window, at('2026-10-25T01:30:00Z')), undefined);
+});
+
+test('weekends come again on their days alone', () => {
+  const weekend = { timeZone: 'UTC', start: '2026-05-01T18:00', rrule: 'FREQ=WEEKLY;BYDAY=FR', duration: 'P2DT12H' };
+  assert.equal(openUntil(weekend, at('2026-05-11T12:00:00Z')), undefined);
+  assert.equal(shown(openUntil(weekend, at('2026-05-09T12:00:00Z'))), '2026-05-11T06:00:00Z');
+  assert.equal(openUntil(weekend, at('2026-05-07T18:00:00Z')), undefined);
+});
+
+/** The oracle: looks at every day since the first, with nothing but the calendar. */
+function naiveOpenUntil(
+  start: Temporal.PlainDateTime,
+  timeZone: string,
+  every: number,
+  lengthMs: number,
+  nowMs: number,
+) {
+  let until: number | undefined;
+  for (let day = 0; day < 800; day += every) {
+    const local = start.add({ days: day });
+    const zoned = local.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
+    // A time that the clocks skip is none.
+    if (!zoned.toPlainDateTime().equals(local)) continue;
+    const from = zoned.epochMilliseconds;
+    if (from <= nowMs) until = nowMs < from + lengthMs ? from + lengthMs : undefined;
+  }
+  return until;
+}
+
+test('at any moment of two years a window that comes again is open when the calendar says so', () => {
+  const zones = fc.constantFrom('UTC', 'Europe/Stockholm', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kolkata');
+  fc.assert(
+    fc.property(
+      zones,
+      fc.integer({ min: 0, max: 23 }),
+      fc.constantFrom(0, 15, 30, 45),
+      fc.constantFrom(1, 2, 7),
+      fc.integer({ min: 1, max: 24 * 60 }),
+      fc.integer({ min: 0, max: 730 * 24 * 60 }),
+      (timeZone, hour, minute, every, minutes, later) => {
+        const start = Temporal.PlainDateTime.from({ year: 2026, month: 1, day: 1, hour, minute });
+        const rrule = `FREQ=DAILY;INTERVAL=${every}`;
+        const window = {
+          timeZone,
+          start: start.toString({ smallestUnit: 'minute' }),
+          rrule,
+          duration: `PT${minutes}M`,
+        };
+        const nowMs = at('2026-01-01T00:00:00Z') + later * 60_000;
+        const expected = naiveOpenUntil(start, timeZone, every, minutes * 60_000, nowMs);
+        assert.equal(shown(openUntil(window, nowMs)), shown(expected), JSON.stringify(window));
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('what cannot be reckoned with is refused, with what would be right', () => {
+  const good = { timeZone: 'UTC', start: '2026-01-01T22:00' };
+  const cases: [Partial<FreezeWindow>, string, RegExp][] = [
+    [{ start: '2026-02-30T00:00', end: '2026-03-01T00:00' }, 'start', /not on the calendar/],
+    [{ timeZone: 'Europe/Stokholm', end: '2026-03-01T00:00' }, 'timeZone', /IANA/],
+    [{ end: '2026-01-01T22:00' }, 'end', /not after its start/],
+    [{ end: '2025-01-01T22:00' }, 'end', /not after its start/],
+    [{ rrule: 'FREQ=SOMETIMES', duration: 'PT1H' }, 'rrule', /no rule/],
+    [{ rrule: 'every night', duration: 'PT1H' }, 'rrule', /no rule/],
+    [{ rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', duration: 'PT1H' }, 'rrule', /never comes|no rule/],
+  ];
+  for (const [wrong, field, text] of cases) {
+    const problem = windowProblem({ ...good, ...wrong });
+    assert.deepEqual(problem?.path, ['spec', field], JSON.stringify(wrong));
+    assert.match(problem?.detail ?? '', text);
+  }
+  assert.equal(windowProblem({ ...good, rrule: 'FREQ=DAILY', duration: 'PT1H' }), undefined);
+});
