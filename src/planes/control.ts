@@ -8,6 +8,7 @@ import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
+import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
@@ -77,6 +78,8 @@ export async function startControlPlane(options: {
   readonly historyDays: number;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
+  /** What releases go by; absent: the time of the database. */
+  readonly releaseClock?: Clock | undefined;
   readonly log: Log;
   readonly registry: Registry;
   /** How other processes of the installation reach this one. */
@@ -139,6 +142,10 @@ export async function startControlPlane(options: {
     }, COMPACT_MS);
     closers.push(() => Promise.resolve(clearInterval(compaction)));
     const { live } = followLive(store, kinds);
+    const databaseTime =
+      options.releaseClock === undefined ? await databaseClock(database, systemTime, log) : undefined;
+    closers.push(() => Promise.resolve(databaseTime?.stop()));
+    const releaseClock = options.releaseClock ?? databaseTime?.clock ?? clock;
     let releases: ReleaseEngine | undefined;
     const target = decisionPlane({ store, live, kinds });
     const releaseMetrics = controllerMetrics(registry)('releases');
@@ -160,7 +167,7 @@ export async function startControlPlane(options: {
         live,
         kinds,
         target,
-        clock,
+        clock: releaseClock,
         time: systemTime,
         random: Math.random,
         log,
@@ -175,7 +182,7 @@ export async function startControlPlane(options: {
       await Promise.all([releases?.stop(), notifications?.stop()]);
     });
     const applyChangeSet = changeSets({ store, kinds, live, clock });
-    const commands = releaseCommands({ store, kinds, clock });
+    const commands = releaseCommands({ store, kinds, clock: releaseClock });
     const judging = judgements({ store, database });
     const virtual = new Map([
       ...access.virtual,

@@ -130,6 +130,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         encryptionKeyFile,
         kinds,
         clock,
+        releaseClock: options.clock,
         log,
         registry,
         address,
