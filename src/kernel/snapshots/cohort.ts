@@ -21,7 +21,7 @@ const Slice = Type.Object(
  * stage moves nobody back. The last slice is what is compared: its share against the rest of the same audience and
  * markets.
  */
-export const CohortSpec = Type.Object(
+const CohortSpec = Type.Object(
   {
     unit: Type.Enum(['listener', 'household'], { description: 'What falls into buckets.' }),
     salt: Type.String({ description: 'Which buckets: those of releases with different salts have nothing in common.' }),

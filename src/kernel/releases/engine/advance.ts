@@ -99,7 +99,7 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step 
   }
 }
 
-export const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
+const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
   rolledBack: 'RolledBack',
   aborted: 'Aborted',
   superseded: 'Superseded',
@@ -189,7 +189,7 @@ function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing
   const isOverruled = before.overruled?.stage === was.stage;
   const failed = policy.spec.guardrails.flatMap(({ name }) => {
     const verdict = seen.verdicts.get(name);
-    return verdict?.outcome === 'fail' ? [`${name}: ${verdict.because}`] : [];
+    return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
   });
   if (failed.length > 0) {
     const because = failed.join(' ');
@@ -345,7 +345,7 @@ function held(state: Exposing, isHeld: boolean, nowMs: number): Exposing {
 }
 
 /** For how long the cohort has had it, without the time that it was held. */
-export function activeSince({ seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
+function activeSince({ seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
   if (seenMs === undefined) return 0;
   return Math.max(0, (heldSinceMs ?? nowMs) - seenMs - heldMs);
 }
@@ -357,8 +357,13 @@ function openGuardrails(policy: PolicySpec, stage: number, verdicts: Seen['verdi
     if (stage < from) return [];
     const verdict = verdicts.get(name);
     if (verdict === undefined) return [`${name}: nothing has been judged yet.`];
-    return verdict.outcome === 'pass' ? [] : [`${name}: ${verdict.because}`];
+    return verdict.outcome === 'pass' ? [] : [saidOf(name, verdict)];
   });
+}
+
+/** What the judge says, led by the name where the sentence does not begin with it. */
+function saidOf(name: string, { because }: Verdict): string {
+  return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
 
 function stagesOf({ policy }: ReleaseSpec): PolicySpec['stages'] {

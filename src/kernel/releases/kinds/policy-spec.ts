@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { durationText } from '#kernel/resources/schema/duration.ts';
 import { GuardrailSchema } from './guardrail-spec.ts';
 
-export const POLICY_LIMITS = {
+const POLICY_LIMITS = {
   stagesMax: 20,
   guardrailsMax: 20,
   approvalsMax: 10,
@@ -11,7 +11,13 @@ export const POLICY_LIMITS = {
 } as const;
 
 const texts = (description: string) =>
-  Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { minItems: 1, maxItems: 100, description }));
+  Type.Optional(
+    Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
+      minItems: 1,
+      maxItems: POLICY_LIMITS.listMax,
+      description,
+    }),
+  );
 
 /** Which objects are meant; everything that is said must hold. */
 export const SelectorSchema = Type.Object(
@@ -25,7 +31,7 @@ export const SelectorSchema = Type.Object(
   { description: 'Which objects are meant; everything that is said must hold.' },
 );
 
-export const StageSchema = Type.Object(
+const StageSchema = Type.Object(
   {
     name: Type.String({ pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$', description: 'What it is called.' }),
     audience: Type.Optional(Type.String({ minLength: 1, maxLength: 253, description: 'Only this Audience.' })),

@@ -68,7 +68,7 @@ export const ReleasePolicy = defineKind({
 });
 
 /** `1% → 10% → all`. */
-export function stagesText(stages: readonly Stage[]): string {
+function stagesText(stages: readonly Stage[]): string {
   const one = ({ percent, audience, markets }: Stage) =>
     [
       `${percent}%`,

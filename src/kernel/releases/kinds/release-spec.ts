@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { PolicySchema } from './policy-spec.ts';
 
 /** Objects of one release: what a change set may hold. */
-export const RELEASE_OBJECTS_MAX = 10_000;
+const RELEASE_OBJECTS_MAX = 10_000;
 
 const Side = Type.Object(
   {

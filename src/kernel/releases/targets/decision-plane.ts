@@ -212,7 +212,7 @@ export function decisionPlane(parts: {
 }
 
 /** Who has it in a stage: whoever got it in the stages before keeps it. */
-export function cohortAt(name: string, { policy }: ReleaseSpec, stage: number): Cohort {
+function cohortAt(name: string, { policy }: ReleaseSpec, stage: number): Cohort {
   if (policy === undefined) throw new Error(`release ${name} has no stages`);
   return {
     unit: policy.spec.unit,
