@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { approvalsMissing, isBegun, isFinished } from '#kernel/releases/engine/advance.ts';
 import { sameSide } from '#kernel/releases/engine/form.ts';
+import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
@@ -55,6 +56,7 @@ export class Invariants {
     if (changes.some(({ entry: { kind } }) => kind === Head)) this.#wholeWorlds();
     if (changes.some(({ entry: { kind } }) => kind === Release)) this.#apart();
     for (const change of changes) {
+      if (change.entry.kind === Node && change.author?.user === ROLLBACK_USER) this.#writesBack(change);
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);
       if (change.entry.kind === Stop) {
@@ -157,6 +159,18 @@ export class Invariants {
       );
     }
     this.#reachesSomebody(`${shown.name} goes to everybody`);
+  }
+
+  /** What is declared again was declared by what is taken back: nobody else's change is written over. */
+  #writesBack({ entry, before }: Change): void {
+    const was = before === undefined ? undefined : wantedLive(before);
+    const isOurs = [...this.#store.memory.list(Release)].some((found) => {
+      const object = found.object();
+      const state = releaseStatus(object)?.standing.state;
+      if (state?.at !== 'retracting' && releaseSpec(object).rollbackOf === undefined) return false;
+      return releaseSpec(object).objects.some(({ name, to }) => name === entry.name && sameSide(to, was));
+    });
+    assert.ok(isOurs, `${entry.name} was written over`);
   }
 
   /** A cohort only grows until it is gone. */

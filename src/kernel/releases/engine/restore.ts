@@ -40,28 +40,31 @@ export function writingBack(
   const [entry] = read.find(kind, 'name', name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   if (!sameSide(expected, declared)) return [];
+  // Whoever declares something else meanwhile is not written over: the version says what was seen.
+  const gone = (): Operation[] =>
+    entry === undefined
+      ? []
+      : [
+          {
+            verb: 'delete',
+            kind: kind.id,
+            namespace: entry.namespace,
+            name,
+            versionExpected: String(entry.version),
+            restores: true,
+          },
+        ];
   if (wanted === undefined) {
-    if (entry === undefined || entry.object().metadata.deletionTimestamp !== undefined) return [];
-    return [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name, restores: true }];
+    return entry?.object().metadata.deletionTimestamp === undefined ? gone() : [];
   }
-  if (declared !== undefined && isSame(declared, wanted)) return [];
-  const moves = entry !== undefined && entry.namespace !== wanted.namespace;
-  return [
-    ...(moves ? [{ verb: 'delete', kind: kind.id, namespace: entry.namespace, name, restores: true } as const] : []),
-    {
-      verb: 'apply',
-      kind: kind.id,
-      namespace: wanted.namespace,
-      name,
-      object: declaredAs(kind, wanted, entry?.object()),
-      uid: crypto.randomUUID(),
-      restores: true,
-    },
-  ];
-}
-
-function isSame(a: LiveObject, b: LiveObject): boolean {
-  return sameSide(a, b);
+  if (declared !== undefined && sameSide(declared, wanted)) return [];
+  const { namespace } = wanted;
+  const target = { kind: kind.id, namespace, name, uid: crypto.randomUUID() };
+  const object = declaredAs(kind, wanted, entry?.object());
+  if (entry?.namespace !== namespace)
+    return [...gone(), { ...target, verb: 'create', object, fieldValidation: 'Ignore' }];
+  const seen = { ...object, metadata: { ...object.metadata, resourceVersion: String(entry.version) } };
+  return [{ ...target, verb: 'apply', object: seen, restores: true }];
 }
 
 /** The object that declares what is live; annotations are nothing that is released, and stay. */
