@@ -67,7 +67,7 @@ async function waitFor(
 /** `backline plan`: what applying would do. Ends with 2 when there are changes, so that scripts can tell. */
 export async function plan(options: ChangeOptions, io: Io): Promise<number> {
   const { answer, places } = await change(options, true, io);
-  const text = planText(answer.results, places, coloursFor(io.stdout, io.env));
+  const text = planText(answer, places, coloursFor(io.stdout, io.env));
   io.stdout.write(`${asked(options, answer) ?? text}\n`);
   return answer.results.some(({ action }) => action !== 'unchanged') ? EXIT.changes : EXIT.ok;
 }

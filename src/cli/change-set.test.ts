@@ -27,6 +27,12 @@ const declared: Declared[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
   place: (path) => `plans.yaml:${lineOf(path)}`,
 }));
 
+test('a plan says how the change would spread', () => {
+  const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2 };
+  const text = planText({ results: [result({ action: 'created' })], policy }, ['a.yaml:1'], plain);
+  assert.match(text, /\nRelease: by policy prices, 1% → 10% → all after 2 approvals\.$/);
+});
+
 test('field paths as Kubernetes writes them are read back', () => {
   assert.deepEqual(parseFieldPath('spec.timeline[0].amount'), ['spec', 'timeline', 0, 'amount']);
   assert.deepEqual(parseFieldPath('metadata.labels[a/b.c]'), ['metadata', 'labels', 'a/b.c']);
@@ -99,7 +105,7 @@ const RESULTS: readonly ChangeResult[] = [
 
 test('a plan shows what would change field by field, what it means, and what keeps it from going live', () => {
   assert.equal(
-    planText(RESULTS, ['a.yaml:1', 'a.yaml:5', 'b.yaml:1', 'b.yaml:9'], plain),
+    planText({ results: RESULTS }, ['a.yaml:1', 'a.yaml:5', 'b.yaml:1', 'b.yaml:9'], plain),
     `~ Plan shop/premium  a.yaml:1
     ~ spec.title: "Premium" → "Premium+"
     + spec.rank: 5
@@ -120,7 +126,7 @@ Plan: 1 to create, 1 to change, 2 unchanged.`,
 
 test('a plan without changes is one line', () => {
   assert.equal(
-    planText([result({ action: 'unchanged' })], ['a.yaml:1'], plain),
+    planText({ results: [result({ action: 'unchanged' })] }, ['a.yaml:1'], plain),
     'Plan: 0 to create, 0 to change, 1 unchanged.',
   );
 });
@@ -151,7 +157,7 @@ not live: Plan shop/duo (b.yaml:9)  waits`,
 
 test('colours mark what is added, removed and changed', () => {
   const colours = createColors(true);
-  const text = planText(RESULTS.slice(0, 1), [''], colours);
+  const text = planText({ results: RESULTS.slice(0, 1) }, [''], colours);
   assert.ok(text.includes(colours.green('+ spec.rank: 5')));
   assert.ok(text.includes(colours.red('- spec.markets: ["de"]')));
 });

@@ -24,6 +24,8 @@ export interface ChangeAnswer {
   readonly version: string;
   /** The release that was made of it. */
   readonly release?: string;
+  /** How it spreads; absent: to everybody at once. */
+  readonly policy?: { readonly name: string; readonly stages: string; readonly approvals: number };
   /** In the order of the objects that were sent. */
   readonly results: readonly ChangeResult[];
 }

@@ -6,7 +6,11 @@ import type { Colours } from './io.ts';
 const valueCharsMax = 120;
 
 /** A plan for people: each object that would change, field by field against what is live, and what that means. */
-export function planText(results: readonly ChangeResult[], places: readonly string[], colours: Colours): string {
+export function planText(
+  { results, policy }: Pick<ChangeAnswer, 'results' | 'policy'>,
+  places: readonly string[],
+  colours: Colours,
+): string {
   const { green, red, yellow, bold, dim, cyan } = colours;
   const blocks = results.flatMap((result, index) => {
     const { action, fields, sentences, problems } = result;
@@ -21,7 +25,14 @@ export function planText(results: readonly ChangeResult[], places: readonly stri
     }
     return [lines.join('\n')];
   });
-  return [...blocks, `${bold('Plan:')} ${countsText(results)}.`].join('\n\n');
+  const way = policy === undefined ? [] : [`${bold('Release:')} ${wayText(policy)}.`];
+  return [...blocks, [`${bold('Plan:')} ${countsText(results)}.`, ...way].join('\n')].join('\n\n');
+}
+
+/** How a change would spread. */
+function wayText({ name, stages, approvals }: NonNullable<ChangeAnswer['policy']>): string {
+  const asked = approvals === 0 ? '' : ` after ${approvals} ${approvals === 1 ? 'approval' : 'approvals'}`;
+  return `by policy ${name}, ${stages}${asked}`;
 }
 
 /** Field by field: what is new, what is gone, what is another value. */

@@ -15,7 +15,11 @@ import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
+import { choosePolicy } from './engine/choose-policy.ts';
+import { sameSide } from './engine/form.ts';
 import { Release, releaseSpec } from './kinds/release.ts';
+import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
+import { stagesText } from './kinds/stages-text.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
 import { isObserved, standingIn, whenReleased } from './when-released.ts';
@@ -85,6 +89,16 @@ export const ChangeSet = defineKind({
     release: Type.Optional(
       Type.String({ description: 'The Release that was made of it; absent where nothing goes live by it.' }),
     ),
+    policy: Type.Optional(
+      Type.Object(
+        {
+          name: Type.String({ description: 'The ReleasePolicy.' }),
+          stages: Type.String({ description: 'The steps, for people.' }),
+          approvals: Type.Integer({ description: 'How many people have to agree.' }),
+        },
+        { description: 'How it spreads; absent: to everybody at once.' },
+      ),
+    ),
     results: Type.Array(Result),
   }),
   verbs: ['create'],
@@ -141,13 +155,35 @@ export function changeSets(options: {
       .map(([, result]) => result);
     const { metadata } = given;
     const release = releaseNow();
+    const policy = policyOf(candidates);
     return {
       apiVersion: ChangeSet.apiVersion,
       kind: ChangeSet.kind,
       metadata,
-      status: { version: String(store.version()), ...(release === undefined ? {} : { release }), results },
+      status: {
+        version: String(store.version()),
+        ...(release === undefined ? {} : { release }),
+        ...(policy === undefined ? {} : { policy }),
+        results,
+      },
     };
   };
+
+  /** The policy that what is not live yet comes under, all of it by one. */
+  function policyOf(candidates: readonly Candidate[]): { name: string; stages: string; approvals: number } | undefined {
+    const changed = candidates.flatMap(({ kind, name, wanted }) => {
+      const isLive = wanted !== undefined && sameSide(wanted, live.get(kind, name));
+      return wanted === undefined || isLive ? [] : [{ ...wanted, kind: kinds.byId(kind) }];
+    });
+    const policies = [...store.list(ReleasePolicy)].map((entry) => ({
+      name: entry.name,
+      spec: policySpec(entry.object()),
+    }));
+    const policy = choosePolicy(policies, changed);
+    if (policy === undefined) return undefined;
+    const { stages, approvals } = policy.spec;
+    return { name: policy.name, stages: stagesText(stages), approvals: approvals?.required ?? 0 };
+  }
 
   /** The release of what this request declared. A caller may use an id of a request again: an older release is not it. */
   function madeFrom(requestId: string, since: number): string | undefined {

@@ -4,7 +4,8 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
 import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
-import { PolicySchema, type PolicySpec, type Stage } from './policy-spec.ts';
+import { PolicySchema, type PolicySpec } from './policy-spec.ts';
+import { stagesText } from './stages-text.ts';
 
 export function policySpec(object: Pick<ResourceObject, 'spec'>): PolicySpec {
   return object.spec as PolicySpec;
@@ -66,17 +67,6 @@ export const ReleasePolicy = defineKind({
     },
   },
 });
-
-/** `1% → 10% → all`. */
-function stagesText(stages: readonly Stage[]): string {
-  const one = ({ percent, audience, markets }: Stage) =>
-    [
-      `${percent}%`,
-      ...(audience === undefined ? [] : [`of ${audience}`]),
-      ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
-    ].join(' ');
-  return [...stages.map(one), 'all'].join(' → ');
-}
 
 function stageProblems({ stages }: PolicySpec): readonly Problem[] {
   const seen = new Set<string>();
