@@ -194,7 +194,7 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
   const { status, metadata } = await rolledBack(world);
   assert.match(
     status.message,
-    /^denials: Denials [\d.]+× those of stable \(\d+ % of [\d,]+ against [\d.]+ % of [\d,]+\)(, lately more)?: rolls back; evidence [\d,.]+ : 1, needed 20 : 1\.$/,
+    /^Denials [\d.]+× those of stable \(\d+ % of [\d,]+ against [\d.]+ % of [\d,]+\)(, lately more)?: rolls back; evidence [\d,.]+ : 1, needed 20 : 1\.$/,
   );
   const [verdict] = status.guardrails;
   assert.equal(verdict.outcome, 'fail');
