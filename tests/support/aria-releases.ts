@@ -1,25 +1,26 @@
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { example, startInstallation, until, type Installation, type Json } from './installation.ts';
+import { example, startInstallation, until, type Installation, type Json, type Office } from './installation.ts';
 
-/** The sample business, whose releases take seconds, and of which no night holds anything up. */
-export async function startAria(
-  t: TestContext,
-  options?: Parameters<typeof startInstallation>[1],
-): Promise<Installation> {
-  const installation = await startInstallation(t, options);
+/** The sample business on an installation of several processes. */
+export async function startAria(t: TestContext): Promise<Installation> {
+  const installation = await startInstallation(t);
+  await declareAria(installation);
+  return installation;
+}
+
+/** Declares the sample business, whose releases take seconds, and of which no night holds anything up. */
+export async function declareAria({ declare, ask }: Office): Promise<void> {
   const objects = await example('aria');
-  const quick = objects.filter(({ kind }) => kind !== 'Freeze').map(inSeconds);
-  const declared = await installation.declare(quick);
+  const declared = await declare(objects.filter(({ kind }) => kind !== 'Freeze').map(inSeconds));
   assert.equal(declared.status, 201, declared.text);
   await until(
     async () => {
-      const { json } = await installation.ask('GET', '/v1/prices?market=us&plan=premium');
+      const { json } = await ask('GET', '/v1/prices?market=us&plan=premium');
       return json.prices?.length > 0 ? true : undefined;
     },
     () => 'the sample to be live',
   );
-  return installation;
 }
 
 /** A policy of the sample with stages that soak for a second, and numbers that are looked at every second. */
@@ -38,7 +39,7 @@ function inSeconds(object: Json): Json {
 
 /** Waits until a release is somewhere; then it is what it is. */
 export async function untilRelease(
-  { release }: Pick<Installation, 'release'>,
+  { release }: Pick<Office, 'release'>,
   name: string,
   isThere: (release: Json) => boolean,
   seconds?: number,
@@ -63,14 +64,14 @@ export const inStage =
   ({ status }: Json): boolean =>
     status.stage === stage && status.standing.state.seenMs !== undefined;
 
-export async function apply({ declare }: Installation, objects: readonly object[], token?: string): Promise<string> {
+export async function apply({ declare }: Office, objects: readonly object[], token?: string): Promise<string> {
   const answer = await declare(objects, token);
   assert.equal(answer.status, 201, answer.text);
   return answer.json.status.release;
 }
 
 export async function told(
-  { tell }: Installation,
+  { tell }: Office,
   name: string,
   verb: string,
   spec: object = {},

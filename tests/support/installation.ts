@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-import type { Connection } from '#kernel/resources/client/http.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import { caller, type Answer, type Call } from './backline.ts';
 import { startDatabase } from './database.ts';
@@ -25,34 +24,40 @@ interface Process {
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = any;
 
-/** A Backline of two processes on one database, as an operator would start it, with people who may edit. */
-export interface Installation {
-  /** The API, under the token of the administrator unless another one is given. */
+/** What tests of releases do, under the token of the administrator unless another one is given. */
+export interface Office {
+  /** The API. */
   readonly call: Call;
-  /** The process that decides and takes events in. */
-  readonly node: Connection;
+  /** A process that decides. */
   readonly ask: Call;
-  /** Runs `backline …` in a process of its own, by the same clock, until the test is over. */
-  readonly run: (...args: readonly string[]) => void;
-  /** What the clocks of the installation show. */
-  readonly now: () => Temporal.Instant;
-  /** SIGKILL of the process that runs releases, and another one in its place. */
-  readonly killEngine: () => Promise<void>;
   readonly declare: (objects: readonly object[], token?: string) => Promise<Answer>;
   readonly release: (name: string) => Promise<Json>;
   readonly tell: (name: string, verb: string, spec?: object, token?: string) => Promise<Answer>;
 }
 
-/** The administrator's token, and those of people who may edit. */
+export function officeOf(call: Call, ask: Call): Office {
+  return {
+    call,
+    ask,
+    declare: (objects, token) => call('POST', CHANGE_SETS, { body: changeSet(...objects), token }),
+    release: async (name) => (await call('GET', `${RELEASES}/${name}`)).json,
+    tell: (name, verb, spec = {}, token) => {
+      const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseCommand', metadata: {}, spec };
+      return call('POST', `${RELEASES}/${name}/${verb}`, { body, token });
+    },
+  };
+}
+
+/** A Backline of two processes on one database, as an operator would start it, with people who may edit. */
+export interface Installation extends Office {
+  /** SIGKILL of the process that runs releases, and another one in its place. */
+  readonly killEngine: () => Promise<void>;
+}
+
+/** The tokens of people who may edit. */
 export const PEOPLE = { ann: 'ann-token-1234', bob: 'bob-token-1234', cem: 'cem-token-1234' } as const;
 
-/** With a `clockFactor` that many seconds pass in one: what is measured in whole minutes need not take them. */
-export async function startInstallation(
-  t: TestContext,
-  { clockFactor = 1 }: { readonly clockFactor?: number } = {},
-): Promise<Installation> {
-  const originMs = Date.now();
-  const clock = ['--import', join(root, 'tests/support/fast-clock.ts')];
+export async function startInstallation(t: TestContext): Promise<Installation> {
   const database = await startDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'backline-installation-'));
   const data = join(folder, 'api');
@@ -64,14 +69,8 @@ export async function startInstallation(
       .join('\n'),
   );
   const shared = ['--datasets', join(folder, 'datasets'), '--roll-up-seconds', '1', '--token-file', tokenFile];
-  const environment = {
-    ...process.env,
-    DATABASE_URL: database.url,
-    BACKLINE_TEST_CLOCK_FACTOR: String(clockFactor),
-    BACKLINE_TEST_CLOCK_ORIGIN_MS: String(originMs),
-  };
   const start = (roles: readonly string[], port: number, args: readonly string[]) =>
-    startProcess(environment, [...clock, ...serving(roles, port), ...args]);
+    startProcess(database.url, [...serving(roles, port), ...args]);
   const startApi = (port: number) => start(['api', 'controllers'], port, [...shared, '--data', data]);
   let api = await startApi(0);
   const token = (await readFile(join(data, 'admin-token'), 'utf8')).trim();
@@ -86,27 +85,12 @@ export async function startInstallation(
   });
   const call = caller({ server: api.url, token });
   await grantEdit(call);
-  const node = { server: deciding.url, token };
   return {
-    call,
-    node,
-    ask: caller(node),
-    run: (...args) => {
-      const child = spawn(process.execPath, [...clock, MAIN, ...args], { stdio: 'ignore', env: environment });
-      t.after(() => end({ child }, 'SIGTERM'));
-    },
-    now: () => Temporal.Instant.fromEpochMilliseconds(Math.round(originMs + (Date.now() - originMs) * clockFactor)),
+    ...officeOf(call, caller({ server: deciding.url, token })),
     killEngine: async () => {
       await end(api, 'SIGKILL');
       api = await startApi(Number(new URL(api.url).port));
     },
-    declare: (objects, given = token) => call('POST', CHANGE_SETS, { body: changeSet(...objects), token: given }),
-    release: async (name) => (await call('GET', `${RELEASES}/${name}`)).json,
-    tell: (name, verb, spec = {}, given = token) =>
-      call('POST', `${RELEASES}/${name}/${verb}`, {
-        body: { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseCommand', metadata: {}, spec },
-        token: given,
-      }),
   };
 }
 
@@ -115,7 +99,8 @@ function serving(roles: readonly string[], port: number): readonly string[] {
   return [MAIN, 'serve', '--role', ...roles, '--port', String(port), ...quietly];
 }
 
-async function startProcess(env: NodeJS.ProcessEnv, args: readonly string[]): Promise<Process> {
+async function startProcess(databaseUrl: string, args: readonly string[]): Promise<Process> {
+  const env = { ...process.env, DATABASE_URL: databaseUrl };
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
   for await (const line of createInterface({ input: child.stdout })) {
     const url = /^ready (\S+)/.exec(line)?.[1];
@@ -124,7 +109,7 @@ async function startProcess(env: NodeJS.ProcessEnv, args: readonly string[]): Pr
   throw new Error(`a process ended before it was ready: ${args.join(' ')}`);
 }
 
-async function end({ child }: Pick<Process, 'child'>, signal: NodeJS.Signals): Promise<void> {
+async function end({ child }: Process, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, 'exit');
   child.kill(signal);
