@@ -44,8 +44,8 @@ export interface WorldSource {
 /**
  * The tables of one module while releases are under way that carry something of its kinds: what everybody gets, and what
  * those get who see the candidates of some releases, compiled when somebody first sees them. Releases that are under way
- * at once share no object and no direct reference (others wait), so that it does not matter in which order their
- * candidates are laid over the world.
+ * at once change different objects, and none changes what another relies on (others wait), so that it does not matter in
+ * which order their candidates are laid over the world.
  */
 export class ModuleWorlds<Table> {
   /** Changes whenever what somebody sees may change, though nothing changes for everybody. */
