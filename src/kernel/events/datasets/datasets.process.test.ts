@@ -487,7 +487,7 @@ const ORPHAN = `
 test(
   'the process that DuckDB runs in ends when its parent is gone',
   { skip: process.platform !== 'linux' },
-  async (t) => {
+  async () => {
     const directory = await mkdtemp(join(tmpdir(), 'backline-orphan-'));
     const parent = spawn(process.execPath, ['--input-type=module', '-e', ORPHAN, directory], { stdio: 'inherit' });
     const children = async () => (await readFile(`/proc/${parent.pid}/task/${parent.pid}/children`, 'utf8')).trim();
