@@ -35,7 +35,7 @@ const RESTORER: Author = { user: ROLLBACK_USER, requestId: 'carry-releases' };
 
 const LIMITS = {
   /** Releases in work at a time: enough to share commits. */
-  workers: 64,
+  workers: 256,
   /** A step that failed so often in a row is told to people. */
   failuresMax: 3,
   /** How soon it is looked again for what cannot be told now, and for what does not show yet. */
