@@ -3,7 +3,8 @@ import type { RiskRatioSpec } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
 import { logHarm } from '#kernel/statistics/risk-ratio-evidence.ts';
-import { minute, seeded } from '#kernel/statistics/testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { minute } from '#kernel/statistics/testing/draws.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { absolute, median, type Figure } from './figure.ts';
 

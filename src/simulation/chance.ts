@@ -1,3 +1,5 @@
+import { seeded } from '#kernel/base/chance.ts';
+
 /** Chance that can be repeated: the same seed gives the same sequence. */
 export interface Chance {
   /** A number in [0, 1). */
@@ -11,15 +13,8 @@ export interface Chance {
   readonly exponential: (mean: number) => number;
 }
 
-/** mulberry32 by Tommy Ettinger, public domain: small, fast, and good enough for made-up listeners. */
 export function chance(seed: number): Chance {
-  let state = seed | 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const next = seeded(seed);
   return {
     next,
     yes: (probability) => next() < probability,

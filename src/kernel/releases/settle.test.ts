@@ -1,54 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate } from './settle.ts';
+import { Node, type NodeSpec } from './testing/node.ts';
 
-/** A node needs others to be there, and can say that it stands only beside values below a limit of its own. */
-const Node = defineKind({
-  group: 'test',
-  version: 'v1',
-  kind: 'Node',
-  plural: 'nodes',
-  scope: 'Namespaced',
-  description: 'A node.',
-  released: true,
-  spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
-  refs: ({ needs }) => needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test/Node', name })),
-  check: ({ needs, neighbourMax }, world) =>
-    needs
-      .filter((name) => valueOf(world, name) > neighbourMax)
-      .map((name) => ({
-        path: ['spec', 'neighbourMax'],
-        reason: 'FieldValueInvalid' as const,
-        detail: `${name} is above ${neighbourMax}`,
-      })),
-});
 const kinds = kindRegistry([Node]);
 
-function valueOf(world: World, name: string): number {
-  return (world.get(Node.id, name)?.spec as { value: number } | undefined)?.value ?? Number.NaN;
-}
-
-interface Shape {
-  needs: string[];
-  value: number;
-  neighbourMax: number;
-}
-
-function node(name: string, spec: Shape): LiveObject {
+function node(name: string, spec: NodeSpec): LiveObject {
   return { kind: Node.id, namespace: 'n', name, labels: {}, spec, revision: JSON.stringify(spec) };
 }
 
-function candidate(name: string, spec?: Shape): Candidate {
+function candidate(name: string, spec?: NodeSpec): Candidate {
   return { kind: Node.id, name, wanted: spec === undefined ? undefined : node(name, spec) };
 }
 
-const plain = (...needs: string[]): Shape => ({ needs, value: 0, neighbourMax: 9 });
+const plain = (...needs: string[]): NodeSpec => ({ needs, value: 0, neighbourMax: 9 });
 
 function heldNames(live: LiveObjects, candidates: Candidate[]): string[] {
   return [...settle(live, candidates, kinds).keys()].map((key) => key.split(' ')[1] ?? '').sort();
@@ -97,9 +66,9 @@ const shape = fc.record({
 /** The oracle: looks at every object of a world, with no index and no order. */
 function isWhole(objects: ReadonlyMap<string, LiveObject>): boolean {
   return [...objects.values()].every((object) => {
-    const { needs, neighbourMax } = object.spec as Shape;
+    const { needs, neighbourMax } = object.spec as NodeSpec;
     return needs.every((name) => {
-      const found = objects.get(name)?.spec as Shape | undefined;
+      const found = objects.get(name)?.spec as NodeSpec | undefined;
       return found !== undefined && found.value <= neighbourMax;
     });
   });

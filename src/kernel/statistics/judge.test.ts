@@ -6,7 +6,8 @@ import type { BurnRateSpec, GuardrailSpec, JudgeContext, RiskRatioSpec, Threshol
 import type { Counts, Interval } from './interval.ts';
 import { judge } from './judge.ts';
 import type { Reading } from './reading.ts';
-import { minute, seeded } from './testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { minute } from './testing/draws.ts';
 import type { RiskRatioFigures, Verdict } from './verdict.ts';
 
 const ERRORS: RiskRatioSpec = { type: 'riskRatio', name: 'Errors', better: 'fewer' };

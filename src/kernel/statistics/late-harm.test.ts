@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { Pair } from './interval.ts';
 import { addLate, logLateHarm, logLateHarmAfter, NO_LATE_HARM, type LateHarm } from './late-harm.ts';
 import { addInterval, logHarm, noEvidence, type RiskRatioEvidence } from './risk-ratio-evidence.ts';
-import { minute, seeded } from './testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { minute } from './testing/draws.ts';
 
 function partOf(pair: Pair): RiskRatioEvidence {
   return addInterval(noEvidence(1.5), pair);

@@ -11,7 +11,8 @@ import {
   ratioBounds,
   type RiskRatioEvidence,
 } from './risk-ratio-evidence.ts';
-import { minute, seeded } from './testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { minute } from './testing/draws.ts';
 
 const MARGIN = 1.5;
 const NEEDED = { harm: 40, safety: 20 };

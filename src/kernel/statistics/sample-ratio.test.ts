@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Interval } from './interval.ts';
 import { addSample, noSample, pearson, type SampleRatio } from './sample-ratio.ts';
-import { seeded } from './testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
 
 function units(candidate: number, stable: number, share: number): Interval {
   const counts = (units: number) => ({ units, bad: 0 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
-import { poisson, seeded } from './testing/draws.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { poisson } from './testing/draws.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 
 test('so many units, at most a thousandth more, until the evidence is enough', () => {

@@ -12,7 +12,8 @@ import type { Store } from '#kernel/resources/store-contract.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import { MemoryStore } from './memory-store.ts';
 import { drop, put } from './schedule.ts';
-import { KINDS, Node } from './world.ts';
+import { Node } from '#kernel/releases/testing/node.ts';
+import { KINDS } from './world.ts';
 
 const AUTHOR = { user: 'ann', requestId: 'r' };
 const POLICY = {

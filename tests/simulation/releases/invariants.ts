@@ -13,7 +13,7 @@ import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { Change } from '#kernel/resources/store-contract.ts';
 import { RELEASE, type Cohort } from '#kernel/snapshots/cohort.ts';
 import type { MemoryStore } from './memory-store.ts';
-import { Node, type NodeSpec } from './world.ts';
+import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
 /** How long a step that was decided may take to land: what is asked meanwhile comes too late for it. */
 const LANDING_MS = 6_000;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
+import { seeded } from '#kernel/base/chance.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
@@ -13,7 +15,8 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
-import { KINDS, NO_FAULTS, Node, World, type Faults } from './world.ts';
+import { Node } from '#kernel/releases/testing/node.ts';
+import { KINDS, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
 const STEPS_MAX = 8;
@@ -32,7 +35,7 @@ export type Counts = Map<string, number>;
  * the engine dies and comes back. Throws when an invariant does not hold.
  */
 export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): Promise<Counts> {
-  const chance = mulberry32(seed);
+  const chance = seeded(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => {
     const item = items[below(items.length)];
@@ -40,7 +43,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     return item;
   };
   const said = new Map<string, Verdict>();
-  const isBad = (release: string): boolean => hash(`${seed} ${release}`) % 3 === 0;
+  const isBad = (release: string): boolean => fnv1a32(`${seed} ${release}`) % 3 === 0;
   let isSure = false;
   const world = new World(chance, (release, guardrail, activeMs) => {
     // What was judged of the same numbers stays judged.
@@ -280,20 +283,4 @@ export function drop(kind: Kind, name: string): Operation {
 function scaled(faults: Faults, by: number): Faults {
   const { crash, lost, unknown, repeated, unseen } = faults;
   return { crash: crash * by, lost: lost * by, unknown: unknown * by, repeated: repeated * by, unseen: unseen * by };
-}
-
-function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  return value >>> 0;
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

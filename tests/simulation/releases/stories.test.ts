@@ -14,7 +14,8 @@ import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { drop, put, throughApi } from './schedule.ts';
-import { KINDS, NO_FAULTS, Node, World, type NodeSpec } from './world.ts';
+import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
+import { KINDS, NO_FAULTS, World } from './world.ts';
 
 const MINUTE = 60_000;
 

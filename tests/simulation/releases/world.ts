@@ -1,5 +1,4 @@
 import { pino } from 'pino';
-import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
@@ -9,51 +8,18 @@ import { releaseGuard } from '#kernel/releases/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Target } from '#kernel/releases/target.ts';
+import { Node } from '#kernel/releases/testing/node.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
-import type { World as LiveWorld } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Change, Outcome, Store } from '#kernel/resources/store-contract.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { MemoryStore } from './memory-store.ts';
-
-export interface NodeSpec {
-  readonly needs: readonly string[];
-  readonly value: number;
-  readonly neighbourMax: number;
-}
-
-/** Needs others to be there, and stands only beside values that are not above a limit of its own. */
-export const Node = defineKind({
-  group: 'test.backline.dev',
-  version: 'v1',
-  kind: 'Node',
-  plural: 'nodes',
-  scope: 'Cluster',
-  description: 'A node.',
-  released: true,
-  spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
-  refs: ({ needs }) =>
-    needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test.backline.dev/Node', name })),
-  check: ({ needs, neighbourMax }, world) =>
-    needs
-      .filter((name) => valueOf(world, name) > neighbourMax)
-      .map((name) => ({
-        path: ['spec', 'neighbourMax'],
-        reason: 'FieldValueInvalid' as const,
-        detail: `${name} is above ${neighbourMax}`,
-      })),
-});
-
-function valueOf(world: LiveWorld, name: string): number {
-  return (world.get(Node.id, name)?.spec as NodeSpec | undefined)?.value ?? Number.NaN;
-}
 
 export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, Node]);
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { seeded } from '#kernel/base/chance.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Bucket } from '../bucket.ts';
 import { idOf, idOfCounter, openBook, usedIn, type Book, type Counter, type Hold, type Recorded } from '../book.ts';
@@ -54,7 +55,7 @@ export interface Simulated {
  * zero, each is what the ledger says, and everybody who ever got an answer got the recorded one.
  */
 export function simulate(seed: number): Simulated {
-  const chance = mulberry32(seed);
+  const chance = seeded(seed);
   const below = (count: number): number => Math.floor(chance() * count);
   const pick = <Item>(items: readonly Item[]): Item => {
     const item = items[below(items.length)];
@@ -295,14 +296,4 @@ function rollingUseByLedger({ operations }: Durable, { subject, bucket }: Counte
     }
   }
   return used;
-}
-
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

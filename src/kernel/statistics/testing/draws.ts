@@ -1,16 +1,5 @@
 import type { Counts, Interval } from '../interval.ts';
 
-/** Numbers that look random, always the same for a seed (mulberry32). */
-export function seeded(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** A count with this mean: exact up to 30, then normal, where nobody can tell. */
 export function poisson(mean: number, chance: () => number): number {
   if (mean > 30) {

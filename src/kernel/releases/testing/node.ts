@@ -1,0 +1,35 @@
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
+
+export interface NodeSpec {
+  readonly needs: readonly string[];
+  readonly value: number;
+  readonly neighbourMax: number;
+}
+
+/** Needs others to be there, and stands only beside values that are not above a limit of its own. */
+export const Node = defineKind({
+  group: 'test.backline.dev',
+  version: 'v1',
+  kind: 'Node',
+  plural: 'nodes',
+  scope: 'Cluster',
+  description: 'A node.',
+  released: true,
+  spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
+  refs: ({ needs }) =>
+    needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test.backline.dev/Node', name })),
+  check: ({ needs, neighbourMax }, world) =>
+    needs
+      .filter((name) => valueOf(world, name) > neighbourMax)
+      .map((name) => ({
+        path: ['spec', 'neighbourMax'],
+        reason: 'FieldValueInvalid' as const,
+        detail: `${name} is above ${neighbourMax}`,
+      })),
+});
+
+function valueOf(world: World, name: string): number {
+  return (world.get(Node.id, name)?.spec as NodeSpec | undefined)?.value ?? Number.NaN;
+}
