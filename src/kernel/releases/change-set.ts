@@ -15,10 +15,9 @@ import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
-import { choosePolicy } from './engine/choose-policy.ts';
+import { choosePolicy, policiesIn } from './engine/choose-policy.ts';
 import { sameSide } from './engine/form.ts';
 import { Release, releaseSpec } from './kinds/release.ts';
-import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
 import { stagesText } from './kinds/stages-text.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
@@ -175,11 +174,7 @@ export function changeSets(options: {
       const isLive = wanted !== undefined && sameSide(wanted, live.get(kind, name));
       return wanted === undefined || isLive ? [] : [{ ...wanted, kind: kinds.byId(kind) }];
     });
-    const policies = [...store.list(ReleasePolicy)].map((entry) => ({
-      name: entry.name,
-      spec: policySpec(entry.object()),
-    }));
-    const policy = choosePolicy(policies, changed);
+    const policy = choosePolicy(policiesIn(store), changed);
     if (policy === undefined) return undefined;
     const { stages, approvals } = policy.spec;
     return { name: policy.name, stages: stagesText(stages), approvals: approvals?.required ?? 0 };

@@ -1,18 +1,17 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
-import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
-import type { Step } from './engine/advance.ts';
-import { command } from './engine/command.ts';
+import { displacing, type Step } from './engine/advance.ts';
+import { command, notNow } from './engine/command.ts';
 import { sameSide, planHash } from './engine/form.ts';
+import { lookAt, requireKeptSide } from './engine/look.ts';
 import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
 import { pinOperation, pinning, writingBack } from './engine/restore.ts';
-import { displacing } from './engine/spread-changes.ts';
 import { Pin, pinName } from './kinds/pin.ts';
 import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
 import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
@@ -67,7 +66,8 @@ export function releaseCommands(parts: {
     const { standing } = status;
     const nowMs = clock().epochMilliseconds;
     if (verb === 'pin') {
-      if (spec.open) throw underWay(name);
+      // On what a release is under way with it would only hold up that release.
+      if (spec.open) throw notNow(name, 'it is under way', 'Abort it, or roll it back, which pins as well.');
       return pinned(spec, given, user.name, name);
     }
     if (verb === 'unpin') return unpinned(spec, name);
@@ -92,10 +92,7 @@ export function releaseCommands(parts: {
     if (spec.rollbackOf !== undefined) {
       throw refuse(`it took back ${spec.rollbackOf} itself`, 'Let go of the pins and apply the change again.');
     }
-    const changed = spec.objects.filter(({ kind, name: one, to }) => {
-      const head = store.get(Head, '', headName(kinds.byId(kind), one))?.object();
-      return !sameSide(to, head === undefined ? undefined : everyoneOf(head)?.object);
-    });
+    const changed = spec.objects.filter((one) => !sameSide(one.to, lookAt(store, kinds, one).live?.object));
     if (changed.length > 0) {
       const what = changed
         .slice(0, 3)
@@ -164,11 +161,8 @@ export function releaseCommands(parts: {
     const operations = await Promise.all(
       objects.map(async ({ kind: kindId, name, from, to }) => {
         const kind = kinds.byId(kindId);
-        const kept = to === undefined ? undefined : await store.revision(kind, name, to.revision);
-        if (to !== undefined && kept === undefined)
-          throw new Error(`revision ${to.revision} of ${kindId} ${name} is not kept`);
-        const wanted = to === undefined ? undefined : { kind: kindId, name, ...to, spec: kept?.spec };
-        return writingBack(kind, name, from, wanted, store);
+        const wanted = await requireKeptSide(store, kind, name, to);
+        return writingBack(kind, name, from, wanted?.object, store);
       }),
     );
     return operations.flat();
@@ -205,14 +199,6 @@ function withoutApprovals<Spec extends { approvals?: unknown }>({
   ...spec
 }: Spec): Omit<Spec, 'approvals'> {
   return spec;
-}
-
-/** A pin keeps what is live: on what a release is under way with it would only hold up that release. */
-function underWay(name: string): Refusal {
-  return new Refusal('releases/not-now', 'Conflict', `Release "${name}" cannot take that: it is under way.`, {
-    subject: name,
-    remedy: 'Abort it, or roll it back, which pins as well.',
-  });
 }
 
 /** Who asked may do this: it was settled where the command was let through, and no rule about the kinds stands in the way. */

@@ -35,11 +35,17 @@ export function followLive(store: Store<Operation>, kinds: KindRegistry): { live
   }
 }
 
-/** What would be live if a declared object were. */
-export function wantedLive(entry: Entry): LiveObject {
+/** What would be live if a declared object were, and the generation that declares it. */
+export function declaredIn(entry: Entry): { readonly object: LiveObject; readonly generation: number } {
   const { kind, namespace, name, labels } = entry;
-  const { spec } = entry.object();
-  return { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) };
+  const { spec, metadata } = entry.object();
+  const object = { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) };
+  return { object, generation: metadata.generation ?? 1 };
+}
+
+/** The same without the generation. */
+export function wantedLive(entry: Entry): LiveObject {
+  return declaredIn(entry).object;
 }
 
 /** What the cohort of a release is shown, as the store's Heads say it. */

@@ -277,21 +277,35 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen
 
 /** The start of taking a release back: what was decided is kept until it is done. */
 function retract(standing: ReleaseStanding, because: string, seen: Seen): Step {
-  const state = { at: 'retracting', end: 'rolledBack', because, by: ENGINE, shown: true } as const;
-  return whileRetracting({ ...withoutHolds(standing), state }, state, seen);
+  const back = retracting(standing, 'rolledBack', because, ENGINE);
+  return whileRetracting(back, back.state, seen);
 }
 
+type Retracting = Extract<ReleaseState, { at: 'retracting' }>;
+
 /** The standing of a release that is to be taken back, for those who write it and leave the rest to the engine. */
-export function retracting(standing: ReleaseStanding, end: Ending, because: string, by: string): ReleaseStanding {
+export function retracting(
+  standing: ReleaseStanding,
+  end: Ending,
+  because: string,
+  by: string,
+): ReleaseStanding & { readonly state: Retracting } {
   const { state } = standing;
   return { ...withoutHolds(standing), state: { at: 'retracting', end, because, by, shown: isBegun(state) } };
 }
 
-function whileRetracting(
-  standing: ReleaseStanding,
-  state: Extract<ReleaseState, { at: 'retracting' }>,
-  seen: Seen,
-): Step {
+/** The step of a release whose place another one takes. */
+export function displacing(standing: ReleaseStanding, because: string, by: string): Step {
+  return {
+    standing: retracting(standing, 'superseded', because, by),
+    effects: [],
+    tell: [],
+    phase: 'RollingBack',
+    message: because,
+  };
+}
+
+function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: Seen): Step {
   const { end, because, by, shown } = state;
   const doing = (effects: readonly Effect[]): Step => ({
     standing,

@@ -15,20 +15,20 @@ import { ABSENT, ROLLBACK_USER, pinOn } from '../guard.ts';
 import { Freeze, freezeSpec } from '../kinds/freeze.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
-import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import { ReleasePolicy } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { openUntil } from '../rules/freeze-window.ts';
 import type { CarriedRelease, Target } from '../target.ts';
-import { ENGINE, advance, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
-import { selects, type NamedPolicy } from './choose-policy.ts';
+import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
+import { policiesIn, selects } from './choose-policy.ts';
 import { carriedOf, originIn, sameSide, specOf } from './form.ts';
 import { lookAt } from './look.ts';
 import type { OpenRelease } from './form.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
-import { displacing } from './spread-changes.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
 const RESTORER: Author = { user: ROLLBACK_USER, requestId: 'carry-releases' };
@@ -242,7 +242,7 @@ export function carryReleases(options: {
       case 'retract':
         return target.retract(release);
       case 'restore':
-        return void (await store.write([...restorations(release, effect.pin, nowMs)], RESTORER));
+        return void (await store.write(restorations(release, effect.pin, nowMs), RESTORER));
       default:
         return effect satisfies never;
     }
@@ -257,11 +257,7 @@ export function carryReleases(options: {
     ];
   }
 
-  function isRestored(
-    release: CarriedRelease,
-    { state }: { readonly state: { readonly at: string; readonly end?: string } },
-    nowMs: number,
-  ): boolean {
+  function isRestored(release: CarriedRelease, { state }: ReleaseStanding, nowMs: number): boolean {
     return state.at !== 'retracting' || restorations(release, state.end === 'rolledBack', nowMs).length === 0;
   }
 
@@ -315,7 +311,7 @@ export function carryReleases(options: {
       if (status === undefined) return [];
       return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }
-    const next = specOf(origin, changing, group, policiesNow(), (kind, one) =>
+    const next = specOf(origin, changing, group, policiesIn(store), (kind, one) =>
       lookAt(store, kinds, { kind, name: one }),
     );
     if (
@@ -335,10 +331,6 @@ export function carryReleases(options: {
         fieldValidation: 'Ignore',
       },
     ];
-  }
-
-  function policiesNow(): readonly NamedPolicy[] {
-    return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
   }
 }
 

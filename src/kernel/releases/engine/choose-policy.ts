@@ -1,5 +1,7 @@
 import type { Kind } from '#kernel/resources/kind.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
+import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
 
 /** What a selector goes by. */
 export interface Selected {
@@ -11,6 +13,11 @@ export interface Selected {
 export interface NamedPolicy {
   readonly name: string;
   readonly spec: PolicySpec;
+}
+
+/** The policies as they are declared now. */
+export function policiesIn(store: Pick<Store<never>, 'list'>): readonly NamedPolicy[] {
+  return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
 }
 
 export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {

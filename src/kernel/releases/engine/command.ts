@@ -27,7 +27,7 @@ export function command(
 ): ReleaseStanding {
   const { state } = standing;
   const because = given.reason ?? REASON[verb];
-  const refuse = (why: string, remedy?: string) => refusal(name, why, remedy);
+  const refuse = (why: string, remedy?: string) => notNow(name, why, remedy);
   if (isFinished(state)) throw refuse(`it has come to its end (${state.at})`, afterTheEnd(verb));
   if (state.at === 'retracting' && verb !== 'abort' && verb !== 'rollback') {
     throw refuse('it is being taken back', 'Nothing stops that. Apply the change again when it is done.');
@@ -79,7 +79,7 @@ function approve(
   standing: ReleaseStanding,
   nowMs: number,
 ): ReleaseStanding {
-  const refuse = (why: string, remedy?: string) => refusal(release, why, remedy);
+  const refuse = (why: string, remedy?: string) => notNow(release, why, remedy);
   const asked = spec.policy?.spec.approvals;
   if (asked === undefined) throw refuse('it needs no approval');
   if (standing.state.at !== 'waiting')
@@ -121,7 +121,8 @@ function afterTheEnd(verb: StandingVerb): string {
     : 'Apply the change again to start anew.';
 }
 
-function refusal(name: string, why: string, remedy?: string): Refusal {
+/** A command that cannot be taken as things stand. */
+export function notNow(name: string, why: string, remedy?: string): Refusal {
   return new Refusal('releases/not-now', 'Conflict', `Release "${name}" cannot take that: ${why}.`, {
     subject: name,
     ...(remedy === undefined ? {} : { remedy }),

@@ -1,7 +1,9 @@
 import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
-import { contentHash } from '#kernel/base/ids.ts';
+import type { Reader, Store } from '#kernel/resources/store-contract.ts';
+import type { Side } from '../kinds/release-spec.ts';
+import { declaredIn } from '../live.ts';
 import type { Changed } from './form.ts';
 
 /** How an object is declared and how it is live, at this moment. */
@@ -13,10 +15,35 @@ export function lookAt(
   const kind = kinds.byId(kindId);
   const [entry] = read.find(kind, 'name', name);
   const head = read.get(Head, '', headName(kind, name))?.object();
-  const live = head === undefined ? undefined : everyoneOf(head);
-  if (entry === undefined) return { kind, name, wanted: undefined, live };
-  const { namespace, labels } = entry;
-  const { spec, metadata } = entry.object();
-  const object = { kind: kindId, namespace, name, labels, spec, revision: contentHash(spec) };
-  return { kind, name, wanted: { object, generation: metadata.generation ?? 1 }, live };
+  return {
+    kind,
+    name,
+    wanted: entry === undefined ? undefined : declaredIn(entry),
+    live: head === undefined ? undefined : everyoneOf(head),
+  };
+}
+
+/** A side as it was: its spec is kept under its revision. Undefined when it is not kept. */
+export async function keptSide(
+  store: Pick<Store<never>, 'revision'>,
+  kind: Kind,
+  name: string,
+  { revision, namespace, labels, generation }: Side,
+): Promise<Changed['live']> {
+  const kept = await store.revision(kind, name, revision);
+  if (kept === undefined) return undefined;
+  return { object: { kind: kind.id, namespace, name, labels, spec: kept.spec, revision }, generation };
+}
+
+/** The same, where going on without it would lose something. An absent side is nothing. */
+export async function requireKeptSide(
+  store: Pick<Store<never>, 'revision'>,
+  kind: Kind,
+  name: string,
+  side: Side | undefined,
+): Promise<Changed['live']> {
+  if (side === undefined) return undefined;
+  const kept = await keptSide(store, kind, name, side);
+  if (kept === undefined) throw new Error(`revision ${side.revision} of ${kind.kind} "${name}" is not kept`);
+  return kept;
 }

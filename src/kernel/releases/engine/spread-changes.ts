@@ -10,12 +10,12 @@ import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
 import { ABSENT, pinOn } from '../guard.ts';
-import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Held } from '../settle.ts';
-import { ENGINE, retracting, type Step } from './advance.ts';
-import { selects, type NamedPolicy } from './choose-policy.ts';
+import { ENGINE, displacing, type Step } from './advance.ts';
+import { policiesIn, selects, type NamedPolicy } from './choose-policy.ts';
 import {
   carriedOf,
   formRelease,
@@ -387,10 +387,7 @@ export function spreadChanges(options: {
   }
 
   function policiesNow(): readonly NamedPolicy[] {
-    policies ??= [...store.list(ReleasePolicy)].map((entry) => ({
-      name: entry.name,
-      spec: policySpec(entry.object()),
-    }));
+    policies ??= policiesIn(store);
     return policies;
   }
 
@@ -426,17 +423,6 @@ function beginning(collects: boolean): Step {
     tell: [],
     phase: collects ? 'Collecting' : 'Waiting',
     message,
-  };
-}
-
-/** The step of a release whose place another one takes. */
-export function displacing(standing: OpenRelease['standing'], because: string, by: string): Step {
-  return {
-    standing: retracting(standing, 'superseded', because, by),
-    effects: [],
-    tell: [],
-    phase: 'RollingBack',
-    message: because,
   };
 }
 

@@ -10,6 +10,7 @@ import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import type { Exposure } from '../engine/advance.ts';
 import { sameSide } from '../engine/form.ts';
+import { keptSide, requireKeptSide } from '../engine/look.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { shownBy, wantedLive } from '../live.ts';
@@ -75,7 +76,7 @@ export function decisionPlane(parts: {
           if (object === undefined) return everyone === undefined && candidate === undefined ? [] : [gone(kind, name)];
           return [put(kind, name, { object, generation })];
         }
-        const isThere = candidate?.release === release.name && sameObject(candidate.object, object);
+        const isThere = candidate?.release === release.name && sameSide(candidate.object, object);
         return isThere ? [] : [put(kind, name, everyone, { release: release.name, object, generation })];
       });
       const cohort = to === 'everybody' ? cohortGone(release.name) : [putCohort(release, to.stage)];
@@ -88,8 +89,8 @@ export function decisionPlane(parts: {
         const kind = kinds.byId(one.kind);
         const { everyone, candidate } = headNow(one.kind, one.name);
         const hasAll = sameSide(one.to, everyone?.object) && !sameSide(one.from, everyone?.object);
-        const back = hasAll ? await sideNow(kind, one.name, one.from) : everyone;
         if (!hasAll && candidate?.release !== release.name) continue;
+        const back = hasAll ? await requireKeptSide(store, kind, one.name, one.from) : everyone;
         operations.push(back === undefined ? gone(kind, one.name) : put(kind, one.name, back));
       }
       await write(release, [...operations, ...cohortGone(release.name)]);
@@ -133,7 +134,8 @@ export function decisionPlane(parts: {
       spec.objects.map(async ({ kind: kindId, name, to }) => {
         const kind = kinds.byId(kindId);
         const shown = to === undefined ? undefined : shownNow(release, kindId, name, to);
-        const object = shown ?? (await sideNow(kind, name, to))?.object;
+        const kept = to === undefined || shown !== undefined ? undefined : await keptSide(store, kind, name, to);
+        const object = shown ?? kept?.object;
         return {
           kind,
           name,
@@ -166,15 +168,6 @@ export function decisionPlane(parts: {
     const [entry] = store.find(kinds.byId(kindId), 'name', name);
     const declared = entry === undefined ? undefined : wantedLive(entry);
     return sameSide(side, declared) ? declared : undefined;
-  }
-
-  /** A side as it was: its spec is kept under its revision. */
-  async function sideNow(kind: Kind, name: string, side: Side | undefined): Promise<Everyone | undefined> {
-    if (side === undefined) return undefined;
-    const kept = await store.revision(kind, name, side.revision);
-    if (kept === undefined) return undefined;
-    const { namespace, labels, revision, generation } = side;
-    return { object: { kind: kind.id, namespace, name, labels, spec: kept.spec, revision }, generation };
   }
 
   function put(kind: Kind, name: string, everyone: Everyone | undefined, candidate?: LiveCandidate): Operation {
@@ -223,10 +216,4 @@ function cohortAt(name: string, { policy }: ReleaseSpec, stage: number): Cohort 
       share: Math.round((percent / 100) * SHARE_TOTAL),
     })),
   };
-}
-
-function sameObject(a: LiveObject | undefined, b: LiveObject | undefined): boolean {
-  return a === undefined || b === undefined
-    ? a === b
-    : a.revision === b.revision && contentHash(a.labels) === contentHash(b.labels);
 }
