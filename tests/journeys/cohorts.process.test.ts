@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { openLog } from '#kernel/base/log.ts';
 import { compileMembership, type Track } from '#kernel/snapshots/cohort-membership.ts';
 import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
-import { startBackline } from '#planes/start.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { Plan } from '#domains/products/kinds/plan.ts';
 import { Price } from '#domains/products/kinds/price.ts';
-import { caller, startWorld, type Call, type World } from '../support/backline.ts';
+import { startDecisionNode, startWorld, type Call, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
 import { seededChance } from '../support/chance.ts';
 import { audience, attribute, changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
@@ -58,23 +54,6 @@ async function startBusiness(t: TestContext, options: Parameters<typeof startWor
   return world;
 }
 
-/** A decision node of its own, which follows the API server over HTTP. */
-async function startNode(t: TestContext, { connection }: World): Promise<Call> {
-  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
-  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
-  const node = await startBackline({
-    roles: ['decide'],
-    host: '127.0.0.1',
-    port: 0,
-    dataDirectory,
-    follow: connection,
-    log: openLog('silent'),
-  });
-  t.after(node.close);
-  await node.ready;
-  return caller({ server: `http://127.0.0.1:${node.port}` });
-}
-
 /** Waits until a node answers from what the store has now. */
 async function caughtUp(call: Call, world: World): Promise<void> {
   const version = storeOf(world).version();
@@ -102,7 +81,7 @@ test('exactly the cohort gets what a release carries, from every node, and every
     changed(store, Plan, 'premium', { title: 'Premium 2' }),
     changed(store, Price, 'premium-de', { timeline: [{ from: '2026-01-01', amount: '12.00', currency: 'EUR' }] }),
   ]);
-  const nodes = [world.call, await startNode(t, world)];
+  const nodes = [world.call, (await startDecisionNode(t, world)).call];
   await release.expose(half);
   for (const call of nodes) {
     await caughtUp(call, world);
@@ -206,7 +185,7 @@ test('flags: what is new is there for the cohort alone, what is taken away is go
   const release = handReleased(store, 'flags', [three, { kind: Flag, name: 'two', spec: undefined }]);
   await release.expose(cohort);
   const nordic = { targetingKey: 'a', country: 'se' };
-  for (const call of [world.call, await startNode(t, world)]) {
+  for (const call of [world.call, (await startDecisionNode(t, world)).call]) {
     await caughtUp(call, world);
     const ask = async (context: object, key = '') =>
       call('POST', key === '' ? BULK : `${BULK}/${key}`, { body: { context } });
@@ -275,7 +254,7 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
   const world = await startBusiness(t);
   const store = storeOf(world);
   const chance = seededChance(t);
-  const nodes = [world.call, await startNode(t, world)];
+  const nodes = [world.call, (await startDecisionNode(t, world)).call];
   const carried = (number: number) => ({
     products: [
       changed(store, Plan, 'premium', { title: `Premium ${number}` }),
@@ -398,26 +377,15 @@ test('what each track was answered is counted, and who was compared can be asked
 
 test('a node of its own that has the database counts and tells as well', async (t) => {
   const world = await startBusiness(t);
-  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
-  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
-  const node = await startBackline({
-    roles: ['decide'],
-    host: '127.0.0.1',
-    port: 0,
-    dataDirectory,
+  const { call, close } = await startDecisionNode(t, world, {
     databaseUrl: world.databaseUrl,
-    follow: world.connection,
     access: { encryptionKeyFile: join(world.dataDirectory, 'encryption-keys') },
-    log: openLog('silent'),
   });
-  t.after(node.close);
-  await node.ready;
-  const call = caller({ server: `http://127.0.0.1:${node.port}` });
   const release = handReleased(storeOf(world), 'premium-2', [changed(storeOf(world), Flag, 'one', { default: 'v1' })]);
   await release.expose(half);
   await caughtUp(call, world);
   for (const listener of listeners) await call('POST', BULK, { body: { context: { targetingKey: listener } } });
-  await node.close();
+  await close();
   const candidates = listeners.filter((listener) => trackOf(half, listener) === 'candidate').length;
   assert.deepEqual(await counted(world), [
     ['candidate', candidates, 0, 0],

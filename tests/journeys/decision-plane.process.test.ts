@@ -1,11 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
-import { openLog } from '#kernel/base/log.ts';
-import { startBackline } from '#planes/start.ts';
-import { caller, startWorld, type Call } from '../support/backline.ts';
+import { startDecisionNode, startWorld, type Call } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
 
 const changeSets = '/apis/releases.backline.dev/v1/changesets';
@@ -158,19 +153,7 @@ test('a decision node of its own follows the API server, answers without it, say
   await using world = await startWorld(t, { roles: ['api'] });
   const { call } = world;
   await call('POST', changeSets, { body: changeSet(...catalogue()) });
-  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
-  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
-  const node = await startBackline({
-    roles: ['decide'],
-    host: '127.0.0.1',
-    port: 0,
-    dataDirectory,
-    follow: world.connection,
-    log: openLog('silent'),
-  });
-  t.after(node.close);
-  await node.ready;
-  const ask = caller({ server: `http://127.0.0.1:${node.port}` });
+  const { call: ask } = await startDecisionNode(t, world);
   assert.equal(
     (await call('GET', '/v1/prices?market=de&plan=premium')).status,
     404,

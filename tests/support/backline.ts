@@ -6,7 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
-import { startBackline, type AccessOptions, type Role, type Running } from '#planes/start.ts';
+import { startBackline, type AccessOptions, type Role, type Running, type StartOptions } from '#planes/start.ts';
 import { startDatabase } from './database.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
@@ -90,6 +90,28 @@ export async function startWorld(
     },
     [Symbol.asyncDispose]: stop,
   };
+}
+
+/** A decision node of its own, which follows the API server of a world over HTTP. */
+export async function startDecisionNode(
+  t: TestContext,
+  { connection }: Pick<World, 'connection'>,
+  options: Pick<StartOptions, 'databaseUrl' | 'access'> = {},
+): Promise<{ readonly call: Call; readonly close: () => Promise<void> }> {
+  const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(dataDirectory, { recursive: true, force: true }));
+  const node = await startBackline({
+    roles: ['decide'],
+    host: '127.0.0.1',
+    port: 0,
+    dataDirectory,
+    follow: connection,
+    log: openLog('silent'),
+    ...options,
+  });
+  t.after(node.close);
+  await node.ready;
+  return { call: caller({ server: `http://127.0.0.1:${node.port}` }), close: node.close };
 }
 
 /** Sends requests as a bare HTTP client would; a body that is no text goes as JSON. */
