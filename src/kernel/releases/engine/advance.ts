@@ -1,6 +1,6 @@
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
-import type { PolicySpec } from '../kinds/policy-spec.ts';
+import type { PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { Approval, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 
@@ -167,7 +167,7 @@ function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen):
     const phase = standing.paused === undefined ? 'Waiting' : 'Paused';
     return wait('release', phase, hold.text, { held: hold.text, ...wakeAt(hold.untilMs) });
   }
-  if (stagesOf(spec).length === 0) {
+  if ((spec.policy?.spec.stages ?? []).length === 0) {
     return whilePromoting(spec, { ...standing, state: { at: 'promoting' } }, seen);
   }
   return enterStage(standing, 0, seen, ['started']);
@@ -182,18 +182,15 @@ function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: 
 type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
 
 function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing, seen: Seen): Step {
-  const { policy } = spec;
-  const stage = stagesOf(spec)[was.stage];
-  if (policy === undefined || stage === undefined)
-    return whilePromoting(spec, { ...before, state: { at: 'promoting' } }, seen);
+  const { policy } = stageIn(spec, was);
   const isOverruled = before.overruled?.stage === was.stage;
-  const failed = policy.spec.guardrails.flatMap(({ name }) => {
+  const failed = policy.guardrails.flatMap(({ name }) => {
     const verdict = seen.verdicts.get(name);
     return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
   });
   if (failed.length > 0) {
     const because = failed.join(' ');
-    if (policy.spec.onFailure === 'rollback') return retract(before, because, seen);
+    if (policy.onFailure === 'rollback') return retract(before, because, seen);
     if (before.paused === undefined && !isOverruled) return pausedBy(before, was, because, seen);
   }
   const hold = holdOf(spec, before, seen);
@@ -225,10 +222,7 @@ function whileSeen(
   seen: Seen,
   hold: Hold | undefined,
 ): Step {
-  const stage = stagesOf(spec)[state.stage];
-  const policy = spec.policy?.spec;
-  if (stage === undefined || policy === undefined)
-    throw new Error(`release of ${spec.number} is in a stage that it does not have`);
+  const { policy, stage } = stageIn(spec, state);
   const { nowMs } = seen;
   const here = (message: string, more: Partial<Step> = {}): Step => ({ ...progressing(standing, message), ...more });
   if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
@@ -250,7 +244,7 @@ function whileSeen(
   if (open.length > 0) return here(open.join(' '), wakes);
   if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
   const next = state.stage + 1;
-  if (next < stagesOf(spec).length) return enterStage(standing, next, seen, ['stage']);
+  if (next < policy.stages.length) return enterStage(standing, next, seen, ['stage']);
   const { goOn: _done, ...kept } = standing;
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
@@ -380,8 +374,11 @@ function saidOf(name: string, { because }: Verdict): string {
   return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
 
-function stagesOf({ policy }: ReleaseSpec): PolicySpec['stages'] {
-  return policy?.spec.stages ?? [];
+/** The stage that a release is in. A release keeps the policy that it began with: it has the stage. */
+function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): { policy: PolicySpec; stage: Stage } {
+  const stage = policy?.spec.stages[index];
+  if (policy === undefined || stage === undefined) throw new Error(`release ${number} has no stage ${index}`);
+  return { policy: policy.spec, stage };
 }
 
 /** How many approvals are still to come: each of another person, for this plan, and not too old. */
