@@ -87,14 +87,7 @@ export function balanceOf(standing: Standing): Balance {
   };
 }
 
-/** The window of the bucket that holds the moment. Kept for each bucket object: snapshots give the same ones again. */
-export function spanOf(bucket: Bucket, atMs: number): Span {
-  if (bucket.window.type === 'rolling') return windowAt(bucket.window, undefined, atMs);
-  const last = spans.get(bucket);
-  if (last !== undefined && last.fromMs <= atMs && atMs < (last.untilMs ?? Infinity)) return last;
-  const span = windowAt(bucket.window, bucket.anchor, atMs);
-  spans.set(bucket, span);
-  return span;
+/** The window of the bucket that holds the moment. */
+export function spanOf({ window, anchor }: Bucket, atMs: number): Span {
+  return windowAt(window, anchor, atMs);
 }
-
-const spans = new WeakMap<Bucket, Span>();

@@ -15,6 +15,9 @@ const REQUEST_LIMITS = {
   ttlMsMax: 40 * 86_400_000,
 } as const;
 
+/** Windows that are remembered as good, at some 100 bytes each. */
+const WINDOWS_MAX = 20_000;
+
 /** Refused with `quotas/wrong-name`: names stand in keys, and are not the place for texts. */
 export function checkName(what: string, name: string): void {
   const isText = name.isWellFormed() && !name.includes('\u0000');
@@ -26,30 +29,37 @@ export function checkName(what: string, name: string): void {
   });
 }
 
-const good = new WeakSet<Bucket>();
-
-/** Refused with `quotas/wrong-bucket`. Each bucket object is looked at once: snapshots give the same ones again. */
+/** Refused with `quotas/wrong-bucket`. */
 export function checkBuckets(buckets: readonly Bucket[]): void {
   if (buckets.length > REQUEST_LIMITS.bucketsMax) {
     throw wrongBucket(`${buckets.length} buckets are more than ${REQUEST_LIMITS.bucketsMax}`);
   }
-  for (const [index, bucket] of buckets.entries()) {
-    if (buckets.some(({ id }, other) => other < index && id === bucket.id)) {
-      throw wrongBucket(`two buckets are called "${bucket.id}"`);
-    }
-    if (good.has(bucket)) continue;
-    checkName('id of a bucket', bucket.id);
-    if (bucket.limit !== 'unlimited') amountOf(bucket.limit, 0);
-    const [problem] = windowProblems(bucket.window, ['window']);
-    if (problem !== undefined) throw wrongBucket(`"${bucket.id}": ${problem.detail}`);
-    try {
-      windowAt(bucket.window, bucket.anchor, bucket.createdMs);
-    } catch (error) {
-      if (error instanceof Refusal) throw error;
-      throw wrongBucket(`"${bucket.id}" has the anchor ${JSON.stringify(bucket.anchor)}, which is no time of a zone`);
-    }
-    good.add(bucket);
+  for (const bucket of buckets) {
+    const { id, limit } = bucket;
+    if (buckets.find((one) => one.id === id) !== bucket) throw wrongBucket(`two buckets are called "${id}"`);
+    checkName('id of a bucket', id);
+    if (limit !== 'unlimited') amountOf(limit, 0);
+    checkWindow(bucket);
   }
+}
+
+const goodWindows = new Set<string>();
+
+/** Buckets are made for each request, but most have the window and the anchor of others, and looking takes long. */
+function checkWindow({ id, window, anchor, createdMs }: Bucket): void {
+  const { type, per, zone, weekStart } = window;
+  const name = `${type} ${per} ${zone} ${weekStart} ${anchor?.at} ${anchor?.zone}`;
+  if (goodWindows.has(name)) return;
+  const [problem] = windowProblems(window, ['window']);
+  if (problem !== undefined) throw wrongBucket(`"${id}": ${problem.detail}`);
+  try {
+    windowAt(window, anchor, createdMs);
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    throw wrongBucket(`"${id}" has the anchor ${JSON.stringify(anchor)}, which is no time of a zone`);
+  }
+  if (goodWindows.size >= WINDOWS_MAX) goodWindows.clear();
+  goodWindows.add(name);
 }
 
 /** Refused with `quotas/wrong-batch`. */

@@ -1,10 +1,10 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { balanceOf, spanOf, type Balance, type Bucket } from './bucket.ts';
+import { balanceOf, spanOf, type Bucket } from './bucket.ts';
 import { idOf, idOfCounter, usedIn, writeCounter, writeHold, writeOperation, type Book, type Hold } from './book.ts';
 import type { Answer, Line } from './contract.ts';
 import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
 import { usedAfterChange } from './plan-change.ts';
-import { lengthMs, retryAt, standingsOf } from './standing.ts';
+import { afterwards, lengthMs, retryAt, standingsOf, type Looked } from './standing.ts';
 import { add, returnTo, take } from './units.ts';
 
 /** Clients' times before this are moved here: what is older was corrected by hand, or comes from a clock that is wrong. */
@@ -66,10 +66,6 @@ export function settleExpired(book: Book, subject: string): void {
   }
 }
 
-function balancesOf(book: Book, items: readonly Item[], atMs: number): readonly Balance[] {
-  return items.flatMap((item) => standingsOf(book, item, atMs).map(balanceOf));
-}
-
 function charge(book: Book, operation: Charge): Answer {
   const { subject, key, manner, usedAtMs, hold } = operation;
   const { nowMs } = book;
@@ -78,16 +74,18 @@ function charge(book: Book, operation: Charge): Answer {
   const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
   const taken = items.length === 1 ? undefined : new Map<string, number>();
   const receipt: Line[] = [];
+  const looked: Looked[] = [];
   for (const item of items) {
-    const lines = take(book, item, atMs, manner, taken);
+    const standings = standingsOf(book, item, atMs, taken);
+    looked.push(...standings);
+    const lines = take(item, standings, atMs, manner, taken);
     if (lines === undefined) {
-      const standings = standingsOf(book, item, atMs);
       return {
         outcome: 'denied',
         asked,
         amount: 0,
         receipt: [],
-        balances: balancesOf(book, items, atMs),
+        balances: items.flatMap((one) => standingsOf(book, one, atMs).map(balanceOf)),
         atMs: nowMs,
         deniedQuota: item.quota,
         ...retryAt(book, item, standings),
@@ -124,7 +122,7 @@ function charge(book: Book, operation: Charge): Answer {
     asked,
     amount,
     receipt,
-    balances: balancesOf(book, items, atMs),
+    balances: afterwards(book, looked).map(balanceOf),
     atMs: nowMs,
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     replayed: false,
@@ -157,7 +155,7 @@ function heldOf(book: Book, subject: string, key: string): Hold {
 /** All with what the one has that has least: a budget has room only as far as each of its limits has. */
 function leveled(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
   if (items.length === 1) return items;
-  const rooms = items.map((item) => total(take(book, item, atMs, 'partial') ?? []));
+  const rooms = items.map((item) => total(take(item, standingsOf(book, item, atMs), atMs, 'partial') ?? []));
   const least = Math.min(...rooms);
   return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
 }
@@ -187,12 +185,12 @@ function commit(book: Book, { subject, of, amount, over, buckets, late, lost }: 
       );
     }
     const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
-    const lines = take(book, item, book.nowMs, over === 'record' ? 'record' : 'whole');
+    const standings = standingsOf(book, item, book.nowMs);
+    const lines = take(item, standings, book.nowMs, over === 'record' ? 'record' : 'whole');
     // What was used is written down where it was reserved, when there is no bucket any more.
     extra =
       lines ?? (over === 'record' ? (found?.lines.slice(-1).map((line) => ({ ...line, amount: beyond })) ?? []) : []);
     if (extra.length === 0) {
-      const standings = standingsOf(book, item, book.nowMs);
       const denied = plain(book, 'denied', amount, 0, []);
       return {
         ...denied,

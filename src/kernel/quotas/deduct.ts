@@ -7,8 +7,8 @@ import { byOrder, remainingOf, type Standing } from './bucket.ts';
 export type Manner = 'whole' | 'partial' | 'record';
 
 /** What is taken from one bucket. */
-export interface Taking {
-  readonly standing: Standing;
+export interface Taking<From extends Standing> {
+  readonly standing: From;
   readonly amount: number;
 }
 
@@ -18,9 +18,13 @@ export interface Taking {
  *
  * What no bucket has goes to the last one with a soft limit; with `record`, where there is none, to the last of all.
  */
-export function deduct(standings: readonly Standing[], amount: number, manner: Manner): readonly Taking[] | undefined {
+export function deduct<From extends Standing>(
+  standings: readonly From[],
+  amount: number,
+  manner: Manner,
+): readonly Taking<From>[] | undefined {
   const ordered = standings.length === 1 ? standings : standings.toSorted((a, b) => byOrder(a.bucket, b.bucket));
-  const takings: Taking[] = [];
+  const takings: Taking<From>[] = [];
   let missing = amount;
   for (const standing of ordered) {
     const taken = Math.min(missing, remainingOf(standing));

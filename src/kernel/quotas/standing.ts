@@ -8,14 +8,22 @@ import { rollingSeconds } from './window-spec.ts';
 /** Use that comes this late still counts in the window in which it was used; then the window is closed for good. */
 export const LATE_MS_MAX = 86_400_000;
 
+/** A bucket as it stands in a book. */
+export interface Looked extends Standing {
+  /** Of its counter in the book. */
+  readonly id: string;
+  /** The window in which it was used, where that one is closed and `span` is the present one. */
+  readonly corrects: string | undefined;
+}
+
 /** The buckets in force as they stand, with what this operation has taken already. */
 export function standingsOf(
   book: Counters,
   { subject, buckets }: Pick<Item, 'subject' | 'buckets'>,
   usedAtMs: number,
   taken?: ReadonlyMap<string, number>,
-): readonly Standing[] {
-  const standings: Standing[] = [];
+): readonly Looked[] {
+  const standings: Looked[] = [];
   for (const bucket of buckets) {
     const own = spanOf(bucket, usedAtMs);
     const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
@@ -28,9 +36,15 @@ export function standingsOf(
       // One that nobody used yet is written as well: only what is there can be seen to be unchanged.
       if (counter === undefined) book.counters.set(id, unused(subject, bucket, span));
     }
-    standings.push({ bucket, span, used: usedIn(counter, span.fromMs) + (taken?.get(id) ?? 0) });
+    const used = usedIn(counter, span.fromMs) + (taken?.get(id) ?? 0);
+    standings.push({ bucket, span, used, id, corrects: own.key === span.key ? undefined : own.key });
   }
   return standings;
+}
+
+/** The same buckets after the book was changed. */
+export function afterwards({ counters }: Counters, standings: readonly Looked[]): readonly Standing[] {
+  return standings.map(({ bucket, span, id }) => ({ bucket, span, used: usedIn(counters.get(id), span.fromMs) }));
 }
 
 function unused(subject: string, { id, window }: Bucket, { key, untilMs }: Span): Counter {

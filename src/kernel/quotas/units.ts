@@ -4,32 +4,28 @@ import type { Line } from './contract.ts';
 import { deduct, giveBack, type Manner } from './deduct.ts';
 import type { Item } from './operation.ts';
 import { withEntry, withoutUnits } from './rolling.ts';
-import { isPast, lengthMs, standingsOf } from './standing.ts';
+import { isPast, lengthMs, type Looked } from './standing.ts';
 
 /**
  * The lines of one item; undefined when it is denied.
  *
+ * @param standings of the item's buckets at that moment
  * @param taken by the items before it, by the id of the counter; its own lines are added
  */
 export function take(
-  book: Book,
-  item: Item,
+  { subject, quota, amount }: Item,
+  standings: readonly Looked[],
   atMs: number,
   manner: Manner,
   taken?: Map<string, number>,
 ): readonly Line[] | undefined {
-  const { subject, quota, amount } = item;
-  const standings = standingsOf(book, item, atMs, taken);
-  return deduct(standings, amount, manner)?.map(({ standing: { bucket, span }, amount }): Line => {
+  return deduct(standings, amount, manner)?.map(({ standing: { bucket, span, id, corrects }, amount }): Line => {
+    taken?.set(id, (taken.get(id) ?? 0) + amount);
     const line = { subject, quota, bucket: bucket.id, window: span.key, amount };
-    if (taken !== undefined) {
-      const id = idOfCounter(line);
-      taken.set(id, (taken.get(id) ?? 0) + amount);
-    }
     if (bucket.window.type === 'rolling') return { ...line, untilMs: atMs + lengthMs(bucket), atMs };
-    if (span.untilMs === undefined) return line;
-    const own = spanOf(bucket, atMs).key;
-    return { ...line, untilMs: span.untilMs, ...(own === span.key ? {} : { corrects: own }) };
+    const { untilMs } = span;
+    if (untilMs === undefined) return line;
+    return corrects === undefined ? { ...line, untilMs } : { ...line, untilMs, corrects };
   });
 }
 
