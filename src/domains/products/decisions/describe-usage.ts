@@ -37,23 +37,21 @@ export interface UsageReport {
 
 /** What the quotas say of a use, for people and programs. */
 export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'balances'>): UsageReport {
-  const byId = new Map(balances.map((balance) => [balance.bucket, balance]));
-  const by = use.buckets.flatMap(({ id, validUntilMs }): readonly BucketUsage[] => {
-    const [balance, origin] = [byId.get(id), use.origins.get(id)];
-    if (balance === undefined || origin === undefined) return [];
+  const by: BucketUsage[] = [];
+  for (const { id, validUntilMs } of use.buckets) {
+    const [balance, origin] = [balances.find(({ bucket }) => bucket === id), use.origins.get(id)];
+    if (balance === undefined || origin === undefined) continue;
     const { limit, used, remaining, resetsAtMs } = balance;
-    return [
-      {
-        bucket: id,
-        ...origin,
-        limit,
-        used,
-        remaining,
-        ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
-        ...(validUntilMs === undefined ? {} : { expiresAt: instantText(validUntilMs) }),
-      },
-    ];
-  });
+    by.push({
+      bucket: id,
+      ...origin,
+      limit,
+      used,
+      remaining,
+      ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
+      ...(validUntilMs === undefined ? {} : { expiresAt: instantText(validUntilMs) }),
+    });
+  }
   const own = by.filter(({ from }) => from !== 'grace');
   const beyond = by.reduce((sum, { from, used }) => sum + (from === 'grace' ? used : 0), 0);
   const sums = {
@@ -62,7 +60,7 @@ export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'bal
     remaining: sumOf(own.map(({ remaining }) => remaining)),
     overLimit: beyond > 0 || balances.some(({ overLimit }) => overLimit),
   };
-  const resetsAtMs = resetOf(use, byId);
+  const resetsAtMs = resetOf(use, balances);
   return {
     unit: use.unit,
     ...sums,
@@ -73,16 +71,15 @@ export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'bal
 }
 
 /** The plan's window; without one, the first that starts anew. */
-function resetOf({ buckets, origins }: MeteredUse, byId: ReadonlyMap<string, Balance>): number | undefined {
-  const ordered = [
-    ...buckets.filter(({ id }) => origins.get(id)?.from === 'plan'),
-    ...buckets.filter(({ id }) => origins.get(id)?.from !== 'plan'),
-  ];
-  for (const { id } of ordered) {
-    const resetsAtMs = byId.get(id)?.resetsAtMs;
-    if (resetsAtMs !== undefined) return resetsAtMs;
+function resetOf({ buckets, origins }: MeteredUse, balances: readonly Balance[]): number | undefined {
+  let first: number | undefined;
+  for (const { id } of buckets) {
+    const resetsAtMs = balances.find(({ bucket }) => bucket === id)?.resetsAtMs;
+    if (resetsAtMs === undefined) continue;
+    if (origins.get(id)?.from === 'plan') return resetsAtMs;
+    first ??= resetsAtMs;
   }
-  return undefined;
+  return first;
 }
 
 function sumOf(amounts: readonly Limit[]): Limit {

@@ -20,7 +20,7 @@ export interface CachedSubjects extends SubjectStore {
  * after one of another process, as the database notifies all. While the notifications cannot be heard, nothing is kept.
  */
 export function cachedSubjects(store: SubjectStore, database: Database, log: Log): CachedSubjects {
-  /** By listener, those asked for last at the end. */
+  /** By listener, those read last at the end: the others are read again when there are too many. */
   const kept = new Map<string, Promise<SubjectFacts>>();
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -55,11 +55,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
     erase: (listener) => forgetOne(listener, store.erase(listener)),
     facts: (listener) => {
       const known = kept.get(listener);
-      if (known !== undefined) {
-        kept.delete(listener);
-        kept.set(listener, known);
-        return known;
-      }
+      if (known !== undefined) return known;
       const facts = store.facts(listener);
       if (connection === undefined) return facts;
       // Kept while they are read: a change in between takes them out again, and who asks later reads anew.

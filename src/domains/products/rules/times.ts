@@ -33,22 +33,36 @@ export function isZone(zone: string): boolean {
   }
 }
 
-let lastMoment = Number.NaN;
-let lastText = '';
+/** Texts that are kept: decisions name few moments (now, and when periods of calendars end), and name them often. */
+const KEPT_MAX = 1_000;
+
+/** Writing a time costs more than the decision that it stands in. */
+function kept<Key>(texts: Map<Key, string>, key: Key, write: () => string): string {
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  const text = write();
+  if (texts.size >= KEPT_MAX) texts.clear();
+  texts.set(key, text);
+  return text;
+}
+
+const instants = new Map<number, string>();
 
 /** RFC 3339 in UTC, for answers: whole seconds where that is exact. */
 export function instantText(epochMs: number): string {
-  if (epochMs === lastMoment) return lastText;
-  // Decisions of one millisecond share their moment, and writing it costs more than looking up a price.
-  lastText = Temporal.Instant.fromEpochMilliseconds(epochMs).toString();
-  lastMoment = epochMs;
-  return lastText;
+  return kept(instants, epochMs, () => Temporal.Instant.fromEpochMilliseconds(epochMs).toString());
 }
 
 const MONTHS = 'January February March April May June July August September October November December'.split(' ');
 
+const words = new Map<string, string>();
+
 /** `1 December 2026`, with the time of day and the zone where it is not the start of that day. */
 export function timeInWords(epochMs: number, zone: string): string {
+  return kept(words, `${epochMs} ${zone}`, () => wordsOf(epochMs, zone));
+}
+
+function wordsOf(epochMs: number, zone: string): string {
   const local = Temporal.Instant.fromEpochMilliseconds(epochMs).toZonedDateTimeISO(zone);
   const date = `${local.day} ${MONTHS[local.month - 1]} ${local.year}`;
   if (local.equals(local.startOfDay())) return date;
