@@ -1,14 +1,14 @@
 import { checked } from './check.ts';
 import type { Check, CheckAnswer } from './contract.ts';
-import { idOf, openBook, type Book, type Counter, type CounterRow } from './book.ts';
+import { openBook, type Book, type Counter, type CounterRow } from './book.ts';
 import type { ChargeOperation, Operation } from './operation.ts';
 import { isPast, LATE_MS_MAX } from './standing.ts';
 
 const KNOWN_LIMITS = {
   /** Subjects that are remembered; at some 600 bytes each that is a few megabytes. */
   subjectsMax: 10_000,
-  /** Keys that are remembered, twice: whoever repeats a request mostly does so within seconds. */
-  keysMax: 20_000,
+  /** Keys of a subject that are remembered: whoever repeats a request mostly does so before many others. */
+  keysMax: 16,
   /** A subject that another process has changed is read each time for so long: it may well do so again. */
   contestedMs: 1_000,
 } as const;
@@ -41,6 +41,9 @@ interface KnownSubject {
   readonly buckets: Set<string>;
   readonly counters: Map<string, Counter>;
   readonly rows: Map<string, CounterRow>;
+  /** Of its last operations, in a ring. */
+  readonly keys: string[];
+  keysNoted: number;
   /** When the first of its reservations ends. */
   readonly expiresAtMs: number;
 }
@@ -48,14 +51,12 @@ interface KnownSubject {
 export function openKnown(): Known {
   const subjects = new Map<string, KnownSubject>();
   const contested = new Map<string, number>();
-  let keys = new Set<string>();
-  let keysBefore = new Set<string>();
 
   return {
     covers: (operation): operation is ChargeOperation => {
-      if (operation.kind !== 'charge' || operation.hold !== undefined || !subjects.has(operation.subject)) return false;
-      const id = idOf(operation.subject, operation.key);
-      if (keys.has(id) || keysBefore.has(id)) return false;
+      if (operation.kind !== 'charge' || operation.hold !== undefined) return false;
+      const asking = subjects.get(operation.subject);
+      if (asking === undefined || asking.keys.includes(operation.key)) return false;
       return operation.items.every(({ subject, buckets }) => {
         const own = subjects.get(subject);
         return own !== undefined && buckets.every((bucket) => own.buckets.has(bucket.id));
@@ -106,6 +107,8 @@ export function openKnown(): Known {
           buckets: new Set(buckets),
           counters: new Map(),
           rows: new Map(),
+          keys: before?.keys ?? [],
+          keysNoted: before?.keysNoted ?? 0,
           expiresAtMs: expires.get(subject) ?? Infinity,
         };
         subjects.set(subject, own);
@@ -177,9 +180,11 @@ export function openKnown(): Known {
   }
 
   function putKeys(book: Book): void {
-    for (const id of book.operations.keys()) keys.add(id);
-    if (keys.size < KNOWN_LIMITS.keysMax) return;
-    keysBefore = keys;
-    keys = new Set();
+    for (const { subject, key } of book.operations.values()) {
+      const own = subjects.get(subject);
+      if (own === undefined) continue;
+      own.keys[own.keysNoted % KNOWN_LIMITS.keysMax] = key;
+      own.keysNoted += 1;
+    }
   }
 }
