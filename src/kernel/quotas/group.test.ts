@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { openGroup } from './group.ts';
 
 const failed = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
@@ -23,15 +24,28 @@ test('few that come while a group is under way wait for it and go together; of m
     await new Promise<void>((end) => ends.push(end));
     return requests;
   }, failed);
-  const asked = [group.ask(1, Number)];
-  await Promise.resolve();
-  for (let n = 0; n < 10; n += 1) asked.push(group.ask(n, Number));
-  await Promise.resolve();
-  assert.deepEqual(sizes, [1]);
-  for (let n = 0; n < 40; n += 1) asked.push(group.ask(n, Number));
-  await Promise.resolve();
-  assert.deepEqual(sizes, [1, 50]);
-  for (const end of ends) end();
-  assert.equal((await Promise.all(asked)).length, 51);
+  const asked: Promise<number>[] = [];
+  const ask = async (many: number): Promise<void> => {
+    for (let n = 0; n < many; n += 1) asked.push(group.ask(n, Number));
+    await nextTurn();
+  };
+  const endFirst = async (): Promise<void> => {
+    ends.shift()?.();
+    await nextTurn();
+    await nextTurn();
+  };
+  await ask(3);
+  assert.deepEqual(sizes, [3], 'what comes in one turn goes together');
+  await ask(10);
+  assert.deepEqual(sizes, [3]);
+  await ask(40);
+  assert.deepEqual(sizes, [3, 50]);
+  await ask(5);
+  await endFirst();
+  assert.deepEqual(sizes, [3, 50], 'a lane ends while another one is under way and few wait');
+  await endFirst();
+  assert.deepEqual(sizes, [3, 50, 5], 'the last one takes what waits');
+  await endFirst();
+  assert.equal((await Promise.all(asked)).length, 58);
   await group.close();
 });

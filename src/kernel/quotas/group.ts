@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Refusal } from '#kernel/base/failures.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
 
@@ -8,7 +9,7 @@ const GROUP_LIMITS = {
   requestsMin: 128,
   /** Transactions at a time: while the database works on one and syncs another, this process prepares the next. */
   lanes: 3,
-  /** Another one begins when so many wait: fewer are sooner done together, when the one under way is. */
+  /** Another one begins, and goes on, when so many wait: fewer are sooner done together, when the one under way is. */
   waitingMin: 32,
   /** How long a group is tried again after a lost connection: a database that restarts is back by then. */
   tryMsMax: 8_000,
@@ -53,8 +54,7 @@ export function openGroup<Request>(
           settle: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(decided(outcome))),
           fail: reject,
         });
-        if (busy.size >= GROUP_LIMITS.lanes || (busy.size > 0 && queue.length < GROUP_LIMITS.waitingMin)) return;
-        begin();
+        if (busy.size < GROUP_LIMITS.lanes && isWorthALane(busy.size)) begin();
       }),
     waiting: () => waiting,
     close: async () => {
@@ -68,19 +68,23 @@ export function openGroup<Request>(
     const running: Promise<void> = run().finally(() => {
       busy.delete(running);
       // What came since it looked last relied on it.
-      if (queue.length > 0) begin();
+      if (isWorthALane(busy.size)) begin();
     });
     busy.add(running);
   }
 
+  function isWorthALane(others: number): boolean {
+    return queue.length > 0 && (others === 0 || queue.length >= GROUP_LIMITS.waitingMin);
+  }
+
   async function run(): Promise<void> {
-    // What came in the same turn goes out together.
-    await Promise.resolve();
-    while (queue.length > 0) {
+    do {
+      // What has come by then, and is only to be read from sockets, goes along.
+      await nextTurn();
       const group = queue.splice(0, sizeOf(queue.length));
-      await settleAll(group);
+      if (group.length > 0) await settleAll(group);
       waiting -= group.length;
-    }
+    } while (isWorthALane(busy.size - 1));
   }
 
   async function settleAll(group: readonly Waiting<Request>[]): Promise<void> {
