@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
 const NAME_ALPHABET = 'bcdfghjklmnpqrstvwxz2456789';
 
@@ -20,5 +20,5 @@ export function canonicalJson(value: unknown): string {
 
 /** Content hash of a JSON value: 40 hexadecimal digits of its canonical text's SHA-256. */
 export function contentHash(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex').slice(0, 40);
+  return hash('sha256', canonicalJson(value), 'hex').slice(0, 40);
 }

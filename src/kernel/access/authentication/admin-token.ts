@@ -1,10 +1,10 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { User } from '#kernel/resources/api/authority.ts';
-import type { Authenticator } from './authenticate.ts';
+import { AUTHENTICATED, type Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
 
-const ADMIN: User = { name: 'admin', groups: ['system:masters'] };
+const ADMIN: User = { name: 'admin', groups: ['system:masters', AUTHENTICATED] };
 const TOKEN_BYTES = 32;
 
 /** The administrator's token: made at first start, kept in `file`, readable by its owner only. */

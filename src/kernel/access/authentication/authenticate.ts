@@ -11,17 +11,20 @@ export type Authenticator = (token: string) => User | undefined | Promise<User |
 /** Proves who sends a request; undefined when it brings no credential that anybody recognises. */
 export type Authenticate = (request: Pick<IncomingMessage, 'headers'>) => Promise<User | undefined>;
 
-const AUTHENTICATED = 'system:authenticated';
+/** Whoever is proved is in it, as in Kubernetes. */
+export const AUTHENTICATED = 'system:authenticated';
 
 /** Asks one authenticator after the other; the first that recognises the token decides. */
 export function authenticateWith(authenticators: readonly Authenticator[]): Authenticate {
   return async ({ headers }) => {
     const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
     if (token === undefined) return undefined;
-    if (Object.keys(headers).some((name) => name.startsWith('impersonate-'))) throw noImpersonation();
+    for (const name in headers) if (name.startsWith('impersonate-')) throw noImpersonation();
     for (const authenticator of authenticators) {
-      const user = await authenticator(token);
-      if (user !== undefined) return { ...user, groups: [...new Set([...user.groups, AUTHENTICATED])] };
+      const asked = authenticator(token);
+      const user = asked instanceof Promise ? await asked : asked;
+      if (user === undefined) continue;
+      return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
     }
     return undefined;
   };
