@@ -21,7 +21,7 @@ export async function startScript(
   script: string,
   args: readonly string[],
 ): Promise<{ child: ChildProcess; url: string; line: string }> {
-  const child = spawn(process.execPath, [resolve(root, script), ...args], {
+  const child = spawn(process.execPath, ['--v8-pool-size=0', resolve(root, script), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
   });
