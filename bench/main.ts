@@ -1,7 +1,11 @@
 /** `npm run bench -- NAME… [--json]`: measures and prints; the exit status says only whether it could measure. */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Figure } from './figure.ts';
+
+// As src/main.ts does.
+setFlagsFromString('--no-allocation-site-pretenuring');
 
 const SUPPORT = ['main.ts', 'figure.ts', 'load.ts', 'bare-server.ts', 'catalogue.ts', 'flag-world.ts'];
 const known = readdirSync(import.meta.dirname)
