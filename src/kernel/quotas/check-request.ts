@@ -48,7 +48,7 @@ const goodWindows = new Set<string>();
 /** Buckets are made for each request, but most have the window and the anchor of others, and looking takes long. */
 function checkWindow({ id, window, anchor, createdMs }: Bucket): void {
   const { type, per, zone, weekStart } = window;
-  const name = `${type} ${per} ${zone} ${weekStart} ${anchor?.at} ${anchor?.zone}`;
+  const name = JSON.stringify([type, per, zone, weekStart, anchor?.at, anchor?.zone]);
   if (goodWindows.has(name)) return;
   const [problem] = windowProblems(window, ['window']);
   if (problem !== undefined) throw wrongBucket(`"${id}": ${problem.detail}`);
