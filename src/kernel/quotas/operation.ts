@@ -49,6 +49,12 @@ export function fingerprintOf(operation: Operation): string {
   return isOwn && text.length <= FINGERPRINT_LENGTH_MAX ? text : contentHash(text);
 }
 
+/** The fingerprint of the charge that most are: one quota of the subject itself, all of it or nothing, now. */
+export function plainFingerprint(quota: string, amount: number): string {
+  const text = JSON.stringify(['charge', [[quota, amount, '']], 'whole']);
+  return text.length <= FINGERPRINT_LENGTH_MAX ? text : contentHash(text);
+}
+
 function payloadOf(operation: Operation): unknown {
   const { kind } = operation;
   switch (kind) {

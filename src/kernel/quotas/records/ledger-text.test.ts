@@ -3,10 +3,12 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { balanceOf } from '../bucket.ts';
 import type { Answer } from '../contract.ts';
+import { fingerprintOf, plainFingerprint, type ChargeOperation } from '../operation.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 
-const name = fc.string({ minLength: 1, maxLength: 6 });
-const units = fc.nat();
+// Names and times meet often: what a balance shares with a line of the receipt is kept once.
+const name = fc.oneof(fc.constantFrom('a', 'b'), fc.string({ minLength: 1, maxLength: 6 }));
+const units = fc.oneof(fc.constantFrom(0, 1), fc.nat());
 const line = fc.record(
   {
     subject: fc.constantFrom('own', 'other'),
@@ -48,9 +50,46 @@ const answer: fc.Arbitrary<Answer> = fc.record(
 
 test('an operation comes out of the ledger as it went in', () => {
   fc.assert(
-    fc.property(answer, name, fc.string(), (given, kind, fingerprint) => {
+    fc.property(answer, name, fc.option(fc.string(), { nil: undefined }), (given, kind, other) => {
+      const fingerprint = other ?? plainFingerprint(given.receipt[0]?.quota ?? '', given.asked);
       const plain: unknown = JSON.parse(JSON.stringify({ kind, fingerprint, answer: given }));
       assert.deepEqual(parseLedgerText('own', ledgerText({ subject: 'own', kind, fingerprint, answer: given })), plain);
     }),
   );
+});
+
+test('a plain charge is kept without what its receipt says', () => {
+  const charge: ChargeOperation = {
+    kind: 'charge',
+    subject: 'own',
+    key: 'k',
+    manner: 'whole',
+    items: [{ subject: 'own', quota: 'audiobooks', buckets: [], amount: 60 }],
+  };
+  const line = { subject: 'own', quota: 'audiobooks', bucket: 'plan', window: 'P1M:2026-11', amount: 60, untilMs: 9 };
+  const answer: Answer = {
+    outcome: 'granted',
+    asked: 60,
+    amount: 60,
+    receipt: [line],
+    balances: [
+      { bucket: 'plan', window: 'P1M:2026-11', limit: 900, used: 60, remaining: 840, overLimit: false, resetsAtMs: 9 },
+    ],
+    atMs: 5,
+    replayed: false,
+  };
+  const entry = { subject: 'own', kind: 'charge', answer };
+  const text = ledgerText({ ...entry, fingerprint: fingerprintOf(charge) });
+  assert.equal(
+    text,
+    '["granted",60,60,[["","audiobooks","plan","P1M:2026-11",60,9]],[[0,900,60]],5,null,"charge",null]',
+  );
+  assert.equal(parseLedgerText('own', text).fingerprint, fingerprintOf(charge));
+  for (const other of [
+    { ...charge, manner: 'partial' },
+    { ...charge, usedAtMs: 4 },
+  ] as const) {
+    const told = ledgerText({ ...entry, fingerprint: fingerprintOf(other) });
+    assert.equal(parseLedgerText('own', told).fingerprint, fingerprintOf(other));
+  }
 });

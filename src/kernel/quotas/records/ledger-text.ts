@@ -1,6 +1,7 @@
 import { remainingOf, type Balance } from '../bucket.ts';
 import type { Recorded } from '../book.ts';
 import type { Answer, Line } from '../contract.ts';
+import { plainFingerprint } from '../operation.ts';
 
 /*
  * Operations as the ledger keeps them: JSON without names, and without what follows from the rest, in one text. The ledger
@@ -19,13 +20,10 @@ type LineText = readonly [
   corrects?: string,
 ];
 
-type BalanceText = readonly [
-  bucket: string,
-  window: string,
-  limit: number | 'unlimited',
-  used: number,
-  resetsAtMs?: number,
-];
+type BalanceText =
+  /** Of the bucket and window of that line, which ends with it. */
+  | readonly [line: number, limit: number | 'unlimited', used: number]
+  | readonly [bucket: string, window: string, limit: number | 'unlimited', used: number, resetsAtMs?: number];
 
 type LedgerText = readonly [
   outcome: Answer['outcome'],
@@ -36,7 +34,8 @@ type LedgerText = readonly [
   atMs: number,
   rest: Pick<Answer, 'deniedQuota' | 'retryAtMs' | 'expiresAtMs'> | null,
   kind: string,
-  fingerprint: string,
+  /** Null: that of a plain charge of what the receipt names. */
+  fingerprint: string | null,
 ];
 
 type Entry = Pick<Recorded, 'subject' | 'kind' | 'fingerprint' | 'answer'>;
@@ -54,12 +53,17 @@ export function ledgerText({ subject, kind, fingerprint, answer }: Entry): strin
       ? [own, quota, bucket, window, line.amount, untilMs]
       : [own, quota, bucket, window, line.amount, untilMs, line.atMs];
   });
-  const standing = balances.map(({ bucket, window, limit, used, resetsAtMs }): BalanceText =>
-    resetsAtMs === undefined ? [bucket, window, limit, used] : [bucket, window, limit, used, resetsAtMs],
-  );
+  const standing = balances.map(({ bucket, window, limit, used, resetsAtMs }): BalanceText => {
+    const own = receipt.findIndex((line) => {
+      return line.bucket === bucket && line.window === window && line.untilMs === resetsAtMs;
+    });
+    if (own !== -1) return [own, limit, used];
+    return resetsAtMs === undefined ? [bucket, window, limit, used] : [bucket, window, limit, used, resetsAtMs];
+  });
   const isPlain = deniedQuota === undefined && retryAtMs === undefined && expiresAtMs === undefined;
   const rest = isPlain ? null : definedOf({ deniedQuota, retryAtMs, expiresAtMs });
-  const text: LedgerText = [outcome, asked, amount, lines, standing, atMs, rest, kind, fingerprint];
+  const told = fingerprint === plainOf(receipt, asked) ? null : fingerprint;
+  const text: LedgerText = [outcome, asked, amount, lines, standing, atMs, rest, kind, told];
   return JSON.stringify(text);
 }
 
@@ -67,33 +71,61 @@ export function parseLedgerText(
   operationSubject: string,
   text: string,
 ): Pick<Recorded, 'kind' | 'fingerprint' | 'answer'> {
-  const [outcome, asked, amount, lines, balances, atMs, rest, kind, fingerprint] = JSON.parse(text) as LedgerText;
+  const [outcome, asked, amount, lines, balances, atMs, rest, kind, told] = JSON.parse(text) as LedgerText;
+  const receipt = lines.map(([subject, quota, bucket, window, units, untilMs, usedAtMs, corrects]): Line => ({
+    subject: subject === '' ? operationSubject : subject,
+    quota,
+    bucket,
+    window,
+    amount: units,
+    ...definedOf({ untilMs: untilMs ?? undefined, atMs: usedAtMs ?? undefined, corrects }),
+  }));
   const answer: Answer = {
     outcome,
     asked,
     amount,
-    receipt: lines.map(([subject, quota, bucket, window, units, untilMs, usedAtMs, corrects]): Line => ({
-      subject: subject === '' ? operationSubject : subject,
-      quota,
-      bucket,
-      window,
-      amount: units,
-      ...definedOf({ untilMs: untilMs ?? undefined, atMs: usedAtMs ?? undefined, corrects }),
-    })),
-    balances: balances.map(([bucket, window, limit, used, resetsAtMs]): Balance => ({
-      bucket,
-      window,
-      limit,
-      used,
-      remaining: limit === 'unlimited' ? limit : remainingOf({ bucket: { limit }, used }),
-      overLimit: limit !== 'unlimited' && used > limit,
-      ...definedOf({ resetsAtMs }),
-    })),
+    receipt,
+    balances: balances.map((balance) => balanceIn(balance, receipt)),
     atMs,
     ...rest,
     replayed: false,
   };
+  const fingerprint = told ?? plainOf(receipt, asked);
+  if (fingerprint === undefined) throw new Error('an operation of the ledger has no fingerprint');
   return { kind, fingerprint, answer };
+}
+
+function plainOf([first]: readonly Line[], asked: number): string | undefined {
+  return first === undefined ? undefined : plainFingerprint(first.quota, asked);
+}
+
+function balanceIn(text: BalanceText, receipt: readonly Line[]): Balance {
+  if (typeof text[0] !== 'number') {
+    const [bucket, window, limit, used, resetsAtMs] = text as Extract<BalanceText, readonly [string, ...unknown[]]>;
+    return balanceWith(bucket, window, resetsAtMs, limit, used);
+  }
+  const [of, limit, used] = text as Extract<BalanceText, readonly [number, ...unknown[]]>;
+  const line = receipt[of];
+  if (line === undefined) throw new Error('a balance of the ledger is of a line that is not there');
+  return balanceWith(line.bucket, line.window, line.untilMs, limit, used);
+}
+
+function balanceWith(
+  bucket: string,
+  window: string,
+  resetsAtMs: number | undefined,
+  limit: Balance['limit'],
+  used: number,
+): Balance {
+  return {
+    bucket,
+    window,
+    limit,
+    used,
+    remaining: limit === 'unlimited' ? limit : remainingOf({ bucket: { limit }, used }),
+    overLimit: limit !== 'unlimited' && used > limit,
+    ...definedOf({ resetsAtMs }),
+  };
 }
 
 type Defined<Value> = { [Key in keyof Value]?: Exclude<Value[Key], undefined> };
