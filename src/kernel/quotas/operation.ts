@@ -51,8 +51,8 @@ export function fingerprintOf(operation: Operation): string {
 
 /** The fingerprint of the charge that most are: one quota of the subject itself, all of it or nothing, now. */
 export function plainFingerprint(quota: string, amount: number): string {
-  const text = JSON.stringify(['charge', [[quota, amount, '']], 'whole']);
-  return text.length <= FINGERPRINT_LENGTH_MAX ? text : contentHash(text);
+  const item = { subject: '', quota, amount, buckets: [] };
+  return fingerprintOf({ kind: 'charge', subject: '', key: '', manner: 'whole', items: [item] });
 }
 
 function payloadOf(operation: Operation): unknown {
