@@ -189,9 +189,9 @@ async function carryUse(
     const { subscription } = facts;
     if (subscription === undefined) continue;
     const role = listener === manager ? (to.role ?? subscription.role) : subscription.role;
-    const planSinceMs = now.epochMilliseconds;
-    const after = { ...facts, subscription: { ...subscription, plan: to.plan, role, planSinceMs } };
-    const moves = movesAtChange(table, { question: {}, facts }, { question: {}, facts: after }, planSinceMs);
+    const givesSinceMs = now.epochMilliseconds;
+    const after = { ...facts, subscription: { ...subscription, plan: to.plan, role, givesSinceMs } };
+    const moves = movesAtChange(table, { question: {}, facts }, { question: {}, facts: after }, givesSinceMs);
     for (const move of moves) await quotas.carry({ ...move, key: `${key}/carry/${move.subject}` });
   }
 }

@@ -1,6 +1,18 @@
 import type { Answer, Line } from './contract.ts';
 import { rollingUse, type Entry } from './rolling.ts';
 
+/** What a window of a bucket with rollover knows besides its use. */
+export interface Rolled {
+  /** What came from windows before, less what went on to the next. Below 0 after overage that is carried. */
+  readonly brought: number;
+  /** The lowest limit of the bucket under which use of this window was decided: only of that units go on … */
+  readonly least: number;
+  /** … and the last one, beyond which there is overage. */
+  readonly last: number;
+  /** Units went on to a later window. */
+  readonly isPassed: boolean;
+}
+
 /** The use of one bucket in one window. */
 export interface Counter {
   readonly subject: string;
@@ -9,6 +21,8 @@ export interface Counter {
   /** Everything taken, reservations included; in a rolling window, the entries tell. */
   readonly used: number;
   readonly entries?: readonly Entry[];
+  /** Of a bucket with rollover. */
+  readonly rolled?: Rolled;
   readonly untilMs: number | undefined;
 }
 

@@ -1,7 +1,19 @@
 import { windowAt, type Anchor, type Span } from './window.ts';
 import type { WindowSpec } from './window-spec.ts';
 
-/** Something that units are taken from: a plan's cap, an add-on, a top-up, what was rolled over. */
+/** What of a window goes on into the next one when it ends. */
+export interface Rollover {
+  /** Units at most. */
+  readonly max: number;
+  /** Units at least, even when fewer were left. */
+  readonly min?: number;
+  /** What becomes of units beyond the limit: forgiven without it, or carried: the next window gives as many less. */
+  readonly overage?: 'forgiven' | 'carried';
+  /** Windows in which nothing was used pass on what they gave when they began then, or later; without it, none do. */
+  readonly sinceMs?: number;
+}
+
+/** Something that units are taken from: a plan's cap, an add-on, a top-up. */
 export interface Bucket {
   /** Permanent, like the uid of a cap: use is counted under it, whatever revision of the cap is live. */
   readonly id: string;
@@ -20,6 +32,8 @@ export interface Bucket {
   readonly suspended?: boolean;
   /** A soft limit: takes what no bucket had, and says that it is over. Of several, the last in order. */
   readonly overage?: boolean;
+  /** What goes on from window to window, calendar or anchored; its limit is then that much more. Nothing when it is unlimited. */
+  readonly rollover?: Rollover;
   /** Buckets that are gone and whose place this one took: what is returned to them lands here. */
   readonly replaces?: readonly string[];
 }

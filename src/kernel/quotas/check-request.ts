@@ -1,8 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { amountOf } from './amount.ts';
-import type { Bucket } from './bucket.ts';
+import type { Bucket, Rollover } from './bucket.ts';
 import { windowAt } from './window.ts';
-import { windowProblems } from './window-spec.ts';
+import { canRollOver, windowProblems } from './window-spec.ts';
 
 const REQUEST_LIMITS = {
   /** Characters of a subject, a key, a quota, a bucket or a session: they are parts of index rows. */
@@ -40,6 +40,7 @@ export function checkBuckets(buckets: readonly Bucket[]): void {
     checkName('id of a bucket', id);
     if (limit !== 'unlimited') amountOf(limit, 0);
     checkWindow(bucket);
+    if (bucket.rollover !== undefined) checkRollover(bucket, bucket.rollover);
   }
 }
 
@@ -60,6 +61,11 @@ function checkWindow({ id, window, anchor, createdMs }: Bucket): void {
   }
   if (goodWindows.size >= WINDOWS_MAX) goodWindows.clear();
   goodWindows.add(name);
+}
+
+function checkRollover({ id, window }: Bucket, { max, min = 0 }: Rollover): void {
+  if (!canRollOver(window)) throw wrongBucket(`"${id}" has a window that nothing goes on from`);
+  if (amountOf(min, 0) > amountOf(max, 0)) throw wrongBucket(`"${id}" passes on at least ${min} and at most ${max}`);
 }
 
 /** Refused with `quotas/wrong-batch`. */

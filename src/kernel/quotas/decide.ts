@@ -1,6 +1,16 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { balanceOf, spanOf, type Bucket } from './bucket.ts';
-import { idOf, idOfCounter, usedIn, writeCounter, writeHold, writeOperation, type Book, type Hold } from './book.ts';
+import {
+  idOf,
+  idOfCounter,
+  usedIn,
+  writeCounter,
+  writeHold,
+  writeOperation,
+  type Book,
+  type Counter,
+  type Hold,
+} from './book.ts';
 import type { Answer, Line } from './contract.ts';
 import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
 import { usedAfterChange } from './plan-change.ts';
@@ -277,6 +287,8 @@ function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
   const { nowMs } = book;
   const receipt = moves.map(({ from, to, onPlanChange }): Line => {
     const [fromSpan, toSpan] = [spanOf(from, nowMs), spanOf(to, nowMs)];
+    // What windows before pass on has to be there, to come along.
+    standingsOf(book, { subject, buckets: [from, to].filter(({ rollover }) => rollover !== undefined) }, nowMs);
     const source = book.counters.get(idOfCounter({ subject, bucket: from.id, window: fromSpan.key }));
     const name = { subject, bucket: to.id, window: toSpan.key };
     const target = book.counters.get(idOfCounter(name));
@@ -289,12 +301,24 @@ function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
     const line = { ...name, quota: '', amount: used - had };
     if (to.window.type === 'rolling') {
       if (line.amount > 0) add(book, { ...line, atMs: nowMs, untilMs: nowMs + lengthMs(to) });
-    } else writeCounter(book, { ...name, used, untilMs: toSpan.untilMs });
+    } else {
+      writeCounter(book, { ...target, ...name, used, untilMs: toSpan.untilMs });
+      if (onPlanChange === 'carry') carryRolled(book, source, book.counters.get(idOfCounter(name)));
+    }
     return line;
   });
   const amount = total(receipt);
   const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
   return { ...plain(book, 'carried', amount, amount, receipt), balances };
+}
+
+/** What was brought into a window comes along with its use, once: the window that it leaves passes nothing on. */
+function carryRolled(book: Book, source: Counter | undefined, target: Counter | undefined): void {
+  if (source?.rolled === undefined || target?.rolled === undefined) return;
+  const [from, to] = [source.rolled, target.rolled];
+  const [brought, least] = [Math.max(from.brought, to.brought), Math.min(from.least, to.least)];
+  writeCounter(book, { ...source, rolled: { ...from, isPassed: true } });
+  writeCounter(book, { ...target, rolled: { ...to, brought, least, isPassed: false } });
 }
 
 function returned(book: Book, asked: number, receipt: readonly Line[]): Answer {

@@ -46,6 +46,38 @@ test('reservations that end, and subjects that are erased, are known of by who r
   assert.equal(anew.balances[0]?.used, 2);
 });
 
+test('what is left of a window waits for whoever comes next, however late, is passed on once, and is tidied away then', async () => {
+  await using world = await startQuotasWorld();
+  const [here, there] = [world.quotas, world.another()];
+  const buckets = [bucket('plan', 10, { rollover: { max: 5 } })];
+  let keys = 0;
+  const ask = (quotas: typeof here, amount: number) =>
+    quotas.consume({ ...listener, key: `k${(keys += 1)}`, buckets, amount });
+  const kept = async () => {
+    await here.tidy();
+    const rows = await world.database.query<{ window_key: string; entries: string }>(
+      'select window_key, entries from backline.quota_counters order by window_key',
+    );
+    return rows.map(({ window_key, entries }) => `${window_key} ${entries}`);
+  };
+  for (const quotas of [here, here, there, there]) assert.equal((await ask(quotas, 2)).outcome, 'granted');
+  world.at('2026-08-10T12:00:00Z');
+  assert.deepEqual(await kept(), ['P1M:2026-03 ["waits",0,10,10]']);
+  assert.deepEqual(
+    (await here.check({ ...listener, buckets, amount: 12 })).balances.map(({ limit, remaining }) => [limit, remaining]),
+    [[12, 12]],
+  );
+  // Both remember March, and only one of them knows August.
+  assert.equal((await ask(here, 11)).outcome, 'granted');
+  assert.equal((await ask(there, 2)).outcome, 'denied');
+  assert.equal((await ask(there, 1)).outcome, 'granted');
+  assert.deepEqual(await kept(), ['P1M:2026-08 ["waits",2,10,10]']);
+  world.at('2026-09-01T12:00:00Z');
+  assert.equal((await ask(there, 11)).outcome, 'denied');
+  assert.equal((await ask(there, 10)).outcome, 'granted');
+  assert.equal((await ask(here, 1)).outcome, 'denied');
+});
+
 test('requests one after the other in a burst, over windows that end, count as if each was alone', async () => {
   await using world = await startQuotasWorld();
   const buckets = [bucket('plan', 40, { window: { type: 'calendar', per: 'PT1H', zone: 'UTC' } })];

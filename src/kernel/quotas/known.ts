@@ -160,7 +160,7 @@ export function openKnown(): Known {
     for (const [id, counter] of own.counters) {
       const row = own.rows.get(id);
       // Windows that are closed for good, by any clock, are no longer looked at, and are tidied away.
-      if (row === undefined || (counter.untilMs !== undefined && isPast(counter.untilMs + LATE_MS_MAX, book))) {
+      if (row === undefined || isTidiedAway(counter, book)) {
         own.counters.delete(id);
         own.rows.delete(id);
       } else {
@@ -187,4 +187,8 @@ export function openKnown(): Known {
       own.keysNoted += 1;
     }
   }
+}
+
+function isTidiedAway({ untilMs, rolled }: Counter, book: Book): boolean {
+  return untilMs !== undefined && isPast(untilMs + LATE_MS_MAX, book) && rolled?.isPassed !== false;
 }

@@ -1,7 +1,8 @@
-import { isInForce, spanOf, type Bucket, type Standing } from './bucket.ts';
+import { isInForce, spanOf, type Bucket, type Rollover, type Standing } from './bucket.ts';
 import { idOfCounter, usedIn, type Counter, type Counters } from './book.ts';
 import type { Item } from './operation.ts';
 import { rollingFreeAt } from './rolling.ts';
+import { broughtInto } from './rollover.ts';
 import type { Span } from './window.ts';
 import { rollingSeconds } from './window-spec.ts';
 
@@ -29,6 +30,15 @@ export function standingsOf(
     const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
     const span = isClosed ? spanOf(bucket, book.nowMs) : own;
     if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) continue;
+    const corrects = own.key === span.key ? undefined : own.key;
+    const { rollover, limit } = bucket;
+    if (rollover !== undefined && limit !== 'unlimited') {
+      const rolling = { bucket, rollover, limit, span, corrects };
+      for (const standing of rolledOver(book, subject, rolling)) {
+        standings.push({ ...standing, used: standing.used + (taken?.get(standing.id) ?? 0) });
+      }
+      continue;
+    }
     const id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
     const counter = book.counters.get(id);
     if (book.looked !== undefined) {
@@ -37,9 +47,64 @@ export function standingsOf(
       if (counter === undefined) book.counters.set(id, unused(subject, bucket, span));
     }
     const used = usedIn(counter, span.fromMs) + (taken?.get(id) ?? 0);
-    standings.push({ bucket, span, used, id, corrects: own.key === span.key ? undefined : own.key });
+    standings.push({ bucket, span, used, id, corrects });
   }
   return standings;
+}
+
+/**
+ * A bucket of which units go on from window to window. They go at the first look at a window after them; late use takes
+ * what stayed behind in its own window, and then what went on.
+ */
+function rolledOver(
+  book: Counters,
+  subject: string,
+  {
+    bucket,
+    rollover,
+    limit,
+    span,
+    corrects,
+  }: Pick<Looked, 'bucket' | 'span' | 'corrects'> & { readonly rollover: Rollover; readonly limit: number },
+): readonly Looked[] {
+  const { looked } = book;
+  const idOfWindow = (window: string): string => idOfCounter({ subject, bucket: bucket.id, window });
+  const look = (counter: Counter): void => {
+    if (looked === undefined) return;
+    const id = idOfCounter(counter);
+    book.counters.set(id, counter);
+    looked.add(id);
+  };
+  const standing = (counter: Counter, ofWindow: Span, gives: number, closed?: string): Looked => ({
+    bucket: { ...bucket, limit: Math.min(Math.max(0, gives), Number.MAX_SAFE_INTEGER) },
+    span: ofWindow,
+    used: counter.used,
+    id: idOfCounter(counter),
+    corrects: closed,
+  });
+
+  const present = spanOf(bucket, book.nowMs);
+  let counter = book.counters.get(idOfWindow(present.key));
+  let { rolled = { brought: 0, least: limit, last: limit, isPassed: false } } = counter ?? {};
+  if (counter === undefined) {
+    const counterOf = (window: string) => book.counters.get(idOfWindow(window));
+    const unusedIn = (of: Span) => unused(subject, bucket, of);
+    const { brought, passed } = broughtInto(bucket, rollover, limit, present, counterOf, unusedIn);
+    counter = unused(subject, bucket, present);
+    rolled = { ...rolled, brought };
+    passed.forEach(look);
+  }
+  look({ ...counter, rolled: { ...rolled, least: Math.min(rolled.least, limit), last: limit } });
+  const now = (closed?: string) => standing(counter, present, limit + rolled.brought, closed);
+  if (span.key === present.key) return [now(corrects)];
+
+  const own = book.counters.get(idOfWindow(span.key));
+  // Further back it went on with what came between.
+  if (own === undefined && span.untilMs !== present.fromMs) return [now(span.key)];
+  const { last, brought } = own?.rolled ?? { last: limit, brought: 0 };
+  const late = own ?? { ...unused(subject, bucket, span), rolled: { last, brought, least: limit, isPassed: true } };
+  look(late);
+  return [standing(late, span, last + brought), now(span.key)];
 }
 
 /** The same buckets after the book was changed. */

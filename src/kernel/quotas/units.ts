@@ -34,7 +34,9 @@ export function add(book: Book, line: Line): void {
   const { subject, bucket, window, amount, untilMs, atMs } = line;
   const before = book.counters.get(idOfCounter(line));
   if (atMs === undefined) {
-    writeCounter(book, { subject, bucket, window, used: (before?.used ?? 0) + amount, untilMs });
+    const { rolled } = before ?? {};
+    const used = (before?.used ?? 0) + amount;
+    writeCounter(book, { subject, bucket, window, used, untilMs, ...(rolled === undefined ? {} : { rolled }) });
     return;
   }
   const fromMs = atMs - ((untilMs ?? atMs) - atMs);

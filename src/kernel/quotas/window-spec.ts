@@ -72,6 +72,11 @@ export function windowProblems(window: WindowSpec, path: Path): readonly Problem
   return problems;
 }
 
+/** Whether units can go on from such a window into the next: those of days or longer, that start anew. */
+export function canRollOver({ type, per = '' }: WindowSpec): boolean {
+  return (type === 'calendar' || type === 'anchored') && !per.startsWith('PT');
+}
+
 /** Seconds of a rolling window's length that has passed the checks. */
 export function rollingSeconds(per: string): number {
   const [, count = '', unit = 'S'] = ROLLING_PERIOD.exec(per) ?? [];

@@ -84,12 +84,14 @@ export function bucketsFor(
   const zone = facts.subscription?.anchor.zone ?? market.spec.zone;
   const cap = capFor(table.caps.get(feature) ?? [], listener);
   const plan = planTermsFor(table, { feature, market, row, listener }, anchorOf(facts, market));
+  const scope = cap?.spec.scope ?? 'listener';
   const counted = {
     feature,
     title,
     unit,
     isConcurrent: type === 'concurrent',
     plan,
+    sinceMs: sinceOf(facts, scope),
     addOnOf: (name: string) => table.addOns.get(name)?.spec,
     zone,
   };
@@ -108,7 +110,7 @@ export function bucketsFor(
     title,
     unit,
     grant: answer?.outcome === 'allow' ? answer.grant : { feature, title, type, unit },
-    scope: scopeOf(cap?.spec.scope ?? 'listener', question, facts, listener),
+    scope: scopeOf(scope, question, facts, listener),
     buckets,
     origins,
     enforcement: cap?.spec.enforcement ?? 'hard',
@@ -180,7 +182,7 @@ export function planTermsFor(
     };
   }
   const { spec } = cap;
-  const { onPlanChange, limitBefore, grace, window } = spec;
+  const { onPlanChange, limitBefore, grace, rollover, window } = spec;
   const needsAnchor = window.type === 'anchored' || (window.type === 'calendar' && window.zone === undefined);
   return {
     id: planBucket(feature, listener.plan, onPlanChange),
@@ -198,6 +200,7 @@ export function planTermsFor(
     priority: spec.priority,
     enforcement: spec.enforcement,
     ...(grace === undefined ? {} : { grace }),
+    ...(rollover === undefined ? {} : { rollover }),
     replaces: replacedBy(table, caps, feature, listener.plan, onPlanChange),
   };
 }
@@ -253,6 +256,13 @@ function scopeOf(
       }
       return { kind, subject: `device/${listener}/${device}` };
   }
+}
+
+/** Since when all whose use is counted together have it. */
+function sinceOf({ subscription }: SubjectFacts, scope: Scope['kind']): number | undefined {
+  if (subscription?.status !== 'active') return undefined;
+  const { givesSinceMs, memberSinceMs } = subscription;
+  return scope === 'household' || scope === 'role' ? givesSinceMs : Math.max(givesSinceMs, memberSinceMs);
 }
 
 function degradedGrant(table: ProductsTable, { answers }: GrantRow, feature: string): Grant | undefined {

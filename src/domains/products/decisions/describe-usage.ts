@@ -15,6 +15,8 @@ interface BucketUsage {
   readonly limit: Limit;
   readonly used: number;
   readonly remaining: Limit;
+  /** Units of the limit that came from the window before; below 0 when use beyond its limit is taken off. */
+  readonly rolledOver?: number;
   readonly resetsAt?: string;
   readonly expiresAt?: string;
 }
@@ -38,7 +40,7 @@ export interface UsageReport {
 /** What the quotas say of a use, for people and programs. */
 export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'balances'>): UsageReport {
   const by: BucketUsage[] = [];
-  for (const { id, validUntilMs } of use.buckets) {
+  for (const { id, limit: own, rollover, validUntilMs } of use.buckets) {
     const [balance, origin] = [balances.find(({ bucket }) => bucket === id), use.origins.get(id)];
     if (balance === undefined || origin === undefined) continue;
     const { limit, used, remaining, resetsAtMs } = balance;
@@ -48,6 +50,7 @@ export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'bal
       limit,
       used,
       remaining,
+      ...(rollover === undefined || own === UNLIMITED || limit === UNLIMITED ? {} : { rolledOver: limit - own }),
       ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
       ...(validUntilMs === undefined ? {} : { expiresAt: instantText(validUntilMs) }),
     });
@@ -107,7 +110,14 @@ function sentenceOf(
   if (remaining === 0) return `${title}: all ${limit} ${unit} are used${resets}.`;
   const left = own.filter((one) => one.remaining !== 0);
   const parts = own.length < 2 ? '' : `: ${left.map((one) => `${one.remaining} from ${one.title}`).join(', ')}`;
-  return `${title}: ${remaining} of ${limit} ${unit} left${parts}${resets}.`;
+  const rolled = own.reduce((sum, one) => sum + (one.rolledOver ?? 0), 0);
+  const before =
+    rolled === 0
+      ? ''
+      : rolled > 0
+        ? `, with ${rolled} from before`
+        : `, after ${-rolled} were used beyond the limit before`;
+  return `${title}: ${remaining} of ${limit} ${unit} left${parts}${before}${resets}.`;
 }
 
 /**

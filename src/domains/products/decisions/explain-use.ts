@@ -1,6 +1,7 @@
 import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
 import { grantInWords } from '../rules/entitlement.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { rolloverInWords } from '../rules/rollover.ts';
 import { timeInWords } from '../rules/times.ts';
 import { windowInWords } from '../rules/windows.ts';
 import { bucketsFor, type MeteredUse, type UseQuestion } from './buckets-for.ts';
@@ -73,8 +74,9 @@ function recordInWords({ listener, subscription }: SubjectFacts, plan: string): 
 function limitInWords({ title, unit, plan, cap, grant, scope, enforcement }: MeteredUse): string {
   if (plan === undefined) return `The plan gives no ${title}; what was bought or given by hand counts.`;
   const rule = `counted for ${COUNTED_FOR[scope.kind]}; ${AT_LIMIT[enforcement]}`;
+  const goesOn = plan.rollover === undefined ? '' : `; ${rolloverInWords(plan.rollover, unit)}`;
   const limit = `${plan.limit} ${unit} ${windowInWords(plan.window)}`;
   return cap === undefined
     ? `No cap is declared for this listener, so ${grantInWords(grant, grant)} is the limit, ${rule}.`
-    : `The cap "${cap.name}" limits ${title} to ${limit}, ${rule}.`;
+    : `The cap "${cap.name}" limits ${title} to ${limit}, ${rule}${goesOn}.`;
 }

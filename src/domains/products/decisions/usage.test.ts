@@ -298,6 +298,74 @@ test('what was bought waits while the subscription has lapsed, ages, and can be 
   assert.equal(counters.consume(useOf(again, 'audiobooks', table, {}, NOW_MS + 20 * DAY), 901), 'denied');
 });
 
+test('what is left of a month goes on into the next, as far as the cap says, and answers tell it', () => {
+  const of = tableWith(audiobooks({ limit: 900, rollover: { max: '50%' } }));
+  // She began on 31 January, at 15:00 in Berlin.
+  const facts = anna({ givesSinceMs: NOW_MS - 10 * DAY, memberSinceMs: NOW_MS - 10 * DAY });
+  const counters = new Counters().at(NOW_MS);
+  const at = (days: number) => useOf(facts, 'audiobooks', of, {}, NOW_MS + days * DAY);
+  const told = (days: number) => describeUsage(at(days), counters.at(NOW_MS + days * DAY).check(at(days)));
+  assert.equal(counters.consume(at(0), 700), 'plan/audiobooks:700');
+  assert.equal(
+    told(0).sentence,
+    'Audiobooks: 200 of 900 minutes left; it starts anew on 30 June 2026, 15:00 (Europe/Berlin).',
+  );
+  assert.equal(
+    told(16).sentence,
+    'Audiobooks: 1100 of 1100 minutes left, with 200 from before; it starts anew on 31 July 2026, 15:00 (Europe/Berlin).',
+  );
+  assert.equal(counters.consume(at(16), 1_101), 'denied');
+  assert.equal(counters.consume(at(16), 1_000), 'plan/audiobooks:1000');
+  const { limit, used, remaining, by } = told(16);
+  assert.deepEqual([limit, used, remaining, by[0]?.rolledOver], [1_100, 1_000, 100, 200]);
+  assert.equal(told(50).by[0]?.rolledOver, 100, 'what came from June and was not used is left of July');
+  assert.equal(told(80).by[0]?.rolledOver, 450, 'a whole month without use');
+  const steps = explain(of, { ...free, plan: 'premium', feature: 'audiobooks' }, NOW, { facts }).steps.map(
+    ({ says }) => says,
+  );
+  assert.ok(
+    steps.some((says) => says.endsWith('; what is left of a period goes on into the next, at most 50% of the limit.')),
+    steps.join('\n'),
+  );
+});
+
+test('months before somebody had it pass nothing on, also not those of a pause or of a plan before', () => {
+  const of = tableWith(audiobooks({ limit: 900, rollover: { max: 450 } }));
+  const gives = (since: number, joined = since) => {
+    const facts = anna({ givesSinceMs: NOW_MS - since * DAY, memberSinceMs: NOW_MS - joined * DAY });
+    const use = useOf(facts, 'audiobooks', of);
+    return describeUsage(use, new Counters().at(NOW_MS).check(use)).limit;
+  };
+  assert.equal(gives(100), 1_350);
+  assert.equal(gives(20), 900);
+  assert.equal(gives(100, 20), 900);
+});
+
+test('an add-on that recurs passes on what is left of its month', () => {
+  const plus = resource('AddOn', 'plus', {
+    title: 'Plus',
+    feature: 'audiobooks',
+    amount: 600,
+    kind: 'recurring',
+    per: 'P1M',
+    rollover: { max: 100 },
+  });
+  const of = tableWith(plus);
+  const since = NOW_MS - 40 * DAY;
+  const bought = grant('g', {
+    addOn: 'plus',
+    validFromMs: since,
+    anchor: { wallTime: '2026-05-06T14:00', zone: 'Europe/Berlin' },
+  });
+  const limitOf = (facts: SubjectFacts) => {
+    const use = useOf(facts, 'audiobooks', of);
+    return describeUsage(use, new Counters().at(NOW_MS).check(use)).by.map(({ bucket, limit }) => `${bucket} ${limit}`);
+  };
+  assert.deepEqual(limitOf(anna({}, { grants: [bought] })), ['plan/audiobooks 900', 'grant/g 700']);
+  const paused = anna({ givesSinceMs: NOW_MS - DAY }, { grants: [bought] });
+  assert.deepEqual(limitOf(paused), ['plan/audiobooks 900', 'grant/g 600'], 'it waited for a subscription');
+});
+
 test('hours that were bought give the feature to whom the plan gives none', () => {
   const member = anna({ plan: 'family', role: 'member' }, { grants: [grant('g')] });
   const counters = new Counters().at(NOW_MS);

@@ -6,6 +6,7 @@ import { ANCHORED_PERIOD } from '#kernel/quotas/window-spec.ts';
 import { LIMIT_MAX } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
+import { rolloverFaults, rolloverInWords, RolloverSchema } from '../rules/rollover.ts';
 import { featureSpec } from './feature.ts';
 import { FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
 import { planSpec, twice } from './plan.ts';
@@ -46,6 +47,7 @@ const AddOnSpecSchema = Type.Object(
         description: 'Lower numbers are used up first. Absent: 200 when recurring, 300 for a top-up; plans have 100.',
       }),
     ),
+    rollover: Type.Optional(RolloverSchema),
     whileLapsed: Type.Optional(
       Type.Enum(['suspended', 'kept'], {
         default: 'suspended',
@@ -125,6 +127,7 @@ export const AddOn = defineKind({
     ...twice(spec.roles ?? [], ['spec', 'roles']),
     ...twice(spec.markets ?? [], ['spec', 'markets']),
     ...timeProblems(spec),
+    ...rolloverProblems(spec),
     ...soldProblems(spec, before),
   ],
   check: (spec, world) => [...featureProblems(spec, world), ...roleProblems(spec, world)],
@@ -172,6 +175,14 @@ function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[
     }
   }
   return problems;
+}
+
+function rolloverProblems({ rollover, kind, per }: DeclaredAddOn): readonly Problem[] {
+  if (rollover === undefined) return [];
+  if (kind === 'topUp' || per === undefined) {
+    return [wrong('rollover', 'A top-up has one period; how long it lasts is its validity.', 'FieldValueForbidden')];
+  }
+  return rolloverFaults(rollover, { type: 'anchored', per }).map(({ field, fault }) => wrong(field, fault));
 }
 
 /** What was sold is counted as it was sold; another product is another add-on. */
@@ -244,7 +255,7 @@ function describeAddOn(
   const lapsed = ({ whileLapsed }: AddOnSpec): string =>
     whileLapsed === 'kept' ? 'it can be used without a subscription' : 'it waits, and ages, without a subscription';
   if (before === undefined) {
-    const rest = after.kind === 'recurring' ? '; what is left of a period is lost' : '';
+    const rest = after.kind === 'recurring' ? `; ${rolloverInWords(after.rollover, units)}` : '';
     return [`New add-on ${after.title} for ${buyers(after)}: ${gives(after)}${rest}; ${lapsed(after)}.`];
   }
   const sentences: string[] = [];
@@ -254,6 +265,10 @@ function describeAddOn(
   }
   for (const words of [buyers, lapsed]) {
     if (words(before) !== words(after)) sentences.push(`${after.title}: ${words(before)} → ${words(after)}.`);
+  }
+  const goesOn = ({ rollover }: AddOnSpec): string => rolloverInWords(rollover, units);
+  if (goesOn(before) !== goesOn(after)) {
+    sentences.push(`${after.title}: ${goesOn(before)} → ${goesOn(after)}.`);
   }
   if (before.priority !== after.priority) {
     sentences.push(`${after.title}: its place in the order of use is ${after.priority} instead of ${before.priority}.`);

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { WindowSchema } from '#kernel/quotas/window-spec.ts';
+import { RolloverSchema } from '../rules/rollover.ts';
 
 const NAMES_MAX = 500;
 const ROLES_MAX = 10;
@@ -43,6 +44,7 @@ export const CapSpecSchema = Type.Object(
           'How much a soft cap still allows beyond its limit in each window, after all that was bought: units, or a share like "10%". Absent: no end.',
       }),
     ),
+    rollover: Type.Optional(RolloverSchema),
     onPlanChange: Type.Optional(
       Type.Enum(['carry', 'scale', 'reset'], {
         default: 'carry',

@@ -4,10 +4,11 @@ import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { windowProblems } from '#kernel/quotas/window-spec.ts';
 import { capsCollide } from '../rules/cap-choice.ts';
-import { limitFault } from '../rules/entitlement.ts';
+import { limitFault, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
-import { parseGrace } from '../rules/grace.ts';
+import { rolloverFaults } from '../rules/rollover.ts';
 import { isPlainDate, parseTime } from '../rules/times.ts';
+import { parseUnitsOrShare } from '../rules/units-or-share.ts';
 import { windowInWords } from '../rules/windows.ts';
 import { capSpec, CapSpecSchema, offlineDays, withCapDefaults, type CapSpec } from './cap-spec.ts';
 import { describeCap } from './describe-cap.ts';
@@ -77,6 +78,7 @@ export const Cap = defineKind({
       ...windowProblems(spec.window, ['spec', 'window']),
       ...limitProblems(spec),
       ...graceProblems(spec),
+      ...rolloverProblems(spec),
       ...limitChangeProblems(spec, before && withCapDefaults(before)),
       ...others.flatMap((other) => collisionProblems(spec, other.metadata.name, capSpec(other))),
     ];
@@ -134,12 +136,21 @@ function graceProblems({ grace, enforcement, window }: CapSpec): readonly Proble
     problems.push(wrong('enforcement', 'What is used at once has no soft limit; raise the limit instead.'));
   }
   if (grace === undefined) return problems;
-  const parsed = parseGrace(grace);
-  if (isFault(parsed)) problems.push(wrong('grace', parsed.fault));
+  const parsed = parseUnitsOrShare(grace);
+  if (isFault(parsed)) problems.push(wrong('grace', `As a grace ${parsed.fault}`));
   if (enforcement !== 'soft') {
     problems.push(wrong('grace', `Only a soft cap has a grace; this one is ${enforcement}.`, 'FieldValueForbidden'));
   }
   return problems;
+}
+
+function rolloverProblems({ rollover, window, limit, grace }: CapSpec): readonly Problem[] {
+  if (rollover === undefined) return [];
+  if (limit === UNLIMITED) return [wrong('rollover', 'Of no limit nothing is left over.', 'FieldValueForbidden')];
+  if (rollover.overage === 'carried' && grace !== undefined) {
+    return [wrong('rollover.overage', 'A grace is forgiven; carry overage, or give a grace.', 'FieldValueForbidden')];
+  }
+  return rolloverFaults(rollover, window).map(({ field, fault }) => wrong(field, fault));
 }
 
 /** A table holds no past: what a limit was before has to be said, so that windows that are running can keep it. */

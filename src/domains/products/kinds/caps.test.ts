@@ -47,7 +47,29 @@ test('each thing that is wrong in a cap itself is refused with its field and wha
     [{ enforcement: 'soft', grace: '10%' }, ''],
     [
       { enforcement: 'soft', grace: '0%' },
-      'spec.grace: "0%" is no grace; it is a whole number of units from 1, or a share of the limit from "1%" to "100%".',
+      'spec.grace: As a grace "0%" is neither a whole number of units from 1, nor a share of the limit from "1%" to "100%".',
+    ],
+    [{ window: day, rollover: { max: 300 } }, ''],
+    [{ window: month, rollover: { max: '50%', min: '10%', overage: 'carried' } }, ''],
+    [
+      { rollover: { max: 3 } },
+      'spec.rollover: Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.',
+    ],
+    [
+      { window: { type: 'calendar', per: 'PT1H' }, rollover: { max: 3 } },
+      'spec.rollover: Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.',
+    ],
+    [
+      { window: day, rollover: { max: 0, min: '0%' } },
+      'spec.rollover.max: "0" is neither a whole number of units from 1, nor a share of the limit from "1%" to "100%".\n' +
+        'spec.rollover.min: "0%" is neither a whole number of units from 1, nor a share of the limit from "1%" to "100%".',
+    ],
+    [{ window: day, rollover: { max: 3, min: 4 } }, 'spec.rollover.min: At least 4 is more than at most 3.'],
+    [{ window: day, rollover: { max: '5%', min: '50%' } }, 'spec.rollover.min: At least 50% is more than at most 5%.'],
+    [{ window: day, limit: 'unlimited', rollover: { max: 3 } }, 'spec.rollover: Of no limit nothing is left over.'],
+    [
+      { window: day, enforcement: 'soft', grace: 5, rollover: { max: 3, overage: 'carried' } },
+      'spec.rollover.overage: A grace is forgiven; carry overage, or give a grace.',
     ],
     [{ grace: 5 }, 'spec.grace: Only a soft cap has a grace; this one is hard.'],
     [
@@ -170,6 +192,10 @@ test('what a change of a cap means is said in sentences', () => {
   );
   assert.match(described('Cap', before, { ...before, window: day }), /use of the present window no longer counts/);
   assert.equal(
+    described('Cap', before, { ...before, rollover: { max: '50%', min: 10, overage: 'carried' } }),
+    'Audiobooks on Premium: what is left of a period is lost → what is left of a period goes on into the next, at most 50% of the limit and at least 10 minutes, less what was used beyond the limit.',
+  );
+  assert.equal(
     described('Cap', before, undefined),
     'Audiobooks: the cap "x" on Premium is removed; what the plans give limits it.',
   );
@@ -194,6 +220,13 @@ test('each thing that is wrong in an add-on is refused with its field', () => {
       { ...monthly, per: 'PT30M' },
       undefined,
       'spec.per: "PT30M" is not a period; it is a whole number up to 999 of one unit: P1M, P30D, PT6H.',
+    ],
+    [{ ...monthly, rollover: { max: '50%' } }, undefined, ''],
+    [{ ...monthly, rollover: { max: 3, min: 4 } }, undefined, 'spec.rollover.min: At least 4 is more than at most 3.'],
+    [
+      { ...topUp, rollover: { max: 3 } },
+      undefined,
+      'spec.rollover: A top-up has one period; how long it lasts is its validity.',
     ],
     [{ ...monthly, validity: 'P1M' }, undefined, 'spec.validity: A recurring add-on goes on until it is ended.'],
     [
@@ -231,6 +264,10 @@ test('what a change of an add-on means is said in sentences', () => {
       'Plus: 600 minutes of Audiobooks a month → 700 minutes of Audiobooks a month, for those who buy it from now on.',
       'Plus: its place in the order of use is 50 instead of 200.',
     ].join('\n'),
+  );
+  assert.equal(
+    described('AddOn', monthly, { ...monthly, rollover: { max: 300 } }),
+    'Plus: what is left of a period is lost → what is left of a period goes on into the next, at most 300 minutes.',
   );
   assert.equal(described('AddOn', monthly, undefined), 'Add-on Plus is no longer sold; what was bought stays.');
 });

@@ -1,4 +1,5 @@
 import type { World } from '#kernel/resources/kind.ts';
+import { rolloverInWords } from '../rules/rollover.ts';
 import { windowInWords } from '../rules/windows.ts';
 import type { CapSpec } from './cap-spec.ts';
 import { featureSpec } from './feature.ts';
@@ -33,7 +34,8 @@ export function describeCap(
     return [`${title}: the cap "${name}" ${whom(spec, world)} is removed; what the plans give limits it.`];
   }
   if (before === undefined) {
-    const more = after.onPlanChange === 'carry' ? '' : `; ${ON_PLAN_CHANGE[after.onPlanChange]}`;
+    const goesOn = after.rollover === undefined ? '' : `; ${rolloverInWords(after.rollover, unit)}`;
+    const more = after.onPlanChange === 'carry' ? goesOn : `${goesOn}; ${ON_PLAN_CHANGE[after.onPlanChange]}`;
     return [`${title} ${whom(after, world)}: ${amount(after, unit)} ${SCOPES[after.scope]}; ${atLimit(after)}${more}.`];
   }
   const label = `${title} ${whom(after, world)}`;
@@ -63,6 +65,7 @@ export function describeCap(
     `${label}: counted ${SCOPES[after.scope]} instead of ${SCOPES[before.scope]}; counting starts anew.`,
   );
   changed(atLimit(before), atLimit(after));
+  changed(rolloverInWords(before.rollover, unit), rolloverInWords(after.rollover, unit));
   changed(ON_PLAN_CHANGE[before.onPlanChange], ON_PLAN_CHANGE[after.onPlanChange]);
   changed(
     `used up at ${before.priority}`,

@@ -13,9 +13,15 @@ interface SubscriptionRow {
   readonly anchor_wall: string;
   readonly anchor_zone: string;
   readonly plan_since: Temporal.Instant;
+  readonly gives_since: Temporal.Instant;
   readonly started_at: Temporal.Instant;
   readonly ended_at: Temporal.Instant | null;
   readonly price: unknown;
+}
+
+interface MemberRow {
+  readonly role: string;
+  readonly since: Temporal.Instant;
 }
 
 export interface GrantRow {
@@ -40,7 +46,7 @@ export interface OverrideRow {
 }
 
 const SUBSCRIPTION = `s.id, s.manager, s.household, s.plan, s.market, s.status, s.anchor_wall, s.anchor_zone,
-  s.plan_since, s.started_at, s.ended_at, s.price`;
+  s.plan_since, s.gives_since, s.started_at, s.ended_at, s.price`;
 export const GRANT = 'id, add_on, feature, amount, created_at, valid_from, valid_until, anchor_wall, anchor_zone';
 export const OVERRIDE = 'id, feature, max_units, value, reason, until_at';
 /** Changes that are shown of one listener, the latest first. */
@@ -81,9 +87,9 @@ export async function factsOf({ query }: Queryable, listener: string): Promise<S
       text: 'select version from backline.subjects where listener = $1',
       values: [listener],
     }),
-    query<SubscriptionRow & { role: string }>({
+    query<SubscriptionRow & MemberRow>({
       name: 'subject-subscription',
-      text: `select ${SUBSCRIPTION}, m.role from backline.subscription_members m
+      text: `select ${SUBSCRIPTION}, m.role, m.since from backline.subscription_members m
         join backline.subscriptions s on s.id = m.subscription where m.listener = $1`,
       values: [listener],
     }),
@@ -107,7 +113,7 @@ export async function factsOf({ query }: Queryable, listener: string): Promise<S
   };
 }
 
-function subscriptionFacts(row: SubscriptionRow & { role: string }): SubscriptionFacts {
+function subscriptionFacts(row: SubscriptionRow & MemberRow): SubscriptionFacts {
   return {
     id: row.id,
     plan: row.plan,
@@ -117,7 +123,8 @@ function subscriptionFacts(row: SubscriptionRow & { role: string }): Subscriptio
     household: row.household,
     status: row.status === 'active' ? 'active' : 'lapsed',
     anchor: { wallTime: row.anchor_wall, zone: row.anchor_zone },
-    planSinceMs: row.plan_since.epochMilliseconds,
+    givesSinceMs: row.gives_since.epochMilliseconds,
+    memberSinceMs: row.since.epochMilliseconds,
   };
 }
 

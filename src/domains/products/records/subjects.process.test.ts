@@ -67,7 +67,9 @@ test('members see the subscription in their role, until they are taken off or it
   assert.equal((await store.facts('bo')).subscription, undefined);
   await store.setStatus(id, 'lapsed', doing());
   assert.equal((await store.facts('anna')).subscription?.status, 'lapsed');
-  await store.setStatus(id, 'active', doing());
+  const resumed = doing();
+  await store.setStatus(id, 'active', resumed);
+  assert.equal((await store.facts('anna')).subscription?.givesSinceMs, resumed.now.epochMilliseconds);
   await store.setStatus(id, 'ended', doing());
   assert.equal((await store.facts('anna')).subscription, undefined);
   await assert.rejects(store.setStatus(id, 'active', doing()), /has ended/);

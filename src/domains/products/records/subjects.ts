@@ -48,8 +48,9 @@ export function subjectStore(database: Database): SubjectStore {
         const now = doing.now.toString();
         await connection.query({
           text: `insert into backline.subscriptions
-            (id, manager, household, plan, market, status, anchor_wall, anchor_zone, plan_since, started_at, price, key)
-            values ($1, $2, $2, $3, $4, 'active', $5, $6, $7, $7, $8, $9)`,
+            (id, manager, household, plan, market, status, anchor_wall, anchor_zone, plan_since, gives_since, started_at, price,
+              key)
+            values ($1, $2, $2, $3, $4, 'active', $5, $6, $7, $7, $7, $8, $9)`,
           values: [id, listener, plan, market, anchor.wallTime, anchor.zone, now, jsonOf(price), doing.key],
         });
         await insertMember(connection, id, listener, role, now);
@@ -61,7 +62,8 @@ export function subjectStore(database: Database): SubjectStore {
         const managerRole = before.members.find(({ listener }) => listener === before.manager)?.role;
         if (before.plan === plan && (role === undefined || role === managerRole)) return undefined;
         await connection.query({
-          text: 'update backline.subscriptions set plan = $2, plan_since = $3, price = coalesce($4, price) where id = $1',
+          text: `update backline.subscriptions
+            set plan = $2, plan_since = $3, gives_since = $3, price = coalesce($4, price) where id = $1`,
           values: [id, plan, doing.now.toString(), jsonOf(price)],
         });
         if (role !== undefined) {
@@ -80,10 +82,12 @@ export function subjectStore(database: Database): SubjectStore {
             remedy: 'Begin a new one.',
           });
         }
-        const ended = status === 'ended' ? doing.now.toString() : null;
+        const [ended, resumed] = ['ended', 'active'].map((one) => (status === one ? doing.now.toString() : null));
         await connection.query({
-          text: 'update backline.subscriptions set status = $2, ended_at = coalesce(ended_at, $3::timestamptz) where id = $1',
-          values: [id, status, ended],
+          text: `update backline.subscriptions
+            set status = $2, ended_at = coalesce(ended_at, $3::timestamptz), gives_since = coalesce($4::timestamptz, gives_since)
+            where id = $1`,
+          values: [id, status, ended ?? null, resumed ?? null],
         });
         if (status === 'ended') {
           await connection.query({

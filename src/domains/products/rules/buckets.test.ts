@@ -5,8 +5,8 @@ import { balanceOf, isInForce, spanOf, type Bucket } from '#kernel/quotas/bucket
 import { deduct } from '#kernel/quotas/deduct.ts';
 import { anna, grant } from '../testing/on-record.ts';
 import { bucketsOf, planBucket, type AddOnTerms, type Counted, type PlanTerms } from './buckets.ts';
-import { graceUnits } from './grace.ts';
 import type { SubjectFacts } from './subject-facts.ts';
+import { unitsOf } from './units-or-share.ts';
 import { periodWindow, roughWindowDays, windowInWords } from './windows.ts';
 
 const NOW = Date.parse('2026-06-15T12:00:00Z');
@@ -33,6 +33,7 @@ function counted(plan: PlanTerms | undefined): Counted {
     unit: 'minutes',
     isConcurrent: false,
     plan,
+    sinceMs: NOW - 100 * 24 * HOUR,
     addOnOf: (name) => ADD_ONS[name],
     zone: 'Europe/Berlin',
   };
@@ -264,13 +265,7 @@ test('a limit lowered below use leaves nothing, takes nothing back, and says tha
 
 test('a grace is units, or a share that is rounded down', () => {
   assert.deepEqual(
-    [
-      graceUnits(5, 900),
-      graceUnits('10%', 900),
-      graceUnits('10%', 15),
-      graceUnits('10%', 'unlimited'),
-      graceUnits('x', 9),
-    ],
+    [unitsOf(5, 900), unitsOf('10%', 900), unitsOf('10%', 15), unitsOf('10%', 'unlimited'), unitsOf('x', 9)],
     [5, 90, 1, 0, 0],
   );
 });

@@ -3,9 +3,10 @@ import { byOrder } from '#kernel/quotas/bucket.ts';
 import { windowAt } from '#kernel/quotas/window.ts';
 import type { WindowSpec } from '#kernel/quotas/window-spec.ts';
 import { UNLIMITED, type Limit } from './entitlement.ts';
-import { graceUnits } from './grace.ts';
 import type { GrantFacts, OverrideFacts, SubjectFacts } from './subject-facts.ts';
+import { rolloverOf, type DeclaredRollover } from './rollover.ts';
 import { timeInWords } from './times.ts';
+import { unitsOf } from './units-or-share.ts';
 import type { WindowAnchor } from './windows.ts';
 
 /** What a plan, with the cap that counts, gives one listener of one feature. */
@@ -20,6 +21,7 @@ export interface PlanTerms {
   readonly priority: number;
   readonly enforcement: 'hard' | 'soft' | 'degrade';
   readonly grace?: number | string;
+  readonly rollover?: DeclaredRollover;
   /** Buckets of other plans that this one took the place of. */
   readonly replaces: readonly string[];
 }
@@ -29,6 +31,7 @@ export interface AddOnTerms {
   readonly title: string;
   readonly per?: string;
   readonly priority: number;
+  readonly rollover?: DeclaredRollover;
   readonly whileLapsed: 'suspended' | 'kept';
 }
 
@@ -40,6 +43,8 @@ export interface Counted {
   readonly isConcurrent: boolean;
   /** Undefined where the plan does not give the feature. */
   readonly plan: PlanTerms | undefined;
+  /** Since when it is given, so that windows without use pass on what they gave; undefined where nobody knows. */
+  readonly sinceMs: number | undefined;
   readonly addOnOf: (name: string) => AddOnTerms | undefined;
   /** Times in notes are told in it. */
   readonly zone: string;
@@ -137,11 +142,11 @@ function overrideOf({ overrides }: SubjectFacts, feature: string, nowMs: number)
 function planEntries(
   plan: PlanTerms,
   byHand: Limit | undefined,
-  { title, unit, zone }: Counted,
+  { title, unit, zone, sinceMs }: Counted,
   nowMs: number,
   notes: string[],
 ): readonly (readonly [Bucket, Origin])[] {
-  const { id, window, anchor, priority, enforcement, grace, replaces, limitBefore } = plan;
+  const { id, window, anchor, priority, enforcement, grace, rollover, replaces, limitBefore } = plan;
   let limit = byHand ?? plan.limit;
   if (byHand === undefined && limitBefore !== undefined) {
     const { fromMs, untilMs } = windowAt(window, anchor, nowMs);
@@ -158,9 +163,10 @@ function planEntries(
     limit,
     priority,
     ...(enforcement === 'soft' && grace === undefined ? { overage: true } : {}),
+    ...(rollover === undefined ? {} : { rollover: rolloverOf(rollover, limit, sinceMs) }),
     ...(replaces.length === 0 ? {} : { replaces }),
   };
-  const units = enforcement === 'soft' && grace !== undefined ? graceUnits(grace, limit) : 0;
+  const units = enforcement === 'soft' && grace !== undefined ? unitsOf(grace, limit) : 0;
   const own = [bucket, { from: 'plan', title: 'the plan' }] as const;
   if (units === 0) return [own];
   const beyond: Bucket = {
@@ -182,7 +188,7 @@ function grantEntries(
 ): readonly (readonly [Bucket, Origin])[] {
   const { id, addOn, amount, createdMs, validFromMs, validUntilMs, anchor } = grant;
   const terms = counted.addOnOf(addOn) ?? FORGOTTEN;
-  const { title, per, priority, whileLapsed } = terms;
+  const { title, per, priority, rollover, whileLapsed } = terms;
   const recurs = anchor !== undefined && !counted.isConcurrent;
   if (recurs && per === undefined) {
     notes.push(`${counted.title}: the add-on "${addOn}" is no longer declared, so its periods are not known.`);
@@ -194,11 +200,17 @@ function grantEntries(
     const ages = validUntilMs === undefined ? '' : `, at the latest until ${timeInWords(validUntilMs, counted.zone)}`;
     notes.push(`${counted.title}: ${title} waits for a subscription${ages}.`);
   }
+  // In windows without a subscription there was nothing that could be left.
+  const sinceMs = whileLapsed === 'kept' ? validFromMs : Math.max(validFromMs, counted.sinceMs ?? Infinity);
   const bucket: Bucket = {
     id: `grant/${id}`,
     limit: amount,
     ...(recurs && per !== undefined
-      ? { window: { type: 'anchored', per }, anchor: { at: anchor.wallTime, zone: anchor.zone } }
+      ? {
+          window: { type: 'anchored', per },
+          anchor: { at: anchor.wallTime, zone: anchor.zone },
+          ...(rollover === undefined ? {} : { rollover: rolloverOf(rollover, amount, sinceMs) }),
+        }
       : { window: onceWindow(counted) }),
     priority,
     createdMs,

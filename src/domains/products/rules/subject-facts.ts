@@ -23,8 +23,10 @@ export interface SubscriptionFacts {
   readonly status: 'active' | 'lapsed';
   /** From which anchored windows are counted: wall-clock time without an offset, and an IANA zone. */
   readonly anchor: { readonly wallTime: string; readonly zone: string };
-  /** When it came onto this plan. */
-  readonly planSinceMs: number;
+  /** Since when it gives what it gives, without a break: it came onto its plan then, or was resumed. */
+  readonly givesSinceMs: number;
+  /** Since when this listener is on it. */
+  readonly memberSinceMs: number;
 }
 
 /** Something that was bought beside a plan: a month of an add-on, a top-up. */

@@ -11,8 +11,9 @@ export const quotas: Migration = {
       subject text primary key
     );
 
-    -- Use by bucket (the uid of a cap or a grant, never a revision) and window; reservations count as used. A rolling
-    -- window has entries instead: JSON, [[epoch milliseconds, units], …]. until_at: the end of the window, if it has one.
+    -- Use by bucket (the uid of a cap or a grant, never a revision) and window; reservations count as used. entries: JSON
+    -- of a rolling window, [[epoch milliseconds, units], …], or of one whose units go on to the next (counter-entries.ts).
+    -- until_at: the end of the window, if it has one.
     -- id: a random number, so that whoever makes a counter knows it at once. mark: that of the transaction that wrote it
     -- last, by which a process knows that what it remembers still holds.
     create table backline.quota_counters (

@@ -12,7 +12,8 @@ export const subscriptions: Migration = {
       version bigint not null default 1
     );
 
-    -- Anchored windows are counted from the anchor: wall-clock time and zone, as they were on the first day.
+    -- Anchored windows are counted from the anchor: wall-clock time and zone, as they were on the first day. gives_since:
+    -- when it came onto its plan, or was resumed.
     create table backline.subscriptions (
       id text primary key,
       manager text not null,
@@ -23,6 +24,7 @@ export const subscriptions: Migration = {
       anchor_wall text not null,
       anchor_zone text not null,
       plan_since timestamptz not null,
+      gives_since timestamptz not null,
       started_at timestamptz not null,
       ended_at timestamptz,
       price jsonb,

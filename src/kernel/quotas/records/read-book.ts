@@ -2,8 +2,8 @@ import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../book.ts';
 import type { Line } from '../contract.ts';
-import type { Entry } from '../rolling.ts';
 import { LATE_MS_MAX } from '../standing.ts';
+import { parseEntries, WAITS } from './counter-entries.ts';
 import { parseLedgerText } from './ledger-text.ts';
 
 /** What a transaction will look at. Pairs begin with the subject. */
@@ -51,7 +51,7 @@ export async function readBook(
   const read = holding === 'subjects' ? takeCounters : readCounters;
   for (const row of await read(connection, pairsOf(needs, book), book.nowMs)) {
     const { id, subject, bucket, window_key, used, mark, entries, until } = row;
-    const parsed = entries === null ? {} : { entries: JSON.parse(entries) as Entry[] };
+    const parsed = entries === null ? {} : parseEntries(entries);
     const counter = { subject, bucket, window: window_key, used, untilMs: until ?? undefined, ...parsed };
     book.counters.set(idOfCounter(counter), counter);
     book.rows.set(idOfCounter(counter), { id, mark });
@@ -148,12 +148,12 @@ interface CounterRow {
 
 const COUNTER_COLUMNS = `id, subject, bucket, window_key, used, mark, entries, ${ms('until_at')} as until`;
 
-/** The windows that are not closed for good. */
+/** The windows that are not closed for good, and those whose units still have to go on. */
 const openCounters = (columns: string): string => `
   select f.* from unnest($1::text[], $2::text[]) as g (subject, bucket) cross join lateral (
     select ${columns} from backline.quota_counters
     where subject = g.subject and bucket = g.bucket
-      and (until_at is null or until_at > to_timestamp(($3::bigint - ${LATE_MS_MAX}) / 1000.0))
+      and (until_at is null or until_at > to_timestamp(($3::bigint - ${LATE_MS_MAX}) / 1000.0) or ${WAITS})
     offset 0
   ) f`;
 

@@ -1,4 +1,5 @@
 import type { Database } from '#kernel/postgres/database.ts';
+import { WAITS } from './counter-entries.ts';
 
 const KEPT_DAYS = {
   /** How long a key is good for at least; a denial is kept no longer, for it has charged nothing. */
@@ -27,7 +28,7 @@ export async function tidyRecords({ query }: Database, now: Temporal.Instant | u
     `quota_operations where at < ${days('operation')}`,
     `quota_holds where settled_at < ${days('hold')} and kind <> 'offline'`,
     `quota_holds where settled_at < ${days('operation')}`,
-    `quota_counters where until_at < ${days('counter')}`,
+    `quota_counters where until_at < ${days('counter')} and not ${WAITS}`,
     `quota_slots where expires_at < ${days('slot')}`,
   ]) {
     const [row] = await query<{ count: number }>({

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOfCounter, type Book, type Counter, type Recorded } from '../book.ts';
+import { entriesOf } from './counter-entries.ts';
 import { ledgerText } from './ledger-text.ts';
 
 /** Stands for a time that is not there: the binary arrays have no nulls. */
@@ -151,10 +152,6 @@ export async function recordDraft(
 /** A `text[]`, empty when all of them are: the database takes what an array lacks as null, and each column has its cost. */
 function textsIfAny<Row>(rows: readonly Row[], textOf: (row: Row) => string): Buffer {
   return rows.some((row) => textOf(row) !== '') ? textArray(rows.map(textOf)) : NO_TEXTS;
-}
-
-function entriesOf({ entries }: Counter): string {
-  return entries === undefined ? '' : JSON.stringify(entries);
 }
 
 /** What was given back of operations that were recorded before. */

@@ -1,0 +1,74 @@
+import { Type, type Static } from 'typebox';
+import type { Rollover } from '#kernel/quotas/bucket.ts';
+import { canRollOver, type WindowSpec } from '#kernel/quotas/window-spec.ts';
+import type { Limit } from './entitlement.ts';
+import { isFault } from './fault.ts';
+import { parseUnitsOrShare, unitsOf } from './units-or-share.ts';
+
+const units = (description: string) =>
+  Type.Unsafe<number | string>({ 'x-kubernetes-int-or-string': true, description });
+
+/** What of a window goes on into the next one, as it is declared. */
+export const RolloverSchema = Type.Object(
+  {
+    max: units('What goes on at most: units, or a share of the limit like "50%".'),
+    min: Type.Optional(units('What goes on at least, also when less is left: units, or a share. Absent: nothing.')),
+    overage: Type.Optional(
+      Type.Enum(['forgiven', 'carried'], {
+        default: 'forgiven',
+        description:
+          'Use beyond the limit, as a soft cap has it: forgiven is forgotten when a window ends, carried makes the next one give as much less.',
+      }),
+    ),
+  },
+  { description: 'Units that are left when a window ends can be used in the next one. Absent: they are lost.' },
+);
+
+export type DeclaredRollover = Static<typeof RolloverSchema>;
+
+/** What is wrong in a declared rollover, by field. */
+export function rolloverFaults(
+  { max, min }: DeclaredRollover,
+  window: WindowSpec,
+): readonly { readonly field: string; readonly fault: string }[] {
+  if (!canRollOver(window)) {
+    const why = 'Units go on only from windows that start anew, calendar or anchored ones, of a day or longer.';
+    return [{ field: 'rollover', fault: why }];
+  }
+  const parsed = (['max', 'min'] as const).flatMap((field) => {
+    const value = field === 'max' ? max : min;
+    const found = value === undefined ? undefined : parseUnitsOrShare(value);
+    return found !== undefined && isFault(found) ? [{ field: `rollover.${field}`, fault: found.fault }] : [];
+  });
+  if (parsed.length > 0 || min === undefined) return parsed;
+  // Shares are of the same limit, and so are comparable; units and a share are not, until there is one.
+  const [least, most] = [min, max].map((value) => (typeof value === 'string' ? Number.parseInt(value, 10) : value));
+  if (typeof min !== typeof max || least === undefined || most === undefined || least <= most) return [];
+  return [{ field: 'rollover.min', fault: `At least ${min} is more than at most ${max}.` }];
+}
+
+/** A rollover that has passed the checks, for a limit. */
+export function rolloverOf(
+  { max, min, overage = 'forgiven' }: DeclaredRollover,
+  limit: Limit,
+  sinceMs: number | undefined,
+): Rollover {
+  const most = unitsOf(max, limit);
+  return {
+    max: most,
+    min: min === undefined ? 0 : Math.min(most, unitsOf(min, limit)),
+    overage,
+    ...(sinceMs === undefined ? {} : { sinceMs }),
+  };
+}
+
+/** `up to 300 minutes of what is left go on into the next`: follows what is given. */
+export function rolloverInWords(rollover: DeclaredRollover | undefined, unit: string): string {
+  if (rollover === undefined) return 'what is left of a period is lost';
+  const { max, min, overage } = rollover;
+  const amount = (value: number | string): string =>
+    typeof value === 'string' ? `${value} of the limit` : `${value} ${unit}`;
+  const least = min === undefined ? '' : ` and at least ${amount(min)}`;
+  const beyond = overage === 'carried' ? ', less what was used beyond the limit' : '';
+  return `what is left of a period goes on into the next, at most ${amount(max)}${least}${beyond}`;
+}
