@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import * as fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
+import { openDatabase } from '#kernel/postgres/database.ts';
 import { worldOf } from '../testing/world.ts';
 import { startRollUps } from './roll-ups.ts';
 import { logEvents, PLAY, startDatasetsWorld, type DatasetsWorld } from './testing/datasets-world.ts';
@@ -422,6 +423,22 @@ test(
     assert.ok(killed > 0 && held > 0, `${killed} children were killed, ${held} roll-ups ran beside open transactions`);
   },
 );
+
+test('a roll-up that is stopped as it begins to read leaves no connection behind that closing would wait for', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [{ id: 'a' }]);
+  await world.rollUps.close();
+  const own = openDatabase(world.db.url);
+  const closing = Promise.withResolvers<void>();
+  const rollUps = await restarted({ ...world, db: { ...world.db, database: own } }, async (statement) => {
+    const copied = await own.copyOut(statement);
+    closing.resolve(rollUps.close());
+    return copied;
+  });
+  assert.equal(await rollUps.rollUpNow(), undefined);
+  await closing.promise;
+  await own.close();
+});
 
 test('a folder that cannot be written is refused at the start, and named while it lasts', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });

@@ -35,22 +35,33 @@ export class JobFailure extends Error {
   }
 }
 
+interface JobOptions {
+  readonly directory: string;
+  readonly limits: JobLimits;
+  /** Goes to the child's standard input; an error of it ends the job. */
+  readonly input?: Readable;
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Runs a job in a process of its own, in `directory`, and ends that process whatever happens. Starting it takes about
- * 0.2 s; a fresh one for each job leaves nothing behind for the next. Throws JobFailure.
+ * Runs a job in a process of its own, in `directory`, and ends that process and the input whatever happens. Starting it
+ * takes about 0.2 s; a fresh one for each job leaves nothing behind for the next. Throws JobFailure, or the signal's
+ * reason when it was stopped before it began.
  */
-export async function runJob<J extends Job>(
+export async function runJob<J extends Job>(job: J, options: JobOptions): Promise<Answers[J['does']]> {
+  try {
+    options.signal?.throwIfAborted();
+    return await runInChild(job, options);
+  } finally {
+    // Also one that nobody has begun to read: what it comes from waits for its end.
+    options.input?.destroy();
+  }
+}
+
+async function runInChild<J extends Job>(
   job: J,
-  options: {
-    readonly directory: string;
-    readonly limits: JobLimits;
-    /** Goes to the child's standard input; an error of it ends the job. */
-    readonly input?: Readable;
-    readonly signal?: AbortSignal;
-  },
+  { directory, limits, input, signal }: JobOptions,
 ): Promise<Answers[J['does']]> {
-  const { directory, limits, input, signal } = options;
-  signal?.throwIfAborted();
   const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--no-warnings', WORKER], {
     cwd: directory,
     // Nothing of ours: no credentials, no proxies, no home.
@@ -93,7 +104,6 @@ export async function runJob<J extends Job>(
     throw new JobFailure('fault', reply.fault.message, { fault: reply.fault });
   } finally {
     for (const end of stopWatching) end();
-    input?.destroy();
     child.kill('SIGKILL');
     await gone;
     if (job.does === 'query') await rm(join(directory, job.scratch), { recursive: true, force: true });
