@@ -7,10 +7,11 @@ import type { Figure } from './figure.ts';
 // As src/main.ts does.
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-const SUPPORT = ['main.ts', 'figure.ts', 'load.ts', 'bare-server.ts', 'catalogue.ts', 'flag-world.ts'];
+const SUPPORT = ['main', 'figure', 'load', 'bare-server', 'catalogue', 'flag-world', 'limiter-server', 'limiters'];
 const known = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !SUPPORT.includes(file))
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
   .map((file) => file.slice(0, -3))
+  .filter((name) => !SUPPORT.includes(name))
   .sort();
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
 const json = process.argv.includes('--json');

@@ -1,8 +1,5 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { Pool } from 'pg';
-import { RateLimiterPostgres, RateLimiterRedis } from 'rate-limiter-flexible';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
@@ -16,6 +13,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { absolute, against, median, type Figure } from './figure.ts';
+import { onPostgres, onRedis, startRedis } from './limiters.ts';
 
 /** QUOTA_BENCH_SCALE makes it smaller or larger: 0.01 is enough to see that it runs. */
 const SCALE = Number(process.env['QUOTA_BENCH_SCALE'] ?? 1);
@@ -104,20 +102,13 @@ interface Peer {
 }
 
 const KEY_SECONDS = 32 * 86_400;
-const LIMIT = { points: 1_000_000_000, duration: 86_400 } as const;
-
 async function limiters(url: string): Promise<Peer[]> {
   const pool = new Pool({ connectionString: url, max: 10 });
-  const onPostgres = await new Promise<RateLimiterPostgres>((done, fail) => {
-    const limiter: RateLimiterPostgres = new RateLimiterPostgres(
-      { ...LIMIT, storeClient: pool, tableName: 'limits' },
-      (error) => (error instanceof Error ? fail(error) : done(limiter)),
-    );
-  });
+  const limiterOnPostgres = await onPostgres(pool);
   const peers: Peer[] = [
     {
       name: 'its PostgreSQL',
-      consume: (subject) => onPostgres.consume(subject, 1),
+      consume: (subject) => limiterOnPostgres.consume(subject, 1),
       rates: [],
       requests: Math.ceil(CONSUMES / 4),
       min: 4,
@@ -127,9 +118,13 @@ async function limiters(url: string): Promise<Peer[]> {
   for (const log of ['always', 'no'] as const) {
     const redis = await startRedis(log);
     if (redis === undefined) continue;
-    const { client, close } = redis;
+    const client = await connected(redis.socket);
+    const close = async (): Promise<void> => {
+      client.disconnect();
+      await redis.close();
+    };
     const name = log === 'always' ? 'its Redis, synced at each write' : 'its Redis without a log';
-    const limiter = new RateLimiterRedis({ ...LIMIT, storeClient: client });
+    const limiter = onRedis(client);
     const one = (): Pick<Peer, 'rates' | 'requests'> => ({ rates: [], requests: CONSUMES });
     const consume = (subject: string) => limiter.consume(subject, 1);
     peers.push({ ...one(), name, consume, min: log === 'always' ? 1 : 0, close });
@@ -151,31 +146,11 @@ async function limiters(url: string): Promise<Peer[]> {
   return peers;
 }
 
-/** A Redis of our own on a free port; undefined, and a line that says so, where there is none on this machine. */
-async function startRedis(log: 'always' | 'no'): Promise<{ client: Redis; close: () => Promise<void> } | undefined> {
-  const directory = await mkdtemp(join(tmpdir(), 'backline-bench-redis-'));
-  const socket = join(directory, 'redis.sock');
-  const args = ['--port', '0', '--unixsocket', socket, '--dir', directory, '--save', ''];
-  const sync = log === 'always' ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
-  const server = spawn('redis-server', [...args, ...sync], { stdio: 'ignore' });
-  const missing = await Promise.race([once(server, 'error').then(() => true), once(server, 'spawn').then(() => false)]);
-  if (missing) {
-    console.error('  SKIPPED: there is no redis-server on this machine');
-    return undefined;
-  }
+async function connected(socket: string): Promise<Redis> {
   const client = new Redis(socket, { retryStrategy: () => 50 });
   client.on('error', () => {});
   await client.ping();
-  return {
-    client,
-    close: async () => {
-      client.disconnect();
-      const ended = once(server, 'exit');
-      server.kill();
-      await ended;
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+  return client;
 }
 
 /** Spending from memory, with slices fetched in the background. */
