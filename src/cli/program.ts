@@ -71,7 +71,8 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--quiet', 'print only the line that says that it is ready')
       .addOption(
         new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel),
-      );
+      )
+      .addHelpText('after', ENVIRONMENT);
 
   // On a terminal people read what `up` prints; what a service logs is read by programs.
   listening(program.command('up'), 'warn')
@@ -377,6 +378,12 @@ function parseRows(text: string): number {
 function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`;
 }
+
+const ENVIRONMENT = `
+Environment:
+  DATABASE_URL          a PostgreSQL to use instead of the embedded one
+  QUOTA_DATABASE_URLS   others that use is spread over, with commas between them
+`;
 
 const OVERVIEW = `
 Examples:

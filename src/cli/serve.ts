@@ -83,6 +83,7 @@ function listening(options: ListenOptions, io: Io) {
     quiet: quiet === true,
     logLevel,
     databaseUrl: databaseUrl === '' ? undefined : databaseUrl,
+    quotaDatabaseUrls: (io.env['QUOTA_DATABASE_URLS'] ?? '').split(/[\s,]+/).filter((url) => url !== ''),
     historyDays,
     datasetsDirectory: datasets,
     rollUpSeconds,

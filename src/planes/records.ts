@@ -6,6 +6,7 @@ import type { Eraser } from '#kernel/events/erasure.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Quotas } from '#kernel/quotas/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
+import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
@@ -26,18 +27,24 @@ export interface Records {
 
 export async function openRecords(options: {
   readonly database: Database;
+  /** That use is spread over; none: it is kept in the database. */
+  readonly quotaDatabaseUrls: readonly string[];
+  /** Whether this process keeps the schema up to date. */
+  readonly isOwner: boolean;
   readonly sealing: Sealing;
   /** Instead of the time of the database, for tests. */
   readonly clock: Clock | undefined;
   readonly log: Log;
   readonly registry: Registry;
 }): Promise<Records> {
-  const { database, sealing, clock, log, registry } = options;
+  const { database, quotaDatabaseUrls: urls, isOwner, sealing, clock, log, registry } = options;
+  const signer = hmacSigner(await sharedSecret(database, sealing, 'quota-leases'));
+  const quotaDatabases = await openQuotaDatabases({ main: database, urls, isOwner, log });
   const assignments = assignmentStore(database);
   const subjects = cachedSubjects(subjectStore(database), database, log);
   const quotas = openQuotas({
-    databases: [database],
-    signer: hmacSigner(await sharedSecret(database, sealing, 'quota-leases')),
+    databases: quotaDatabases.all,
+    signer,
     ...(clock === undefined ? {} : { clock }),
     log,
     registry,
@@ -52,24 +59,27 @@ export async function openRecords(options: {
     erasers: [
       { store: 'assignments', erase: assignments.erase },
       { store: 'subjects', erase: subjects.erase },
-      { store: 'quotas', erase: (listener) => eraseUse(database, quotas, listener) },
+      { store: 'quotas', erase: (listener) => eraseUse(quotaDatabases.all, quotas, listener) },
     ],
     close: async () => {
       clearInterval(tidy);
       await subjects.close();
       await quotas.close();
+      await quotaDatabases.close();
     },
   };
 }
 
 /** Use is counted for a listener, for each device, and for those who share what the listener pays for. */
-async function eraseUse(database: Database, quotas: Quotas, listener: string): Promise<number> {
-  const rows = await database.query<{ subject: string }>({
-    text: `select subject from backline.quota_subjects
-      where subject in ($1, $2) or starts_with(subject, $3) or starts_with(subject, $4)`,
-    values: [`listener/${listener}`, `household/${listener}`, `household/${listener}/`, `device/${listener}/`],
-  });
+async function eraseUse(databases: readonly Database[], quotas: Quotas, listener: string): Promise<number> {
   let erased = 0;
-  for (const { subject } of rows) erased += await quotas.erase(subject);
+  for (const { query } of databases) {
+    const rows = await query<{ subject: string }>({
+      text: `select subject from backline.quota_subjects
+        where subject in ($1, $2) or starts_with(subject, $3) or starts_with(subject, $4)`,
+      values: [`listener/${listener}`, `household/${listener}`, `household/${listener}/`, `device/${listener}/`],
+    });
+    for (const { subject } of rows) erased += await quotas.erase(subject);
+  }
   return erased;
 }

@@ -22,6 +22,7 @@ export interface RunOptions {
   readonly data: string;
   readonly historyDays?: number | undefined;
   readonly databaseUrl?: string | undefined;
+  readonly quotaDatabaseUrls?: readonly string[];
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions;
   /** Declare the sample business when nothing is declared yet. */

@@ -54,6 +54,8 @@ export interface StartOptions {
   readonly dataDirectory: string;
   /** A PostgreSQL to use instead of the embedded one. */
   readonly databaseUrl?: string | undefined;
+  /** PostgreSQL databases that use is spread over, by subject; without them it is in the other one. */
+  readonly quotaDatabaseUrls?: readonly string[] | undefined;
   /** The API server to follow, and to write to, when this process does not run one. */
   readonly follow?: Connection | undefined;
   readonly access?: AccessOptions | undefined;
@@ -121,6 +123,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     log,
     metrics: httpMetrics(registry, (path) => routeOf(path)),
   });
+  const { quotaDatabaseUrls = [] } = options;
+  const recordsOptions = { quotaDatabaseUrls, clock: options.clock, log, registry };
   const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
   const control = options.roles.includes('api')
     ? await startControlPlane({
@@ -135,7 +139,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         registry,
         address,
         extend: async (parts) => {
-          records = await openRecords({ ...parts, clock: options.clock, log, registry });
+          records = await openRecords({ ...parts, ...recordsOptions, isOwner: true });
           events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
           return events;
         },
@@ -149,9 +153,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   // A node without the control plane may still read and write what is kept for each listener.
   const ownDatabase =
     control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
-  const sealing = ownDatabase === undefined ? undefined : await sealingWith(encryptionKeyFile);
-  if (ownDatabase !== undefined && sealing !== undefined) {
-    records = await openRecords({ database: ownDatabase, sealing, clock: options.clock, log, registry });
+  let sealing: Sealing | undefined;
+  if (ownDatabase !== undefined) {
+    try {
+      sealing = await sealingWith(encryptionKeyFile);
+      records = await openRecords({ database: ownDatabase, sealing, ...recordsOptions, isOwner: false });
+    } catch (error) {
+      await server.close();
+      await ownDatabase.close();
+      throw error;
+    }
   }
   const database = control?.database ?? ownDatabase;
   const decides = options.roles.includes('decide');

@@ -44,6 +44,7 @@ export async function startWorld(
     readonly roles?: readonly Role[];
     readonly access?: AccessOptions;
     readonly rollUpSeconds?: number;
+    readonly quotaDatabaseUrls?: readonly string[];
   } = {},
 ): Promise<World> {
   const database = await startDatabase();
@@ -58,6 +59,7 @@ export async function startWorld(
       log: openLog('silent'),
       access: options.access,
       rollUpSeconds: options.rollUpSeconds,
+      quotaDatabaseUrls: options.quotaDatabaseUrls,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
   let running = await start(0);
@@ -96,8 +98,8 @@ export async function startWorld(
 export async function startDecisionNode(
   t: TestContext,
   { connection }: Pick<World, 'connection'>,
-  options: Pick<StartOptions, 'databaseUrl' | 'access'> = {},
-): Promise<{ readonly call: Call; readonly close: () => Promise<void> }> {
+  options: Pick<StartOptions, 'databaseUrl' | 'quotaDatabaseUrls' | 'access'> = {},
+): Promise<{ readonly call: Call; readonly token: string; readonly close: () => Promise<void> }> {
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   t.after(() => rm(dataDirectory, { recursive: true, force: true }));
   const node = await startBackline({
@@ -111,7 +113,7 @@ export async function startDecisionNode(
   });
   t.after(node.close);
   await node.ready;
-  return { call: caller({ server: `http://127.0.0.1:${node.port}` }), close: node.close };
+  return { call: caller({ server: `http://127.0.0.1:${node.port}` }), token: node.token, close: node.close };
 }
 
 /** Sends requests as a bare HTTP client would; a body that is no text goes as JSON. */

@@ -5,6 +5,16 @@ export const quotas: Migration = {
   name: 'quotas',
   needs: 1,
   sql: `
+    -- Which databases use is spread over, in order, by their ids; in the main one. And the id of this one.
+    create table backline.quota_databases (
+      place integer primary key,
+      id uuid not null unique
+    );
+    create table backline.quota_identity (
+      singleton boolean primary key default true check (singleton),
+      id uuid not null
+    );
+
     -- Whose use is counted here. Whoever reads what a decision goes by, or changes holds or slots, locks the rows of its
     -- subjects first, in one order.
     create table backline.quota_subjects (
