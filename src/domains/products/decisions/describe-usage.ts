@@ -41,7 +41,8 @@ export interface UsageReport {
 export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'balances'>): UsageReport {
   const by: BucketUsage[] = [];
   for (const { id, limit: own, rollover, validUntilMs } of use.buckets) {
-    const [balance, origin] = [balances.find(({ bucket }) => bucket === id), use.origins.get(id)];
+    // Late use may be told with its own window first.
+    const [balance, origin] = [balances.findLast(({ bucket }) => bucket === id), use.origins.get(id)];
     if (balance === undefined || origin === undefined) continue;
     const { limit, used, remaining, resetsAtMs } = balance;
     by.push({
@@ -77,7 +78,7 @@ export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'bal
 function resetOf({ buckets, origins }: MeteredUse, balances: readonly Balance[]): number | undefined {
   let first: number | undefined;
   for (const { id } of buckets) {
-    const resetsAtMs = balances.find(({ bucket }) => bucket === id)?.resetsAtMs;
+    const resetsAtMs = balances.findLast(({ bucket }) => bucket === id)?.resetsAtMs;
     if (resetsAtMs === undefined) continue;
     if (origins.get(id)?.from === 'plan') return resetsAtMs;
     first ??= resetsAtMs;
@@ -107,7 +108,9 @@ function sentenceOf(
     const more = used > limit ? `, ${used - limit} beyond the limit` : '';
     return `${title}: ${used} of ${limit} ${unit} used${more}${resets}.`;
   }
-  if (remaining === 0) return `${title}: all ${limit} ${unit} are used${resets}.`;
+  if (remaining === 0) {
+    return `${title}: ${limit === 1 ? 'the only one is used' : `all ${limit} ${unit} are used`}${resets}.`;
+  }
   const left = own.filter((one) => one.remaining !== 0);
   const parts = own.length < 2 ? '' : `: ${left.map((one) => `${one.remaining} from ${one.title}`).join(', ')}`;
   const rolled = own.reduce((sum, one) => sum + (one.rolledOver ?? 0), 0);

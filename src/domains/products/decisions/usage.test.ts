@@ -329,6 +329,21 @@ test('what is left of a month goes on into the next, as far as the cap says, and
   );
 });
 
+test('late use that falls into the month before is told with what there is now', () => {
+  const of = tableWith(audiobooks({ limit: 900, rollover: { max: 100 } }));
+  const counters = new Counters().at(NOW_MS);
+  const use = useOf(anna(), 'audiobooks', of);
+  counters.consume(use, 1);
+  // An hour after the month of hers has ended.
+  const later = Date.parse('2026-06-30T14:00:00Z');
+  const answer = counters.at(later).charge(use, 50, later - 2 * 3_600_000);
+  assert.equal(answer.balances.length, 2);
+  assert.equal(
+    describeUsage(use, answer).sentence,
+    'Audiobooks: 1000 of 1000 minutes left, with 100 from before; it starts anew on 31 July 2026, 15:00 (Europe/Berlin).',
+  );
+});
+
 test('months before somebody had it pass nothing on, also not those of a pause or of a plan before', () => {
   const of = tableWith(audiobooks({ limit: 900, rollover: { max: 450 } }));
   const gives = (since: number, joined = since) => {
@@ -517,7 +532,7 @@ test('slots that are in use are told like all else', () => {
   const answer = decideUse(table, check(table, { ...free, feature: 'streams' }, NOW), use, standing, { amount: 1 });
   assert.equal(
     `${answer.outcome}: ${answer.reason.message}`,
-    'upsell: Simultaneous streams: all 1 streams are used. There is more Simultaneous streams with Family.',
+    'upsell: Simultaneous streams: the only one is used. There is more Simultaneous streams with Family.',
   );
   const granted = standingOfSlots(use, { outcome: 'granted', expiresAtMs: 1, inUse: 1 }, NOW_MS);
   assert.deepEqual([granted.outcome, describeUsage(use, granted).used], ['granted', 1]);

@@ -62,7 +62,7 @@ export function rolloverOf(
   };
 }
 
-/** `up to 300 minutes of what is left go on into the next`: follows what is given. */
+/** `what is left of a period goes on into the next, at most 300 minutes`: follows what is given. */
 export function rolloverInWords(rollover: DeclaredRollover | undefined, unit: string): string {
   if (rollover === undefined) return 'what is left of a period is lost';
   const { max, min, overage } = rollover;

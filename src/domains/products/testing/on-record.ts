@@ -71,15 +71,16 @@ export class Counters {
   }
 
   /** What is taken, as `bucket:units`. */
-  consume({ scope, quota, buckets }: MeteredUse, amount: number): string {
+  consume(use: MeteredUse, amount: number): string {
+    const { receipt, outcome } = this.charge(use, amount);
+    return receipt.map(({ bucket, amount: units }) => `${bucket}:${units}`).join(' ') || outcome;
+  }
+
+  charge({ scope, quota, buckets }: MeteredUse, amount: number, usedAtMs?: number): Answer {
     const { subject } = scope;
-    const answer = this.#decide({
-      kind: 'charge',
-      subject,
-      items: [{ subject, quota, buckets, amount }],
-      manner: 'whole',
-    });
-    return answer.receipt.map(({ bucket, amount: units }) => `${bucket}:${units}`).join(' ') || answer.outcome;
+    const items = [{ subject, quota, buckets, amount }];
+    const used = usedAtMs === undefined ? {} : { usedAtMs };
+    return this.#decide({ kind: 'charge', subject, items, manner: 'whole', ...used });
   }
 
   /** Keeps units for a while, under a key. */
