@@ -240,7 +240,11 @@ test('bytes that wait are limited too, and a body that was not finished gives it
 test('what was acknowledged survives a crash of the database', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   await chmod(directory, 0o755);
-  t.after(() => rm(directory, { recursive: true, force: true }));
+  const closers: (() => Promise<void>)[] = [];
+  t.after(async () => {
+    for (const close of closers) await close();
+    await rm(directory, { recursive: true, force: true });
+  });
   const first = await startEmbeddedPostgres({ dataDirectory: directory });
   const setup = openDatabase(first.url);
   await migrate(setup);
@@ -260,7 +264,7 @@ test('what was acknowledged survives a crash of the database', async (t) => {
   await Promise.all(Array.from({ length: 8 }, send));
   await first.close();
   const second = await startEmbeddedPostgres({ dataDirectory: directory });
-  t.after(second.close);
+  closers.push(second.close);
   const database = openDatabase(second.url);
   const kept = new Set(await logged({ database }));
   await database.close();
