@@ -102,6 +102,7 @@ interface Peer {
 }
 
 const KEY_SECONDS = 32 * 86_400;
+
 async function limiters(url: string): Promise<Peer[]> {
   const pool = new Pool({ connectionString: url, max: 10 });
   const limiterOnPostgres = await onPostgres(pool);

@@ -40,6 +40,18 @@ test('which databases use is spread over, and their order, hold from the first u
   assert.equal(await open(a.url, b.url), 2);
 });
 
+test('one database beside the main one holds as well', async (t) => {
+  const [main, a, b] = await startDatabases(t, 3);
+  assert.ok(main !== undefined && a !== undefined && b !== undefined);
+  const open = (...urls: readonly string[]) =>
+    openQuotaDatabases({ main: main.database, urls, isOwner: true, log }).then(({ close }) => close());
+  await open(a.url);
+  await a.database.query(`insert into backline.quota_subjects values ('listener/anna')`);
+  await assert.rejects(open(), { code: 'quotas/other-databases' });
+  await assert.rejects(open(b.url), { code: 'quotas/other-databases' });
+  await open(a.url);
+});
+
 test('use in the one database that there was is not left behind', async (t) => {
   const [main, a] = await startDatabases(t, 2);
   assert.ok(main !== undefined && a !== undefined);

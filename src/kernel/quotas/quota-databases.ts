@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { openDatabase, type Database, type Queryable } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 
@@ -61,14 +61,16 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
       { remedy: 'Name each database once; one that was copied has to be used in place of the other, not beside it.' },
     );
   }
+  const own = await idOf(main);
   await main.transaction(async ({ query }) => {
     await query('lock table backline.quota_databases in exclusive mode');
     const before = (await query<{ id: string }>('select id from backline.quota_databases order by place')).map(
       ({ id }) => id,
     );
     if (before.join() === ids.join()) return;
-    const isUsed = before.length > 1 || (before.length === 1 && (await hasUse(main)));
-    if (isUsed) throw otherDatabases(before, ids);
+    // Only the main one can be asked here whether anything was used.
+    const isFree = before.length === 0 || (before.join() === own && !(await hasUse({ query })));
+    if (!isFree) throw otherDatabases(before, ids);
     await query('delete from backline.quota_databases');
     for (const [place, id] of ids.entries()) {
       await query({ text: 'insert into backline.quota_databases (place, id) values ($1, $2)', values: [place, id] });
@@ -87,7 +89,7 @@ async function idOf({ query }: Database): Promise<string> {
   return row.id;
 }
 
-async function hasUse({ query }: Database): Promise<boolean> {
+async function hasUse({ query }: Queryable): Promise<boolean> {
   return (await query('select from backline.quota_subjects limit 1')).length > 0;
 }
 
