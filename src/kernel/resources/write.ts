@@ -3,12 +3,15 @@ import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failur
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from './builtin/core.ts';
+import { headName } from './builtin/head.ts';
 import { applyPatch } from './codec/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
 import type { KindRegistry } from './registry.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
 import { validateMetadata } from './schema/metadata.ts';
+import { nameCharsMax } from './schema/names.ts';
+import { invalid as invalidValue } from './schema/problems.ts';
 import { structureOf } from './schema/structure.ts';
 import { withoutValues } from './confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from './store-contract.ts';
@@ -309,14 +312,24 @@ export function shapeProblems(kind: Kind, object: ResourceObject): readonly Prob
   const { value, unknown } = structure.prune(object);
   return [
     ...unknown.map((path): Problem => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' })),
-    ...validateMetadata(kind, object.metadata),
+    ...metadataProblems(kind, object.metadata),
     ...structure.validate(structure.applyDefaults(value)),
   ];
 }
 
+/** What is wrong with metadata; the Head of an object that is released needs a name too. */
+function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] {
+  const problems = validateMetadata(kind, metadata);
+  if (!kind.released || problems.length > 0) return problems;
+  const charsMax = nameCharsMax - headName(kind, '').length;
+  if (metadata.name.length <= charsMax) return problems;
+  const explanation = `a ${kind.kind} goes live under ${headName(kind, '')}NAME, which has at most ${nameCharsMax} characters: use at most ${charsMax}`;
+  return [invalidValue(['metadata', 'name'], metadata.name, explanation)];
+}
+
 function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
   const { kind, context, restores } = given;
-  const problems = [...validateMetadata(kind, object.metadata), ...structureOf(kind).validate(object)];
+  const problems = [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)];
   // Cross-field rules may rely on the schema: they run only when the shape is right.
   if (problems.length > 0) return problems;
   return [

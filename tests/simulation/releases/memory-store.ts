@@ -29,14 +29,14 @@ export class MemoryStore {
   }
 
   /** Writes all or nothing. Throws the Refusal that deciding came to. */
-  commit(operations: readonly Operation[], author: Author): readonly Outcome[] {
+  commit(operations: readonly Operation[], author: Author, dryRun = false): readonly Outcome[] {
     const plan = new BatchPlan(this.memory, this.#decide, this.#now());
     let outcomes: readonly Outcome[] = [];
     let refusal: unknown;
     plan.add({
       operations,
       author,
-      dryRun: false,
+      dryRun,
       writeId: '',
       resolve: (given) => (outcomes = given),
       reject: (why) => (refusal = why),

@@ -11,9 +11,11 @@ import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { drop, put, throughApi } from './schedule.ts';
+import { Fragile } from '#kernel/releases/testing/fragile.ts';
 import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
 import { KINDS, NO_FAULTS, World } from './world.ts';
 
@@ -120,6 +122,52 @@ test('a change goes stage by stage, soaks in each, and then to everybody', async
   await story.run(MINUTE + 2_000);
   assert.deepEqual(story.phases(), ['Promoted']);
   assert.equal(story.liveValue('x'), 2);
+});
+
+const liveReason = (story: ReturnType<typeof startStory>, kind: Kind, name: string): string | undefined =>
+  (story.world.store.memory.get(kind, '', name)?.object().status as { conditions?: { message: string }[] } | undefined)
+    ?.conditions?.[0]?.message;
+
+test('an object whose Head is refused holds no other, says why, and goes when it is taken', async () => {
+  const story = startStory();
+  story.world.refusedHeads.add(headName(Node, 'bad'));
+  story.declare([node('bad', 1), node('with-it', 1)]);
+  story.declare([node('other', 1)]);
+  await story.run(1_000);
+  story.declare([node('other', 2)]);
+  await story.run(1_000);
+  assert.deepEqual(['bad', 'with-it', 'other'].map(story.liveValue), [undefined, 1, 2]);
+  assert.match(liveReason(story, Node, 'bad') ?? '', /is not to be/);
+  assert.equal(liveReason(story, Node, 'other'), 'The declared spec is live.');
+  await story.world.caughtUp();
+  await story.run(20_000);
+  assert.deepEqual(
+    story.world.logged.map(({ msg, name }) => [msg, name]),
+    [['an object cannot be released; trying again', 'bad']],
+  );
+  story.world.refusedHeads.clear();
+  await story.run(20_000);
+  assert.equal(story.liveValue('bad'), 1);
+});
+
+test('an object that a bug throws at holds no other, under a policy or not', async () => {
+  const story = startStory();
+  story.declare([put(Fragile, 'f', { isBroken: true })]);
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 1);
+  assert.match(liveReason(story, Fragile, 'f') ?? '', /it fell apart/);
+  await story.world.caughtUp();
+  story.declare([put(Fragile, 'f', { isBroken: false })]);
+  await story.run(1_000);
+  assert.equal(liveReason(story, Fragile, 'f'), 'The declared spec is live.');
+});
+
+test('a name that what is live could not be kept under is refused at the write, with the longest that can be', () => {
+  const story = startStory();
+  const charsMax = 253 - headName(Node, '').length;
+  assert.throws(() => story.declare([node('a'.repeat(charsMax + 1), 1)]), new RegExp(`use at most ${charsMax}`));
+  story.declare([node('a'.repeat(charsMax), 1)]);
 });
 
 test('the engine may die at any moment of a release, and nothing comes out differently', async () => {

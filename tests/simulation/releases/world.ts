@@ -8,6 +8,7 @@ import { releaseGuard } from '#kernel/releases/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Target } from '#kernel/releases/target.ts';
+import { Fragile } from '#kernel/releases/testing/fragile.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
@@ -16,12 +17,12 @@ import { Lease } from '#kernel/resources/builtin/lease.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
-import type { Author, Change, Outcome, Store } from '#kernel/resources/store-contract.ts';
-import { decideWith } from '#kernel/resources/write.ts';
+import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import { allAdmissions, decideWith, type Admission } from '#kernel/resources/write.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { MemoryStore } from './memory-store.ts';
 
-export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, Node]);
+export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, Node, Fragile]);
 
 /** How often things go wrong, of 1. */
 export interface Faults {
@@ -57,13 +58,25 @@ export class World {
   /** Where the engine waits, counted; it dies at this one. */
   awaits = 0;
   dieAt = Infinity;
+  /** Names of Heads that are refused when they are written. */
+  readonly refusedHeads = new Set<string>();
+  readonly #refusing: Admission = {
+    mayAsk: () => {},
+    mayStore: ({ kind, object }) => {
+      if (kind === Head && this.refusedHeads.has(object.metadata.name)) {
+        throw new Refusal('test/refused', 'Invalid', `Head "${object.metadata.name}" is not to be.`);
+      }
+    },
+  };
+  /** What the engine logs. */
+  readonly logged: { readonly msg: string; readonly name?: string }[] = [];
   #engine: ReleaseEngine | undefined;
   #kill: () => void = () => {};
 
   constructor(chance: () => number, verdicts: World['verdicts']) {
     this.#chance = chance;
     this.verdicts = verdicts;
-    this.store = new MemoryStore(KINDS.all, decideWith(KINDS, releaseGuard), this.clock);
+    this.store = new MemoryStore(KINDS.all, decideWith(KINDS, allAdmissions(releaseGuard, this.#refusing)), this.clock);
     const author = { user: 'system:start', requestId: 'start' };
     const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };
     this.store.commit(
@@ -107,10 +120,10 @@ export class World {
           if (!dies()) resolve();
         });
       });
-    const write = async (operations: readonly Operation[], author: Author): Promise<readonly Outcome[]> => {
+    const write: Store<Operation>['write'] = async (operations, author, { dryRun = false } = {}) => {
       await awhile();
       if (this.#rolls('lost')) throw AWAY;
-      const outcomes = this.store.commit(operations, author);
+      const outcomes = this.store.commit(operations, author, dryRun);
       if (this.#rolls('unknown')) throw AWAY;
       await awhile();
       return outcomes;
@@ -157,7 +170,10 @@ export class World {
       },
     };
     const metrics = { depth: () => {}, worked: () => {}, retried: () => {} };
-    const log = pino({ level: 'silent' });
+    const log = pino(
+      { level: 'error' },
+      { write: (line) => void this.logged.push(JSON.parse(line) as { msg: string }) },
+    );
     this.#engine = runReleases({
       store,
       live,
@@ -170,6 +186,11 @@ export class World {
       log,
       metrics,
     });
+  }
+
+  /** Resolves when the engine has looked at every write so far. */
+  async caughtUp(): Promise<void> {
+    await this.#engine?.caughtUp();
   }
 
   /** Dies at once. */

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { ControllerMetrics } from '#kernel/controllers/controller.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
@@ -51,6 +52,7 @@ export function runReleases(options: {
   readonly metrics: ControllerMetrics;
 }): ReleaseEngine {
   const { store, live, kinds, clock, time, log } = options;
+  const logError = logSeldom(log, time.nowMs);
   const open = new OpenReleases(store);
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
@@ -87,12 +89,16 @@ export function runReleases(options: {
 
   /** What time without an engine there was can be told from the last beat. Nothing is said of it when nothing is under way. */
   function beat(): void {
-    const operations = [...(open.size === 0 ? [] : [leaseOperation()]), ...outdated()];
-    beating = (operations.length === 0 ? Promise.resolve() : store.write(operations, AUTHOR)).then(
-      () => {},
-      (error: unknown) => log.debug({ err: error }, 'the beat of releases was not written'),
-    );
+    beating = Promise.all([
+      writing(open.size === 0 ? [] : [leaseOperation()], 'the beat of releases was not written'),
+      writing(outdated(), 'releases that have ended could not be dropped'),
+    ]);
     cancelBeat = time.after(LIMITS.beatMs, beat);
+  }
+
+  async function writing(operations: readonly Operation[], otherwise: string): Promise<void> {
+    if (operations.length === 0) return;
+    await store.write(operations, AUTHOR).catch((error: unknown) => logError(error, otherwise));
   }
 
   function leaseOperation(): Operation {

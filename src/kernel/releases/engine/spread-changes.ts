@@ -1,6 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -13,9 +14,10 @@ import { ABSENT, pinOn } from '../guard.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
-import { settle, type Held } from '../settle.ts';
+import { settle, type Candidate, type Held } from '../settle.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
 import { policiesIn, selects, type NamedPolicy } from './choose-policy.ts';
+import { failingAlone } from './failing-alone.ts';
 import {
   carriedOf,
   formRelease,
@@ -34,8 +36,12 @@ import { createRelease, releaseName, writeStep } from './release-writes.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'spread-changes' };
 const RETRY_MS = 200;
+/** What cannot be done with one object is tried again after this, and after twice as long each time, up to the most. */
+const PARKED_MS = { first: 500, max: 10_000 } as const;
 /** Operations in one write: what a change set may hold at most goes live in one step, with its record. */
 const WRITE_MAX = 10_100;
+/** Conflicts in a row that come of writers who are at work at the same time. */
+const CONFLICTS_USUAL = 5;
 /** How far back the write is looked for that declared an object as it is. */
 const HISTORY_MAX = 100;
 /** What changes without a policy claim while they are written. */
@@ -48,12 +54,21 @@ interface Noted {
   readonly origin: Origin | undefined;
 }
 
+/** An object that the engine failed with, kept apart so that it holds no other. */
+interface Parked {
+  readonly reasons: Held;
+  readonly tries: number;
+  /** True when it may be tried again. */
+  readonly isDue: boolean;
+  readonly cancel: () => void;
+}
+
 export interface Spreading {
   /** Looks at an object again. */
   readonly note: (kind: string, name: string) => void;
   /** Looks again at what is held. */
   readonly again: () => void;
-  /** Resolves when every write so far is live, carried by a release, or held. */
+  /** Resolves when every write so far is live, carried by a release, or held, also by an error of its own. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
@@ -77,6 +92,8 @@ export function spreadChanges(options: {
   const released = kinds.all.filter((kind) => kind.released);
   const pending = new Map<LiveKey, Noted>();
   const held = new Map<LiveKey, Noted>();
+  const parked = new Map<LiveKey, Parked>();
+  const logError = logSeldom(log, time.nowMs);
   let policies: readonly NamedPolicy[] | undefined;
   let stopping = false;
   let working: Promise<void> | undefined;
@@ -102,6 +119,7 @@ export function spreadChanges(options: {
     stop: async () => {
       stopping = true;
       unsubscribe();
+      for (const key of parked.keys()) unpark(key);
       await working;
     },
   };
@@ -114,6 +132,7 @@ export function spreadChanges(options: {
       // What we say of an object ourselves is no news of it.
       if (author?.user === ENGINE && before !== undefined) continue;
       const origin = author === undefined ? undefined : { requestId: author.requestId, user: author.user, version };
+      unpark(liveKey(entry.kind.id, entry.name));
       noteNow(entry.kind.id, entry.name, origin);
       isNews = true;
     }
@@ -134,15 +153,19 @@ export function spreadChanges(options: {
   }
 
   async function drain(): Promise<void> {
+    let failures = 0;
     while (pending.size > 0 && !stopping) {
       const taken = [...pending.values()];
       pending.clear();
       try {
         await spread(taken);
+        failures = 0;
       } catch (error) {
+        failures += 1;
         // An object changed under our hands, or the database is away: look again.
         for (const { kind, name, origin } of taken) noteNow(kind, name, origin);
-        if (!(error instanceof Refusal)) log.error({ err: error }, 'changes could not be spread; trying again');
+        const isUsual = error instanceof Refusal && error.reason === 'Conflict' && failures < CONFLICTS_USUAL;
+        if (!isUsual) logError(error, 'changes could not be spread; trying again');
         await new Promise<void>((resolve) => void time.after(RETRY_MS, resolve));
       }
     }
@@ -153,7 +176,7 @@ export function spreadChanges(options: {
     const byOrigin = new Map<string, { origin: Origin; noted: Noted[] }>();
     for (const noted of taken) {
       const changed = changedNow(noted);
-      if (!isFormed(changed)) {
+      if (!isFormed(changed) || isParked(noted)) {
         atOnce.push(noted);
         continue;
       }
@@ -171,8 +194,69 @@ export function spreadChanges(options: {
       together.noted.push(noted);
       return false;
     });
-    for (const { origin, noted } of byOrigin.values()) await form(origin, noted);
+    // What fails with one write holds up no other.
+    const failures: unknown[] = [];
+    for (const { origin, noted } of byOrigin.values()) {
+      try {
+        await form(origin, noted);
+      } catch (error) {
+        if (isPassing(error)) failures.push(error);
+        else for (const one of noted) park(one, error);
+        alone.push(...noted.filter(isParked));
+      }
+    }
     await goLive(alone);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  /** Keeps an object apart for a while, with the error as the reason why it is held. */
+  function park(noted: Noted, error: unknown): void {
+    const { kind, name } = noted;
+    const key = liveKey(kind, name);
+    const tries = (parked.get(key)?.tries ?? 0) + 1;
+    const reasons = reasonsOf(error);
+    const afterMs = Math.min(PARKED_MS.first * 2 ** Math.min(tries - 1, 30), PARKED_MS.max);
+    const cancel = time.after(afterMs, () => {
+      parked.set(key, { reasons, tries, isDue: true, cancel: () => {} });
+      noteNow(kind, name, noted.origin);
+      work();
+    });
+    parked.set(key, { reasons, tries, isDue: false, cancel });
+    logError(error, 'an object cannot be released; trying again', { kind, name });
+  }
+
+  function unpark(key: LiveKey): void {
+    parked.get(key)?.cancel();
+    parked.delete(key);
+  }
+
+  function isParked({ kind, name }: Pick<Noted, 'kind' | 'name'>): boolean {
+    return parked.get(liveKey(kind, name))?.isDue === false;
+  }
+
+  /** Those of the changes that fail by themselves are kept apart. @returns true when there are some. */
+  async function parkFailing(
+    changed: readonly Changed[],
+    asked: ReadonlyMap<LiveKey, Noted>,
+    attempt: (some: readonly Changed[]) => unknown,
+  ): Promise<boolean> {
+    const failing = await failingAlone(changed, attempt, isPassing);
+    for (const [{ kind, name }, error] of failing) {
+      park(asked.get(liveKey(kind.id, name)) ?? { kind: kind.id, name, origin: undefined }, error);
+    }
+    return failing.size > 0;
+  }
+
+  /** Writes that stand each for itself: what one is refused for holds up no other. */
+  async function writeEach(operations: readonly Operation[]): Promise<void> {
+    for (const some of chunks(operations)) {
+      const failing = await failingAlone(some, (part) => store.write(part, AUTHOR), isPassing);
+      for (const [operation, error] of failing) {
+        // What has gone or changed meanwhile is news of its own.
+        const isNews = error instanceof Refusal && (error.reason === 'NotFound' || error.reason === 'Conflict');
+        if (!isNews) logError(error, 'where an object stands could not be written', { kind: operation.kind });
+      }
+    }
   }
 
   /** Whether a change goes by a release: a policy selects it, it belongs to a group, or a release carries it already. */
@@ -247,7 +331,7 @@ export function spreadChanges(options: {
       if (carrier === undefined) return [];
       return statusOf(kind, name, now?.object, { is: 'carried', release: carrier.name });
     });
-    for (const some of chunks(statuses)) await store.write(some, AUTHOR);
+    await writeEach(statuses);
   }
 
   function statusOf(
@@ -265,18 +349,14 @@ export function spreadChanges(options: {
     const asked = new Map([...held, ...noted.map((one) => [liveKey(one.kind, one.name), one] as const)]);
     // What has come under a policy meanwhile goes by a release, at the next look.
     for (const [key, one] of asked) {
-      if (!isFormed(changedNow(one))) continue;
+      if (isParked(one) || !isFormed(changedNow(one))) continue;
       asked.delete(key);
       held.delete(key);
       pending.set(key, one);
     }
     if (asked.size === 0) return;
     const looked = new Map([...asked].map(([key, one]) => [key, changedNow(one)] as const));
-    const candidates = [...looked.values()].map(({ kind, name, wanted }) => ({
-      kind: kind.id,
-      name,
-      wanted: wanted?.object,
-    }));
+    const candidates = [...looked.values()].map(candidateIn);
     const changing = candidates.filter((_, index) => {
       const one = [...looked.values()][index];
       return one !== undefined && !isLive(one);
@@ -291,7 +371,9 @@ export function spreadChanges(options: {
       const footprint = footprintOf({ objects: [carriedOf(one)] });
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
       const pinned = pinOn(store, one.kind, name, one.wanted?.object.revision ?? ABSENT, clock());
-      if (pinned !== undefined) waiting.set(key, [problem(pinned.because)]);
+      const kept = parked.get(key);
+      if (kept?.isDue === false) waiting.set(key, kept.reasons);
+      else if (pinned !== undefined) waiting.set(key, [problem(pinned.because)]);
       else if (stop !== undefined)
         waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
       else if (certain.length > 0) {
@@ -300,27 +382,45 @@ export function spreadChanges(options: {
     }
     const free = changing.filter(({ kind, name }) => !waiting.has(liveKey(kind, name)));
     const shown = [...beside].flatMap((name) => shownBy(store, kinds, name, open.get(name)?.spec.objects ?? []));
-    const unsettled = settle(live, [...free, ...shown], kinds);
-    const { allotted, short } = allot(live, free, unsettled, kinds);
+    const settled = (some: readonly Candidate[]) => {
+      const unsettled = settle(live, [...some, ...shown], kinds);
+      return { unsettled, ...allot(live, some, unsettled, kinds) };
+    };
+    let outcome: ReturnType<typeof settled>;
+    try {
+      outcome = settled(free);
+    } catch (error) {
+      const looking = free.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []);
+      if (!(await parkFailing(looking, asked, (some) => settled(some.map(candidateIn))))) throw error;
+      return goLive(noted);
+    }
+    const { unsettled, allotted, short } = outcome;
     const problems = new Map([...unsettled, ...short, ...waiting]);
 
     const going = free.filter(({ kind, name }) => !problems.has(liveKey(kind, name)));
-    const heads = going.map(({ kind, name, wanted }) => {
+    const headOf = ({ kind, name, wanted }: Candidate): Operation => {
       const [entry] = store.find(kinds.byId(kind), 'name', name);
       return headOperation(kinds.byId(kind), name, allotted.get(liveKey(kind, name)) ?? wanted, entry);
-    });
+    };
+    const heads = going.map(headOf);
     const goingNow = going.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []);
     open.begun.claim(AT_ONCE, footprintOf({ objects: goingNow.map(carriedOf) }));
     try {
       const records = await recordsOf(goingNow, asked);
       // What goes live goes live in one step; only then is it said in the objects' status.
       for (const some of chunks([...heads, ...records])) await store.write(some, AUTHOR);
+    } catch (error) {
+      const dryRun = (some: readonly Changed[]) =>
+        store.write(some.map(candidateIn).map(headOf), AUTHOR, { dryRun: true });
+      if (isPassing(error) || !(await parkFailing(goingNow, asked, dryRun))) throw error;
+      return await goLive(noted);
     } finally {
       open.begun.free(AT_ONCE);
     }
     for (const [key, one] of asked) {
       if (problems.has(key)) held.set(key, one);
       else held.delete(key);
+      if (!isParked(one)) unpark(key);
     }
     const goes = new Set(going.map(({ kind, name }) => liveKey(kind, name)));
     const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
@@ -328,7 +428,7 @@ export function spreadChanges(options: {
       const now = goes.has(key) ? wanted?.object : before?.object;
       return statusOf(kind, name, now, reasons === undefined ? { is: 'live' } : { is: 'held', reasons });
     });
-    for (const some of chunks(statuses)) await store.write(some, AUTHOR);
+    await writeEach(statuses);
   }
 
   /** A Release for each write, as the record of what went live at once. */
@@ -424,6 +524,27 @@ function beginning(collects: boolean): Step {
     phase: collects ? 'Collecting' : 'Waiting',
     message,
   };
+}
+
+function candidateIn({ kind, name, wanted }: Changed): Candidate {
+  return { kind: kind.id, name, wanted: wanted?.object };
+}
+
+/** Whether an error is about the moment, and not about what was to be written. */
+function isPassing(error: unknown): boolean {
+  return error instanceof Refusal && PASSING.has(error.reason);
+}
+
+const PASSING: ReadonlySet<Refusal['reason']> = new Set([
+  'Conflict',
+  'TooManyRequests',
+  'ServiceUnavailable',
+  'Timeout',
+]);
+
+function reasonsOf(error: unknown): Held {
+  if (error instanceof Refusal) return error.problems.length > 0 ? error.problems : [problem(error.message)];
+  return [problem(`an error of the program keeps it: ${error instanceof Error ? error.message : String(error)}`)];
 }
 
 function problem(detail: string): Held[number] {

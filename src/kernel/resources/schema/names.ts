@@ -12,7 +12,7 @@ const SUBDOMAIN_PATTERN = new RegExp(`^${SUBDOMAIN}$`);
 const QUALIFIED_PATTERN = new RegExp(`^${QUALIFIED}$`);
 const LABEL_VALUE_PATTERN = new RegExp(`^${LABEL_VALUE}$`);
 
-const subdomainCharsMax = 253;
+export const nameCharsMax = 253;
 const labelCharsMax = 63;
 
 const WRONG_SUBDOMAIN = `a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '${SUBDOMAIN}')`;
@@ -28,7 +28,7 @@ function tooLong(max: number): string {
 export function nameProblems(form: NameForm, name: string): string[] {
   switch (form) {
     case 'subdomain':
-      return check(name, SUBDOMAIN_PATTERN, WRONG_SUBDOMAIN, subdomainCharsMax);
+      return check(name, SUBDOMAIN_PATTERN, WRONG_SUBDOMAIN, nameCharsMax);
     case 'label':
       return check(name, LABEL_PATTERN, WRONG_LABEL, labelCharsMax);
     case 'path-segment': {

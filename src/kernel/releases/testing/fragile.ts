@@ -1,0 +1,18 @@
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+
+/** A kind with a bug: what is broken throws when it is looked at. */
+export const Fragile = defineKind({
+  group: 'test.backline.dev',
+  version: 'v1',
+  kind: 'Fragile',
+  plural: 'fragiles',
+  scope: 'Cluster',
+  description: 'Something fragile.',
+  released: true,
+  spec: Type.Object({ isBroken: Type.Boolean() }),
+  check: ({ isBroken }) => {
+    if (isBroken) throw new TypeError('it fell apart');
+    return [];
+  },
+});
