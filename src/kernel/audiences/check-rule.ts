@@ -66,7 +66,7 @@ function conditionProblems(condition: Condition, at: Path, attributes: Attribute
     return [{ path: at, reason: subjects.length === 0 ? 'FieldValueRequired' : 'FieldValueInvalid', detail }];
   }
   if (attribute !== undefined) return attributeProblems(condition, attribute, at, attributes);
-  const strays = [...TESTS, ...BOUNDS, 'absent', 'ignoreCase', 'codeUnits', 'as'] as const;
+  const strays = [...TESTS, ...BOUNDS, 'absent', 'ignoreCase', 'as'] as const;
   return [
     ...strays
       .filter((field) => condition[field] !== undefined)
@@ -138,7 +138,7 @@ function unfitProblem(test: string, { name, type, tests }: Tested, at: Path): Pr
 }
 
 function modifierProblems(
-  { ignoreCase, exists, absent, as, codeUnits, matches }: Condition,
+  { ignoreCase, exists, absent, as }: Condition,
   { name, type }: AttributeDeclaration,
   at: Path,
 ): readonly Problem[] {
@@ -148,13 +148,6 @@ function modifierProblems(
       path: [...at, 'ignoreCase'],
       reason: 'FieldValueForbidden',
       detail: exists === undefined ? `"${name}" is a ${as ?? type}, which has no case` : 'exists compares no texts',
-    });
-  }
-  if (codeUnits !== undefined && matches === undefined) {
-    problems.push({
-      path: [...at, 'codeUnits'],
-      reason: 'FieldValueForbidden',
-      detail: 'codeUnits says how a regular expression is meant, and there is none',
     });
   }
   if (as !== undefined && exists !== undefined) {
@@ -227,11 +220,11 @@ function boundProblems(condition: Condition, { name, type }: AttributeDeclaratio
   return [{ path: [...at, low], reason: 'FieldValueInvalid', detail }];
 }
 
-function contentProblems({ matches, codeUnits, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
+function contentProblems({ matches, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
   const problems: Problem[] = [];
-  const fault = matches === undefined ? undefined : patternFault(matches, codeUnits);
+  const fault = matches === undefined ? undefined : patternFault(matches);
   if (fault !== undefined) {
-    problems.push({ path: [...at, 'matches'], reason: 'FieldValueInvalid', detail: `"${matches}" ${fault}` });
+    problems.push({ path: [...at, 'matches'], reason: 'FieldValueInvalid', detail: `"${matches}" ${fault.detail}` });
   }
   if (semver !== undefined && !isVersionRange(semver)) {
     const detail = `"${semver}" is no range of versions; write it like ">=8.9.0 <9" or "8.x || >=9.1.0"`;

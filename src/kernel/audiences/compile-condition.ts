@@ -6,11 +6,10 @@ import { epochMs } from './instant.ts';
 import { compileNetworks, parseAddress } from './ip.ts';
 import type { Condition, Context, Matcher, Truth } from './language.ts';
 import { growthbookVersionTest } from './growthbook-version.ts';
+import { patternTest } from './pattern.ts';
 import { readAs, typeRead } from './read-as.ts';
 import { attributeReader, declaredReader, plainValue, type Plain } from './values.ts';
 
-/** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
-export const MATCHED_CHARS_MAX = 500;
 /** Versions whose answer a range remembers: more than the versions of an app that are in use. */
 const VERSIONS_REMEMBERED_MAX = 1_000;
 
@@ -21,8 +20,8 @@ export interface RuleLookup {
   readonly matcher: (name: string) => Matcher | undefined;
 }
 
-/** What one value, neither null nor undefined, comes to; unknown when it is of the wrong type. */
-type ValueTest = (value: unknown) => Truth;
+/** Tests one value, neither null nor undefined, of a context; unknown when it is of the wrong type. */
+type ValueTest = (value: unknown, context: Context) => Truth;
 
 const UNKNOWN: Matcher = () => undefined;
 
@@ -64,7 +63,7 @@ function compileAttribute(condition: Condition, declared: AttributeDeclaration):
     return (context) => {
       const value = read(context);
       if (value === undefined || value === null) return whenAbsent;
-      const truth = Array.isArray(value) ? someOf(value, test) : test(value);
+      const truth = Array.isArray(value) ? someOf(value, test, context) : test(value, context);
       return truth === undefined ? undefined : truth !== flip;
     };
   }
@@ -79,7 +78,7 @@ function compileAttribute(condition: Condition, declared: AttributeDeclaration):
   return (context) => {
     const value = read(context);
     if (value === undefined || value === null) return whenAbsent;
-    const truth = test(value);
+    const truth = test(value, context);
     return truth === undefined ? undefined : truth !== flip;
   };
 }
@@ -103,10 +102,10 @@ export function isFlipped({ notIn, not = false }: Condition): boolean {
 }
 
 /** True when one value passes; unknown when one of them, even after that, is of the wrong type. */
-function someOf(values: readonly unknown[], test: ValueTest): Truth {
+function someOf(values: readonly unknown[], test: ValueTest, context: Context): Truth {
   let found = false;
   for (const value of values) {
-    const truth = value === undefined || value === null ? undefined : test(value);
+    const truth = value === undefined || value === null ? undefined : test(value, context);
     if (truth === undefined) return undefined;
     if (truth) found = true;
   }
@@ -141,22 +140,10 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   if (endsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.endsWith(piece)));
   if (contains !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.includes(piece)));
   if (matches !== undefined) {
-    const pattern = compilePattern(matches, condition);
-    return (value) =>
-      typeof value === 'string' && value.length <= MATCHED_CHARS_MAX ? pattern.test(value) : undefined;
+    const isFound = patternTest(matches, ignoreCase);
+    return (value, context) => (typeof value === 'string' ? isFound(value, context) : undefined);
   }
   return () => undefined;
-}
-
-/**
- * The regular expression of a condition. The alternative that never matches keeps V8 from searching backwards from `$`
- * as if every character had one unit: in Node 26 `/[^a]$/u` finds nothing in a text that ends beyond the first plane.
- */
-export function compilePattern(
-  matches: string,
-  { ignoreCase = false, codeUnits = false }: Pick<Condition, 'ignoreCase' | 'codeUnits'>,
-): RegExp {
-  return new RegExp(`${matches}|(?!)`, `${ignoreCase ? 'i' : ''}${codeUnits ? '' : 'u'}`);
 }
 
 function textTest(fold: (text: string) => string, test: (text: string) => boolean): ValueTest {

@@ -58,17 +58,11 @@ const ConditionSchema = Type.Object(
     matches: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 200,
-        description: 'True when this regular expression finds something in the text.',
+        maxLength: 1_000,
+        description: 'True when this regular expression, in the syntax of RE2, finds something in the text.',
       }),
     ),
     ignoreCase: Type.Optional(Type.Boolean({ description: 'Compares texts without regard to case.' })),
-    codeUnits: Type.Optional(
-      Type.Boolean({
-        description:
-          'The regular expression goes by UTF-16 units and has the older syntax (no flag u), as in GrowthBook.',
-      }),
-    ),
     semver: Type.Optional(
       Type.String({ minLength: 1, maxLength: 200, description: 'A range of versions, like ">=8.9.0 <9".' }),
     ),

@@ -189,8 +189,7 @@ function testTruth(condition: Condition, type: AttributeType, value: string | nu
   if (endsWith !== undefined) return some(endsWith, (piece) => text.endsWith(piece));
   if (contains !== undefined) return some(contains, (piece) => text.includes(piece));
   if (matches !== undefined) {
-    const flags = [condition.ignoreCase === true ? 'i' : '', condition.codeUnits === true ? '' : 'u'].join('');
-    return new RegExp(matches, flags).test(String(value));
+    return new RegExp(matches, condition.ignoreCase === true ? 'iu' : 'u').test(String(value));
   }
   if (range !== undefined) return semver.satisfies(String(value), range, { includePrerelease: true });
   if (cidr !== undefined) return cidr.some((network) => isInNetwork(String(value), network));

@@ -1,11 +1,12 @@
-import { compilePattern } from '#kernel/audiences/compile-condition.ts';
 import { paddedVersion } from '#kernel/audiences/growthbook-version.ts';
 import type { Condition } from '#kernel/audiences/language.ts';
+import { patternFault } from '#kernel/audiences/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
 import { CannotSay, type AttributeKind } from '../imported.ts';
 import type { GrowthbookCondition } from './payload.ts';
+import { re2Pattern } from './re2-pattern.ts';
 
 /** What conditions are about. */
 export interface Subjects {
@@ -227,23 +228,20 @@ function matching(expected: unknown, ignoreCase: boolean, about: About): Express
   if (about.kind.type !== 'string')
     throw new CannotSay(about.path, `an expression about a ${about.kind.type} cannot be said`);
   if (typeof expected !== 'string') return false;
-  const options = { codeUnits: true, ...(ignoreCase ? { ignoreCase } : {}) };
+  let found;
   try {
-    void new RegExp(expected);
-    // What is missing is tested as the word null.
-    const onNull = compilePattern(expected, options).test('null');
-    const needed = withoutIdleEnds(expected);
-    if (needed === '') return tested(about, { startsWith: [''] }, onNull);
-    return tested(about, { matches: needed, ...options }, onNull);
+    found = new RegExp(expected, ignoreCase ? 'i' : '');
   } catch {
     return false;
   }
-}
-
-/** `.*` at either end says nothing, and would only make the expression look expensive. */
-function withoutIdleEnds(pattern: string): string {
-  if (pattern.includes('|')) return pattern;
-  return pattern.replace(/^(\.\*\??)+/, '').replace(/(?<!\\)(\.\*\??)+$/, '');
+  // GrowthBook tests what is missing as the word null.
+  const onNull = found.test('null');
+  if (expected === '') return tested(about, { startsWith: [''] }, onNull);
+  const re2 = re2Pattern(expected);
+  const cannot = 'cannot' in re2 ? re2.cannot : patternFault(re2.pattern)?.detail;
+  if ('cannot' in re2 || cannot !== undefined)
+    throw new CannotSay(about.path, `the expression ${expected} cannot be carried over: ${cannot}`);
+  return tested(about, { matches: re2.pattern, ...(ignoreCase ? { ignoreCase } : {}) }, onNull);
 }
 
 function versioned(operator: string, expected: unknown, about: About): Expression {

@@ -38,7 +38,10 @@ const text = fc.oneof(
   fc.constantFrom(...TEXTS),
   operator(['$eq', '$ne'], fc.constantFrom<unknown>(...TEXTS, null)),
   operator(['$in', '$nin', '$ini', '$nini'], listOf<unknown>([...TEXTS, null])),
-  operator(['$regex', '$regexi'], fc.constantFrom('^s', 'a/b$', '.*E.*', 'null', '^.$', '(', '\\d+', '^x..y$', 'x\\')),
+  operator(
+    ['$regex', '$regexi'],
+    fc.constantFrom('^s', 'a/b$', '.*E.*', 'null', '^x.*y$', '(', '\\d+', '^(a|A)+', 'x\\'),
+  ),
   operator(['$inGroup', '$notInGroup'], fc.constantFrom('countries', 'nothing', 'condition')),
 );
 const number = fc.oneof(

@@ -1,12 +1,12 @@
 import parseVersion from 'semver/functions/parse.js';
 import { epochMs } from '#kernel/audiences/instant.ts';
 import type { Condition } from '#kernel/audiences/language.ts';
+import { patternFault } from '#kernel/audiences/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
 import { CannotSay } from '../imported.ts';
 import { inNetworks } from './networks.ts';
-import { translateRe2 } from './re2.ts';
 import type { Constraint } from './state.ts';
 
 /** What SDKs of Unleash take for the moment, when a context has it. */
@@ -72,14 +72,14 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
     }
     case 'REGEX': {
       if (value === undefined || value === null) return false;
-      const translated = translateRe2(String(value), constraint.caseInsensitive === true);
-      if ('invalid' in translated) return false;
-      if ('cannot' in translated)
-        throw new CannotSay(
-          [...path, 'value'],
-          `the expression ${String(value)} cannot be carried over: ${translated.cannot}`,
-        );
-      return translated.pattern === '' ? about({ startsWith: [''] }) : about({ matches: translated.pattern });
+      const pattern = String(value);
+      if (pattern === '') return about({ startsWith: [''] });
+      const fault = patternFault(pattern);
+      // Unleash takes what is no expression for one that is never found.
+      if (fault?.reason === 'syntax') return false;
+      if (fault !== undefined)
+        throw new CannotSay([...path, 'value'], `the expression ${pattern} cannot be carried over: it ${fault.detail}`);
+      return about({ matches: pattern, ...(constraint.caseInsensitive === true ? { ignoreCase: true } : {}) });
     }
     case 'IN_CIDR':
       return inNetworks(attributes.name(contextName, [...path, 'contextName']), values, [...path, 'values']);
