@@ -418,6 +418,38 @@ test('a token of a service account works until its time, and no longer than the 
   assert.deepEqual([row?.verb, row?.name, row?.resource], ['create', 'robot', 'serviceaccounts/token']);
 });
 
+test('a token names who minted it, through tokens that minted it, and what it writes is on record with them', async (t) => {
+  await using world = await startOffice(t);
+  const { call } = world;
+  const accounts = '/api/v1/namespaces/default/serviceaccounts';
+  for (const name of ['first', 'second', ...Array.from({ length: 20 }, (_, index) => `chained-${index}`)]) {
+    assert.equal((await call('POST', accounts, { body: { metadata: { name } } })).status, 201);
+    await bind(world, `${name}-edits`, 'edit', { kind: 'ServiceAccount', name, namespace: 'default' });
+  }
+  const mint = (name: string, token?: string) =>
+    call('POST', `${accounts}/${name}/token`, { body: { spec: {} }, ...(token === undefined ? {} : { token }) });
+  const tokenIn = ({ json }: Answer): string => json.status.token;
+  const first = tokenIn(await mint('first'));
+  const second = tokenIn(await mint('second', first));
+  const who = await call('POST', '/apis/authentication.k8s.io/v1/selfsubjectreviews', { body: {}, token: second });
+  const minters = who.json.status.userInfo.extra['backline.dev/minted-by'];
+  assert.deepEqual(minters, ['system:serviceaccount:default:first', 'admin']);
+  const body = { metadata: { name: 'made-with-a-token' } };
+  assert.equal((await call('POST', '/api/v1/namespaces/default/configmaps', { body, token: second })).status, 201);
+  const [row] = await records(world, 'resource=configmaps,name=made-with-a-token');
+  assert.deepEqual((row as unknown as { mintedBy: unknown }).mintedBy, minters);
+
+  let token = second;
+  let answer = await mint('chained-0', token);
+  for (let index = 1; answer.status === 201; index += 1) {
+    assert.ok(index < 20, 'the chain has an end');
+    token = tokenIn(answer);
+    answer = await mint(`chained-${index}`, token);
+  }
+  assert.deepEqual([answer.status, answer.json.reason], [403, 'Forbidden']);
+  assert.match(answer.json.message, /at most 16/);
+});
+
 test('secrets are read by who may, and stand nowhere in the clear', async (t) => {
   await using world = await startOffice(t);
   const { call, database } = world;

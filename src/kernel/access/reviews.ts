@@ -73,11 +73,11 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
     [SelfSubjectReviewBeta.id, whoAmI(SelfSubjectReviewBeta)],
     [
       `${ServiceAccount.id}/token`,
-      async (object, { namespace = '', name = '', dryRun }) => {
+      async (object, { namespace = '', name = '', dryRun, user }) => {
         requireValid(TokenRequest, object);
         const spec = (object.spec ?? {}) as TokenRequestSpec;
         requireUnbound(spec);
-        const { token, expirationTimestamp } = await tokens.issue(namespace, name, spec);
+        const { token, expirationTimestamp } = await tokens.issue(namespace, name, spec, user);
         const status = { token: dryRun ? '' : token, expirationTimestamp };
         return { ...object, metadata: { ...object.metadata, name, namespace }, status };
       },

@@ -12,6 +12,7 @@ import { quotas } from './migrations/0007-quotas.ts';
 import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { releaseCounts } from './migrations/0009-release-counts.ts';
 import { releaseEvidence } from './migrations/0010-release-evidence.ts';
+import { writes } from './migrations/0011-writes-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -25,6 +26,7 @@ export const MIGRATIONS: readonly Migration[] = [
   subscriptions,
   releaseCounts,
   releaseEvidence,
+  writes,
 ];
 
 /**

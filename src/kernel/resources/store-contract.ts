@@ -24,6 +24,8 @@ export interface Change {
   readonly before: Entry | undefined;
   /** Who wrote it; known of what this process itself writes. */
   readonly author?: Author;
+  /** Which write made it: the version of the first change of that write. Known of what this process itself writes. */
+  readonly write?: number;
 }
 
 /** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */
@@ -78,6 +80,8 @@ export interface Caller {
   readonly userAgent: string;
   /** What was asked for, in the words of the Kubernetes API: `create`, `patch`, … */
   readonly verb: string;
+  /** The users who minted the token that was used; absent where it was nobody's to mint. */
+  readonly mintedBy?: readonly string[];
 }
 
 /**
@@ -103,6 +107,18 @@ export interface HistoryItem {
   readonly type: Change['type'];
   readonly user: string;
   readonly requestId: string;
+  readonly text: string;
+}
+
+/** How an object was declared at a version, and by whom. */
+export interface Declaration {
+  readonly version: number;
+  /** The version of the first change of the same write. */
+  readonly write: number;
+  readonly type: Change['type'];
+  readonly namespace: string;
+  readonly author: Author;
+  /** The whole object as JSON; of a deletion the last state. */
   readonly text: string;
 }
 
@@ -149,6 +165,15 @@ export interface Store<Operation> extends Reader {
    * only what is not secret.
    */
   readonly history: (kind: Kind, namespace: string, name: string, limit: number) => Promise<readonly HistoryItem[]>;
+  /**
+   * Kept versions below `below` of all objects of a kind with one name, in whatever namespace, newest first, without
+   * what `except` wrote as a part of this program.
+   */
+  readonly declarations: (
+    kind: Kind,
+    name: string,
+    page: { readonly below: number; readonly limit: number; readonly except: string },
+  ) => Promise<readonly Declaration[]>;
   /**
    * Objects of a kind as they were declared at a version or time, sorted by namespace then name, with the version of
    * that moment. Refuses `resources/expired` for what is no longer kept.

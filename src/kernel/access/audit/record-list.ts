@@ -162,12 +162,13 @@ function entryOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Ent
 }
 
 function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): AuditSpec {
-  const { groups = [], address = '', userAgent = '', verb = '' } = JSON.parse(row.caller) as Partial<Caller>;
+  const { groups = [], address = '', userAgent = '', verb = '', mintedBy } = JSON.parse(row.caller) as Partial<Caller>;
   const kind = kinds.all.find(({ id }) => id === row.kind);
   const plural = kind?.plural ?? row.kind;
   const asked = {
     user: row.user,
     groups: [...groups],
+    ...(mintedBy === undefined ? {} : { mintedBy: [...mintedBy] }),
     address,
     userAgent,
     requestId: row.requestId,

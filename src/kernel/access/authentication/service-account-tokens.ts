@@ -19,17 +19,23 @@ const LIMITS = {
   secondsMax: 365 * 24 * 3_600,
   /** Clocks of processes that differ by this much still agree. */
   clockToleranceSeconds: 10,
+  /** Users in a chain of tokens that were minted with tokens. */
+  mintersMax: 16,
 } as const;
 
 /** Who signs, and who should believe it unless the request names others. */
 const ISSUER = 'backline';
 
+/** The claim that names the users who minted a token. */
+const MINTED_BY = 'backline.dev/minted-by';
+
 export interface ServiceAccountTokens {
-  /** Makes a token for an account that exists. Refuses one that does not, and audiences that are empty texts. */
+  /** Makes a token for an account that exists, and writes into it who minted it. Refuses an account that does not. */
   readonly issue: (
     namespace: string,
     name: string,
     wanted: TokenRequestSpec,
+    minter: Pick<User, 'name' | 'mintedBy'>,
   ) => Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
   readonly authenticator: Authenticator;
 }
@@ -43,13 +49,18 @@ export function serviceAccountTokens(
   const [signing] = keys;
   if (signing === undefined) throw new Error('there is no key to sign with');
   return {
-    issue: async (namespace, name, { audiences, expirationSeconds }) => {
+    issue: async (namespace, name, { audiences, expirationSeconds }, minter) => {
+      const minters = mintersOf(minter);
       const account = accounts.get(ServiceAccount, namespace, name);
       if (account === undefined) throw notFound(ServiceAccount, name);
       const issuedAt = Math.floor(clock().epochMilliseconds / 1000);
       const seconds = Math.min(expirationSeconds ?? LIMITS.secondsDefault, LIMITS.secondsMax);
       const wanted = audiences ?? [];
-      const token = await new SignJWT({ 'kubernetes.io': { namespace, serviceaccount: { name, uid: account.uid } } })
+      const claims = {
+        'kubernetes.io': { namespace, serviceaccount: { name, uid: account.uid } },
+        [MINTED_BY]: minters,
+      };
+      const token = await new SignJWT(claims)
         .setProtectedHeader({ alg: 'ES256', kid: signing.id })
         .setIssuer(ISSUER)
         .setSubject(serviceAccountUser(namespace, name))
@@ -82,6 +93,7 @@ interface Verified {
     readonly serviceaccount: { readonly name: string; readonly uid: string };
   };
   readonly tokenId: string;
+  readonly mintedBy: readonly string[];
 }
 
 async function verify(token: string, key: SigningKey, clock: Clock): Promise<Verified> {
@@ -92,10 +104,14 @@ async function verify(token: string, key: SigningKey, clock: Clock): Promise<Ver
       algorithms: ['ES256'],
       clockTolerance: LIMITS.clockToleranceSeconds,
       currentDate: new Date(clock().epochMilliseconds),
-      requiredClaims: ['exp', 'kubernetes.io'],
+      requiredClaims: ['exp', 'kubernetes.io', MINTED_BY],
     });
-    // Only we sign with this key: the claim has the form that `issue` gives it.
-    return { account: payload['kubernetes.io'] as Verified['account'], tokenId: payload.jti ?? '' };
+    // Only we sign with this key: the claims have the form that `issue` gives them.
+    return {
+      account: payload['kubernetes.io'] as Verified['account'],
+      tokenId: payload.jti ?? '',
+      mintedBy: payload[MINTED_BY] as readonly string[],
+    };
   } catch (error) {
     if (error instanceof errors.JOSEError) throw notBelieved();
     throw error;
@@ -106,12 +122,25 @@ function isEnding(account: Entry): boolean {
   return account.object().metadata.deletionTimestamp !== undefined;
 }
 
-function userOf({ account: { namespace, serviceaccount }, tokenId }: Verified): User {
+/** Whoever mints a token, and who minted the token that they do it with. */
+function mintersOf({ name, mintedBy = [] }: Pick<User, 'name' | 'mintedBy'>): readonly string[] {
+  const minters = [...new Set([name, ...mintedBy])];
+  if (minters.length <= LIMITS.mintersMax) return minters;
+  throw new Refusal(
+    'access/too-many-minters',
+    'Forbidden',
+    `This token was minted with tokens of ${minters.length - 1} users, one after the other; at most ${LIMITS.mintersMax} can be.`,
+    { remedy: 'Mint the token with the credential of a person.' },
+  );
+}
+
+function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: Verified): User {
   return {
     name: serviceAccountUser(namespace, serviceaccount.name),
     uid: serviceaccount.uid,
     groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
-    extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${tokenId}`] },
+    extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${tokenId}`], [MINTED_BY]: mintedBy },
+    mintedBy,
   };
 }
 

@@ -6,6 +6,7 @@ const AuditSpec = Type.Object(
   {
     user: Type.String({ description: 'Who.' }),
     groups: Type.Array(Type.String(), { description: 'The groups they were in.' }),
+    mintedBy: Type.Optional(Type.Array(Type.String(), { description: 'Who minted the token that they used.' })),
     address: Type.String({ description: 'The network address.' }),
     userAgent: Type.String({ description: 'The program.' }),
     requestId: Type.String({ description: 'The same for everything that one request did.' }),

@@ -8,6 +8,8 @@ export interface User {
   readonly uid?: string;
   readonly groups: readonly string[];
   readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** The users who minted the token that proved this one, and the tokens that those used. */
+  readonly mintedBy?: readonly string[];
 }
 
 /** What somebody wants to do with resources, in the words of Kubernetes' authorization. */

@@ -29,6 +29,7 @@ export function callOf(exchange: Exchange, user: User, target: Target): Call {
       address: request.socket.remoteAddress ?? '',
       userAgent: (request.headers['user-agent'] ?? '').slice(0, USER_AGENT_CHARS_MAX),
       verb: writingVerb(method, target),
+      ...(user.mintedBy === undefined ? {} : { mintedBy: user.mintedBy }),
     },
   };
   return { user, author, target, name: target.name ?? '', dryRun: false };

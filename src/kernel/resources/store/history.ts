@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { withoutSecrets } from '../confidential.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
-import type { HistoryItem, RevisionContent } from '../store-contract.ts';
+import type { Caller, Declaration, HistoryItem, RevisionContent, Store } from '../store-contract.ts';
 import type { StoredEntry } from './entry.ts';
 import { type ChangeRow, RowReader } from './load.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
@@ -31,6 +31,40 @@ export async function readHistory(
     user,
     requestId,
     text: kind.confidential === true ? shown(texts.fromDatabase(kind, namespace, name, text)) : text,
+  }));
+}
+
+/** Kept versions of the objects with one name, newest first, and who wrote them. */
+export async function readDeclarations(
+  database: Database,
+  texts: TextsAtRest,
+  kind: Kind,
+  name: string,
+  { below, limit, except }: Parameters<Store<never>['declarations']>[2],
+): Promise<readonly Declaration[]> {
+  const rows = await database.query<{
+    version: number;
+    write: number;
+    type: Declaration['type'];
+    namespace: string;
+    user: string;
+    requestId: string;
+    caller: string;
+    body: string;
+  }>({
+    name: 'declarations',
+    text: `
+      select version, case write when 0 then version else write end as write, type, namespace, author as "user",
+        request_id as "requestId", caller, body
+      from backline.changes
+      where kind = $1 and name = $2 and version < $3 and not (author = $4 and caller = '')
+      order by version desc limit $5`,
+    values: [kind.id, name, below, except, limit],
+  });
+  return rows.map(({ user, requestId, caller, body, ...row }) => ({
+    ...row,
+    author: { user, requestId, ...(caller === '' ? {} : { caller: JSON.parse(caller) as Caller }) },
+    text: texts.fromDatabase(kind, row.namespace, name, body),
   }));
 }
 

@@ -110,17 +110,18 @@ export class BatchPlan<Operation> implements Batch {
     const { kind, object } = mutation;
     const { namespace = '', name } = object.metadata;
     const before = written.get(kind, namespace, name);
-    const next = this.lastVersion + written.changes.length + 1;
+    const write = this.lastVersion + 1;
+    const next = write + written.changes.length;
     // A dry run takes no number: it shows the one that the object has, or that the store is at.
     const version = dryRun ? (before?.version ?? this.lastVersion) : next;
     const entry = stampEntry(kind, object, version);
     if (mutation.do === 'remove') {
       if (before === undefined) throw new Error(`${kind.id} ${namespace}/${name} was removed without being there`);
-      written.apply({ version, type: 'DELETED', entry, before, author });
+      written.apply({ version, type: 'DELETED', entry, before, author, write });
       return { did: 'removed', entry, ...warned };
     }
     if (mutation.revision !== undefined) revisions.push({ kind, name, version, content: mutation.revision });
-    written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before, author });
+    written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before, author, write });
     return { did: before === undefined ? 'created' : 'changed', entry, ...warned };
   }
 }

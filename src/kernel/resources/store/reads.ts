@@ -2,7 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '../kind.ts';
 import type { Store } from '../store-contract.ts';
-import { compactHistory, readHistory, readPast, readRevision } from './history.ts';
+import { compactHistory, readDeclarations, readHistory, readPast, readRevision } from './history.ts';
 import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
@@ -26,6 +26,7 @@ export function storeReads(parts: {
     count: (kind) => memory.count(kind),
     changesSince: (from, kind) => memory.changesSince(from, kind),
     history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
+    declarations: (kind, name, page) => readDeclarations(database, texts, kind, name, page),
     past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {

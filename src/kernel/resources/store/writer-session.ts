@@ -115,6 +115,7 @@ export class WriterSession {
         bigintArray(revisions.map((revision) => revision.version)),
         textArray(records.map(({ author }) => (author.caller === undefined ? '' : JSON.stringify(author.caller)))),
         textArray(records.map(({ writeId }) => writeId)),
+        bigintArray(records.map(({ change: { version, write = version } }) => write)),
       ],
     });
     return rows.length === 1;
@@ -222,12 +223,12 @@ const COMMIT_BATCH = `
     returning true as held
   ), recorded as (
     insert into backline.changes (version, epoch, at, request_id, author, type, kind, namespace, name, body, caller,
-      write_id)
+      write_id, write)
     select c.version, $1, $4::timestamptz, c.request_id, c.author, c.type, c.kind, c.namespace, c.name, c.body,
-      c.caller, c.write_id
+      c.caller, c.write_id, c.write
     from fence, unnest($5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-      $12::text[], $26::text[], $27::text[])
-      as c (version, request_id, author, type, kind, namespace, name, body, caller, write_id)
+      $12::text[], $26::text[], $27::text[], $28::bigint[])
+      as c (version, request_id, author, type, kind, namespace, name, body, caller, write_id, write)
   ), removed as (
     delete from backline.objects o
     using fence, unnest($13::text[], $14::text[], $15::text[]) as d (kind, namespace, name)
