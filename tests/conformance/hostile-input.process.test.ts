@@ -228,3 +228,41 @@ test('no object, patch or question that a client can send ends in a 5xx or takes
   assert.equal((await call('GET', '/readyz')).status, 200);
   assert.ok((await call('GET', `${base}/plans/premium`)).status === 200);
 });
+
+test('what is posted and not kept is held against its schema, whichever kind it is', async (t) => {
+  await using world = await startWorld(t);
+  const release = '/apis/releases.backline.dev/v1/releases/none';
+  const reviews = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+  const wrong: [path: string, spec: object, field: string][] = [
+    ...['approve', 'pause', 'resume', 'promote', 'abort', 'rollback', 'pin', 'unpin', 'seal'].flatMap(
+      (verb): [string, object, string][] => [
+        [`${release}/${verb}`, { reason: 'x'.repeat(1_001) }, 'spec.reason'],
+        [`${release}/${verb}`, { reason: { toString: 1 } }, 'spec.reason'],
+        [`${release}/${verb}`, { reason: '' }, 'spec.reason'],
+        [`${release}/${verb}`, { resaon: 'typed wrongly' }, 'spec.resaon'],
+        [`${release}/${verb}`, { force: 'yes' }, 'spec.force'],
+        [`${release}/${verb}`, { until: 'garbage' }, 'spec.until'],
+      ],
+    ),
+    [`${release}/judgement`, { margin: 0 }, 'spec.margin'],
+    [`${release}/judgement`, { merging: 2 }, 'spec.merging'],
+    ['/apis/releases.backline.dev/v1/changesets', { objects: [] }, 'spec.objects'],
+    ['/apis/releases.backline.dev/v1/changesets', { objects: [{}], default: 'x' }, 'spec.default'],
+    ['/apis/events.backline.dev/v1/queries', { sql: 7 }, 'spec.sql'],
+    ['/apis/events.backline.dev/v1/queries', { sql: 'select 1', timeout: 7 }, 'spec.timeout'],
+    ['/apis/events.backline.dev/v1/erasures', { listener: 7 }, 'spec.listener'],
+    ['/apis/events.backline.dev/v1/eventreplays', { types: 'all' }, 'spec.types'],
+    [reviews, { resourceAttributes: 'all' }, 'spec.resourceAttributes'],
+  ];
+  for (const [path, spec, field] of wrong) {
+    const { status, json, text } = await world.call('POST', path, { body: { spec } });
+    assert.equal(status, 422, `${path} ${JSON.stringify(spec).slice(0, 100)}: ${text}`);
+    const fields = (json.details.causes as { field: string }[]).map((cause) => cause.field);
+    assert.ok(fields.includes(field), `${path}: ${fields.join(', ')} instead of ${field}`);
+  }
+  const newer = await world.call('POST', reviews, {
+    body: { spec: { resourceAttributes: { verb: 'get', resource: 'plans', later: 1 } } },
+  });
+  assert.equal(newer.status, 201, 'a newer kubectl may ask with fields that came later');
+  assert.match(String(newer.headers['warning']), /unknown field .*spec\.resourceAttributes\.later/);
+});

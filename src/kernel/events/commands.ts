@@ -3,8 +3,6 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import { selectionOf } from '#kernel/resources/api/selection.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
-import { invalid } from '#kernel/resources/write.ts';
 import { virtualEntry } from './quarantine.ts';
 
 /** Commands that a list shows: the newest. */
@@ -21,8 +19,6 @@ export function command<Spec>(
   },
 ): VirtualKind {
   return async (object: ResourceObject, { user, dryRun }) => {
-    const problems = structureOf(kind).validate({ ...object, status: undefined });
-    if (problems.length > 0) throw invalid(kind, object.metadata.name ?? '', problems);
     const { apiVersion, metadata } = object;
     if (dryRun) return { apiVersion, kind: kind.kind, metadata, spec: object.spec };
     const spec = object.spec as Spec;

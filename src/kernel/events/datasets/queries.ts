@@ -5,8 +5,6 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
-import { invalid } from '#kernel/resources/write.ts';
 import { datasetSpec } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
@@ -65,8 +63,6 @@ export function startQueries(options: QueryOptions): Queries {
   let asked: Promise<unknown> = Promise.resolve();
 
   const answer: VirtualKind = async (object, { dryRun }) => {
-    const problems = structureOf(Query).validate(object);
-    if (problems.length > 0) throw invalid(Query, object.metadata?.name ?? '', problems);
     const spec = object.spec as QuerySpec;
     const started = performance.now();
     const { result, progress } = await inTurn(() => run(spec, dryRun));

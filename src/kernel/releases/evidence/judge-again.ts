@@ -2,12 +2,11 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
-import { invalid, notFound } from '#kernel/resources/write.ts';
+import { notFound } from '#kernel/resources/write.ts';
 import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
-import { Judgement, JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
+import { JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
 import type { GuardrailStatus } from '../kinds/release-status.ts';
 import { writeReading } from './kept-reading.ts';
@@ -24,8 +23,6 @@ export function judgements(parts: {
 }): ReadonlyMap<string, VirtualKind> {
   const { store, database } = parts;
   const answer: VirtualKind = async (object, { name = '' }) => {
-    const problems = structureOf(Judgement).validate(object);
-    if (problems.length > 0) throw invalid(Judgement, object.metadata?.name ?? '', problems);
     const given = (object.spec ?? {}) as JudgementSpec;
     await store.fresh();
     const entry = store.get(Release, '', name);

@@ -22,6 +22,7 @@ import { unwritten } from './dry-run.ts';
 import { listPage, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
+import { checkPosted } from './check-posted.ts';
 import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
 import { watch, type WatchMetrics } from './watch.ts';
@@ -35,7 +36,10 @@ const LIMITS = {
   deleteCollectionMax: 10_000,
 } as const;
 
-/** A kind whose objects are not stored: posting one is a question or a command, answered by the object. */
+/**
+ * A kind whose objects are not stored: posting one is a question or a command, answered by the object. It gets objects
+ * that fit the schema of the kind.
+ */
 export type VirtualKind = (
   object: ResourceObject,
   call: {
@@ -183,11 +187,12 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const answerTo = options.virtual.get(id);
     if (answerTo === undefined) throw new Error(`nothing answers ${id}`);
     const { value, warnings } = await readObject(exchange, kind, query.fieldValidation, LIMITS.virtualBytesMax);
+    const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;
     const { namespace, name } = target;
-    const answer = await answerTo(value, { user, author, dryRun: query.dryRun, namespace, name });
+    const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name });
     await authority.attempted(author, attemptOf(call, 201));
-    sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders(warnings));
+    sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders([...warnings, ...posted.warnings]));
   }
 
   async function create(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
