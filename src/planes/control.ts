@@ -16,6 +16,7 @@ import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Authority } from '#kernel/resources/api/authority.ts';
+import { examinedStore, type Examiner } from '#kernel/resources/examined-store.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
@@ -64,6 +65,8 @@ export interface ControlPlane {
 export interface Extension {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  /** Who looks at objects before they are declared, where that takes time. */
+  readonly examiners: readonly Examiner[];
   /** What guardrails that name a Metric are judged by. */
   readonly metrics: MeasureSource;
   readonly close: () => Promise<void>;
@@ -181,7 +184,8 @@ export async function startControlPlane(options: {
     closers.push(async () => {
       await Promise.all([releases?.stop(), notifications?.stop()]);
     });
-    const applyChangeSet = changeSets({ store, kinds, live, clock });
+    const examined = examinedStore(store, extension.examiners);
+    const applyChangeSet = changeSets({ store: examined, kinds, live, clock });
     const commands = releaseCommands({ store, kinds, clock: releaseClock });
     const judging = judgements({ store, database });
     const virtual = new Map([
@@ -194,7 +198,7 @@ export async function startControlPlane(options: {
     const { authority, serviceAccounts } = access;
     const virtualLists = new Map([...access.virtualLists, ...extension.virtualLists]);
     const api = resourceApi({
-      store,
+      store: examined,
       kinds,
       clock,
       version,

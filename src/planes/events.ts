@@ -18,6 +18,7 @@ import { startEvents } from '#kernel/events/start-events.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
+import type { Examiner } from '#kernel/resources/examined-store.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -41,6 +42,7 @@ export interface EventPlane extends EventLog {
   readonly api: IngestApi;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  readonly examiners: readonly Examiner[];
   /** What guardrails that name a Metric are judged by. */
   readonly metrics: MeasureSource;
   /** Why events do not become files; undefined when all is well, or when that is not this process's business. */
@@ -105,6 +107,7 @@ export async function startEventPlane(options: {
     write: events.write,
     virtual: new Map([...events.virtual, ...queries.virtual]),
     virtualLists: events.virtualLists,
+    examiners: [queries.examiner],
     metrics: releaseMetrics({ database, world, ask: queries.ask, rollUpSeconds: rollUpSeconds ?? ROLL_UP_SECONDS }),
     problem: () => rollUps?.problem(),
     close: async () => {

@@ -125,7 +125,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly transient?: boolean;
   /** Extra ways to find objects: index name to the values of one object. */
-  readonly indexes?: Readonly<Record<string, (spec: Static<Spec>) => readonly string[]>>;
+  readonly indexes?: Readonly<Record<string, (spec: Static<Spec>, name: string) => readonly string[]>>;
   /** What this object refers to; a reference to nothing keeps the object from going live. */
   readonly refs?: (spec: Static<Spec>) => readonly Ref[];
   /**

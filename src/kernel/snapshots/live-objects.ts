@@ -110,7 +110,7 @@ export class Overlay implements World {
 
 function indexKeys(kind: Kind, object: LiveObject): string[] {
   return Object.entries(kind.indexes ?? {}).flatMap(([index, valuesOf]) =>
-    valuesOf(object.spec).map((value) => indexKey(kind.id, index, value)),
+    valuesOf(object.spec, object.name).map((value) => indexKey(kind.id, index, value)),
   );
 }
 

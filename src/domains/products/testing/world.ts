@@ -64,7 +64,7 @@ function specWithDefaults(kind: Kind, spec: unknown): unknown {
 
 function indexKeys(kind: Kind, name: string, spec: unknown): readonly string[] {
   const declared = Object.entries(kind.indexes ?? {}).flatMap(([index, values]) =>
-    values(spec).map((value) => `${kind.id} ${index} ${value}`),
+    values(spec, name).map((value) => `${kind.id} ${index} ${value}`),
   );
   return [`${kind.id} name ${name}`, ...declared];
 }

@@ -1,24 +1,33 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type DuckDBConnection, type DuckDBPreparedStatement, StatementType } from '@duckdb/node-api';
-import { DatasetFault, QueryFault } from './fault.ts';
-import type { QueryAnswer, QueryJob } from './jobs.ts';
-import { listLiteral, literal } from './sql-text.ts';
+import type { DuckDBConnection, DuckDBPreparedStatement } from '@duckdb/node-api';
+import { DatasetFault, faultOf, QueryFault } from './fault.ts';
+import type { DatasetSql, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
+import { parseSelect } from './parse-select.ts';
+import { identifier, listLiteral, literal } from './sql-text.ts';
 import { sqlValue } from './sql-value.ts';
 
-/** Runs one SELECT behind a fence: it reads the files that it was given, and nothing else of the machine. */
-export async function answerQuery(job: QueryJob, connection: DuckDBConnection): Promise<QueryAnswer> {
+/**
+ * Runs one SELECT behind a fence: it reads the files that it was given, and nothing else of the machine. Settings are
+ * locked and files are closed before any text that is not ours gets further than the parser.
+ *
+ * @param tablesFor gives what a SELECT of these names reads
+ */
+export async function answerQuery(
+  job: QueryJob,
+  connection: DuckDBConnection,
+  tablesFor: (reads: Reads) => Promise<Tables>,
+): Promise<QueryAnswer> {
   const out = join(job.scratch, 'out.parquet');
-  await connection.run(`set allowed_paths = ${listLiteral([...job.files, out])}`);
+  const { files, setup, datasets } = await tablesFor(await parseSelect(connection, job.sql));
+  await connection.run(`set allowed_paths = ${listLiteral([...files, out])}`);
   await connection.run('set enable_external_access = false');
-  for (const { sql, dataset, optional } of job.setup) {
-    await connection.run(sql).catch((error: unknown) => {
-      if (optional === true) return;
-      throw dataset === undefined ? error : new DatasetFault(dataset, error);
-    });
-  }
+  for (const sql of setup) await connection.run(sql);
   await connection.run('set lock_configuration = true');
-  const statement = await prepare(connection, job.sql);
+  const broken = await makeDatasets(connection, datasets);
+  const statement = await prepare(connection, job.sql).catch((error: unknown) => {
+    throw faultOfDataset(error, broken) ?? error;
+  });
   const columns = Array.from({ length: statement.columnCount }, (_, index) => ({
     name: statement.columnName(index),
     type: nameOfType(statement, index),
@@ -34,24 +43,44 @@ export async function answerQuery(job: QueryJob, connection: DuckDBConnection): 
   return { ...read, data: [columns.map(({ name }) => name), ...rows].map(csvLine).join('') };
 }
 
-/** Only a single SELECT (or what is one to DuckDB: FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE) gets through. */
+/** Makes views of Datasets; gives those that cannot be made, by what they are called in SQL. They fail their readers. */
+async function makeDatasets(
+  connection: DuckDBConnection,
+  datasets: readonly DatasetSql[],
+): Promise<ReadonlyMap<string, DatasetFault>> {
+  const broken = new Map<string, DatasetFault>();
+  for (const dataset of datasets) {
+    const { name, spellings, sql } = dataset;
+    try {
+      await parseDataset(connection, dataset);
+      // One SELECT of its own: text that ends the statement here would not have passed as one.
+      for (const spelling of spellings) await connection.run(`create view main.${identifier(spelling)} as ${sql}`);
+    } catch (error) {
+      const fault = faultOfDataset(error, broken) ?? new DatasetFault(name, error);
+      for (const spelling of spellings) broken.set(spelling.toLowerCase(), fault);
+    }
+  }
+  return broken;
+}
+
+/** The fault of the Dataset that an error is about: one that is not there because it could not be made. */
+function faultOfDataset(error: unknown, broken: ReadonlyMap<string, DatasetFault>): DatasetFault | undefined {
+  const { missing } = faultOf(error);
+  return missing?.what === 'Table' ? broken.get(missing.name.toLowerCase()) : undefined;
+}
+
+/** Refuses SQL of a Dataset that is not one SELECT over its inputs. Runs nothing of it. */
+export async function parseDataset(connection: DuckDBConnection, { sql, inputs }: DatasetSql): Promise<void> {
+  const { names, defined } = await parseSelect(connection, sql);
+  const allowed = inputs === undefined ? undefined : new Set([...inputs, ...defined]);
+  const other = names.find((name) => allowed?.has(name) === false);
+  if (other === undefined) return;
+  throw new QueryFault('Statement', `it reads "${other}", which is not among its eventTypes and datasets`);
+}
+
 async function prepare(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
-  if (/^(\s|;|--[^\n]*(\n|$)|\/\*[\s\S]*?\*\/)*$/.test(sql)) throw new QueryFault('Statement', 'there is no statement');
   const statements = await connection.extractStatements(sql);
-  if (statements.count !== 1) {
-    const hint = /\bpivot\b/i.test(sql) ? '; a PIVOT must list its values: PIVOT … ON column IN (…)' : '';
-    throw new QueryFault('Statement', `there are ${statements.count} statements${hint}`);
-  }
-  const statement = await statements.prepare(0);
-  if (statement.statementType === StatementType.SELECT && !/^\s*pragma\b/i.test(sql)) {
-    if (statement.parameterCount > 0)
-      throw new QueryFault('Statement', 'it has parameters, and nothing gives their values');
-    return statement;
-  }
-  throw new QueryFault(
-    'Statement',
-    `it is no SELECT but ${StatementType[statement.statementType] ?? 'something else'}`,
-  );
+  return statements.prepare(0);
 }
 
 function nameOfType(statement: DuckDBPreparedStatement, index: number): string {
@@ -70,6 +99,9 @@ async function readRows(
     for (const values of chunk) {
       const row = values.map(sqlValue);
       bytes += JSON.stringify(row).length;
+      if (rows.length === 0 && bytes > bytesMax) {
+        throw new QueryFault('Size', `its first row has ${bytes} characters, more than ${bytesMax}`);
+      }
       if (rows.length === rowsMax || bytes > bytesMax) return { rows, truncated: true };
       rows.push(row);
     }

@@ -1,13 +1,16 @@
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { Fault } from './jobs.ts';
 
-/** What is wrong with a query, in words of ours. */
+/** What is wrong with a query, found before DuckDB runs it. */
 export class QueryFault extends Error {
-  readonly kind: 'Statement' | 'Size';
+  readonly kind: 'Statement' | 'Size' | 'Parser' | 'Permission';
+  /** Where in its text. */
+  readonly position: number | undefined;
 
-  constructor(kind: QueryFault['kind'], message: string) {
+  constructor(kind: QueryFault['kind'], message: string, position?: number) {
     super(message);
     this.kind = kind;
+    this.position = position;
   }
 }
 
@@ -24,7 +27,10 @@ export class DatasetFault extends Error {
 /** An error of DuckDB (with `errors_as_json`) or of ours, as it is sent to the parent. */
 export function faultOf(error: unknown): Fault {
   if (error instanceof DatasetFault) return error.fault;
-  if (error instanceof QueryFault) return { kind: error.kind, message: error.message };
+  if (error instanceof QueryFault) {
+    const { kind, message, position } = error;
+    return position === undefined ? { kind, message } : { kind, message, position };
+  }
   const text = error instanceof Error ? error.message : String(error);
   const details = detailsIn(text);
   if (details === undefined) return { kind: 'Other', message: text };

@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Setup } from './sql-views.ts';
 
 /** What every job says of the DuckDB that it runs in. Paths are below the folder that the child is started in. */
 interface Engine {
@@ -37,12 +36,19 @@ export interface MergeJob extends Engine {
   readonly to: string;
 }
 
-/** Runs one SELECT. */
+/** What a SELECT names, out of DuckDB's parse tree. */
+export interface Reads {
+  /** Tables and views, in small letters and without their schemas. */
+  readonly names: readonly string[];
+  /** Those that it (also) defines itself, in WITH. */
+  readonly defined: readonly string[];
+  /** Whether it asks which tables there are. */
+  readonly lists: boolean;
+}
+
+/** Runs one SELECT. What that names, the child says first (`Reads`), and gets those `Tables`. */
 export interface QueryJob extends Engine {
   readonly does: 'query';
-  /** The only files that can be read. */
-  readonly files: readonly string[];
-  readonly setup: readonly Setup[];
   readonly sql: string;
   /** check: say the columns and do not run it. */
   readonly format: 'rows' | 'csv' | 'parquet' | 'check';
@@ -50,7 +56,33 @@ export interface QueryJob extends Engine {
   readonly bytesMax: number;
 }
 
-export type Job = RollJob | MergeJob | QueryJob;
+/** The SQL of a Dataset: foreign text, which runs behind the same fence as a query. */
+export interface DatasetSql {
+  readonly name: string;
+  /** What it is called in SQL. */
+  readonly spellings: readonly string[];
+  readonly sql: string;
+  /** The names that it may read, in small letters; absent: whatever there is, because the SQL is ours. */
+  readonly inputs?: readonly string[];
+}
+
+/** What a query gets to read. */
+export interface Tables {
+  /** The only files that can be read. */
+  readonly files: readonly string[];
+  /** Statements of ours that make views and small tables. */
+  readonly setup: readonly string[];
+  /** Each after those that it reads. */
+  readonly datasets: readonly DatasetSql[];
+}
+
+/** Parses the SQL of Datasets and runs nothing of it. */
+export interface ParseJob extends Engine {
+  readonly does: 'parse';
+  readonly datasets: readonly DatasetSql[];
+}
+
+export type Job = RollJob | MergeJob | QueryJob | ParseJob;
 
 const RollAnswer = Type.Object({
   rows: Type.Integer(),
@@ -79,16 +111,13 @@ const QueryAnswer = Type.Object({
   truncated: Type.Boolean(),
 });
 
+const Question = Type.Object({
+  reads: Type.Object({ names: Type.Array(Type.String()), defined: Type.Array(Type.String()), lists: Type.Boolean() }),
+});
+
 export type RollAnswer = Static<typeof RollAnswer>;
 export type MergeAnswer = Static<typeof MergeAnswer>;
 export type QueryAnswer = Static<typeof QueryAnswer>;
-
-/** What each kind of job answers. */
-export interface Answers {
-  readonly roll: RollAnswer;
-  readonly merge: MergeAnswer;
-  readonly query: QueryAnswer;
-}
 
 const Fault = Type.Object({
   message: Type.String(),
@@ -104,12 +133,32 @@ const Fault = Type.Object({
 
 export type Fault = Static<typeof Fault>;
 
+/** What is wrong with each Dataset; null where nothing is. */
+const ParseAnswer = Type.Object({ faults: Type.Array(Type.Union([Fault, Type.Null()])) });
+
+export type ParseAnswer = Static<typeof ParseAnswer>;
+
+/** What each kind of job answers. */
+export interface Answers {
+  readonly roll: RollAnswer;
+  readonly merge: MergeAnswer;
+  readonly query: QueryAnswer;
+  readonly parse: ParseAnswer;
+}
+
+const question = Compile(Question);
 const fault = Compile(Type.Object({ fault: Fault }));
 const answers = {
   roll: Compile(Type.Object({ answer: RollAnswer })),
   merge: Compile(Type.Object({ answer: MergeAnswer })),
   query: Compile(Type.Object({ answer: QueryAnswer })),
+  parse: Compile(Type.Object({ answer: ParseAnswer })),
 } as const;
+
+/** What a query reads, where that is what its child sent; undefined when it sent anything else. */
+export function parseQuestion(message: unknown): Reads | undefined {
+  return question.Check(message) ? message.reads : undefined;
+}
 
 /** Reads what a child sent. Throws when it is not what was agreed. */
 export function parseReply<Does extends keyof Answers>(

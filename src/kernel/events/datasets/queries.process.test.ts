@@ -103,7 +103,7 @@ test('a wrong query is told what is wrong, where, and what there is', async () =
 });
 
 test('a query that takes too long or too much is ended, and the next is answered', async () => {
-  await using world = await worldWithPlays({ memory: { memoryMb: 4_000, spillMb: 1, residentMb: 400 } });
+  await using world = await worldWithPlays({ memory: { memoryMb: 4_000, spillMb: 1, residentMb: 400, diskMb: 100 } });
   const slow = `select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3`;
   assert.equal((await refusalOf(world, slow, { timeoutSeconds: 1 })).code, 'datasets/query-too-long');
   const large = `select list(repeat('x', 1000) || i) from range(10000000) t(i)`;
@@ -113,7 +113,9 @@ test('a query that takes too long or too much is ended, and the next is answered
 });
 
 test('a query that is larger than its memory goes to disk and is answered', async () => {
-  await using world = await worldWithPlays({ memory: { memoryMb: 100, spillMb: 2_000, residentMb: 800 } });
+  await using world = await worldWithPlays({
+    memory: { memoryMb: 100, spillMb: 2_000, residentMb: 800, diskMb: 3_000 },
+  });
   const sql = `select count(*) from (select hash(i) || repeat('x', 100) as s from range(3000000) t(i) order by s)`;
   assert.deepEqual((await world.query(sql)).rows, [[3_000_000]]);
 });
@@ -171,7 +173,7 @@ test('values keep what they are: large numbers exact, times in RFC 3339, nothing
 
 test('a dry run checks a query and reads nothing', async () => {
   await using world = await worldWithPlays();
-  const answer = await world.query('select track, error(track) from play', {}, true);
+  const answer = await world.query('select track, error(track) from play', {}, { dryRun: true });
   assert.deepEqual(
     [answer.columns[0], answer.rowCount, answer.rows],
     [{ name: 'track', type: 'VARCHAR' }, 0, undefined],
@@ -191,7 +193,7 @@ test('what there is can be listed and described, and a table that is named in a 
     ],
   );
   assert.deepEqual((await world.query(`select count(*) from query_table('play')`)).rows, [[2]]);
-  assert.match((await refusalOf(world, `from query_table('pl' || 'ay')`)).message, /must mention play by its name/);
+  assert.equal((await refusalOf(world, `from query_table('pl' || 'ay')`)).code, 'datasets/outside');
   assert.deepEqual((await world.query('select count(*) from "play-end", play_end')).rows, [[1]]);
 });
 
@@ -207,8 +209,7 @@ test('datasets show their event types together, or what their own SQL makes of t
         datasets: ['all-plays'],
         sql: 'select event_type, count(*) as n from all_plays group by all; ',
       },
-      // Hides the event type of its name, and reads it.
-      play: { ...dataset, eventTypes: ['play'], sql: `select upper(event_id) as id from play -- all` },
+      upper: { ...dataset, eventTypes: ['play'], sql: `select upper(event_id) as id from play -- all` },
       broken: { ...dataset, eventTypes: ['play'], sql: 'select nothing from play' },
     },
   });
@@ -216,7 +217,7 @@ test('datasets show their event types together, or what their own SQL makes of t
     ['play', 2],
     ['play-end', 1],
   ]);
-  assert.deepEqual((await world.query('from play order by 1')).rows, [['A'], ['B']]);
+  assert.deepEqual((await world.query('from upper order by 1')).rows, [['A'], ['B']]);
   assert.deepEqual((await world.query('select event_id from events.play order by 1')).rows, [['a'], ['b']]);
   const refusal = await refusalOf(world, 'from broken');
   assert.equal(refusal.code, 'datasets/broken-dataset');
@@ -271,19 +272,32 @@ test('an event type without files is an empty table with its columns', async () 
   );
 });
 
-test('more queries than may run wait, and beyond that they are turned away', async () => {
+test('of one user one query runs and four wait, whatever others do; beyond that they are turned away', async () => {
   await using world = await worldWithPlays();
-  const asked = Array.from({ length: 19 }, (_, index) => world.query(`select ${index} as i`));
+  const ofOne = Array.from({ length: 7 }, (_, index) => world.query(`select ${index} as i`));
+  const ofOther = world.query('select 7 as i', {}, { user: 'other' });
   const [answered, refused] = [[] as unknown[], [] as unknown[]];
-  for (const result of await Promise.allSettled(asked)) {
+  for (const result of await Promise.allSettled([...ofOne, ofOther])) {
     if (result.status === 'fulfilled') answered.push(result.value.rows?.[0]?.[0]);
-    else refused.push((result.reason as Refusal).code);
+    else refused.push((result.reason as Refusal).message);
   }
+  assert.deepEqual(answered, [0, 1, 2, 3, 4, 7]);
+  assert.deepEqual(refused, Array(2).fill('1 queries of user "tester" run and 4 wait; no more are taken now.'));
+});
+
+test('who hangs up gives back the place of a query that runs and of those that wait', async () => {
+  await using world = await worldWithPlays();
+  const slow = `select count(*) from range(1000000) a, range(1000000) b where a.range * b.range % 7 = 3`;
+  const gone = new AbortController();
+  const asked = Array.from({ length: 5 }, () => world.query(slow, {}, { signal: gone.signal }));
+  gone.abort();
+  for (const one of await Promise.allSettled(asked)) assert.equal(one.status, 'rejected');
+  const rows = await Promise.all(Array.from({ length: 5 }, (_, index) => world.query(`select ${index} as i`)));
   assert.deepEqual(
-    answered,
-    Array.from({ length: 18 }, (_, index) => index),
+    rows.map((answer) => answer.rows?.[0]?.[0]),
+    [0, 1, 2, 3, 4],
   );
-  assert.deepEqual(refused, ['datasets/busy']);
+  assert.deepEqual(await readdir(join(world.directory, '.work')), []);
 });
 
 test('what a part of this program asks and no longer wants is ended, and the next is answered at once', async () => {

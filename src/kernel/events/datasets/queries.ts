@@ -1,25 +1,32 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { type Problem, Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
-import type { World } from '#kernel/resources/kind.ts';
-import { datasetSpec } from '../kinds/dataset.ts';
+import type { Examiner } from '#kernel/resources/examined-store.ts';
+import type { ResourceObject, World } from '#kernel/resources/kind.ts';
+import type { Author } from '#kernel/resources/store-contract.ts';
+import { Dataset, datasetSpec } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
+import { sqlNameOf } from '../kinds/sql-name.ts';
 import { WORK } from './files.ts';
-import type { QueryAnswer, QueryJob } from './jobs.ts';
+import type { ParseJob, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
 import { type DatasetFile, type Progress, readFiles, readProgress } from './manifest.ts';
+import { type PlaceLimits, Places } from './places.ts';
 import { Query, QUERY_LIMITS, type QuerySpec } from './query-kind.ts';
-import { queryRefusal } from './query-refusal.ts';
+import { queryRefusal, sqlProblem } from './query-refusal.ts';
 import { JobFailure, runJob } from './run-job.ts';
-import { type Catalogue, mentioned, type Setup, viewSetup } from './sql-views.ts';
+import { type Catalogue, datasetSql, namesOf, viewsOf } from './sql-views.ts';
 import { auditFrom, lossAuditSetup, watermarksSetup } from './system-views.ts';
 
-/** Queries at one time, each in a process of its own; more wait, and beyond that they are turned away. */
-const RUNNING_MAX = 2;
-const WAITING_MAX = 16;
+/** Each query runs in a process of its own. Of one user, one runs and a few wait: no user keeps others out. */
+const QUERY_PLACES: PlaceLimits = { runningMax: 2, waitingMax: 16, runningOfUserMax: 1, waitingOfUserMax: 4 };
+/** The same for the SQL of Datasets that are declared, which is only parsed. */
+const PARSE_PLACES: PlaceLimits = { runningMax: 1, waitingMax: 50, runningOfUserMax: 1, waitingOfUserMax: 10 };
+const PARSE_LIMITS = { residentMb: 400, msMax: 10_000 };
+const PARSE_MEMORY_MB = 128;
 const RETRY_SECONDS = 5;
 
 export interface QueryMemory {
@@ -28,9 +35,11 @@ export interface QueryMemory {
   readonly spillMb: number;
   /** Of the whole process, which is ended beyond. */
   readonly residentMb: number;
+  /** Of everything that it writes, which ends it as well. */
+  readonly diskMb: number;
 }
 
-const MEMORY: QueryMemory = { memoryMb: 512, spillMb: 10_000, residentMb: 1_400 };
+const MEMORY: QueryMemory = { memoryMb: 512, spillMb: 10_000, residentMb: 1_400, diskMb: 10_500 };
 const THREADS = 2;
 
 export interface QueryOptions {
@@ -45,9 +54,11 @@ export interface QueryOptions {
 
 export interface Queries {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
+  /** Refuses Datasets whose SQL is not one SELECT over what they name. */
+  readonly examiner: Examiner;
   /**
-   * The rows of one SELECT, for parts of this program: one at a time, and never behind queries that people posted. Ended
-   * by the signal, so that nobody waits for what nobody wants any more. Throws as a posted query is refused.
+   * The rows of one SELECT over event types, for parts of this program: no Dataset that people declared is seen. One at
+   * a time, and never behind queries that people posted. Ended by the signal. Throws as a posted query is refused.
    */
   readonly ask: (sql: string, signal: AbortSignal) => Promise<readonly (readonly unknown[])[]>;
   /** Ends what is under way. */
@@ -58,14 +69,17 @@ export interface Queries {
 export function startQueries(options: QueryOptions): Queries {
   const { database, directory, clock, log, memory = MEMORY } = options;
   const stopped = new AbortController();
-  const running = new Set<Promise<unknown>>();
-  let waiting = 0;
+  const places = new Places(QUERY_PLACES);
+  const parsing = new Places(PARSE_PLACES);
+  const underWay = new Set<Promise<unknown>>();
   let asked: Promise<unknown> = Promise.resolve();
 
-  const answer: VirtualKind = async (object, { dryRun }) => {
+  const answer: VirtualKind = async (object, { dryRun, user, signal }) => {
     const spec = object.spec as QuerySpec;
     const started = performance.now();
-    const { result, progress } = await inTurn(() => run(spec, dryRun));
+    const wanted = AbortSignal.any([stopped.signal, ...(signal === undefined ? [] : [signal])]);
+    const turn = places.take(user.name, wanted, () => run(spec, dryRun, catalogueOf(options.world()), wanted));
+    const { result, progress } = await kept(turn);
     const status = {
       ...result,
       completeUntil: progress.completeUntil.toString(),
@@ -74,104 +88,111 @@ export function startQueries(options: QueryOptions): Queries {
     return { ...object, status };
   };
 
+  /** Notes that something is under way until it has ended. */
+  async function kept<Result>(work: Promise<Result>): Promise<Result> {
+    underWay.add(work);
+    try {
+      return await work;
+    } finally {
+      underWay.delete(work);
+    }
+  }
+
   async function run(
     spec: QuerySpec,
     dryRun: boolean,
-    signal: AbortSignal = stopped.signal,
+    catalogue: Catalogue,
+    signal: AbortSignal,
   ): Promise<{ result: QueryAnswer; progress: Progress }> {
     const { sql, timeoutSeconds = QUERY_LIMITS.secondsDefault } = spec;
-    const catalogue = catalogueOf(options.world());
-    const { setup, files, progress } = await prepare(sql, catalogue);
-    const limits = { residentMb: memory.residentMb, msMax: timeoutSeconds * 1000 };
+    const limits = {
+      residentMb: memory.residentMb,
+      scratchMb: memory.diskMb,
+      msMax: timeoutSeconds * 1000,
+    };
     const job: QueryJob = {
       does: 'query',
-      scratch: `${WORK}/query-${randomUUID()}`,
-      memoryMb: memory.memoryMb,
-      spillMb: memory.spillMb,
-      threads: THREADS,
-      files: files.map(({ path }) => path),
-      setup,
+      ...engineOf('query', memory),
       sql,
       ...formOf(spec, dryRun),
       bytesMax: QUERY_LIMITS.bytesMax,
     };
+    let progress: Progress | undefined;
+    const tablesFor = async (reads: Reads): Promise<Tables> => {
+      const read = await tablesOf(reads, catalogue);
+      progress = read.progress;
+      return read.tables;
+    };
     try {
-      return { result: await runJob(job, { directory, limits, signal }), progress };
+      const result = await runJob(job, { directory, limits, signal, tablesFor });
+      if (progress === undefined) throw new Error('a query was answered that did not say what it reads');
+      return { result, progress };
     } catch (error) {
-      if (!(error instanceof JobFailure)) throw error;
-      const tables = [...catalogue.eventTypes.keys(), ...catalogue.datasets.keys()].map((name) =>
-        name.replaceAll(/[-.]/g, '_'),
-      );
+      if (!(error instanceof JobFailure) || signal.aborted) throw error;
+      const tables = [...catalogue.eventTypes.keys(), ...catalogue.datasets.keys()].map(sqlNameOf);
       const refusal = queryRefusal(error, { sql, tables: [...tables, ...SYSTEM_VIEWS], directory, limits });
       if (refusal.status >= 500) log.error({ error: error.message, fault: error.fault }, 'a query could not be run');
       throw refusal;
     }
   }
 
-  /** What the query reads, as of one moment. */
-  async function prepare(
-    sql: string,
+  /** What a query reads, as of one moment. */
+  async function tablesOf(
+    { names, lists }: Reads,
     catalogue: Catalogue,
-  ): Promise<{
-    readonly setup: readonly Setup[];
-    readonly files: readonly DatasetFile[];
-    readonly progress: Progress;
-  }> {
+  ): Promise<{ readonly tables: Tables; readonly progress: Progress }> {
     return database.transaction(async (connection) => {
       await connection.query('set transaction isolation level repeatable read, read only');
       const progress = await readProgress(connection);
-      const files = await readFiles(connection, [...mentioned(sql, catalogue).eventTypes]);
-      const setup: Setup[] = [];
+      const read = namesOf(names, catalogue);
+      const files = await readFiles(connection, [...read.eventTypes]);
       const audited: DatasetFile[] = [];
-      // By our own names: a Dataset of such a name comes after and is refused as there already.
-      if (/\bwatermarks\b/i.test(sql)) setup.push(...(await watermarksSetup(connection, catalogue, progress)));
-      if (/\bloss_audit\b/i.test(sql)) {
+      const system: string[] = [];
+      if (names.includes('watermarks')) system.push(...(await watermarksSetup(connection, catalogue, progress)));
+      if (names.includes('loss_audit')) {
         const from = auditFrom(clock());
         const all = await readFiles(connection);
         // A file holds nothing that was received after it was written.
         audited.push(...all.filter(({ createdAt }) => Temporal.Instant.compare(createdAt, from) >= 0));
-        setup.push(...(await lossAuditSetup(connection, audited, progress, from)));
+        system.push(...(await lossAuditSetup(connection, audited, progress, from)));
       }
-      setup.push(...viewSetup(sql, catalogue, files));
-      return { setup, files: [...files, ...audited], progress };
+      const { setup, datasets } = viewsOf(read, lists, catalogue, files);
+      const paths = new Set([...files, ...audited].map(({ path }) => path));
+      return { tables: { files: [...paths], setup: [...setup, ...system], datasets }, progress };
     });
   }
 
-  async function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-    if (running.size >= RUNNING_MAX && waiting >= WAITING_MAX) {
-      throw new Refusal(
-        'datasets/busy',
-        'TooManyRequests',
-        `${RUNNING_MAX} queries run and ${waiting} wait; no more are taken now.`,
-        { retryAfterSeconds: RETRY_SECONDS, remedy: 'Try again in a few seconds.' },
-      );
-    }
-    waiting += 1;
-    while (running.size >= RUNNING_MAX) await Promise.race(running);
-    waiting -= 1;
-    const turn = work();
-    const ended: Promise<unknown> = turn.then(
-      () => running.delete(ended),
-      () => running.delete(ended),
-    );
-    running.add(ended);
-    return turn;
+  async function examine(
+    objects: readonly ResourceObject[],
+    { user }: Author,
+  ): Promise<readonly (readonly Problem[])[]> {
+    const datasets = objects.map((object) => datasetSql(object.metadata.name, datasetSpec(object)));
+    // What has no SQL of its own is ours.
+    if (datasets.every(({ inputs }) => inputs === undefined)) return [];
+    const job: ParseJob = { does: 'parse', ...engineOf('parse', { memoryMb: PARSE_MEMORY_MB, spillMb: 0 }), datasets };
+    const parse = () => runJob(job, { directory, limits: PARSE_LIMITS, signal: stopped.signal });
+    const { faults } = await kept(parsing.take(user, stopped.signal, parse)).catch((error: unknown) => {
+      if (!(error instanceof JobFailure)) throw error;
+      throw queryRefusal(error, { sql: '', tables: [], directory, limits: PARSE_LIMITS });
+    });
+    return faults.map((fault, index) => (fault === null ? [] : [sqlProblem(fault, datasets[index]?.sql ?? '')]));
   }
 
   return {
     virtual: new Map([[Query.id, answer]]),
+    examiner: { kind: Dataset, examine },
     ask: (sql, signal) => {
       const either = AbortSignal.any([stopped.signal, signal]);
       const turn = asked.then(async () => {
         either.throwIfAborted();
-        return (await run({ sql }, false, either)).result.rows ?? [];
+        return (await run({ sql }, false, ownCatalogue(options.world()), either)).result.rows ?? [];
       });
       asked = turn.catch(() => {});
       return turn;
     },
     close: async () => {
       stopped.abort();
-      await Promise.all([...running, asked]);
+      await Promise.allSettled([...underWay, asked]);
     },
   };
 }
@@ -188,6 +209,16 @@ function catalogueOf(world: World | undefined): Catalogue {
     eventTypes: new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, eventTypeSpec(live)])),
     datasets: new Map([...world.list(DATASET)].map((live) => [live.name, datasetSpec(live)])),
   };
+}
+
+/** What this program's own queries read: what nobody but the system fills. */
+function ownCatalogue(world: World | undefined): Catalogue {
+  return { ...catalogueOf(world), datasets: new Map() };
+}
+
+/** A DuckDB with a folder of its own. */
+function engineOf(does: string, { memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb'>) {
+  return { scratch: `${WORK}/${does}-${randomUUID()}`, memoryMb, spillMb, threads: THREADS };
 }
 
 function formOf({ format = 'rows', limit }: QuerySpec, dryRun: boolean): Pick<QueryJob, 'format' | 'rowsMax'> {

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { type Problem, Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Fault } from './jobs.ts';
 import type { JobFailure, JobLimits } from './run-job.ts';
@@ -26,6 +26,7 @@ export function queryRefusal(
         { remedy: 'Ask about fewer days (where day >= …), or allow more with timeoutSeconds.' },
       );
     case 'memory':
+    case 'disk':
       return tooMuchMemory(failure.message);
     case 'fault':
       return fault === undefined ? unavailable() : faultRefusal(fault, asked);
@@ -54,11 +55,23 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
       remedy: 'Aggregate, ask about fewer days, or raise limit.',
     });
   }
-  if (fault.kind === 'Permission') {
-    return bad('datasets/outside', 'A query reads EventTypes and Datasets, and no files, addresses or settings.');
-  }
+  if (fault.kind === 'Permission') return bad('datasets/outside', OUTSIDE);
   return bad('datasets/bad-sql', `${message}${placeOf(sql, fault)}.`);
 }
+
+/** What is wrong with the SQL of a Dataset that somebody declares. */
+export function sqlProblem(fault: Fault, sql: string): Problem {
+  const message = sentenceOf(fault, []);
+  const detail =
+    fault.kind === 'Statement'
+      ? `The SQL of a Dataset is one SELECT, and ${message}.`
+      : fault.kind === 'Permission'
+        ? OUTSIDE
+        : `${message}${placeOf(sql, fault)}.`;
+  return { path: ['spec', 'sql'], reason: 'FieldValueInvalid', detail };
+}
+
+const OUTSIDE = 'A query reads EventTypes and Datasets, and no files, addresses or settings.';
 
 function bad(code: string, message: string): Refusal {
   return new Refusal(code, 'Invalid', message, {
@@ -90,7 +103,8 @@ function sentenceOf({ message, missing }: Fault, tables: readonly string[]): str
   }
   const [first = '', ...more] = message.split('\n').map((line) => line.trim());
   const hint = more.filter((line) => /^(Did you mean|Candidate bindings)/.test(line)).join(' ');
-  const sentence = first.replace(/[.!]$/, '');
+  // Advice about settings is of no use here: nobody can change them.
+  const sentence = first.replace(/[.;]?[^.;]*\b(SET|PRAGMA)\b.*$/, '').replace(/[.!]$/, '');
   return hint === ''
     ? sentence
     : `${sentence} (${hint.replace(/^Did you/, 'did you').replace(/^Candidate bindings/, 'there is')})`;

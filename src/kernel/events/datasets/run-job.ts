@@ -1,10 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
-import { type Answers, type Fault, type Job, parseReply } from './jobs.ts';
+import { type Answers, type Fault, type Job, parseQuestion, parseReply, type Reads, type Tables } from './jobs.ts';
 
 const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
 
@@ -20,12 +20,14 @@ export interface JobLimits {
   /** Of the whole child; DuckDB's own limit (`memoryMb`) leaves out what it does not count itself. */
   readonly residentMb: number;
   readonly msMax: number;
+  /** Of everything below the job's scratch folder; absent: DuckDB's own limit (`spillMb`) is all that is written there. */
+  readonly scratchMb?: number;
 }
 
 /** A job that was not done, and why. */
 export class JobFailure extends Error {
   override readonly name = 'JobFailure';
-  readonly because: 'fault' | 'time' | 'memory' | 'input' | 'crash' | 'stopped';
+  readonly because: 'fault' | 'time' | 'memory' | 'disk' | 'input' | 'crash' | 'stopped';
   readonly fault: Fault | undefined;
 
   constructor(because: JobFailure['because'], message: string, more: { fault?: Fault; cause?: unknown } = {}) {
@@ -41,6 +43,8 @@ interface JobOptions {
   /** Goes to the child's standard input; an error of it ends the job. */
   readonly input?: Readable;
   readonly signal?: AbortSignal;
+  /** What a query of these names reads; its error is that of the job. */
+  readonly tablesFor?: (reads: Reads) => Promise<Tables>;
 }
 
 /**
@@ -60,7 +64,7 @@ export async function runJob<J extends Job>(job: J, options: JobOptions): Promis
 
 async function runInChild<J extends Job>(
   job: J,
-  { directory, limits, input, signal }: JobOptions,
+  { directory, limits, input, signal, tablesFor }: JobOptions,
 ): Promise<Answers[J['does']]> {
   const child = spawn(process.execPath, [`--max-old-space-size=${HEAP_MB}`, '--no-warnings', WORKER], {
     cwd: directory,
@@ -86,8 +90,14 @@ async function runInChild<J extends Job>(
     child.once('close', (code, by) =>
       fail('crash', `the DuckDB process ended (${by ?? code}) before it had answered. ${stderr.text.trim()}`.trim()),
     );
-    const answered = new Promise<unknown>((resolve) => child.once('message', resolve));
-    stopWatching.push(...watch(child, limits, fail));
+    const answered = new Promise<unknown>((resolve) => {
+      child.on('message', (message: unknown) => {
+        const reads = tablesFor === undefined ? undefined : parseQuestion(message);
+        if (reads === undefined) return resolve(message);
+        tablesFor?.(reads).then((tables) => child.send(tables, () => {}), failed.reject);
+      });
+    });
+    stopWatching.push(...watch(child, join(directory, job.scratch), limits, fail));
     const stop = (): void => fail('stopped', 'the DuckDB process was stopped');
     signal?.addEventListener('abort', stop);
     stopWatching.push(() => signal?.removeEventListener('abort', stop));
@@ -106,21 +116,27 @@ async function runInChild<J extends Job>(
     for (const end of stopWatching) end();
     child.kill('SIGKILL');
     await gone;
-    if (job.does === 'query') await rm(join(directory, job.scratch), { recursive: true, force: true });
+    if (job.does === 'query' || job.does === 'parse')
+      await rm(join(directory, job.scratch), { recursive: true, force: true });
   }
 }
 
 /** Ends the wait when the child takes too long or too much. */
 function watch(
   child: ChildProcess,
-  { residentMb, msMax }: JobLimits,
-  fail: (because: 'time' | 'memory', message: string) => void,
+  scratch: string,
+  { residentMb, msMax, scratchMb }: JobLimits,
+  fail: (because: 'time' | 'memory' | 'disk', message: string) => void,
 ): readonly (() => void)[] {
   const late = setTimeout(() => fail('time', `it took longer than ${msMax / 1000} seconds`), msMax);
   const bytesMax = residentMb * 1024 * 1024;
   const looking = setInterval(() => {
     void residentBytes(child.pid ?? 0).then((bytes) => {
       if (bytes > bytesMax) fail('memory', `it took more than ${residentMb} MB of memory`);
+    });
+    if (scratchMb === undefined) return;
+    void bytesBelow(scratch).then((bytes) => {
+      if (bytes > scratchMb * 1024 * 1024) fail('disk', `it wrote more than ${scratchMb} MB to disk`);
     });
   }, WATCH_MS);
   return [() => clearTimeout(late), () => clearInterval(looking)];
@@ -133,4 +149,18 @@ async function residentBytes(pid: number): Promise<number> {
   }
   const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
   return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+}
+
+/** Bytes of the files in a folder, which may change or go meanwhile. */
+async function bytesBelow(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true }).catch(() => []);
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { datasetSpec } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { columnsOf, selectStaged } from './columns.ts';
-import { type Catalogue, mentioned, viewSetup } from './sql-views.ts';
+import { type Catalogue, namesOf, viewsOf } from './sql-views.ts';
 import { literal } from './sql-text.ts';
 
 const type = (properties: object, more: object = {}) =>
@@ -22,32 +22,35 @@ const catalogue: Catalogue = {
   ]),
 };
 
-test('a query reads what its text mentions, in any spelling, and what that is made of, inputs first', () => {
-  const names = (sql: string) => {
-    const { eventTypes, datasets } = mentioned(sql, catalogue);
+test('what is read are the named tables, in any spelling, and what those are made of, inputs first', () => {
+  const names = (...reads: string[]) => {
+    const { eventTypes, datasets } = namesOf(reads, catalogue);
     return [[...eventTypes].sort(), [...datasets]];
   };
-  assert.deepEqual(names('select 1'), [[], []]);
-  assert.deepEqual(names('FROM PLAY_END'), [['play', 'play-end'], []]);
-  assert.deepEqual(names('from "skip"'), [['skip'], []]);
-  assert.deepEqual(names('from daily'), [
+  assert.deepEqual(names('range'), [[], []]);
+  assert.deepEqual(names('play_end'), [['play-end'], []]);
+  assert.deepEqual(names('skip'), [['skip'], []]);
+  assert.deepEqual(names('daily'), [
     ['play', 'play-end'],
     ['all-plays', 'daily'],
   ]);
 });
 
 test('views are made only of what is read, unless the query asks what there is', () => {
-  const made = (sql: string) =>
-    viewSetup(sql, catalogue, []).flatMap(({ sql: statement }) => /^create view (\S+)/.exec(statement)?.[1] ?? []);
-  assert.deepEqual(made('from skip'), ['events."skip"']);
-  assert.deepEqual(made('from all_plays'), [
+  const made = (reads: readonly string[], lists = false) => {
+    const { setup, datasets } = viewsOf(namesOf(reads, catalogue), lists, catalogue, []);
+    const views = setup.flatMap((sql) => /^create view if not exists (\S+)/.exec(sql)?.[1] ?? []);
+    return [...views, ...datasets.flatMap(({ spellings }) => spellings)];
+  };
+  assert.deepEqual(made(['skip']), ['events."skip"']);
+  assert.deepEqual(made(['all_plays']), [
     'events."play"',
     'events."play-end"',
     'events."play_end"',
-    'main."all-plays"',
-    'main."all_plays"',
+    'all-plays',
+    'all_plays',
   ]);
-  assert.equal(made('show tables').length, 7);
+  assert.equal(made([], true).length, 7);
 });
 
 test('the columns of an event type are those of every event, then its fields, typed; what is sealed is text', () => {

@@ -1,5 +1,7 @@
 import type { DatasetSpec } from '../kinds/dataset.ts';
 import type { EventTypeSpec } from '../kinds/event-type-spec.ts';
+import { sqlNameOf } from '../kinds/sql-name.ts';
+import type { DatasetSql, Tables } from './jobs.ts';
 import { columnsOf, selectColumns, selectUnread, UNREAD } from './columns.ts';
 import type { DatasetFile } from './manifest.ts';
 import { identifier, listLiteral, literal } from './sql-text.ts';
@@ -10,31 +12,22 @@ export interface Catalogue {
   readonly datasets: ReadonlyMap<string, DatasetSpec>;
 }
 
-/** A statement that prepares a query, and what it is for, should it fail. */
-export interface Setup {
-  readonly sql: string;
-  /** Whose definition it is; absent: ours. */
-  readonly dataset?: string;
-  /** Failing, it is passed over: the query does not read it. */
-  readonly optional?: true;
-}
-
-/** Schema of the event types' views: a Dataset of the same name hides one, and `events."NAME"` still reaches it. */
+/** Schema of the system's tables and of event types. It comes first: no Dataset hides one of them. */
 const EVENTS_SCHEMA = 'events';
-const SEARCH_PATH = `main,${EVENTS_SCHEMA}`;
+const SEARCH_PATH = `${EVENTS_SCHEMA},main`;
 
-interface Names {
+export interface Names {
   readonly eventTypes: ReadonlySet<string>;
   /** Each after those that it reads. */
   readonly datasets: ReadonlySet<string>;
 }
 
-/** What a query reads: the event types and datasets that its text mentions, and what those datasets are made of. */
-export function mentioned(sql: string, catalogue: Catalogue): Names {
-  const text = sql.toLowerCase();
-  const isMentioned = (name: string) => spellingsOf(name).some((spelling) => text.includes(spelling));
-  const types = [...catalogue.eventTypes.keys()].filter(isMentioned);
-  return withInputs([...catalogue.datasets.keys()].filter(isMentioned), catalogue, types);
+/** The event types and datasets of these names (in small letters), and what those datasets are made of. */
+export function namesOf(reads: readonly string[], catalogue: Catalogue): Names {
+  const read = new Set(reads);
+  const isRead = (name: string) => spellingsOf(name).some((spelling) => read.has(spelling.toLowerCase()));
+  const types = [...catalogue.eventTypes.keys()].filter(isRead);
+  return withInputs([...catalogue.datasets.keys()].filter(isRead), catalogue, types);
 }
 
 function withInputs(names: readonly string[], { eventTypes, datasets }: Catalogue, types: readonly string[]): Names {
@@ -50,45 +43,37 @@ function withInputs(names: readonly string[], { eventTypes, datasets }: Catalogu
   return found;
 }
 
-/** Whether a query asks what there is, so that views are needed that it does not mention. */
-function asksForCatalogue(sql: string): boolean {
-  return /\b(show|information_schema|duckdb_\w+|pg_\w+|query_table|query)\b/i.test(sql);
-}
-
 /**
- * The views of a query. What its text does not mention can be listed and described, and reading it in a roundabout way
- * (`query_table('pl' || 'ay')`) is an error instead of an empty table.
+ * The views of what a query reads. With `lists`, also of everything else, so that it can be listed and described; a row
+ * of that cannot be read.
  */
-export function viewSetup(sql: string, catalogue: Catalogue, files: readonly DatasetFile[]): readonly Setup[] {
-  const read = mentioned(sql, catalogue);
-  const listed = asksForCatalogue(sql);
+export function viewsOf(
+  read: Names,
+  lists: boolean,
+  catalogue: Catalogue,
+  files: readonly DatasetFile[],
+): Pick<Tables, 'setup' | 'datasets'> {
   const byType = Map.groupBy(files, ({ type }) => type);
-  const setup: Setup[] = [
-    { sql: `create schema ${EVENTS_SCHEMA}` },
-    { sql: `set search_path = ${literal(SEARCH_PATH)}` },
-  ];
+  const setup = [`create schema ${EVENTS_SCHEMA}`, `set search_path = ${literal(SEARCH_PATH)}`];
   for (const [name, spec] of catalogue.eventTypes) {
-    if (read.eventTypes.has(name))
-      setup.push(...asViews(name, eventTypeSelect(spec, byType.get(name) ?? []), EVENTS_SCHEMA));
-    else if (listed) setup.push(...asViews(name, unreadable(name, spec), EVENTS_SCHEMA));
+    const isRead = read.eventTypes.has(name);
+    if (!isRead && !lists) continue;
+    const select = isRead ? eventTypeSelect(spec, byType.get(name) ?? []) : unreadable(name, spec);
+    for (const spelling of spellingsOf(name)) {
+      setup.push(`create view if not exists ${EVENTS_SCHEMA}.${identifier(spelling)} as ${select}`);
+    }
   }
-  const made = listed ? withInputs([...catalogue.datasets.keys()], catalogue, []).datasets : read.datasets;
-  for (const name of made) {
+  const made = lists ? withInputs([...catalogue.datasets.keys()], catalogue, []).datasets : read.datasets;
+  const datasets = [...made].flatMap((name) => {
     const spec = catalogue.datasets.get(name);
-    if (spec === undefined) continue;
-    const optional = read.datasets.has(name) ? {} : ({ optional: true } as const);
-    for (const view of asViews(name, datasetSelect(spec), 'main')) setup.push({ ...view, dataset: name, ...optional });
-  }
-  return setup;
+    return spec === undefined ? [] : [datasetSql(name, spec)];
+  });
+  return { setup, datasets };
 }
 
 /** A name as it is, and as SQL takes it without quotes. */
 function spellingsOf(name: string): readonly string[] {
-  return [...new Set([name, name.replaceAll(/[-.]/g, '_')])];
-}
-
-function asViews(name: string, select: string, schema: string): readonly Setup[] {
-  return spellingsOf(name).map((spelling) => ({ sql: `create view ${schema}.${identifier(spelling)} as ${select}` }));
+  return [...new Set([name, sqlNameOf(name)])];
 }
 
 function eventTypeSelect(spec: EventTypeSpec, files: readonly DatasetFile[]): string {
@@ -118,17 +103,15 @@ function unreadable(name: string, spec: EventTypeSpec): string {
   return `select ${selectColumns(spec)} from (${typed(spec, '')}) where error(${literal(message)}) is null`;
 }
 
-/** A dataset's own SQL sees what it names as its inputs, also where its own name hides one. */
-function datasetSelect({ eventTypes = [], datasets = [], sql }: DatasetSpec): string {
-  if (sql === undefined) {
-    return eventTypes
-      .map((name) => `select ${literal(name)} as event_type, * from ${EVENTS_SCHEMA}.${identifier(name)}`)
-      .join(' union all by name ');
+/** A dataset as text: its own SQL, or our own over all of its event types. */
+export function datasetSql(name: string, { eventTypes = [], datasets = [], sql }: DatasetSpec): DatasetSql {
+  const spellings = spellingsOf(name);
+  if (sql !== undefined) {
+    const inputs = [...eventTypes, ...datasets].flatMap(spellingsOf).map((spelling) => spelling.toLowerCase());
+    return { name, spellings, sql, inputs };
   }
-  const inputs = [
-    ...eventTypes.flatMap((name) => spellingsOf(name).map((spelling) => [spelling, EVENTS_SCHEMA] as const)),
-    ...datasets.flatMap((name) => spellingsOf(name).map((spelling) => [spelling, 'main'] as const)),
-  ].map(([spelling, schema]) => `${identifier(spelling)} as not materialized (from ${schema}.${identifier(spelling)})`);
-  // A line of its own, so that a comment at the end of the SQL ends before the bracket.
-  return `with ${inputs.join(', ')} select * from (${sql.replace(/;\s*$/, '')}\n)`;
+  const branches = eventTypes.map(
+    (type) => `select ${literal(type)} as event_type, * from ${EVENTS_SCHEMA}.${identifier(type)}`,
+  );
+  return { name, spellings, sql: branches.join(' union all by name ') };
 }

@@ -1,5 +1,5 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { Catalogue, Setup } from './sql-views.ts';
+import type { Catalogue } from './sql-views.ts';
 import { type DatasetFile, type Progress, readTotals } from './manifest.ts';
 import { listLiteral, literal } from './sql-text.ts';
 
@@ -7,11 +7,9 @@ import { listLiteral, literal } from './sql-text.ts';
 const AUDIT_DAYS = 3;
 
 /** A small table that goes into DuckDB as JSON. */
-function tableSetup(name: string, columns: Readonly<Record<string, string>>, rows: readonly object[]): Setup {
+function tableSetup(name: string, columns: Readonly<Record<string, string>>, rows: readonly object[]): string {
   const structure = JSON.stringify([columns]);
-  return {
-    sql: `create table ${name} as select unnest(from_json(${literal(JSON.stringify(rows))}::json, ${literal(structure)}), recursive := true)`,
-  };
+  return `create table ${name} as select unnest(from_json(${literal(JSON.stringify(rows))}::json, ${literal(structure)}), recursive := true)`;
 }
 
 /** `watermarks`: until when each EventType and Dataset is complete. */
@@ -19,7 +17,7 @@ export async function watermarksSetup(
   connection: Queryable,
   { eventTypes, datasets }: Catalogue,
   { completeUntil }: Progress,
-): Promise<readonly Setup[]> {
+): Promise<readonly string[]> {
   const totals = await readTotals(connection);
   const eventsUntil = new Map(
     [...eventTypes].map(([name, { lateness }]) => [
@@ -67,7 +65,7 @@ export async function lossAuditSetup(
   files: readonly DatasetFile[],
   { untilTx }: Progress,
   from: Temporal.Instant,
-): Promise<readonly Setup[]> {
+): Promise<readonly string[]> {
   // What is still on its way is not counted on either side.
   const accepted = await query<{ type: string; hour: Temporal.Instant; accepted: number }>({
     text: `
@@ -86,8 +84,7 @@ export async function lossAuditSetup(
   const rows = accepted.map((row) => ({ type: row.type, hour: row.hour.toString(), accepted: row.accepted }));
   return [
     tableSetup('accepted_events', { type: 'VARCHAR', hour: 'TIMESTAMPTZ', accepted: 'BIGINT' }, rows),
-    {
-      sql: `
+    `
         create view loss_audit as
         with filed as (
           select type, date_trunc('hour', received_at) as hour, count(*) as rows
@@ -96,6 +93,5 @@ export async function lossAuditSetup(
         select hour, type, coalesce(accepted, 0) as accepted, coalesce(rows, 0) as rows,
           coalesce(accepted, 0) - coalesce(rows, 0) as difference
         from accepted_events full join filed using (hour, type)`,
-    },
   ];
 }

@@ -3,9 +3,20 @@ import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
-import { answerQuery } from './answer-query.ts';
+import { answerQuery, parseDataset } from './answer-query.ts';
 import { faultOf } from './fault.ts';
-import type { Job, MergeAnswer, MergeJob, RollAnswer, RollJob } from './jobs.ts';
+import type {
+  Fault,
+  Job,
+  MergeAnswer,
+  MergeJob,
+  ParseAnswer,
+  ParseJob,
+  Reads,
+  RollAnswer,
+  RollJob,
+  Tables,
+} from './jobs.ts';
 import { listLiteral, literal } from './sql-text.ts';
 
 /** A row of the log: the largest event, with room for its escapes. */
@@ -48,10 +59,34 @@ async function perform(job: Job): Promise<unknown> {
     case 'merge':
       return merge(job, await open(job, ':memory:'));
     case 'query':
-      return answerQuery(job, await open(job, ':memory:'));
+      return answerQuery(job, await open(job, ':memory:'), askParent);
+    case 'parse':
+      return parse(job, await open(job, ':memory:'));
     default:
       return job satisfies never;
   }
+}
+
+/** The parent knows the files; it answers a query's one question. */
+function askParent(reads: Reads): Promise<Tables> {
+  const answer = new Promise<Tables>((resolve) => process.once('message', (tables: Tables) => resolve(tables)));
+  process.send?.({ reads });
+  return answer;
+}
+
+async function parse({ datasets }: ParseJob, connection: DuckDBConnection): Promise<ParseAnswer> {
+  await connection.run('set enable_external_access = false');
+  await connection.run('set lock_configuration = true');
+  const faults: (Fault | null)[] = [];
+  for (const dataset of datasets) {
+    faults.push(
+      await parseDataset(connection, dataset).then(
+        () => null,
+        (error: unknown) => faultOf(error),
+      ),
+    );
+  }
+  return { faults };
 }
 
 async function open(job: Job, path: string): Promise<DuckDBConnection> {

@@ -4,6 +4,7 @@ import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { DATASET, EVENT_TYPE, GROUP, VERSION } from './identity.ts';
+import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
 
 const INPUTS_MAX = 50;
 const SQL_CHARS_MAX = 20_000;
@@ -32,7 +33,8 @@ const DatasetSpecSchema = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: SQL_CHARS_MAX,
-        description: 'One SELECT over what is named in eventTypes and datasets; absent: all of their events.',
+        description:
+          'One SELECT that reads nothing but what eventTypes and datasets name; absent: all of their events.',
       }),
     ),
     freshness: durationText('How far it may lag behind the events: the promise to those who read it.'),
@@ -90,7 +92,9 @@ export const Dataset = defineKind({
     ...eventTypes.map((name, index) => ({ path: ['spec', 'eventTypes', index], kind: EVENT_TYPE, name })),
     ...datasets.map((name, index) => ({ path: ['spec', 'datasets', index], kind: DATASET, name })),
   ],
-  validate: (spec) => [
+  indexes: { [SQL_NAME]: (_spec, name) => [sqlNameOf(name)] },
+  validate: (spec, { name, find }) => [
+    ...sqlNameProblems(DATASET, name, find),
     ...inputProblems(spec),
     ...durationProblems(['spec', 'freshness'], spec.freshness, 'PT1M', 'P7D'),
   ],

@@ -11,7 +11,8 @@ import {
   type EventTypeSpec,
 } from './event-type-spec.ts';
 import { fieldProblems } from './field-problems.ts';
-import { EVENT_TYPE, GROUP, RELEASE_EXPOSURE, VERSION } from './identity.ts';
+import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
+import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
 
 /** Shortest and longest times that a type may ask for. */
 const DURATIONS = {
@@ -73,6 +74,7 @@ export const EventType = defineKind({
     },
   ],
   indexes: {
+    [SQL_NAME]: (_spec, name) => [sqlNameOf(name)],
     segment: (spec) => {
       const key = segmentKey(withDefaults(spec));
       return key === undefined ? [] : [key];
@@ -84,7 +86,7 @@ export const EventType = defineKind({
     const other =
       key === undefined ? undefined : find(EVENT_TYPE, 'segment', key).find(({ metadata }) => metadata.name !== name);
     return [
-      ...builtInProblems(name),
+      ...sqlNameProblems(EVENT_TYPE, name, find),
       ...fieldProblems(spec.schema),
       ...reservedProblems(spec),
       ...sealingProblems(spec),
@@ -131,12 +133,6 @@ export const EventType = defineKind({
     },
   },
 });
-
-function builtInProblems(name: string): readonly Problem[] {
-  if (name !== RELEASE_EXPOSURE) return [];
-  const detail = `"${name}" is built in, and what it is is laid down; name yours otherwise.`;
-  return [{ path: ['metadata', 'name'], reason: 'FieldValueForbidden', detail }];
-}
 
 function reservedProblems({ schema }: EventTypeSpec): readonly Problem[] {
   const bySmallLetters = new Map<string, string>();

@@ -49,6 +49,8 @@ export type VirtualKind = (
     readonly namespace: string | undefined;
     /** Of the object that a subresource was posted to. */
     readonly name: string | undefined;
+    /** Aborted when the caller has gone; absent where none can go. */
+    readonly signal?: AbortSignal;
   },
 ) => Promise<object>;
 
@@ -190,7 +192,11 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;
     const { namespace, name } = target;
-    const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name });
+    const gone = new AbortController();
+    exchange.response.once('close', () => gone.abort());
+    if (exchange.response.destroyed) gone.abort();
+    const { signal } = gone;
+    const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name, signal });
     await authority.attempted(author, attemptOf(call, 201));
     sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders([...warnings, ...posted.warnings]));
   }

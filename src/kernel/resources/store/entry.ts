@@ -69,7 +69,7 @@ export function indexKey(index: string, value: string): string {
 function indexKeysOf(kind: Kind, object: ResourceObject): readonly string[] {
   const keys = new Set([indexKey('name', object.metadata.name)]);
   for (const [index, valuesOf] of Object.entries(kind.indexes ?? {})) {
-    for (const value of valuesOf(object.spec)) keys.add(indexKey(index, value));
+    for (const value of valuesOf(object.spec, object.metadata.name)) keys.add(indexKey(index, value));
   }
   return [...keys];
 }

@@ -31,7 +31,15 @@ export interface DatasetsWorld extends AsyncDisposable {
   readonly declare: (specs: Parameters<typeof worldOf>[0]) => void;
   readonly revisionOf: (type: string) => string;
   readonly setNow: (now: string) => void;
-  readonly query: (sql: string, more?: Partial<QuerySpec>, dryRun?: boolean) => Promise<Answer>;
+  readonly query: (
+    sql: string,
+    more?: Partial<QuerySpec>,
+    call?: { readonly dryRun?: boolean; readonly user?: string; readonly signal?: AbortSignal },
+  ) => Promise<Answer>;
+  /** As parts of this program ask. */
+  readonly ask: (sql: string) => Promise<readonly (readonly unknown[])[]>;
+  /** What is wrong with the SQL of Datasets that are declared. */
+  readonly examine: (datasets: Readonly<Record<string, object>>) => Promise<readonly (readonly string[])[]>;
 }
 
 export const PLAY = {
@@ -74,17 +82,29 @@ export async function startDatasetsWorld(
     setNow: (text) => {
       now = Temporal.Instant.from(text);
     },
-    query: async (sql, more = {}, dryRun = false) => {
+    query: async (sql, more = {}, { dryRun = false, user = 'tester', signal } = {}) => {
       const object = { apiVersion: 'events.backline.dev/v1', kind: 'Query', metadata: {}, spec: { sql, ...more } };
       const call = {
-        user: { name: 'tester', groups: [] },
-        author: { name: 'tester' },
+        user: { name: user, groups: [] },
+        author: { name: user },
         dryRun,
         namespace: undefined,
         name: undefined,
+        ...(signal && { signal }),
       };
       const { status } = (await answer(object as never, call as never)) as { status: Answer };
       return status;
+    },
+    ask: (sql) => queries.ask(sql, new AbortController().signal),
+    examine: async (datasets) => {
+      const objects = Object.entries(datasets).map(([name, spec]) => ({
+        apiVersion: 'events.backline.dev/v1',
+        kind: 'Dataset',
+        metadata: { name },
+        spec,
+      }));
+      const problems = await queries.examiner.examine(objects, { user: 'tester', requestId: 'r' });
+      return problems.map((ofOne) => ofOne.map(({ detail }) => detail));
     },
     [Symbol.asyncDispose]: async () => {
       await made.rollUps.close();

@@ -1,0 +1,128 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { isRecord } from '#kernel/base/is-record.ts';
+import { QueryFault } from './fault.ts';
+import type { Reads } from './jobs.ts';
+
+/** Table functions that read nothing but their arguments. Every other one reads files or changes the engine. */
+const HARMLESS: ReadonlySet<string> = new Set([
+  'generate_series',
+  'histogram',
+  'histogram_values',
+  'icu_calendar_names',
+  'json_each',
+  'json_tree',
+  'pg_timezone_names',
+  'pragma_version',
+  'query_table',
+  'range',
+  'repeat',
+  'repeat_row',
+  'summary',
+  'unnest',
+]);
+
+/** Table functions that say what there is. */
+const LISTING: ReadonlySet<string> = new Set([
+  'duckdb_columns',
+  'duckdb_databases',
+  'duckdb_functions',
+  'duckdb_keywords',
+  'duckdb_schemas',
+  'duckdb_settings',
+  'duckdb_tables',
+  'duckdb_types',
+  'duckdb_views',
+  'pragma_show',
+  'pragma_table_info',
+]);
+
+const LISTING_SCHEMAS: ReadonlySet<unknown> = new Set(['information_schema', 'pg_catalog']);
+const LISTING_TABLE = /^(duckdb|pg|pragma|sqlite)_/;
+
+/** Values in a parse tree; a larger one takes seconds to walk. */
+const VALUES_MAX = 2_000_000;
+
+/**
+ * Parses one SELECT (or what DuckDB rewrites into one: FROM, VALUES, DESCRIBE, SHOW, SUMMARIZE) with DuckDB's own parser,
+ * and finds what it names. Runs nothing of it.
+ */
+export async function parseSelect(connection: DuckDBConnection, sql: string): Promise<Reads> {
+  const tree = await parseTree(connection, sql);
+  const statements = Array.isArray(tree['statements']) ? tree['statements'] : [];
+  if (statements.length === 0) throw new QueryFault('Statement', 'there is no statement');
+  if (statements.length > 1) throw new QueryFault('Statement', `there are ${statements.length} statements`);
+  return readsOf(tree);
+}
+
+async function parseTree(connection: DuckDBConnection, sql: string): Promise<Record<string, unknown>> {
+  if (sql.includes('\0')) throw new QueryFault('Statement', 'it holds a NUL character');
+  const serialize = await connection.prepare('select json_serialize_sql($1::varchar)');
+  serialize.bindVarchar(1, sql);
+  const [[text] = []] = (await serialize.runAndReadAll()).getRows();
+  const tree: unknown = JSON.parse(String(text));
+  if (!isRecord(tree)) throw new TypeError('DuckDB gave no parse tree');
+  if (tree['error'] !== true) return tree;
+  const { error_type: type, error_message: message, position } = tree;
+  if (type !== 'parser') {
+    const hint = /\bpivot\b/i.test(sql) ? '; a PIVOT must list its values: PIVOT … ON column IN (…)' : '';
+    throw new QueryFault('Statement', `it is something else${hint}`);
+  }
+  throw new QueryFault('Parser', String(message), position === undefined ? undefined : Number(position));
+}
+
+function readsOf(tree: Record<string, unknown>): Reads {
+  const named = new Set<string>();
+  const defined = new Set<string>();
+  let lists = false;
+  const waiting: unknown[] = [tree];
+  for (let seen = 0; waiting.length > 0; seen += 1) {
+    if (seen === VALUES_MAX) throw new QueryFault('Statement', 'it is too large');
+    const value = waiting.pop();
+    if (Array.isArray(value)) {
+      for (const item of value) waiting.push(item);
+    } else if (isRecord(value)) {
+      if (isRecord(value['cte_map'])) for (const name of definedIn(value['cte_map'])) defined.add(name);
+      if (value['type'] === 'VALUE_PARAMETER') {
+        throw new QueryFault('Statement', 'it has parameters, and nothing gives their values');
+      }
+      if (value['type'] === 'BASE_TABLE') {
+        const name = String(value['table_name']).toLowerCase();
+        named.add(name);
+        lists ||= LISTING_SCHEMAS.has(value['schema_name']) || LISTING_TABLE.test(name);
+      }
+      if (value['type'] === 'SHOW_REF') lists ||= value['query'] === null;
+      if (value['type'] === 'TABLE_FUNCTION' && isRecord(value['function'])) {
+        const called = callOf(value['function']);
+        for (const name of called.names) named.add(name);
+        lists ||= called.lists;
+      }
+      for (const key in value) waiting.push(value[key]);
+    }
+  }
+  return { names: [...named], defined: [...defined], lists };
+}
+
+function definedIn({ map }: Record<string, unknown>): readonly string[] {
+  return Array.isArray(map) ? map.filter(isRecord).map(({ key }) => String(key).toLowerCase()) : [];
+}
+
+function callOf(call: Record<string, unknown>): Pick<Reads, 'names' | 'lists'> {
+  const name = String(call['function_name']).toLowerCase();
+  if (LISTING.has(name)) return { names: [], lists: true };
+  if (!HARMLESS.has(name)) throw new QueryFault('Permission', `the table function ${name} is not available`);
+  if (name !== 'query_table') return { names: [], lists: false };
+  return { names: textsIn(call['children']), lists: false };
+}
+
+/** The names that `query_table` gets, which must be written out: a name that is computed is known too late. */
+function textsIn(values: unknown): readonly string[] {
+  if (!Array.isArray(values)) return [];
+  return values.filter(isRecord).flatMap((value): readonly string[] => {
+    if (value['type'] === 'VALUE_CONSTANT' && isRecord(value['value'])) {
+      const constant = value['value']['value'];
+      return typeof constant === 'string' ? [constant.toLowerCase()] : [];
+    }
+    if (value['function_name'] === 'list_value') return textsIn(value['children']);
+    throw new QueryFault('Permission', 'query_table takes names that are written out');
+  });
+}

@@ -1,0 +1,39 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import type { CheckContext } from '#kernel/resources/kind.ts';
+import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './identity.ts';
+
+/** The index of EventTypes and Datasets by what they are called in SQL. */
+export const SQL_NAME = 'sqlName';
+
+/** Tables of this program itself. */
+const SYSTEM_TABLES: ReadonlySet<string> = new Set([
+  'watermarks',
+  'loss_audit',
+  'accepted_events',
+  sqlNameOf(RELEASE_EXPOSURE),
+]);
+
+/** How DuckDB calls tables of its own. */
+const BUILT_IN = /^(duckdb|pg|pragma|sqlite)_/;
+
+/** What an EventType or Dataset is called in SQL without quotes: it has no hyphens, dots and capitals. */
+export function sqlNameOf(name: string): string {
+  return name.replaceAll(/[-.]/g, '_').toLowerCase();
+}
+
+/** A table has one owner: refuses an EventType or Dataset whose name in SQL another one has, or the system. */
+export function sqlNameProblems(kind: string, name: string, find: CheckContext['find']): readonly Problem[] {
+  const sqlName = sqlNameOf(name);
+  const path = ['metadata', 'name'];
+  if (SYSTEM_TABLES.has(sqlName) || BUILT_IN.test(sqlName)) {
+    const detail = `The table "${sqlName}" of SQL belongs to the system; choose another name.`;
+    return [{ path, reason: 'FieldValueForbidden', detail }];
+  }
+  for (const other of [EVENT_TYPE, DATASET]) {
+    const taken = find(other, SQL_NAME, sqlName).find(({ metadata }) => other !== kind || metadata.name !== name);
+    if (taken === undefined) continue;
+    const detail = `The ${taken.kind} "${taken.metadata.name}" is the table "${sqlName}" in SQL already; choose another name.`;
+    return [{ path, reason: 'FieldValueDuplicate', detail }];
+  }
+  return [];
+}
