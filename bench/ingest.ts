@@ -17,7 +17,7 @@ export async function* run(): AsyncIterable<Figure> {
         method: 'POST',
         path: '/v1/events',
         body: batch(`${round}-${index}`),
-        headers: { 'content-type': 'application/json' },
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${backline.token}` },
         status: 200,
       }));
       if (round > 0) rates.push((REQUESTS * BATCH) / seconds);

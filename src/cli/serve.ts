@@ -8,6 +8,7 @@ import type { Io } from './io.ts';
 export interface ListenOptions {
   readonly port: number;
   readonly host: string;
+  readonly publicName?: readonly string[];
   readonly data: string;
   readonly tokenFile?: string;
   readonly oidcIssuerUrl?: string;
@@ -79,6 +80,7 @@ function listening(options: ListenOptions, io: Io) {
   return {
     port,
     host,
+    publicNames: options.publicName,
     data,
     quiet: quiet === true,
     logLevel,

@@ -1,5 +1,7 @@
 import { accessKinds } from '#kernel/access/access.ts';
+import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import { Client } from '#kernel/access/kinds/client.ts';
+import type { Log } from '#kernel/base/log.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
@@ -8,8 +10,11 @@ import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { clientsModule } from '#kernel/snapshots/client-table.ts';
+import { pathsOf } from '#kernel/snapshots/decision-api.ts';
+import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { Query } from '#kernel/events/datasets/query-kind.ts';
+import { INGEST_PATHS } from '#kernel/events/ingest-api.ts';
 import { eventsModule } from '#kernel/events/event-table.ts';
 import { Erasure, EventReplay } from '#kernel/events/kinds/event-commands.ts';
 import { QuarantinedEvent } from '#kernel/events/kinds/quarantined-event.ts';
@@ -51,6 +56,12 @@ export function decisionModules(facts: Facts): readonly DecisionModule<unknown>[
     productsModule(facts) as DecisionModule<unknown>,
     experienceModule(facts) as DecisionModule<unknown>,
   ];
+}
+
+/** Every path that is answered beside the resource API by those who may ask it, whatever this process answers. */
+export function declaredPaths(log: Log): readonly DeclaredPath[] {
+  const modules = decisionModules({ assignments: undefined, desk: undefined, random: Math.random, log });
+  return [...pathsOf(modules), SNAPSHOT_STREAM, ...INGEST_PATHS].map(({ path, access }) => ({ path, access }));
 }
 
 /** Kinds that server applications may follow, to answer by themselves. */

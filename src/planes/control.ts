@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import { prepareAccess } from '#kernel/access/access.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -80,6 +81,8 @@ export async function startControlPlane(options: {
   readonly encryptionKeyFile: string;
   readonly historyDays: number;
   readonly kinds: KindRegistry;
+  /** The paths beside the resource API. */
+  readonly paths: readonly DeclaredPath[];
   readonly clock: Clock;
   /** What releases go by; absent: the time of the database. */
   readonly releaseClock?: Clock | undefined;
@@ -95,7 +98,7 @@ export async function startControlPlane(options: {
     readonly live: LiveObjects;
   }) => Promise<Extension>;
 }): Promise<ControlPlane> {
-  const { kinds, clock, log, registry } = options;
+  const { kinds, paths, clock, log, registry } = options;
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const closer of closers.reverse().splice(0)) await closer();
@@ -111,7 +114,7 @@ export async function startControlPlane(options: {
     await untilAnswers(database, log);
     await migrate(database);
     const sealing = await sealingWith(options.encryptionKeyFile);
-    const prepared = prepareAccess({ database, sealing, kinds, clock, log });
+    const prepared = prepareAccess({ database, sealing, kinds, paths, clock, log });
     const store = await openSharedStore<Operation>({
       database,
       kinds: kinds.all,

@@ -4,16 +4,15 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
-import { isLoopback } from '#kernel/http/server.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { decisionApi, type DecisionApi } from '#kernel/snapshots/decision-api.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
-import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
+import { decisionGate, type Gate, type RecordRead } from '#kernel/snapshots/gate.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
-import { SNAPSHOT_STREAM_PATH, snapshotStream } from '#kernel/snapshots/stream.ts';
+import { SNAPSHOT_STREAM, snapshotStream } from '#kernel/snapshots/stream.ts';
 import type { Witness } from '#kernel/snapshots/witness.ts';
 import { followedKinds } from './catalogue.ts';
 
@@ -31,13 +30,14 @@ export function startDecisionNode(options: {
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
   readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
-  readonly requirePost: (user: User, path: string) => void;
+  readonly authorize: (user: User, wanted: PathAttributes) => void;
+  readonly keepRead: (read: RecordRead) => Promise<void>;
   readonly witness: Witness;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
 }): DecisionNode {
-  const { modules, clock, registry, userOf, requirePost, witness } = options;
+  const { modules, clock, registry, userOf, authorize, keepRead, witness } = options;
   const broken = counter(
     registry,
     'backline_release_worlds_broken_total',
@@ -48,8 +48,8 @@ export function startDecisionNode(options: {
     table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
     clock,
     userOf,
-    requirePost,
-    isLocal: ({ request }) => isLoopback(request.socket.remoteAddress),
+    authorize,
+    keepRead,
   });
   const decide = decisionApi(modules, follower, clock, gate, witness);
   const stream = snapshotStream({ follower, gate, kinds: followedKinds });
@@ -65,7 +65,7 @@ export function startDecisionNode(options: {
   return {
     follower,
     gate,
-    answer: (exchange) => (exchange.path === SNAPSHOT_STREAM_PATH ? stream(exchange) : decide(exchange)),
+    answer: (exchange) => (exchange.path === SNAPSHOT_STREAM.path ? stream(exchange) : decide(exchange)),
     check: { name: 'snapshot', problem: follower.problem },
   };
 }

@@ -130,7 +130,7 @@ export function admitSender(
   if (gate === undefined) {
     throw new Refusal('start/starting', 'ServiceUnavailable', 'Events are not taken yet.', { retryAfterSeconds: 1 });
   }
-  const admitted = gate.admit(exchange, { path, subjectInputs: [subjectInput] }, {});
+  const admitted = gate.admit(exchange, { path, access: 'ingest', subjectInputs: [subjectInput] }, {});
   return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
 
   function senderOf({ by, input }: Admitted): Sender {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
+import { eraseReads, keepReads } from '#kernel/access/audit/record-reads.ts';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
-import type { Clock } from '#kernel/base/clock.ts';
+import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -22,6 +23,8 @@ export interface Records {
   readonly subjects: SubjectStore;
   readonly quotas: Quotas;
   readonly erasers: readonly Eraser[];
+  /** Puts on record that a record is read. */
+  readonly keepRead: ReturnType<typeof keepReads>;
   readonly close: () => Promise<void>;
 }
 
@@ -56,9 +59,11 @@ export async function openRecords(options: {
     assignments,
     subjects,
     quotas,
+    keepRead: keepReads(database, clock ?? systemClock),
     erasers: [
       { store: 'assignments', erase: assignments.erase },
       { store: 'subjects', erase: subjects.erase },
+      { store: 'record-reads', erase: (listener) => eraseReads(database, listener) },
       { store: 'quotas', erase: (listener) => eraseUse(quotaDatabases.all, quotas, listener) },
     ],
     close: async () => {

@@ -19,6 +19,7 @@ export interface RunOptions {
   readonly roles: readonly Role[];
   readonly host: string;
   readonly port: number;
+  readonly publicNames?: readonly string[] | undefined;
   readonly data: string;
   readonly historyDays?: number | undefined;
   readonly databaseUrl?: string | undefined;

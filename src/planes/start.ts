@@ -5,9 +5,10 @@ import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { send, sendProblem, type Exchange } from '#kernel/http/exchange.ts';
+import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { requireOwnHost } from '#kernel/http/own-names.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
@@ -16,22 +17,24 @@ import { adminToken, administrator } from '#kernel/access/authentication/admin-t
 import { authenticateWith, notBelieved } from '#kernel/access/authentication/authenticate.ts';
 import { configuredAuthenticators, type BelievedOptions } from '#kernel/access/authentication/configured.ts';
 import { sendRefusal } from '#kernel/resources/api/answer.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
-import { isResourcePath } from '#kernel/resources/api/handler.ts';
+import type { DeclaredPath, PathAccess } from '#kernel/access/authorization/path-access.ts';
+import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+import { RESOURCE_PATHS } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { decisionOpenApi, decisionRouteNames } from '#kernel/snapshots/decision-api.ts';
+import { decisionOpenApi, decisionRouteNames, pathsOf, starred } from '#kernel/snapshots/decision-api.ts';
+import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
-import { isIngestPath } from '#kernel/events/ingest-api.ts';
+import { INGEST_PATHS, isIngestPath } from '#kernel/events/ingest-api.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { openRecords, type Records } from './records.ts';
 import { startDecisionNode, type DecisionNode } from './decision-node.ts';
 import { admitSender, eventTableOf, openEventLog, startEventPlane, type EventLog, type EventPlane } from './events.ts';
 import { releaseWitness, SILENT_WITNESS } from './release-witness.ts';
-import { allKinds, decisionModules } from './catalogue.ts';
+import { allKinds, declaredPaths, decisionModules } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
@@ -50,6 +53,8 @@ export interface StartOptions {
   readonly host: string;
   /** 0 chooses a free one. */
   readonly port: number;
+  /** DNS names that clients and proxies use for this server, beside those that it knows itself. */
+  readonly publicNames?: readonly string[] | undefined;
   /** Where keys, tokens, the kubeconfig and the embedded PostgreSQL are. */
   readonly dataDirectory: string;
   /** A PostgreSQL to use instead of the embedded one. */
@@ -76,11 +81,23 @@ export interface Running {
   readonly kubeconfigFile: string;
   readonly token: string;
   readonly control: ControlPlane | undefined;
+  /** Every path that it answers, as rules name paths, and who may ask. */
+  readonly served: readonly ServedPath[];
   /** Resolves when a decision node of this process has a snapshot; at once where there is none. */
   readonly ready: Promise<void>;
   /** Resolves with a sentence when the process cannot go on. */
   readonly failed: Promise<string>;
   readonly close: () => Promise<void>;
+}
+
+/** A path, and who may ask: `everybody`, those who prove who they are, or as the gate of decisions has it. */
+interface ServedPath {
+  readonly path: string;
+  readonly by: 'everybody' | 'users' | 'peers' | PathAccess;
+}
+
+interface Served extends ServedPath {
+  readonly answer: (exchange: Exchange) => void | Promise<void>;
 }
 
 /** How long past versions of objects are kept, unless said otherwise; watches reach back further than any client is away. */
@@ -97,14 +114,17 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const kinds = allKinds();
   const registry = openRegistry();
   await mkdir(dataDirectory, { recursive: true });
-  const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname()])].filter(
+  const { publicNames = [] } = options;
+  const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname(), ...publicNames])].filter(
     (name) => name !== '0.0.0.0' && name !== '::',
   );
+  const ownNames = new Set(names.map((name) => name.toLowerCase()));
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
   const encryptionKeyFile = options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys');
   const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
 
+  const checks: ReadinessCheck[] = [];
   let node: DecisionNode | undefined;
   let records: Records | undefined;
   let events: EventPlane | undefined;
@@ -133,6 +153,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         historyDays: options.historyDays ?? HISTORY_DAYS,
         encryptionKeyFile,
         kinds,
+        paths: declaredPaths(log),
         clock,
         releaseClock: options.clock,
         log,
@@ -192,7 +213,22 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   });
   const decisionRoute = decisionRouteNames(modules);
   routeOf = (path) =>
-    decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
+    decisionRoute(path) ??
+    (isIngestPath(path)
+      ? path
+      : RESOURCE_PATHS.includes(path) || RESOURCE_PATHS.includes(firstStarred(path))
+        ? 'resources'
+        : undefined);
+  const limiter = new RateLimiter();
+  const requireRate = ({ name, groups }: User): void => {
+    if (groups.includes(UNLIMITED_GROUP) || limiter.spend(name, USER_RATE, performance.now())) return;
+    throw new Refusal(
+      'resources/too-many-requests',
+      'TooManyRequests',
+      `User "${name}" sends more than ${USER_RATE.perSecond} requests a second.`,
+      { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
+    );
+  };
   try {
     if (control !== undefined) await options.prepare?.(control);
     if (options.roles.some((role) => role === 'decide' || role === 'ingest')) {
@@ -200,8 +236,14 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         client: client('system:decisions'),
         kinds,
         modules,
-        userOf: ({ request }) => authenticate(request),
-        requirePost: (user, path) => requirePost(user, path, control),
+        userOf: async ({ request }) => {
+          const user = await authenticate(request);
+          if (user !== undefined) requireRate(user);
+          return user;
+        },
+        authorize: (user, wanted) => authorizePath(user, wanted, control),
+        // A node without a database has no records.
+        keepRead: (read) => records?.keepRead(read) ?? Promise.resolve(),
         witness,
         clock,
         log,
@@ -219,7 +261,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           registry,
         })
       : undefined;
-    const decisions = decides ? node?.answer : undefined;
     if (follower !== undefined && control === undefined && options.roles.includes('ingest')) {
       if (records === undefined || ownDatabase === undefined || sealing === undefined) throw needsDatabase();
       events = await eventPlane(
@@ -229,7 +270,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         () => follower.snapshot().tables.get(eventsModule.name) as EventTable,
       );
     }
-    const checks: ReadinessCheck[] = [];
     if (node !== undefined) checks.push(node.check);
     if (control !== undefined) {
       let failure: string | undefined;
@@ -241,16 +281,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem });
     const openApi = JSON.stringify(decisionOpenApi(modules, version));
-    const limiter = new RateLimiter();
-    const requireRate = ({ name, groups }: User): void => {
-      if (groups.includes(UNLIMITED_GROUP) || limiter.spend(name, USER_RATE, performance.now())) return;
-      throw new Refusal(
-        'resources/too-many-requests',
-        'TooManyRequests',
-        `User "${name}" sends more than ${USER_RATE.perSecond} requests a second.`,
-        { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
-      );
-    };
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
         const user = await authenticate(exchange.request);
@@ -262,21 +292,40 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         sendRefusal(exchange, error);
       }
     };
+    const served: Served[] = [
+      { path: '/livez', by: 'everybody', answer: health },
+      { path: '/readyz', by: 'everybody', answer: health },
+      { path: '/healthz', by: 'everybody', answer: health },
+      { path: '/metrics', by: 'everybody', answer: health },
+      {
+        path: '/openapi.json',
+        by: 'everybody',
+        answer: (exchange) => send(exchange, 200, 'application/json', openApi),
+      },
+    ];
+    if (control !== undefined) {
+      const answer = (exchange: Exchange) => askResources(exchange, control);
+      served.push(...RESOURCE_PATHS.map((path) => ({ path, by: 'users', answer }) as const), {
+        path: FORWARDED_WRITES_PATH,
+        by: 'peers',
+        answer: (exchange) => receiveWrite(exchange, address, control.store),
+      });
+    }
+    if (node !== undefined) {
+      const { answer, gate } = node;
+      if (decides) served.push(...[SNAPSHOT_STREAM, ...pathsOf(modules)].map((at) => servedBy(at, answer)));
+      if (options.roles.includes('ingest')) {
+        const take = (exchange: Exchange) => gate.answerPreflight(exchange) || (ingest?.(exchange) ?? false);
+        served.push(...INGEST_PATHS.map((at) => servedBy(at, take)));
+      }
+    }
+    const at = new Map(served.map((each) => [each.path, each]));
     handle = (exchange) => {
       const { path } = exchange;
-      if (options.roles.includes('ingest') && isIngestPath(path)) {
-        if (node?.gate.answerPreflight(exchange) === true) return undefined;
-        const taking = ingest?.(exchange) ?? false;
-        if (taking !== false) return taking === true ? undefined : taking;
-      }
-      const pending = decisions?.(exchange) ?? false;
-      if (pending !== false) return pending === true ? undefined : pending;
-      if (answerHealth(exchange, checks, registry)) return undefined;
-      if (path === FORWARDED_WRITES_PATH && control !== undefined)
-        return receiveWrite(exchange, address, control.store);
-      if (isResourcePath(path) && control !== undefined) return askResources(exchange, control);
-      if (path === '/openapi.json') return send(exchange, 200, 'application/json', openApi);
-      return sendProblem(exchange, nothingAt(path));
+      const found = at.get(path) ?? at.get(starred(path)) ?? at.get(firstStarred(path));
+      if (found === undefined) throw nothingAt(path);
+      if (found.answer !== health) requireOwnHost(exchange, ownNames);
+      return found.answer(exchange);
     };
     const kubeconfigFile = join(dataDirectory, 'kubeconfig');
     if (control !== undefined) {
@@ -302,6 +351,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       kubeconfigFile,
       token,
       control,
+      served,
       ready: follower === undefined ? Promise.resolve() : follower.compiled,
       failed: control?.failed ?? new Promise(() => {}),
       close: () => (stopped ??= stop()),
@@ -338,6 +388,12 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     });
   }
 
+  function health(exchange: Exchange): void {
+    // What is measured is not for pages of others; who asks whether this works may have any name for it.
+    if (exchange.path === '/metrics') requireOwnHost(exchange, ownNames);
+    answerHealth(exchange, checks, registry);
+  }
+
   function starting(exchange: Exchange): void {
     if (answerHealth(exchange, [{ name: 'start', problem: () => 'not everything is up yet' }], registry)) return;
     throw new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', { retryAfterSeconds: 1 });
@@ -357,13 +413,36 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   }
 }
 
-/** Rules about who may do what are with the resource API: without it in the process, writing is for administrators. */
-function requirePost(user: User, path: string, control: ControlPlane | undefined): void {
-  if (control !== undefined) return control.authorize(user, { verb: 'post', path });
+/** Rules about who may do what are with the resource API: without it in the process, paths are for administrators. */
+function authorizePath(user: User, wanted: PathAttributes, control: ControlPlane | undefined): void {
+  if (control !== undefined) return control.authorize(user, wanted);
   if (user.groups.includes(UNLIMITED_GROUP)) return;
-  throw new Refusal('access/forbidden', 'Forbidden', `User "${user.name}" may not post to ${path} on this node.`, {
-    remedy: 'Use the key of a server Client, or ask a node that runs the API as well.',
-  });
+  const { verb, path } = wanted;
+  throw new Refusal(
+    'access/forbidden',
+    'Forbidden',
+    `User "${user.name}" cannot ${verb} path "${path}" on this node.`,
+    {
+      remedy: 'Use the key of a Client, or ask a node that runs the API as well.',
+    },
+  );
+}
+
+function servedBy({ path, access }: DeclaredPath, answer: (exchange: Exchange) => boolean | Promise<void>): Served {
+  return {
+    path,
+    by: access,
+    answer: (exchange) => {
+      const pending = answer(exchange);
+      if (pending === false) throw nothingAt(exchange.path);
+      return pending === true ? undefined : pending;
+    },
+  };
+}
+
+/** `/apis/*` for everything below `/apis`. */
+function firstStarred(path: string): string {
+  return `${path.slice(0, path.indexOf('/', 1) + 1)}*`;
 }
 
 function needsDatabase(): Refusal {

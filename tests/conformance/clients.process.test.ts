@@ -186,6 +186,24 @@ test('a publishable client acts for the subject of its signed token and for nobo
     403,
   );
 
+  // What a browser listens with sends no headers: the answer names where, with the key, which is no secret.
+  const all = await call('POST', '/ofrep/v1/evaluate/flags', {
+    token: 'bk_web',
+    headers: { 'x-subject-token': token, origin },
+    body: { context: {} },
+  });
+  const [{ endpoint }] = all.json.eventStreams;
+  assert.equal(endpoint.requestUri, '/ofrep/v1/events?key=bk_web');
+  for (const [from, status] of [
+    [origin, 200],
+    ['https://evil.example', 403],
+  ] as const) {
+    const listening = await fetch(new URL(endpoint.requestUri, world.url), { headers: { origin: from } });
+    assert.equal(listening.status, status);
+    assert.equal(listening.headers.get('access-control-allow-origin'), status === 200 ? origin : null);
+    await listening.body?.cancel();
+  }
+
   const fromPage = await ask('/v1/entitlements', token, { origin });
   assert.equal(fromPage.headers['access-control-allow-origin'], origin);
   assert.equal((await ask('/v1/entitlements', token, { origin: 'https://evil.example' })).status, 403);

@@ -39,7 +39,9 @@ test('a watcher that does not read is dropped and counted, and holds up nobody',
   deaf.on('error', () => {});
   t.after(() => deaf.destroy());
   const path = '/api/v1/namespaces/default/configmaps';
-  deaf.write(`GET ${path}?watch=true HTTP/1.1\r\nhost: a\r\nauthorization: Bearer ${world.running.token}\r\n\r\n`);
+  deaf.write(
+    `GET ${path}?watch=true HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${world.running.token}\r\n\r\n`,
+  );
   deaf.pause();
   const metric = async (name: string) =>
     Number(new RegExp(`^${name} (\\d+)$`, 'm').exec((await call('GET', '/metrics')).text)?.[1]);

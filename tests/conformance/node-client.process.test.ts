@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -40,6 +41,8 @@ const exposureType = {
   },
 };
 
+const KEY = `bk_${'a'.repeat(40)}`;
+
 async function declare({ call, running }: World, ...objects: object[]): Promise<void> {
   const answer = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
   assert.equal(answer.status, 201, answer.text);
@@ -50,6 +53,12 @@ async function startService(t: TestContext): Promise<World> {
   const world = await startWorld(t, { roles: ['api', 'decide', 'ingest'] });
   await declare(
     world,
+    {
+      apiVersion: 'access.backline.dev/v1',
+      kind: 'Client',
+      metadata: { name: 'app', namespace: 'default' },
+      spec: { type: 'server', keys: [{ name: 'k', hash: createHash('sha256').update(KEY).digest('hex') }] },
+    },
     market('de'),
     feature('offline'),
     plan('premium', { entitlements: [{ feature: 'offline' }] }),
@@ -83,7 +92,7 @@ function connected(
 
 test('it decides as the server does, for flags and for what plans give', async (t) => {
   const world = await startService(t);
-  const { client } = connected(t, { url: world.url });
+  const { client } = connected(t, { url: world.url, key: KEY });
   await client.ready();
   for (let number = 0; number < 100; number += 1) {
     const context = {
@@ -108,7 +117,7 @@ test('it decides as the server does, for flags and for what plans give', async (
 test('it sees a change within a second, and tells that there was one', async (t) => {
   const world = await startService(t);
   let changes = 0;
-  const { client } = connected(t, { url: world.url, changed: () => (changes += 1) });
+  const { client } = connected(t, { url: world.url, key: KEY, changed: () => (changes += 1) });
   await client.ready();
   const before = changes;
   const startedMs = performance.now();
@@ -120,7 +129,7 @@ test('it sees a change within a second, and tells that there was one', async (t)
 
 test('wrong questions are told apart from defaults', async (t) => {
   const world = await startService(t);
-  const { client } = connected(t, { url: world.url });
+  const { client } = connected(t, { url: world.url, key: KEY });
   assert.equal(client.details('plain', {}).errorCode, 'PROVIDER_NOT_READY');
   await client.ready();
   assert.equal(client.details('plane', {}).errorCode, 'FLAG_NOT_FOUND');
@@ -131,7 +140,7 @@ test('wrong questions are told apart from defaults', async (t) => {
 
 test('while the server is away it answers on, and its events arrive when the server is back', async (t) => {
   const world = await startService(t);
-  const { client, warnings } = connected(t, { url: world.url });
+  const { client, warnings } = connected(t, { url: world.url, key: KEY });
   await client.ready();
   const unit = await exposedUnit(client);
   await world.running.close();
@@ -165,8 +174,8 @@ async function exposedUnit(client: Declared.Backline): Promise<string> {
 
 test('looking at flags exposes nobody; using one does, once for each listener and identity', async (t) => {
   const world = await startService(t);
-  const first = connected(t, { url: world.url }).client;
-  const second = connected(t, { url: world.url }).client;
+  const first = connected(t, { url: world.url, key: KEY }).client;
+  const second = connected(t, { url: world.url, key: KEY }).client;
   await Promise.all([first.ready(), second.ready()]);
   const unit = await exposedUnit(first);
   first.all({ targetingKey: unit });
@@ -187,7 +196,7 @@ test('a start without the server answers from what was kept', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
   t.after(() => rm(directory, { recursive: true }));
   const cacheFile = join(directory, 'backline.json');
-  const { client } = connected(t, { url: world.url, cacheFile });
+  const { client } = connected(t, { url: world.url, key: KEY, cacheFile });
   await client.ready();
   await until('it is kept', () => import('node:fs').then(({ existsSync }) => existsSync(cacheFile)));
   await client.close();
@@ -202,7 +211,7 @@ test('a start without the server answers from what was kept', async (t) => {
 test('flags whose variants are on record are asked of the server', async (t) => {
   const world = await startService(t);
   await declare(world, flag('kept'), experiment('keeps', 'kept', { sticky: { days: 30 } }));
-  const { client } = connected(t, { url: world.url });
+  const { client } = connected(t, { url: world.url, key: KEY });
   await client.ready();
   await until('the flag is there', () => client.details('kept', { targetingKey: 'u' }).errorCode === 'GENERAL');
   const first = await client.detailsOnRecord('kept', { targetingKey: 'u' });
@@ -213,7 +222,7 @@ test('flags whose variants are on record are asked of the server', async (t) => 
 
 test('the OpenFeature provider evaluates here, follows changes, and turns tracking into events', async (t) => {
   const world = await startService(t);
-  const provider = new BacklineProvider({ url: world.url });
+  const provider = new BacklineProvider({ url: world.url, key: KEY });
   await OpenFeature.setProviderAndWait(provider);
   t.after(() => OpenFeature.close());
   const client = OpenFeature.getClient();
@@ -236,7 +245,6 @@ test('the stream is for server clients and users alone', async (t) => {
   const world = await startService(t);
   const { call } = world;
   const keys = { server: `bk_${'s'.repeat(40)}`, partner: `bk_${'p'.repeat(40)}` };
-  const { createHash } = await import('node:crypto');
   for (const [type, key] of Object.entries(keys)) {
     const hash = createHash('sha256').update(key).digest('hex');
     const spec = { type, keys: [{ name: 'k', hash }] };
@@ -272,7 +280,7 @@ test('the published bundle works by itself, and stays small', async (t) => {
     join(directory, 'app.mjs'),
     `import { connectBackline } from '@backline/node';
      import { BacklineProvider } from '@backline/node/openfeature';
-     const backline = connectBackline({ url: process.argv[2] });
+     const backline = connectBackline({ url: process.argv[2], key: process.argv[4] });
      await backline.ready();
      const offer = backline.check({ plan: 'premium', market: 'de', feature: process.argv[3] });
      console.log(backline.flag('plain', '', {}), offer.outcome, typeof BacklineProvider);
@@ -283,6 +291,7 @@ test('the published bundle works by itself, and stays small', async (t) => {
     join(directory, 'app.mjs'),
     world.url,
     entitlements[0].feature,
+    KEY,
   ]);
   assert.equal(run.stdout.trim(), 'A allow function');
 });

@@ -94,7 +94,7 @@ export async function startWorld(
   };
 }
 
-/** A decision node of its own, which follows the API server of a world over HTTP. */
+/** A decision node of its own, which follows the API server of a world over HTTP; asked by its administrator. */
 export async function startDecisionNode(
   t: TestContext,
   { connection }: Pick<World, 'connection'>,
@@ -113,7 +113,11 @@ export async function startDecisionNode(
   });
   t.after(node.close);
   await node.ready;
-  return { call: caller({ server: `http://127.0.0.1:${node.port}` }), token: node.token, close: node.close };
+  return {
+    call: caller({ server: `http://127.0.0.1:${node.port}`, token: node.token }),
+    token: node.token,
+    close: node.close,
+  };
 }
 
 /** Sends requests as a bare HTTP client would; a body that is no text goes as JSON. */

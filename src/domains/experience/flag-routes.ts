@@ -14,6 +14,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
   return [
     defineRoute({
       path: '/v1/flags/explain',
+      access: 'insight',
       summary: 'Why a flag is what it is for one context: every rule and experiment that was looked at.',
       forServers: true,
       explains: true,

@@ -21,9 +21,12 @@ const BODY_BYTES_MAX = 64 * 1024;
 /** What clients are told about how long a stream may be silent; ours beats every 15 s. */
 const INACTIVITY_SECONDS = 120;
 
-const EVENT_STREAMS = JSON.stringify([
-  { type: 'sse', endpoint: { requestUri: EVENTS_PATH }, inactivityDelaySec: INACTIVITY_SECONDS },
-]);
+/** Where the asker hears of changes. What a browser listens with sends no headers, so its key is in the URL. */
+function eventStreams(publishableKey: string | undefined): string {
+  const requestUri =
+    publishableKey === undefined ? EVENTS_PATH : `${EVENTS_PATH}?key=${encodeURIComponent(publishableKey)}`;
+  return JSON.stringify([{ type: 'sse', endpoint: { requestUri }, inactivityDelaySec: INACTIVITY_SECONDS }]);
+}
 
 export interface FlagFacts {
   /** Where variants are kept on record; undefined on a node without a database. */
@@ -38,25 +41,32 @@ type Context = ProtocolContext<ExperienceTable>;
 interface Question {
   readonly asked: Asked;
   readonly view: ProtocolView<ExperienceTable>;
+  readonly publishableKey: string | undefined;
 }
 
 /** OFREP 0.3: flags for every OpenFeature SDK. */
 export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTable>[] {
   return [
-    { path: BULK_PATH, openApi: ofrepDocuments.bulk, answer: (exchange, context) => bulk(exchange, context, facts) },
+    {
+      path: BULK_PATH,
+      ...ASKING,
+      openApi: ofrepDocuments.bulk,
+      answer: (exchange, context) => bulk(exchange, context, facts),
+    },
     {
       path: SINGLE_PATH,
+      ...ASKING,
       openApi: ofrepDocuments.single,
       answer: (exchange, context) => single(exchange, context, facts),
     },
-    { path: EVENTS_PATH, openApi: ofrepDocuments.events, answer: events },
+    { path: EVENTS_PATH, access: 'catalogue', isAboutNobody: true, openApi: ofrepDocuments.events, answer: events },
   ];
 }
 
 async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
-  const question = await questionIn(exchange, context, { path: BULK_PATH, ...ASKING }, facts, undefined);
+  const question = await questionIn(exchange, context, facts, undefined);
   if (question === undefined) return;
-  const { asked, view } = question;
+  const { asked, view, publishableKey } = question;
   const { table, version, releases } = view;
   const outcomes = await decided(table, table.inOrder, asked, context, facts);
   const etag = tagOf(outcomes, releases);
@@ -69,13 +79,13 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   let flags = '';
   for (const { json } of outcomes) flags += flags === '' ? json : `,${json}`;
   const metadata = `"snapshot":"${version}"${releaseMember(releases)}`;
-  const body = `{"flags":[${flags}],"metadata":{${metadata}},"eventStreams":${EVENT_STREAMS}}`;
+  const body = `{"flags":[${flags}],"metadata":{${metadata}},"eventStreams":${eventStreams(publishableKey)}}`;
   send(exchange, 200, 'application/json', body, headers);
 }
 
 async function single(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
   const key = keyIn(exchange);
-  const question = await questionIn(exchange, context, { path: SINGLE_PATH, ...ASKING }, facts, key);
+  const question = await questionIn(exchange, context, facts, key);
   if (question === undefined) return;
   const { asked, view } = question;
   const { table, version, releases } = view;
@@ -107,15 +117,17 @@ function decided(
   return decideWithRecord(table, flags, asked, { store: assignments, now, log });
 }
 
-/** Tells that flags may have changed; not which, nor for whom, so that everybody may listen. */
-function events(exchange: Exchange, { table, exposure, now, onSwap }: Context): void {
+/** Tells that flags may have changed; not which, nor for whom. */
+async function events(exchange: Exchange, { now, admit }: Context): Promise<void> {
   if (exchange.method !== 'GET') throw wrongMethod(exchange, 'GET');
+  await readBody(exchange, 0);
+  const { everybodys, onSwap } = await admit({});
+  const { table, exposure } = everybodys();
   let tag = table.tag + exposure;
   let stop = (): void => {};
   const answer = openLongAnswer(exchange, {
     contentType: 'text/event-stream',
     beat: ': still here\n\n',
-    headers: { 'access-control-allow-origin': '*' },
     ended: () => stop(),
   });
   const say = (at: string): void => {
@@ -133,13 +145,16 @@ function events(exchange: Exchange, { table, exposure, now, onSwap }: Context): 
   });
 }
 
-const ASKING = { subjectInputs: [TARGETING_KEY], inputsForServers: ['$forced'] } satisfies Omit<Asking, 'path'>;
+const ASKING = {
+  access: 'catalogue',
+  subjectInputs: [TARGETING_KEY],
+  inputsForServers: ['$forced'],
+} as const satisfies Omit<Asking, 'path'>;
 
 /** The question that a request asks; undefined when it has been answered already, as it cannot be read. */
 async function questionIn(
   exchange: Exchange,
-  { now, admit, viewOf }: Context,
-  asking: Asking,
+  { now, admit }: Context,
   { random }: FlagFacts,
   key: string | undefined,
 ): Promise<Question | undefined> {
@@ -156,9 +171,11 @@ async function questionIn(
     const errorDetails = `The context is ${Array.isArray(context) ? 'a list' : JSON.stringify(context)?.slice(0, 80)}; it must be an object of attributes.`;
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
-  const admitted = await admit(asking, forced === undefined ? context : { ...context, $forced: forced });
-  const view = viewOf(subjectOfContext, admitted);
-  const problems = contextProblems(admitted, view.table.audiences.attributes);
+  const { viewOf, publishableKey, input } = await admit(
+    forced === undefined ? context : { ...context, $forced: forced },
+  );
+  const view = viewOf(subjectOfContext, input);
+  const problems = contextProblems(input, view.table.audiences.attributes);
   if (problems.length > 0) {
     const errorDetails = problems
       .map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`)
@@ -168,12 +185,12 @@ async function questionIn(
   const wrong = forcedProblem(forced, view.table);
   if (wrong !== undefined) return fail(exchange, 400, { ...about, errorCode: 'GENERAL', errorDetails: wrong });
   const asked: Asked = {
-    context: admitted,
+    context: input,
     nowMs: now.epochMilliseconds,
     random,
     ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
   };
-  return { asked, view };
+  return { asked, view, publishableKey };
 }
 
 function parse(bytes: Buffer): unknown {

@@ -20,6 +20,9 @@ const text = (description: string) => Type.Optional(name(description));
 const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false });
 
+/** Where the record of a listener is read, and how it is named. */
+export const RECORD = { input: 'listener', path: '/v1/subjects' } as const;
+
 const KEY = {
   key: name('Names this request for good: sent again under the same key, it changes nothing and answers the same.'),
 };
@@ -35,11 +38,13 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
   const store = (): SubjectStore => requireDesk(desk).subjects;
   const change = <Input extends TSchema>(
     route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
-  ): DecisionRoute<ProductsTable> => defineRoute({ ...route, writes: true, forServers: true, answer: SUBSCRIPTION });
+  ): DecisionRoute<ProductsTable> => defineRoute({ ...route, access: 'write', forServers: true, answer: SUBSCRIPTION });
 
   return [
     defineRoute({
-      path: '/v1/subjects',
+      path: RECORD.path,
+      access: 'records',
+      recordOf: RECORD,
       summary: 'Everything that is on record for a listener, with who changed it when.',
       forServers: true,
       input: input({ listener: name('Id of the listener.') }),

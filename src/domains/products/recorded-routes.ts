@@ -5,6 +5,7 @@ import { entitlementsOnRecord } from './decisions/entitlements.ts';
 import { explain } from './decisions/explain.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { listenerOf } from './decisions/on-record.ts';
+import { RECORD } from './record-routes.ts';
 import { look, standingsOf, type Desk, type Use } from './usage-desk.ts';
 
 type Asked = Partial<Use> & { readonly at?: string; readonly interval?: string };
@@ -58,6 +59,7 @@ export function recordedRoutes(
     const input = route.input as ReturnType<typeof Type.Object>;
     return {
       ...route,
+      recordOf: RECORD,
       input: Type.Object({ ...input.properties, plan: OPTIONAL_PLAN, device: DEVICE }, { additionalProperties: false }),
       handle: (table, question, now, by) => {
         const { device: _, ...asked } = question as Asked;

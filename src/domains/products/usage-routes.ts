@@ -74,7 +74,7 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
     defineRoute({
       path,
       summary,
-      writes: true,
+      access: 'write',
       subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
       ...more,
       input: asked,

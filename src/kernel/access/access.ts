@@ -10,6 +10,7 @@ import type { Sealing, Store } from '#kernel/resources/store-contract.ts';
 import type { Admission } from '#kernel/resources/write.ts';
 import { attemptLog } from './audit/attempts.ts';
 import { auditRecords } from './audit/record-list.ts';
+import { dropReads, recordReads } from './audit/record-reads.ts';
 import { dropAttempts } from './audit/rows.ts';
 import type { Authenticator } from './authentication/authenticate.ts';
 import { serviceAccountTokens } from './authentication/service-account-tokens.ts';
@@ -18,8 +19,10 @@ import { admission } from './authorization/admission.ts';
 import { forbidden } from './authorization/forbidden.ts';
 import { liveRules } from './authorization/live-rules.ts';
 import { authorize } from './authorization/rule-table.ts';
+import type { DeclaredPath } from './authorization/path-access.ts';
 import { AuditRecord } from './kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
+import { RecordRead } from './kinds/record-read.ts';
 import { REVIEW_KINDS } from './kinds/reviews.ts';
 import { Secret } from './kinds/secret.ts';
 import { ServiceAccount } from './kinds/service-account.ts';
@@ -35,6 +38,7 @@ export const accessKinds: readonly Kind[] = [
   RoleBinding,
   ...REVIEW_KINDS,
   AuditRecord,
+  RecordRead,
 ];
 
 /** Who may do what, before there is a store: what the store needs to open. */
@@ -62,16 +66,18 @@ export function prepareAccess(parts: {
   readonly database: Database;
   readonly sealing: Sealing;
   readonly kinds: KindRegistry;
+  /** The paths beside the resource API. */
+  readonly paths: readonly DeclaredPath[];
   readonly clock: Clock;
   readonly log: Log;
 }): Access {
-  const { database, sealing, kinds, clock, log } = parts;
+  const { database, sealing, kinds, paths, clock, log } = parts;
   const rules = liveRules(log);
   return {
     admission: admission(rules.table),
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
-      await rules.follow(store, kinds.all);
+      await rules.follow(store, kinds.all, paths);
       const tokens = serviceAccountTokens(keys, store, clock);
       const attempts = attemptLog(database, clock, log);
       const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
@@ -84,9 +90,16 @@ export function prepareAccess(parts: {
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
         virtual: reviews(rules.table, tokens),
-        virtualLists: new Map([[AuditRecord.id, list]]),
+        virtualLists: new Map([
+          [AuditRecord.id, list],
+          [RecordRead.id, recordReads(database, store.version)],
+        ]),
         serviceAccounts: tokens.authenticator,
-        compact: ({ historyDays }) => dropAttempts(database, clock().subtract({ hours: historyDays * 24 })),
+        compact: async ({ historyDays }) => {
+          const before = clock().subtract({ hours: historyDays * 24 });
+          await dropAttempts(database, before);
+          await dropReads(database, before);
+        },
         stop: async () => {
           await rules.stop();
           await attempts.settled();

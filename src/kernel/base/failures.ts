@@ -35,6 +35,7 @@ const STATUS_OF_REASON = {
   Expired: 410,
   RequestEntityTooLarge: 413,
   UnsupportedMediaType: 415,
+  MisdirectedRequest: 421,
   Invalid: 422,
   TooManyRequests: 429,
   ServiceUnavailable: 503,

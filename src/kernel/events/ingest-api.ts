@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
@@ -38,6 +39,9 @@ const FORMATS: ReadonlyMap<string, EventFormat> = new Map([
   ['/v1/events', 'backline'],
   ['/v1/batch', 'segment'],
 ]);
+
+/** What callers must be allowed who post to these paths. */
+export const INGEST_PATHS: readonly DeclaredPath[] = [...FORMATS.keys()].map((path) => ({ path, access: 'ingest' }));
 
 /** True for the paths that events are posted to. */
 export function isIngestPath(path: string): boolean {

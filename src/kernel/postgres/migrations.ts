@@ -13,6 +13,7 @@ import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { releaseCounts } from './migrations/0009-release-counts.ts';
 import { releaseEvidence } from './migrations/0010-release-evidence.ts';
 import { writes } from './migrations/0011-writes-20261129.ts';
+import { recordReads } from './migrations/0012-record-reads-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -27,6 +28,7 @@ export const MIGRATIONS: readonly Migration[] = [
   releaseCounts,
   releaseEvidence,
   writes,
+  recordReads,
 ];
 
 /**

@@ -1,13 +1,14 @@
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
+import { verbOfPath, type DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 import type { Follower } from './follow.ts';
-import type { Gate } from './gate.ts';
-import type { DecisionModule, DecisionProtocol, DecisionRoute, ProtocolContext } from './module.ts';
+import type { Admitted, Gate } from './gate.ts';
+import type { AdmittedToProtocol, DecisionModule, DecisionProtocol, DecisionRoute } from './module.ts';
 import { releasesExplained, releasesMember, releasesText } from './name-releases.ts';
 import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus, type Result, type Witness } from './witness.ts';
@@ -58,7 +59,7 @@ export function decisionApi(
     switch (exchange.method) {
       case 'GET':
       case 'HEAD':
-        if (found.route.writes === true) throw wrongMethod(exchange, 'POST');
+        if (verbOfPath(found.route.access) === 'post') throw wrongMethod(exchange, 'POST');
         return ask(exchange, found, queryInput(exchange.queryText, found));
       case 'POST':
         return readBody(exchange, BODY_BYTES_MAX).then(
@@ -66,7 +67,7 @@ export function decisionApi(
         );
       default:
         if (gate.answerPreflight(exchange)) return true;
-        throw wrongMethod(exchange, found.route.writes === true ? 'POST' : 'GET or POST');
+        throw wrongMethod(exchange, verbOfPath(found.route.access) === 'post' ? 'POST' : 'GET or POST');
     }
   };
 
@@ -81,19 +82,20 @@ export function decisionApi(
 
   function speak(exchange: Exchange, { module, protocol }: Spoken): true | Promise<void> {
     if (exchange.method === 'OPTIONS' && gate.answerPreflight(exchange)) return true;
-    const { tables, worlds } = follower.snapshot();
     const now = clock();
-    const pending = protocol.answer(exchange, {
-      table: tables.get(module.name),
-      exposure: exposureOf(worlds),
-      now,
-      admit: (asking, input) => inputOf(gate.admit(exchange, asking, input)),
-      viewOf: (subjectOf, input) => {
+    const letThrough = ({ input, publishableKey }: Admitted): AdmittedToProtocol<unknown> => ({
+      input,
+      publishableKey,
+      everybodys: () => {
+        const { tables, worlds } = follower.snapshot();
+        return { table: tables.get(module.name), exposure: exposureOf(worlds) };
+      },
+      viewOf: (subjectOf, about) => {
         const snapshot = follower.snapshot();
         const { version } = snapshot;
         const exposed = snapshot.worlds.get(module.name);
         if (exposed === undefined) return { table: snapshot.tables.get(module.name), version, releases: '' };
-        const subject = subjectOf(input);
+        const subject = subjectOf(about);
         const seen = exposed.see(subject, now.epochMilliseconds);
         exchange.response.once('finish', () => {
           witness.saw(seen, subject, resultOfStatus(exchange.response.statusCode), now);
@@ -102,7 +104,14 @@ export function decisionApi(
       },
       onSwap: (listener) =>
         follower.onSwap((snapshot) => listener(snapshot.tables.get(module.name), exposureOf(snapshot.worlds))),
-    } satisfies ProtocolContext<unknown>);
+    });
+    const pending = protocol.answer(exchange, {
+      now,
+      admit: (input) => {
+        const admitted = gate.admit(exchange, protocol, input);
+        return admitted instanceof Promise ? admitted.then(letThrough) : letThrough(admitted);
+      },
+    });
     return pending ?? true;
 
     function exposureOf(exposed: Snapshot['worlds']): string {
@@ -184,20 +193,19 @@ function wrongMethod({ method, path }: Exchange, right: string): Refusal {
   return new Refusal('decisions/method', 'MethodNotAllowed', `${method} ${path}: ask with ${right}.`);
 }
 
-function inputOf(admitted: ReturnType<Gate['admit']>): Record<string, unknown> | Promise<Record<string, unknown>> {
-  return admitted instanceof Promise ? admitted.then(({ input }) => input) : admitted.input;
+/** The path with a star in place of its last part. */
+export function starred(path: string): string {
+  return `${path.slice(0, path.lastIndexOf('/') + 1)}*`;
 }
 
-/** The path with a star in place of its last part. */
-function starred(path: string): string {
-  return `${path.slice(0, path.lastIndexOf('/') + 1)}*`;
+/** What callers must be allowed who ask the modules. */
+export function pathsOf(modules: readonly DecisionModule<unknown>[]): readonly DeclaredPath[] {
+  return modules.flatMap(({ routes, protocols = [] }) => [...routes, ...protocols]);
 }
 
 /** The paths of the modules as metrics name them: what follows a star is not told apart. */
 export function decisionRouteNames(modules: readonly DecisionModule<unknown>[]): (path: string) => string | undefined {
-  const names = new Set(
-    modules.flatMap(({ routes, protocols = [] }) => [...routes, ...protocols].map(({ path }) => path)),
-  );
+  const names = new Set(pathsOf(modules).map(({ path }) => path));
   return (path) => (names.has(path) ? path : names.has(starred(path)) ? starred(path) : undefined);
 }
 
@@ -318,7 +326,10 @@ export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], ver
       const requestBody = { content: { 'application/json': { schema: route.input } } };
       const shared = { summary: route.summary, tags: [module.name], responses };
       const post = { ...shared, requestBody };
-      return [route.path, route.writes === true ? { post } : { get: { ...shared, parameters }, post }] as const;
+      return [
+        route.path,
+        verbOfPath(route.access) === 'post' ? { post } : { get: { ...shared, parameters }, post },
+      ] as const;
     }),
   );
   const protocols = modules.flatMap(({ name, protocols: spoken = [] }) =>

@@ -2,9 +2,12 @@ import { hash } from 'node:crypto';
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
+import { isMaster } from '#kernel/access/authorization/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
-import { RateLimiter } from '#kernel/http/rate.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import { isFromForeignPage, isFromHere } from '#kernel/http/own-names.ts';
+import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
+import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { Asking } from './module.ts';
 
@@ -22,12 +25,27 @@ const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 const SUBJECT_NAMES: ReadonlySet<string> = new Set(['listener', 'targetingKey', 'subject']);
 const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
 
+/** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */
+const RECORD_RATE: Rate = { perSecond: 5, burst: 100 };
+
 /** A question that was let through. */
 export interface Admitted {
   /** What the asker is entitled to ask. */
   readonly input: Record<string, unknown>;
   /** Who asks: `client:NAME`, `user:NAME`, or `local` for whoever is on this machine. */
   readonly by: string;
+  /** The key of a publishable client. */
+  readonly publishableKey?: string;
+}
+
+/** That the record of a listener is read. */
+export interface RecordRead {
+  /** As `Admitted.by`. */
+  readonly by: string;
+  readonly listener: string;
+  readonly path: string;
+  /** Whether more than a person helps in a day are refused; for Clients and administrators they are counted. */
+  readonly isBounded: boolean;
 }
 
 export interface Gate {
@@ -38,49 +56,84 @@ export interface Gate {
 }
 
 /**
- * Who may ask the decision plane: the applications that are declared as Clients, and proved users. Until the first
- * Client is declared, whoever is on this machine may ask, but not write.
+ * Who may ask the decision plane: applications that are declared as Clients, and users with the right to the path. Until
+ * the first Client is declared, whoever is on this machine may ask what is on offer, and flags, without a credential.
  */
 export function decisionGate(options: {
   readonly table: () => ClientTable;
   readonly clock: Clock;
   /** The person or controller that proves itself as on the resource API; undefined for all others. */
   readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
-  /** Throws a Refusal when the user may not post to the path. */
-  readonly requirePost: (user: User, path: string) => void;
-  readonly isLocal: (exchange: Exchange) => boolean;
+  /** Throws a Refusal when the user may not. */
+  readonly authorize: (user: User, wanted: PathAttributes) => void;
+  /** Puts a read on record; resolves when it is durable. Rejects with a Refusal for more than one caller may read. */
+  readonly keepRead: (read: RecordRead) => Promise<void>;
 }): Gate {
-  const { table, clock, userOf, requirePost, isLocal } = options;
+  const { table, clock, userOf, authorize, keepRead } = options;
   const limiter = new RateLimiter();
+  const recordLimiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
   return { admit, answerPreflight };
 
   function admit(exchange: Exchange, asking: Asking, input: Record<string, unknown>): ReturnType<Gate['admit']> {
-    const { byKeyHash } = table();
-    if (byKeyHash.size === 0 && asking.writes !== true && isLocal(exchange)) return { input, by: 'local' };
     const authorization = exchange.header('authorization');
-    if (authorization === undefined) throw unauthorized('This needs the key of a client.');
-    const key = keyIn(authorization);
-    if (key === undefined) return asUser(exchange, asking, input);
-    const found = byKeyHash.get(hash('sha256', key, 'hex'));
-    if (found === undefined) throw unauthorized('No client has this key.');
+    const keyInUrl = asking.isAboutNobody === true ? keyInQuery(exchange) : undefined;
+    const key = authorization === undefined ? keyInUrl : keyIn(authorization);
+    if (key !== undefined) return asClient(exchange, asking, input, key);
+    if (authorization !== undefined) return asUser(exchange, asking, input);
+    const isOpen =
+      table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
+    if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
+    refuseForeignPage(exchange);
+    return { input, by: 'local' };
+  }
+
+  function asClient(
+    exchange: Exchange,
+    asking: Asking,
+    input: Record<string, unknown>,
+    key: string,
+  ): ReturnType<Gate['admit']> {
+    const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
+    if (found === undefined) {
+      throw unauthorized('No client has this key.', 'Declare a Client with its hash; backline client-key makes both.');
+    }
     const { client, notAfterMs } = found;
     const nowMs = clock().epochMilliseconds;
-    if (nowMs > notAfterMs) throw unauthorized(`This key of client ${client.name} has ended.`);
+    if (nowMs > notAfterMs) {
+      throw unauthorized(`This key of client ${client.name} has ended.`, 'Use a newer key of the Client, or add one.');
+    }
     allowOrigin(exchange, client);
+    const isPublishable = client.spec.type === 'publishable';
+    if (exchange.header('authorization') === undefined && !isPublishable) {
+      throw unauthorized(
+        `The key of a ${client.spec.type} client must not be in a URL.`,
+        'Send "Authorization: Bearer KEY".',
+      );
+    }
     spend(client, nowMs);
     requireEndpoint(client, asking, input);
     const by = `client:${client.name}`;
-    if (client.spec.type !== 'publishable') return { input, by };
-    return subjectOf(exchange, client, nowMs).then((claims) => ({ input: boundTo(claims, asking, input), by }));
+    if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
+    if (isPublishable) {
+      return subjectOf(exchange, client, nowMs).then((claims) => ({
+        input: boundTo(claims, asking, input),
+        by,
+        publishableKey: key,
+      }));
+    }
+    const listener = listenerIn(asking, input);
+    // What listeners are given is asked all the time; by whom, each Client knows itself.
+    if (listener === undefined || asking.access === 'catalogue') return { input, by };
+    return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
   }
 
   function answerPreflight(exchange: Exchange): boolean {
     const origin = exchange.header('origin');
     if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
-    if (!table().origins.has(origin)) throw foreignOrigin(origin);
+    if (!table().origins.has(origin)) throw foreignPage(origin);
     send(exchange, 204, 'text/plain', '', {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
@@ -94,9 +147,30 @@ export function decisionGate(options: {
 
   async function asUser(exchange: Exchange, asking: Asking, input: Record<string, unknown>): Promise<Admitted> {
     const user = await userOf(exchange);
-    if (user === undefined) throw unauthorized('These credentials are not good.');
-    if (asking.writes === true) requirePost(user, asking.path);
-    return { input, by: `user:${user.name}` };
+    if (user === undefined) {
+      throw unauthorized(
+        'These credentials are not good.',
+        'Send the token of a user that this server knows, or the key of a Client, which begins with bk_.',
+      );
+    }
+    refuseForeignPage(exchange);
+    authorize(user, { verb: verbOfPath(asking.access), path: exchange.path });
+    const by = `user:${user.name}`;
+    const listener = listenerIn(asking, input);
+    if (listener === undefined || asking.recordOf === undefined) return { input, by };
+    authorize(user, { verb: 'get', path: asking.recordOf.path });
+    const isBounded = !isMaster(user);
+    if (isBounded && !recordLimiter.spend(user.name, RECORD_RATE, clock().epochMilliseconds)) {
+      const { perSecond } = RECORD_RATE;
+      throw new Refusal(
+        'access/too-many-records',
+        'TooManyRequests',
+        `User "${user.name}" reads more than ${perSecond} records of listeners a second.`,
+        { retryAfterSeconds: 1, remedy: 'Read fewer at once; an application reads them as a server Client.' },
+      );
+    }
+    await keepRead({ by, listener, path: asking.path, isBounded });
+    return { input, by };
   }
 
   /** Counted on this node alone. */
@@ -119,7 +193,10 @@ export function decisionGate(options: {
     const token = exchange.header('x-subject-token');
     const { subjectTokens } = client.spec;
     if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
-      throw unauthorized(`Client ${client.name} acts for a subject: send its token in X-Subject-Token.`);
+      throw unauthorized(
+        `Client ${client.name} acts for a subject, and no token of one is here.`,
+        `Send the token that ${subjectTokens?.issuer ?? 'its issuer'} signed for the listener in X-Subject-Token.`,
+      );
     }
     const known = subjects.get(token);
     if (known !== undefined && known.revision === client.revision && (known.claims.exp ?? 0) * 1_000 > nowMs)
@@ -142,7 +219,10 @@ export function decisionGate(options: {
       return payload;
     } catch (error) {
       const why = error instanceof errors.JOSEError ? error.message : 'it cannot be read';
-      throw unauthorized(`The subject token is not good: ${why}.`);
+      throw unauthorized(
+        `The subject token is not good: ${why}.`,
+        'Sign one with a key of the Client, its issuer and audience, a sub, and an exp that is to come.',
+      );
     }
   }
 }
@@ -158,7 +238,7 @@ function keyIn(authorization: string): string | undefined {
 function allowOrigin(exchange: Exchange, client: KnownClient): void {
   const origin = exchange.header('origin');
   if (origin === undefined) return;
-  if (client.spec.origins?.includes(origin) !== true) throw foreignOrigin(origin);
+  if (client.spec.origins?.includes(origin) !== true) throw foreignPage(origin);
   exchange.response.setHeader('access-control-allow-origin', origin);
   exchange.response.setHeader('access-control-expose-headers', 'etag, retry-after, x-request-id');
   exchange.response.setHeader('vary', 'Origin');
@@ -191,10 +271,39 @@ function boundTo(claims: JWTPayload, asking: Asking, input: Record<string, unkno
   return bound;
 }
 
-function unauthorized(message: string): Refusal {
-  return new Refusal('clients/unauthorized', 'Unauthorized', message, {
-    remedy: 'Send "Authorization: Bearer KEY" with a key of a declared Client.',
-  });
+/** The listener whose record a question reads. */
+function listenerIn({ recordOf }: Asking, input: Record<string, unknown>): string | undefined {
+  const listener = recordOf === undefined ? undefined : input[recordOf.input];
+  return typeof listener === 'string' ? listener : undefined;
+}
+
+function keyInQuery({ queryText }: Exchange): string | undefined {
+  if (!queryText.includes('key=')) return undefined;
+  return new URLSearchParams(queryText).get('key') ?? undefined;
+}
+
+/** Pages of others send what their visitors' browsers have; no answer of ours is for them. */
+function refuseForeignPage(exchange: Exchange): void {
+  if (isFromForeignPage(exchange)) throw foreignPage(exchange.header('origin') ?? 'another site');
+}
+
+function credentialNeeded(asking: Asking, input: Record<string, unknown>): Refusal {
+  const { access, path } = asking;
+  const listener = listenerIn(asking, input);
+  if (access === 'catalogue' && listener === undefined) {
+    return unauthorized(
+      'This needs the key of a Client.',
+      'Send "Authorization: Bearer KEY" with a key of a declared Client.',
+    );
+  }
+  return unauthorized(
+    listener === undefined ? `${path} needs a credential.` : 'What is on record for a listener needs a credential.',
+    `Send "Authorization: Bearer" with a key of a Client, or the token of a user who may ${verbOfPath(access)} ${path}.`,
+  );
+}
+
+function unauthorized(message: string, remedy: string): Refusal {
+  return new Refusal('clients/unauthorized', 'Unauthorized', message, { remedy });
 }
 
 function forbidden(message: string, input: string | undefined): Refusal {
@@ -204,8 +313,8 @@ function forbidden(message: string, input: string | undefined): Refusal {
   });
 }
 
-function foreignOrigin(origin: string): Refusal {
-  return new Refusal('clients/foreign-origin', 'Forbidden', `Pages of ${origin} may not use this client.`, {
-    remedy: 'Add the origin to the spec of the Client.',
+function foreignPage(origin: string): Refusal {
+  return new Refusal('clients/foreign-origin', 'Forbidden', `Pages of ${origin} may not ask here.`, {
+    remedy: 'Add their origin to spec.origins of a publishable Client.',
   });
 }

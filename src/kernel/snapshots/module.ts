@@ -1,4 +1,5 @@
 import type { Static, TSchema } from 'typebox';
+import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Kind, World } from '#kernel/resources/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
@@ -28,23 +29,25 @@ export interface DecisionModule<Table> {
   readonly isDenial?: (answer: object) => boolean;
 }
 
-/** What a caller must be allowed: which path, and which inputs are for whom. */
-export interface Asking {
-  readonly path: string;
+/** What a caller must be allowed: which path, and which inputs are for whom. No path is without it. */
+export interface Asking extends DeclaredPath {
   /** Only for applications on machines of ours: what it tells is not for listeners. */
   readonly forServers?: boolean;
-  /** True when it changes something: POST alone, and people need the right to post to the path. */
-  readonly writes?: boolean;
   /** Inputs that only such applications may set. */
   readonly inputsForServers?: readonly string[];
   /** Inputs that say who is asked about: a publishable client gets them from the subject's token. */
   readonly subjectInputs?: readonly string[];
+  /**
+   * The input that names the listener whose record is read, where a question has it. Users also need `get` on `path`,
+   * and the read is put on record.
+   */
+  readonly recordOf?: { readonly input: string; readonly path: string };
+  /** True when the answer is about nobody: a publishable client needs no subject, and may name its key in the URL. */
+  readonly isAboutNobody?: boolean;
 }
 
 /** Paths whose requests and answers follow a published protocol, e.g. OFREP: it reads and answers them itself. */
-export interface DecisionProtocol<Table> {
-  /** `/ofrep/v1/evaluate/flags`, or with a star at the end for everything below: `/ofrep/v1/evaluate/flags/*`. */
-  readonly path: string;
+export interface DecisionProtocol<Table> extends Asking {
   /** The operations of the path as OpenAPI has them, by method in small letters. */
   readonly openApi: Readonly<Record<string, object>>;
   readonly answer: (exchange: Exchange, context: ProtocolContext<Table>) => void | Promise<void>;
@@ -60,18 +63,21 @@ export interface ProtocolView<Table> {
 }
 
 export interface ProtocolContext<Table> {
-  /** What everybody gets. */
-  readonly table: Table;
-  /** Changes with what is seen of releases that are under way; empty where there are none. */
-  readonly exposure: string;
   readonly now: Temporal.Instant;
-  /** Lets the question through with the input that the asker is entitled to, or throws Refusal. */
-  readonly admit: (
-    asking: Asking,
-    input: Record<string, unknown>,
-  ) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /** Lets the question through, or throws Refusal. Nothing can be answered before. */
+  readonly admit: (input: Record<string, unknown>) => AdmittedToProtocol<Table> | Promise<AdmittedToProtocol<Table>>;
+}
+
+/** A question of a protocol that was let through, and what it is answered from. */
+export interface AdmittedToProtocol<Table> {
+  /** What the asker is entitled to ask. */
+  readonly input: Record<string, unknown>;
+  /** The key of a publishable client, which may stand in a URL. */
+  readonly publishableKey: string | undefined;
   /** What the subject of an input is answered from. Once for an answer: its releases count it. */
   readonly viewOf: <Input>(subjectOf: (input: Input) => CohortSubject, input: Input) => ProtocolView<Table>;
+  /** What everybody gets, and what changes with what is seen of releases under way; empty where there are none. */
+  readonly everybodys: () => { readonly table: Table; readonly exposure: string };
   /** Calls back with each later table, until the returned function is called. */
   readonly onSwap: (listener: (table: Table, exposure: string) => void) => () => void;
 }
@@ -81,10 +87,11 @@ export interface ChangedObject {
   readonly name: string;
 }
 
-/** One question over HTTP. GET reads the query string, POST a JSON object; both give the same `input`. */
+/**
+ * One question over HTTP. GET reads the query string, POST a JSON object; both give the same `input`. What writes takes
+ * POST alone.
+ */
 export interface DecisionRoute<Table> extends Asking {
-  /** `/v1/…`; served for GET and POST. */
-  readonly path: string;
   readonly summary: string;
   /** True when it tells people why an answer is what it is: it says what is seen of releases, and is not counted. */
   readonly explains?: boolean;

@@ -4,9 +4,10 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
+import type { Asking } from './module.ts';
 
 /** Where applications follow what is live, to answer by themselves. */
-export const SNAPSHOT_STREAM_PATH = '/v1/snapshot';
+export const SNAPSHOT_STREAM = { path: '/v1/snapshot', access: 'insight', forServers: true } as const satisfies Asking;
 
 /**
  * What the stream says, one JSON value in a line. `all` comes first, unless the reader is up to date already (`since`);
@@ -41,7 +42,7 @@ export function snapshotStream(options: {
       );
     }
     await readBody(exchange, 0);
-    await gate.admit(exchange, { path: SNAPSHOT_STREAM_PATH, forServers: true }, {});
+    await gate.admit(exchange, SNAPSHOT_STREAM, {});
     const { version } = follower.snapshot();
     const since = new URLSearchParams(exchange.queryText).get('since');
     let stop = (): void => {};

@@ -116,6 +116,7 @@ const PriceFields = {
 export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   defineRoute({
     path: '/v1/check',
+    access: 'catalogue',
     summary: 'Whether a listener gets a feature: allow, degrade, upsell or deny, with the reason.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE, feature: name('Name of the Feature.'), ...CHANNEL, ...WHEN }),
     inputsForServers: ['at'],
@@ -125,6 +126,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   }),
   defineRoute({
     path: '/v1/entitlements',
+    access: 'catalogue',
     summary: 'Everything that a plan gives to a listener.',
     input: input({ ...WHO, ...PLAN, ...WHERE, ...ROLE }),
     subjectInputs: SUBJECT,
@@ -144,6 +146,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   }),
   defineRoute({
     path: '/v1/prices',
+    access: 'catalogue',
     summary: 'What plans cost in a market, now or at any moment.',
     input: input({
       ...WHO,
@@ -160,6 +163,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
   }),
   defineRoute({
     path: '/v1/explain',
+    access: 'insight',
     summary: 'Why a check, or without a feature the price of a plan, is answered as it is.',
     forServers: true,
     explains: true,

@@ -31,7 +31,14 @@ const Match = defineKind({
 });
 const App = defineKind({ ...base, group: 'access.backline.dev', kind: 'App', plural: 'apps', spec: Type.Object({}) });
 const KINDS = [Game, Question, Report, Order, Rules, Match, App, AuditRecord, ClusterRole];
-const DEFAULTS = defaultObjects(KINDS);
+const PATHS = [
+  { path: '/v1/scores', access: 'catalogue' },
+  { path: '/v1/scores/*', access: 'insight' },
+  { path: '/v1/players', access: 'records' },
+  { path: '/v1/moves', access: 'write' },
+  { path: '/v1/log', access: 'ingest' },
+] as const;
+const DEFAULTS = defaultObjects(KINDS, PATHS);
 
 /** Reads what the given objects are. */
 function reader(objects: readonly ResourceObject[]) {
@@ -104,6 +111,27 @@ test('what is only posted is for whom its kind says, and else for administrators
   assert.deepEqual(posting('orders'), []);
 });
 
+test('the paths beside the resource API are in roles that nobody has', () => {
+  const held = DEFAULTS.filter(({ kind }) => kind === 'ClusterRole').map(
+    (object) =>
+      [
+        object.metadata.name,
+        rulesOf(object).flatMap(({ verbs, nonResourceURLs = [] }) => [...verbs, ...nonResourceURLs]),
+      ] as const,
+  );
+  assert.deepEqual(
+    held.filter(([, words]) => words.some((word) => word.startsWith('/v1/'))),
+    [
+      ['decision-reader', ['get', '/v1/scores', 'get', '/v1/scores/*']],
+      ['records-reader', ['get', '/v1/players']],
+      ['records-editor', ['get', '/v1/players', 'post', '/v1/moves']],
+      ['event-writer', ['post', '/v1/log']],
+    ],
+  );
+  const bound = DEFAULTS.filter(({ kind }) => kind === 'ClusterRoleBinding').map(({ roleRef }) => roleRef);
+  assert.ok(!JSON.stringify(bound).match(/decision|records|event/));
+});
+
 test('what is missing is made, what somebody changed stays, what we made is brought up to date', () => {
   const names = (objects: readonly ResourceObject[], defaults = DEFAULTS) =>
     missingDefaults(defaults, reader(objects)).map(({ name }) => name);
@@ -115,7 +143,7 @@ test('what is missing is made, what somebody changed stays, what we made is brou
     'system:discovery',
     'system:public-info-viewer',
   ]);
-  const newer = defaultObjects([...KINDS, { ...Game, plural: 'players' }]);
+  const newer = defaultObjects([...KINDS, { ...Game, plural: 'players' }], PATHS);
   assert.deepEqual(names(DEFAULTS, newer).sort(), ['system:aggregate-to-edit', 'system:aggregate-to-view']);
   const changed = DEFAULTS.map((object) =>
     object.metadata.name === 'system:aggregate-to-edit' ? { ...object, rules: [] } : object,

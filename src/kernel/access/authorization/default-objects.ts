@@ -4,6 +4,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { AuditRecord } from '../kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, RBAC_GROUP } from '../kinds/rbac.ts';
+import { verbOfPath, type DeclaredPath, type PathAccess } from './path-access.ts';
 import type { PolicyRule } from './rules.ts';
 
 const READ = ['get', 'list', 'watch'];
@@ -17,9 +18,10 @@ const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
 /**
  * The ClusterRoles and bindings that every installation has, as Kubernetes has them. `edit` and `view` reach the kinds
- * of every group that is not Kubernetes' own, whatever domains there are.
+ * of every group that is not Kubernetes' own, whatever domains there are. The paths beside the resource API are in roles
+ * of their own, which nobody has by default.
  */
-export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[] {
+export function defaultObjects(kinds: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
   const everything: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
   const groups = [...new Set(kinds.map(({ group }) => group))].filter(
     (group) => group !== '' && group !== AuditRecord.group && !group.endsWith('.k8s.io'),
@@ -60,6 +62,11 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
       ),
   );
   const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
+  const pathsOf = (...accesses: PathAccess[]): PolicyRule[] =>
+    accesses.flatMap((access) => {
+      const nonResourceURLs = declared.filter((path) => path.access === access).map(({ path }) => path);
+      return nonResourceURLs.length === 0 ? [] : [{ verbs: [verbOfPath(access)], nonResourceURLs }];
+    });
   const roles = [
     role('cluster-admin', [everything, { verbs: ['*'], nonResourceURLs: ['*'] }]),
     collected('admin', 'admin'),
@@ -99,6 +106,10 @@ export function defaultObjects(kinds: readonly Kind[]): readonly ResourceObject[
       ],
       'view',
     ),
+    role('decision-reader', pathsOf('catalogue', 'insight')),
+    role('records-reader', pathsOf('records')),
+    role('records-editor', pathsOf('records', 'write')),
+    role('event-writer', pathsOf('ingest')),
     role('system:basic-user', [
       questions('authorization.k8s.io', 'selfsubjectaccessreviews', 'selfsubjectrulesreviews'),
       questions('authentication.k8s.io', 'selfsubjectreviews'),

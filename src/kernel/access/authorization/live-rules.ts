@@ -5,6 +5,7 @@ import type { Change, Store } from '#kernel/resources/store-contract.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf } from '../kinds/rbac.ts';
 import { defaultObjects, missingDefaults } from './default-objects.ts';
 import { outdatedRoles } from './collect-rules.ts';
+import type { DeclaredPath } from './path-access.ts';
 import { compileRules, type RoleRules, type RuleTable } from './rule-table.ts';
 
 const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
@@ -14,7 +15,7 @@ const AUTHOR = { user: 'system:access', requestId: 'access' };
 export interface LiveRules {
   readonly table: () => RuleTable;
   /** Begins to follow a store, after the default roles are there and the collecting ones complete. */
-  readonly follow: (store: Store<Operation>, kinds: readonly Kind[]) => Promise<void>;
+  readonly follow: (store: Store<Operation>, kinds: readonly Kind[], paths: readonly DeclaredPath[]) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -24,8 +25,8 @@ export function liveRules(log: Log): LiveRules {
   let collecting: Promise<unknown> = Promise.resolve();
   return {
     table: () => table,
-    follow: async (store, kinds) => {
-      const missing = missingDefaults(defaultObjects(kinds), store);
+    follow: async (store, kinds, paths) => {
+      const missing = missingDefaults(defaultObjects(kinds, paths), store);
       if (missing.length > 0) await store.write(missing, AUTHOR);
       await collect(store);
       table = compile(store);

@@ -72,10 +72,11 @@ export interface ResourceApiOptions {
 /** Answers resource requests of authenticated callers. Every refusal is a Kubernetes `Status`. */
 export type ResourceApi = (exchange: Exchange, user: User) => Promise<void>;
 
-/** True for paths that belong to the resource API. */
-export function isResourcePath(path: string): boolean {
-  return path === '/version' || /^\/(api|apis|openapi)(\/|$)/.test(path);
-}
+/** The paths of the resource API; with a star, everything below. */
+export const RESOURCE_PATHS: readonly string[] = [
+  '/version',
+  ...['/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/*`]),
+];
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const { store, kinds, clock, authority } = options;

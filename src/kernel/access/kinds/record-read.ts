@@ -1,0 +1,47 @@
+import { Type, type Static } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+
+const RecordReadSpec = Type.Object(
+  {
+    reader: Type.String({ description: 'Who: user:NAME or client:NAME.' }),
+    listener: Type.String({
+      description: 'Whose record. Empty: listeners beyond those that are named for one reader and day.',
+    }),
+    path: Type.String({ description: 'The question.' }),
+    day: Type.String({ description: 'The day, in UTC.' }),
+    times: Type.Integer({ description: 'How often on that day.' }),
+    firstAt: Type.String({ format: 'date-time', description: 'When first.' }),
+    lastAt: Type.String({ format: 'date-time', description: 'When last.' }),
+  },
+  { description: 'Who read what is on record for a listener.' },
+);
+
+export type RecordReadSpec = Static<typeof RecordReadSpec>;
+
+const specOf = (object: ResourceObject) => object.spec as RecordReadSpec;
+
+/** Read-only: made from the record of reads, newest first. */
+export const RecordRead = defineKind({
+  group: 'audit.backline.dev',
+  version: 'v1',
+  kind: 'RecordRead',
+  plural: 'recordreads',
+  scope: 'Cluster',
+  description: 'That somebody read what is on record for a listener, on one day. Kept as long as the history.',
+  spec: RecordReadSpec,
+  verbs: ['get', 'list'],
+  selectableFields: {
+    reader: ['spec', 'reader'],
+    listener: ['spec', 'listener'],
+    day: ['spec', 'day'],
+    path: ['spec', 'path'],
+  },
+  columns: [
+    { name: 'Reader', type: 'string', description: 'Who.', value: (object) => specOf(object).reader },
+    { name: 'Listener', type: 'string', description: 'Whose record.', value: (object) => specOf(object).listener },
+    { name: 'Path', type: 'string', description: 'The question.', value: (object) => specOf(object).path },
+    { name: 'Times', type: 'integer', description: 'How often on that day.', value: (object) => specOf(object).times },
+    { name: 'Last', type: 'date', description: 'When last.', value: (object) => specOf(object).lastAt },
+  ],
+});

@@ -1,0 +1,44 @@
+import { isIP } from 'node:net';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from './exchange.ts';
+import { isLoopback } from './server.ts';
+
+/** Set by proxies: whoever they speak for may be anywhere. */
+const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
+
+/** The host of a `Host` header or an origin, without port and brackets; undefined when it is none. */
+export function hostIn(authority: string): string | undefined {
+  const [, bracketed, plain] = /^(?:\[([0-9a-f:.]+)\]|([^:/@\s[\]]+))(?::\d{1,5})?$/i.exec(authority) ?? [];
+  return (bracketed ?? plain)?.toLowerCase();
+}
+
+/**
+ * Refuses requests in plain HTTP whose `Host` is none of the server's names: a web page whose name was pointed at this
+ * machine (DNS rebinding). An address cannot be pointed elsewhere. With TLS the browser itself refuses such a page.
+ */
+export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): void {
+  if ('encrypted' in exchange.request.socket) return;
+  const host = hostIn(exchange.header('host') ?? '');
+  if (host !== undefined && (isIP(host) !== 0 || host === 'localhost' || names.has(host))) return;
+  const shown = (exchange.header('host') ?? '').slice(0, 100);
+  throw new Refusal('http/foreign-host', 'MisdirectedRequest', `"${shown}" is not a name of this server.`, {
+    remedy: 'Ask localhost, or start the server with --public-name NAME when a proxy on this machine passes that on.',
+  });
+}
+
+/** Whether a request was made on this machine, to this machine, and not passed on by a proxy. */
+export function isFromHere(exchange: Exchange): boolean {
+  if (!isLoopback(exchange.request.socket.remoteAddress)) return false;
+  const host = hostIn(exchange.header('host') ?? '');
+  if (host !== 'localhost' && (isIP(host ?? '') === 0 || !isLoopback(host))) return false;
+  return FORWARDING_HEADERS.every((name) => exchange.header(name) === undefined);
+}
+
+/** Whether a browser says that the request comes from a page of another site; `origin` is what it names, where it does. */
+export function isFromForeignPage(exchange: Exchange): boolean {
+  const origin = exchange.header('origin');
+  const host = exchange.header('host');
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) return true;
+  const site = exchange.header('sec-fetch-site');
+  return site !== undefined && site !== 'same-origin' && site !== 'none';
+}
