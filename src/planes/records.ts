@@ -14,6 +14,7 @@ import { assignmentStore, type AssignmentStore } from '#domains/experience/recor
 import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
 import type { SubjectStore } from '#domains/products/records/contract.ts';
 import { subjectStore } from '#domains/products/records/subjects.ts';
+import { subjectsOfListener } from '#domains/products/rules/use-subject.ts';
 
 const TIDY_MS = 3_600_000;
 
@@ -64,7 +65,7 @@ export async function openRecords(options: {
       { store: 'assignments', erase: assignments.erase },
       { store: 'subjects', erase: subjects.erase },
       { store: 'record-reads', erase: (listener) => eraseReads(database, listener) },
-      { store: 'quotas', erase: (listener) => eraseUse(quotaDatabases.all, quotas, listener) },
+      { store: 'quotas', erase: (listener) => eraseUse(quotas, listener) },
     ],
     close: async () => {
       clearInterval(tidy);
@@ -75,16 +76,8 @@ export async function openRecords(options: {
   };
 }
 
-/** Use is counted for a listener, for each device, and for those who share what the listener pays for. */
-async function eraseUse(databases: readonly Database[], quotas: Quotas, listener: string): Promise<number> {
+async function eraseUse(quotas: Quotas, listener: string): Promise<number> {
   let erased = 0;
-  for (const { query } of databases) {
-    const rows = await query<{ subject: string }>({
-      text: `select subject from backline.quota_subjects
-        where subject in ($1, $2) or starts_with(subject, $3) or starts_with(subject, $4)`,
-      values: [`listener/${listener}`, `household/${listener}`, `household/${listener}/`, `device/${listener}/`],
-    });
-    for (const { subject } of rows) erased += await quotas.erase(subject);
-  }
+  for (const subject of subjectsOfListener(listener)) erased += await quotas.erase(subject);
   return erased;
 }

@@ -4,6 +4,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { MIGRATIONS, migrate } from './migrations.ts';
 import type { Migration } from './migrations/migration.ts';
+import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 
 function step(number: number, needs: number, sql: string): Migration {
   return { number, name: `step ${number}`, needs, sql };
@@ -39,6 +40,49 @@ test('a step that fails leaves nothing of itself, and everything before it', asy
   );
   assert.deepEqual(tables, [{ tablename: 'a' }]);
   await migrate(db.database, [...MIGRATIONS, good, step(base + 2, base, 'create table backline.b (id integer)')]);
+});
+
+test('names of subjects from before their parts were escaped are read as who is on record says', async () => {
+  await using db = await startDatabase();
+  const { query } = db.database;
+  await query(`insert into backline.subjects (listener) values ('anna'), ('x/b'), ('t/1/2')`);
+  const renames = {
+    'listener/anna': 'listener/anna',
+    'listener/anna/free': 'listener/anna/free',
+    'listener/x/b': 'listener/x%2Fb',
+    'listener/50%': 'listener/50%25',
+    'household/x/b/kid': 'household/x%2Fb/kid',
+    'device/x/b/c': 'device/x%2Fb/c',
+    'device/t/1/2/c/d': 'device/t%2F1%2F2/c%2Fd',
+    'device/un/known/c': 'device/un%2Fknown/c',
+    'device/anna/a b%2F"': 'device/anna/a b%252F"',
+  };
+  for (const [number, before] of Object.keys(renames).entries()) {
+    await query({ text: 'insert into backline.quota_subjects values ($1)', values: [before] });
+    await query({
+      text: `insert into backline.quota_counters (id, subject, bucket, window_key, used, mark) values ($1, $2, 'b', '', 1, 1)`,
+      values: [number, before],
+    });
+    await query({
+      text: `insert into backline.quota_operations values ($1, 'k', now(), false, '["granted"]', null, null)`,
+      values: [before],
+    });
+  }
+  const other = 'device/anna/a b%2F"';
+  await query({
+    text: `insert into backline.quota_operations values ('listener/bo', 'k', now(), false, $1, null, array[$2])`,
+    values: [JSON.stringify([['', other, 'listener/anna']]), other],
+  });
+  await db.database.transaction(({ query: run }) => run(subjectNames.sql));
+  for (const table of ['subjects', 'counters', 'operations']) {
+    const rows = await query<{ subject: string }>(
+      `select subject from backline.quota_${table} where subject <> 'listener/bo'`,
+    );
+    assert.deepEqual(rows.map(({ subject }) => subject).sort(), Object.values(renames).sort(), table);
+  }
+  const [receipt] = await query(`select answer, others from backline.quota_operations where subject = 'listener/bo'`);
+  const renamed = renames[other];
+  assert.deepEqual(receipt, { answer: JSON.stringify([['', renamed, 'listener/anna']]), others: [renamed] });
 });
 
 test('a schema that a newer program made is refused only when it needs the newer program', async () => {

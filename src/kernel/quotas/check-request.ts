@@ -5,8 +5,10 @@ import { windowAt } from './window.ts';
 import { canRollOver, windowProblems } from './window-spec.ts';
 
 const REQUEST_LIMITS = {
-  /** Characters of a subject, a key, a quota, a bucket or a session: they are parts of index rows. */
+  /** Characters of a key, a quota, a bucket or a session: they are parts of index rows. */
   nameLengthMax: 256,
+  /** Bytes of a subject: two ids of 253 characters each, escaped. With a key or a session it still fits into an index row. */
+  subjectBytesMax: 1_600,
   /** More sources of one quota are no longer an order that a person understands. */
   bucketsMax: 100,
   /** Quotas that are asked for at once. */
@@ -20,13 +22,27 @@ const WINDOWS_MAX = 20_000;
 
 /** Refused with `quotas/wrong-name`: names stand in keys, and are not the place for texts. */
 export function checkName(what: string, name: string): void {
-  const isText = name.isWellFormed() && !name.includes('\u0000');
-  if (name.length > 0 && name.length <= REQUEST_LIMITS.nameLengthMax && isText) return;
-  const why =
-    name === '' ? 'is empty' : isText ? `has ${name.length} characters` : 'is no Unicode text, or holds U+0000';
-  throw new Refusal('quotas/wrong-name', 'Invalid', `The ${what} ${why}.`, {
-    remedy: `Give 1 to ${REQUEST_LIMITS.nameLengthMax} characters, of Unicode without U+0000.`,
-  });
+  const { nameLengthMax: max } = REQUEST_LIMITS;
+  if (name.length > max) throw wrongName(what, `has ${name.length} characters`, `Give 1 to ${max} characters.`);
+  checkText(what, name);
+}
+
+/** Refused with `quotas/wrong-name`. A subject is made of several names, see `subjectName`. */
+export function checkSubject(subject: string): void {
+  const { subjectBytesMax: max } = REQUEST_LIMITS;
+  const bytes = Buffer.byteLength(subject);
+  if (bytes > max) throw wrongName('subject', `has ${bytes} bytes`, `Use shorter ids: at most ${max} bytes in all.`);
+  checkText('subject', subject);
+}
+
+function checkText(what: string, text: string): void {
+  if (text === '') throw wrongName(what, 'is empty', 'Give at least one character.');
+  if (text.isWellFormed() && !text.includes('\u0000')) return;
+  throw wrongName(what, 'is no Unicode text, or holds U+0000', 'Give Unicode without U+0000.');
+}
+
+function wrongName(what: string, why: string, remedy: string): Refusal {
+  return new Refusal('quotas/wrong-name', 'Invalid', `The ${what} ${why}.`, { remedy });
 }
 
 /** Refused with `quotas/wrong-bucket`. */

@@ -241,7 +241,10 @@ export interface Quotas {
    * spent of it may still be settled.
    */
   readonly settleSlice: (request: SettleSlice) => Promise<Answer>;
-  /** Removes all that is kept of a subject; gives how many records those were. Can be repeated. */
+  /**
+   * Removes all that is kept of a subject and of those below it (see `subjectName`), in every database; gives how many
+   * records those were. Can be repeated.
+   */
   readonly erase: (subject: string) => Promise<number>;
   /** Removes answers and counters that are too old to matter; to be called every hour or so. Gives how many. */
   readonly tidy: () => Promise<number>;

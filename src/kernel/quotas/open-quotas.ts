@@ -5,13 +5,13 @@ import type { Log } from '#kernel/base/log.ts';
 import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { amountOf } from './amount.ts';
-import { checkBuckets, checkItems, checkName, checkTtl } from './check-request.ts';
+import { checkBuckets, checkItems, checkName, checkSubject, checkTtl } from './check-request.ts';
 import type { Named, Quotas, SessionName, Signer, Source } from './contract.ts';
 import { openKnown } from './known.ts';
 import { openLease, signLease } from './offline-lease.ts';
 import type { Charge, Item } from './operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
-import { eraseSubject } from './records/erase.ts';
+import { eraseSubject, subjectsFrom } from './records/erase.ts';
 import { overdueSlices, recallSlices, recalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
 import { openSeen } from './seen.ts';
@@ -54,7 +54,7 @@ export function openQuotas(parts: {
 
   return {
     check: async (check) => {
-      checkName('subject', check.subject);
+      checkSubject(check.subject);
       checkSource(check);
       amountOf(check.amount, 0);
       return shardOf(check.subject).store.check(check);
@@ -70,7 +70,7 @@ export function openQuotas(parts: {
       checkItems(items);
       const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
       for (const item of all) {
-        checkName('subject', item.subject);
+        checkSubject(item.subject);
         checkSource(item);
         amountOf(item.amount, 1);
         if (shardOf(item.subject) !== shardOf(subject)) throw acrossShards(subject, item.subject);
@@ -184,9 +184,13 @@ export function openQuotas(parts: {
       return shardOf(subject).store.operate({ kind: 'commit', lost: true, ...commit });
     },
     erase: async (subject) => {
-      const { database, store } = shardOf(subject);
-      const erased = await eraseSubject(database, subject);
-      store.forget(subject);
+      let erased = 0;
+      for (const { database, store } of shards) {
+        for (const name of await subjectsFrom(database, subject)) {
+          erased += await eraseSubject(database, name);
+          store.forget(name);
+        }
+      }
       return erased;
     },
     tidy: async () => {
@@ -218,12 +222,12 @@ function single({
 }
 
 function checkNamed({ subject, key }: Named): void {
-  checkName('subject', subject);
+  checkSubject(subject);
   checkName('key', key);
 }
 
 function checkSession({ subject, quota, session }: SessionName): void {
-  checkName('subject', subject);
+  checkSubject(subject);
   checkName('quota', quota);
   checkName('session', session);
 }

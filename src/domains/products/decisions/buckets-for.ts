@@ -4,6 +4,7 @@ import { bucketsOf, planBucket, type CountedBuckets, type PlanTerms } from '../r
 import { capFor, type CappedListener } from '../rules/cap-choice.ts';
 import { limitOf, type Limit } from '../rules/entitlement.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
+import { type UseSubject, useSubject } from '../rules/use-subject.ts';
 import { DEFAULT_ANCHOR, periodWindow, type WindowAnchor } from '../rules/windows.ts';
 import { degradations } from './grants.ts';
 import { grantsOf, marketAt, rowOf, unknown } from './lookup.ts';
@@ -234,15 +235,18 @@ function scopeOf(
   { listener, subscription }: SubjectFacts,
   { role }: CappedListener,
 ): Scope {
-  // Whoever is on no subscription is a household of one.
-  const household = subscription?.status === 'active' ? `household/${subscription.household}` : `listener/${listener}`;
+  // A listener without a subscription is a household of one.
+  const household: UseSubject =
+    subscription?.status === 'active'
+      ? { scope: 'household', owner: subscription.household }
+      : { scope: 'listener', owner: listener };
   switch (kind) {
     case 'listener':
-      return { kind, subject: `listener/${listener}` };
+      return { kind, subject: useSubject({ scope: 'listener', owner: listener }) };
     case 'household':
-      return { kind, subject: household };
+      return { kind, subject: useSubject(household) };
     case 'role':
-      return { kind, subject: `${household}/${role}` };
+      return { kind, subject: useSubject({ ...household, part: role }) };
     case 'device':
       if (device === undefined) {
         throw new Refusal(
@@ -254,7 +258,7 @@ function scopeOf(
           },
         );
       }
-      return { kind, subject: `device/${listener}/${device}` };
+      return { kind, subject: useSubject({ scope: 'device', owner: listener, part: device }) };
   }
 }
 

@@ -1,8 +1,18 @@
 import type { Database } from '#kernel/postgres/database.ts';
+import { namesBelow } from '../subject-name.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 import { lockSubjects } from './lock-subjects.ts';
 
 const TABLES = ['quota_counters', 'quota_operations', 'quota_holds', 'quota_slots', 'quota_subjects'] as const;
+
+/** The subject and those below it that are kept here. Whatever is kept of a subject, its row is there. */
+export async function subjectsFrom({ query }: Database, subject: string): Promise<readonly string[]> {
+  const rows = await query<{ subject: string }>({
+    text: 'select subject from backline.quota_subjects where subject = $1 or starts_with(subject, $2) order by subject',
+    values: [subject, namesBelow(subject)],
+  });
+  return rows.map((row) => row.subject);
+}
 
 /**
  * Removes what is kept of a subject, in one transaction, after whoever decides about it now. Where the receipt of
