@@ -9,6 +9,7 @@ import type {
   RevisionContent,
   Store,
 } from '#kernel/resources/store-contract.ts';
+import type { StoredChange } from '#kernel/resources/store/entry.ts';
 import { Memory } from '#kernel/resources/store/memory.ts';
 import { BatchPlan } from '#kernel/resources/store/plan-batch.ts';
 
@@ -50,6 +51,12 @@ export class MemoryStore {
     for (const change of changes) this.#history.push({ change, author });
     if (changes.length > 0) for (const listener of Array.from(this.#listeners)) listener(changes);
     return outcomes;
+  }
+
+  /** Shows changes that nobody decided upon, as another version of the program may have made them. */
+  publish(changes: readonly StoredChange[]): void {
+    this.memory.publish(changes);
+    for (const listener of Array.from(this.#listeners)) listener(changes);
   }
 
   subscribe(listener: (changes: readonly Change[]) => void): () => void {

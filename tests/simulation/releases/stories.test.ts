@@ -11,8 +11,9 @@ import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
+import { StoredEntry } from '#kernel/resources/store/entry.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { drop, put, throughApi } from './schedule.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
@@ -402,6 +403,79 @@ test('a freeze and the switch hold what would reach somebody new, and never what
     assert.deepEqual(story.phases(), ['Aborted']);
     assert.equal(story.declaredValue('x'), 1);
   }
+});
+
+const inUtc = (ms: number): string => Temporal.Instant.fromEpochMilliseconds(ms).toString().slice(0, 19);
+
+/** A freeze of everything, from and until so many milliseconds from now. */
+function freezeIn(story: ReturnType<typeof startStory>, fromMs: number, untilMs: number): Operation {
+  const nowMs = story.world.clock().epochMilliseconds;
+  const [start, end] = [inUtc(nowMs + fromMs), inUtc(nowMs + untilMs)];
+  return put(Freeze, 'later', { timeZone: 'UTC', start, end, reason: 'Sleep.', owner: 'ops' });
+}
+
+test('a freeze that begins and ends in a soak is no soak, though nothing else changes', async () => {
+  for (const [fromS, untilS, promotedS] of [
+    [8, 28, 60],
+    [10, 70, 100],
+    [39, 60, 61],
+    [50, 90, 40],
+  ] as const) {
+    const story = startStory();
+    story.declare([node('x', 1)]);
+    await story.run(1_000);
+    story.declare([policy({ stages: [{ name: 'few', percent: 10, soak: 'PT40S' }] })]);
+    story.declare([freezeIn(story, fromS * 1_000, untilS * 1_000)]);
+    story.declare([node('x', 2)]);
+    await story.run((promotedS - 2) * 1_000);
+    assert.deepEqual(story.phases(), ['Progressing'], `${fromS}–${untilS}`);
+    await story.run(4_000);
+    assert.deepEqual(story.phases(), ['Promoted'], `${fromS}–${untilS}`);
+  }
+});
+
+test('a freeze says whether it is open, at each of its edges', async () => {
+  const story = startStory();
+  const state = () => {
+    const status = story.world.store.memory.get(Freeze, '', 'later')?.object().status as { state?: string } | undefined;
+    return status?.state;
+  };
+  story.declare([freezeIn(story, 10_000, 20_000)]);
+  await story.run(5_000);
+  assert.equal(state(), 'Closed');
+  await story.run(10_000);
+  assert.equal(state(), 'Open');
+  await story.run(10_000);
+  assert.equal(state(), 'Over');
+});
+
+test('a freeze that cannot be reckoned with holds what would go on, says so, and holds no rollback', async () => {
+  const story = await underWay();
+  const { memory } = story.world.store;
+  // It was accepted by an earlier version: the write of today refuses it.
+  story.declare([freezeIn(story, 0, 1_000)]);
+  const entry = memory.get(Freeze, '', 'later');
+  assert.ok(entry !== undefined);
+  const object = entry.object();
+  const spec = {
+    ...(object.spec as object),
+    end: undefined,
+    rrule: 'FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29',
+    duration: 'PT1H',
+  };
+  assert.throws(() => story.declare([put(Freeze, 'later', spec)]), /takes too long/);
+  const version = memory.version + 1;
+  const metadata = { ...object.metadata, generation: 9, resourceVersion: String(version) };
+  const text = JSON.stringify({ ...object, metadata, spec });
+  const stored = new StoredEntry(Freeze, JSON.parse(text) as ResourceObject, version, text);
+  story.world.store.publish([{ version, type: 'MODIFIED', entry: stored, before: entry }]);
+  await story.run(10 * MINUTE);
+  assert.deepEqual(story.phases(), ['Progressing']);
+  assert.match(story.releases()[0]?.status.held ?? '', /cannot be reckoned with/);
+  assert.match(JSON.stringify(memory.get(Freeze, '', 'later')?.object().status), /"Unknown".*exceeded/);
+  await story.ask('rollback', story.release);
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['RolledBack']);
 });
 
 test('a freeze holds no rollback of what everybody has', async () => {

@@ -24,7 +24,12 @@ export interface Seen {
   readonly behind: readonly string[];
   /** Why nothing reaches anybody new: the switch that stops everything, or a freeze and its end. */
   readonly stopped?: { readonly because: string };
-  readonly frozen?: { readonly name: string; readonly because: string; readonly untilMs: number };
+  readonly frozen?: {
+    readonly name: string;
+    readonly because: string;
+    readonly sinceMs: number;
+    readonly untilMs: number;
+  };
   /** What the judge says, by guardrail. One that is missing has not been judged yet. */
   readonly verdicts: ReadonlyMap<string, Verdict>;
   /** True when what is declared is again what was live before, and pins are set where they belong. */
@@ -194,7 +199,7 @@ function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing
     if (before.paused === undefined && !isOverruled) return pausedBy(before, was, because, seen);
   }
   const hold = holdOf(spec, before, seen);
-  const state = held(was, hold !== undefined, seen.nowMs);
+  const state = held(was, hold, seen.nowMs);
   const standing = { ...before, state };
   const isThere = seen.exposure.at === 'stage' && seen.exposure.stage === was.stage;
   if (!isThere) {
@@ -318,12 +323,13 @@ function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: See
 
 function pausedBy(standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
   const paused = { ...standing, paused: { by: ENGINE, because, atMs: seen.nowMs } };
-  const stopped = held(state, true, seen.nowMs);
+  const stopped = held(state, { text: because }, seen.nowMs);
   return { ...progressing({ ...paused, state: stopped }, because), phase: 'Paused', held: because, tell: ['paused'] };
 }
 
 interface Hold {
   readonly text: string;
+  readonly sinceMs?: number;
   readonly untilMs?: number;
 }
 
@@ -336,6 +342,7 @@ function holdOf({ rollbackOf }: ReleaseSpec, { paused }: ReleaseStanding, { stop
   if (frozen === undefined) return undefined;
   return {
     text: `Freeze ${frozen.name} holds until ${untilText(frozen.untilMs)}: ${frozen.because}`,
+    sinceMs: frozen.sinceMs,
     untilMs: frozen.untilMs,
   };
 }
@@ -344,9 +351,13 @@ function heldBy({ paused }: ReleaseStanding, { text }: Hold): Partial<Step> {
   return { held: text, message: text, ...(paused === undefined ? {} : { phase: 'Paused' as const }) };
 }
 
-/** The same stage, with the time that it is held kept apart. */
-function held(state: Exposing, isHeld: boolean, nowMs: number): Exposing {
-  if (isHeld) return state.heldSinceMs === undefined ? { ...state, heldSinceMs: nowMs } : state;
+/** The same stage, with the time that it is held kept apart, from the start of the hold on, however late it is seen. */
+function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing {
+  if (hold !== undefined) {
+    if (state.heldSinceMs !== undefined) return state;
+    const sinceMs = Math.max(hold.sinceMs ?? nowMs, state.seenMs ?? nowMs);
+    return { ...state, heldSinceMs: Math.min(sinceMs, nowMs) };
+  }
   if (state.heldSinceMs === undefined) return state;
   const { heldSinceMs, ...free } = state;
   return { ...free, heldMs: free.heldMs + Math.max(0, nowMs - heldSinceMs) };

@@ -12,17 +12,16 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence } from '../evidence.ts';
 import { ABSENT, ROLLBACK_USER, pinOn } from '../guard.ts';
-import { Freeze, freezeSpec } from '../kinds/freeze.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import type { ReleaseStanding } from '../kinds/release-status.ts';
+import type { ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
-import { openUntil } from '../rules/freeze-window.ts';
+import { followFreezes } from './follow-freezes.ts';
 import type { CarriedRelease, Target } from '../target.ts';
 import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
-import { policiesIn, selects } from './choose-policy.ts';
+import { policiesIn } from './choose-policy.ts';
 import { carriedOf, originIn, sameSide, specOf } from './form.ts';
 import { lookAt } from './look.ts';
 import type { OpenRelease } from './form.ts';
@@ -86,12 +85,22 @@ export function carryReleases(options: {
     metrics: options.metrics,
   });
   for (const { name } of open.all()) controller.add(name);
+  const freezes = followFreezes({
+    store,
+    kinds,
+    atEdge: () => {
+      for (const { name } of open.all()) controller.add(name);
+    },
+    clock,
+    time,
+    log,
+  });
   const unsubscribe = store.subscribe(follow);
   return {
     look: controller.add,
     stop: async () => {
       unsubscribe();
-      await controller.stop();
+      await Promise.all([controller.stop(), freezes.stop()]);
     },
   };
 
@@ -108,7 +117,6 @@ export function carryReleases(options: {
           else if (before !== undefined) hasEnded(before);
           break;
         }
-        case Freeze:
         case Stop:
         case Pin:
           all = true;
@@ -177,7 +185,7 @@ export function carryReleases(options: {
         ? failure?.because
         : undefined;
     const stop = store.get(Stop, '', STOP_NAME);
-    const frozen = frozenNow(spec, nowMs);
+    const frozen = mayBeHeld(spec, state) ? freezes.holding(spec, nowMs) : undefined;
     const seen: Seen = {
       nowMs,
       exposure: target.observe(release),
@@ -270,25 +278,6 @@ export function carryReleases(options: {
     });
   }
 
-  function frozenNow({ objects }: ReleaseSpec, nowMs: number): Seen['frozen'] {
-    for (const entry of store.list(Freeze)) {
-      const spec = freezeSpec(entry.object());
-      const { selector } = spec;
-      const isMeant =
-        selector === undefined ||
-        objects.some(({ kind, from, to }) => {
-          const side = to ?? from;
-          return (
-            side !== undefined &&
-            selects(selector, { kind: kinds.byId(kind), namespace: side.namespace, labels: side.labels })
-          );
-        });
-      const untilMs = isMeant ? openUntil(spec, nowMs) : undefined;
-      if (untilMs !== undefined) return { name: entry.name, because: `${spec.reason} (${spec.owner})`, untilMs };
-    }
-    return undefined;
-  }
-
   /**
    * What has not begun goes by what is live and by the policies of now: a release that is ahead may have ended, and a
    * policy may have been edited. What has been approved is then another plan.
@@ -332,6 +321,11 @@ export function carryReleases(options: {
       },
     ];
   }
+}
+
+/** What is taken back is held by nothing, and what keeps a freeze from being reckoned with does not concern it. */
+function mayBeHeld({ rollbackOf }: ReleaseSpec, { at }: ReleaseState): boolean {
+  return rollbackOf === undefined && (at === 'waiting' || at === 'exposing' || at === 'promoting');
 }
 
 /** How soon there is something new to judge. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
@@ -25,6 +26,20 @@ const FreezeSchema = Type.Object(
   { description: 'A time in which releases reach nobody new. Abort and rollback always pass.' },
 );
 
+const FreezeStatusSchema = Type.Object(
+  {
+    state: Type.Enum(['Open', 'Closed', 'Over', 'Unknown'], {
+      description: 'Whether it holds now; Over: it never will again; Unknown: it holds until it can be told.',
+    }),
+    from: Type.Optional(Type.String({ description: 'When it opened, or opens next.' })),
+    until: Type.Optional(Type.String({ description: 'When it closes then.' })),
+    problem: Type.Optional(Type.String({ description: 'Why it cannot be told whether it is open.' })),
+  },
+  { description: 'Where it stands.' },
+);
+
+export type FreezeStatus = Static<typeof FreezeStatusSchema>;
+
 export type FreezeSpec = Static<typeof FreezeSchema>;
 
 export function freezeSpec(object: Pick<ResourceObject, 'spec'>): FreezeSpec {
@@ -41,7 +56,14 @@ export const Freeze = defineKind({
   writtenBy: 'administrators',
   description: 'A time in which releases reach nobody new. It never holds up an abort or a rollback.',
   spec: FreezeSchema,
+  status: FreezeStatusSchema,
   columns: [
+    {
+      name: 'State',
+      type: 'string',
+      description: 'Whether it holds now.',
+      value: ({ status }) => (status as FreezeStatus | undefined)?.state,
+    },
     { name: 'Start', type: 'string', description: 'When it begins.', value: (f) => freezeSpec(f).start },
     {
       name: 'Until',
@@ -53,7 +75,9 @@ export const Freeze = defineKind({
     { name: 'Owner', type: 'string', description: 'Who to ask.', value: (f) => freezeSpec(f).owner },
     { name: 'Reason', type: 'string', description: 'Why.', value: (f) => freezeSpec(f).reason },
   ],
-  validate: (spec) => {
+  validate: (spec, { now, before }) => {
+    // What is accepted stays: its rule may take longer to reckon with by now, and its status says so.
+    if (isDeepStrictEqual(spec, before)) return [];
     const problems: Problem[] = [];
     if ((spec.end === undefined) === (spec.rrule === undefined)) {
       const detail = 'A freeze has either an end or an rrule.';
@@ -66,7 +90,7 @@ export const Freeze = defineKind({
     if (spec.duration !== undefined) {
       problems.push(...durationProblems(['spec', 'duration'], spec.duration, 'PT1M', 'P60D'));
     }
-    const wrong = problems.length > 0 ? undefined : windowProblem(spec);
+    const wrong = problems.length > 0 ? undefined : windowProblem(spec, now);
     if (wrong !== undefined) problems.push(wrong);
     return problems;
   },

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { openUntil, windowProblem, type FreezeWindow } from './freeze-window.ts';
+import { spanAfter, windowProblem, type FreezeWindow } from './freeze-window.ts';
 
 const at = (text: string): number => Temporal.Instant.from(text).epochMilliseconds;
 const shown = (ms: number | undefined): string | undefined =>
   ms === undefined ? undefined : Temporal.Instant.fromEpochMilliseconds(ms).toString();
+
+/** Until when a window is open; undefined when it is closed. */
+function openUntil(window: FreezeWindow, nowMs: number): number | undefined {
+  const span = spanAfter(window, nowMs);
+  return span === undefined || span.fromMs > nowMs ? undefined : span.untilMs;
+}
 
 test('a window is open from its start on, and closed at its end', () => {
   const window = { timeZone: 'Europe/Stockholm', start: '2026-12-24T12:00', end: '2026-12-27T00:00' };
@@ -51,26 +57,19 @@ test('weekends come again on their days alone', () => {
 });
 
 /** The oracle: looks at every day since the first, with nothing but the calendar. */
-function naiveOpenUntil(
-  start: Temporal.PlainDateTime,
-  timeZone: string,
-  every: number,
-  lengthMs: number,
-  nowMs: number,
-) {
-  let until: number | undefined;
+function naiveSpans(start: Temporal.PlainDateTime, timeZone: string, every: number, duration: string) {
+  const spans: { fromMs: number; untilMs: number }[] = [];
   for (let day = 0; day < 800; day += every) {
     const local = start.add({ days: day });
     const zoned = local.toZonedDateTime(timeZone, { disambiguation: 'earlier' });
     // A time that the clocks skip is none.
     if (!zoned.toPlainDateTime().equals(local)) continue;
-    const from = zoned.epochMilliseconds;
-    if (from <= nowMs) until = nowMs < from + lengthMs ? from + lengthMs : undefined;
+    spans.push({ fromMs: zoned.epochMilliseconds, untilMs: zoned.add(duration).epochMilliseconds });
   }
-  return until;
+  return spans;
 }
 
-test('at any moment of two years a window that comes again is open when the calendar says so', () => {
+test('at any moment of two years a window that comes again is open when the calendar says so, and its next edge is known', () => {
   const zones = fc.constantFrom('UTC', 'Europe/Stockholm', 'America/New_York', 'Australia/Lord_Howe', 'Asia/Kolkata');
   fc.assert(
     fc.property(
@@ -78,27 +77,81 @@ test('at any moment of two years a window that comes again is open when the cale
       fc.integer({ min: 0, max: 23 }),
       fc.constantFrom(0, 15, 30, 45),
       fc.constantFrom(1, 2, 7),
-      fc.integer({ min: 1, max: 24 * 60 }),
+      fc.oneof(
+        fc.integer({ min: 1, max: 24 * 60 }).map((minutes) => `PT${minutes}M`),
+        fc.constantFrom('P1D', 'P2D', 'P1DT12H'),
+      ),
       fc.integer({ min: 0, max: 730 * 24 * 60 }),
-      (timeZone, hour, minute, every, minutes, later) => {
+      (timeZone, hour, minute, every, duration, later) => {
         const start = Temporal.PlainDateTime.from({ year: 2026, month: 1, day: 1, hour, minute });
-        const rrule = `FREQ=DAILY;INTERVAL=${every}`;
         const window = {
           timeZone,
           start: start.toString({ smallestUnit: 'minute' }),
-          rrule,
-          duration: `PT${minutes}M`,
+          rrule: `FREQ=DAILY;INTERVAL=${every}`,
+          duration,
         };
         const nowMs = at('2026-01-01T00:00:00Z') + later * 60_000;
-        const expected = naiveOpenUntil(start, timeZone, every, minutes * 60_000, nowMs);
-        assert.equal(shown(openUntil(window, nowMs)), shown(expected), JSON.stringify(window));
+        const spans = naiveSpans(start, timeZone, every, duration);
+        const open = spans.findLast(({ fromMs, untilMs }) => fromMs <= nowMs && nowMs < untilMs);
+        assert.equal(shown(openUntil(window, nowMs)), shown(open?.untilMs), JSON.stringify(window));
+        if (open !== undefined) return;
+        const next = spans.find(({ fromMs }) => fromMs > nowMs);
+        assert.equal(shown(spanAfter(window, nowMs)?.fromMs), shown(next?.fromMs), JSON.stringify(window));
       },
     ),
     { numRuns: 200 },
   );
 });
 
+test('a day of a duration is a day of the calendar, also when the clocks change in it', () => {
+  const sundays = {
+    timeZone: 'Europe/Stockholm',
+    start: '2026-01-04T00:00',
+    rrule: 'FREQ=WEEKLY;BYDAY=SU',
+    duration: 'P1D',
+  };
+  // 25 hours and 23 hours.
+  assert.equal(shown(openUntil(sundays, at('2026-10-25T22:59:59Z'))), '2026-10-25T23:00:00Z');
+  assert.equal(openUntil(sundays, at('2026-10-25T23:00:00Z')), undefined);
+  assert.equal(shown(openUntil(sundays, at('2026-03-29T21:59:59Z'))), '2026-03-29T22:00:00Z');
+  assert.equal(openUntil(sundays, at('2026-03-29T22:00:00Z')), undefined);
+  // Every day has no hole.
+  const always = { ...sundays, rrule: 'FREQ=DAILY' };
+  for (let hour = 0; hour < 72; hour += 1) {
+    assert.notEqual(openUntil(always, at('2026-10-24T00:30:00Z') + hour * 3_600_000), undefined, String(hour));
+  }
+});
+
+test('a rule that takes long to reckon with or comes within the hour is refused; what people write is not', () => {
+  const now = Temporal.Instant.from('2026-06-15T00:00:00Z');
+  const problem = (rrule: string, start: string) =>
+    windowProblem({ timeZone: 'Europe/Stockholm', start, rrule, duration: 'PT8H' }, now)?.detail;
+  const refused: [rrule: string, start: string, text: RegExp][] = [
+    ['FREQ=SECONDLY;INTERVAL=7;BYMONTH=2', '2026-01-01T00:00', /within the hour/],
+    ['FREQ=MINUTELY;BYMONTH=12', '2020-01-01T00:00', /within the hour/],
+    ['FREQ=HOURLY;BYMINUTE=0,15,30,45', '2020-01-01T00:00', /within the hour/],
+    ['FREQ=DAILY;COUNT=5000', '2020-01-01T00:00', /with UNTIL/],
+    ['FREQ=DAILY;BYMONTH=2;BYMONTHDAY=29', '2020-01-01T00:00', /takes too long/],
+  ];
+  for (const [rrule, start, text] of refused) assert.match(problem(rrule, start) ?? '', text, rrule);
+  const fine = [
+    'FREQ=DAILY',
+    'FREQ=DAILY;BYMONTH=12',
+    'FREQ=HOURLY;BYDAY=SU',
+    'FREQ=WEEKLY;BYDAY=FR,SA',
+    'FREQ=MONTHLY;BYDAY=-1FR',
+    'FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13',
+    'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29',
+    'FREQ=YEARLY;BYWEEKNO=52,53',
+    'FREQ=DAILY;COUNT=100',
+    'FREQ=DAILY;BYHOUR=9,12;BYMINUTE=30',
+    'FREQ=DAILY;UNTIL=20210101T000000Z',
+  ];
+  for (const rrule of fine) assert.equal(problem(rrule, '2000-01-01T22:00'), undefined, rrule);
+});
+
 test('what cannot be reckoned with is refused, with what would be right', () => {
+  const now = Temporal.Instant.from('2026-06-15T00:00:00Z');
   const good = { timeZone: 'UTC', start: '2026-01-01T22:00' };
   const cases: [Partial<FreezeWindow>, string, RegExp][] = [
     [{ start: '2026-02-30T00:00', end: '2026-03-01T00:00' }, 'start', /not on the calendar/],
@@ -110,9 +163,9 @@ test('what cannot be reckoned with is refused, with what would be right', () => 
     [{ rrule: 'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', duration: 'PT1H' }, 'rrule', /never comes|no rule/],
   ];
   for (const [wrong, field, text] of cases) {
-    const problem = windowProblem({ ...good, ...wrong });
+    const problem = windowProblem({ ...good, ...wrong }, now);
     assert.deepEqual(problem?.path, ['spec', field], JSON.stringify(wrong));
     assert.match(problem?.detail ?? '', text);
   }
-  assert.equal(windowProblem({ ...good, rrule: 'FREQ=DAILY', duration: 'PT1H' }), undefined);
+  assert.equal(windowProblem({ ...good, rrule: 'FREQ=DAILY', duration: 'PT1H' }, now), undefined);
 });

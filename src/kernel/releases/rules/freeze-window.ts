@@ -1,6 +1,5 @@
 import { RRuleTemporal } from 'rrule-temporal';
 import type { Problem } from '#kernel/base/failures.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
 
 /** When a freeze holds: once from `start` until `end`, or again and again for `duration`, by the clocks of a zone. */
 export interface FreezeWindow {
@@ -11,11 +10,26 @@ export interface FreezeWindow {
   readonly duration?: string;
 }
 
-/** Candidates that a rule may make us look at: a rule that never comes is found out instead of waited for. */
-const LOOKS_MAX = 100_000;
+/**
+ * What reckoning with a rule may cost: periods that are gone through, and moments in them. A rule is looked at once for
+ * each of its edges, in the one thread that answers everybody.
+ */
+const WORK = { periodsMax: 500, momentsMax: 5_000 } as const;
+/** Occurrences of a rule that counts are gone through from the first one on, each time. */
+const COUNT_MAX = 100;
+/** Windows that are looked at to find the one that is open. */
+const WINDOWS_MAX = 12;
+/** When a rule is tried before it is accepted: what is cheap now may be dear in another month. */
+const TRIED_MONTHS = [0, 1, 3, 5, 7, 9, 11] as const;
+
+/** A time in which a window is open, in epoch milliseconds; its start belongs to it and its end does not. */
+export interface Span {
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
 
 /** What is wrong with a window, at its path; undefined when it can be reckoned with. */
-export function windowProblem(window: FreezeWindow): Problem | undefined {
+export function windowProblem(window: FreezeWindow, now: Temporal.Instant): Problem | undefined {
   const { timeZone, start, end, rrule } = window;
   const say = (field: string, detail: string): Problem => ({
     path: ['spec', field],
@@ -32,43 +46,75 @@ export function windowProblem(window: FreezeWindow): Problem | undefined {
     if (until === undefined) return say('end', `"${end}" is not on the calendar; write it like 2026-12-27T08:00.`);
     if (until <= from) return say('end', `It ends at ${end}, which is not after its start, ${start}.`);
   }
-  if (rrule === undefined) return undefined;
+  return rrule === undefined ? undefined : ruleProblem(window, rrule, now, say);
+}
+
+function ruleProblem(
+  window: FreezeWindow,
+  rrule: string,
+  now: Temporal.Instant,
+  say: (field: string, detail: string) => Problem,
+): Problem | undefined {
+  const fine = /\b(?:FREQ=(?:MINUTELY|SECONDLY)|BY(?:MINUTE|SECOND)=[^;]*,)/i.exec(rrule)?.[0];
+  if (fine !== undefined) return say('rrule', `"${fine}" comes again within the hour; a freeze comes hourly at most.`);
+  const count = Number(/\bCOUNT=(\d+)/i.exec(rrule)?.[1] ?? 0);
+  if (count > COUNT_MAX)
+    return say('rrule', `It counts to ${count}, at most ${COUNT_MAX}: say when it ends, with UNTIL.`);
   try {
-    const rule = ruleOf(window);
-    if (rule.next(new Date(0), true) === null) return say('rrule', `"${rrule}" never comes.`);
+    if (ruleOf(window).next(new Date(0), true) === null) return say('rrule', `"${rrule}" never comes.`);
+    const zoned = now.toZonedDateTimeISO(window.timeZone);
+    for (const months of TRIED_MONTHS) spanAfter(window, zoned.add({ months }).epochMilliseconds);
   } catch (error) {
     const why = error instanceof Error ? error.message : 'it cannot be read';
+    if (/exceeded/.test(why)) {
+      const detail = `"${rrule}" never comes, or takes too long to reckon with: use a longer FREQ, like YEARLY with BYMONTH.`;
+      return say('rrule', detail);
+    }
     return say('rrule', `"${rrule}" is no rule: ${why}. Write it like FREQ=WEEKLY;BYDAY=FR,SA.`);
   }
   return undefined;
 }
 
 /**
- * Until when the window is open now, in epoch milliseconds; undefined when it is closed. Its start belongs to it and its
- * end does not. A local time that a change of clocks skips is the moment at which the clocks go on; one that comes twice
- * is the first. Windows of a rule that overlap go on from each other.
+ * The first time that the window is open and that ends after a moment; undefined when there is none. A local time that a
+ * change of clocks skips is the moment at which the clocks go on; one that comes twice is the first. Days of a duration
+ * are days of the calendar, of 23 to 25 hours (RFC 5545); hours are hours. Of windows that overlap it is one after the
+ * other. Throws where a rule costs more than it may.
  */
-export function openUntil(window: FreezeWindow, nowMs: number): number | undefined {
+export function spanAfter(window: FreezeWindow, momentMs: number): Span | undefined {
   const { timeZone, start, end, duration } = window;
   if (end !== undefined) {
-    const from = instantOf(start, timeZone);
-    const until = instantOf(end, timeZone);
-    return from !== undefined && until !== undefined && nowMs >= from && nowMs < until ? until : undefined;
+    const fromMs = instantOf(start, timeZone);
+    const untilMs = instantOf(end, timeZone);
+    return fromMs === undefined || untilMs === undefined || untilMs <= momentMs ? undefined : { fromMs, untilMs };
   }
   if (duration === undefined) return undefined;
-  const lengthMs = durationMs(duration);
-  const last = ruleOf(window).previous(new Date(nowMs), true);
-  if (last === null) return undefined;
-  const until = last.epochMilliseconds + lengthMs;
-  return nowMs < until ? until : undefined;
+  const rule = ruleOf(window);
+  const zoned = Temporal.Instant.fromEpochMilliseconds(momentMs).toZonedDateTimeISO(timeZone);
+  // A little earlier than the length before: a change of clocks may lie between.
+  let cursorMs = zoned.subtract(duration).subtract({ hours: 3 }).epochMilliseconds;
+  let found: Span | undefined;
+  for (let looked = 0; looked < WINDOWS_MAX; looked += 1) {
+    const next = rule.next(new Date(cursorMs), looked === 0);
+    if (next === null) return found;
+    const fromMs = next.epochMilliseconds;
+    if (found !== undefined && fromMs > momentMs) return found;
+    const begins = Temporal.Instant.fromEpochMilliseconds(fromMs).toZonedDateTimeISO(timeZone);
+    const untilMs = begins.add(duration).epochMilliseconds;
+    // The latest of those that are open says until when.
+    if (untilMs > momentMs) found = { fromMs: found?.fromMs ?? fromMs, untilMs };
+    if (fromMs > momentMs) return found;
+    cursorMs = fromMs;
+  }
+  return found;
 }
 
 function ruleOf({ timeZone, start, rrule = '' }: FreezeWindow): RRuleTemporal {
   return new RRuleTemporal({
     rruleString: rrule,
     dtstart: Temporal.PlainDateTime.from(start).toZonedDateTime(timeZone),
-    maxIterations: LOOKS_MAX,
-    maxCandidateEvaluations: LOOKS_MAX,
+    maxIterations: WORK.periodsMax,
+    maxCandidateEvaluations: WORK.momentsMax,
     strict: true,
   });
 }
