@@ -74,7 +74,7 @@ export function prepareAccess(parts: {
   const { database, sealing, kinds, paths, clock, log } = parts;
   const rules = liveRules(log);
   return {
-    admission: admission(rules.table),
+    admission: admission(rules.table, kinds),
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
       await rules.follow(store, kinds.all, paths);

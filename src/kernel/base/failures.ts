@@ -18,6 +18,8 @@ export interface Problem {
     | 'ResourceVersionTooLarge';
   /** A sentence that says what was wrong, with the values, and what would be right. Does not repeat the path. */
   readonly detail: string;
+  /** Another object that `detail` tells of, by `Kind.id` and name: whoever may not read it is told `instead`. */
+  readonly about?: { readonly kind: string; readonly name: string; readonly instead: string };
 }
 
 export type Path = readonly (string | number)[];

@@ -1,6 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { toldProblems } from '#kernel/resources/told-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
 /** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
@@ -66,8 +67,16 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
 
   function takeBack(key: LiveKey, problems: Held): void {
     world.revert(...split(key));
-    held.set(key, problems);
+    held.set(
+      key,
+      toldProblems(problems, (kind, name) => namespaceOf(kind, name) === namespaceOf(...split(key))),
+    );
     touch(key);
+  }
+
+  /** Problems are read by whoever may read the object: they tell of others in its namespace alone. */
+  function namespaceOf(kind: string, name: string): string | undefined {
+    return (byKey.get(liveKey(kind, name))?.wanted ?? live.get(kind, name))?.namespace;
   }
 
   /** The object itself and everything that refers to it. */
@@ -103,10 +112,13 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
   function wouldBreak(culprit: LiveKey, broken: LiveKey, problems: Held): Problem {
     const [kindId, name] = split(broken);
     const gone = byKey.get(culprit)?.wanted === undefined;
+    const what = gone ? 'it is still needed by' : 'it would break';
+    const { kind } = kinds.byId(kindId);
     return {
       path: [],
       reason: 'FieldValueInvalid',
-      detail: `${gone ? 'it is still needed by' : 'it would break'} ${kinds.byId(kindId).kind} "${name}": ${problems.map(({ detail }) => detail).join('; ')}`,
+      detail: `${what} ${kind} "${name}": ${problems.map(({ detail }) => detail).join('; ')}`,
+      about: { kind: kindId, name, instead: `${what} a ${kind} of another namespace` },
     };
   }
 

@@ -105,6 +105,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * allows nothing by itself; or those who may edit.
    */
   readonly postedBy?: 'everyone' | 'editors';
+  /**
+   * True when its objects act on the whole installation, whatever namespace they stand in: only what is granted
+   * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`.
+   */
+  readonly actsEverywhere?: boolean;
   /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;

@@ -28,10 +28,20 @@ export interface Change {
   readonly write?: number;
 }
 
+/** The index of every kind that refers to others: by `referenceKey` of what its objects refer to. */
+export const REFERENCES = 'references';
+
+export function referenceKey(kindId: string, name: string): string {
+  return `${kindId} ${name}`;
+}
+
 /** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */
 export interface Reader {
   readonly get: (kind: Kind, namespace: string, name: string) => Entry | undefined;
-  /** Objects with this value in an index of the kind. Every kind has the index `name`; `Kind.indexes` adds others. */
+  /**
+   * Objects with this value in an index of the kind. Every kind has the index `name`, those that refer to others have
+   * `REFERENCES`; `Kind.indexes` adds more.
+   */
   readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
 }
 

@@ -13,6 +13,7 @@ import { validateMetadata } from './schema/metadata.ts';
 import { nameCharsMax } from './schema/names.ts';
 import { invalid as invalidValue } from './schema/problems.ts';
 import { structureOf } from './schema/structure.ts';
+import { toldProblems } from './told-problems.ts';
 import { withoutValues } from './confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from './store-contract.ts';
 
@@ -22,6 +23,8 @@ export interface Admission {
   readonly mayAsk: (write: Asked) => void;
   /** With the object that would be stored. */
   readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
+  /** Whether whoever writes may be told of another object; absent: everything. */
+  readonly mayRead?: (author: Author, kind: Kind, namespace: string, name: string) => boolean;
 }
 
 /** Asks one after the other. */
@@ -29,6 +32,7 @@ export function allAdmissions(...admissions: readonly Admission[]): Admission {
   return {
     mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
     mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
+    mayRead: (...asked) => admissions.every(({ mayRead }) => mayRead?.(...asked) ?? true),
   };
 }
 
@@ -46,7 +50,21 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
   return (operation, read, now, author) => {
     const kind = kinds.byId(operation.kind);
     const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
-    const given: Given = { kind, read, now, context: checkContext(kinds, read, now), restores };
+    const mayRead = (of: Kind, namespace: string, name: string): boolean =>
+      admission?.mayRead?.(author, of, namespace, name) ?? true;
+    const mayReadNamed = (kindId: string, name: string): boolean => {
+      const of = kinds.byId(kindId);
+      return read.find(of, 'name', name).every((entry) => mayRead(of, entry.namespace, entry.name));
+    };
+    const given: Given = {
+      kind,
+      read,
+      now,
+      context: checkContext(kinds, read, now),
+      restores,
+      mayRead,
+      told: (problems) => toldProblems(problems, mayReadNamed),
+    };
     try {
       const current = read.get(kind, operation.namespace, operation.name);
       const asked: Asked = { operation, kind, current, author, read, now };
@@ -80,6 +98,10 @@ interface Given {
   readonly context: CheckContext;
   /** True where what was live is declared again, see Operation. */
   readonly restores: boolean;
+  /** Whether whoever writes may be told of another object. */
+  readonly mayRead: (kind: Kind, namespace: string, name: string) => boolean;
+  /** Problems as whoever writes may be told them. */
+  readonly told: (problems: readonly Problem[]) => readonly Problem[];
 }
 
 function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
@@ -151,7 +173,7 @@ function create(
     );
   }
   if (kind.namespaced) requireNamespace(read, namespace, kind, name);
-  if (kind.released) requireUniqueName(kind, read, namespace, name);
+  if (kind.released) requireUniqueName(given, namespace, name);
   const metadata: ObjectMeta = {
     ...pickMetadata(wanted.metadata),
     name,
@@ -328,18 +350,18 @@ function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] 
 }
 
 function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
-  const { kind, context, restores } = given;
+  const { kind, context, restores, told } = given;
   const problems = [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)];
   // Cross-field rules may rely on the schema: they run only when the shape is right.
   if (problems.length > 0) return problems;
-  return [
+  return told([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
       ...context,
       name: object.metadata.name,
       ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),
-  ];
+  ]);
 }
 
 function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
@@ -446,13 +468,13 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
   }
 }
 
-function requireUniqueName(kind: Kind, read: Reader, namespace: string, name: string): void {
+function requireUniqueName({ kind, read, mayRead }: Given, namespace: string, name: string): void {
   const other = read.find(kind, 'name', name).find((entry) => entry.namespace !== namespace);
   if (other === undefined) return;
   throw conflict(
     kind,
     name,
-    `the name is taken in namespace ${other.namespace}; names of ${kind.plural} are unique in the whole installation, because decisions go by them`,
+    `the name is taken in ${mayRead(kind, other.namespace, name) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation, because decisions go by them`,
   );
 }
 

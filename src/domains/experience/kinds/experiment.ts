@@ -210,6 +210,7 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string): read
     ...unasked.map((holdout): Problem => ({
       path: ['spec', 'holdouts'],
       reason: 'FieldValueRequired',
+      // A rule for all experiments: whoever has one must know its name, wherever it is.
       detail: `Holdout "${holdout.name}" is required of every experiment; add it, or raise iteration if this one runs already`,
     })),
     ...world.find(EXPERIMENT, 'flag', spec.flag).flatMap((other): Problem[] => {
@@ -220,6 +221,12 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string): read
           path: ['spec', 'flag'],
           reason: 'FieldValueInvalid',
           detail: `Experiment "${other.name}" runs on the same flag; give both an allocation and make one exclusive to a tag of the other`,
+          about: {
+            kind: EXPERIMENT,
+            name: other.name,
+            instead:
+              'an Experiment of another namespace runs on the same flag; give both an allocation and make one exclusive to the other',
+          },
         },
       ];
     }),
@@ -245,9 +252,10 @@ function allotBuckets(
       experimentSpec(other).state === 'running' &&
       areExclusive(spec, experimentSpec(other)),
   );
+  const namesOf = namesBeside(object);
   const otherUnit = others.find((other) => unitOf(experimentSpec(other)) !== unitOf(spec));
   if (otherUnit !== undefined) {
-    const detail = `it is exclusive to Experiment "${otherUnit.name}", which is about ${unitOf(experimentSpec(otherUnit))}, not ${unitOf(spec)}: only experiments on the same unit can share no one`;
+    const detail = `it is exclusive to ${namesOf([otherUnit])}, which is about ${unitOf(experimentSpec(otherUnit))}, not ${unitOf(spec)}: only experiments on the same unit can share no one`;
     return { problems: [{ path: ['spec', 'unit'], reason: 'FieldValueInvalid', detail }] };
   }
   const kept =
@@ -263,12 +271,20 @@ function allotBuckets(
     ...(kept === undefined ? {} : { previous: kept }),
   });
   if ('blocks' in given) return { allotment: { blocks: given.text } };
-  const names = others.map(({ name }) => `"${name}"`).join(', ');
+  const names = namesOf(others);
   const detail =
     'overlap' in given
       ? `it already shares ${given.overlap / 100} % of all units with ${names}: what runs cannot be made exclusive; raise iteration to start anew`
       : `it wants ${allocation.percent} % of all units, but only ${given.free / 100} % are free beside ${names}, to which it is exclusive`;
   return { problems: [{ path: ['spec', 'allocation', 'percent'], reason: 'FieldValueInvalid', detail }] };
+}
+
+/** The names of those that whoever reads about `object` may read too: those of its namespace. */
+function namesBeside({ namespace }: LiveObject): (others: readonly LiveObject[]) => string {
+  return (others) => {
+    const own = others.filter((other) => other.namespace === namespace).map(({ name }) => `"${name}"`);
+    return [...own, ...(own.length < others.length ? ['experiments of other namespaces'] : [])].join(', ');
+  };
 }
 
 function unitOf({ unit = [TARGETING_KEY] }: ExperimentSpec): string {

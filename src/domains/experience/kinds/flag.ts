@@ -133,7 +133,8 @@ function keyProblems(spec: FlagSpec, context: CheckContext & { name: string; bef
   const other = [...find(FLAG, 'key', key), ...named].find(({ metadata }) => metadata.name !== name);
   if (other === undefined) return [];
   const detail = `Flag "${other.metadata.name}" has the key "${key}" already`;
-  return [{ path, reason: 'FieldValueDuplicate', detail }];
+  const about = { kind: FLAG, name: other.metadata.name, instead: `another flag has the key "${key}" already` };
+  return [{ path, reason: 'FieldValueDuplicate', detail, about }];
 }
 
 function variantProblems({ type, variants, default: fallback }: FlagSpec): Problem[] {

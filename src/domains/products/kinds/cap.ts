@@ -198,11 +198,18 @@ function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readon
 function collisionProblems(spec: CapSpec, otherName: string, other: CapSpec): readonly Problem[] {
   if (!capsCollide(spec, other)) return [];
   return [
-    wrong(
-      'feature',
-      `The cap "${otherName}" limits "${spec.feature}" for some of the same listeners, just as exactly; ` +
-        'name other plans, markets or roles, or remove one.',
-    ),
+    {
+      ...wrong(
+        'feature',
+        `The cap "${otherName}" limits "${spec.feature}" for some of the same listeners, just as exactly; ` +
+          'name other plans, markets or roles, or remove one.',
+      ),
+      about: {
+        kind: CAP,
+        name: otherName,
+        instead: `A cap that you may not read limits "${spec.feature}" for some of the same listeners, just as exactly; name other plans, markets or roles.`,
+      },
+    },
   ];
 }
 

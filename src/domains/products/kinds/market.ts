@@ -127,7 +127,9 @@ function takenTerritories(
     const other = marketsWith(territory).find((market) => market.name !== name);
     if (other === undefined) return [];
     const detail = `${territory} belongs to Market "${other.name}" already; a territory belongs to one market only.`;
-    return [{ path: ['spec', 'territories', index], reason: 'FieldValueDuplicate', detail } as const];
+    const instead = `${territory} belongs to a Market that you may not read; a territory belongs to one market only.`;
+    const about = { kind: MARKET, name: other.name, instead };
+    return [{ path: ['spec', 'territories', index], reason: 'FieldValueDuplicate', detail, about } as const];
   });
 }
 
@@ -149,7 +151,11 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
   const detail =
     `Prices with dates that have begun (${begun.length}, for example "${begun[0]?.metadata.name}") are read in ${before.zone}; ` +
     `in ${zone} they would have begun at another moment. The past cannot change.`;
-  return [{ path, reason: 'FieldValueForbidden', detail }];
+  const instead =
+    `Prices with dates that have begun (${begun.length}) are read in ${before.zone}; ` +
+    `in ${zone} they would have begun at another moment. The past cannot change.`;
+  const about = { kind: PRICE, name: begun[0]?.metadata.name ?? '', instead };
+  return [{ path, reason: 'FieldValueForbidden', detail, about }];
 }
 
 /** The plain dates in the timeline of a Price, whose kind is declared after this one. */

@@ -1,4 +1,5 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
+import { PRICE } from '../kinds/identity.ts';
 import { isFault } from './fault.ts';
 import { codeAndAmount, parseMoney, sameMoney, type Money } from './money.ts';
 import { instantText, OPEN, parseTime } from './times.ts';
@@ -97,6 +98,11 @@ export function overlapProblems(
       detail:
         `${inWords(window)} overlaps ${inWords(hit)} of Price "${other.name}". ` +
         `Append the new entry to the timeline of "${other.name}", or give that entry an until.`,
+      about: {
+        kind: PRICE,
+        name: other.name,
+        instead: `${inWords(window)} overlaps a Price of the same plan, market, interval and channel that you may not read.`,
+      },
     });
   }
   return problems;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
+import { kindRegistry } from '#kernel/resources/registry.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Entry, Reader } from '#kernel/resources/store-contract.ts';
@@ -9,6 +10,7 @@ import { admission } from './admission.ts';
 import { compileRules } from './rule-table.ts';
 import type { PolicyRule } from './rules.ts';
 
+const KINDS = kindRegistry([ConfigMap, Role, ClusterRole]);
 const rbac = { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'clusterroles'], verbs: ['*'] };
 const readPlans = { apiGroups: ['products.backline.dev'], resources: ['plans'], verbs: ['get'] };
 
@@ -50,7 +52,7 @@ function ask(
     read: { get: () => undefined } as unknown as Reader,
     now: Temporal.Instant.fromEpochMilliseconds(0),
   };
-  const { mayAsk, mayStore } = admission(() => table);
+  const { mayAsk, mayStore } = admission(() => table, KINDS);
   try {
     mayAsk(asked);
     mayStore({ ...asked, object: whole(after) });
@@ -83,7 +85,7 @@ test('parts of this program and system:masters grant whatever they want', () => 
   };
   assert.equal(ask([], write), 'access/escalation');
   const { user, requestId } = { user: 'system:releases', requestId: '2' };
-  const { mayAsk, mayStore } = admission(() => compileRules([], []));
+  const { mayAsk, mayStore } = admission(() => compileRules([], []), KINDS);
   const asked = {
     operation: { verb: 'apply', kind: ClusterRole.id, namespace: '', name: 'x' } as Operation,
     kind: ClusterRole,

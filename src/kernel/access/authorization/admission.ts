@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { User } from '#kernel/resources/api/authority.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
 import { forbidden } from './forbidden.ts';
+import { requireMayRefer } from './references.ts';
 import { authorize, heldRules, isMaster, type RuleTable } from './rule-table.ts';
 import type { PolicyRule } from './rules.ts';
 import { uncoveredRules } from './uncovered.ts';
@@ -21,15 +23,21 @@ const EVERYTHING: readonly PolicyRule[] = [
 type Holder = Pick<User, 'name' | 'groups'>;
 
 /**
- * What is asked about writes where they are decided: each object of a change set, objects that a patch creates, and that
- * nobody grants more than they hold. Parts of this program may write everything.
+ * What is asked about writes where they are decided: each object of a change set, objects that a patch creates, that
+ * nobody grants more than they hold, and what refers to other namespaces. Parts of this program may write everything.
  */
-export function admission(table: () => RuleTable): Admission {
+export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
+  const mayDo = (user: Holder, kind: Kind, verb: string, namespace: string, name: string): boolean =>
+    authorize(table(), user, { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name })
+      .allowed;
   const require = (user: Holder, kind: Kind, verb: string, namespace: string, name: string) => {
     const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
     if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
   };
   return {
+    mayRead: (author, kind, namespace, name) =>
+      author.caller === undefined ||
+      mayDo({ name: author.user, groups: author.caller.groups }, kind, 'get', namespace, name),
     mayAsk: ({ operation, kind, current, author }) => {
       if (author.caller === undefined || operation.verb !== 'apply') return;
       const user = { name: author.user, groups: author.caller.groups };
@@ -42,6 +50,9 @@ export function admission(table: () => RuleTable): Admission {
       const user = { name: author.user, groups: author.caller.groups };
       if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
       if (isMaster(user)) return;
+      requireMayRefer({ kind, object, current, read }, kinds, (verb, of, namespace, name) =>
+        mayDo(user, of, verb, namespace, name),
+      );
       const before = current?.object();
       if (kind === Role || kind === ClusterRole) roleMayHold(table(), user, kind, object, before);
       if (kind === RoleBinding || kind === ClusterRoleBinding)

@@ -29,7 +29,7 @@ const Match = defineKind({
   verbs: ['get', 'list', 'watch'],
   subresources: { start: Order, stop: Order },
 });
-const App = defineKind({ ...base, group: 'access.backline.dev', kind: 'App', plural: 'apps', spec: Type.Object({}) });
+const App = defineKind({ ...base, kind: 'App', plural: 'apps', spec: Type.Object({}), actsEverywhere: true });
 const KINDS = [Game, Question, Report, Order, Rules, Match, App, AuditRecord, ClusterRole];
 const PATHS = [
   { path: '/v1/scores', access: 'catalogue' },
@@ -73,9 +73,13 @@ test('who edits writes the kinds of every domain but not their status, who views
   assert.equal(about('system:aggregate-to-edit', 'games/status').length, 0);
   assert.equal(about('system:aggregate-to-view', 'secrets').length, 0);
   assert.deepEqual(
-    ['view', 'edit', 'admin'].map((name) => about(`system:aggregate-to-${name}`, 'apps').length),
-    [1, 0, 1],
-    'letting in applications is for administrators',
+    about('system:aggregate-to-edit', 'games').map(({ verbs }) => verbs.includes('refer')),
+    [false, true],
+  );
+  assert.deepEqual(
+    DEFAULTS.filter((object) => JSON.stringify(object).includes('"apps"')).map(({ metadata }) => metadata.name),
+    ['client-admin'],
+    'what acts everywhere is in no role that is granted in a namespace',
   );
   for (const name of ['system:aggregate-to-view', 'system:aggregate-to-edit', 'system:aggregate-to-admin']) {
     assert.equal(about(name, 'auditrecords').length, 0, 'the record of who did what is for administrators');

@@ -12,7 +12,6 @@ const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
 
 /** The content that an object was made with, as a hash: tells whether somebody has changed it since. */
 const MADE_AS = 'access.backline.dev/made-as';
-const ACCESS_GROUP = 'access.backline.dev';
 const AGGREGATE = `${RBAC_GROUP}/aggregate-to-`;
 const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
 
@@ -21,26 +20,30 @@ const BOOTSTRAP = { 'kubernetes.io/bootstrapping': 'rbac-defaults' };
  * of every group that is not Kubernetes' own, whatever domains there are. The paths beside the resource API are in roles
  * of their own, which nobody has by default.
  */
-export function defaultObjects(kinds: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
+export function defaultObjects(all: readonly Kind[], declared: readonly DeclaredPath[]): readonly ResourceObject[] {
+  const kinds = all.filter(({ actsEverywhere }) => actsEverywhere !== true);
   const everything: PolicyRule = { verbs: ['*'], apiGroups: ['*'], resources: ['*'] };
   const groups = [...new Set(kinds.map(({ group }) => group))].filter(
     (group) => group !== '' && group !== AuditRecord.group && !group.endsWith('.k8s.io'),
   );
-  const ofGroups = (
-    names: readonly string[],
-    verbs: readonly string[],
-    partsOf: (kind: Kind) => readonly string[],
-  ): PolicyRule[] =>
-    names.flatMap((group) => {
+  const ofGroups = (verbs: readonly string[], partsOf: (kind: Kind) => readonly string[]): PolicyRule[] =>
+    groups.flatMap((group) => {
       const can = (kind: Kind) => kind.group === group && kind.verbs.some((verb) => verbs.includes(verb));
       const resources = kinds.filter((kind) => can(kind) && kind.verbs.includes('get')).flatMap(partsOf);
       return resources.length === 0 ? [] : [{ verbs, apiGroups: [group], resources }];
     });
-  // Who lets in applications hands out access, as who binds roles does.
-  const [access, domains] = [
-    groups.filter((group) => group === ACCESS_GROUP),
-    groups.filter((group) => group !== ACCESS_GROUP),
+  const read = ({ plural, hasStatus }: Kind): readonly string[] => [
+    plural,
+    `${plural}/history`,
+    ...(hasStatus ? [`${plural}/status`] : []),
   ];
+  /** Of namespaces' own objects; who holds it may let others refer to them. */
+  const refer = kinds
+    .filter(({ released }) => released)
+    .map(({ group, plural }): PolicyRule => ({ verbs: ['refer'], apiGroups: [group], resources: [plural] }));
+  const everywhere = all
+    .filter(({ actsEverywhere }) => actsEverywhere === true)
+    .map((kind): PolicyRule => ({ verbs: [...READ, ...WRITE], apiGroups: [kind.group], resources: read(kind) }));
   const core = (verbs: readonly string[], ...resources: string[]): PolicyRule => ({
     verbs,
     apiGroups: [''],
@@ -54,7 +57,7 @@ export function defaultObjects(kinds: readonly Kind[], declared: readonly Declar
   const posted = (by: Kind['postedBy']) =>
     kinds.filter(({ postedBy }) => by === postedBy).map((kind) => questions(kind.group, kind.plural));
   const isForAdministrators = ({ writtenBy }: Kind) => writtenBy === 'administrators';
-  const commands = domains.flatMap((group) =>
+  const commands = groups.flatMap((group) =>
     kinds
       .filter((kind) => kind.group === group && kind.subresources !== undefined)
       .map(({ plural, subresources = {} }) =>
@@ -77,8 +80,7 @@ export function defaultObjects(kinds: readonly Kind[], declared: readonly Declar
       [
         { verbs: [...READ, ...WRITE], apiGroups: [RBAC_GROUP], resources: ['roles', 'rolebindings'] },
         questions('authorization.k8s.io', 'localsubjectaccessreviews'),
-        ...ofGroups(access, WRITE, ({ plural }) => [plural]),
-        ...ofGroups(domains, WRITE, (kind) => (isForAdministrators(kind) ? [kind.plural] : [])),
+        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [kind.plural] : [])),
       ],
       'admin',
     ),
@@ -88,7 +90,8 @@ export function defaultObjects(kinds: readonly Kind[], declared: readonly Declar
         core([...READ, ...WRITE], 'secrets'),
         core(WRITE, 'configmaps', 'events', 'serviceaccounts'),
         core(['create'], 'serviceaccounts/token'),
-        ...ofGroups(domains, WRITE, (kind) => (isForAdministrators(kind) ? [] : [kind.plural])),
+        ...ofGroups(WRITE, (kind) => (isForAdministrators(kind) ? [] : [kind.plural])),
+        ...refer,
         ...commands,
         ...posted('editors'),
       ],
@@ -98,14 +101,11 @@ export function defaultObjects(kinds: readonly Kind[], declared: readonly Declar
       'system:aggregate-to-view',
       [
         core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
-        ...ofGroups(groups, READ, ({ plural, hasStatus }) => [
-          plural,
-          `${plural}/history`,
-          ...(hasStatus ? [`${plural}/status`] : []),
-        ]),
+        ...ofGroups(READ, read),
       ],
       'view',
     ),
+    role('client-admin', everywhere),
     role('decision-reader', pathsOf('catalogue', 'insight')),
     role('records-reader', pathsOf('records')),
     role('records-editor', pathsOf('records', 'write')),

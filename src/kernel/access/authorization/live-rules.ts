@@ -6,7 +6,7 @@ import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf 
 import { defaultObjects, missingDefaults } from './default-objects.ts';
 import { outdatedRoles } from './collect-rules.ts';
 import type { DeclaredPath } from './path-access.ts';
-import { compileRules, type RoleRules, type RuleTable } from './rule-table.ts';
+import { compileRules, resourceKey, type RoleRules, type RuleTable } from './rule-table.ts';
 
 const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
 const AUTHOR = { user: 'system:access', requestId: 'access' };
@@ -21,19 +21,25 @@ export interface LiveRules {
 
 export function liveRules(log: Log): LiveRules {
   let table = compileRules([], []);
+  let everywhereOnly: ReadonlySet<string> = new Set();
   let unsubscribe = () => {};
   let collecting: Promise<unknown> = Promise.resolve();
   return {
     table: () => table,
     follow: async (store, kinds, paths) => {
+      everywhereOnly = new Set(
+        kinds
+          .filter(({ actsEverywhere }) => actsEverywhere === true)
+          .map(({ group, plural }) => resourceKey({ group, resource: plural })),
+      );
       const missing = missingDefaults(defaultObjects(kinds, paths), store);
       if (missing.length > 0) await store.write(missing, AUTHOR);
       await collect(store);
-      table = compile(store);
+      table = compile(store, everywhereOnly);
       unsubscribe = store.subscribe((changes: readonly Change[]) => {
         const touched = new Set(changes.map(({ entry }) => entry.kind));
         if (touched.isDisjointFrom(RULE_KINDS)) return;
-        table = compile(store);
+        table = compile(store, everywhereOnly);
         if (!touched.has(ClusterRole)) return;
         // One after the other, so that each sees what the one before wrote.
         collecting = collecting
@@ -48,7 +54,7 @@ export function liveRules(log: Log): LiveRules {
   };
 }
 
-function compile(store: Store<Operation>): RuleTable {
+function compile(store: Store<Operation>, everywhereOnly: ReadonlySet<string>): RuleTable {
   const roles = [Role, ClusterRole].flatMap((kind) =>
     [...store.list(kind)].map((entry): RoleRules => ({
       kind: kind === Role ? 'Role' : 'ClusterRole',
@@ -60,7 +66,7 @@ function compile(store: Store<Operation>): RuleTable {
   const bindings = [RoleBinding, ClusterRoleBinding].flatMap((kind) =>
     [...store.list(kind)].map((entry) => bindingOf(entry.object())),
   );
-  return compileRules(roles, bindings);
+  return compileRules(roles, bindings, everywhereOnly);
 }
 
 /** Writes the rules of the roles that collect them from others. */

@@ -35,6 +35,8 @@ interface Grant {
 /** What each user and group may do, by namespace; the empty one holds what is granted everywhere. */
 export interface RuleTable {
   readonly grants: ReadonlyMap<string, ReadonlyMap<string, readonly Grant[]>>;
+  /** Resources, as `group/plural`, that only what is granted everywhere opens. */
+  readonly everywhereOnly: ReadonlySet<string>;
   readonly role: (kind: string, namespace: string, name: string) => readonly PolicyRule[] | undefined;
 }
 
@@ -48,7 +50,11 @@ export function isMaster(user: Pick<User, 'groups'>): boolean {
 }
 
 /** Joins bindings to their roles. A binding to a role that does not exist grants nothing. */
-export function compileRules(roles: Iterable<RoleRules>, bindings: Iterable<Binding>): RuleTable {
+export function compileRules(
+  roles: Iterable<RoleRules>,
+  bindings: Iterable<Binding>,
+  everywhereOnly: ReadonlySet<string> = new Set(),
+): RuleTable {
   const byName = new Map<string, { rules: readonly PolicyRule[]; compiled: readonly CompiledRule[] }>();
   for (const { kind, namespace, name, rules } of roles) {
     byName.set(roleKey(kind, namespace, name), { rules, compiled: rules.map(compileRule) });
@@ -67,7 +73,7 @@ export function compileRules(roles: Iterable<RoleRules>, bindings: Iterable<Bind
       scope.push({ rules: found.compiled, because: reason(binding, subject) });
     }
   }
-  return { grants, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
+  return { grants, everywhereOnly, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
 }
 
 /** Whether the user may, and by which binding. */
@@ -78,7 +84,8 @@ export function authorize(
 ): { readonly allowed: boolean; readonly reason: string } {
   if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}` };
   const allows = (rule: CompiledRule) => ('path' in wanted ? allowsPath(rule, wanted) : allowsResource(rule, wanted));
-  for (const grant of grantsOf(table, user, 'path' in wanted ? EVERYWHERE : wanted.namespace)) {
+  const scope = 'path' in wanted || table.everywhereOnly.has(resourceKey(wanted)) ? EVERYWHERE : wanted.namespace;
+  for (const grant of grantsOf(table, user, scope)) {
     if (grant.rules.some(allows)) return { allowed: true, reason: grant.because };
   }
   return { allowed: false, reason: '' };
@@ -103,6 +110,11 @@ function* grantsOf(table: RuleTable, { name, groups }: Pick<User, 'name' | 'grou
     yield* scopes.get(EVERYWHERE) ?? [];
     if (namespace !== EVERYWHERE) yield* scopes.get(namespace) ?? [];
   }
+}
+
+/** How `everywhereOnly` names a resource. */
+export function resourceKey({ group, resource }: { readonly group: string; readonly resource: string }): string {
+  return `${group}/${resource}`;
 }
 
 function roleKey(kind: string, namespace: string, name: string): string {

@@ -88,6 +88,7 @@ export const Client = defineKind({
   scope: 'Namespaced',
   description: 'An application that asks the decision plane, and what it may ask.',
   released: true,
+  actsEverywhere: true,
   spec: ClientSpec,
   columns: [
     {
@@ -121,6 +122,11 @@ export const Client = defineKind({
               path: ['spec', 'keys', index, 'hash'],
               reason: 'FieldValueDuplicate',
               detail: `Client "${other.metadata.name}" has the same key; make one of its own with backline client-key`,
+              about: {
+                kind: 'access.backline.dev/Client',
+                name: other.metadata.name,
+                instead: 'another Client has the same key; make one of its own with backline client-key',
+              },
             },
           ];
     }),

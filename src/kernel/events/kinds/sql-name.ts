@@ -33,7 +33,9 @@ export function sqlNameProblems(kind: string, name: string, find: CheckContext['
     const taken = find(other, SQL_NAME, sqlName).find(({ metadata }) => other !== kind || metadata.name !== name);
     if (taken === undefined) continue;
     const detail = `The ${taken.kind} "${taken.metadata.name}" is the table "${sqlName}" in SQL already; choose another name.`;
-    return [{ path, reason: 'FieldValueDuplicate', detail }];
+    const instead = `The table "${sqlName}" is there in SQL already; choose another name.`;
+    const about = { kind: other, name: taken.metadata.name, instead };
+    return [{ path, reason: 'FieldValueDuplicate', detail, about }];
   }
   return [];
 }

@@ -1,5 +1,5 @@
 import type { Kind, ResourceObject } from '../kind.ts';
-import type { Change, Entry } from '../store-contract.ts';
+import { REFERENCES, referenceKey, type Change, type Entry } from '../store-contract.ts';
 
 /** An entry with what the store derives from it once: its place in the order, and its values in the kind's indexes. */
 export class StoredEntry implements Entry {
@@ -71,5 +71,6 @@ function indexKeysOf(kind: Kind, object: ResourceObject): readonly string[] {
   for (const [index, valuesOf] of Object.entries(kind.indexes ?? {})) {
     for (const value of valuesOf(object.spec, object.metadata.name)) keys.add(indexKey(index, value));
   }
+  for (const ref of kind.refs?.(object.spec) ?? []) keys.add(indexKey(REFERENCES, referenceKey(ref.kind, ref.name)));
   return [...keys];
 }

@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/resources/store-contract.ts';
+import { resourceName } from '#kernel/resources/write.ts';
+
+/** Whether the author of a write may do something with an object. */
+type May = (verb: string, kind: Kind, namespace: string, name: string) => boolean;
+
+interface Written {
+  readonly kind: Kind;
+  readonly object: ResourceObject;
+  readonly current: Entry | undefined;
+  readonly read: Reader;
+}
+
+/**
+ * Refuses a reference to an object of another namespace to whom may not `refer` to it there: it changes what that
+ * namespace owns. Names are references before there is such an object, so whoever makes one that objects of other
+ * namespaces refer to already must be allowed to change those.
+ */
+export function requireMayRefer({ kind, object, current, read }: Written, kinds: KindRegistry, may: May): void {
+  const { namespace = '', name } = object.metadata;
+  if (current === undefined || !isDeepStrictEqual(current.object().spec, object.spec)) {
+    for (const ref of kind.refs?.(object.spec) ?? []) {
+      const target = kinds.byId(ref.kind);
+      for (const owned of read.find(target, 'name', ref.name)) {
+        if (owned.namespace === '' || owned.namespace === namespace) continue;
+        if (!may('refer', target, owned.namespace, owned.name)) throw mayNotRefer(owned, may);
+      }
+    }
+  }
+  if (current !== undefined || !kind.released) return;
+  for (const referring of kinds.all) {
+    if (referring.refs === undefined) continue;
+    for (const entry of read.find(referring, REFERENCES, referenceKey(kind.id, name))) {
+      if (entry.namespace === namespace || may('update', referring, entry.namespace, entry.name)) continue;
+      throw new Refusal(
+        'access/referred-to',
+        'Forbidden',
+        `${resourceName(kind)} "${name}" is forbidden: ${resourceName(referring)} of another namespace refer to this name already`,
+        { remedy: 'Choose another name, or have it made by somebody who may also update those.' },
+      );
+    }
+  }
+}
+
+/** Tells where the object is only to whom may read it. */
+function mayNotRefer({ kind, namespace, name }: Entry, may: May): Refusal {
+  const where = may('get', kind, namespace, name) ? `namespace "${namespace}"` : 'another namespace';
+  return new Refusal(
+    'access/may-not-refer',
+    'Forbidden',
+    `${resourceName(kind)} "${name}" is forbidden: it is of ${where}, and you may not refer to it`,
+    { remedy: `Its owners grant the verb "refer" on ${resourceName(kind)} in their namespace, as the role edit does.` },
+  );
+}
