@@ -1,7 +1,7 @@
 import { Head, candidateOf, headName, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
-import type { Change, Entry, Store } from '#kernel/resources/store-contract.ts';
+import type { Change, Entry, Reader, Store } from '#kernel/resources/store-contract.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -46,6 +46,19 @@ export function declaredIn(entry: Entry): { readonly object: LiveObject; readonl
 /** The same without the generation. */
 export function wantedLive(entry: Entry): LiveObject {
   return declaredIn(entry).object;
+}
+
+/** Whether something that a policy names is there: live where its kind goes live, else declared. */
+export function isThere(
+  read: Reader,
+  live: Pick<LiveObjects, 'get'>,
+  kinds: KindRegistry,
+  kind: string,
+  name: string,
+): boolean {
+  return kinds.byId(kind).released
+    ? live.get(kind, name) !== undefined
+    : read.find(kinds.byId(kind), 'name', name).length > 0;
 }
 
 /** What the cohort of a release is shown, as the store's Heads say it. */

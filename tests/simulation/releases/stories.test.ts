@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
@@ -11,6 +12,7 @@ import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { StoredEntry } from '#kernel/resources/store/entry.ts';
@@ -381,6 +383,52 @@ test('a change without a policy waits while a release is under way with what it 
   assert.match(y?.conditions[0]?.message ?? '', /is under way with it/);
   await story.run(5 * MINUTE);
   assert.equal(story.liveValue('y'), 1);
+});
+
+const audience = (name: string, value: string, of: string[] = []): Operation => ({
+  ...put(Audience, name, {
+    anyOf: [
+      { allOf: [{ attribute: 'targetingKey', startsWith: [value] }] },
+      ...of.map((other) => ({ allOf: [{ audience: other }] })),
+    ],
+  }),
+  namespace: SYSTEM_NAMESPACE,
+});
+
+test('who is in a cohort stays in it: an audience of a stage, and what defines it, wait for the release', async () => {
+  const story = startStory();
+  const live = (name: string) =>
+    JSON.stringify(story.world.store.memory.get(Head, '', headName(Audience, name))?.object());
+  story.declare([audience('inner', 'a'), audience('outer', 'b', ['inner']), audience('other', 'c'), node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy({ stages: [{ name: 'few', audience: 'outer', percent: 100, soak: 'PT1M' }] })]);
+  story.declare([node('x', 2)]);
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Progressing']);
+  story.declare([audience('inner', 'z'), audience('other', 'z')]);
+  story.declare([{ ...drop(Audience, 'outer'), namespace: SYSTEM_NAMESPACE }]);
+  await story.run(10_000);
+  assert.match(live('inner'), /"a"/);
+  assert.match(live('outer'), /"b"/);
+  assert.match(live('other'), /"z"/);
+  const entry = story.world.store.memory.get(Audience, SYSTEM_NAMESPACE, 'inner');
+  assert.match(JSON.stringify(entry?.object().status), new RegExp(`release ${story.releases()[0]?.name} is under way`));
+  await story.run(2 * MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted']);
+  assert.match(live('inner'), /"z"/);
+  assert.equal(live('outer'), undefined);
+});
+
+test('a stage of an audience that is not there reaches nobody: the release is blocked, and goes on when it is', async () => {
+  const story = await underWay({ stages: [{ name: 'few', audience: 'staff', percent: 100, soak: 'PT1M' }] });
+  assert.deepEqual(story.phases(), ['Blocked']);
+  assert.match(
+    story.releases()[0]?.status.message ?? '',
+    /policy p, spec\.stages\[0\]\.audience: there is no live Audience "staff"/,
+  );
+  story.declare([audience('staff', 's')]);
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Progressing']);
 });
 
 test('a freeze and the switch hold what would reach somebody new, and never what is taken back', async () => {

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
@@ -22,7 +23,7 @@ import { allAdmissions, decideWith, type Admission } from '#kernel/resources/wri
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { MemoryStore } from './memory-store.ts';
 
-export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, Node, Fragile]);
+export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, ...audienceKinds, Node, Fragile]);
 
 /** How often things go wrong, of 1. */
 export interface Faults {

@@ -1,3 +1,5 @@
+import { isDeepStrictEqual } from 'node:util';
+import { fieldPath } from '#kernel/base/failures.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -12,13 +14,16 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence } from '../evidence.ts';
 import { ABSENT, ROLLBACK_USER, pinOn } from '../guard.ts';
+import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
+import { PrometheusSource } from '../kinds/prometheus-source.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { followFreezes } from './follow-freezes.ts';
+import { policyRefs } from '../rules/policy-refs.ts';
 import type { CarriedRelease, Target } from '../target.ts';
 import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
 import { policiesIn } from './choose-policy.ts';
@@ -122,6 +127,7 @@ export function carryReleases(options: {
           all = true;
           break;
         case ReleasePolicy:
+        case PrometheusSource:
         case Head:
           world = true;
       }
@@ -189,7 +195,7 @@ export function carryReleases(options: {
     const seen: Seen = {
       nowMs,
       exposure: target.observe(release),
-      problems: [...alone, ...pinsOn(spec)],
+      problems: [...alone, ...pinsOn(spec), ...(state.at === 'waiting' ? missingIn(spec) : [])],
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
       ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
       ...(frozen === undefined ? {} : { frozen }),
@@ -269,6 +275,16 @@ export function carryReleases(options: {
     return state.at !== 'retracting' || restorations(release, state.end === 'rolledBack', nowMs).length === 0;
   }
 
+  /** What its stages and guardrails go by and is not there: nobody would be reached, and nothing judged. */
+  function missingIn({ policy }: ReleaseSpec): string[] {
+    if (policy === undefined) return [];
+    const missing = policyRefs(policy.spec).filter(({ kind, name }) => !isThere(store, live, kinds, kind, name));
+    return missing.map(
+      ({ kind, name, path }) =>
+        `policy ${policy.name}, ${fieldPath(path)}: there is no ${kinds.byId(kind).released ? 'live ' : ''}${kinds.byId(kind).kind} "${name}"`,
+    );
+  }
+
   /** What was declared before it was pinned does not go live either. */
   function pinsOn({ objects, rollbackOf }: ReleaseSpec): string[] {
     if (rollbackOf !== undefined) return [];
@@ -306,6 +322,7 @@ export function carryReleases(options: {
     if (
       next.planHash === spec.planHash &&
       next.policy?.name === spec.policy?.name &&
+      isDeepStrictEqual(next.relies, spec.relies) &&
       JSON.stringify(next.policy) === JSON.stringify(spec.policy)
     )
       return [];

@@ -5,6 +5,7 @@ import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
 import type { Carried, ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
+import { reliedOn } from '../rules/policy-refs.ts';
 import { choosePolicy, type NamedPolicy } from './choose-policy.ts';
 
 /** The write that declared something. Its version is ours to go by: clocks are not. */
@@ -122,6 +123,13 @@ export function specOf(
       : [{ kind: object.kind, namespace: shown.namespace, labels: shown.labels }];
   });
   const policy = choosePolicy(policies, selected);
+  const relies =
+    policy === undefined
+      ? []
+      : reliedOn(policy.spec, (kind, name) => {
+          const object = declared(kind, name);
+          return object?.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
+        });
   const sorted = objects.toSorted((a, b) => (liveKey(a.kind, a.name) < liveKey(b.kind, b.name) ? -1 : 1));
   return {
     number: version,
@@ -130,6 +138,7 @@ export function specOf(
     ...(group === undefined ? {} : { group }),
     ...(policy === undefined ? {} : { policy }),
     objects: sorted,
+    ...(relies.length === 0 ? {} : { relies: [...relies] }),
     planHash: planHash(sorted, policy),
     open: true,
   };

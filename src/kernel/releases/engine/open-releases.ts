@@ -9,10 +9,10 @@ import type { Footprint, OpenRelease } from './form.ts';
 import { Underway } from './underway.ts';
 
 /** What a release holds. */
-export function footprintOf({ objects }: Pick<ReleaseSpec, 'objects'>): Footprint {
+export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects' | 'relies'>): Footprint {
   return {
     objects: new Set(objects.map(({ kind, name }) => liveKey(kind, name))),
-    refs: new Set(objects.flatMap(({ from, to }) => [...(from?.refs ?? []), ...(to?.refs ?? [])])),
+    refs: new Set([...objects.flatMap(({ from, to }) => [...(from?.refs ?? []), ...(to?.refs ?? [])]), ...relies]),
   };
 }
 

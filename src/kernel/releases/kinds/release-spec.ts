@@ -38,6 +38,12 @@ export const ReleaseSchema = Type.Object(
       ),
     ),
     objects: Type.Array(Carried, { maxItems: RELEASE_OBJECTS_MAX, description: 'What it changes.' }),
+    relies: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          'Kind and name of what its stages and guardrails go by: it stays as it is while somebody has the release.',
+      }),
+    ),
     planHash: Type.String({ description: 'Of what it changes and how: what approvals are for.' }),
     rollbackOf: Type.Optional(Type.String({ description: 'The release that this one takes back.' })),
     open: Type.Boolean({ description: 'True until it has come to its end.' }),
