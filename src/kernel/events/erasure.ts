@@ -1,6 +1,7 @@
 import type { Database } from '#kernel/postgres/database.ts';
 import { WITHOUT_WRITERS } from './event-days.ts';
 import { inTransaction } from './lane.ts';
+import { tokenOf } from './kept-event.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
 
 /** A place where something of subjects is kept. */
@@ -15,7 +16,11 @@ export interface Eraser {
  * What the log of events erases. Events themselves stay: without the pseudonym's row nothing leads from them to the
  * subject, and their sensitive fields cannot be opened any more.
  */
-export function eventErasers(database: Database, pseudonyms: Pseudonyms): readonly Eraser[] {
+export function eventErasers(
+  database: Database,
+  pseudonyms: Pseudonyms,
+  quarantineSecret: () => Promise<Buffer>,
+): readonly Eraser[] {
   return [
     {
       store: 'pseudonyms',
@@ -31,21 +36,33 @@ export function eventErasers(database: Database, pseudonyms: Pseudonyms): readon
     },
     {
       store: 'quarantined-events',
-      erase: (subject) =>
+      erase: async (subject) =>
         withoutWriters(
           database,
-          'with gone as (delete from backline.event_quarantine where subject = $1 returning 1) select count(*) from gone',
+          `with gone as (
+            delete from backline.event_quarantine
+            where subject = $1 or bound_to = $1 or tokens @> array[$2::bigint] or concat_ws(' ', id, type, detail) ~ $3
+            returning 1
+          ) select count(*) from gone`,
           subject,
+          tokenOf(await quarantineSecret(), subject),
+          asWord(subject),
         ),
     },
   ];
 }
 
+/** Finds a text in another one, not as a part of a longer word. A regular expression of PostgreSQL. */
+function asWord(text: string): string {
+  const escaped = text.replaceAll(/[^\p{L}\p{N}]/gu, String.raw`\$&`);
+  return `(^|[^[:alnum:]])${escaped}($|[^[:alnum:]])`;
+}
+
 /** Events that are being written are waited for, so that none of them comes out of it with what is erased. */
-async function withoutWriters(database: Database, text: string, subject: string): Promise<number> {
+async function withoutWriters(database: Database, text: string, ...values: readonly string[]): Promise<number> {
   return inTransaction(database, async ({ query }) => {
     await query(WITHOUT_WRITERS);
-    const [row] = await query<{ count: number }>({ text, values: [subject] });
+    const [row] = await query<{ count: number }>({ text, values });
     return row?.count ?? 0;
   });
 }

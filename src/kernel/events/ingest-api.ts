@@ -93,7 +93,10 @@ export function ingestApi(parts: {
       requireRoom(waiting === 0 || waiting + batch.events.length <= limits.waitingEventsMax);
       const envelope = { client, boundTo: subject, sentMs, receivedMs };
       const verdicts = batch.events.map((event) => judge(rules, event, envelope));
-      const results = await writer.write({ origin: { client, producer, sequence, sentMs, receivedMs }, verdicts });
+      const results = await writer.write({
+        origin: { client, producer, sequence, boundTo: subject, sentMs, receivedMs },
+        verdicts,
+      });
       send(exchange, 200, 'application/json', JSON.stringify(answer(results, format)));
     } finally {
       load.bytes -= reserved;

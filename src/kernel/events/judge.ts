@@ -76,7 +76,6 @@ export interface QuarantinedEvent {
   /** Where they are readable; else empty. */
   readonly type: string;
   readonly id: string;
-  readonly subject: string | undefined;
   /** The type where it is a known one; else empty: what senders make up is not counted one by one. */
   readonly countedAs: string;
 }
@@ -88,12 +87,15 @@ export const OWN_SENDER = 'backline';
 
 const isDateTime = FORMATS.get('date-time') ?? (() => false);
 
-/** Epoch milliseconds of a time as in RFC 3339; undefined for anything else. */
+/** The last millisecond that RFC 3339 can write in UTC. */
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Epoch milliseconds of a time as in RFC 3339, from 1970 to 9999; undefined for anything else. */
 export function timeMs(value: unknown): number | undefined {
   if (typeof value !== 'string' || !isDateTime(value)) return undefined;
   const ms = Date.parse(value);
   // A leap second has the right form, and no place in anybody's clock.
-  return Number.isNaN(ms) ? undefined : ms;
+  return ms >= 0 && ms <= LAST_MS ? ms : undefined;
 }
 
 /** Judges one event, without regard to whether it was seen before. Pure. */
@@ -111,7 +113,6 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
     given,
     type,
     id: readable(id),
-    subject,
     countedAs: rules?.type ?? '',
   });
 
@@ -121,7 +122,9 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
     const hint = didYouMean(nearSpellings(type, table.types.keys()));
     return quarantined(
       'unknown-type',
-      type === '' ? '/type: is required, as text' : `/type: no event type is called "${type}"${hint}`,
+      type === ''
+        ? `/type: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`
+        : `/type: no event type is called "${type}"${hint}`,
     );
   }
   if (!isName(id, EVENT_LIMITS.idCharsMax)) {
@@ -129,7 +132,7 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   }
   const atMs = timeMs(at);
   if (atMs === undefined)
-    return quarantined('bad-time', '/at: must be a time as in RFC 3339, like 2026-05-01T12:00:00Z');
+    return quarantined('bad-time', '/at: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z');
   const { sentMs, receivedMs, boundTo } = envelope;
   const correctedMs = atMs + (sentMs === undefined ? 0 : receivedMs - sentMs);
   if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
@@ -186,9 +189,10 @@ function isName(value: unknown, charsMax: number): value is string {
   );
 }
 
-/** As much of a text as a row of the quarantine shows; empty for anything else. */
+/** A text as a row of the quarantine shows it; empty for anything else, and for what is too long: an erasure looks for all of it. */
 function readable(value: unknown): string {
-  return typeof value === 'string' ? value.slice(0, 200).toWellFormed().replaceAll('\0', '\uFFFD') : '';
+  if (typeof value !== 'string' || value.length > EVENT_LIMITS.idCharsMax) return '';
+  return value.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
 /** Whether JSON text has an escape for what PostgreSQL and Parquet cannot hold as text. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -7,8 +8,10 @@ import { distinct, payloadOf } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';
 import type { EventMetrics } from './event-metrics.ts';
 import type { Verdict } from './judge.ts';
+import { keptEvent, type KeptEvent } from './kept-event.ts';
 import { openLane, type Lane } from './lane.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
+import { openQuarantineSecret } from './quarantine-secret.ts';
 import { writeEvents, type EventResult, type Origin, type ReadyEvent } from './write-events.ts';
 
 const WRITER_LIMITS = {
@@ -16,6 +19,8 @@ const WRITER_LIMITS = {
   eventsInGroupMax: 5_000,
   /** Transactions at a time: while the database works on one, this process prepares the next. */
   lanes: 2,
+  /** Events that are sealed for the quarantine in one turn: some milliseconds. */
+  refusedAtOnceMax: 20,
   /** How often a group is begun anew because a subject was erased meanwhile. */
   triesMax: 5,
 } as const;
@@ -59,6 +64,7 @@ export function logWriter(parts: {
   readonly metrics: EventMetrics;
 }): LogWriter {
   const { database, sealing, pseudonyms, clock, log, metrics } = parts;
+  const quarantineSecret = openQuarantineSecret(database, sealing);
   const queue: Waiting[] = [];
   const idle = Array.from({ length: WRITER_LIMITS.lanes }, () => openLane(database));
   const busy = new Set<Promise<void>>();
@@ -152,25 +158,35 @@ export function logWriter(parts: {
 
   async function prepare(batches: readonly JudgedBatch[]): Promise<readonly ReadyEvent[]> {
     const keys = await pseudonyms.of(subjectsOf(batches));
-    return batches.flatMap(({ origin, verdicts, replayOf }) =>
-      verdicts.map((verdict, index): ReadyEvent => {
+    const secret = await quarantineSecret();
+    const ready: ReadyEvent[] = [];
+    let refused = 0;
+    for (const { origin, verdicts, replayOf } of batches) {
+      for (const [index, verdict] of verdicts.entries()) {
         const { format, original } = verdict.given;
-        const shared = {
-          origin,
-          replayOf: replayOf?.[index],
-          sealed: () => sealing.seal(placeOf(format), JSON.stringify(original)),
-        };
-        if (verdict.outcome === 'quarantined') return { ...shared, verdict };
+        const seal = (text: string): string => sealing.seal(placeOf(format), text);
+        const keep = (): KeptEvent => keptEvent(original, origin.boundTo, { secret, seal });
+        const shared = { origin, replayOf: replayOf?.[index] };
+        if (verdict.outcome === 'quarantined') {
+          const kept = keep();
+          ready.push({ ...shared, verdict, kept: () => kept });
+          refused += 1;
+          // Digests of a thousand bad events take longer than others may wait.
+          if (refused % WRITER_LIMITS.refusedAtOnceMax === 0) await nextTurn();
+          continue;
+        }
         const key = verdict.subject === undefined ? undefined : keys.get(verdict.subject);
-        return {
+        ready.push({
           ...shared,
           verdict,
+          kept: keep,
           key,
           distinct: distinct(verdict, origin.client, key),
           payload: payloadOf(verdict, key),
-        };
-      }),
-    );
+        });
+      }
+    }
+    return ready;
   }
 }
 

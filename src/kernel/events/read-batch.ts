@@ -86,7 +86,8 @@ function listOf(list: unknown, member: string): readonly unknown[] {
 function sentMsOf(sentAt: unknown): number | undefined {
   if (sentAt === undefined || sentAt === null) return undefined;
   const ms = timeMs(sentAt);
-  if (ms === undefined) throw badBatch(['sentAt'], 'must be a time as in RFC 3339, like 2026-05-01T12:00:00Z');
+  if (ms === undefined)
+    throw badBatch(['sentAt'], 'must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z');
   return ms;
 }
 

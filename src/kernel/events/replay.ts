@@ -22,6 +22,7 @@ interface Row {
   readonly sent_at: Temporal.Instant | null;
   readonly client: string;
   readonly format: EventFormat;
+  readonly bound_to: string | null;
   readonly sealed_event: string;
 }
 
@@ -55,15 +56,16 @@ export async function replay(
   async function judgeAnew(rows: readonly Row[]) {
     const table = parts.table();
     const batches = new Map<string, { origin: Origin; verdicts: Verdict[]; replayOf: number[] }>();
-    for (const { number, received_at: receivedAt, sent_at: sentAt, client, format, sealed_event: sealed } of rows) {
+    for (const { number, received_at: receivedAt, sent_at: sentAt, client, format, ...row } of rows) {
+      const boundTo = row.bound_to ?? undefined;
       const receivedMs = receivedAt.epochMilliseconds;
       const sentMs = sentAt?.epochMilliseconds;
-      const key = JSON.stringify([client, sentMs, receivedMs]);
-      const origin = { client, producer: PRODUCER, sequence: undefined, sentMs, receivedMs };
+      const key = JSON.stringify([client, boundTo, sentMs, receivedMs]);
+      const origin = { client, producer: PRODUCER, sequence: undefined, boundTo, sentMs, receivedMs };
       const batch = batches.get(key) ?? { origin, verdicts: [], replayOf: [] };
       batches.set(key, batch);
-      const original: unknown = JSON.parse(parts.sealing.open(placeOf(format), sealed));
-      const envelope = { client, boundTo: undefined, sentMs, receivedMs };
+      const original: unknown = JSON.parse(parts.sealing.open(placeOf(format), row.sealed_event));
+      const envelope = { client, boundTo, sentMs, receivedMs };
       batch.verdicts.push(judge(table, readEvent(format, original, table), envelope));
       batch.replayOf.push(number);
     }
@@ -75,9 +77,9 @@ export async function replay(
 function waitingRows(database: Database, { type, reason, since }: ReplaySpec, after: number): Promise<Row[]> {
   return database.query({
     text: `
-      select number, received_at, sent_at, client, format, sealed_event
+      select number, received_at, sent_at, client, format, bound_to, sealed_event
       from backline.event_quarantine
-      where replayed_at is null and number > $1 and reason <> 'subject-forbidden'
+      where replayed_at is null and sealed_event is not null and number > $1 and reason <> 'subject-forbidden'
         and ($2::text is null or type = $2) and reason is distinct from $3 and ($4::text is null or reason = $4)
         and ($5::timestamptz is null or received_at >= $5)
       order by number limit $6`,

@@ -16,6 +16,7 @@ import { QuarantinedEvent } from './kinds/quarantined-event.ts';
 import { logWriter, type LogWriter } from './log-writer.ts';
 import { Pseudonyms } from './pseudonyms.ts';
 import { quarantinedEvents } from './quarantine.ts';
+import { openQuarantineSecret } from './quarantine-secret.ts';
 import { replay } from './replay.ts';
 
 /** How long rows are kept that only operators look at, in days. */
@@ -56,7 +57,7 @@ export function startEvents(parts: {
   const metrics = eventMetrics(registry, { waiting: () => writer.waiting(), waitingBytes: () => load.bytes });
   const pseudonyms = new Pseudonyms({ database, sealing, clock });
   const writer = logWriter({ database, sealing, pseudonyms, clock, log, metrics });
-  const erasers = [...eventErasers(database, pseudonyms)];
+  const erasers = [...eventErasers(database, pseudonyms, openQuarantineSecret(database, sealing))];
   const limits = parts.limits === undefined ? {} : { limits: parts.limits };
 
   return {
@@ -115,6 +116,8 @@ async function maintain(database: Database, log: Log, now: Temporal.Instant): Pr
       ), lost as (
         delete from backline.event_quarantine
         where replayed_at is null and received_at < $2::timestamptz returning 1
+      ), room as (
+        delete from backline.event_quarantine_room where day < $2::timestamptz
       ), batches as (
         delete from backline.event_batches where received_at < $3::timestamptz
       )

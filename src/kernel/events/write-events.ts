@@ -3,7 +3,9 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 import { AS_WRITER, DEDUPLICATION_DAYS } from './event-days.ts';
 import type { Distinct } from './digest.ts';
 import type { AcceptedEvent, QuarantineReason, QuarantinedEvent } from './judge.ts';
+import type { KeptEvent } from './kept-event.ts';
 import type { Lane } from './lane.ts';
+import { ROOM, takeRoom } from './quarantine-room.ts';
 import type { SubjectKey } from './subject-key.ts';
 
 /** What is the same for all events of a batch. */
@@ -11,6 +13,8 @@ export interface Origin {
   readonly client: string;
   readonly producer: string;
   readonly sequence: number | undefined;
+  /** The one subject that the sender may speak for; absent: for all. */
+  readonly boundTo?: string | undefined;
   readonly sentMs: number | undefined;
   readonly receivedMs: number;
 }
@@ -20,8 +24,8 @@ export type ReadyEvent = {
   readonly origin: Origin;
   /** Its number in the quarantine, where it comes from there. */
   readonly replayOf: number | undefined;
-  /** The event as it came, sealed. */
-  readonly sealed: () => string;
+  /** What is kept of the event when it is not accepted. */
+  readonly kept: () => KeptEvent;
 } & (
   | { readonly verdict: QuarantinedEvent }
   | {
@@ -69,7 +73,8 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
       const detail = `/id: an event with this id, of the same type, was sent with other content within ${DEDUPLICATION_DAYS} days`;
       return { outcome: 'quarantined', reason: 'id-reused', detail };
     });
-    await writeRows(connection, events, results, day);
+    const aside = await setAside(connection, events, results, day);
+    await writeRows(connection, events, results, aside, day);
     await settleReplays(connection, events, results, nowMs);
     return { is: 'written', day, results };
   });
@@ -159,6 +164,47 @@ function plain(uuid: string): string {
   return uuid.replaceAll('-', '');
 }
 
+interface Aside {
+  readonly event: ReadyEvent;
+  readonly reason: string;
+  readonly detail: string;
+  readonly kept: KeptEvent;
+}
+
+/** What goes into the quarantine. Says in the results which events are not kept there. */
+async function setAside(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+  results: (EventResult | undefined)[],
+  day: string,
+): Promise<readonly Aside[]> {
+  const refused = events.flatMap((event, index) => {
+    const result = results[index];
+    const isNew = result?.outcome === 'quarantined' && event.replayOf === undefined;
+    return isNew ? [{ event, index, result, kept: event.kept() }] : [];
+  });
+  if (refused.length === 0) return [];
+  const sizes = refused.map(({ event, kept }) => ({ client: event.origin.client, bytes: bytesOf(kept) }));
+  const hasRoom = await takeRoom(connection, day, sizes);
+  return refused.flatMap(({ event, index, result, kept }, at): readonly Aside[] => {
+    const { reason, detail } = result;
+    if (hasRoom[at] !== true) {
+      const why = `; not kept: of one sender ${ROOM.eventsMax} events or ${ROOM.bytesMax} bytes a day are`;
+      results[index] = { ...result, detail: detail + why };
+      return [];
+    }
+    if (kept.sealed !== undefined) return [{ event, reason, detail, kept }];
+    const said = `${detail}; its content is too large to be kept for a replay`;
+    results[index] = { ...result, detail: said };
+    return [{ event, reason, detail: said, kept }];
+  });
+}
+
+/** What a row takes, about. */
+function bytesOf({ sealed = '', tokens }: KeptEvent): number {
+  return 500 + sealed.length + 16 * tokens.length;
+}
+
 /** Stands for a time that is not there: the binary arrays have no nulls. */
 const NO_TIME = Number.MIN_SAFE_INTEGER;
 
@@ -166,15 +212,12 @@ async function writeRows(
   connection: Queryable,
   events: readonly ReadyEvent[],
   results: readonly (EventResult | undefined)[],
+  aside: readonly Aside[],
   day: string,
 ): Promise<void> {
   const logged = events.flatMap((event, index) =>
     results[index]?.outcome === 'accepted' && 'payload' in event ? [event] : [],
   );
-  const kept = events.flatMap((event, index) => {
-    const result = results[index];
-    return result?.outcome === 'quarantined' && event.replayOf === undefined ? [{ event, result }] : [];
-  });
   const counts = countsOf(events, results);
   await connection.query({
     name: 'write-events',
@@ -190,12 +233,12 @@ async function writeRows(
           as e (type, id, client, pseudonym, at, sent, received, corrected, revision, payload)
       ), quarantined as (
         insert into backline.event_quarantine
-          (received_at, sent_at, client, format, type, id, subject, reason, detail, sealed_event)
+          (received_at, sent_at, client, format, type, id, bound_to, reason, detail, sealed_event, tokens)
         select to_timestamp(received / 1000.0), to_timestamp(nullif(sent, ${NO_TIME}) / 1000.0), client, format, type,
-          id, nullif(subject, ''), reason, detail, sealed
+          id, nullif(bound, ''), reason, detail, nullif(sealed, ''), tokens::bigint[]
         from unnest($12::bigint[], $13::bigint[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[],
-          $19::text[], $20::text[], $21::text[])
-          as q (received, sent, client, format, type, id, subject, reason, detail, sealed)
+          $19::text[], $20::text[], $21::text[], $30::text[])
+          as q (received, sent, client, format, type, id, bound, reason, detail, sealed, tokens)
       )
       insert into backline.event_batches
         (received_at, client, producer, sequence, type, accepted, duplicates, quarantined)
@@ -216,16 +259,16 @@ async function writeRows(
       bigintArray(logged.map(({ verdict }) => verdict.correctedMs)),
       textArray(logged.map(({ verdict }) => verdict.rules.revision)),
       textArray(logged.map(({ payload }) => payload)),
-      bigintArray(kept.map(({ event }) => event.origin.receivedMs)),
-      bigintArray(kept.map(({ event }) => event.origin.sentMs ?? NO_TIME)),
-      textArray(kept.map(({ event }) => event.origin.client)),
-      textArray(kept.map(({ event }) => event.verdict.given.format)),
-      textArray(kept.map(({ event }) => typeOf(event))),
-      textArray(kept.map(({ event }) => event.verdict.id)),
-      textArray(kept.map(({ event }) => event.verdict.subject ?? '')),
-      textArray(kept.map(({ result }) => result.reason)),
-      textArray(kept.map(({ result }) => result.detail)),
-      textArray(kept.map(({ event }) => event.sealed())),
+      bigintArray(aside.map(({ event }) => event.origin.receivedMs)),
+      bigintArray(aside.map(({ event }) => event.origin.sentMs ?? NO_TIME)),
+      textArray(aside.map(({ event }) => event.origin.client)),
+      textArray(aside.map(({ event }) => event.verdict.given.format)),
+      textArray(aside.map(({ event }) => typeOf(event))),
+      textArray(aside.map(({ event }) => event.verdict.id)),
+      textArray(aside.map(({ event }) => event.origin.boundTo ?? '')),
+      textArray(aside.map(({ reason }) => reason)),
+      textArray(aside.map(({ detail }) => detail)),
+      textArray(aside.map(({ kept }) => kept.sealed ?? '')),
       bigintArray(counts.map(({ origin }) => origin.receivedMs)),
       textArray(counts.map(({ origin }) => origin.client)),
       textArray(counts.map(({ origin }) => origin.producer)),
@@ -234,6 +277,7 @@ async function writeRows(
       bigintArray(counts.map(({ accepted }) => accepted)),
       bigintArray(counts.map(({ duplicate }) => duplicate)),
       bigintArray(counts.map(({ quarantined }) => quarantined)),
+      textArray(aside.map(({ kept }) => `{${kept.tokens.join()}}`)),
     ],
   });
 }

@@ -1,7 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject, Verb } from '#kernel/resources/kind.ts';
-import { EVENT_LIMITS } from '../judge.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /**
@@ -70,12 +69,15 @@ export const EventReplay = defineKind({
   ],
 });
 
+/** Longer than an event may name: what was refused for its length is erased as well. */
+const ERASED_CHARS_MAX = 1_000;
+
 const ErasureSpec = Type.Object(
   {
     subject: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: EVENT_LIMITS.subjectCharsMax,
+        maxLength: ERASED_CHARS_MAX,
         description: 'Who is erased; always given, and never kept.',
       }),
     ),

@@ -1,0 +1,59 @@
+import { hash } from 'node:crypto';
+import { isRecord } from '#kernel/base/is-record.ts';
+
+const KEPT_LIMITS = {
+  /** Characters of an event as JSON, beyond which its content is not kept. */
+  charsMax: 64 * 1024,
+  /** Different texts in it, by which an erasure finds it. */
+  textsMax: 200,
+} as const;
+
+/** The content of a quarantined event, and what an erasure finds it by. */
+export interface KeptEvent {
+  /** Absent where the event is too large: then it cannot be replayed, and there is nothing to erase. */
+  readonly sealed: string | undefined;
+  /** Keyed digests of every text in it, and of whom its sender speaks for. */
+  readonly tokens: readonly string[];
+}
+
+/**
+ * What is kept of an event that was not accepted. Which of its texts is its subject is not known, so each of them counts:
+ * a misnamed field, a key, an id that is too long.
+ */
+export function keptEvent(
+  original: unknown,
+  boundTo: string | undefined,
+  parts: { readonly secret: Buffer; readonly seal: (text: string) => string },
+): KeptEvent {
+  const text = JSON.stringify(original);
+  const texts = text.length > KEPT_LIMITS.charsMax ? undefined : textsIn(original, KEPT_LIMITS.textsMax);
+  if (texts === undefined) return { sealed: undefined, tokens: [] };
+  if (boundTo !== undefined) texts.add(boundTo);
+  return { sealed: parts.seal(text), tokens: [...texts].map((one) => tokenOf(parts.secret, one)) };
+}
+
+/** The digest of a text: 64 bits, as PostgreSQL has whole numbers. Nobody without the secret can compare it with a guess. */
+export function tokenOf(secret: Buffer, text: string): string {
+  const digest = hash('sha256', Buffer.concat([secret, Buffer.from(text)]), 'buffer');
+  return String(digest.readBigInt64BE(0));
+}
+
+/** Texts, numbers and keys, at whatever depth; undefined when there are too many. */
+function textsIn(value: unknown, textsMax: number): Set<string> | undefined {
+  const texts = new Set<string>();
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    if (texts.size > textsMax || waiting.length > KEPT_LIMITS.charsMax) return undefined;
+    const next = waiting.pop();
+    if (typeof next === 'string') texts.add(next);
+    else if (typeof next === 'number') texts.add(String(next));
+    else if (Array.isArray(next)) for (const item of next) waiting.push(item);
+    else if (isRecord(next)) {
+      for (const [key, item] of Object.entries(next)) {
+        texts.add(key);
+        waiting.push(item);
+      }
+    }
+  }
+  return texts.size > textsMax ? undefined : texts;
+}
