@@ -7,8 +7,13 @@ import { malformedPatch } from './patch-failure.ts';
 const LIMITS = {
   /** As kube-apiserver. */
   operationsMax: 10_000,
-  /** Values that all copies of one patch may come to: copying the whole into itself doubles it each time. */
-  copiedValuesMax: 100_000,
+  /**
+   * What all operations of one patch may visit: values that they move, copy and compare, steps of their paths, and
+   * items of lists that make room. Some 0.2 µs each.
+   */
+  stepsMax: 100_000,
+  /** A text costs a step for so many characters, a list that makes room one for so many items. */
+  perStep: 64,
 } as const;
 
 /** One operation of RFC 6902, its pointers split. */
@@ -49,7 +54,7 @@ class Mismatch extends Error {}
 
 class PatchedDocument {
   root: unknown;
-  #copied = 0;
+  #steps = 0;
 
   constructor(root: unknown) {
     this.root = root;
@@ -58,22 +63,26 @@ class PatchedDocument {
   apply(operation: Operation): void {
     switch (operation.op) {
       case 'add':
-        return this.add(operation.path, structuredClone(operation.value));
+        return this.add(operation.path, this.copy(operation.value));
       case 'replace':
         this.get(operation.path);
-        return this.replace(operation.path, structuredClone(operation.value));
+        return this.replace(operation.path, this.copy(operation.value));
       case 'remove':
         return this.remove(operation.path);
       case 'copy':
-        return this.add(operation.path, this.copy(operation.from));
+        return this.add(operation.path, this.copy(this.get(operation.from)));
       case 'move': {
         if (isInside(operation.path, operation.from)) throw new Mismatch('a value cannot be moved into itself');
         const value = this.get(operation.from);
+        this.visit(value);
         this.remove(operation.from);
         return this.add(operation.path, value);
       }
       case 'test': {
-        const [found, expected] = [canonicalJson(this.get(operation.path)), canonicalJson(operation.value)];
+        const there = this.get(operation.path);
+        this.visit(there);
+        this.visit(operation.value);
+        const [found, expected] = [canonicalJson(there), canonicalJson(operation.value)];
         if (found !== expected) throw new Mismatch(`expected ${shorten(expected)}, found ${shorten(found)}`);
         return undefined;
       }
@@ -82,7 +91,36 @@ class PatchedDocument {
     }
   }
 
+  private spend(steps: number): void {
+    this.#steps += steps;
+    if (this.#steps > LIMITS.stepsMax)
+      throw new Mismatch(
+        `the patch moves, copies and compares more than ${LIMITS.stepsMax} values; send it in several parts`,
+      );
+  }
+
+  /** Pays for each value that is in this one, before anything is done with it. */
+  private visit(value: unknown): void {
+    const waiting = [value];
+    for (let next = waiting.pop(); ; next = waiting.pop()) {
+      this.spend(typeof next === 'string' ? 1 + next.length / LIMITS.perStep : 1);
+      if (typeof next === 'object' && next !== null) {
+        for (const [key, part] of Object.entries(next)) {
+          this.spend(key.length / LIMITS.perStep);
+          waiting.push(part);
+        }
+      }
+      if (waiting.length === 0) return;
+    }
+  }
+
+  private copy(value: unknown): unknown {
+    this.visit(value);
+    return structuredClone(value);
+  }
+
   private get(path: readonly string[]): unknown {
+    this.spend(path.length + 1);
     let value = this.root;
     for (const [index, token] of path.entries()) {
       value = isObject(value) || Array.isArray(value) ? child(value, token) : undefined;
@@ -99,8 +137,9 @@ class PatchedDocument {
       return;
     }
     const parent = this.parentOf(path);
-    if (!Array.isArray(parent)) setOwn(parent, last, value);
-    else parent.splice(last === '-' ? parent.length : indexOf(last, parent.length), 0, value);
+    if (!Array.isArray(parent)) return setOwn(parent, last, value);
+    this.spend(parent.length / LIMITS.perStep);
+    parent.splice(last === '-' ? parent.length : indexOf(last, parent.length), 0, value);
   }
 
   private replace(path: readonly string[], value: unknown): void {
@@ -116,17 +155,12 @@ class PatchedDocument {
     if (last === undefined) throw new Mismatch('the whole document cannot be removed');
     this.get(path);
     const parent = this.parentOf(path);
-    if (Array.isArray(parent)) parent.splice(indexOf(last, parent.length - 1), 1);
-    else delete parent[last];
-  }
-
-  private copy(from: readonly string[]): unknown {
-    const value = this.get(from);
-    this.#copied += countValues(value);
-    if (this.#copied > LIMITS.copiedValuesMax) {
-      throw new Mismatch(`the patch copies more than ${LIMITS.copiedValuesMax} values`);
+    if (!Array.isArray(parent)) {
+      delete parent[last];
+      return;
     }
-    return structuredClone(value);
+    this.spend(parent.length / LIMITS.perStep);
+    parent.splice(indexOf(last, parent.length - 1), 1);
   }
 
   private parentOf(path: readonly string[]): Record<string, unknown> | unknown[] {
@@ -149,14 +183,6 @@ function indexOf(token: string, max: number): number {
 
 function isInside(path: readonly string[], ancestor: readonly string[]): boolean {
   return path.length > ancestor.length && ancestor.every((token, index) => path[index] === token);
-}
-
-function countValues(value: unknown): number {
-  let count = 1;
-  if (typeof value === 'object' && value !== null) {
-    for (const part of Object.values(value)) count += countValues(part);
-  }
-  return count;
 }
 
 function parseOperation(operation: unknown, index: number): Operation {

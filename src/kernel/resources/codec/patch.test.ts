@@ -148,7 +148,7 @@ const FAILURES: readonly [patch: unknown, message: RegExp][] = [
   [Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 })), /^413 .* 10000, got 10001\.$/],
   [
     Array.from({ length: 60 }, (_, index) => ({ op: 'copy', from: '', path: `/c${index}` })),
-    /copies more than 100000 values$/,
+    /moves, copies and compares more than 100000 values; send it in several parts$/,
   ],
   [
     Array.from({ length: 300 }, (_, index) => ({ op: 'add', path: '/d'.repeat(index + 1), value: {} })),
@@ -320,3 +320,50 @@ test('the form of a patch follows its content type, and unknown ones are told wh
     );
   }
 });
+
+test('what one JSON patch visits is bounded, whatever its operations', () => {
+  const data = Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`k${index}`, 'v']));
+  const text = 'x'.repeat(700_000);
+  const list = Array.from({ length: 500_000 }, () => 0);
+  const patches: Record<string, [object: unknown, operations: unknown[]]> = {
+    moves: [
+      { data },
+      [
+        { op: 'move', from: '/data', path: '/x' },
+        { op: 'move', from: '/x', path: '/data' },
+      ],
+    ],
+    tests: [{ data }, [{ op: 'test', path: '/data', value: data }]],
+    'copies of a long text': [{ text }, [{ op: 'copy', from: '/text', path: '/c' }]],
+    replaces: [{ data }, [{ op: 'replace', path: '/data', value: data }]],
+    'insertions at the front': [{ list }, [{ op: 'add', path: '/list/0', value: 1 }]],
+    'removals at the front': [{ list }, [{ op: 'remove', path: '/list/0' }]],
+    'deep paths': [nested(190), [{ op: 'test', path: '/d'.repeat(190), value: {} }]],
+  };
+  for (const [name, [object, operations]] of Object.entries(patches)) {
+    assert.doesNotThrow(() => applyPatch('json', object, operations), name);
+    // As many as a body of 3 MiB holds.
+    const times = Math.min(10_000 / operations.length, (3 * 1024 * 1024) / JSON.stringify(operations).length);
+    const repeated = Array.from({ length: Math.floor(times) }, () => operations).flat();
+    assert.throws(() => applyPatch('json', object, repeated), /more than 100000 values/, name);
+  }
+});
+
+test('a strategic merge patch orders and merges long lists in linear time', () => {
+  const items = Array.from({ length: 300_000 }, (_, index) => index);
+  const ordered = applyPatch('strategic', {}, { x: items, '$setElementOrder/x': items.toReversed() });
+  assert.deepEqual(ordered, { x: items.toReversed() });
+  const owners = items.map((uid) => ({ uid: String(uid) }));
+  const named = applyPatch(
+    'strategic',
+    { metadata: { ownerReferences: owners } },
+    { metadata: { ownerReferences: owners.map((owner) => ({ ...owner, name: 'n' })) } },
+  );
+  assert.deepEqual(named, { metadata: { ownerReferences: owners.map((owner) => ({ ...owner, name: 'n' })) } });
+});
+
+function nested(levels: number): object {
+  let value = {};
+  for (let level = 0; level < levels; level++) value = { d: value };
+  return value;
+}

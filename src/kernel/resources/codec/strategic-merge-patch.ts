@@ -69,7 +69,13 @@ function mergeItems(before: readonly unknown[], changes: readonly unknown[], by:
   const replaces = changes.some(
     (change) => isObject(change) && change['$patch'] === 'replace' && !Object.hasOwn(change, by),
   );
-  const result = replaces ? [] : [...before];
+  // Items that are gone leave a hole, so that the others keep their index.
+  const result: (unknown | typeof GONE)[] = replaces ? [] : [...before];
+  const indexes = new Map<unknown, number>();
+  for (const [index, item] of result.entries()) {
+    const key = isObject(item) ? getOwn(item, by) : undefined;
+    if (key !== undefined && !indexes.has(key)) indexes.set(key, index);
+  }
   for (const change of changes) {
     if (!isObject(change)) throw malformedPatch(`the items of ${at} must be objects`);
     const key = getOwn(change, by);
@@ -77,15 +83,20 @@ function mergeItems(before: readonly unknown[], changes: readonly unknown[], by:
       if (replaces && change['$patch'] === 'replace') continue;
       throw malformedPatch(`an item of ${at} has no ${by}, by which items are merged`);
     }
-    const index = result.findIndex((item) => isObject(item) && getOwn(item, by) === key);
-    const found = result[index];
+    const index = indexes.get(key);
+    const found = index === undefined ? undefined : result[index];
     const merged = mergeObject(isObject(found) ? found : {}, change, `${at}[]`);
-    if (index < 0 && merged !== undefined) result.push(merged);
-    else if (merged !== undefined) result[index] = merged;
-    else if (index >= 0) result.splice(index, 1);
+    if (merged === undefined) {
+      if (index !== undefined) result[index] = GONE;
+      indexes.delete(key);
+    } else if (index === undefined) {
+      indexes.set(key, result.push(merged) - 1);
+    } else result[index] = merged;
   }
-  return result;
+  return result.filter((item) => item !== GONE);
 }
+
+const GONE = Symbol('gone');
 
 /** Items in the order that the patch asks for; those it does not name keep their place before what followed them. */
 function inOrder(
@@ -95,20 +106,34 @@ function inOrder(
   by: string | undefined,
 ): unknown[] {
   const idOf = (item: unknown): string => canonicalJson(by !== undefined && isObject(item) ? getOwn(item, by) : item);
-  const wanted = order.map(idOf);
-  const server = Array.isArray(before) ? before.map(idOf) : [];
-  const named = list
-    .filter((item) => wanted.includes(idOf(item)))
-    .sort((a, b) => wanted.indexOf(idOf(a)) - wanted.indexOf(idOf(b)));
-  const others = list.filter((item) => !wanted.includes(idOf(item)));
+  const wanted = firstIndexes(order.map(idOf));
+  const server = firstIndexes(Array.isArray(before) ? before.map(idOf) : []);
+  const withId = list.map((item) => ({ item, id: idOf(item) }));
+  const named = withId
+    .filter(({ id }) => wanted.has(id))
+    .sort((a, b) => (wanted.get(a.id) ?? 0) - (wanted.get(b.id) ?? 0));
+  const others = withId.filter(({ id }) => !wanted.has(id));
   const result: unknown[] = [];
   let [next, other] = [0, 0];
-  while (next < named.length && other < others.length) {
-    const [there, here] = [server.indexOf(idOf(others[other])), server.indexOf(idOf(named[next]))];
-    if (there >= 0 && here >= 0 && there < here) result.push(others[other++]);
-    else result.push(named[next++]);
+  for (;;) {
+    const [one, two] = [named[next], others[other]];
+    if (one === undefined || two === undefined) break;
+    const [there, here] = [server.get(two.id), server.get(one.id)];
+    if (there !== undefined && here !== undefined && there < here) {
+      result.push(two.item);
+      other += 1;
+    } else {
+      result.push(one.item);
+      next += 1;
+    }
   }
-  return [...result, ...named.slice(next), ...others.slice(other)];
+  return [...result, ...[...named.slice(next), ...others.slice(other)].map(({ item }) => item)];
+}
+
+function firstIndexes(ids: readonly string[]): ReadonlyMap<string, number> {
+  const indexes = new Map<string, number>();
+  for (const [index, id] of ids.entries()) if (!indexes.has(id)) indexes.set(id, index);
+  return indexes;
 }
 
 function retain(result: Record<string, unknown>, patch: JsonObject): JsonObject {
