@@ -56,6 +56,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       .option('--port <number>', 'port for everything, 0 for a free one', parsePort, 7700)
       .option('--host <address>', 'address to listen on', '127.0.0.1')
       .option('--public-name <names...>', 'DNS names that clients and proxies use for it (in its certificate too)')
+      .option('--trusted-proxy <address...>', 'addresses of proxies, which may open any number of connections')
       .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
       .option('--token-file <file>', 'users and their tokens: lines of TOKEN,USER,UID,"GROUP1,GROUP2"')
       .option('--oidc-issuer-url <url>', 'OpenID Connect issuer whose ID tokens are believed')

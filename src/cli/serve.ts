@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { connectionFrom } from './connection.ts';
@@ -11,6 +12,7 @@ export interface ListenOptions {
   readonly publicName?: readonly string[];
   readonly data: string;
   readonly tokenFile?: string;
+  readonly trustedProxy?: string[];
   readonly oidcIssuerUrl?: string;
   readonly oidcClientId?: string;
   readonly oidcUsernameClaim?: string;
@@ -89,8 +91,19 @@ function listening(options: ListenOptions, io: Io) {
     historyDays,
     datasetsDirectory: datasets,
     rollUpSeconds,
+    trustedProxies: trustedProxiesOf(options),
     access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
   };
+}
+
+function trustedProxiesOf({ trustedProxy = [] }: ListenOptions): readonly string[] {
+  for (const address of trustedProxy) {
+    if (isIP(address) === 0)
+      throw new CliFailure(`--trusted-proxy ${address} is no IP address; write it like 10.0.0.7.`, {
+        exitCode: EXIT.usage,
+      });
+  }
+  return trustedProxy;
 }
 
 function oidcOf(options: ListenOptions) {

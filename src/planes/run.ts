@@ -21,6 +21,7 @@ export interface RunOptions {
   readonly port: number;
   readonly publicNames?: readonly string[] | undefined;
   readonly data: string;
+  readonly trustedProxies?: readonly string[] | undefined;
   readonly historyDays?: number | undefined;
   readonly databaseUrl?: string | undefined;
   readonly quotaDatabaseUrls?: readonly string[];

@@ -55,6 +55,8 @@ export interface StartOptions {
   readonly port: number;
   /** DNS names that clients and proxies use for this server, beside those that it knows itself. */
   readonly publicNames?: readonly string[] | undefined;
+  /** Addresses of proxies that open connections for many. */
+  readonly trustedProxies?: readonly string[] | undefined;
   /** Where keys, tokens, the kubeconfig and the embedded PostgreSQL are. */
   readonly dataDirectory: string;
   /** A PostgreSQL to use instead of the embedded one. */
@@ -102,7 +104,10 @@ interface Served extends ServedPath {
 
 /** How long past versions of objects are kept, unless said otherwise; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
-/** How much one user may ask of the resource API of one process: far more than a busy controller needs. */
+/**
+ * How much one user may ask of the resource API of one process, in units of work: a small request is one, and what
+ * large bodies and answers take comes to it. Far more than a busy controller needs.
+ */
 const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
 /** Administrators must get through when something runs wild. */
 const UNLIMITED_GROUP = 'system:masters';
@@ -139,6 +144,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     host,
     port: options.port,
     tls: identity,
+    trustedProxies: options.trustedProxies,
     handle: (exchange) => handle(exchange),
     log,
     metrics: httpMetrics(registry, (path) => routeOf(path)),
@@ -220,14 +226,29 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         ? 'resources'
         : undefined);
   const limiter = new RateLimiter();
-  const requireRate = ({ name, groups }: User): void => {
-    if (groups.includes(UNLIMITED_GROUP) || limiter.spend(name, USER_RATE, performance.now())) return;
-    throw new Refusal(
-      'resources/too-many-requests',
-      'TooManyRequests',
-      `User "${name}" sends more than ${USER_RATE.perSecond} requests a second.`,
-      { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
-    );
+  const requireRate = (exchange: Exchange, { name, groups }: User): void => {
+    if (groups.includes(UNLIMITED_GROUP)) return;
+    const pay = (units: number, afterwards: boolean): void => {
+      const nowMs = performance.now();
+      if (afterwards) return limiter.charge(name, USER_RATE, nowMs, units);
+      if (limiter.spend(name, USER_RATE, nowMs, units)) return;
+      throw new Refusal(
+        'resources/too-many-requests',
+        'TooManyRequests',
+        `User "${name}" asks for more than ${USER_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body and each 64 KiB of an answer one more.`,
+        { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
+      );
+    };
+    pay(1, false);
+    exchange.chargeTo(pay);
+  };
+  /** Who sends a request, once they may send one more; undefined when that is not proved. */
+  const userIn = async (exchange: Exchange): Promise<User | undefined> => {
+    const user = await authenticate(exchange.request);
+    if (user === undefined) return undefined;
+    exchange.proved(`user "${user.name}"`);
+    requireRate(exchange, user);
+    return user;
   };
   try {
     if (control !== undefined) await options.prepare?.(control);
@@ -236,11 +257,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         client: client('system:decisions'),
         kinds,
         modules,
-        userOf: async ({ request }) => {
-          const user = await authenticate(request);
-          if (user !== undefined) requireRate(user);
-          return user;
-        },
+        userOf: userIn,
         authorize: (user, wanted) => authorizePath(user, wanted, control),
         // A node without a database has no records.
         keepRead: (read) => records?.keepRead(read) ?? Promise.resolve(),
@@ -283,9 +300,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const openApi = JSON.stringify(decisionOpenApi(modules, version));
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
-        const user = await authenticate(exchange.request);
+        const user = await userIn(exchange);
         if (user === undefined) throw notBelieved();
-        requireRate(user);
         await api(exchange, user);
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;

@@ -270,7 +270,8 @@ test('the published bundle works by itself, and stays small', async (t) => {
   const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'clients/typescript/build.ts')]);
   t.diagnostic(stdout.trim());
   const sizes = [...stdout.matchAll(/(\d+) KiB compressed/g)].map(([, size]) => Number(size));
-  assert.ok(Math.max(...sizes) < 120, stdout);
+  // RE2 in JavaScript, with its tables of Unicode, is 45 of it.
+  assert.ok(Math.max(...sizes) < 140, stdout);
   const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
   t.after(() => rm(directory, { recursive: true }));
   const installed = join(directory, 'node_modules/@backline/node');

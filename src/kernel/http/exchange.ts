@@ -1,8 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { randomBytes } from 'node:crypto';
+import type { Socket } from 'node:net';
 import { Refusal, jsonPointer } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { HttpMetrics } from './metrics.ts';
+import { paceAnswer, piecesOf } from './paced-answer.ts';
+
+/** A text above this is written as fast as its reader takes it. */
+const PACED_CHARS_MIN = 128 * 1024;
+
+/** Units of work: a small request is one, some 0.2 ms. */
+const WORK = {
+  /** Reading JSON and checking it. */
+  bodyBytesPerUnit: 2 * 1024,
+  answerCharsPerUnit: 64 * 1024,
+} as const;
 
 const SANE_REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
 const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
@@ -15,7 +27,12 @@ export interface ExchangeContext {
   readonly metrics: HttpMetrics;
   /** Aborted when the server stops: long answers end themselves then. */
   readonly closing: AbortSignal;
+  /** Counts a connection as one of a caller who proved who they are. Throws a Refusal when that has too many. */
+  readonly proved: (socket: Socket, caller: string) => void;
 }
+
+/** Who proved who they are on a connection, by their last request. */
+const PROVED = new WeakMap<Socket, string>();
 
 /** One HTTP request being answered, as handlers see it. Every decision makes one: it holds no closures. */
 export class Exchange {
@@ -30,6 +47,7 @@ export class Exchange {
   readonly requestId: string;
   readonly #context: ExchangeContext;
   readonly #startedMs = performance.now();
+  #pay: ((units: number, afterwards: boolean) => void) | undefined;
 
   constructor(request: IncomingMessage, response: ServerResponse, context: ExchangeContext) {
     const url = request.url ?? '/';
@@ -56,6 +74,36 @@ export class Exchange {
   /** One header as it came, by its name in small letters. Spares the table of all, which most requests never need. */
   header(lowerCaseName: string): string | undefined {
     return headerOf(this.request, lowerCaseName);
+  }
+
+  /**
+   * Notes who proved to have sent this, so that the connection counts as theirs and no longer as a stranger's. Throws a
+   * Refusal when they have too many connections.
+   */
+  proved(caller: string): void {
+    const { socket } = this.request;
+    if (PROVED.get(socket) === caller) return;
+    PROVED.set(socket, caller);
+    this.#context.proved(socket, caller);
+  }
+
+  /**
+   * Names who pays for the work of this request, in units. `pay` throws a Refusal when the caller has spent what they
+   * may; `afterwards` says that the work is done already.
+   */
+  chargeTo(pay: (units: number, afterwards: boolean) => void): void {
+    this.#pay = pay;
+  }
+
+  /** Charges for a body before it is read as anything. @param factor how much harder it is to read than JSON */
+  chargeBody(bytes: number, factor = 1): void {
+    const units = Math.floor((bytes * factor) / WORK.bodyBytesPerUnit);
+    if (units > 0) this.#pay?.(units, false);
+  }
+
+  chargeAnswer(chars: number): void {
+    const units = Math.floor(chars / WORK.answerCharsPerUnit);
+    if (units > 0) this.#pay?.(units, true);
   }
 
   /** Notes that an answer begins (1), or ends (-1), which goes on until somebody ends it. */
@@ -104,18 +152,67 @@ export function send(
 ): void {
   const { response } = exchange;
   if (response.headersSent || response.destroyed) return;
-  const lines: (string | string[])[] = [
-    'content-type',
-    contentType,
-    'content-length',
-    String(Buffer.byteLength(body)),
-    'x-request-id',
-    exchange.requestId,
-  ];
-  for (const name in headers) lines.push(name, headers[name] ?? '');
+  const lines = headLines(exchange, contentType, headers);
+  lines.push('content-length', String(Buffer.byteLength(body)));
   response.writeHead(status, lines);
-  response.end(exchange.method === 'HEAD' ? undefined : body);
+  if (exchange.method === 'HEAD') response.end();
+  else if (typeof body !== 'string' || body.length < PACED_CHARS_MIN) response.end(body);
+  else sendPaced(exchange, piecesOf(body));
   exchange.answered(status);
+}
+
+/** Sends a text that is made piece by piece as its reader takes it. A short one is sent with its length. */
+export function sendPieces(
+  exchange: Exchange,
+  status: number,
+  contentType: string,
+  pieces: Iterable<string>,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
+  const { response } = exchange;
+  if (response.headersSent || response.destroyed) return;
+  const left = pieces[Symbol.iterator]();
+  let begun = '';
+  while (begun.length < PACED_CHARS_MIN) {
+    const { done, value } = left.next();
+    if (done === true) return send(exchange, status, contentType, begun, headers);
+    begun += value;
+  }
+  response.writeHead(status, headLines(exchange, contentType, headers));
+  if (exchange.method === 'HEAD') response.end();
+  else sendPaced(exchange, left, begun);
+  exchange.answered(status);
+}
+
+function sendPaced(exchange: Exchange, pieces: Iterator<string>, begun = ''): void {
+  let first = begun;
+  paceAnswer(exchange.response, {
+    next: () => {
+      if (first !== '') {
+        const text = first;
+        first = '';
+        return text;
+      }
+      const { done, value } = pieces.next();
+      return done === true ? null : value;
+    },
+    wrote: (chars) => exchange.chargeAnswer(chars),
+    stalled: () => exchange.log.warn({ path: exchange.path }, 'a reader took nothing of its answer and was cut off'),
+    failed: (error) => {
+      exchange.log.error({ err: error, path: exchange.path }, 'an answer failed while it was sent');
+      exchange.response.destroy();
+    },
+  });
+}
+
+function headLines(
+  exchange: Exchange,
+  contentType: string,
+  headers: Readonly<Record<string, string | string[]>> | undefined,
+): (string | string[])[] {
+  const lines: (string | string[])[] = ['content-type', contentType, 'x-request-id', exchange.requestId];
+  for (const name in headers) lines.push(name, headers[name] ?? '');
+  return lines;
 }
 
 /** Answers with RFC 9457 problem details: the form of every error outside the resource API. */

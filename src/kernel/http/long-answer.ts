@@ -2,14 +2,15 @@ import type { Exchange } from './exchange.ts';
 
 const LIMITS = {
   /** A reader that has this much unsent is too slow: it is cut off, and starts anew when it comes back. */
-  unsentBytesMax: 16 * 1024 * 1024,
+  unsentBytesMax: 256 * 1024,
   /** Proxies close what is silent for a minute. */
   beatMs: 15_000,
 } as const;
 
 /** An answer that goes on until the client or the server ends it. */
 export interface LongAnswer {
-  readonly write: (text: string) => void;
+  /** Writes a text of its own for each reader, or bytes that many readers share, which cost a slow reader nothing. */
+  readonly write: (text: string | Buffer) => void;
 }
 
 /**
@@ -44,11 +45,17 @@ export function openLongAnswer(
     options.ended();
     exchange.streaming(-1);
   });
+  let sharedBytes = 0;
   return { write };
 
-  function write(text: string): void {
+  function write(text: string | Buffer): void {
     if (response.destroyed || response.writableEnded) return;
-    response.write(text);
-    if (response.writableLength > LIMITS.unsentBytesMax) response.destroy();
+    // What is written first may be long: it is what was unsent before that tells a slow reader.
+    if (response.writableLength - sharedBytes > LIMITS.unsentBytesMax) return void response.destroy();
+    if (typeof text === 'string') return void response.write(text);
+    sharedBytes += text.length;
+    response.write(text, () => {
+      sharedBytes -= text.length;
+    });
   }
 }

@@ -35,3 +35,14 @@ test('callers do not share a bucket', () => {
     [true, false, true],
   );
 });
+
+test('what costs more than there is goes through once, and its debt is paid before anything else', () => {
+  const limiter = new RateLimiter();
+  const rate = { perSecond: 10, burst: 10 };
+  assert.equal(limiter.spend('a', rate, 0, 100), true);
+  assert.equal(limiter.spend('a', rate, 8_900), false);
+  assert.equal(limiter.spend('a', rate, 9_100), true);
+  limiter.charge('a', rate, 9_100, 50);
+  assert.equal(limiter.spend('a', rate, 13_900), false);
+  assert.equal(limiter.spend('a', rate, 14_200), true);
+});

@@ -8,14 +8,20 @@ import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
-import { readBody, send } from './exchange.ts';
+import { readBody, send, sendPieces } from './exchange.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
-import { serveHttp } from './server.ts';
+import { serveHttp, type HttpServerOptions } from './server.ts';
 
 const LIMITS = { headersMsMax: 200, requestMsMax: 400, checkMs: 50, firstByteMsMax: 300 };
 
+interface ServerOptions {
+  readonly handle?: HttpServerOptions['handle'];
+  readonly limits?: HttpServerOptions['limits'];
+  readonly trustedProxies?: readonly string[];
+}
+
 /** A server that answers every request with the size of its body. */
-async function startServer(t: TestContext): Promise<number> {
+async function startServer(t: TestContext, options: ServerOptions = {}): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'backline-http-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
@@ -24,13 +30,16 @@ async function startServer(t: TestContext): Promise<number> {
     host: '127.0.0.1',
     port: 0,
     tls: { key: made.private, cert: made.cert },
-    handle: async (exchange) => {
-      const body = await readBody(exchange, 1_000_000);
-      send(exchange, 200, 'text/plain', `${exchange.method} ${exchange.path} ${body.length}`);
-    },
+    handle:
+      options.handle ??
+      (async (exchange) => {
+        const body = await readBody(exchange, 1_000_000);
+        send(exchange, 200, 'text/plain', `${exchange.method} ${exchange.path} ${body.length}`);
+      }),
     log: openLog('silent'),
     metrics: httpMetrics(registry, () => undefined),
-    limits: LIMITS,
+    limits: { ...LIMITS, ...options.limits },
+    trustedProxies: options.trustedProxies,
   });
   t.after(server.close);
   return server.port;
@@ -112,4 +121,114 @@ test('whatever bytes come, the answer is no 5xx and the next client is served', 
   const plain = connectTcp(port, '127.0.0.1');
   plain.write('GET /still-there HTTP/1.1\r\nhost: a\r\n\r\n');
   assert.match(await answerOf(plain, /still-there 0$/), /^HTTP\/1\.1 200/);
+});
+
+const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
+
+/** Resolves when nothing more happens for some turns of the loop, in which sockets are served. */
+async function settled(read: () => number): Promise<number> {
+  for (let before = -1, same = 0; same < 20;) {
+    const now = read();
+    same = now === before ? same + 1 : 0;
+    before = now;
+    await new Promise((done) => setTimeout(done, 5));
+  }
+  return read();
+}
+
+test('a connection that reads nothing costs a few pieces of one answer, however many it asks for', async (t) => {
+  let pieces = 0;
+  let answers = 0;
+  const piece = 'x'.repeat(16 * 1024);
+  const port = await startServer(t, {
+    handle: (exchange) => {
+      answers += 1;
+      sendPieces(
+        exchange,
+        200,
+        'text/plain',
+        (function* () {
+          for (let at = 0; at < 4_000; at++) {
+            pieces += 1;
+            yield piece;
+          }
+        })(),
+      );
+    },
+  });
+  const socket = connectTcp(port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.pause();
+  socket.write(GET.repeat(50));
+  await settled(() => pieces);
+  assert.equal(answers, 1);
+  // What the kernel's buffers of both sides hold, and little more: 64 MB would be 4,000.
+  assert.ok(pieces < 1_000, `${pieces} pieces of 16 KiB were made`);
+  let bytes = 0;
+  socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > 2 * 4_000 * piece.length) socket.destroy();
+  });
+  socket.resume();
+  await new Promise<void>((closed) => void socket.once('close', () => closed()));
+  assert.ok(answers >= 2, 'the answers behind it follow');
+});
+
+test('answers to requests that were sent ahead come in order, and too many of them end the connection', async (t) => {
+  const port = await startServer(t);
+  const socket = connectTcp(port, '127.0.0.1');
+  const requests = Array.from({ length: 60 }, (_, index) => `GET /${index} HTTP/1.1\r\nhost: a\r\n\r\n`);
+  socket.write(requests.join(''));
+  const text = await answerOf(socket, /GET \/59 0$/);
+  assert.deepEqual(
+    [...text.matchAll(/GET \/(\d+) 0/g)].map(([, index]) => Number(index)),
+    requests.map((_, index) => index),
+  );
+  const greedy = connectTcp(port, '127.0.0.1');
+  greedy.write(GET.repeat(1_000));
+  assert.equal((await answerOf(greedy, /^never$/)).split('HTTP/1.1 200').length - 1 < 1_000, true);
+});
+
+test('no character is cut in two between pieces', async (t) => {
+  const text = `a${'🎧'.repeat(200_000)}`;
+  const port = await startServer(t, { handle: (exchange) => send(exchange, 200, 'text/plain', text) });
+  const response = await fetch(`http://127.0.0.1:${port}/`);
+  assert.equal(await response.text(), text);
+  assert.equal(response.headers.get('content-length'), String(Buffer.byteLength(text)));
+});
+
+test('one address opens so many connections, and more once it proves who it is or is a trusted proxy', async (t) => {
+  const handle: HttpServerOptions['handle'] = (exchange) => {
+    const caller = exchange.header('authorization');
+    if (caller !== undefined) exchange.proved(caller);
+    send(exchange, 200, 'text/plain', 'ok');
+  };
+  const limits = { unprovenPerAddressMax: 5, perCallerMax: 7, firstByteMsMax: 60_000 };
+  const port = await startServer(t, { handle, limits });
+  const open = async (authorization = '', at = port): Promise<string> => {
+    const socket = connectTcp(at, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.write(`GET / HTTP/1.1\r\nhost: a\r\n${authorization}\r\n`);
+    return new Promise((done) => {
+      socket.once('data', (chunk: Buffer) => done(chunk.toString().slice(9, 12)));
+      socket.once('close', () => done('closed'));
+    });
+  };
+  const statuses: string[] = [];
+  for (let count = 0; count < 9; count++) statuses.push(await open('authorization: ann\r\n'));
+  assert.deepEqual(statuses, [...Array<string>(7).fill('200'), '429', '429']);
+  const strangers: string[] = [];
+  for (let count = 0; count < 7; count++) strangers.push(await open());
+  assert.deepEqual(strangers, [...Array<string>(5).fill('200'), 'closed', 'closed']);
+  const behindProxy = await startServer(t, { handle, limits, trustedProxies: ['127.0.0.1'] });
+  for (let count = 0; count < 12; count++) assert.equal(await open('', behindProxy), '200');
+});
+
+test('a TLS handshake that is not ended is cut off', async (t) => {
+  const port = await startServer(t);
+  const socket = connectTcp(port, '127.0.0.1');
+  socket.write(Buffer.from([0x16, 0x03, 0x01]));
+  // LIMITS.firstByteMsMax; without a limit of its own this is two minutes.
+  assert.equal(await answerOf(socket, /^never$/), '');
 });

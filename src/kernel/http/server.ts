@@ -1,6 +1,6 @@
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
-import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
+import { BlockList, createServer as createTcpServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { setMaxListeners } from 'node:events';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -16,9 +16,15 @@ const HTTP_LIMITS = {
   keepAliveMs: 65_000,
   headerBytesMax: 32 * 1024,
   connectionsMax: 10_000,
+  /** Connections of one address that nobody proved an identity on: more are closed at once. */
+  unprovenPerAddressMax: 1_000,
+  /** Connections of one caller who proved who they are; a decision node or an informer holds one for each kind. */
+  perCallerMax: 4_000,
+  /** Requests that one connection may send ahead of their answers; one that sends more is closed. */
+  pipelinedMax: 64,
   /** How often slow clients are looked for. */
   checkMs: 5_000,
-  /** A connection that has not sent its first byte by then is closed. */
+  /** A connection that has not sent its first byte by then, or not ended its TLS handshake, is closed. */
   firstByteMsMax: 10_000,
   /** How long answers under way may take once the server is told to stop. */
   drainMsMax: 1_000,
@@ -35,6 +41,8 @@ export interface HttpServerOptions {
   readonly handle: (exchange: Exchange) => void | Promise<void>;
   readonly log: Log;
   readonly metrics: HttpMetrics;
+  /** Addresses of proxies, which open connections for many: the limit of one address is not for them. */
+  readonly trustedProxies?: readonly string[] | undefined;
   readonly limits?: Partial<typeof HTTP_LIMITS>;
 }
 
@@ -62,11 +70,28 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   };
   const closing = new AbortController();
   setMaxListeners(0, closing.signal);
-  const context: ExchangeContext = { log, metrics: options.metrics, closing: closing.signal };
+  const connections = new ConnectionAccounts(limits, options.trustedProxies ?? []);
+  const context: ExchangeContext = {
+    log,
+    metrics: options.metrics,
+    closing: closing.signal,
+    proved: (socket, caller) => {
+      if (connections.prove(socket, caller)) return;
+      throw new Refusal(
+        'http/too-many-connections',
+        'TooManyRequests',
+        `${caller} has more than ${limits.perCallerMax} connections to this process.`,
+        { retryAfterSeconds: 10, remedy: 'Keep connections open and use them again.' },
+      );
+    },
+  };
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-    answer(options.handle, context, request, response);
+    inTurn(request, response, limits.pipelinedMax, () => answer(options.handle, context, request, response));
   const plain = createHttpServer(serverOptions, onRequest);
-  const secure = createHttpsServer({ ...serverOptions, ...options.tls, minVersion: 'TLSv1.2' }, onRequest);
+  const secure = createHttpsServer(
+    { ...serverOptions, ...options.tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.firstByteMsMax },
+    onRequest,
+  );
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
 
   // These two never listen: they are handed their connections. Being told that they do starts their watch over
@@ -76,6 +101,10 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   const sockets = new Set<Socket>();
   const front = createTcpServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
+    if (!connections.open(socket)) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     const ignore = () => socket.destroy();
@@ -128,6 +157,90 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
 export function isLoopback(address: string | undefined): boolean {
   return address !== undefined && (/^(::ffff:)?127\./.test(address) || address === '::1');
+}
+
+/** The answer that is under way on each connection, and how many requests wait behind it. */
+const UNDER_WAY = new WeakMap<Socket, { last: ServerResponse; waiting: number }>();
+
+/**
+ * Begins an answer once the one before it on the same connection has left. So a client that sends requests ahead and
+ * reads nothing holds the memory of one answer.
+ */
+function inTurn(request: IncomingMessage, response: ServerResponse, pipelinedMax: number, begin: () => void): void {
+  const { socket } = request;
+  const lane = UNDER_WAY.get(socket);
+  if (lane === undefined) {
+    UNDER_WAY.set(socket, { last: response, waiting: 0 });
+    return begin();
+  }
+  const before = lane.last;
+  lane.last = response;
+  if (before.writableFinished) return begin();
+  lane.waiting += 1;
+  if (lane.waiting > pipelinedMax) return void socket.destroy();
+  before.once('close', () => {
+    lane.waiting -= 1;
+    if (!socket.destroyed) begin();
+  });
+}
+
+/** Connections by who holds them: an address, until a request on one proves who sends it, then that caller. */
+class ConnectionAccounts {
+  readonly #counts = new Map<string, number>();
+  /** Who holds a connection, by its address and port, which the TLS socket around it shares. */
+  readonly #holders = new Map<string, string>();
+  readonly #limits: Pick<typeof HTTP_LIMITS, 'unprovenPerAddressMax' | 'perCallerMax'>;
+  readonly #trusted = new BlockList();
+
+  constructor(limits: typeof HTTP_LIMITS, trusted: readonly string[]) {
+    this.#limits = limits;
+    for (const address of trusted) this.#trusted.addAddress(address, familyOf(address));
+  }
+
+  /** False when the address has too many connections that nobody has proved anything on. */
+  open(socket: Socket): boolean {
+    const { remoteAddress: address } = socket;
+    if (address === undefined || this.#trusted.check(address, familyOf(address))) return true;
+    const holder = `address ${address}`;
+    if ((this.#counts.get(holder) ?? 0) >= this.#limits.unprovenPerAddressMax) return false;
+    const key = keyOf(socket);
+    this.#hold(key, holder);
+    socket.once('close', () => this.#release(key));
+    return true;
+  }
+
+  /** False when the caller has too many connections. */
+  prove(socket: Socket, caller: string): boolean {
+    const key = keyOf(socket);
+    // A connection of a trusted proxy carries requests of many.
+    if (!this.#holders.has(key)) return true;
+    this.#release(key);
+    const holder = `caller ${caller}`;
+    this.#hold(key, holder);
+    return (this.#counts.get(holder) ?? 0) <= this.#limits.perCallerMax;
+  }
+
+  #hold(key: string, holder: string): void {
+    this.#holders.set(key, holder);
+    this.#counts.set(holder, (this.#counts.get(holder) ?? 0) + 1);
+  }
+
+  #release(key: string): void {
+    const holder = this.#holders.get(key);
+    if (holder === undefined) return;
+    this.#holders.delete(key);
+    const count = this.#counts.get(holder) ?? 0;
+    if (count > 1) this.#counts.set(holder, count - 1);
+    else this.#counts.delete(holder);
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }
 
 function answer(

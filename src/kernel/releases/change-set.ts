@@ -103,6 +103,8 @@ export const ChangeSet = defineKind({
   verbs: ['create'],
   // Each object in it is asked about.
   postedBy: 'everyone',
+  /** A whole business: the sample has 150 KB. */
+  bodyBytesMax: 8 * 1024 * 1024,
 });
 
 interface Item {

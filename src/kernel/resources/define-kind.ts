@@ -32,6 +32,13 @@ const ReleasedStatus = Type.Object(
   { description: 'What has become of the declared spec.' },
 );
 
+const BODY_BYTES_MAX = {
+  /** Questions and commands are small; whoever is known may post some of them. */
+  posted: 64 * 1024,
+  /** As kube-apiserver: a resource is configuration, not a blob store. */
+  stored: 3 * 1024 * 1024,
+} as const;
+
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 const LIVE_COLUMN: Column = {
@@ -49,7 +56,7 @@ const LIVE_COLUMN: Column = {
 export function defineKind<Spec extends TSchema, Status extends TSchema>(
   declaration: KindDeclaration<Spec, Status>,
 ): Kind {
-  const { group, version, kind, scope, spec, fields = {} } = declaration;
+  const { group, version, kind, scope, spec, fields = {}, verbs = EVERY_VERB } = declaration;
   const released = declaration.released ?? false;
   const status: TSchema | undefined = released ? ReleasedStatus : declaration.status;
   const properties: Record<string, TSchema> = { ...fields };
@@ -64,7 +71,8 @@ export function defineKind<Spec extends TSchema, Status extends TSchema>(
     namespaced: scope === 'Namespaced',
     released,
     hasStatus: status !== undefined,
-    verbs: declaration.verbs ?? EVERY_VERB,
+    verbs,
+    bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],
     columns: [...(declaration.columns ?? []), ...(released ? [LIVE_COLUMN] : [])],
     shortNames: declaration.shortNames ?? [],
     categories: declaration.categories ?? [],

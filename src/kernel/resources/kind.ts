@@ -110,6 +110,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`.
    */
   readonly actsEverywhere?: boolean;
+  /** The largest body of a request about it: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
+  readonly bodyBytesMax?: number;
   /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;
@@ -196,6 +198,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
   readonly released: boolean;
   readonly hasStatus: boolean;
   readonly verbs: readonly Verb[];
+  readonly bodyBytesMax: number;
   readonly columns: readonly Column[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];

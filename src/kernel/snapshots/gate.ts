@@ -116,6 +116,8 @@ export function decisionGate(options: {
     spend(client, nowMs);
     requireEndpoint(client, asking, input);
     const by = `client:${client.name}`;
+    // The key of a publishable client is known to everybody: whoever has it stays a stranger.
+    if (!isPublishable) exchange.proved(by);
     if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
     if (isPublishable) {
       return subjectOf(exchange, client, nowMs).then((claims) => ({

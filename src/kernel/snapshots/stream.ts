@@ -33,6 +33,17 @@ export function snapshotStream(options: {
   readonly kinds: ReadonlySet<string>;
 }): (exchange: Exchange) => Promise<void> {
   const { follower, gate, kinds } = options;
+  let whole: { readonly of: object; readonly line: Buffer } | undefined;
+  /** All that is live as one line, made once for all who begin with it. */
+  const wholeLine = (version: string): Buffer => {
+    const snapshot = follower.snapshot();
+    if (whole?.of !== snapshot) {
+      const world = follower.world();
+      const objects = [...kinds].flatMap((kind) => [...(world?.list(kind) ?? [])]);
+      whole = { of: snapshot, line: Buffer.from(lineOf({ type: 'all', version, objects })) };
+    }
+    return whole.line;
+  };
   return async (exchange) => {
     if (exchange.method !== 'GET') {
       throw new Refusal(
@@ -51,11 +62,8 @@ export function snapshotStream(options: {
       beat: '\n',
       ended: () => stop(),
     });
-    const say = (line: StreamLine): void => answer.write(`${JSON.stringify(line)}\n`);
-    const all = (at: string): void => {
-      const world = follower.world();
-      say({ type: 'all', version: at, objects: [...kinds].flatMap((kind) => [...(world?.list(kind) ?? [])]) });
-    };
+    const say = (line: StreamLine): void => answer.write(lineOf(line));
+    const all = (at: string): void => answer.write(wholeLine(at));
     if (since === version) say({ type: 'alive', version });
     else all(version);
     stop = follower.onSwap((snapshot, changes) => {
@@ -68,4 +76,8 @@ export function snapshotStream(options: {
       });
     });
   };
+}
+
+function lineOf(line: StreamLine): string {
+  return `${JSON.stringify(line)}\n`;
 }

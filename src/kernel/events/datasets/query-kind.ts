@@ -58,6 +58,8 @@ export const Query = defineKind({
   scope: 'Cluster',
   description: 'A question in SQL about the events in the datasets.',
   spec: QuerySpec,
+  /** As much as its SQL takes, escaped. */
+  bodyBytesMax: 4 * QUERY_LIMITS.sqlCharsMax + 64 * 1024,
   status: Type.Object({
     columns: Type.Array(
       Type.Object({

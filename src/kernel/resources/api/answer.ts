@@ -1,5 +1,5 @@
-import type { Refusal } from '#kernel/base/failures.ts';
-import { retryAfter, send, type Exchange } from '#kernel/http/exchange.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { retryAfter, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { REFUSAL_CODE } from '../client/refusal-of.ts';
 import { encodeYaml } from '../codec/body.ts';
@@ -22,17 +22,56 @@ export function acceptedBy({ request, queryText }: Exchange): Accepted {
   return /(^|&)pretty=(true|t|1)(&|$)/i.test(queryText) ? { ...accepted, pretty: true } : accepted;
 }
 
+/** Writing YAML, or JSON with indentation, takes 20 times as long as the JSON that there is. */
+const REWRITTEN_CHARS_MAX = 512 * 1024;
+
 /** Sends JSON in the form that the client takes: as it is, indented, or as YAML. */
 export function sendJson(
   exchange: Exchange,
   status: number,
   json: string,
-  { as, pretty }: Accepted,
+  accepted: Accepted,
   headers?: Readonly<Record<string, string | string[]>>,
 ): void {
-  if (as === 'yaml') return send(exchange, status, 'application/yaml', encodeYaml(JSON.parse(json)), headers);
-  const text = pretty === undefined ? json : `${JSON.stringify(JSON.parse(json), null, 2)}\n`;
-  send(exchange, status, 'application/json', text, headers);
+  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
+    return send(exchange, status, 'application/json', json, headers);
+  }
+  return sendRewritten(exchange, status, json, accepted, headers);
+}
+
+/** Sends JSON that is made piece by piece as its reader takes it. */
+export function sendJsonPieces(exchange: Exchange, pieces: Iterable<string>, accepted: Accepted): void {
+  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
+    return sendPieces(exchange, 200, 'application/json', pieces);
+  }
+  let json = '';
+  for (const piece of pieces) {
+    json += piece;
+    if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
+  }
+  return sendRewritten(exchange, 200, json, accepted);
+}
+
+function sendRewritten(
+  exchange: Exchange,
+  status: number,
+  json: string,
+  { as }: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
+  if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
+  const value: unknown = JSON.parse(json);
+  if (as === 'yaml') return send(exchange, status, 'application/yaml', encodeYaml(value), headers);
+  return send(exchange, status, 'application/json', `${JSON.stringify(value, null, 2)}\n`, headers);
+}
+
+function tooLargeToRewrite(): Refusal {
+  return new Refusal(
+    'resources/not-acceptable',
+    'NotAcceptable',
+    `The answer has more than ${REWRITTEN_CHARS_MAX} characters, which is too much to write as YAML or with indentation.`,
+    { remedy: 'Ask for application/json without pretty, or for pages with limit.' },
+  );
 }
 
 export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {

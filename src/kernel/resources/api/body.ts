@@ -1,25 +1,21 @@
 import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
 import { nameSuffix } from '#kernel/base/ids.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
-import { decodeBody } from '../codec/body.ts';
+import { decodeBody, readingCost } from '../codec/body.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { FieldValidation, Propagation } from '../operation.ts';
 import type { Target } from './request.ts';
 
-/** As kube-apiserver: a resource is configuration, not a blob store. */
-const OBJECT_BYTES_MAX = 3 * 1024 * 1024;
+/** Options of a deletion: a few names. */
+const DELETE_OPTIONS_BYTES_MAX = 64 * 1024;
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(
   exchange: Exchange,
   kind: Kind,
   fieldValidation: FieldValidation,
-  bytesMax: number = OBJECT_BYTES_MAX,
 ): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody(
-    exchange.request.headers['content-type'],
-    await readBody(exchange, bytesMax),
-  );
+  const { value, duplicates } = decodeBody(contentTypeOf(exchange), await readCharged(exchange, kind.bodyBytesMax));
   const warnings = duplicateWarnings(duplicates, fieldValidation);
   const given = value as Partial<ResourceObject> | null;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -37,6 +33,17 @@ export async function readObject(
     throw new Refusal('resources/bad-metadata', 'BadRequest', 'metadata must be an object.');
   }
   return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
+}
+
+function contentTypeOf(exchange: Exchange): string | undefined {
+  return exchange.request.headers['content-type'];
+}
+
+/** The body, which its sender has paid for before anything is made of it. */
+async function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
+  const bytes = await readBody(exchange, bytesMax);
+  exchange.chargeBody(bytes.length, readingCost(contentTypeOf(exchange)));
+  return bytes;
 }
 
 function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {
@@ -96,13 +103,13 @@ interface DeleteOptions {
 
 /** The options of a deletion: from its body, or from the query when that is empty. */
 export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const bytes = await readBody(exchange, OBJECT_BYTES_MAX);
+  const bytes = await readCharged(exchange, DELETE_OPTIONS_BYTES_MAX);
   if (bytes.length === 0) {
     const { propagationPolicy, orphanDependents } = Object.fromEntries(new URLSearchParams(exchange.queryText));
     const orphan = orphanDependents === undefined ? undefined : orphanDependents === 'true';
     return { preconditions: {}, propagation: propagationOf(propagationPolicy, orphan), dryRun: false };
   }
-  const { value } = decodeBody(exchange.request.headers['content-type'] ?? 'application/json', bytes);
+  const { value } = decodeBody(contentTypeOf(exchange), bytes);
   const given = (value ?? {}) as {
     preconditions?: Record<string, unknown> | null;
     propagationPolicy?: unknown;
@@ -153,8 +160,9 @@ function invalidPropagation(detail: string): Refusal {
 /** A patch document. Its media type says the kind of patch; the document itself is always JSON. */
 export async function readPatch(
   exchange: Exchange,
+  kind: Kind,
   fieldValidation: FieldValidation,
 ): Promise<{ value: unknown; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody('application/json', await readBody(exchange, OBJECT_BYTES_MAX));
+  const { value, duplicates } = decodeBody('application/json', await readCharged(exchange, kind.bodyBytesMax));
   return { value, warnings: duplicateWarnings(duplicates, fieldValidation) };
 }

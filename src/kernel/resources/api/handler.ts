@@ -12,7 +12,7 @@ import { notFound } from '../write.ts';
 import { withoutValues } from '../confidential.ts';
 import type { Authority, User } from './authority.ts';
 import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
-import { acceptedBy, sendDocument, sendJson, sendRefusal, warningHeaders } from './answer.ts';
+import { acceptedBy, sendDocument, sendJson, sendJsonPieces, sendRefusal, warningHeaders } from './answer.ts';
 import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { historyOf, pastPage, readAsOf } from './past.ts';
@@ -30,8 +30,6 @@ import { watch, type WatchMetrics } from './watch.ts';
 const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch']);
 
 const LIMITS = {
-  /** A change set may declare a whole business. */
-  virtualBytesMax: 64 * 1024 * 1024,
   /** Objects that one deletecollection may remove: one atomic change. */
   deleteCollectionMax: 10_000,
 } as const;
@@ -159,7 +157,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       }
       case 'patch': {
         const patchType = patchTypeOf(exchange.request.headers['content-type'], kind);
-        const { value: patch, warnings } = await readPatch(exchange, query.fieldValidation);
+        const { value: patch, warnings } = await readPatch(exchange, kind, query.fieldValidation);
         return write(exchange, query, accepted, author, warnings, {
           ...placeOf(target),
           verb,
@@ -189,7 +187,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   ): Promise<void> {
     const answerTo = options.virtual.get(id);
     if (answerTo === undefined) throw new Error(`nothing answers ${id}`);
-    const { value, warnings } = await readObject(exchange, kind, query.fieldValidation, LIMITS.virtualBytesMax);
+    const { value, warnings } = await readObject(exchange, kind, query.fieldValidation);
     const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;
     const { namespace, name } = target;
@@ -293,7 +291,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       void authority.attempted(author, attemptOf(call, 200));
     }
     const removed = outcomes.map(({ entry }) => entry);
-    sendJson(exchange, 200, listText(target.kind, removed, { resourceVersion: String(store.version()) }), accepted);
+    sendJsonPieces(exchange, listText(target.kind, removed, { resourceVersion: String(store.version()) }), accepted);
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
@@ -304,7 +302,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
     };
     const shown = representationOf(accepted, { ...query, clock });
-    sendJson(exchange, 200, shown.list(target.kind, page.entries, metadata), accepted);
+    sendJsonPieces(exchange, shown.list(target.kind, page.entries, metadata), accepted);
   }
 
   async function pageOf(target: Target, query: Query): Promise<Page> {

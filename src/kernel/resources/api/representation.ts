@@ -3,13 +3,13 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Accepted } from '../codec/accept.ts';
 import type { Kind } from '../kind.ts';
 import type { Entry } from '../store-contract.ts';
-import { partialObject, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
+import { partialObject, rowOf, tableOf, tableOfBookmark, type TableOptions } from './table.ts';
 
 /** How a client wants objects shown: whole, as rows of a table, or their metadata alone. All answers are JSON text. */
 export interface Representation {
   readonly object: (entry: Entry) => string;
-  /** `metadata` is that of the list. */
-  readonly list: (kind: Kind, entries: readonly Entry[], metadata: object) => string;
+  /** The text of a list in pieces, made as they are taken. `metadata` is that of the list. */
+  readonly list: (kind: Kind, entries: readonly Entry[], metadata: object) => Iterable<string>;
   /** The next event of a watch: of a table only the first says what the columns are. */
   readonly event: (entry: Entry) => string;
   /** Where a watch stands, in the form of its events; `metadata` has the version. */
@@ -32,9 +32,25 @@ const WHOLE: Representation = {
 };
 
 /** A list as JSON: the objects' own texts, joined. */
-export function listText(kind: Kind, entries: readonly Entry[], metadata: object): string {
-  const head = `{"kind":"${kind.kind}List","apiVersion":"${kind.apiVersion}","metadata":${JSON.stringify(metadata)},"items":[`;
-  return `${head}${entries.map(({ text }) => text).join(',')}]}`;
+export function listText(kind: Kind, entries: readonly Entry[], metadata: object): Iterable<string> {
+  const head = { kind: `${kind.kind}List`, apiVersion: kind.apiVersion, metadata };
+  return listPieces(head, 'items', entries, ({ text }) => text);
+}
+
+/** An object as JSON whose last field is a list with one item for each entry. */
+function* listPieces(
+  head: object,
+  field: string,
+  entries: readonly Entry[],
+  itemText: (entry: Entry) => string,
+): Generator<string> {
+  yield `${JSON.stringify(head).slice(0, -1)},"${field}":[`;
+  let comma = '';
+  for (const entry of entries) {
+    yield `${comma}${itemText(entry)}`;
+    comma = ',';
+  }
+  yield ']}';
 }
 
 function asTables(includeObject: TableOptions['includeObject'], clock: Clock): Representation {
@@ -49,7 +65,11 @@ function asTables(includeObject: TableOptions['includeObject'], clock: Clock): R
   };
   return {
     object: (entry) => JSON.stringify(one(entry)),
-    list: (kind, entries, metadata) => JSON.stringify(table(kind, entries, metadata)),
+    list: (kind, entries, metadata) => {
+      const options = { metadata, includeObject, now: clock(), columns };
+      const { rows: _, ...head } = tableOf(kind, [], options);
+      return listPieces(head, 'rows', entries, (entry) => JSON.stringify(rowOf(kind, entry, options)));
+    },
     event: (entry) => next(() => one(entry)),
     bookmark: (kind, metadata) => next(() => tableOfBookmark(kind, metadata, columns)),
   };
@@ -64,8 +84,8 @@ function asMetadata(asked: 'object' | 'list'): Representation {
     object,
     list: (_, entries, metadata) => {
       if (asked === 'object') throw notThat('PartialObjectMetadata', 'a list');
-      const items = entries.map((entry) => partialObject(entry.object()));
-      return JSON.stringify({ kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items });
+      const head = { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata };
+      return listPieces(head, 'items', entries, (entry) => JSON.stringify(partialObject(entry.object())));
     },
     event: object,
     bookmark: (_, metadata) =>

@@ -80,8 +80,8 @@ test('a table has the name, the columns of the kind and the age, as kubectl get 
 test('a row carries as much of its object as was asked for', () => {
   const one = entry({ size: 3 });
   const objectOf = (includeObject: 'Metadata' | 'Object'): unknown => {
-    const table = tableOf(Thing, [one], { metadata: {}, includeObject, now, columns: false });
-    return 'rows' in table && Array.isArray(table.rows) ? table.rows[0].object : undefined;
+    const { rows } = tableOf(Thing, [one], { metadata: {}, includeObject, now, columns: false });
+    return rows[0]?.object;
   };
   assert.deepEqual(objectOf('Metadata'), {
     kind: 'PartialObjectMetadata',

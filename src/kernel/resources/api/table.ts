@@ -12,14 +12,27 @@ export interface TableOptions {
   readonly columns: boolean;
 }
 
+interface TableRow {
+  readonly cells: unknown[];
+  readonly object?: object;
+}
+
+interface Table {
+  readonly kind: 'Table';
+  readonly apiVersion: string;
+  readonly metadata: object;
+  readonly columnDefinitions: readonly object[] | null;
+  readonly rows: TableRow[];
+}
+
 /** Objects as the rows that `kubectl get` prints: name, the columns of the kind, age. A `Table` of meta.k8s.io/v1. */
-export function tableOf(kind: Kind, entries: readonly Entry[], options: TableOptions): object {
+export function tableOf(kind: Kind, entries: readonly Entry[], options: TableOptions): Table {
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata: options.metadata,
     columnDefinitions: options.columns ? columnsOf(kind) : null,
-    rows: entries.map((entry) => row(kind, entry, options)),
+    rows: entries.map((entry) => rowOf(kind, entry, options)),
   };
 }
 
@@ -55,7 +68,7 @@ function definition({ name, type, description, priority = 0 }: Omit<Column, 'val
   return { name, type, format: name === 'Name' ? 'name' : '', description, priority };
 }
 
-function row(kind: Kind, entry: Entry, { includeObject, now }: TableOptions): object {
+export function rowOf(kind: Kind, entry: Entry, { includeObject, now }: TableOptions): TableRow {
   const object = entry.object();
   const { creationTimestamp } = object.metadata;
   const cells = [

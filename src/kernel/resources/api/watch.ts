@@ -1,7 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import { paceAnswer } from '#kernel/http/paced-answer.ts';
 import type { Operation } from '../operation.ts';
-import type { Change, Entry, Store } from '../store-contract.ts';
+import type { Entry, Store } from '../store-contract.ts';
 import { requireKnownVersion } from './list.ts';
 import { eventFor, type Selection } from './selection.ts';
 import { checkListOptions } from './list-options.ts';
@@ -10,8 +11,6 @@ import type { Query, Target } from './request.ts';
 import { failureStatus } from './status.ts';
 
 const LIMITS = {
-  /** A watcher that has this much unsent is too slow: it is dropped, and lists anew when it comes back. */
-  unsentBytesMax: 8 * 1024 * 1024,
   /** How often a watcher that asked for bookmarks gets one. */
   bookmarkMs: 30_000,
   /** Watches end after half an hour to an hour, spread so that clients do not all come back at once. */
@@ -29,8 +28,9 @@ export interface WatchMetrics {
 }
 
 /**
- * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow. A version that is no
- * longer kept is answered by one ERROR event with code 410, so that informers list anew.
+ * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow: one that takes nothing
+ * for a minute is cut off. Events are read from the store as the client takes them, so a slow client holds one piece of
+ * text. A version that is no longer kept is answered by one ERROR event with code 410, so that informers list anew.
  */
 export function watch(
   exchange: Exchange,
@@ -52,84 +52,106 @@ export function watch(
     'cache-control': 'no-cache, private',
     'x-request-id': exchange.requestId,
   });
-  const line = (type: string, object: string) => response.write(`{"type":"${type}","object":${object}}\n`);
-
   const from = Number(query.resourceVersion ?? 0);
-  let position = store.version();
-  try {
-    requireKnownVersion(store, from);
-    if (query.sendInitialEvents ?? from === 0) {
-      for (const entry of store.list(kind, { namespace: target.namespace === '' ? undefined : target.namespace })) {
-        if (selection.matches(entry)) line('ADDED', shown.event(entry));
-      }
-    } else if (from > 0) {
-      for (const change of store.changesSince(from, kind)) pass(change);
-    }
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    line('ERROR', JSON.stringify(failureStatus(error)));
-    response.end();
-    return;
-  }
-  if (query.batchBookmarks) bookmark();
-  else if (query.sendInitialEvents === true && query.allowWatchBookmarks) bookmark(INITIAL_EVENTS_END);
-  response.flushHeaders();
+  let position = from;
+  let isUpToDate = false;
+  let isBookmarkDue = false;
+  const lines = events();
   metrics.opened();
-
-  const unsubscribe = store.subscribe((changes) => {
-    let passed = 0;
-    for (const change of changes) if (change.entry.kind === kind) passed += pass(change);
-    position = changes.at(-1)?.version ?? position;
-    if (query.batchBookmarks && passed > 0) bookmark();
-    if (response.writableLength > LIMITS.unsentBytesMax) {
-      metrics.droppedAsSlow();
-      exchange.log.warn(
-        { kind: kind.id, unsentBytes: response.writableLength },
-        'a watcher was too slow and was dropped',
-      );
-      response.destroy();
-    }
+  const answer = paceAnswer(response, {
+    next: () => {
+      const { done, value } = lines.next();
+      isUpToDate = done !== true && value === undefined;
+      return done === true ? null : value;
+    },
+    wrote: (chars) => exchange.chargeAnswer(chars),
+    stalled: dropped,
+    failed: (error) => {
+      if (!(error instanceof Refusal)) {
+        exchange.log.error({ err: error, kind: kind.id }, 'a watch failed');
+        return void response.destroy();
+      }
+      if (error.reason === 'Expired' && position !== from) dropped();
+      response.end(lineOf('ERROR', JSON.stringify(failureStatus(error))));
+    },
   });
-  const bookmarks = query.allowWatchBookmarks ? setInterval(() => bookmark(), LIMITS.bookmarkMs) : undefined;
+  response.flushHeaders();
+  const unsubscribe = store.subscribe(answer.wake);
+  const bookmarks = query.allowWatchBookmarks ? setInterval(tellBookmark, LIMITS.bookmarkMs) : undefined;
   const seconds = Math.min(
     query.timeoutSeconds || LIMITS.timeoutSecondsDefault * (1 + Math.random()),
     LIMITS.timeoutSecondsMax,
   );
   const end = setTimeout(finish, seconds * 1000);
   exchange.closing.addEventListener('abort', finish, { once: true });
-  response.once('close', stop);
-
-  function finish(): void {
-    if (query.allowWatchBookmarks) bookmark();
-    response.end();
-    stop();
-  }
-
-  let stopped = false;
-  function stop(): void {
-    if (stopped) return;
-    stopped = true;
+  response.once('close', () => {
     unsubscribe();
     clearInterval(bookmarks);
     clearTimeout(end);
     exchange.closing.removeEventListener('abort', finish);
     metrics.closed();
+  });
+
+  /** The lines of the watch; undefined where there is nothing more for now. */
+  function* events(): Generator<string | undefined, void> {
+    requireKnownVersion(store, from);
+    if (query.sendInitialEvents ?? from === 0) {
+      position = store.version();
+      const namespace = target.namespace === '' ? undefined : target.namespace;
+      for (const entry of store.list(kind, { namespace })) {
+        if (selection.matches(entry)) yield lineOf('ADDED', shown.event(entry));
+      }
+    } else if (from === 0) position = store.version();
+    else yield* changed();
+    if (query.batchBookmarks) yield bookmark();
+    else if (query.sendInitialEvents === true && query.allowWatchBookmarks) yield bookmark(INITIAL_EVENTS_END);
+    for (;;) {
+      const passed = yield* changed();
+      if (isBookmarkDue || (query.batchBookmarks && passed > 0)) yield bookmark();
+      isBookmarkDue = false;
+      yield undefined;
+    }
   }
 
-  /** How many events came of it: none when the change is not in the selection. */
-  function pass(change: Change): number {
-    const event = eventFor(change, inScope);
-    if (event === undefined) return 0;
-    line(event.type, shown.event(event.entry));
-    return 1;
+  /** The changes since the position, which it moves on; returns how many of them the watch shows. */
+  function* changed(): Generator<string, number> {
+    const upTo = store.version();
+    let passed = 0;
+    for (const change of store.changesSince(position, kind)) {
+      const event = eventFor(change, inScope);
+      if (event === undefined) continue;
+      passed += 1;
+      yield lineOf(event.type, shown.event(event.entry));
+    }
+    position = upTo;
+    return passed;
   }
 
-  function bookmark(annotations?: Readonly<Record<string, string>>): void {
+  function tellBookmark(): void {
+    isBookmarkDue = true;
+    answer.wake();
+  }
+
+  function finish(): void {
+    if (query.allowWatchBookmarks && isUpToDate) tellBookmark();
+    response.end();
+  }
+
+  function dropped(): void {
+    metrics.droppedAsSlow();
+    exchange.log.warn({ kind: kind.id }, 'a watcher was too slow and was dropped');
+  }
+
+  function bookmark(annotations?: Readonly<Record<string, string>>): string {
     const metadata = {
       resourceVersion: String(position),
       creationTimestamp: null,
       ...(annotations === undefined ? {} : { annotations }),
     };
-    line('BOOKMARK', shown.bookmark(kind, metadata));
+    return lineOf('BOOKMARK', shown.bookmark(kind, metadata));
   }
+}
+
+function lineOf(type: string, object: string): string {
+  return `{"type":"${type}","object":${object}}\n`;
 }

@@ -70,7 +70,7 @@ function mergeItems(before: readonly unknown[], changes: readonly unknown[], by:
     (change) => isObject(change) && change['$patch'] === 'replace' && !Object.hasOwn(change, by),
   );
   // Items that are gone leave a hole, so that the others keep their index.
-  const result: (unknown | typeof GONE)[] = replaces ? [] : [...before];
+  const result: unknown[] = replaces ? [] : [...before];
   const indexes = new Map<unknown, number>();
   for (const [index, item] of result.entries()) {
     const key = isObject(item) ? getOwn(item, by) : undefined;
