@@ -28,7 +28,7 @@ const declared: Declared[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
 }));
 
 test('a plan says how the change would spread', () => {
-  const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2 };
+  const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2, others: [], conflicts: [] };
   const text = planText({ results: [result({ action: 'created' })], policy }, ['a.yaml:1'], plain);
   assert.match(text, /\nRelease: by policy prices, 1% → 10% → all after 2 approvals\.$/);
 });

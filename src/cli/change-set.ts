@@ -25,7 +25,15 @@ export interface ChangeAnswer {
   /** The release that was made of it. */
   readonly release?: string;
   /** How it spreads; absent: to everybody at once. */
-  readonly policy?: { readonly name: string; readonly stages: string; readonly approvals: number };
+  readonly policy?: {
+    readonly name: string;
+    readonly stages: string;
+    readonly approvals: number;
+    /** Further policies whose approvals are needed. */
+    readonly others: readonly { readonly name: string; readonly approvals: number }[];
+    /** Why the policies cannot be met together. */
+    readonly conflicts: readonly string[];
+  };
   /** In the order of the objects that were sent. */
   readonly results: readonly ChangeResult[];
 }

@@ -30,9 +30,14 @@ export function planText(
 }
 
 /** How a change would spread. */
-function wayText({ name, stages, approvals }: NonNullable<ChangeAnswer['policy']>): string {
-  const asked = approvals === 0 ? '' : ` after ${approvals} ${approvals === 1 ? 'approval' : 'approvals'}`;
-  return `by policy ${name}, ${stages}${asked}`;
+function wayText({ name, stages, approvals, others, conflicts }: NonNullable<ChangeAnswer['policy']>): string {
+  if (conflicts.length > 0) return `blocked, ${conflicts.join('; ')}`;
+  const asked = [{ name, approvals }, ...others].filter((one) => one.approvals > 0);
+  const counts = asked.map((one) => {
+    const by = others.length === 0 ? '' : ` of policy ${one.name}`;
+    return `${one.approvals} ${one.approvals === 1 ? 'approval' : 'approvals'}${by}`;
+  });
+  return `by policy ${name}, ${stages}${counts.length === 0 ? '' : ` after ${counts.join(' and ')}`}`;
 }
 
 /** Field by field: what is new, what is gone, what is another value. */

@@ -25,6 +25,7 @@ import { openSharedStore, type SharedStore } from '#kernel/resources/store/share
 import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
+import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
@@ -153,6 +154,15 @@ export async function startControlPlane(options: {
     closers.push(() => Promise.resolve(databaseTime?.stop()));
     const releaseClock = options.releaseClock ?? databaseTime?.clock ?? clock;
     let releases: ReleaseEngine | undefined;
+    const mayApprove: MayApprove = (user, name) =>
+      access.may(user, {
+        verb: 'create',
+        group: Release.group,
+        resource: Release.plural,
+        subresource: 'approve',
+        namespace: '',
+        name,
+      });
     const target = decisionPlane({ store, live, kinds });
     const releaseMetrics = controllerMetrics(registry)('releases');
     const notificationMetrics = controllerMetrics(registry)('notifications');
@@ -172,6 +182,7 @@ export async function startControlPlane(options: {
         store,
         live,
         kinds,
+        mayApprove,
         target,
         clock: releaseClock,
         time: systemTime,
@@ -189,7 +200,7 @@ export async function startControlPlane(options: {
     });
     const examined = examinedStore(store, extension.examiners);
     const applyChangeSet = changeSets({ store: examined, kinds, live, clock });
-    const commands = releaseCommands({ store, kinds, clock: releaseClock });
+    const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
     const judging = judgements({ store, database });
     const virtual = new Map([
       ...access.virtual,

@@ -151,7 +151,7 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   const looking = await backline('vic', `release approve ${name}`);
   assert.match(looking.err, /cannot create resource "releases\/approve"/);
 
-  const shown = await backline('vic', `release show ${name.slice(0, -2)}`);
+  const shown = await backline('vic', `release show ${name.slice(0, -1)}`);
   assert.equal(shown.err, '');
   assert.match(shown.out, /~ Plan premium {2}[0-9a-f]{8} → [0-9a-f]{8}\n +~ spec\.title: "Premium 0" → "Premium 1"/);
   assert.match(shown.out, /spec\.timeline\[from=2027-01-01\]\.amount: "10\.00" → "11\.00"/);
@@ -333,7 +333,7 @@ test('an edit of what is on its way takes its place, and carries the rest along'
   assert.match(ended.err, /reached nobody else: Release \S+ takes its place\./);
   const { items } = (await world.call('GET', `${RELEASES}?fieldSelector=spec.open%3Dtrue`)).json;
   assert.equal(items.length, 1);
-  assert.deepEqual([items[0].spec.author, items[0].spec.objects.length], ['bob', 3]);
+  assert.deepEqual([items[0].spec.authors, items[0].spec.objects.length], [['ann', 'bob'], 3]);
 });
 
 test('apply waits for everybody to get it, and says why when they do not', async (t) => {

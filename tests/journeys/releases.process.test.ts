@@ -78,7 +78,7 @@ test('a plan, its price and its flag wait for two others than the author, go out
     spec.objects.map(({ kind, name: object }: Json) => `${kind.split('/')[1]} ${object}`),
     ['Flag early-bird', 'Plan early', 'Price early-de-monthly'],
   );
-  assert.deepEqual([spec.author, spec.policy.name], ['ann', 'plans']);
+  assert.deepEqual([spec.authors, spec.policy.name], [['ann'], 'plans']);
 
   const own = await aria.tell(name, 'approve', {}, ann);
   assert.equal(own.status, 409, own.text);

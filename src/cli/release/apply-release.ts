@@ -3,7 +3,7 @@ import type { Connection } from '#kernel/resources/client/http.ts';
 import { Refused } from '../call.ts';
 import type { Colours } from '../io.ts';
 import { followReleases } from './follow.ts';
-import { approvalsText, shortHash, type ReleaseObject } from './release-object.ts';
+import { approvalsText, authorsText, policiesText, shortHash, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
 import { phasePaint } from './view.ts';
 
@@ -39,13 +39,14 @@ export function releaseText(release: ReleaseObject, colours: Colours): string {
   if (spec.policy === undefined && status.phase === 'Promoted') {
     return `Went to everybody at once (release ${metadata.name}).`;
   }
-  const policy = spec.policy === undefined ? '' : ` by policy ${spec.policy.name}`;
+  const policies = policiesText(spec);
+  const policy = policies === undefined ? '' : ` by policy ${policies}`;
   const phase = phasePaint(status.phase, colours)(status.phase);
   return [
     `Release ${bold(metadata.name)}${policy}: ${phase}. ${plain(status.message)}`,
     ...(status.phase === 'AwaitingApproval'
       ? [
-          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; somebody else than ${spec.author} says:`)} backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
+          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; somebody else than ${authorsText(spec)} says:`)} backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
         ]
       : []),
     ...(status.phase === 'Collecting'

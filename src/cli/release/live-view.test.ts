@@ -58,6 +58,13 @@ test('what waits for somebody says who and how', () => {
       phase: 'AwaitingApproval',
       message: 'Waits for 1 approval of plan 3fa812cc90aa.',
       nextAt: '2026-11-23T10:00:00Z',
+      approvals: {
+        needed: [{ policy: 'prices', required: 2, given: 1 }],
+        given: [
+          { user: 'bob', counts: true },
+          { user: 'eve', counts: false, because: 'it is for another plan' },
+        ],
+      },
       standing: {
         state: { at: 'waiting' },
         approvals: [

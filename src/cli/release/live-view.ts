@@ -1,5 +1,13 @@
 import { guardrailLines } from './guardrail-lines.ts';
-import { approvalsText, changesText, isFinished, shortHash, type ReleaseObject } from './release-object.ts';
+import {
+  approvalsText,
+  authorsText,
+  changesText,
+  isFinished,
+  policiesText,
+  shortHash,
+  type ReleaseObject,
+} from './release-object.ts';
 import { reachText, stageTrack } from './stage-track.ts';
 import { bar, countdown, line, padded, wrapped, type Paint, type Piece } from './terminal-text.ts';
 import { clockTime, phasePaint, type View } from './view.ts';
@@ -58,8 +66,8 @@ const LEFT_WIDTH = 20;
 function aboutText({ spec }: ReleaseObject): string {
   return [
     changesText(spec.objects),
-    `by ${spec.author}`,
-    ...(spec.policy === undefined ? [] : [`policy ${spec.policy.name}`]),
+    `by ${authorsText(spec)}`,
+    ...(spec.policy === undefined ? [] : [`policy ${policiesText(spec)}`]),
     ...(spec.group === undefined ? [] : [`group ${spec.group}`]),
     ...(spec.rollbackOf === undefined ? [] : [`takes back ${spec.rollbackOf}`]),
   ].join(' · ');
@@ -145,7 +153,7 @@ function messageLines(release: ReleaseObject, view: View): string[] {
   const todo: Piece[] | undefined =
     status.phase === 'AwaitingApproval'
       ? [
-          [colours.dim, `${approvals ?? ''} approvals · somebody else than ${spec.author}: `],
+          [colours.dim, `${approvals ?? ''} approvals · somebody else than ${authorsText(spec)}: `],
           `backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
         ]
       : undefined;

@@ -54,7 +54,11 @@ test('what apply set going says where it stands, and the command for who has to 
   const policy = { name: 'prices', spec: { unit: 'household', stages: [stage('one', 1)], guardrails: [], approvals } };
   const waiting = release({
     spec: { policy },
-    status: { phase: 'AwaitingApproval', message: 'Waits for 1 approval of plan 3fa812cc90aa.' },
+    status: {
+      phase: 'AwaitingApproval',
+      message: 'Waits for 1 approval of plan 3fa812cc90aa.',
+      approvals: { needed: [{ policy: 'prices', required: 1, given: 0 }], given: [] },
+    },
   });
   assert.equal(
     releaseText(waiting, colours).split('\n')[1],

@@ -42,7 +42,7 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
     .option('--open', 'only those that have not come to their end')
     .option('--policy <name>', 'only those of a policy')
     .option('--limit <number>', 'how many at most', parseLimit, 30)
-    .option('--wide', 'with what they change, the plan hash, the author and the message')
+    .option('--wide', 'with what they change, the plan hash, the authors and the message')
     .option('--json', 'for programs')
     .addHelpText('after', examples('backline release list', 'backline release list --open --policy prices --wide'))
     .action(async (options: ListOptions) => end(await (await import('./list.ts')).listAll(options, io)));
@@ -76,8 +76,11 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
         end(await (await import('./commands.ts')).tell(name, given, options, io)),
       );
 
-  verb('approve', 'agree that a release begins; who made the change cannot')
-    .option('--plan <hash>', 'of the plan that was read (the beginning is enough): refused when it is another by now')
+  verb('approve', 'agree that a release begins; who wrote any of the change cannot')
+    .option(
+      '--plan <hash>',
+      'of the plan that was read (its first 8 characters are enough): refused when it is another by now',
+    )
     .addHelpText('after', examples('backline release approve premium-4211 --plan 3fa812cc90aa -m "as agreed"'));
   verb('pause', 'let a release reach nobody new').addHelpText(
     'after',

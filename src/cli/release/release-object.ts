@@ -8,14 +8,20 @@ export interface ReleaseObject {
 
 export interface ReleaseSpec {
   readonly number: number;
-  readonly author: string;
+  readonly authors: readonly string[];
   readonly changeSet: string;
   readonly group?: string;
-  readonly policy?: { readonly name: string; readonly spec: Policy };
+  readonly policy?: NamedPolicy;
+  readonly otherPolicies?: readonly NamedPolicy[];
   readonly objects: readonly Carried[];
   readonly planHash: string;
   readonly rollbackOf?: string;
   readonly open: boolean;
+}
+
+interface NamedPolicy {
+  readonly name: string;
+  readonly spec: Policy;
 }
 
 interface Policy {
@@ -60,10 +66,16 @@ export interface ReleaseStatus {
   readonly stage?: string;
   readonly share?: number;
   readonly held?: string;
+  readonly approvals?: Approvals;
   readonly guardrails?: readonly Guardrail[];
   readonly nextAt?: string;
   readonly standing: Standing;
   readonly history: readonly Moment[];
+}
+
+interface Approvals {
+  readonly needed: readonly { readonly policy: string; readonly required: number; readonly given: number }[];
+  readonly given: readonly { readonly user: string; readonly counts: boolean; readonly because?: string }[];
 }
 
 /** What the engine goes on from; of its state, what tells how far it is. */
@@ -150,12 +162,23 @@ export function isFinished({ status }: ReleaseObject): boolean {
 
 const ENDS: ReadonlySet<string> = new Set(['Promoted', 'RolledBack', 'Aborted', 'Superseded']);
 
-/** How many approvals there are that are for this plan. */
-export function approvalsText({ spec, status }: ReleaseObject): string | undefined {
-  const required = spec.policy?.spec.approvals?.required;
-  if (required === undefined || status === undefined) return undefined;
-  const given = status.standing.approvals.filter(({ planHash }) => planHash === spec.planHash).length;
-  return `${given} of ${required}`;
+/** How many approvals count, of those that are needed. */
+export function approvalsText({ status }: ReleaseObject): string | undefined {
+  const { needed = [] } = status?.approvals ?? {};
+  if (needed.length === 0) return undefined;
+  return needed
+    .map(({ policy, required, given }) => `${given} of ${required}${needed.length === 1 ? '' : ` by policy ${policy}`}`)
+    .join(', ');
+}
+
+/** Who made the change: none of them may approve it. */
+export function authorsText({ authors }: ReleaseSpec): string {
+  return authors.join(', ');
+}
+
+/** The policies of a release, the one that it goes by first. */
+export function policiesText({ policy, otherPolicies = [] }: ReleaseSpec): string | undefined {
+  return policy === undefined ? undefined : [policy, ...otherPolicies].map(({ name }) => name).join(', ');
 }
 
 /** `Plan/premium, Price/premium-de and 3 more`. */

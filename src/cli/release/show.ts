@@ -7,7 +7,16 @@ import { textTable } from '../text-table.ts';
 import { guardrailLines } from './guardrail-lines.ts';
 import { findRelease, listPins, type Pin } from './release-api.ts';
 import { releaseDiff, type ObjectDiff } from './release-diff.ts';
-import { approvalsText, kindName, shortHash, type ReleaseObject, type Side, type Stage } from './release-object.ts';
+import {
+  approvalsText,
+  authorsText,
+  kindName,
+  policiesText,
+  shortHash,
+  type ReleaseObject,
+  type Side,
+  type Stage,
+} from './release-object.ts';
 import { widthOfScreen } from './screen.ts';
 import { reachText, stageTrack } from './stage-track.ts';
 import { plain } from './terminal-text.ts';
@@ -68,10 +77,10 @@ function headText({ metadata, spec, status }: ReleaseObject, { colours, timeZone
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['message', status?.message],
     ['held', status?.held === status?.message ? undefined : status?.held],
-    ['author', spec.author],
+    [spec.authors.length === 1 ? 'author' : 'authors', authorsText(spec)],
     ['began', metadata.creationTimestamp === undefined ? undefined : dateTime(metadata.creationTimestamp, timeZone)],
     ['next at', status?.nextAt === undefined ? undefined : dateTime(status.nextAt, timeZone)],
-    ['policy', spec.policy?.name ?? 'none: everybody at once'],
+    ['policy', policiesText(spec) ?? 'none: everybody at once'],
     ['group', spec.group],
     ['takes back', spec.rollbackOf],
     ['plan', shortHash(spec.planHash)],
@@ -127,15 +136,20 @@ function sideText(side: Side | undefined): string {
 const REVISION_SHOWN = 8;
 
 function approvalLines({ spec, status }: ReleaseObject, { timeZone, colours }: View): string[] {
-  const asked = spec.policy?.spec.approvals;
-  if (asked === undefined) return [];
-  const who = [...(asked.users ?? []), ...(asked.groups ?? []).map((group) => `members of ${group}`)];
-  const rule = `${asked.required} needed from ${who.length === 0 ? 'anybody' : who.join(', ')} but ${spec.author}`;
-  const given = (status?.standing.approvals ?? []).map(({ user, atMs, planHash, reason }) => {
-    const note = planHash === spec.planHash ? '' : ` for another plan (${shortHash(planHash)}): does not count`;
+  const { policy, otherPolicies = [] } = spec;
+  const rules = (policy === undefined ? [] : [policy, ...otherPolicies]).flatMap(({ name, spec: { approvals } }) => {
+    if (approvals === undefined) return [];
+    const who = [...(approvals.users ?? []), ...(approvals.groups ?? []).map((group) => `members of ${group}`)];
+    const by = otherPolicies.length === 0 ? '' : `policy ${name}: `;
+    const from = who.length === 0 ? 'anybody' : who.join(', ');
+    return [`${by}${approvals.required} needed from ${from} but ${authorsText(spec)}`];
+  });
+  const given = (status?.standing.approvals ?? []).map(({ user, atMs, reason }) => {
+    const found = status?.approvals?.given.find((one) => one.user === user);
+    const note = found?.because === undefined ? '' : ` does not count: ${found.because}`;
     return plain(`${dateTime(atMs, timeZone)}  ${user}${note}${reason === undefined ? '' : `  ${reason}`}`);
   });
-  return [colours.dim(plain(rule)), ...given];
+  return [...rules.map((rule) => colours.dim(plain(rule))), ...given];
 }
 
 function pinText({ spec: { object, by, reason, until, release, refuses } }: Pin): string {

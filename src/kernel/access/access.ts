@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Authority } from '#kernel/resources/api/authority.ts';
+import type { Attributes, Authority, User } from '#kernel/resources/api/authority.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -51,6 +51,8 @@ export interface Access {
 /** Who may do what. */
 interface JoinedAccess {
   readonly authority: Authority;
+  /** Whether somebody may, by the rules in force now. */
+  readonly may: (user: Pick<User, 'name' | 'groups'>, wanted: Attributes) => boolean;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
@@ -89,6 +91,7 @@ export function prepareAccess(parts: {
           attempted: (author, attempt) =>
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
+        may: (user, wanted) => authorize(rules.table(), user, wanted).allowed,
         virtual: reviews(rules.table, tokens),
         virtualLists: new Map([
           [AuditRecord.id, list],

@@ -15,9 +15,9 @@ import { invalid, shapeProblems } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
-import { choosePolicy, policiesIn } from './engine/choose-policy.ts';
-import { sameSide } from './engine/form.ts';
-import { Release, releaseSpec } from './kinds/release.ts';
+import { policiesIn, policyConflicts, selectPolicies } from './engine/choose-policy.ts';
+import { sameSide } from './engine/same-side.ts';
+import { Release } from './kinds/release.ts';
 import { stagesText } from './kinds/stages-text.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
@@ -94,6 +94,10 @@ export const ChangeSet = defineKind({
           name: Type.String({ description: 'The ReleasePolicy.' }),
           stages: Type.String({ description: 'The steps, for people.' }),
           approvals: Type.Integer({ description: 'How many people have to agree.' }),
+          others: Type.Array(Type.Object({ name: Type.String(), approvals: Type.Integer() }), {
+            description: 'Further policies that select something in it, whose approvals are needed as well.',
+          }),
+          conflicts: Type.Array(Type.String(), { description: 'Why these policies cannot be met together.' }),
         },
         { description: 'How it spreads; absent: to everybody at once.' },
       ),
@@ -106,6 +110,14 @@ export const ChangeSet = defineKind({
   /** A whole business: the sample has 150 KB. */
   bodyBytesMax: 8 * 1024 * 1024,
 });
+
+interface PolicyAnswer {
+  readonly name: string;
+  readonly stages: string;
+  readonly approvals: number;
+  readonly others: readonly { readonly name: string; readonly approvals: number }[];
+  readonly conflicts: readonly string[];
+}
 
 interface Item {
   readonly position: number;
@@ -125,7 +137,6 @@ export function changeSets(options: {
   const { store, kinds, live, clock } = options;
   return async (given, { author, dryRun }) => {
     const items = parse(given, kinds);
-    const since = store.version();
     const before = new Map(items.map((item) => [item, beforeOf(item)]));
     const labels = items.map((item) => labelsOf(item));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
@@ -135,7 +146,7 @@ export function changeSets(options: {
     const held = new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
     const world = new Overlay(live, kinds);
     for (const { kind, name, wanted } of candidates) world.put(kind, name, wanted);
-    const releaseNow = () => (dryRun ? undefined : madeFrom(author.requestId, since));
+    const releaseNow = () => (dryRun ? undefined : madeFrom(outcomes));
     if (!dryRun) {
       // Labels are no part of a generation: only their release tells that they were seen.
       const isRelabelled = pairs.some(
@@ -170,22 +181,30 @@ export function changeSets(options: {
     };
   };
 
-  /** The policy that what is not live yet comes under, all of it by one. */
-  function policyOf(candidates: readonly Candidate[]): { name: string; stages: string; approvals: number } | undefined {
+  /** The policies that what is not live yet comes under: as it is live, and as it is declared. */
+  function policyOf(candidates: readonly Candidate[]): PolicyAnswer | undefined {
     const changed = candidates.flatMap(({ kind, name, wanted }) => {
-      const isLive = wanted !== undefined && sameSide(wanted, live.get(kind, name));
-      return wanted === undefined || isLive ? [] : [{ ...wanted, kind: kinds.byId(kind) }];
+      const now = live.get(kind, name);
+      if (wanted === undefined || sameSide(wanted, now)) return [];
+      return [wanted, ...(now === undefined ? [] : [now])].map((side) => ({ ...side, kind: kinds.byId(kind) }));
     });
-    const policy = choosePolicy(policiesIn(store), changed);
+    const policies = selectPolicies(policiesIn(store), changed);
+    const [policy, ...others] = policies;
     if (policy === undefined) return undefined;
-    const { stages, approvals } = policy.spec;
-    return { name: policy.name, stages: stagesText(stages), approvals: approvals?.required ?? 0 };
+    return {
+      name: policy.name,
+      stages: stagesText(policy.spec.stages),
+      approvals: policy.spec.approvals?.required ?? 0,
+      others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
+      conflicts: [...policyConflicts(policies)],
+    };
   }
 
-  /** The release of what this request declared. A caller may use an id of a request again: an older release is not it. */
-  function madeFrom(requestId: string, since: number): string | undefined {
-    return store.find(Release, 'changeSet', requestId).findLast((entry) => releaseSpec(entry.object()).number > since)
-      ?.name;
+  /** The release of what this write declared. */
+  function madeFrom(outcomes: readonly Outcome[]): string | undefined {
+    const versions = outcomes.flatMap(({ did, entry }) => (did === 'nothing' ? [] : [entry.version]));
+    if (versions.length === 0) return undefined;
+    return store.find(Release, 'changeSet', String(Math.min(...versions))).at(-1)?.name;
   }
 
   /** What the engine says of an object: the release that carries it, or what holds it where the world itself does not. */

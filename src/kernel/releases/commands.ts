@@ -8,10 +8,13 @@ import type { Author, Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
 import { displacing, type Step } from './engine/advance.ts';
 import { command, notNow } from './engine/command.ts';
-import { sameSide, planHash } from './engine/form.ts';
+import { planHash } from './engine/form.ts';
 import { lookAt, requireKeptSide } from './engine/look.ts';
 import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
 import { pinOperation, pinning, writingBack } from './engine/restore.ts';
+import { sameSide } from './engine/same-side.ts';
+import { countApprovals, type Person } from './engine/approvals.ts';
+import type { MayApprove } from './engine/carry-releases.ts';
 import { Pin, pinName } from './kinds/pin.ts';
 import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
 import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
@@ -28,9 +31,10 @@ const TRIES_MAX = 10;
 export function releaseCommands(parts: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
+  readonly mayApprove: MayApprove;
   readonly clock: Clock;
 }): ReadonlyMap<string, VirtualKind> {
-  const { store, kinds, clock } = parts;
+  const { store, kinds, mayApprove, clock } = parts;
   return new Map(RELEASE_COMMANDS.map((verb) => [`${Release.id}/${verb}`, answerTo(verb)]));
 
   function answerTo(verb: CommandVerb): VirtualKind {
@@ -56,7 +60,7 @@ export function releaseCommands(parts: {
   async function operationsOf(
     verb: CommandVerb,
     given: CommandSpec,
-    user: { readonly name: string; readonly groups: readonly string[] },
+    user: Person,
     object: ResourceObject,
   ): Promise<Operation[]> {
     const { name } = object.metadata;
@@ -71,9 +75,14 @@ export function releaseCommands(parts: {
       return pinned(spec, given, user.name, name);
     }
     if (verb === 'unpin') return unpinned(spec, name);
-    if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user.name, nowMs);
+    if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user, nowMs);
     const next = command(verb, given, user, name, spec, standing, nowMs);
-    return writeStep(object, stepOf(next, verb, given, status.phase), new Map(), nowMs, user.name);
+    const withoutRight = new Set(
+      next.approvals.filter((one) => !mayApprove({ name: one.user, groups: one.groups }, name)).map((one) => one.user),
+    );
+    const { needed, given: approvals } = countApprovals(spec, next.approvals, { nowMs, withoutRight });
+    const step = { ...stepOf(next, verb, given, status.phase), approvals: { needed, given: approvals } };
+    return writeStep(object, step, new Map(), nowMs, user.name);
   }
 
   /** A release that takes back one that everybody has: everything that it changed, in one step, with pins. */
@@ -81,7 +90,7 @@ export function releaseCommands(parts: {
     name: string,
     spec: ReleaseSpec,
     given: CommandSpec,
-    by: string,
+    { name: by, mintedBy = [] }: Person,
     nowMs: number,
   ): Promise<Operation[]> {
     const refuse = (why: string, remedy: string) =>
@@ -114,11 +123,11 @@ export function releaseCommands(parts: {
         : { name: spec.policy.name, spec: { ...withoutApprovals(spec.policy.spec), stages: [], guardrails: [] } };
     const back: ReleaseSpec = {
       number: store.version() + 1,
-      author: by,
+      authors: [by, ...mintedBy],
       changeSet: `rollback of ${name}`,
       ...(policy === undefined ? {} : { policy }),
       objects,
-      planHash: planHash(objects, undefined),
+      planHash: planHash(objects, []),
       rollbackOf: name,
       open: true,
     };
@@ -150,7 +159,7 @@ export function releaseCommands(parts: {
     };
     return [
       ...pinning(spec, { release: name, by, because }, store, kinds, nowMs),
-      ...createRelease(backName, back, step, nowMs),
+      ...createRelease(backName, back, step, nowMs, by),
       ...displacements,
       ...(await declaredBack(objects)),
     ];

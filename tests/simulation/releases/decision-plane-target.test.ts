@@ -62,8 +62,9 @@ testTarget('the decision plane', async () => {
   const make = (name: string, names: readonly string[]): void => {
     const look = (kind: string, one: string) => lookAt(store, KINDS, { kind, name: one });
     const objects = names.map((one) => carriedOf(look(Node.id, one)));
-    const spec = specOf({ requestId: 'r', user: 'ann', version: 1 }, objects, undefined, [POLICY], look);
-    memory.commit(createRelease(name, spec, step('begun'), 0), AUTHOR);
+    const world = { kinds: KINDS, policies: [POLICY], look, trail: () => ({ steps: [], isWhole: true }) };
+    const spec = specOf({ write: 1, user: 'ann', version: 1 }, objects, undefined, world, []);
+    memory.commit(createRelease(name, spec, step('begun'), 0, 'ann'), AUTHOR);
   };
   const step = (message: string) => ({
     standing: { state: { at: 'waiting', for: 'turn' } as const, approvals: [] },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { approvalsMissing, isBegun, isFinished } from '#kernel/releases/engine/advance.ts';
-import { sameSide } from '#kernel/releases/engine/form.ts';
+import { isBegun, isFinished } from '#kernel/releases/engine/advance.ts';
+import { countApprovals } from '#kernel/releases/engine/approvals.ts';
+import { sameSide } from '#kernel/releases/engine/same-side.ts';
 import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
@@ -115,7 +116,8 @@ export class Invariants {
     if (goOn?.force === true) this.#forced.add(name);
     const was = before === undefined ? undefined : releaseStatus(before.object())?.standing.state;
     if (isBegun(state) && was?.at === 'waiting' && state.at !== 'retracting') {
-      assert.equal(approvalsMissing(spec, standing.approvals, this.#nowMs()), 0, `${name} began without its approvals`);
+      const now = { nowMs: this.#nowMs(), withoutRight: new Set<string>() };
+      assert.ok(countApprovals(spec, standing.approvals, now).isComplete, `${name} began without its approvals`);
     }
     if (was?.at === 'retracting' && !isFinished(state))
       assert.equal(state.at, 'retracting', `${name} stopped being taken back`);

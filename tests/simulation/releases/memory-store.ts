@@ -4,7 +4,7 @@ import type {
   Author,
   Change,
   Decide,
-  HistoryItem,
+  Declaration,
   Outcome,
   RevisionContent,
   Store,
@@ -68,17 +68,24 @@ export class MemoryStore {
     return this.#revisions.get(`${kind.id} ${name} ${hash}`);
   }
 
-  history(kind: Kind, namespace: string, name: string, limit: number): HistoryItem[] {
+  declarations(
+    kind: Kind,
+    name: string,
+    { below, limit, except }: Parameters<Store<Operation>['declarations']>[2],
+  ): Declaration[] {
     return this.#history
-      .filter(({ change: { entry } }) => entry.kind === kind && entry.namespace === namespace && entry.name === name)
+      .filter(
+        ({ change: { entry, version }, author: { user, caller } }) =>
+          entry.kind === kind && entry.name === name && version < below && !(user === except && caller === undefined),
+      )
       .slice(-limit)
       .reverse()
-      .map(({ change: { version, type, entry }, author: { user, requestId } }) => ({
+      .map(({ change: { version, write = version, type, entry }, author }) => ({
         version,
-        at: '',
+        write,
         type,
-        user,
-        requestId,
+        namespace: entry.namespace,
+        author,
         text: entry.text,
       }));
   }

@@ -3,6 +3,7 @@ import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
+import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import type { Evidence } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
@@ -56,6 +57,8 @@ export class World {
   jumpMs = 0;
   /** Things that went wrong, by name. */
   readonly happened = new Map<string, number>();
+  /** Users who lost the right to approve. */
+  readonly withoutRight = new Set<string>();
   /** Where the engine waits, counted; it dies at this one. */
   awaits = 0;
   dieAt = Infinity;
@@ -88,6 +91,8 @@ export class World {
 
   clock = (): Temporal.Instant =>
     Temporal.Instant.fromEpochMilliseconds(START_MS + Math.floor(this.time.nowMs()) + this.jumpMs);
+
+  mayApprove: MayApprove = ({ name }) => !this.withoutRight.has(name);
 
   get isRunning(): boolean {
     return this.#engine !== undefined;
@@ -136,9 +141,9 @@ export class World {
         await awhile();
         return this.store.revision(...asked);
       },
-      history: async (...asked: Parameters<Store<Operation>['history']>) => {
+      declarations: async (...asked: Parameters<Store<Operation>['declarations']>) => {
         await awhile();
-        return this.store.history(...asked);
+        return this.store.declarations(...asked);
       },
       subscribe: (listener: (changes: readonly Change[]) => void) => {
         const stop = this.store.subscribe((changes) => (dead ? undefined : listener(changes)));
@@ -179,6 +184,7 @@ export class World {
       store,
       live,
       kinds: KINDS,
+      mayApprove: this.mayApprove,
       target,
       evidence,
       clock: this.clock,

@@ -27,8 +27,8 @@ export function release(
     metadata: { name: options.name ?? 'premium-4211', creationTimestamp: '2026-11-22T09:40:00Z' },
     spec: {
       number: 4211,
-      author: 'ann',
-      changeSet: 'r1',
+      authors: ['ann'],
+      changeSet: '4211',
       policy: {
         name: 'prices',
         spec: {

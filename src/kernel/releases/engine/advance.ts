@@ -2,7 +2,9 @@ import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import type { Approval, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+import { countApprovals, type ApprovalState } from './approvals.ts';
+import { policiesOf, policyConflicts } from './choose-policy.ts';
 
 /** Who has what a release carries, as the target shows it. */
 export type Exposure =
@@ -20,6 +22,10 @@ export interface Seen {
   readonly exposure: Exposure;
   /** What keeps the world from taking it, in sentences. */
   readonly problems: readonly string[];
+  /** That it brings back what was rolled back, in sentences. */
+  readonly bringsBack: readonly string[];
+  /** Of those who approved, the users who no longer have the right to. */
+  readonly withoutRight: ReadonlySet<string>;
   /** Releases that go first, by name. */
   readonly behind: readonly string[];
   /** Why nothing reaches anybody new: the switch that stops everything, or a freeze and its end. */
@@ -58,6 +64,7 @@ export interface Step {
   readonly message: string;
   /** What keeps it from reaching anybody new. */
   readonly held?: string;
+  readonly approvals?: ApprovalsStatus;
   readonly tell: readonly Told[];
   /** When time alone may bring it on. */
   readonly wakeAtMs?: number;
@@ -85,8 +92,10 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step 
         phase: 'Collecting',
         message: `Takes in what group ${spec.group ?? ''} brings, until it is sealed.`,
       };
-    case 'waiting':
-      return whileWaiting(spec, standing, seen);
+    case 'waiting': {
+      const approvals = countApprovals(spec, standing.approvals, seen);
+      return { ...whileWaiting(spec, standing, seen, approvals), ...approvalsShown(approvals) };
+    }
     case 'exposing':
       return whileExposing(spec, standing, state, seen);
     case 'promoting':
@@ -141,7 +150,10 @@ export function isBegun(state: ReleaseState): boolean {
   return state.at === 'exposing' || state.at === 'promoting' || (state.at === 'retracting' && state.shown);
 }
 
-function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, approvals: ApprovalState): Step {
+  const doubt = before.decided?.planHash === spec.planHash ? undefined : (before.doubt ?? doubtIn(seen));
+  const { doubt: _before, ...kept } = before;
+  const standing: ReleaseStanding = doubt === undefined ? kept : { ...kept, doubt };
   const wait = (
     waitsFor: Extract<ReleaseState, { at: 'waiting' }>['for'],
     phase: Phase,
@@ -155,15 +167,16 @@ function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen):
     message,
     ...more,
   });
-  if (seen.problems.length > 0) return wait('world', 'Blocked', seen.problems.join('; '));
-  const missing = approvalsMissing(spec, standing.approvals, seen.nowMs);
-  if (missing > 0) {
-    const { state } = standing;
-    const isNew = state.at === 'waiting' && state.for !== 'approval';
-    const message = `Waits for ${missing} ${missing === 1 ? 'approval' : 'approvals'} of plan ${spec.planHash.slice(0, 12)}.`;
-    return wait('approval', 'AwaitingApproval', message, {
-      tell: isNew ? ['approvalNeeded'] : [],
-      ...wakeAt(expiryOf(spec, standing.approvals, seen.nowMs)),
+  const isNew = (waitsFor: string) => before.state.at === 'waiting' && before.state.for !== waitsFor;
+  if (doubt !== undefined) {
+    return wait('decision', 'Paused', doubt, { held: doubt, tell: isNew('decision') ? ['paused'] : [] });
+  }
+  const problems = [...policyConflicts(policiesOf(spec)), ...seen.problems];
+  if (problems.length > 0) return wait('world', 'Blocked', problems.join('; '));
+  if (!approvals.isComplete) {
+    return wait('approval', 'AwaitingApproval', approvalText(spec, approvals), {
+      tell: isNew('approval') ? ['approvalNeeded'] : [],
+      ...wakeAt(approvals.expiresMs),
     });
   }
   if (seen.behind.length > 0) return wait('turn', 'Queued', `Waits for ${listed(seen.behind)}.`);
@@ -176,6 +189,28 @@ function whileWaiting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen):
     return whilePromoting(spec, { ...standing, state: { at: 'promoting' } }, seen);
   }
   return enterStage(standing, 0, seen, ['started']);
+}
+
+/** What was declared on top of something that was rolled back brings it back: nobody decided that. */
+function doubtIn({ bringsBack }: Seen): string | undefined {
+  if (bringsBack.length === 0) return undefined;
+  return `${bringsBack.join(' ')} Resume it to release it all the same, or abort it and apply the change anew.`;
+}
+
+function approvalsShown({ needed, given }: ApprovalState): Pick<Step, 'approvals'> {
+  return needed.length === 0 && given.length === 0 ? {} : { approvals: { needed, given } };
+}
+
+function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalState): string {
+  const missing = needed.filter((one) => one.given < one.required);
+  const counts = missing.map(({ policy, required, given: has }) => {
+    const count = `${required - has} ${required - has === 1 ? 'approval' : 'approvals'}`;
+    return needed.length === 1 ? count : `${count} by policy ${policy}`;
+  });
+  const lost = given.flatMap(({ user, because }) =>
+    because === undefined ? [] : [` The approval of ${user} does not count: ${because}.`],
+  );
+  return `Waits for ${counts.join(' and ')} of plan ${planHash.slice(0, 12)}.${lost.join('')}`;
 }
 
 function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: readonly Told[]): Step {
@@ -390,31 +425,6 @@ function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): {
   const stage = policy?.spec.stages[index];
   if (policy === undefined || stage === undefined) throw new Error(`release ${number} has no stage ${index}`);
   return { policy: policy.spec, stage };
-}
-
-/** How many approvals are still to come: each of another person, for this plan, and not too old. */
-export function approvalsMissing(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): number {
-  const asked = spec.policy?.spec.approvals;
-  if (asked === undefined) return 0;
-  const users = new Set(countedApprovals(spec, approvals, nowMs).map(({ user }) => user));
-  return Math.max(0, asked.required - users.size);
-}
-
-/** Approvals that count now. */
-function countedApprovals(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): readonly Approval[] {
-  const asked = spec.policy?.spec.approvals;
-  if (asked === undefined) return [];
-  const lastsMs = durationMs(asked.expireAfter);
-  return approvals.filter(
-    ({ user, planHash, atMs }) => planHash === spec.planHash && user !== spec.author && nowMs < atMs + lastsMs,
-  );
-}
-
-function expiryOf(spec: ReleaseSpec, approvals: readonly Approval[], nowMs: number): number | undefined {
-  const asked = spec.policy?.spec.approvals;
-  const counted = countedApprovals(spec, approvals, nowMs);
-  if (asked === undefined || counted.length === 0) return undefined;
-  return Math.min(...counted.map(({ atMs }) => atMs)) + durationMs(asked.expireAfter);
 }
 
 function progressing(standing: ReleaseStanding, message: string): Step {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldPath } from '#kernel/base/failures.ts';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#kernel/access/kinds/rbac.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -26,13 +27,15 @@ import { followFreezes } from './follow-freezes.ts';
 import { policyRefs } from '../rules/policy-refs.ts';
 import type { CarriedRelease, Target } from '../target.ts';
 import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
-import { policiesIn } from './choose-policy.ts';
-import { carriedOf, originIn, sameSide, specOf } from './form.ts';
+import { policiesIn, policiesOf } from './choose-policy.ts';
+import { bringsBack } from './brings-back.ts';
+import type { Declarations } from './declarations.ts';
+import { carriedOf, originIn, specOf, type OpenRelease, type World } from './form.ts';
 import { lookAt } from './look.ts';
-import type { OpenRelease } from './form.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
+import { sameSide } from './same-side.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'carry-releases' };
 const RESTORER: Author = { user: ROLLBACK_USER, requestId: 'carry-releases' };
@@ -49,6 +52,12 @@ const LIMITS = {
   retryMsMax: 30_000,
 } as const;
 
+/** Asks the rules in force whether somebody may approve a release. */
+export type MayApprove = (
+  user: { readonly name: string; readonly groups: readonly string[] },
+  release: string,
+) => boolean;
+
 export interface Carrying {
   /** Looks at a release now. */
   readonly look: (name: string) => void;
@@ -64,6 +73,9 @@ export function carryReleases(options: {
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly open: OpenReleases;
+  readonly declarations: Declarations;
+  /** Whether somebody may approve a release, by the rules in force now. */
+  readonly mayApprove: MayApprove;
   readonly target: Target;
   readonly evidence: Evidence;
   /** Called when a release has come to its end. */
@@ -76,7 +88,21 @@ export function carryReleases(options: {
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): Carrying {
-  const { store, live, kinds, open, target, evidence, awakeSinceMs, asleepSinceMs, clock, time, log } = options;
+  const {
+    store,
+    live,
+    kinds,
+    open,
+    declarations,
+    mayApprove,
+    target,
+    evidence,
+    awakeSinceMs,
+    asleepSinceMs,
+    clock,
+    time,
+    log,
+  } = options;
   const failures = new Map<string, { readonly count: number; readonly because: string }>();
   const controller = runController({
     name: 'releases',
@@ -129,6 +155,11 @@ export function carryReleases(options: {
         case ReleasePolicy:
         case PrometheusSource:
         case Head:
+        // Whose approval counts may be another question now.
+        case Role:
+        case ClusterRole:
+        case RoleBinding:
+        case ClusterRoleBinding:
           world = true;
       }
     }
@@ -159,6 +190,7 @@ export function carryReleases(options: {
     const { standing } = status;
     const { state } = standing;
     if (state.at === 'waiting' && spec.rollbackOf === undefined) {
+      await loadDeclarations(spec);
       const operations = rebased(object, spec);
       if (operations.length > 0) return void (await store.write(operations, AUTHOR));
     }
@@ -196,6 +228,12 @@ export function carryReleases(options: {
       nowMs,
       exposure: target.observe(release),
       problems: [...alone, ...pinsOn(spec), ...(state.at === 'waiting' ? missingIn(spec) : [])],
+      bringsBack: state.at === 'waiting' ? broughtBack(spec) : [],
+      withoutRight: new Set(
+        standing.approvals
+          .filter(({ user, groups }) => !mayApprove({ name: user, groups }, name))
+          .map(({ user }) => user),
+      ),
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
       ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
       ...(frozen === undefined ? {} : { frozen }),
@@ -285,6 +323,31 @@ export function carryReleases(options: {
     );
   }
 
+  /** What authors, policies and rollbacks are told by. */
+  async function loadDeclarations({ objects }: ReleaseSpec): Promise<void> {
+    for (const one of objects) {
+      const { kind, live: now } = lookAt(store, kinds, one);
+      await declarations.load(kind, one.name, now?.object);
+    }
+  }
+
+  function worldNow(): World {
+    return {
+      kinds,
+      policies: policiesIn(store),
+      look: (kind, name) => lookAt(store, kinds, { kind, name }),
+      trail: ({ kind, name, live: now }) => declarations.since(kind.id, name, now?.object),
+    };
+  }
+
+  function broughtBack({ objects, rollbackOf }: ReleaseSpec): string[] {
+    if (rollbackOf !== undefined) return [];
+    const { look, trail } = worldNow();
+    return objects.flatMap(({ kind, name, to }) =>
+      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name)), clock()),
+    );
+  }
+
   /** What was declared before it was pinned does not go live either. */
   function pinsOn({ objects, rollbackOf }: ReleaseSpec): string[] {
     if (rollbackOf !== undefined) return [];
@@ -316,14 +379,12 @@ export function carryReleases(options: {
       if (status === undefined) return [];
       return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }
-    const next = specOf(origin, changing, group, policiesIn(store), (kind, one) =>
-      lookAt(store, kinds, { kind, name: one }),
-    );
+    const next = specOf(origin, changing, group, worldNow(), [spec]);
     if (
       next.planHash === spec.planHash &&
-      next.policy?.name === spec.policy?.name &&
       isDeepStrictEqual(next.relies, spec.relies) &&
-      JSON.stringify(next.policy) === JSON.stringify(spec.policy)
+      isDeepStrictEqual(next.authors, spec.authors) &&
+      isDeepStrictEqual(policiesOf(next), policiesOf(spec))
     )
       return [];
     return [

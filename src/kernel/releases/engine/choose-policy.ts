@@ -1,7 +1,9 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
 
 /** What a selector goes by. */
 export interface Selected {
@@ -27,11 +29,46 @@ export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, na
 }
 
 /**
- * The policy of a change: of all that select one of its objects, that of the highest priority; of several, the first by
- * name. It covers the whole change, for what was declared together is released together.
+ * The policies of a change: all that select a state of one of its objects, the one with the highest priority first; of
+ * equal ones the first by name. What was declared together is released together, by all of them.
  */
-export function choosePolicy(policies: readonly NamedPolicy[], objects: readonly Selected[]): NamedPolicy | undefined {
+export function selectPolicies(
+  policies: readonly NamedPolicy[],
+  selected: readonly Selected[],
+  inherited: ReadonlySet<string> = new Set(),
+): readonly NamedPolicy[] {
   return policies
-    .filter(({ spec }) => objects.some((object) => selects(spec.selector, object)))
-    .sort((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1))[0];
+    .filter(({ name, spec }) => inherited.has(name) || selected.some((one) => selects(spec.selector, one)))
+    .sort((a, b) => b.spec.priority - a.spec.priority || (a.name < b.name ? -1 : 1));
+}
+
+/** The policies of a release, the one that it goes by first. */
+export function policiesOf({ policy, otherPolicies = [] }: ReleaseSpec): readonly NamedPolicy[] {
+  return policy === undefined ? [] : [policy, ...otherPolicies];
+}
+
+/**
+ * Why a change cannot go by the first of its policies: another one has stages or guardrails, and the first would go
+ * without. One sentence for each.
+ */
+export function policyConflicts(policies: readonly NamedPolicy[]): readonly string[] {
+  const [first, ...others] = policies;
+  if (first === undefined) return [];
+  return others.flatMap(({ name, spec }) => {
+    if (spec.stages.length > 0 && first.spec.stages.length === 0) {
+      return [`policy ${name} stages this, policy ${first.name} does not: apply them apart`];
+    }
+    const missing = spec.guardrails.filter(
+      (guardrail) => !first.spec.guardrails.some((one) => isDeepStrictEqual(testOf(one), testOf(guardrail))),
+    );
+    const names = missing.map((guardrail) => guardrail.name).join(', ');
+    return missing.length === 0
+      ? []
+      : [`policy ${name} guards this by ${names}, policy ${first.name} does not: apply them apart`];
+  });
+}
+
+/** What a guardrail measures and asks, whatever it is called and from whichever stage on it is needed. */
+function testOf({ name: _name, promotesFrom: _stage, ...test }: PolicySpec['guardrails'][number]): object {
+  return test;
 }

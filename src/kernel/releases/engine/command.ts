@@ -2,13 +2,11 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { CommandSpec, CommandVerb } from '../kinds/release-command.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
-import { ENGINE, approvalsMissing, isBegun, isFinished, retracting } from './advance.ts';
+import { ENGINE, isBegun, isFinished, retracting } from './advance.ts';
+import { approvalPolicies, authorBehind, countApprovals, isAsked, type Person } from './approvals.ts';
 
-/** Who asks. */
-export interface Person {
-  readonly name: string;
-  readonly groups: readonly string[];
-}
+/** Characters of a plan's hash that tell it apart. */
+const PLAN_HASH_CHARS_MIN = 8;
 
 /** Commands that change how a release stands. The others are about what is live, and not about the way there. */
 type StandingVerb = Exclude<CommandVerb, 'pin' | 'unpin'>;
@@ -39,10 +37,14 @@ export function command(
       if (standing.paused !== undefined) throw refuse(`${standing.paused.by} has paused it already`);
       return { ...standing, paused: { by: by.name, because, atMs: nowMs } };
     case 'resume': {
-      const { paused, ...going } = standing;
+      const { paused, doubt, ...going } = standing;
+      if (paused === undefined && doubt !== undefined) {
+        const decided = { by: by.name, planHash: spec.planHash };
+        return { ...going, decided, state: { at: 'waiting', for: 'turn' } };
+      }
       if (paused === undefined) throw refuse('it is not paused');
       // What it was paused for has been looked at: the stage begins anew.
-      if (state.at !== 'exposing') return going;
+      if (state.at !== 'exposing') return { ...going, ...(doubt === undefined ? {} : { doubt }) };
       const { stage } = state;
       const again = { at: 'exposing', stage, sinceMs: nowMs, heldMs: 0 } as const;
       return { ...going, state: again, ...(paused.by === ENGINE ? { overruled: { stage, by: by.name } } : {}) };
@@ -52,7 +54,8 @@ export function command(
         throw refuse('it is in no stage', 'It goes on from a stage; see why it waits in its message.');
       if (given.force === true) {
         if (given.reason === undefined) throw refuse('force needs a reason', 'Say why it goes on without evidence.');
-        if (by.name === spec.author) throw refuse('its author may not force it', 'Ask somebody else.');
+        const author = authorBehind(spec, by.name, by.mintedBy);
+        if (author !== undefined) throw refuse(`${author} made the change`, 'Somebody else has to force it.');
       }
       return { ...standing, goOn: { stage: state.stage, by: by.name, force: given.force === true } };
     }
@@ -73,36 +76,71 @@ export function command(
 
 function approve(
   { planHash = '', reason }: CommandSpec,
-  { name: user, groups }: Person,
+  { name: user, groups, mintedBy }: Person,
   release: string,
   spec: ReleaseSpec,
   standing: ReleaseStanding,
   nowMs: number,
 ): ReleaseStanding {
   const refuse = (why: string, remedy?: string) => notNow(release, why, remedy);
-  const asked = spec.policy?.spec.approvals;
-  if (asked === undefined) throw refuse('it needs no approval');
+  const policies = approvalPolicies(spec);
+  if (policies.length === 0) throw refuse('it needs no approval');
   if (standing.state.at !== 'waiting')
     throw refuse(
       standing.state.at === 'collecting' ? 'it still collects' : 'it is under way already',
       'Approve what has not begun.',
     );
-  if (user === spec.author) throw refuse(`${user} made the change`, 'Somebody else has to approve it.');
-  const isOne = asked.users?.includes(user) === true || asked.groups?.some((group) => groups.includes(group)) === true;
-  if (!isOne && (asked.users !== undefined || asked.groups !== undefined)) {
-    const who = [...(asked.users ?? []), ...(asked.groups ?? []).map((group) => `members of ${group}`)].join(', ');
-    throw refuse(`${user} is none of those who approve it`, `Ask ${who}.`);
+  const author = authorBehind(spec, user, mintedBy);
+  if (author !== undefined) throw refuse(`${author} made the change`, 'Somebody else has to approve it.');
+  if (!policies.some(({ asked }) => isAsked(asked, { name: user, groups }))) {
+    const who = policies.flatMap(({ asked }) => [
+      ...(asked.users ?? []),
+      ...(asked.groups ?? []).map((group) => `members of ${group}`),
+    ]);
+    throw refuse(`${user} is none of those who approve it`, `Ask ${[...new Set(who)].join(', ')}.`);
   }
-  if (planHash !== '' && !spec.planHash.startsWith(planHash)) {
-    throw refuse(`its plan is ${spec.planHash.slice(0, 12)}, not ${planHash}`, 'It has changed: read it again.');
-  }
+  if (planHash !== '') requirePlan(planHash, spec, standing, refuse);
   const others = standing.approvals.filter((one) => one.user !== user);
-  const mine = standing.approvals.find((one) => one.user === user);
-  const stillCounts = approvalsMissing(spec, others, nowMs) > approvalsMissing(spec, standing.approvals, nowMs);
-  if (mine !== undefined && stillCounts)
-    throw refuse(`${user} has approved it already`, 'Somebody else has to as well.');
-  const given = { user, atMs: nowMs, planHash: spec.planHash, ...(reason === undefined ? {} : { reason }) };
-  return { ...standing, approvals: [...others, given] };
+  const given = {
+    user,
+    groups,
+    ...(mintedBy === undefined ? {} : { mintedBy }),
+    atMs: nowMs,
+    planHash: spec.planHash,
+    ...(reason === undefined ? {} : { reason }),
+  };
+  const approvals = [...others, given];
+  // Whoever asks has the right, and what became of the rights of others changes nothing about this one.
+  const count = (some: ReleaseStanding['approvals']) =>
+    JSON.stringify(countApprovals(spec, some, { nowMs, withoutRight: new Set() }).needed);
+  if (count(approvals) === count(standing.approvals)) {
+    const isSame = standing.approvals.some((one) => one.user === user);
+    const who = isSame ? user : `the person behind ${user}`;
+    throw refuse(`${who} has approved it already`, 'Somebody else has to as well.');
+  }
+  return { ...standing, approvals };
+}
+
+/** Refuses a hash that is not of the present plan, or that is too short to tell plans apart. */
+function requirePlan(
+  given: string,
+  { planHash }: ReleaseSpec,
+  { approvals }: ReleaseStanding,
+  refuse: (why: string, remedy?: string) => Refusal,
+): void {
+  const shown = planHash.slice(0, 12);
+  if (given.length < PLAN_HASH_CHARS_MIN) {
+    throw refuse(
+      `"${given}" is too short for the hash of a plan`,
+      `Give at least ${PLAN_HASH_CHARS_MIN} characters of the plan that you have read.`,
+    );
+  }
+  if (!planHash.startsWith(given)) {
+    throw refuse(`its plan is ${shown}, not ${given}`, 'It has changed: read it again.');
+  }
+  if (approvals.some((one) => one.planHash !== planHash && one.planHash.startsWith(given))) {
+    throw refuse(`${given} is the beginning of an earlier plan as well`, 'Give the whole hash.');
+  }
 }
 
 const REASON: Readonly<Record<StandingVerb, string>> = {

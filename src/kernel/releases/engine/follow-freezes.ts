@@ -60,15 +60,19 @@ export function followFreezes(options: {
   let cancelLook = (): void => {};
   let writing: Promise<void> = Promise.resolve();
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
-    if (changes.some(({ entry, author }) => entry.kind === Freeze && author?.requestId !== AUTHOR.requestId)) look();
+    const isOurs = (author: Author | undefined) =>
+      author?.caller === undefined && author?.requestId === AUTHOR.requestId;
+    if (changes.some(({ entry, author }) => entry.kind === Freeze && !isOurs(author))) look();
   });
   look();
   return {
     holding: ({ objects }, nowMs) => {
-      const sides = objects.flatMap(({ kind, from, to }) => {
-        const side = to ?? from;
-        return side === undefined ? [] : [{ kind: kinds.byId(kind), namespace: side.namespace, labels: side.labels }];
-      });
+      // As it is live and as it is declared: taking a label off leads past no freeze.
+      const sides = objects.flatMap(({ kind, from, to }) =>
+        [from, to].flatMap((side) =>
+          side === undefined ? [] : [{ kind: kinds.byId(kind), namespace: side.namespace, labels: side.labels }],
+        ),
+      );
       for (const [name, { spec, span, sinceMs, edgeMs, problem }] of reckonAll(nowMs)) {
         const { selector } = spec;
         if (selector !== undefined && !sides.some((side) => selects(selector, side))) continue;

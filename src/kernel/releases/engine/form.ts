@@ -1,18 +1,29 @@
-import { isDeepStrictEqual } from 'node:util';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Carried, ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { reliedOn } from '../rules/policy-refs.ts';
-import { choosePolicy, type NamedPolicy } from './choose-policy.ts';
+import { policiesOf, selectPolicies, type NamedPolicy, type Selected } from './choose-policy.ts';
+import type { Trail } from './declarations.ts';
+import { sameSide, type State } from './same-side.ts';
 
-/** The write that declared something. Its version is ours to go by: clocks are not. */
+/** The write that declared something. Its versions are the server's own: ids of requests are the caller's. */
 export interface Origin {
-  readonly requestId: string;
+  /** The version of its first change: the same for all that was declared together. */
+  readonly write: number;
   readonly user: string;
   readonly version: number;
+}
+
+/** What forming a release asks about the world. */
+export interface World {
+  readonly kinds: KindRegistry;
+  readonly policies: readonly NamedPolicy[];
+  readonly look: (kind: string, name: string) => Changed;
+  readonly trail: (one: Changed) => Trail;
 }
 
 /** An object whose declared state is not what is live, or not what a release carries. */
@@ -50,10 +61,9 @@ export function formRelease(
   origin: Origin,
   changed: readonly Changed[],
   open: readonly OpenRelease[],
-  policies: readonly NamedPolicy[],
-  declared: (kind: string, name: string) => Changed | undefined,
+  world: World,
 ): Formed {
-  const group = changed.map(groupOf).find((name) => name !== undefined);
+  const group = changed.map((one) => groupOf(one, world.trail(one))).find((name) => name !== undefined);
   const collector = open.find((one) => isCollecting(one) && one.spec.group === group);
   const left = open
     .filter((one) => one !== collector && isCollecting(one) && changed.some((object) => carries(one, object)))
@@ -62,12 +72,12 @@ export function formRelease(
     .filter(({ objects }) => objects.length > 0)
     .map(({ one: { name, spec }, objects }) => ({
       name,
-      spec: specOf(originIn(spec), objects, spec.group, policies, declared),
+      spec: specOf(originIn(spec), objects, spec.group, world, [spec]),
     }));
   const emptied = left.filter(({ objects }) => objects.length === 0).map(({ one }) => one);
   if (group !== undefined && collector !== undefined) {
     const { name, spec } = collector;
-    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), group, policies, declared) };
+    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), group, world, [spec]) };
     return { displaced: emptied, collecting: [...collecting, grown] };
   }
   const others = open.filter((one) => !isCollecting(one) && changed.some((object) => carries(one, object)));
@@ -77,7 +87,7 @@ export function formRelease(
   for (const { spec } of taken) {
     for (const { kind, name } of spec.objects) {
       const key = liveKey(kind, name);
-      const now = objects.has(key) ? undefined : declared(kind, name);
+      const now = objects.has(key) ? undefined : world.look(kind, name);
       if (now !== undefined) objects.set(key, now);
     }
   }
@@ -85,7 +95,8 @@ export function formRelease(
   // Behind another release what is live now may not be what is live then: even a change back is one.
   const carried = [...objects.values()].filter((object) => queues || !isLive(object));
   if (carried.length === 0) return { displaced, collecting };
-  const spec = specOf(origin, carried.map(carriedOf), group, policies, declared);
+  const earlier = open.map((one) => one.spec);
+  const spec = specOf(origin, carried.map(carriedOf), group, world, earlier);
   return { displaced, collecting, begin: { spec, collects: group !== undefined } };
 }
 
@@ -98,60 +109,80 @@ function carries({ spec }: OpenRelease, object: Changed): boolean {
 }
 
 /** The write that a release goes back to. */
-export function originIn({ number, author, changeSet }: ReleaseSpec): Origin {
-  return { requestId: changeSet, user: author, version: number };
+export function originIn({ number, authors: [user = 'unknown'], changeSet }: ReleaseSpec): Origin {
+  return { write: Number(changeSet), user, version: number };
 }
 
-/** Whether a later change takes the place of a release, or waits for it. What is being taken back is waited for. */
-function mayTakePlace({ policy }: ReleaseSpec, { state }: ReleaseStanding): boolean {
+/** Whether a later change takes the place of a release, or waits for it. What takes back is waited for. */
+function mayTakePlace({ policy, rollbackOf }: ReleaseSpec, { state }: ReleaseStanding): boolean {
+  if (rollbackOf !== undefined) return false;
   return state.at !== 'retracting' && state.at !== 'promoting' && policy?.spec.queue !== 'queue';
 }
 
-/** The spec of a release of these objects, with the policy that they come under. */
+/**
+ * The spec of a release of these objects. Its authors are all who declared something of it since what is live, and its
+ * policies all that select any state since then, what is live included: taking a label off or moving to another
+ * namespace leads past nothing. Where the history does not lead back that far, what `earlier` releases knew holds on.
+ */
 export function specOf(
-  { requestId, user, version }: Origin,
+  { write, user, version }: Origin,
   objects: readonly Carried[],
   group: string | undefined,
-  policies: readonly NamedPolicy[],
-  declared: (kind: string, name: string) => Changed | undefined,
+  { kinds, policies, look, trail }: World,
+  earlier: readonly ReleaseSpec[],
 ): ReleaseSpec {
-  const selected = objects.flatMap(({ kind, name }) => {
-    const object = declared(kind, name);
-    const shown = object?.wanted?.object ?? object?.live?.object;
-    return object === undefined || shown === undefined
-      ? []
-      : [{ kind: object.kind, namespace: shown.namespace, labels: shown.labels }];
-  });
-  const policy = choosePolicy(policies, selected);
+  const selected: Selected[] = [];
+  const authors = new Set<string>();
+  const inherited = new Set<string>();
+  for (const { kind: kindId, name, from, to } of objects) {
+    const kind = kinds.byId(kindId);
+    const { steps, isWhole } = trailTo(to, trail(look(kindId, name)));
+    for (const state of [from, to, ...steps.map((step) => step.state)]) {
+      if (state !== undefined) selected.push({ kind, namespace: state.namespace, labels: state.labels });
+    }
+    for (const writer of steps.flatMap(({ writers }) => writers)) authors.add(writer);
+    if (isWhole) continue;
+    for (const known of earlier.filter((one) =>
+      one.objects.some((object) => object.kind === kindId && object.name === name),
+    )) {
+      for (const author of known.authors) authors.add(author);
+      for (const policy of policiesOf(known)) inherited.add(policy.name);
+    }
+  }
+  const [policy, ...others] = selectPolicies(policies, selected, inherited);
   const relies =
     policy === undefined
       ? []
       : reliedOn(policy.spec, (kind, name) => {
-          const object = declared(kind, name);
-          return object?.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
+          const object = look(kind, name);
+          return object.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
         });
   const sorted = objects.toSorted((a, b) => (liveKey(a.kind, a.name) < liveKey(b.kind, b.name) ? -1 : 1));
   return {
     number: version,
-    author: user,
-    changeSet: requestId,
+    authors: authors.size === 0 ? [user] : [...authors].sort(),
+    changeSet: String(write),
     ...(group === undefined ? {} : { group }),
     ...(policy === undefined ? {} : { policy }),
+    ...(others.length === 0 ? {} : { otherPolicies: others }),
     objects: sorted,
     ...(relies.length === 0 ? {} : { relies: [...relies] }),
-    planHash: planHash(sorted, policy),
+    planHash: planHash(sorted, policy === undefined ? [] : [policy, ...others]),
     open: true,
   };
 }
 
-/** What approvals are for: what changes, and how it spreads. */
-export function planHash(objects: readonly Carried[], policy: NamedPolicy | undefined): string {
-  const sides = objects.map(({ kind, name, from, to }) => [kind, name, identityOf(from), identityOf(to)]);
-  return contentHash([sides, policy?.spec.stages, policy?.spec.guardrails, policy?.spec.judging]);
+/** The part of a trail that leads to a state: what was declared after it is of a later release. */
+export function trailTo(to: State | undefined, { steps, isWhole }: Trail): Trail {
+  const last = steps.findLastIndex(({ state }) => sameSide(state, to));
+  return { steps: last < 0 ? steps : steps.slice(0, last + 1), isWhole };
 }
 
-/** What tells states of an object apart. */
-type State = Pick<Side, 'revision' | 'namespace' | 'labels'>;
+/** What approvals are for: what changes, and everything by which it spreads. Who is notified is nothing of that. */
+export function planHash(objects: readonly Carried[], policies: readonly NamedPolicy[]): string {
+  const sides = objects.map(({ kind, name, from, to }) => [kind, name, identityOf(from), identityOf(to)]);
+  return contentHash([sides, policies.map(({ name, spec: { notify: _notify, ...spec } }) => [name, spec])]);
+}
 
 function identityOf(side: State | undefined): unknown {
   return side === undefined ? null : [side.revision, side.namespace, side.labels];
@@ -172,12 +203,6 @@ function sideOf(kind: Kind, { object, generation }: NonNullable<Changed['wanted'
   return { revision, generation, namespace, labels, refs: [...new Set(refs)].sort() };
 }
 
-/** Whether two states of an object are one: what it says, where it is, and how it is labelled. */
-export function sameSide(a: State | undefined, b: State | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return a.revision === b.revision && a.namespace === b.namespace && isDeepStrictEqual(a.labels, b.labels);
-}
-
 export function isLive({ wanted, live }: Changed): boolean {
   return sameSide(wanted?.object, live?.object);
 }
@@ -191,8 +216,11 @@ function isOf({ kind, name }: Changed, one: Pick<Carried, 'kind' | 'name'>): boo
   return kind.id === one.kind && name === one.name;
 }
 
-export function groupOf({ wanted, live }: Changed): string | undefined {
-  return (wanted ?? live)?.object.labels[GROUP_LABEL];
+/** The group of an object: of one that was deleted, the group that it was last declared in, or that is live. */
+export function groupOf({ wanted, live }: Changed, { steps }: Trail): string | undefined {
+  if (wanted !== undefined) return wanted.object.labels[GROUP_LABEL];
+  const last = steps.findLast(({ state }) => state !== undefined)?.state;
+  return last?.labels[GROUP_LABEL] ?? live?.object.labels[GROUP_LABEL];
 }
 
 /** The keys that a release holds: what it changes, and what that refers to before and after. */

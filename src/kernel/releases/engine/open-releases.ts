@@ -120,9 +120,13 @@ export class OpenReleases {
 
   #goesFirst(other: string, spec: ReleaseSpec, footprint: Footprint): boolean {
     const found = this.#all.get(other);
-    if (found === undefined || found.spec.number >= spec.number || spec.rollbackOf !== undefined) return false;
+    if (found === undefined || spec.rollbackOf !== undefined) return false;
+    const isOfSame = found.spec.objects.some(({ kind, name }) => footprint.objects.has(liveKey(kind, name)));
+    // What is taken back goes before everything that was declared on top of it, and before what is declared since.
+    if (found.spec.rollbackOf !== undefined && isOfSame) return true;
+    if (found.spec.number >= spec.number) return false;
     // The order of changes to one object is kept, whatever the first of them waits for.
-    if (found.spec.objects.some(({ kind, name }) => footprint.objects.has(liveKey(kind, name)))) return true;
+    if (isOfSame) return true;
     const { state } = found.standing;
     return state.at === 'waiting' && (state.for === 'turn' || state.for === 'release');
   }

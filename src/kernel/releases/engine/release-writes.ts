@@ -23,9 +23,9 @@ export function releaseName({ number, objects, group }: ReleaseSpec, prefix = ''
 }
 
 /** Makes a release that stands as a step says. In one write with what it tells of. */
-export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs: number): Operation[] {
+export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs: number, by: string): Operation[] {
   const object = { apiVersion: Release.apiVersion, kind: Release.kind, metadata: { name }, spec };
-  const status = statusOf(undefined, spec, step, new Map(), nowMs, spec.author);
+  const status = statusOf(undefined, spec, step, new Map(), nowMs, by);
   return [
     {
       verb: 'create',
@@ -91,7 +91,7 @@ function closing(name: string): Operation {
 function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
-  { standing, phase, message, held, wakeAtMs }: Step,
+  { standing, phase, message, held, approvals, wakeAtMs }: Step,
   verdicts: ReadonlyMap<string, Verdict>,
   nowMs: number,
   by: string,
@@ -110,6 +110,7 @@ function statusOf(
     return [{ name, outcome, because, figures, ...(unitsNeeded === undefined ? {} : { unitsNeeded }) }];
   });
   const isEnd = isFinished(standing.state);
+  const shownApprovals = approvals ?? before?.approvals;
   const condition = (type: 'Promoted' | 'Finished', isTrue: boolean): ReleaseStatus['conditions'][number] => {
     const known = before?.conditions.find((one) => one.type === type);
     const status = isTrue ? 'True' : 'False';
@@ -121,6 +122,7 @@ function statusOf(
     message: shown,
     ...(stage === undefined ? {} : { stage: stage.name, share: stage.percent }),
     ...(held === undefined ? {} : { held: held.slice(0, MESSAGE_MAX) }),
+    ...(shownApprovals === undefined ? {} : { approvals: shownApprovals }),
     ...(guardrails.length === 0 ? {} : { guardrails }),
     ...(wakeAtMs === undefined ? {} : { nextAt: timeText(wakeAtMs) }),
     standing,

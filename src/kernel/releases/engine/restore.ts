@@ -8,7 +8,7 @@ import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
 import { timeText } from './release-writes.ts';
-import { sameSide } from './form.ts';
+import { sameSide } from './same-side.ts';
 
 /** Why and by whom a release was taken back. */
 export interface TakenBack {

@@ -16,7 +16,8 @@ import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Target } from '../target.ts';
 import { ENGINE } from './advance.ts';
-import { carryReleases } from './carry-releases.ts';
+import { carryReleases, type MayApprove } from './carry-releases.ts';
+import { Declarations } from './declarations.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
@@ -42,6 +43,7 @@ export function runReleases(options: {
   readonly store: Store<Operation>;
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
+  readonly mayApprove: MayApprove;
   readonly target: Target;
   readonly evidence: Evidence;
   readonly clock: Clock;
@@ -54,10 +56,14 @@ export function runReleases(options: {
   const { store, live, kinds, clock, time, log } = options;
   const logError = logSeldom(log, time.nowMs);
   const open = new OpenReleases(store);
+  const declarations = new Declarations(store);
+  // First of all: whoever is told of a change finds it there.
+  const unfollow = store.subscribe((changes) => changes.forEach((change) => declarations.follow(change)));
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
     ...options,
     open,
+    declarations,
     awakeSinceMs,
     asleepSinceMs: Math.min(lastBeatMs() ?? awakeSinceMs, awakeSinceMs),
     ended: ({ objects }) => {
@@ -65,7 +71,7 @@ export function runReleases(options: {
       spreading.again();
     },
   });
-  const spreading = spreadChanges({ store, live, kinds, open, clock, time, log });
+  const spreading = spreadChanges({ store, live, kinds, open, declarations, clock, time, log });
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
     if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy || kind === Pin))
       spreading.again();
@@ -76,6 +82,7 @@ export function runReleases(options: {
     caughtUp: spreading.caughtUp,
     stop: async () => {
       cancelBeat();
+      unfollow();
       unsubscribe();
       await Promise.all([spreading.stop(), carrying.stop(), beating]);
     },

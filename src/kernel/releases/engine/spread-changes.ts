@@ -18,21 +18,24 @@ import { settle, type Candidate, type Held } from '../settle.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
 import { policiesIn, selects, type NamedPolicy } from './choose-policy.ts';
 import { failingAlone } from './failing-alone.ts';
+import { bringsBack } from './brings-back.ts';
+import type { Declarations, Trail } from './declarations.ts';
 import {
   carriedOf,
   formRelease,
   groupOf,
   isLive,
-  sameSide,
-  planHash,
+  specOf,
   type Changed,
   type OpenRelease,
   type Origin,
+  type World,
 } from './form.ts';
 import { headOperation, heldOperation, statusOperation, type Standing } from './go-live.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { createRelease, releaseName, writeStep } from './release-writes.ts';
+import { sameSide } from './same-side.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'spread-changes' };
 const RETRY_MS = 200;
@@ -42,16 +45,16 @@ const PARKED_MS = { first: 500, max: 10_000 } as const;
 const WRITE_MAX = 10_100;
 /** Conflicts in a row that come of writers who are at work at the same time. */
 const CONFLICTS_USUAL = 5;
-/** How far back the write is looked for that declared an object as it is. */
-const HISTORY_MAX = 100;
+/** Writes of one object that are taken together when they come faster than they are looked at. */
+const ORIGINS_MAX = 1_000;
 /** What changes without a policy claim while they are written. */
 const AT_ONCE = ' at once';
 
 interface Noted {
   readonly kind: string;
   readonly name: string;
-  /** Unknown of what was written before this engine began. */
-  readonly origin: Origin | undefined;
+  /** The writes that it was noted for, the latest last; none of what was written before this engine began. */
+  readonly origins: readonly Origin[];
 }
 
 /** An object that the engine failed with, kept apart so that it holds no other. */
@@ -84,11 +87,12 @@ export function spreadChanges(options: {
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly open: OpenReleases;
+  readonly declarations: Declarations;
   readonly clock: Clock;
   readonly time: Time;
   readonly log: Log;
 }): Spreading {
-  const { store, live, kinds, open, clock, time, log } = options;
+  const { store, live, kinds, open, declarations, clock, time, log } = options;
   const released = kinds.all.filter((kind) => kind.released);
   const pending = new Map<LiveKey, Noted>();
   const held = new Map<LiveKey, Noted>();
@@ -98,19 +102,19 @@ export function spreadChanges(options: {
   let stopping = false;
   let working: Promise<void> | undefined;
 
-  for (const kind of released) for (const { name } of store.list(kind)) noteNow(kind.id, name, undefined);
+  for (const kind of released) for (const { name } of store.list(kind)) noteNow(kind.id, name, []);
   // What is live and no longer declared is to go.
-  for (const { id } of released) for (const { name } of live.list(id)) noteNow(id, name, undefined);
+  for (const { id } of released) for (const { name } of live.list(id)) noteNow(id, name, []);
   const unsubscribe = store.subscribe(follow);
   work();
 
   return {
     note: (kind, name) => {
-      noteNow(kind, name, undefined);
+      noteNow(kind, name, []);
       work();
     },
     again: () => {
-      for (const { kind, name, origin } of held.values()) noteNow(kind, name, origin);
+      for (const { kind, name, origins } of held.values()) noteNow(kind, name, origins);
       work();
     },
     caughtUp: async () => {
@@ -126,22 +130,24 @@ export function spreadChanges(options: {
 
   function follow(changes: readonly Change[]): void {
     let isNews = false;
-    for (const { entry, version, author, before } of changes) {
+    for (const { entry, version, write = version, author, before } of changes) {
       if (entry.kind === ReleasePolicy) policies = undefined;
       if (!entry.kind.released) continue;
       // What we say of an object ourselves is no news of it.
-      if (author?.user === ENGINE && before !== undefined) continue;
-      const origin = author === undefined ? undefined : { requestId: author.requestId, user: author.user, version };
+      if (author?.user === ENGINE && author.caller === undefined && before !== undefined) continue;
       unpark(liveKey(entry.kind.id, entry.name));
-      noteNow(entry.kind.id, entry.name, origin);
+      noteNow(entry.kind.id, entry.name, author === undefined ? [] : [{ write, user: author.user, version }]);
       isNews = true;
     }
     if (isNews) work();
   }
 
-  function noteNow(kind: string, name: string, origin: Origin | undefined): void {
+  function noteNow(kind: string, name: string, origins: readonly Origin[]): void {
     const key = liveKey(kind, name);
-    pending.set(key, { kind, name, origin: origin ?? pending.get(key)?.origin });
+    // Written again before it was looked at, it still belongs to what it was declared with first.
+    const before = pending.get(key)?.origins ?? [];
+    const news = origins.filter(({ version }) => !before.some((one) => one.version === version));
+    pending.set(key, { kind, name, origins: [...before, ...news].slice(-ORIGINS_MAX) });
   }
 
   function work(): void {
@@ -163,7 +169,7 @@ export function spreadChanges(options: {
       } catch (error) {
         failures += 1;
         // An object changed under our hands, or the database is away: look again.
-        for (const { kind, name, origin } of taken) noteNow(kind, name, origin);
+        for (const { kind, name, origins } of taken) noteNow(kind, name, origins);
         const isUsual = error instanceof Refusal && error.reason === 'Conflict' && failures < CONFLICTS_USUAL;
         if (!isUsual) logError(error, 'changes could not be spread; trying again');
         await new Promise<void>((resolve) => void time.after(RETRY_MS, resolve));
@@ -173,30 +179,34 @@ export function spreadChanges(options: {
 
   async function spread(taken: readonly Noted[]): Promise<void> {
     const atOnce: Noted[] = [];
-    const byOrigin = new Map<string, { origin: Origin; noted: Noted[] }>();
+    const formed: Noted[] = [];
     for (const noted of taken) {
+      const before = changedNow(noted);
+      if (!isLive(before)) await declarations.load(before.kind, noted.name, before.live?.object);
       const changed = changedNow(noted);
       if (!isFormed(changed) || isParked(noted)) {
+        if (isLive(changed)) declarations.forget(noted.kind, noted.name);
         atOnce.push(noted);
         continue;
       }
       // Any change can be what a held object waited for, and a release that carries it now ends its waiting.
       held.delete(liveKey(noted.kind, noted.name));
-      const origin = noted.origin ?? (await originOf(changed));
-      const known = byOrigin.get(origin.requestId);
-      if (known === undefined) byOrigin.set(origin.requestId, { origin, noted: [noted] });
-      else known.noted.push(noted);
+      formed.push(noted);
     }
     // What was declared together is released together, also what no policy is about.
+    const groups = together(formed);
+    const byWrite = new Map(
+      groups.flatMap(({ noted }) => noted.flatMap(writesOf).map((write) => [write, noted] as const)),
+    );
     const alone = atOnce.filter((noted) => {
-      const together = noted.origin === undefined ? undefined : byOrigin.get(noted.origin.requestId);
-      if (together === undefined || isLive(changedNow(noted))) return true;
-      together.noted.push(noted);
-      return false;
+      if (isLive(changedNow(noted))) return true;
+      const group = writesOf(noted).find((write) => byWrite.has(write));
+      if (group !== undefined) byWrite.get(group)?.push(noted);
+      return group === undefined;
     });
     // What fails with one write holds up no other.
     const failures: unknown[] = [];
-    for (const { origin, noted } of byOrigin.values()) {
+    for (const { origin, noted } of groups) {
       try {
         await form(origin, noted);
       } catch (error) {
@@ -218,7 +228,7 @@ export function spreadChanges(options: {
     const afterMs = Math.min(PARKED_MS.first * 2 ** Math.min(tries - 1, 30), PARKED_MS.max);
     const cancel = time.after(afterMs, () => {
       parked.set(key, { reasons, tries, isDue: true, cancel: () => {} });
-      noteNow(kind, name, noted.origin);
+      noteNow(kind, name, noted.origins);
       work();
     });
     parked.set(key, { reasons, tries, isDue: false, cancel });
@@ -242,7 +252,7 @@ export function spreadChanges(options: {
   ): Promise<boolean> {
     const failing = await failingAlone(changed, attempt, isPassing);
     for (const [{ kind, name }, error] of failing) {
-      park(asked.get(liveKey(kind.id, name)) ?? { kind: kind.id, name, origin: undefined }, error);
+      park(asked.get(liveKey(kind.id, name)) ?? { kind: kind.id, name, origins: [] }, error);
     }
     return failing.size > 0;
   }
@@ -259,20 +269,67 @@ export function spreadChanges(options: {
     }
   }
 
-  /** Whether a change goes by a release: a policy selects it, it belongs to a group, or a release carries it already. */
+  /** What shares a write, directly or through an object that two writes declared. */
+  function together(noted: readonly Noted[]): { readonly origin: Origin; readonly noted: Noted[] }[] {
+    const groups = new Set<{ noted: Noted[]; writes: Set<number> }>();
+    const byWrite = new Map<number, { noted: Noted[]; writes: Set<number> }>();
+    for (const one of noted) {
+      const group = { noted: [one], writes: new Set(writesOf(one)) };
+      for (const write of writesOf(one)) {
+        const other = byWrite.get(write);
+        if (other === undefined || !groups.delete(other)) continue;
+        group.noted.unshift(...other.noted);
+        for (const more of other.writes) group.writes.add(more);
+      }
+      groups.add(group);
+      for (const write of group.writes) byWrite.set(write, group);
+    }
+    return [...groups].map((group) => {
+      const origins = group.noted.map(originOf);
+      return { origin: origins.reduce((a, b) => (b.version > a.version ? b : a)), noted: group.noted };
+    });
+  }
+
+  function writesOf(noted: Noted): readonly number[] {
+    return noted.origins.length === 0 ? [originOf(noted).write] : noted.origins.map(({ write }) => write);
+  }
+
+  /** The write that declared an object as it is: as it was noted, or as the record of changes has it. */
+  function originOf(noted: Noted): Origin {
+    const latest = noted.origins.at(-1);
+    if (latest !== undefined) return latest;
+    const last = trailOf(changedNow(noted)).steps.at(-1);
+    if (last !== undefined) return { write: last.write, user: last.user, version: last.version };
+    const version = store.version();
+    return { write: version, user: 'unknown', version };
+  }
+
+  function trailOf({ kind, name, live: now }: Changed): Trail {
+    return declarations.since(kind.id, name, now?.object);
+  }
+
+  /**
+   * Whether a change goes by a release: a policy selects what is live or what is declared, it belongs to a group, a release
+   * carries it already, or it brings back what was rolled back.
+   */
   function isFormed(changed: Changed): boolean {
-    const carriers = open.carriersOf(changed.kind.id, changed.name);
+    const { kind, name, wanted, live: now } = changed;
+    const carriers = open.carriersOf(kind.id, name);
     const isBack = isLive(changed);
     if (carriers.length > 0) return !isBack || carriers.some(({ standing }) => standing.state.at !== 'retracting');
     if (isBack) return false;
-    const shown = (changed.wanted ?? changed.live)?.object;
-    if (shown === undefined) return false;
-    if (groupOf(changed) !== undefined) return true;
-    const selected = { kind: changed.kind, namespace: shown.namespace, labels: shown.labels };
-    return policiesNow().some(({ spec }) => selects(spec.selector, selected));
+    const trail = trailOf(changed);
+    if (groupOf(changed, trail) !== undefined) return true;
+    const isSelected = [now, wanted].some((side) => {
+      if (side === undefined) return false;
+      const { namespace, labels } = side.object;
+      return policiesNow().some(({ spec }) => selects(spec.selector, { kind, namespace, labels }));
+    });
+    return isSelected || bringsBack(store, kind, name, wanted?.object, trail, clock()).length > 0;
   }
 
   async function form(origin: Origin, noted: readonly Noted[]): Promise<void> {
+    await loadCarriedBeside(noted);
     const changed = noted.map(changedNow);
     const fresh = changed.filter((one) => !isCarriedAsIs(one));
     if (fresh.length > 0) {
@@ -280,17 +337,17 @@ export function spreadChanges(options: {
       for (const { kind, name } of fresh) {
         for (const release of open.carriersOf(kind.id, name)) touched.set(release.name, release);
       }
-      const group = fresh.map(groupOf).find((name) => name !== undefined);
+      const group = fresh.map((one) => groupOf(one, trailOf(one))).find((name) => name !== undefined);
       const collector = group === undefined ? undefined : open.collectorOf(group);
       if (collector !== undefined) touched.set(collector.name, collector);
-      const formed = formRelease(origin, fresh, [...touched.values()], policiesNow(), (kind, name) =>
-        changedNow({ kind, name }),
-      );
+      const formed = formRelease(origin, fresh, [...touched.values()], worldNow());
       const nowMs = clock().epochMilliseconds;
       const operations: Operation[] = [];
       const name = formed.begin === undefined ? undefined : freeName(releaseName(formed.begin.spec));
       if (formed.begin !== undefined && name !== undefined) {
-        operations.push(...createRelease(name, formed.begin.spec, beginning(formed.begin.collects), nowMs));
+        operations.push(
+          ...createRelease(name, formed.begin.spec, beginning(formed.begin.collects), nowMs, origin.user),
+        );
       }
       for (const { name: other, standing } of formed.displaced) {
         const because = name === undefined ? 'What is live was declared again.' : `Release ${name} takes its place.`;
@@ -311,6 +368,19 @@ export function spreadChanges(options: {
       if (operations.length > 0) await store.write(operations, AUTHOR);
     }
     await sayWhere(noted);
+  }
+
+  /** What the carriers of these carry besides may be taken along. */
+  async function loadCarriedBeside(noted: readonly Noted[]): Promise<void> {
+    const carriers = new Set(noted.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
+    for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
+      const { kind, live: now } = changedNow(one);
+      await declarations.load(kind, one.name, now?.object);
+    }
+  }
+
+  function worldNow(): World {
+    return { kinds, policies: policiesNow(), look: (kind, name) => changedNow({ kind, name }), trail: trailOf };
   }
 
   /** Whether the latest release of an object carries just what is declared. */
@@ -406,7 +476,7 @@ export function spreadChanges(options: {
     const goingNow = going.flatMap(({ kind, name }) => looked.get(liveKey(kind, name)) ?? []);
     open.begun.claim(AT_ONCE, footprintOf({ objects: goingNow.map(carriedOf) }));
     try {
-      const records = await recordsOf(goingNow, asked);
+      const records = recordsOf(goingNow, asked);
       // What goes live goes live in one step; only then is it said in the objects' status.
       for (const some of chunks([...heads, ...records])) await store.write(some, AUTHOR);
     } catch (error) {
@@ -423,6 +493,7 @@ export function spreadChanges(options: {
       if (!isParked(one)) unpark(key);
     }
     const goes = new Set(going.map(({ kind, name }) => liveKey(kind, name)));
+    for (const { kind, name } of going) if (isLive(changedNow({ kind, name }))) declarations.forget(kind, name);
     const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
       const reasons = problems.get(key);
       const now = goes.has(key) ? wanted?.object : before?.object;
@@ -432,26 +503,15 @@ export function spreadChanges(options: {
   }
 
   /** A Release for each write, as the record of what went live at once. */
-  async function recordsOf(going: readonly Changed[], asked: ReadonlyMap<LiveKey, Noted>): Promise<Operation[]> {
-    const byOrigin = new Map<string, { origin: Origin; objects: Changed[] }>();
-    for (const changed of going) {
-      const origin = asked.get(liveKey(changed.kind.id, changed.name))?.origin ?? (await originOf(changed));
-      const known = byOrigin.get(origin.requestId);
-      if (known === undefined) byOrigin.set(origin.requestId, { origin, objects: [changed] });
-      else known.objects.push(changed);
-    }
+  function recordsOf(going: readonly Changed[], asked: ReadonlyMap<LiveKey, Noted>): Operation[] {
+    const groups = together(
+      going.map(({ kind, name }) => asked.get(liveKey(kind.id, name)) ?? { kind: kind.id, name, origins: [] }),
+    );
+    const carried = new Map(going.map((one) => [liveKey(one.kind.id, one.name), carriedOf(one)] as const));
     const nowMs = clock().epochMilliseconds;
-    return [...byOrigin.values()].flatMap(({ origin, objects }) => {
-      const carried = objects.map(carriedOf);
-      const { requestId, user, version } = origin;
-      const spec = {
-        number: version,
-        author: user,
-        changeSet: requestId,
-        objects: carried,
-        planHash: planHash(carried, undefined),
-        open: false,
-      };
+    return groups.flatMap(({ origin, noted }) => {
+      const objects = noted.flatMap(({ kind, name }) => carried.get(liveKey(kind, name)) ?? []);
+      const spec = { ...specOf(origin, objects, undefined, { ...worldNow(), policies: [] }, []), open: false };
       const state = { at: 'promoted', atMs: nowMs } as const;
       const step: Step = {
         standing: { state, approvals: [] },
@@ -460,30 +520,12 @@ export function spreadChanges(options: {
         phase: 'Promoted',
         message: 'Everybody gets it: no policy is about it.',
       };
-      return createRelease(freeName(releaseName(spec)), spec, step, nowMs);
+      return createRelease(freeName(releaseName(spec)), spec, step, nowMs, origin.user);
     });
   }
 
   function changedNow(one: Pick<Noted, 'kind' | 'name'>): Changed {
     return lookAt(store, kinds, one);
-  }
-
-  /** The write that declared an object as it is, as the record of changes has it. */
-  async function originOf({ kind, name, wanted }: Changed): Promise<Origin> {
-    const namespace = wanted?.object.namespace ?? live.get(kind.id, name)?.namespace ?? '';
-    const items = await store.history(kind, namespace, name, HISTORY_MAX);
-    const latest = items[0];
-    if (latest === undefined)
-      return { requestId: `unknown-${kind.plural}-${name}`, user: 'unknown', version: store.version() };
-    const generation = generationIn(latest.text);
-    const same = items.slice(
-      0,
-      latest.type === 'DELETED'
-        ? 1
-        : items.findIndex(({ text, type }) => type === 'DELETED' || generationIn(text) !== generation),
-    );
-    const { requestId, user, version } = same.at(-1) ?? latest;
-    return { requestId, user, version };
   }
 
   function policiesNow(): readonly NamedPolicy[] {
@@ -504,10 +546,6 @@ export function spreadChanges(options: {
     if (entry === undefined) throw new Error(`release ${name} is gone`);
     return entry.object();
   }
-}
-
-function generationIn(text: string): number | undefined {
-  return (JSON.parse(text) as { metadata: { generation?: number } }).metadata.generation;
 }
 
 function releaseTarget(name: string) {

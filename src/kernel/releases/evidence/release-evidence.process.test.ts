@@ -38,8 +38,8 @@ function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_M
   };
   const spec = {
     number: 1,
-    author: 'a',
-    changeSet: 'c',
+    authors: ['a'],
+    changeSet: '1',
     policy: { name: 'p', spec: policy },
     objects: [],
     planHash: 'h',

@@ -82,7 +82,11 @@ export const ChannelSchema = Type.Object(
 export const PolicySchema = Type.Object(
   {
     selector: SelectorSchema,
-    priority: Type.Integer({ default: 0, description: 'Of several policies for one change, the highest counts.' }),
+    priority: Type.Integer({
+      default: 0,
+      description:
+        'Of several policies for one change, the highest says how it spreads; the approvals of each are needed.',
+    }),
     unit: Type.Enum(['listener', 'household'], {
       default: 'household',
       description: 'What falls into buckets: plans, prices and caps are for whole households.',
@@ -95,7 +99,7 @@ export const PolicySchema = Type.Object(
           groups: texts('Only members of one of these.'),
           expireAfter: durationText('After so long an approval no longer counts.', { default: 'P7D' }),
         },
-        { description: 'Who has to agree before anybody gets it. Who made the change never counts.' },
+        { description: 'Who has to agree before anybody gets it. Nobody counts who wrote any of the change.' },
       ),
     ),
     stages: Type.Array(StageSchema, {

@@ -6,10 +6,14 @@ const CommandSchema = Type.Object(
   {
     reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1_000, description: 'Why.' })),
     planHash: Type.Optional(
-      Type.String({ description: 'approve: of the plan that was read; refused when it is another.' }),
+      Type.String({
+        maxLength: 64,
+        description:
+          'approve: of the plan that was read, or its first 8 characters or more; refused when it is another.',
+      }),
     ),
     force: Type.Optional(
-      Type.Boolean({ description: 'promote: also without evidence. Needs a reason, and is not for the author.' }),
+      Type.Boolean({ description: 'promote: also without evidence. Needs a reason, and is not for the authors.' }),
     ),
     until: Type.Optional(Type.String({ format: 'date-time', description: 'pin: when it ends by itself.' })),
   },

@@ -25,17 +25,26 @@ const Carried = Type.Object(
   { description: 'One object: what it was, and what it becomes. Absent: it is not there.' },
 );
 
+const NAMED_POLICY = { name: Type.String({ description: 'Its name.' }), spec: PolicySchema };
+
 export const ReleaseSchema = Type.Object(
   {
     number: Type.Integer({ description: 'The version of the write that began it: later releases have greater ones.' }),
-    author: Type.String({ description: 'Who made the change.' }),
-    changeSet: Type.String({ description: 'The request that made the change.' }),
+    authors: Type.Array(Type.String(), {
+      description:
+        'Who wrote any of what it brings since what is live, and who minted the tokens for that. None of them approves it.',
+    }),
+    changeSet: Type.String({ description: 'The write that made the change: the version of the first change in it.' }),
     group: Type.Optional(Type.String({ description: 'The group that was collected in it.' })),
     policy: Type.Optional(
-      Type.Object(
-        { name: Type.String({ description: 'Its name.' }), spec: PolicySchema },
-        { description: 'The ReleasePolicy as it was when the release began; absent: everybody at once.' },
-      ),
+      Type.Object(NAMED_POLICY, {
+        description: 'The ReleasePolicy that it goes by, as it was when the release began; absent: everybody at once.',
+      }),
+    ),
+    otherPolicies: Type.Optional(
+      Type.Array(Type.Object(NAMED_POLICY), {
+        description: 'Further policies that select something in it: their approvals are needed as well.',
+      }),
     ),
     objects: Type.Array(Carried, { maxItems: RELEASE_OBJECTS_MAX, description: 'What it changes.' }),
     relies: Type.Optional(

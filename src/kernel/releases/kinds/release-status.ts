@@ -9,7 +9,7 @@ export type ReleaseState =
   /** Takes in what its group brings, until somebody seals it. */
   | { readonly at: 'collecting' }
   /** Waits for its turn: see the reason. Nobody has got it. */
-  | { readonly at: 'waiting'; readonly for: 'world' | 'approval' | 'turn' | 'release' }
+  | { readonly at: 'waiting'; readonly for: 'decision' | 'world' | 'approval' | 'turn' | 'release' }
   /** In a stage: `seenMs` is when its cohort was first seen to have it. */
   | {
       readonly at: 'exposing';
@@ -40,6 +40,10 @@ export type Ending = 'rolledBack' | 'aborted' | 'superseded';
 
 export interface Approval {
   readonly user: string;
+  /** As they were when it was given. */
+  readonly groups: readonly string[];
+  /** Who minted the token that was used. */
+  readonly mintedBy?: readonly string[];
   readonly atMs: number;
   readonly planHash: string;
   readonly reason?: string;
@@ -55,6 +59,18 @@ export interface ReleaseStanding {
   readonly overruled?: { readonly stage: number; readonly by: string };
   readonly failing?: { readonly because: string; readonly sinceMs: number };
   readonly goOn?: { readonly stage: number; readonly by: string; readonly force: boolean };
+  /** It brings back what was rolled back, as this sentence says: somebody has to decide. */
+  readonly doubt?: string;
+  /** Somebody decided that this plan goes on all the same. */
+  readonly decided?: { readonly by: string; readonly planHash: string };
+}
+
+/** How approvals stand, for people. */
+export interface ApprovalsStatus {
+  /** What each policy needs, and how many count now. */
+  readonly needed: readonly { readonly policy: string; readonly required: number; readonly given: number }[];
+  /** Each that was given, and why it does not count. */
+  readonly given: readonly { readonly user: string; readonly counts: boolean; readonly because?: string }[];
 }
 
 export interface Moment {
@@ -88,6 +104,7 @@ export interface ReleaseStatus {
   /** In per cent, of the audience and markets of the stage. */
   readonly share?: number;
   readonly held?: string;
+  readonly approvals?: ApprovalsStatus;
   readonly guardrails?: readonly GuardrailStatus[];
   readonly nextAt?: string;
   readonly standing: ReleaseStanding;
@@ -119,6 +136,9 @@ export const ReleaseStatusSchema = Type.Object(
     stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
     share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
     held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
+    approvals: Type.Optional(
+      Type.Object({}, { ...free, description: 'What each policy needs, and which of the approvals given count.' }),
+    ),
     guardrails: Type.Optional(
       Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
     ),

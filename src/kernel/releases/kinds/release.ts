@@ -44,7 +44,6 @@ export const Release = defineKind({
   selectableFields: {
     'spec.open': ['spec', 'open'],
     'spec.policy.name': ['spec', 'policy', 'name'],
-    'spec.author': ['spec', 'author'],
     'spec.changeSet': ['spec', 'changeSet'],
     'spec.rollbackOf': ['spec', 'rollbackOf'],
     'status.phase': ['status', 'phase'],
@@ -70,7 +69,12 @@ export const Release = defineKind({
       description: 'How many it changes.',
       value: (r) => releaseSpec(r).objects.length,
     },
-    { name: 'Policy', type: 'string', description: 'How it spreads.', value: (r) => releaseSpec(r).policy?.name },
+    {
+      name: 'Policy',
+      type: 'string',
+      description: 'How it spreads, and whose approvals it needs besides.',
+      value: (r) => policiesText(releaseSpec(r)),
+    },
     {
       name: 'Next',
       type: 'string',
@@ -92,11 +96,11 @@ export const Release = defineKind({
       value: (r) => releaseSpec(r).planHash.slice(0, HASH_SHOWN),
     },
     {
-      name: 'Author',
+      name: 'Authors',
       type: 'string',
       description: 'Who made the change.',
       priority: 1,
-      value: (r) => releaseSpec(r).author,
+      value: (r) => releaseSpec(r).authors.join(','),
     },
     {
       name: 'Message',
@@ -121,6 +125,10 @@ function nextText(status: ReleaseStatus | undefined, now: Temporal.Instant): str
   const { nextAt } = status ?? {};
   if (nextAt === undefined) return undefined;
   return humanDuration(Math.max(0, (Date.parse(nextAt) - now.epochMilliseconds) / 1_000));
+}
+
+function policiesText({ policy, otherPolicies = [] }: ReleaseSpec): string | undefined {
+  return policy === undefined ? undefined : [policy, ...otherPolicies].map(({ name }) => name).join(',');
 }
 
 function changesText({ objects }: ReleaseSpec): string {

@@ -9,7 +9,7 @@ import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import type { Exposure } from '../engine/advance.ts';
-import { sameSide } from '../engine/form.ts';
+import { sameSide } from '../engine/same-side.ts';
 import { keptSide, requireKeptSide } from '../engine/look.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';

@@ -1,0 +1,93 @@
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { PolicySpec } from '../kinds/policy-spec.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { Approval, ApprovalsStatus } from '../kinds/release-status.ts';
+import { policiesOf } from './choose-policy.ts';
+
+/** Who asks or approves. */
+export interface Person {
+  readonly name: string;
+  readonly groups: readonly string[];
+  /** Who minted the token that they use. */
+  readonly mintedBy?: readonly string[] | undefined;
+}
+
+type Asked = NonNullable<PolicySpec['approvals']>;
+
+/** How approvals stand: what each policy needs and has, which of those given count, and until when. */
+export interface ApprovalState extends ApprovalsStatus {
+  readonly isComplete: boolean;
+  /** When the first of those that count expires. */
+  readonly expiresMs: number;
+}
+
+/**
+ * Counts the approvals of each policy: by people who wrote nothing of the change, for this plan, not too old, and only
+ * of those who may approve now. `withoutRight` names users who lost the right. What one person approved with several
+ * accounts, by tokens that they minted, counts once.
+ */
+export function countApprovals(
+  spec: ReleaseSpec,
+  approvals: readonly Approval[],
+  { nowMs, withoutRight }: { readonly nowMs: number; readonly withoutRight: ReadonlySet<string> },
+): ApprovalState {
+  const askedBy = approvalPolicies(spec);
+  let expiresMs = Infinity;
+  const needed = askedBy.map(({ policy, asked }) => {
+    const lastsMs = durationMs(asked.expireAfter);
+    const counted = approvals.filter((one) => whyNot(one, asked, lastsMs) === undefined);
+    for (const { atMs } of counted) expiresMs = Math.min(expiresMs, atMs + lastsMs);
+    return { policy, required: asked.required, given: peopleIn(counted) };
+  });
+  const given = approvals.map((one) => {
+    const reasons = askedBy.map(({ asked }) => whyNot(one, asked, durationMs(asked.expireAfter)));
+    const because = reasons.every((reason) => reason !== undefined) ? reasons[0] : undefined;
+    return { user: one.user, counts: because === undefined, ...(because === undefined ? {} : { because }) };
+  });
+  return { needed, given, isComplete: needed.every((one) => one.given >= one.required), expiresMs };
+
+  function whyNot(one: Approval, asked: Asked, lastsMs: number): string | undefined {
+    const author = authorBehind(spec, one.user, one.mintedBy);
+    if (author !== undefined) return `${author} made the change`;
+    if (one.planHash !== spec.planHash) return 'it is for another plan';
+    if (withoutRight.has(one.user)) return `${one.user} no longer has the right to approve`;
+    if (!isAsked(asked, { name: one.user, groups: one.groups }))
+      return `${one.user} is no longer one of those who approve it`;
+    return nowMs < one.atMs + lastsMs ? undefined : 'it has expired';
+  }
+}
+
+/** The policies that ask for approvals. */
+export function approvalPolicies(spec: ReleaseSpec): readonly { readonly policy: string; readonly asked: Asked }[] {
+  return policiesOf(spec).flatMap(({ name, spec: { approvals } }) =>
+    approvals === undefined ? [] : [{ policy: name, asked: approvals }],
+  );
+}
+
+/** The author of a change that stands behind a user: the user, or who minted the token. */
+export function authorBehind(
+  { authors }: Pick<ReleaseSpec, 'authors'>,
+  user: string,
+  mintedBy: readonly string[] = [],
+): string | undefined {
+  return [user, ...mintedBy].find((one) => authors.includes(one));
+}
+
+export function isAsked({ users, groups }: Asked, person: Person): boolean {
+  if (users === undefined && groups === undefined) return true;
+  return users?.includes(person.name) === true || groups?.some((group) => person.groups.includes(group)) === true;
+}
+
+/** How many people gave approvals: accounts that are linked by tokens are of one person. */
+function peopleIn(approvals: readonly Approval[]): number {
+  const people: Set<string>[] = [];
+  for (const { user, mintedBy = [] } of approvals) {
+    const names = new Set([user, ...mintedBy]);
+    for (const other of people.filter((one) => !one.isDisjointFrom(names))) {
+      for (const name of other) names.add(name);
+      people.splice(people.indexOf(other), 1);
+    }
+    people.push(names);
+  }
+  return people.length;
+}

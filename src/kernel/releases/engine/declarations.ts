@@ -1,0 +1,146 @@
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Author, Change, Declaration, Store } from '#kernel/resources/store-contract.ts';
+import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { ROLLBACK_USER } from '../guard.ts';
+import { ENGINE } from './advance.ts';
+import { sameSide, type State } from './same-side.ts';
+
+const LIMITS = {
+  /** Rows that one round trip reads. */
+  rowsAtOnce: 200,
+  /** Rows of one name that are looked through for what is live. */
+  rowsMax: 10_000,
+  /** Steps of one object in memory; of an object with more the history is read again. */
+  stepsMax: 1_000,
+} as const;
+
+/** One write that changed how an object is declared. */
+interface Step {
+  readonly version: number;
+  /** What was declared together has the same one. */
+  readonly write: number;
+  readonly user: string;
+  /** The user, and who minted the token; empty where this program restored what was live. */
+  readonly writers: readonly string[];
+  /** What the object became; undefined: it was deleted. */
+  readonly state: State | undefined;
+}
+
+/** What was declared of an object since what is live, the oldest first. */
+export interface Trail {
+  readonly steps: readonly Step[];
+  /** False where the history that is kept does not lead back to what is live. */
+  readonly isWhole: boolean;
+}
+
+interface Noted {
+  readonly version: number;
+  readonly write: number;
+  readonly author: Author | undefined;
+  /** Made once, when it is asked for: most writes go live at once. */
+  readonly state: () => State | undefined;
+}
+
+interface Known {
+  readonly steps: Noted[];
+  /** There is nothing before the first step, or nothing that is kept. */
+  isAll: boolean;
+}
+
+/**
+ * Who declared what since what is live, object by object: from the changes as they are made, and before that from the
+ * record of changes. A name is of one object in the installation, so a move to another namespace is a step as well.
+ */
+export class Declarations {
+  readonly #store: Pick<Store<never>, 'declarations'>;
+  readonly #known = new Map<LiveKey, Known>();
+
+  constructor(store: Pick<Store<never>, 'declarations'>) {
+    this.#store = store;
+  }
+
+  /** Takes in what was written just now. */
+  follow({ entry, before, type, version, write = version, author }: Change): void {
+    const { kind, name } = entry;
+    if (!kind.released || (isOf(author, ENGINE) && type === 'MODIFIED')) return;
+    const key = liveKey(kind.id, name);
+    // What another process wrote is read from the record.
+    if (author === undefined) return void this.#known.delete(key);
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      const state = lazily(() => (before === undefined ? undefined : stateOf(before.namespace, before.object())));
+      known = { steps: [{ version: before?.version ?? 0, write: 0, author: undefined, state }], isAll: false };
+      this.#known.set(key, known);
+    }
+    const state = lazily(() => (type === 'DELETED' ? undefined : stateOf(entry.namespace, entry.object())));
+    known.steps.push({ version, write, author, state });
+    if (known.steps.length > LIMITS.stepsMax) this.#known.delete(key);
+  }
+
+  /** Forgets an object that is live as it is declared: its trail is empty. */
+  forget(kind: string, name: string): void {
+    this.#known.delete(liveKey(kind, name));
+  }
+
+  /** Reads as much of the history as `since` needs. */
+  async load(kind: Kind, name: string, live: State | undefined): Promise<void> {
+    const key = liveKey(kind.id, name);
+    if (this.#known.get(key)?.isAll === true || this.since(kind.id, name, live).isWhole) return;
+    const read: Noted[] = [];
+    let below = Number.MAX_SAFE_INTEGER;
+    let isAll = false;
+    for (let rows = 0; rows < LIMITS.rowsMax; rows += LIMITS.rowsAtOnce) {
+      const page = await this.#store.declarations(kind, name, { below, limit: LIMITS.rowsAtOnce, except: ENGINE });
+      read.unshift(...page.map(notedOf).reverse());
+      isAll = page.length < LIMITS.rowsAtOnce;
+      const oldest = page.at(-1);
+      if (isAll && oldest?.type === 'ADDED') {
+        read.unshift({ version: 0, write: 0, author: undefined, state: () => undefined });
+      }
+      if (isAll || oldest === undefined || read.some(({ state }) => sameSide(state(), live))) break;
+      below = oldest.version;
+    }
+    // What was written meanwhile has been noted meanwhile.
+    const last = read.at(-1)?.version ?? 0;
+    const since = this.#known.get(key)?.steps.filter(({ version }) => version > last) ?? [];
+    this.#known.set(key, { steps: [...read, ...since], isAll: isAll || read.length >= LIMITS.rowsMax });
+  }
+
+  /** As far as it is known: complete after `load`, at any later moment. */
+  since(kind: string, name: string, live: State | undefined): Trail {
+    const steps = this.#known.get(liveKey(kind, name))?.steps ?? [];
+    const from = steps.findLastIndex(({ state }) => sameSide(state(), live));
+    const changed = steps.slice(from + 1).flatMap(({ version, write, author, state }, index): Step[] => {
+      const before = steps[from + index];
+      if (author === undefined || (before !== undefined && sameSide(before.state(), state()))) return [];
+      return [{ version, write, user: author.user, writers: writersOf(author), state: state() }];
+    });
+    return { steps: changed, isWhole: from >= 0 };
+  }
+}
+
+/** Everybody who stands behind a write. */
+function writersOf({ user, caller }: Author): readonly string[] {
+  if (caller === undefined && (user === ENGINE || user === ROLLBACK_USER)) return [];
+  return [user, ...(caller?.mintedBy ?? [])];
+}
+
+/** A user from outside may have any name: only what this program writes by itself is its own. */
+function isOf(author: Author | undefined, user: string): boolean {
+  return author?.caller === undefined && author?.user === user;
+}
+
+function notedOf({ version, write, type, namespace, author, text }: Declaration): Noted {
+  const state = lazily(() => (type === 'DELETED' ? undefined : stateOf(namespace, JSON.parse(text))));
+  return { version, write, author, state };
+}
+
+function stateOf(namespace: string, { metadata, spec }: ResourceObject): State {
+  return { revision: contentHash(spec), namespace, labels: metadata.labels ?? {} };
+}
+
+function lazily<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

@@ -1,0 +1,422 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Freeze } from '#kernel/releases/kinds/freeze.ts';
+import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
+import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
+import { Node } from '#kernel/releases/testing/node.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import { drop, put } from './schedule.ts';
+import { GUARDED, MINUTE, node, policy, startStory, underWay } from './story.ts';
+
+const AGREED = { approvals: { required: 1 }, stages: [] };
+
+/** The last release by a policy, or that takes one back. */
+function last(story: Pick<ReturnType<typeof startStory>, 'releases'>) {
+  const release = story.releases().at(-1);
+  assert.ok(release !== undefined);
+  return release;
+}
+
+function named(name: string, label: string, more: object): Operation {
+  return put(ReleasePolicy, name, { selector: { matchLabels: { [label]: '1' } }, stages: [], ...more });
+}
+
+test('who wrote what a later release carries along does not approve it, whoever wrote last', async () => {
+  const story = await underWay(AGREED);
+  story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
+  await story.run(1_000);
+  const { name, spec } = last(story);
+  assert.deepEqual(spec.authors, ['ann', 'bob']);
+  for (const author of ['ann', 'bob']) {
+    await assert.rejects(story.ask('approve', name, author), new RegExp(`${author} made the change`));
+  }
+  await story.ask('approve', name, 'cyd');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('two writes within one look have two authors', async () => {
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy(AGREED)]);
+  story.declare([node('x', 2)], 'ann');
+  story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
+  await story.run(1_000);
+  assert.deepEqual(last(story).spec.authors, ['ann', 'bob']);
+});
+
+test('what is edited back to what is live is nobody’s any more', async () => {
+  const story = await underWay(AGREED);
+  story.declare([node('x', 1)], 'bob');
+  await story.run(1_000);
+  story.declare([node('x', 3)], 'bob');
+  await story.run(1_000);
+  const { name, spec } = last(story);
+  assert.deepEqual(spec.authors, ['bob']);
+  await story.ask('approve', name, 'ann');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 3);
+});
+
+test('the authors of a group are all who wrote one of its objects, also after the engine began anew', async () => {
+  const story = startStory();
+  story.declare([policy(AGREED)]);
+  const labels = { policy: 'p', [GROUP_LABEL]: 'tier' };
+  story.declare([node('x', 1, labels)], 'ann');
+  await story.run(1_000);
+  story.world.kill();
+  story.declare([node('y', 1, labels)], 'bob');
+  story.declare([node('y', 2, labels)], 'cyd');
+  story.world.start();
+  await story.run(1_000);
+  const { name, spec } = last(story);
+  assert.deepEqual(spec.authors, ['ann', 'bob', 'cyd']);
+  await story.ask('seal', name, 'ann');
+  await assert.rejects(story.ask('approve', name, 'bob'), /bob made the change/);
+});
+
+test('who minted the token made the change as well, and who minted that token', async () => {
+  const story = await underWay(AGREED);
+  story.declare([node('x', 3)], 'system:serviceaccount:a:robot', ['ann', 'bob']);
+  await story.run(1_000);
+  const { name } = last(story);
+  for (const author of ['ann', 'bob', 'system:serviceaccount:a:robot']) {
+    await assert.rejects(story.ask('approve', name, author), /made the change/);
+  }
+  await assert.rejects(
+    story.ask('approve', name, 'system:serviceaccount:a:other', {}, { mintedBy: ['ann'] }),
+    /ann made the change/,
+  );
+});
+
+test('one person with two accounts approves once', async () => {
+  const story = await underWay({ approvals: { required: 2 }, stages: [] });
+  await story.ask('approve', story.release, 'bob');
+  const robot = 'system:serviceaccount:a:robot';
+  await assert.rejects(
+    story.ask('approve', story.release, robot, {}, { mintedBy: ['bob'] }),
+    /the person behind .*robot has approved it already/,
+  );
+  await story.ask('approve', story.release, robot, {}, { mintedBy: ['cyd'] });
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('nobody forces what they wrote a part of', async () => {
+  const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
+  const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, () => 'fail');
+  story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
+  await story.run(2_000);
+  const { name, status } = last(story);
+  assert.equal(status.phase, 'Paused');
+  await story.ask('resume', name, 'ann');
+  const force = { force: true, reason: 'It is needed.' };
+  await assert.rejects(story.ask('promote', name, 'ann', force), /ann made the change/);
+  await story.ask('promote', name, 'cyd', force);
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('changes with the same request id are changes of two people, each with a release', async () => {
+  const story = startStory();
+  story.declare([policy(AGREED)]);
+  const caller = { groups: [], address: '', userAgent: '', verb: 'update' };
+  story.world.store.commit([node('x', 1), node('z', 1, {})], { user: 'ann', requestId: 'build-1', caller });
+  story.world.store.commit([node('y', 1)], { user: 'bob', requestId: 'build-1', caller });
+  await story.run(1_000);
+  assert.deepEqual(
+    story.releases().map(({ objects, spec }) => [objects, spec.authors]),
+    [
+      [['x', 'z'], ['ann']],
+      [['y'], ['bob']],
+    ],
+  );
+});
+
+test('what was declared together is released together, also when the engine was away', async () => {
+  const story = startStory();
+  story.declare([policy(AGREED)]);
+  await story.run(1_000);
+  story.world.kill();
+  story.declare([node('x', 1), node('free', 1, {})], 'ann');
+  story.world.start();
+  await story.run(1_000);
+  assert.deepEqual(last(story).objects, ['free', 'x']);
+  assert.equal(story.liveValue('free'), undefined);
+});
+
+test('taking the label off leads past no policy: what is live counts as well', async () => {
+  const story = await underWay(AGREED);
+  await story.ask('approve', story.release, 'bob');
+  await story.run(1_000);
+  story.declare([node('x', 3, {})]);
+  await story.run(MINUTE);
+  assert.equal(last(story).status.phase, 'AwaitingApproval');
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('what takes the place of a release goes by its policy as well, though neither side has its label', async () => {
+  const story = startStory();
+  story.declare([node('x', 1, {})]);
+  await story.run(1_000);
+  story.declare([policy({ approvals: { required: 1 }, stages: [{ name: 'few', percent: 1, soak: 'PT10M' }] })]);
+  story.declare([node('x', 2)]);
+  await story.run(1_000);
+  await story.ask('approve', last(story).name, 'bob');
+  await story.run(1_000);
+  assert.equal(last(story).status.phase, 'Progressing');
+  story.declare([node('x', 2, {})]);
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['Superseded', 'AwaitingApproval']);
+  assert.equal(story.liveValue('x'), 1);
+});
+
+test('taking the label off leads past no freeze', async () => {
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  const selector = { matchLabels: { policy: 'p' } };
+  const span = { timeZone: 'UTC', start: '2026-03-28T00:00', end: '2026-04-28T00:00' };
+  story.declare([policy({ stages: [] }), put(Freeze, 'quiet', { ...span, selector, reason: 'Quiet.', owner: 'ops' })]);
+  story.declare([node('x', 2, {})]);
+  await story.run(MINUTE);
+  assert.match(last(story).status.held ?? '', /Freeze quiet holds/);
+  assert.equal(story.liveValue('x'), 1);
+});
+
+test('each policy needs its approvals, and one person may count for both', async () => {
+  const story = startStory();
+  story.declare([
+    named('strict', 'strict', { approvals: { required: 2, users: ['bob', 'cyd'] } }),
+    named('lax', 'lax', { priority: 1, approvals: { required: 1, users: ['cyd', 'dan'] } }),
+  ]);
+  story.declare([node('x', 1, { strict: '1' }), node('y', 1, { lax: '1' })], 'ann');
+  await story.run(1_000);
+  const { name, spec } = last(story);
+  assert.deepEqual([spec.policy?.name, spec.otherPolicies?.map((one) => one.name)], ['lax', ['strict']]);
+  await assert.rejects(story.ask('approve', name, 'eve'), /eve is none of those who approve it/);
+  await story.ask('approve', name, 'dan');
+  await story.run(1_000);
+  assert.match(last(story).status.message, /Waits for 2 approvals by policy strict of plan/);
+  await story.ask('approve', name, 'cyd');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), undefined);
+  await story.ask('approve', name, 'bob');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 1);
+});
+
+test('a policy without stages does not carry what another one stages, nor without its guardrails', async () => {
+  const stages = [{ name: 'few', percent: 1 }];
+  for (const [strict, lax, sentence] of [
+    [{ stages }, {}, 'policy strict stages this, policy lax does not: apply them apart'],
+    [{ stages, ...GUARDED }, { stages }, 'policy strict guards this by harm, policy lax does not: apply them apart'],
+  ] as const) {
+    const story = startStory();
+    story.declare([named('strict', 'strict', strict), named('lax', 'lax', { priority: 1, ...lax })]);
+    story.declare([node('x', 1, { strict: '1' }), node('y', 1, { lax: '1' })]);
+    await story.run(MINUTE);
+    const { status } = last(story);
+    assert.deepEqual([status.phase, status.message], ['Blocked', sentence]);
+    assert.deepEqual([story.liveValue('x'), story.liveValue('y')], [undefined, undefined]);
+    story.declare([drop(Node, 'y')]);
+    await story.run(5 * MINUTE);
+    assert.equal(story.liveValue('x'), 1, 'alone it goes');
+  }
+});
+
+test('who may no longer approve when the release begins does not count, and is shown as such', async () => {
+  const approvals = { required: 2, users: ['bob', 'cyd'] };
+  const story = await underWay({ approvals, stages: [] });
+  await story.ask('approve', story.release, 'bob');
+  story.world.withoutRight.add('bob');
+  await story.ask('approve', story.release, 'cyd');
+  await story.run(1_000);
+  assert.match(
+    last(story).status.message,
+    /^Waits for 1 approval of plan .* The approval of bob does not count: bob no longer has the right to approve\.$/,
+  );
+  assert.deepEqual(
+    last(story).status.approvals?.given.map(({ user, counts }) => [user, counts]),
+    [
+      ['bob', false],
+      ['cyd', true],
+    ],
+  );
+  story.world.withoutRight.clear();
+  story.declare([node('free', 1, {})]);
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2, 'with the right it counts again');
+});
+
+test('who is off the list when the release begins does not count', async () => {
+  const story = await underWay({ approvals: { required: 2, users: ['bob', 'cyd'] }, stages: [] });
+  await story.ask('approve', story.release, 'bob');
+  story.declare([policy({ approvals: { required: 2, users: ['cyd', 'dan'] }, stages: [] })]);
+  await story.run(1_000);
+  await story.ask('approve', story.release, 'cyd');
+  await story.run(MINUTE);
+  assert.equal(last(story).status.phase, 'AwaitingApproval');
+  await story.ask('approve', story.release, 'dan');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('approvals bind to everything of each policy but who is notified', async () => {
+  const base = { approvals: { required: 2 }, stages: [{ name: 'few', percent: 1 }] };
+  for (const [edit, holds] of [
+    [{ unit: 'listener' }, false],
+    [{ onFailure: 'pause' }, false],
+    [{ queue: 'queue' }, false],
+    [{ pinFor: 'PT1H' }, false],
+    [{ notify: [{ type: 'webhook', url: 'http://127.0.0.1/', on: ['started'] }] }, true],
+  ] as const) {
+    const story = await underWay(base);
+    await story.ask('approve', story.release, 'bob', { planHash: last(story).spec.planHash.slice(0, 8) });
+    story.declare([policy({ ...base, ...edit })]);
+    await story.run(1_000);
+    await story.ask('approve', story.release, 'cyd');
+    await story.run(1_000);
+    assert.equal(last(story).status.phase === 'AwaitingApproval', !holds, JSON.stringify(edit));
+  }
+});
+
+test('a plan is named by enough of its hash', async () => {
+  const story = await underWay(AGREED);
+  const { planHash } = last(story).spec;
+  for (const short of [planHash.slice(0, 1), planHash.slice(0, 7)]) {
+    await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: short }), /too short/);
+  }
+  await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: `${planHash}0` }), /its plan is/);
+  await story.ask('approve', story.release, 'bob', { planHash });
+});
+
+/** A change of something else than the value, on top of the value. */
+const onTop = (value: number, labels: Record<string, string> = { policy: 'p' }) =>
+  put(Node, 'x', { needs: [], value, neighbourMax: 8 }, labels);
+
+const SENTENCE =
+  /^Node "x" was changed on top of what release x-\d+ brought, which cyd rolled back: Complaints\. Resume it/;
+
+test('a change on top of what was rolled back waits for somebody, and brings nothing back by itself', async () => {
+  const stages = [{ name: 'half', percent: 50, soak: 'PT1H' }];
+  const story = await underWay({ queue: 'queue', stages, pinFor: 'PT10M' });
+  story.declare([onTop(2)], 'bob');
+  await story.run(1_000);
+  await story.ask('rollback', story.release, 'cyd', { reason: 'Complaints.' });
+  // Neither time nor the end of the pin decides it.
+  await story.run(60 * MINUTE);
+  const { name, status } = last(story);
+  assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);
+  assert.match(status.message, SENTENCE);
+  assert.equal(story.liveValue('x'), 1);
+  await story.ask('unpin', story.release);
+  await story.run(MINUTE);
+  assert.equal(last(story).status.phase, 'Paused');
+  await story.ask('resume', name, 'cyd');
+  await story.run(1_000);
+  assert.equal(last(story).status.phase, 'Progressing');
+});
+
+test('what was declared anew from what is live needs nobody after a rollback', async () => {
+  const story = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  story.declare([onTop(2)], 'bob');
+  await story.run(1_000);
+  await story.ask('rollback', story.release, 'cyd', { reason: 'Complaints.' });
+  await story.run(1_000);
+  await story.ask('abort', last(story).name, 'bob');
+  await story.run(1_000);
+  assert.equal(story.declaredValue('x'), 1);
+  story.declare([onTop(1)], 'bob');
+  await story.run(1_000);
+  assert.equal(last(story).status.phase, 'Progressing');
+});
+
+test('a change made while a rollback is under way waits as well, whether or not a policy selects it', async () => {
+  for (const labels of [{ policy: 'p' }, {}] as Record<string, string>[]) {
+    const story = startStory();
+    story.declare([node('x', 1, {})]);
+    await story.run(1_000);
+    story.declare([policy({ stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] })]);
+    story.declare([node('x', 2)]);
+    await story.run(1_000);
+    const [release] = story.releases();
+    await story.ask('rollback', release?.name ?? '', 'cyd', { reason: 'Complaints.' });
+    story.declare([onTop(2, labels)], 'bob');
+    await story.run(60 * MINUTE);
+    assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);
+    assert.match(last(story).status.message, SENTENCE);
+    assert.equal(story.liveValue('x'), 1);
+  }
+});
+
+test('so does a group, and what was blocked behind the release, and what followed one that everybody had', async () => {
+  const story = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  story.declare([
+    put(Node, 'x', { needs: ['missing'], value: 2, neighbourMax: 8 }, { policy: 'p', [GROUP_LABEL]: 'g' }),
+  ]);
+  await story.run(1_000);
+  await story.ask('seal', last(story).name);
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Progressing', 'Blocked']);
+  await story.ask('rollback', story.release, 'cyd', { reason: 'Complaints.' });
+  await story.run(1_000);
+  story.declare([node('missing', 1, {})]);
+  await story.run(60 * MINUTE);
+  assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);
+  assert.equal(story.liveValue('x'), 1);
+
+  const promoted = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1M' }] });
+  await promoted.run(5 * MINUTE);
+  assert.equal(promoted.liveValue('x'), 2);
+  promoted.declare([policy({ queue: 'queue', approvals: { required: 1 }, stages: [] })]);
+  promoted.declare([onTop(2)], 'bob');
+  await promoted.run(1_000);
+  await promoted.ask('rollback', promoted.release, 'cyd', { reason: 'Complaints.' });
+  await promoted.run(60 * MINUTE);
+  assert.equal(promoted.liveValue('x'), 1);
+  const waiting = promoted.releases().find(({ spec }) => spec.open);
+  assert.equal(waiting?.status.phase, 'Paused');
+  assert.match(waiting?.status.message ?? '', SENTENCE);
+});
+
+test('a rename within a group is one release: what is deleted goes when what is new comes', async () => {
+  const story = startStory();
+  story.declare([node('old', 1, {})]);
+  await story.run(1_000);
+  const labels = { [GROUP_LABEL]: 'tier' };
+  story.declare([node('old', 1, labels)]);
+  await story.run(1_000);
+  story.declare([node('new', 1, labels)]);
+  await story.run(1_000);
+  story.declare([drop(Node, 'old')]);
+  await story.run(MINUTE);
+  assert.deepEqual([story.liveValue('old'), story.liveValue('new')], [1, undefined]);
+  const group = story.all().find(({ spec }) => spec.group === 'tier');
+  assert.deepEqual([group?.status.phase, group?.objects], ['Collecting', ['new', 'old']]);
+  await story.ask('seal', group?.name ?? '');
+  await story.run(1_000);
+  assert.deepEqual([story.liveValue('old'), story.liveValue('new')], [undefined, 1]);
+});
+
+test('a deletion stays with the group of what is live, and of what was declared last, also when the engine was away', async () => {
+  for (const [live, declared] of [
+    [{ [GROUP_LABEL]: 'tier' }, {}],
+    [{}, { [GROUP_LABEL]: 'tier' }],
+  ] as Record<string, string>[][]) {
+    const story = startStory();
+    story.declare([node('old', 1, live)]);
+    await story.run(1_000);
+    for (const { name } of story.all()) await story.ask('seal', name).catch(() => {});
+    await story.run(1_000);
+    assert.equal(story.liveValue('old'), 1);
+    story.world.kill();
+    story.declare([node('old', 1, declared)]);
+    story.declare([drop(Node, 'old')]);
+    story.world.start();
+    await story.run(MINUTE);
+    assert.equal(story.liveValue('old'), 1);
+    assert.equal(story.all().at(-1)?.status.phase, 'Collecting');
+  }
+});

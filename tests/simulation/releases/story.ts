@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { releaseCommands } from '#kernel/releases/commands.ts';
+import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
+import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
+import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
+import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
+import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
+import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { put, throughApi } from './schedule.ts';
+import { KINDS, World } from './world.ts';
+
+export const MINUTE = 60_000;
+
+/** A world without chance, in which everything goes well, unless a story says otherwise. */
+export function startStory(outcomeOf: (activeMs: number) => Verdict['outcome'] | undefined = () => 'pass') {
+  const world = new World(
+    () => 0.5,
+    (_release, _guardrail, activeMs) => {
+      const outcome = outcomeOf(activeMs);
+      return outcome === undefined
+        ? undefined
+        : { outcome, because: `It is ${outcome}.`, judgeVersion: 1, figures: { of: 'nothing' } };
+    },
+  );
+  const commands = releaseCommands({
+    store: throughApi(world),
+    kinds: KINDS,
+    mayApprove: world.mayApprove,
+    clock: world.clock,
+  });
+  let requests = 0;
+  world.start();
+  const all = (): { name: string; spec: ReleaseSpec; status: ReleaseStatus; objects: string[] }[] =>
+    [...world.store.memory.list(Release)]
+      .map((entry) => entry.object())
+      .sort((a, b) => releaseSpec(a).number - releaseSpec(b).number)
+      .map((object) => {
+        const status = releaseStatus(object);
+        assert.ok(status !== undefined);
+        const spec = releaseSpec(object);
+        return { name: object.metadata.name, spec, status, objects: spec.objects.map(({ name }) => name) };
+      });
+  return {
+    world,
+    declare: (operations: readonly Operation[], user = 'ann', mintedBy?: readonly string[]) => {
+      requests += 1;
+      const minted = mintedBy === undefined ? {} : { mintedBy };
+      const caller = { groups: [], address: '', userAgent: '', verb: 'update', ...minted };
+      world.store.commit(operations, { user, requestId: `request-${requests}`, caller });
+    },
+    run: (ms: number) => world.time.run(ms),
+    ask: async (
+      verb: CommandVerb,
+      name: string,
+      user = 'ann',
+      spec: CommandSpec = {},
+      more: { readonly groups?: readonly string[]; readonly mintedBy?: readonly string[] } = {},
+    ) => {
+      const given = { apiVersion: Release.apiVersion, kind: 'ReleaseCommand', metadata: { name: 'x' }, spec };
+      const call = {
+        user: { name: user, uid: '', groups: [], extra: {}, ...more },
+        author: { user, requestId: verb },
+        dryRun: false,
+        namespace: undefined,
+        name,
+      };
+      await commands.get(`${Release.id}/${verb}`)?.(given, call);
+    },
+    all,
+    /** Those by a policy, and those that take one back. */
+    releases: () => all().filter(({ spec }) => spec.policy !== undefined || spec.rollbackOf !== undefined),
+    phases: () =>
+      all()
+        .filter(({ spec }) => spec.policy !== undefined || spec.rollbackOf !== undefined)
+        .map(({ status }) => status.phase),
+    liveValue: (name: string): number | undefined => {
+      const head = world.store.memory.get(Head, '', headName(Node, name))?.object();
+      return (head === undefined ? undefined : (everyoneOf(head)?.object.spec as NodeSpec | undefined))?.value;
+    },
+    declaredValue: (name: string): number | undefined =>
+      (world.store.memory.get(Node, '', name)?.object().spec as NodeSpec | undefined)?.value,
+  };
+}
+
+export const node = (
+  name: string,
+  value: number,
+  labels: Record<string, string> = { policy: 'p' },
+  needs: string[] = [],
+) => put(Node, name, { needs, value, neighbourMax: 9 }, labels);
+
+export function policy(more: object = {}): Operation {
+  return put(ReleasePolicy, 'p', {
+    selector: { matchLabels: { policy: 'p' } },
+    stages: [
+      { name: 'few', percent: 1, soak: 'PT1M' },
+      { name: 'half', percent: 50, soak: 'PT1M' },
+    ],
+    ...more,
+  });
+}
+
+export const GUARDED = { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] };
+
+/** A node that is live at 1 and a release under way that brings it to 2. */
+export async function underWay(more: object = {}, outcomeOf?: (activeMs: number) => Verdict['outcome'] | undefined) {
+  const story = startStory(outcomeOf);
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy(more)]);
+  story.declare([node('x', 2)]);
+  await story.run(2_000);
+  const [release] = story.releases();
+  assert.ok(release !== undefined);
+  return { ...story, release: release.name };
+}
