@@ -229,8 +229,11 @@ const SAID: Readonly<Record<Exclude<CommandVerb, 'pin' | 'unpin'>, string>> = {
 function stepOf(standing: ReleaseStanding, verb: keyof typeof SAID, { reason }: CommandSpec, before: Phase): Step {
   const { state, paused } = standing;
   const isBack = state.at === 'retracting';
-  const message = isBack ? state.because : `${SAID[verb]}${reason === undefined ? '' : `: ${reason}`}`;
+  const isPause = verb === 'pause' && paused !== undefined;
+  const said = isPause
+    ? `Paused by ${paused.by}: ${paused.because}`
+    : `${SAID[verb]}${reason === undefined ? '' : `: ${reason}`}`;
   const going = before === 'Paused' ? 'Waiting' : before;
   const phase = isBack ? 'RollingBack' : paused === undefined ? going : 'Paused';
-  return { standing, effects: [], tell: [], phase, message };
+  return { standing, effects: [], tell: isPause ? ['paused'] : [], phase, message: isBack ? state.because : said };
 }

@@ -518,6 +518,53 @@ test('a rollback that would break the world keeps its intent, says why, and goes
   assert.equal(story.liveValue('x'), undefined);
 });
 
+test('abort, supersede and the pause of a person are told, and PagerDuty hears when its incident is over', async () => {
+  const all = [
+    'started',
+    'approvalNeeded',
+    'stage',
+    'paused',
+    'promoted',
+    'rolledBack',
+    'aborted',
+    'superseded',
+    'failed',
+  ];
+  const notify = [
+    { type: 'webhook', url: 'https://a', on: all },
+    { type: 'pagerduty', secret: { namespace: 'ops', name: 's', key: 'key' }, on: ['paused'] },
+  ];
+  const story = await underWay({ notify });
+  const told = (type: string) =>
+    [...story.world.store.memory.list(Notification)]
+      .map((entry) => entry.object().spec as { event: string; message: string; at: string; channel: { type: string } })
+      .filter(({ channel }) => channel.type === type)
+      .sort((a, b) => (a.at < b.at ? -1 : 1));
+  await story.ask('pause', story.release, 'bob', { reason: 'Lunch.' });
+  await story.run(2_000);
+  assert.deepEqual(
+    told('webhook')
+      .map(({ event, message }) => [event, message])
+      .at(-1),
+    ['paused', 'Paused by bob: Lunch.'],
+  );
+  await story.ask('abort', story.release, 'bob', { reason: 'No.' });
+  await story.run(2_000);
+  assert.deepEqual(
+    told('webhook').map(({ event }) => event),
+    ['started', 'paused', 'aborted'],
+  );
+  assert.deepEqual(
+    told('pagerduty').map(({ event }) => event),
+    ['started', 'paused', 'aborted'],
+  );
+  story.declare([node('x', 4)]);
+  await story.run(2_000);
+  story.declare([node('x', 5)]);
+  await story.run(2_000);
+  assert.ok(told('webhook').some(({ event, message }) => event === 'superseded' && /takes its place/.test(message)));
+});
+
 test('each thing is told once, whatever dies meanwhile', async () => {
   for (let dieAt = 1; dieAt < 40; dieAt += 3) {
     const story = startStory();

@@ -1,6 +1,6 @@
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
-import type { PolicySpec, Stage } from '../kinds/policy-spec.ts';
+import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 import { countApprovals, type ApprovalState } from './approvals.ts';
@@ -55,7 +55,7 @@ export type Effect =
   | { readonly do: 'restore'; readonly pin: boolean };
 
 /** What is told to people, see `notify` of a policy. */
-export type Told = 'started' | 'approvalNeeded' | 'stage' | 'paused' | 'promoted' | 'rolledBack' | 'failed';
+export type Told = PolicyEvent;
 
 export interface Step {
   readonly standing: ReleaseStanding;
@@ -352,8 +352,7 @@ function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: See
   if (shown && seen.exposure.at !== 'nobody') return doing([{ do: 'retract' }]);
   if (end !== 'superseded' && !seen.restored) return doing([{ do: 'restore', pin: end === 'rolledBack' }]);
   const ended = { ...standing, state: { at: end, because, by, atMs: seen.nowMs } } as const;
-  const tell: readonly Told[] = end === 'rolledBack' ? ['rolledBack'] : [];
-  return { standing: ended, effects: [], tell, phase: PHASE_OF_ENDING[end], message: because };
+  return { standing: ended, effects: [], tell: [end], phase: PHASE_OF_ENDING[end], message: because };
 }
 
 function pausedBy(standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {

@@ -6,6 +6,7 @@ import { Notification } from '../kinds/notification.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { HISTORY_MAX, type GuardrailStatus, type Moment, type ReleaseStatus } from '../kinds/release-status.ts';
+import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
 
 /** What the name of a release tells besides its number: how much of an object's name. */
@@ -152,7 +153,7 @@ function notifications(
   };
   return tell.flatMap((what) =>
     (policy?.spec.notify ?? []).flatMap((channel, index) =>
-      channel.on.includes(what) ? [told(what, channel, index)] : [],
+      channel.on.includes(what) || endsIncident(channel, what) ? [told(what, channel, index)] : [],
     ),
   );
 }

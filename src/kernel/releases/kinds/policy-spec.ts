@@ -10,6 +10,21 @@ const POLICY_LIMITS = {
   listMax: 100,
 } as const;
 
+/** What happens to releases that people may be told. */
+const POLICY_EVENTS = [
+  'started',
+  'approvalNeeded',
+  'stage',
+  'paused',
+  'promoted',
+  'rolledBack',
+  'aborted',
+  'superseded',
+  'failed',
+] as const;
+
+export type PolicyEvent = (typeof POLICY_EVENTS)[number];
+
 const texts = (description: string) =>
   Type.Optional(
     Type.Array(Type.String({ minLength: 1, maxLength: 253 }), {
@@ -69,12 +84,11 @@ export const ChannelSchema = Type.Object(
         { description: 'The Secret that signs (webhook), holds the address (slack) or the routing key (pagerduty).' },
       ),
     ),
-    on: Type.Array(
-      Type.Enum(['started', 'approvalNeeded', 'stage', 'paused', 'promoted', 'rolledBack', 'failed'], {
-        description: 'What happened.',
-      }),
-      { minItems: 1, default: ['approvalNeeded', 'paused', 'rolledBack', 'failed'], description: 'What is told.' },
-    ),
+    on: Type.Array(Type.Enum(POLICY_EVENTS, { description: 'What happened.' }), {
+      minItems: 1,
+      default: ['approvalNeeded', 'paused', 'rolledBack', 'failed'],
+      description: 'What is told.',
+    }),
   },
   { description: 'Somebody who is told.' },
 );

@@ -72,6 +72,8 @@ const TITLES: Readonly<Record<string, string>> = {
   paused: 'is paused',
   promoted: 'is with everybody',
   rolledBack: 'was rolled back',
+  aborted: 'was aborted',
+  superseded: 'was superseded',
   failed: 'cannot go on',
 };
 
@@ -87,19 +89,32 @@ function slackBody({ spec, policy, link }: Telling): object {
     text: slackText(title),
     blocks: [
       { type: 'header', text: { type: 'plain_text', text: title.slice(0, 150) } },
-      { type: 'section', text: { type: 'mrkdwn', text: slackText(spec.message).slice(0, SLACK_TEXT_CHARS) || ' ' } },
+      { type: 'section', text: { type: 'mrkdwn', text: slackText(spec.message, SLACK_TEXT_CHARS) || ' ' } },
       { type: 'context', elements: [{ type: 'mrkdwn', text: `${slackText(context)}${linked}` }] },
     ],
   };
 }
 
-/** Slack's three control characters. */
-function slackText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+/** With Slack's three control characters escaped, cut between characters where it becomes too long. */
+function slackText(text: string, charsMax = Infinity): string {
+  let escaped = '';
+  for (const character of text) {
+    const next = SLACK_ENTITIES[character] ?? character;
+    if (escaped.length + next.length > charsMax) break;
+    escaped += next;
+  }
+  return escaped;
 }
 
-/** What somebody has to look at; everything else says that it goes on by itself. */
+const SLACK_ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+
+/** What somebody has to look at; everything else says that it goes on by itself, or has ended. */
 const TROUBLE: ReadonlySet<string> = new Set(['paused', 'failed', 'rolledBack', 'approvalNeeded']);
+
+/** Whether an event resolves what the channel has opened: PagerDuty hears of it whatever the channel asks for. */
+export function endsIncident({ type, on }: NotificationSpec['channel'], event: string): boolean {
+  return type === 'pagerduty' && !TROUBLE.has(event) && on.some((one) => TROUBLE.has(one));
+}
 
 function pagerDutyBody({ spec, policy, link, secret = '' }: Telling): object {
   const { release, event, message, phase, at } = spec;

@@ -343,3 +343,53 @@ test('what nobody takes for a day is given up and says so; what arrived is gone 
   days(23);
   await until(() => telling.statusOf(lost) === undefined);
 });
+
+test('a receiver that does not answer has few messages on their way to it, and holds up no other', async (t) => {
+  let sending = 0;
+  let most = 0;
+  const held: (() => void)[] = [];
+  const silent = createServer((request, response) => {
+    sending += 1;
+    most = Math.max(most, sending);
+    request.resume();
+    held.push(() => {
+      sending -= 1;
+      response.writeHead(200).end();
+    });
+  });
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  t.after(() => silent.close());
+  const { url, received } = await startReceiver(t);
+  const telling = await startTelling(t);
+  const silentUrl = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  const releases = Array.from({ length: 60 }, (_, number) => `cap-${number}`);
+  const names: string[] = [];
+  for (const release of releases) {
+    names.push(await telling.tell({ release, channel: channelOf(`${silentUrl}/${release}`) }));
+    await telling.tell({ release, channel: channelOf(url), event: 'promoted' });
+  }
+  await until(() => received.length === releases.length);
+  assert.equal(most, 4, 'places of one receiver');
+  // When it answers, all that waited for a place comes.
+  let answered = 0;
+  while (answered < releases.length) {
+    await until(() => held.length > 0);
+    for (const answer of held.splice(0)) {
+      answered += 1;
+      answer();
+    }
+  }
+  await until(() => names.every((name) => telling.statusOf(name)?.deliveredAt !== undefined));
+  assert.equal(most, 4, 'places of one receiver');
+});
+
+test('what Slack gets is cut between characters, never inside an escape', async (t) => {
+  const { url, received } = await startReceiver(t);
+  const telling = await startTelling(t);
+  await telling.tell({ channel: channelOf(url, { type: 'slack' }), message: `x${'<&>'.repeat(1_200)}` });
+  await until(() => received.length === 1);
+  const { blocks } = JSON.parse(received[0]?.body ?? '') as { blocks: { text?: { text: string } }[] };
+  const text = blocks[1]?.text?.text ?? '';
+  assert.ok(text.length > 2_800 && text.length <= 2_900, String(text.length));
+  assert.match(text, /^x(&lt;|&amp;|&gt;)+$/);
+});

@@ -21,8 +21,9 @@ import { isGivenUp, isOutdated, retryAfterMs, retryMs } from './schedule.ts';
 const AUTHOR: Author = { user: 'system:releases', requestId: 'notify' };
 
 const LIMITS = {
-  /** Channels that are told something at a time: a slow receiver holds up nobody else. */
-  workers: 32,
+  /** Messages on their way at a time, and of those to one receiver: a slow one holds up nobody else. */
+  workers: 256,
+  perReceiver: 4,
   answerMsMax: 10_000,
   answerBytesMax: 64 * 1024,
   /** How often what is no longer needed is dropped, and how much of it at a time. */
@@ -48,6 +49,8 @@ export function runNotifications(options: {
   const { store, clock, time, random, linkTo, log } = options;
   /** What is still to be told, by line: one for each release and channel. */
   const lines = new Map<string, Set<string>>();
+  /** What is on its way to a receiver, and the lines that wait for their turn there. */
+  const receivers = new Map<string, { sending: number; readonly waiting: Set<string> }>();
   const controller = runController({
     name: 'notifications',
     watches: [],
@@ -115,7 +118,9 @@ export function runNotifications(options: {
     }
     const waitsMs = before.nextAt === undefined ? 0 : Date.parse(before.nextAt) - nowMs;
     if (waitsMs > 0) return { afterMs: waitsMs };
-    const result = await deliver(name, spec, nowMs);
+    const turn = takeTurn(receiverOf(spec), line);
+    if (turn === undefined) return;
+    const result = await deliver(name, spec, nowMs).finally(turn.end);
     const attempts = before.attempts + 1;
     const doneMs = clock().epochMilliseconds;
     if (result.at === 'delivered') {
@@ -130,6 +135,28 @@ export function runNotifications(options: {
     );
     await note(name, { attempts, problem: result.problem, nextAt: timeText(doneMs + afterMs) });
     return { afterMs };
+  }
+
+  /** A place among those that a receiver is told something by; undefined when the line has to wait for one. */
+  function takeTurn(receiver: string, line: string): { readonly end: () => void } | undefined {
+    const one = receivers.get(receiver) ?? { sending: 0, waiting: new Set() };
+    receivers.set(receiver, one);
+    if (one.sending >= LIMITS.perReceiver) {
+      one.waiting.add(line);
+      return undefined;
+    }
+    one.waiting.delete(line);
+    one.sending += 1;
+    return {
+      end: () => {
+        one.sending -= 1;
+        const [next] = one.waiting;
+        if (next !== undefined) {
+          one.waiting.delete(next);
+          controller.add(next);
+        } else if (one.sending === 0) receivers.delete(receiver);
+      },
+    };
   }
 
   async function deliver(name: string, spec: NotificationSpec, nowMs: number): Promise<Delivery> {
@@ -227,6 +254,13 @@ function outcomeOf(
 /** Whatever one release tells one channel. */
 function lineOf({ release, channel }: NotificationSpec): string {
   return `${release} ${contentHash(channel)}`;
+}
+
+/** Where messages go, as far as it can be slow: an address, or what a Secret says. */
+function receiverOf({ channel: { type, url, secret } }: NotificationSpec): string {
+  const isAddressSecret = type === 'slack' && secret !== undefined;
+  const host = url === undefined || !URL.canParse(url) ? undefined : new URL(url).host;
+  return isAddressSecret || host === undefined ? `${type} ${JSON.stringify(secret)}` : host;
 }
 
 /** When it was told, to the millisecond: what names end with, see `notifications` of the engine. */

@@ -21,6 +21,12 @@ test('how long to wait is told in seconds or by a date, and anything else tells 
   assert.equal(retryAfterMs('120', nowMs), 120_000);
   assert.equal(retryAfterMs('Fri, 01 May 2026 12:01:00 GMT', nowMs), 60_000);
   assert.equal(retryAfterMs('Fri, 01 May 2026 11:00:00 GMT', nowMs), 0);
-  for (const nothing of [undefined, '', 'soon', '99999999999999999999'])
-    assert.equal(retryAfterMs(nothing, nowMs), undefined);
+  // However long it asks for, it is an hour.
+  for (const long of ['99999999999', '9'.repeat(400)]) {
+    assert.equal(
+      retryMs(1, retryAfterMs(long, nowMs), () => 1),
+      3_600_000,
+    );
+  }
+  for (const nothing of [undefined, '', 'soon']) assert.equal(retryAfterMs(nothing, nowMs), undefined);
 });

@@ -67,7 +67,10 @@ function parsed(text: string): unknown {
 }
 
 function sampleOf([seconds, value]: Static<typeof Sample>): { readonly value: number; readonly atMs: number } {
-  return { value: INFINITIES[value] ?? Number(value), atMs: seconds * 1_000 };
+  const number = DECIMAL.test(value) ? Number(value) : NaN;
+  return { value: INFINITIES[value] ?? number, atMs: seconds * 1_000 };
 }
 
+/** As Prometheus writes numbers; what else Number() takes for one, like "" and "0x10", is none. */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const INFINITIES: Readonly<Record<string, number>> = { '+Inf': Infinity, Inf: Infinity, '-Inf': -Infinity };
