@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+import { sharedSecret } from '#kernel/access/shared-secret.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
@@ -5,6 +7,7 @@ import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import type { LogWriter } from '#kernel/events/log-writer.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
 import type { Database } from '#kernel/postgres/database.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
 
 const LIMITS = {
   everyMs: 2_000,
@@ -14,6 +17,12 @@ const LIMITS = {
 
 /** The EventType that changes of records become, where it is declared. */
 const EVENT_TYPE = 'subject-change';
+
+/** What a change says of records by their ids, and in somebody's words. */
+const IDS = ['subscription', 'grant', 'override'] as const;
+const REASON = 'reason';
+/** 132 bits. */
+const DERIVED_CHARS = 22;
 
 interface ChangeRow {
   readonly number: number;
@@ -35,12 +44,13 @@ export interface ChangeEvents {
  */
 export function tellChanges(parts: {
   readonly database: Database;
+  readonly sealing: Sealing;
   readonly write: LogWriter['write'];
   readonly table: () => EventTable;
   readonly clock: Clock;
   readonly log: Log;
 }): ChangeEvents {
-  const { database, write, table, clock, log } = parts;
+  const { database, sealing, write, table, clock, log } = parts;
   let working: Promise<number> | undefined;
   const timer = setInterval(() => {
     tellNow().catch((error: unknown) => log.error({ err: error }, 'changes of records could not become events'));
@@ -64,6 +74,8 @@ export function tellChanges(parts: {
     const rules = table();
     const declared = rules.types.get(EVENT_TYPE);
     if (declared === undefined) return 0;
+    const secret = await sharedSecret(database, sealing, 'change-events');
+    const isReasonSealed = declared.sensitive.includes(REASON);
     return database.transaction(async ({ query }) => {
       const rows = await query<ChangeRow>({
         text: `select number, at, listener, action, detail from backline.subject_changes
@@ -71,7 +83,7 @@ export function tellChanges(parts: {
       });
       if (rows.length === 0) return 0;
       const receivedMs = clock().epochMilliseconds;
-      const { events } = readBatch({ events: rows.map(eventOf) });
+      const { events } = readBatch({ events: rows.map((row) => eventOf(row, secret, isReasonSealed)) });
       const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
       const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
       await write({ origin, verdicts: events.map((event) => judge(rules, event, envelope)) });
@@ -84,14 +96,28 @@ export function tellChanges(parts: {
   }
 }
 
-/** The change as an event about the listener. Other listeners are in the record alone: a payload keeps no names. */
-function eventOf({ number, at, listener, action, detail }: ChangeRow): object {
-  const { listener: _other, ...properties } = detail;
+/**
+ * The change as an event about the listener. Nothing in it leads back to the record: other listeners are left out, ids are
+ * those of nothing else, and why something was done is told only where it is sealed.
+ */
+function eventOf({ number, at, listener, action, detail }: ChangeRow, secret: Buffer, isReasonSealed: boolean): object {
+  const { listener: _other, [REASON]: reason, ...rest } = detail;
+  const properties: Record<string, unknown> = rest;
+  for (const name of IDS) {
+    const id = properties[name];
+    if (id !== undefined) properties[name] = derivedId(secret, [listener, name, id]);
+  }
   return {
     type: EVENT_TYPE,
     id: `change-${number}`,
     at: at.toString(),
     subject: listener,
-    properties: { action, ...properties },
+    properties: { action, ...properties, ...(isReasonSealed && reason !== undefined ? { reason } : {}) },
   };
+}
+
+/** The same in all events of one listener, and in nothing else: a family's members do not share it either. */
+function derivedId(secret: Buffer, of: readonly unknown[]): string {
+  const digest = hash('sha256', Buffer.concat([secret, Buffer.from(JSON.stringify(of))]), 'base64url');
+  return digest.slice(0, DERIVED_CHARS);
 }

@@ -93,8 +93,8 @@ export async function startEventPlane(options: {
   const rollUps = keepsHouse
     ? await startRollUps({ ...parts, ...(rollUpSeconds === undefined ? {} : { rollUpSeconds }) })
     : undefined;
-  const { database, table } = options;
-  const changes = keepsHouse ? tellChanges({ database, write: events.write, table, clock, log }) : undefined;
+  const { database } = options;
+  const changes = keepsHouse ? tellChanges({ ...options, write: events.write }) : undefined;
   const maintain = (): void => {
     const now = clock();
     Promise.all([events.maintain(now), records.assignments.maintain(now), tidyReleaseCounts(database, now)]).catch(

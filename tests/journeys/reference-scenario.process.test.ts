@@ -278,6 +278,20 @@ test('every change of a record is an event and says who did it', async (t) => {
   while ((await events()).length < 5 && performance.now() < endMs) await new Promise((done) => setTimeout(done, 100));
   const told = (await events()).map(({ payload }) => JSON.parse(payload).action).toSorted();
   assert.deepEqual(told, ['granted', 'member-added', 'member-added', 'overridden', 'subscribed']);
+  const texts = (await events()).map(({ payload }) => payload).join();
+  const shown = (await world.call('GET', '/v1/subjects?listener=anna')).json;
+  const ids = [shown.subscription.id, ...[...shown.grants, ...shown.overrides].map((one: { id: string }) => one.id)];
+  assert.ok(ids.length >= 2);
+  assert.deepEqual(
+    ids.filter((one) => texts.includes(one)),
+    [],
+    'no id of a record leads to a pseudonym',
+  );
+  const ofPseudonym = await world.database.query<{ ids: number; listeners: number }>(`
+    select count(distinct payload::jsonb ->> 'subscription')::int as ids, count(distinct pseudonym)::int as listeners
+    from backline.event_log where type = 'subject-change' and payload::jsonb ? 'subscription'`);
+  assert.deepEqual(ofPseudonym, [{ ids: 2, listeners: 2 }], 'each listener has one of their own');
+  assert.ok(!texts.includes('outage'));
   const quarantined = await world.database.query('select detail from backline.event_quarantine');
   assert.deepEqual(quarantined, []);
 });
