@@ -11,7 +11,7 @@ import { command, notNow } from './engine/command.ts';
 import { planHash } from './engine/form.ts';
 import { lookAt, requireKeptSide } from './engine/look.ts';
 import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
-import { pinOperation, pinning, writingBack } from './engine/restore.ts';
+import { pinOperation, pinning, withNamespaces, writingBack } from './engine/restore.ts';
 import { sameSide } from './engine/same-side.ts';
 import { countApprovals, type Person } from './engine/approvals.ts';
 import type { MayApprove } from './engine/carry-releases.ts';
@@ -174,7 +174,7 @@ export function releaseCommands(parts: {
         return writingBack(kind, name, from, wanted?.object, store);
       }),
     );
-    return operations.flat();
+    return withNamespaces(operations.flat(), store);
   }
 
   function pinned({ objects }: ReleaseSpec, given: CommandSpec, by: string, name: string): Operation[] {

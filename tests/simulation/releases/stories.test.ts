@@ -7,6 +7,7 @@ import { Notification } from '#kernel/releases/kinds/notification.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, headName } from '#kernel/resources/builtin/head.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -516,6 +517,34 @@ test('a rollback that would break the world keeps its intent, says why, and goes
   story.declare([drop(Node, 'y')]);
   await story.run(MINUTE);
   assert.equal(story.liveValue('x'), undefined);
+});
+
+test('a namespace that was deleted in the middle is declared again by a rollback, under way or with everybody', async () => {
+  for (const isWithEverybody of [false, true]) {
+    const story = startStory();
+    const { memory } = story.world.store;
+    const inTeam = (operation: Operation): Operation => ({ ...operation, namespace: 'team' });
+    const team = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } };
+    const target = { kind: Namespace.id, namespace: '', name: 'team' };
+    const spec = { anyOf: [{ allOf: [{ attribute: 'targetingKey', startsWith: ['a'] }] }] };
+    story.declare([{ ...target, verb: 'apply', object: team, uid: 'team' }]);
+    story.declare([inTeam(put(Audience, 'some', spec, { policy: 'p' }))]);
+    await story.run(1_000);
+    story.declare([policy()]);
+    story.declare([inTeam(drop(Audience, 'some'))]);
+    story.declare([{ ...target, verb: 'delete' }]);
+    const object = { ...memory.get(Namespace, '', 'team')?.object(), spec: { finalizers: [] } } as ResourceObject;
+    story.declare([{ ...target, verb: 'update', part: 'finalize', object, fieldValidation: 'Ignore' }]);
+    assert.equal(memory.get(Namespace, '', 'team'), undefined);
+    await story.run(isWithEverybody ? 5 * MINUTE : 2_000);
+    const [release] = story.releases();
+    assert.equal(release?.status.phase, isWithEverybody ? 'Promoted' : 'Progressing');
+    await story.ask('rollback', release.name);
+    await story.run(10_000);
+    assert.deepEqual(story.phases(), isWithEverybody ? ['Promoted', 'Promoted'] : ['RolledBack']);
+    assert.deepEqual(memory.get(Audience, 'team', 'some')?.object().spec, spec);
+    assert.notEqual(memory.get(Namespace, '', 'team'), undefined);
+  }
 });
 
 test('abort, supersede and the pause of a person are told, and PagerDuty hears when its incident is over', async () => {

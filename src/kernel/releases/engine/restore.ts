@@ -1,3 +1,4 @@
+import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -24,9 +25,26 @@ type Live = (kind: string, name: string) => LiveObject | undefined;
  * since; last things first. Nothing when all of it is so.
  */
 export function restoring({ objects }: ReleaseSpec, read: Reader, live: Live, kinds: KindRegistry): Operation[] {
-  return objects
+  const operations = objects
     .toReversed()
     .flatMap(({ kind, name, to }) => writingBack(kinds.byId(kind), name, to, live(kind, name), read));
+  return withNamespaces(operations, read);
+}
+
+/** The same, with the namespaces that have been deleted since: what is taken back waits for nobody to make them again. */
+export function withNamespaces(operations: readonly Operation[], read: Reader): Operation[] {
+  const needed = operations.flatMap(({ verb, namespace }) =>
+    verb === 'create' && namespace !== '' ? [namespace] : [],
+  );
+  const missing = [...new Set(needed)].filter((name) => read.get(Namespace, '', name) === undefined);
+  return [
+    ...missing.map((name): Operation => {
+      const object = { apiVersion: Namespace.apiVersion, kind: Namespace.kind, metadata: { name } };
+      const target = { kind: Namespace.id, namespace: '', name, uid: crypto.randomUUID() };
+      return { ...target, verb: 'create', object, fieldValidation: 'Ignore' };
+    }),
+    ...operations,
+  ];
 }
 
 /** Declares an object as `wanted`, where it is still declared as `expected`. */
