@@ -16,6 +16,7 @@ import { writes } from './migrations/0011-writes-20261129.ts';
 import { recordReads } from './migrations/0012-record-reads-20261129.ts';
 import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { quarantine } from './migrations/0014-quarantine-20261129.ts';
+import { attempts } from './migrations/0015-attempts-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -33,6 +34,7 @@ export const MIGRATIONS: readonly Migration[] = [
   recordReads,
   subjectNames,
   quarantine,
+  attempts,
 ];
 
 /**

@@ -178,9 +178,11 @@ function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Audi
     changed: [...changed],
   };
   if (row.source === 'attempt') {
-    const { part, dryRun, code, reason } = row;
+    const { part, dryRun, code, reason, times, lastAt } = row;
     const resource = part === '' ? plural : `${plural}/${part}`;
-    return { ...asked, resource, verb, dryRun, code, ...(reason === '' ? {} : { reason }) };
+    const again =
+      times === 1 || lastAt === null ? {} : { times, lastAt: lastAt.toString({ smallestUnit: 'millisecond' }) };
+    return { ...asked, resource, verb, dryRun, code, ...(reason === '' ? {} : { reason }), ...again };
   }
   return {
     ...asked,

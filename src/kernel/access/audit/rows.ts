@@ -27,6 +27,9 @@ export interface AttemptRow extends Requested {
   readonly dryRun: boolean;
   readonly code: number;
   readonly reason: string;
+  /** How many equal ones there were that day, and when the last one came. */
+  readonly times: number;
+  readonly lastAt: Temporal.Instant | null;
 }
 
 /** Conditions that both sources can look up. */
@@ -68,7 +71,7 @@ export async function attemptRows(
   const rows = await database.query<Omit<AttemptRow, 'source'>>({
     text: `
       select number, at, author as "user", request_id as "requestId", caller, kind, namespace, name, part,
-        dry_run as "dryRun", code, reason
+        dry_run as "dryRun", code, reason, times, last_at as "lastAt"
       from backline.attempts where number < $1 ${conditions}
       order by number desc limit $2`,
     values: [below, limit, ...values],

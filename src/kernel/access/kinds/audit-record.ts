@@ -19,6 +19,10 @@ const AuditSpec = Type.Object(
     code: Type.Integer({ description: 'The HTTP status of the answer.' }),
     reason: Type.Optional(Type.String({ description: 'The code of the refusal.' })),
     version: Type.Optional(Type.String({ description: 'The version that it wrote.' })),
+    times: Type.Optional(
+      Type.Integer({ description: 'How many equal attempts there were that day, where it was more than one.' }),
+    ),
+    lastAt: Type.Optional(Type.String({ format: 'date-time', description: 'When the last one of them came.' })),
     changed: Type.Array(Type.String(), { description: 'The fields that it changed, without their values.' }),
   },
   { description: 'What was attempted, by whom, and what came of it.' },
@@ -69,8 +73,9 @@ export const AuditRecord = defineKind({
       type: 'string',
       description: 'The fields that it changed, or why it was refused.',
       value: (object) => {
-        const { changed, reason, dryRun } = specOf(object);
-        return reason ?? (dryRun ? '(dry run)' : changed.join(', '));
+        const { changed, reason, dryRun, times } = specOf(object);
+        const said = reason ?? (dryRun ? '(dry run)' : changed.join(', '));
+        return times === undefined ? said : `${said} (${times} times)`;
       },
     },
     {
