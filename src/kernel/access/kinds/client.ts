@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
+import { publicKeyFault } from './public-key.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 
 const KEYS_MAX = 10;
@@ -113,6 +114,11 @@ export const Client = defineKind({
   indexes: { key: ({ keys }) => keys.map(({ hash }) => hash) },
   validate: (spec, { name, find }) => [
     ...typeProblems(spec),
+    ...(spec.subjectTokens?.publicKeys ?? []).flatMap((key, index): Problem[] => {
+      const detail = publicKeyFault(key);
+      const path = ['spec', 'subjectTokens', 'publicKeys', index];
+      return detail === undefined ? [] : [{ path, reason: 'FieldValueInvalid', detail }];
+    }),
     ...spec.keys.flatMap(({ hash }, index): Problem[] => {
       const other = find('access.backline.dev/Client', 'key', hash).find(({ metadata }) => metadata.name !== name);
       return other === undefined

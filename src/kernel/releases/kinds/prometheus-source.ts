@@ -96,7 +96,11 @@ export const PrometheusSource = defineKind({
     if (at === null) problems.push(say('url', 'This is no address; write it like https://prometheus.example:9090.'));
     else if (at.username !== '' || at.password !== '') problems.push(say('url', 'Who asks is said in basicAuth.'));
     else if (at.search !== '' || at.hash !== '') problems.push(say('url', 'The address ends with its path.'));
-    if (caCertificate !== undefined && !PEM.test(caCertificate))
+    if (caCertificate !== undefined && /PRIVATE KEY/i.test(caCertificate))
+      problems.push(
+        say('caCertificate', 'There is a private key in it: give the certificate alone, and replace the key.'),
+      );
+    else if (caCertificate !== undefined && !PEM.test(caCertificate))
       problems.push(say('caCertificate', 'This is no certificate in PEM.'));
     if (bearerToken !== undefined && basicAuth !== undefined)
       problems.push(say('basicAuth', 'It is asked with a token or with a password, not with both.'));
