@@ -27,7 +27,8 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const { answer, places, target } = await change(options, dryRun, io);
   const colours = coloursFor(io.stdout, io.env);
   const text = asked(options, answer);
-  io.stdout.write(`${text ?? applyText(answer, dryRun, colours)}\n`);
+  if (text === undefined) io.stdout.write(`${applyText(answer, dryRun, colours)}\n`);
+  else io.exact.write(`${text}\n`);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
   if (held !== '') io.stderr.write(`${held}\n`);
   // What programs read is the answer alone.
@@ -67,8 +68,9 @@ async function waitFor(
 /** `backline plan`: what applying would do. Ends with 2 when there are changes, so that scripts can tell. */
 export async function plan(options: ChangeOptions, io: Io): Promise<number> {
   const { answer, places } = await change(options, true, io);
-  const text = planText(answer, places, coloursFor(io.stdout, io.env));
-  io.stdout.write(`${asked(options, answer) ?? text}\n`);
+  const text = asked(options, answer);
+  if (text === undefined) io.stdout.write(`${planText(answer, places, coloursFor(io.stdout, io.env))}\n`);
+  else io.exact.write(`${text}\n`);
   return answer.results.some(({ action }) => action !== 'unchanged') ? EXIT.changes : EXIT.ok;
 }
 

@@ -63,6 +63,6 @@ async function ask(
       : output === 'yaml'
         ? encodeYaml(answer).trimEnd()
         : say(answer, coloursFor(io.stdout, io.env));
-  io.stdout.write(`${text}\n`);
+  (output === undefined ? io.stdout : io.exact).write(`${text}\n`);
   return EXIT.ok;
 }

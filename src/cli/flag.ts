@@ -30,7 +30,7 @@ export async function flag(key: string, options: FlagOptions, io: Io): Promise<n
     options.output === 'json'
       ? JSON.stringify(answer, null, 2)
       : flagText(answer as Explained, coloursFor(io.stdout, io.env));
-  io.stdout.write(`${text}\n`);
+  (options.output === 'json' ? io.exact : io.stdout).write(`${text}\n`);
   return EXIT.ok;
 }
 

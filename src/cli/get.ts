@@ -53,7 +53,8 @@ export async function get(what: string, name: string | undefined, options: GetOp
     const text = await textOf(target, type, pathOf(type, namespace, wanted), options);
     if (text !== '') texts.push(text);
   }
-  if (texts.length > 0) io.stdout.write(`${texts.join(options.output === 'yaml' ? '\n---\n' : '\n\n')}\n`);
+  const output = options.output === 'json' || options.output === 'yaml' ? io.exact : io.stdout;
+  if (texts.length > 0) output.write(`${texts.join(options.output === 'yaml' ? '\n---\n' : '\n\n')}\n`);
   else {
     const where =
       namespace === undefined || !asked.some(({ namespaced }) => namespaced) ? '' : ` in namespace ${namespace}`;

@@ -30,8 +30,8 @@ export async function history(kind: string, name: string, options: HistoryOption
   const type = typeNamed(kind, await resourceTypes(target));
   const path = `${pathOf(type, options.namespace ?? target.namespace, name)}/history?limit=${options.limit}`;
   const answer = (await call(target, 'GET', path)) as { readonly items: readonly Item[] };
-  if (options.output === 'json') io.stdout.write(`${JSON.stringify(answer, null, 2)}\n`);
-  else if (options.output === 'yaml') io.stdout.write(encodeYaml(answer));
+  if (options.output === 'json') io.exact.write(`${JSON.stringify(answer, null, 2)}\n`);
+  else if (options.output === 'yaml') io.exact.write(encodeYaml(answer));
   else {
     const items = answer.items.filter((item) => options.all === true || !isStatusOnly(item));
     const text = items.map((item) => itemText(item, coloursFor(io.stdout, io.env))).join('\n\n');

@@ -69,7 +69,7 @@ export async function importFlags(
       options.output === 'json'
         ? JSON.stringify({ apiVersion: 'v1', kind: 'List', items: named }, null, 2)
         : named.map((object) => encodeYaml(object)).join('---\n');
-    if (named.length > 0) io.stdout.write(`${text.trimEnd()}\n`);
+    if (named.length > 0) io.exact.write(`${text.trimEnd()}\n`);
     return mayGoOn ? EXIT.ok : EXIT.failed;
   }
   if (!mayGoOn) {

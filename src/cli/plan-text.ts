@@ -1,6 +1,6 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
 import type { ChangeAnswer, ChangeResult } from './change-set.ts';
-import type { Colours } from './io.ts';
+import { oneLine, type Colours } from './io.ts';
 
 /** Characters of one value in a plan; the whole value is in `-o json`. */
 const valueCharsMax = 120;
@@ -19,9 +19,11 @@ export function planText(
     const lines = [`${sign} ${bold(titleOf(result))}  ${dim(places[index] ?? '')}`.trimEnd()];
     if (action === 'unchanged') lines.push(`    ${dim('declared already, but not live')}`);
     lines.push(...fieldLines(fields, colours));
-    for (const sentence of sentences) lines.push(`    ${cyan('»')} ${sentence}`);
+    for (const sentence of sentences) lines.push(`    ${cyan('»')} ${oneLine(sentence)}`);
     for (const { path, message } of problems) {
-      lines.push(`    ${red('!')} ${path === '' ? '' : `${path}: `}${message} ${dim('(keeps it from going live)')}`);
+      lines.push(
+        `    ${red('!')} ${path === '' ? '' : `${path}: `}${oneLine(message)} ${dim('(keeps it from going live)')}`,
+      );
     }
     return [lines.join('\n')];
   });
@@ -63,7 +65,7 @@ export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, c
     const paint = result.action === 'created' ? green : result.action === 'configured' ? yellow : dim;
     return [
       `${resourceOf(result)} ${paint(result.action)}${suffix}`,
-      ...result.sentences.map((text) => `  ${cyan('»')} ${text}`),
+      ...result.sentences.map((text) => `  ${cyan('»')} ${oneLine(text)}`),
     ];
   });
   return [...lines, dim(dryRun ? 'Nothing was changed.' : `Declared as version ${version}.`)].join('\n');
@@ -79,7 +81,7 @@ export function heldText(
     .flatMap((result, index) =>
       result.problems.map(
         ({ path, message }) =>
-          `${yellow(bold('not live:'))} ${titleOf(result)} (${places[index] ?? ''})  ${path === '' ? '' : `${path}: `}${message}`,
+          `${yellow(bold('not live:'))} ${titleOf(result)} (${places[index] ?? ''})  ${path === '' ? '' : `${path}: `}${oneLine(message)}`,
       ),
     )
     .join('\n');

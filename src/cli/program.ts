@@ -8,7 +8,7 @@ import type { FlagOptions } from './flag.ts';
 import type { ImportCliOptions, SOURCES } from './import.ts';
 import type { GetOptions } from './get.ts';
 import type { HistoryOptions } from './history.ts';
-import type { Io } from './io.ts';
+import { ioOf, type Io, type Streams } from './io.ts';
 import { parseDuration } from './release/duration-option.ts';
 import { addReleaseVerbs } from './release/program.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
@@ -18,8 +18,9 @@ import type { VersionOptions } from './version.ts';
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
 
-/** Runs one command line. Gives the exit status; everything that the user should read has been written to `io`. */
-export async function runCommandLine(args: readonly string[], io: Io): Promise<number> {
+/** Runs one command line. Gives the exit status; everything that the user should read has been written to `streams`. */
+export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
+  const io = ioOf(streams);
   let status: number = EXIT.ok;
   const program = commands(io, (ended) => {
     status = ended;

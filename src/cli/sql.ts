@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { call } from './call.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, type Io } from './io.ts';
+import { coloursFor, oneLine, type Io } from './io.ts';
 
 export interface SqlOptions extends ConnectionOptions {
   readonly filename?: string;
@@ -40,7 +40,7 @@ export async function sql(given: string | undefined, options: SqlOptions, io: Io
   const body = { apiVersion: 'events.backline.dev/v1', kind: 'Query', metadata: {}, spec };
   const { status } = (await call(target, 'POST', PATH, { body })) as { readonly status: Status };
   const content = contentOf(output, status, io);
-  if (file === undefined) io.stdout.write(content.toString());
+  if (file === undefined) (output === 'table' ? io.stdout : io.exact).write(content.toString());
   else await writeFile(resolve(io.directory, file), content);
   const footer = coloursFor(io.stderr, io.env).dim(footerOf(status));
   // Beside what programs read, not in it.
@@ -90,7 +90,7 @@ const GAP = '   ';
 /** Columns as wide as their widest text, numbers to the right; what is absent is a dash. */
 export function tableText(status: Pick<Status, 'columns' | 'rows'>, bold = (line: string): string => line): string {
   const { columns, rows = [] } = status;
-  const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map(shown))];
+  const lines = [columns.map(({ name }) => name), ...rows.map((row) => row.map((value) => oneLine(shown(value))))];
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? '').length)));
   const [head = '', ...others] = lines.map((line) =>
     line

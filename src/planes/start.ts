@@ -8,7 +8,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
-import { requireOwnHost } from '#kernel/http/own-names.ts';
+import { requireOwnHost, requireStorableUrl } from '#kernel/http/own-names.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
@@ -341,6 +341,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       const found = at.get(path) ?? at.get(starred(path)) ?? at.get(firstStarred(path));
       if (found === undefined) throw nothingAt(path);
       if (found.answer !== health) requireOwnHost(exchange, ownNames);
+      requireStorableUrl(exchange);
       return found.answer(exchange);
     };
     const kubeconfigFile = join(dataDirectory, 'kubeconfig');

@@ -22,7 +22,7 @@ export async function listAll(options: ListOptions, io: Io): Promise<number> {
   if (options.json === true) {
     const { items } = await listReleases(connection, selectors);
     const newest = items.toSorted((a, b) => b.spec.number - a.spec.number).slice(0, options.limit);
-    io.stdout.write(`${JSON.stringify(newest, null, 2)}\n`);
+    io.exact.write(`${JSON.stringify(newest, null, 2)}\n`);
     return EXIT.ok;
   }
   const table = await releaseTable(connection, selectors);

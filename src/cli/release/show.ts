@@ -31,7 +31,7 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
   const connection = connectionFrom(options, io);
   const release = await findRelease(connection, given);
   if (options.json === true) {
-    io.stdout.write(`${JSON.stringify(release, null, 2)}\n`);
+    io.exact.write(`${JSON.stringify(release, null, 2)}\n`);
     return EXIT.ok;
   }
   const [diff, pins] = await Promise.all([releaseDiff(connection, release.spec.objects), listPins(connection)]);
@@ -42,7 +42,7 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
   });
   const view = {
     nowMs: systemClock().epochMilliseconds,
-    width: widthOfScreen(io.stdout),
+    width: widthOfScreen(io.exact),
     colours: coloursFor(io.stdout, io.env),
     timeZone: Temporal.Now.timeZoneId(),
   };

@@ -23,9 +23,11 @@ function graphemeWidth(grapheme: string): number {
   return WIDE.test(grapheme) || grapheme.includes('\ufe0f') ? 2 : 1;
 }
 
-/** A text without what would move the cursor or colour the screen: names and reasons come from anybody. */
+/** A text without what would move the cursor, colour the screen, or turn the direction of text: names and reasons come from anybody. */
 export function plain(text: string): string {
-  return stripVTControlCharacters(text).replaceAll(/\p{Control}+/gu, ' ');
+  return stripVTControlCharacters(text)
+    .replaceAll(/\p{Control}+/gu, ' ')
+    .replaceAll(/\p{Bidi_Control}/gu, '');
 }
 
 /** As much of a text as fits, with an ellipsis where something is missing; never half a character. */

@@ -3,7 +3,7 @@ import { systemTime, type Time } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { connectionFrom, type ConnectionOptions } from '../connection.ts';
 import { CliFailure, EXIT } from '../failure.ts';
-import { coloursFor, type Io } from '../io.ts';
+import { coloursFor, readable, type Io } from '../io.ts';
 import { followReleases, type Seen } from './follow.ts';
 import { frame } from './frame.ts';
 import { failureOf, outcomeText } from './outcome.ts';
@@ -90,9 +90,9 @@ async function showLive(
   time: Time,
   isEnough: (seen: Seen) => boolean,
 ): Promise<void> {
-  const output = io.stdout;
+  const output = io.exact;
   let latest: Seen = { releases: new Map() };
-  const lines = (): string[] => frame(latest, name, viewNow(io));
+  const lines = (): string[] => frame(latest, name, viewNow(io)).map(readable);
   const screen = openScreen(output);
   const draw = (): void => screen.draw(lines());
   let cancelTick = (): void => {};
@@ -149,7 +149,7 @@ function timeNow(): string {
 function viewNow(io: Io): View {
   return {
     nowMs: systemClock().epochMilliseconds,
-    width: widthOfScreen(io.stdout),
+    width: widthOfScreen(io.exact),
     colours: coloursFor(io.stdout, io.env),
     timeZone: Temporal.Now.timeZoneId(),
   };

@@ -8,9 +8,11 @@ export interface FakeIo extends Io {
 /** Streams of text, no environment, and by default a folder that has no kubeconfig above it. */
 export function fakeIo(options: { readonly directory?: string; readonly stdin?: string } = {}): FakeIo {
   const written = { stdout: '', stderr: '' };
+  const stdout = { write: (text: string) => (written.stdout += text) };
   return {
     written,
-    stdout: { write: (text) => (written.stdout += text) },
+    stdout,
+    exact: stdout,
     stderr: { write: (text) => (written.stderr += text) },
     stdin: (async function* () {
       yield options.stdin ?? '';

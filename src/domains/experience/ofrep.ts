@@ -2,8 +2,9 @@ import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
+import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import { openLongAnswer } from '#kernel/http/long-answer.ts';
@@ -160,11 +161,16 @@ async function questionIn(
 ): Promise<Question | undefined> {
   if (exchange.method !== 'POST') throw wrongMethod(exchange, 'POST');
   const bytes = await readBody(exchange, BODY_BYTES_MAX);
-  const body = parse(bytes);
+  const { body, unstorable } = parse(bytes);
   const about = key === undefined ? {} : { key };
   if (body === undefined) {
     const errorDetails = 'The body is not JSON in UTF-8; send an object like {"context":{"targetingKey":"…"}}.';
     return fail(exchange, 400, { ...about, errorCode: 'PARSE_ERROR', errorDetails });
+  }
+  if (unstorable !== undefined) {
+    const where = jsonPointer(unstorable).slice(0, 200);
+    const errorDetails = `${where}: a text with U+0000 or half of a surrogate pair cannot be kept.`;
+    return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const { context = {}, forced } = isRecord(body) ? body : { context: body };
   if (!isRecord(context)) {
@@ -193,12 +199,15 @@ async function questionIn(
   return { asked, view, publishableKey };
 }
 
-function parse(bytes: Buffer): unknown {
-  if (bytes.length === 0) return {};
+/** The body, undefined when it cannot be read; and where it holds a text that cannot be kept. */
+function parse(bytes: Buffer): { readonly body: unknown; readonly unstorable?: Path | undefined } {
+  if (bytes.length === 0) return { body: {} };
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const body: unknown = JSON.parse(text);
+    return { body, unstorable: unstorableIn(body, text) };
   } catch {
-    return undefined;
+    return { body: undefined };
   }
 }
 

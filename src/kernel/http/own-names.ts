@@ -26,6 +26,14 @@ export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): 
   });
 }
 
+/** Refuses U+0000 in a URL: no name, id or selector has it, and the database does not take it. */
+export function requireStorableUrl({ request: { url = '' } }: Exchange): void {
+  if (!url.includes('%00')) return;
+  throw new Refusal('http/unstorable-url', 'BadRequest', 'The URL has the character U+0000 (%00).', {
+    remedy: 'Leave it out: no name, id or selector has it.',
+  });
+}
+
 /** Whether a request was made on this machine, to this machine, and not passed on by a proxy. */
 export function isFromHere(exchange: Exchange): boolean {
   if (!isLoopback(exchange.request.socket.remoteAddress)) return false;

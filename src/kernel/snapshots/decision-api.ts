@@ -3,6 +3,7 @@ import type { TSchema } from 'typebox';
 import { verbOfPath, type DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
+import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { CohortSubject } from './cohort-membership.ts';
@@ -16,6 +17,8 @@ import type { Seen } from './worlds.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 
 const BODY_BYTES_MAX = 64 * 1024;
+/** As much of a path as a person reads. */
+const SHOWN_DEPTH_MAX = 20;
 
 /** Answers decision requests; false when the path is none of a module's. */
 export type DecisionApi = (exchange: Exchange) => boolean | Promise<void>;
@@ -261,8 +264,11 @@ function decode(text: string): string {
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 function jsonInput(bytes: Buffer): unknown {
+  let text: string;
+  let input: unknown;
   try {
-    return JSON.parse(UTF8.decode(bytes));
+    text = UTF8.decode(bytes);
+    input = JSON.parse(text);
   } catch (error) {
     throw new Refusal(
       'decisions/bad-json',
@@ -273,6 +279,17 @@ function jsonInput(bytes: Buffer): unknown {
       },
     );
   }
+  const path = unstorableIn(input, text);
+  if (path === undefined) return input;
+  const detail = 'U+0000 and half of a surrogate pair cannot be kept';
+  throw new Refusal(
+    'decisions/unstorable-text',
+    'BadRequest',
+    'The body has a text with U+0000 or half of a surrogate pair.',
+    {
+      problems: [{ path: path.slice(0, SHOWN_DEPTH_MAX), reason: 'FieldValueInvalid', detail }],
+    },
+  );
 }
 
 function wrongInput(

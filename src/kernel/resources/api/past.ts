@@ -14,14 +14,26 @@ const ITEMS_MAX = 1_000;
 export function readAsOf(text: string): number | Temporal.Instant {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   try {
-    return Temporal.Instant.from(text);
+    const moment = Temporal.Instant.from(text);
+    if (isWithin(moment)) return moment;
   } catch {
-    throw new Refusal(
-      'resources/bad-query',
-      'BadRequest',
-      `asOf=${text}: it must be a version, or a time like 2026-11-22T10:00:00Z.`,
-    );
+    // Said below.
   }
+  throw new Refusal(
+    'resources/bad-query',
+    'BadRequest',
+    `asOf=${text.slice(0, 100)}: it must be a version, or a time like 2026-11-22T10:00:00Z.`,
+  );
+}
+
+/** Far beyond what anybody asks about, and within what the database can compare with. */
+const YEARS = {
+  first: Temporal.Instant.from('1970-01-01T00:00:00Z'),
+  last: Temporal.Instant.from('9999-12-31T23:59:59Z'),
+};
+
+function isWithin(moment: Temporal.Instant): boolean {
+  return Temporal.Instant.compare(YEARS.first, moment) <= 0 && Temporal.Instant.compare(moment, YEARS.last) <= 0;
 }
 
 /** Objects as they were declared at a past moment. All of them at once: the past does not change between pages. */
