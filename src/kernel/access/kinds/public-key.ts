@@ -1,4 +1,4 @@
-import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 
 const BITS_MIN = 2_048;
 /** Members of a JWK that anybody may know (RFC 7517, RFC 7518). */
@@ -30,7 +30,7 @@ export function publicKeyFault(jwk: object): string | undefined {
   if (use !== undefined && use !== 'sig') return 'it is not for signatures: use must be "sig"';
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: jwk as JsonWebKeyInput['key'], format: 'jwk' });
+    key = createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
     return 'it cannot be read as a public key; write it as a JWK of type EC, RSA or OKP';
   }
