@@ -61,6 +61,8 @@ export interface CheckContext {
   readonly now: Temporal.Instant;
   /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
+  /** The kinds of this program; absent where an object is checked without one. */
+  readonly kinds?: readonly Pick<Kind, 'id' | 'kind' | 'released'>[];
 }
 
 /** An object whose spec is live: what compilers read. */

@@ -107,6 +107,7 @@ interface Given {
 function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
   return {
     now,
+    kinds: kinds.all,
     find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
   };
 }

@@ -6,6 +6,7 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { windowProblem } from '../rules/freeze-window.ts';
 import { GROUP, VERSION } from './identity.ts';
+import { selectorProblems } from './impossible.ts';
 import { SelectorSchema } from './policy-spec.ts';
 
 const LOCAL_TIME = '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2})?$';
@@ -75,10 +76,10 @@ export const Freeze = defineKind({
     { name: 'Owner', type: 'string', description: 'Who to ask.', value: (f) => freezeSpec(f).owner },
     { name: 'Reason', type: 'string', description: 'Why.', value: (f) => freezeSpec(f).reason },
   ],
-  validate: (spec, { now, before }) => {
+  validate: (spec, { now, before, kinds }) => {
     // What is accepted stays: its rule may take longer to reckon with by now, and its status says so.
     if (isDeepStrictEqual(spec, before)) return [];
-    const problems: Problem[] = [];
+    const problems: Problem[] = spec.selector === undefined ? [] : selectorProblems(spec.selector, kinds);
     if ((spec.end === undefined) === (spec.rrule === undefined)) {
       const detail = 'A freeze has either an end or an rrule.';
       problems.push({ path: ['spec'], reason: 'FieldValueInvalid', detail });

@@ -13,11 +13,18 @@ function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
   return structureOf(kind).applyDefaults(object) as ResourceObject;
 }
 
+/** What selectors may name: two that are released, and one that is not. */
+const KINDS = [
+  { id: 'products.backline.dev/Plan', kind: 'Plan', released: true },
+  { id: 'products.backline.dev/Price', kind: 'Price', released: true },
+  { id: 'Secret', kind: 'Secret', released: false },
+];
+
 /** All that is wrong, as `path: sentence`. */
 function problemsOf(kind: Kind, spec: unknown, name = 'x'): string[] {
   const object = objectOf(kind, name, spec);
   const shape = shapeProblems(kind, object);
-  const context = { now: Temporal.Instant.fromEpochMilliseconds(0), find: () => [], name };
+  const context = { now: Temporal.Instant.fromEpochMilliseconds(0), find: () => [], kinds: KINDS, name };
   const found = shape.length > 0 ? shape : (kind.validate?.(object.spec, context) ?? []);
   return found.map(({ path, detail }) => `${path.join('.')}: ${detail}`);
 }
@@ -44,7 +51,10 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ stages: [stage({ soak: 'P31D' })] }, /stages\.0\.soak: .*from PT0S to P30D/],
     [{ stages: [stage({ soak: 'PT1H', deadline: 'PT10M' })] }, /stages\.0\.deadline: .*before the end of the soak/],
     [{ stages: [stage(), stage({ percent: 20 })] }, /stages\.1\.name: Two stages are called "s"/],
-    [{ stages: [stage(), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent: Stage "s" has reached 10 %/],
+    [
+      { stages: [stage(), stage({ name: 't', percent: 10 })] },
+      /stages\.1\.percent: Stage "t" reaches nobody new: "s" \(10 %\) did before/,
+    ],
     [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent/],
     [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
     [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1\.name: Two guardrails/],
@@ -75,6 +85,83 @@ test('a policy that makes no sense is refused, with the place and what would be 
       problems.some((text) => expected.test(text)),
       `${JSON.stringify(more)}: ${problems.join('; ')}`,
     );
+  }
+});
+
+test('a policy that can never work is refused, whatever is declared later', () => {
+  const rate = (name: string, threshold: object) => ({ name, decisions: 'failed', threshold });
+  const compared = { name: 'g', decisions: 'failed', noWorse: {} };
+  const cases: [object, RegExp][] = [
+    [{ selector: { kinds: ['Plann'] } }, /selector\.kinds\.0: There is no kind "Plann".*"Plan"/],
+    [{ selector: { kinds: ['Plan', 'Secret'] } }, /selector\.kinds\.1: Secret is written at once and never released/],
+    [{ approvals: { required: 2, users: ['bob'] } }, /approvals\.users: 2 have to agree, and only 1 may/],
+    [{ approvals: { required: 2, users: ['bob', 'bob'] } }, /approvals\.users/],
+    [{ approvals: { required: 1, expireAfter: 'PT0S' } }, /approvals\.expireAfter/],
+    [{ pinFor: 'PT0S' }, /pinFor/],
+    [
+      { stages: [stage({ percent: 50 }), stage({ name: 't', percent: 20, markets: ['se'] })] },
+      /stages\.1\.percent: Stage "t" reaches nobody new: "s" \(50 %\)/,
+    ],
+    [
+      {
+        stages: [
+          stage({ percent: 50, markets: ['se', 'de'] }),
+          stage({ name: 't', percent: 20, markets: ['de', 'se'] }),
+        ],
+      },
+      /stages\.1\.percent/,
+    ],
+    [{ stages: [stage({ percent: 100 }), stage({ name: 't', percent: 50, audience: 'staff' })] }, /stages\.1\.percent/],
+    [
+      {
+        stages: [
+          stage({ percent: 20, markets: ['se'] }),
+          stage({ name: 't', percent: 30, markets: ['de'] }),
+          stage({ name: 'u', percent: 20, markets: ['se', 'de'] }),
+        ],
+      },
+      /stages\.2\.percent: .*"s" \(20 %\), "t" \(30 %\)/,
+    ],
+    [{ stages: [stage({ percent: 100 })], guardrails: [compared] }, /guardrails\.0\.noWorse: .*leaves nobody/],
+    [
+      {
+        stages: [stage(), stage({ name: 'all', percent: 100 })],
+        guardrails: [{ ...compared, promotesFrom: 'all' }],
+      },
+      /guardrails\.0\.promotesFrom/,
+    ],
+    [
+      { stages: [stage()], guardrails: [rate('high', { above: 0.1 }), rate('low', { below: 0.2 })] },
+      /guardrails\.1\.threshold\.below: "high" fails above 0.1.*every number fails/,
+    ],
+  ];
+  for (const [more, expected] of cases) {
+    const problems = problemsOf(ReleasePolicy, { selector: { kinds: ['Plan'] }, ...more });
+    assert.ok(
+      problems.some((text) => expected.test(text)),
+      `${JSON.stringify(more)}: ${problems.join('; ')}`,
+    );
+  }
+  const freeze = { timeZone: 'UTC', start: '2026-01-01T00:00', end: '2026-01-02T00:00', reason: 'r', owner: 'o' };
+  assert.match(problemsOf(Freeze, { ...freeze, selector: { kinds: ['Pric'] } }).join(), /"Price"/);
+});
+
+test('a policy that can work is not refused', () => {
+  const rate = (name: string, threshold: object) => ({ name, decisions: 'failed', threshold });
+  for (const more of [
+    { selector: { kinds: ['products.backline.dev/Plan'] } },
+    { approvals: { required: 2, users: ['bob'], groups: ['pricing'] } },
+    {
+      stages: [stage({ percent: 50, markets: ['se'] }), stage({ name: 't', percent: 20 })],
+      guardrails: [rate('high', { above: 0.2 }), rate('low', { below: 0.1 })],
+    },
+    { stages: [stage({ percent: 100, audience: 'staff' }), stage({ name: 't', percent: 50 })] },
+    {
+      stages: [stage({ percent: 100, audience: 'staff' }), stage({ name: 'few', percent: 5 })],
+      guardrails: [{ name: 'g', decisions: 'failed', noWorse: {}, promotesFrom: 'few' }],
+    },
+  ]) {
+    assert.deepEqual(problemsOf(ReleasePolicy, { selector: { kinds: ['Plan'] }, ...more }), [], JSON.stringify(more));
   }
 });
 

@@ -4,6 +4,7 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
 import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
+import { impossibleProblems, selectorProblems } from './impossible.ts';
 import { PolicySchema, type PolicySpec } from './policy-spec.ts';
 import { stagesText } from './stages-text.ts';
 
@@ -48,7 +49,13 @@ export const ReleasePolicy = defineKind({
       value: (p) => policySpec(p).approvals?.required ?? 0,
     },
   ],
-  validate: (spec) => [...stageProblems(spec), ...guardrailsProblems(spec), ...channelProblems(spec)],
+  validate: (spec, { kinds }) => [
+    ...selectorProblems(spec.selector, kinds),
+    ...stageProblems(spec),
+    ...guardrailsProblems(spec),
+    ...channelProblems(spec),
+    ...impossibleProblems(spec),
+  ],
   example: {
     name: 'prices',
     spec: {
@@ -70,7 +77,7 @@ export const ReleasePolicy = defineKind({
 
 function stageProblems({ stages }: PolicySpec): readonly Problem[] {
   const seen = new Set<string>();
-  return stages.flatMap(({ name, soak, deadline, audience, markets, percent }, index): Problem[] => {
+  return stages.flatMap(({ name, soak, deadline }, index): Problem[] => {
     const path = ['spec', 'stages', index];
     const problems: Problem[] = [...durationProblems([...path, 'soak'], soak, 'PT0S', 'P30D')];
     if (seen.has(name)) {
@@ -87,13 +94,6 @@ function stageProblems({ stages }: PolicySpec): readonly Problem[] {
         const detail = `The deadline ${deadline} is before the end of the soak, ${soak}.`;
         problems.push({ path: [...path, 'deadline'], reason: 'FieldValueInvalid', detail });
       }
-    }
-    const wider = stages
-      .slice(0, index)
-      .find((one) => one.audience === audience && one.markets?.join() === markets?.join() && one.percent >= percent);
-    if (wider !== undefined) {
-      const detail = `Stage "${wider.name}" has reached ${wider.percent} % of the same already; a later stage reaches more.`;
-      problems.push({ path: [...path, 'percent'], reason: 'FieldValueInvalid', detail });
     }
     return problems;
   });
