@@ -81,7 +81,7 @@ export async function startEventPlane(options: {
   readonly registry: Registry;
 }): Promise<EventPlane> {
   const { records, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
-  await mkdir(directory, { recursive: true });
+  await mkdir(directory, { recursive: true, mode: 0o700 });
   const world = (): World | undefined => {
     const declared = options.world();
     return declared === undefined ? undefined : withBuiltInTypes(declared);

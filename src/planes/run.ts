@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { systemClock } from '#kernel/base/clock.ts';
 import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
@@ -49,6 +49,7 @@ export async function run(options: RunOptions): Promise<number> {
   });
   const log = openLog(options.logLevel);
   const prepare = options.sample ? declareSampleOnce : undefined;
+  await keepToOurselves(options.data);
   const running = await startBackline({ ...options, dataDirectory: options.data, prepare, log });
   const ended = Promise.race([stop, running.failed]);
   const simulation = new AbortController();
@@ -63,6 +64,13 @@ export async function run(options: RunOptions): Promise<number> {
   if (why !== 'stop') log.fatal(why);
   await running.close();
   return why === 'stop' ? 0 : 1;
+}
+
+/** What this process and its children write is read by its own user alone. */
+async function keepToOurselves(dataDirectory: string): Promise<void> {
+  // The embedded PostgreSQL of root runs as another user, which has to get through to its own part.
+  await mkdir(dataDirectory, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  process.umask(0o077);
 }
 
 async function becomeReady(running: Running, options: RunOptions): Promise<void> {

@@ -54,7 +54,7 @@ test('SQL is looked at however a Dataset is declared, and a table of SQL has one
     headers: { 'content-type': 'application/merge-patch+json' },
   });
   assert.equal(patched.status, 422);
-  assert.match(patched.json.message, /The SQL of a Dataset is one SELECT, and it is something else\./);
+  assert.match(patched.json.message, /The SQL of a Dataset is one SELECT, and this is another kind of statement\./);
   const changeSet = {
     apiVersion: 'releases.backline.dev/v1',
     kind: 'ChangeSet',

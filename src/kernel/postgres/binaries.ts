@@ -71,7 +71,7 @@ async function copyForAccount(installed: string): Promise<string> {
   const manifest: { version: string } = JSON.parse(readFileSync(join(installed, '../package.json'), 'utf8'));
   const copy = join(CACHE_OF_ROOT, `postgresql-${manifest.version}`);
   if (existsSync(copy)) return copy;
-  await mkdir(CACHE_OF_ROOT, { recursive: true, mode: 0o755 });
+  if ((await mkdir(CACHE_OF_ROOT, { recursive: true })) !== undefined) await chmod(CACHE_OF_ROOT, 0o755);
   const draft = await mkdtemp(`${copy}-`);
   for (const part of ['bin', 'lib', 'share']) {
     await cp(join(installed, part), join(draft, part), {

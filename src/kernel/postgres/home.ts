@@ -22,7 +22,7 @@ export async function findHome(asked: string): Promise<string> {
   if (existsSync(pointer)) return followPointer(pointer);
   if (existsSync(join(directory, 'data')) || canEnter(serverAccount(undefined), directory)) return directory;
 
-  await mkdir(HOMES_OF_ROOT, { recursive: true, mode: 0o755 });
+  if ((await mkdir(HOMES_OF_ROOT, { recursive: true })) !== undefined) await chmod(HOMES_OF_ROOT, 0o755);
   // The name is new each time: a directory that was deleted and made again must not find its old data.
   const label = directory
     .split('/')

@@ -65,7 +65,7 @@ async function parseTree(connection: DuckDBConnection, sql: string): Promise<Rec
   const { error_type: type, error_message: message, position } = tree;
   if (type !== 'parser') {
     const hint = /\bpivot\b/i.test(sql) ? '; a PIVOT must list its values: PIVOT … ON column IN (…)' : '';
-    throw new QueryFault('Statement', `it is something else${hint}`);
+    throw new QueryFault('Statement', `this is another kind of statement${hint}`);
   }
   throw new QueryFault('Parser', String(message), position === undefined ? undefined : Number(position));
 }

@@ -112,7 +112,7 @@ export function startQueries(options: QueryOptions): Queries {
     };
     const job: QueryJob = {
       does: 'query',
-      ...engineOf('query', memory),
+      ...engineOf(memory),
       sql,
       ...formOf(spec, dryRun),
       bytesMax: QUERY_LIMITS.bytesMax,
@@ -169,7 +169,7 @@ export function startQueries(options: QueryOptions): Queries {
     const datasets = objects.map((object) => datasetSql(object.metadata.name, datasetSpec(object)));
     // What has no SQL of its own is ours.
     if (datasets.every(({ inputs }) => inputs === undefined)) return [];
-    const job: ParseJob = { does: 'parse', ...engineOf('parse', { memoryMb: PARSE_MEMORY_MB, spillMb: 0 }), datasets };
+    const job: ParseJob = { does: 'parse', ...engineOf({ memoryMb: PARSE_MEMORY_MB, spillMb: 0 }), datasets };
     const parse = () => runJob(job, { directory, limits: PARSE_LIMITS, signal: stopped.signal });
     const { faults } = await kept(parsing.take(user, stopped.signal, parse)).catch((error: unknown) => {
       if (!(error instanceof JobFailure)) throw error;
@@ -216,9 +216,9 @@ function ownCatalogue(world: World | undefined): Catalogue {
   return { ...catalogueOf(world), datasets: new Map() };
 }
 
-/** A DuckDB with a folder of its own. */
-function engineOf(does: string, { memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb'>) {
-  return { scratch: `${WORK}/${does}-${randomUUID()}`, memoryMb, spillMb, threads: THREADS };
+/** A DuckDB with a folder of its own, by whose name other processes leave it alone. */
+function engineOf({ memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb'>) {
+  return { scratch: `${WORK}/query-${randomUUID()}`, memoryMb, spillMb, threads: THREADS };
 }
 
 function formOf({ format = 'rows', limit }: QuerySpec, dryRun: boolean): Pick<QueryJob, 'format' | 'rowsMax'> {

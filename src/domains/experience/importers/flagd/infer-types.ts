@@ -22,7 +22,7 @@ export function inferTypes(
   for (const [key, { targeting }] of Object.entries(flags)) walk(targeting, key, ['flags', key, 'targeting'], false);
   for (const [attribute, signs] of found) {
     const isGuess = [...signs.keys()].every((sign) => sign === 'truth') && attributes?.has(attribute) !== true;
-    const says = `"${attribute}" is taken for true or false, as targeting only asks whether it is true; if it is something else, say so, like --attribute ${attribute}=string`;
+    const says = `"${attribute}" is taken for true or false, as targeting only asks whether it is true; if this is another kind of statement, say so, like --attribute ${attribute}=string`;
     if (isGuess && attribute !== TARGETING_KEY) notes.push({ path: signs.get('truth') ?? [], says });
   }
   return (attribute, path) => {
