@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { connectionFrom } from './connection.ts';
@@ -39,6 +39,14 @@ test('what the command line says wins over the environment, and that over the fo
   assert.equal(server({ kubeconfig: 'option' }, { BACKLINE_KUBECONFIG: 'env' }), 'https://option:1');
   const overridden = connectionFrom({ server: 'http://127.0.0.1:1', token: 'mine' }, { env: {}, directory });
   assert.deepEqual(overridden, { ...EXPECTED, server: 'http://127.0.0.1:1', token: 'mine' });
+});
+
+test('where nothing of Backline is named or near, the first file of KUBECONFIG that is there is read', async (t) => {
+  const directory = await folder(t, { kube: CONFIG, 'near/.backline/kubeconfig': CONFIG.replace('7700', '7701') });
+  const env = { KUBECONFIG: ['none', 'kube'].join(delimiter) };
+  assert.deepEqual(connectionFrom({}, { env, directory }), EXPECTED);
+  assert.equal(connectionFrom({}, { env, directory: join(directory, 'near') }).server, 'https://127.0.0.1:7701');
+  assert.throws(() => connectionFrom({}, { env: { KUBECONFIG: 'none' }, directory }), /there is no kubeconfig here/);
 });
 
 test('a server alone is enough', () => {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { CliFailure } from './failure.ts';
@@ -20,16 +20,18 @@ export interface Target extends Connection {
 const KUBECONFIG_BESIDE = join('.backline', 'kubeconfig');
 
 /**
- * Where the server is: `--kubeconfig`, else BACKLINE_KUBECONFIG, else `.backline/kubeconfig` in this folder or one above;
- * `--server` and `--token` override what it says. Throws CliFailure when there is nothing to go by.
+ * Where the server is: `--kubeconfig`, else BACKLINE_KUBECONFIG, else `.backline/kubeconfig` in this folder or one above,
+ * else the first file of KUBECONFIG that is there, which may well be of something else; `--server` and `--token` override what it says. Throws CliFailure when there is nothing to go by.
  */
 export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 'directory'>): Target {
   const named = options.kubeconfig ?? io.env['BACKLINE_KUBECONFIG'];
-  const file = named === undefined || named === '' ? findAbove(io.directory) : resolve(io.directory, named);
+  const file =
+    named === undefined || named === '' ? (findAbove(io.directory) ?? kubectls(io)) : resolve(io.directory, named);
   if (file === undefined) {
     if (options.server !== undefined) return override({ server: '', namespace: 'default' }, options);
     throw new CliFailure('there is no kubeconfig here, so I do not know where the server is.', {
-      remedy: 'Start one with `backline up`, or name one with --kubeconfig FILE or --server URL.',
+      remedy:
+        'Start one with `backline up`, or name one with --kubeconfig FILE, BACKLINE_KUBECONFIG, KUBECONFIG or --server URL.',
     });
   }
   return override(readKubeconfig(file), options);
@@ -40,6 +42,12 @@ function override(target: Target, { server, token }: ConnectionOptions): Target 
     throw new CliFailure(`--server ${server} is not a URL.`, { remedy: 'Write it like https://127.0.0.1:7700.' });
   }
   return { ...target, ...(server !== undefined && { server }), ...(token !== undefined && { token }) };
+}
+
+/** The file that kubectl would read first. */
+function kubectls({ env, directory }: Pick<Io, 'env' | 'directory'>): string | undefined {
+  const files = (env['KUBECONFIG'] ?? '').split(delimiter).filter((file) => file !== '');
+  return files.map((file) => resolve(directory, file)).find((file) => existsSync(file));
 }
 
 function findAbove(directory: string): string | undefined {

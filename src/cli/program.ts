@@ -313,7 +313,7 @@ function connecting(command: Command): Command {
   return command
     .option(
       '--kubeconfig <file>',
-      'how to reach the server (BACKLINE_KUBECONFIG; else .backline/kubeconfig here or above)',
+      'how to reach the server (BACKLINE_KUBECONFIG; else .backline/kubeconfig here or above; else KUBECONFIG)',
     )
     .option('--server <url>', 'the server, instead of the one that the kubeconfig names')
     .option('--token <token>', 'the token, instead of the one in the kubeconfig');

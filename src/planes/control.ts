@@ -39,6 +39,7 @@ import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { version } from '#kernel/base/version.ts';
 import { answers, deliver } from './peers.ts';
@@ -82,6 +83,8 @@ export async function startControlPlane(options: {
   readonly encryptionKeyFile: string;
   readonly historyDays: number;
   readonly kinds: KindRegistry;
+  /** How many questions this process answered without a credential lately; undefined where it answers none. */
+  readonly openAnswers: Parameters<typeof tellingOfFirstClient>[1];
   /** The paths beside the resource API. */
   readonly paths: readonly DeclaredPath[];
   readonly clock: Clock;
@@ -198,7 +201,7 @@ export async function startControlPlane(options: {
     closers.push(async () => {
       await Promise.all([releases?.stop(), notifications?.stop()]);
     });
-    const examined = examinedStore(store, extension.examiners);
+    const examined = tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers);
     const applyChangeSet = changeSets({ store: examined, kinds, live, clock });
     const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
     const judging = judgements({ store, database });

@@ -150,6 +150,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     metrics: httpMetrics(registry, (path) => routeOf(path)),
   });
   const { quotaDatabaseUrls = [] } = options;
+  const decides = options.roles.includes('decide');
   const recordsOptions = { quotaDatabaseUrls, clock: options.clock, log, registry };
   const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
   const control = options.roles.includes('api')
@@ -159,6 +160,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         historyDays: options.historyDays ?? HISTORY_DAYS,
         encryptionKeyFile,
         kinds,
+        openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
         paths: declaredPaths(log),
         clock,
         releaseClock: options.clock,
@@ -192,7 +194,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
   }
   const database = control?.database ?? ownDatabase;
-  const decides = options.roles.includes('decide');
   if (decides && ownDatabase !== undefined && sealing !== undefined && !options.roles.includes('ingest')) {
     eventLog = openEventLog({ database: ownDatabase, sealing, clock, log, registry });
   }

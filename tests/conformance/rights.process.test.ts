@@ -224,6 +224,31 @@ test('what changes something or tells of listeners needs a credential, also befo
   assert.equal((await call('GET', CHECK, { token: 'nonsense' })).status, 401, 'a credential that is sent must be good');
 });
 
+test('whoever declares the first client is told what that ends, and how many are concerned', async (t) => {
+  const world = await start(t);
+  const { call } = world;
+  await untilStatus(world, CHECK, '', 200);
+  for (let times = 0; times < 3; times += 1) await call('GET', CHECK, { token: '' });
+  const objects = [client];
+  const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects } };
+  const said = async (query: string) => {
+    const answer = await call('POST', `/apis/releases.backline.dev/v1/changesets${query}`, { body });
+    return answer.json.status.results[0].sentences.join(' ');
+  };
+  const telling = /once it is live, requests without a key are refused: \d+ were answered in the last 5 minutes here/;
+  assert.match(await said('?dryRun=All'), telling);
+  const clients = '/apis/access.backline.dev/v1/namespaces/default/clients';
+  const dry = await call('POST', `${clients}?dryRun=All`, { body: client });
+  assert.match(String(dry.headers['warning']), telling);
+  assert.match(await said(''), telling);
+  const second = {
+    ...client,
+    metadata: { ...client.metadata, name: 'second' },
+    spec: { ...client.spec, keys: [{ name: 'a', hash: 'b'.repeat(64) }] },
+  };
+  assert.equal((await call('POST', clients, { body: second })).headers['warning'], undefined);
+});
+
 /** One request as bytes, so that nothing about it is put right on the way. */
 async function raw(port: number, lines: readonly string[]): Promise<string> {
   const socket = connect(port, '127.0.0.1');

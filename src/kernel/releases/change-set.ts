@@ -234,7 +234,7 @@ export function changeSets(options: {
 
 function resultOf(
   item: Item,
-  { did, entry }: Outcome,
+  { did, entry, warnings = [] }: Outcome,
   before: unknown,
   problems: readonly Problem[],
   world: World,
@@ -253,7 +253,7 @@ function resultOf(
     name,
     action: did === 'created' ? 'created' : did === 'nothing' ? 'unchanged' : 'configured',
     fields: kind.confidential === true ? fields.map(({ path }) => ({ path })) : fields,
-    sentences: [...sentences],
+    sentences: [...sentences, ...warnings],
     problems: problems.map(({ path, detail }) => ({ path: fieldPath(path), message: detail })),
   };
 }

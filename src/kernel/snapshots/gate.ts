@@ -10,6 +10,7 @@ import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { Asking } from './module.ts';
+import { OpenAnswers } from './open-answers.ts';
 
 const LIMITS = {
   /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
@@ -51,6 +52,8 @@ export interface RecordRead {
 export interface Gate {
   /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
   readonly admit: (exchange: Exchange, asking: Asking, input: Record<string, unknown>) => Admitted | Promise<Admitted>;
+  /** How many were let through without a credential in the last minutes. */
+  readonly openAnswers: () => ReturnType<OpenAnswers['recent']>;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
   readonly answerPreflight: (exchange: Exchange) => boolean;
 }
@@ -75,7 +78,9 @@ export function decisionGate(options: {
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
-  return { admit, answerPreflight };
+  const openAnswers = new OpenAnswers();
+
+  return { admit, answerPreflight, openAnswers: () => openAnswers.recent(clock().epochMilliseconds) };
 
   function admit(exchange: Exchange, asking: Asking, input: Record<string, unknown>): ReturnType<Gate['admit']> {
     const authorization = exchange.header('authorization');
@@ -87,6 +92,7 @@ export function decisionGate(options: {
       table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
     if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
     refuseForeignPage(exchange);
+    openAnswers.count(clock().epochMilliseconds);
     return { input, by: 'local' };
   }
 
