@@ -296,6 +296,67 @@ test('every change of a record is an event and says who did it', async (t) => {
   assert.deepEqual(quarantined, []);
 });
 
+test('a time that no calendar or nobody has is refused where it is given, and locks nobody out', async (t) => {
+  const { post, refused, check, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const anchors = [
+    '-271821-04-20T00:00:00',
+    '+275760-09-13T00:00:00',
+    '0000-01-01T00:00:00',
+    '1969-12-31T23:59:59',
+    '9999-12-31T23:59:59',
+    '2036-11-23T10:00:00',
+    '2026-02-30T00:00:00',
+    '2026-01-31T15:00:00Z',
+    '2026-01-31T15:00:00+01:00',
+    '2026-01-31T15:00:00[Asia/Tokyo]',
+    '2026-01-31',
+    'tomorrow',
+  ];
+  const begin = { plan: 'premium', market: 'de' };
+  for (const anchor of anchors) {
+    const { status, detail } = await refused('/v1/subscriptions', { ...begin, listener: 'x', anchor });
+    assert.deepEqual([status, detail.startsWith('anchor: ')], [422, true], `${anchor}: ${detail}`);
+  }
+  for (const zone of ['+02:00', 'Europe/Nowhere', '-00:00']) {
+    assert.equal((await refused('/v1/subscriptions', { ...begin, listener: 'x', zone })).status, 422, zone);
+  }
+  for (const [listener, anchor] of [
+    ['old', '1970-01-01T00:00:00'],
+    ['new', '2036-11-22T00:00'],
+  ] as const) {
+    await post('/v1/subscriptions', { ...begin, listener, anchor });
+    assert.equal((await check(listener, 'audiobooks')).outcome, 'allow', anchor);
+    await post('/v1/consume', { listener, feature: 'audiobooks', amount: 1 });
+  }
+  const instants = [
+    '0000-01-01T00:00:00Z',
+    '9999-12-31T23:59:59-23:59',
+    '1960-01-01T00:00:00Z',
+    '2026-02-30T00:00:00Z',
+  ];
+  const override = { listener: 'old', feature: 'audiobooks', limit: 1, reason: 'because' };
+  for (const instant of instants) {
+    const used = await refused('/v1/consume', { listener: 'old', feature: 'audiobooks', amount: 1, usedAt: instant });
+    assert.ok(used.status === 400 || used.status === 422, `usedAt ${instant}: ${used.status} ${used.detail}`);
+    const given = await refused('/v1/overrides', { ...override, until: instant });
+    assert.ok(given.status === 400 || given.status === 422, `until ${instant}: ${given.status} ${given.detail}`);
+  }
+  await post('/v1/consume', {
+    listener: 'old',
+    feature: 'audiobooks',
+    amount: 1,
+    usedAt: '2026-11-22T08:59:59.1234567890123Z',
+  });
+  await post('/v1/overrides', { ...override, until: '2026-12-01T00:00:00.1234567890123Z' });
+  for (const at of [...instants, '0000-01-01', '-271821-04-20', '9999-12-31', '1970-01-01', '2026-11-22T08:00:00Z']) {
+    for (const path of ['check', 'prices', 'entitlements', 'explain']) {
+      const asked = `/v1/${path}?plan=premium&market=de&feature=audiobooks&at=${encodeURIComponent(at)}`;
+      const { status, text } = await world.call('GET', asked);
+      assert.ok(status < 500, `${asked}: ${status} ${text}`);
+    }
+  }
+});
+
 test('who is erased has no record, no use and no subscription any more', async (t) => {
   const { post, world } = await startShop(t, '2026-11-22T09:00:00Z');
   const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });

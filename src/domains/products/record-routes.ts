@@ -7,6 +7,8 @@ import { prices } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
 import type { Doing, SubjectStore, Subscription } from './records/contract.ts';
+import { isFault } from './rules/fault.ts';
+import { isZone, parseInstant, parseWallTime } from './rules/times.ts';
 import { requireDesk, type Desk } from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
@@ -14,6 +16,8 @@ const REASON_LENGTH_MAX = 500;
 const LIMIT_MAX = 1_000_000_000_000;
 /** Longer than that, what somebody is given by hand should be a plan. */
 const OVERRIDE_DAYS_MAX = 366;
+/** Months are counted from it in both directions; one that is further away is a slip of a key. */
+const ANCHOR_YEARS_MAX = 10;
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
 const text = (description: string) => Type.Optional(name(description));
@@ -166,8 +170,10 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         if ((limit === undefined) === (value === undefined)) {
           throw invalid('limit', 'An override has either a limit or a value.');
         }
-        const until = Temporal.Instant.from(wish.until);
-        const days = (until.epochMilliseconds - now.epochMilliseconds) / 86_400_000;
+        const untilMs = parseInstant(wish.until);
+        if (isFault(untilMs)) throw invalid('until', untilMs.fault);
+        const until = Temporal.Instant.fromEpochMilliseconds(untilMs);
+        const days = (untilMs - now.epochMilliseconds) / 86_400_000;
         if (days <= 0 || days > OVERRIDE_DAYS_MAX) {
           throw invalid('until', `It must end within ${OVERRIDE_DAYS_MAX} days from now, and not before.`);
         }
@@ -243,22 +249,19 @@ function tooFewSeats({ id, members }: Subscription, plan: string, { seats }: Pla
 }
 
 function zoneNamed(zone: string): string {
-  try {
-    return Temporal.Instant.fromEpochMilliseconds(0).toZonedDateTimeISO(zone).timeZoneId;
-  } catch {
-    throw invalid('zone', `"${zone}" is no time zone of the IANA database.`);
-  }
+  if (isZone(zone)) return zone;
+  throw invalid('zone', `"${zone}" is no time zone of the IANA database, like Europe/Berlin.`);
 }
 
 function wallTime(given: string | undefined, zone: string, now: Temporal.Instant): string {
   if (given === undefined) {
     return now.toZonedDateTimeISO(zone).toPlainDateTime().toString({ smallestUnit: 'second' });
   }
-  try {
-    return Temporal.PlainDateTime.from(given, { overflow: 'reject' }).toString({ smallestUnit: 'second' });
-  } catch {
-    throw invalid('anchor', `"${given}" is no wall-clock time like 2026-01-31T15:00:00.`);
-  }
+  const read = parseWallTime(given);
+  if (isFault(read)) throw invalid('anchor', read.fault);
+  const latest = now.toZonedDateTimeISO(zone).add({ years: ANCHOR_YEARS_MAX }).toPlainDateTime();
+  if (Temporal.PlainDateTime.compare(read, latest) <= 0) return read;
+  throw invalid('anchor', `"${given}" is more than ${ANCHOR_YEARS_MAX} years from now.`);
 }
 
 function invalid(field: string, detail: string): Refusal {

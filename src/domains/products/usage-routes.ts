@@ -9,7 +9,9 @@ import { listenerOf } from './decisions/on-record.ts';
 import { unknown } from './decisions/lookup.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { capExactness } from './rules/cap-choice.ts';
+import { isFault } from './rules/fault.ts';
 import { grantBought } from './rules/purchase.ts';
+import { parseInstant } from './rules/times.ts';
 import {
   counted,
   instant,
@@ -105,7 +107,7 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
         const situation = await situationOf(at, table, question, now);
         if (!situation.use.metered) return { ...situation.base, charged: 0 };
         const { quota, scope, buckets } = situation.use;
-        const usedAtMs = usedAt === undefined ? {} : { usedAtMs: Temporal.Instant.from(usedAt).epochMilliseconds };
+        const usedAtMs = usedAt === undefined ? {} : { usedAtMs: usedAtOf(usedAt) };
         const given = { subject: scope.subject, key, quota, buckets, amount, ...usedAtMs };
         return said(table, situation, await at.quotas.consume({ ...given, partial: partial ?? false }), amount);
       },
@@ -391,4 +393,14 @@ function buyerOf(question: Omit<UseInput, 'feature' | 'key'>, { facts }: Situati
 
 function zoneOf(table: ProductsTable, { facts }: Situation, market: string): string {
   return facts.subscription?.anchor.zone ?? table.markets.get(market)?.spec.zone ?? 'UTC';
+}
+
+/** Refuses `products/bad-time`. */
+function usedAtOf(text: string): number {
+  const ms = parseInstant(text);
+  if (!isFault(ms)) return ms;
+  throw new Refusal('products/bad-time', 'Invalid', `usedAt: ${ms.fault}`, {
+    problems: [{ path: ['usedAt'], reason: 'FieldValueInvalid', detail: ms.fault }],
+    remedy: 'Give the time by the clock of the device, or leave it out: then it is now.',
+  });
 }

@@ -90,6 +90,7 @@ test('a replay accepts what is right by now, once, as if it were judged when it 
   const wider = { ...eventTypes.play, schema: { properties, required: [] } };
   ingest.table = tableOf({ ...eventTypes, play: wider, like: eventTypes.play });
   assert.deepEqual((await post(ingest, EventReplay, {}, true)).status, undefined, 'a dry run does nothing');
+  await assert.rejects(post(ingest, EventReplay, { since: '0000-01-01T00:00:00Z' }), { code: 'events/bad-time' });
   const status = { duplicates: 0, complete: true, by: 'admin' };
   const ofType = await post(ingest, EventReplay, { type: 'like' });
   assert.deepEqual(ofType.status, { ...status, accepted: 1, quarantined: 0 });

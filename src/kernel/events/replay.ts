@@ -1,7 +1,8 @@
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import type { EventTable } from './event-table.ts';
-import { judge, type EventFormat, type Verdict } from './judge.ts';
+import { judge, timeMs, type EventFormat, type Verdict } from './judge.ts';
 import type { ReplaySpec, ReplayStatus } from './kinds/event-commands.ts';
 import { placeOf, type LogWriter } from './log-writer.ts';
 import { readEvent } from './read-batch.ts';
@@ -39,6 +40,7 @@ export async function replay(
   },
   spec: ReplaySpec,
 ): Promise<Omit<ReplayStatus, 'by'>> {
+  if (spec.since !== undefined && timeMs(spec.since) === undefined) throw badSince();
   const status = { accepted: 0, duplicates: 0, quarantined: 0 };
   let after = 0;
   for (let judged = 0; judged < REPLAY_LIMITS.eventsMax; judged += REPLAY_LIMITS.eventsAtOnce) {
@@ -72,6 +74,13 @@ export async function replay(
     const results = await Promise.all([...batches.values()].map((batch) => parts.writer.write(batch)));
     return results.flat();
   }
+}
+
+function badSince(): Refusal {
+  const detail = 'must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z';
+  return new Refusal('events/bad-time', 'Invalid', `spec.since: ${detail}.`, {
+    problems: [{ path: ['spec', 'since'], reason: 'FieldValueInvalid', detail }],
+  });
 }
 
 function waitingRows(database: Database, { type, reason, since }: ReplaySpec, after: number): Promise<Row[]> {

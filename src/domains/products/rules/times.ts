@@ -2,6 +2,14 @@ import type { Fault } from './fault.ts';
 
 const PLAIN_DATE = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?(Z|[+-]\d{2}:\d{2})$/;
+const WALL_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?$/;
+/** RFC 3339 bounds no digits of a fraction; beyond nanoseconds there is no clock. */
+const BEYOND_NANOSECONDS = /(\.\d{9})\d+/;
+
+/** Moments that anybody may name. Arithmetic with days and months around them stays within what calendars can count. */
+const YEARS = { first: 1970, last: 9999 } as const;
+const FIRST_MS = Date.UTC(YEARS.first, 0, 1);
+const LAST_MS = Date.UTC(YEARS.last, 11, 31);
 
 /** Stands for the end of what has no end. */
 export const OPEN = Infinity;
@@ -11,13 +19,34 @@ export const OPEN = Infinity;
  * instant in the zone. That is not always midnight: in Cairo 24 April 2026 begins at one o'clock.
  */
 export function parseTime(text: string, zone: string): number | Fault {
+  if (PLAIN_DATE.test(text)) {
+    return momentOf(text, () => Temporal.PlainDate.from(text).toZonedDateTime(zone).epochMilliseconds);
+  }
+  if (INSTANT.test(text)) return momentOf(text, () => Temporal.Instant.from(text).epochMilliseconds);
+  return { fault: `"${text}" is neither a date like 2026-12-01 nor an instant like 2026-12-01T09:00:00Z.` };
+}
+
+/** Milliseconds since the epoch of a text that has passed the format `date-time`. */
+export function parseInstant(text: string): number | Fault {
+  return momentOf(text, () => Temporal.Instant.from(text.replace(BEYOND_NANOSECONDS, '$1')).epochMilliseconds);
+}
+
+/** A wall-clock time to the second: a date and a time of day, without an offset or a zone. */
+export function parseWallTime(text: string): string | Fault {
+  if (!WALL_TIME.test(text)) return { fault: `"${text}" is no wall-clock time like 2026-01-31T15:00:00.` };
+  const utcMs = momentOf(text, () => Temporal.PlainDateTime.from(text).toZonedDateTime('UTC').epochMilliseconds);
+  return typeof utcMs === 'number' ? new Date(utcMs).toISOString().slice(0, 'YYYY-MM-DDThh:mm:ss'.length) : utcMs;
+}
+
+function momentOf(text: string, read: () => number): number | Fault {
+  let ms: number;
   try {
-    if (PLAIN_DATE.test(text)) return Temporal.PlainDate.from(text).toZonedDateTime(zone).epochMilliseconds;
-    if (INSTANT.test(text)) return Temporal.Instant.from(text).epochMilliseconds;
+    ms = read();
   } catch {
     return { fault: `"${text}" has the form of a time, but no calendar has it.` };
   }
-  return { fault: `"${text}" is neither a date like 2026-12-01 nor an instant like 2026-12-01T09:00:00Z.` };
+  if (ms >= FIRST_MS && ms <= LAST_MS) return ms;
+  return { fault: `"${text}" is not between the years ${YEARS.first} and ${YEARS.last}.` };
 }
 
 export function isPlainDate(text: string): boolean {
