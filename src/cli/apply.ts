@@ -1,10 +1,10 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { sendChangeSet, type ChangeAnswer } from './change-set.ts';
+import { sendChangeSet, type ChangeAnswer, type ChangeResult } from './change-set.ts';
 import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
 import { readManifests } from './manifest-files.ts';
-import { applyText, heldText, planText } from './plan-text.ts';
+import { applyText, heldText, notLive, planText, warningsText } from './plan-text.ts';
 import { firstWord, releaseText } from './release/apply-release.ts';
 import { waitForEnd } from './release/watch.ts';
 
@@ -17,6 +17,7 @@ export interface ChangeOptions extends ConnectionOptions {
 export interface ApplyOptions extends ChangeOptions {
   readonly dryRun?: boolean;
   readonly wait?: boolean;
+  readonly allowNotLive?: boolean;
   /** How long it is waited, in milliseconds. */
   readonly timeout?: number;
 }
@@ -30,7 +31,8 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   if (text === undefined) io.stdout.write(`${applyText(answer, dryRun, colours)}\n`);
   else io.exact.write(`${text}\n`);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
-  if (held !== '') io.stderr.write(`${held}\n`);
+  const warnings = warningsText(answer.results, coloursFor(io.stderr, io.env));
+  for (const said of [warnings, held]) if (said !== '') io.stderr.write(`${said}\n`);
   // What programs read is the answer alone.
   const shown = text === undefined ? io : { ...io, stdout: io.stderr };
   const names = carriersOf(answer);
@@ -38,7 +40,22 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
     const release = await firstWord(target, name);
     io.stdout.write(`${release === undefined ? `Release ${name} carries it.` : releaseText(release, colours)}\n`);
   }
-  return options.wait === true ? waitFor(target, names, answer, options.timeout, shown) : EXIT.ok;
+  const status = options.wait === true ? await waitFor(target, names, options.timeout, shown) : EXIT.ok;
+  if (options.allowNotLive !== true) requireLive(answer.results, dryRun);
+  return status;
+}
+
+/** Ends with 1 when something was declared that listeners do not get and no release brings them. */
+export function requireLive(results: readonly ChangeResult[], dryRun = false): void {
+  const held = notLive(results).length;
+  if (held === 0) return;
+  const counted = `${held} of ${results.length} ${results.length === 1 ? 'object' : 'objects'}`;
+  throw new CliFailure(
+    dryRun
+      ? `${counted} would not go live, and no release would carry them.`
+      : `${counted} ${held === 1 ? 'is' : 'are'} declared and not live, and no release carries them.`,
+    { remedy: 'Mend what is said above, or accept it with --allow-not-live.' },
+  );
 }
 
 /** The release that was made of a change; where nothing was to be changed, those that carry it already. */
@@ -50,7 +67,6 @@ function carriersOf({ release, results }: ChangeAnswer): readonly string[] {
 async function waitFor(
   target: Target,
   names: readonly string[],
-  { results }: ChangeAnswer,
   timeoutMs: number | undefined,
   io: Io,
 ): Promise<number> {
@@ -60,8 +76,6 @@ async function waitFor(
     const status = await waitForEnd(target, name, io, left);
     if (status !== EXIT.ok) return status;
   }
-  const held = results.filter(({ problems, release }) => problems.length > 0 && release === undefined).length;
-  if (held > 0) throw new CliFailure(`${held} of ${results.length} objects are not live, and no release carries them.`);
   return EXIT.ok;
 }
 

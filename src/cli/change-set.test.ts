@@ -4,7 +4,8 @@ import { createColors } from 'picocolors';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
 import type { Declared } from './manifest-files.ts';
-import { applyText, heldText, planText } from './plan-text.ts';
+import { requireLive } from './apply.ts';
+import { applyText, heldText, planText, warningsText } from './plan-text.ts';
 
 const plain = createColors(false);
 
@@ -78,6 +79,7 @@ const result = (more: Partial<ChangeResult>): ChangeResult => ({
   fields: [],
   sentences: [],
   problems: [],
+  warnings: [],
   ...more,
 });
 
@@ -120,8 +122,22 @@ test('a plan shows what would change field by field, what it means, and what kee
     declared already, but not live
     ! waits (keeps it from going live)
 
-Plan: 1 to create, 1 to change, 2 unchanged.`,
+Plan: 1 to create, 1 to change, 2 unchanged; 2 would not go live.`,
   );
+});
+
+test('what is accepted and will surprise is said in the plan and by apply, and is no reason to fail', () => {
+  const warned = result({ kind: 'ReleasePolicy', name: 'p', warnings: ['spec.selector: nothing is selected.'] });
+  assert.match(planText({ results: [warned] }, [''], plain), /! spec\.selector: nothing is selected\. \(warning\)/);
+  assert.equal(warningsText([warned], plain), 'warning: ReleasePolicy shop/p  spec.selector: nothing is selected.');
+  assert.doesNotThrow(() => requireLive([warned]));
+});
+
+test('apply fails when something is declared, not live, and carried by no release', () => {
+  const held = { problems: [{ path: '', message: 'waits' }] };
+  assert.throws(() => requireLive([result({}), result(held)]), /1 of 2 objects is declared and not live/);
+  assert.throws(() => requireLive([result(held)], true), /1 of 1 object would not go live/);
+  assert.doesNotThrow(() => requireLive([result({}), result({ ...held, release: 'premium-7' })]));
 });
 
 test('a plan without changes is one line', () => {

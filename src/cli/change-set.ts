@@ -16,6 +16,8 @@ export interface ChangeResult {
   readonly sentences: readonly string[];
   /** What keeps it from going live. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
+  /** What was accepted and will surprise. */
+  readonly warnings: readonly string[];
   /** The release that carries it now. */
   readonly release?: string;
 }

@@ -11,6 +11,7 @@ import { sendChangeSet } from './change-set.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
+import { requireLive } from './apply.ts';
 import { applyText, heldText } from './plan-text.ts';
 
 export const SOURCES = ['unleash', 'growthbook', 'flagd'] as const;
@@ -31,6 +32,7 @@ export type ImportCliOptions = ConnectionOptions & {
   readonly namespace?: string;
   readonly output?: 'json' | 'yaml';
   readonly apply?: boolean;
+  readonly allowNotLive?: boolean;
   readonly skipUnsupported?: boolean;
   readonly targetingKey?: string;
   readonly attribute?: readonly string[];
@@ -86,6 +88,7 @@ export async function importFlags(
   const places = named.map(() => file);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
   if (held !== '') io.stderr.write(`${held}\n`);
+  if (options.allowNotLive !== true) requireLive(answer.results);
   return EXIT.ok;
 }
 

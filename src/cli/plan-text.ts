@@ -13,13 +13,14 @@ export function planText(
 ): string {
   const { green, red, yellow, bold, dim, cyan } = colours;
   const blocks = results.flatMap((result, index) => {
-    const { action, fields, sentences, problems } = result;
-    if (action === 'unchanged' && problems.length === 0) return [];
+    const { action, fields, sentences, problems, warnings } = result;
+    if (action === 'unchanged' && problems.length + warnings.length === 0) return [];
     const sign = action === 'created' ? green('+') : action === 'configured' ? yellow('~') : dim('=');
     const lines = [`${sign} ${bold(titleOf(result))}  ${dim(places[index] ?? '')}`.trimEnd()];
-    if (action === 'unchanged') lines.push(`    ${dim('declared already, but not live')}`);
+    if (action === 'unchanged' && problems.length > 0) lines.push(`    ${dim('declared already, but not live')}`);
     lines.push(...fieldLines(fields, colours));
     for (const sentence of sentences) lines.push(`    ${cyan('»')} ${oneLine(sentence)}`);
+    for (const warning of warnings) lines.push(`    ${yellow('!')} ${oneLine(warning)} ${dim('(warning)')}`);
     for (const { path, message } of problems) {
       lines.push(
         `    ${red('!')} ${path === '' ? '' : `${path}: `}${oneLine(message)} ${dim('(keeps it from going live)')}`,
@@ -54,7 +55,9 @@ export function fieldLines(fields: readonly FieldChange[], { green, red, yellow 
 /** `2 to create, 1 to change, 4 unchanged`. */
 function countsText(results: readonly ChangeResult[]): string {
   const count = (action: ChangeResult['action']): number => results.filter((result) => result.action === action).length;
-  return `${count('created')} to create, ${count('configured')} to change, ${count('unchanged')} unchanged`;
+  const held = notLive(results).length;
+  const counts = `${count('created')} to create, ${count('configured')} to change, ${count('unchanged')} unchanged`;
+  return held === 0 ? counts : `${counts}; ${held} would not go live`;
 }
 
 /** What an apply did, one line per object in the words of kubectl, then what it means. */
@@ -69,6 +72,20 @@ export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, c
     ];
   });
   return [...lines, dim(dryRun ? 'Nothing was changed.' : `Declared as version ${version}.`)].join('\n');
+}
+
+/** What is declared, is not live, and is carried by no release that would bring it there. */
+export function notLive(results: readonly ChangeResult[]): readonly ChangeResult[] {
+  return results.filter(({ problems, release }) => problems.length > 0 && release === undefined);
+}
+
+/** What was accepted and will surprise; empty when nothing will. */
+export function warningsText(results: readonly ChangeResult[], { yellow, bold }: Colours): string {
+  return results
+    .flatMap((result) =>
+      result.warnings.map((warning) => `${yellow(bold('warning:'))} ${titleOf(result)}  ${oneLine(warning)}`),
+    )
+    .join('\n');
 }
 
 /** What was declared but does not go live, and why; empty when everything does. */

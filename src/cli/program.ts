@@ -114,6 +114,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('--dry-run', 'check everything, change nothing')
     .option('--wait', 'follow its release until everybody gets it; ends with 1 and the reason when they do not')
     .option('--timeout <time>', 'how long to wait, like 10m; else for as long as it takes', parseDuration)
+    .option('--allow-not-live', 'end with 0 although something that is declared is not live and no release carries it')
     .addHelpText(
       'after',
       examples(
@@ -243,6 +244,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('-n, --namespace <name>', 'where the objects go')
     .addOption(new Option('-o, --output <form>', 'how they are printed').choices(['yaml', 'json']).default('yaml'))
     .option('--apply', 'declare them as one atomic change instead of printing them')
+    .option('--allow-not-live', 'with --apply: end with 0 although something that is declared is not live')
     .option('--skip-unsupported', 'go on without what cannot be carried over exactly')
     .option('--targeting-key <attribute>', 'the attribute there that contexts here say as targetingKey, like userId')
     .option(
@@ -400,7 +402,7 @@ Examples:
 
 Exit status:
   0   done (plan: no changes)
-  1   refused by the server, or failed
+  1   refused by the server, or failed; apply: something is declared and not live
   2   plan: there are changes
   64  the command line is wrong
   69  the server cannot be reached

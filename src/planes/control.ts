@@ -17,6 +17,7 @@ import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Authority } from '#kernel/resources/api/authority.ts';
+import { advisedStore } from '#kernel/resources/advised-store.ts';
 import { examinedStore, type Examiner } from '#kernel/resources/examined-store.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -24,6 +25,7 @@ import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
 import { openSharedStore, type SharedStore } from '#kernel/resources/store/shared-store.ts';
 import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
+import { releaseAdvisors } from '#kernel/releases/advice.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
@@ -201,7 +203,10 @@ export async function startControlPlane(options: {
     closers.push(async () => {
       await Promise.all([releases?.stop(), notifications?.stop()]);
     });
-    const examined = tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers);
+    const examined = advisedStore(
+      tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
+      releaseAdvisors({ store, kinds, clock: releaseClock }),
+    );
     const applyChangeSet = changeSets({ store: examined, kinds, live, clock });
     const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
     const judging = judgements({ store, database });

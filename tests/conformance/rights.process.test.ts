@@ -233,7 +233,7 @@ test('whoever declares the first client is told what that ends, and how many are
   const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects } };
   const said = async (query: string) => {
     const answer = await call('POST', `/apis/releases.backline.dev/v1/changesets${query}`, { body });
-    return answer.json.status.results[0].sentences.join(' ');
+    return answer.json.status.results[0].warnings.join(' ');
   };
   const telling = /once it is live, requests without a key are refused: \d+ were answered in the last 5 minutes here/;
   assert.match(await said('?dryRun=All'), telling);

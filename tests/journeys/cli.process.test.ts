@@ -123,8 +123,11 @@ test('a refused change names file, line and field of everything that is wrong, a
 test('what waits for something that is not there is applied, and the user is told what it waits for', async (t) => {
   const { write, backline } = await startTerminal(t);
   await write('plan.yaml', plan('Premium'));
+  assert.match((await backline('plan -f plan.yaml')).out, /Plan: 1 to create.*; 1 would not go live\.$/m);
   const applied = await backline('apply -f plan.yaml');
-  assert.equal(applied.status, 0);
+  assert.equal(applied.status, 1);
+  assert.match(applied.err, /1 of 1 object is declared and not live.*--allow-not-live/s);
+  assert.equal((await backline('apply -f plan.yaml --allow-not-live')).status, 0);
   assert.match(applied.err, /^not live: Plan default\/premium \(plan\.yaml:1\) {2}spec\.entitlements\[0\]\.feature: /);
   await write('feature.yaml', lyrics);
   assert.deepEqual((await backline('apply -f feature.yaml')).err, '');

@@ -17,7 +17,12 @@ import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
 import { policiesIn, policyConflicts, selectPolicies } from './engine/choose-policy.ts';
 import { sameSide } from './engine/same-side.ts';
+import { selectionIn } from './advice.ts';
+import { Freeze } from './kinds/freeze.ts';
+import type { Selector } from './kinds/policy-spec.ts';
+import { ReleasePolicy } from './kinds/release-policy.ts';
 import { Release } from './kinds/release.ts';
+import { selectionText } from './rules/selection.ts';
 import { stagesText } from './kinds/stages-text.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
@@ -65,6 +70,9 @@ const Result = Type.Object({
   sentences: Type.Array(Type.String(), { description: 'The same for people who are not engineers.' }),
   problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
     description: 'What keeps it from going live.',
+  }),
+  warnings: Type.Array(Type.String(), {
+    description: 'What is accepted and will surprise: names of what is not there, selectors that select nothing.',
   }),
   release: Type.Optional(Type.String({ description: 'The Release that carries it now.' })),
 });
@@ -160,7 +168,15 @@ export function changeSets(options: {
     const results = pairs
       .map(([item, outcome]): [number, Result] => {
         const problems = held.get(liveKey(item.kind.id, item.name)) ?? [];
-        const result = resultOf(item, outcome, before.get(item), problems, world, clock());
+        const result = resultOf(
+          item,
+          outcome,
+          before.get(item),
+          problems,
+          world,
+          clock(),
+          selectedText(item, outcome, outcomes),
+        );
         return [item.position, dryRun ? result : { ...result, ...standingOf(item, result) }];
       })
       .sort(([a], [b]) => a - b)
@@ -198,6 +214,15 @@ export function changeSets(options: {
       others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
       conflicts: [...policyConflicts(policies)],
     };
+  }
+
+  /** Who a policy or a freeze that is declared selects now. */
+  function selectedText({ kind }: Item, { entry, did }: Outcome, outcomes: readonly Outcome[]): readonly string[] {
+    if (did === 'nothing' || (kind !== ReleasePolicy && kind !== Freeze)) return [];
+    const { selector } = entry.object().spec as { selector?: Selector };
+    if (selector === undefined) return [];
+    const written = outcomes.map((one) => one.entry);
+    return [`It selects ${selectionText(selectionIn(selector, { store, kinds, written }))}, as things are now.`];
   }
 
   /** The release of what this write declared. */
@@ -239,6 +264,7 @@ function resultOf(
   problems: readonly Problem[],
   world: World,
   now: Temporal.Instant,
+  selected: readonly string[],
 ): Result {
   const { kind, name, namespace } = item;
   const object = entry.object();
@@ -253,7 +279,8 @@ function resultOf(
     name,
     action: did === 'created' ? 'created' : did === 'nothing' ? 'unchanged' : 'configured',
     fields: kind.confidential === true ? fields.map(({ path }) => ({ path })) : fields,
-    sentences: [...sentences, ...warnings],
+    sentences: [...sentences, ...selected],
+    warnings: [...warnings],
     problems: problems.map(({ path, detail }) => ({ path: fieldPath(path), message: detail })),
   };
 }

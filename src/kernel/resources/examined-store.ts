@@ -42,7 +42,8 @@ export function examinedStore(store: Store<Operation>, examiners: readonly Exami
   };
 }
 
-function changesSpec(operation: Operation, kind: Kind): boolean {
+/** Whether an operation writes what an object of a kind declares. */
+export function changesSpec(operation: Operation, kind: Kind): boolean {
   if (operation.kind !== kind.id || operation.verb === 'delete') return false;
   return !('part' in operation) || operation.part === 'main';
 }

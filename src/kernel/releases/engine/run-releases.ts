@@ -18,6 +18,7 @@ import type { Target } from '../target.ts';
 import { ENGINE } from './advance.ts';
 import { carryReleases, type MayApprove } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
+import { describePolicies } from './describe-policies.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
@@ -76,6 +77,7 @@ export function runReleases(options: {
     if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy || kind === Pin))
       spreading.again();
   });
+  const describing = describePolicies({ store, kinds, time, log });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
   let beating: Promise<unknown> = Promise.resolve();
   return {
@@ -84,7 +86,7 @@ export function runReleases(options: {
       cancelBeat();
       unfollow();
       unsubscribe();
-      await Promise.all([spreading.stop(), carrying.stop(), beating]);
+      await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), beating]);
     },
   };
 

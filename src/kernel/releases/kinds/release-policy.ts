@@ -1,3 +1,4 @@
+import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
@@ -12,6 +13,23 @@ export function policySpec(object: Pick<ResourceObject, 'spec'>): PolicySpec {
   return object.spec as PolicySpec;
 }
 
+const PolicyStatusSchema = Type.Object(
+  {
+    selects: Type.Object(
+      {
+        objects: Type.Integer({ description: 'How many of the objects that are declared.' }),
+        names: Type.Array(Type.String(), { description: 'Some of them.' }),
+        isPart: Type.Optional(Type.Boolean({ description: 'True where there are too many to look at all.' })),
+      },
+      { description: 'Whose changes it is about now.' },
+    ),
+    warnings: Type.Array(Type.String(), { description: 'What it names and is not there.' }),
+  },
+  { description: 'What it comes to at present, at most a minute old.' },
+);
+
+export type PolicyStatus = Static<typeof PolicyStatusSchema>;
+
 /** How changes of some objects spread; without one they go live at once. */
 export const ReleasePolicy = defineKind({
   group: GROUP,
@@ -24,6 +42,7 @@ export const ReleasePolicy = defineKind({
   writtenBy: 'administrators',
   description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
   spec: PolicySchema,
+  status: PolicyStatusSchema,
   columns: [
     { name: 'Priority', type: 'integer', description: 'The highest counts.', value: (p) => policySpec(p).priority },
     {
@@ -31,6 +50,12 @@ export const ReleasePolicy = defineKind({
       type: 'string',
       description: 'Whose changes.',
       value: (p) => policySpec(p).selector.kinds?.join(',') ?? 'all',
+    },
+    {
+      name: 'Selects',
+      type: 'integer',
+      description: 'How many objects it is about now.',
+      value: ({ status }) => (status as PolicyStatus | undefined)?.selects.objects,
     },
     { name: 'Stages', type: 'string', description: 'The steps.', value: (p) => stagesText(policySpec(p).stages) },
     {

@@ -1,0 +1,86 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { fieldPath } from '#kernel/base/failures.ts';
+import type { Advisor } from '#kernel/resources/advised-store.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import { Freeze, freezeSpec } from './kinds/freeze.ts';
+import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
+import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
+import { spanAfter } from './rules/freeze-window.ts';
+import { policyRefs } from './rules/policy-refs.ts';
+import { selectionOf, type Selection } from './rules/selection.ts';
+
+/** What is declared, with what is written at the same time. */
+interface Declared {
+  readonly store: Pick<Store<never>, 'find' | 'list'>;
+  readonly kinds: KindRegistry;
+  readonly written?: readonly Entry[];
+}
+
+/** What those who write a policy or a freeze are warned of: what it names and is not there, or selects and is not. */
+export function releaseAdvisors(parts: {
+  readonly store: Store<never>;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+}): readonly Advisor[] {
+  const { store, kinds, clock } = parts;
+  return [
+    {
+      kind: ReleasePolicy,
+      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, written }),
+    },
+    {
+      kind: Freeze,
+      advise: (object, written) => {
+        const spec = freezeSpec(object);
+        const selected = spec.selector === undefined ? [] : selectorAdvice(spec.selector, { store, kinds, written });
+        return isOver(object, clock) ? ['It is over: it will hold nothing.', ...selected] : selected;
+      },
+    },
+  ];
+}
+
+/** What a policy needs and is not there now. */
+export function policyAdvice(spec: PolicySpec, declared: Declared): readonly string[] {
+  const missing = policyRefs(spec).filter(({ kind, name }) => !isDeclared(declared, declared.kinds.byId(kind), name));
+  return [
+    ...selectorAdvice(spec.selector, declared),
+    ...missing.map(
+      ({ path, kind, name }) =>
+        `${fieldPath(path)}: there is no ${declared.kinds.byId(kind).kind} "${name}"; releases wait until there is.`,
+    ),
+  ];
+}
+
+function selectorAdvice(selector: Selector, declared: Declared): readonly string[] {
+  const gone = (selector.namespaces ?? []).filter((name) => !isDeclared(declared, Namespace, name));
+  if (gone.length > 0) return gone.map((name) => `spec.selector.namespaces: there is no namespace "${name}".`);
+  const { objects, isPart } = selectionIn(selector, declared);
+  if (objects > 0 || isPart) return [];
+  return ['spec.selector: nothing that is declared now is selected.'];
+}
+
+/** What a selector is about, of all that is declared. */
+export function selectionIn(selector: Selector, { store, kinds, written = [] }: Declared): Selection {
+  return selectionOf(selector, kinds.all, function* list(kind: Kind) {
+    const now = new Map(written.filter((entry) => entry.kind === kind).map((entry) => [entry.name, entry]));
+    yield* now.values();
+    for (const entry of store.list(kind)) if (!now.has(entry.name)) yield entry;
+  });
+}
+
+function isDeclared({ store, written = [] }: Declared, kind: Kind, name: string): boolean {
+  return (
+    store.find(kind, 'name', name).length > 0 || written.some((entry) => entry.kind === kind && entry.name === name)
+  );
+}
+
+function isOver(object: Parameters<typeof freezeSpec>[0], clock: Clock): boolean {
+  try {
+    return spanAfter(freezeSpec(object), clock().epochMilliseconds) === undefined;
+  } catch {
+    return false;
+  }
+}

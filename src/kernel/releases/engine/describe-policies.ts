@@ -1,0 +1,93 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Log } from '#kernel/base/log.ts';
+import { logSeldom } from '#kernel/base/log-seldom.ts';
+import type { Time } from '#kernel/base/time.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
+import { policyAdvice, selectionIn } from '../advice.ts';
+import { ReleasePolicy, policySpec, type PolicyStatus } from '../kinds/release-policy.ts';
+import { ENGINE } from './advance.ts';
+
+const AUTHOR: Author = { user: ENGINE, requestId: 'describe-policies' };
+
+const LIMITS = {
+  /** How old what a status says may be. */
+  lookMs: 60_000,
+  /** After a policy was written. */
+  soonMs: 200,
+} as const;
+
+/** Keeps in the status of each ReleasePolicy whom it selects now, and what it names and is not there. */
+export function describePolicies(options: {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly time: Time;
+  readonly log: Log;
+}): { readonly stop: () => Promise<void> } {
+  const { store, kinds, time, log } = options;
+  const logError = logSeldom(log, time.nowMs);
+  let stopping = false;
+  let working: Promise<void> = Promise.resolve();
+  let cancel = time.after(LIMITS.soonMs, look);
+  const unsubscribe = store.subscribe((changes: readonly Change[]) => {
+    const isNews = changes.some(
+      ({ entry, type, author }) =>
+        entry.kind === ReleasePolicy && type !== 'DELETED' && author?.requestId !== AUTHOR.requestId,
+    );
+    if (isNews) lookAfter(LIMITS.soonMs);
+  });
+  return {
+    stop: async () => {
+      stopping = true;
+      cancel();
+      unsubscribe();
+      await working;
+    },
+  };
+
+  function lookAfter(ms: number): void {
+    cancel();
+    if (!stopping) cancel = time.after(ms, look);
+  }
+
+  function look(): void {
+    working = describeAll().then(() => lookAfter(LIMITS.lookMs));
+  }
+
+  async function describeAll(): Promise<void> {
+    for (const { name } of store.list(ReleasePolicy)) {
+      if (stopping) return;
+      try {
+        await describe(name);
+      } catch (error) {
+        logError(error, 'what a policy selects could not be written', { policy: name });
+      }
+      // One policy at a time: others are answered in between.
+      await new Promise<void>((resolve) => void time.after(0, resolve));
+    }
+  }
+
+  async function describe(name: string): Promise<void> {
+    const object = store.get(ReleasePolicy, '', name)?.object();
+    if (object === undefined) return;
+    const spec = policySpec(object);
+    const { objects, names, isPart } = selectionIn(spec.selector, { store, kinds });
+    const status: PolicyStatus = {
+      selects: { objects, names: [...names], ...(isPart ? { isPart } : {}) },
+      warnings: [...policyAdvice(spec, { store, kinds })],
+    };
+    if (isDeepStrictEqual(object.status, status)) return;
+    const operation: Operation = {
+      verb: 'patch',
+      kind: ReleasePolicy.id,
+      namespace: '',
+      name,
+      part: 'status',
+      patchType: 'merge',
+      patch: { status: { ...status, selects: { isPart: null, ...status.selects } } },
+      fieldValidation: 'Ignore',
+    };
+    await store.write([operation], AUTHOR);
+  }
+}

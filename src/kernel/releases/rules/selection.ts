@@ -1,0 +1,57 @@
+import type { Kind } from '#kernel/resources/kind.ts';
+import { selects } from '../engine/choose-policy.ts';
+import type { Selector } from '../kinds/policy-spec.ts';
+
+const LIMITS = {
+  /** Objects that are looked at: a selection is told in the thread that answers everybody. */
+  lookedAt: 10_000,
+  namesShown: 3,
+} as const;
+
+/** As much of an object as a selector goes by. */
+export interface Selectable {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Selection {
+  readonly objects: number;
+  /** Some of them, as kind and name. */
+  readonly names: readonly string[];
+  /** True when there are more objects than are looked at: then it is at least so many. */
+  readonly isPart: boolean;
+}
+
+/** What a selector is about now. Pure. */
+export function selectionOf(
+  selector: Selector,
+  kinds: readonly Kind[],
+  list: (kind: Kind) => Iterable<Selectable>,
+): Selection {
+  let lookedAt = 0;
+  let objects = 0;
+  const names: string[] = [];
+  for (const kind of kinds) {
+    if (!kind.released || !isAboutKind(selector, kind)) continue;
+    for (const { namespace, name, labels } of list(kind)) {
+      if (lookedAt >= LIMITS.lookedAt) return { objects, names, isPart: true };
+      lookedAt += 1;
+      if (!selects(selector, { kind, namespace, labels })) continue;
+      objects += 1;
+      if (names.length < LIMITS.namesShown) names.push(`${kind.kind}/${name}`);
+    }
+  }
+  return { objects, names, isPart: false };
+}
+
+function isAboutKind({ kinds }: Selector, kind: Kind): boolean {
+  return kinds === undefined || kinds.includes(kind.id) || kinds.includes(kind.kind);
+}
+
+/** `12 objects: Flag/a, Flag/b, Flag/c and 9 more`. */
+export function selectionText({ objects, names, isPart }: Selection): string {
+  const more = objects - names.length;
+  const counted = `${isPart ? 'at least ' : ''}${objects} ${objects === 1 ? 'object' : 'objects'}`;
+  return names.length === 0 ? counted : `${counted}: ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}

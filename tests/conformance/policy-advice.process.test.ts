@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startWorld } from '../support/backline.ts';
+import { feature } from '../support/catalogue.ts';
+
+const POLICIES = '/apis/releases.backline.dev/v1/releasepolicies';
+const CHANGE_SETS = '/apis/releases.backline.dev/v1/changesets';
+
+const policy = (more: object = {}) => ({
+  apiVersion: 'releases.backline.dev/v1',
+  kind: 'ReleasePolicy',
+  metadata: { name: 'p' },
+  spec: { selector: { kinds: ['Feature'] }, ...more },
+});
+
+const audience = {
+  apiVersion: 'audiences.backline.dev/v1',
+  kind: 'Audience',
+  metadata: { name: 'staff', namespace: 'default' },
+  spec: { members: { include: ['ann'] } },
+};
+
+test('what a policy names and is not there is warned of, by the API as kubectl shows it and by a plan', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const spec = {
+    selector: { kinds: ['Feature'], matchLabels: { staged: '1' } },
+    stages: [{ name: 'few', audience: 'staff', markets: ['se'], percent: 10 }],
+    guardrails: [
+      { name: 'plays', metric: 'plays', noWorse: {} },
+      { name: 'errors', prometheus: { source: 'main', value: 'x' }, threshold: { above: 1 } },
+    ],
+  };
+  const expected = [
+    'spec.selector: nothing that is declared now is selected.',
+    'spec.stages[0].audience: there is no Audience "staff"; releases wait until there is.',
+    'spec.stages[0].markets[0]: there is no Market "se"; releases wait until there is.',
+    'spec.guardrails[0].metric: there is no Metric "plays"; releases wait until there is.',
+    'spec.guardrails[1].prometheus.source: there is no PrometheusSource "main"; releases wait until there is.',
+  ];
+  const made = await call('POST', POLICIES, { body: policy(spec) });
+  assert.equal(made.status, 201, made.text);
+  const warnings = String(made.headers['warning']);
+  for (const sentence of expected) assert.ok(warnings.includes(JSON.stringify(sentence).slice(1, -1)), sentence);
+
+  const planned = async (objects: object[]) => {
+    const { status, json, text } = await call('POST', `${CHANGE_SETS}?dryRun=All`, { body: { spec: { objects } } });
+    assert.equal(status, 201, text);
+    return json.status.results as { warnings: string[]; sentences: string[] }[];
+  };
+  assert.deepEqual((await planned([policy(spec)]))[0]?.warnings, expected);
+  // What comes with it is there.
+  const [withAudience] = await planned([
+    policy(spec),
+    audience,
+    { ...feature('offline'), metadata: { name: 'offline', namespace: 'default', labels: { staged: '1' } } },
+  ]);
+  assert.deepEqual(withAudience?.warnings, expected.slice(2));
+
+  const gone = await planned([policy({ selector: { kinds: ['Feature'], namespaces: ['nowhere'] } })]);
+  assert.deepEqual(gone[0]?.warnings, ['spec.selector.namespaces: there is no namespace "nowhere".']);
+  const over = {
+    apiVersion: 'releases.backline.dev/v1',
+    kind: 'Freeze',
+    metadata: { name: 'past' },
+    spec: { timeZone: 'UTC', start: '2020-01-01T00:00', end: '2020-01-02T00:00', reason: 'r', owner: 'o' },
+  };
+  assert.deepEqual((await planned([over]))[0]?.warnings, ['It is over: it will hold nothing.']);
+});
+
+test('a plan of a policy says what it selects now, and its status does', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const names = ['a', 'b', 'c', 'd'];
+  const features = names.map((name) => ({ ...feature(name), metadata: { name, namespace: 'default' } }));
+  const applied = await call('POST', CHANGE_SETS, { body: { spec: { objects: [policy(), ...features] } } });
+  assert.equal(applied.status, 201, applied.text);
+  assert.deepEqual(applied.json.status.results[0].sentences, [
+    'It selects 4 objects: Feature/a, Feature/b, Feature/c and 1 more, as things are now.',
+  ]);
+  const statusNow = async () => (await call('GET', `${POLICIES}/p`)).json.status;
+  const endMs = performance.now() + 10_000;
+  while ((await statusNow()) === undefined && performance.now() < endMs) await new Promise(setImmediate);
+  assert.deepEqual(await statusNow(), {
+    selects: { objects: 4, names: ['Feature/a', 'Feature/b', 'Feature/c'] },
+    warnings: [],
+  });
+});
