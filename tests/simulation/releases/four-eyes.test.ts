@@ -59,6 +59,20 @@ test('what is edited back to what is live is nobody’s any more', async () => {
   assert.equal(story.liveValue('x'), 3);
 });
 
+test('a change back that waits behind a release takes none of its authors away', async () => {
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy({ ...AGREED, queue: 'queue' })]);
+  story.declare([node('x', 2)], 'ann');
+  story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
+  await story.run(1_000);
+  story.declare([node('x', 1)], 'cyd');
+  await story.run(1_000);
+  const [first] = story.releases();
+  assert.deepEqual([story.phases(), first?.spec.authors], [['AwaitingApproval', 'AwaitingApproval'], ['ann', 'bob']]);
+});
+
 test('the authors of a group are all who wrote one of its objects, also after the engine began anew', async () => {
   const story = startStory();
   story.declare([policy(AGREED)]);

@@ -3,7 +3,6 @@ import type { Reader } from '#kernel/resources/store-contract.ts';
 import { isOver } from '../guard.ts';
 import { Pin, pinSpec } from '../kinds/pin.ts';
 import type { Trail } from './declarations.ts';
-import { trailTo } from './form.ts';
 import type { State } from './same-side.ts';
 
 /**
@@ -20,7 +19,7 @@ export function bringsBack(
 ): readonly string[] {
   const pins = read.find(Pin, 'object', `${kind.id} ${name}`).map((entry) => pinSpec(entry.object()));
   if (pins.length === 0 || to === undefined) return [];
-  const below = trailTo(to, trail).steps.flatMap(({ state }) => state?.revision ?? []);
+  const below = trail.steps.flatMap(({ state }) => state?.revision ?? []);
   return pins.flatMap((pin) => {
     const { refuses = [], release, by, reason } = pin;
     const isOnTop = below.some((revision) => revision !== to.revision && refuses.includes(revision));

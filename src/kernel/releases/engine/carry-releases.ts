@@ -327,7 +327,7 @@ export function carryReleases(options: {
   async function loadDeclarations({ objects }: ReleaseSpec): Promise<void> {
     for (const one of objects) {
       const { kind, live: now } = lookAt(store, kinds, one);
-      await declarations.load(kind, one.name, now?.object);
+      await declarations.load(kind, one.name, now?.object, one.to);
     }
   }
 
@@ -336,7 +336,7 @@ export function carryReleases(options: {
       kinds,
       policies: policiesIn(store),
       look: (kind, name) => lookAt(store, kinds, { kind, name }),
-      trail: ({ kind, name, live: now }) => declarations.since(kind.id, name, now?.object),
+      trail: ({ kind, name, live: now }, to) => declarations.between(kind.id, name, now?.object, to),
     };
   }
 
@@ -344,7 +344,7 @@ export function carryReleases(options: {
     if (rollbackOf !== undefined) return [];
     const { look, trail } = worldNow();
     return objects.flatMap(({ kind, name, to }) =>
-      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name)), clock()),
+      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name), to), clock()),
     );
   }
 

@@ -27,7 +27,7 @@ interface Step {
   readonly state: State | undefined;
 }
 
-/** What was declared of an object since what is live, the oldest first. */
+/** What was declared of an object from what is live to a state of it, the oldest first. */
 export interface Trail {
   readonly steps: readonly Step[];
   /** False where the history that is kept does not lead back to what is live. */
@@ -83,10 +83,10 @@ export class Declarations {
     this.#known.delete(liveKey(kind, name));
   }
 
-  /** Reads as much of the history as `since` needs. */
-  async load(kind: Kind, name: string, live: State | undefined): Promise<void> {
+  /** Reads as much of the history as `between` needs. */
+  async load(kind: Kind, name: string, live: State | undefined, to: State | undefined): Promise<void> {
     const key = liveKey(kind.id, name);
-    if (this.#known.get(key)?.isAll === true || this.since(kind.id, name, live).isWhole) return;
+    if (this.#known.get(key)?.isAll === true || this.between(kind.id, name, live, to).isWhole) return;
     const read: Noted[] = [];
     let below = Number.MAX_SAFE_INTEGER;
     let isAll = false;
@@ -98,7 +98,7 @@ export class Declarations {
       if (isAll && oldest?.type === 'ADDED') {
         read.unshift({ version: 0, write: 0, author: undefined, state: () => undefined });
       }
-      if (isAll || oldest === undefined || read.some(({ state }) => sameSide(state(), live))) break;
+      if (isAll || oldest === undefined || spanOf(read, live, to).isWhole) break;
       below = oldest.version;
     }
     // What was written meanwhile has been noted meanwhile.
@@ -108,16 +108,31 @@ export class Declarations {
   }
 
   /** As far as it is known: complete after `load`, at any later moment. */
-  since(kind: string, name: string, live: State | undefined): Trail {
+  between(kind: string, name: string, live: State | undefined, to: State | undefined): Trail {
     const steps = this.#known.get(liveKey(kind, name))?.steps ?? [];
-    const from = steps.findLastIndex(({ state }) => sameSide(state(), live));
-    const changed = steps.slice(from + 1).flatMap(({ version, write, author, state }, index): Step[] => {
-      const before = steps[from + index];
+    const { from, until, isWhole } = spanOf(steps, live, to);
+    const changed = steps.slice(from, until + 1).flatMap(({ version, write, author, state }, index): Step[] => {
+      const before = steps[from + index - 1];
       if (author === undefined || (before !== undefined && sameSide(before.state(), state()))) return [];
       return [{ version, write, user: author.user, writers: writersOf(author), state: state() }];
     });
-    return { steps: changed, isWhole: from >= 0 };
+    return { steps: changed, isWhole };
   }
+}
+
+/**
+ * The steps from what is live, exclusive, to a state, inclusive: what was declared after that state is of another
+ * release, and what was live before is nobody's any more.
+ */
+function spanOf(
+  steps: readonly Noted[],
+  live: State | undefined,
+  to: State | undefined,
+): { readonly from: number; readonly until: number; readonly isWhole: boolean } {
+  const until = steps.findLastIndex(({ state }) => sameSide(state(), to));
+  const before = until < 0 ? steps : steps.slice(0, until);
+  const start = before.findLastIndex(({ state }) => sameSide(state(), live));
+  return { from: start + 1, until: until < 0 ? steps.length - 1 : until, isWhole: start >= 0 && until >= 0 };
 }
 
 /** Everybody who stands behind a write. */

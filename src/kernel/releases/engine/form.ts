@@ -23,7 +23,7 @@ export interface World {
   readonly kinds: KindRegistry;
   readonly policies: readonly NamedPolicy[];
   readonly look: (kind: string, name: string) => Changed;
-  readonly trail: (one: Changed) => Trail;
+  readonly trail: (one: Changed, to: State | undefined) => Trail;
 }
 
 /** An object whose declared state is not what is live, or not what a release carries. */
@@ -63,7 +63,9 @@ export function formRelease(
   open: readonly OpenRelease[],
   world: World,
 ): Formed {
-  const group = changed.map((one) => groupOf(one, world.trail(one))).find((name) => name !== undefined);
+  const group = changed
+    .map((one) => groupOf(one, world.trail(one, one.wanted?.object)))
+    .find((name) => name !== undefined);
   const collector = open.find((one) => isCollecting(one) && one.spec.group === group);
   const left = open
     .filter((one) => one !== collector && isCollecting(one) && changed.some((object) => carries(one, object)))
@@ -136,7 +138,7 @@ export function specOf(
   const inherited = new Set<string>();
   for (const { kind: kindId, name, from, to } of objects) {
     const kind = kinds.byId(kindId);
-    const { steps, isWhole } = trailTo(to, trail(look(kindId, name)));
+    const { steps, isWhole } = trail(look(kindId, name), to);
     for (const state of [from, to, ...steps.map((step) => step.state)]) {
       if (state !== undefined) selected.push({ kind, namespace: state.namespace, labels: state.labels });
     }
@@ -170,12 +172,6 @@ export function specOf(
     planHash: planHash(sorted, policy === undefined ? [] : [policy, ...others]),
     open: true,
   };
-}
-
-/** The part of a trail that leads to a state: what was declared after it is of a later release. */
-export function trailTo(to: State | undefined, { steps, isWhole }: Trail): Trail {
-  const last = steps.findLastIndex(({ state }) => sameSide(state, to));
-  return { steps: last < 0 ? steps : steps.slice(0, last + 1), isWhole };
 }
 
 /** What approvals are for: what changes, and everything by which it spreads. Who is notified is nothing of that. */

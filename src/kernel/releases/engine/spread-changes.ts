@@ -182,7 +182,7 @@ export function spreadChanges(options: {
     const formed: Noted[] = [];
     for (const noted of taken) {
       const before = changedNow(noted);
-      if (!isLive(before)) await declarations.load(before.kind, noted.name, before.live?.object);
+      if (!isLive(before)) await loadTrail(before);
       const changed = changedNow(noted);
       if (!isFormed(changed) || isParked(noted)) {
         if (isLive(changed)) declarations.forget(noted.kind, noted.name);
@@ -304,8 +304,12 @@ export function spreadChanges(options: {
     return { write: version, user: 'unknown', version };
   }
 
-  function trailOf({ kind, name, live: now }: Changed): Trail {
-    return declarations.since(kind.id, name, now?.object);
+  async function loadTrail({ kind, name, live: now, wanted }: Changed): Promise<void> {
+    await declarations.load(kind, name, now?.object, wanted?.object);
+  }
+
+  function trailOf({ kind, name, live: now, wanted }: Changed): Trail {
+    return declarations.between(kind.id, name, now?.object, wanted?.object);
   }
 
   /**
@@ -374,13 +378,15 @@ export function spreadChanges(options: {
   async function loadCarriedBeside(noted: readonly Noted[]): Promise<void> {
     const carriers = new Set(noted.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
     for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
-      const { kind, live: now } = changedNow(one);
-      await declarations.load(kind, one.name, now?.object);
+      await loadTrail(changedNow(one));
     }
   }
 
   function worldNow(): World {
-    return { kinds, policies: policiesNow(), look: (kind, name) => changedNow({ kind, name }), trail: trailOf };
+    const look = (kind: string, name: string) => changedNow({ kind, name });
+    const trail: World['trail'] = ({ kind, name, live: now }, to) =>
+      declarations.between(kind.id, name, now?.object, to);
+    return { kinds, policies: policiesNow(), look, trail };
   }
 
   /** Whether the latest release of an object carries just what is declared. */
