@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { startWorld, type Answer } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
+
+const RBAC = '/apis/rbac.authorization.k8s.io/v1';
+const RELEASES = '/apis/releases.backline.dev/v1/releases';
+const FLAGS = (namespace: string) => `/apis/experience.backline.dev/v1/namespaces/${namespace}/flags`;
+const PEOPLE = ['ann', 'bob', 'cyd'];
+const WAIT_MS_MAX = 10_000;
+
+interface Release {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly authors: readonly string[];
+    readonly objects: readonly { readonly name: string }[];
+    readonly open: boolean;
+  };
+  readonly status: {
+    readonly phase: string;
+    readonly message: string;
+    readonly approvals?: { readonly given: readonly { readonly user: string; readonly counts: boolean }[] };
+  };
+}
+
+/** An installation with three people who edit everything and approve. */
+async function startOffice(t: TestContext) {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-four-eyes-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const tokenFile = join(directory, 'tokens.csv');
+  await writeFile(tokenFile, PEOPLE.map((name) => `${name}-token-1234,${name},,`).join('\n'));
+  const world = await startWorld(t, { access: { tokenFile } });
+  const { call } = world;
+  const done = (answer: Answer): Answer => {
+    assert.ok(answer.status < 300, answer.text);
+    return answer;
+  };
+  const bind = async (name: string) => {
+    const body = {
+      metadata: { name: `${name}-edits` },
+      roleRef: { kind: 'ClusterRole', name: 'edit' },
+      subjects: [{ kind: 'User', name }],
+    };
+    done(await call('POST', `${RBAC}/clusterrolebindings`, { body }));
+  };
+  for (const name of PEOPLE) await bind(name);
+  for (const name of ['team-a', 'team-c']) {
+    done(await call('POST', '/api/v1/namespaces', { body: { metadata: { name } } }));
+  }
+  const tokenOf = (name: string): string => `${name}-token-1234`;
+  const releases = async (): Promise<readonly Release[]> => done(await call('GET', RELEASES)).json.items;
+  return {
+    ...world,
+    call,
+    done,
+    bind,
+    tokenOf,
+    releases,
+    policy: async (spec: object) => {
+      const kind = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleasePolicy', metadata: { name: 'agreed' } };
+      done(await call('POST', CHANGE_SETS, { body: changeSet({ ...kind, spec: { stages: [], ...spec } }) }));
+    },
+    /** Declares flags; the answer names the release. */
+    declare: async (token: string, ...objects: object[]): Promise<string> => {
+      const { json } = done(await call('POST', CHANGE_SETS, { body: changeSet(...objects), token }));
+      return json.status.release;
+    },
+    approve: (name: string, token: string) =>
+      call('POST', `${RELEASES}/${name}/approve`, {
+        body: { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseCommand' },
+        token,
+      }),
+    until: async (isSo: (all: readonly Release[]) => boolean): Promise<readonly Release[]> => {
+      for (const endMs = performance.now() + WAIT_MS_MAX; ;) {
+        const all = await releases();
+        if (isSo(all)) return all;
+        assert.ok(
+          performance.now() < endMs,
+          JSON.stringify(all.map(({ metadata, status }) => [metadata.name, status])),
+        );
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    },
+    valueOf: async (name: string): Promise<unknown> =>
+      (await call('POST', `/ofrep/v1/evaluate/flags/${name}`, { body: { context: { targetingKey: 'u' } } })).json.value,
+  };
+}
+
+const inNamespace = (namespace: string, name: string, spec: object = {}): object => {
+  const object = flag(name, spec) as { readonly metadata: object };
+  return { ...object, metadata: { ...object.metadata, namespace } };
+};
+
+test('who minted the token of a service account does not approve what was declared with it', async (t) => {
+  const office = await startOffice(t);
+  const { call, done, tokenOf } = office;
+  await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 1 } });
+  const accounts = '/api/v1/namespaces/team-a/serviceaccounts';
+  done(await call('POST', accounts, { body: { metadata: { name: 'pricing' } } }));
+  const subject = { kind: 'ServiceAccount', name: 'pricing', namespace: 'team-a' };
+  const binding = {
+    metadata: { name: 'pricing' },
+    roleRef: { kind: 'ClusterRole', name: 'edit' },
+    subjects: [subject],
+  };
+  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  const mint = async (name: string): Promise<string> =>
+    done(await call('POST', `${accounts}/pricing/token`, { body: { spec: {} }, token: tokenOf(name) })).json.status
+      .token;
+  const token = await mint('ann');
+  const name = await office.declare(token, inNamespace('team-a', 'fd'));
+  const [release] = await office.until((all) => all.some(({ status }) => status.phase === 'AwaitingApproval'));
+  assert.deepEqual(release?.spec.authors, ['ann', 'system:serviceaccount:team-a:pricing']);
+  for (const own of [tokenOf('ann'), token, await mint('bob')]) {
+    const refused = await office.approve(name, own);
+    assert.equal(refused.status, 409, refused.text);
+    assert.match(refused.json.message, /made the change/);
+  }
+  assert.equal((await office.approve(name, tokenOf('bob'))).status, 201);
+  await office.until(([one]) => one?.status.phase === 'Promoted');
+});
+
+test('a request id of the caller makes nobody the author of what others declared', async (t) => {
+  const office = await startOffice(t);
+  await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 1 } });
+  const headers = { 'x-request-id': 'build-1' };
+  const pairs = Array.from({ length: 20 }, (_, index) => index).flatMap((index) =>
+    ['ann', 'bob'].map((name) => ({ name, flag: `${name}-${index}` })),
+  );
+  await Promise.all(
+    pairs.map(async ({ name, flag: one }) => {
+      const body = changeSet(inNamespace('team-a', one));
+      office.done(await office.call('POST', CHANGE_SETS, { body, headers, token: office.tokenOf(name) }));
+    }),
+  );
+  const all = await office.until((found) => found.length >= pairs.length);
+  assert.equal(all.length, pairs.length);
+  for (const { spec } of all) {
+    assert.equal(spec.objects.length, 1);
+    assert.deepEqual(spec.authors, [spec.objects[0]?.name.split('-')[0]]);
+  }
+});
+
+test('neither another namespace nor a label that is taken off leads past the policy of what is live', async (t) => {
+  const office = await startOffice(t);
+  const { call, tokenOf, done } = office;
+  await office.declare(tokenOf('ann'), inNamespace('team-a', 'shown'));
+  await office.until((all) => all.every(({ status }) => status.phase === 'Promoted'));
+  assert.equal(await office.valueOf('shown'), 'A');
+  await office.policy({ selector: { kinds: ['Flag'], namespaces: ['team-a'] }, approvals: { required: 2 } });
+  done(await call('DELETE', `${FLAGS('team-a')}/shown`, { token: tokenOf('ann') }));
+  await office.until((all) => all.at(-1)?.status.phase === 'AwaitingApproval');
+  await office.declare(tokenOf('ann'), inNamespace('team-c', 'shown', { default: 'b' }));
+  const waiting = await office.until(
+    (all) => all.some(({ status }) => status.phase === 'Superseded') && all.some(({ spec }) => spec.open),
+  );
+  const release = waiting.find(({ spec }) => spec.open);
+  assert.equal(release?.status.phase, 'AwaitingApproval');
+  assert.equal(await office.valueOf('shown'), 'A');
+  for (const name of ['bob', 'cyd']) {
+    assert.equal((await office.approve(release?.metadata.name ?? '', tokenOf(name))).status, 201);
+  }
+  await office.until((all) => all.every(({ spec }) => !spec.open));
+  assert.equal(await office.valueOf('shown'), 'B');
+});
+
+test('who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {
+  const office = await startOffice(t);
+  const { call, done, tokenOf } = office;
+  await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
+  const name = await office.declare(tokenOf('ann'), inNamespace('team-a', 'shown'));
+  assert.equal((await office.approve(name, tokenOf('bob'))).status, 201);
+  done(await call('DELETE', `${RBAC}/clusterrolebindings/bob-edits`));
+  assert.equal((await office.approve(name, tokenOf('cyd'))).status, 201);
+  const [release] = await office.until(([one]) => /does not count/.test(one?.status.message ?? ''));
+  assert.match(release?.status.message ?? '', /The approval of bob does not count: bob no longer has the right/);
+  assert.deepEqual(
+    release?.status.approvals?.given.map(({ user, counts }) => [user, counts]),
+    [
+      ['bob', false],
+      ['cyd', true],
+    ],
+  );
+  await office.bind('bob');
+  await office.until(([one]) => one?.status.phase === 'Promoted');
+});

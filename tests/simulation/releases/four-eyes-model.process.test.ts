@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { startWorld } from '#tests/support/backline.ts';
+import { TOKENS, playFourEyes } from './four-eyes-model.ts';
+
+/** More by command: BACKLINE_FOUR_EYES_STEPS=20000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/releases/four-eyes-model */
+const STEPS = Number(process.env['BACKLINE_FOUR_EYES_STEPS'] ?? 350);
+
+/** What has to have happened, so that the steps are about something. */
+const MUST_HAPPEN = [
+  'reached somebody',
+  'with approvals',
+  'approval refused',
+  'with a minted token',
+  'two at once',
+  'relabelled',
+  'role changed',
+  'policy changed',
+];
+
+test('nobody’s change reaches anybody without the approvals of its policies by others', async (t) => {
+  const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? Math.floor(Math.random() * 1_000_000));
+  t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-four-eyes-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const tokenFile = join(directory, 'tokens.csv');
+  await writeFile(tokenFile, TOKENS);
+  let now = Temporal.Now.instant();
+  await using world = await startWorld(t, { clock: () => now, access: { tokenFile } });
+  const counts = await playFourEyes(world, seed, STEPS, (ms) => (now = now.add({ milliseconds: ms })));
+  t.diagnostic(JSON.stringify(Object.fromEntries([...counts].sort())));
+  for (const what of MUST_HAPPEN) assert.ok((counts.get(what) ?? 0) > 0, `${what} never happened`);
+});
