@@ -11,7 +11,7 @@ import type { Connection } from '#kernel/resources/client/http.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import { allKinds } from './catalogue.ts';
 import type { ControlPlane } from './control.ts';
-import { startBackline, type AccessOptions, type Role, type Running } from './start.ts';
+import { localHost, startBackline, type AccessOptions, type Role, type Running } from './start.ts';
 
 const SAMPLE = resolve(import.meta.dirname, '../../examples/aria');
 
@@ -77,7 +77,7 @@ async function becomeReady(running: Running, options: RunOptions): Promise<void>
   const { control, port, kubeconfigFile } = running;
   await control?.releases()?.caughtUp();
   await running.ready;
-  const url = `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`;
+  const url = `http://${localHost(options.host)}:${port}`;
   const file = relative(process.cwd(), kubeconfigFile);
   const shown = file.startsWith('..') ? kubeconfigFile : file;
   if (!options.quiet)

@@ -339,8 +339,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     const at = new Map(served.map((each) => [each.path, each]));
     handle = (exchange) => {
       const { path } = exchange;
+      requireMethod(exchange);
       const found = at.get(path) ?? at.get(starred(path)) ?? at.get(firstStarred(path));
       if (found === undefined) throw nothingAt(path);
+      if (found.by === 'everybody') requireMethod(exchange, READING);
       if (found.answer !== health) requireOwnHost(exchange, ownNames);
       requireStorableUrl(exchange);
       return found.answer(exchange);
@@ -458,6 +460,16 @@ function servedBy({ path, access }: DeclaredPath, answer: (exchange: Exchange) =
   };
 }
 
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']);
+
+/** Other methods are of proxies and files; what is for everybody is only read. */
+function requireMethod({ method, path }: Exchange, methods: ReadonlySet<string> = METHODS): void {
+  if (methods.has(method)) return;
+  throw new Refusal('http/method', 'MethodNotAllowed', `${method} ${path}: use ${[...methods].join(', ')}.`);
+}
+
+const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
 /** `/apis/*` for everything below `/apis`. */
 function firstStarred(path: string): string {
   return `${path.slice(0, path.indexOf('/', 1) + 1)}*`;
@@ -477,7 +489,7 @@ function reachableHost(host: string): string {
 }
 
 /** A host as programs on this machine can use it in a URL. */
-function localHost(host: string): string {
+export function localHost(host: string): string {
   return EVERY_INTERFACE.has(host) ? '127.0.0.1' : inUrl(host);
 }
 

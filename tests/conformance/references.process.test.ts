@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
-import { flag } from '../support/flags.ts';
+import { attribute, flag, when } from '../support/flags.ts';
 
 interface Declared {
   readonly metadata: object;
@@ -157,6 +157,13 @@ test('nothing is told of objects that the writer may not read', async (t) => {
     ['ed', flag('other', { key: 'layout' })],
     ['ed', plan('premium')],
   ];
+  const hint = flag('hinted', {
+    rules: [{ name: 'r', when: when({ attribute: 'favourite-genr', in: ['x'] }), serve: 'b' }],
+  });
+  const genre = attribute('favourite-genre', { type: 'string' });
+  assert.equal((await declare(world, undefined, inNamespace('aria', genre))).status, 201);
+  assert.doesNotMatch((await declare(world, 'ed', inNamespace('team-c', hint))).text, /favourite-genre/);
+  assert.match((await declare(world, 'ann', inNamespace('team-c', hint))).text, /favourite-genre/);
   for (const [user, object] of collisions) {
     const hidden = await declare(world, user, inNamespace('team-c', object));
     assert.ok(hidden.status === 422 || hidden.status === 409, hidden.text);

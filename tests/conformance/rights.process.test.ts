@@ -84,6 +84,7 @@ test('every path asks for a right: without a credential, and for a user without 
     for (const { path, by } of running.served) {
       const asked = path.replace('*', 'x');
       // The answer to who may listen never ends.
+      assert.equal((await ask('TRACE', asked, token)).status, 405, `TRACE ${asked}`);
       const methods = isOpen(by) && path === '/ofrep/v1/events' ? [] : ['GET', 'POST'];
       for (const method of methods) {
         const { status, text } = await ask(method, asked, token);

@@ -61,6 +61,8 @@ export interface CheckContext {
   readonly now: Temporal.Instant;
   /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
+  /** Whether whoever writes may be told of an object that was found; absent: of all. */
+  readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
   /** The kinds of this program; absent where an object is checked without one. */
   readonly kinds?: readonly Pick<Kind, 'id' | 'kind' | 'released'>[];
 }

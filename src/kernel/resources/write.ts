@@ -60,7 +60,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       kind,
       read,
       now,
-      context: checkContext(kinds, read, now),
+      context: checkContext(kinds, read, now, mayRead),
       restores,
       mayRead,
       told: (problems) => toldProblems(problems, mayReadNamed),
@@ -104,9 +104,15 @@ interface Given {
   readonly told: (problems: readonly Problem[]) => readonly Problem[];
 }
 
-function checkContext(kinds: KindRegistry, read: Reader, now: Temporal.Instant): CheckContext {
+function checkContext(
+  kinds: KindRegistry,
+  read: Reader,
+  now: Temporal.Instant,
+  mayRead: Given['mayRead'],
+): CheckContext {
   return {
     now,
+    mayRead: (kind, { metadata: { namespace = '', name } }) => mayRead(kinds.byId(kind), namespace, name),
     kinds: kinds.all,
     find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
   };

@@ -182,11 +182,17 @@ function changeProblems(before: AttributeSpec, after: AttributeSpec, objectName:
   });
 }
 
-/** The attributes that are declared at this moment, for checks of what is written. */
-export function attributeLookup({ find }: Pick<CheckContext, 'find'>): AttributeLookup {
+/** The attributes that are declared at this moment, for checks of what is written. Suggests those that may be read. */
+export function attributeLookup({
+  find,
+  mayRead = () => true,
+}: Pick<CheckContext, 'find' | 'mayRead'>): AttributeLookup {
   return lookup(
     (objectName) => find(ATTRIBUTE, 'name', objectName)[0],
-    () => find(ATTRIBUTE, 'every', EVERY).map((object) => declarationOf(object.metadata.name, attributeSpec(object))),
+    () =>
+      find(ATTRIBUTE, 'every', EVERY)
+        .filter((object) => mayRead(ATTRIBUTE, object))
+        .map((object) => declarationOf(object.metadata.name, attributeSpec(object))),
   );
 }
 

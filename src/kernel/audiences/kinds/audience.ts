@@ -89,8 +89,8 @@ export const Audience = defineKind({
   ],
   indexes: { audience: (spec) => [...new Set(namesIn(spec))] },
   refs: ({ anyOf }) => (anyOf === undefined ? [] : ruleRefs({ anyOf }, ['spec'])),
-  validate: (spec, { name, find }) => [
-    ...(spec.anyOf === undefined ? [] : ruleProblems({ anyOf: spec.anyOf }, ['spec'], attributeLookup({ find }))),
+  validate: (spec, { name, ...context }) => [
+    ...(spec.anyOf === undefined ? [] : ruleProblems({ anyOf: spec.anyOf }, ['spec'], attributeLookup(context))),
     ...shapeProblems(spec),
     ...selfProblems(spec, name),
   ],

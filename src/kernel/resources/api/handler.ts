@@ -93,6 +93,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
         ? openapiV2(exchange.request.headers.accept)
         : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
       if (document !== undefined) {
+        if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw onlyRead(exchange);
         authority.authorize(user, { verb: 'get', path: exchange.path });
         return sendDocument(exchange, document);
       }
@@ -366,4 +367,12 @@ function verbOf(method: string, { kind, name, namespace, part }: Target, query: 
 
 function placeOf(target: Target) {
   return { kind: target.kind.id, namespace: target.namespace ?? '', name: target.name ?? '' };
+}
+
+function onlyRead({ method, path }: Exchange): Refusal {
+  return new Refusal(
+    'resources/method-not-allowed',
+    'MethodNotAllowed',
+    `${method} ${path}: it is only read, with GET.`,
+  );
 }
