@@ -298,7 +298,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem });
-    const openApi = JSON.stringify(decisionOpenApi(modules, version));
+    const openApi = Buffer.from(JSON.stringify(decisionOpenApi(modules, version)));
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
         const user = await userIn(exchange);

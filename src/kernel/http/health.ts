@@ -7,6 +7,20 @@ export interface ReadinessCheck {
   readonly problem: () => string | undefined;
 }
 
+/** Collecting metrics takes a millisecond, and anybody may ask: within this time all get the same. */
+const METRICS_FRESH_MS = 100;
+
+const collected = new WeakMap<Registry, { readonly text: Promise<string>; readonly atMs: number }>();
+
+function metricsText(registry: Registry): Promise<string> {
+  const known = collected.get(registry);
+  const atMs = performance.now();
+  if (known !== undefined && atMs - known.atMs < METRICS_FRESH_MS) return known.text;
+  const text = registry.metrics();
+  collected.set(registry, { text, atMs });
+  return text;
+}
+
 /** Answers `/livez`, `/readyz`, `/healthz` and `/metrics`; false when the path is none of them. */
 export function answerHealth(exchange: Exchange, checks: readonly ReadinessCheck[], registry: Registry): boolean {
   switch (exchange.path) {
@@ -25,7 +39,7 @@ export function answerHealth(exchange: Exchange, checks: readonly ReadinessCheck
       return true;
     }
     case '/metrics':
-      registry.metrics().then(
+      metricsText(registry).then(
         (text) => send(exchange, 200, registry.contentType, text),
         (error: unknown) => exchange.log.error({ err: error }, 'metrics could not be collected'),
       );

@@ -109,7 +109,8 @@ export function watch(
       const passed = yield* changed();
       if (isBookmarkDue || (query.batchBookmarks && passed > 0)) yield bookmark();
       isBookmarkDue = false;
-      yield undefined;
+      // What was written while the reader was slow has woken nobody.
+      if (position === store.version()) yield undefined;
     }
   }
 
