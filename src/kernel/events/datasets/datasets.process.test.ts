@@ -455,6 +455,15 @@ test('a folder that cannot be written is refused at the start, and named while i
   assert.equal(await countOf(world), 1);
 });
 
+test('why a roll-up fails cites no event to those who ask whether the process is ready', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [{ id: 'a', payload: { track: 'private' } }]);
+  // A time that DuckDB cannot read, in a row that somehow got there.
+  await world.db.database.query(`update backline.event_log set event_at = '0044-03-15 00:00:00 BC'`);
+  await assert.rejects(world.rollUps.rollUpNow());
+  assert.equal(world.rollUps.problem(), 'the event log was not rolled into files; the log of the server says why');
+});
+
 test('files that no table lists do not count and are removed by the next process', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a' }]);

@@ -64,6 +64,18 @@ export async function syncFolders(directory: string, paths: readonly string[]): 
   }
 }
 
+/** The first of these files that is not there. */
+export async function firstMissing(directory: string, paths: readonly string[]): Promise<string | undefined> {
+  for (const path of paths) {
+    const isThere = await access(join(directory, path)).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return path;
+  }
+  return undefined;
+}
+
 export async function removeFile(directory: string, path: string): Promise<void> {
   await rm(join(directory, path), { force: true });
 }

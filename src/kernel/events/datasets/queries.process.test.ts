@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, readdir, writeFile } from 'node:fs/promises';
+import { access, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -270,6 +270,17 @@ test('an event type without files is an empty table with its columns', async () 
       'payload JSON',
     ],
   );
+});
+
+test('a file that is not there is said to be missing, and nobody is told that they ask for files', async () => {
+  await using world = await worldWithPlays();
+  await rm(join(world.directory, 'play'), { recursive: true });
+  for (const sql of ['select count(*) from play', 'select * from loss_audit']) {
+    const { status, code, message } = await refusalOf(world, sql);
+    assert.deepEqual([status, code], [503, 'datasets/file-missing'], sql);
+    assert.match(message, /^The file play\/day=2026-05-10\/\S+\.parquet of a dataset is missing/);
+  }
+  assert.deepEqual((await world.query('select count(*) from play_end')).rows, [[1]]);
 });
 
 test('of one user one query runs and four wait, whatever others do; beyond that they are turned away', async () => {

@@ -11,12 +11,12 @@ import { Dataset, datasetSpec } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { sqlNameOf } from '../kinds/sql-name.ts';
-import { WORK } from './files.ts';
+import { firstMissing, WORK } from './files.ts';
 import type { ParseJob, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
 import { type DatasetFile, type Progress, readFiles, readProgress } from './manifest.ts';
 import { type PlaceLimits, Places } from './places.ts';
 import { Query, QUERY_LIMITS, type QuerySpec } from './query-kind.ts';
-import { queryRefusal, sqlProblem } from './query-refusal.ts';
+import { fileMissing, queryRefusal, sqlProblem } from './query-refusal.ts';
 import { JobFailure, runJob } from './run-job.ts';
 import { type Catalogue, datasetSql, namesOf, viewsOf } from './sql-views.ts';
 import { auditFrom, lossAuditSetup, watermarksSetup } from './system-views.ts';
@@ -118,9 +118,11 @@ export function startQueries(options: QueryOptions): Queries {
       bytesMax: QUERY_LIMITS.bytesMax,
     };
     let progress: Progress | undefined;
+    let files: readonly string[] = [];
     const tablesFor = async (reads: Reads): Promise<Tables> => {
       const read = await tablesOf(reads, catalogue);
       progress = read.progress;
+      files = read.tables.files;
       return read.tables;
     };
     try {
@@ -129,6 +131,12 @@ export function startQueries(options: QueryOptions): Queries {
       return { result, progress };
     } catch (error) {
       if (!(error instanceof JobFailure) || signal.aborted) throw error;
+      // DuckDB takes a file that is not there for one that may not be read.
+      const missing = error.fault === undefined ? undefined : await firstMissing(directory, files);
+      if (missing !== undefined) {
+        log.error({ file: missing }, 'a file of a dataset is missing');
+        throw fileMissing(missing);
+      }
       const tables = [...catalogue.eventTypes.keys(), ...catalogue.datasets.keys()].map(sqlNameOf);
       const refusal = queryRefusal(error, { sql, tables: [...tables, ...SYSTEM_VIEWS], directory, limits });
       if (refusal.status >= 500) log.error({ error: error.message, fault: error.fault }, 'a query could not be run');

@@ -73,6 +73,14 @@ export function sqlProblem(fault: Fault, sql: string): Problem {
 
 const OUTSIDE = 'A query reads EventTypes and Datasets, and no files, addresses or settings.';
 
+/** A file that counts is not where this process looks for it. */
+export function fileMissing(path: string): Refusal {
+  const message = `The file ${path} of a dataset is missing in the folder that this process reads.`;
+  return new Refusal('datasets/file-missing', 'ServiceUnavailable', message, {
+    remedy: 'Give all processes the same folder (--datasets), or bring the file back from a backup.',
+  });
+}
+
 function bad(code: string, message: string): Refusal {
   return new Refusal(code, 'Invalid', message, {
     problems: [{ path: ['spec', 'sql'], reason: 'FieldValueInvalid', detail: message }],

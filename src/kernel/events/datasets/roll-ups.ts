@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
@@ -47,6 +48,9 @@ export interface RollUps {
   /** Ends what is under way: the next process begins it again. */
   readonly close: () => Promise<void>;
 }
+
+/** Said to everybody who asks whether the process is ready. */
+const NOT_ROLLED = 'the event log was not rolled into files; the log of the server says why';
 
 /** What one process keeps while it holds the lock. */
 interface Leadership {
@@ -119,8 +123,10 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
       return result;
     } catch (error) {
       if (stopped.signal.aborted) return undefined;
-      problem = error instanceof Error ? error.message : String(error);
-      log.error({ error: problem }, 'the event log was not rolled into files');
+      problem = error instanceof Refusal ? error.message : NOT_ROLLED;
+      // The lines below the first one may cite an event.
+      const [why] = (error instanceof Error ? error.message : String(error)).split('\n');
+      log.error({ error: why }, 'the event log was not rolled into files');
       metrics.failures.inc();
       throw error;
     } finally {
