@@ -7,7 +7,7 @@ import { startWorld } from '#tests/support/backline.ts';
 import { TOKENS, playFourEyes } from './four-eyes-model.ts';
 
 /** More by command: BACKLINE_FOUR_EYES_STEPS=20000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/releases/four-eyes-model */
-const STEPS = Number(process.env['BACKLINE_FOUR_EYES_STEPS'] ?? 350);
+const STEPS = Number(process.env['BACKLINE_FOUR_EYES_STEPS'] ?? 250);
 
 /** What has to have happened, so that the steps are about something. */
 const MUST_HAPPEN = [

@@ -94,9 +94,9 @@ export async function playFourEyes(
     return answer;
   };
   /** The person, or a service account by a token that they minted, or by one that was minted with that. */
-  const account = async (person: string): Promise<{ user: string; token: string }> => {
+  const account = async (person: string, often = 3): Promise<{ user: string; token: string }> => {
     const own = { user: person, token: `${person}-token-1234` };
-    if (below(3) > 0) return own;
+    if (below(often) > 0) return own;
     const mint = async (robot: string, token: string): Promise<string> => {
       const key = `${robot} ${token}`;
       const known = minted.get(key);
@@ -148,14 +148,14 @@ export async function playFourEyes(
       'by-label': { matchLabels: { a: '1' } },
       lax: { matchLabels: { b: '1' } },
     }[name];
-    const asked = pick([{}, {}, { users: ['ann', 'bob', 'cyd'] }, { groups: ['leads'] }]);
-    const approvals = { required: 1 + below(2), ...asked, expireAfter: pick(['PT1H', 'P7D']) };
+    const asked = pick([{}, {}, {}, { users: ['ann', 'bob', 'cyd'] }, { groups: ['leads'] }]);
+    const approvals = { required: pick([1, 1, 2]), ...asked, expireAfter: pick(['PT1H', 'P7D']) };
     const spec = {
       selector,
       priority: name === 'lax' ? 1 : 0,
       unit: pick(['household', 'listener']),
       queue: pick(['supersede', 'supersede', 'queue']),
-      stages: below(8) === 0 ? [{ name: 'half', percent: 50, soak: 'PT0S' }] : [],
+      stages: below(12) === 0 ? [{ name: 'half', percent: 50, soak: 'PT0S' }] : [],
       ...(name === 'lax' && below(2) === 0 ? {} : { approvals }),
     };
     const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleasePolicy', metadata: { name }, spec };
@@ -177,7 +177,7 @@ export async function playFourEyes(
   const approveBy = async (people: readonly string[], { metadata, spec }: OpenRelease): Promise<void> => {
     const planHash = pick([{}, { planHash: spec.planHash.slice(0, 8) }]);
     for (const one of people) {
-      const { user, token } = await account(one);
+      const { user, token } = await account(one, 8);
       const { status } = await act(one, user, () => order('approve', metadata.name, token, planHash));
       note(status < 300 ? 'approved' : 'approval refused');
     }
@@ -245,7 +245,7 @@ export async function playFourEyes(
       if (releases.length > 0) await approveBy([person, ...PEOPLE.filter(() => below(3) === 0)], pick(releases));
     } else if (dice < 88) {
       const releases = await openReleases();
-      const verb = pick(['abort', 'seal', 'seal', 'resume']);
+      const verb = pick(['abort', 'abort', 'abort', 'seal', 'resume']);
       if (releases.length > 0) {
         const { status } = await order(verb, pick(releases).metadata.name, `${person}-token-1234`);
         if (status < 300) note(verb);
@@ -255,6 +255,7 @@ export async function playFourEyes(
       const releases = await openReleases();
       const release = releases.length > 0 && below(2) === 0 ? pick(releases) : undefined;
       if (release !== undefined) await approveBy([person], release);
+      await settle();
       const name = `approver-${person}`;
       const gone = await call('DELETE', `${RBAC}/clusterrolebindings/${name}`);
       if (gone.status === 404) await bind(name, 'approver', { kind: 'User', name: person });
