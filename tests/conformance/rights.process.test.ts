@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { allKinds } from '#planes/catalogue.ts';
-import { startWorld, type World } from '../support/backline.ts';
+import { startDecisionNode, startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
 import { flag } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
@@ -223,6 +223,25 @@ test('what changes something or tells of listeners needs a credential, also befo
     assert.equal((await call('POST', path, { token: '', body: {}, headers: json })).status, 401, path);
   }
   assert.equal((await call('GET', CHECK, { token: 'nonsense' })).status, 401, 'a credential that is sent must be good');
+});
+
+test('a node that knows no roles answers clients, and of users administrators alone', async (t) => {
+  const world = await start(t);
+  const directory = await mkdtemp(join(tmpdir(), 'backline-rights-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const tokenFile = join(directory, 'tokens');
+  await writeFile(tokenFile, 'tok-reader,reader,reader\n');
+  await declare(world, [client]);
+  await bind(world, 'reader', 'decision-reader');
+  const { call } = await startDecisionNode(t, world, { access: { tokenFile } });
+  for (const [token, status] of [
+    ['', 401],
+    ['tok-reader', 403],
+    [KEY, 200],
+    [undefined, 200],
+  ] as const) {
+    assert.equal((await call('GET', CHECK, { token })).status, status, String(token));
+  }
 });
 
 test('whoever declares the first client is told what that ends, and how many are concerned', async (t) => {

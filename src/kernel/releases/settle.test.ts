@@ -56,6 +56,19 @@ test('a change that would break what is live is held, and names what it would br
   assert.match(held.get(liveKey(Node.id, 'b'))?.[0]?.detail ?? '', /would break Node "a": b is above 9/);
 });
 
+test('what holds an object tells of objects of its own namespace alone', () => {
+  const elsewhere = { ...node('a', plain('b')), namespace: 'other' };
+  const live = new LiveObjects(kinds, [elsewhere, node('b', plain())]);
+  for (const [wanted, says] of [
+    [undefined, 'it is still needed by a Node of another namespace'],
+    [{ needs: [], value: 10, neighbourMax: 9 }, 'it would break a Node of another namespace'],
+  ] as const) {
+    const [problem] = settle(live, [candidate('b', wanted)], kinds).get(liveKey(Node.id, 'b')) ?? [];
+    assert.equal(problem?.detail, says);
+    assert.equal(JSON.stringify(problem).includes('"a'), false);
+  }
+});
+
 const names = ['a', 'b', 'c', 'd', 'e'];
 const shape = fc.record({
   needs: fc.uniqueArray(fc.constantFrom(...names, 'missing'), { maxLength: 2 }),
