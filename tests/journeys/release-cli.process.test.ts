@@ -16,11 +16,11 @@ import { execute, findKubectls } from '../support/kubectl.ts';
 const kubectls = await findKubectls();
 const skip = kubectls.length === 0 ? 'SKIPPED: there is no kubectl on the PATH of this machine' : false;
 
-const TOKENS = ['ann', 'bob', 'vic'].map((name) => `${name}-token-1234,${name},,`).join('\n');
+const TOKENS = ['ann', 'bob', 'vic', 'eve'].map((name) => `${name}-token-1234,${name},,`).join('\n');
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const RELEASES = '/apis/releases.backline.dev/v1/releases';
 
-type Person = 'admin' | 'ann' | 'bob' | 'vic';
+type Person = 'admin' | 'ann' | 'bob' | 'vic' | 'eve';
 
 interface Ran {
   readonly status: number;
@@ -28,7 +28,7 @@ interface Ran {
   readonly err: string;
 }
 
-/** A business with its people: the administrator, ann and bob who edit, and vic who looks. Each has a command line. */
+/** A business with its people: the administrator, ann and bob who edit, vic who looks, and eve who approves. Each has a command line. */
 async function startOffice(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'backline-releases-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
@@ -39,6 +39,7 @@ async function startOffice(t: TestContext) {
     ['ann', 'edit'],
     ['bob', 'edit'],
     ['vic', 'view'],
+    ['eve', 'release-approver'],
   ]) {
     const body = {
       metadata: { name: `${name}-${role}` },
@@ -151,17 +152,28 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   const looking = await backline('vic', `release approve ${name}`);
   assert.match(looking.err, /cannot create resource "releases\/approve"/);
 
+  const early = await backline('bob', `release rollback ${name}`);
+  assert.deepEqual([early.status, early.out], [1, ''], 'nothing is said to be done that is refused');
+  assert.match(early.err, /nobody has got it yet.*Abort it/);
+
+  const read = await backline('eve', `release show ${name}`);
+  assert.equal(read.status, 0, read.err);
+  assert.match(read.out, /^ {2}reach +nobody$/m);
+  assert.match(read.out, /^What it means\n(?: {2}» .*\n)* {2}» .*€11 instead of €10 from 1 January 2027\.$/m);
+  assert.match((await backline('eve', 'get plans -A')).err, /cannot list resource "plans"/);
+
   const shown = await backline('vic', `release show ${name.slice(0, -1)}`);
   assert.equal(shown.err, '');
   assert.match(shown.out, /~ Plan premium {2}[0-9a-f]{8} → [0-9a-f]{8}\n +~ spec\.title: "Premium 0" → "Premium 1"/);
   assert.match(shown.out, /spec\.timeline\[from=2027-01-01\]\.amount: "10\.00" → "11\.00"/);
   assert.match(shown.out, /Approvals 0 of 1\n {2}1 needed from anybody but ann/);
 
-  const approved = await run('bob', 'release', 'approve', name, '--plan', hash, '-m', 'as agreed');
+  const approved = await run('eve', 'release', 'approve', name, '--plan', hash, '-m', 'as agreed');
   assert.deepEqual(
     [approved.status, approved.out, approved.err],
     [0, `Release ${name} is approved (1 of 1 approvals).\n`, ''],
   );
+  assert.match((await backline('eve', `release show ${name}`)).out, /Approvals 1 of 1\n[^]*eve {2}as agreed/);
   const watched = await backline('vic', `release watch ${name}`);
   assert.equal(watched.status, 0, watched.err);
   assert.match(watched.out, new RegExp(`^\\S+ {2}${name} {2}Progressing {2}half 50%`, 'm'));
@@ -186,6 +198,8 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   const twice = await backline('bob', `release rollback ${name}`);
   assert.equal(twice.status, 1);
   assert.match(twice.err, /has changed since/);
+  assert.equal(twice.out, '');
+  assert.match((await backline('vic', `release show ${name}`)).out, /^ {2}reach +everybody$/m);
 
   assert.equal((await backline('bob', `release unpin ${name}`)).status, 0);
   const anew = await backline('ann', 'apply -f offer.yaml');

@@ -58,8 +58,8 @@ export async function takeBack(
   const connection = connectionFrom(options, io);
   const before = await findRelease(connection, given);
   const { name } = before.metadata;
-  io.stdout.write(`${intentText(verb, before)}\n`);
   const after = await command(connection, name, verb, { reason: options.reason });
+  io.stdout.write(`${intentText(verb, before)}\n`);
   const back = after.status?.phase === 'Promoted' ? await backOf(connection, name) : name;
   const ended = back === undefined ? undefined : await endOf(connection, back);
   if (ended === undefined || !isFinished(ended)) {
@@ -114,7 +114,6 @@ export async function stopEverything(reason: string, options: ConnectionOptions,
   const connection = connectionFrom(options, io);
   const { items } = await listReleases(connection, ['spec.open=true']);
   const open = items.length === 1 ? '1 release that is open' : `${items.length} releases that are open`;
-  io.stdout.write(`Holds ${open}, and every change from now on. Abort and rollback still pass.\n`);
   try {
     await stopAll(connection, reason);
   } catch (error) {
@@ -124,6 +123,7 @@ export async function stopEverything(reason: string, options: ConnectionOptions,
       remedy: 'To let it go on: backline release resume-all',
     });
   }
+  io.stdout.write(`Holds ${open}, and every change from now on. Abort and rollback still pass.\n`);
   io.stdout.write('Every release is stopped. To let them go on: backline release resume-all\n');
   return EXIT.ok;
 }

@@ -14,6 +14,8 @@ export interface ReleaseSpec {
   readonly policy?: NamedPolicy;
   readonly otherPolicies?: readonly NamedPolicy[];
   readonly objects: readonly Carried[];
+  /** What it means, as a plan says it. */
+  readonly sentences?: readonly string[];
   readonly planHash: string;
   readonly rollbackOf?: string;
   readonly open: boolean;

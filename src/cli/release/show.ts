@@ -1,4 +1,5 @@
 import { systemClock } from '#kernel/base/clock.ts';
+import { Refused } from '../call.ts';
 import { connectionFrom, type ConnectionOptions } from '../connection.ts';
 import { EXIT } from '../failure.ts';
 import { coloursFor, type Io } from '../io.ts';
@@ -18,7 +19,7 @@ import {
   type Stage,
 } from './release-object.ts';
 import { widthOfScreen } from './screen.ts';
-import { reachText, stageTrack } from './stage-track.ts';
+import { reachSoFar, reachText, stageTrack } from './stage-track.ts';
 import { plain } from './terminal-text.ts';
 import { dateTime, phasePaint, type View } from './view.ts';
 
@@ -34,7 +35,10 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
     io.exact.write(`${JSON.stringify(release, null, 2)}\n`);
     return EXIT.ok;
   }
-  const [diff, pins] = await Promise.all([releaseDiff(connection, release.spec.objects), listPins(connection)]);
+  const [diff, pins] = await Promise.all([
+    releaseDiff(connection, release.spec.objects),
+    whereAllowed(listPins(connection)),
+  ]);
   const about = pins.filter(({ spec: { object, release: of } }) => {
     const isOf = ({ kind, name }: { readonly kind: string; readonly name: string }): boolean =>
       kind === object.kind && name === object.name;
@@ -48,6 +52,16 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
   };
   io.stdout.write(`${releaseText(release, diff, about, view)}\n`);
   return EXIT.ok;
+}
+
+/** Whoever may only read releases is shown what these say. */
+async function whereAllowed<Item>(list: Promise<readonly Item[]>): Promise<readonly Item[]> {
+  try {
+    return await list;
+  } catch (error) {
+    if (error instanceof Refused && error.status === 403) return [];
+    throw error;
+  }
 }
 
 /** A release in sections, each of which is left out where there is nothing in it. */
@@ -64,6 +78,10 @@ export function releaseText(
   return [
     headText(release, view),
     ...section('Stages', stageLines(release, inner)),
+    ...section(
+      'What it means',
+      (release.spec.sentences ?? []).map((text) => `${view.colours.cyan('»')} ${plain(text)}`),
+    ),
     ...section('Changes', changeLines(diff, inner)),
     ...section('Guardrails', guardrailLines(release, inner)),
     ...section(`Approvals ${approvalsText(release) ?? ''}`, approvalLines(release, inner)),
@@ -72,12 +90,14 @@ export function releaseText(
   ].join('\n\n');
 }
 
-function headText({ metadata, spec, status }: ReleaseObject, { colours, timeZone }: View): string {
+function headText(release: ReleaseObject, { colours, timeZone }: View): string {
+  const { metadata, spec, status } = release;
   const phase = status?.phase ?? 'new';
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['message', status?.message],
     ['held', status?.held === status?.message ? undefined : status?.held],
     [spec.authors.length === 1 ? 'author' : 'authors', authorsText(spec)],
+    ['reach', reachSoFar(release)],
     ['began', metadata.creationTimestamp === undefined ? undefined : dateTime(metadata.creationTimestamp, timeZone)],
     ['next at', status?.nextAt === undefined ? undefined : dateTime(status.nextAt, timeZone)],
     ['policy', policiesText(spec) ?? 'none: everybody at once'],

@@ -100,6 +100,19 @@ function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
   return told.findLast((index) => index >= 0) ?? -1;
 }
 
+/** Who has it now: `1% of staff, 10% (stage 2 of 3)`, nobody, everybody. */
+export function reachSoFar({ spec, status }: ReleaseObject): string {
+  const state = status?.standing.state;
+  const stages = spec.policy?.spec.stages ?? [];
+  if (state?.at === 'promoted') return 'everybody';
+  const reached = state?.at === 'promoting' ? stages.length : state?.at === 'exposing' ? (state.stage ?? 0) + 1 : 0;
+  if (reached === 0) return state?.at === 'retracting' ? 'is being taken back' : 'nobody';
+  const names = stages.slice(0, reached).map(reachText).join(', ');
+  return `${names} of ${UNITS[spec.policy?.spec.unit ?? ''] ?? 'units'} (stage ${reached} of ${stages.length})`;
+}
+
+const UNITS: Readonly<Record<string, string>> = { household: 'households', listener: 'listeners' };
+
 /** `10%`, `10% of nordic in se+no`. */
 export function reachText({ percent, audience, markets }: Stage): string {
   return [

@@ -130,11 +130,21 @@ function inverse({ from, to }: RatioBounds): RatioBounds {
   return { from: to === null ? 0 : 1 / to, to: from === 0 ? null : 1 / from };
 }
 
-/** "Errors 2.1× those of stable (0.21 % of 4,310 against 0.10 % of 81,900)". */
+/**
+ * "Errors 2.1× those of stable (0.21 % of 4,310 against 0.10 % of 81,900)". Tracks are compared within each window: where
+ * the rates of all windows together have another ratio, the sentence says so.
+ */
 function comparison({ name }: RiskRatioSpec, { ratio, candidate, stable }: RiskRatioFigures): string {
-  const times = ratio === null ? '' : ` ${figure(ratio)}× those of stable`;
-  return `${name}${times} (${rateOf(candidate)} against ${rateOf(stable)})`;
+  const rates = `${rateOf(candidate)} against ${rateOf(stable)}`;
+  if (ratio === null) return `${name} (${rates})`;
+  const inAll = candidate.bad / candidate.units / (stable.bad / stable.units);
+  const isOther = Math.abs(inAll / ratio - 1) > RATIO_TOLERANCE;
+  const times = `${figure(ratio)}× those of stable`;
+  return isOther ? `${name} ${times} window by window (in all ${rates})` : `${name} ${times} (${rates})`;
 }
+
+/** Rates of two digits cannot tell ratios apart that are closer. */
+const RATIO_TOLERANCE = 0.1;
 
 function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
   if (spec.better === 'more') return `not below ${figure(1 / state.margin)}×`;

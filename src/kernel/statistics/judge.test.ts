@@ -105,6 +105,15 @@ test('0/0 between counts is nothing, and spoils nothing', () => {
   assert.equal(judged(BURN, [...idle, ...burns]).outcome, 'fail');
 });
 
+test('a ratio that the rates beside it do not have is said to be of each window', () => {
+  // Twice as many in every window; the share of the candidate moves while the rate falls.
+  const moved = [...minutes(5, [100, 20], [1_000, 100]), ...minutes(5, [1_000, 20], [1_000, 10], 5)];
+  assert.match(
+    judged(ERRORS, moved).because,
+    /^Errors 2× those of stable window by window \(in all 3\.6 % of 5,500 against 5\.5 % of 10,000\)/,
+  );
+});
+
 test('a person reads what happened, in one sentence', () => {
   const cases: readonly (readonly [GuardrailSpec, readonly Interval[], string])[] = [
     [

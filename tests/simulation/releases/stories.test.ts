@@ -5,6 +5,7 @@ import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Notification } from '#kernel/releases/kinds/notification.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
+import { Release, releaseSpec } from '#kernel/releases/kinds/release.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, headName } from '#kernel/resources/builtin/head.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
@@ -334,6 +335,28 @@ test('a stage of an audience that is not there reaches nobody: the release is bl
   story.declare([audience('staff', 's')]);
   await story.run(2_000);
   assert.deepEqual(story.phases(), ['Progressing']);
+});
+
+test('a release says what it means, as it is when it begins to wait and when what is live has changed', async () => {
+  const story = startStory();
+  const sentences = (at: number) =>
+    releaseSpec(story.world.store.memory.get(Release, '', story.releases()[at]?.name ?? '')?.object() ?? {}).sentences;
+  story.declare([policy({ queue: 'queue', approvals: { required: 1 } })]);
+  const some = (value: string): Operation => {
+    const operation = audience('some', value);
+    const { object } = operation as { object: ResourceObject };
+    const metadata = { ...object.metadata, labels: { policy: 'p' } };
+    return { ...operation, object: { ...object, metadata } } as Operation;
+  };
+  story.declare([some('a')]);
+  await story.run(1_000);
+  assert.deepEqual(sentences(0), ['New audience some: targetingKey starts with a.']);
+  story.declare([some('b')]);
+  await story.run(1_000);
+  await story.ask('approve', story.releases()[0]?.name ?? '', 'bob');
+  await story.run(5 * MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted', 'AwaitingApproval']);
+  assert.match(sentences(1)?.join() ?? '', /was: .*starts with a.*becomes: .*starts with b/);
 });
 
 test('a freeze and the switch hold what would reach somebody new, and never what is taken back', async () => {

@@ -64,6 +64,13 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
         questions(group, ...Object.keys(subresources).map((part) => `${plural}/${part}`)),
       ),
   );
+  /** Who may approve has to read what they approve. */
+  const approver = kinds
+    .filter(({ subresources = {} }) => 'approve' in subresources)
+    .flatMap((kind): PolicyRule[] => [
+      { verbs: READ, apiGroups: [kind.group], resources: read(kind) },
+      questions(kind.group, `${kind.plural}/approve`),
+    ]);
   const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
   const pathsOf = (...accesses: PathAccess[]): PolicyRule[] =>
     accesses.flatMap((access) => {
@@ -106,6 +113,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
       'view',
     ),
     role('client-admin', everywhere),
+    role('release-approver', approver),
     role('decision-reader', pathsOf('catalogue', 'insight')),
     role('records-reader', pathsOf('records')),
     role('records-editor', pathsOf('records', 'write')),

@@ -31,6 +31,7 @@ import { policiesIn, policiesOf } from './choose-policy.ts';
 import { bringsBack } from './brings-back.ts';
 import type { Declarations } from './declarations.ts';
 import { carriedOf, originIn, specOf, type OpenRelease, type World } from './form.ts';
+import { withSentences } from './describe-release.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { writeStep } from './release-writes.ts';
@@ -394,7 +395,7 @@ export function carryReleases(options: {
         namespace: '',
         name,
         part: 'main',
-        object: { ...object, spec: next },
+        object: { ...object, spec: withSentences(next, worldNow().look, live, kinds, clock()) },
         fieldValidation: 'Ignore',
       },
     ];

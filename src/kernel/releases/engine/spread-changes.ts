@@ -11,12 +11,14 @@ import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
 import { ABSENT, pinOn } from '../guard.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate, type Held } from '../settle.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
 import { policiesIn, selects, type NamedPolicy } from './choose-policy.ts';
+import { withSentences } from './describe-release.ts';
 import { failingAlone } from './failing-alone.ts';
 import { bringsBack } from './brings-back.ts';
 import type { Declarations, Trail } from './declarations.ts';
@@ -350,7 +352,7 @@ export function spreadChanges(options: {
       const name = formed.begin === undefined ? undefined : freeName(releaseName(formed.begin.spec));
       if (formed.begin !== undefined && name !== undefined) {
         operations.push(
-          ...createRelease(name, formed.begin.spec, beginning(formed.begin.collects), nowMs, origin.user),
+          ...createRelease(name, told(formed.begin.spec), beginning(formed.begin.collects), nowMs, origin.user),
         );
       }
       for (const { name: other, standing } of formed.displaced) {
@@ -360,7 +362,7 @@ export function spreadChanges(options: {
         );
       }
       for (const { name: other, spec } of formed.collecting) {
-        const object = { ...objectOf(other), spec };
+        const object = { ...objectOf(other), spec: told(spec) };
         operations.push({
           ...releaseTarget(other),
           verb: 'update',
@@ -380,6 +382,11 @@ export function spreadChanges(options: {
     for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
       await loadTrail(changedNow(one));
     }
+  }
+
+  /** With the sentences that say what it means. */
+  function told(spec: ReleaseSpec): ReleaseSpec {
+    return withSentences(spec, (kind, name) => changedNow({ kind, name }), live, kinds, clock());
   }
 
   function worldNow(): World {

@@ -4,6 +4,9 @@ import { PolicySchema } from './policy-spec.ts';
 /** Objects of one release: what a change set may hold. */
 const RELEASE_OBJECTS_MAX = 10_000;
 
+/** What is said of a release is for people: of a large one the first sentences. */
+export const RELEASE_SENTENCES = { most: 50, charsMax: 500 } as const;
+
 const Side = Type.Object(
   {
     revision: Type.String({ description: 'Content hash of the spec.' }),
@@ -47,6 +50,12 @@ export const ReleaseSchema = Type.Object(
       }),
     ),
     objects: Type.Array(Carried, { maxItems: RELEASE_OBJECTS_MAX, description: 'What it changes.' }),
+    sentences: Type.Optional(
+      Type.Array(Type.String({ maxLength: RELEASE_SENTENCES.charsMax }), {
+        maxItems: RELEASE_SENTENCES.most,
+        description: 'What it means, as a plan says it.',
+      }),
+    ),
     relies: Type.Optional(
       Type.Array(Type.String(), {
         description:
