@@ -357,6 +357,24 @@ test('a time that no calendar or nobody has is refused where it is given, and lo
   }
 });
 
+test('ids and keys of every length that records take are counted, carried to another plan and erased', async (t) => {
+  const { post, check, world } = await startShop(t, '2026-11-22T09:00:00Z');
+  const listener = `${'ü/%'.repeat(84)}x`;
+  const long = 'k'.repeat(252);
+  assert.equal(listener.length, 253);
+  const { id } = await post('/v1/subscriptions', { listener, plan: 'premium', market: 'de', key: `${long}1` });
+  await post('/v1/consume', { listener, feature: 'audiobooks', amount: 100, key: `${long}2` });
+  const tracks = { listener, feature: 'offline-tracks', session: long, holder: long, seconds: 60 };
+  await post('/v1/acquire', { ...tracks, device: listener });
+  await post('/v1/subscriptions/plan', { subscription: id, plan: 'family', key: `${long}3` });
+  assert.equal((await check(encodeURIComponent(listener), 'audiobooks')).usage.remaining, 800);
+  const erased = await world.call('POST', '/apis/events.backline.dev/v1/erasures', {
+    body: { apiVersion: 'events.backline.dev/v1', kind: 'Erasure', metadata: {}, spec: { subject: listener } },
+  });
+  assert.ok(erased.json.status.erased.quotas >= 3, erased.text);
+  assert.deepEqual(await world.database.query('select subject from backline.quota_subjects'), []);
+});
+
 test('who is erased has no record, no use and no subscription any more', async (t) => {
   const { post, world } = await startShop(t, '2026-11-22T09:00:00Z');
   const { id } = await post('/v1/subscriptions', { listener: 'anna', plan: 'family', market: 'de' });

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
@@ -203,8 +204,13 @@ async function carryUse(
     const givesSinceMs = now.epochMilliseconds;
     const after = { ...facts, subscription: { ...subscription, plan: to.plan, role, givesSinceMs } };
     const moves = movesAtChange(table, { question: {}, facts }, { question: {}, facts: after }, givesSinceMs);
-    for (const move of moves) await quotas.carry({ ...move, key: `${key}/carry/${move.subject}` });
+    for (const move of moves) await quotas.carry({ ...move, key: carryKey(key) });
   }
+}
+
+/** Each subject has keys of its own; the caller's may be as long as a key can be. */
+function carryKey(key: string): string {
+  return `carry ${hash('sha256', key, 'base64url')}`;
 }
 
 const STATUS_AFTER = { lapse: 'lapsed', resume: 'active', end: 'ended' } as const;

@@ -21,6 +21,9 @@ const HARMLESS: ReadonlySet<string> = new Set([
   'unnest',
 ]);
 
+/** Macros whose first argument is a table. */
+const OVER_A_TABLE: ReadonlySet<string> = new Set(['histogram', 'histogram_values']);
+
 /** Table functions that say what there is. */
 const LISTING: ReadonlySet<string> = new Set([
   'duckdb_columns',
@@ -110,8 +113,18 @@ function callOf(call: Record<string, unknown>): Pick<Reads, 'names' | 'lists'> {
   const name = String(call['function_name']).toLowerCase();
   if (LISTING.has(name)) return { names: [], lists: true };
   if (!HARMLESS.has(name)) throw new QueryFault('Permission', `the table function ${name} is not available`);
-  if (name !== 'query_table') return { names: [], lists: false };
-  return { names: textsIn(call['children']), lists: false };
+  const { children } = call;
+  if (OVER_A_TABLE.has(name)) return { names: columnsIn(children), lists: false };
+  return { names: name === 'query_table' ? textsIn(children) : [], lists: false };
+}
+
+/** What stands as a column among arguments of which one names a table. */
+function columnsIn(values: unknown): readonly string[] {
+  if (!Array.isArray(values)) return [];
+  return values.filter(isRecord).flatMap(({ column_names: names }) => {
+    const last: unknown = Array.isArray(names) ? names.at(-1) : undefined;
+    return typeof last === 'string' ? [last.toLowerCase()] : [];
+  });
 }
 
 /** The names that `query_table` gets, which must be written out: a name that is computed is known too late. */

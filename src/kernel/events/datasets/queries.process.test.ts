@@ -193,6 +193,7 @@ test('what there is can be listed and described, and a table that is named in a 
     ],
   );
   assert.deepEqual((await world.query(`select count(*) from query_table('play')`)).rows, [[2]]);
+  assert.equal((await world.query('from histogram(play, track)')).rows?.length, 2);
   assert.equal((await refusalOf(world, `from query_table('pl' || 'ay')`)).code, 'datasets/outside');
   assert.deepEqual((await world.query('select count(*) from "play-end", play_end')).rows, [[1]]);
 });
