@@ -123,6 +123,33 @@ test('who minted the token of a service account does not approve what was declar
   await office.until(([one]) => one?.status.phase === 'Promoted');
 });
 
+test('authors are those of the record, also after the process began anew', async (t) => {
+  const office = await startOffice(t);
+  const { call, done, tokenOf } = office;
+  await office.declare(tokenOf('cyd'), inNamespace('team-a', 'shown'), inNamespace('team-a', 'free'));
+  await office.policy({ selector: { kinds: ['Flag'], matchLabels: { agreed: '1' } }, approvals: { required: 1 } });
+  const labelled = (spec: object): object => {
+    const object = inNamespace('team-a', 'shown', spec) as { readonly metadata: object };
+    return { ...object, metadata: { ...object.metadata, labels: { agreed: '1' } } };
+  };
+  await office.declare(tokenOf('ann'), labelled({ default: 'b' }), inNamespace('team-a', 'free', { default: 'b' }));
+  await office.restart();
+  const headers = { 'content-type': 'application/merge-patch+json' };
+  const body = { metadata: { labels: { agreed: null } } };
+  done(await call('PATCH', `${FLAGS('team-a')}/shown`, { body, headers, token: tokenOf('bob') }));
+  const all = await office.until((found) => found.some(({ status }) => status.phase === 'Superseded'));
+  const release = all.find(({ spec }) => spec.open);
+  assert.deepEqual(
+    [release?.spec.authors, release?.spec.objects.map(({ name }) => name)],
+    [
+      ['ann', 'bob'],
+      ['free', 'shown'],
+    ],
+  );
+  assert.equal((await office.approve(release?.metadata.name ?? '', tokenOf('ann'))).status, 409);
+  assert.equal(await office.valueOf('shown'), 'A');
+});
+
 test('a request id of the caller makes nobody the author of what others declared', async (t) => {
   const office = await startOffice(t);
   await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 1 } });

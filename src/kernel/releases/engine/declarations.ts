@@ -155,7 +155,12 @@ function stateOf(namespace: string, { metadata, spec }: ResourceObject): State {
   return { revision: contentHash(spec), namespace, labels: metadata.labels ?? {} };
 }
 
+/** Makes a value once, and keeps nothing else of what it was made of. */
 function lazily<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
+  let value: () => Value = () => {
+    const made = make();
+    value = () => made;
+    return made;
+  };
+  return () => value();
 }

@@ -33,7 +33,9 @@ export function describePolicies(options: {
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
     const isNews = changes.some(
       ({ entry, type, author }) =>
-        entry.kind === ReleasePolicy && type !== 'DELETED' && author?.requestId !== AUTHOR.requestId,
+        entry.kind === ReleasePolicy &&
+        type !== 'DELETED' &&
+        (author?.caller !== undefined || author?.requestId !== AUTHOR.requestId),
     );
     if (isNews) lookAfter(LIMITS.soonMs);
   });
