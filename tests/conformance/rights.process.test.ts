@@ -225,6 +225,28 @@ test('what changes something or tells of listeners needs a credential, also befo
   assert.equal((await call('GET', CHECK, { token: 'nonsense' })).status, 401, 'a credential that is sent must be good');
 });
 
+test('who follows what is live, or hears of changes, stops to when the right is gone', async (t) => {
+  const world = await start(t);
+  await untilStatus(world, CHECK, '', 200);
+  const follow = async (path: string, token: string): Promise<{ readonly ended: Promise<string> }> => {
+    const headers: Record<string, string> = token === '' ? {} : { authorization: `Bearer ${token}` };
+    const answer = await fetch(new URL(path, world.url), { headers });
+    assert.equal(answer.status, 200);
+    return { ended: answer.text() };
+  };
+  const open = await follow('/ofrep/v1/events', '');
+  await declare(world, [client]);
+  await open.ended;
+  await untilStatus(world, CHECK, KEY, 200);
+  const streams = [await follow('/ofrep/v1/events', KEY), await follow('/v1/snapshot', KEY)];
+  await declare(world, [
+    { ...client, spec: { ...client.spec, keys: [{ name: 'a', hash: 'c'.repeat(64) }] } },
+    flag('secret', {}),
+  ]);
+  const [, told = ''] = await Promise.all(streams.map(({ ended }) => ended));
+  assert.doesNotMatch(told, /secret/, 'nothing of what changed with it');
+});
+
 test('a node that knows no roles answers clients, and of users administrators alone', async (t) => {
   const world = await start(t);
   const directory = await mkdtemp(join(tmpdir(), 'backline-rights-'));

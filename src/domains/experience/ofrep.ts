@@ -130,6 +130,7 @@ async function events(exchange: Exchange, { now, admit }: Context): Promise<void
     contentType: 'text/event-stream',
     beat: ': still here\n\n',
     ended: () => stop(),
+    admit: () => admit({}),
   });
   const say = (at: string): void => {
     const data = { type: 'refetchEvaluation', etag: at, lastModified: Math.floor(now.epochMilliseconds / 1_000) };
@@ -139,6 +140,7 @@ async function events(exchange: Exchange, { now, admit }: Context): Promise<void
   if (last !== undefined && last !== tag) say(tag);
   else answer.write(`id: ${tag}\n: connected\n\n`);
   stop = onSwap((next, exposed) => {
+    if (!answer.recheck()) return;
     const after = next.tag + exposed;
     if (after === tag) return;
     tag = after;

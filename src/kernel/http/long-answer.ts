@@ -1,3 +1,4 @@
+import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from './exchange.ts';
 
 const LIMITS = {
@@ -11,6 +12,8 @@ const LIMITS = {
 export interface LongAnswer {
   /** Writes a text of its own for each reader, or bytes that many readers share, which cost a slow reader nothing. */
   readonly write: (text: string | Buffer) => void;
+  /** Asks again whether the reader may go on; ends the answer when not. False when that is known at once. */
+  readonly recheck: () => boolean;
 }
 
 /**
@@ -24,6 +27,8 @@ export function openLongAnswer(
     readonly beat: string;
     readonly headers?: Readonly<Record<string, string>>;
     readonly ended: () => void;
+    /** Throws a Refusal, or rejects with one, when whoever reads may no longer. Asked with each beat. */
+    readonly admit: () => unknown;
   },
 ): LongAnswer {
   const { response, closing } = exchange;
@@ -36,7 +41,9 @@ export function openLongAnswer(
   });
   response.flushHeaders();
   exchange.streaming(1);
-  const beats = setInterval(() => write(options.beat), LIMITS.beatMs);
+  const beats = setInterval(() => {
+    if (recheck()) write(options.beat);
+  }, LIMITS.beatMs);
   const finish = (): void => void response.end();
   closing.addEventListener('abort', finish, { once: true });
   response.once('close', () => {
@@ -46,7 +53,24 @@ export function openLongAnswer(
     exchange.streaming(-1);
   });
   let sharedBytes = 0;
-  return { write };
+  return { write, recheck };
+
+  function recheck(): boolean {
+    try {
+      const pending = options.admit();
+      if (pending instanceof Promise) pending.catch(endIfRefused);
+      return true;
+    } catch (error) {
+      return endIfRefused(error);
+    }
+  }
+
+  /** Whoever asks too often elsewhere, or cannot be asked about now, goes on. */
+  function endIfRefused(error: unknown): boolean {
+    const goesOn = !(error instanceof Refusal) || (error.reason !== 'Unauthorized' && error.reason !== 'Forbidden');
+    if (!goesOn) finish();
+    return goesOn;
+  }
 
   function write(text: string | Buffer): void {
     if (response.destroyed || response.writableEnded) return;

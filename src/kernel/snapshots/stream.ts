@@ -53,7 +53,8 @@ export function snapshotStream(options: {
       );
     }
     await readBody(exchange, 0);
-    await gate.admit(exchange, SNAPSHOT_STREAM, {});
+    const admit = () => gate.admit(exchange, SNAPSHOT_STREAM, {});
+    await admit();
     const { version } = follower.snapshot();
     const since = new URLSearchParams(exchange.queryText).get('since');
     let stop = (): void => {};
@@ -61,12 +62,14 @@ export function snapshotStream(options: {
       contentType: 'application/x-ndjson',
       beat: '\n',
       ended: () => stop(),
+      admit,
     });
     const say = (line: StreamLine): void => answer.write(lineOf(line));
     const all = (at: string): void => answer.write(wholeLine(at));
     if (since === version) say({ type: 'alive', version });
     else all(version);
     stop = follower.onSwap((snapshot, changes) => {
+      if (!answer.recheck()) return;
       if (changes === undefined) return all(snapshot.version);
       const shown = changes.filter(({ kind }) => kinds.has(kind));
       say({
