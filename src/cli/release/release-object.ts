@@ -9,6 +9,7 @@ export interface ReleaseObject {
 export interface ReleaseSpec {
   readonly number: number;
   readonly authors: readonly string[];
+  readonly unattended?: boolean;
   readonly changeSet: string;
   readonly group?: string;
   readonly policy?: NamedPolicy;

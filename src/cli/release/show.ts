@@ -162,7 +162,8 @@ function approvalLines({ spec, status }: ReleaseObject, { timeZone, colours }: V
     const who = [...(approvals.users ?? []), ...(approvals.groups ?? []).map((group) => `members of ${group}`)];
     const by = otherPolicies.length === 0 ? '' : `policy ${name}: `;
     const from = who.length === 0 ? 'anybody' : who.join(', ');
-    return [`${by}${approvals.required} needed from ${from} but ${authorsText(spec)}`];
+    const required = approvals.required + (spec.unattended === true ? 1 : 0);
+    return [`${by}${required} needed from ${from} but ${authorsText(spec)}`];
   });
   const given = (status?.standing.approvals ?? []).map(({ user, atMs, reason }) => {
     const found = status?.approvals?.given.find((one) => one.user === user);

@@ -123,6 +123,25 @@ test('one person with two accounts approves once', async () => {
   assert.equal(story.liveValue('x'), 2);
 });
 
+test('what the program deletes on behalf of nobody knows whom needs one approval more', async () => {
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy(AGREED)]);
+  await story.run(1_000);
+  // As the garbage collector does when an owner is gone.
+  story.world.store.commit([drop(Node, 'x')], { user: 'system:controllers', requestId: 'gc' });
+  await story.run(1_000);
+  const { name, status } = last(story);
+  assert.match(status.message, /Waits for 2 approvals/);
+  await story.ask('approve', name, 'bob');
+  await story.run(MINUTE);
+  assert.equal(story.liveValue('x'), 1);
+  await story.ask('approve', name, 'cyd');
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), undefined);
+});
+
 test('nobody forces what they wrote a part of', async () => {
   const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
   const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, () => 'fail');

@@ -57,10 +57,11 @@ export function countApprovals(
   }
 }
 
-/** The policies that ask for approvals. */
+/** The policies that ask for approvals: one more where any of those who approve may be who caused the change. */
 export function approvalPolicies(spec: ReleaseSpec): readonly { readonly policy: string; readonly asked: Asked }[] {
+  const more = spec.unattended === true ? 1 : 0;
   return policiesOf(spec).flatMap(({ name, spec: { approvals } }) =>
-    approvals === undefined ? [] : [{ policy: name, asked: approvals }],
+    approvals === undefined ? [] : [{ policy: name, asked: { ...approvals, required: approvals.required + more } }],
   );
 }
 

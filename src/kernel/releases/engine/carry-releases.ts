@@ -385,6 +385,7 @@ export function carryReleases(options: {
       next.planHash === spec.planHash &&
       isDeepStrictEqual(next.relies, spec.relies) &&
       isDeepStrictEqual(next.authors, spec.authors) &&
+      next.unattended === spec.unattended &&
       isDeepStrictEqual(policiesOf(next), policiesOf(spec))
     )
       return [];

@@ -23,6 +23,8 @@ interface Step {
   readonly user: string;
   /** The user, and who minted the token; empty where this program restored what was live. */
   readonly writers: readonly string[];
+  /** A part of this program did it, like the garbage collector: who caused it is unknown. */
+  readonly isUnattended: boolean;
   /** What the object became; undefined: it was deleted. */
   readonly state: State | undefined;
 }
@@ -114,7 +116,16 @@ export class Declarations {
     const changed = steps.slice(from, until + 1).flatMap(({ version, write, author, state }, index): Step[] => {
       const before = steps[from + index - 1];
       if (author === undefined || (before !== undefined && sameSide(before.state(), state()))) return [];
-      return [{ version, write, user: author.user, writers: writersOf(author), state: state() }];
+      return [
+        {
+          version,
+          write,
+          user: author.user,
+          writers: writersOf(author),
+          isUnattended: isUnattended(author),
+          state: state(),
+        },
+      ];
     });
     return { steps: changed, isWhole };
   }
@@ -139,6 +150,12 @@ function spanOf(
 function writersOf({ user, caller }: Author): readonly string[] {
   if (caller === undefined && (user === ENGINE || user === ROLLBACK_USER)) return [];
   return [user, ...(caller?.mintedBy ?? [])];
+}
+
+/** Commands of people are written without their caller, and under their name. */
+function isUnattended({ user, caller }: Author): boolean {
+  if (caller !== undefined || user === ENGINE || user === ROLLBACK_USER) return false;
+  return user.startsWith('system:') && !user.startsWith('system:serviceaccount:');
 }
 
 /** A user from outside may have any name: only what this program writes by itself is its own. */

@@ -136,6 +136,7 @@ export function specOf(
   const selected: Selected[] = [];
   const authors = new Set<string>();
   const inherited = new Set<string>();
+  let unattended = false;
   for (const { kind: kindId, name, from, to } of objects) {
     const kind = kinds.byId(kindId);
     const { steps, isWhole } = trail(look(kindId, name), to);
@@ -143,11 +144,13 @@ export function specOf(
       if (state !== undefined) selected.push({ kind, namespace: state.namespace, labels: state.labels });
     }
     for (const writer of steps.flatMap(({ writers }) => writers)) authors.add(writer);
+    unattended ||= steps.some((step) => step.isUnattended);
     if (isWhole) continue;
     for (const known of earlier.filter((one) =>
       one.objects.some((object) => object.kind === kindId && object.name === name),
     )) {
       for (const author of known.authors) authors.add(author);
+      unattended ||= known.unattended === true;
       for (const policy of policiesOf(known)) inherited.add(policy.name);
     }
   }
@@ -163,6 +166,7 @@ export function specOf(
   return {
     number: version,
     authors: authors.size === 0 ? [user] : [...authors].sort(),
+    ...(unattended ? { unattended } : {}),
     changeSet: String(write),
     ...(group === undefined ? {} : { group }),
     ...(policy === undefined ? {} : { policy }),

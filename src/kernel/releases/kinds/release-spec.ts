@@ -37,6 +37,12 @@ export const ReleaseSchema = Type.Object(
       description:
         'Who wrote any of what it brings since what is live, and who minted the tokens for that. None of them approves it.',
     }),
+    unattended: Type.Optional(
+      Type.Boolean({
+        description:
+          'The program itself declared some of it, like the deletion of what somebody owned: who caused it is unknown, and each policy needs one approval more.',
+      }),
+    ),
     changeSet: Type.String({ description: 'The write that made the change: the version of the first change in it.' }),
     group: Type.Optional(Type.String({ description: 'The group that was collected in it.' })),
     policy: Type.Optional(
