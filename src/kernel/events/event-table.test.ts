@@ -46,7 +46,7 @@ test('what is seen of releases has a type that nobody declares, and nobody can d
       problems(type.name)
         .map(({ detail }) => detail)
         .join(),
-      /^"release-exposure" is built in/,
+      /^The table "release_exposure" of SQL belongs to the system/,
     );
     assert.deepEqual(problems('another'), [], 'nothing else is wrong with it');
   }
