@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';
-import { attribute, flag, when } from '../support/flags.ts';
+import { attribute, experiment, flag, holdout, when } from '../support/flags.ts';
 
 interface Declared {
   readonly metadata: object;
@@ -176,6 +176,31 @@ test('nothing is told of objects that the writer may not read', async (t) => {
       .status,
     403,
   );
+});
+
+test('what every team must heed is declared by who may do so everywhere', async (t) => {
+  const world = await start(t);
+  const { call } = world;
+  const spec = { title: 'Autumn', percent: 5 };
+  const plainOne = inNamespace('team-c', holdout('autumn', 5, spec));
+  const required = inNamespace('team-c', holdout('autumn', 5, { ...spec, required: true }));
+  const path = '/apis/experience.backline.dev/v1/namespaces/team-c/holdouts/autumn';
+  const patch = (user: string, body: object) =>
+    call('PATCH', path, { token: `tok-${user}`, headers: { 'content-type': 'application/merge-patch+json' }, body });
+  const refused = await declare(world, 'ed', required);
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.json.message, /cannot create resource "holdouts" .* at the cluster scope/);
+  assert.equal((await declare(world, 'ed', plainOne)).status, 201);
+  assert.equal((await patch('ed', { spec: { required: true } })).status, 403);
+  assert.equal((await declare(world, undefined, required)).status, 201);
+  assert.equal((await patch('ed', { spec: { required: false } })).status, 403, 'nor taken back');
+  assert.equal((await patch('ed', { metadata: { labels: { a: 'b' } } })).status, 200);
+  assert.equal((await call('DELETE', path, { token: 'tok-ed' })).status, 403);
+  // Naming it is what is asked of all.
+  await bind(world, 'aria', 'letter', 'edit');
+  const named = experiment('trial', 'layout', { holdouts: ['autumn'] });
+  const { status, text } = await declare(world, 'letter', inNamespace('aria', named));
+  assert.equal(status, 201, text);
 });
 
 test('letting in applications is for who may do so everywhere: no RoleBinding gives it', async (t) => {

@@ -111,9 +111,10 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly postedBy?: 'everyone' | 'editors';
   /**
    * True when its objects act on the whole installation, whatever namespace they stand in: only what is granted
-   * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`.
+   * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`. Where it depends on
+   * the spec: writing and deleting such an object needs the right to do so everywhere.
    */
-  readonly actsEverywhere?: boolean;
+  readonly actsEverywhere?: true | ((spec: Static<Spec>) => boolean);
   /** The largest body of a request about it: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
   readonly bodyBytesMax?: number;
   /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */

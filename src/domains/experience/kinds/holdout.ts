@@ -36,6 +36,8 @@ export const Holdout = defineKind({
   categories: ['experience'],
   scope: 'Namespaced',
   released: true,
+  // Every experiment of the installation must then name it.
+  actsEverywhere: ({ required }) => required === true,
   description: 'A holdout is a part of all units that experiments leave alone.',
   spec: HoldoutSpecSchema,
   columns: [

@@ -7,11 +7,13 @@ import type { Reader } from '#kernel/resources/store-contract.ts';
 import { notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
 import { forbidden } from './forbidden.ts';
-import { requireMayRefer } from './references.ts';
+import { reachesEverywhere, requireMayRefer } from './references.ts';
 import { authorize, heldRules, isMaster, type RuleTable } from './rule-table.ts';
 import type { PolicyRule } from './rules.ts';
 import { uncoveredRules } from './uncovered.ts';
 
+/** As a namespace: all of them. */
+const EVERYWHERE = '';
 /** As much of what is missing as a person reads. */
 const SHOWN_RULES_MAX = 20;
 
@@ -39,8 +41,11 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       author.caller === undefined ||
       mayDo({ name: author.user, groups: author.caller.groups }, kind, 'get', namespace, name),
     mayAsk: ({ operation, kind, current, author }) => {
-      if (author.caller === undefined || operation.verb !== 'apply') return;
+      if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
+      if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
+        require(user, kind, 'delete', EVERYWHERE, operation.name);
+      if (operation.verb !== 'apply') return;
       // As in Kubernetes, a name that does not exist yet is no ground to create.
       if (current === undefined) require(user, kind, 'create', operation.namespace, '');
       else require(user, kind, 'update', operation.namespace, operation.name);
@@ -54,6 +59,9 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
         mayDo(user, of, verb, namespace, name),
       );
       const before = current?.object();
+      const isChanged = !isDeepStrictEqual(before?.spec, object.spec);
+      if (isChanged && (reachesEverywhere(kind, object) || reachesEverywhere(kind, before)))
+        require(user, kind, before === undefined ? 'create' : 'update', EVERYWHERE, object.metadata.name);
       if (kind === Role || kind === ClusterRole) roleMayHold(table(), user, kind, object, before);
       if (kind === RoleBinding || kind === ClusterRoleBinding)
         bindingMayGrant(table(), user, kind, object, before, read);

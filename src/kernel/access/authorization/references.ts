@@ -27,6 +27,8 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
       const target = kinds.byId(ref.kind);
       for (const owned of read.find(target, 'name', ref.name)) {
         if (owned.namespace === '' || owned.namespace === namespace) continue;
+        // Everybody has to.
+        if (reachesEverywhere(target, owned.object())) continue;
         if (!may('refer', target, owned.namespace, owned.name)) throw mayNotRefer(owned, may);
       }
     }
@@ -44,6 +46,11 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
       );
     }
   }
+}
+
+/** Whether an object acts on what is not of its namespace, because of its spec. */
+export function reachesEverywhere({ actsEverywhere }: Kind, object: ResourceObject | undefined): boolean {
+  return object !== undefined && typeof actsEverywhere === 'function' && actsEverywhere(object.spec);
 }
 
 /** Tells where the object is only to whom may read it. */
