@@ -3,14 +3,14 @@ import { RE2JS } from 're2js';
 /** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
 export const MATCHED_CHARS_MAX = 500;
 /** Instructions of a compiled expression. `[a-z]{1,63}` has 128. */
-export const PROGRAM_SIZE_MAX = 500;
-/**
- * What one answer may spend on regular expressions, in instructions times characters. The worst texts that were found
- * take 0.1 µs a step, usual ones a hundredth of that.
- */
-export const MATCH_STEPS_MAX = 250_000;
+export const PROGRAM_SIZE_MAX = 200;
 /** Compiling costs about as much as this many characters. */
 const COMPILE_CHARS = 10;
+/**
+ * What one answer may spend on regular expressions, in instructions times characters: as much as the largest expression
+ * on the longest text. The worst texts that were found take 0.1 µs a step, usual ones a hundredth of that.
+ */
+export const MATCH_STEPS_MAX = PROGRAM_SIZE_MAX * (MATCHED_CHARS_MAX + COMPILE_CHARS);
 /** All compiled expressions together, in instructions: an instruction takes some 1.5 KB. */
 const COMPILED_SIZE_MAX = 30_000;
 

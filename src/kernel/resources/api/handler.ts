@@ -29,6 +29,9 @@ import { watch, type WatchMetrics } from './watch.ts';
 
 const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch']);
 
+/** How much longer it takes to patch an object than to read it. */
+const PATCH_FACTOR = 4;
+
 const LIMITS = {
   /** Objects that one deletecollection may remove: one atomic change. */
   deleteCollectionMax: 10_000,
@@ -159,6 +162,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       case 'patch': {
         const patchType = patchTypeOf(exchange.request.headers['content-type'], kind);
         const { value: patch, warnings } = await readPatch(exchange, kind, query.fieldValidation);
+        // However small the patch is, the whole object is read, patched, checked and written.
+        exchange.chargeBody(store.get(kind, target.namespace ?? '', name ?? '')?.text.length ?? 0, PATCH_FACTOR);
         return write(exchange, query, accepted, author, warnings, {
           ...placeOf(target),
           verb,

@@ -11,7 +11,7 @@ const LIMITS = {
    * What all operations of one patch may visit: values that they move, copy and compare, steps of their paths, and
    * items of lists that make room. Some 0.2 µs each.
    */
-  stepsMax: 100_000,
+  stepsMax: 50_000,
   /** A text costs a step for so many characters, a list that makes room one for so many items. */
   perStep: 64,
 } as const;

@@ -148,7 +148,7 @@ const FAILURES: readonly [patch: unknown, message: RegExp][] = [
   [Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 })), /^413 .* 10000, got 10001\.$/],
   [
     Array.from({ length: 60 }, (_, index) => ({ op: 'copy', from: '', path: `/c${index}` })),
-    /moves, copies and compares more than 100000 values; send it in several parts$/,
+    /moves, copies and compares more than 50000 values; send it in several parts$/,
   ],
   [
     Array.from({ length: 300 }, (_, index) => ({ op: 'add', path: '/d'.repeat(index + 1), value: {} })),
@@ -322,7 +322,7 @@ test('the form of a patch follows its content type, and unknown ones are told wh
 });
 
 test('what one JSON patch visits is bounded, whatever its operations', () => {
-  const data = Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`k${index}`, 'v']));
+  const data = Object.fromEntries(Array.from({ length: 15_000 }, (_, index) => [`k${index}`, 'v']));
   const text = 'x'.repeat(700_000);
   const list = Array.from({ length: 500_000 }, () => 0);
   const patches: Record<string, [object: unknown, operations: unknown[]]> = {
@@ -345,7 +345,7 @@ test('what one JSON patch visits is bounded, whatever its operations', () => {
     // As many as a body of 3 MiB holds.
     const times = Math.min(10_000 / operations.length, (3 * 1024 * 1024) / JSON.stringify(operations).length);
     const repeated = Array.from({ length: Math.floor(times) }, () => operations).flat();
-    assert.throws(() => applyPatch('json', object, repeated), /more than 100000 values/, name);
+    assert.throws(() => applyPatch('json', object, repeated), /more than 50000 values/, name);
   }
 });
 
