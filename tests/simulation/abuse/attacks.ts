@@ -113,7 +113,7 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: 'pipelined lists that nobody reads',
     prepare: largeMaps,
-    play: deafConnections(20, () => get(`${MAPS}`, TOKENS.editor).repeat(60)),
+    play: deafConnections(20, () => get(MAPS, TOKENS.editor).repeat(60)),
   },
   {
     name: 'pipelined metrics that nobody reads',
