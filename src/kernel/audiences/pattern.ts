@@ -3,7 +3,7 @@ import { RE2JS } from 're2js';
 /** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
 export const MATCHED_CHARS_MAX = 500;
 /** Instructions of a compiled expression. `[a-z]{1,63}` has 128. */
-export const PROGRAM_SIZE_MAX = 200;
+const PROGRAM_SIZE_MAX = 200;
 /** Compiling costs about as much as this many characters. */
 const COMPILE_CHARS = 10;
 /**

@@ -6,7 +6,7 @@ import { caller, type Call } from '../../support/backline.ts';
 import { attribute, audience, flag, when } from '../../support/flags.ts';
 
 /** People with their tokens, as an installation under attack has them. */
-export const TOKENS = {
+const TOKENS = {
   /** No binding at all. */
   nobody: 'nobody-token-0123456789',
   /** `edit` in the namespace `default`. */
