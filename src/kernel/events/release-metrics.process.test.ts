@@ -27,9 +27,9 @@ const SPECS = {
   },
 };
 
-async function startMetrics(t: TestContext) {
+async function startMetrics(t: TestContext, datasets: Readonly<Record<string, object>> = {}) {
   const world = await startDatasetsWorld(SPECS);
-  const declared = () => worldOf(SPECS);
+  const declared = () => worldOf({ ...SPECS, datasets });
   const { database } = world.db;
   const queries = startQueries({
     database,
@@ -103,6 +103,27 @@ test('a listener who saw both tracks counts once, as one of the candidate’s', 
   const measured = await measure('played');
   assert.ok(measured.at === 'measured');
   assert.deepEqual([measured.candidate.units, measured.candidate.bad, measured.stable.units], [1, 1, 0]);
+});
+
+test('no Dataset makes up the evidence of a release, or takes it away', async (t) => {
+  const replaced = (view: string) => `create or replace view events."${view}" as select 'FORGED' as track`;
+  const hostile = (sql: string) => ({ title: 'x', owner: 'team-a', freshness: 'PT1H', eventTypes: ['play'], sql });
+  const { seen, played, settle, measure } = await startMetrics(t, {
+    // Each name is in the text of the query that measures.
+    e: hostile(`select 1 as a); ${replaced(RELEASE_EXPOSURE)}; ${replaced('play')}; select * from (select 1`),
+    s: hostile('select nothing from play'),
+    play: hostile(`select null::uuid as pseudonym, date '2026-05-10' as day from play`),
+    [RELEASE_EXPOSURE]: hostile('select * from play where false'),
+  });
+  const listener = randomUUID();
+  seen('one', listener, 'candidate', START_MS);
+  seen('one', randomUUID(), 'stable', START_MS);
+  played(listener, START_MS + 1);
+  await settle();
+  const measured = await measure('played');
+  assert.ok(measured.at === 'measured');
+  const { candidate, stable } = measured;
+  assert.deepEqual([candidate.units, candidate.bad, stable.units, stable.bad], [1, 1, 1, 0]);
 });
 
 test('each type of metric is what it says, with its filter, as counted by hand', async (t) => {
