@@ -32,6 +32,16 @@ test('a plan says how the change would spread', () => {
   const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2, others: [], conflicts: [] };
   const text = planText({ results: [result({ action: 'created' })], policy }, ['a.yaml:1'], plain);
   assert.match(text, /\nRelease: by policy prices, 1% → 10% → all after 2 approvals\.$/);
+  const others = [{ name: 'plans', approvals: 1 }];
+  const more = planText(
+    { results: [result({ action: 'created' })], policy: { ...policy, others } },
+    ['a.yaml:1'],
+    plain,
+  );
+  assert.match(more, /after 2 approvals of policy prices and 1 approval of policy plans\.$/);
+  const conflicts = ['policy a stages this, policy b does not: apply them apart'];
+  const blocked = planText({ results: [result({ action: 'created' })], policy: { ...policy, conflicts } }, [''], plain);
+  assert.match(blocked, /\nRelease: blocked, policy a stages this, policy b does not: apply them apart\.$/);
 });
 
 test('field paths as Kubernetes writes them are read back', () => {
