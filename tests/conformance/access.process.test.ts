@@ -178,12 +178,13 @@ test('dry runs, repetitions and refusals are on record, newest first and in page
   await call('PUT', `${at}/a`, { ...ANN, body: { ...(await call('GET', `${at}/a`)).json } });
   await call('DELETE', `${at}/a`, ANN);
   await call('DELETE', at, ANN);
-  await call('DELETE', `${at}/%00`, ANN);
+  assert.equal((await call('DELETE', `${at}/%00`, ANN)).status, 400, 'no name has it');
+  await call('POST', at, { ...ANN, body: feature('\0') });
   const seen = await records(world, 'user=ann');
   assert.deepEqual(
     seen.map(({ verb, name, code, reason, dryRun }) => [verb, name, code, reason, dryRun]),
     [
-      ['delete', '\uFFFD', 404, 'resources/not-found', false],
+      ['create', '\uFFFD', 422, 'resources/invalid', false],
       ['deletecollection', '', 200, undefined, false],
       ['delete', 'a', 200, undefined, false],
       ['update', 'a', 200, undefined, false],
@@ -205,7 +206,7 @@ test('dry runs, repetitions and refusals are on record, newest first and in page
   assert.equal(names.length, seen.length);
   assert.equal(new Set(names).size, seen.length);
   const one = await call('GET', `${list}/${names[0]}`);
-  assert.equal(one.json.spec.verb, 'delete');
+  assert.equal(one.json.spec.verb, 'create');
   assert.equal((await call('GET', `${list}/change-999999`)).status, 404);
   assert.equal((await call('GET', `${list}/nonsense`)).status, 404);
   refused(await call('GET', list, ANN), /cannot list resource "auditrecords"/);
