@@ -25,7 +25,11 @@ export function bringsBack(
     const isOnTop = below.some((revision) => revision !== to.revision && refuses.includes(revision));
     if (release === undefined || !isOnTop || isOver(pin, now)) return [];
     return [
-      `${kind.kind} "${name}" was changed on top of what release ${release} brought, which ${by} rolled back: ${reason}`,
+      `${kind.kind} "${name}" was changed on top of what release ${release} brought, which ${by} rolled back: ${sentence(reason)}`,
     ];
   });
+}
+
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
