@@ -21,7 +21,7 @@ export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckCo
       name,
       released.map(({ kind }) => kind),
     );
-    return [{ path, reason: 'FieldValueNotSupported', detail: `There is no kind "${name}".${didYouMean(near)}` }];
+    return [{ path, reason: 'FieldValueNotSupported', detail: `There is no kind "${name}"${didYouMean(near)}.` }];
   });
 }
 
