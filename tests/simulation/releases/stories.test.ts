@@ -72,6 +72,32 @@ test('an object that a bug throws at holds no other, under a policy or not', asy
   assert.equal(liveReason(story, Fragile, 'f'), 'The declared spec is live.');
 });
 
+test('an object whose history cannot be read holds no other, and never goes past a policy', async () => {
+  const story = startStory();
+  story.declare([node('x', 1), node('y', 1)]);
+  await story.run(1_000);
+  story.declare([policy()]);
+  await story.run(1_000);
+  story.world.unreadable.add('x');
+  story.world.kill();
+  // The label that the policy goes by is taken off on the way: only the history tells.
+  story.declare([node('x', 1, {})]);
+  story.declare([node('x', 2)]);
+  story.declare([node('x', 3, {})]);
+  story.world.start();
+  story.declare([node('y', 2)]);
+  for (let second = 0; second < 30; second += 1) {
+    await story.run(1_000);
+    assert.equal(story.liveValue('x'), 1);
+  }
+  assert.match(liveReason(story, Node, 'x') ?? '', /cannot be read/);
+  const carried = () => story.releases().map(({ objects }) => objects.join());
+  assert.deepEqual(carried(), ['y']);
+  story.world.unreadable.clear();
+  await story.run(20_000);
+  assert.deepEqual(carried().toSorted(), ['x', 'y']);
+});
+
 test('a name that what is live could not be kept under is refused at the write, with the longest that can be', () => {
   const story = startStory();
   const charsMax = 253 - headName(Node, '').length;

@@ -72,6 +72,8 @@ export class World {
       }
     },
   };
+  /** Objects whose history cannot be read. */
+  readonly unreadable = new Set<string>();
   /** What the engine logs. */
   readonly logged: { readonly msg: string; readonly name?: string }[] = [];
   #engine: ReleaseEngine | undefined;
@@ -143,6 +145,7 @@ export class World {
       },
       declarations: async (...asked: Parameters<Store<Operation>['declarations']>) => {
         await awhile();
+        if (this.unreadable.has(asked[1])) throw new Error(`the history of ${asked[1]} cannot be read`);
         return this.store.declarations(...asked);
       },
       subscribe: (listener: (changes: readonly Change[]) => void) => {

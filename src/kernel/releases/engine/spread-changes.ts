@@ -183,8 +183,13 @@ export function spreadChanges(options: {
     const atOnce: Noted[] = [];
     const formed: Noted[] = [];
     for (const noted of taken) {
-      const before = changedNow(noted);
-      if (!isLive(before)) await loadTrail(before);
+      try {
+        const before = changedNow(noted);
+        if (!isLive(before)) await loadTrail(before);
+      } catch (error) {
+        if (isPassing(error)) throw error;
+        park(noted, error);
+      }
       const changed = changedNow(noted);
       if (!isFormed(changed) || isParked(noted)) {
         if (isLive(changed)) declarations.forget(noted.kind, noted.name);
@@ -201,7 +206,7 @@ export function spreadChanges(options: {
       groups.flatMap(({ noted }) => noted.flatMap(writesOf).map((write) => [write, noted] as const)),
     );
     const alone = atOnce.filter((noted) => {
-      if (isLive(changedNow(noted))) return true;
+      if (isParked(noted) || isLive(changedNow(noted))) return true;
       const group = writesOf(noted).find((write) => byWrite.has(write));
       if (group !== undefined) byWrite.get(group)?.push(noted);
       return group === undefined;
@@ -438,6 +443,7 @@ export function spreadChanges(options: {
       pending.set(key, one);
     }
     if (asked.size === 0) return;
+    const handed = new Set(noted.map(({ kind, name }) => liveKey(kind, name)));
     const looked = new Map([...asked].map(([key, one]) => [key, changedNow(one)] as const));
     const candidates = [...looked.values()].map(candidateIn);
     const changing = candidates.filter((_, index) => {
@@ -455,7 +461,8 @@ export function spreadChanges(options: {
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
       const pinned = pinOn(store, one.kind, name, one.wanted?.object.revision ?? ABSENT, clock());
       const kept = parked.get(key);
-      if (kept?.isDue === false) waiting.set(key, kept.reasons);
+      // What was kept apart is tried when it has been looked at as a whole, history included.
+      if (kept !== undefined && !(kept.isDue && handed.has(key))) waiting.set(key, kept.reasons);
       else if (pinned !== undefined) waiting.set(key, [problem(pinned.because)]);
       else if (stop !== undefined)
         waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
