@@ -169,6 +169,19 @@ test('a publishable client acts for the subject of its signed token and for nobo
   ];
   for (const [name, subject] of bad) assert.equal((await ask('/v1/entitlements', subject)).status, 401, name);
 
+  const greedy = await new SignJWT(mine)
+    .setProtectedHeader({ alg: 'ES256' })
+    .setSubject('greedy')
+    .setIssuer('https://id.example.com')
+    .setAudience('backline')
+    .setExpirationTime('5m')
+    .sign(privateKey);
+  const burst = await Promise.all(Array.from({ length: 300 }, () => ask('/v1/entitlements', greedy)));
+  const letThrough = burst.filter(({ status }) => status === 200).length;
+  assert.ok(letThrough >= 100 && letThrough < 300, `${letThrough} of 300`);
+  assert.equal(burst.find(({ status }) => status !== 200)?.status, 429);
+  assert.equal((await ask('/v1/entitlements', token)).status, 200, 'another listener asks on');
+
   const flags = (body: object, headers: Record<string, string> = {}): Promise<Answer> =>
     call('POST', '/ofrep/v1/evaluate/flags/layout', {
       token: 'bk_web',

@@ -26,6 +26,9 @@ const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 const SUBJECT_NAMES: ReadonlySet<string> = new Set(['listener', 'targetingKey', 'subject']);
 const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
 
+/** How often one listener's app may ask on this node with a publishable key, which everybody can copy. */
+const SUBJECT_RATE: Rate = { perSecond: 20, burst: 100 };
+
 /** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */
 const RECORD_RATE: Rate = { perSecond: 5, burst: 100 };
 
@@ -75,6 +78,7 @@ export function decisionGate(options: {
   const { table, clock, userOf, authorize, keepRead } = options;
   const limiter = new RateLimiter();
   const recordLimiter = new RateLimiter();
+  const subjectLimiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
@@ -126,11 +130,10 @@ export function decisionGate(options: {
     if (!isPublishable) exchange.proved(by);
     if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
     if (isPublishable) {
-      return subjectOf(exchange, client, nowMs).then((claims) => ({
-        input: boundTo(claims, asking, input),
-        by,
-        publishableKey: key,
-      }));
+      return subjectOf(exchange, client, nowMs).then((claims) => {
+        spendOfSubject(client, claims, nowMs);
+        return { input: boundTo(claims, asking, input), by, publishableKey: key };
+      });
     }
     const listener = listenerIn(asking, input);
     // What listeners are given is asked all the time; by whom, each Client knows itself.
@@ -194,6 +197,17 @@ export function decisionGate(options: {
         retryAfterSeconds: 1,
         remedy: 'Ask less often, or have its rate raised.',
       },
+    );
+  }
+
+  /** Whatever the Client as a whole may ask, one app of one listener may ask so much. */
+  function spendOfSubject({ name }: KnownClient, { sub = '' }: JWTPayload, nowMs: number): void {
+    if (subjectLimiter.spend(`${name} ${sub}`, SUBJECT_RATE, nowMs)) return;
+    throw new Refusal(
+      'clients/too-many',
+      'TooManyRequests',
+      `One subject of client ${name} asks more than ${SUBJECT_RATE.perSecond} times a second.`,
+      { retryAfterSeconds: 1, remedy: 'Ask for all flags at once, and send events in batches.' },
     );
   }
 
