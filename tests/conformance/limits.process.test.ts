@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { startWorld } from '../support/backline.ts';
+import { feature } from '../support/catalogue.ts';
 
 test('a user who floods the resource API is told to wait; the administrator still gets through', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
@@ -76,4 +77,27 @@ test('a watcher that does not read holds up nobody, and is told what it missed, 
   for (let index = 30; index < 90; index += 1) await write(`m${index}`);
   await countUntil(late, /"type":"ERROR"/);
   assert.equal(await metric('backline_watchers_dropped_total'), 1);
+});
+
+test('a name that could not go live is refused by a write and by a plan, and holds up nobody', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const features = '/apis/products.backline.dev/v1/namespaces/default/features';
+  const changeSets = '/apis/releases.backline.dev/v1/changesets';
+  const long = 'a'.repeat(253);
+  const most = 253 - 'features.products.backline.dev.'.length;
+  const named = (name: string) => feature(name, { title: 'A feature' });
+  const made = await call('POST', features, { body: named(long) });
+  assert.equal(made.status, 422, made.text);
+  assert.equal(made.json.details.causes[0].field, 'metadata.name');
+  assert.match(made.json.message, new RegExp(`use at most ${most}$`));
+  const planned = await call('POST', `${changeSets}?dryRun=All`, { body: { spec: { objects: [named(long)] } } });
+  assert.equal(planned.status, 422, planned.text);
+  assert.equal(planned.json.details.causes[0].field, 'objects[0].metadata.name');
+  for (const name of ['a'.repeat(most), 'other']) {
+    const applied = await call('POST', changeSets, { body: { spec: { objects: [named(name)] } } });
+    assert.equal(applied.status, 201, applied.text);
+    const { json } = await call('GET', `${features}/${name}`);
+    assert.equal(json.status.conditions[0].status, 'True', name);
+  }
 });
