@@ -148,13 +148,13 @@ export async function playFourEyes(
       'by-label': { matchLabels: { a: '1' } },
       lax: { matchLabels: { b: '1' } },
     }[name];
-    const asked = pick([{}, {}, {}, { users: ['ann', 'bob', 'cyd'] }, { groups: ['leads'] }]);
+    const asked = pick([{}, {}, {}, { users: ['bob', 'cyd', 'dan'] }, { groups: ['leads'] }]);
     const approvals = { required: pick([1, 1, 2]), ...asked, expireAfter: pick(['PT1H', 'P7D']) };
     const spec = {
       selector,
       priority: name === 'lax' ? 1 : 0,
       unit: pick(['household', 'listener']),
-      queue: pick(['supersede', 'supersede', 'queue']),
+      queue: pick(['supersede', 'supersede', 'supersede', 'supersede', 'queue']),
       stages: below(12) === 0 ? [{ name: 'half', percent: 50, soak: 'PT0S' }] : [],
       ...(name === 'lax' && below(2) === 0 ? {} : { approvals }),
     };

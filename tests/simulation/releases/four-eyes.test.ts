@@ -226,6 +226,20 @@ test('taking the label off leads past no freeze', async () => {
   assert.equal(story.liveValue('x'), 1);
 });
 
+test('a label that is put on and taken off before the engine looks counts as one that it saw', async () => {
+  const story = startStory();
+  story.declare([node('x', 1, {})]);
+  await story.run(1_000);
+  story.declare([policy(AGREED)]);
+  // While the engine is busy with this one, the others come to be looked at together.
+  story.declare([node('first', 1, {})]);
+  story.declare([node('x', 2)], 'ann');
+  story.declare([node('x', 2, {})], 'bob');
+  await story.run(1_000);
+  assert.deepEqual([last(story).status.phase, last(story).spec.authors], ['AwaitingApproval', ['ann', 'bob']]);
+  assert.equal(story.liveValue('x'), 1);
+});
+
 test('each policy needs its approvals, and one person may count for both', async () => {
   const story = startStory();
   story.declare([

@@ -320,8 +320,8 @@ export function spreadChanges(options: {
   }
 
   /**
-   * Whether a change goes by a release: a policy selects what is live or what is declared, it belongs to a group, a release
-   * carries it already, or it brings back what was rolled back.
+   * Whether a change goes by a release: a policy selects what is live, what is declared or a state in between, it belongs
+   * to a group, a release carries it already, or it brings back what was rolled back.
    */
   function isFormed(changed: Changed): boolean {
     const { kind, name, wanted, live: now } = changed;
@@ -331,9 +331,10 @@ export function spreadChanges(options: {
     if (isBack) return false;
     const trail = trailOf(changed);
     if (groupOf(changed, trail) !== undefined) return true;
-    const isSelected = [now, wanted].some((side) => {
-      if (side === undefined) return false;
-      const { namespace, labels } = side.object;
+    const states = [now?.object, wanted?.object, ...trail.steps.map(({ state }) => state)];
+    const isSelected = states.some((state) => {
+      if (state === undefined) return false;
+      const { namespace, labels } = state;
       return policiesNow().some(({ spec }) => selects(spec.selector, { kind, namespace, labels }));
     });
     return isSelected || bringsBack(store, kind, name, wanted?.object, trail, clock()).length > 0;
