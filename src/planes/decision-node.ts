@@ -58,6 +58,12 @@ export function startDecisionNode(options: {
   );
   gauge(
     registry,
+    'backline_snapshot_left_out_objects',
+    'Live objects that are answered as they were before, as their newest change does not compile: see the log.',
+    follower.leftOut,
+  );
+  gauge(
+    registry,
     'backline_snapshot_age_seconds',
     'How long ago the snapshot was last known to be current.',
     () => follower.ageMs() / 1000,

@@ -19,6 +19,8 @@ const PROGRAM = join(import.meta.dirname, '../../src/kernel/quotas/testing/burst
 
 interface Consumer {
   readonly child: ChildProcess;
+  /** Resolves with its first answer, or when it has ended. */
+  readonly begun: Promise<unknown>;
   /** Resolves with the code when it has ended and all that it printed is read. */
   readonly ended: Promise<number | null>;
 }
@@ -27,13 +29,16 @@ interface Consumer {
 function consumer(url: string, options: readonly string[], answered: (key: string, outcome: string) => void): Consumer {
   const child = spawn(process.execPath, [PROGRAM, url, ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface({ input: child.stdout });
+  const { promise: first, resolve: begin } = Promise.withResolvers<void>();
   lines.on('line', (line) => {
     // A killed process may leave half a line.
     const [, key, outcome] = /^(\S+) (granted|denied)$/.exec(line) ?? [];
-    if (key !== undefined && outcome !== undefined) answered(key, outcome);
+    if (key === undefined || outcome === undefined) return;
+    begin();
+    answered(key, outcome);
   });
   const ended = Promise.all([once(child, 'exit'), once(lines, 'close')]).then(() => child.exitCode);
-  return { child, ended };
+  return { child, ended, begun: Promise.race([first, ended]) };
 }
 
 test('of 300 consumers in three processes on a limit of 100 exactly 100 get a unit', async () => {
@@ -68,10 +73,12 @@ test('killed processes and cut connections lose no acknowledged unit, and repeat
     consumer(db.url, [`p${index}-`, '1000000', String(AT_A_TIME), limit], note);
   const running = Array.from({ length: PROCESSES }, (_, index) => start(index));
   const end = performance.now() + SECONDS * 1_000;
-  while (performance.now() < end) {
+  while (performance.now() < end || faults.length < 5) {
     await sleep(between(100, 700));
     if (between(0, 2) > 0) {
       const index = between(0, PROCESSES - 1);
+      // However slow the machine is, it dies in the middle of its work.
+      await running[index]?.begun;
       running[index]?.child.kill('SIGKILL');
       await running[index]?.ended;
       running[index] = start(index);

@@ -8,6 +8,7 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
+import { compileApart } from './compile-apart.ts';
 import { audiencesModule, compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
 
 const RETRY_MS_MIN = 50;
@@ -16,6 +17,11 @@ const RETRY_MS_MAX = 3_000;
 /** One object that is live in another form than before, or no longer. */
 interface LiveChange extends ChangedObject {
   readonly object: LiveObject | undefined;
+}
+
+/** A change of one Head. */
+interface HeadChange extends LiveChange {
+  readonly head: string;
 }
 
 export interface Follower {
@@ -34,6 +40,8 @@ export interface Follower {
   readonly compiled: Promise<void>;
   /** Milliseconds since the snapshot was last known to be current; 0 while the control plane is followed. */
   readonly ageMs: () => number;
+  /** How many live objects are answered as they were before, because their newest change does not compile. */
+  readonly leftOut: () => number;
   /** Why answers cannot be given, or are of an old snapshot because the newest does not compile. */
   readonly problem: () => string | undefined;
   readonly stop: () => Promise<void>;
@@ -65,8 +73,8 @@ export function followHeads(options: {
   /** When the control plane was lost; undefined while it is followed. */
   let lostAtMs: number | undefined = monotonicMs();
   let lastProblem: string | undefined = 'nothing has been compiled yet';
-  /** True when the world moved on without a snapshot of it: the next compile starts from scratch. */
-  let behind = true;
+  /** Changes that do not compile, by their Head: answers go on from what was before, and later changes try them again. */
+  const leftOut = new Map<string, HeadChange>();
 
   const listeners = new Set<Parameters<Follower['onSwap']>[0]>();
   const { promise: compiled, resolve: firstCompiled } = Promise.withResolvers<void>();
@@ -93,6 +101,7 @@ export function followHeads(options: {
     compiled,
     ageMs: () => (lostAtMs === undefined ? 0 : monotonicMs() - lostAtMs),
     problem: () => lastProblem,
+    leftOut: () => leftOut.size,
     stop: async () => {
       stopping.abort();
       await running;
@@ -136,63 +145,98 @@ export function followHeads(options: {
       const object = liveObjectOf(head);
       if (object !== undefined && known.has(object.kind)) byHead.set(head.metadata.name, object);
     }
+    leftOut.clear();
     world = new LiveObjects(kinds, byHead.values());
-    behind = true;
-    swap(version, undefined);
+    swap(version, compileWhole(version), undefined);
     return version;
   }
 
+  /** A state that does not compile is a bug: what does compile is answered from. */
+  function compileWhole(version: string): Snapshot['tables'] {
+    try {
+      return compileTables(modules, world);
+    } catch (error) {
+      log.error({ err: error, version }, 'the live state does not compile; looking for the objects that make it fail');
+    }
+    lastProblem = `version ${version} does not compile`;
+    const heads = new Map([...byHead].map(([head, object]) => [object, head]));
+    const apart = compileApart(modules, kinds, [...byHead.values()]);
+    world = apart.world;
+    for (const [object, error] of apart.leftOut) {
+      const head = heads.get(object) ?? '';
+      byHead.delete(head);
+      leaveOut({ head, kind: object.kind, name: object.name, object }, version, error);
+    }
+    return apart.tables;
+  }
+
+  function leaveOut(change: HeadChange, version: string, error: unknown): void {
+    if (!leftOut.has(change.head)) {
+      log.error(
+        { err: error, head: change.head, version },
+        'a live object does not compile; answering from what it was before, and from all others as they are',
+      );
+    }
+    leftOut.set(change.head, change);
+  }
+
   function apply({ changes, version }: Batch): void {
-    const changed: LiveChange[] = [];
+    const changed: HeadChange[] = [];
     let isExposedAnew = false;
     for (const { type, object } of changes) {
-      const { name } = object.metadata;
+      const { name: headName } = object.metadata;
       const head = type === 'DELETED' ? undefined : object;
-      if (exposing.take(name, head)) isExposedAnew = true;
-      const before = byHead.get(name);
+      if (exposing.take(headName, head)) isExposedAnew = true;
+      const before = byHead.get(headName);
       const after = head === undefined ? undefined : liveObjectOf(head);
+      leftOut.delete(headName);
       const kind = (after ?? before)?.kind;
       if (kind === undefined || !known.has(kind)) continue;
       if (after?.revision === before?.revision && after?.namespace === before?.namespace) {
         if (after !== undefined && JSON.stringify(after.labels) === JSON.stringify(before?.labels)) continue;
       }
-      if (after === undefined) byHead.delete(name);
-      else byHead.set(name, after);
-      changed.push({ kind, name: (after ?? before)?.name ?? '', object: after });
+      changed.push({ head: headName, kind, name: (after ?? before)?.name ?? '', object: after });
     }
-    if (changed.length === 0 && !isExposedAnew) return;
-    // Their world is about to change.
-    snapshot?.worlds.forEach((worlds) => worlds.freeze());
-    for (const { kind, name, object } of changed) {
-      if (object === undefined) world.delete(kind, name);
-      else world.set(object);
-    }
-    swap(version, changed);
+    const waiting = [...leftOut.values()];
+    if (changed.length > 0 || isExposedAnew) take(version, changed);
+    if (waiting.length > 0) take(version, waiting);
   }
 
-  /** A world that does not compile is a bug; it must not take the answers away. */
-  function swap(version: string, changed: readonly LiveChange[] | undefined): void {
-    const changes = behind ? undefined : changed;
+  /** Takes changes that belong together into the snapshot, or leaves them out together. */
+  function take(version: string, changed: readonly HeadChange[]): void {
+    const before = snapshot?.tables;
+    const undo = changed.map((change) => ({ ...change, object: byHead.get(change.head) }));
+    // Their world is about to change.
+    snapshot?.worlds.forEach((worlds) => worlds.freeze());
+    changed.forEach(show);
+    let tables = before;
+    let shown = changed;
     try {
-      const tables =
-        changes === undefined || snapshot === undefined
-          ? compileTables(modules, world)
-          : updateTables(snapshot.tables, modules, world, changes);
-      snapshot = { version, tables, worlds: worldsOf(tables) };
-      behind = false;
-      lastProblem = undefined;
-      firstCompiled();
+      tables = before === undefined ? compileWhole(version) : updateTables(before, modules, world, changed);
+      for (const { head } of changed) leftOut.delete(head);
     } catch (error) {
-      behind = true;
-      lastProblem = `version ${version} does not compile`;
-      log.error({ err: error, version }, 'the live state does not compile; answering from the last snapshot');
-      if (snapshot === undefined) return;
-      // Who sees what is heeded all the same: a release that is taken back must not go on.
-      const worlds = worldsOf(snapshot.tables);
-      worlds.forEach((frozen) => frozen.freeze());
-      snapshot = { ...snapshot, worlds };
+      undo.forEach(show);
+      for (const change of changed) leaveOut(change, version, error);
+      shown = [];
+    }
+    // Where nothing compiled, who sees what is heeded all the same: a release that is taken back must not go on.
+    if (tables !== undefined) swap(version, tables, shown);
+  }
+
+  function show({ head, kind, name, object }: HeadChange): void {
+    if (object === undefined) {
+      byHead.delete(head);
+      world.delete(kind, name);
       return;
     }
+    byHead.set(head, object);
+    world.set(object);
+  }
+
+  function swap(version: string, tables: Snapshot['tables'], changes: readonly LiveChange[] | undefined): void {
+    snapshot = { version, tables, worlds: worldsOf(tables) };
+    lastProblem = undefined;
+    firstCompiled();
     for (const listener of listeners) listener(snapshot, changes);
   }
 

@@ -1,0 +1,52 @@
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { LiveObjects } from './live-objects.ts';
+import type { DecisionModule } from './module.ts';
+import { compileTables, updateTables, type Snapshot } from './snapshot.ts';
+
+/** What of a live state compiles. */
+export interface CompiledApart {
+  readonly world: LiveObjects;
+  readonly tables: Snapshot['tables'];
+  /** Objects that do not compile with the others, and what each throws. */
+  readonly leftOut: ReadonlyMap<LiveObject, unknown>;
+}
+
+/**
+ * Compiles a live state without the objects that make it fail. An object that does not compile is a bug; it must not take
+ * the others along. Halves what fails, so that few culprits among many cost few attempts.
+ */
+export function compileApart(
+  modules: readonly DecisionModule<unknown>[],
+  kinds: KindRegistry,
+  objects: readonly LiveObject[],
+): CompiledApart {
+  const world = new LiveObjects(kinds);
+  let tables = compileTables(modules, world);
+  const add = (some: readonly LiveObject[], failed: Map<LiveObject, unknown>): void => {
+    if (some.length === 0) return;
+    for (const object of some) world.set(object);
+    try {
+      tables = updateTables(
+        tables,
+        modules,
+        world,
+        some.map((object) => ({ kind: object.kind, name: object.name, object })),
+      );
+    } catch (error) {
+      for (const { kind, name } of some) world.delete(kind, name);
+      const [only] = some;
+      if (some.length === 1 && only !== undefined) return void failed.set(only, error);
+      const middle = some.length >> 1;
+      add(some.slice(0, middle), failed);
+      add(some.slice(middle), failed);
+    }
+  };
+  for (let left = objects; ;) {
+    const failed = new Map<LiveObject, unknown>();
+    add(left, failed);
+    // What one of them refers to may be there only now.
+    if (failed.size === 0 || failed.size === left.length) return { world, tables, leftOut: failed };
+    left = [...failed.keys()];
+  }
+}

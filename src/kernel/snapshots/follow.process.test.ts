@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import type { World as LiveWorld } from '#kernel/resources/kind.ts';
+import { Flag } from '#domains/experience/kinds/flag.ts';
+import { allKinds } from '#planes/catalogue.ts';
+import { startWorld, type World } from '#tests/support/backline.ts';
+import { CHANGE_SETS, changeSet, flag } from '#tests/support/flags.ts';
+import { followHeads, type Follower } from './follow.ts';
+import type { DecisionModule } from './module.ts';
+
+type Defaults = ReadonlyMap<string, string>;
+
+/** The default of each flag. Like a bug, a flag whose name begins with "bad" and whose default is b throws. */
+function compile(world: LiveWorld): Defaults {
+  return new Map(
+    [...world.list(Flag.id)].map(({ name, spec }) => {
+      const { default: value } = spec as { default: string };
+      if (name.startsWith('bad') && value === 'b') throw new Error(`${name} does not compile`);
+      return [name, value];
+    }),
+  );
+}
+
+const defaults: DecisionModule<Defaults> = {
+  name: 'defaults',
+  kinds: [Flag],
+  compile,
+  update: (_table, world) => compile(world),
+  routes: [],
+};
+
+function follow(t: TestContext, world: World): Follower {
+  const { control } = world.running;
+  assert.ok(control !== undefined);
+  const follower = followHeads({
+    client: inProcessClient(control.store, 'test'),
+    kinds: allKinds(),
+    modules: [defaults as DecisionModule<unknown>],
+    log: openLog('silent'),
+  });
+  t.after(follower.stop);
+  return follower;
+}
+
+/** Declares flags, and resolves when the follower has the version at which they are live. */
+async function declare(world: World, follower: Follower, ...flags: object[]): Promise<void> {
+  const swapped = Promise.withResolvers<void>();
+  const stop = follower.onSwap(() => swapped.resolve());
+  const { status, text } = await world.call('POST', CHANGE_SETS, { body: changeSet(...flags) });
+  assert.equal(status, 201, text);
+  await swapped.promise;
+  stop();
+}
+
+const answers = (follower: Follower): Record<string, string> =>
+  Object.fromEntries((follower.snapshot().tables.get('defaults') as Defaults).entries());
+
+test('a live object that does not compile holds no other up, and is answered as it was', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  const follower = follow(t, world);
+  await follower.compiled;
+  await declare(world, follower, flag('bad', { default: 'a' }), flag('good', { default: 'a' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'a' }, 0]);
+
+  await declare(world, follower, flag('bad', { default: 'b' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'a' }, 1]);
+  await declare(world, follower, flag('good', { default: 'b' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 1]);
+  assert.equal(follower.problem(), undefined);
+
+  const late = follow(t, world);
+  await late.compiled;
+  assert.deepEqual([answers(late), late.leftOut()], [{ good: 'b' }, 1], 'who begins now has no earlier form of it');
+
+  await declare(world, follower, flag('bad', { default: 'a', title: 'mended' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 0]);
+});
+
+test('what was declared together is left out together, and taken in when it compiles', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  const follower = follow(t, world);
+  await follower.compiled;
+  await declare(world, follower, flag('bad', { default: 'a' }), flag('good', { default: 'a' }));
+  await declare(world, follower, flag('bad', { default: 'b' }), flag('good', { default: 'b' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'a' }, 2]);
+  await declare(world, follower, flag('bad', { default: 'a' }));
+  assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 0]);
+});
