@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { drop, put } from './schedule.ts';
 import { GUARDED, MINUTE, node, policy, startStory, underWay } from './story.ts';
@@ -474,4 +476,65 @@ test('a deletion stays with the group of what is live, and of what was declared 
     assert.equal(story.liveValue('old'), 1);
     assert.equal(story.all().at(-1)?.status.phase, 'Collecting');
   }
+});
+
+/** An audience of the group, in a namespace. */
+function inTeam(namespace: string, name: string, startsWith: string): Operation {
+  const spec = { anyOf: [{ allOf: [{ attribute: 'targetingKey', startsWith: [startsWith] }] }] };
+  return { ...put(Audience, name, spec, { policy: 'p', [GROUP_LABEL]: 'tier' }), namespace };
+}
+
+function startTeams(...teams: readonly string[]) {
+  const story = startStory();
+  for (const name of teams) {
+    const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+    story.declare([{ kind: Namespace.id, namespace: '', name, verb: 'apply', object, uid: name }]);
+  }
+  story.declare([policy({ approvals: { required: 1 }, stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] })]);
+  return story;
+}
+
+test('a group is joined from no other namespace: nobody there can bring its release down', async () => {
+  for (const isFirst of [false, true]) {
+    const story = startTeams('one', 'two');
+    const joining = () => story.declare([inTeam('two', 'theirs', 'b')], 'mal');
+    if (isFirst) joining();
+    await story.run(1_000);
+    story.declare([inTeam('one', 'ours', 'a')]);
+    await story.run(1_000);
+    if (!isFirst) joining();
+    await story.run(1_000);
+    const ours = story.releases().find(({ objects }) => objects.includes('ours'));
+    assert.deepEqual(ours?.objects, ['ours']);
+    assert.equal(ours.status.message, 'Takes in what group tier in namespace one brings, until it is sealed.');
+    await story.ask('seal', ours.name);
+    await story.run(1_000);
+    await story.ask('approve', ours.name, 'bob');
+    await story.run(1_000);
+    story.declare([inTeam('two', 'theirs', 'c')], 'mal');
+    story.declare([inTeam('two', 'more', 'c')], 'mal');
+    await story.run(MINUTE);
+    const phases = story.releases().map(({ objects, status }) => [objects.join(), status.phase]);
+    assert.deepEqual(phases.sort(), [
+      ['more,theirs', 'Collecting'],
+      ['ours', 'Progressing'],
+    ]);
+  }
+});
+
+test('a group is of all namespaces that were written together, and what is declared later in one of them joins it', async () => {
+  const story = startTeams('one', 'two', 'three');
+  story.declare([inTeam('one', 'a', 'a'), inTeam('two', 'b', 'b')]);
+  await story.run(1_000);
+  for (const [team, name] of [
+    ['two', 'b'],
+    ['one', 'c'],
+    ['two', 'd'],
+    ['three', 'e'],
+  ] as const) {
+    story.declare([inTeam(team, name, 'z')], 'bob');
+    await story.run(1_000);
+  }
+  const groups = story.releases().map(({ objects }) => objects);
+  assert.deepEqual(groups.sort(), [['a', 'b', 'c', 'd'], ['e']]);
 });

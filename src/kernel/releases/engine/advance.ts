@@ -1,7 +1,7 @@
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
-import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 import { countApprovals, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from './choose-policy.ts';
@@ -90,7 +90,7 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step 
         effects: [],
         tell: [],
         phase: 'Collecting',
-        message: `Takes in what group ${spec.group ?? ''} brings, until it is sealed.`,
+        message: collectingText(spec),
       };
     case 'waiting': {
       const approvals = countApprovals(spec, standing.approvals, seen);
@@ -111,6 +111,14 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step 
     default:
       return state satisfies never;
   }
+}
+
+/** Says in which namespaces it collects: a group of the same name in others is another one. */
+function collectingText(spec: ReleaseSpec): string {
+  const namespaces = namespacesOf(spec).filter((name) => name !== '');
+  const where =
+    namespaces.length === 0 ? '' : ` in ${namespaces.length === 1 ? 'namespace' : 'namespaces'} ${listed(namespaces)}`;
+  return `Takes in what group ${spec.group ?? ''}${where} brings, until it is sealed.`;
 }
 
 const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {

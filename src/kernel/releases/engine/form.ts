@@ -3,7 +3,7 @@ import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Carried, ReleaseSpec, Side } from '../kinds/release-spec.ts';
+import { namespacesOf, type Carried, type ReleaseSpec, type Side } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { reliedOn } from '../rules/policy-refs.ts';
 import { policiesOf, selectPolicies, type NamedPolicy, type Selected } from './choose-policy.ts';
@@ -63,10 +63,9 @@ export function formRelease(
   open: readonly OpenRelease[],
   world: World,
 ): Formed {
-  const group = changed
-    .map((one) => groupOf(one, world.trail(one, one.wanted?.object)))
-    .find((name) => name !== undefined);
-  const collector = open.find((one) => isCollecting(one) && one.spec.group === group);
+  const groups = changed.flatMap((one) => groupOf(one, world.trail(one, one.wanted?.object)) ?? []);
+  const group = groups[0]?.name;
+  const collector = collectorOf(groups, changed, open);
   const left = open
     .filter((one) => one !== collector && isCollecting(one) && changed.some((object) => carries(one, object)))
     .map((one) => ({ one, objects: one.spec.objects.filter((kept) => !changed.some((object) => isOf(object, kept))) }));
@@ -100,6 +99,24 @@ export function formRelease(
   const earlier = open.map((one) => one.spec);
   const spec = specOf(origin, carried.map(carriedOf), group, world, earlier);
   return { displaced, collecting, begin: { spec, collects: group !== undefined } };
+}
+
+/**
+ * The release that collects a change. A group is of the namespaces that were written together: who may write in another
+ * namespace only joins no release of this one.
+ */
+function collectorOf(
+  groups: readonly Group[],
+  changed: readonly Changed[],
+  open: readonly OpenRelease[],
+): OpenRelease | undefined {
+  const name = groups[0]?.name;
+  const collectors = open.filter((one) => isCollecting(one) && one.spec.group === name);
+  const namespaces = new Set(groups.filter((one) => one.name === name).map(({ namespace }) => namespace));
+  return (
+    collectors.find((one) => changed.some((object) => carries(one, object))) ??
+    collectors.find(({ spec }) => namespacesOf(spec).some((namespace) => namespaces.has(namespace)))
+  );
 }
 
 function isCollecting({ standing }: OpenRelease): boolean {
@@ -216,11 +233,21 @@ function isOf({ kind, name }: Changed, one: Pick<Carried, 'kind' | 'name'>): boo
   return kind.id === one.kind && name === one.name;
 }
 
+export interface Group {
+  readonly name: string;
+  readonly namespace: string;
+}
+
 /** The group of an object: of one that was deleted, the group that it was last declared in, or that is live. */
-export function groupOf({ wanted, live }: Changed, { steps }: Trail): string | undefined {
-  if (wanted !== undefined) return wanted.object.labels[GROUP_LABEL];
+export function groupOf({ wanted, live }: Changed, { steps }: Trail): Group | undefined {
+  if (wanted !== undefined) return groupIn(wanted.object);
   const last = steps.findLast(({ state }) => state !== undefined)?.state;
-  return last?.labels[GROUP_LABEL] ?? live?.object.labels[GROUP_LABEL];
+  return groupIn(last) ?? groupIn(live?.object);
+}
+
+function groupIn(state: Pick<State, 'namespace' | 'labels'> | undefined): Group | undefined {
+  const name = state?.labels[GROUP_LABEL];
+  return state === undefined || name === undefined ? undefined : { name, namespace: state.namespace };
 }
 
 /** The keys that a release holds: what it changes, and what that refers to before and after. */

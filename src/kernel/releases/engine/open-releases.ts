@@ -51,8 +51,10 @@ export class OpenReleases {
     return [...(this.#carriers.get(liveKey(kind, name)) ?? [])].flatMap((release) => this.#all.get(release) ?? []);
   }
 
-  collectorOf(group: string): OpenRelease | undefined {
-    return [...this.#all.values()].find(
+  /** Those that collect a group of that name, each in namespaces of its own. */
+  collectorsOf(group: string | undefined): readonly OpenRelease[] {
+    if (group === undefined) return [];
+    return [...this.#all.values()].filter(
       ({ spec, standing }) => spec.group === group && standing.state.at === 'collecting',
     );
   }

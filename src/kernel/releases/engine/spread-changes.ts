@@ -349,9 +349,8 @@ export function spreadChanges(options: {
       for (const { kind, name } of fresh) {
         for (const release of open.carriersOf(kind.id, name)) touched.set(release.name, release);
       }
-      const group = fresh.map((one) => groupOf(one, trailOf(one))).find((name) => name !== undefined);
-      const collector = group === undefined ? undefined : open.collectorOf(group);
-      if (collector !== undefined) touched.set(collector.name, collector);
+      const group = fresh.map((one) => groupOf(one, trailOf(one))).find((one) => one !== undefined);
+      for (const collector of open.collectorsOf(group?.name)) touched.set(collector.name, collector);
       const formed = formRelease(origin, fresh, [...touched.values()], worldNow());
       const nowMs = clock().epochMilliseconds;
       const operations: Operation[] = [];

@@ -78,3 +78,9 @@ export const ReleaseSchema = Type.Object(
 export type ReleaseSpec = Static<typeof ReleaseSchema>;
 export type Carried = Static<typeof Carried>;
 export type Side = Static<typeof Side>;
+
+/** The namespaces of what a release changes, before and after; an empty one for objects of the cluster. */
+export function namespacesOf({ objects }: Pick<ReleaseSpec, 'objects'>): readonly string[] {
+  const namespaces = objects.flatMap(({ from, to }) => [from, to].flatMap((side) => side?.namespace ?? []));
+  return [...new Set(namespaces)].sort();
+}
