@@ -17,6 +17,9 @@ const LIMIT = 100;
 const MUCH = 1_000_000;
 const PROGRAM = join(import.meta.dirname, '../../src/kernel/quotas/testing/burst.ts');
 
+/** How much longer it may go on where the machine is busy. */
+const SLOW_MS = 60_000;
+
 interface Consumer {
   readonly child: ChildProcess;
   /** Resolves with its first answer, or when it has ended. */
@@ -73,7 +76,8 @@ test('killed processes and cut connections lose no acknowledged unit, and repeat
     consumer(db.url, [`p${index}-`, '1000000', String(AT_A_TIME), limit], note);
   const running = Array.from({ length: PROCESSES }, (_, index) => start(index));
   const end = performance.now() + SECONDS * 1_000;
-  while (performance.now() < end || faults.length < 5) {
+  const isEnough = () => answers.size > 100 && repeated > 100 && faults.length >= 3;
+  while (performance.now() < end || (!isEnough() && performance.now() < end + SLOW_MS)) {
     await sleep(between(100, 700));
     if (between(0, 2) > 0) {
       const index = between(0, PROCESSES - 1);
@@ -106,6 +110,6 @@ test('killed processes and cut connections lose no acknowledged unit, and repeat
   t.diagnostic(
     `limit ${limit}: ${granted} granted, ${answers.size} acknowledged, ${repeated} repeated, ${faults.length} faults`,
   );
-  assert.ok(answers.size > 100 && repeated > 100 && faults.length >= 3, 'there was something to survive');
+  assert.ok(isEnough(), 'there was something to survive');
   await admin.close();
 });
