@@ -2,7 +2,7 @@ import { createColors } from 'picocolors';
 
 /** Where a verb reads from and writes to; the process in earnest, texts in tests. */
 export interface Io extends Streams {
-  /** Standard output for what programs read: it gets every character as it is. */
+  /** Standard output for what programs read: it gets every character as it is, unless it is a terminal. */
   readonly exact: Output;
 }
 
@@ -30,7 +30,9 @@ export type Colours = ReturnType<typeof createColors>;
 /** The streams as verbs see them: nothing that they write for people can move the cursor, or hide what stands there. */
 export function ioOf(streams: Streams): Io {
   const { stdout, stderr, stdin, env, directory } = streams;
-  return { stdout: forPeople(stdout), stderr: forPeople(stderr), exact: stdout, stdin, env, directory };
+  // On a terminal people read it: what is spelled out is still JSON.
+  const exact = stdout.isTTY === true ? forPeople(stdout) : stdout;
+  return { stdout: forPeople(stdout), stderr: forPeople(stderr), exact, stdin, env, directory };
 }
 
 function forPeople(output: Output): Output {

@@ -227,7 +227,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         ? 'resources'
         : undefined);
   const limiter = new RateLimiter();
-  const requireRate = (exchange: Exchange, { name, groups }: User): void => {
+  const requireRate = (exchange: Exchange, { groups }: User, name: string): void => {
     if (groups.includes(UNLIMITED_GROUP)) return;
     const pay = (units: number, afterwards: boolean): void => {
       const nowMs = performance.now();
@@ -247,8 +247,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const userIn = async (exchange: Exchange): Promise<User | undefined> => {
     const user = await authenticate(exchange.request);
     if (user === undefined) return undefined;
-    exchange.proved(`user "${user.name}"`);
-    requireRate(exchange, user);
+    // Whoever mints tokens gets no more for it.
+    const payer = user.mintedBy?.at(-1) ?? user.name;
+    exchange.proved(user.groups.includes(UNLIMITED_GROUP) ? undefined : `user "${payer}"`);
+    requireRate(exchange, user, payer);
     return user;
   };
   try {

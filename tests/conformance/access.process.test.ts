@@ -512,7 +512,9 @@ test('secrets are read by who may, and stand nowhere in the clear', async (t) =>
 
   const [changed] = await records(world, 'resource=secrets,verb=patch,code=200');
   assert.deepEqual(changed?.changed, ['data.password']);
-  const history = (await world.running.control?.store.history(Secret, 'default', 'keys', 10)) ?? [];
+  const bounds = { limit: 10, bytesMax: 1e6 };
+  const kept = await world.running.control?.store.history(Secret, 'default', 'keys', bounds);
+  const history = kept?.items ?? [];
   assert.equal(history.length, 2);
   assert.doesNotMatch(JSON.stringify(history), /hunter2|aHVudGVy/);
   assert.match(history[0]?.text ?? '', /"password":"\(secret\)"/);

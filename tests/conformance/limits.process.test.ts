@@ -101,3 +101,38 @@ test('a name that could not go live is refused by a write and by a plan, and hol
     assert.equal(json.status.conditions[0].status, 'True', name);
   }
 });
+
+test('a history of large versions is told in part, and says that there is more', async (t) => {
+  await using world = await startWorld(t);
+  const path = '/api/v1/namespaces/default/configmaps';
+  const data = { text: 'x'.repeat(1_000_000) };
+  assert.equal((await world.call('POST', path, { body: { metadata: { name: 'large' }, data } })).status, 201);
+  for (let index = 0; index < 9; index += 1) {
+    const patch = { body: { data: { z: String(index) } }, headers: { 'content-type': 'application/merge-patch+json' } };
+    assert.equal((await world.call('PATCH', `${path}/large`, patch)).status, 200);
+  }
+  const { json } = await world.call('GET', `${path}/large/history?limit=1000`);
+  // 4 MiB hold four versions, and one more that begins within them; the last has none to be compared with.
+  assert.equal(json.items.length, 4);
+  assert.equal(json.metadata.remaining, true);
+  assert.deepEqual(
+    json.items.map((item: { changes: { path: string }[] }) => item.changes.map(({ path: at }) => at)),
+    [['data.z'], ['data.z'], ['data.z'], ['data.z']],
+  );
+  const small = await world.call('GET', `${path}/large/history?limit=2`);
+  assert.deepEqual([small.json.items.length, small.json.metadata.remaining], [2, undefined]);
+});
+
+test('a selector has few terms, and those that are many values of one label are one', async (t) => {
+  await using world = await startWorld(t);
+  const list = (query: string) => world.call('GET', `/api/v1/namespaces/default/configmaps?${query}`);
+  const terms = (count: number) => Array.from({ length: count }, (_, index) => `a!=x${index}`).join(',');
+  assert.equal((await list(`labelSelector=${terms(50)}`)).status, 200);
+  const refused = await list(`labelSelector=${terms(51)}`);
+  assert.equal(refused.status, 400);
+  assert.match(refused.json.message, /more than 50 terms/);
+  const values = Array.from({ length: 2_000 }, (_, index) => `x${index}`).join(',');
+  assert.equal((await list(`labelSelector=a in (${encodeURIComponent(values)})`.replaceAll(' ', '%20'))).status, 200);
+  const fields = Array.from({ length: 51 }, () => 'metadata.name!=a').join(',');
+  assert.equal((await list(`fieldSelector=${fields}`)).status, 400);
+});

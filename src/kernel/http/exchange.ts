@@ -14,6 +14,7 @@ const WORK = {
   /** Reading JSON and checking it. */
   bodyBytesPerUnit: 2 * 1024,
   answerCharsPerUnit: 64 * 1024,
+  looksPerUnit: 8_000,
 } as const;
 
 const SANE_REQUEST_ID = /^[\w.:+/=-]{1,128}$/;
@@ -28,11 +29,11 @@ export interface ExchangeContext {
   /** Aborted when the server stops: long answers end themselves then. */
   readonly closing: AbortSignal;
   /** Counts a connection as one of a caller who proved who they are. Throws a Refusal when that has too many. */
-  readonly proved: (socket: Socket, caller: string) => void;
+  readonly proved: (socket: Socket, caller: string | undefined) => void;
 }
 
 /** Who proved who they are on a connection, by their last request. */
-const PROVED = new WeakMap<Socket, string>();
+const PROVED = new WeakMap<Socket, string | undefined>();
 
 /** One HTTP request being answered, as handlers see it. Every decision makes one: it holds no closures. */
 export class Exchange {
@@ -77,14 +78,19 @@ export class Exchange {
   }
 
   /**
-   * Notes who proved to have sent this, so that the connection counts as theirs and no longer as a stranger's. Throws a
-   * Refusal when they have too many connections.
+   * Notes who proved to have sent this, so that the connection counts as theirs and no longer as a stranger's; undefined
+   * for callers whom no limit is for. Throws a Refusal, and ends the connection, when they have too many.
    */
-  proved(caller: string): void {
+  proved(caller: string | undefined): void {
     const { socket } = this.request;
-    if (PROVED.get(socket) === caller) return;
+    if (PROVED.has(socket) && PROVED.get(socket) === caller) return;
+    try {
+      this.#context.proved(socket, caller);
+    } catch (error) {
+      this.response.shouldKeepAlive = false;
+      throw error;
+    }
     PROVED.set(socket, caller);
-    this.#context.proved(socket, caller);
   }
 
   /**
@@ -98,6 +104,12 @@ export class Exchange {
   /** Charges for a body before it is read as anything. @param factor how much harder it is to read than JSON */
   chargeBody(bytes: number, factor = 1): void {
     const units = Math.floor((bytes * factor) / WORK.bodyBytesPerUnit);
+    if (units > 0) this.#pay?.(units, false);
+  }
+
+  /** Charges for looking at so many things, before it is done: a look takes some 25 ns. */
+  chargeLooks(looks: number): void {
+    const units = Math.floor(looks / WORK.looksPerUnit);
     if (units > 0) this.#pay?.(units, false);
   }
 

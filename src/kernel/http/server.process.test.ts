@@ -200,7 +200,7 @@ test('no character is cut in two between pieces', async (t) => {
 test('one address opens so many connections, and more once it proves who it is or is a trusted proxy', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
     const caller = exchange.header('authorization');
-    if (caller !== undefined) exchange.proved(caller);
+    if (caller !== undefined) exchange.proved(caller.startsWith('nobody') ? undefined : caller);
     send(exchange, 200, 'text/plain', 'ok');
   };
   const limits = { unprovenPerAddressMax: 5, perCallerMax: 7, firstByteMsMax: 60_000 };
@@ -218,6 +218,7 @@ test('one address opens so many connections, and more once it proves who it is o
   const statuses: string[] = [];
   for (let count = 0; count < 9; count++) statuses.push(await open('authorization: ann\r\n'));
   assert.deepEqual(statuses, [...Array<string>(7).fill('200'), '429', '429']);
+  assert.equal(await open('authorization: nobody counts this\r\n'), '200');
   const strangers: string[] = [];
   for (let count = 0; count < 7; count++) strangers.push(await open());
   assert.deepEqual(strangers, [...Array<string>(5).fill('200'), 'closed', 'closed']);
@@ -231,4 +232,45 @@ test('a TLS handshake that is not ended is cut off', async (t) => {
   socket.write(Buffer.from([0x16, 0x03, 0x01]));
   // LIMITS.firstByteMsMax; without a limit of its own this is two minutes.
   assert.equal(await answerOf(socket, /^never$/), '');
+});
+
+test('a caller who has too many connections loses the one that was refused', async (t) => {
+  const handle: HttpServerOptions['handle'] = (exchange) => {
+    exchange.proved('ann');
+    send(exchange, 200, 'text/plain', 'ok');
+  };
+  const port = await startServer(t, { handle, limits: { perCallerMax: 1 } });
+  const first = connectTcp(port, '127.0.0.1');
+  t.after(() => first.destroy());
+  first.write(GET);
+  await new Promise((done) => first.once('data', done));
+  const second = connectTcp(port, '127.0.0.1');
+  second.write(GET.repeat(2));
+  const text = await answerOf(second, /^never$/);
+  assert.equal(text.split('HTTP/1.1 ').length - 1, 1, text);
+  assert.match(text, /^HTTP\/1\.1 429 [^]*connection: close/i);
+});
+
+test('when connections run out, whoever holds the most makes room for others', async (t) => {
+  const handle: HttpServerOptions['handle'] = (exchange) => {
+    exchange.proved(exchange.header('authorization') ?? 'nobody');
+    send(exchange, 200, 'text/plain', 'ok');
+  };
+  // A hundred before the last one.
+  const port = await startServer(t, { handle, limits: { connectionsMax: 110, perCallerMax: 100 } });
+  const open = async (caller: string): Promise<Socket> => {
+    const socket = connectTcp(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    socket.on('error', () => {});
+    socket.write(`GET / HTTP/1.1\r\nhost: a\r\nauthorization: ${caller}\r\n\r\n`);
+    await new Promise((done) => socket.once('data', done));
+    return socket;
+  };
+  const bob = await open('bob');
+  const greedy: Socket[] = [];
+  for (let count = 0; count < 9; count++) greedy.push(await open('greedy'));
+  const closed = new Promise((done) => greedy[0]?.once('close', done));
+  await open('ann');
+  await closed;
+  assert.deepEqual([bob.destroyed, greedy.slice(1).some(({ destroyed }) => destroyed)], [false, false]);
 });

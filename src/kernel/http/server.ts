@@ -18,8 +18,8 @@ const HTTP_LIMITS = {
   connectionsMax: 10_000,
   /** Connections of one address that nobody proved an identity on: more are closed at once. */
   unprovenPerAddressMax: 1_000,
-  /** Connections of one caller who proved who they are; a decision node or an informer holds one for each kind. */
-  perCallerMax: 4_000,
+  /** Connections of one caller who proved who they are, administrators excepted. A controller holds one for each kind. */
+  perCallerMax: 1_000,
   /** Requests that one connection may send ahead of their answers; one that sends more is closed. */
   pipelinedMax: 64,
   /** How often slow clients are looked for. */
@@ -29,6 +29,9 @@ const HTTP_LIMITS = {
   /** How long answers under way may take once the server is told to stop. */
   drainMsMax: 1_000,
 };
+
+/** So many before the last one, whoever holds the most connections makes room. */
+const CONNECTIONS_SPARE = 100;
 
 /** First byte of a TLS handshake record. */
 const TLS_HANDSHAKE = 0x16;
@@ -80,7 +83,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       throw new Refusal(
         'http/too-many-connections',
         'TooManyRequests',
-        `${caller} has more than ${limits.perCallerMax} connections to this process.`,
+        `${caller ?? 'Somebody'} has more than ${limits.perCallerMax} connections to this process.`,
         { retryAfterSeconds: 10, remedy: 'Keep connections open and use them again.' },
       );
     },
@@ -186,10 +189,11 @@ function inTurn(request: IncomingMessage, response: ServerResponse, pipelinedMax
 
 /** Connections by who holds them: an address, until a request on one proves who sends it, then that caller. */
 class ConnectionAccounts {
-  readonly #counts = new Map<string, number>();
+  /** Of each holder, its connections in the order in which it got them. */
+  readonly #held = new Map<string, Map<string, Socket>>();
   /** Who holds a connection, by its address and port, which the TLS socket around it shares. */
   readonly #holders = new Map<string, string>();
-  readonly #limits: Pick<typeof HTTP_LIMITS, 'unprovenPerAddressMax' | 'perCallerMax'>;
+  readonly #limits: Pick<typeof HTTP_LIMITS, 'unprovenPerAddressMax' | 'perCallerMax' | 'connectionsMax'>;
   readonly #trusted = new BlockList();
 
   constructor(limits: typeof HTTP_LIMITS, trusted: readonly string[]) {
@@ -197,41 +201,62 @@ class ConnectionAccounts {
     for (const address of trusted) this.#trusted.addAddress(address, familyOf(address));
   }
 
-  /** False when the address has too many connections that nobody has proved anything on. */
+  /**
+   * False when the address has too many connections that nobody has proved anything on. When there are nearly as many
+   * connections as there may be, whoever holds the most loses the oldest one, so that others still get in.
+   */
   open(socket: Socket): boolean {
     const { remoteAddress: address } = socket;
     if (address === undefined || this.#trusted.check(address, familyOf(address))) return true;
     const holder = `address ${address}`;
-    if ((this.#counts.get(holder) ?? 0) >= this.#limits.unprovenPerAddressMax) return false;
+    if (this.#count(holder) >= this.#limits.unprovenPerAddressMax) return false;
+    if (this.#holders.size >= this.#limits.connectionsMax - CONNECTIONS_SPARE) this.#closeOldest();
     const key = keyOf(socket);
-    this.#hold(key, holder);
+    this.#hold(key, holder, socket);
     socket.once('close', () => this.#release(key));
     return true;
   }
 
-  /** False when the caller has too many connections. */
-  prove(socket: Socket, caller: string): boolean {
+  /** False when the caller has too many connections. Without a caller it is one whom no limit is for. */
+  prove(socket: Socket, caller: string | undefined): boolean {
     const key = keyOf(socket);
+    const held = this.#release(key);
     // A connection of a trusted proxy carries requests of many.
-    if (!this.#holders.has(key)) return true;
-    this.#release(key);
+    if (held === undefined || caller === undefined) return true;
     const holder = `caller ${caller}`;
-    this.#hold(key, holder);
-    return (this.#counts.get(holder) ?? 0) <= this.#limits.perCallerMax;
+    this.#hold(key, holder, held);
+    return this.#count(holder) <= this.#limits.perCallerMax;
   }
 
-  #hold(key: string, holder: string): void {
+  #count(holder: string): number {
+    return this.#held.get(holder)?.size ?? 0;
+  }
+
+  #hold(key: string, holder: string, socket: Socket): void {
+    const sockets = this.#held.get(holder) ?? new Map<string, Socket>();
+    this.#held.set(holder, sockets.set(key, socket));
     this.#holders.set(key, holder);
-    this.#counts.set(holder, (this.#counts.get(holder) ?? 0) + 1);
   }
 
-  #release(key: string): void {
+  #release(key: string): Socket | undefined {
     const holder = this.#holders.get(key);
-    if (holder === undefined) return;
+    if (holder === undefined) return undefined;
     this.#holders.delete(key);
-    const count = this.#counts.get(holder) ?? 0;
-    if (count > 1) this.#counts.set(holder, count - 1);
-    else this.#counts.delete(holder);
+    const sockets = this.#held.get(holder);
+    const socket = sockets?.get(key);
+    sockets?.delete(key);
+    if (sockets?.size === 0) this.#held.delete(holder);
+    return socket;
+  }
+
+  #closeOldest(): void {
+    let most: ReadonlyMap<string, Socket> = new Map();
+    for (const sockets of this.#held.values()) if (sockets.size > most.size) most = sockets;
+    const [oldest] = most;
+    if (oldest === undefined) return;
+    const [key, socket] = oldest;
+    this.#release(key);
+    socket.destroy();
   }
 }
 

@@ -174,7 +174,12 @@ export interface Store<Operation> extends Reader {
    * Kept versions of one object, newest first, deleted predecessors of the same name included. Of confidential kinds
    * only what is not secret.
    */
-  readonly history: (kind: Kind, namespace: string, name: string, limit: number) => Promise<readonly HistoryItem[]>;
+  readonly history: (
+    kind: Kind,
+    namespace: string,
+    name: string,
+    bounds: { readonly limit: number; readonly bytesMax: number },
+  ) => Promise<{ readonly items: readonly HistoryItem[]; readonly isCut: boolean }>;
   /**
    * Kept versions below `below` of all objects of a kind with one name, in whatever namespace, newest first, without
    * what `except` wrote as a part of this program.

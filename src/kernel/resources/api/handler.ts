@@ -123,7 +123,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (part === 'history') {
       if (verb !== 'get') throw notAllowed(exchange.method, kind);
       authority.authorize(user, attributesOf(target, verb, query));
-      return sendJson(exchange, 200, JSON.stringify(await historyOf(store, target, query)), accepted);
+      return sendJson(exchange, 200, JSON.stringify(await historyOf(exchange, store, target, query)), accepted);
     }
     if (part === 'main') requireVerb(kind, verb);
     else if (!VERBS_OF_PART[part].includes(verb)) throw notAllowed(exchange.method, kind);
@@ -301,6 +301,9 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
+    // Each object is held against each term.
+    const terms = termsIn(query.labelSelector) + termsIn(query.fieldSelector);
+    exchange.chargeLooks(terms === 0 ? 0 : terms * store.count(target.kind));
     const page = await pageOf(target, query);
     const metadata = {
       resourceVersion: String(page.version),
@@ -345,6 +348,11 @@ const VERBS_OF_PART: Readonly<Record<Exclude<Part, 'main'>, readonly Verb[]>> = 
   status: ['get', 'update', 'patch'],
   finalize: ['update'],
 };
+
+/** How many terms a selector has at most. */
+function termsIn(selector: string): number {
+  return selector === '' ? 0 : selector.split(',').length;
+}
 
 function verbOf(method: string, { kind, name, namespace, part }: Target, query: Query): Verb {
   switch (method) {

@@ -1,5 +1,6 @@
 import { fieldChanges, type FieldChange } from '#kernel/base/field-changes.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ResourceObject } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import type { HistoryItem, Store } from '../store-contract.ts';
@@ -9,6 +10,8 @@ import type { Selection } from './selection.ts';
 
 const ITEMS_DEFAULT = 50;
 const ITEMS_MAX = 1_000;
+/** Of the versions that are compared in one answer: two of the largest objects, so that there is always one difference. */
+const BYTES_MAX = 4 * 1024 * 1024;
 
 /** The moment that `?asOf=` names: a version, or a time. */
 export function readAsOf(text: string): number | Temporal.Instant {
@@ -51,17 +54,32 @@ export async function pastPage(
   return { version, entries: chosen, continueToken: undefined, remaining: undefined };
 }
 
-/** What happened to one object, newest first: who, when, and what differs from the version before. */
-export async function historyOf(store: Store<Operation>, target: Target, { limit }: Query): Promise<object> {
+/**
+ * What happened to one object, newest first: who, when, and what differs from the version before. Ends early where the
+ * versions are too large to be compared at once; `metadata.remaining` says so.
+ */
+export async function historyOf(
+  exchange: Exchange,
+  store: Store<Operation>,
+  target: Target,
+  { limit }: Query,
+): Promise<object> {
   const { kind, namespace = '', name = '' } = target;
   const count = Math.min(limit === 0 ? ITEMS_DEFAULT : limit, ITEMS_MAX);
   // One more than is shown: the last one needs something to be compared with.
-  const kept = await store.history(kind, namespace, name, count + 1);
-  const items = kept.slice(0, count).map((item, index) => described(item, kept[index + 1]));
+  const bounds = { limit: count + 1, bytesMax: BYTES_MAX };
+  const { items: kept, isCut } = await store.history(kind, namespace, name, bounds);
+  exchange.chargeBody(kept.reduce((chars, { text }) => chars + text.length, 0));
+  const shown = isCut && kept.length > 1 ? kept.slice(0, -1) : kept.slice(0, count);
+  const items = shown.map((item, index) => described(item, kept[index + 1]));
   return {
     kind: 'History',
     apiVersion: kind.apiVersion,
-    metadata: { name, ...(namespace === '' ? {} : { namespace }) },
+    metadata: {
+      name,
+      ...(namespace === '' ? {} : { namespace }),
+      ...(isCut ? { remaining: true } : {}),
+    },
     items,
   };
 }

@@ -4,6 +4,8 @@ import { labelValueProblems, qualifiedNameProblems } from '../schema/names.ts';
 
 /** Characters of one selector. */
 const selectorCharsMax = 32 * 1024;
+/** Each object of a list is held against each of them; what `in` and `notin` name is one look-up. */
+const selectorTermsMax = 50;
 
 export type Labels = Readonly<Record<string, string>>;
 
@@ -103,6 +105,7 @@ export function parseLabelSelector(text: string): (labels: Labels) => boolean {
   if (tokens.length === 0) return () => true;
   for (;;) {
     tests.push(takeTest());
+    if (tests.length > selectorTermsMax) throw tooManyTerms('label');
     const end = take();
     if (end.text === '') break;
     if (end.text !== ',') throw wrong(end, '","');
@@ -154,7 +157,9 @@ export function parseFieldSelector(
 ): (item: Selectable) => boolean {
   refuseLong(text, 'field');
   const tests: ((item: Selectable) => boolean)[] = [];
-  for (const { text: term, at } of splitTerms(text)) {
+  const terms = splitTerms(text);
+  if (terms.length > selectorTermsMax) throw tooManyTerms('field');
+  for (const { text: term, at } of terms) {
     const match = /^([^=!\\]+)(==|=|!=)(.*)$/s.exec(term);
     if (match === null) throw wrongSelector('field', text, at, 'FIELD=VALUE, FIELD==VALUE or FIELD!=VALUE', term);
     const [, label = '', operator, escaped = ''] = match;
@@ -212,6 +217,15 @@ function refuseLong(text: string, which: 'label' | 'field'): void {
     {
       remedy: `Selectors have at most ${selectorCharsMax} characters.`,
     },
+  );
+}
+
+function tooManyTerms(which: 'label' | 'field'): Refusal {
+  return new Refusal(
+    'resources/selector-too-long',
+    'BadRequest',
+    `The ${which} selector has more than ${selectorTermsMax} terms.`,
+    { remedy: 'Name several values of one label with in (…) or notin (…), which is one term.' },
   );
 }
 

@@ -7,24 +7,38 @@ import type { StoredEntry } from './entry.ts';
 import { type ChangeRow, RowReader } from './load.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
-/** Kept versions of an object, newest first; of confidential kinds without what is secret. */
+/**
+ * Kept versions of an object, newest first; of confidential kinds without what is secret. At most `limit`, and only
+ * while those before have fewer than `bytesMax`: the first one is always there.
+ */
 export async function readHistory(
   database: Database,
   texts: TextsAtRest,
   kind: Kind,
   namespace: string,
   name: string,
-  limit: number,
-): Promise<readonly HistoryItem[]> {
-  const rows = await database.query<Omit<HistoryItem, 'at'> & { at: Temporal.Instant }>({
+  { limit, bytesMax }: { readonly limit: number; readonly bytesMax: number },
+): Promise<{ readonly items: readonly HistoryItem[]; readonly isCut: boolean }> {
+  const rows = await database.query<Omit<HistoryItem, 'at'> & { at: Temporal.Instant; count: number }>({
     name: 'object-history',
     text: `
-      select version, at, type, author as "user", request_id as "requestId", body as "text"
-      from backline.changes where kind = $1 and namespace = $2 and name = $3
-      order by version desc limit $4`,
-    values: [kind.id, namespace, name, limit],
+      with latest as (
+        select version, at, type, author, request_id, octet_length(body) as bytes
+        from backline.changes where kind = $1 and namespace = $2 and name = $3
+        order by version desc limit $4
+      ), sized as (
+        select version, at, type, author, request_id, count(*) over ()::integer as count,
+          sum(bytes) over (order by version desc) - bytes as earlier
+        from latest
+      )
+      select sized.version, sized.at, sized.type, sized.author as "user", sized.request_id as "requestId",
+        changes.body as "text", sized.count
+      from sized join backline.changes on changes.version = sized.version
+      where sized.earlier < $5
+      order by sized.version desc`,
+    values: [kind.id, namespace, name, limit, bytesMax],
   });
-  return rows.map(({ version, at, type, user, requestId, text }) => ({
+  const items = rows.map(({ version, at, type, user, requestId, text }) => ({
     version,
     at: at.toString(),
     type,
@@ -32,6 +46,7 @@ export async function readHistory(
     requestId,
     text: kind.confidential === true ? shown(texts.fromDatabase(kind, namespace, name, text)) : text,
   }));
+  return { items, isCut: (rows[0]?.count ?? 0) > rows.length };
 }
 
 /** Kept versions of the objects with one name, newest first, and who wrote them. */

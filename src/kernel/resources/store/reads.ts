@@ -25,7 +25,7 @@ export function storeReads(parts: {
     list: (kind, options) => memory.list(kind, options),
     count: (kind) => memory.count(kind),
     changesSince: (from, kind) => memory.changesSince(from, kind),
-    history: (kind, namespace, name, limit) => readHistory(database, texts, kind, namespace, name, limit),
+    history: (kind, namespace, name, bounds) => readHistory(database, texts, kind, namespace, name, bounds),
     declarations: (kind, name, page) => readDeclarations(database, texts, kind, name, page),
     past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
