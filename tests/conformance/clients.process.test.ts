@@ -232,6 +232,42 @@ test('a publishable client acts for the subject of its signed token and for nobo
   );
 });
 
+test('a remembered subject token ends with its time, and with the keys that its client takes', async (t) => {
+  let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
+  await using world = await startWorld(t, { clock: () => now });
+  const { call } = world;
+  const [first, second] = [await generateKeyPair('ES256'), await generateKeyPair('ES256')];
+  const web = async ({ publicKey }: typeof first) =>
+    client('web', {
+      type: 'publishable',
+      keys: [{ name: 'a', hash: sha256('bk_web') }],
+      subjectTokens: {
+        issuer: 'https://id.example.com',
+        audience: 'backline',
+        publicKeys: [await exportJWK(publicKey)],
+      },
+    });
+  await declare(world, ...catalogue, await web(first));
+  const sign = ({ privateKey }: typeof first, minutes: number) =>
+    new SignJWT({ plan: 'premium', market: 'de' })
+      .setProtectedHeader({ alg: 'ES256' })
+      .setSubject('listener-1')
+      .setIssuer('https://id.example.com')
+      .setAudience('backline')
+      .setExpirationTime(now.epochMilliseconds / 1_000 + minutes * 60)
+      .sign(privateKey);
+  const ask = async (subject: string) =>
+    (await call('GET', '/v1/entitlements', { token: 'bk_web', headers: { 'x-subject-token': subject } })).status;
+  const [short, long] = [await sign(first, 5), await sign(first, 60)];
+  assert.deepEqual([await ask(short), await ask(long)], [200, 200]);
+  now = now.add({ minutes: 6 });
+  assert.deepEqual([await ask(short), await ask(long)], [401, 200]);
+  await declare(world, await web(second));
+  const fresh = await sign(second, 5);
+  while ((await ask(fresh)) !== 200) await new Promise((done) => setTimeout(done, 10));
+  assert.equal(await ask(long), 401, 'its key is gone');
+});
+
 test('a client that asks too often is told when to come back, and the others do not notice', async (t) => {
   let now = Temporal.Instant.from('2026-11-22T10:00:00Z');
   await using world = await startWorld(t, { clock: () => now });

@@ -29,6 +29,29 @@ test('a user who floods the resource API is told to wait; the administrator stil
   assert.equal((await world.call('GET', '/version')).status, 200);
 });
 
+test('large answers are paid for by who asked for them', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const tokenFile = join(folder, 'tokens.csv');
+  await writeFile(tokenFile, 'ann-token-0123456789,ann,u1\n');
+  await using world = await startWorld(t, { access: { tokenFile } });
+  const path = '/api/v1/namespaces/default/configmaps';
+  for (let index = 0; index < 8; index += 1) {
+    const body = { metadata: { name: `m${index}` }, data: { text: 'x'.repeat(2_000_000) } };
+    assert.equal((await world.call('POST', path, { body })).status, 201);
+  }
+  const bind = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' };
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'ann' }];
+  const binding = { metadata: { name: 'ann' }, roleRef: bind, subjects };
+  await world.call('POST', '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings', { body: binding });
+  const statuses: number[] = [];
+  // 16 MB are 244 units; a burst is 1,000, and 500 come back each second.
+  while (statuses.length < 100 && statuses.at(-1) !== 429) {
+    statuses.push((await world.call('GET', path, { token: 'ann-token-0123456789' })).status);
+  }
+  assert.deepEqual([statuses[0], statuses.at(-1)], [200, 429], statuses.join());
+});
+
 test('a watcher that does not read holds up nobody, and is told what it missed, or that it missed too much', async (t) => {
   await using world = await startWorld(t);
   const { call, url } = world;

@@ -199,6 +199,12 @@ test('the ready roles open what they name and nothing else, and reads of records
     ['user:support', '/v1/check', 1],
   ]);
   assert.equal((await call('GET', reads, { token: 'tok-support' })).status, 403);
+  const many = await Promise.all(
+    Array.from({ length: 200 }, () => call('GET', '/v1/subjects?listener=ann', { token: 'tok-support' })),
+  );
+  const refused = many.filter(({ status }) => status === 429);
+  assert.ok(refused.length > 0 && refused.length < 110, `${refused.length} of 200 were refused`);
+  assert.match(refused[0]?.json.detail, /reads more than 5 records of listeners a second/);
   const [{ metadata }] = list.items;
   assert.equal((await call('GET', `${reads}/${metadata.name}`)).json.spec.reader, 'client:backend');
 });

@@ -26,6 +26,8 @@ export function paceAnswer(
     readonly failed: (error: unknown) => void;
     /** The reader took nothing for a minute and is cut off. */
     readonly stalled?: () => void;
+    /** Instead of a minute. */
+    readonly stalledMs?: number;
     /** Notes how many characters were written. */
     readonly wrote?: (chars: number) => void;
   },
@@ -46,7 +48,7 @@ export function paceAnswer(
       stall = setTimeout(() => {
         options.stalled?.();
         response.destroy();
-      }, LIMITS.stalledMs);
+      }, options.stalledMs ?? LIMITS.stalledMs);
     } catch (error) {
       options.failed(error);
     } finally {

@@ -10,6 +10,7 @@ import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
 import { readBody, send, sendPieces } from './exchange.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
+import { paceAnswer } from './paced-answer.ts';
 import { serveHttp, type HttpServerOptions } from './server.ts';
 
 const LIMITS = { headersMsMax: 200, requestMsMax: 400, checkMs: 50, firstByteMsMax: 300 };
@@ -273,4 +274,39 @@ test('when connections run out, whoever holds the most makes room for others', a
   await open('ann');
   await closed;
   assert.deepEqual([bob.destroyed, greedy.slice(1).some(({ destroyed }) => destroyed)], [false, false]);
+});
+
+test('a reader that takes nothing is cut off, and one that takes a little now and then is not', async (t) => {
+  const piece = 'x'.repeat(64 * 1024);
+  let stalled = 0;
+  const port = await startServer(t, {
+    handle: ({ response }) => {
+      let left = 400;
+      paceAnswer(response, {
+        next: () => (left-- > 0 ? piece : null),
+        failed: (error) => assert.fail(String(error)),
+        stalled: () => {
+          stalled += 1;
+        },
+        stalledMs: 300,
+      });
+    },
+  });
+  const deaf = connectTcp(port, '127.0.0.1');
+  deaf.on('error', () => {});
+  deaf.pause();
+  deaf.write(GET);
+  while (stalled === 0) await new Promise((done) => setTimeout(done, 10));
+  const slow = connectTcp(port, '127.0.0.1');
+  let bytes = 0;
+  slow.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    slow.pause();
+    setTimeout(() => slow.resume(), bytes < 10_000_000 ? 5 : 0);
+    if (bytes >= 400 * piece.length) slow.destroy();
+  });
+  slow.write(GET);
+  await new Promise<void>((closed) => void slow.once('close', () => closed()));
+  assert.ok(bytes >= 400 * piece.length, `${bytes} bytes`);
+  assert.equal(stalled, 1);
 });
