@@ -438,6 +438,57 @@ test('so does a group, and what was blocked behind the release, and what followe
   assert.match(waiting?.status.message ?? '', SENTENCE);
 });
 
+test('a change on top of what was aborted after somebody saw it waits as well, and brings nothing back by itself', async () => {
+  const stages = [{ name: 'half', percent: 50, soak: 'PT1H' }];
+  const relabelled = node('x', 2, { policy: 'p', typo: 'fixed' });
+  for (const change of [onTop(2), relabelled]) {
+    for (const isKilled of [false, true]) {
+      const story = await underWay({ queue: 'queue', stages });
+      story.declare([change], 'bob');
+      await story.run(1_000);
+      assert.deepEqual(story.phases(), ['Progressing', 'Queued']);
+      await story.ask('abort', story.release, 'cyd', { reason: 'Complaints.' });
+      if (isKilled) {
+        story.world.kill();
+        story.world.start();
+      }
+      await story.run(60 * MINUTE);
+      assert.deepEqual(story.phases(), ['Aborted', 'Paused']);
+      assert.match(
+        last(story).status.message,
+        /^Node "x" was changed on top of what release x-\d+ brought, which cyd aborted: Complaints\. Resume it/,
+      );
+      assert.equal(story.liveValue('x'), 1);
+      await story.ask('resume', last(story).name, 'cyd');
+      await story.run(1_000);
+      assert.equal(last(story).status.phase, 'Progressing');
+    }
+  }
+});
+
+test('what no policy selects and was declared on top of an aborted release waits for somebody, too', async () => {
+  const story = await underWay({ stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  await story.ask('abort', story.release, 'cyd', { reason: 'Complaints.' });
+  story.declare([drop(ReleasePolicy, 'p')]);
+  story.declare([onTop(2, {})], 'bob');
+  await story.run(60 * MINUTE);
+  assert.equal(story.liveValue('x'), 1);
+  assert.equal(story.all().at(-1)?.status.phase, 'Paused');
+});
+
+test('after an abort the same change may be applied again, and changed further, without a question', async () => {
+  const story = await underWay({ queue: 'supersede', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  await story.ask('abort', story.release, 'cyd', { reason: 'Not now.' });
+  await story.run(1_000);
+  assert.equal(story.declaredValue('x'), 1);
+  story.declare([node('x', 2)], 'bob');
+  await story.run(1_000);
+  assert.equal(last(story).status.phase, 'Progressing');
+  story.declare([onTop(2)], 'bob');
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Aborted', 'Superseded', 'Progressing']);
+});
+
 test('a rename within a group is one release: what is deleted goes when what is new comes', async () => {
   const story = startStory();
   story.declare([node('old', 1, {})]);

@@ -72,11 +72,17 @@ export function writeStep(
   if (!isDeepStrictEqual(before, status)) {
     operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
   }
-  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name));
+  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name, isTakenBack(before, step)));
   return operations.length === 0 ? [] : [...operations, ...notifications(name, spec, step, nowMs)];
 }
 
-function closing(name: string): Operation {
+/** An abort of what somebody had leaves a mark. A rollback leaves pins. */
+function isTakenBack(before: ReleaseStatus | undefined, { standing }: Step): boolean {
+  const state = before?.standing.state;
+  return standing.state.at === 'aborted' && state?.at === 'retracting' && state.shown;
+}
+
+function closing(name: string, takenBack: boolean): Operation {
   return {
     verb: 'patch',
     kind: Release.id,
@@ -84,7 +90,7 @@ function closing(name: string): Operation {
     name,
     part: 'main',
     patchType: 'merge',
-    patch: { spec: { open: false } },
+    patch: { spec: { open: false, ...(takenBack ? { takenBack } : {}) } },
     fieldValidation: 'Ignore',
   };
 }
