@@ -6,6 +6,7 @@ import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { drop, put } from './schedule.ts';
 import { GUARDED, MINUTE, node, policy, startStory, underWay } from './story.ts';
@@ -142,6 +143,63 @@ test('what the program deletes on behalf of nobody knows whom needs one approval
   await story.ask('approve', name, 'cyd');
   await story.run(1_000);
   assert.equal(story.liveValue('x'), undefined);
+});
+
+/** The node with a finalizer, and the write that takes the finalizer off. */
+const kept = (): Operation => {
+  const operation = node('x', 1);
+  const { object } = operation as { object: ResourceObject };
+  const metadata = { ...object.metadata, finalizers: ['ops.example/clean'] };
+  return { ...operation, object: { ...object, metadata } } as Operation;
+};
+const letGo: Operation = {
+  verb: 'patch',
+  kind: Node.id,
+  namespace: '',
+  name: 'x',
+  part: 'main',
+  patchType: 'merge',
+  patch: { metadata: { finalizers: null } },
+  fieldValidation: 'Ignore',
+};
+const CLEANER = 'system:serviceaccount:ops:cleaner';
+
+test('who deleted what a finalizer keeps is an author of its deletion, whoever takes the finalizer off', async () => {
+  for (const moment of ['at once', 'later', 'while the engine is away', 'after an edit of something else']) {
+    const story = startStory();
+    story.declare([kept()], 'cyd');
+    await story.run(1_000);
+    story.declare([policy(AGREED)]);
+    await story.run(1_000);
+    if (moment === 'while the engine is away') story.world.kill();
+    story.declare([drop(Node, 'x')], 'ann');
+    if (moment === 'later') await story.run(1_000);
+    if (moment.startsWith('after'))
+      story.declare([{ ...letGo, patch: { metadata: { annotations: { a: 'b' } } } }], 'dan');
+    story.declare([letGo], CLEANER);
+    if (!story.world.isRunning) story.world.start();
+    await story.run(1_000);
+    const { name, spec } = last(story);
+    assert.deepEqual([spec.authors, spec.unattended], [['ann', CLEANER], undefined], moment);
+    await assert.rejects(story.ask('approve', name, 'ann'), /ann made the change/);
+    await story.ask('approve', name, 'cyd');
+    await story.run(1_000);
+    assert.equal(story.liveValue('x'), undefined);
+  }
+});
+
+test('a deletion that nobody knows who asked for needs one approval more, whoever takes the finalizer off', async () => {
+  const story = startStory();
+  story.declare([kept()]);
+  await story.run(1_000);
+  story.declare([policy(AGREED)]);
+  await story.run(1_000);
+  story.world.store.commit([drop(Node, 'x')], { user: 'system:controllers', requestId: 'gc' });
+  await story.run(1_000);
+  story.declare([letGo], CLEANER);
+  await story.run(1_000);
+  assert.deepEqual([last(story).spec.authors, last(story).spec.unattended], [['system:controllers', CLEANER], true]);
+  assert.match(last(story).status.message, /Waits for 2 approvals/);
 });
 
 test('nobody forces what they wrote a part of', async () => {

@@ -41,7 +41,13 @@ interface Noted {
   readonly write: number;
   readonly author: Author | undefined;
   /** Made once, when it is asked for: most writes go live at once. */
-  readonly state: () => State | undefined;
+  readonly declared: () => Declared;
+}
+
+interface Declared {
+  readonly state: State | undefined;
+  /** Somebody deleted it, and finalizers keep it. */
+  readonly isGoing: boolean;
 }
 
 interface Known {
@@ -71,12 +77,12 @@ export class Declarations {
     if (author === undefined) return void this.#known.delete(key);
     let known = this.#known.get(key);
     if (known === undefined) {
-      const state = lazily(() => (before === undefined ? undefined : stateOf(before.namespace, before.object())));
-      known = { steps: [{ version: before?.version ?? 0, write: 0, author: undefined, state }], isAll: false };
+      const declared = lazily(() => (before === undefined ? GONE : declaredAs(before.namespace, before.object())));
+      known = { steps: [{ version: before?.version ?? 0, write: 0, author: undefined, declared }], isAll: false };
       this.#known.set(key, known);
     }
-    const state = lazily(() => (type === 'DELETED' ? undefined : stateOf(entry.namespace, entry.object())));
-    known.steps.push({ version, write, author, state });
+    const declared = lazily(() => (type === 'DELETED' ? GONE : declaredAs(entry.namespace, entry.object())));
+    known.steps.push({ version, write, author, declared });
     if (known.steps.length > LIMITS.stepsMax) this.#known.delete(key);
   }
 
@@ -98,7 +104,7 @@ export class Declarations {
       isAll = page.length < LIMITS.rowsAtOnce;
       const oldest = page.at(-1);
       if (isAll && oldest?.type === 'ADDED') {
-        read.unshift({ version: 0, write: 0, author: undefined, state: () => undefined });
+        read.unshift({ version: 0, write: 0, author: undefined, declared: () => GONE });
       }
       if (isAll || oldest === undefined || spanOf(read, live, to).isWhole) break;
       below = oldest.version;
@@ -113,17 +119,21 @@ export class Declarations {
   between(kind: string, name: string, live: State | undefined, to: State | undefined): Trail {
     const steps = this.#known.get(liveKey(kind, name))?.steps ?? [];
     const { from, until, isWhole } = spanOf(steps, live, to);
-    const changed = steps.slice(from, until + 1).flatMap(({ version, write, author, state }, index): Step[] => {
-      const before = steps[from + index - 1];
-      if (author === undefined || (before !== undefined && sameSide(before.state(), state()))) return [];
+    const changed = steps.slice(from, until + 1).flatMap(({ version, write, author, declared }, index): Step[] => {
+      const at = from + index;
+      const before = steps[at - 1];
+      const { state } = declared();
+      if (author === undefined || (before !== undefined && sameSide(before.declared().state, state))) return [];
+      const step = { version, write, user: author.user, state };
+      if (!endsDeletion(steps, at)) {
+        return [{ ...step, writers: writersOf(author), isUnattended: isUnattended(author) }];
+      }
+      const deleter = steps[deletionOf(steps, at)]?.author;
       return [
         {
-          version,
-          write,
-          user: author.user,
-          writers: writersOf(author),
-          isUnattended: isUnattended(author),
-          state: state(),
+          ...step,
+          writers: [...(deleter === undefined ? [] : writersOf(deleter)), ...writersOf(author)],
+          isUnattended: deleter === undefined || isUnattended(deleter),
         },
       ];
     });
@@ -140,10 +150,25 @@ function spanOf(
   live: State | undefined,
   to: State | undefined,
 ): { readonly from: number; readonly until: number; readonly isWhole: boolean } {
-  const until = steps.findLastIndex(({ state }) => sameSide(state(), to));
+  const until = steps.findLastIndex(({ declared }) => sameSide(declared().state, to));
   const before = until < 0 ? steps : steps.slice(0, until);
-  const start = before.findLastIndex(({ state }) => sameSide(state(), live));
-  return { from: start + 1, until: until < 0 ? steps.length - 1 : until, isWhole: start >= 0 && until >= 0 };
+  const start = before.findLastIndex(({ declared }) => sameSide(declared().state, live));
+  const span = { from: start + 1, until: until < 0 ? steps.length - 1 : until };
+  const isEachDeletionKnown = steps
+    .slice(span.from, span.until + 1)
+    .every((_, index) => !endsDeletion(steps, span.from + index) || deletionOf(steps, span.from + index) >= 0);
+  return { ...span, isWhole: start >= 0 && until >= 0 && isEachDeletionKnown };
+}
+
+/** Whether a step is the end of a deletion that finalizers held up: who takes the last one off decided nothing. */
+function endsDeletion(steps: readonly Noted[], at: number): boolean {
+  return steps[at]?.declared().state === undefined && steps[at - 1]?.declared().isGoing === true;
+}
+
+/** Where the deletion was asked for that ends at a step; -1 where that is not known. */
+function deletionOf(steps: readonly Noted[], end: number): number {
+  const before = steps.slice(0, end).findLastIndex(({ declared }) => !declared().isGoing);
+  return before < 0 ? -1 : before + 1;
 }
 
 /** Everybody who stands behind a write. */
@@ -164,12 +189,15 @@ function isOf(author: Author | undefined, user: string): boolean {
 }
 
 function notedOf({ version, write, type, namespace, author, text }: Declaration): Noted {
-  const state = lazily(() => (type === 'DELETED' ? undefined : stateOf(namespace, JSON.parse(text))));
-  return { version, write, author, state };
+  const declared = lazily(() => (type === 'DELETED' ? GONE : declaredAs(namespace, JSON.parse(text))));
+  return { version, write, author, declared };
 }
 
-function stateOf(namespace: string, { metadata, spec }: ResourceObject): State {
-  return { revision: contentHash(spec), namespace, labels: metadata.labels ?? {} };
+const GONE: Declared = { state: undefined, isGoing: false };
+
+function declaredAs(namespace: string, { metadata, spec }: ResourceObject): Declared {
+  const state = { revision: contentHash(spec), namespace, labels: metadata.labels ?? {} };
+  return { state, isGoing: metadata.deletionTimestamp !== undefined };
 }
 
 /** Makes a value once, and keeps nothing else of what it was made of. */
