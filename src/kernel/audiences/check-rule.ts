@@ -12,8 +12,8 @@ import { DAYS, LISTENER_ZONE } from './compile-time.ts';
 import { epochMs } from './instant.ts';
 import { parseNetwork } from './ip.ts';
 import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
-import type { AudienceRule, Condition } from './language.ts';
-import { patternFault } from './pattern.ts';
+import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from './language.ts';
+import { compileSteps, INSTRUCTION_STEPS, patternFault, RULE_COMPILE_STEPS_MAX } from './pattern.ts';
 import { typeRead } from './read-as.ts';
 import { plainValue } from './values.ts';
 import { zoneClock } from './zone.ts';
@@ -21,6 +21,9 @@ import { zoneClock } from './zone.ts';
 const BOUNDS = ['atLeast', 'above', 'atMost', 'below'] as const;
 const TEXT_TESTS = ['startsWith', 'endsWith', 'contains', 'matches'] as const;
 const TESTS = ['in', 'notIn', 'exists', ...TEXT_TESTS, 'semver', 'cidr'] as const;
+
+/** As many problems as a person mends at once; the rest is not looked for. */
+const RULE_PROBLEMS_MAX = 20;
 
 /** The tests that there are for each type, besides `in`, `notIn` and `exists`, which are for all. */
 const TESTS_OF: Record<AttributeType, readonly string[]> = {
@@ -33,15 +36,44 @@ const TESTS_OF: Record<AttributeType, readonly string[]> = {
 };
 
 /**
- * What is wrong with a rule that has passed its schema: refuses the write of whatever it stands in, at `path`.
- * Other audiences are not looked at; that they exist is a matter of `ruleRefs`.
+ * What is wrong with a rule that has passed its schema, as far as a person mends at once: refuses the write of whatever
+ * it stands in, at `path`. Other audiences are not looked at; that they exist is a matter of `ruleRefs`.
  */
 export function ruleProblems(rule: AudienceRule, path: Path, attributes: AttributeLookup): readonly Problem[] {
-  return rule.anyOf.flatMap(({ allOf }, group) =>
-    allOf.flatMap((condition, index) =>
-      conditionProblems(condition, [...path, 'anyOf', group, 'allOf', index], attributes),
-    ),
-  );
+  const tooMany = workProblems(rule, path);
+  if (tooMany.length > 0) return tooMany;
+  const problems: Problem[] = [];
+  for (const [group, { allOf }] of rule.anyOf.entries()) {
+    for (const [index, condition] of allOf.entries()) {
+      problems.push(...conditionProblems(condition, [...path, 'anyOf', group, 'allOf', index], attributes));
+      if (problems.length >= RULE_PROBLEMS_MAX) return problems;
+    }
+  }
+  return problems;
+}
+
+/** What a rule as a whole costs too much of, found before its parts are looked at. */
+function workProblems({ anyOf }: AudienceRule, path: Path): readonly Problem[] {
+  const { textsMax } = AUDIENCE_LIMITS;
+  let texts = 0;
+  let steps = 0;
+  for (const { allOf } of anyOf) {
+    for (const { startsWith = [], endsWith = [], contains = [], matches, ignoreCase } of allOf) {
+      texts += startsWith.length + endsWith.length + contains.length;
+      if (matches !== undefined) steps += compileSteps(matches, ignoreCase);
+    }
+  }
+  const at = [...path, 'anyOf'];
+  const problems: Problem[] = [];
+  if (texts > textsMax) {
+    const detail = `startsWith, endsWith and contains have ${texts} texts in all, and ${textsMax} are allowed; list whole values with in, which may have more`;
+    problems.push({ path: at, reason: 'FieldValueTooMany', detail });
+  }
+  if (steps > RULE_COMPILE_STEPS_MAX) {
+    const detail = `the regular expressions take ${steps} steps to compile, and ${RULE_COMPILE_STEPS_MAX} are allowed; a character of an expression takes about ${INSTRUCTION_STEPS}`;
+    problems.push({ path: at, reason: 'FieldValueTooMany', detail });
+  }
+  return problems;
 }
 
 /** What a rule refers to: the Attributes and Audiences that must be live for it to go live. */
@@ -170,19 +202,21 @@ function modifierProblems(
 function memberProblems(members: readonly unknown[], attribute: AttributeDeclaration, at: Path): readonly Problem[] {
   const { name, type, values } = attribute;
   const known = values === undefined ? undefined : new Set(values.map((value) => plainValue(type, value)));
-  return members.flatMap((member, index): Problem[] => {
+  const problems: Problem[] = [];
+  for (const [index, member] of members.entries()) {
+    if (problems.length >= RULE_PROBLEMS_MAX) break;
     const shown = JSON.stringify(member);
     const plain = plainValue(type, member);
     if (plain === undefined) {
-      return [
-        { path: [...at, index], reason: 'FieldValueTypeInvalid', detail: `${shown} is no ${type}, as "${name}" is` },
-      ];
+      const detail = `${shown} is no ${type}, as "${name}" is`;
+      problems.push({ path: [...at, index], reason: 'FieldValueTypeInvalid', detail });
+    } else if (known !== undefined && !known.has(plain)) {
+      const near = didYouMean(nearSpellings(String(member), (values ?? []).map(String)));
+      const detail = `${shown} is none of the values that "${name}" has${near}`;
+      problems.push({ path: [...at, index], reason: 'FieldValueNotSupported', detail });
     }
-    if (known === undefined || known.has(plain)) return [];
-    const near = didYouMean(nearSpellings(String(member), (values ?? []).map(String)));
-    const detail = `${shown} is none of the values that "${name}" has${near}`;
-    return [{ path: [...at, index], reason: 'FieldValueNotSupported', detail }];
-  });
+  }
+  return problems;
 }
 
 function boundProblems(condition: Condition, { name, type }: AttributeDeclaration, at: Path): readonly Problem[] {
@@ -220,9 +254,9 @@ function boundProblems(condition: Condition, { name, type }: AttributeDeclaratio
   return [{ path: [...at, low], reason: 'FieldValueInvalid', detail }];
 }
 
-function contentProblems({ matches, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
+function contentProblems({ matches, ignoreCase, semver, cidr = [] }: Condition, at: Path): readonly Problem[] {
   const problems: Problem[] = [];
-  const fault = matches === undefined ? undefined : patternFault(matches);
+  const fault = matches === undefined ? undefined : patternFault(matches, ignoreCase);
   if (fault !== undefined) {
     problems.push({ path: [...at, 'matches'], reason: 'FieldValueInvalid', detail: `"${matches}" ${fault.detail}` });
   }

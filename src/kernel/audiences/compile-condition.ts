@@ -8,10 +8,16 @@ import type { Condition, Context, Matcher, Truth } from './language.ts';
 import { growthbookVersionTest } from './growthbook-version.ts';
 import { patternTest } from './pattern.ts';
 import { readAs, typeRead } from './read-as.ts';
+import { spendSteps, stepsOfText } from './work-budget.ts';
 import { attributeReader, declaredReader, plainValue, type Plain } from './values.ts';
 
 /** Versions whose answer a range remembers: more than the versions of an app that are in use. */
 const VERSIONS_REMEMBERED_MAX = 1_000;
+
+/** Steps of reading a version; each bound of its range takes one more. */
+const PARSE_VERSION_STEPS = 10;
+/** Values of a list that are compared in one step. */
+const VALUES_A_STEP = 4;
 
 /** What compiling a rule needs to know of the world. */
 export interface RuleLookup {
@@ -103,6 +109,7 @@ export function isFlipped({ notIn, not = false }: Condition): boolean {
 
 /** True when one value passes; unknown when one of them, even after that, is of the wrong type. */
 function someOf(values: readonly unknown[], test: ValueTest, context: Context): Truth {
+  if (!spendSteps(context, Math.ceil(values.length / VALUES_A_STEP))) return undefined;
   let found = false;
   for (const value of values) {
     const truth = value === undefined || value === null ? undefined : test(value, context);
@@ -136,9 +143,15 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   if (type !== 'string') return () => undefined;
   const fold = (text: string) => (ignoreCase ? text.toLowerCase() : text);
   const pieces = (startsWith ?? endsWith ?? contains ?? []).map(fold);
-  if (startsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.startsWith(piece)));
-  if (endsWith !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.endsWith(piece)));
-  if (contains !== undefined) return textTest(fold, (text) => pieces.some((piece) => text.includes(piece)));
+  if (startsWith !== undefined) return edgeTest(pieces, fold, (text, length) => text.slice(0, length));
+  if (endsWith !== undefined) return edgeTest(pieces, fold, (text, length) => text.slice(text.length - length));
+  if (contains !== undefined) {
+    const steps = (text: string) => (pieces.length + 1) * stepsOfText(text.length);
+    return textTest(steps, (text) => {
+      const folded = fold(text);
+      return pieces.some((piece) => folded.includes(piece));
+    });
+  }
   if (matches !== undefined) {
     const isFound = patternTest(matches, ignoreCase);
     return (value, context) => (typeof value === 'string' ? isFound(value, context) : undefined);
@@ -146,8 +159,32 @@ function compileTest(condition: Condition, type: AttributeType): ValueTest {
   return () => undefined;
 }
 
-function textTest(fold: (text: string) => string, test: (text: string) => boolean): ValueTest {
-  return (value) => (typeof value === 'string' ? test(fold(value)) : undefined);
+/** Whether a text has one of the pieces at an edge. Pieces of one length are a set: their number costs nothing. */
+function edgeTest(
+  pieces: readonly string[],
+  fold: (text: string) => string,
+  edge: (text: string, length: number) => string,
+): ValueTest {
+  const byLength = new Map<number, Set<string>>();
+  for (const piece of pieces) {
+    const known = byLength.get(piece.length);
+    if (known === undefined) byLength.set(piece.length, new Set([piece]));
+    else known.add(piece);
+  }
+  const sets = [...byLength];
+  const looks = sets.reduce((steps, [length]) => steps + stepsOfText(length), 0);
+  const steps = (text: string) => looks + stepsOfText(text.length);
+  return textTest(steps, (text) => {
+    const folded = fold(text);
+    return sets.some(([length, set]) => length <= folded.length && set.has(edge(folded, length)));
+  });
+}
+
+function textTest(steps: (text: string) => number, test: (text: string) => boolean): ValueTest {
+  return (value, context) => {
+    if (typeof value !== 'string' || !spendSteps(context, steps(value))) return undefined;
+    return test(value);
+  };
 }
 
 function membership(values: readonly unknown[], type: AttributeType, ignoreCase: boolean): ValueTest {
@@ -155,7 +192,10 @@ function membership(values: readonly unknown[], type: AttributeType, ignoreCase:
   switch (type) {
     case 'string':
       return ignoreCase
-        ? (value) => (typeof value === 'string' ? set.has(value.toLowerCase()) : undefined)
+        ? textTest(
+            (text) => stepsOfText(text.length),
+            (text) => set.has(text.toLowerCase()),
+          )
         : (value) => (typeof value === 'string' ? set.has(value) : undefined);
     case 'number':
       return (value) => (typeof value === 'number' && Number.isFinite(value) ? set.has(value) : undefined);
@@ -206,9 +246,10 @@ function rangeTest({ atLeast, above, atMost, below }: Condition, type: Attribute
 /** Pre-releases count as the versions that they are: 9.0.0-beta.1 is above 8.9.0. */
 function versionTest(text: string): ValueTest {
   const range = new VersionRange(text, { includePrerelease: true });
+  const steps = PARSE_VERSION_STEPS + range.set.flat().length;
   const known = new Map<string, Truth>();
-  return (value) => {
-    if (typeof value !== 'string') return undefined;
+  return (value, context) => {
+    if (typeof value !== 'string' || !spendSteps(context, steps)) return undefined;
     const answer = known.get(value);
     if (answer !== undefined) return answer;
     const version = parseVersion(value);

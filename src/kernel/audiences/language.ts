@@ -5,6 +5,8 @@ export const AUDIENCE_LIMITS = {
   groupsMax: 100,
   conditionsMax: 50,
   valuesMax: 10_000,
+  /** Texts of all `startsWith`, `endsWith` and `contains` of a rule. */
+  textsMax: 10_000,
   valueCharsMax: 500,
   membersMax: 10_000,
   /** Audiences that refer to audiences: deeper than this nobody understands who is meant. */

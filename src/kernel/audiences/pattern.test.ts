@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { MATCHED_CHARS_MAX, MATCH_STEPS_MAX, patternFault, patternTest } from './pattern.ts';
+import { MATCHED_CHARS_MAX, patternFault, patternTest } from './pattern.ts';
+import { ANSWER_STEPS_MAX } from './work-budget.ts';
 
 test('usual expressions are allowed', () => {
   for (const pattern of [
@@ -26,7 +27,11 @@ test('what RE2 lacks, and what is too large, is refused with the reason', () => 
     ['(?<!a)b', /RE2.*no look-around/],
     ['(', /RE2.*missing closing \)/],
     ['a{1001}', /RE2.*invalid repeat count/],
-    ['(?:a|b){500}', /compiles to \d+ instructions, and 200 are allowed/],
+    ['(?:a|b){300}', /compiles to \d+ instructions, and 200 are allowed/],
+    [`(?:${'a'.repeat(900)}){1000}`, /compiles to \d+ instructions, and 200 are allowed/],
+    ['(?:(?:(?:ab){10}){10}){10}', /compiles to \d+ instructions/],
+    ['(?i)[B-𞥂]', /\d+ characters and ranges, and 10000 are allowed/],
+    [`[${'\\pL'.repeat(300)}]`, /\d+ characters and ranges, and 10000 are allowed/],
   ];
   for (const [pattern, reason] of table) assert.match(patternFault(pattern)?.detail ?? 'allowed', reason, pattern);
 });
@@ -86,7 +91,7 @@ test('one answer spends a bounded number of steps, and which conditions are unkn
   const first = ask();
   const answered = first.filter((truth) => truth !== undefined).length;
   // A repetition has an instruction each time at least, which costs a step for each character.
-  assert.ok(answered > 0 && answered <= MATCH_STEPS_MAX / (text.length * classes), `${answered} of 80`);
+  assert.ok(answered > 0 && answered <= ANSWER_STEPS_MAX / (text.length * classes), `${answered} of 80`);
   assert.deepEqual(ask(), first);
   assert.deepEqual(ask(), first);
 });
@@ -94,4 +99,11 @@ test('one answer spends a bounded number of steps, and which conditions are unkn
 test('a text that is too long is unknown', () => {
   assert.equal(patternTest('a')('a'.repeat(MATCHED_CHARS_MAX), {}), true);
   assert.equal(patternTest('a')('a'.repeat(MATCHED_CHARS_MAX + 1), {}), undefined);
+});
+
+test('what costs too much to compile is unknown, and is not compiled', () => {
+  for (const pattern of ['(?i)[B-𞥂]', `(?:${'a'.repeat(900)}){1000}`, `[${'\\pL'.repeat(300)}]`]) {
+    assert.equal(patternTest(pattern)('a', {}), undefined, pattern);
+  }
+  assert.equal(patternTest('[B-𞥂]', true)('b', {}), undefined);
 });

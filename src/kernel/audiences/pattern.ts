@@ -1,26 +1,23 @@
 import { RE2JS } from 're2js';
+import { patternSize, type PatternSize } from './pattern-size.ts';
+import { spendSteps } from './work-budget.ts';
 
 /** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
 export const MATCHED_CHARS_MAX = 500;
 /** Instructions of a compiled expression. `[a-z]{1,63}` has 128. */
 const PROGRAM_SIZE_MAX = 200;
-/** Compiling costs about as much as this many characters. */
-const COMPILE_CHARS = 10;
-/**
- * What one answer may spend on regular expressions, in instructions times characters: as much as the largest expression
- * on the longest text. The worst texts that were found take 0.1 µs a step, usual ones a hundredth of that.
- */
-export const MATCH_STEPS_MAX = PROGRAM_SIZE_MAX * (MATCHED_CHARS_MAX + COMPILE_CHARS);
+/** What an expression may cost to compile; it is found before anything is compiled. */
+const SIZE_MAX: PatternSize = { instructions: 1_200, characters: 10_000 };
+/** Steps that compiling takes for an instruction. A character of a class takes one. */
+export const INSTRUCTION_STEPS = 20;
+/** What the expressions of one rule may cost to compile, in steps: 50 of 40 characters. */
+export const RULE_COMPILE_STEPS_MAX = 40_000;
 /** All compiled expressions together, in instructions: an instruction takes some 1.5 KB. */
 const COMPILED_SIZE_MAX = 30_000;
 
 /** Compiled expressions, least recently used first. */
 const compiled = new Map<string, RE2JS>();
 let compiledSize = 0;
-
-/** The context that was asked about last, and what its answer has spent. */
-let context: object | undefined;
-let spent = 0;
 
 /** Why a condition may not use a regular expression; `detail` is the end of a sentence that begins with it. */
 export interface PatternFault {
@@ -29,42 +26,57 @@ export interface PatternFault {
 }
 
 /** Checks an expression. Its syntax is that of RE2, whose time is linear in the text whatever the expression. */
-export function patternFault(pattern: string): PatternFault | undefined {
+export function patternFault(pattern: string, ignoreCase = false): PatternFault | undefined {
+  const { instructions, characters } = patternSize(pattern, ignoreCase);
+  if (characters > SIZE_MAX.characters) {
+    const detail = `has classes that are too large: they come to ${characters} characters and ranges, and ${SIZE_MAX.characters} are allowed; without regard to case each character of a range counts, and \\p{L} counts as many as it has`;
+    return { reason: 'size', detail };
+  }
+  if (instructions > SIZE_MAX.instructions) return tooLarge(instructions);
   let size;
   try {
-    size = RE2JS.compile(pattern).programSize();
+    size = RE2JS.compile(keyOf(pattern, ignoreCase)).programSize();
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     const detail = `is not a regular expression of RE2, which has no look-around and no back-references: ${why}`;
     return { reason: 'syntax', detail };
   }
-  if (size <= PROGRAM_SIZE_MAX) return undefined;
-  const detail = `is too large: it compiles to ${size} instructions, and ${PROGRAM_SIZE_MAX} are allowed; a repetition such as {1,300} counts each time`;
+  return size <= PROGRAM_SIZE_MAX ? undefined : tooLarge(size);
+}
+
+function tooLarge(instructions: number): PatternFault {
+  const detail = `is too large: it compiles to ${instructions} instructions, and ${PROGRAM_SIZE_MAX} are allowed; a repetition such as {1,300} counts each time`;
   return { reason: 'size', detail };
+}
+
+/** The steps that compiling an expression takes at most. */
+export function compileSteps(pattern: string, ignoreCase = false): number {
+  const { instructions, characters } = patternSize(pattern, ignoreCase);
+  return instructions * INSTRUCTION_STEPS + characters;
 }
 
 /** Whether the expression is found in a text, for an answer about this context. Undefined is unknown. */
 export type PatternTest = (text: string, asked: object) => boolean | undefined;
 
 /**
- * Compiles an expression on its first use. The test is unknown for a text that is too long, for an expression that
- * cannot be compiled, and when the answer has spent what it may: which it is depends on the question alone.
+ * Compiles an expression on its first use. The test is unknown for a text that is too long, for an expression that may
+ * not be compiled, and when the answer has spent what it may: which it is depends on the question alone.
  */
 export function patternTest(pattern: string, ignoreCase = false): PatternTest {
-  const key = ignoreCase ? `(?i)${pattern}` : pattern;
-  let size: number | undefined;
+  const key = keyOf(pattern, ignoreCase);
+  const { instructions, characters } = patternSize(pattern, ignoreCase);
+  if (instructions > SIZE_MAX.instructions || characters > SIZE_MAX.characters) return () => undefined;
+  const toCompile = compileSteps(pattern, ignoreCase);
   return (text, asked) => {
-    if (text.length > MATCHED_CHARS_MAX) return undefined;
-    size ??= compile(key)?.programSize() ?? Infinity;
-    if (asked !== context) {
-      context = asked;
-      spent = 0;
-    }
-    const steps = size * (text.length + COMPILE_CHARS);
-    if (spent + steps > MATCH_STEPS_MAX) return undefined;
-    spent += steps;
-    return compile(key)?.test(text);
+    if (text.length > MATCHED_CHARS_MAX || !spendSteps(asked, toCompile)) return undefined;
+    const expression = compile(key);
+    if (expression === undefined || !spendSteps(asked, expression.programSize() * text.length)) return undefined;
+    return expression.test(text);
   };
+}
+
+function keyOf(pattern: string, ignoreCase: boolean): string {
+  return ignoreCase ? `(?i)${pattern}` : pattern;
 }
 
 function compile(key: string): RE2JS | undefined {

@@ -14,8 +14,12 @@ export function typeRead(as: Reading): AttributeType {
   return as === 'growthbook-version' ? 'string' : as;
 }
 
+/** Longer texts are no numbers, instants, versions or addresses that anybody writes. */
+const READ_CHARS_MAX = 256;
+
 /** What a value, mostly a text, is when it is read as something else; undefined when it cannot be. */
 export function readAs(as: Reading, value: unknown): string | number | undefined {
+  if (typeof value === 'string' && value.length > READ_CHARS_MAX) return undefined;
   switch (as) {
     case 'number':
       return readNumber(value);

@@ -2,6 +2,8 @@
 const WORD_LENGTH_MAX = 64;
 /** More known words than this are not searched: the hint is a courtesy, not worth a slow refusal. */
 const KNOWN_WORDS_MAX = 2_000;
+/** Pairs of letters that one search compares: a millisecond. */
+const LETTER_PAIRS_MAX = 200_000;
 const HINTS_MAX = 3;
 
 /** The known words that `word` may have meant, nearest first, at most three. */
@@ -10,11 +12,15 @@ export function nearSpellings(word: string, known: Iterable<string>): readonly s
   const tolerance = Math.max(1, Math.floor(wanted.length / 3));
   const near: { candidate: string; distance: number }[] = [];
   let searched = 0;
+  let pairs = 0;
   for (const candidate of known) {
     searched += 1;
     if (searched > KNOWN_WORDS_MAX) break;
     const other = candidate.slice(0, WORD_LENGTH_MAX).toLowerCase();
     const extended = wanted.length >= 3 && (other.startsWith(wanted) || wanted.startsWith(other));
+    if (!extended && Math.abs(wanted.length - other.length) > tolerance) continue;
+    if (!extended) pairs += wanted.length * other.length;
+    if (pairs > LETTER_PAIRS_MAX) break;
     const distance = extended ? 1 : editDistance(wanted, other);
     if (distance <= tolerance) near.push({ candidate, distance });
   }

@@ -91,6 +91,7 @@ function readTruth(condition: Condition, as: NonNullable<Condition['as']>, value
     const truth = testTruth(condition, type, read);
     return condition.notIn === undefined ? truth : not(truth);
   };
+  if (typeof value === 'string' && value.length > 256) return absent;
   switch (as) {
     case 'number': {
       const number = typeof value === 'number' || typeof value === 'string' ? Number(value) : Number.NaN;

@@ -238,7 +238,7 @@ function matching(expected: unknown, ignoreCase: boolean, about: About): Express
   const onNull = found.test('null');
   if (expected === '') return tested(about, { startsWith: [''] }, onNull);
   const re2 = re2Pattern(expected);
-  const cannot = 'cannot' in re2 ? re2.cannot : patternFault(re2.pattern)?.detail;
+  const cannot = 'cannot' in re2 ? re2.cannot : patternFault(re2.pattern, ignoreCase)?.detail;
   if ('cannot' in re2 || cannot !== undefined)
     throw new CannotSay(about.path, `the expression ${expected} cannot be carried over: ${cannot}`);
   return tested(about, { matches: re2.pattern, ...(ignoreCase ? { ignoreCase } : {}) }, onNull);

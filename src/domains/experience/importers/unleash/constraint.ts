@@ -74,7 +74,7 @@ function operatorExpression(constraint: Constraint, path: Path, attributes: Attr
       if (value === undefined || value === null) return false;
       const pattern = String(value);
       if (pattern === '') return about({ startsWith: [''] });
-      const fault = patternFault(pattern);
+      const fault = patternFault(pattern, constraint.caseInsensitive === true);
       // Unleash takes what is no expression for one that is never found.
       if (fault?.reason === 'syntax') return false;
       if (fault !== undefined)
