@@ -8,7 +8,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
-import { requireOwnHost, requireStorableUrl } from '#kernel/http/own-names.ts';
+import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from '#kernel/http/own-names.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
 import { serverIdentity } from '#kernel/access/certificates.ts';
@@ -346,6 +346,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       if (found === undefined) throw nothingAt(path);
       if (found.by === 'everybody') requireMethod(exchange, READING);
       if (found.answer !== health) requireOwnHost(exchange, ownNames);
+      requireSingleHeaders(exchange);
       requireStorableUrl(exchange);
       return found.answer(exchange);
     };

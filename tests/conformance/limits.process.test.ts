@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -158,4 +159,23 @@ test('a selector has few terms, and those that are many values of one label are 
   assert.equal((await list(`labelSelector=a in (${encodeURIComponent(values)})`.replaceAll(' ', '%20'))).status, 200);
   const fields = Array.from({ length: 51 }, () => 'metadata.name!=a').join(',');
   assert.equal((await list(`fieldSelector=${fields}`)).status, 400);
+});
+
+test('a header that says who asks, and from where, stands there once', async (t) => {
+  await using world = await startWorld(t);
+  const { hostname, port } = new URL(world.url);
+  const statusOf = async (...headers: string[]): Promise<string> => {
+    const socket = connect(Number(port), hostname);
+    socket.write(`GET /version HTTP/1.1\r\nconnection: close\r\n${headers.join('\r\n')}\r\n\r\n`);
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return chunk.toString().slice(9, 12);
+  };
+  const token = `authorization: Bearer ${world.running.token}`;
+  assert.equal(await statusOf('host: localhost', token), '200');
+  assert.equal(await statusOf('host: localhost', 'Host: evil.example', token), '400');
+  assert.equal(await statusOf('host: localhost', token, 'Authorization: Bearer x'), '400');
+  const origin = `origin: http://localhost`;
+  assert.equal(await statusOf('host: localhost', token, origin), '200');
+  assert.equal(await statusOf('host: localhost', token, origin, 'Origin: http://evil.example'), '400');
 });

@@ -6,7 +6,7 @@ import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import { isKnown, readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import { openLongAnswer } from '#kernel/http/long-answer.ts';
 import type { Asking, DecisionProtocol, ProtocolContext, ProtocolView } from '#kernel/snapshots/module.ts';
 import { decideWithRecord } from './assignment-record.ts';
@@ -72,7 +72,7 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   const outcomes = await decided(table, table.inOrder, asked, context, facts);
   const etag = tagOf(outcomes, releases);
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
-  if (exchange.header('if-none-match') === etag) {
+  if (isKnown(exchange, etag)) {
     exchange.response.writeHead(304, { ...headers, 'x-request-id': exchange.requestId }).end();
     exchange.answered(304);
     return;

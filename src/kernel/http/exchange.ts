@@ -143,6 +143,14 @@ function headerOf(request: IncomingMessage, lowerCaseName: string): string | und
   return undefined;
 }
 
+/** Whether the caller says that they have what this tag names (RFC 9110: weakly compared, one of several, or any). */
+export function isKnown({ request }: Exchange, etag: string): boolean {
+  const given = request.headers['if-none-match'];
+  if (given === undefined) return false;
+  const strong = (tag: string): string => tag.trim().replace(/^W\//, '');
+  return given.trim() === '*' || given.split(',').some((tag) => strong(tag) === strong(etag));
+}
+
 function requestIdOf(request: IncomingMessage): string {
   const given = headerOf(request, 'x-request-id');
   if (given !== undefined && SANE_REQUEST_ID.test(given)) return given;

@@ -26,6 +26,27 @@ export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): 
   });
 }
 
+/** What says who asks, and from where: two of them would be read differently by us and by whatever is before us. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set(['host', 'origin', 'authorization', 'x-subject-token']);
+
+/** Refuses a request that has one of these headers twice. */
+export function requireSingleHeaders({ request: { rawHeaders } }: Exchange): void {
+  let seen = '';
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const { length } = rawHeaders[index] ?? '';
+    // Most headers have another length: their names need not be read.
+    if (length !== 4 && length !== 6 && length !== 13 && length !== 15) continue;
+    const name = (rawHeaders[index] ?? '').toLowerCase();
+    if (!SINGLE_HEADERS.has(name)) continue;
+    if (seen.includes(`${name};`)) {
+      throw new Refusal('http/repeated-header', 'BadRequest', `The header ${name} is there more than once.`, {
+        remedy: 'Send it once.',
+      });
+    }
+    seen += `${name};`;
+  }
+}
+
 /** Refuses U+0000 in a URL: no name, id or selector has it, and the database does not take it. */
 export function requireStorableUrl({ request: { url = '' } }: Exchange): void {
   if (!url.includes('%00')) return;

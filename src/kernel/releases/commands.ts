@@ -235,5 +235,6 @@ function stepOf(standing: ReleaseStanding, verb: keyof typeof SAID, { reason }: 
     : `${SAID[verb]}${reason === undefined ? '' : `: ${reason}`}`;
   const going = before === 'Paused' ? 'Waiting' : before;
   const phase = isBack ? 'RollingBack' : paused === undefined ? going : 'Paused';
-  return { standing, effects: [], tell: isPause ? ['paused'] : [], phase, message: isBack ? state.because : said };
+  const tell: Step['tell'] = isPause ? ['paused'] : verb === 'resume' && before === 'Paused' ? ['resumed'] : [];
+  return { standing, effects: [], tell, phase, message: isBack ? state.because : said };
 }

@@ -602,6 +602,7 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
     'approvalNeeded',
     'stage',
     'paused',
+    'resumed',
     'promoted',
     'rolledBack',
     'aborted',
@@ -626,15 +627,20 @@ test('abort, supersede and the pause of a person are told, and PagerDuty hears w
       .at(-1),
     ['paused', 'Paused by bob: Lunch.'],
   );
+  // A second incident needs the first one to be over.
+  await story.ask('resume', story.release, 'bob');
+  await story.run(2_000);
+  await story.ask('pause', story.release, 'bob');
+  await story.run(2_000);
   await story.ask('abort', story.release, 'bob', { reason: 'No.' });
   await story.run(2_000);
   assert.deepEqual(
     told('webhook').map(({ event }) => event),
-    ['started', 'paused', 'aborted'],
+    ['started', 'paused', 'resumed', 'paused', 'aborted'],
   );
   assert.deepEqual(
     told('pagerduty').map(({ event }) => event),
-    ['started', 'paused', 'aborted'],
+    ['paused', 'resumed', 'paused', 'aborted'],
   );
   story.declare([node('x', 4)]);
   await story.run(2_000);

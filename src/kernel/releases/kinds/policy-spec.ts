@@ -16,6 +16,7 @@ const POLICY_EVENTS = [
   'approvalNeeded',
   'stage',
   'paused',
+  'resumed',
   'promoted',
   'rolledBack',
   'aborted',

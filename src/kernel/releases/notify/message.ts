@@ -70,6 +70,7 @@ const TITLES: Readonly<Record<string, string>> = {
   approvalNeeded: 'waits for approval',
   stage: 'is in its next stage',
   paused: 'is paused',
+  resumed: 'goes on',
   promoted: 'is with everybody',
   rolledBack: 'was rolled back',
   aborted: 'was aborted',
@@ -113,7 +114,9 @@ const TROUBLE: ReadonlySet<string> = new Set(['paused', 'failed', 'rolledBack', 
 
 /** Whether an event resolves what the channel has opened: PagerDuty hears of it whatever the channel asks for. */
 export function endsIncident({ type, on }: NotificationSpec['channel'], event: string): boolean {
-  return type === 'pagerduty' && !TROUBLE.has(event) && on.some((one) => TROUBLE.has(one));
+  // What begins ends nothing but the wait for approvals.
+  const ended = event === 'started' ? ['approvalNeeded'] : [...TROUBLE];
+  return type === 'pagerduty' && !TROUBLE.has(event) && on.some((one) => ended.includes(one));
 }
 
 function pagerDutyBody({ spec, policy, link, secret = '' }: Telling): object {

@@ -348,7 +348,13 @@ test('a receiver that does not answer has few messages on their way to it, and h
   let sending = 0;
   let most = 0;
   const held: (() => void)[] = [];
+  let quick = 0;
   const silent = createServer((request, response) => {
+    if (request.url === '/quick') {
+      quick += 1;
+      request.resume();
+      return void response.writeHead(200).end();
+    }
     sending += 1;
     most = Math.max(most, sending);
     request.resume();
@@ -365,10 +371,13 @@ test('a receiver that does not answer has few messages on their way to it, and h
   const releases = Array.from({ length: 60 }, (_, number) => `cap-${number}`);
   const names: string[] = [];
   for (const release of releases) {
-    names.push(await telling.tell({ release, channel: channelOf(`${silentUrl}/${release}`) }));
+    names.push(await telling.tell({ release, channel: channelOf(`${silentUrl}/hook?${release}`) }));
     await telling.tell({ release, channel: channelOf(url), event: 'promoted' });
+    await telling.tell({ release, channel: channelOf(`${silentUrl}/quick`), event: 'promoted' });
   }
   await until(() => received.length === releases.length);
+  // Another path of the same host is another receiver.
+  await until(() => quick === releases.length);
   assert.equal(most, 4, 'places of one receiver');
   // When it answers, all that waited for a place comes.
   let answered = 0;

@@ -256,11 +256,13 @@ function lineOf({ release, channel }: NotificationSpec): string {
   return `${release} ${contentHash(channel)}`;
 }
 
-/** Where messages go, as far as it can be slow: an address, or what a Secret says. */
+/** Where messages go, as far as it can be slow: an address without its query, or what a Secret says. */
 function receiverOf({ channel: { type, url, secret } }: NotificationSpec): string {
   const isAddressSecret = type === 'slack' && secret !== undefined;
-  const host = url === undefined || !URL.canParse(url) ? undefined : new URL(url).host;
-  return isAddressSecret || host === undefined ? `${type} ${JSON.stringify(secret)}` : host;
+  const address = url === undefined || !URL.canParse(url) ? undefined : new URL(url);
+  return isAddressSecret || address === undefined
+    ? `${type} ${JSON.stringify(secret)}`
+    : `${address.host}${address.pathname}`;
 }
 
 /** When it was told, to the millisecond: what names end with, see `notifications` of the engine. */

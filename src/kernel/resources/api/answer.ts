@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { retryAfter, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
+import { isKnown, retryAfter, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { REFUSAL_CODE } from '../client/refusal-of.ts';
 import { encodeYaml } from '../codec/body.ts';
@@ -75,7 +75,7 @@ function tooLargeToRewrite(): Refusal {
 }
 
 export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {
-  const known = exchange.request.headers['if-none-match'] === etag;
+  const known = isKnown(exchange, etag);
   send(exchange, known ? 304 : 200, contentType, known ? '' : body, { vary: 'Accept', etag });
 }
 
