@@ -291,6 +291,66 @@ test('a client that asks too often is told when to come back, and the others do 
   assert.deepEqual(await statuses('bk_slow', 3), [200, 200, 429]);
 });
 
+test('large bodies of questions and of events are paid for by who sends them, on every plane', async (t) => {
+  const now = Temporal.Instant.from('2026-11-22T10:00:00Z');
+  await using world = await startWorld(t, { clock: () => now, roles: ['api', 'controllers', 'decide', 'ingest'] });
+  const { call } = world;
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const flags = '/ofrep/v1/evaluate/flags';
+  // 60 KiB are 30 units of work.
+  const question = { context: { targetingKey: 'l', note: 'x'.repeat(60 * 1024) } };
+  const statusesOf = async (path: string, body: object, options: object, times: number): Promise<string> => {
+    const seen: number[] = [];
+    for (let time = 0; time < times; time += 1) seen.push((await call('POST', path, { body, ...options })).status);
+    return seen.join();
+  };
+  // What needs no credential: 1,000 units at once.
+  const open = await statusesOf(flags, question, { token: '' }, 36);
+  assert.equal(open, [...Array<number>(34).fill(200), 429, 429].join());
+
+  await declare(
+    world,
+    client('web', {
+      type: 'publishable',
+      keys: [{ name: 'a', hash: sha256('bk_web') }],
+      subjectTokens: {
+        issuer: 'https://id.example.com',
+        audience: 'backline',
+        publicKeys: [await exportJWK(publicKey)],
+      },
+    }),
+  );
+  const sign = (listener: string) =>
+    new SignJWT({})
+      .setProtectedHeader({ alg: 'ES256' })
+      .setSubject(listener)
+      .setIssuer('https://id.example.com')
+      .setAudience('backline')
+      .setExpirationTime(now.epochMilliseconds / 1_000 + 300)
+      .sign(privateKey);
+  const as = async (listener: string) => ({ token: 'bk_web', headers: { 'x-subject-token': await sign(listener) } });
+  const about = (listener: string) => ({ context: { ...question.context, targetingKey: listener } });
+  // One listener of a publishable client: 100 units at once, and a request costs one.
+  assert.equal(await statusesOf(flags, about('l'), await as('l'), 5), '200,200,200,200,429');
+  assert.equal(await statusesOf(flags, about('m'), await as('m'), 1), '200');
+  const batch = { events: [], note: 'x'.repeat(60 * 1024) };
+  assert.equal(await statusesOf('/v1/events', batch, await as('n'), 5), '400,400,400,400,429');
+});
+
+test('a question has ten problems at most, and a body as large as a question needs', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  await declare(world, ...catalogue);
+  const many = Object.fromEntries(Array.from({ length: 900 }, (_, index) => [`parameter${index}`, 1]));
+  const refused = await call('POST', '/v1/check', { token: '', body: many });
+  assert.equal(refused.status, 400);
+  assert.equal(refused.json.errors.length, 10);
+  assert.match(refused.json.detail, /and 890 more$/);
+  assert.ok(refused.text.length < 4_000, refused.text);
+  const large = await call('POST', '/v1/check', { token: '', body: { note: 'x'.repeat(17_000) } });
+  assert.equal(large.status, 413);
+});
+
 test('a client that makes no sense is refused with the field', async (t) => {
   await using world = await startWorld(t);
   const path = '/apis/access.backline.dev/v1/namespaces/default/clients';

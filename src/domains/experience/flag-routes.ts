@@ -7,6 +7,9 @@ import { explain } from './decisions/explain.ts';
 import type { ExperienceTable } from './decisions/table.ts';
 import { forcedProblem } from './ofrep.ts';
 
+/** A context may be as large as one that asks for flags. */
+const CONTEXT_BYTES_MAX = 64 * 1024;
+
 const text = (description: string) => Type.String({ minLength: 1, maxLength: 500, description });
 
 /** Questions of our own about flags. That of the record is answered as if nothing were on it. */
@@ -18,6 +21,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
       summary: 'Why a flag is what it is for one context: every rule and experiment that was looked at.',
       forServers: true,
       explains: true,
+      bodyBytesMax: CONTEXT_BYTES_MAX,
       input: Type.Object(
         {
           flag: text('Name of the Flag.'),

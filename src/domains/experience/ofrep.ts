@@ -19,6 +19,8 @@ const BULK_PATH = '/ofrep/v1/evaluate/flags';
 const SINGLE_PATH = '/ofrep/v1/evaluate/flags/*';
 const EVENTS_PATH = '/ofrep/v1/events';
 const BODY_BYTES_MAX = 64 * 1024;
+/** As many problems as a person mends at once. */
+const PROBLEMS_MAX = 10;
 /** What clients are told about how long a stream may be silent; ours beats every 15 s. */
 const INACTIVITY_SECONDS = 120;
 
@@ -185,9 +187,10 @@ async function questionIn(
   const view = viewOf(subjectOfContext, input);
   const problems = contextProblems(input, view.table.audiences.attributes);
   if (problems.length > 0) {
-    const errorDetails = problems
-      .map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`)
-      .join('; ');
+    const named = problems.slice(0, PROBLEMS_MAX);
+    const said = named.map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`);
+    if (named.length < problems.length) said.push(`and ${problems.length - named.length} more`);
+    const errorDetails = said.join('; ');
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const wrong = forcedProblem(forced, view.table);

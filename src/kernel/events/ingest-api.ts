@@ -135,8 +135,11 @@ export function ingestApi(parts: {
       });
     }
     try {
-      return await unpack(bytes, { maxOutputLength: limits.bodyBytesMax });
+      const plain = await unpack(bytes, { maxOutputLength: limits.bodyBytesMax });
+      exchange.chargeBody(plain.length - bytes.length);
+      return plain;
     } catch (error) {
+      if (error instanceof Refusal) throw error;
       if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw badBody('it is not gzip');
       throw new Refusal(
         'http/body-too-large',

@@ -49,6 +49,8 @@ export class Exchange {
   readonly #context: ExchangeContext;
   readonly #startedMs = performance.now();
   #pay: ((units: number, afterwards: boolean) => void) | undefined;
+  /** Units of a body that came before anybody was named who pays for it. */
+  #owed = 0;
 
   constructor(request: IncomingMessage, response: ServerResponse, context: ExchangeContext) {
     const url = request.url ?? '/';
@@ -95,16 +97,22 @@ export class Exchange {
 
   /**
    * Names who pays for the work of this request, in units. `pay` throws a Refusal when the caller has spent what they
-   * may; `afterwards` says that the work is done already.
+   * may; `afterwards` says that the work is done already. A body that came before is charged at once.
    */
   chargeTo(pay: (units: number, afterwards: boolean) => void): void {
     this.#pay = pay;
+    if (this.#owed === 0) return;
+    const owed = this.#owed;
+    this.#owed = 0;
+    pay(owed, false);
   }
 
   /** Charges for a body before it is read as anything. @param factor how much harder it is to read than JSON */
   chargeBody(bytes: number, factor = 1): void {
     const units = Math.floor((bytes * factor) / WORK.bodyBytesPerUnit);
-    if (units > 0) this.#pay?.(units, false);
+    if (units <= 0) return;
+    if (this.#pay === undefined) this.#owed += units;
+    else this.#pay(units, false);
   }
 
   /** Charges for looking at so many things, before it is done: a look takes some 25 ns. */
@@ -258,8 +266,12 @@ export function retryAfter(refusal: Refusal): Record<string, string> {
   return refusal.retryAfterSeconds === undefined ? {} : { 'retry-after': String(refusal.retryAfterSeconds) };
 }
 
-/** The whole body, refused above the limit before more of it is read. */
-export async function readBody(exchange: Exchange, bytesMax: number): Promise<Buffer> {
+/**
+ * The whole body, refused above the limit before more of it is read, and charged to who pays for the request.
+ *
+ * @param factor how much harder it is to read than JSON
+ */
+export async function readBody(exchange: Exchange, bytesMax: number, factor = 1): Promise<Buffer> {
   const tooLarge = () =>
     new Refusal('http/body-too-large', 'RequestEntityTooLarge', `The body is larger than ${bytesMax} bytes.`, {
       remedy: 'Send less at once.',
@@ -278,6 +290,12 @@ export async function readBody(exchange: Exchange, bytesMax: number): Promise<Bu
       request.destroy();
     });
     request.once('end', () => {
+      try {
+        exchange.chargeBody(bytes, factor);
+      } catch (error) {
+        reject(error);
+        return;
+      }
       const [first] = chunks;
       resolve(first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks, bytes));
     });

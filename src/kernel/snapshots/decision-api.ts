@@ -16,7 +16,10 @@ import { resultOfStatus, type Result, type Witness } from './witness.ts';
 import type { Seen } from './worlds.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 
-const BODY_BYTES_MAX = 64 * 1024;
+const BODY_BYTES_MAX = 16 * 1024;
+/** As many problems as a person mends at once, and as much of a name as they read. */
+const PROBLEMS_MAX = 10;
+const SHOWN_CHARS_MAX = 100;
 /** As much of a path as a person reads. */
 const SHOWN_DEPTH_MAX = 20;
 
@@ -65,7 +68,7 @@ export function decisionApi(
         if (verbOfPath(found.route.access) === 'post') throw wrongMethod(exchange, 'POST');
         return ask(exchange, found, queryInput(exchange.queryText, found));
       case 'POST':
-        return readBody(exchange, BODY_BYTES_MAX).then(
+        return readBody(exchange, found.route.bodyBytesMax ?? BODY_BYTES_MAX).then(
           async (bytes) => void (await ask(exchange, found, jsonInput(bytes))),
         );
       default:
@@ -124,7 +127,7 @@ export function decisionApi(
 
   function respond(exchange: Exchange, found: Ready, input: unknown, by: string): true | Promise<void> {
     const { module, route, check, errors } = found;
-    if (!check(input)) throw wrongInput(route, input, errors(input));
+    if (!check(input)) throw wrongInput(route, input, () => errors(input));
     const { version, tables, worlds } = follower.snapshot();
     const table = tables.get(module.name);
     if (worlds.size > 0 && worlds.has(module.name)) return respondInWorld(exchange, found, { table, input, by });
@@ -292,33 +295,33 @@ function jsonInput(bytes: Buffer): unknown {
   );
 }
 
-function wrongInput(
-  route: DecisionRoute<unknown>,
+/** What is wrong with an input: parameters that there are not, or else what the schema says. */
+export function wrongInput(
+  route: Pick<DecisionRoute<unknown>, 'path' | 'input'>,
   input: unknown,
-  errors: readonly { readonly instancePath: string; readonly message: string }[],
+  errors: () => Iterable<{ readonly instancePath: string; readonly message: string }>,
 ): Refusal {
   const names = Object.keys(propertiesOf(route.input));
-  const unknown =
-    typeof input === 'object' && input !== null && !Array.isArray(input)
-      ? Object.keys(input).filter((name) => !names.includes(name))
-      : [];
-  const problems = [
-    ...unknown.map((name) => ({
-      path: [name] as Path,
-      detail: `there is no parameter "${name}"${didYouMean(nearSpellings(name, names))}`,
-    })),
-    ...errors
-      .filter(
-        ({ instancePath, message }) =>
-          unknown.length === 0 || !/additional|unknown/i.test(message) || instancePath !== '',
-      )
-      .map(({ instancePath, message }) => ({ path: instancePath.split('/').slice(1) as Path, detail: message })),
-  ];
-  const say = problems
-    .map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`))
-    .join('; ');
-  return new Refusal('decisions/wrong-input', 'BadRequest', `${route.path}: ${say}`, {
-    problems: problems.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
+  const known = new Set(names);
+  const unknown = isRecord(input) ? Object.keys(input).filter((name) => !known.has(name)) : [];
+  const wrong: { path: Path; detail: string }[] = unknown.slice(0, PROBLEMS_MAX).map((name) => {
+    const shown = name.slice(0, SHOWN_CHARS_MAX).toWellFormed();
+    return { path: [shown], detail: `there is no parameter "${shown}"${didYouMean(nearSpellings(name, names))}` };
+  });
+  let more = unknown.length - wrong.length;
+  if (unknown.length === 0) {
+    for (const { instancePath, message } of errors()) {
+      if (wrong.length === PROBLEMS_MAX) more += 1;
+      else {
+        const steps = instancePath.split('/', SHOWN_DEPTH_MAX + 1).slice(1);
+        wrong.push({ path: steps.map((step) => step.slice(0, SHOWN_CHARS_MAX)), detail: message });
+      }
+    }
+  }
+  const said = wrong.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`));
+  if (more > 0) said.push(`and ${more} more`);
+  return new Refusal('decisions/wrong-input', 'BadRequest', `${route.path}: ${said.join('; ')}`, {
+    problems: wrong.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
     remedy: `It takes ${names.join(', ')}.`,
   });
 }

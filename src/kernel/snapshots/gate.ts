@@ -29,6 +29,9 @@ const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
 /** How often one listener's app may ask on this node with a publishable key, which everybody can copy. */
 const SUBJECT_RATE: Rate = { perSecond: 20, burst: 100 };
 
+/** What bodies of one address may come to in units of work while it needs no credential. */
+const OPEN_RATE: Rate = { perSecond: 500, burst: 1_000 };
+
 /** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */
 const RECORD_RATE: Rate = { perSecond: 5, burst: 100 };
 
@@ -79,6 +82,7 @@ export function decisionGate(options: {
   const limiter = new RateLimiter();
   const recordLimiter = new RateLimiter();
   const subjectLimiter = new RateLimiter();
+  const openLimiter = new RateLimiter();
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
@@ -96,6 +100,7 @@ export function decisionGate(options: {
       table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
     if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
     refuseForeignPage(exchange);
+    chargeAddress(exchange);
     openAnswers.count(clock().epochMilliseconds);
     return { input, by: 'local' };
   }
@@ -131,7 +136,7 @@ export function decisionGate(options: {
     if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
     if (isPublishable) {
       return subjectOf(exchange, client, nowMs).then((claims) => {
-        spendOfSubject(client, claims, nowMs);
+        spendOfSubject(exchange, client, claims);
         return { input: boundTo(claims, asking, input), by, publishableKey: key };
       });
     }
@@ -200,15 +205,32 @@ export function decisionGate(options: {
     );
   }
 
-  /** Whatever the Client as a whole may ask, one app of one listener may ask so much. */
-  function spendOfSubject({ name }: KnownClient, { sub = '' }: JWTPayload, nowMs: number): void {
-    if (subjectLimiter.spend(`${name} ${sub}`, SUBJECT_RATE, nowMs)) return;
-    throw new Refusal(
-      'clients/too-many',
-      'TooManyRequests',
-      `One subject of client ${name} asks more than ${SUBJECT_RATE.perSecond} times a second.`,
-      { retryAfterSeconds: 1, remedy: 'Ask for all flags at once, and send events in batches.' },
-    );
+  /** Whatever the Client as a whole may ask, one app of one listener may ask so much, and pays for its bodies. */
+  function spendOfSubject(exchange: Exchange, { name }: KnownClient, { sub = '' }: JWTPayload): void {
+    const pay = (units: number): void => {
+      if (subjectLimiter.spend(`${name} ${sub}`, SUBJECT_RATE, clock().epochMilliseconds, units)) return;
+      throw new Refusal(
+        'clients/too-many',
+        'TooManyRequests',
+        `One subject of client ${name} asks for more than ${SUBJECT_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body one more.`,
+        { retryAfterSeconds: 1, remedy: 'Ask for all flags at once, and send events in batches.' },
+      );
+    };
+    pay(1);
+    exchange.chargeTo(pay);
+  }
+
+  function chargeAddress(exchange: Exchange): void {
+    const address = exchange.request.socket.remoteAddress ?? '';
+    exchange.chargeTo((units) => {
+      if (openLimiter.spend(address, OPEN_RATE, clock().epochMilliseconds, units)) return;
+      throw new Refusal(
+        'clients/too-many',
+        'TooManyRequests',
+        `Bodies from ${address} come to more than ${OPEN_RATE.perSecond} units of work a second; each 2 KiB is one.`,
+        { retryAfterSeconds: 1, remedy: 'Declare a Client, and ask with its key.' },
+      );
+    });
   }
 
   async function subjectOf(exchange: Exchange, client: KnownClient, nowMs: number): Promise<JWTPayload> {

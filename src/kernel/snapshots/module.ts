@@ -97,6 +97,8 @@ export interface DecisionRoute<Table> extends Asking {
   readonly explains?: boolean;
   /** Schema of the input, an object. Query values arrive as text and are converted to what the schema names. */
   readonly input: TSchema;
+  /** Bytes of a body; by default as many as a question of names and numbers needs. */
+  readonly bodyBytesMax?: number;
   readonly answer: TSchema;
   /**
    * The answer, without the snapshot that the plane adds; a promise where records of listeners are read or written.

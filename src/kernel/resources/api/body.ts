@@ -40,10 +40,8 @@ function contentTypeOf(exchange: Exchange): string | undefined {
 }
 
 /** The body, which its sender has paid for before anything is made of it. */
-async function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
-  const bytes = await readBody(exchange, bytesMax);
-  exchange.chargeBody(bytes.length, readingCost(contentTypeOf(exchange)));
-  return bytes;
+function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
+  return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
 }
 
 function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {
