@@ -203,6 +203,29 @@ test('what every team must heed is declared by who may do so everywhere', async 
   assert.equal(status, 201, text);
 });
 
+test('what a word in the contexts of all apps means is declared by who may do so everywhere, and used by all', async (t) => {
+  const world = await start(t);
+  const { call } = world;
+  // As a number it would make every question wrong that says country: "SE".
+  const country = inNamespace('team-c', attribute('country', { type: 'number' }));
+  const refused = await declare(world, 'ed', country);
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.json.message, /cannot create resource "attributes" .* at the cluster scope/);
+  assert.equal(
+    (await declare(world, undefined, inNamespace('aria', attribute('country', { type: 'string' })))).status,
+    201,
+  );
+  const swedes = inNamespace(
+    'team-c',
+    flag('sweden', { rules: [{ name: 'r', when: when({ attribute: 'country', in: ['SE'] }), serve: 'b' }] }),
+  );
+  const used = await declare(world, 'ed', swedes);
+  assert.equal(used.status, 201, used.text);
+  const path = '/apis/audiences.backline.dev/v1/namespaces/aria/attributes/country';
+  await bind(world, 'aria', 'ed', 'edit');
+  assert.equal((await call('DELETE', path, { token: 'tok-ed' })).status, 403);
+});
+
 test('letting in applications is for who may do so everywhere: no RoleBinding gives it', async (t) => {
   const world = await start(t);
   const { call } = world;

@@ -81,6 +81,8 @@ export const Attribute = defineKind({
   categories: ['targeting'],
   scope: 'Namespaced',
   released: true,
+  // Contexts of all apps are held against its type, whatever namespace declares it.
+  actsEverywhere: () => true,
   description: 'An attribute is something that is known of listeners, which audiences go by.',
   spec: AttributeSpecSchema,
   columns: [
