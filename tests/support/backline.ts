@@ -7,7 +7,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
 import { startBackline, type AccessOptions, type Role, type Running, type StartOptions } from '#planes/start.ts';
-import { startDatabase } from './database.ts';
+import { startDatabase, type TestDatabase } from './database.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
 export interface World extends AsyncDisposable {
@@ -45,9 +45,11 @@ export async function startWorld(
     readonly access?: AccessOptions;
     readonly rollUpSeconds?: number;
     readonly quotaDatabaseUrls?: readonly string[];
+    /** One that holds something already; ends with the world. */
+    readonly database?: TestDatabase;
   } = {},
 ): Promise<World> {
-  const database = await startDatabase();
+  const database = options.database ?? (await startDatabase());
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   const start = (port: number) =>
     startBackline({

@@ -17,6 +17,7 @@ import { recordReads } from './migrations/0012-record-reads-20261129.ts';
 import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { quarantine } from './migrations/0014-quarantine-20261129.ts';
 import { attempts } from './migrations/0015-attempts-20261129.ts';
+import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -35,6 +36,7 @@ export const MIGRATIONS: readonly Migration[] = [
   subjectNames,
   quarantine,
   attempts,
+  releaseAuthors,
 ];
 
 /**

@@ -113,9 +113,25 @@ async function verify(token: string, key: SigningKey, clock: Clock): Promise<Ver
       mintedBy: payload[MINTED_BY] as readonly string[],
     };
   } catch (error) {
+    if (isWithoutMinter(error)) throw withoutMinter();
     if (error instanceof errors.JOSEError) throw notBelieved();
     throw error;
   }
+}
+
+/** Claims are looked at only of a token with our signature. */
+function isWithoutMinter(error: unknown): boolean {
+  return error instanceof errors.JWTClaimValidationFailed && error.claim === MINTED_BY && error.reason === 'missing';
+}
+
+/** Nobody knows for whom such a token would count when it approves a change. */
+function withoutMinter(): Refusal {
+  return new Refusal(
+    'access/token-without-minter',
+    'Unauthorized',
+    'An older version of Backline minted this token and did not write into it who minted it.',
+    { remedy: 'Mint a new one: kubectl create token NAME.' },
+  );
 }
 
 function isEnding(account: Entry): boolean {

@@ -45,26 +45,36 @@ export const subjectNames: Migration = {
       where subject like '%\\%%' or subject like '%/%/%';
     delete from renames where before = after;
 
-    update backline.quota_subjects set subject = after from renames where subject = before;
-    update backline.quota_counters set subject = after from renames where subject = before;
-    update backline.quota_slots set subject = after from renames where subject = before;
-    update backline.quota_operations set subject = after from renames where subject = before;
-    update backline.quota_holds set subject = after from renames where subject = before;
-
-    -- Receipts name subjects in JSON.
+    -- What one is called from now on another one may have been called until now: each takes its new name behind a mark that
+    -- no name has, and all lose the mark together. Receipts name subjects in JSON.
     do $do$
     declare
+      mark constant text := e'\\x01renamed:';
+      in_json constant text := to_json(mark)::text;
       rename record;
+      place text;
     begin
+      foreach place in array array['subjects', 'counters', 'slots', 'operations', 'holds'] loop
+        execute format('update backline.quota_%s set subject = $1 || after from renames where subject = before', place)
+          using mark;
+        execute format('update backline.quota_%s set subject = substr(subject, length($1) + 1)
+          where starts_with(subject, $1)', place) using mark;
+      end loop;
       for rename in select * from renames loop
         update backline.quota_operations set
-          others = array_replace(others, rename.before, rename.after),
-          answer = replace(answer, to_json(rename.before)::text, to_json(rename.after)::text)
+          others = array_replace(others, rename.before, mark || rename.after),
+          answer = replace(answer, to_json(rename.before)::text, to_json(mark || rename.after)::text)
         where others is not null and others @> array[rename.before];
         update backline.quota_holds set
-          lines = replace(lines, to_json(rename.before)::text, to_json(rename.after)::text)
+          lines = replace(lines, to_json(rename.before)::text, to_json(mark || rename.after)::text)
         where strpos(lines, to_json(rename.before)::text) > 0;
       end loop;
+      update backline.quota_operations set
+        others = array(select replace(other, mark, '') from unnest(others) with ordinality as o (other, n) order by n),
+        answer = replace(answer, rtrim(in_json, '"'), '"')
+      where others is not null and strpos(answer, rtrim(in_json, '"')) > 0;
+      update backline.quota_holds set lines = replace(lines, rtrim(in_json, '"'), '"')
+      where strpos(lines, rtrim(in_json, '"')) > 0;
     end
     $do$;
 
