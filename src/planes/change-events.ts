@@ -97,8 +97,8 @@ export function tellChanges(parts: {
 }
 
 /**
- * The change as an event about the listener. Nothing in it leads back to the record: other listeners are left out, ids are
- * those of nothing else, and why something was done is told only where it is sealed.
+ * The change as an event about the listener. No id in it leads back to the record: other listeners are left out, ids are
+ * those of nothing else, and why something was done is told only where it is sealed. Its time is that of the change.
  */
 function eventOf({ number, at, listener, action, detail }: ChangeRow, secret: Buffer, isReasonSealed: boolean): object {
   const { listener: _other, [REASON]: reason, ...rest } = detail;

@@ -71,8 +71,8 @@ function faultOfDataset(error: unknown, broken: ReadonlyMap<string, DatasetFault
 
 /** Refuses SQL of a Dataset that is not one SELECT over its inputs. Runs nothing of it. */
 export async function parseDataset(connection: DuckDBConnection, { sql, inputs }: DatasetSql): Promise<void> {
-  const { names, defined } = await parseSelect(connection, sql);
-  const allowed = inputs === undefined ? undefined : new Set([...inputs, ...defined]);
+  const { names } = await parseSelect(connection, sql);
+  const allowed = inputs === undefined ? undefined : new Set(inputs);
   const other = names.find((name) => allowed?.has(name) === false);
   if (other === undefined) return;
   throw new QueryFault('Statement', `it reads "${other}", which is not among its eventTypes and datasets`);

@@ -38,6 +38,16 @@ const ATTACKS: Readonly<Record<string, readonly [sql: string, why: RegExp]>> = {
     /^The SQL of a Dataset is one SELECT, and it reads "release-exposure", which is not among its eventTypes and datasets\.$/,
   ],
   d: ['with play as (select * from s) select * from play', /reads "s", which is not among/],
+  // A name that WITH defines elsewhere, or later, is not defined here.
+  w: [
+    'select * from "release-exposure" where 1 in (with "release-exposure" as (select 1 as a) select a from "release-exposure")',
+    /reads "release-exposure", which is not among/,
+  ],
+  v: [
+    'with a as (select * from "release-exposure"), "release-exposure" as (select 1) select * from a',
+    /reads "release-exposure", which is not among/,
+  ],
+  i: ['from duckdb_settings()', /no files, addresses or settings/],
   x: ['select $1 from play', /it has parameters/],
   b: ['select 1\0; drop view events.play', /it holds a NUL character/],
 };
@@ -71,6 +81,8 @@ test('SQL that is not one SELECT over what its Dataset names is refused when it 
     'select track from play; -- with a comment',
     'with play as (select * from play) select * from events.play join play using (track)',
     "select 'drop; --' as text from PLAY",
+    'with recursive t(n) as (select 1 union all select n + 1 from t where n < 3) select n from t, play',
+    'with a as (select * from play), b as (select * from a) select * from b where 1 in (select 1 from a)',
     'from query_table(["play"]) union all from range(3)'.replace('"play"', "'play'"),
     'values (1)',
   ];
@@ -91,7 +103,9 @@ test('a Dataset that is broken or hostile fails its readers, by its name, and no
   assert.deepEqual(rows, [['488.2 MiB', 2, '9.3 GiB', true, 1, 2]]);
   assert.deepEqual((await world.query('with s as (select 1 as one) select one, s.one as e from s')).rows, [[1, 1]]);
   const listed = await world.query('select view_name from duckdb_views() where not internal order by 1');
-  assert.deepEqual(listed.rows?.flat(), ['play', 'release-exposure', 'release_exposure']);
+  // Its name is all that a Dataset shows to who does not read it.
+  const names = [...Object.keys(ATTACKS), 'play', 'release-exposure', 'release_exposure'];
+  assert.deepEqual(listed.rows?.flat(), names.sort());
   for (const name of ['s', 'e', 'c', 'r', 'y', 'b']) {
     const refusal = await refusalOf(world, `select * from play, ${name}`);
     assert.equal(refusal.code, 'datasets/broken-dataset');
@@ -146,4 +160,24 @@ test('messages give no advice about settings, which nobody can change', async ()
   assert.equal(code, 'datasets/bad-sql');
   assert.doesNotMatch(message, /SET|PRAGMA/i);
   assert.match(message, /Max expression depth limit of 1000 exceeded/);
+});
+
+test('whoever lists tables binds nobody’s Dataset', async () => {
+  await using world = await worldUnderAttack();
+  // Each reads the one before twice: the last one takes a million bindings.
+  const chain = Object.fromEntries(
+    Array.from({ length: 20 }, (_, index) => [
+      `d${index}`,
+      {
+        ...DATASET,
+        ...(index === 0 ? {} : { eventTypes: [], datasets: [`d${index - 1}`] }),
+        sql:
+          index === 0 ? 'select track from play' : `select * from d${index - 1} union all select * from d${index - 1}`,
+      },
+    ]),
+  );
+  world.declare({ eventTypes: EVENT_TYPES, datasets: chain });
+  const { rows } = await world.query('show tables');
+  assert.ok(rows?.some(([name]) => name === 'd19'));
+  assert.equal((await world.query('select * from d2')).rowCount, 8);
 });

@@ -40,8 +40,6 @@ export interface MergeJob extends Engine {
 export interface Reads {
   /** Tables and views, in small letters and without their schemas. */
   readonly names: readonly string[];
-  /** Those that it (also) defines itself, in WITH. */
-  readonly defined: readonly string[];
   /** Whether it asks which tables there are. */
   readonly lists: boolean;
 }
@@ -112,7 +110,7 @@ const QueryAnswer = Type.Object({
 });
 
 const Question = Type.Object({
-  reads: Type.Object({ names: Type.Array(Type.String()), defined: Type.Array(Type.String()), lists: Type.Boolean() }),
+  reads: Type.Object({ names: Type.Array(Type.String()), lists: Type.Boolean() }),
 });
 
 export type RollAnswer = Static<typeof RollAnswer>;

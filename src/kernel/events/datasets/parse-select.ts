@@ -27,11 +27,9 @@ const OVER_A_TABLE: ReadonlySet<string> = new Set(['histogram', 'histogram_value
 /** Table functions that say what there is. */
 const LISTING: ReadonlySet<string> = new Set([
   'duckdb_columns',
-  'duckdb_databases',
   'duckdb_functions',
   'duckdb_keywords',
   'duckdb_schemas',
-  'duckdb_settings',
   'duckdb_tables',
   'duckdb_types',
   'duckdb_views',
@@ -73,24 +71,30 @@ async function parseTree(connection: DuckDBConnection, sql: string): Promise<Rec
   throw new QueryFault('Parser', String(message), position === undefined ? undefined : Number(position));
 }
 
+/** A part of a tree, and the names that WITH defines where it stands. */
+interface Part {
+  readonly value: unknown;
+  readonly defined: ReadonlySet<string>;
+}
+
 function readsOf(tree: Record<string, unknown>): Reads {
   const named = new Set<string>();
-  const defined = new Set<string>();
   let lists = false;
-  const waiting: unknown[] = [tree];
-  for (let seen = 0; waiting.length > 0; seen += 1) {
+  const waiting: Part[] = [{ value: tree, defined: new Set() }];
+  for (let seen = 0; ; seen += 1) {
+    const part = waiting.pop();
+    if (part === undefined) return { names: [...named], lists };
     if (seen === VALUES_MAX) throw new QueryFault('Statement', 'it is too large');
-    const value = waiting.pop();
+    const { value, defined } = part;
     if (Array.isArray(value)) {
-      for (const item of value) waiting.push(item);
+      for (const item of value) waiting.push({ value: item, defined });
     } else if (isRecord(value)) {
-      if (isRecord(value['cte_map'])) for (const name of definedIn(value['cte_map'])) defined.add(name);
       if (value['type'] === 'VALUE_PARAMETER') {
         throw new QueryFault('Statement', 'it has parameters, and nothing gives their values');
       }
       if (value['type'] === 'BASE_TABLE') {
         const name = String(value['table_name']).toLowerCase();
-        named.add(name);
+        if (!defined.has(name) || value['schema_name'] !== '') named.add(name);
         lists ||= LISTING_SCHEMAS.has(value['schema_name']) || LISTING_TABLE.test(name);
       }
       if (value['type'] === 'SHOW_REF') lists ||= value['query'] === null;
@@ -99,14 +103,26 @@ function readsOf(tree: Record<string, unknown>): Reads {
         for (const name of called.names) named.add(name);
         lists ||= called.lists;
       }
-      for (const key in value) waiting.push(value[key]);
+      const within = new Set(defined);
+      for (const { name, query } of definitionsIn(value['cte_map'])) {
+        // A definition sees those before it; and itself, where it is recursive.
+        waiting.push({ value: query, defined: isRecursive(query) ? new Set([...within, name]) : new Set(within) });
+        within.add(name);
+      }
+      for (const key in value) if (key !== 'cte_map') waiting.push({ value: value[key], defined: within });
     }
   }
-  return { names: [...named], defined: [...defined], lists };
 }
 
-function definedIn({ map }: Record<string, unknown>): readonly string[] {
-  return Array.isArray(map) ? map.filter(isRecord).map(({ key }) => String(key).toLowerCase()) : [];
+function definitionsIn(cteMap: unknown): readonly { readonly name: string; readonly query: unknown }[] {
+  if (!isRecord(cteMap) || !Array.isArray(cteMap['map'])) return [];
+  return cteMap['map'].filter(isRecord).map(({ key, value }) => ({ name: String(key).toLowerCase(), query: value }));
+}
+
+function isRecursive(definition: unknown): boolean {
+  const query = isRecord(definition) ? definition['query'] : undefined;
+  const node = isRecord(query) ? query['node'] : undefined;
+  return isRecord(node) && node['type'] === 'RECURSIVE_CTE_NODE';
 }
 
 function callOf(call: Record<string, unknown>): Pick<Reads, 'names' | 'lists'> {

@@ -44,8 +44,8 @@ function withInputs(names: readonly string[], { eventTypes, datasets }: Catalogu
 }
 
 /**
- * The views of what a query reads. With `lists`, also of everything else, so that it can be listed and described; a row
- * of that cannot be read.
+ * The views of what a query reads. With `lists`, also of everything else, so that it can be listed; a row of that cannot
+ * be read. SQL of a Dataset is bound only for those who read it: of another one only the name is listed.
  */
 export function viewsOf(
   read: Names,
@@ -63,8 +63,14 @@ export function viewsOf(
       setup.push(`create view if not exists ${EVENTS_SCHEMA}.${identifier(spelling)} as ${select}`);
     }
   }
-  const made = lists ? withInputs([...catalogue.datasets.keys()], catalogue, []).datasets : read.datasets;
-  const datasets = [...made].flatMap((name) => {
+  for (const name of lists ? catalogue.datasets.keys() : []) {
+    if (read.datasets.has(name)) continue;
+    const only = `where error(${literal(mentionIt(name))}) is null`;
+    for (const spelling of spellingsOf(name)) {
+      setup.push(`create view if not exists main.${identifier(spelling)} as select null as "?" ${only}`);
+    }
+  }
+  const datasets = [...read.datasets].flatMap((name) => {
     const spec = catalogue.datasets.get(name);
     return spec === undefined ? [] : [datasetSql(name, spec)];
   });
@@ -99,8 +105,11 @@ function typed(spec: EventTypeSpec, where: string): string {
 }
 
 function unreadable(name: string, spec: EventTypeSpec): string {
-  const message = `the query must mention ${name} by its name`;
-  return `select ${selectColumns(spec)} from (${typed(spec, '')}) where error(${literal(message)}) is null`;
+  return `select ${selectColumns(spec)} from (${typed(spec, '')}) where error(${literal(mentionIt(name))}) is null`;
+}
+
+function mentionIt(name: string): string {
+  return `the query must mention ${name} by its name`;
 }
 
 /** A dataset as text: its own SQL, or our own over all of its event types. */
