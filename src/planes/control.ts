@@ -26,6 +26,7 @@ import { openSharedStore, type SharedStore } from '#kernel/resources/store/share
 import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { releaseAdvisors } from '#kernel/releases/advice.ts';
+import { releaseChanges } from '#kernel/releases/changes.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
@@ -215,6 +216,7 @@ export async function startControlPlane(options: {
       [ChangeSet.id, applyChangeSet],
       ...commands,
       ...judging,
+      ...releaseChanges({ store, live, kinds, clock: releaseClock }),
       ...extension.virtual,
     ]);
     const { authority, serviceAccounts } = access;

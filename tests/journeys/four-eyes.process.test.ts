@@ -194,6 +194,42 @@ test('neither another namespace nor a label that is taken off leads past the pol
   assert.equal(await office.valueOf('shown'), 'B');
 });
 
+test('the approval of a service account that is gone does not count, nor by another one of its name', async (t) => {
+  const office = await startOffice(t);
+  const { call, done, tokenOf } = office;
+  await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
+  const accounts = '/api/v1/namespaces/team-a/serviceaccounts';
+  const subject = { kind: 'ServiceAccount', name: 'robot', namespace: 'team-a' };
+  const roleRef = { kind: 'ClusterRole', name: 'release-approver' };
+  const binding = { metadata: { name: 'robot' }, roleRef, subjects: [subject] };
+  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  const make = async (): Promise<string> => {
+    done(await call('POST', accounts, { body: { metadata: { name: 'robot' } } }));
+    return done(await call('POST', `${accounts}/robot/token`, { body: { spec: {} }, token: tokenOf('cyd') })).json
+      .status.token;
+  };
+  const drop = async () => done(await call('DELETE', `${accounts}/robot`));
+  const name = await office.declare(tokenOf('ann'), inNamespace('team-a', 'fd'));
+  await office.until((all) => all.some(({ status }) => status.phase === 'AwaitingApproval'));
+  assert.equal((await office.approve(name, await make())).status, 201);
+  await drop();
+  const GONE = /The approval of system:serviceaccount:team-a:robot does not count/;
+  const isGone = (all: readonly Release[]) => all.some(({ status }) => GONE.test(status.message));
+  await office.until(isGone);
+  const token = await make();
+  done(await office.approve(name, tokenOf('bob')));
+  const [release] = await office.until((all) => all.some(({ status }) => GONE.test(status.message)));
+  assert.deepEqual(
+    release?.status.approvals?.given.map(({ user, counts }) => [user, counts]),
+    [
+      ['system:serviceaccount:team-a:robot', false],
+      ['bob', true],
+    ],
+  );
+  done(await office.approve(name, token));
+  await office.until(([one]) => one?.status.phase === 'Promoted');
+});
+
 test('who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {
   const office = await startOffice(t);
   const { call, done, tokenOf } = office;

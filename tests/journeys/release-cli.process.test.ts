@@ -138,16 +138,16 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   const applied = await backline('ann', 'apply -f offer.yaml');
   assert.equal(applied.status, 0, applied.err);
   const name = releaseIn(applied);
-  assert.match(applied.out, /AwaitingApproval\. Waits for 1 approval of plan [0-9a-f]{12}\.$/m);
+  assert.match(applied.out, /AwaitingApproval\. Waits for 1 approval of plan [0-9a-f]{40}\.$/m);
   const [, hash = ''] =
-    new RegExp(`backline release approve ${name} --plan ([0-9a-f]{12})$`, 'm').exec(applied.out) ?? [];
-  assert.equal(hash.length, 12, applied.out);
+    new RegExp(`backline release approve ${name} --plan ([0-9a-f]{40})$`, 'm').exec(applied.out) ?? [];
+  assert.equal(hash.length, 40, applied.out);
   assert.deepEqual(await live(), LIVE[0]);
 
   const own = await backline('ann', `release approve ${name}`);
   assert.equal(own.status, 1);
   assert.match(own.err, /ann made the change.*Somebody else has to approve it/);
-  const other = await backline('bob', `release approve ${name} --plan ffffffffffff`);
+  const other = await backline('bob', `release approve ${name} --plan ${'f'.repeat(32)}`);
   assert.match(other.err, /It has changed: read it again/);
   const looking = await backline('vic', `release approve ${name}`);
   assert.match(looking.err, /cannot create resource "releases\/approve"/);
@@ -161,10 +161,16 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   assert.match(read.out, /^ {2}reach +nobody$/m);
   assert.match(read.out, /^What it means\n(?: {2}» .*\n)* {2}» .*€11 instead of €10 from 1 January 2027\.$/m);
   assert.match((await backline('eve', 'get plans -A')).err, /cannot list resource "plans"/);
+  assert.match(read.out, /^ {2}» Plan default\/premium: /m);
+  assert.match(read.out, /^ {2}~ Plan premium in default .*\n +~ spec\.title: "Premium 0" → "Premium 1"/m);
+  assert.match(read.out, new RegExp(`backline release approve ${name} --plan ${hash}$`, 'm'));
 
   const shown = await backline('vic', `release show ${name.slice(0, -1)}`);
   assert.equal(shown.err, '');
-  assert.match(shown.out, /~ Plan premium {2}[0-9a-f]{8} → [0-9a-f]{8}\n +~ spec\.title: "Premium 0" → "Premium 1"/);
+  assert.match(
+    shown.out,
+    /~ Plan premium in default {2}[0-9a-f]{8} → [0-9a-f]{8}\n +~ spec\.title: "Premium 0" → "Premium 1"/,
+  );
   assert.match(shown.out, /spec\.timeline\[from=2027-01-01\]\.amount: "10\.00" → "11\.00"/);
   assert.match(shown.out, /Approvals 0 of 1\n {2}1 needed from anybody but ann/);
 
@@ -350,6 +356,56 @@ test('an edit of what is on its way takes its place, and carries the rest along'
   assert.deepEqual([items[0].spec.authors, items[0].spec.objects.length], [['ann', 'bob'], 3]);
 });
 
+test('who approves reads every object of a large release, and is told of those that are not shown', async (t) => {
+  const office = await startBusiness(t, { approvals: { required: 1 }, stages: [] });
+  const { backline, write, world } = office;
+  const names = Array.from({ length: 120 }, (_, index) => `many-${String(index).padStart(3, '0')}`);
+  await write('many.yaml', ...names.map((name) => flag(name, { variants: [{ name: 'a', value: `of ${name}` }] })));
+  const name = releaseIn(await backline('ann', 'apply -f many.yaml'));
+  const brief = await backline('eve', `release show ${name}`);
+  assert.match(brief.out, new RegExp(`^ {2}» And \\d+ more objects: backline release show ${name} --all$`, 'm'));
+  assert.match(brief.out, new RegExp(`^ {2}and 100 more objects: backline release show ${name} --all$`, 'm'));
+  const all = await backline('eve', `release show ${name} --all`);
+  assert.deepEqual(
+    [...all.out.matchAll(/^ {2}\+ Flag (many-\d+) in default .*\n/gm)].map(([, one]) => one),
+    names,
+  );
+  for (const one of names) assert.ok(all.out.includes(`+ spec.variants[name=a].value: "of ${one}"`), one);
+  const { changes } = JSON.parse((await backline('eve', `release show ${name} --all --json`)).out);
+  assert.deepEqual(
+    changes.map((one: { readonly namespace: string; readonly name: string }) => `${one.namespace}/${one.name}`),
+    names.map((one) => `default/${one}`),
+  );
+
+  const path = `/apis/releases.backline.dev/v1/releases/${name}/changes`;
+  const ask = (spec: object, token = 'eve-token-1234') =>
+    world.call('POST', path, { body: { ...IDENTITY, spec }, token });
+  const last = await ask({ offset: 110 });
+  assert.deepEqual(
+    [last.json.status.total, last.json.status.objects.length, last.json.status.next],
+    [120, 10, undefined],
+  );
+  assert.equal((await ask({ limit: 101 })).status, 422);
+  assert.deepEqual((await ask({ offset: 1e9 })).json.status.objects, []);
+  const rules = [{ apiGroups: ['releases.backline.dev'], resources: ['releases'], verbs: ['get', 'list', 'watch'] }];
+  const role = await world.call('POST', `${RBAC}/clusterroles`, { body: { metadata: { name: 'blind' }, rules } });
+  assert.equal(role.status, 201, role.text);
+  const binding = {
+    metadata: { name: 'vic-view' },
+    roleRef: { kind: 'ClusterRole', name: 'blind' },
+    subjects: [{ kind: 'User', name: 'vic' }],
+  };
+  await world.call('DELETE', `${RBAC}/clusterrolebindings/vic-view`);
+  assert.equal((await world.call('POST', `${RBAC}/clusterrolebindings`, { body: binding })).status, 201);
+  assert.equal((await ask({}, 'vic-token-1234')).status, 403);
+  assert.match(
+    (await backline('vic', `release show ${name}`)).out,
+    /You may not read them: .*create on releases\/changes/,
+  );
+});
+
+const IDENTITY = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseChanges' };
+
 test('apply waits for everybody to get it, and says why when they do not', async (t) => {
   const { backline } = await startBusiness(t, { stages: [{ name: 'some', percent: 10, soak: 'PT0S' }] });
   const gone = await backline('ann', 'apply -f offer.yaml --wait --timeout 60s');
@@ -416,7 +472,7 @@ test('kubectl alone tells where releases are, and waits for them', { skip }, asy
     );
     assert.match(
       await run(`get release ${name} -o wide`),
-      /Flag\/layout, Plan\/premium \+1 +[0-9a-f]{12} +ann +Soaks until/,
+      /Flag\/layout, Plan\/premium \+1 +[0-9a-f]{40} +ann +Soaks until/,
     );
     assert.match(await run(`describe release ${name}`), /Message: +some: It is being shown to this stage\./);
   }

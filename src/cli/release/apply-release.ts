@@ -3,7 +3,7 @@ import type { Connection } from '#kernel/resources/client/http.ts';
 import { Refused } from '../call.ts';
 import type { Colours } from '../io.ts';
 import { followReleases } from './follow.ts';
-import { approvalsText, authorsText, policiesText, shortHash, type ReleaseObject } from './release-object.ts';
+import { approvalsText, authorsText, policiesText, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
 import { phasePaint } from './view.ts';
 
@@ -46,7 +46,7 @@ export function releaseText(release: ReleaseObject, colours: Colours): string {
     `Release ${bold(metadata.name)}${policy}: ${phase}. ${plain(status.message)}`,
     ...(status.phase === 'AwaitingApproval'
       ? [
-          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; somebody else than ${authorsText(spec)} says:`)} backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
+          `${cyan('→')} ${dim(`${approvalsText(release) ?? ''} approvals; somebody else than ${authorsText(spec)} says:`)} backline release approve ${metadata.name} --plan ${spec.planHash}`,
         ]
       : []),
     ...(status.phase === 'Collecting'

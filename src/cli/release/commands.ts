@@ -33,7 +33,9 @@ export async function tell(
   const before = await findRelease(connection, given);
   const { name } = before.metadata;
   const { reason, plan, force, until } = options;
-  const after = await command(connection, name, verb, { reason, planHash: plan, force, until });
+  // Without a hash, what is approved is the plan that was read just now, and no later one.
+  const planHash = verb === 'approve' ? (plan ?? before.spec.planHash) : undefined;
+  const after = await command(connection, name, verb, { reason, planHash, force, until });
   io.stdout.write(`Release ${name} ${DONE[verb](after)}.\n`);
   return EXIT.ok;
 }

@@ -85,7 +85,7 @@ Plan/premium, Price/premium-de · by ann · policy prices
 ○ first 1% ── ○ everybody
 lapses    24:00:00 left
 Waits for 1 approval of plan 3fa812cc90aa.
-1 of 2 approvals · somebody else than ann: backline release approve premium-4211 --plan 3fa812cc90aa
+1 of 2 approvals · somebody else than ann: backline release show premium-4211
 
 `,
   );

@@ -5,7 +5,6 @@ import {
   changesText,
   isFinished,
   policiesText,
-  shortHash,
   type ReleaseObject,
 } from './release-object.ts';
 import { reachText, stageTrack } from './stage-track.ts';
@@ -154,7 +153,7 @@ function messageLines(release: ReleaseObject, view: View): string[] {
     status.phase === 'AwaitingApproval'
       ? [
           [colours.dim, `${approvals ?? ''} approvals · somebody else than ${authorsText(spec)}: `],
-          `backline release approve ${metadata.name} --plan ${shortHash(spec.planHash)}`,
+          `backline release show ${metadata.name}`,
         ]
       : undefined;
   return [

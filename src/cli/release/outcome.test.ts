@@ -62,7 +62,7 @@ test('what apply set going says where it stands, and the command for who has to 
   });
   assert.equal(
     releaseText(waiting, colours).split('\n')[1],
-    '→ 0 of 1 approvals; somebody else than ann says: backline release approve premium-4211 --plan 3fa812cc90aa',
+    '→ 0 of 1 approvals; somebody else than ann says: backline release approve premium-4211 --plan 3fa812cc90aa17',
   );
   assert.match(applied({ phase: 'Collecting' }), /backline release seal premium-4211$/m);
 });

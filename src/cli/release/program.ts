@@ -50,8 +50,9 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
   connecting(release.command('show'))
     .description('show a release: what it changes field by field, stages, guardrails, approvals, pins and history')
     .argument('<name>', 'its name, or the beginning of it')
+    .option('--all', 'with every object that it changes, and what that means')
     .option('--json', 'for programs')
-    .addHelpText('after', examples('backline release show premium-4211'))
+    .addHelpText('after', examples('backline release show premium-4211', 'backline release show premium-4211 --all'))
     .action(async (name: string, options: ShowOptions) =>
       end(await (await import('./show.ts')).showRelease(name, options, io)),
     );
@@ -79,9 +80,12 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
   verb('approve', 'agree that a release begins; who wrote any of the change cannot')
     .option(
       '--plan <hash>',
-      'of the plan that was read (its first 8 characters are enough): refused when it is another by now',
+      'of the plan that was read, as show prints it (32 characters or more): refused when it is another by now',
     )
-    .addHelpText('after', examples('backline release approve premium-4211 --plan 3fa812cc90aa -m "as agreed"'));
+    .addHelpText(
+      'after',
+      examples('backline release approve premium-4211 --plan 3fa812cc90aa5d1e8b7f60c2d94e1f3a5b6c7d80 -m "as agreed"'),
+    );
   verb('pause', 'let a release reach nobody new').addHelpText(
     'after',
     examples('backline release pause premium-4211 -m "odd numbers in Spain"'),

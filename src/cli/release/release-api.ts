@@ -10,7 +10,7 @@ const STOPS = `${GROUP_PATH}/stops`;
 /** The one name that the switch may have. */
 const STOP_NAME = 'all';
 
-const API_VERSION = 'releases.backline.dev/v1';
+export const API_VERSION = 'releases.backline.dev/v1';
 const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 /** Candidates that are named where a name could mean several. */
 const candidatesShownMax = 10;

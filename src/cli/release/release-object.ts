@@ -195,8 +195,3 @@ export function changesText(objects: readonly Carried[], shownMax = 2): string {
 export function kindName(kind: string): string {
   return kind.slice(kind.lastIndexOf('/') + 1);
 }
-
-/** As much of a plan's hash as tells it apart. */
-export function shortHash(planHash: string): string {
-  return planHash.slice(0, 12);
-}

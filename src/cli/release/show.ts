@@ -7,13 +7,13 @@ import { fieldLines } from '../plan-text.ts';
 import { textTable } from '../text-table.ts';
 import { guardrailLines } from './guardrail-lines.ts';
 import { findRelease, listPins, type Pin } from './release-api.ts';
-import { releaseDiff, type ObjectDiff } from './release-diff.ts';
+import { releaseChanges, type ObjectChange } from './release-changes.ts';
 import {
   approvalsText,
   authorsText,
   kindName,
   policiesText,
-  shortHash,
+  type Carried,
   type ReleaseObject,
   type Side,
   type Stage,
@@ -25,18 +25,21 @@ import { dateTime, phasePaint, type View } from './view.ts';
 
 export interface ShowOptions extends ConnectionOptions {
   readonly json?: boolean;
+  readonly all?: boolean;
 }
 
 /** `backline release show NAME`: all there is to know about a release. */
 export async function showRelease(given: string, options: ShowOptions, io: Io): Promise<number> {
   const connection = connectionFrom(options, io);
   const release = await findRelease(connection, given);
+  const isAll = options.all === true;
   if (options.json === true) {
-    io.exact.write(`${JSON.stringify(release, null, 2)}\n`);
+    const changes = isAll ? { changes: await releaseChanges(connection, release, true) } : {};
+    io.exact.write(`${JSON.stringify({ ...release, ...changes }, null, 2)}\n`);
     return EXIT.ok;
   }
-  const [diff, pins] = await Promise.all([
-    releaseDiff(connection, release.spec.objects),
+  const [changes, pins] = await Promise.all([
+    releaseChanges(connection, release, isAll),
     whereAllowed(listPins(connection)),
   ]);
   const about = pins.filter(({ spec: { object, release: of } }) => {
@@ -50,7 +53,7 @@ export async function showRelease(given: string, options: ShowOptions, io: Io): 
     colours: coloursFor(io.stdout, io.env),
     timeZone: Temporal.Now.timeZoneId(),
   };
-  io.stdout.write(`${releaseText(release, diff, about, view)}\n`);
+  io.stdout.write(`${releaseText(release, { changes, isAll }, about, view)}\n`);
   return EXIT.ok;
 }
 
@@ -64,13 +67,14 @@ async function whereAllowed<Item>(list: Promise<readonly Item[]>): Promise<reado
   }
 }
 
+interface Shown {
+  /** Undefined for who may not read them. */
+  readonly changes: readonly ObjectChange[] | undefined;
+  readonly isAll: boolean;
+}
+
 /** A release in sections, each of which is left out where there is nothing in it. */
-export function releaseText(
-  release: ReleaseObject,
-  diff: readonly ObjectDiff[],
-  pins: readonly Pin[],
-  view: View,
-): string {
+export function releaseText(release: ReleaseObject, shown: Shown, pins: readonly Pin[], view: View): string {
   const { bold } = view.colours;
   const section = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : [[bold(title), ...lines.map((text) => `  ${text}`)].join('\n')];
@@ -80,9 +84,9 @@ export function releaseText(
     ...section('Stages', stageLines(release, inner)),
     ...section(
       'What it means',
-      (release.spec.sentences ?? []).map((text) => `${view.colours.cyan('»')} ${plain(text)}`),
+      shown.isAll ? [] : (release.spec.sentences ?? []).map((text) => `${view.colours.cyan('»')} ${plain(text)}`),
     ),
-    ...section('Changes', changeLines(diff, inner)),
+    ...section('Changes', changeLines(release, shown, inner)),
     ...section('Guardrails', guardrailLines(release, inner)),
     ...section(`Approvals ${approvalsText(release) ?? ''}`, approvalLines(release, inner)),
     ...section('Pins', pins.map(pinText)),
@@ -103,7 +107,7 @@ function headText(release: ReleaseObject, { colours, timeZone }: View): string {
     ['policy', policiesText(spec) ?? 'none: everybody at once'],
     ['group', spec.group],
     ['takes back', spec.rollbackOf],
-    ['plan', shortHash(spec.planHash)],
+    ['plan', spec.planHash],
     ['fails', status?.standing.failing?.because],
   ];
   const rows = facts.flatMap(([label, text]) => (text === undefined ? [] : [[`  ${label}`, plain(text)]]));
@@ -130,23 +134,36 @@ function soakText({ soak, deadline, promote }: Stage): string {
   ].join(', ');
 }
 
-/** Objects that are listed; how many more there are is told. */
-const objectsShownMax = 100;
-
-function changeLines(diff: readonly ObjectDiff[], view: View): string[] {
-  const more = diff.length - objectsShownMax;
+function changeLines({ metadata, spec: { objects } }: ReleaseObject, { changes, isAll }: Shown, view: View): string[] {
+  const { dim, yellow } = view.colours;
+  const shown = changes ?? [];
+  const more = objects.length - shown.length;
   return [
-    ...diff.slice(0, objectsShownMax).flatMap((one) => diffLines(one, view)),
-    ...(more > 0 ? [view.colours.dim(`and ${more} more objects (--json has all)`)] : []),
+    ...(changes === undefined ? [yellow('You may not read them: that needs create on releases/changes.')] : []),
+    ...objects.slice(0, shown.length).flatMap((object, index) => objectLines(object, shown[index], isAll, view)),
+    ...(changes !== undefined && more > 0
+      ? [dim(`and ${more} more objects: backline release show ${metadata.name} --all`)]
+      : []),
   ];
 }
 
-function diffLines({ object, fields }: ObjectDiff, { colours }: View): string[] {
-  const { kind, name, from, to } = object;
-  const { green, red, yellow, bold, dim } = colours;
+function objectLines(
+  { kind, name, from, to }: Carried,
+  change: ObjectChange | undefined,
+  isAll: boolean,
+  { colours }: View,
+): string[] {
+  const { green, red, yellow, bold, dim, cyan } = colours;
   const sign = from === undefined ? green('+') : to === undefined ? red('-') : yellow('~');
-  const title = `${sign} ${bold(`${kindName(kind)} ${name}`)}  ${dim(`${sideText(from)} → ${sideText(to)}`)}`;
-  return [title, ...(fields === undefined ? [] : fieldLines(fields, colours))];
+  const namespace = (to ?? from)?.namespace ?? '';
+  const where = namespace === '' ? '' : ` ${dim(`in ${namespace}`)}`;
+  const title = `${sign} ${bold(`${kindName(kind)} ${name}`)}${where}  ${dim(`${sideText(from)} → ${sideText(to)}`)}`;
+  const fields =
+    change?.fields === undefined
+      ? [`    ${yellow('what it was or becomes is no longer kept')}`]
+      : fieldLines(change.fields, colours);
+  const sentences = isAll ? (change?.sentences ?? []).map((text) => `    ${cyan('»')} ${plain(text)}`) : [];
+  return [title, ...fields, ...sentences];
 }
 
 function sideText(side: Side | undefined): string {
@@ -155,7 +172,7 @@ function sideText(side: Side | undefined): string {
 
 const REVISION_SHOWN = 8;
 
-function approvalLines({ spec, status }: ReleaseObject, { timeZone, colours }: View): string[] {
+function approvalLines({ metadata, spec, status }: ReleaseObject, { timeZone, colours }: View): string[] {
   const { policy, otherPolicies = [] } = spec;
   const rules = (policy === undefined ? [] : [policy, ...otherPolicies]).flatMap(({ name, spec: { approvals } }) => {
     if (approvals === undefined) return [];
@@ -170,7 +187,11 @@ function approvalLines({ spec, status }: ReleaseObject, { timeZone, colours }: V
     const note = found?.because === undefined ? '' : ` does not count: ${found.because}`;
     return plain(`${dateTime(atMs, timeZone)}  ${user}${note}${reason === undefined ? '' : `  ${reason}`}`);
   });
-  return [...rules.map((rule) => colours.dim(plain(rule))), ...given];
+  const todo =
+    status?.phase === 'AwaitingApproval'
+      ? [`${colours.cyan('→')} backline release approve ${metadata.name} --plan ${spec.planHash}`]
+      : [];
+  return [...rules.map((rule) => colours.dim(plain(rule))), ...given, ...todo];
 }
 
 function pinText({ spec: { object, by, reason, until, release, refuses } }: Pin): string {

@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Attributes, Authority, User } from '#kernel/resources/api/authority.ts';
+import type { Attributes, Authority } from '#kernel/resources/api/authority.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -13,7 +13,7 @@ import { auditRecords } from './audit/record-list.ts';
 import { dropReads, recordReads } from './audit/record-reads.ts';
 import { dropAttempts } from './audit/rows.ts';
 import type { Authenticator } from './authentication/authenticate.ts';
-import { serviceAccountTokens } from './authentication/service-account-tokens.ts';
+import { isGone, serviceAccountTokens, type Holder } from './authentication/service-account-tokens.ts';
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
 import { forbidden } from './authorization/forbidden.ts';
@@ -51,8 +51,8 @@ export interface Access {
 /** Who may do what. */
 interface JoinedAccess {
   readonly authority: Authority;
-  /** Whether somebody may, by the rules in force now. */
-  readonly may: (user: Pick<User, 'name' | 'groups'>, wanted: Attributes) => boolean;
+  /** Whether somebody may, by the rules in force now. A ServiceAccount that is gone may nothing. */
+  readonly may: (user: Holder, wanted: Attributes) => boolean;
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly serviceAccounts: Authenticator;
@@ -91,7 +91,7 @@ export function prepareAccess(parts: {
           attempted: (author, attempt) =>
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
-        may: (user, wanted) => authorize(rules.table(), user, wanted).allowed,
+        may: (user, wanted) => !isGone(store, user) && authorize(rules.table(), user, wanted).allowed,
         virtual: reviews(rules.table, tokens),
         virtualLists: new Map([
           [AuditRecord.id, list],

@@ -17,6 +17,7 @@ import { countApprovals, type Person } from './engine/approvals.ts';
 import type { MayApprove } from './engine/carry-releases.ts';
 import { Pin, pinName } from './kinds/pin.ts';
 import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
+import { STOP_NAME, Stop, stopReason } from './kinds/stop.ts';
 import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
 import type { ReleaseSpec } from './kinds/release-spec.ts';
 import type { Phase, ReleaseStanding } from './kinds/release-status.ts';
@@ -76,9 +77,17 @@ export function releaseCommands(parts: {
     }
     if (verb === 'unpin') return unpinned(spec, name);
     if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user, nowMs);
+    // What is asked while everything is stopped would act when somebody else lets it go on.
+    const stop = verb === 'promote' ? store.get(Stop, '', STOP_NAME) : undefined;
+    if (stop !== undefined) {
+      const why = `every release is stopped: ${stopReason(stop.object())}`;
+      throw notNow(name, why, 'Promote it when that is over: backline release resume-all.');
+    }
     const next = command(verb, given, user, name, spec, standing, nowMs);
     const withoutRight = new Set(
-      next.approvals.filter((one) => !mayApprove({ name: one.user, groups: one.groups }, name)).map((one) => one.user),
+      next.approvals
+        .filter(({ user: approver, uid, groups }) => !mayApprove({ name: approver, uid, groups }, name))
+        .map((one) => one.user),
     );
     const { needed, given: approvals } = countApprovals(spec, next.approvals, { nowMs, withoutRight });
     const step = { ...stepOf(next, verb, given, status.phase), approvals: { needed, given: approvals } };

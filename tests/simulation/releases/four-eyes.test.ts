@@ -388,7 +388,7 @@ test('approvals bind to everything of each policy but who is notified', async ()
     [{ notify: [{ type: 'webhook', url: 'http://127.0.0.1/', on: ['started'] }] }, true],
   ] as const) {
     const story = await underWay(base);
-    await story.ask('approve', story.release, 'bob', { planHash: last(story).spec.planHash.slice(0, 8) });
+    await story.ask('approve', story.release, 'bob', { planHash: last(story).spec.planHash.slice(0, 32) });
     story.declare([policy({ ...base, ...edit })]);
     await story.run(1_000);
     await story.ask('approve', story.release, 'cyd');
@@ -400,7 +400,7 @@ test('approvals bind to everything of each policy but who is notified', async ()
 test('a plan is named by enough of its hash', async () => {
   const story = await underWay(AGREED);
   const { planHash } = last(story).spec;
-  for (const short of [planHash.slice(0, 1), planHash.slice(0, 7)]) {
+  for (const short of [planHash.slice(0, 1), planHash.slice(0, 31)]) {
     await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: short }), /too short/);
   }
   await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: `${planHash}0` }), /its plan is/);

@@ -376,13 +376,67 @@ test('a release says what it means, as it is when it begins to wait and when wha
   };
   story.declare([some('a')]);
   await story.run(1_000);
-  assert.deepEqual(sentences(0), ['New audience some: targetingKey starts with a.']);
+  assert.deepEqual(sentences(0), ['Audience backline-system/some: New audience some: targetingKey starts with a.']);
   story.declare([some('b')]);
   await story.run(1_000);
   await story.ask('approve', story.releases()[0]?.name ?? '', 'bob');
   await story.run(5 * MINUTE);
   assert.deepEqual(story.phases(), ['Promoted', 'AwaitingApproval']);
   assert.match(sentences(1)?.join() ?? '', /was: .*starts with a.*becomes: .*starts with b/);
+});
+
+test('a large release says of how many objects it says nothing, and leaves none of those that it names out', async () => {
+  for (const count of [49, 50, 120]) {
+    const story = startStory();
+    story.declare([policy({ approvals: { required: 1 } })]);
+    const names = Array.from({ length: count }, (_, index) => `n-${String(index).padStart(3, '0')}`);
+    story.declare(names.map((name) => node(name, 1)));
+    await story.run(1_000);
+    const [release] = story.releases();
+    const { sentences = [] } = release?.spec ?? {};
+    const named = names.slice(0, 49).map((name) => `Node ${name}: It is new.`);
+    const more = count - 49;
+    const last = `And ${more} more ${more === 1 ? 'object' : 'objects'}: backline release show ${release?.name} --all`;
+    assert.deepEqual(sentences, more === 0 ? named : [...named, last]);
+  }
+});
+
+test('nothing that is asked before or in a pause, or while all is stopped, acts when somebody else lets it go on', async () => {
+  const stages = [
+    { name: 'few', percent: 1, soak: 'PT1H', promote: 'manual' },
+    { name: 'half', percent: 50, soak: 'PT1H', promote: 'manual' },
+  ];
+  const story = await underWay({ stages });
+  await story.ask('promote', story.release);
+  await story.ask('pause', story.release, 'bob', { reason: 'Odd numbers.' });
+  await assert.rejects(story.ask('promote', story.release, 'cyd'), {
+    reason: 'Conflict',
+    message: /bob has paused it/,
+    remedy: /^Resume it first: backline release resume x-/,
+  });
+  await story.ask('resume', story.release, 'bob');
+  story.declare([put(Stop, STOP_NAME, { reason: 'Incident.' })]);
+  await story.run(1_000);
+  await assert.rejects(story.ask('promote', story.release, 'cyd'), /every release is stopped: Incident/);
+  story.declare([drop(Stop, STOP_NAME)]);
+  await story.run(30 * MINUTE);
+  assert.equal(story.releases()[0]?.status.stage, 'few');
+  await story.ask('promote', story.release, 'cyd');
+  await story.run(1_000);
+  assert.equal(story.releases()[0]?.status.stage, 'half');
+});
+
+test('a change of labels alone is said, with the name of the object', async () => {
+  const story = startStory();
+  story.declare([node('x', 1, {})]);
+  await story.run(1_000);
+  story.declare([policy({ approvals: { required: 1 } })]);
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  assert.deepEqual(story.releases()[0]?.spec.sentences, ['Node x: Its labels change.']);
+  story.declare([drop(Node, 'x')]);
+  await story.run(1_000);
+  assert.deepEqual(story.releases()[1]?.spec.sentences, ['Node x: It is deleted.']);
 });
 
 test('a freeze and the switch hold what would reach somebody new, and never what is taken back', async () => {
@@ -510,7 +564,7 @@ test('an edited policy is for what has not begun: approvals of another plan no l
   const story = await underWay({ approvals, stages: [{ name: 'few', percent: 1 }] });
   story.declare([policy({ approvals, stages: [{ name: 'few', percent: 2, soak: 'PT1M' }] })]);
   await story.run(1_000);
-  await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: 'abcdef12' }), /its plan is/);
+  await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: 'abcdef12'.repeat(4) }), /its plan is/);
   await story.ask('approve', story.release, 'bob');
   await story.run(1_000);
   assert.equal(story.releases()[0]?.status.share, 2);

@@ -87,6 +87,19 @@ export function serviceAccountTokens(
   };
 }
 
+/** Somebody whose rights are asked about later than they came. */
+export interface Holder extends Pick<User, 'name' | 'groups'> {
+  readonly uid: string | undefined;
+}
+
+/** True for a ServiceAccount that was deleted since, also when another one has its name. */
+export function isGone(accounts: Pick<Reader, 'get'>, { name, uid }: Holder): boolean {
+  const [, namespace, account] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(name) ?? [];
+  if (namespace === undefined || account === undefined) return false;
+  const entry = accounts.get(ServiceAccount, namespace, account);
+  return entry === undefined || entry.uid !== uid || isEnding(entry);
+}
+
 interface Verified {
   readonly account: {
     readonly namespace: string;

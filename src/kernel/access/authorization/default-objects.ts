@@ -64,13 +64,18 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
         questions(group, ...Object.keys(subresources).map((part) => `${plural}/${part}`)),
       ),
   );
+  /** Questions that change nothing are for readers. */
+  const changes = kinds
+    .filter(({ subresources = {} }) => 'changes' in subresources)
+    .map(({ group, plural }) => questions(group, `${plural}/changes`));
   /** Who may approve has to read what they approve. */
   const approver = kinds
     .filter(({ subresources = {} }) => 'approve' in subresources)
     .flatMap((kind): PolicyRule[] => [
       { verbs: READ, apiGroups: [kind.group], resources: read(kind) },
       questions(kind.group, `${kind.plural}/approve`),
-    ]);
+    ])
+    .concat(changes);
   const paths = (...nonResourceURLs: string[]): PolicyRule => ({ verbs: ['get'], nonResourceURLs });
   const pathsOf = (...accesses: PathAccess[]): PolicyRule[] =>
     accesses.flatMap((access) => {
@@ -109,6 +114,7 @@ export function defaultObjects(all: readonly Kind[], declared: readonly Declared
       [
         core(READ, 'configmaps', 'configmaps/history', 'events', 'namespaces', 'serviceaccounts'),
         ...ofGroups(READ, read),
+        ...changes,
       ],
       'view',
     ),

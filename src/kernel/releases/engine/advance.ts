@@ -218,7 +218,7 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
   const lost = given.flatMap(({ user, because }) =>
     because === undefined ? [] : [` The approval of ${user} does not count: ${because}.`],
   );
-  return `Waits for ${counts.join(' and ')} of plan ${planHash.slice(0, 12)}.${lost.join('')}`;
+  return `Waits for ${counts.join(' and ')} of plan ${planHash}.${lost.join('')}`;
 }
 
 function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: readonly Told[]): Step {

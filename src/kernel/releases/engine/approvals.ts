@@ -7,6 +7,7 @@ import { policiesOf } from './choose-policy.ts';
 /** Who asks or approves. */
 export interface Person {
   readonly name: string;
+  readonly uid?: string | undefined;
   readonly groups: readonly string[];
   /** Who minted the token that they use. */
   readonly mintedBy?: readonly string[] | undefined;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldPath } from '#kernel/base/failures.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#kernel/access/kinds/rbac.ts';
+import { ServiceAccount } from '#kernel/access/kinds/service-account.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -55,7 +56,7 @@ const LIMITS = {
 
 /** Asks the rules in force whether somebody may approve a release. */
 export type MayApprove = (
-  user: { readonly name: string; readonly groups: readonly string[] },
+  user: { readonly name: string; readonly uid: string | undefined; readonly groups: readonly string[] },
   release: string,
 ) => boolean;
 
@@ -161,6 +162,7 @@ export function carryReleases(options: {
         case ClusterRole:
         case RoleBinding:
         case ClusterRoleBinding:
+        case ServiceAccount:
           world = true;
       }
     }
@@ -232,7 +234,7 @@ export function carryReleases(options: {
       bringsBack: state.at === 'waiting' ? broughtBack(spec) : [],
       withoutRight: new Set(
         standing.approvals
-          .filter(({ user, groups }) => !mayApprove({ name: user, groups }, name))
+          .filter(({ user, uid, groups }) => !mayApprove({ name: user, uid, groups }, name))
           .map(({ user }) => user),
       ),
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
@@ -396,7 +398,7 @@ export function carryReleases(options: {
         namespace: '',
         name,
         part: 'main',
-        object: { ...object, spec: withSentences(next, worldNow().look, live, kinds, clock()) },
+        object: { ...object, spec: withSentences(name, next, worldNow().look, live, kinds, clock()) },
         fieldValidation: 'Ignore',
       },
     ];

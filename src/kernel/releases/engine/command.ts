@@ -5,8 +5,8 @@ import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { ENGINE, isBegun, isFinished, retracting } from './advance.ts';
 import { approvalPolicies, authorBehind, countApprovals, isAsked, type Person } from './approvals.ts';
 
-/** Characters of a plan's hash that tell it apart. */
-const PLAN_HASH_CHARS_MIN = 8;
+/** Characters of a plan's hash that nobody finds two plans for. */
+const PLAN_HASH_CHARS_MIN = 32;
 
 /** Commands that change how a release stands. The others are about what is live, and not about the way there. */
 type StandingVerb = Exclude<CommandVerb, 'pin' | 'unpin'>;
@@ -37,7 +37,8 @@ export function command(
       if (standing.paused !== undefined) throw refuse(`${standing.paused.by} has paused it already`);
       return { ...standing, paused: { by: by.name, because, atMs: nowMs } };
     case 'resume': {
-      const { paused, doubt, ...going } = standing;
+      // What was asked before the pause is asked again, by who has seen what it was paused for.
+      const { paused, doubt, goOn: _before, ...going } = standing;
       if (paused === undefined && doubt !== undefined) {
         const decided = { by: by.name, planHash: spec.planHash };
         return { ...going, decided, state: { at: 'waiting', for: 'turn' } };
@@ -50,6 +51,12 @@ export function command(
       return { ...going, state: again, ...(paused.by === ENGINE ? { overruled: { stage, by: by.name } } : {}) };
     }
     case 'promote': {
+      if (standing.paused !== undefined) {
+        throw refuse(
+          `${standing.paused.by} has paused it`,
+          `Resume it first: backline release resume ${name}. Its stage begins anew; then promote it.`,
+        );
+      }
       if (state.at !== 'exposing')
         throw refuse('it is in no stage', 'It goes on from a stage; see why it waits in its message.');
       if (given.force === true) {
@@ -76,7 +83,7 @@ export function command(
 
 function approve(
   { planHash = '', reason }: CommandSpec,
-  { name: user, groups, mintedBy }: Person,
+  { name: user, uid, groups, mintedBy }: Person,
   release: string,
   spec: ReleaseSpec,
   standing: ReleaseStanding,
@@ -99,10 +106,11 @@ function approve(
     ]);
     throw refuse(`${user} is none of those who approve it`, `Ask ${[...new Set(who)].join(', ')}.`);
   }
-  if (planHash !== '') requirePlan(planHash, spec, standing, refuse);
+  if (planHash !== '') requirePlan(planHash, release, spec, refuse);
   const others = standing.approvals.filter((one) => one.user !== user);
   const given = {
     user,
+    ...(uid === undefined ? {} : { uid }),
     groups,
     ...(mintedBy === undefined ? {} : { mintedBy }),
     atMs: nowMs,
@@ -113,7 +121,9 @@ function approve(
   // Whoever asks has the right, and what became of the rights of others changes nothing about this one.
   const count = (some: ReleaseStanding['approvals']) =>
     JSON.stringify(countApprovals(spec, some, { nowMs, withoutRight: new Set() }).needed);
-  if (count(approvals) === count(standing.approvals)) {
+  // A ServiceAccount made anew is another one.
+  const before = standing.approvals.filter((one) => one.user !== user || one.uid === uid);
+  if (count(approvals) === count(before)) {
     const isSame = standing.approvals.some((one) => one.user === user);
     const who = isSame ? user : `the person behind ${user}`;
     throw refuse(`${who} has approved it already`, 'Somebody else has to as well.');
@@ -124,22 +134,18 @@ function approve(
 /** Refuses a hash that is not of the present plan, or that is too short to tell plans apart. */
 function requirePlan(
   given: string,
+  release: string,
   { planHash }: ReleaseSpec,
-  { approvals }: ReleaseStanding,
   refuse: (why: string, remedy?: string) => Refusal,
 ): void {
-  const shown = planHash.slice(0, 12);
   if (given.length < PLAN_HASH_CHARS_MIN) {
     throw refuse(
       `"${given}" is too short for the hash of a plan`,
-      `Give at least ${PLAN_HASH_CHARS_MIN} characters of the plan that you have read.`,
+      `Give at least ${PLAN_HASH_CHARS_MIN} characters of the plan that you have read, as backline release show ${release} prints it.`,
     );
   }
   if (!planHash.startsWith(given)) {
-    throw refuse(`its plan is ${shown}, not ${given}`, 'It has changed: read it again.');
-  }
-  if (approvals.some((one) => one.planHash !== planHash && one.planHash.startsWith(given))) {
-    throw refuse(`${given} is the beginning of an earlier plan as well`, 'Give the whole hash.');
+    throw refuse(`its plan is ${planHash}, not ${given}`, 'It has changed: read it again.');
   }
 }
 

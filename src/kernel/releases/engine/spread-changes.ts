@@ -357,7 +357,7 @@ export function spreadChanges(options: {
       const name = formed.begin === undefined ? undefined : freeName(releaseName(formed.begin.spec));
       if (formed.begin !== undefined && name !== undefined) {
         operations.push(
-          ...createRelease(name, told(formed.begin.spec), beginning(formed.begin.collects), nowMs, origin.user),
+          ...createRelease(name, told(name, formed.begin.spec), beginning(formed.begin.collects), nowMs, origin.user),
         );
       }
       for (const { name: other, standing } of formed.displaced) {
@@ -367,7 +367,7 @@ export function spreadChanges(options: {
         );
       }
       for (const { name: other, spec } of formed.collecting) {
-        const object = { ...objectOf(other), spec: told(spec) };
+        const object = { ...objectOf(other), spec: told(other, spec) };
         operations.push({
           ...releaseTarget(other),
           verb: 'update',
@@ -390,8 +390,8 @@ export function spreadChanges(options: {
   }
 
   /** With the sentences that say what it means. */
-  function told(spec: ReleaseSpec): ReleaseSpec {
-    return withSentences(spec, (kind, name) => changedNow({ kind, name }), live, kinds, clock());
+  function told(name: string, spec: ReleaseSpec): ReleaseSpec {
+    return withSentences(name, spec, (kind, object) => changedNow({ kind, name: object }), live, kinds, clock());
   }
 
   function worldNow(): World {

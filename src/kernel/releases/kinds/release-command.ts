@@ -9,7 +9,7 @@ const CommandSchema = Type.Object(
       Type.String({
         maxLength: 64,
         description:
-          'approve: of the plan that was read, or its first 8 characters or more; refused when it is another.',
+          'approve: of the plan that was read, or its first 32 characters or more; refused when it is another.',
       }),
     ),
     force: Type.Optional(

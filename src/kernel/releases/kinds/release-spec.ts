@@ -59,7 +59,8 @@ export const ReleaseSchema = Type.Object(
     sentences: Type.Optional(
       Type.Array(Type.String({ maxLength: RELEASE_SENTENCES.charsMax }), {
         maxItems: RELEASE_SENTENCES.most,
-        description: 'What it means, as a plan says it.',
+        description:
+          'What it means, object by object; the last one says how many more objects there are. `changes` has all.',
       }),
     ),
     relies: Type.Optional(

@@ -40,6 +40,8 @@ export type Ending = 'rolledBack' | 'aborted' | 'superseded';
 
 export interface Approval {
   readonly user: string;
+  /** Tells a ServiceAccount from another one of the same name. */
+  readonly uid?: string;
   /** As they were when it was given. */
   readonly groups: readonly string[];
   /** Who minted the token that was used. */

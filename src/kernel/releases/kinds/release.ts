@@ -3,6 +3,7 @@ import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { Judgement } from './judgement.ts';
+import { ReleaseChanges } from './release-changes.ts';
 import { RELEASE_COMMANDS, ReleaseCommand } from './release-command.ts';
 import { ReleaseSchema, type ReleaseSpec } from './release-spec.ts';
 import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
@@ -34,6 +35,7 @@ export const Release = defineKind({
   subresources: {
     ...Object.fromEntries(RELEASE_COMMANDS.map((verb) => [verb, ReleaseCommand])),
     judgement: Judgement,
+    changes: ReleaseChanges,
   },
   indexes: {
     /** Of those that have not come to their end, by what they change. */
@@ -98,7 +100,7 @@ export const Release = defineKind({
       type: 'string',
       description: 'What approvals are for.',
       priority: 1,
-      value: (r) => releaseSpec(r).planHash.slice(0, HASH_SHOWN),
+      value: (r) => releaseSpec(r).planHash,
     },
     {
       name: 'Authors',
@@ -117,7 +119,6 @@ export const Release = defineKind({
   ],
 });
 
-const HASH_SHOWN = 12;
 const CHANGES_SHOWN = 2;
 
 /** Everybody has what is promoted, whatever its last stage was. */
