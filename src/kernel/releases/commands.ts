@@ -10,7 +10,7 @@ import { displacing, type Step } from './engine/advance.ts';
 import { command, notNow } from './engine/command.ts';
 import { planHash } from './engine/form.ts';
 import { lookAt, requireKeptSide } from './engine/look.ts';
-import { createRelease, releaseName, writeStep } from './engine/release-writes.ts';
+import { createRelease, noting, releaseName, writeStep } from './engine/release-writes.ts';
 import { pinOperation, pinning, withNamespaces, writingBack } from './engine/restore.ts';
 import { sameSide } from './engine/same-side.ts';
 import { countApprovals, type Person } from './engine/approvals.ts';
@@ -168,6 +168,7 @@ export function releaseCommands(parts: {
     };
     return [
       ...pinning(spec, { release: name, by, because }, store, kinds, nowMs),
+      noting(name, { takenBack: { how: 'rolledBack', by, because } }),
       ...createRelease(backName, back, step, nowMs, by),
       ...displacements,
       ...(await declaredBack(objects)),

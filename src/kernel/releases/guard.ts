@@ -5,13 +5,14 @@ import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Author, Reader } from '#kernel/resources/store-contract.ts';
 import type { Admission } from '#kernel/resources/write.ts';
 import { ENGINE } from './engine/advance.ts';
+import { sameSide, type State } from './engine/same-side.ts';
 import { Pin, pinSpec, type PinSpec } from './kinds/pin.ts';
 import { Release, releaseSpec } from './kinds/release.ts';
 
 /** Who writes back what was live, when a release is taken back. */
 export const ROLLBACK_USER = 'backline-rollback';
 /** How a pin names the absence of an object among the revisions that it refuses. */
-export const ABSENT = 'absent';
+const ABSENT = 'absent';
 
 type Written = Parameters<Admission['mayStore']>[0];
 
@@ -23,15 +24,15 @@ export const releaseGuard: Admission = {
   mayAsk: ({ operation, kind, current, author, ...rest }) => {
     if (operation.verb !== 'delete' || current === undefined || !kind.released || isOurs(author)) return;
     const write = { ...rest, operation, kind, current, author, object: current.object() };
-    requireUnpinned(write, ABSENT);
+    requireUnpinned(write, undefined);
     requireFree(write);
   },
   mayStore: (write) => {
     const { kind, object, current } = write;
     if (!kind.released || isOurs(write.author)) return;
-    const revision = contentHash(object.spec);
-    if (current !== undefined && contentHash(current.object().spec) === revision) return;
-    requireUnpinned(write, revision);
+    const state = stateOf(object);
+    if (current !== undefined && sameSide(stateOf(current.object()), state)) return;
+    requireUnpinned(write, state);
     requireFree(write);
   },
 };
@@ -40,9 +41,9 @@ function isOurs({ user, caller }: Author): boolean {
   return caller === undefined && (user === ENGINE || user === ROLLBACK_USER);
 }
 
-function requireUnpinned({ kind, read, now, object }: Written, revision: string): void {
+function requireUnpinned({ kind, read, now, object }: Written, state: State | undefined): void {
   const { name } = object.metadata;
-  const pinned = pinOn(read, kind, name, revision, now);
+  const pinned = pinOn(read, kind, name, state, now);
   if (pinned === undefined) return;
   const { release } = pinned.pin;
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
@@ -52,17 +53,17 @@ function requireUnpinned({ kind, read, now, object }: Written, revision: string)
   });
 }
 
-/** The pin that keeps an object from becoming a revision now, with a sentence that says so. */
+/** The pin that keeps an object from a state now, with a sentence that says so. */
 export function pinOn(
   read: Reader,
   kind: Kind,
   name: string,
-  revision: string,
+  state: State | undefined,
   now: Temporal.Instant,
 ): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
   for (const entry of read.find(Pin, 'object', `${kind.id} ${name}`)) {
     const pin = pinSpec(entry.object());
-    if (isOver(pin, now) || !refuses(pin, revision, kind, name, read)) continue;
+    if (isOver(pin, now) || !refuses(pin, state, kind, name, read)) continue;
     const until = pin.until === undefined ? '' : ` until ${pin.until}`;
     const isBack = pin.release !== undefined && pin.refuses !== undefined;
     const what = isBack ? ` after release ${pin.release} was rolled back` : '';
@@ -76,10 +77,30 @@ export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {
   return until !== undefined && Temporal.Instant.compare(now, Temporal.Instant.from(until)) >= 0;
 }
 
-function refuses(pin: PinSpec, revision: string, kind: Kind, name: string, read: Pick<Reader, 'get'>): boolean {
-  if (pin.refuses !== undefined) return pin.refuses.includes(revision);
+function refuses(pin: PinSpec, state: State | undefined, kind: Kind, name: string, read: Pick<Reader, 'get'>): boolean {
+  if (pin.refuses !== undefined) {
+    const names = state === undefined ? [ABSENT] : [state.revision, nameOf(state)];
+    return names.some((one) => pin.refuses?.includes(one));
+  }
   const head: ResourceObject | undefined = read.get(Head, '', headName(kind, name))?.object();
-  return (head === undefined ? ABSENT : (everyoneOf(head)?.object.revision ?? ABSENT)) !== revision;
+  return !sameSide(head === undefined ? undefined : everyoneOf(head)?.object, state);
+}
+
+/**
+ * What a pin refuses of a change that was taken back: its revision, with whatever labels. Where only labels or the
+ * namespace changed, that state alone: its revision is what everybody has.
+ */
+export function refusedOf(from: State | undefined, to: State | undefined): string {
+  if (to === undefined) return ABSENT;
+  return from?.revision === to.revision ? nameOf(to) : to.revision;
+}
+
+function nameOf({ revision, namespace, labels }: State): string {
+  return contentHash([revision, namespace, labels]);
+}
+
+function stateOf({ metadata: { namespace = '', labels = {} }, spec }: ResourceObject): State {
+  return { revision: contentHash(spec), namespace, labels };
 }
 
 /** With the policy `queue: reject` nothing that a release is under way with is changed. */

@@ -1,14 +1,12 @@
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
-import { isOver } from '../guard.ts';
-import { Pin, pinSpec } from '../kinds/pin.ts';
-import { Release, releaseStatus } from '../kinds/release.ts';
+import { Release, releaseSpec } from '../kinds/release.ts';
 import type { Trail } from './declarations.ts';
-import type { State } from './same-side.ts';
+import { sameSide, type State } from './same-side.ts';
 
 /**
  * That a state was declared on top of what was taken back from people since, in sentences: it may bring that back. The
- * pins of rollbacks and the records of aborted releases say which revisions these are.
+ * releases that were taken back say so, for as long as they are kept: what becomes of pins decides nothing.
  */
 export function bringsBack(
   read: Pick<Reader, 'find'>,
@@ -16,32 +14,24 @@ export function bringsBack(
   name: string,
   to: State | undefined,
   { steps }: Trail,
-  now: Temporal.Instant,
 ): readonly string[] {
   if (to === undefined) return [];
-  const object = `${kind.id} ${name}`;
-  const onTopOf = (release: string, by: string, did: string, because: string) =>
-    `${kind.kind} "${name}" was changed on top of what release ${release} brought, which ${by} ${did}: ${sentence(because)}`;
-  const rolledBack = read.find(Pin, 'object', object).flatMap((entry) => {
-    const pin = pinSpec(entry.object());
-    const { refuses = [], release, by, reason } = pin;
-    // What is the pinned revision itself, the pin refuses.
-    const isOnTop = steps.some(
-      ({ state }) => state !== undefined && state.revision !== to.revision && refuses.includes(state.revision),
-    );
-    return release === undefined || !isOnTop || isOver(pin, now) ? [] : [onTopOf(release, by, 'rolled back', reason)];
-  });
-  const aborted = new Map<string, string>();
+  const onTopOf = new Map<string, string>();
   for (const { state, version } of steps) {
     if (state === undefined) continue;
-    for (const entry of read.find(Release, 'takenBackRevision', `${object} ${state.revision}`)) {
-      const ended = releaseStatus(entry.object())?.standing.state;
-      // What was declared again after the abort is a decision.
-      if (ended?.at !== 'aborted' || version > entry.version) continue;
-      aborted.set(entry.name, onTopOf(entry.name, ended.by, 'aborted', ended.because));
+    for (const entry of read.find(Release, 'takenBackRevision', `${kind.id} ${name} ${state.revision}`)) {
+      const { takenBack, objects } = releaseSpec(entry.object());
+      const brought = objects.find((one) => one.kind === kind.id && one.name === name);
+      const isOnlyLabels = brought?.from?.revision === state.revision;
+      // What was declared again after it was taken back is a decision.
+      if (takenBack === undefined || version > entry.version || (isOnlyLabels && !sameSide(brought.to, state)))
+        continue;
+      const did = takenBack.how === 'aborted' ? 'aborted' : 'rolled back';
+      const what = `${kind.kind} "${name}" was changed on top of what release ${entry.name} brought`;
+      onTopOf.set(entry.name, `${what}, which ${takenBack.by} ${did}: ${sentence(takenBack.because)}`);
     }
   }
-  return [...rolledBack, ...aborted.values()];
+  return [...onTopOf.values()];
 }
 
 function sentence(text: string): string {

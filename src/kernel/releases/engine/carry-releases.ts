@@ -15,7 +15,7 @@ import type { Author, Change, Store } from '#kernel/resources/store-contract.ts'
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence } from '../evidence.ts';
-import { ABSENT, ROLLBACK_USER, pinOn } from '../guard.ts';
+import { ROLLBACK_USER, pinOn } from '../guard.ts';
 import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
@@ -347,7 +347,7 @@ export function carryReleases(options: {
     if (rollbackOf !== undefined) return [];
     const { look, trail } = worldNow();
     return objects.flatMap(({ kind, name, to }) =>
-      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name), to), clock()),
+      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name), to)),
     );
   }
 
@@ -355,7 +355,7 @@ export function carryReleases(options: {
   function pinsOn({ objects, rollbackOf }: ReleaseSpec): string[] {
     if (rollbackOf !== undefined) return [];
     return objects.flatMap(({ kind, name, to }) => {
-      const pinned = pinOn(store, kinds.byId(kind), name, to?.revision ?? ABSENT, clock());
+      const pinned = pinOn(store, kinds.byId(kind), name, to, clock());
       return pinned === undefined ? [] : [pinned.because];
     });
   }

@@ -132,10 +132,13 @@ export function originIn({ number, authors: [user = 'unknown'], changeSet }: Rel
   return { write: Number(changeSet), user, version: number };
 }
 
-/** Whether a later change takes the place of a release, or waits for it. What takes back is waited for. */
+/**
+ * Whether a later change takes the place of a release, or waits for it. What takes back is waited for; so is one whose
+ * policy rejects changes, by what was declared before it began.
+ */
 function mayTakePlace({ policy, rollbackOf }: ReleaseSpec, { state }: ReleaseStanding): boolean {
   if (rollbackOf !== undefined) return false;
-  return state.at !== 'retracting' && state.at !== 'promoting' && policy?.spec.queue !== 'queue';
+  return state.at !== 'retracting' && state.at !== 'promoting' && (policy?.spec.queue ?? 'supersede') === 'supersede';
 }
 
 /**

@@ -72,17 +72,23 @@ export function writeStep(
   if (!isDeepStrictEqual(before, status)) {
     operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
   }
-  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name, isTakenBack(before, step)));
+  if (spec.open && isFinished(step.standing.state)) operations.push(closing(name, takenBackBy(before, step)));
   return operations.length === 0 ? [] : [...operations, ...notifications(name, spec, step, nowMs)];
 }
 
-/** An abort of what somebody had leaves a mark. A rollback leaves pins. */
-function isTakenBack(before: ReleaseStatus | undefined, { standing }: Step): boolean {
-  const state = before?.standing.state;
-  return standing.state.at === 'aborted' && state?.at === 'retracting' && state.shown;
+/** Who took back what somebody had. What another release took the place of, that one carries on. */
+function takenBackBy(before: ReleaseStatus | undefined, { standing: { state } }: Step): ReleaseSpec['takenBack'] {
+  const was = before?.standing.state;
+  if (was?.at !== 'retracting' || !was.shown || (state.at !== 'aborted' && state.at !== 'rolledBack')) return undefined;
+  return { how: state.at, by: state.by, because: state.because };
 }
 
-function closing(name: string, takenBack: boolean): Operation {
+function closing(name: string, takenBack: ReleaseSpec['takenBack']): Operation {
+  return noting(name, { open: false, ...(takenBack === undefined ? {} : { takenBack }) });
+}
+
+/** Says something of a release in its record, whatever else has been written of it. */
+export function noting(name: string, spec: Partial<Pick<ReleaseSpec, 'open' | 'takenBack'>>): Operation {
   return {
     verb: 'patch',
     kind: Release.id,
@@ -90,7 +96,7 @@ function closing(name: string, takenBack: boolean): Operation {
     name,
     part: 'main',
     patchType: 'merge',
-    patch: { spec: { open: false, ...(takenBack ? { takenBack } : {}) } },
+    patch: { spec },
     fieldValidation: 'Ignore',
   };
 }

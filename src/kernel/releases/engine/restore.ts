@@ -4,7 +4,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import { ABSENT, isOver } from '../guard.ts';
+import { isOver, refusedOf } from '../guard.ts';
 import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
@@ -110,16 +110,16 @@ export function pinning(
 ): Operation[] {
   const lasts = spec.policy?.spec.pinFor;
   const until = lasts === undefined ? {} : { until: timeText(nowMs + durationMs(lasts)) };
-  return spec.objects.flatMap(({ kind: kindId, name, to }): Operation[] => {
+  return spec.objects.flatMap(({ kind: kindId, name, from, to }): Operation[] => {
     const kind = kinds.byId(kindId);
-    const revision = to?.revision ?? ABSENT;
+    const refused = refusedOf(from, to);
     const known = read.get(Pin, '', pinName(kind, name));
     const before = known === undefined ? undefined : pinSpec(known.object());
     const holds = before !== undefined && !isOver(before, Temporal.Instant.fromEpochMilliseconds(nowMs));
-    if (holds && (before.refuses === undefined || before.refuses.includes(revision))) return [];
+    if (holds && (before.refuses === undefined || before.refuses.includes(refused))) return [];
     const pin: PinSpec = {
       object: { kind: kindId, name },
-      refuses: [...(holds ? (before.refuses ?? []) : []), revision].slice(-REFUSED_MAX),
+      refuses: [...(holds ? (before.refuses ?? []) : []), refused].slice(-REFUSED_MAX),
       release: taken.release,
       by: taken.by,
       reason: taken.because.slice(0, REASON_MAX),

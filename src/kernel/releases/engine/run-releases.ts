@@ -19,6 +19,7 @@ import { ENGINE } from './advance.ts';
 import { carryReleases, type MayApprove } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
+import { followPins } from './follow-pins.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
@@ -77,6 +78,15 @@ export function runReleases(options: {
     if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy || kind === Pin))
       spreading.again();
   });
+  const pins = followPins({
+    store,
+    atEnd: () => {
+      for (const { name } of open.all()) carrying.look(name);
+      spreading.again();
+    },
+    clock,
+    time,
+  });
   const describing = describePolicies({ store, kinds, time, log });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
   let beating: Promise<unknown> = Promise.resolve();
@@ -86,6 +96,7 @@ export function runReleases(options: {
       cancelBeat();
       unfollow();
       unsubscribe();
+      pins.stop();
       await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), beating]);
     },
   };

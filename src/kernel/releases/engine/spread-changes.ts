@@ -10,7 +10,7 @@ import type { Author, Change, Store } from '#kernel/resources/store-contract.ts'
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
-import { ABSENT, pinOn } from '../guard.ts';
+import { pinOn } from '../guard.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
@@ -337,7 +337,7 @@ export function spreadChanges(options: {
       const { namespace, labels } = state;
       return policiesNow().some(({ spec }) => selects(spec.selector, { kind, namespace, labels }));
     });
-    return isSelected || bringsBack(store, kind, name, wanted?.object, trail, clock()).length > 0;
+    return isSelected || bringsBack(store, kind, name, wanted?.object, trail).length > 0;
   }
 
   async function form(origin: Origin, noted: readonly Noted[]): Promise<void> {
@@ -459,7 +459,7 @@ export function spreadChanges(options: {
       if (one === undefined) continue;
       const footprint = footprintOf({ objects: [carriedOf(one)] });
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
-      const pinned = pinOn(store, one.kind, name, one.wanted?.object.revision ?? ABSENT, clock());
+      const pinned = pinOn(store, one.kind, name, one.wanted?.object, clock());
       const kept = parked.get(key);
       // What was kept apart is tried when it has been looked at as a whole, history included.
       if (kept !== undefined && !(kept.isDue && handed.has(key))) waiting.set(key, kept.reasons);

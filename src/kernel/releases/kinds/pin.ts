@@ -17,7 +17,7 @@ const PinSchema = Type.Object(
       Type.Array(Type.String(), {
         maxItems: 100,
         description:
-          'Revisions that must not come back ("absent": its deletion); absent: whatever is not the live one.',
+          'Revisions that must not come back ("absent": its deletion), or hashes of a revision with namespace and labels; absent: whatever is not live.',
       }),
     ),
     release: Type.Optional(Type.String({ description: 'The release that was rolled back.' })),

@@ -72,9 +72,10 @@ export const ReleaseSchema = Type.Object(
     planHash: Type.String({ description: 'Of what it changes and how: what approvals are for.' }),
     rollbackOf: Type.Optional(Type.String({ description: 'The release that this one takes back.' })),
     takenBack: Type.Optional(
-      Type.Boolean({
-        description: 'Somebody had it before it was aborted: what was declared on top of it waits for a decision.',
-      }),
+      Type.Object(
+        { how: Type.Enum(['aborted', 'rolledBack']), by: Type.String(), because: Type.String() },
+        { description: 'Who took it back after somebody had it: what was declared on top of it waits for a decision.' },
+      ),
     ),
     open: Type.Boolean({ description: 'True until it has come to its end.' }),
   },

@@ -40,11 +40,11 @@ export const Release = defineKind({
   indexes: {
     /** Of those that have not come to their end, by what they change. */
     openObject: ({ open, objects }) => (open ? objects.map(({ kind, name }) => `${kind} ${name}`) : []),
-    /** Of those that were aborted after somebody had them, by the revisions that they brought. */
+    /** Of those that were taken back after somebody had them, by the revisions that they brought. */
     takenBackRevision: ({ takenBack, objects }) =>
-      takenBack === true
-        ? objects.flatMap(({ kind, name, to }) => (to === undefined ? [] : [`${kind} ${name} ${to.revision}`]))
-        : [],
+      takenBack === undefined
+        ? []
+        : objects.flatMap(({ kind, name, to }) => (to === undefined ? [] : [`${kind} ${name} ${to.revision}`])),
     open: ({ open }) => (open ? ['true'] : []),
     changeSet: ({ changeSet }) => [changeSet],
   },
