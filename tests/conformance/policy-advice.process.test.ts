@@ -59,6 +59,13 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
 
   const gone = await planned([policy({ selector: { kinds: ['Feature'], namespaces: ['nowhere'] } })]);
   assert.deepEqual(gone[0]?.warnings, ['spec.selector.namespaces: there is no namespace "nowhere".']);
+  const flags = await planned([policy({ selector: { kinds: ['Flag', 'Holdout'], namespaces: ['default'] } })]);
+  assert.match(
+    flags[0]?.warnings.at(-1) ?? '',
+    /^spec\.selector\.kinds: what a Flag gives is also decided by Audience and Experiment, which this policy does not/,
+  );
+  const all = await planned([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
+  assert.ok(!all[0]?.warnings.some((warning) => warning.includes('decided')));
   const over = {
     apiVersion: 'releases.backline.dev/v1',
     kind: 'Freeze',

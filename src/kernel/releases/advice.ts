@@ -47,11 +47,25 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
   const missing = policyRefs(spec).filter(({ kind, name }) => !isDeclared(declared, declared.kinds.byId(kind), name));
   return [
     ...selectorAdvice(spec.selector, declared),
+    ...deciderAdvice(spec.selector, declared.kinds),
     ...missing.map(
       ({ path, kind, name }) =>
         `${fieldPath(path)}: there is no ${declared.kinds.byId(kind).kind} "${name}"; releases wait until there is.`,
     ),
   ];
+}
+
+/** What decides objects of a selected kind, and may be changed without this policy. */
+function deciderAdvice({ kinds: named = [] }: Selector, kinds: KindRegistry): readonly string[] {
+  const isNamed = ({ id, kind }: Kind): boolean => named.includes(id) || named.includes(kind);
+  return kinds.all.filter(isNamed).flatMap(({ kind, decidedBy = [] }) => {
+    const others = decidedBy.map((id) => kinds.byId(id)).filter((decider) => !isNamed(decider));
+    if (others.length === 0) return [];
+    const names = new Intl.ListFormat('en').format(others.map((decider) => decider.kind));
+    return [
+      `spec.selector.kinds: what a ${kind} gives is also decided by ${names}, which this policy does not select; name them as well, or have a policy of their own.`,
+    ];
+  });
 }
 
 function selectorAdvice(selector: Selector, declared: Declared): readonly string[] {

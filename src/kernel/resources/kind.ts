@@ -138,6 +138,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly transient?: boolean;
   /** Extra ways to find objects: index name to the values of one object. */
   readonly indexes?: Readonly<Record<string, (spec: Static<Spec>, name: string) => readonly string[]>>;
+  /**
+   * Kinds (`Kind.id`) whose objects also decide what is answered of an object of this kind: a policy about this one alone
+   * does not hold them.
+   */
+  readonly decidedBy?: readonly string[];
   /** What this object refers to; a reference to nothing keeps the object from going live. */
   readonly refs?: (spec: Static<Spec>) => readonly Ref[];
   /**

@@ -1,5 +1,6 @@
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import { ruleProblems } from '#kernel/audiences/check-rule.ts';
+import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
@@ -8,7 +9,7 @@ import { splitProblems, trafficProblems, unitProblems } from '../rules/check-spl
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { describeFlag } from './describe-flag.ts';
 import { flagKey, FlagSpecSchema, flagSpec, type FlagRule, type FlagSpec, type Requirement } from './flag-spec.ts';
-import { FLAG, GROUP, VERSION } from './identity.ts';
+import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 
 /** What a value may weigh: it is in every bulk answer. */
 const VALUE_CHARS_MAX = 32_768;
@@ -21,6 +22,7 @@ export const Flag = defineKind({
   categories: ['experience'],
   scope: 'Namespaced',
   released: true,
+  decidedBy: [AUDIENCE, EXPERIMENT, HOLDOUT],
   description: 'A flag is a value that the app asks for; rules and experiments decide who gets which variant.',
   spec: FlagSpecSchema,
   columns: [
