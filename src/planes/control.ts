@@ -122,10 +122,11 @@ export async function startControlPlane(options: {
     await migrate(database);
     const sealing = await sealingWith(options.encryptionKeyFile);
     const prepared = prepareAccess({ database, sealing, kinds, paths, clock, log });
+    const admission = allAdmissions(prepared.admission, releaseGuard);
     const store = await openSharedStore<Operation>({
       database,
       kinds: kinds.all,
-      decide: decideWith(kinds, allAdmissions(prepared.admission, releaseGuard)),
+      decide: decideWith(kinds, admission),
       sealing,
       clock,
       log,
@@ -208,7 +209,7 @@ export async function startControlPlane(options: {
       tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
       releaseAdvisors({ store, kinds, clock: releaseClock }),
     );
-    const applyChangeSet = changeSets({ store: examined, kinds, live, clock });
+    const applyChangeSet = changeSets({ store: examined, kinds, live, mayAsk: admission.mayAsk, clock });
     const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
     const judging = judgements({ store, database });
     const virtual = new Map([

@@ -179,3 +179,20 @@ test('a header that says who asks, and from where, stands there once', async (t)
   assert.equal(await statusOf('host: localhost', token, origin), '200');
   assert.equal(await statusOf('host: localhost', token, origin, 'Origin: http://evil.example'), '400');
 });
+
+test('whoever may not write an object hears so before its content is looked at, in a change set too', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const tokenFile = join(folder, 'tokens.csv');
+  await writeFile(tokenFile, 'ann-token-0123456789,ann,u1\n');
+  await using world = await startWorld(t, { access: { tokenFile } });
+  const wrong = { ...feature('hd'), nonsense: 1 };
+  const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: {}, spec: { objects: [wrong] } };
+  const path = '/apis/releases.backline.dev/v1/changesets?dryRun=All';
+  const stranger = await world.call('POST', path, { body, token: 'ann-token-0123456789' });
+  assert.equal(stranger.status, 403, stranger.text);
+  assert.doesNotMatch(stranger.text, /nonsense/);
+  const administrator = await world.call('POST', path, { body });
+  assert.equal(administrator.status, 422, administrator.text);
+  assert.match(administrator.text, /nonsense/);
+});

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
-import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { fieldPath, Refusal, type Problem } from '#kernel/base/failures.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/resources/confidential.ts';
@@ -9,9 +9,9 @@ import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { Kind, ResourceObject, World } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
+import type { Author, Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
-import { invalid, shapeProblems } from '#kernel/resources/write.ts';
+import { atPosition, invalid, shapeProblems, type Admission } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
@@ -140,11 +140,15 @@ export function changeSets(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
   readonly live: LiveObjects;
+  /** Whether the author may write an object at all; throws a Refusal. The write itself asks again. */
+  readonly mayAsk: Admission['mayAsk'];
   readonly clock: Clock;
 }): VirtualKind {
-  const { store, kinds, live, clock } = options;
+  const { store, kinds, live, mayAsk, clock } = options;
   return async (given, { author, dryRun }) => {
-    const items = parse(given, kinds);
+    const named = itemsIn(given, kinds);
+    for (const item of named.items) requireMayWrite(item, author);
+    const items = checked(given, named, kinds);
     const before = new Map(items.map((item) => [item, beforeOf(item)]));
     const labels = items.map((item) => labelsOf(item));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
@@ -196,6 +200,17 @@ export function changeSets(options: {
       },
     };
   };
+
+  /** Asked before the content of an object costs anything. */
+  function requireMayWrite(item: Item, author: Author): void {
+    const { kind, namespace, name, position } = item;
+    const current = store.get(kind, namespace, name);
+    try {
+      mayAsk({ operation: operationOf(item), kind, current, author, read: store, now: clock() });
+    } catch (error) {
+      throw error instanceof Refusal ? atPosition(error, position) : error;
+    }
+  }
 
   /** The policies that what is not live yet comes under: as it is live, and as it is declared. */
   function policyOf(candidates: readonly Candidate[]): PolicyAnswer | undefined {
@@ -309,8 +324,13 @@ function candidateOf({ kind, name }: Item, entry: Entry): Candidate {
   return { kind: kind.id, name, wanted: wantedLive(entry) };
 }
 
-/** The objects in an order in which each finds what its write needs: namespaces first, then as the kinds are declared. */
-function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
+interface Named {
+  readonly items: readonly Item[];
+  readonly problems: readonly Problem[];
+}
+
+/** What objects there are, by their kinds and names alone. */
+function itemsIn(given: ResourceObject, kinds: KindRegistry): Named {
   const shape = structureOf(ChangeSet).validate(given);
   if (shape.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', shape);
   const { objects, defaultNamespace = 'default' } = given.spec as Static<typeof ChangeSetSpec>;
@@ -344,12 +364,22 @@ function parse(given: ResourceObject, kinds: KindRegistry): Item[] {
       }
       seen.set(key, position);
       const placed = kind.namespaced ? { ...object, metadata: { ...metadata, namespace } } : object;
-      const found = shapeProblems(kind, placed).map((problem) => ({ ...problem, path: [...at, ...problem.path] }));
-      problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
       items.push({ position, kind, namespace, name, object: placed });
     }
   }
+  return { items, problems };
+}
+
+/** The objects in an order in which each finds what its write needs: namespaces first, then as the kinds are declared. */
+function checked(given: ResourceObject, named: Named, kinds: KindRegistry): readonly Item[] {
+  const problems = [...named.problems];
+  for (const { position, kind, object } of named.items) {
+    if (problems.length >= LIMITS.problemsMax) break;
+    const at = ['objects', position];
+    const found = shapeProblems(kind, object).map((problem) => ({ ...problem, path: [...at, ...problem.path] }));
+    problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
+  }
   if (problems.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', problems.slice(0, LIMITS.problemsMax));
   const rank = (kind: Kind) => (kind === Namespace ? -1 : kinds.all.indexOf(kind));
-  return items.sort((a, b) => rank(a.kind) - rank(b.kind));
+  return named.items.toSorted((a, b) => rank(a.kind) - rank(b.kind));
 }

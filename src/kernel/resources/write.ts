@@ -81,7 +81,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
 }
 
 /** The same refusal, its paths led by the object's place in a change set. */
-function atPosition(refusal: Refusal, position: number): Refusal {
+export function atPosition(refusal: Refusal, position: number): Refusal {
   const prefix = ['objects', position];
   const problems = refusal.problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
   return new Refusal(refusal.code, refusal.reason, refusal.message, {

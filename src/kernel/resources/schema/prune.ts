@@ -1,4 +1,4 @@
-import type { Path } from '#kernel/base/failures.ts';
+import { fieldPath, Refusal, type Path } from '#kernel/base/failures.ts';
 import { isObject, setOwn, type JsonObject } from './own.ts';
 import type { SchemaNode } from './schema-node.ts';
 
@@ -11,8 +11,16 @@ export interface Pruned {
 
 /** Unknown fields that are named in one answer; the others are removed as well. */
 export const unknownFieldsMax = 100;
+/** Unknown fields that are removed; an object with more is of no version that there is. */
+const prunedFieldsMax = 10_000;
 
-type Prune = (value: unknown, at: (string | number)[], unknown: Path[]) => unknown;
+/** What has been found in one object. */
+interface Found {
+  readonly paths: Path[];
+  count: number;
+}
+
+type Prune = (value: unknown, at: (string | number)[], unknown: Found) => unknown;
 
 const keepAll: Prune = (value) => value;
 
@@ -20,8 +28,8 @@ const keepAll: Prune = (value) => value;
 export function compilePrune(structure: SchemaNode): (value: unknown) => Pruned {
   const prune = compileNode(structure);
   return (value) => {
-    const unknown: Path[] = [];
-    return { value: prune(value, [], unknown), unknown };
+    const found: Found = { paths: [], count: 0 };
+    return { value: prune(value, [], found), unknown: found.paths };
   };
 }
 
@@ -40,7 +48,7 @@ function compileNode(node: SchemaNode): Prune {
   };
 }
 
-function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unknown: Path[]): unknown[] {
+function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unknown: Found): unknown[] {
   let result = items;
   for (const [index, item] of items.entries()) {
     at.push(index);
@@ -53,12 +61,14 @@ function pruneArray(items: unknown[], prune: Prune, at: (string | number)[], unk
   return result;
 }
 
-function compileObject(node: SchemaNode): (value: JsonObject, at: (string | number)[], unknown: Path[]) => unknown {
+function compileObject(node: SchemaNode): (value: JsonObject, at: (string | number)[], unknown: Found) => unknown {
   const fields = new Map([...node.properties].map(([name, property]) => [name, compileNode(property)]));
   if (node.embedded) {
     for (const name of ['apiVersion', 'kind', 'metadata']) if (!fields.has(name)) fields.set(name, keepAll);
   }
   const others = node.additional ? compileNode(node.additional) : node.preserve ? keepAll : undefined;
+  // To delete what is unknown from a whole copy takes long where that is much.
+  const copyOf = (value: JsonObject) => (others === undefined ? knownPart(value, fields) : { ...value });
   return (value, at, unknown) => {
     let result: Record<string, unknown> | undefined;
     for (const key of Object.keys(value)) {
@@ -66,16 +76,30 @@ function compileObject(node: SchemaNode): (value: JsonObject, at: (string | numb
       if (prune === keepAll) continue;
       at.push(key);
       if (prune === undefined) {
-        if (unknown.length < unknownFieldsMax) unknown.push([...at]);
-        result ??= { ...value };
-        delete result[key];
+        noteUnknown(unknown, at);
+        result ??= copyOf(value);
       } else {
         const child = value[key];
         const pruned = prune(child, at, unknown);
-        if (pruned !== child) setOwn((result ??= { ...value }), key, pruned);
+        if (pruned !== child) setOwn((result ??= copyOf(value)), key, pruned);
       }
       at.pop();
     }
     return result ?? value;
   };
+}
+
+function noteUnknown(unknown: Found, at: readonly (string | number)[]): void {
+  unknown.count += 1;
+  if (unknown.count > prunedFieldsMax) {
+    const message = `the object has more than ${prunedFieldsMax} unknown fields; the first is "${fieldPath(unknown.paths[0] ?? [])}"`;
+    throw new Refusal('resources/unknown-field', 'BadRequest', message);
+  }
+  if (unknown.paths.length < unknownFieldsMax) unknown.paths.push([...at]);
+}
+
+function knownPart(value: JsonObject, fields: ReadonlyMap<string, Prune>): Record<string, unknown> {
+  const result: Record<string, unknown> = {};
+  for (const name of Object.keys(value)) if (fields.has(name)) setOwn(result, name, value[name]);
+  return result;
 }

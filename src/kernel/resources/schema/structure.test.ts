@@ -219,3 +219,22 @@ test('defaulting a second time changes nothing, and what was valid and pruned st
     }),
   );
 });
+
+test('an object with more unknown fields than any version has is refused before they are all looked at', () => {
+  const { prune } = compileSchema(Type.Object({ a: Type.Optional(Type.Object({ b: Type.String() })) }));
+  let looks = 0;
+  const keys = ['a', ...Array.from({ length: 600_000 }, (_, index) => `x${index}`)];
+  const value = { a: { b: '' } };
+  const many = new Proxy(value, {
+    ownKeys: () => keys,
+    getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true, value: '' }),
+    get: (_, key) => {
+      looks += 1;
+      return Reflect.get(value, key);
+    },
+  });
+  assert.throws(() => prune(many), /more than 10000 unknown fields; the first is "x0"/);
+  assert.ok(looks < 10, String(looks));
+  const some = Object.fromEntries([['a', { b: '', c: 1 }], ...keys.slice(1, 10_000).map((key) => [key, 1])]);
+  assert.deepEqual(prune(some).value, { a: { b: '' } });
+});
