@@ -83,11 +83,11 @@ test('a plan, its price and its flag wait for two others than the author, go out
   const own = await aria.tell(name, 'approve', {}, ann);
   assert.equal(own.status, 409, own.text);
   assert.match(own.json.message, /ann made the change/);
-  await told(aria, name, 'approve', { planHash: spec.planHash.slice(0, 12) }, bob);
+  await told(aria, name, 'approve', { planHash: spec.planHash }, bob);
   const twice = await aria.tell(name, 'approve', {}, bob);
   assert.equal(twice.status, 409, twice.text);
   assert.deepEqual(await live(aria), { plan: 422, flag: 404 }, 'one of two is not enough');
-  await told(aria, name, 'approve', { planHash: spec.planHash.slice(0, 12) }, cem);
+  await told(aria, name, 'approve', { planHash: spec.planHash }, cem);
   await untilRelease(aria, name, inPhase('Promoted'));
   await untilLive(aria, { plan: 200, flag: 200 });
 
