@@ -42,10 +42,16 @@ test('our own colours reach a terminal, those in a text do not, also inside of o
   );
 });
 
-test('what programs read is written as it is', () => {
-  const { output, written } = terminal();
-  ioOf({ stdout: output, stderr: output, ...NOTHING }).exact.write('{"a":"\u202e\u007f"}');
-  assert.equal(written(), '{"a":"\u202e\u007f"}');
+test('what programs read is written as it is, and spelled out where people read it', () => {
+  for (const [isTTY, shown] of [
+    [false, '{"a":"\u202e\u007f"}'],
+    [true, '{"a":"\\u202e\\u007f"}'],
+  ] as const) {
+    const { output, written } = terminal();
+    const stdout = { ...output, isTTY };
+    ioOf({ stdout, stderr: stdout, ...NOTHING }).exact.write('{"a":"\u202e\u007f"}');
+    assert.equal(written(), shown);
+  }
 });
 
 test('a cell of a table cannot make lines of its own', () => {
