@@ -4,6 +4,7 @@ import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
+import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
@@ -200,6 +201,56 @@ test('a deletion that nobody knows who asked for needs one approval more, whoeve
   await story.run(1_000);
   assert.deepEqual([last(story).spec.authors, last(story).spec.unattended], [['system:controllers', CLEANER], true]);
   assert.match(last(story).status.message, /Waits for 2 approvals/);
+});
+
+test('a release that needs more approvals than its users can give is blocked, and says what to do', async () => {
+  const approvals = { required: 1, users: ['bob'] };
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([policy({ approvals, stages: [] })]);
+  await story.run(1_000);
+  story.world.store.commit([drop(Node, 'x')], { user: 'system:controllers', requestId: 'gc' });
+  await story.run(1_000);
+  assert.deepEqual(
+    [last(story).status.phase, last(story).status.message],
+    [
+      'Blocked',
+      'Policy p needs 2 approvals, one of them because the program itself declared a part of it, and only bob may give one. ' +
+        'Let the policy name more users, or abort the release and let somebody else make the change.',
+    ],
+  );
+  story.declare([policy({ approvals: { required: 1, users: ['bob', 'cyd'] }, stages: [] })], 'dan');
+  await story.run(1_000);
+  assert.equal(last(story).status.phase, 'AwaitingApproval');
+  for (const user of ['bob', 'cyd']) await story.ask('approve', last(story).name, user);
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), undefined);
+
+  const own = await underWay({ approvals: { required: 1, users: ['ann'] }, stages: [] });
+  assert.match(last(own).status.message, /^Policy p needs 1 approvals?, and all whom it names are authors\./);
+});
+
+test('a force that was given before a guardrail failed does not count after it', async () => {
+  const stages = [{ name: 'half', percent: 50, soak: 'PT5M' }];
+  const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, (ms) =>
+    ms > 2 * MINUTE && ms < 60 * MINUTE ? 'fail' : undefined,
+  );
+  // The engine sees both at once: the switch holds what is forced.
+  await story.ask('promote', story.release, 'bob', { force: true, reason: 'No evidence will come.' });
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  await story.run(4 * MINUTE);
+  assert.match(last(story).status.standing.paused?.because ?? '', /It is fail/);
+  story.declare([drop(Stop, STOP_NAME)]);
+  await story.run(1_000);
+  await story.ask('resume', story.release, 'ann');
+  await story.run(30 * MINUTE);
+  assert.deepEqual(story.phases(), ['Progressing']);
+  assert.equal(story.liveValue('x'), 1);
+  await assert.rejects(story.ask('promote', story.release, 'bob', { force: true }), /force needs a reason/);
+  await story.ask('promote', story.release, 'bob', { force: true, reason: 'It was seen.' });
+  await story.run(1_000);
+  assert.equal(story.liveValue('x'), 2);
 });
 
 test('nobody forces what they wrote a part of', async () => {

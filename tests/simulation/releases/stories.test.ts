@@ -490,6 +490,47 @@ test('a freeze that begins and ends in a soak is no soak, though nothing else ch
   }
 });
 
+test('time that is held and has no engine is counted once, also when the engine dies before its first beat', async () => {
+  // Minutes: held by the switch or a freeze, and without an engine; then when ten minutes of soak are over.
+  for (const [hold, [from, until], [died, back], promoted] of [
+    ['stop', [2, 34], [3, 33], 42],
+    ['stop', [2, 20], [3, 33], 41],
+    ['freeze', [5, 40], [3, 33], 47],
+    ['freeze', [20, 40], [3, 33], 47],
+    ['freeze', [3, 10], [5, 20], 27],
+    ['none', [0, 0], [0.1, 20], 29.9],
+    ['none', [0, 0], [4, 20], 26],
+  ] as const) {
+    const story = startStory();
+    story.declare([node('x', 1)]);
+    await story.run(1_000);
+    story.declare([policy({ stages: [{ name: 'half', percent: 50, soak: 'PT10M' }] })]);
+    if (hold === 'freeze') story.declare([freezeIn(story, from * MINUTE, until * MINUTE)]);
+    story.declare([node('x', 2)]);
+    const events: [number, () => void][] = [
+      [died, () => story.world.kill()],
+      [back, () => story.world.start()],
+    ];
+    if (hold === 'stop') {
+      events.push([from, () => story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })])]);
+      events.push([until, () => story.declare([drop(Stop, STOP_NAME)])]);
+    }
+    events.sort(([a], [b]) => a - b);
+    let at = 0;
+    for (const [minute, happens] of events) {
+      await story.run((minute - at) * MINUTE);
+      at = minute;
+      happens();
+    }
+    const what = `${hold} ${from}–${until}, no engine ${died}–${back}`;
+    await story.run((promoted - at) * MINUTE - 5_000);
+    assert.equal(story.liveValue('x'), 1, what);
+    // A beat tells when the engine was last there to a quarter of a minute.
+    await story.run(25_000);
+    assert.equal(story.liveValue('x'), 2, what);
+  }
+});
+
 test('a freeze says whether it is open, at each of its edges', async () => {
   const story = startStory();
   const state = () => {

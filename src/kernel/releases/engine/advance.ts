@@ -3,7 +3,7 @@ import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
-import { countApprovals, type ApprovalState } from './approvals.ts';
+import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from './choose-policy.ts';
 
 /** Who has what a release carries, as the target shows it. */
@@ -127,11 +127,13 @@ const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
   superseded: 'Superseded',
 };
 
-/** The time in which no engine ran is no soak: counted once for each start of an engine. */
+/** The time in which no engine ran is no soak: counted once for each start of an engine, and once with a hold. */
 function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen): ReleaseStanding {
   const { state } = standing;
-  if (state.at !== 'exposing' || state.seenMs === undefined || state.heldSinceMs !== undefined) return standing;
+  if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
   if (state.awakeMs === awakeSinceMs || state.seenMs >= awakeSinceMs) return standing;
+  // A hold that has not ended counts all of it.
+  if (state.heldSinceMs !== undefined) return { ...standing, state: { ...state, awakeMs: awakeSinceMs } };
   const asleepMs = Math.max(0, awakeSinceMs - Math.max(asleepSinceMs, state.seenMs, state.awakeMs ?? 0));
   return { ...standing, state: { ...state, heldMs: state.heldMs + asleepMs, awakeMs: awakeSinceMs } };
 }
@@ -182,6 +184,8 @@ function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, ap
   const problems = [...policyConflicts(policiesOf(spec)), ...seen.problems];
   if (problems.length > 0) return wait('world', 'Blocked', problems.join('; '));
   if (!approvals.isComplete) {
+    const short = shortOfPeople(spec);
+    if (short.length > 0) return wait('world', 'Blocked', short.join(' '));
     return wait('approval', 'AwaitingApproval', approvalText(spec, approvals), {
       tell: isNew('approval') ? ['approvalNeeded'] : [],
       ...wakeAt(approvals.expiresMs),
@@ -397,7 +401,7 @@ function heldBy({ paused }: ReleaseStanding, { text }: Hold): Partial<Step> {
 function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing {
   if (hold !== undefined) {
     if (state.heldSinceMs !== undefined) return state;
-    const sinceMs = Math.max(hold.sinceMs ?? nowMs, state.seenMs ?? nowMs);
+    const sinceMs = Math.max(hold.sinceMs ?? nowMs, state.seenMs ?? nowMs, state.awakeMs ?? 0);
     return { ...state, heldSinceMs: Math.min(sinceMs, nowMs) };
   }
   if (state.heldSinceMs === undefined) return state;

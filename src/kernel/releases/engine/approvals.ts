@@ -66,6 +66,19 @@ export function approvalPolicies(spec: ReleaseSpec): readonly { readonly policy:
   );
 }
 
+/** That a policy needs more approvals than the users that it names can give, in sentences: nobody is to wait for those. */
+export function shortOfPeople(spec: ReleaseSpec): string[] {
+  return approvalPolicies(spec).flatMap(({ policy, asked: { users, groups, required } }) => {
+    if (users === undefined || groups !== undefined) return [];
+    const able = users.filter((user) => authorBehind(spec, user) === undefined);
+    if (able.length >= required) return [];
+    const more = spec.unattended === true ? ', one of them because the program itself declared a part of it' : '';
+    const who = able.length === 0 ? 'all whom it names are authors' : `only ${able.join(', ')} may give one`;
+    const remedy = 'Let the policy name more users, or abort the release and let somebody else make the change.';
+    return [`Policy ${policy} needs ${required} approvals${more}, and ${who}. ${remedy}`];
+  });
+}
+
 /** The author of a change that stands behind a user: the user, or who minted the token. */
 export function authorBehind(
   { authors }: Pick<ReleaseSpec, 'authors'>,

@@ -67,7 +67,8 @@ export function runReleases(options: {
     open,
     declarations,
     awakeSinceMs,
-    asleepSinceMs: Math.min(lastBeatMs() ?? awakeSinceMs, awakeSinceMs),
+    // Without a beat nobody knows that there was an engine.
+    asleepSinceMs: Math.min(lastBeatMs() ?? 0, awakeSinceMs),
     ended: ({ objects }) => {
       for (const { kind, name } of objects) spreading.note(kind, name);
       spreading.again();
