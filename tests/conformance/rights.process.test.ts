@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -156,6 +156,7 @@ test('the ready roles open what they name and nothing else, and reads of records
   });
   assert.equal(subscribed.status, 200, subscribed.text);
   const mine = '/v1/check?market=de&feature=offline&listener=ann';
+  const long = (bytes: number): string => randomBytes(bytes / 2).toString('hex');
   const cases: [user: string, method: string, path: string, body: object | undefined, status: number][] = [
     ['reader', 'GET', CHECK, undefined, 200],
     ['reader', 'POST', '/v1/check', { market: 'de', plan: 'premium', feature: 'offline' }, 200],
@@ -170,6 +171,10 @@ test('the ready roles open what they name and nothing else, and reads of records
     ['support', 'GET', mine, undefined, 200],
     ['support', 'GET', '/v1/subjects?listener=ann', undefined, 200],
     ['support', 'GET', '/v1/subjects?listener=ann', undefined, 200],
+    ['support', 'GET', `/v1/subjects?listener=${long(300)}`, undefined, 400],
+    ['support', 'GET', `/v1/subjects?listener=${long(6_000)}`, undefined, 400],
+    ['support', 'GET', `${mine}&listener=bob`, undefined, 400],
+    ['support', 'GET', `${CHECK}&listener=bob&nonsense=1`, undefined, 400],
     ['support', 'POST', '/v1/consume', {}, 403],
     ['desk', 'GET', '/v1/subjects?listener=ann', undefined, 200],
     ['desk', 'GET', CHECK, undefined, 403],
@@ -185,6 +190,7 @@ test('the ready roles open what they name and nothing else, and reads of records
     assert.equal(answer.status, status, `${user} ${method} ${path}: ${answer.text}`);
   }
   assert.equal((await call('GET', '/v1/subjects?listener=ann', { token: KEY })).status, 200);
+  assert.equal((await call('GET', `/v1/subjects?listener=${long(6_000)}`, { token: KEY })).status, 400);
   const reads = '/apis/audit.backline.dev/v1/recordreads';
   const { json: list } = await call('GET', `${reads}?fieldSelector=listener%3Dann`);
   const seen = list.items.map(({ spec }: { spec: Record<string, unknown> }) => [
@@ -198,6 +204,9 @@ test('the ready roles open what they name and nothing else, and reads of records
     ['user:support', '/v1/subjects', 2],
     ['user:support', '/v1/check', 1],
   ]);
+  const { json: all } = await call('GET', reads);
+  const listeners = all.items.map(({ spec }: { spec: { listener?: string } }) => spec.listener);
+  assert.deepEqual(new Set(listeners), new Set(['ann']), 'what is refused is on no record');
   assert.equal((await call('GET', reads, { token: 'tok-support' })).status, 403);
   const many = await Promise.all(
     Array.from({ length: 200 }, () => call('GET', '/v1/subjects?listener=ann', { token: 'tok-support' })),

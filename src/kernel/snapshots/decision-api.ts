@@ -78,7 +78,9 @@ export function decisionApi(
   };
 
   function ask(exchange: Exchange, found: Ready, input: unknown): true | Promise<void> {
-    const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {});
+    const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {}, (given) =>
+      requireInput(found, given),
+    );
     if (allowed instanceof Promise)
       return allowed.then(async (admitted) => {
         await respond(exchange, found, isRecord(input) ? admitted.input : input, admitted.by);
@@ -126,8 +128,8 @@ export function decisionApi(
   }
 
   function respond(exchange: Exchange, found: Ready, input: unknown, by: string): true | Promise<void> {
-    const { module, route, check, errors } = found;
-    if (!check(input)) throw wrongInput(route, input, () => errors(input));
+    const { module, route } = found;
+    requireInput(found, input);
     const { version, tables, worlds } = follower.snapshot();
     const table = tables.get(module.name);
     if (worlds.size > 0 && worlds.has(module.name)) return respondInWorld(exchange, found, { table, input, by });
@@ -173,6 +175,10 @@ export function decisionApi(
     const snapshot = `"snapshot":{"version":"${version}","ageSeconds":${ageSeconds}${releases}}}`;
     send(exchange, 200, 'application/json', `${answer.slice(0, -1)}${answer.length > 2 ? ',' : ''}${snapshot}`);
   }
+}
+
+function requireInput({ route, check, errors }: Ready, input: unknown): void {
+  if (!check(input)) throw wrongInput(route, input, () => errors(input));
 }
 
 /** Whom a question is about; undefined when that cannot be told, and everybody's world answers. */

@@ -45,6 +45,8 @@ export interface Admitted {
   readonly publishableKey?: string;
 }
 
+type Check = Parameters<Gate['admit']>[3];
+
 /** That the record of a listener is read. */
 export interface RecordRead {
   /** As `Admitted.by`. */
@@ -56,8 +58,16 @@ export interface RecordRead {
 }
 
 export interface Gate {
-  /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
-  readonly admit: (exchange: Exchange, asking: Asking, input: Record<string, unknown>) => Admitted | Promise<Admitted>;
+  /**
+   * Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. `check` refuses
+   * an input that cannot be answered, before a read is put on record for it.
+   */
+  readonly admit: (
+    exchange: Exchange,
+    asking: Asking,
+    input: Record<string, unknown>,
+    check?: (input: Record<string, unknown>) => void,
+  ) => Admitted | Promise<Admitted>;
   /** How many were let through without a credential in the last minutes. */
   readonly openAnswers: () => ReturnType<OpenAnswers['recent']>;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
@@ -90,12 +100,12 @@ export function decisionGate(options: {
 
   return { admit, answerPreflight, openAnswers: () => openAnswers.recent(clock().epochMilliseconds) };
 
-  function admit(exchange: Exchange, asking: Asking, input: Record<string, unknown>): ReturnType<Gate['admit']> {
+  function admit(...[exchange, asking, input, check]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
     const authorization = exchange.header('authorization');
     const keyInUrl = asking.isAboutNobody === true ? keyInQuery(exchange) : undefined;
     const key = authorization === undefined ? keyInUrl : keyIn(authorization);
-    if (key !== undefined) return asClient(exchange, asking, input, key);
-    if (authorization !== undefined) return asUser(exchange, asking, input);
+    if (key !== undefined) return asClient(exchange, asking, input, key, check);
+    if (authorization !== undefined) return asUser(exchange, asking, input, check);
     const isOpen =
       table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
     if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
@@ -110,6 +120,7 @@ export function decisionGate(options: {
     asking: Asking,
     input: Record<string, unknown>,
     key: string,
+    check: Check,
   ): ReturnType<Gate['admit']> {
     const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
     if (found === undefined) {
@@ -143,6 +154,7 @@ export function decisionGate(options: {
     const listener = listenerIn(asking, input);
     // What listeners are given is asked all the time; by whom, each Client knows itself.
     if (listener === undefined || asking.access === 'catalogue') return { input, by };
+    check?.(input);
     return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
   }
 
@@ -161,7 +173,12 @@ export function decisionGate(options: {
     return true;
   }
 
-  async function asUser(exchange: Exchange, asking: Asking, input: Record<string, unknown>): Promise<Admitted> {
+  async function asUser(
+    exchange: Exchange,
+    asking: Asking,
+    input: Record<string, unknown>,
+    check: Check,
+  ): Promise<Admitted> {
     const user = await userOf(exchange);
     if (user === undefined) {
       throw unauthorized(
@@ -175,6 +192,7 @@ export function decisionGate(options: {
     const listener = listenerIn(asking, input);
     if (listener === undefined || asking.recordOf === undefined) return { input, by };
     authorize(user, { verb: 'get', path: asking.recordOf.path });
+    check?.(input);
     const isBounded = !isMaster(user);
     if (isBounded && !recordLimiter.spend(user.name, RECORD_RATE, clock().epochMilliseconds)) {
       const { perSecond } = RECORD_RATE;

@@ -11,6 +11,9 @@ export type Authenticator = (token: string) => User | undefined | Promise<User |
 /** Proves who sends a request; undefined when it brings no credential that anybody recognises. */
 export type Authenticate = (request: Pick<IncomingMessage, 'headers'>) => Promise<User | undefined>;
 
+/** The name stands in every record of what a user did, and in the indexes of these. */
+const USER_NAME_CHARS_MAX = 400;
+
 /** Whoever is proved is in it, as in Kubernetes. */
 export const AUTHENTICATED = 'system:authenticated';
 
@@ -24,6 +27,7 @@ export function authenticateWith(authenticators: readonly Authenticator[]): Auth
       const asked = authenticator(token);
       const user = asked instanceof Promise ? await asked : asked;
       if (user === undefined) continue;
+      if (user.name.length > USER_NAME_CHARS_MAX) throw notBelieved();
       return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
     }
     return undefined;
