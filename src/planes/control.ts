@@ -1,3 +1,4 @@
+import { clientAdvisor } from '#kernel/access/client-advice.ts';
 import type { Registry } from 'prom-client';
 import { prepareAccess } from '#kernel/access/access.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
@@ -207,7 +208,7 @@ export async function startControlPlane(options: {
     });
     const examined = advisedStore(
       tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
-      releaseAdvisors({ store, kinds, clock: releaseClock }),
+      [...releaseAdvisors({ store, kinds, clock: releaseClock }), clientAdvisor(paths, clock)],
     );
     const applyChangeSet = changeSets({ store: examined, kinds, live, mayAsk: admission.mayAsk, clock });
     const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });

@@ -117,6 +117,8 @@ test('a partner asks what it was given; explanations, other moments and the rest
 test('a publishable client acts for the subject of its signed token and for nobody else, from the pages it names', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
+  const { components } = (await call('GET', '/openapi.json')).json;
+  assert.equal(components.securitySchemes.subjectToken.name, 'X-Subject-Token');
   const { publicKey, privateKey } = await generateKeyPair('ES256');
   const { privateKey: stranger } = await generateKeyPair('ES256');
   const origin = 'https://app.example.com';

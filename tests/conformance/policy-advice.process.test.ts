@@ -66,6 +66,12 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   );
   const all = await planned([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
   assert.ok(!all[0]?.warnings.some((warning) => warning.includes('decided')));
+  const soft = { stages: [{ name: 'few', percent: 10, deadline: 'P1D' }], onUndecided: 'rollback' };
+  const undecided = await planned([policy({ selector: { namespaces: ['nowhere'] }, ...soft })]);
+  assert.deepEqual(undecided[0]?.warnings.slice(1), [
+    'spec.stages[0].deadline does nothing without guardrails: only what they leave undecided meets a deadline.',
+    'spec.onUndecided does nothing without guardrails: only what they leave undecided meets a deadline.',
+  ]);
   const over = {
     apiVersion: 'releases.backline.dev/v1',
     kind: 'Freeze',

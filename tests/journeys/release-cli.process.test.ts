@@ -205,8 +205,18 @@ test('a plan, its price and a flag go out in stages after somebody else agreed, 
   assert.equal(twice.status, 1);
   assert.match(twice.err, /has changed since/);
   assert.equal(twice.out, '');
-  assert.match((await backline('vic', `release show ${name}`)).out, /^ {2}reach +everybody$/m);
+  const gone = (await backline('vic', `release show ${name}`)).out;
+  assert.match(gone, /^ {2}reach +nobody: rolled back by back-\S+$/m);
+  assert.match(gone, /^ {2}message +It was promoted, and rolled back by back-\S+\.$/m);
+  const listed = (await backline('vic', 'release list')).out;
+  assert.match(listed, new RegExp(`^${name} +Promoted, rolled back +`, 'm'));
 
+  assert.equal((await backline('bob', `release unpin ${name}`)).status, 0);
+  assert.equal((await backline('bob', `release pin ${name} -m quiet`)).status, 0);
+  const kept = await backline('ann', 'apply -f offer.yaml');
+  assert.equal(kept.status, 1);
+  assert.match(kept.err, /Let go of it: kubectl delete pin/);
+  assert.doesNotMatch(kept.err, /something else/);
   assert.equal((await backline('bob', `release unpin ${name}`)).status, 0);
   const anew = await backline('ann', 'apply -f offer.yaml');
   assert.equal(anew.status, 0, anew.err);

@@ -5,7 +5,7 @@ import { connectionFrom, type ConnectionOptions } from '../connection.ts';
 import { CliFailure, EXIT } from '../failure.ts';
 import { coloursFor, type Io } from '../io.ts';
 import { followReleases } from './follow.ts';
-import { outcomeText } from './outcome.ts';
+import { outcomeText, pinnedText } from './outcome.ts';
 import { command, findRelease, listReleases, resumeAll, stopAll, stopReason, type CommandVerb } from './release-api.ts';
 import { approvalsText, changesText, isFinished, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
@@ -74,7 +74,7 @@ export async function takeBack(
   const text = outcomeText(ended);
   io.stdout.write(`${green(text.charAt(0).toUpperCase() + text.slice(1))}\n`);
   if (verb === 'rollback') {
-    io.stdout.write(`The same change is refused until somebody lets go of it: backline release unpin ${name}\n`);
+    io.stdout.write(`${pinnedText(before)}\n`);
   }
   return EXIT.ok;
 }

@@ -33,9 +33,16 @@ export function failureOf(release: ReleaseObject): CliFailure | undefined {
 /** Who decides when nobody does. */
 const ENGINE = 'system:releases';
 
+/** How long what was rolled back is refused. */
+export function pinnedText({ metadata: { name }, spec: { policy } }: ReleaseObject): string {
+  const { pinFor } = policy?.spec ?? {};
+  const until =
+    pinFor === undefined ? 'until somebody lets go of it' : `for ${pinFor}, or until somebody lets go of it`;
+  return `The same change is refused ${until}: backline release unpin ${name}`;
+}
+
 const REMEDY: Readonly<Record<string, (release: ReleaseObject) => string>> = {
-  RolledBack: ({ metadata }) =>
-    `The same change is refused until somebody lets go of it: backline release unpin ${metadata.name}`,
+  RolledBack: pinnedText,
   Aborted: () => 'What was live before is declared again. Apply the change again to start anew.',
   Superseded: () => 'What is under way now: backline release list --open',
 };

@@ -36,6 +36,7 @@ interface Policy {
   };
   readonly stages: readonly Stage[];
   readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string }[];
+  readonly pinFor?: string;
 }
 
 export interface Stage {
@@ -69,6 +70,8 @@ export interface ReleaseStatus {
   readonly stage?: string;
   readonly share?: number;
   readonly held?: string;
+  /** Of a promoted release: the one that took it back from everybody. */
+  readonly rolledBackBy?: string;
   readonly approvals?: Approvals;
   readonly guardrails?: readonly Guardrail[];
   readonly nextAt?: string;

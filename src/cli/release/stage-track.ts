@@ -104,6 +104,7 @@ function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
 export function reachSoFar({ spec, status }: ReleaseObject): string {
   const state = status?.standing.state;
   const stages = spec.policy?.spec.stages ?? [];
+  if (status?.rolledBackBy !== undefined) return `nobody: rolled back by ${status.rolledBackBy}`;
   if (state?.at === 'promoted') return 'everybody';
   const reached = state?.at === 'promoting' ? stages.length : state?.at === 'exposing' ? (state.stage ?? 0) + 1 : 0;
   if (reached === 0) return state?.at === 'retracting' ? 'is being taken back' : 'nobody';

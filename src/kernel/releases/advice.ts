@@ -48,6 +48,7 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
   return [
     ...selectorAdvice(spec.selector, declared),
     ...deciderAdvice(spec.selector, declared.kinds),
+    ...undecidedAdvice(spec),
     ...missing.map(
       ({ path, kind, name }) =>
         `${fieldPath(path)}: there is no ${declared.kinds.byId(kind).kind} "${name}"; releases wait until there is.`,
@@ -66,6 +67,19 @@ function deciderAdvice({ kinds: named = [] }: Selector, kinds: KindRegistry): re
       `spec.selector.kinds: what a ${kind} gives is also decided by ${names}, which this policy does not select; name them as well, or have a policy of their own.`,
     ];
   });
+}
+
+/** What is about guardrails that cannot decide, and there are none. */
+function undecidedAdvice({ stages, guardrails, onUndecided }: PolicySpec): readonly string[] {
+  if (guardrails.length > 0) return [];
+  const nothing = 'does nothing without guardrails: only what they leave undecided meets a deadline.';
+  return [
+    ...stages.flatMap(({ deadline }, index) =>
+      deadline === undefined ? [] : [`spec.stages[${index}].deadline ${nothing}`],
+    ),
+    // What is set by default is nobody's wish.
+    ...(onUndecided === 'rollback' ? [`spec.onUndecided ${nothing}`] : []),
+  ];
 }
 
 function selectorAdvice(selector: Selector, declared: Declared): readonly string[] {

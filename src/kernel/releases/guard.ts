@@ -49,7 +49,7 @@ function requireUnpinned({ kind, read, now, object }: Written, state: State | un
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
   throw new Refusal('releases/pinned', 'Conflict', pinned.because, {
     subject: name,
-    remedy: `Change it to something else, or let go of it: kubectl delete pin ${pinned.name}${unpin}.`,
+    remedy: `${pinned.pin.refuses === undefined ? 'Let go of it' : 'Change it to something else, or let go of it'}: kubectl delete pin ${pinned.name}${unpin}.`,
   });
 }
 

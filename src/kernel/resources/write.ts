@@ -481,7 +481,7 @@ function requireUniqueName({ kind, read, mayRead }: Given, namespace: string, na
   throw conflict(
     kind,
     name,
-    `the name is taken in ${mayRead(kind, other.namespace, name) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation, because decisions go by them`,
+    `the name is taken in ${mayRead(kind, other.namespace, name) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation`,
   );
 }
 

@@ -332,6 +332,21 @@ export function wrongInput(
   });
 }
 
+/** How who asks is proved: see docs/apps.md. */
+const SECURITY_SCHEMES = {
+  key: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key of a Client (bk_…), or the token of a user.',
+  },
+  subjectToken: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Subject-Token',
+    description: 'With the key of a publishable Client: a JWT about the listener, signed by the backend of the app.',
+  },
+} as const;
+
 /** OpenAPI 3.1 of everything that the modules answer. */
 export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], version: string): object {
   const problem = {
@@ -367,5 +382,7 @@ export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], ver
     ]),
   );
   const info = { title: 'Backline decisions', version };
-  return { openapi: '3.1.0', info, paths: Object.fromEntries([...paths, ...protocols]) };
+  const components = { securitySchemes: SECURITY_SCHEMES };
+  const security = [{ key: [] }, { key: [], subjectToken: [] }];
+  return { openapi: '3.1.0', info, security, components, paths: Object.fromEntries([...paths, ...protocols]) };
 }

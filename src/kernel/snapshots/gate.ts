@@ -311,7 +311,7 @@ function requireEndpoint({ name, spec }: KnownClient, asking: Asking, input: Rec
   const allowed =
     spec.endpoints?.includes(asking.path) ?? (spec.type === 'partner' ? PARTNER_DEFAULT.has(asking.path) : true);
   if (!allowed || (asking.forServers === true && !isServer)) {
-    throw forbidden(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, isServer ? undefined : asking.path);
+    throw forbidden(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, undefined);
   }
   const reserved = isServer ? undefined : asking.inputsForServers?.find((input_) => input[input_] !== undefined);
   if (reserved !== undefined) throw forbidden(`Client ${name} (${spec.type}) may not set ${reserved}.`, reserved);

@@ -35,7 +35,7 @@ import { carriedOf, originIn, specOf, type OpenRelease, type World } from './for
 import { withSentences } from './describe-release.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
-import { writeStep } from './release-writes.ts';
+import { rolledBack, writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
 import { sameSide } from './same-side.ts';
 
@@ -250,6 +250,10 @@ export function carryReleases(options: {
     const begins = isBegun(step.standing.state) && !isBegun(state);
     if (begins) open.claim(name, spec, step.standing);
     const operations = writeStep(object, step, judged, nowMs);
+    if (spec.rollbackOf !== undefined && step.standing.state.at === 'promoted') {
+      const taken = store.get(Release, '', spec.rollbackOf);
+      if (taken !== undefined) operations.push(...rolledBack(taken.object(), name));
+    }
     if (operations.length > 0) {
       try {
         await store.write(operations, AUTHOR);

@@ -76,6 +76,25 @@ export function writeStep(
   return operations.length === 0 ? [] : [...operations, ...notifications(name, spec, step, nowMs)];
 }
 
+/** Says of a promoted release that another one took it back from everybody. */
+export function rolledBack(object: ResourceObject, by: string): Operation[] {
+  const status = releaseStatus(object);
+  if (status?.phase !== 'Promoted' || status.rolledBackBy === by) return [];
+  const message = `It was promoted, and rolled back by ${by}.`;
+  return [
+    {
+      verb: 'patch',
+      kind: Release.id,
+      namespace: '',
+      name: object.metadata.name,
+      part: 'status',
+      patchType: 'merge',
+      patch: { status: { message, rolledBackBy: by } },
+      fieldValidation: 'Ignore',
+    },
+  ];
+}
+
 /** Who took back what somebody had. What another release took the place of, that one carries on. */
 function takenBackBy(before: ReleaseStatus | undefined, { standing: { state } }: Step): ReleaseSpec['takenBack'] {
   const was = before?.standing.state;

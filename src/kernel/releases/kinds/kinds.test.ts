@@ -5,6 +5,7 @@ import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { releaseKinds } from '../kinds.ts';
 import { Freeze } from './freeze.ts';
+import { Release } from './release.ts';
 import { ReleasePolicy } from './release-policy.ts';
 import { STOP_NAME, Stop } from './stop.ts';
 
@@ -185,4 +186,24 @@ test('a freeze has an end or comes again, and there is one switch', () => {
   assert.match(problemsOf(Freeze, { ...freeze, rrule: 'FREQ=DAILY', duration: 'P61D' }).join(), /P60D/);
   assert.match(problemsOf(Stop, { reason: 'r' }, 'some').join(), /one switch: it is called "all"/);
   assert.deepEqual(problemsOf(Stop, { reason: 'r' }, STOP_NAME), []);
+});
+
+test('the share of a release says of whom, where a stage is about some', () => {
+  const stages = [
+    { name: 'de', percent: 100, markets: ['de'] },
+    { name: 'more', percent: 50, audience: 'staff', markets: ['at', 'ch', 'de', 'us'] },
+    { name: 'all', percent: 5 },
+  ];
+  const share = (status: object): unknown =>
+    Release.columns
+      ?.find(({ name }) => name === 'Share')
+      ?.value(
+        { ...objectOf(Release, 'x', {}), spec: { policy: { name: 'p', spec: { stages } }, objects: [] }, status },
+        Temporal.Instant.fromEpochMilliseconds(0),
+      );
+  assert.equal(share({ phase: 'Progressing', stage: 'de', share: 100 }), '100% in de');
+  assert.equal(share({ phase: 'Progressing', stage: 'more', share: 50 }), '50% of staff in at,ch,de +1');
+  assert.equal(share({ phase: 'Progressing', stage: 'all', share: 5 }), '5%');
+  assert.equal(share({ phase: 'Promoted' }), '100%');
+  assert.equal(share({ phase: 'Promoted', rolledBackBy: 'back-x-1' }), undefined);
 });

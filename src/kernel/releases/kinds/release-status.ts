@@ -106,6 +106,8 @@ export interface ReleaseStatus {
   /** In per cent, of the audience and markets of the stage. */
   readonly share?: number;
   readonly held?: string;
+  /** Of a promoted release: the one that took it back from everybody. */
+  readonly rolledBackBy?: string;
   readonly approvals?: ApprovalsStatus;
   readonly guardrails?: readonly GuardrailStatus[];
   readonly nextAt?: string;
@@ -138,6 +140,9 @@ export const ReleaseStatusSchema = Type.Object(
     stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
     share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
     held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
+    rolledBackBy: Type.Optional(
+      Type.String({ description: 'Of a promoted release: the one that took it back from everybody.' }),
+    ),
     approvals: Type.Optional(
       Type.Object({}, { ...free, description: 'What each policy needs, and which of the approvals given count.' }),
     ),

@@ -56,13 +56,13 @@ export const Release = defineKind({
     'status.phase': ['status', 'phase'],
   },
   columns: [
-    { name: 'Phase', type: 'string', description: 'Where it is.', value: (r) => releaseStatus(r)?.phase },
+    { name: 'Phase', type: 'string', description: 'Where it is.', value: (r) => phaseText(releaseStatus(r)) },
     { name: 'Stage', type: 'string', description: 'The stage that it is in.', value: (r) => releaseStatus(r)?.stage },
     {
       name: 'Share',
       type: 'string',
       description: 'How many of the units get it.',
-      value: (r) => shareText(releaseStatus(r)),
+      value: (r) => shareText(releaseSpec(r), releaseStatus(r)),
     },
     {
       name: 'Guardrails',
@@ -120,11 +120,22 @@ export const Release = defineKind({
 });
 
 const CHANGES_SHOWN = 2;
+const MARKETS_SHOWN = 3;
 
-/** Everybody has what is promoted, whatever its last stage was. */
-function shareText(status: ReleaseStatus | undefined): string | undefined {
-  if (status?.phase === 'Promoted') return '100%';
-  return status?.share === undefined ? undefined : `${status.share}%`;
+/** Everybody has what is promoted, whatever its last stage was. A stage may be about some of the units only. */
+function shareText({ policy }: ReleaseSpec, status: ReleaseStatus | undefined): string | undefined {
+  if (status?.phase === 'Promoted') return status.rolledBackBy === undefined ? '100%' : undefined;
+  if (status?.share === undefined) return undefined;
+  const stage = policy?.spec.stages.find(({ name }) => name === status.stage);
+  const { audience, markets = [] } = stage ?? {};
+  const of = audience === undefined ? '' : ` of ${audience}`;
+  const more = markets.length > MARKETS_SHOWN ? ` +${markets.length - MARKETS_SHOWN}` : '';
+  const where = markets.length === 0 ? '' : ` in ${markets.slice(0, MARKETS_SHOWN).join(',')}${more}`;
+  return `${status.share}%${of}${where}`;
+}
+
+function phaseText(status: ReleaseStatus | undefined): string | undefined {
+  return status?.rolledBackBy === undefined ? status?.phase : `${status.phase}, rolled back`;
 }
 
 function nextText(status: ReleaseStatus | undefined, now: Temporal.Instant): string | undefined {

@@ -1,0 +1,31 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import { nearSpellings, didYouMean } from '#kernel/base/spelling.ts';
+import type { Advisor } from '#kernel/resources/advised-store.ts';
+import type { DeclaredPath } from './authorization/path-access.ts';
+import { Client, type ClientSpec } from './kinds/client.ts';
+
+/** What those who write a Client are warned of: no key that still works, and endpoints that do not exist. */
+export function clientAdvisor(paths: readonly DeclaredPath[], clock: Clock): Advisor {
+  return { kind: Client, advise: ({ spec }) => clientAdvice(spec as ClientSpec, paths, clock()) };
+}
+
+function clientAdvice(
+  { keys, endpoints = [] }: ClientSpec,
+  paths: readonly DeclaredPath[],
+  now: Temporal.Instant,
+): readonly string[] {
+  const works = keys.some(
+    ({ notAfter }) => notAfter === undefined || Temporal.Instant.compare(now, Temporal.Instant.from(notAfter)) <= 0,
+  );
+  const known = paths.map(({ path }) => path);
+  return [
+    ...(works ? [] : ['spec.keys: all of them have ended, so nobody can ask with this Client; add a newer one.']),
+    ...endpoints.flatMap((endpoint, index) =>
+      known.includes(endpoint)
+        ? []
+        : [
+            `spec.endpoints[${index}]: there is no path "${endpoint}"${didYouMean(nearSpellings(endpoint, known))}; it allows nothing.`,
+          ],
+    ),
+  ];
+}
