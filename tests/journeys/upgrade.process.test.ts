@@ -78,6 +78,9 @@ test('releases from before they had authors are listed, and go on', async (t) =>
   for (const [name, who, author] of authors) {
     assert.ok(who.length === 1 && author === undefined, `${name}: ${who}, ${author}`);
   }
+  const { takenBack } = (await release('aborted-55')).spec;
+  assert.deepEqual(takenBack, { how: 'aborted', by: 'ann', because: 'Aborted; no reason was given.' });
+  assert.equal((await release('asked-35')).spec.takenBack, undefined);
   const table = await call('GET', RELEASES, {
     headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
   });

@@ -31,11 +31,24 @@ export const releaseAuthors: Migration = {
           pg_temp.with_member($1 -> 'standing', 'approvals', 'approvals', '[]')::text)
       $f$;
 
+    -- Who took back what somebody had: what is declared on top of it waits for a decision.
+    create function pg_temp.with_taker(spec json, status json) returns json language sql
+      as $f$
+        select case
+          when $2 #>> '{standing,state,at}' in ('aborted', 'rolledBack') and exists (
+            select from json_array_elements($2 -> 'history') as moment where moment ->> 'phase' = 'Progressing'
+          ) then (left($1::text, -1) || ',"takenBack":{"how":' || ($2 #> '{standing,state,at}')::text
+            || ',"by":' || ($2 #> '{standing,state,by}')::text
+            || ',"because":' || ($2 #> '{standing,state,because}')::text || '}}')::json
+          else $1 end
+      $f$;
+
     update backline.changes set body = pg_temp.with_member(
-      pg_temp.with_member(body::json, 'spec', 'spec', pg_temp.with_authors(body::json -> 'spec')::text),
+      pg_temp.with_member(body::json, 'spec', 'spec', pg_temp.with_taker(pg_temp.with_authors(body::json -> 'spec'), body::json -> 'status')::text),
       'status', 'status', pg_temp.without_approvals(body::json -> 'status')::text)::text
     where kind = 'releases.backline.dev/Release' and body::json #> '{spec,author}' is not null;
 
-    drop function pg_temp.with_member(json, text, text, text), pg_temp.with_authors(json), pg_temp.without_approvals(json);
+    drop function pg_temp.with_member(json, text, text, text), pg_temp.with_authors(json), pg_temp.without_approvals(json),
+      pg_temp.with_taker(json, json);
   `,
 };
