@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
+import { ENGINE } from '#kernel/releases/engine/advance.ts';
+import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
+import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
+import { Head, headName } from '#kernel/resources/builtin/head.ts';
+import { Node } from '#kernel/releases/testing/node.ts';
+import { drop, put } from './schedule.ts';
+import { MINUTE, node, policy, startStory, underWay } from './story.ts';
+
+const HALF = { stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] };
+const AGREED = { approvals: { required: 1 }, stages: [] };
+
+test('a person who is called like a part of the program is a person', async () => {
+  for (const user of [ENGINE, ROLLBACK_USER]) {
+    const story = await underWay(AGREED);
+    story.declare([node('x', 3)], user);
+    await story.run(1_000);
+    const { name, spec } = story.releases().at(-1) ?? assert.fail();
+    assert.deepEqual(spec.authors, ['ann', user].sort(), 'the change is followed, and has its author');
+    await assert.rejects(story.ask('approve', name, user), /made the change/);
+
+    const guarded = await underWay({ ...HALF, queue: 'reject' });
+    for (const change of [node('x', 3), drop(Node, 'x')]) {
+      assert.throws(() => guarded.declare([change], user), /is under way with Node "x"/);
+    }
+    await guarded.ask('rollback', guarded.release, 'bob');
+    await guarded.run(2_000);
+    assert.throws(() => guarded.declare([node('x', 2)], user), /pinned by bob/);
+  }
+});
+
+test('what everybody has is not rolled back when it has changed since', async () => {
+  const story = await underWay(HALF);
+  await story.ask('promote', story.release, 'bob');
+  await story.run(2_000);
+  story.declare([drop(Node, 'x')]);
+  await story.run(2_000);
+  await story.ask('promote', story.releases().at(-1)?.name ?? '', 'bob');
+  await story.run(2_000);
+  assert.equal(story.liveValue('x'), undefined);
+  await assert.rejects(story.ask('rollback', story.release, 'bob'), /Node "x" has changed since/);
+  await story.ask('rollback', story.releases().at(-1)?.name ?? '', 'bob');
+  await story.run(2_000);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('what is being taken back takes no command that would have it go on', async () => {
+  const story = await underWay(HALF);
+  await story.ask('rollback', story.release, 'bob', { reason: 'No.' });
+  for (const verb of ['approve', 'pause', 'resume', 'promote', 'seal'] as const) {
+    await assert.rejects(story.ask(verb, story.release, 'bob'), /it is being taken back/, verb);
+  }
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['RolledBack']);
+  for (const verb of ['approve', 'pause', 'resume', 'promote', 'seal', 'abort', 'rollback'] as const) {
+    await assert.rejects(story.ask(verb, story.release, 'bob'), /it has come to its end/, verb);
+  }
+});
+
+test('nothing takes the place of what is promoting: it waits', async () => {
+  const story = await underWay({ stages: [{ name: 'half', percent: 50, soak: 'PT1M' }] });
+  story.world.refusedHeads.add(headName(Node, 'x'));
+  await story.run(5 * MINUTE);
+  assert.equal(story.releases()[0]?.status.standing.state.at, 'promoting');
+  story.declare([node('x', 3)], 'bob');
+  await story.run(5_000);
+  assert.equal(story.releases()[0]?.status.standing.state.at, 'promoting');
+  assert.equal(story.phases()[1], 'Queued');
+  story.world.refusedHeads.clear();
+  await story.run(MINUTE);
+  assert.equal(story.phases()[0], 'Promoted');
+  assert.notEqual(story.world.store.memory.get(Head, '', headName(Node, 'x')), undefined);
+});
+
+test('nobody approves what still collects, nor what somebody has already', async () => {
+  const story = startStory();
+  story.declare([policy({ approvals: { required: 1 }, ...HALF })]);
+  story.declare([node('x', 1, { policy: 'p', [GROUP_LABEL]: 'g' })]);
+  await story.run(1_000);
+  const name = story.releases()[0]?.name ?? '';
+  await assert.rejects(story.ask('approve', name, 'bob'), /it still collects/);
+  await story.ask('seal', name);
+  await story.run(1_000);
+  await story.ask('approve', name, 'bob');
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Progressing']);
+  await assert.rejects(story.ask('approve', name, 'cyd'), /it is under way already/);
+});
+
+test('what is held and comes under a policy goes by a release, and not at once when the hold ends', async () => {
+  const story = startStory();
+  story.declare([node('x', 1)]);
+  await story.run(1_000);
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  story.declare([node('x', 2)]);
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), []);
+  story.declare([policy(AGREED), drop(Stop, STOP_NAME)]);
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['AwaitingApproval']);
+  assert.equal(story.liveValue('x'), 1);
+});
