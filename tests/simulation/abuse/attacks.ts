@@ -88,9 +88,9 @@ export const ATTACKS: readonly Attack[] = [
     name: 'patterns',
     prepare: async (call) => {
       // The largest expressions that are allowed, on texts on which RE2 in JavaScript is slowest.
-      const conditions = Array.from({ length: 40 }, (_, index) => ({
+      const conditions = Array.from({ length: 10 }, (_, index) => ({
         attribute: 'note',
-        matches: `(a|b)*a(a|b){${60 - index}}$`,
+        matches: `(a|b)*a(a|b){${30 - index}}$`,
         not: true,
       }));
       for (const object of [
