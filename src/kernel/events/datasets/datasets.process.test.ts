@@ -362,63 +362,64 @@ test(
     );
     let killed = 0;
     let held = 0;
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 20 }), async (steps) => {
-        await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
-        const writers = await Promise.all(
-          [0, 1, 2].map(async () => ({ connection: await world.db.database.connect(), open: false })),
-        );
-        let id = 0;
-        for (const action of steps) {
-          if (action.do === 'roll') {
-            const rolling = world.rollUps.rollUpNow().catch(() => undefined);
-            if (writers.some(({ open }) => open)) held += 1;
-            while (action.kill) {
-              const over = await Promise.race([
-                rolling.then(() => true),
-                killChild().then((done) => (done ? 'killed' : false)),
-              ]);
-              if (over === 'killed') killed += 1;
-              if (over !== false) break;
-            }
-            await rolling;
-            continue;
+    const property = fc.asyncProperty(fc.array(step, { minLength: 6, maxLength: 20 }), async (steps) => {
+      await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
+      const writers = await Promise.all(
+        [0, 1, 2].map(async () => ({ connection: await world.db.database.connect(), open: false })),
+      );
+      let id = 0;
+      for (const action of steps) {
+        if (action.do === 'roll') {
+          const rolling = world.rollUps.rollUpNow().catch(() => undefined);
+          if (writers.some(({ open }) => open)) held += 1;
+          while (action.kill) {
+            const over = await Promise.race([
+              rolling.then(() => true),
+              killChild().then((done) => (done ? 'killed' : false)),
+            ]);
+            if (over === 'killed') killed += 1;
+            if (over !== false) break;
           }
-          const writer = writers[action.writer];
-          if (writer === undefined) continue;
-          if (action.do === 'write') {
-            if (!writer.open) await writer.connection.query('begin');
-            writer.open = true;
-            const types = ['play', 'end'];
-            await logEvents(
-              world,
-              writer.connection,
-              Array.from({ length: action.rows }, () => ({ id: `${(id += 1)}`, type: types[id % 2] ?? '' })),
-            );
-          } else if (writer.open) {
-            await writer.connection.query(action.do);
-            writer.open = false;
-          }
+          await rolling;
+          continue;
         }
-        for (const { connection, open } of writers) {
-          if (open) await connection.query('commit');
-          await connection.close();
+        const writer = writers[action.writer];
+        if (writer === undefined) continue;
+        if (action.do === 'write') {
+          if (!writer.open) await writer.connection.query('begin');
+          writer.open = true;
+          const types = ['play', 'end'];
+          await logEvents(
+            world,
+            writer.connection,
+            Array.from({ length: action.rows }, () => ({ id: `${(id += 1)}`, type: types[id % 2] ?? '' })),
+          );
+        } else if (writer.open) {
+          await writer.connection.query(action.do);
+          writer.open = false;
         }
-        const last = await world.rollUps.rollUpNow();
-        assert.notEqual(last, undefined);
-        const expected = await world.db.database.query<{ type: string; id: string }>(
-          'select type, id from backline.event_log order by type, id',
-        );
-        const { rows } = await world.query(`
+      }
+      for (const { connection, open } of writers) {
+        if (open) await connection.query('commit');
+        await connection.close();
+      }
+      const last = await world.rollUps.rollUpNow();
+      assert.notEqual(last, undefined);
+      const expected = await world.db.database.query<{ type: string; id: string }>(
+        'select type, id from backline.event_log order by type, id',
+      );
+      const { rows } = await world.query(`
         select * from (select 'play' as type, event_id from play union all select 'end', event_id from "end") order by 1, 2`);
-        assert.deepEqual(
-          rows,
-          expected.map(({ type, id: of }) => [type, of]),
-        );
-        assert.equal(await countOf(world, 'select coalesce(sum(abs(difference)), 0) from loss_audit'), 0);
-      }),
-      { numRuns: 12 },
-    );
+      assert.deepEqual(
+        rows,
+        expected.map(({ type, id: of }) => [type, of]),
+      );
+      assert.equal(await countOf(world, 'select coalesce(sum(abs(difference)), 0) from loss_audit'), 0);
+    });
+    // A child is there to be killed only where something is rolled: chance may leave that out.
+    for (let round = 0; round < 5 && (killed === 0 || held === 0); round += 1) {
+      await fc.assert(property, { numRuns: 12 });
+    }
     t.diagnostic(`${killed} children were killed, ${held} roll-ups ran beside open transactions`);
     assert.ok(killed > 0 && held > 0, `${killed} children were killed, ${held} roll-ups ran beside open transactions`);
   },
