@@ -35,8 +35,11 @@ export function paceAnswer(
   let stall: NodeJS.Timeout | undefined;
   let isRunning = false;
   const run = (): void => {
-    clearTimeout(stall);
     if (isRunning || response.destroyed || response.writableEnded) return;
+    // Something new to say does not give a reader that takes nothing another minute.
+    if (stall !== undefined && response.writableNeedDrain) return;
+    clearTimeout(stall);
+    stall = undefined;
     isRunning = true;
     try {
       const startedMs = performance.now();

@@ -282,7 +282,7 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
   const port = await startServer(t, {
     handle: ({ response }) => {
       let left = 400;
-      paceAnswer(response, {
+      const answer = paceAnswer(response, {
         next: () => (left-- > 0 ? piece : null),
         failed: (error) => assert.fail(String(error)),
         stalled: () => {
@@ -290,6 +290,9 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
         },
         stalledMs: 300,
       });
+      // As a busy store wakes a watch: that is no sign of life of its reader.
+      const waking = setInterval(answer.wake, 50);
+      response.once('close', () => clearInterval(waking));
     },
   });
   const deaf = connectTcp(port, '127.0.0.1');
