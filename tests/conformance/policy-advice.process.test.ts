@@ -72,6 +72,32 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
     'spec.stages[0].deadline does nothing without guardrails: only what they leave undecided meets a deadline.',
     'spec.onUndecided does nothing without guardrails: only what they leave undecided meets a deadline.',
   ]);
+  const bought = {
+    apiVersion: 'events.backline.dev/v1',
+    kind: 'Metric',
+    metadata: { name: 'bought', namespace: 'default' },
+    spec: { title: 'Bought', owner: 'growth', type: 'proportion', eventType: 'purchase', direction: 'increase' },
+  };
+  const counts = { source: 'main', bad: 'a', total: 'b' };
+  const unreached = await planned([
+    policy({
+      selector: { namespaces: ['default'] },
+      stages: [{ name: 'few', percent: 10 }],
+      judging: { every: 'PT10S' },
+      guardrails: [
+        { name: 'sold', metric: 'bought', threshold: { below: 5 } },
+        { name: 'errors', prometheus: counts, noWorse: {} },
+        { name: 'trial', metric: 'trials', noWorse: {}, shadow: true },
+      ],
+    }),
+    bought,
+  ]);
+  assert.deepEqual(unreached[0]?.warnings, [
+    'spec.guardrails[1].prometheus.source: there is no PrometheusSource "main"; releases wait until there is.',
+    'spec.guardrails[2].metric: there is no Metric "trials"; nothing is measured until there is.',
+    'spec.guardrails[0].threshold.below: Metric "bought" is a proportion. 5 is not a rate: rates are 0 to 1; 5 % is 0.05.',
+    'spec.judging.every: PT10S is short for errors: $window needs two scrapes of the Prometheus, or nothing is measured.',
+  ]);
   const over = {
     apiVersion: 'releases.backline.dev/v1',
     kind: 'Freeze',

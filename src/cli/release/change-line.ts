@@ -5,7 +5,9 @@ import { plain } from './terminal-text.ts';
 export function changeLine({ metadata, status }: ReleaseObject): string | undefined {
   if (status === undefined) return undefined;
   const { phase, stage, share, message, guardrails = [] } = status;
-  const judged = guardrails.map(({ name, outcome }) => `${name}=${outcome}`).join(' ');
+  const judged = guardrails
+    .map(({ name, shadow, outcome }) => `${name}=${outcome}${shadow === true ? ' (shadow)' : ''}`)
+    .join(' ');
   return plain(
     [
       metadata.name,

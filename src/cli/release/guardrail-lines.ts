@@ -20,21 +20,22 @@ export function guardrailLines(release: ReleaseObject, view: View): string[] {
   const judged = release.status?.guardrails ?? [];
   const declared = release.spec.policy?.spec.guardrails ?? [];
   const nameWidth = Math.min(LIMITS.nameMax, Math.max(0, ...declared.map(({ name }) => widthOf(name))));
-  return declared.flatMap(({ name }) => {
+  return declared.flatMap(({ name, shadow }) => {
     const guardrail = judged.find((one) => one.name === name);
     if (guardrail !== undefined) return linesOf(guardrail, nameWidth, view);
-    return [line([padded(name, nameWidth), [view.colours.dim, '  not judged yet']], view.width)];
+    return [line([padded(name, nameWidth), [view.colours.dim, `  not judged yet${shadowText(shadow)}`]], view.width)];
   });
 }
 
 function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] {
   const { colours, width } = view;
-  const { name, outcome, because, figures, unitsNeeded } = guardrail;
+  const { name, shadow, outcome, because, figures, unitsNeeded } = guardrail;
   const toPass = unitsNeeded?.toPass ?? undefined;
   const head: Piece[] = [
     [colours.bold, padded(name, nameWidth)],
     '  ',
     [outcomePaint(outcome, view), outcome.padEnd(OUTCOME_WIDTH)],
+    [colours.dim, shadowText(shadow)],
     ...(toPass === undefined ? [] : [`  ${count(toPass)} more units`]),
     `  ${figuresText(figures)}`,
   ];
@@ -45,6 +46,11 @@ function linesOf(guardrail: Guardrail, nameWidth: number, view: View): string[] 
       line([INDENT, [colours.dim, text]], width),
     ),
   ];
+}
+
+/** A shadow is told from those that act. */
+function shadowText(shadow: boolean | undefined): string {
+  return shadow === true ? ' (shadow: acts on nothing)' : '';
 }
 
 const OUTCOME_WIDTH = 'providerDown'.length;

@@ -131,7 +131,7 @@ function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
   };
   const soak = during('soak', stage.soak);
   // A deadline matters as long as there is something that is not decided.
-  const isOpen = (status.guardrails ?? []).some(({ outcome }) => outcome !== 'pass');
+  const isOpen = (status.guardrails ?? []).some(({ outcome, shadow }) => shadow !== true && outcome !== 'pass');
   return isOpen ? [...soak, ...during('deadline', stage.deadline)] : soak;
 }
 

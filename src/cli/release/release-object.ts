@@ -35,7 +35,7 @@ interface Policy {
     readonly groups?: readonly string[];
   };
   readonly stages: readonly Stage[];
-  readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string }[];
+  readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string; readonly shadow?: boolean }[];
   readonly pinFor?: string;
 }
 
@@ -114,6 +114,7 @@ interface Moment {
 
 export interface Guardrail {
   readonly name: string;
+  readonly shadow?: boolean;
   readonly outcome: string;
   readonly because: string;
   readonly figures: Figures;

@@ -3,14 +3,19 @@ import { fieldPath } from '#kernel/base/failures.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
 import { Freeze, freezeSpec } from './kinds/freeze.ts';
+import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
 import { spanAfter } from './rules/freeze-window.ts';
-import { policyRefs } from './rules/policy-refs.ts';
+import { METRIC, policyRefs } from './rules/policy-refs.ts';
 import { selectionOf, type Selection } from './rules/selection.ts';
+
+/** Two scrapes of a Prometheus that looks often. */
+const SCRAPED_MS = 30_000;
 
 /** What is declared, with what is written at the same time. */
 interface Declared {
@@ -49,10 +54,38 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
     ...selectorAdvice(spec.selector, declared),
     ...deciderAdvice(spec.selector, declared.kinds),
     ...undecidedAdvice(spec),
-    ...missing.map(
-      ({ path, kind, name }) =>
-        `${fieldPath(path)}: there is no ${declared.kinds.byId(kind).kind} "${name}"; releases wait until there is.`,
-    ),
+    ...missing.map(({ path, kind, name, isShadow }) => {
+      const until = isShadow ? 'nothing is measured' : 'releases wait';
+      return `${fieldPath(path)}: there is no ${declared.kinds.byId(kind).kind} "${name}"; ${until} until there is.`;
+    }),
+    ...limitAdvice(spec, declared),
+    ...scrapeAdvice(spec),
+  ];
+}
+
+/** A limit that the rate of a Metric cannot be beyond, or always is. The Metric may change: only a warning. */
+function limitAdvice({ guardrails }: PolicySpec, declared: Declared): readonly string[] {
+  return guardrails.flatMap(({ metric, threshold }, index) => {
+    if (metric === undefined || threshold === undefined || metricType(declared, metric) !== 'proportion') return [];
+    return rateProblems(threshold).map(
+      ({ field, detail }) =>
+        `${fieldPath(['spec', 'guardrails', index, 'threshold', field])}: Metric "${metric}" is a proportion. ${detail}`,
+    );
+  });
+}
+
+function metricType({ store, kinds, written = [] }: Declared, name: string): unknown {
+  const kind = kinds.byId(METRIC);
+  const entry = written.find((one) => one.kind === kind && one.name === name) ?? store.find(kind, 'name', name)[0];
+  return (entry?.object().spec as { readonly type?: unknown } | undefined)?.type;
+}
+
+/** A Prometheus says nothing about a window in which it looked once. */
+function scrapeAdvice({ guardrails, judging }: PolicySpec): readonly string[] {
+  const names = guardrails.flatMap(({ name, prometheus }) => (prometheus?.bad === undefined ? [] : [name]));
+  if (names.length === 0 || durationMs(judging.every) >= SCRAPED_MS) return [];
+  return [
+    `spec.judging.every: ${judging.every} is short for ${names.join(', ')}: $window needs two scrapes of the Prometheus, or nothing is measured.`,
   ];
 }
 
@@ -71,7 +104,7 @@ function deciderAdvice({ kinds: named = [] }: Selector, kinds: KindRegistry): re
 
 /** What is about guardrails that cannot decide, and there are none. */
 function undecidedAdvice({ stages, guardrails, onUndecided }: PolicySpec): readonly string[] {
-  if (guardrails.length > 0) return [];
+  if (actingOf(guardrails).length > 0) return [];
   const nothing = 'does nothing without guardrails: only what they leave undecided meets a deadline.';
   return [
     ...stages.flatMap(({ deadline }, index) =>

@@ -11,11 +11,17 @@ export interface Judged {
   readonly seenMs: number;
 }
 
+/** What the judge says of a guardrail. */
+export interface GuardrailVerdict extends Verdict {
+  /** Whether a whole window of the stage itself is part of the evidence, with traffic of the candidate. */
+  readonly isOfStage: boolean;
+}
+
 /** What the judge says of releases that are under way. */
 export interface Evidence {
   /**
    * Verdicts by guardrail over all that was measured since the release was first shown to anybody. Measures what is due,
    * and keeps it before it judges: asked again, also after a crash, it judges the same.
    */
-  readonly verdicts: (release: Judged, nowMs: number) => Promise<ReadonlyMap<string, Verdict>>;
+  readonly verdicts: (release: Judged, nowMs: number) => Promise<ReadonlyMap<string, GuardrailVerdict>>;
 }

@@ -152,6 +152,81 @@ test('harm takes the change back by itself, declares what is live, and pins it: 
   story.declare([node('x', 2)]);
 });
 
+const HARM = { of: 'threshold', value: 0.9, windows: 3, beyond: 3, within: 0, consecutive: 1 } as const;
+
+test('a failure that was read stays with its figures, whatever source dies and whoever restarts: only force goes on', async () => {
+  const more = { ...GUARDED, onFailure: 'pause', stages: [{ name: 'few', percent: 1, soak: 'PT1M' }] };
+  const outcomes = ['providerDown', 'notANumber', undefined, 'pass'] as const;
+  let since = -1;
+  const story = await underWay(more, (activeMs) => {
+    if (since >= 0) return outcomes[since];
+    return activeMs > 20_000 ? { outcome: 'fail', figures: HARM } : 'undecided';
+  });
+  await story.run(MINUTE);
+  const failed = story.releases()[0]?.status.guardrails;
+  assert.deepEqual(failed, [{ name: 'harm', outcome: 'fail', because: 'It is fail.', figures: HARM }]);
+  for (const [index] of outcomes.entries()) {
+    since = index;
+    await story.ask('resume', story.release, 'bob');
+    story.world.kill();
+    story.world.start();
+    await story.run(5 * MINUTE);
+    assert.deepEqual(story.releases()[0]?.status.guardrails, failed, String(outcomes[index]));
+    await story.ask('promote', story.release, 'bob');
+    await story.run(MINUTE);
+    assert.equal(story.liveValue('x'), 1, String(outcomes[index]));
+    await story.ask('pause', story.release, 'bob');
+  }
+  await story.ask('resume', story.release, 'bob');
+  await story.run(1_000);
+  await story.ask('promote', story.release, 'bob', { force: true, reason: 'It is another thing.' });
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
+
+test('that nothing measured the candidate holds until something does', async () => {
+  const more = { ...GUARDED, onFailure: 'pause', stages: [{ name: 'few', percent: 1, soak: 'PT1M' }] };
+  let isMended = false;
+  const story = await underWay(more, () => (isMended ? { outcome: 'pass', figures: HARM } : 'fail'));
+  await story.run(MINUTE);
+  assert.equal(story.phases()[0], 'Paused');
+  isMended = true;
+  await story.ask('resume', story.release, 'bob');
+  await story.run(2 * MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
+
+test('no stage is passed by the evidence of those before: it waits for a whole window of its own', async () => {
+  const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
+  let isMeasured = false;
+  const story = await underWay({ ...GUARDED, stages }, () => ({ outcome: 'pass', isOfStage: isMeasured }));
+  await story.run(MINUTE);
+  const [release] = story.releases();
+  assert.equal(release?.status.stage, 'few');
+  assert.equal(release?.status.message, 'harm: passes so far; waits for a whole window of this stage.');
+  isMeasured = true;
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
+
+test('a shadow is judged and shown, and neither takes back nor holds anything', async () => {
+  const [harm] = GUARDED.guardrails;
+  const guardrails = [harm, { ...harm, name: 'trial', shadow: true }];
+  for (const outcome of ['fail', 'undecided', 'providerDown', undefined] as const) {
+    const story = await underWay({ guardrails }, (_activeMs, guardrail) => (guardrail === 'trial' ? outcome : 'pass'));
+    await story.run(5 * MINUTE);
+    assert.deepEqual(story.phases(), ['Promoted'], String(outcome));
+    const shown = story
+      .releases()[0]
+      ?.status.guardrails?.map(({ name, shadow, outcome: said }) => [name, shadow, said]);
+    const trial = outcome === undefined ? [] : [['trial', true, outcome]];
+    assert.deepEqual(shown, [['harm', undefined, 'pass'], ...trial]);
+  }
+  const alone = await underWay({ guardrails: guardrails.slice(1) }, () => 'fail');
+  await alone.run(5 * MINUTE);
+  assert.deepEqual(alone.phases(), ['Promoted']);
+});
+
 test('a rollback that somebody asked for is undone by nobody: not by what is applied again and again', async () => {
   const story = await underWay();
   await story.run(5 * MINUTE);

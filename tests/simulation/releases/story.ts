@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { releaseCommands } from '#kernel/releases/commands.ts';
+import type { GuardrailVerdict } from '#kernel/releases/evidence.ts';
 import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
@@ -14,15 +15,21 @@ import { KINDS, World } from './world.ts';
 
 export const MINUTE = 60_000;
 
+/** What the judge says, by how long the stage has been seen. */
+export type StoryJudge = (
+  activeMs: number,
+  guardrail: string,
+) => Verdict['outcome'] | (Partial<GuardrailVerdict> & Pick<Verdict, 'outcome'>) | undefined;
+
 /** A world without chance, in which everything goes well, unless a story says otherwise. */
-export function startStory(outcomeOf: (activeMs: number) => Verdict['outcome'] | undefined = () => 'pass') {
+export function startStory(judge: StoryJudge = () => 'pass') {
   const world = new World(
     () => 0.5,
-    (_release, _guardrail, activeMs) => {
-      const outcome = outcomeOf(activeMs);
-      return outcome === undefined
-        ? undefined
-        : { outcome, because: `It is ${outcome}.`, judgeVersion: 1, figures: { of: 'nothing' } };
+    (_release, guardrail, activeMs) => {
+      const said = judge(activeMs, guardrail);
+      if (said === undefined) return undefined;
+      const { outcome, ...more } = typeof said === 'string' ? { outcome: said } : said;
+      return { outcome, because: `It is ${outcome}.`, judgeVersion: 1, figures: { of: 'nothing' }, ...more };
     },
   );
   const commands = releaseCommands({
@@ -106,8 +113,8 @@ export function policy(more: object = {}): Operation {
 export const GUARDED = { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] };
 
 /** A node that is live at 1 and a release under way that brings it to 2. */
-export async function underWay(more: object = {}, outcomeOf?: (activeMs: number) => Verdict['outcome'] | undefined) {
-  const story = startStory(outcomeOf);
+export async function underWay(more: object = {}, judge?: StoryJudge) {
+  const story = startStory(judge);
   story.declare([node('x', 1)]);
   await story.run(1_000);
   story.declare([policy(more)]);

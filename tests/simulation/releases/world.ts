@@ -50,7 +50,11 @@ const AWAY = new Refusal('test/away', 'ServiceUnavailable', 'the database is awa
 export class World {
   readonly time = new VirtualTime();
   readonly store: MemoryStore;
-  readonly verdicts: (release: string, guardrail: string, activeMs: number) => Verdict | undefined;
+  readonly verdicts: (
+    release: string,
+    guardrail: string,
+    activeMs: number,
+  ) => (Verdict & { readonly isOfStage?: boolean }) | undefined;
   readonly #chance: () => number;
   faults: Faults = NO_FAULTS;
   /** How far the clock is off from the time that passes. */
@@ -173,7 +177,7 @@ export class World {
         return new Map(
           (spec.policy?.spec.guardrails ?? []).flatMap((guardrail) => {
             const verdict = this.verdicts(name, guardrail.name, nowMs - seenMs);
-            return verdict === undefined ? [] : [[guardrail.name, verdict] as const];
+            return verdict === undefined ? [] : [[guardrail.name, { isOfStage: true, ...verdict }] as const];
           }),
         );
       },

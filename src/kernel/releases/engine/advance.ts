@@ -1,10 +1,11 @@
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import type { Verdict } from '#kernel/statistics/verdict.ts';
+import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from './choose-policy.ts';
+import type { KnownVerdicts } from './known-verdicts.ts';
 
 /** Who has what a release carries, as the target shows it. */
 export type Exposure =
@@ -37,7 +38,7 @@ export interface Seen {
     readonly untilMs: number;
   };
   /** What the judge says, by guardrail. One that is missing has not been judged yet. */
-  readonly verdicts: ReadonlyMap<string, Verdict>;
+  readonly verdicts: KnownVerdicts;
   /** True when what is declared is again what was live before, and pins are set where they belong. */
   readonly restored: boolean;
   /** Why the last step could not be taken, again and again. */
@@ -236,7 +237,7 @@ type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
 function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing, seen: Seen): Step {
   const { policy } = stageIn(spec, was);
   const isOverruled = before.overruled?.stage === was.stage;
-  const failed = policy.guardrails.flatMap(({ name }) => {
+  const failed = actingOf(policy.guardrails).flatMap(({ name }) => {
     const verdict = seen.verdicts.get(name);
     return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
   });
@@ -417,17 +418,18 @@ function activeSince({ seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): 
 
 /** Guardrails that do not let it go on from this stage, each with a sentence. */
 function openGuardrails(policy: PolicySpec, stage: number, verdicts: Seen['verdicts']): string[] {
-  return policy.guardrails.flatMap(({ name, promotesFrom }) => {
+  return actingOf(policy.guardrails).flatMap(({ name, promotesFrom }) => {
     const from = promotesFrom === undefined ? 0 : policy.stages.findIndex((one) => one.name === promotesFrom);
     if (stage < from) return [];
     const verdict = verdicts.get(name);
     if (verdict === undefined) return [`${name}: nothing has been judged yet.`];
-    return verdict.outcome === 'pass' ? [] : [saidOf(name, verdict)];
+    if (verdict.outcome !== 'pass') return [saidOf(name, verdict)];
+    return verdict.isOfStage ? [] : [`${name}: passes so far; waits for a whole window of this stage.`];
   });
 }
 
 /** What the judge says, led by the name where the sentence does not begin with it. */
-function saidOf(name: string, { because }: Verdict): string {
+function saidOf(name: string, { because }: { readonly because: string }): string {
   return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
 

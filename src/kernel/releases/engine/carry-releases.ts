@@ -13,8 +13,7 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import type { Verdict } from '#kernel/statistics/verdict.ts';
-import type { Evidence } from '../evidence.ts';
+import type { Evidence, GuardrailVerdict } from '../evidence.ts';
 import { ROLLBACK_USER, pinOn } from '../guard.ts';
 import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
@@ -33,6 +32,7 @@ import { bringsBack } from './brings-back.ts';
 import type { Declarations } from './declarations.ts';
 import { carriedOf, originIn, specOf, type OpenRelease, type World } from './form.ts';
 import { withSentences } from './describe-release.ts';
+import { withFailures } from './known-verdicts.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { rolledBack, writeStep } from './release-writes.ts';
@@ -218,6 +218,7 @@ export function carryReleases(options: {
     const { behind, beside: besideNow } = open.before(release);
     if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
     const nowMs = clock().epochMilliseconds;
+    const verdicts = withFailures(judged, status.guardrails);
     const failure = failures.get(name);
     const isStuckRollback = spec.rollbackOf !== undefined && alone.length > 0;
     const failing = isStuckRollback
@@ -240,7 +241,7 @@ export function carryReleases(options: {
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
       ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
       ...(frozen === undefined ? {} : { frozen }),
-      verdicts: judged,
+      verdicts,
       restored: isRestored(release, standing, nowMs),
       ...(failing === undefined ? {} : { failure: failing }),
       awakeSinceMs,
@@ -249,7 +250,7 @@ export function carryReleases(options: {
     const step = advance(spec, standing, seen);
     const begins = isBegun(step.standing.state) && !isBegun(state);
     if (begins) open.claim(name, spec, step.standing);
-    const operations = writeStep(object, step, judged, nowMs);
+    const operations = writeStep(object, step, verdicts, nowMs);
     if (spec.rollbackOf !== undefined && step.standing.state.at === 'promoted') {
       const taken = store.get(Release, '', spec.rollbackOf);
       if (taken !== undefined) operations.push(...rolledBack(taken.object(), name));
@@ -323,7 +324,9 @@ export function carryReleases(options: {
   /** What its stages and guardrails go by and is not there: nobody would be reached, and nothing judged. */
   function missingIn({ policy }: ReleaseSpec): string[] {
     if (policy === undefined) return [];
-    const missing = policyRefs(policy.spec).filter(({ kind, name }) => !isThere(store, live, kinds, kind, name));
+    const missing = policyRefs(policy.spec).filter(
+      ({ kind, name, isShadow }) => !isShadow && !isThere(store, live, kinds, kind, name),
+    );
     return missing.map(
       ({ kind, name, path }) =>
         `policy ${policy.name}, ${fieldPath(path)}: there is no ${kinds.byId(kind).released ? 'live ' : ''}${kinds.byId(kind).kind} "${name}"`,
@@ -420,4 +423,4 @@ function judgedEveryMs({ policy }: ReleaseSpec, isExposing: boolean): number {
   return isExposing && judging !== undefined && guardrails.length > 0 ? durationMs(judging.every) : Infinity;
 }
 
-const NOTHING_JUDGED: ReadonlyMap<string, Verdict> = new Map();
+const NOTHING_JUDGED: ReadonlyMap<string, GuardrailVerdict> = new Map();

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
+import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
@@ -58,7 +59,7 @@ export function policyConflicts(policies: readonly NamedPolicy[]): readonly stri
     if (spec.stages.length > 0 && first.spec.stages.length === 0) {
       return [`policy ${name} stages this, policy ${first.name} does not: apply them apart`];
     }
-    const missing = spec.guardrails.filter(
+    const missing = actingOf(spec.guardrails).filter(
       (guardrail) => !first.spec.guardrails.some((one) => isDeepStrictEqual(testOf(one), testOf(guardrail))),
     );
     const names = missing.map((guardrail) => guardrail.name).join(', ');

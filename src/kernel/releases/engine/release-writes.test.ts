@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
-import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
+import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import type { GuardrailVerdict } from '../evidence.ts';
 import { Release, releaseStatus } from '../kinds/release.ts';
 import type { Step } from './advance.ts';
 import { writeStep } from './release-writes.ts';
@@ -26,8 +27,8 @@ const step: Step = {
 };
 
 test('what the judge says is in the status, with how many units it still takes where that is missing', () => {
-  const said = { judgeVersion, figures: { of: 'nothing' } } as const;
-  const verdicts = new Map<string, Verdict>([
+  const said = { judgeVersion, isOfStage: true, figures: { of: 'nothing' } } as const;
+  const verdicts = new Map<string, GuardrailVerdict>([
     ['denials', { ...said, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],
     ['errors', { ...said, outcome: 'noData', because: 'nothing' }],
   ]);

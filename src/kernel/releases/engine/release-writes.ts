@@ -1,13 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
-import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Notification } from '../kinds/notification.ts';
 import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import { HISTORY_MAX, type GuardrailStatus, type Moment, type ReleaseStatus } from '../kinds/release-status.ts';
+import {
+  guardrailStatus,
+  HISTORY_MAX,
+  type GuardrailStatus,
+  type Moment,
+  type ReleaseStatus,
+} from '../kinds/release-status.ts';
 import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
+import type { KnownVerdicts } from './known-verdicts.ts';
 
 /** What the name of a release tells besides its number: how much of an object's name. */
 const NAME_PART_MAX = 60;
@@ -58,7 +64,7 @@ export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs
 export function writeStep(
   object: ResourceObject,
   step: Step,
-  verdicts: ReadonlyMap<string, Verdict>,
+  verdicts: KnownVerdicts,
   nowMs: number,
   by: string = ENGINE,
 ): Operation[] {
@@ -124,7 +130,7 @@ function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
   { standing, phase, message, held, approvals, wakeAtMs }: Step,
-  verdicts: ReadonlyMap<string, Verdict>,
+  verdicts: KnownVerdicts,
   nowMs: number,
   by: string,
 ): ReleaseStatus {
@@ -134,12 +140,11 @@ function statusOf(
   // What people do is news, whatever it changes.
   const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;
   const moment: Moment = { at, phase, by, message: stage === undefined ? shown : `${stage.name}: ${shown}` };
-  const guardrails = (spec.policy?.spec.guardrails ?? []).flatMap(({ name }): GuardrailStatus[] => {
-    const verdict = verdicts.get(name);
-    const known = before?.guardrails?.find((one) => one.name === name);
+  const guardrails = (spec.policy?.spec.guardrails ?? []).flatMap((guardrail): GuardrailStatus[] => {
+    const verdict = verdicts.get(guardrail.name);
+    const known = before?.guardrails?.find((one) => one.name === guardrail.name);
     if (verdict === undefined) return known === undefined ? [] : [known];
-    const { outcome, because, figures, unitsNeeded } = verdict;
-    return [{ name, outcome, because, figures, ...(unitsNeeded === undefined ? {} : { unitsNeeded }) }];
+    return [guardrailStatus(guardrail, verdict)];
   });
   const isEnd = isFinished(standing.state);
   const shownApprovals = approvals ?? before?.approvals;

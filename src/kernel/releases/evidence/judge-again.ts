@@ -4,11 +4,11 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
-import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
-import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
-import type { GuardrailStatus } from '../kinds/release-status.ts';
+import { guardrailStatus } from '../kinds/release-status.ts';
 import { writeReading } from './kept-reading.ts';
 import { keptWindows } from './kept-windows.ts';
 import { addKept, NO_TALLY, verdictOf, type Kept } from './tally.ts';
@@ -30,12 +30,12 @@ export function judgements(parts: {
     const policy = releaseSpec(entry.object()).policy?.spec;
     const all = policy?.guardrails ?? [];
     const { alpha = 0.05, beta = 0.05 } = { ...policy?.judging, ...given.judging };
-    const context = { alpha, beta, metrics: all.length };
+    const context = { alpha, beta, metrics: metricsOf(all) };
     const judged = await Promise.all(
       chosen(name, all, given).map(async (guardrail) => {
         const { tally, windows } = await readAll(database, entry.uid, guardrail);
         const verdict = verdictOf(guardrail, tally, 0, context);
-        const said = verdict === undefined ? { name: guardrail.name } : statusOf(guardrail.name, verdict);
+        const said = verdict === undefined ? { name: guardrail.name } : guardrailStatus(guardrail, verdict);
         return { said, windows };
       }),
     );
@@ -50,11 +50,6 @@ export function judgements(parts: {
     return { ...object, status };
   };
   return new Map([[`${Release.id}/judgement`, answer]]);
-}
-
-/** As the status of the release has it. */
-function statusOf(name: string, { outcome, because, figures, unitsNeeded }: Verdict): GuardrailStatus {
-  return { name, outcome, because, figures, ...(unitsNeeded === undefined ? {} : { unitsNeeded }) };
 }
 
 /** The guardrails that are asked about, with what is asked to be different. */

@@ -129,6 +129,32 @@ test('an engine that takes over judges the same and asks for no window again', a
   assert.equal(second.asked.length, 0);
 });
 
+test('an engine that takes over acts on a failure that was measured, although the source has died of it', async () => {
+  await using db = await startDatabase();
+  const harm = (): Measurement => ({ ...(good() as object), candidate: { units: 100, bad: 90 } }) as Measurement;
+  const release = judged([DENIED]);
+  const before = evidenceOn(db, { denied: sourceOf(harm).source });
+  for (const seconds of [43, 73, 103]) await look(before, release, seconds * 1_000);
+  const dead = sourceOf(() => ({ at: 'down', because: 'it is away' }));
+  const after = evidenceOn(db, { denied: dead.source });
+  for (const seconds of [133, 163, 900])
+    assert.equal((await look(after, release, seconds * 1_000)).get('denied')?.outcome, 'fail', `${seconds} s`);
+  assert.equal(dead.asked.length, 3);
+});
+
+test('a shadow takes no part of alpha', async () => {
+  await using db = await startDatabase();
+  const sources = { denied: sourceOf(good).source, sold: sourceOf(good).source };
+  const needed = async (uid: string, guardrails: readonly GuardrailSpec[]) => {
+    const release = { ...judged(guardrails), uid };
+    const figures = (await look(evidenceOn(db, sources), release, 43_000)).get('denied')?.figures;
+    return figures?.of === 'riskRatio' ? figures.harm.needed : undefined;
+  };
+  assert.equal(await needed('two', [DENIED, SOLD]), 40);
+  assert.equal(await needed('shadow', [DENIED, { ...SOLD, shadow: true }]), 20);
+  assert.equal(await needed('only', [{ ...DENIED, shadow: true }]), 20);
+});
+
 test('of two engines at once the first window counts for both', async () => {
   await using db = await startDatabase();
   const bad = (): Measurement => ({ ...(good() as object), candidate: { units: 100, bad: 50 } }) as Measurement;
@@ -150,6 +176,7 @@ test('a window is of one stage, with its share', async () => {
   for (const seconds of [84, 103, 110, 123, 133]) {
     const verdict = (await look(evidence, later, seconds * 1_000)).get('denied');
     assert.equal(verdict?.outcome, 'undecided', 'what was measured before is judged meanwhile, and is not stale');
+    assert.equal(verdict?.isOfStage, seconds >= 123, `${seconds} s`);
   }
   assert.deepEqual(
     (await keptOf(db)).map(({ fromMs, toMs, stage, share }) => [

@@ -2,15 +2,15 @@ import type { Log } from '#kernel/base/log.ts';
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
-import type { Evidence, Judged } from '../evidence.ts';
-import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
+import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { dueWindow, measuredFrom, windowMs, type Schedule } from './due-window.ts';
 import { misfit } from './judged-spec.ts';
 import { keepWindow, keptWindows } from './kept-windows.ts';
 import type { MeasureSource, Measurement, Window } from './measure-source.ts';
-import { addKept, NO_TALLY, silence, verdictOf, type KeptReading, type Tally } from './tally.ts';
+import { addKept, isMeasuredIn, NO_TALLY, silence, verdictOf, type KeptReading, type Tally } from './tally.ts';
 
 const LIMITS = {
   /** A source that has not answered by then is down. */
@@ -164,17 +164,20 @@ export function releaseEvidence(parts: {
     guardrail: GuardrailSpec,
     watch: Watch,
     nowMs: number,
-  ): Verdict | undefined {
+  ): GuardrailVerdict | undefined {
     const one = watch.get(guardrail.name);
     if (one === undefined) return undefined;
     const source = sourceOf(guardrail);
     const schedule = scheduleOf(release, policy, source, one);
     const lateMs = Math.max(0, nowMs - source.lagMs - measuredFrom(schedule));
     const { alpha, beta } = policy.judging;
-    const context = { alpha, beta, metrics: policy.guardrails.length };
+    const context = { alpha, beta, metrics: metricsOf(policy.guardrails) };
     const verdict = verdictOf(guardrail, one.tally, lateMs, context);
-    if (verdict !== undefined || one.waits === undefined) return verdict;
-    return lateMs > LIMITS.lateWindows * windowMs(schedule) ? silence(guardrail, one.waits, context) : undefined;
+    if (verdict !== undefined) {
+      return { ...verdict, isOfStage: isMeasuredIn(one.tally, release.stage, release.seenMs) };
+    }
+    if (one.waits === undefined || lateMs <= LIMITS.lateWindows * windowMs(schedule)) return undefined;
+    return { ...silence(guardrail, one.waits, context), isOfStage: false };
   }
 }
 

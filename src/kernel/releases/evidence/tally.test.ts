@@ -4,7 +4,7 @@ import { judge } from '#kernel/statistics/judge.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
 import type { Measured } from './measure-source.ts';
-import { addKept, intervalOf, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
+import { addKept, intervalOf, isMeasuredIn, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
 
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
 const MEASURED: Measured = { called: 'Denials', better: 'fewer', of: 'events', dispersion: 1, isSplit: true };
@@ -60,11 +60,35 @@ test('no data, no traffic, a source that is down and one that is late are told a
   assert.deepEqual([outcome(good, 20_000)?.outcome, outcome(good, 20_001)?.outcome], ['pass', 'stale']);
 });
 
-test('that nothing measures the candidate is said after three empty windows with answers, and never once there was something', () => {
+test('a failure by what was counted is not hidden by a source that dies, falls silent or talks nonsense', () => {
+  const down: KeptReading = { at: 'down', because: 'it is away' };
+  const bad = Array.from({ length: 10 }, () => counted([1_000, 200], [1_000, 20]));
+  for (const last of [down, { at: 'empty' } as const, counted([NaN, 1], [1_000, 20])]) {
+    assert.equal(outcome([...bad, last])?.outcome, 'fail', JSON.stringify(last));
+    assert.equal(outcome([...bad, last, last, last], 60_000)?.outcome, 'fail', JSON.stringify(last));
+  }
+  assert.equal(outcome(bad, 60_000)?.outcome, 'fail');
+});
+
+test('a stage is measured by a whole window of its own in which the candidate was asked', () => {
+  const isMeasured = (reading: KeptReading, stage: number, sinceMs: number): boolean => {
+    const tally = windows(reading).reduce((sum, one) => addKept(DENIED, sum, one), NO_TALLY);
+    return isMeasuredIn(tally, stage, sinceMs);
+  };
+  const some = counted([1, 0], [1, 0]);
+  assert.equal(isMeasured(some, 0, 0), true);
+  assert.equal(isMeasured(some, 1, 0), false, 'of another stage');
+  assert.equal(isMeasured(some, 0, 1), false, 'of the stage before it began anew');
+  assert.equal(isMeasured(counted([0, 0], [9, 0]), 0, 0), false, 'nobody asked');
+  assert.equal(isMeasured(counted([NaN, 0], [9, 0]), 0, 0), false);
+  assert.equal(isMeasured({ at: 'down', because: 'x' }, 0, 0), false);
+});
+
+test('that nothing measures the candidate is said after three minutes with answers, however short the windows are', () => {
   const empty: KeptReading = { at: 'empty', requests: 40 };
-  const outcomes = [1, 2, 3].map((count) => outcome(Array.from({ length: count }, () => empty))?.outcome);
+  const outcomes = [1, 17, 18].map((count) => outcome(Array.from({ length: count }, () => empty))?.outcome);
   assert.deepEqual(outcomes, ['noData', 'noData', 'fail']);
-  const measuredOnce = [counted([100, 1], [100, 1]), empty, empty, empty, empty];
+  const measuredOnce = [counted([100, 1], [100, 1]), ...Array.from({ length: 20 }, () => empty)];
   assert.equal(outcome(measuredOnce)?.outcome, 'noData');
 });
 

@@ -1,5 +1,5 @@
 import { fold, type Folded } from '#kernel/statistics/fold.ts';
-import type { JudgeContext } from '#kernel/statistics/guardrail.ts';
+import type { GuardrailSpec as JudgedSpec, JudgeContext } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
@@ -24,10 +24,10 @@ export interface Kept {
 export type KeptReading = Exclude<Measurement, { readonly at: 'waits' }>;
 
 /**
- * So many windows without anything, and answers meanwhile, before it is said that nothing measures the candidate: a new
- * series shows only after the first scrapes.
+ * How long a source may have nothing while the candidate answers, before it is said that nothing measures the candidate: a
+ * new series shows only after the first scrapes, however short the windows are.
  */
-const EMPTY_WINDOWS = 3;
+const EMPTY_MS = 180_000;
 /**
  * The split is checked where chance would move it little even if whoever is counted is counted several times: so many units
  * in a window, times share and rest.
@@ -39,47 +39,65 @@ export interface Tally {
   readonly measured?: Measured;
   readonly folded?: Folded;
   readonly latest?: Kept;
-  /** Windows without anything since the first, and the answers in them; only until there is something. */
-  readonly empty: { readonly windows: number; readonly requests: number | undefined };
+  /** The last window that was measured and could be counted, with all that was folded up to it. */
+  readonly counted?: { readonly kept: Kept; readonly folded: Folded };
+  /** When the first window began. */
+  readonly firstMs?: number;
+  /** Answers of the candidate in windows without anything; undefined where none of them knew. */
+  readonly emptyRequests?: number;
 }
 
-export const NO_TALLY: Tally = { empty: { windows: 0, requests: undefined } };
+export const NO_TALLY: Tally = {};
 
 export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: Kept): Tally {
   const { latest, folded } = tally;
   if (latest !== undefined && kept.toMs <= latest.toMs) return tally;
   const { reading } = kept;
-  if (reading.at === 'down') return { ...tally, latest: kept };
+  const seen = { ...tally, latest: kept, firstMs: tally.firstMs ?? kept.fromMs };
+  if (reading.at === 'down') return seen;
   if (reading.at === 'empty') {
-    const { windows, requests } = tally.empty;
-    const more = reading.requests === undefined ? requests : (requests ?? 0) + reading.requests;
-    return { ...tally, latest: kept, empty: { windows: windows + 1, requests: more } };
+    const { requests } = reading;
+    return requests === undefined ? seen : { ...seen, emptyRequests: (tally.emptyRequests ?? 0) + requests };
   }
   const { measured } = reading;
   const next = fold(judgedSpec(guardrail, measured), folded, [intervalOf(kept, reading)]);
-  return { ...tally, latest: kept, measured, folded: next };
+  const isCounted = next.newest?.fault === null;
+  return { ...seen, measured, folded: next, ...(isCounted ? { counted: { kept, folded: next } } : {}) };
 }
 
 /**
  * What the judge says; undefined while nothing was measured. `lateMs` is by how much longer than usual nothing new has
- * come.
+ * come. A failure by all that was counted is said first: harm may have taken its source with it.
  */
 export function verdictOf(
   guardrail: GuardrailSpec,
-  { measured, folded, latest, empty }: Tally,
+  { measured, folded, latest, counted, firstMs = 0, emptyRequests: requests }: Tally,
   lateMs: number,
   context: Omit<JudgeContext, 'nowMs'>,
 ): Verdict | undefined {
   if (latest === undefined) return undefined;
   const spec = judgedSpec(guardrail, measured ?? namedOnly(guardrail));
+  const failed = counted === undefined ? undefined : judgedAt(spec, counted.folded, context, counted.kept.toMs);
+  if (failed?.outcome === 'fail') return failed;
   const at = { ...context, nowMs: latest.toMs + lateMs };
   const { reading } = latest;
   if (reading.at === 'down') return judge(spec, reading, at);
-  if (reading.at === 'measured' && folded !== undefined)
-    return judge(spec, { at: 'intervals', intervals: [], folded }, at);
-  const { windows, requests } = empty;
-  const isTold = requests !== undefined && folded === undefined && (requests === 0 || windows >= EMPTY_WINDOWS);
+  if (reading.at === 'measured' && folded !== undefined) return judgedAt(spec, folded, context, at.nowMs);
+  const isLong = latest.toMs - firstMs >= EMPTY_MS;
+  const isTold = requests !== undefined && folded === undefined && (requests === 0 || isLong);
   return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
+}
+
+function judgedAt(spec: JudgedSpec, folded: Folded, context: Omit<JudgeContext, 'nowMs'>, nowMs: number): Verdict {
+  return judge(spec, { at: 'intervals', intervals: [], folded }, { ...context, nowMs });
+}
+
+/** Whether the last window that was counted is of this stage since then, and somebody of the candidate is in it. */
+export function isMeasuredIn({ counted }: Tally, stage: number, sinceMs: number): boolean {
+  if (counted === undefined || counted.kept.stage !== stage || counted.kept.fromMs < sinceMs) return false;
+  const { reading } = counted.kept;
+  // A gauge shows something also while nobody asks.
+  return reading.at === 'measured' && (reading.candidate.units > 0 || reading.measured.of === 'values');
 }
 
 /** The verdict on a source that has said nothing so far and should have. */

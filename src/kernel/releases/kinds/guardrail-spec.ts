@@ -66,11 +66,24 @@ export const GuardrailSchema = Type.Object(
     promotesFrom: Type.Optional(
       name('The first stage that waits for its evidence; before, it can only stop the release. Absent: every stage.'),
     ),
+    shadow: Type.Optional(
+      Type.Boolean({
+        description:
+          'Measured, judged and shown only: it neither rolls back nor holds promotion, and takes no part of alpha and beta.',
+      }),
+    ),
   },
   { description: 'What must not get worse: one source of numbers, one test.' },
 );
 
 export type GuardrailSpec = Static<typeof GuardrailSchema>;
+
+/** Those that may roll back and hold promotion: all but shadows. */
+export function actingOf<Guardrail extends { readonly shadow?: boolean }>(
+  guardrails: readonly Guardrail[],
+): readonly Guardrail[] {
+  return guardrails.filter(({ shadow }) => shadow !== true);
+}
 
 /** What is wrong between the parts of a guardrail, and between it and the stages. */
 export function guardrailProblems(
@@ -88,6 +101,9 @@ export function guardrailProblems(
   if (threshold !== undefined && (threshold.above === undefined) === (threshold.below === undefined)) {
     say(['threshold'], 'A threshold has either above or below.');
   }
+  if (threshold !== undefined && (decisions !== undefined || prometheus?.bad !== undefined)) {
+    for (const { field, detail } of rateProblems(threshold)) say(['threshold', field], detail);
+  }
   if (prometheus !== undefined) {
     const { bad, total, value } = prometheus;
     const counts = bad !== undefined && total !== undefined && value === undefined;
@@ -99,4 +115,31 @@ export function guardrailProblems(
     say(['promotesFrom'], `There is no stage "${promotesFrom}"; there are ${stages.join(', ') || 'none'}.`);
   }
   return problems;
+}
+
+/** Among how many guardrails alpha and beta are divided. */
+export function metricsOf(guardrails: Parameters<typeof actingOf>[0]): number {
+  return Math.max(1, actingOf(guardrails).length);
+}
+
+/** Limits of a rate that every rate is beyond, or none. */
+export function rateProblems({
+  above,
+  below,
+}: NonNullable<GuardrailSpec['threshold']>): readonly { readonly field: 'above' | 'below'; readonly detail: string }[] {
+  const limits = [
+    { field: 'above', limit: above, isReached: above !== undefined && above >= 0 && above < 1 },
+    { field: 'below', limit: below, isReached: below !== undefined && below > 0 && below <= 1 },
+  ] as const;
+  return limits.flatMap(({ field, limit, isReached }) =>
+    limit === undefined || isReached ? [] : [{ field, detail: rateText(field, limit) }],
+  );
+}
+
+function rateText(field: 'above' | 'below', limit: number): string {
+  if (limit > 1 && limit < 100) {
+    return `${limit} is not a rate: rates are 0 to 1; ${limit} % is ${Number((limit / 100).toPrecision(12))}.`;
+  }
+  if (limit < 0 || limit > 1) return `${limit} is not a rate: rates are 0 to 1.`;
+  return `No rate is ${field} ${limit}: rates are 0 to 1.`;
 }

@@ -3,6 +3,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { CheckContext } from '#kernel/resources/kind.ts';
 import { durationProblems } from '#kernel/resources/schema/duration.ts';
+import { actingOf } from './guardrail-spec.ts';
 import type { PolicySpec, Selector, Stage } from './policy-spec.ts';
 
 /** The kinds of a selector that no release can ever be about. */
@@ -76,9 +77,9 @@ function coveringStages(earlier: readonly Stage[], { audience, markets, percent 
 
 /** A comparison that the first stage waits for in which nobody is left to be compared with. */
 function comparisonProblems({ stages, guardrails }: PolicySpec): Problem[] {
-  return guardrails.flatMap(({ noWorse, promotesFrom, name }, index): Problem[] => {
+  return guardrails.flatMap(({ noWorse, promotesFrom, name, shadow }, index): Problem[] => {
     const stage = promotesFrom === undefined ? stages[0] : stages.find((one) => one.name === promotesFrom);
-    if (noWorse === undefined || stage === undefined || stage.percent < 100) return [];
+    if (shadow === true || noWorse === undefined || stage === undefined || stage.percent < 100) return [];
     const detail = `"${name}" compares with those who do not get the change, and stage "${stage.name}" leaves nobody: let it wait for an earlier, smaller stage, or use a threshold.`;
     const at = promotesFrom === undefined ? 'noWorse' : 'promotesFrom';
     return [{ path: ['spec', 'guardrails', index, at], reason: 'FieldValueInvalid', detail }];
@@ -89,8 +90,8 @@ function comparisonProblems({ stages, guardrails }: PolicySpec): Problem[] {
 function limitProblems({ guardrails }: PolicySpec): Problem[] {
   return guardrails.flatMap((one, index): Problem[] => {
     const below = one.threshold?.below;
-    if (below === undefined) return [];
-    const other = guardrails.find(
+    if (below === undefined || one.shadow === true) return [];
+    const other = actingOf(guardrails).find(
       (two) =>
         two.threshold?.above !== undefined &&
         two.threshold.above <= below &&

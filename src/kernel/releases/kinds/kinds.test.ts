@@ -135,6 +135,20 @@ test('a policy that can never work is refused, whatever is declared later', () =
       { stages: [stage()], guardrails: [rate('high', { above: 0.1 }), rate('low', { below: 0.2 })] },
       /guardrails\.1\.threshold\.below: "high" fails above 0.1.*every number fails/,
     ],
+    ...[
+      [{ above: 5 }, /threshold\.above: 5 is not a rate: rates are 0 to 1; 5 % is 0\.05\./],
+      [{ above: 1 }, /threshold\.above: No rate is above 1/],
+      [{ above: -0.1 }, /threshold\.above: -0\.1 is not a rate: rates are 0 to 1\.$/],
+      [{ below: -1 }, /threshold\.below: -1 is not a rate/],
+      [{ below: 0 }, /threshold\.below: No rate is below 0/],
+      [{ below: 99.9 }, /threshold\.below: 99\.9 is not a rate: .*99\.9 % is 0\.999\./],
+    ].flatMap(([threshold, expected]): [object, RegExp][] => {
+      const counts = { source: 's', bad: 'a', total: 'b' };
+      return [
+        [{ stages: [stage()], guardrails: [rate('g', threshold as object)] }, expected as RegExp],
+        [{ stages: [stage()], guardrails: [{ name: 'g', prometheus: counts, threshold }] }, expected as RegExp],
+      ];
+    }),
   ];
   for (const [more, expected] of cases) {
     const problems = problemsOf(ReleasePolicy, { selector: { kinds: ['Plan'] }, ...more });
@@ -160,6 +174,14 @@ test('a policy that can work is not refused', () => {
     {
       stages: [stage({ percent: 100, audience: 'staff' }), stage({ name: 'few', percent: 5 })],
       guardrails: [{ name: 'g', decisions: 'failed', noWorse: {}, promotesFrom: 'few' }],
+    },
+    {
+      stages: [stage({ percent: 100 })],
+      guardrails: [
+        { name: 'g', decisions: 'failed', noWorse: {}, shadow: true },
+        { name: 'lag', prometheus: { source: 's', value: 'x' }, threshold: { above: 250 } },
+        rate('edge', { below: 1 }),
+      ],
     },
   ]) {
     assert.deepEqual(problemsOf(ReleasePolicy, { selector: { kinds: ['Plan'] }, ...more }), [], JSON.stringify(more));

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { GuardrailSpec } from './guardrail-spec.ts';
 
 /** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
 export const HISTORY_MAX = 50;
@@ -124,11 +125,28 @@ export interface ReleaseStatus {
 
 export interface GuardrailStatus {
   readonly name: string;
+  /** It is shown only, and acts on nothing. */
+  readonly shadow?: true;
   readonly outcome: Verdict['outcome'];
   readonly because: string;
   readonly figures: Verdict['figures'];
   /** How many more units it takes, where that is what is missing. */
   readonly unitsNeeded?: NonNullable<Verdict['unitsNeeded']>;
+}
+
+/** What the status of a release says of a guardrail. */
+export function guardrailStatus(
+  { name, shadow }: Pick<GuardrailSpec, 'name' | 'shadow'>,
+  { outcome, because, figures, unitsNeeded }: Omit<GuardrailStatus, 'name' | 'shadow'>,
+): GuardrailStatus {
+  return {
+    name,
+    ...(shadow === true ? { shadow } : {}),
+    outcome,
+    because,
+    figures,
+    ...(unitsNeeded === undefined ? {} : { unitsNeeded }),
+  };
 }
 
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;

@@ -1,6 +1,7 @@
 import { humanDuration } from '#kernel/resources/api/human-duration.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { actingOf } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { Judgement } from './judgement.ts';
 import { ReleaseChanges } from './release-changes.ts';
@@ -155,7 +156,7 @@ function changesText({ objects }: ReleaseSpec): string {
 }
 
 function guardrailsText(status: ReleaseStatus | undefined): string | undefined {
-  const { guardrails = [] } = status ?? {};
+  const guardrails = actingOf(status?.guardrails ?? []);
   if (guardrails.length === 0) return undefined;
   const passing = guardrails.filter(({ outcome }) => outcome === 'pass').length;
   const first =

@@ -7,16 +7,17 @@ import { PrometheusSource } from '../kinds/prometheus-source.ts';
 
 /** Kinds of the modules above that a policy names. */
 const MARKET = 'products.backline.dev/Market';
-const METRIC = 'events.backline.dev/Metric';
+export const METRIC = 'events.backline.dev/Metric';
 
 /** Objects that those reach by name which one cohort goes by: more is no audience that people made. */
 const RELIED_MAX = 1_000;
 
-/** An object that a policy names, at its path in the spec. */
+/** An object that a policy names, at its path in the spec. What only shadows name holds nothing up. */
 export interface PolicyRef {
   readonly path: Path;
   readonly kind: string;
   readonly name: string;
+  readonly isShadow: boolean;
 }
 
 /** What a policy names: without it, nobody is reached or nothing is judged. */
@@ -25,17 +26,21 @@ export function policyRefs({ stages, guardrails }: Pick<PolicySpec, 'stages' | '
     ...stages.flatMap(({ audience, markets = [] }, index): PolicyRef[] => {
       const path = ['spec', 'stages', index];
       return [
-        ...(audience === undefined ? [] : [{ path: [...path, 'audience'], kind: Audience.id, name: audience }]),
-        ...markets.map((name, at) => ({ path: [...path, 'markets', at], kind: MARKET, name })),
+        ...(audience === undefined
+          ? []
+          : [{ path: [...path, 'audience'], kind: Audience.id, name: audience, isShadow: false }]),
+        ...markets.map((name, at) => ({ path: [...path, 'markets', at], kind: MARKET, name, isShadow: false })),
       ];
     }),
-    ...guardrails.flatMap(({ metric, prometheus }, index): PolicyRef[] => {
+    ...guardrails.flatMap(({ metric, prometheus, shadow: isShadow = false }, index): PolicyRef[] => {
       const path = ['spec', 'guardrails', index];
       return [
-        ...(metric === undefined ? [] : [{ path: [...path, 'metric'], kind: METRIC, name: metric }]),
+        ...(metric === undefined ? [] : [{ path: [...path, 'metric'], kind: METRIC, name: metric, isShadow }]),
         ...(prometheus === undefined
           ? []
-          : [{ path: [...path, 'prometheus', 'source'], kind: PrometheusSource.id, name: prometheus.source }]),
+          : [
+              { path: [...path, 'prometheus', 'source'], kind: PrometheusSource.id, name: prometheus.source, isShadow },
+            ]),
       ];
     }),
   ];
@@ -49,7 +54,7 @@ export function reliedOn(
   policy: PolicySpec,
   liveOf: (kind: string, name: string) => { readonly kind: Kind; readonly spec: unknown } | undefined,
 ): readonly LiveKey[] {
-  const refs = policyRefs(policy);
+  const refs = policyRefs(policy).filter(({ isShadow }) => !isShadow);
   const keys = new Set(refs.filter(({ kind }) => kind === METRIC).map(({ kind, name }) => liveKey(kind, name)));
   const open = refs.filter(({ kind }) => kind === Audience.id).map(({ kind, name }) => ({ kind, name }));
   for (let ref = open.pop(); ref !== undefined && keys.size < RELIED_MAX; ref = open.pop()) {
