@@ -196,3 +196,69 @@ test('whoever may not write an object hears so before its content is looked at, 
   assert.equal(administrator.status, 422, administrator.text);
   assert.match(administrator.text, /nonsense/);
 });
+
+test('an object holds so many values and members, however it comes, and a large text is one value', async (t) => {
+  await using world = await startWorld(t);
+  const path = '/api/v1/namespaces/default/configmaps';
+  const map = (members: number) =>
+    Object.fromEntries(Array.from({ length: members }, (_, index) => [`k${index}`, 'v']));
+  const post = (name: string, fields: object) =>
+    world.call('POST', path, { body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, ...fields } });
+  const patch = (name: string, body: object, type = 'merge-patch') =>
+    world.call('PATCH', `${path}/${name}`, { body, headers: { 'content-type': `application/${type}+json` } });
+  const codeOf = ({ status, json }: { status: number; json: { message: string } }) => `${status} ${json.message}`;
+  assert.equal((await post('text', { data: { text: 'x'.repeat(1024 * 1024) } })).status, 201);
+  assert.equal((await post('many', { data: map(5_000) })).status, 201);
+  assert.match(codeOf(await post('more', { data: map(5_001) })), /^413 data has more than 5000 members/);
+  const values = { data: { a: Array.from({ length: 32_768 }, () => 'x') } };
+  assert.match(codeOf(await post('values', values)), /^413 The object holds more than 32768 values/);
+  // What no body could bring, no patch makes of what stands.
+  assert.match(codeOf(await patch('many', { data: { one: 'more' } })), /^413 data has more than 5000 members/);
+  assert.equal((await patch('many', { data: { k0: null, one: 'more' } })).status, 200);
+  const text = (name: string) => patch('text', { data: { [name]: 'x'.repeat(1024 * 1024) } });
+  assert.equal((await text('second')).status, 200);
+  assert.match(codeOf(await text('third')), /^413 The object has more than 3145728 characters/);
+  const copies = [{ op: 'copy', from: '/data', path: '/x' }];
+  assert.equal((await patch('many', copies, 'json-patch')).status, 200);
+  const moves = [1, 2, 3, 4, 5].flatMap(() => [
+    { op: 'move', from: '/data', path: '/x' },
+    { op: 'move', from: '/x', path: '/data' },
+  ]);
+  assert.match(
+    codeOf(await patch('many', moves, 'json-patch')),
+    /^422 operation \d of the patch .* more than 20000 values/,
+  );
+  const declare = (...fields: object[]) => {
+    const objects = fields.map((one, index) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: `c${index}` },
+      ...one,
+    }));
+    return world.call('POST', '/apis/releases.backline.dev/v1/changesets', { body: { spec: { objects } } });
+  };
+  const members = await declare({ data: map(5_000) }, { data: map(5_001) });
+  assert.match(codeOf(members), /^413 spec\.objects\[1\]\.data has more than 5000 members/);
+  const heavy = await declare({ data: map(5_000) }, values);
+  assert.match(codeOf(heavy), /^413 The object holds more than 32768 values/);
+  assert.equal(heavy.json.details.causes[0].field, 'objects[1]');
+});
+
+test('whoever may write nothing at all is refused before a change set of theirs is read', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const tokenFile = join(folder, 'tokens.csv');
+  await writeFile(tokenFile, 'ann-token-0123456789,ann,u1\n');
+  await using world = await startWorld(t, { access: { tokenFile } });
+  const path = '/apis/releases.backline.dev/v1/changesets?dryRun=All';
+  const post = () => world.call('POST', path, { body: { spec: { objects: 'none' } }, token: 'ann-token-0123456789' });
+  const refused = await post();
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.json.message, /User "ann" cannot create or update any resource/);
+  const subjects = [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'ann' }];
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' };
+  await world.call('POST', '/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings', {
+    body: { metadata: { name: 'ann' }, roleRef, subjects },
+  });
+  assert.equal((await post()).status, 422);
+});

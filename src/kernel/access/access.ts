@@ -16,9 +16,9 @@ import type { Authenticator } from './authentication/authenticate.ts';
 import { isGone, serviceAccountTokens, type Holder } from './authentication/service-account-tokens.ts';
 import { loadSigningKeys } from './authentication/signing-keys.ts';
 import { admission } from './authorization/admission.ts';
-import { forbidden } from './authorization/forbidden.ts';
+import { forbidden, mayWriteNothing } from './authorization/forbidden.ts';
 import { liveRules } from './authorization/live-rules.ts';
-import { authorize } from './authorization/rule-table.ts';
+import { authorize, mayWriteSomething } from './authorization/rule-table.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
 import { AuditRecord } from './kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './kinds/rbac.ts';
@@ -75,6 +75,7 @@ export function prepareAccess(parts: {
 }): Access {
   const { database, sealing, kinds, paths, clock, log } = parts;
   const rules = liveRules(log);
+  const stored = kinds.all.filter(({ verbs }) => verbs.includes('update'));
   return {
     admission: admission(rules.table, kinds),
     join: async (store) => {
@@ -87,6 +88,9 @@ export function prepareAccess(parts: {
         authority: {
           authorize: (user, wanted) => {
             if (!authorize(rules.table(), user, wanted).allowed) throw forbidden(user, wanted);
+          },
+          requireWriter: (user) => {
+            if (!mayWriteSomething(rules.table(), user, stored)) throw mayWriteNothing(user);
           },
           attempted: (author, attempt) =>
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),

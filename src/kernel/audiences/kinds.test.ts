@@ -7,6 +7,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import { Memory } from '#kernel/resources/store/memory.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { BatchPlan } from '#kernel/resources/store/plan-batch.ts';
 import { settle } from '#kernel/releases/settle.ts';
 import { audienceKinds } from './kinds.ts';
@@ -43,7 +44,7 @@ function written(...operations: Operation[]): string[] {
     Temporal.Instant.fromEpochMilliseconds(0),
   );
   const problems: string[] = [];
-  plan.add({
+  const request = {
     operations: [declared(Namespace, 'n', undefined), ...operations],
     author: { name: 'test' },
     dryRun: false,
@@ -57,7 +58,8 @@ function written(...operations: Operation[]): string[] {
           : [refusal.message]),
       );
     },
-  } as never);
+  };
+  atOnce(plan.add(request as never));
   plan.answer();
   return problems;
 }

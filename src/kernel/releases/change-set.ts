@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath, Refusal, type Problem } from '#kernel/base/failures.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/resources/confidential.ts';
@@ -11,7 +12,8 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
-import { atPosition, invalid, shapeProblems, type Admission } from '#kernel/resources/write.ts';
+import { refuseTooHeavy } from '#kernel/resources/schema/weight.ts';
+import { atPosition, invalid, objectLimits, shapeProblems, type Admission } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
@@ -117,6 +119,8 @@ export const ChangeSet = defineKind({
   postedBy: 'everyone',
   /** A whole business: the sample has 150 KB. */
   bodyBytesMax: 8 * 1024 * 1024,
+  bodyValuesMax: 400_000,
+  writesOthers: true,
 });
 
 interface PolicyAnswer {
@@ -147,9 +151,13 @@ export function changeSets(options: {
   const { store, kinds, live, mayAsk, clock } = options;
   return async (given, { author, dryRun }) => {
     const named = itemsIn(given, kinds);
-    for (const item of named.items) requireMayWrite(item, author);
-    const items = checked(given, named, kinds);
-    const before = new Map(items.map((item) => [item, beforeOf(item)]));
+    await inTurns(eachOf(named.items, (item) => requireMayWrite(item, author)));
+    const problems = [...named.problems];
+    await inTurns(eachOf(named.items, (item) => addProblems(item, problems)));
+    if (problems.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', problems.slice(0, LIMITS.problemsMax));
+    const items = inOrder(named.items, kinds);
+    const before = new Map<Item, unknown>();
+    await inTurns(eachOf(items, (item) => before.set(item, beforeOf(item))));
     const labels = items.map((item) => labelsOf(item));
     const outcomes = await store.write(items.map(operationOf), author, { dryRun });
     const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
@@ -169,22 +177,15 @@ export function changeSets(options: {
       );
       await whenReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
     }
-    const results = pairs
-      .map(([item, outcome]): [number, Result] => {
+    const results: Result[] = [];
+    await inTurns(
+      eachOf(pairs, ([item, outcome]) => {
         const problems = held.get(liveKey(item.kind.id, item.name)) ?? [];
-        const result = resultOf(
-          item,
-          outcome,
-          before.get(item),
-          problems,
-          world,
-          clock(),
-          selectedText(item, outcome, outcomes),
-        );
-        return [item.position, dryRun ? result : { ...result, ...standingOf(item, result) }];
-      })
-      .sort(([a], [b]) => a - b)
-      .map(([, result]) => result);
+        const selected = selectedText(item, outcome, outcomes);
+        const result = resultOf(item, outcome, before.get(item), problems, world, clock(), selected);
+        results[item.position] = dryRun ? result : { ...result, ...standingOf(item, result) };
+      }),
+    );
     const { metadata } = given;
     const release = releaseNow();
     const policy = policyOf(candidates);
@@ -370,16 +371,29 @@ function itemsIn(given: ResourceObject, kinds: KindRegistry): Named {
   return { items, problems };
 }
 
-/** The objects in an order in which each finds what its write needs: namespaces first, then as the kinds are declared. */
-function checked(given: ResourceObject, named: Named, kinds: KindRegistry): readonly Item[] {
-  const problems = [...named.problems];
-  for (const { position, kind, object } of named.items) {
-    if (problems.length >= LIMITS.problemsMax) break;
-    const at = ['objects', position];
-    const found = shapeProblems(kind, object).map((problem) => ({ ...problem, path: [...at, ...problem.path] }));
-    problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
+/** One item in each step. */
+function* eachOf<One>(items: readonly One[], act: (item: One) => void): Steps<void> {
+  for (const item of items) {
+    act(item);
+    yield;
   }
-  if (problems.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', problems.slice(0, LIMITS.problemsMax));
-  const rank = (kind: Kind) => (kind === Namespace ? -1 : kinds.all.indexOf(kind));
-  return named.items.toSorted((a, b) => rank(a.kind) - rank(b.kind));
+}
+
+function addProblems({ position, kind, object }: Item, problems: Problem[]): void {
+  if (problems.length >= LIMITS.problemsMax) return;
+  try {
+    refuseTooHeavy(object, objectLimits(kind));
+  } catch (error) {
+    throw error instanceof Refusal ? atPosition(error, position) : error;
+  }
+  const at = ['objects', position];
+  const found = shapeProblems(kind, object).map((problem) => ({ ...problem, path: [...at, ...problem.path] }));
+  problems.push(...(kind.confidential === true ? found.map(problemWithoutValues) : found));
+}
+
+/** An order in which each finds what its write needs: namespaces first, then as the kinds are declared. */
+function inOrder(items: readonly Item[], kinds: KindRegistry): readonly Item[] {
+  const ranks = new Map(kinds.all.map((kind, index) => [kind, kind === Namespace ? -1 : index]));
+  const rankOf = ({ kind }: Item) => ranks.get(kind) ?? 0;
+  return items.toSorted((a, b) => rankOf(a) - rankOf(b));
 }

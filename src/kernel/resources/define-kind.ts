@@ -39,6 +39,9 @@ const BODY_BYTES_MAX = {
   stored: 3 * 1024 * 1024,
 } as const;
 
+/** Reading, checking and writing so many takes some 15 ms. */
+const BODY_VALUES_MAX = 32_768;
+
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 const LIVE_COLUMN: Column = {
@@ -73,6 +76,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema>(
     hasStatus: status !== undefined,
     verbs,
     bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],
+    bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,
     columns: [...(declaration.columns ?? []), ...(released ? [LIVE_COLUMN] : [])],
     shortNames: declaration.shortNames ?? [],
     categories: declaration.categories ?? [],

@@ -117,6 +117,13 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly actsEverywhere?: true | ((spec: Static<Spec>) => boolean);
   /** The largest body of a request about it: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
   readonly bodyBytesMax?: number;
+  /** The most values in such a body, and in an object that is stored: 32,768. */
+  readonly bodyValuesMax?: number;
+  /**
+   * True when posting one writes other objects, each of which is asked about: whoever may write nothing at all is refused
+   * before it is read.
+   */
+  readonly writesOthers?: boolean;
   /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;
@@ -209,6 +216,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
   readonly hasStatus: boolean;
   readonly verbs: readonly Verb[];
   readonly bodyBytesMax: number;
+  readonly bodyValuesMax: number;
   readonly columns: readonly Column[];
   readonly shortNames: readonly string[];
   readonly categories: readonly string[];

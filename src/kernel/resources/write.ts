@@ -13,6 +13,7 @@ import { validateMetadata } from './schema/metadata.ts';
 import { nameCharsMax } from './schema/names.ts';
 import { invalid as invalidValue } from './schema/problems.ts';
 import { structureOf } from './schema/structure.ts';
+import { MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from './schema/weight.ts';
 import { toldProblems } from './told-problems.ts';
 import { withoutValues } from './confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from './store-contract.ts';
@@ -62,6 +63,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       now,
       context: checkContext(kinds, read, now, mayRead),
       restores,
+      isFromOutside: author.caller !== undefined,
       mayRead,
       told: (problems) => toldProblems(problems, mayReadNamed),
     };
@@ -98,6 +100,8 @@ interface Given {
   readonly context: CheckContext;
   /** True where what was live is declared again, see Operation. */
   readonly restores: boolean;
+  /** False for parts of this program, which keep their own limits. */
+  readonly isFromOutside: boolean;
   /** Whether whoever writes may be told of another object. */
   readonly mayRead: (kind: Kind, namespace: string, name: string) => boolean;
   /** Problems as whoever writes may be told them. */
@@ -118,8 +122,13 @@ function checkContext(
   };
 }
 
+/** What one object may hold, whether it came as a whole or grew by patches. */
+export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimits {
+  return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX };
+}
+
 function decideOne(operation: Operation, given: Given): Mutation {
-  const { kind, read } = given;
+  const { kind, read, isFromOutside } = given;
   const current = read.get(kind, operation.namespace, operation.name);
   switch (operation.verb) {
     case 'create':
@@ -146,6 +155,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
     case 'patch': {
       if (current === undefined) throw notFound(kind, operation.name);
       const patched = applyPatch(operation.patchType, current.object(), operation.patch);
+      if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
       return replace(given, current, operation.part, asObject(patched, kind), operation.fieldValidation);
     }
     case 'delete':

@@ -3,6 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { caller, type Call } from '../../support/backline.ts';
+import { MEMBERS_MAX } from '#kernel/resources/schema/weight.ts';
 import { attribute, audience, flag, when } from '../../support/flags.ts';
 
 /** People with their tokens, as an installation under attack has them. */
@@ -55,6 +56,7 @@ const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const REVIEWS = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
 const FLAGS = '/apis/experience.backline.dev/v1/namespaces/default/flags';
 const QUERIES = '/apis/events.backline.dev/v1/queries';
+const CHANGE_SETS = '/apis/releases.backline.dev/v1/changesets';
 const FREEZES = '/apis/releases.backline.dev/v1/freezes';
 
 /** Every attacker's people. Declared once. */
@@ -129,18 +131,21 @@ export const ATTACKS: readonly Attack[] = [
     prepare: (call) =>
       made(call, MAPS, {
         metadata: { name: 'many' },
-        data: Object.fromEntries(Array.from({ length: 30_000 }, (_, index) => [`k${index}`, 'v'])),
+        data: largestMap(),
       }),
-    play: each(2, ({ send }) => {
-      const moves = Array.from({ length: 2_000 }, () => [
+    play: each(2, async ({ send }) => {
+      const moves = [
         { op: 'move', from: '/data', path: '/x' },
         { op: 'move', from: '/x', path: '/data' },
-      ]);
-      return send('PATCH', `${MAPS}/many?dryRun=All`, {
-        token: TOKENS.editor,
-        body: JSON.stringify(moves.flat()),
-        type: 'application/json-patch+json',
-      });
+      ];
+      // The first goes as far as it may, the last has more operations than a patch has.
+      for (const times of [1, 1_000, 10_000]) {
+        await send('PATCH', `${MAPS}/many?dryRun=All`, {
+          token: TOKENS.editor,
+          body: JSON.stringify(Array.from({ length: times }, () => moves).flat()),
+          type: 'application/json-patch+json',
+        });
+      }
     }),
   },
   {
@@ -157,6 +162,24 @@ export const ATTACKS: readonly Attack[] = [
       await send('POST', `${MAPS}?dryRun=All`, { token: TOKENS.editor, body: dense });
       const yaml = '---\n'.repeat(4_000);
       await send('POST', `${MAPS}?dryRun=All`, { token: TOKENS.editor, body: yaml, type: 'application/yaml' });
+      const largest = JSON.stringify({ metadata: { name: 'd' }, data: largestMap(), binaryData: largestMap() });
+      await send('POST', `${MAPS}?dryRun=All`, { token: TOKENS.editor, body: largest });
+    }),
+  },
+  {
+    name: 'change sets that are hard to read',
+    play: each(4, async ({ send }) => {
+      const spec = (items: number) => `{"spec":{"objects":[${'{"k":1},'.repeat(items).slice(0, -1)}]}}`;
+      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.nobody, body: spec(1_000_000) });
+      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.editor, body: spec(190_000) });
+      const objects = Array.from({ length: 2_000 }, (_, index) => ({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { name: `m${index}` },
+        data: { a: 'b' },
+      }));
+      const body = JSON.stringify({ spec: { objects } });
+      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.editor, body });
     }),
   },
   {
@@ -265,6 +288,10 @@ async function aborted(signal: AbortSignal): Promise<void> {
 function get(path: string, token?: string): string {
   const authorization = token === undefined ? '' : `authorization: Bearer ${token}\r\n`;
   return `GET ${path} HTTP/1.1\r\nhost: localhost\r\n${authorization}\r\n`;
+}
+
+function largestMap(): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: MEMBERS_MAX }, (_, index) => [`k${index}`, 'v']));
 }
 
 async function largeMaps(call: Call): Promise<void> {

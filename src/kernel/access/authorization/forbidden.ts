@@ -6,6 +6,18 @@ export function forbidden(user: Pick<User, 'name'>, wanted: Attributes): Refusal
   return new Refusal('access/forbidden', 'Forbidden', sentence(user.name, wanted));
 }
 
+/** The refusal of what writes other objects, to whoever may write none. */
+export function mayWriteNothing({ name }: Pick<User, 'name'>): Refusal {
+  return new Refusal(
+    'access/forbidden',
+    'Forbidden',
+    `forbidden: User "${name}" cannot create or update any resource`,
+    {
+      remedy: 'Ask for a RoleBinding to a role that allows it, such as edit.',
+    },
+  );
+}
+
 function sentence(user: string, wanted: Attributes): string {
   if ('path' in wanted) return `forbidden: User "${user}" cannot ${wanted.verb} path "${wanted.path}"`;
   const { verb, group, resource, subresource, namespace, name } = wanted;

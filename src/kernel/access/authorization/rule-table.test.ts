@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Attributes } from '#kernel/resources/api/authority.ts';
-import { authorize, compileRules, heldRules, type Binding, type RoleRules, type Subject } from './rule-table.ts';
+import {
+  authorize,
+  compileRules,
+  heldRules,
+  mayWriteSomething,
+  type Binding,
+  type RoleRules,
+  type Subject,
+} from './rule-table.ts';
 import type { PolicyRule } from './rules.ts';
 
 const among = (...values: string[]) => fc.constantFrom(...values);
@@ -191,4 +199,41 @@ test('the reason names the binding, the role and the subject as kube-apiserver d
     authorize(everywhere, { name: 'ann', groups: ['editors'] }, wanted).reason,
     'RBAC: allowed by ClusterRoleBinding "all" of ClusterRole "view" to Group "editors"',
   );
+});
+
+test('whoever may write an object of some kind in some place is told apart from whoever may write none', () => {
+  const role = (name: string, ...rules: PolicyRule[]): RoleRules => ({
+    kind: 'ClusterRole',
+    namespace: '',
+    name,
+    rules,
+  });
+  const plans = { apiGroups: ['products.backline.dev'], resources: ['plans'] };
+  const table = compileRules(
+    [
+      role('reads', { ...plans, verbs: ['get', 'list', 'watch'] }, { verbs: ['post'], nonResourceURLs: ['*'] }),
+      role('asks', { apiGroups: ['authorization.k8s.io'], resources: ['reviews'], verbs: ['create'] }),
+      role('writes-one', { ...plans, verbs: ['update'], resourceNames: ['premium'] }),
+      role('approves', { ...plans, resources: ['plans/status'], verbs: ['*'] }),
+      role('writes', { apiGroups: ['*'], resources: ['*'], verbs: ['*'] }),
+    ],
+    ['reads', 'asks', 'writes-one', 'approves', 'writes'].map((name, index) => ({
+      namespace: index % 2 === 0 ? 'growth' : '',
+      name,
+      role: { kind: 'ClusterRole', name },
+      subjects: [{ kind: index === 4 ? 'Group' : 'User', name }],
+    })),
+  );
+  const kinds = [
+    { group: '', plural: 'secrets' },
+    { group: 'products.backline.dev', plural: 'plans' },
+  ];
+  const may = (name: string, ...groups: string[]) => mayWriteSomething(table, { name, groups }, kinds);
+  assert.deepEqual(
+    ['nobody', 'reads', 'asks', 'approves'].filter((name) => may(name)),
+    [],
+  );
+  assert.ok(may('writes-one'));
+  assert.ok(may('nobody', 'writes'));
+  assert.ok(may('nobody', 'system:masters'));
 });

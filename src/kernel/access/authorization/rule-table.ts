@@ -91,6 +91,26 @@ export function authorize(
   return { allowed: false, reason: '' };
 }
 
+/** Whether there may be an object of one of these kinds, anywhere, that the user may create or update. */
+export function mayWriteSomething(
+  table: RuleTable,
+  user: Pick<User, 'name' | 'groups'>,
+  kinds: readonly { readonly group: string; readonly plural: string }[],
+): boolean {
+  if (isMaster(user)) return true;
+  const writes = (rule: CompiledRule): boolean => {
+    const [name = ''] = rule.resourceNames;
+    return kinds.some(({ group, plural: resource }) =>
+      ['create', 'update'].some((verb) =>
+        allowsResource(rule, { verb, group, resource, subresource: '', namespace: '', name }),
+      ),
+    );
+  };
+  return subjectsOf(user).some((subject) =>
+    [...(table.grants.get(subject)?.values() ?? [])].some((grants) => grants.some(({ rules }) => rules.some(writes))),
+  );
+}
+
 /** Every rule that the user has in a namespace, those granted everywhere included; an empty one means only the latter. */
 export function heldRules(table: RuleTable, user: Pick<User, 'name' | 'groups'>, namespace: string): PolicyRule[] {
   const found: PolicyRule[] = isMaster(user)
@@ -104,12 +124,16 @@ export function heldRules(table: RuleTable, user: Pick<User, 'name' | 'groups'>,
 }
 
 function* grantsOf(table: RuleTable, { name, groups }: Pick<User, 'name' | 'groups'>, namespace: string) {
-  for (const key of [`User:${name}`, ...groups.map((group) => `Group:${group}`)]) {
-    const scopes = table.grants.get(key);
+  for (const subject of subjectsOf({ name, groups })) {
+    const scopes = table.grants.get(subject);
     if (scopes === undefined) continue;
     yield* scopes.get(EVERYWHERE) ?? [];
     if (namespace !== EVERYWHERE) yield* scopes.get(namespace) ?? [];
   }
+}
+
+function subjectsOf({ name, groups }: Pick<User, 'name' | 'groups'>): string[] {
+  return [`User:${name}`, ...groups.map((group) => `Group:${group}`)];
 }
 
 /** How `everywhereOnly` names a resource. */

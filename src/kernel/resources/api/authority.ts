@@ -54,6 +54,8 @@ export interface Attempt {
 export interface Authority {
   /** Throws a Refusal when the user may not. */
   readonly authorize: (user: User, attributes: Attributes) => void;
+  /** Throws a Refusal when there is no object of any kind that the user may create or update. */
+  readonly requireWriter: (user: User) => void;
   /**
    * Keeps an attempt for the audit record; changes that are in the store are in the record already. Resolves when it
    * is durable. Never rejects.

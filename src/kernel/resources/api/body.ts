@@ -1,13 +1,16 @@
 import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
 import { nameSuffix } from '#kernel/base/ids.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody, readingCost } from '../codec/body.ts';
+import type { Decoded } from '../codec/json.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { FieldValidation, Propagation } from '../operation.ts';
+import { MEMBERS_MAX, type DocumentLimits } from '../schema/weight.ts';
 import type { Target } from './request.ts';
 
 /** Options of a deletion: a few names. */
-const DELETE_OPTIONS_BYTES_MAX = 64 * 1024;
+const DELETE_OPTIONS = { bytesMax: 64 * 1024, valuesMax: 1_000, membersMax: 1_000 } as const;
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(
@@ -15,7 +18,7 @@ export async function readObject(
   kind: Kind,
   fieldValidation: FieldValidation,
 ): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody(contentTypeOf(exchange), await readCharged(exchange, kind.bodyBytesMax));
+  const { value, duplicates } = await readDocument(exchange, contentTypeOf(exchange), limitsOf(kind));
   const warnings = duplicateWarnings(duplicates, fieldValidation);
   const given = value as Partial<ResourceObject> | null;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -39,9 +42,22 @@ function contentTypeOf(exchange: Exchange): string | undefined {
   return exchange.request.headers['content-type'];
 }
 
+interface BodyLimits extends DocumentLimits {
+  readonly bytesMax: number;
+}
+
+function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
+  return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX };
+}
+
 /** The body, which its sender has paid for before anything is made of it. */
 function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
   return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
+}
+
+/** What the body says. A large one is read in turns with everything else. */
+async function readDocument(exchange: Exchange, contentType: string | undefined, limits: BodyLimits): Promise<Decoded> {
+  return inTurns(decodeBody(contentType, await readCharged(exchange, limits.bytesMax), limits));
 }
 
 function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {
@@ -101,13 +117,13 @@ interface DeleteOptions {
 
 /** The options of a deletion: from its body, or from the query when that is empty. */
 export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const bytes = await readCharged(exchange, DELETE_OPTIONS_BYTES_MAX);
+  const bytes = await readCharged(exchange, DELETE_OPTIONS.bytesMax);
   if (bytes.length === 0) {
     const { propagationPolicy, orphanDependents } = Object.fromEntries(new URLSearchParams(exchange.queryText));
     const orphan = orphanDependents === undefined ? undefined : orphanDependents === 'true';
     return { preconditions: {}, propagation: propagationOf(propagationPolicy, orphan), dryRun: false };
   }
-  const { value } = decodeBody(contentTypeOf(exchange), bytes);
+  const { value } = await inTurns(decodeBody(contentTypeOf(exchange), bytes, DELETE_OPTIONS));
   const given = (value ?? {}) as {
     preconditions?: Record<string, unknown> | null;
     propagationPolicy?: unknown;
@@ -161,6 +177,6 @@ export async function readPatch(
   kind: Kind,
   fieldValidation: FieldValidation,
 ): Promise<{ value: unknown; warnings: readonly string[] }> {
-  const { value, duplicates } = decodeBody('application/json', await readCharged(exchange, kind.bodyBytesMax));
+  const { value, duplicates } = await readDocument(exchange, 'application/json', limitsOf(kind));
   return { value, warnings: duplicateWarnings(duplicates, fieldValidation) };
 }

@@ -193,6 +193,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   ): Promise<void> {
     const answerTo = options.virtual.get(id);
     if (answerTo === undefined) throw new Error(`nothing answers ${id}`);
+    if (kind.writesOthers === true) authority.requireWriter(call.user);
     const { value, warnings } = await readObject(exchange, kind, query.fieldValidation);
     const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
-import { decodeMessage } from '../codec/protobuf/decode-message.ts';
+import { Tally, decodeMessage } from '../codec/protobuf/decode-message.ts';
 import { list, message, one } from '../codec/protobuf/message.ts';
 import { defineKind } from '../define-kind.ts';
 import { openApiDocuments } from './openapi.ts';
@@ -133,7 +133,7 @@ test('the protobuf says the same as the JSON', () => {
   assert.equal(contentType, 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf');
   assert.ok(typeof body !== 'string');
   // oxlint-disable-next-line typescript/no-explicit-any
-  const read = decodeMessage(body, Document) as any;
+  const read = decodeMessage(body, Document, new Tally({ valuesMax: Infinity, membersMax: Infinity })) as any;
   assert.equal(read.swagger, '2.0');
   assert.deepEqual(read.info, document.info);
   assert.deepEqual(

@@ -5,11 +5,15 @@ import { parse } from 'yaml';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
 import { valueDepthMax } from '../schema/depth.ts';
 import { parseYaml } from './yaml.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { decodeBody, encodeYaml } from './body.ts';
+import { parseJson } from './json.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const json = (text: string) => decodeBody('application/json', bytes(text));
-const yaml = (text: string) => decodeBody('application/yaml', bytes(text));
+const LIMITS = { valuesMax: 1_000, membersMax: 100 };
+const decode = (type: string | undefined, body: Uint8Array) => atOnce(decodeBody(type, body, LIMITS));
+const json = (text: string) => decode('application/json', bytes(text));
+const yaml = (text: string) => decode('application/yaml', bytes(text));
 
 function refusal(action: () => unknown): string {
   try {
@@ -43,11 +47,11 @@ test('the content type decides, its parameters and case do not', () => {
     'application/x-yaml',
     'application/apply-patch+yaml',
   ]) {
-    assert.deepEqual(decodeBody(type, bytes('{"a":1}')).value, { a: 1 });
+    assert.deepEqual(decode(type, bytes('{"a":1}')).value, { a: 1 });
   }
   for (const type of ['application/cbor', 'text/plain', '', 'application/json; charset=latin1']) {
     assert.equal(
-      refusal(() => decodeBody(type, bytes('{}'))),
+      refusal(() => decode(type, bytes('{}'))),
       `415 the body of the request was in an unknown format (${type}) - accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf`,
     );
   }
@@ -72,7 +76,7 @@ const MALFORMED: readonly [name: string, action: () => unknown, expected: RegExp
   ['nothing in YAML', () => yaml('# only a comment\n---\n'), /^400 The body is empty\.$/],
   [
     'bytes that are not text',
-    () => decodeBody('application/json', new Uint8Array([0x22, 0xc3, 0x28, 0x22])),
+    () => decode('application/json', new Uint8Array([0x22, 0xc3, 0x28, 0x22])),
     /^400 The body is not valid UTF-8\.$/,
   ],
   [
@@ -210,12 +214,67 @@ test('any bytes are read or refused', () => {
       fc.string({ unit: fc.constantFrom(...Array.from('{}[],:"\\&*!|>-?#%@ \n\t\'ab1')) }),
       (type, text) => {
         try {
-          decodeBody(type, bytes(text));
+          decode(type, bytes(text));
         } catch (error) {
           assert.ok(error instanceof Refusal, `${String(error)} for ${JSON.stringify(text)}`);
         }
       },
     ),
     { numRuns: 500 },
+  );
+});
+
+test('a body is read in small steps, and refused as soon as it holds more than the limits', () => {
+  const list = (items: number) => bytes(`{"a":[${'0,'.repeat(items - 1)}0]}`);
+  const map = (members: number) =>
+    bytes(
+      JSON.stringify({ b: [1, Object.fromEntries(Array.from({ length: members }, (_, index) => [`k${index}`, 0]))] }),
+    );
+  const read = (body: Uint8Array) => refusal(() => decode('application/json', body));
+  assert.equal(read(list(998)), 'accepted');
+  assert.match(read(list(999)), /^413 The object holds more than 1000 values; each item/);
+  assert.equal(read(map(100)), 'accepted');
+  assert.equal(read(map(101)), '413 b[1] has more than 100 members.');
+  // What stands behind the limit is not looked at.
+  assert.match(read(bytes(`[${'0,'.repeat(2_000)}nonsense`)), /^413/);
+  const stepsOf = (body: Uint8Array) => {
+    const steps = decodeBody('application/json', body, { valuesMax: Infinity, membersMax: Infinity });
+    let count = 1;
+    while (steps.next().done !== true) count += 1;
+    return count;
+  };
+  assert.equal(stepsOf(list(100)), 1);
+  assert.ok(stepsOf(list(100_000)) >= 390);
+  // Text counts too.
+  assert.ok(stepsOf(bytes(JSON.stringify(Array.from({ length: 200 }, () => 'x'.repeat(5_120))))) >= 7);
+});
+
+test('whatever text is JSON for the engine is the same JSON for us, and nothing else is', () => {
+  const text = fc.oneof(
+    fc.json({ stringUnit: 'binary' }),
+    fc.string({ unit: fc.constantFrom(...Array.from('{}[]:,"\\u0041 \n\t-.eE019tfn'), 'true', 'null', '\u0001', 'é') }),
+    fc
+      .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', '\\', '}', ']', '0', '-', ' ', '\u001f', '.', 'e'))
+      .map(
+        ([whole, at, char]) =>
+          whole.slice(0, at % (whole.length + 1)) + char + whole.slice((at % (whole.length + 1)) + 1),
+      ),
+  );
+  fc.assert(
+    fc.property(text, (given) => {
+      let expected: unknown;
+      let isJson = true;
+      try {
+        expected = JSON.parse(given);
+      } catch {
+        isJson = false;
+      }
+      // Numbers that would be rounded are refused on purpose, and the prototype.
+      if (/\d{16}|[eE]\+?\d{2}|__proto__/.test(given)) return;
+      const found = refusal(() => assert.deepEqual(parseJson(given).value, expected));
+      if (isJson) assert.equal(found, 'accepted', given);
+      else assert.match(found, /^400 (This is not valid JSON: .* at line \d+, column \d+|The body is empty)\.$/s);
+    }),
+    { numRuns: 5_000 },
   );
 });

@@ -1,7 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { stringify } from 'yaml';
 import { Refusal } from '#kernel/base/failures.ts';
-import { parseJson, type Decoded } from './json.ts';
+import type { Steps } from '#kernel/base/turns.ts';
+import type { DocumentLimits } from '../schema/weight.ts';
+import { readJson, type Decoded } from './json.ts';
 import { PROTOBUF_TYPE, decodeProtobuf } from './protobuf/decode.ts';
 import { parseYaml } from './yaml.ts';
 
@@ -27,13 +29,18 @@ export function readingCost(contentType: string | undefined): number {
 }
 
 /**
- * Reads the body of a request: JSON, one YAML document, or the protobuf of a kind that has it. No content type means
- * JSON, as in Kubernetes. Throws a Refusal: 415 for other types, 400 for what cannot be read.
+ * Reads the body of a request in steps: JSON, one YAML document, or the protobuf of a kind that has it. No content type
+ * means JSON, as in Kubernetes. Throws a Refusal: 415 for other types, 400 for what cannot be read, 413 for what holds
+ * more than the limits.
  */
-export function decodeBody(contentType: string | undefined, bytes: Uint8Array): Decoded {
+export function* decodeBody(
+  contentType: string | undefined,
+  bytes: Uint8Array,
+  limits: DocumentLimits,
+): Steps<Decoded> {
   const [type = '', ...parameters] = (contentType ?? 'application/json').toLowerCase().split(';');
   const charset = parameters.map((parameter) => parameter.trim()).find((parameter) => parameter.startsWith('charset='));
-  if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes);
+  if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes, limits);
   const isYaml = YAML_TYPES.has(type.trim());
   if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
     throw new Refusal(
@@ -48,12 +55,12 @@ export function decodeBody(contentType: string | undefined, bytes: Uint8Array): 
   }
   const text = new TextDecoder().decode(bytes);
   // Most bodies that are called YAML are JSON.
-  return !isYaml || /^\s*\{/.test(text) ? decodeJsonOr(isYaml, text) : decodeYaml(text);
+  return !isYaml || /^\s*\{/.test(text) ? yield* decodeJsonOr(isYaml, text, limits) : decodeYaml(text);
 }
 
-function decodeJsonOr(isYaml: boolean, text: string): Decoded {
+function* decodeJsonOr(isYaml: boolean, text: string, limits: DocumentLimits): Steps<Decoded> {
   try {
-    return parseJson(text);
+    return yield* readJson(text, limits);
   } catch (error) {
     if (isYaml && error instanceof Refusal && error.code === 'resources/malformed-body') return decodeYaml(text);
     throw error;

@@ -8,7 +8,7 @@ import { applyPatch, patchTypeOf, type PatchType } from './patch.ts';
 
 function refusal(type: PatchType, object: unknown, patch: unknown): string {
   try {
-    applyPatch(type, object, patch);
+    applyPatch(type, structuredClone(object), patch);
   } catch (error) {
     if (error instanceof Refusal) return `${error.status} ${error.message}`;
     throw error;
@@ -112,9 +112,9 @@ const JSON_PATCHES: readonly [object: unknown, patch: unknown, result: unknown][
 
 for (const [object, patch, result] of JSON_PATCHES) {
   test(`JSON patch, RFC 6902: ${JSON.stringify(patch)}`, () => {
-    const before = structuredClone(object);
-    assert.deepEqual(applyPatch('json', object, patch), result);
-    assert.deepEqual(object, before);
+    const before = structuredClone(patch);
+    assert.deepEqual(applyPatch('json', structuredClone(object), patch), result);
+    assert.deepEqual(patch, before);
   });
 }
 
@@ -145,10 +145,10 @@ const FAILURES: readonly [patch: unknown, message: RegExp][] = [
   [[{ op: 'add', path: '/~2', value: 1 }], /^400 .* operation 1 needs a path/],
   [[{ op: 'move', path: '/a' }], /^400 .* operation 1 \(move\) needs from/],
   [[{ op: 'spin', path: '/a' }], /^400 .* operation 1 must have an op/],
-  [Array.from({ length: 10_001 }, () => ({ op: 'test', path: '/a', value: 1 })), /^413 .* 10000, got 10001\.$/],
+  [Array.from({ length: 2_001 }, () => ({ op: 'test', path: '/a', value: 1 })), /^413 .* 2000, got 2001\.$/],
   [
     Array.from({ length: 60 }, (_, index) => ({ op: 'copy', from: '', path: `/c${index}` })),
-    /moves, copies and compares more than 50000 values; send it in several parts$/,
+    /moves, copies and compares more than 20000 values; send it in several parts$/,
   ],
   [
     Array.from({ length: 300 }, (_, index) => ({ op: 'add', path: '/d'.repeat(index + 1), value: {} })),
@@ -169,7 +169,7 @@ test('the difference of two documents, applied to the one, gives the other', () 
   fc.assert(
     fc.property(json, json, (from, to) => {
       const [before, after]: unknown[] = [JSON.parse(JSON.stringify(from)), JSON.parse(JSON.stringify(to))];
-      assert.deepEqual(applyPatch('json', before, createPatch(before, after)), after);
+      assert.deepEqual(applyPatch('json', structuredClone(before), createPatch(before, after)), after);
     }),
   );
 });
@@ -198,7 +198,7 @@ test('whatever patch we accept does what it does in the reference library', () =
       const moved = { ...patch, path: below(patch.path), ...('from' in patch ? { from: below(patch.from) } : {}) };
       const [failure] = applyWithLibrary(holder, [structuredClone(moved)]);
       assert.equal(failure, null);
-      assert.deepEqual(applyPatch('json', object, [patch]), holder.document);
+      assert.deepEqual(applyPatch('json', structuredClone(object), [patch]), holder.document);
     }),
     { numRuns: 500 },
   );
@@ -322,7 +322,7 @@ test('the form of a patch follows its content type, and unknown ones are told wh
 });
 
 test('what one JSON patch visits is bounded, whatever its operations', () => {
-  const data = Object.fromEntries(Array.from({ length: 15_000 }, (_, index) => [`k${index}`, 'v']));
+  const data = Object.fromEntries(Array.from({ length: 8_000 }, (_, index) => [`k${index}`, 'v']));
   const text = 'x'.repeat(700_000);
   const list = Array.from({ length: 500_000 }, () => 0);
   const patches: Record<string, [object: unknown, operations: unknown[]]> = {
@@ -341,11 +341,11 @@ test('what one JSON patch visits is bounded, whatever its operations', () => {
     'deep paths': [nested(190), [{ op: 'test', path: '/d'.repeat(190), value: {} }]],
   };
   for (const [name, [object, operations]] of Object.entries(patches)) {
-    assert.doesNotThrow(() => applyPatch('json', object, operations), name);
+    assert.equal(refusal('json', object, operations), 'accepted', name);
     // As many as a body of 3 MiB holds.
-    const times = Math.min(10_000 / operations.length, (3 * 1024 * 1024) / JSON.stringify(operations).length);
+    const times = Math.min(2_000 / operations.length, (3 * 1024 * 1024) / JSON.stringify(operations).length);
     const repeated = Array.from({ length: Math.floor(times) }, () => operations).flat();
-    assert.throws(() => applyPatch('json', object, repeated), /more than 50000 values/, name);
+    assert.throws(() => applyPatch('json', object, repeated), /more than 20000 values/, name);
   }
 });
 

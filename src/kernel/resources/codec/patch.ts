@@ -36,7 +36,7 @@ function isBuiltIn(kind: Kind): boolean {
 }
 
 /**
- * What an object is after a patch. Neither argument is altered. Throws a Refusal: 400 for a patch that is malformed or
+ * What an object is after a patch, which may alter the object that it is given and leaves the patch as it is. Throws a Refusal: 400 for a patch that is malformed or
  * makes the object nest too deep, 422 for one that does not fit the object.
  */
 export function applyPatch(type: PatchType, object: unknown, patch: unknown): unknown {

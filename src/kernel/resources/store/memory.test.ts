@@ -5,6 +5,7 @@ import type { Kind } from '../kind.ts';
 import type { Entry, Reader } from '../store-contract.ts';
 import type { StoredChange } from './entry.ts';
 import { Memory } from './memory.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { BatchPlan } from './plan-batch.ts';
 import { decideNote, Folder, KINDS, Note, type NoteOperation, textOf } from './testing/notes.ts';
 
@@ -178,14 +179,16 @@ function replay(
       const states = oracle.run(operations);
       staged = oracle.state;
       pending = states === undefined ? statesUntilRefusal(oracle, operations) : [...states];
-      plan.add({
-        operations,
-        writeId: '',
-        dryRun,
-        author: { user: 'test', requestId: 'test' },
-        resolve: (outcomes) => results.push(outcomes.map((outcome) => outcome.did).join()),
-        reject: () => results.push('refused'),
-      });
+      atOnce(
+        plan.add({
+          operations,
+          writeId: '',
+          dryRun,
+          author: { user: 'test', requestId: 'test' },
+          resolve: (outcomes) => results.push(outcomes.map((outcome) => outcome.did).join()),
+          reject: () => results.push('refused'),
+        }),
+      );
       expected.push(states === undefined ? 'refused' : didOf(oracle.state, states, operations));
       if (states !== undefined && !dryRun) oracle.keep(operations, states);
     }

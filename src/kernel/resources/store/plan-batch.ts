@@ -1,3 +1,4 @@
+import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind } from '../kind.ts';
 import type { Author, Decide, Mutation, Outcome, RevisionContent } from '../store-contract.ts';
 import { type StoredChange, type StoredEntry, stampEntry } from './entry.ts';
@@ -69,8 +70,8 @@ export class BatchPlan<Operation> implements Batch {
     return this.after + this.changes.length;
   }
 
-  /** Decides a request, all of it or nothing; a refusal touches no other request. */
-  add(request: WriteRequest<Operation>): void {
+  /** Decides a request operation by operation, all of it or nothing; a refusal touches no other request. */
+  *add(request: WriteRequest<Operation>): Steps<void> {
     this.requests.push(request);
     const written = new Overlay(this.#overlay);
     const revisions: RecordedRevision[] = [];
@@ -79,6 +80,7 @@ export class BatchPlan<Operation> implements Batch {
       for (const operation of request.operations) {
         const mutation = this.#decide(operation, written, this.now, request.author);
         outcomes.push(this.#mutate(mutation, written, revisions, request));
+        yield;
       }
     } catch (refusal) {
       this.#answers.push(() => request.reject(refusal));

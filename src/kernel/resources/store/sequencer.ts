@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
 import type { Author, Change, Decide, Outcome } from '../store-contract.ts';
@@ -129,7 +130,7 @@ export class Sequencer<Operation> {
 
   /** Says why the writer has to stop, if it has to. */
   async #writeBatch(): Promise<Refusal | undefined> {
-    const plan = this.#planBatch();
+    const plan = await inTurns(this.#planBatch());
     const result: CommitResult = plan.changes.length === 0 ? { is: 'durable' } : await this.#commit(plan);
     switch (result.is) {
       case 'durable': {
@@ -154,12 +155,13 @@ export class Sequencer<Operation> {
     }
   }
 
-  #planBatch(): BatchPlan<Operation> {
+  /** Nothing that it is decided against changes meanwhile: only this writes. */
+  *#planBatch(): Steps<BatchPlan<Operation>> {
     const plan = new BatchPlan(this.#memory, this.#decide, this.#clock());
     const requestsMax = this.#alone > 0 ? 1 : this.#limits.requestsInBatch;
     for (const request of this.#queue) {
       if (plan.requests.length >= requestsMax || plan.characters >= this.#limits.charactersInBatch) break;
-      plan.add(request);
+      yield* plan.add(request);
     }
     this.#queue.splice(0, plan.requests.length);
     this.#inFlight = plan.requests;

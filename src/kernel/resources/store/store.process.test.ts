@@ -508,3 +508,32 @@ test('closing while the database is away says that the outcome of the write unde
   await Promise.all([write, queued]);
   await release();
 });
+
+test('a large atomic request is decided in turns with everything else, and shown as a whole', async () => {
+  let decided = 0;
+  const slowly: typeof decideNote = (...given) => {
+    const endMs = performance.now() + 1;
+    while (performance.now() < endMs);
+    decided += 1;
+    return decideNote(...given);
+  };
+  await using it = await startStore({ decide: slowly });
+  const { store } = it;
+  const written = store.write(
+    Array.from({ length: 200 }, (_, index) => put(`note-${index}`, 'text')),
+    author,
+  );
+  const perTurn: number[] = [];
+  const seen = new Set<number>();
+  while (decided < 200) {
+    const before = decided;
+    await new Promise(setImmediate);
+    perTurn.push(decided - before);
+    seen.add([...store.list(Note)].length);
+  }
+  // A slice is five decisions of a millisecond.
+  assert.ok(Math.max(...perTurn) <= 10, perTurn.join(' '));
+  assert.deepEqual([...seen], [0]);
+  assert.equal((await written).length, 200);
+  assert.equal([...store.list(Note)].length, 200);
+});

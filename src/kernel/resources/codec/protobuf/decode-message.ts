@@ -1,20 +1,38 @@
 import { isUtf8 } from 'node:buffer';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import type { Path } from '#kernel/base/failures.ts';
+import { tooManyMembers, tooManyValues, type DocumentLimits } from '../../schema/weight.ts';
 import { malformedProtobuf, refuseNumber, refuseProto } from '../malformed.ts';
 import type { Field, FieldType, Message } from './message.ts';
+
+/** The values that were read of one document. */
+export class Tally {
+  readonly limits: DocumentLimits;
+  #values = 0;
+
+  constructor(limits: DocumentLimits) {
+    this.limits = limits;
+  }
+
+  readonly spend = (values: number): void => {
+    this.#values += values;
+    if (this.#values > this.limits.valuesMax) throw tooManyValues(this.limits.valuesMax);
+  };
+}
 
 /**
  * Reads a message into the JSON that Kubernetes has for it. Fields that the table does not name are skipped; a message
  * that comes in parts is merged, of single values the last one counts, as protobuf has it. Throws a Refusal that says
- * which field is wrong. Recurses only as deep as the tables go.
+ * which field is wrong, or that there is too much. Recurses only as deep as the tables go.
  */
-export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, path: Path = []): unknown {
+export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, tally: Tally, path: Path = []): unknown {
   const value: Record<string, unknown> = {};
   const parts = new Map<Field, Uint8Array[]>();
+  const members = new Map<Field, number>();
   const reader = new BinaryReader(bytes);
   while (reader.pos < reader.len) {
     const [number, wireType] = reading(path, () => reader.tag());
+    tally.spend(1);
     const field = fields.get(number);
     if (field === undefined) {
       reading(path, () => skip(reader, wireType, number));
@@ -28,36 +46,45 @@ export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, pa
       known.push(readBytes(reader, at));
       // Fields keep the order in which they came.
       value[field.name] = undefined;
-    } else addTo(value, field, reader, at);
+    } else {
+      if (field.form === 'map') countMember(field, at);
+      addTo(value, field, reader, tally, at);
+    }
   }
   for (const [field, chunks] of parts) {
     const [first = bytes] = chunks;
     const whole = chunks.length === 1 ? first : Buffer.concat(chunks);
     const decoded =
-      typeof field.type === 'object' ? decodeMessage(whole, field.type, [...path, field.name]) : undefined;
+      typeof field.type === 'object' ? decodeMessage(whole, field.type, tally, [...path, field.name]) : undefined;
     if (decoded === undefined) delete value[field.name];
     else value[field.name] = decoded;
   }
-  return toJson === undefined ? value : toJson(value, path);
+  return toJson === undefined ? value : toJson(value, path, tally.spend);
+
+  function countMember(field: Field, at: Path): void {
+    const count = (members.get(field) ?? 0) + 1;
+    members.set(field, count);
+    if (count > tally.limits.membersMax) throw tooManyMembers(at, tally.limits.membersMax);
+  }
 }
 
-function addTo(value: Record<string, unknown>, field: Field, reader: BinaryReader, at: Path): void {
+function addTo(value: Record<string, unknown>, field: Field, reader: BinaryReader, tally: Tally, at: Path): void {
   const { name, type, form } = field;
   switch (form) {
     case 'one': {
-      const single = readValue(reader, type, at);
+      const single = readValue(reader, type, tally, at);
       if (field.zero || !isZero(single)) value[name] = single;
       else delete value[name];
       return;
     }
     case 'list': {
       const items = (value[name] ??= []) as unknown[];
-      items.push(readValue(reader, type, [...at, items.length]));
+      items.push(readValue(reader, type, tally, [...at, items.length]));
       return;
     }
     case 'map': {
       const entries = (value[name] ??= {}) as Record<string, unknown>;
-      const [key, item] = readValue(reader, type, at) as [string, unknown];
+      const [key, item] = readValue(reader, type, tally, at) as [string, unknown];
       if (key === '__proto__') throw refuseProto([...at, key]);
       entries[key] = item;
       return;
@@ -67,7 +94,7 @@ function addTo(value: Record<string, unknown>, field: Field, reader: BinaryReade
   }
 }
 
-function readValue(reader: BinaryReader, type: FieldType, at: Path): unknown {
+function readValue(reader: BinaryReader, type: FieldType, tally: Tally, at: Path): unknown {
   switch (type) {
     case 'string':
       return readText(readBytes(reader, at), at);
@@ -84,7 +111,7 @@ function readValue(reader: BinaryReader, type: FieldType, at: Path): unknown {
       return number;
     }
     default:
-      return decodeMessage(readBytes(reader, at), type, at);
+      return decodeMessage(readBytes(reader, at), type, tally, at);
   }
 }
 

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '#kernel/base/failures.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { decodeBody } from '../body.ts';
 import { PROTOBUF_TYPE, decodeProtobuf } from './decode.ts';
+
+const LIMITS = { valuesMax: 1_000, membersMax: 100 };
+const decode = (body: Uint8Array) => decodeProtobuf(body, LIMITS);
 
 /**
  * What kubectl 1.33 sends as protobuf, beside what kubectl 1.31 sends as JSON for the same command: create namespace,
@@ -73,7 +77,10 @@ for (const [json, base64] of KUBECTL_BODIES) {
   const expected: unknown = JSON.parse(json);
   const { kind } = expected as { kind: string };
   test(`the protobuf of kubectl is the object that it used to send as JSON: ${kind}`, () => {
-    assert.deepEqual(decodeBody(PROTOBUF_TYPE, Buffer.from(base64, 'base64')), { value: expected, duplicates: [] });
+    assert.deepEqual(atOnce(decodeBody(PROTOBUF_TYPE, Buffer.from(base64, 'base64'), LIMITS)), {
+      value: expected,
+      duplicates: [],
+    });
   });
 }
 
@@ -219,7 +226,7 @@ test('an event in protobuf is the event that was encoded', () => {
         ...text(9, ''),
         ...optionally(given.reportingComponent, (value) => text(14, value)),
       ];
-      assert.deepEqual(decodeProtobuf(envelope('v1', 'Event', raw)).value, {
+      assert.deepEqual(decode(envelope('v1', 'Event', raw)).value, {
         kind: 'Event',
         apiVersion: 'v1',
         ...given,
@@ -251,7 +258,7 @@ test('a config map in protobuf keeps its texts, its bytes and what is false on p
         key,
         Buffer.from(value).toString('base64'),
       ]);
-      assert.deepEqual(decodeProtobuf(envelope('v1', 'ConfigMap', raw)).value, {
+      assert.deepEqual(decode(envelope('v1', 'ConfigMap', raw)).value, {
         kind: 'ConfigMap',
         apiVersion: 'v1',
         ...given,
@@ -263,14 +270,14 @@ test('a config map in protobuf keeps its texts, its bytes and what is false on p
 
 test('a lease and the options of a deletion in protobuf: zero differs from absent', () => {
   const lease = [...bytes(1, text(1, 'l')), ...bytes(2, [...text(1, ''), ...number(2, 15), ...number(5, 0)])];
-  assert.deepEqual(decodeProtobuf(envelope('coordination.k8s.io/v1', 'Lease', lease)).value, {
+  assert.deepEqual(decode(envelope('coordination.k8s.io/v1', 'Lease', lease)).value, {
     kind: 'Lease',
     apiVersion: 'coordination.k8s.io/v1',
     metadata: { name: 'l' },
     spec: { holderIdentity: '', leaseDurationSeconds: 15, leaseTransitions: 0 },
   });
   const options = [...number(1, 0), ...bytes(2, text(1, 'u')), ...text(4, 'Orphan'), ...text(5, 'All')];
-  assert.deepEqual(decodeProtobuf(envelope('products.backline.dev/v1', 'DeleteOptions', options)).value, {
+  assert.deepEqual(decode(envelope('products.backline.dev/v1', 'DeleteOptions', options)).value, {
     kind: 'DeleteOptions',
     apiVersion: 'products.backline.dev/v1',
     gracePeriodSeconds: 0,
@@ -285,7 +292,7 @@ test('a map of lists in protobuf, an empty one included', () => {
     ...bytes(5, [...text(1, 'scopes'), ...bytes(2, [...text(1, 'a'), ...text(1, 'b')])]),
     ...bytes(5, text(1, 'none')),
   ];
-  const review = decodeProtobuf(
+  const review = decode(
     envelope('authorization.k8s.io/v1', 'SubjectAccessReview', bytes(2, [...text(3, 'jo'), ...extra])),
   );
   assert.deepEqual((review.value as { spec: unknown }).spec, { user: 'jo', extra: { scopes: ['a', 'b'], none: [] } });
@@ -300,7 +307,7 @@ test('what protobuf allows is read: unknown fields, groups, parts of a message, 
     ...bytes(1, [...text(1, 'first'), ...text(2, 'made-')]),
     ...bytes(1, [...text(1, 'last'), ...bytes(11, text(1, 'bare'))]),
   ];
-  assert.deepEqual(decodeProtobuf(envelope('v1', 'ConfigMap', raw)).value, {
+  assert.deepEqual(decode(envelope('v1', 'ConfigMap', raw)).value, {
     kind: 'ConfigMap',
     apiVersion: 'v1',
     metadata: { name: 'last', generateName: 'made-', labels: { bare: '' } },
@@ -369,7 +376,7 @@ const HOSTILE: readonly (readonly [name: string, message: RegExp, body: Uint8Arr
 for (const [name, message, body] of HOSTILE) {
   test(`malformed protobuf is refused with what is wrong: ${name}`, () => {
     assert.throws(
-      () => decodeProtobuf(body),
+      () => decode(body),
       (error) => error instanceof Refusal && error.status === 400 && message.test(error.message),
     );
   });
@@ -382,13 +389,33 @@ test('a kind that does not travel as protobuf is refused with the forms that it 
     ['v1', 'constructor'],
   ] as const) {
     assert.throws(
-      () => decodeProtobuf(envelope(apiVersion, kind, [])),
+      () => decode(envelope(apiVersion, kind, [])),
       (error) =>
         error instanceof Refusal &&
         error.status === 415 &&
         error.message.endsWith('application/json, application/yaml'),
     );
   }
+});
+
+test('a body in protobuf is refused as soon as it holds more than the limits', () => {
+  const refused = (raw: number[]): string => {
+    try {
+      decode(envelope('v1', 'ConfigMap', raw));
+      return 'accepted';
+    } catch (error) {
+      return error instanceof Refusal ? `${error.status} ${error.code}` : String(error);
+    }
+  };
+  const map = (members: number) =>
+    textMap(2, Object.fromEntries(Array.from({ length: members }, (_, index) => [`k${index}`, 'v'])));
+  assert.equal(refused(map(LIMITS.membersMax)), 'accepted');
+  assert.equal(refused(map(LIMITS.membersMax + 1)), '413 resources/too-many-members');
+  const finalizers = Array.from({ length: LIMITS.valuesMax }, () => text(14, 'a')).flat();
+  assert.equal(refused(bytes(1, finalizers)), '413 resources/too-many-values');
+  const managed = (items: number) => bytes(1, bytes(17, bytes(7, text(1, `[${'0,'.repeat(items)}0]`))));
+  assert.equal(refused(managed(1_000)), 'accepted');
+  assert.equal(refused(managed(2_000)), '413 resources/too-many-values');
 });
 
 test('damaged bodies of kubectl are read or refused, never worse', () => {
@@ -399,7 +426,7 @@ test('damaged bodies of kubectl are read or refused, never worse', () => {
       const damaged = Buffer.from(whole);
       for (const { at, byte } of changes) damaged[4 + (at % (damaged.length - 4))] = byte;
       try {
-        decodeProtobuf(damaged.subarray(0, damaged.length - (cut % 8)));
+        decode(damaged.subarray(0, damaged.length - (cut % 8)));
       } catch (error) {
         assert.ok(error instanceof Refusal && [400, 415].includes(error.status), String(error));
       }

@@ -1,9 +1,10 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { isObject } from '../../schema/own.ts';
 import { refuseTooDeep } from '../../schema/depth.ts';
+import type { DocumentLimits } from '../../schema/weight.ts';
 import type { Decoded } from '../json.ts';
 import { malformedProtobuf } from '../malformed.ts';
-import { decodeMessage } from './decode-message.ts';
+import { Tally, decodeMessage } from './decode-message.ts';
 import { MESSAGE_OF_KIND } from './kinds.ts';
 import { message, one } from './message.ts';
 import { DeleteOptions } from './meta.ts';
@@ -22,13 +23,14 @@ const Unknown = message({
 
 /**
  * Reads an object that a client sent as protobuf into the JSON object that it stands for. Throws a Refusal: 415 for kinds
- * that do not travel so, 400 for what cannot be read.
+ * that do not travel so, 400 for what cannot be read, 413 for what holds more than the limits.
  */
-export function decodeProtobuf(bytes: Uint8Array): Decoded {
+export function decodeProtobuf(bytes: Uint8Array, limits: DocumentLimits): Decoded {
+  const tally = new Tally(limits);
   if (bytes.length < MAGIC.length || MAGIC.compare(bytes, 0, MAGIC.length) !== 0) {
     throw malformedProtobuf([], 'it does not begin with the four bytes 6b 38 73 00');
   }
-  const { typeMeta, raw, contentEncoding } = parts(decodeMessage(bytes.subarray(MAGIC.length), Unknown));
+  const { typeMeta, raw, contentEncoding } = parts(decodeMessage(bytes.subarray(MAGIC.length), Unknown, tally));
   const { apiVersion, kind } = parts(typeMeta);
   if (typeof apiVersion !== 'string' || typeof kind !== 'string') {
     throw malformedProtobuf([], 'it does not say its apiVersion and kind');
@@ -44,7 +46,7 @@ export function decodeProtobuf(bytes: Uint8Array): Decoded {
         'application/json, application/yaml',
     );
   }
-  const object = parts(decodeMessage(Buffer.from(typeof raw === 'string' ? raw : '', 'base64'), fields));
+  const object = parts(decodeMessage(Buffer.from(typeof raw === 'string' ? raw : '', 'base64'), fields, tally));
   const value = { kind, apiVersion, ...object };
   refuseTooDeep(value);
   return { value, duplicates: [] };

@@ -21,7 +21,7 @@ export interface Field {
 export interface Message {
   readonly fields: ReadonlyMap<number, Field>;
   /** What it is in JSON where that is not an object of its fields; `undefined` leaves it out. May throw a Refusal. */
-  readonly toJson?: (value: JsonObject, path: Path) => unknown;
+  readonly toJson?: (value: JsonObject, path: Path, spend: (values: number) => void) => unknown;
 }
 
 export function message(fields: Readonly<Record<number, Field>>, toJson?: Message['toJson']): Message {
@@ -44,7 +44,7 @@ export function list(name: string, type: FieldType = 'string'): Field {
 
 /** A map from text to something; what an entry does not say is zero. */
 export function map(name: string, type: FieldType = 'string'): Field {
-  const zero = typeof type === 'object' ? (type.toJson?.({}, []) ?? {}) : '';
+  const zero = typeof type === 'object' ? (type.toJson?.({}, [], () => {}) ?? {}) : '';
   const entry = message({ 1: exact('key'), 2: exact('value', type) }, ({ key = '', value = zero }) => [key, value]);
   return { name, type: entry, form: 'map', zero: true };
 }

@@ -26,8 +26,15 @@ function timeText({ seconds, nanos }: JsonObject, path: Path, smallestUnit: 'sec
   return instant.toString({ smallestUnit, roundingMode: 'floor' });
 }
 
+/** Of the JSON of managed fields; theirs has ten. */
+const FIELDS_CHARS_PER_VALUE = 4;
+
 /** The tree of managed fields travels as JSON. */
-const FieldsV1 = message({ 1: one('Raw') }, ({ Raw }) => (typeof Raw === 'string' ? parseJson(Raw).value : undefined));
+const FieldsV1 = message({ 1: one('Raw') }, ({ Raw }, _path, spend) => {
+  if (typeof Raw !== 'string') return undefined;
+  spend(Raw.length / FIELDS_CHARS_PER_VALUE);
+  return parseJson(Raw).value;
+});
 
 const OwnerReference = message({
   1: exact('kind'),

@@ -1,0 +1,81 @@
+import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import { refuseTooDeep } from './depth.ts';
+
+/** How much a document may hold. Each item of a list and each member of an object is a value, and so is the whole. */
+export interface DocumentLimits {
+  readonly valuesMax: number;
+  /** Of one object: members of large objects are found and kept at ten times the price of others. */
+  readonly membersMax: number;
+}
+
+export const MEMBERS_MAX = 5_000;
+
+/** What an object may hold, however it came to be. */
+export interface ObjectLimits extends DocumentLimits {
+  /** Of its texts and names together. */
+  readonly charsMax: number;
+}
+
+/** Refuses a value that nests too deep or holds too much, before anything else is done with it. */
+export function refuseTooHeavy(value: unknown, limits: ObjectLimits): void {
+  refuseTooDeep(value);
+  const weight = { values: 0, chars: 0 };
+  const path: (string | number)[] = [];
+  weigh(value);
+
+  function weigh(part: unknown): void {
+    weight.values += 1;
+    if (weight.values > limits.valuesMax) throw tooManyValues(limits.valuesMax);
+    if (typeof part === 'string') return addChars(part);
+    if (typeof part !== 'object' || part === null) return;
+    const names = Array.isArray(part) ? undefined : Object.keys(part);
+    if (names === undefined) return (part as unknown[]).forEach((item, index) => below(index, item));
+    if (names.length > limits.membersMax) throw tooManyMembers(path, limits.membersMax);
+    for (const name of names) {
+      addChars(name);
+      below(name, (part as Record<string, unknown>)[name]);
+    }
+  }
+
+  function below(segment: string | number, part: unknown): void {
+    path.push(segment);
+    weigh(part);
+    path.pop();
+  }
+
+  function addChars(text: string): void {
+    weight.chars += text.length;
+    if (weight.chars > limits.charsMax) throw tooManyCharacters(limits.charsMax);
+  }
+}
+
+export function tooManyValues(valuesMax: number): Refusal {
+  return new Refusal(
+    'resources/too-many-values',
+    'RequestEntityTooLarge',
+    `The object holds more than ${valuesMax} values; each item of a list and each member of an object is one.`,
+    { remedy: 'Spread it over several objects, or keep what is only stored as one text.' },
+  );
+}
+
+export function tooManyMembers(path: Path, membersMax: number): Refusal {
+  const detail = `Too many: at most ${membersMax} members`;
+  return new Refusal(
+    'resources/too-many-members',
+    'RequestEntityTooLarge',
+    `${fieldPath(path) || 'The object'} has more than ${membersMax} members.`,
+    {
+      problems: [{ path: [...path], reason: 'FieldValueTooMany', detail }],
+      remedy: 'Spread them over several objects, or keep what is only stored as one text.',
+    },
+  );
+}
+
+function tooManyCharacters(charsMax: number): Refusal {
+  return new Refusal(
+    'resources/object-too-large',
+    'RequestEntityTooLarge',
+    `The object has more than ${charsMax} characters.`,
+    { remedy: 'Spread it over several objects.' },
+  );
+}
