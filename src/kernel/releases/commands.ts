@@ -110,7 +110,8 @@ export function releaseCommands(parts: {
     if (spec.rollbackOf !== undefined) {
       throw refuse(`it took back ${spec.rollbackOf} itself`, 'Let go of the pins and apply the change again.');
     }
-    const changed = spec.objects.filter((one) => !sameSide(one.to, lookAt(store, kinds, one).live?.object));
+    const look = lookAt(store, kinds);
+    const changed = spec.objects.filter((one) => !sameSide(one.to, look(one).live?.object));
     if (changed.length > 0) {
       const what = changed
         .slice(0, 3)

@@ -50,7 +50,7 @@ testTarget('the decision plane', async () => {
   // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
   memory.commit([node('changes', 1), node('goes', 1)], AUTHOR);
   for (const name of ['changes', 'goes']) {
-    const { wanted } = lookAt(store, KINDS, { kind: Node.id, name });
+    const { wanted } = lookAt(store, KINDS)({ kind: Node.id, name });
     const object = headOf(Node, name, wanted);
     memory.commit(
       [{ verb: 'apply', kind: Head.id, namespace: '', name: headName(Node, name), object, uid: name }],
@@ -60,8 +60,8 @@ testTarget('the decision plane', async () => {
   memory.commit([node('changes', 2), node('comes', 3, ['changes']), drop(Node, 'goes')], AUTHOR);
 
   const make = (name: string, names: readonly string[]): void => {
-    const look = (kind: string, one: string) => lookAt(store, KINDS, { kind, name: one });
-    const objects = names.map((one) => carriedOf(look(Node.id, one)));
+    const look = lookAt(store, KINDS);
+    const objects = names.map((one) => carriedOf(look({ kind: Node.id, name: one })));
     const world = { kinds: KINDS, policies: [POLICY], look, trail: () => ({ steps: [], isWhole: true }) };
     const spec = specOf({ write: 1, user: 'ann', version: 1 }, objects, undefined, world, []);
     memory.commit(createRelease(name, spec, step('begun'), 0, 'ann'), AUTHOR);

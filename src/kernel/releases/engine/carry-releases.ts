@@ -8,7 +8,6 @@ import type { Time } from '#kernel/base/time.ts';
 import { runController, type ControllerMetrics, type Requeue } from '#kernel/controllers/controller.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
@@ -17,7 +16,7 @@ import type { Evidence, GuardrailVerdict } from '../evidence.ts';
 import { ROLLBACK_USER, pinOn } from '../guard.ts';
 import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
-import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import { Release, releaseStatus } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { PrometheusSource } from '../kinds/prometheus-source.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
@@ -30,11 +29,11 @@ import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type See
 import { policiesIn, policiesOf } from './choose-policy.ts';
 import { bringsBack } from './brings-back.ts';
 import type { Declarations } from './declarations.ts';
-import { carriedOf, originIn, specOf, type OpenRelease, type World } from './form.ts';
+import { carriedOf, originIn, specOf, type Look, type OpenRelease, type World } from './form.ts';
 import { withSentences } from './describe-release.ts';
 import { withFailures } from './known-verdicts.ts';
 import { lookAt } from './look.ts';
-import { footprintOf, type OpenReleases } from './open-releases.ts';
+import { footprintOf, type OpenReleases, type TrackedRelease } from './open-releases.ts';
 import { rolledBack, writeStep } from './release-writes.ts';
 import { pinning, restoring } from './restore.ts';
 import { sameSide } from './same-side.ts';
@@ -106,6 +105,8 @@ export function carryReleases(options: {
     log,
   } = options;
   const failures = new Map<string, { readonly count: number; readonly because: string }>();
+  /** Each open release has its own, so that what it has looked at is dropped with it. */
+  const looks = new Map<string, Look>();
   const controller = runController({
     name: 'releases',
     watches: [],
@@ -175,30 +176,30 @@ export function carryReleases(options: {
 
   /** What it held is free: others may go. */
   function hasEnded({ name, spec }: OpenRelease): void {
-    failures.delete(name);
+    drop(name);
     const { certain, possible } = open.waiting.inTheWay(name, footprintOf(spec));
     for (const other of [...certain, ...possible]) controller.add(other);
     options.ended(spec);
   }
 
+  function drop(name: string): void {
+    failures.delete(name);
+    looks.delete(name);
+  }
+
   async function reconcile(name: string): Promise<Requeue | void> {
-    const entry = store.get(Release, '', name);
-    const object = entry?.object();
-    const status = object === undefined ? undefined : releaseStatus(object);
-    if (entry === undefined || object === undefined || status === undefined || !releaseSpec(object).open) {
-      failures.delete(name);
-      return;
-    }
-    const spec = releaseSpec(object);
-    const { standing } = status;
+    const release = open.get(name);
+    if (release === undefined) return drop(name);
+    const { spec, object, standing, uid, version } = release;
     const { state } = standing;
-    if (state.at === 'waiting' && spec.rollbackOf === undefined) {
-      await loadDeclarations(spec);
-      const operations = rebased(object, spec);
+    const isRebased = state.at === 'waiting' && spec.rollbackOf === undefined;
+    if (isRebased) {
+      await loadDeclarations(release);
+      const operations = rebased(release);
       if (operations.length > 0) return void (await store.write(operations, AUTHOR));
     }
-    const release = { name, spec, object };
-    const { beside } = open.before(release);
+    const seenVersion = store.version();
+    const { beside, behind: behindBefore } = open.before(release);
     const needsPlan = state.at === 'waiting' || state.at === 'promoting';
     const alone = needsPlan ? await target.plan(release, []) : [];
     const others = beside.flatMap((other) => open.get(other) ?? []);
@@ -206,16 +207,16 @@ export function carryReleases(options: {
     const judged =
       state.at === 'exposing' && state.seenMs !== undefined && (spec.policy?.spec.guardrails.length ?? 0) > 0
         ? await evidence.verdicts(
-            { name, uid: entry.uid, spec, stage: state.stage, seenMs: state.seenMs },
+            { name, uid, spec, stage: state.stage, seenMs: state.seenMs },
             clock().epochMilliseconds,
           )
         : NOTHING_JUDGED;
 
     // From here to the claim nothing is awaited: what is seen is what is decided upon.
-    if (store.get(Release, '', name)?.version !== entry.version) return { afterMs: 0 };
-    if (state.at === 'waiting' && spec.rollbackOf === undefined && rebased(object, spec).length > 0)
-      return { afterMs: 0 };
+    if (store.get(Release, '', name)?.version !== version) return { afterMs: 0 };
     const { behind, beside: besideNow } = open.before(release);
+    const isSeen = store.version() === seenVersion && behind.length === behindBefore.length;
+    if (isRebased && !isSeen && rebased(release).length > 0) return { afterMs: 0 };
     if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
     const nowMs = clock().epochMilliseconds;
     const verdicts = withFailures(judged, status.guardrails);
@@ -232,7 +233,7 @@ export function carryReleases(options: {
       nowMs,
       exposure: target.observe(release),
       problems: [...alone, ...pinsOn(spec), ...(state.at === 'waiting' ? missingIn(spec) : [])],
-      bringsBack: state.at === 'waiting' ? broughtBack(spec) : [],
+      bringsBack: state.at === 'waiting' ? broughtBack(release) : [],
       withoutRight: new Set(
         standing.approvals
           .filter(({ user, uid, groups }) => !mayApprove({ name: user, uid, groups }, name))
@@ -334,28 +335,32 @@ export function carryReleases(options: {
   }
 
   /** What authors, policies and rollbacks are told by. */
-  async function loadDeclarations({ objects }: ReleaseSpec): Promise<void> {
-    for (const one of objects) {
-      const { kind, live: now } = lookAt(store, kinds, one);
-      await declarations.load(kind, one.name, now?.object, one.to);
+  async function loadDeclarations({ name: release, spec }: TrackedRelease): Promise<void> {
+    const { look } = worldNow(release);
+    for (const one of spec.objects) {
+      const { kind, name, live: now } = look(one);
+      await declarations.load(kind, name, now?.object, one.to);
     }
   }
 
-  function worldNow(): World {
+  function worldNow(release: string): World {
+    const look = looks.get(release) ?? lookAt(store, kinds);
+    looks.set(release, look);
     return {
       kinds,
       policies: policiesIn(store),
-      look: (kind, name) => lookAt(store, kinds, { kind, name }),
+      look,
       trail: ({ kind, name, live: now }, to) => declarations.between(kind.id, name, now?.object, to),
     };
   }
 
-  function broughtBack({ objects, rollbackOf }: ReleaseSpec): string[] {
+  function broughtBack({ name: release, spec: { objects, rollbackOf } }: TrackedRelease): string[] {
     if (rollbackOf !== undefined) return [];
-    const { look, trail } = worldNow();
-    return objects.flatMap(({ kind, name, to }) =>
-      bringsBack(store, kinds.byId(kind), name, to, trail(look(kind, name), to)),
-    );
+    const { look, trail } = worldNow(release);
+    return objects.flatMap((one) => {
+      const { kind, name } = look(one);
+      return bringsBack(store, kind, name, one.to, trail(look(one), one.to));
+    });
   }
 
   /** What was declared before it was pinned does not go live either. */
@@ -371,25 +376,23 @@ export function carryReleases(options: {
    * What has not begun goes by what is live and by the policies of now: a release that is ahead may have ended, and a
    * policy may have been edited. What has been approved is then another plan.
    */
-  function rebased(object: ResourceObject, spec: ReleaseSpec): Operation[] {
+  function rebased({ name, spec, standing, object }: TrackedRelease): Operation[] {
+    const world = worldNow(name);
     const origin = originIn(spec);
     const { group } = spec;
     const objects = spec.objects.map((one) => {
       const { from: _before, ...kept } = one;
-      const from = carriedOf(lookAt(store, kinds, one)).from;
+      const from = carriedOf(world.look(one)).from;
       return { ...kept, ...(from === undefined ? {} : { from }) };
     });
     // Behind another release it is not yet what will be live then.
-    const isFirst = open.before({ name: object.metadata.name, spec }).behind.length === 0;
+    const isFirst = open.before({ name, spec }).behind.length === 0;
     const changing = isFirst ? objects.filter(({ from, to }) => !sameSide(from, to)) : objects;
-    const { name } = object.metadata;
     if (changing.length === 0) {
       const because = 'What it brings is live already.';
-      const status = releaseStatus(object);
-      if (status === undefined) return [];
-      return writeStep(object, displacing(status.standing, because, ENGINE), new Map(), clock().epochMilliseconds);
+      return writeStep(object, displacing(standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }
-    const next = specOf(origin, changing, group, worldNow(), [spec]);
+    const next = specOf(origin, changing, group, world, [spec]);
     if (
       next.planHash === spec.planHash &&
       isDeepStrictEqual(next.relies, spec.relies) &&
@@ -405,7 +408,7 @@ export function carryReleases(options: {
         namespace: '',
         name,
         part: 'main',
-        object: { ...object, spec: withSentences(name, next, worldNow().look, live, kinds, clock()) },
+        object: { ...object, spec: withSentences(name, next, world.look, live, kinds, clock()) },
         fieldValidation: 'Ignore',
       },
     ];

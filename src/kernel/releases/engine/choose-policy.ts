@@ -5,6 +5,7 @@ import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { oncePerEntry } from './once-per-entry.ts';
 
 /** What a selector goes by. */
 export interface Selected {
@@ -20,8 +21,10 @@ export interface NamedPolicy {
 
 /** The policies as they are declared now. */
 export function policiesIn(store: Pick<Store<never>, 'list'>): readonly NamedPolicy[] {
-  return [...store.list(ReleasePolicy)].map((entry) => ({ name: entry.name, spec: policySpec(entry.object()) }));
+  return Array.from(store.list(ReleasePolicy), policyIn);
 }
+
+const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: policySpec(entry.object()) }));
 
 export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {
   if (kinds !== undefined && !kinds.includes(kind.id) && !kinds.includes(kind.kind)) return false;

@@ -3,7 +3,7 @@ import type { World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { RELEASE_SENTENCES, type ReleaseSpec } from '../kinds/release-spec.ts';
-import type { Changed } from './form.ts';
+import type { Changed, Look } from './form.ts';
 
 /**
  * The same release with what it means, in the sentences of a plan: whoever approves reads what they approve, also
@@ -12,12 +12,12 @@ import type { Changed } from './form.ts';
 export function withSentences(
   name: string,
   spec: ReleaseSpec,
-  look: (kind: string, name: string) => Changed,
+  look: Look,
   live: LiveObjects,
   kinds: KindRegistry,
   now: Temporal.Instant,
 ): ReleaseSpec {
-  const changed = spec.objects.map((one) => look(one.kind, one.name));
+  const changed = spec.objects.map(look);
   const world = new Overlay(live, kinds);
   for (const one of changed) world.put(one.kind.id, one.name, one.wanted?.object);
   // The last sentence is for how many more there are.

@@ -22,7 +22,7 @@ export interface Origin {
 export interface World {
   readonly kinds: KindRegistry;
   readonly policies: readonly NamedPolicy[];
-  readonly look: (kind: string, name: string) => Changed;
+  readonly look: Look;
   readonly trail: (one: Changed, to: State | undefined) => Trail;
 }
 
@@ -34,6 +34,9 @@ export interface Changed {
   readonly wanted: { readonly object: LiveObject; readonly generation: number } | undefined;
   readonly live: { readonly object: LiveObject; readonly generation: number } | undefined;
 }
+
+/** How an object is declared and how it is live, at this moment. */
+export type Look = (one: { readonly kind: string; readonly name: string }) => Changed;
 
 export interface OpenRelease {
   readonly name: string;
@@ -88,7 +91,7 @@ export function formRelease(
   for (const { spec } of taken) {
     for (const { kind, name } of spec.objects) {
       const key = liveKey(kind, name);
-      const now = objects.has(key) ? undefined : world.look(kind, name);
+      const now = objects.has(key) ? undefined : world.look({ kind, name });
       if (now !== undefined) objects.set(key, now);
     }
   }
@@ -159,7 +162,7 @@ export function specOf(
   let unattended = false;
   for (const { kind: kindId, name, from, to } of objects) {
     const kind = kinds.byId(kindId);
-    const { steps, isWhole } = trail(look(kindId, name), to);
+    const { steps, isWhole } = trail(look({ kind: kindId, name }), to);
     for (const state of [from, to, ...steps.map((step) => step.state)]) {
       if (state !== undefined) selected.push({ kind, namespace: state.namespace, labels: state.labels });
     }
@@ -179,7 +182,7 @@ export function specOf(
     policy === undefined
       ? []
       : reliedOn(policy.spec, (kind, name) => {
-          const object = look(kind, name);
+          const object = look({ kind, name });
           return object.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
         });
   const sorted = objects.toSorted((a, b) => (liveKey(a.kind, a.name) < liveKey(b.kind, b.name) ? -1 : 1));

@@ -4,22 +4,26 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Reader, Store } from '#kernel/resources/store-contract.ts';
 import type { Side } from '../kinds/release-spec.ts';
 import { declaredIn } from '../live.ts';
-import type { Changed } from './form.ts';
+import type { Changed, Look } from './form.ts';
+import { oncePerEntry } from './once-per-entry.ts';
 
-/** How an object is declared and how it is live, at this moment. */
-export function lookAt(
-  read: Reader,
-  kinds: KindRegistry,
-  { kind: kindId, name }: { readonly kind: string; readonly name: string },
-): Changed {
-  const kind = kinds.byId(kindId);
-  const [entry] = read.find(kind, 'name', name);
-  const head = read.get(Head, '', headName(kind, name))?.object();
-  return {
-    kind,
-    name,
-    wanted: entry === undefined ? undefined : declaredIn(entry),
-    live: head === undefined ? undefined : everyoneOf(head),
+/**
+ * Looks at objects as the store has them at each call. Parses each version once and keeps it as long as the store does:
+ * drop the function where that is too long.
+ */
+export function lookAt(read: Reader, kinds: KindRegistry): Look {
+  const declared = oncePerEntry(declaredIn);
+  const live = oncePerEntry((head) => everyoneOf(head.object()));
+  return ({ kind: kindId, name }) => {
+    const kind = kinds.byId(kindId);
+    const [entry] = read.find(kind, 'name', name);
+    const head = read.get(Head, '', headName(kind, name));
+    return {
+      kind,
+      name,
+      wanted: entry === undefined ? undefined : declared(entry),
+      live: head === undefined ? undefined : live(head),
+    };
   };
 }
 

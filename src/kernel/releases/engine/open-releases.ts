@@ -1,3 +1,4 @@
+import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
@@ -16,13 +17,20 @@ export function footprintOf({ objects, relies = [] }: Pick<ReleaseSpec, 'objects
   };
 }
 
+/** An open release with the version of its object that it was read from. */
+export interface TrackedRelease extends OpenRelease {
+  readonly object: ResourceObject;
+  readonly uid: string;
+  readonly version: number;
+}
+
 /**
  * The releases that have not come to their end, as the store has them, and what each of them holds. A release claims what
  * it holds before its beginning is written, and gives it back when that fails.
  */
 export class OpenReleases {
   readonly #store: Store<Operation>;
-  readonly #all = new Map<string, OpenRelease & { readonly version: number }>();
+  readonly #all = new Map<string, TrackedRelease>();
   readonly #carriers = new Map<LiveKey, Set<string>>();
   /** What those hold that somebody has got. */
   readonly begun = new Underway();
@@ -34,7 +42,7 @@ export class OpenReleases {
     for (const entry of store.find(Release, 'open', 'true')) this.track(entry);
   }
 
-  get(name: string): OpenRelease | undefined {
+  get(name: string): TrackedRelease | undefined {
     return this.#all.get(name);
   }
 
@@ -64,22 +72,27 @@ export class OpenReleases {
     const object = entry.object();
     const spec = releaseSpec(object);
     const standing = releaseStatus(object)?.standing;
-    this.forget(entry.name);
+    const { name, uid, version } = entry;
     // Within the write that makes it there is a moment without a status, which nobody sees.
-    if (!spec.open || standing === undefined) return;
-    this.#all.set(entry.name, { name: entry.name, spec, standing, version: entry.version });
-    for (const { kind, name } of spec.objects) {
-      const key = liveKey(kind, name);
-      this.#carriers.set(key, (this.#carriers.get(key) ?? new Set()).add(entry.name));
+    if (!spec.open || standing === undefined) return this.forget(name);
+    const tracked = { name, spec, standing, object, uid, version };
+    const before = this.#all.get(name);
+    if (before !== undefined && holdsTheSame(before, tracked)) return void this.#all.set(name, tracked);
+    this.forget(name);
+    this.#all.set(name, tracked);
+    for (const one of spec.objects) {
+      const key = liveKey(one.kind, one.name);
+      this.#carriers.set(key, (this.#carriers.get(key) ?? new Set()).add(name));
     }
-    this.claim(entry.name, spec, standing);
+    this.claim(name, spec, standing);
   }
 
   /** Says again what the store has, after a write that failed. */
   reload(name: string): void {
+    // What it claimed for a standing that was not written goes with it.
+    this.forget(name);
     const entry = this.#store.get(Release, '', name);
-    if (entry === undefined) this.forget(name);
-    else this.track(entry);
+    if (entry !== undefined) this.track(entry);
   }
 
   forget(name: string): void {
@@ -132,4 +145,14 @@ export class OpenReleases {
     const { state } = found.standing;
     return state.at === 'waiting' && (state.for === 'turn' || state.for === 'release');
   }
+}
+
+/** Whether two versions of a release hold the same, in the same way. */
+function holdsTheSame(a: TrackedRelease, b: TrackedRelease): boolean {
+  const isSameSpec = a.uid === b.uid && a.object.metadata.generation === b.object.metadata.generation;
+  return isSameSpec && isBegun(a.standing.state) === isBegun(b.standing.state) && isWaiting(a) === isWaiting(b);
+}
+
+function isWaiting({ standing }: OpenRelease): boolean {
+  return standing.state.at === 'waiting';
 }

@@ -134,12 +134,16 @@ function statusOf(
   nowMs: number,
   by: string,
 ): ReleaseStatus {
-  const at = timeText(nowMs);
   const stage = standing.state.at === 'exposing' ? spec.policy?.spec.stages[standing.state.stage] : undefined;
   const shown = message.slice(0, MESSAGE_MAX);
   // What people do is news, whatever it changes.
   const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;
-  const moment: Moment = { at, phase, by, message: stage === undefined ? shown : `${stage.name}: ${shown}` };
+  const moment = (): Moment => ({
+    at: timeText(nowMs),
+    phase,
+    by,
+    message: stage === undefined ? shown : `${stage.name}: ${shown}`,
+  });
   const guardrails = (spec.policy?.spec.guardrails ?? []).flatMap((guardrail): GuardrailStatus[] => {
     const verdict = verdicts.get(guardrail.name);
     const known = before?.guardrails?.find((one) => one.name === guardrail.name);
@@ -151,7 +155,7 @@ function statusOf(
   const condition = (type: 'Promoted' | 'Finished', isTrue: boolean): ReleaseStatus['conditions'][number] => {
     const known = before?.conditions.find((one) => one.type === type);
     const status = isTrue ? 'True' : 'False';
-    const lastTransitionTime = known?.status === status ? known.lastTransitionTime : at;
+    const lastTransitionTime = known?.status === status ? known.lastTransitionTime : timeText(nowMs);
     return { type, status, reason: phase, message: shown, lastTransitionTime };
   };
   return {
@@ -163,7 +167,7 @@ function statusOf(
     ...(guardrails.length === 0 ? {} : { guardrails }),
     ...(wakeAtMs === undefined ? {} : { nextAt: timeText(wakeAtMs) }),
     standing,
-    history: isNews ? [...(before?.history ?? []), moment].slice(-HISTORY_MAX) : before.history,
+    history: isNews ? [...(before?.history ?? []), moment()].slice(-HISTORY_MAX) : before.history,
     conditions: [condition('Promoted', phase === 'Promoted'), condition('Finished', isEnd)],
   };
 }

@@ -12,12 +12,11 @@ import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
 import { pinOn } from '../guard.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate, type Held } from '../settle.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
-import { policiesIn, selects, type NamedPolicy } from './choose-policy.ts';
+import { policiesIn, selects } from './choose-policy.ts';
 import { withSentences } from './describe-release.ts';
 import { failingAlone } from './failing-alone.ts';
 import { bringsBack } from './brings-back.ts';
@@ -29,6 +28,7 @@ import {
   isLive,
   specOf,
   type Changed,
+  type Look,
   type OpenRelease,
   type Origin,
   type World,
@@ -100,7 +100,8 @@ export function spreadChanges(options: {
   const held = new Map<LiveKey, Noted>();
   const parked = new Map<LiveKey, Parked>();
   const logError = logSeldom(log, time.nowMs);
-  let policies: readonly NamedPolicy[] | undefined;
+  /** New for each pass: what one has looked at is not kept beyond it. */
+  let look: Look = lookAt(store, kinds);
   let stopping = false;
   let working: Promise<void> | undefined;
 
@@ -133,7 +134,6 @@ export function spreadChanges(options: {
   function follow(changes: readonly Change[]): void {
     let isNews = false;
     for (const { entry, version, write = version, author, before } of changes) {
-      if (entry.kind === ReleasePolicy) policies = undefined;
       if (!entry.kind.released) continue;
       // What we say of an object ourselves is no news of it.
       if (author?.user === ENGINE && author.caller === undefined && before !== undefined) continue;
@@ -175,6 +175,8 @@ export function spreadChanges(options: {
         const isUsual = error instanceof Refusal && error.reason === 'Conflict' && failures < CONFLICTS_USUAL;
         if (!isUsual) logError(error, 'changes could not be spread; trying again');
         await new Promise<void>((resolve) => void time.after(RETRY_MS, resolve));
+      } finally {
+        look = lookAt(store, kinds);
       }
     }
   }
@@ -184,13 +186,13 @@ export function spreadChanges(options: {
     const formed: Noted[] = [];
     for (const noted of taken) {
       try {
-        const before = changedNow(noted);
+        const before = look(noted);
         if (!isLive(before)) await loadTrail(before);
       } catch (error) {
         if (isPassing(error)) throw error;
         park(noted, error);
       }
-      const changed = changedNow(noted);
+      const changed = look(noted);
       if (!isFormed(changed) || isParked(noted)) {
         if (isLive(changed)) declarations.forget(noted.kind, noted.name);
         atOnce.push(noted);
@@ -206,7 +208,7 @@ export function spreadChanges(options: {
       groups.flatMap(({ noted }) => noted.flatMap(writesOf).map((write) => [write, noted] as const)),
     );
     const alone = atOnce.filter((noted) => {
-      if (isParked(noted) || isLive(changedNow(noted))) return true;
+      if (isParked(noted) || isLive(look(noted))) return true;
       const group = writesOf(noted).find((write) => byWrite.has(write));
       if (group !== undefined) byWrite.get(group)?.push(noted);
       return group === undefined;
@@ -305,7 +307,7 @@ export function spreadChanges(options: {
   function originOf(noted: Noted): Origin {
     const latest = noted.origins.at(-1);
     if (latest !== undefined) return latest;
-    const last = trailOf(changedNow(noted)).steps.at(-1);
+    const last = trailOf(look(noted)).steps.at(-1);
     if (last !== undefined) return { write: last.write, user: last.user, version: last.version };
     const version = store.version();
     return { write: version, user: 'unknown', version };
@@ -331,18 +333,19 @@ export function spreadChanges(options: {
     if (isBack) return false;
     const trail = trailOf(changed);
     if (groupOf(changed, trail) !== undefined) return true;
+    const policies = policiesIn(store);
     const states = [now?.object, wanted?.object, ...trail.steps.map(({ state }) => state)];
     const isSelected = states.some((state) => {
       if (state === undefined) return false;
       const { namespace, labels } = state;
-      return policiesNow().some(({ spec }) => selects(spec.selector, { kind, namespace, labels }));
+      return policies.some(({ spec }) => selects(spec.selector, { kind, namespace, labels }));
     });
     return isSelected || bringsBack(store, kind, name, wanted?.object, trail).length > 0;
   }
 
   async function form(origin: Origin, noted: readonly Noted[]): Promise<void> {
     await loadCarriedBeside(noted);
-    const changed = noted.map(changedNow);
+    const changed = noted.map(look);
     const fresh = changed.filter((one) => !isCarriedAsIs(one));
     if (fresh.length > 0) {
       const touched = new Map<string, OpenRelease>();
@@ -385,20 +388,19 @@ export function spreadChanges(options: {
   async function loadCarriedBeside(noted: readonly Noted[]): Promise<void> {
     const carriers = new Set(noted.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
     for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
-      await loadTrail(changedNow(one));
+      await loadTrail(look(one));
     }
   }
 
   /** With the sentences that say what it means. */
   function told(name: string, spec: ReleaseSpec): ReleaseSpec {
-    return withSentences(name, spec, (kind, object) => changedNow({ kind, name: object }), live, kinds, clock());
+    return withSentences(name, spec, look, live, kinds, clock());
   }
 
   function worldNow(): World {
-    const look = (kind: string, name: string) => changedNow({ kind, name });
     const trail: World['trail'] = ({ kind, name, live: now }, to) =>
       declarations.between(kind.id, name, now?.object, to);
-    return { kinds, policies: policiesNow(), look, trail };
+    return { kinds, policies: policiesIn(store), look, trail };
   }
 
   /** Whether the latest release of an object carries just what is declared. */
@@ -414,7 +416,7 @@ export function spreadChanges(options: {
 
   async function sayWhere(noted: readonly Noted[]): Promise<void> {
     const statuses = noted.flatMap((one) => {
-      const { kind, name, live: now } = changedNow(one);
+      const { kind, name, live: now } = look(one);
       const carrier = open.carriersOf(kind.id, name).at(-1);
       if (carrier === undefined) return [];
       return statusOf(kind, name, now?.object, { is: 'carried', release: carrier.name });
@@ -437,14 +439,14 @@ export function spreadChanges(options: {
     const asked = new Map([...held, ...noted.map((one) => [liveKey(one.kind, one.name), one] as const)]);
     // What has come under a policy meanwhile goes by a release, at the next look.
     for (const [key, one] of asked) {
-      if (isParked(one) || !isFormed(changedNow(one))) continue;
+      if (isParked(one) || !isFormed(look(one))) continue;
       asked.delete(key);
       held.delete(key);
       pending.set(key, one);
     }
     if (asked.size === 0) return;
     const handed = new Set(noted.map(({ kind, name }) => liveKey(kind, name)));
-    const looked = new Map([...asked].map(([key, one]) => [key, changedNow(one)] as const));
+    const looked = new Map([...asked].map(([key, one]) => [key, look(one)] as const));
     const candidates = [...looked.values()].map(candidateIn);
     const changing = candidates.filter((_, index) => {
       const one = [...looked.values()][index];
@@ -513,7 +515,7 @@ export function spreadChanges(options: {
       if (!isParked(one)) unpark(key);
     }
     const goes = new Set(going.map(({ kind, name }) => liveKey(kind, name)));
-    for (const { kind, name } of going) if (isLive(changedNow({ kind, name }))) declarations.forget(kind, name);
+    for (const { kind, name } of going) if (isLive(look({ kind, name }))) declarations.forget(kind, name);
     const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
       const reasons = problems.get(key);
       const now = goes.has(key) ? wanted?.object : before?.object;
@@ -542,15 +544,6 @@ export function spreadChanges(options: {
       };
       return createRelease(freeName(releaseName(spec)), spec, step, nowMs, origin.user);
     });
-  }
-
-  function changedNow(one: Pick<Noted, 'kind' | 'name'>): Changed {
-    return lookAt(store, kinds, one);
-  }
-
-  function policiesNow(): readonly NamedPolicy[] {
-    policies ??= policiesIn(store);
-    return policies;
   }
 
   /** One write may go live in parts, when some of it is held: each has its record. */

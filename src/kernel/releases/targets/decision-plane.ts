@@ -1,15 +1,16 @@
 import { contentHash } from '#kernel/base/ids.ts';
 import { fieldPath } from '#kernel/base/failures.ts';
 import { Head, candidateOf, everyoneOf, headName, headOf, type LiveCandidate } from '#kernel/resources/builtin/head.ts';
-import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Store } from '#kernel/resources/store-contract.ts';
-import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { RELEASE, SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import type { Exposure } from '../engine/advance.ts';
-import { sameSide } from '../engine/same-side.ts';
+import { oncePerEntry } from '../engine/once-per-entry.ts';
+import { sameSide, type State } from '../engine/same-side.ts';
 import { keptSide, requireKeptSide } from '../engine/look.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
@@ -24,6 +25,15 @@ interface Everyone {
   readonly generation: number;
 }
 
+/** What a Head says, without what that is worth: who gets which state, and how many stages a cohort has. */
+interface Shown {
+  readonly everyone: State | undefined;
+  readonly candidate?: { readonly release: string; readonly state: State | undefined };
+  readonly slices: number;
+}
+
+const NOTHING_SHOWN: Shown = { everyone: undefined, slices: 0 };
+
 /**
  * The decision plane as a target: a cohort sees a change because the Heads of its objects say so, and who is in the cohort
  * because the Head under the name of the release does. Each step is one atomic write, made only while the release is as it
@@ -35,6 +45,8 @@ export function decisionPlane(parts: {
   readonly kinds: KindRegistry;
 }): Target {
   const { store, live, kinds } = parts;
+  // Each look at a release asks who has it: states without their specs, which are kept as long as the Heads.
+  const shownIn = oncePerEntry((head): Shown => shown(head.object()));
   return {
     plan: async (release, beside) => {
       const found = await candidatesOf(release);
@@ -54,17 +66,17 @@ export function decisionPlane(parts: {
     },
 
     observe: ({ name, spec }) => {
-      const cohort = cohortOf(name);
+      const { slices } = shownNow(Release, name);
       const seen = spec.objects.map((one) => {
-        const { everyone, candidate } = headNow(one.kind, one.name);
-        if (candidate?.release === name && sameSide(one.to, candidate.object)) return 'candidate';
+        const { everyone, candidate } = shownNow(kinds.byId(one.kind), one.name);
+        if (candidate?.release === name && sameSide(one.to, candidate.state)) return 'candidate';
         if (candidate?.release === name) return 'mixed';
-        return sameSide(one.to, everyone?.object) ? 'everyone' : 'not';
+        return sameSide(one.to, everyone) ? 'everyone' : 'not';
       });
       const all = (what: string) => seen.every((one) => one === what);
-      if (all('candidate') && cohort !== undefined) return { at: 'stage', stage: cohort.slices.length - 1 };
-      if (all('everyone') && cohort === undefined) return { at: 'everybody' };
-      if (all('not') && cohort === undefined) return { at: 'nobody' };
+      if (all('candidate') && slices > 0) return { at: 'stage', stage: slices - 1 };
+      if (all('everyone') && slices === 0) return { at: 'everybody' };
+      if (all('not') && slices === 0) return { at: 'nobody' };
       return { at: 'mixed' } satisfies Exposure;
     },
 
@@ -119,13 +131,13 @@ export function decisionPlane(parts: {
     return { ...(everyone === undefined ? {} : { everyone }), ...(candidate === undefined ? {} : { candidate }) };
   }
 
-  function cohortOf(name: string): Cohort | undefined {
-    const head = store.get(Head, '', headName(Release, name))?.object();
-    return head === undefined ? undefined : (everyoneOf(head)?.object.spec as Cohort | undefined);
+  function shownNow(kind: Kind, name: string): Shown {
+    const head = store.get(Head, '', headName(kind, name));
+    return head === undefined ? NOTHING_SHOWN : shownIn(head);
   }
 
   function cohortGone(name: string): Operation[] {
-    return cohortOf(name) === undefined ? [] : [gone(Release, name)];
+    return store.get(Head, '', headName(Release, name)) === undefined ? [] : [gone(Release, name)];
   }
 
   /** What the objects become. */
@@ -133,7 +145,7 @@ export function decisionPlane(parts: {
     return Promise.all(
       spec.objects.map(async ({ kind: kindId, name, to }) => {
         const kind = kinds.byId(kindId);
-        const shown = to === undefined ? undefined : shownNow(release, kindId, name, to);
+        const shown = to === undefined ? undefined : seenNow(release, kindId, name, to);
         const kept = to === undefined || shown !== undefined ? undefined : await keptSide(store, kind, name, to);
         const object = shown ?? kept?.object;
         return {
@@ -161,7 +173,7 @@ export function decisionPlane(parts: {
   }
 
   /** The state of that side where it can be seen without asking the database: with the release, live, or declared. */
-  function shownNow(release: string, kindId: string, name: string, side: Side): LiveObject | undefined {
+  function seenNow(release: string, kindId: string, name: string, side: Side): LiveObject | undefined {
     const { everyone, candidate } = headNow(kindId, name);
     if (candidate?.release === release && sameSide(side, candidate.object)) return candidate.object;
     if (sameSide(side, everyone?.object)) return everyone?.object;
@@ -202,6 +214,22 @@ export function decisionPlane(parts: {
   function titleOf(kindId: string, name: string): string {
     return `${kinds.byId(kindId).kind} "${name}"`;
   }
+}
+
+function shown(head: ResourceObject): Shown {
+  const everyone = everyoneOf(head)?.object;
+  const candidate = candidateOf(head);
+  return {
+    everyone: stateOf(everyone),
+    ...(candidate === undefined ? {} : { candidate: { release: candidate.release, state: stateOf(candidate.object) } }),
+    slices: everyone?.kind === RELEASE ? (everyone.spec as Cohort).slices.length : 0,
+  };
+}
+
+function stateOf(object: LiveObject | undefined): State | undefined {
+  if (object === undefined) return undefined;
+  const { revision, namespace, labels } = object;
+  return { revision, namespace, labels };
 }
 
 /** Who has it in a stage: whoever got it in the stages before keeps it. */
