@@ -102,3 +102,36 @@ test('what is held and comes under a policy goes by a release, and not at once w
   assert.deepEqual(story.phases(), ['AwaitingApproval']);
   assert.equal(story.liveValue('x'), 1);
 });
+
+test('no release is about nothing: nobody is asked for what is live already, and it goes when it is a change', async () => {
+  for (const end of ['promote', 'abort'] as const) {
+    const story = await underWay({ ...HALF, queue: 'queue' });
+    story.declare([node('x', 1)], 'bob');
+    await story.run(1_000);
+    assert.deepEqual(story.phases(), ['Progressing']);
+    const { status } = story.world.store.memory.get(Node, '', 'x')?.object() ?? assert.fail();
+    assert.match(JSON.stringify(status), new RegExp(`declared as it is live.*${story.release} goes first`));
+    await story.ask(end, story.release, 'cyd');
+    await story.run(2_000);
+    const isChange = end === 'promote';
+    assert.deepEqual(story.phases(), isChange ? ['Promoted', 'Progressing'] : ['Aborted']);
+    assert.deepEqual(story.releases()[1]?.spec.authors, isChange ? ['bob'] : undefined);
+    assert.equal(story.liveValue('x'), isChange ? 2 : 1);
+  }
+});
+
+test('a release that waits and comes to be about nothing ends, whatever is ahead of it', async () => {
+  const story = await underWay({ stages: [], approvals: { required: 1 }, queue: 'queue' });
+  for (const value of [3, 2]) {
+    story.declare([node('x', value)], 'ann');
+    await story.run(1_000);
+  }
+  assert.deepEqual(story.phases(), ['AwaitingApproval', 'AwaitingApproval', 'AwaitingApproval']);
+  await story.ask('approve', story.release, 'bob');
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Promoted', 'AwaitingApproval', 'Superseded'], 'the last one would bring what is live');
+  await story.ask('approve', story.releases()[1]?.name ?? '', 'bob');
+  await story.run(2_000);
+  assert.deepEqual(story.phases(), ['Promoted', 'Promoted', 'Superseded', 'AwaitingApproval']);
+  assert.equal(story.liveValue('x'), 3);
+});

@@ -388,7 +388,7 @@ export function carryReleases(options: {
     // Behind another release it is not yet what will be live then.
     const isFirst = open.before({ name, spec }).behind.length === 0;
     const changing = isFirst ? objects.filter(({ from, to }) => !sameSide(from, to)) : objects;
-    if (changing.length === 0) {
+    if (changing.every(({ from, to }) => sameSide(from, to))) {
       const because = 'What it brings is live already.';
       return writeStep(object, displacing(standing, because, ENGINE), new Map(), clock().epochMilliseconds);
     }

@@ -96,9 +96,10 @@ export function formRelease(
     }
   }
   const displaced = [...taken, ...emptied];
-  // Behind another release what is live now may not be what is live then: even a change back is one.
+  // Behind another release what is live now may not be what is live then: with others even a change back is one. By itself
+  // it is one when that release has ended: until then there is nothing that anybody could approve.
   const carried = [...objects.values()].filter((object) => queues || !isLive(object));
-  if (carried.length === 0) return { displaced, collecting };
+  if (carried.every(isLive)) return { displaced, collecting };
   const earlier = open.map((one) => one.spec);
   const spec = specOf(origin, carried.map(carriedOf), group, world, earlier);
   return { displaced, collecting, begin: { spec, collects: group !== undefined } };

@@ -416,10 +416,16 @@ export function spreadChanges(options: {
 
   async function sayWhere(noted: readonly Noted[]): Promise<void> {
     const statuses = noted.flatMap((one) => {
-      const { kind, name, live: now } = look(one);
-      const carrier = open.carriersOf(kind.id, name).at(-1);
+      const changed = look(one);
+      const { kind, name, live: now } = changed;
+      const carriers = open.carriersOf(kind.id, name);
+      const carrier = carriers.at(-1);
       if (carrier === undefined) return [];
-      return statusOf(kind, name, now?.object, { is: 'carried', release: carrier.name });
+      const isBack = isLive(changed) && !isCarriedAsIs(changed);
+      const standing: Standing = isBack
+        ? { is: 'held', reasons: [problem(backText(carriers.map((release) => release.name)))] }
+        : { is: 'carried', release: carrier.name };
+      return statusOf(kind, name, now?.object, standing);
     });
     await writeEach(statuses);
   }
@@ -575,6 +581,12 @@ function beginning(collects: boolean): Step {
     phase: collects ? 'Collecting' : 'Waiting',
     message,
   };
+}
+
+/** Of what is declared as it is live, while releases that were declared before change it. */
+function backText(releases: readonly string[]): string {
+  const names = releases.join(', ');
+  return `it is declared as it is live, and was declared otherwise before: ${names} goes first, unless somebody aborts it, and then this is released`;
 }
 
 function candidateIn({ kind, name, wanted }: Changed): Candidate {
