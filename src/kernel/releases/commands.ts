@@ -6,10 +6,11 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
-import { displacing, type Step } from './engine/advance.ts';
+import { displacing, untilText, type Step } from './engine/advance.ts';
 import { command, notNow } from './engine/command.ts';
 import { planHash } from './engine/form.ts';
 import { lookAt, requireKeptSide } from './engine/look.ts';
+import { reckonFreezes } from './engine/reckon-freezes.ts';
 import { createRelease, noting, releaseName, writeStep } from './engine/release-writes.ts';
 import { pinOperation, pinning, withNamespaces, writingBack } from './engine/restore.ts';
 import { sameSide } from './engine/same-side.ts';
@@ -36,6 +37,7 @@ export function releaseCommands(parts: {
   readonly clock: Clock;
 }): ReadonlyMap<string, VirtualKind> {
   const { store, kinds, mayApprove, clock } = parts;
+  const freezes = reckonFreezes({ store, kinds });
   return new Map(RELEASE_COMMANDS.map((verb) => [`${Release.id}/${verb}`, answerTo(verb)]));
 
   function answerTo(verb: CommandVerb): VirtualKind {
@@ -77,12 +79,7 @@ export function releaseCommands(parts: {
     }
     if (verb === 'unpin') return unpinned(spec, name);
     if (verb === 'rollback' && standing.state.at === 'promoted') return rolledBack(name, spec, given, user, nowMs);
-    // What is asked while everything is stopped would act when somebody else lets it go on.
-    const stop = verb === 'promote' ? store.get(Stop, '', STOP_NAME) : undefined;
-    if (stop !== undefined) {
-      const why = `every release is stopped: ${stopReason(stop.object())}`;
-      throw notNow(name, why, 'Promote it when that is over: backline release resume-all.');
-    }
+    if (verb === 'promote' && standing.state.at === 'exposing') requireFree(name, spec, nowMs);
     const next = command(verb, given, user, name, spec, standing, nowMs);
     const withoutRight = new Set(
       next.approvals
@@ -92,6 +89,20 @@ export function releaseCommands(parts: {
     const { needed, given: approvals } = countApprovals(spec, next.approvals, { nowMs, withoutRight });
     const step = { ...stepOf(next, verb, given, status.phase), approvals: { needed, given: approvals } };
     return writeStep(object, step, new Map(), nowMs, user.name);
+  }
+
+  /** What is asked while all is stopped or frozen would act later, when whoever asked does not look. */
+  function requireFree(name: string, spec: ReleaseSpec, nowMs: number): void {
+    const stop = store.get(Stop, '', STOP_NAME);
+    if (stop !== undefined) {
+      const why = `every release is stopped: ${stopReason(stop.object())}`;
+      throw notNow(name, why, 'Promote it when that is over: backline release resume-all.');
+    }
+    const frozen = freezes.holding(spec, nowMs);
+    if (frozen === undefined) return;
+    const until = untilText(frozen.untilMs);
+    const remedy = `Promote it then. What cannot wait: who answers for the freeze ends it: kubectl delete freeze ${frozen.name}.`;
+    throw notNow(name, `freeze ${frozen.name} holds it until ${until}: ${frozen.because}`, remedy);
   }
 
   /** A release that takes back one that everybody has: everything that it changed, in one step, with pins. */

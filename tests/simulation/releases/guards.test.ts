@@ -129,7 +129,11 @@ test('a release that waits and comes to be about nothing ends, whatever is ahead
   assert.deepEqual(story.phases(), ['AwaitingApproval', 'AwaitingApproval', 'AwaitingApproval']);
   await story.ask('approve', story.release, 'bob');
   await story.run(2_000);
-  assert.deepEqual(story.phases(), ['Promoted', 'AwaitingApproval', 'Superseded'], 'the last one would bring what is live');
+  assert.deepEqual(
+    story.phases(),
+    ['Promoted', 'AwaitingApproval', 'Superseded'],
+    'the last one would bring what is live',
+  );
   await story.ask('approve', story.releases()[1]?.name ?? '', 'bob');
   await story.run(2_000);
   assert.deepEqual(story.phases(), ['Promoted', 'Promoted', 'Superseded', 'AwaitingApproval']);

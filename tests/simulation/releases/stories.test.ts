@@ -12,6 +12,7 @@ import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { StoredEntry } from '#kernel/resources/store/entry.ts';
 import { drop, put } from './schedule.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
@@ -544,6 +545,37 @@ function freezeIn(story: ReturnType<typeof startStory>, fromMs: number, untilMs:
   const [start, end] = [inUtc(nowMs + fromMs), inUtc(nowMs + untilMs)];
   return put(Freeze, 'later', { timeZone: 'UTC', start, end, reason: 'Sleep.', owner: 'ops' });
 }
+
+test('promotion is refused in a freeze, and one that was asked for before lapses: nothing goes on hours later', async () => {
+  const stages = [
+    { name: 'few', percent: 1, soak: 'PT1H', promote: 'manual' },
+    { name: 'half', percent: 50, soak: 'PT1H', promote: 'manual' },
+  ];
+  let outcome: Verdict['outcome'] = 'undecided';
+  for (const force of [false, true]) {
+    outcome = 'undecided';
+    const story = await underWay({ stages, ...GUARDED }, () => outcome);
+    const [, held] = [await story.ask('promote', story.release), freezeIn(story, MINUTE, 61 * MINUTE)];
+    story.declare([held]);
+    await story.run(2 * MINUTE);
+    const given = force ? { force, reason: 'It is needed.' } : {};
+    await assert.rejects(story.ask('promote', story.release, 'bob', given), {
+      reason: 'Conflict',
+      message: /freeze later holds it until 2026-03-28T23:01:03Z: Sleep\. \(ops\)/,
+      remedy: /^Promote it then\..*kubectl delete freeze later\.$/,
+    });
+    assert.match(
+      story.releases()[0]?.status.message ?? '',
+      /^Freeze later holds .* ann asked for its promotion before/,
+    );
+    outcome = 'pass';
+    await story.run(120 * MINUTE);
+    assert.equal(story.releases()[0]?.status.stage, 'few');
+    await story.ask('promote', story.release, 'bob', given);
+    await story.run(1_000);
+    assert.equal(story.releases()[0]?.status.stage, 'half');
+  }
+});
 
 test('a freeze that begins and ends in a soak is no soak, though nothing else changes', async () => {
   for (const [fromS, untilS, promotedS] of [

@@ -248,7 +248,7 @@ function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing
   }
   const hold = holdOf(spec, before, seen);
   const state = held(was, hold, seen.nowMs);
-  const standing = { ...before, state };
+  const standing = { ...(hold === undefined ? before : lapsed(before)), state };
   const isThere = seen.exposure.at === 'stage' && seen.exposure.stage === was.stage;
   if (!isThere) {
     // What was seen is over: the soak begins anew when it is seen again.
@@ -280,7 +280,7 @@ function whileSeen(
   const here = (message: string, more: Partial<Step> = {}): Step => ({ ...progressing(standing, message), ...more });
   if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
   const activeMs = activeSince(state, nowMs);
-  const goOn = standing.goOn?.stage === state.stage ? standing.goOn : undefined;
+  const goOn = standing.goOn?.stage === state.stage && standing.goOn.lapsed !== true ? standing.goOn : undefined;
   const soakLeftMs = goOn === undefined ? durationMs(stage.soak) - activeMs : 0;
   const open = goOn?.force === true ? [] : openGuardrails(policy, state.stage, seen.verdicts);
   const deadlineLeftMs = stage.deadline === undefined ? Infinity : durationMs(stage.deadline) - activeMs;
@@ -394,8 +394,18 @@ function holdOf({ rollbackOf }: ReleaseSpec, { paused }: ReleaseStanding, { stop
   };
 }
 
-function heldBy({ paused }: ReleaseStanding, { text }: Hold): Partial<Step> {
-  return { held: text, message: text, ...(paused === undefined ? {} : { phase: 'Paused' as const }) };
+function heldBy({ paused, goOn }: ReleaseStanding, { text }: Hold): Partial<Step> {
+  const again =
+    goOn?.lapsed === true
+      ? ` ${goOn.by} asked for its promotion before that, which has lapsed: promote it again then.`
+      : '';
+  return { held: text, message: `${text}${again}`, ...(paused === undefined ? {} : { phase: 'Paused' as const }) };
+}
+
+/** What was asked of a stage and had not been done when a hold began: nobody expects it to happen when the hold ends. */
+function lapsed(standing: ReleaseStanding): ReleaseStanding {
+  const { goOn } = standing;
+  return goOn === undefined || goOn.lapsed === true ? standing : { ...standing, goOn: { ...goOn, lapsed: true } };
 }
 
 /** The same stage, with the time that it is held kept apart, from the start of the hold on, however late it is seen. */
@@ -462,6 +472,6 @@ function listed(names: readonly string[]): string {
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }
 
-function untilText(ms: number): string {
+export function untilText(ms: number): string {
   return Temporal.Instant.fromEpochMilliseconds(ms).toString({ smallestUnit: 'second', roundingMode: 'ceil' });
 }

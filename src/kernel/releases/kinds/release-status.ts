@@ -57,11 +57,16 @@ export interface ReleaseStanding {
   readonly state: ReleaseState;
   readonly approvals: readonly Approval[];
   readonly paused?: { readonly by: string; readonly because: string; readonly atMs: number };
-  /** Somebody said that it goes on from this stage; `force` also without evidence. */
   /** Somebody went on although a guardrail had failed in this stage. */
   readonly overruled?: { readonly stage: number; readonly by: string };
   readonly failing?: { readonly because: string; readonly sinceMs: number };
-  readonly goOn?: { readonly stage: number; readonly by: string; readonly force: boolean };
+  /** Somebody said that it goes on from this stage; `force` also without evidence. `lapsed`: a hold began before it did. */
+  readonly goOn?: {
+    readonly stage: number;
+    readonly by: string;
+    readonly force: boolean;
+    readonly lapsed?: boolean;
+  };
   /** It brings back what was rolled back, as this sentence says: somebody has to decide. */
   readonly doubt?: string;
   /** Somebody decided that this plan goes on all the same. */
