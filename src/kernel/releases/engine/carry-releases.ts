@@ -219,7 +219,7 @@ export function carryReleases(options: {
     if (isRebased && !isSeen && rebased(release).length > 0) return { afterMs: 0 };
     if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
     const nowMs = clock().epochMilliseconds;
-    const verdicts = withFailures(judged, status.guardrails);
+    const verdicts = withFailures(judged, releaseStatus(object)?.guardrails);
     const failure = failures.get(name);
     const isStuckRollback = spec.rollbackOf !== undefined && alone.length > 0;
     const failing = isStuckRollback
