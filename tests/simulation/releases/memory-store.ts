@@ -1,3 +1,4 @@
+import { atOnce } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type {
@@ -34,14 +35,15 @@ export class MemoryStore {
     const plan = new BatchPlan(this.memory, this.#decide, this.#now());
     let outcomes: readonly Outcome[] = [];
     let refusal: unknown;
-    plan.add({
+    const request = {
       operations,
       author,
       dryRun,
       writeId: '',
-      resolve: (given) => (outcomes = given),
-      reject: (why) => (refusal = why),
-    });
+      resolve: (given: readonly Outcome[]) => (outcomes = given),
+      reject: (why: unknown) => (refusal = why),
+    };
+    atOnce(plan.add(request));
     plan.answer();
     if (refusal !== undefined) throw refusal;
     const { changes } = plan;
