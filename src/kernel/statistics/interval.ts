@@ -1,3 +1,5 @@
+import type { Clustering } from './cells.ts';
+
 /** What was counted on one track in one interval. */
 export interface Counts {
   /** Requests, listeners, sessions: whatever could have had the event. */
@@ -26,6 +28,11 @@ export interface Interval {
   readonly share?: number;
   /** The candidate's counts by pod or node, where the source knows. */
   readonly sources?: Readonly<Record<string, Counts>>;
+  /** The stage of the release, and the first one of the same audience and markets: what may count for its safety. */
+  readonly stage?: number;
+  readonly scope?: number;
+  /** How events of units hang together up to the end of the interval: since the release began, and since the scope did. */
+  readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
 }
 
 /** The two tracks with those that stand for harm first: what is compared. */
