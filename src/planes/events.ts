@@ -25,6 +25,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { tellChanges } from './change-events.ts';
@@ -97,9 +98,12 @@ export async function startEventPlane(options: {
   const changes = keepsHouse ? tellChanges({ ...options, write: events.write }) : undefined;
   const maintain = (): void => {
     const now = clock();
-    Promise.all([events.maintain(now), records.assignments.maintain(now), tidyReleaseCounts(database, now)]).catch(
-      (error: unknown) => log.error({ err: error }, 'events could not be tidied up'),
-    );
+    Promise.all([
+      events.maintain(now),
+      records.assignments.maintain(now),
+      tidyReleaseCounts(database, now),
+      tidyReleaseCells(database, now),
+    ]).catch((error: unknown) => log.error({ err: error }, 'events could not be tidied up'));
   };
   const timer = keepsHouse ? setInterval(maintain, MAINTAIN_MS) : undefined;
   return {

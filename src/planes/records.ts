@@ -10,6 +10,7 @@ import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
 import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
 import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
 import type { SubjectStore } from '#domains/products/records/contract.ts';
@@ -23,6 +24,8 @@ export interface Records {
   readonly assignments: AssignmentStore;
   readonly subjects: SubjectStore;
   readonly quotas: Quotas;
+  /** Which cell somebody is counted in: the same on all nodes. */
+  readonly cellOf: CellOf;
   readonly erasers: readonly Eraser[];
   /** Puts on record that a record is read. */
   readonly keepRead: ReturnType<typeof keepReads>;
@@ -43,6 +46,7 @@ export async function openRecords(options: {
 }): Promise<Records> {
   const { database, quotaDatabaseUrls: urls, isOwner, sealing, clock, log, registry } = options;
   const signer = hmacSigner(await sharedSecret(database, sealing, 'quota-leases'));
+  const cellOf = cellsOfUnits(await sharedSecret(database, sealing, 'release-cells'));
   const quotaDatabases = await openQuotaDatabases({ main: database, urls, isOwner, log });
   const assignments = assignmentStore(database);
   const subjects = cachedSubjects(subjectStore(database), database, log);
@@ -60,6 +64,7 @@ export async function openRecords(options: {
     assignments,
     subjects,
     quotas,
+    cellOf,
     keepRead: keepReads(database, clock ?? systemClock),
     erasers: [
       { store: 'assignments', erase: assignments.erase },

@@ -198,7 +198,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     eventLog = openEventLog({ database: ownDatabase, sealing, clock, log, registry });
   }
   const witness =
-    database === undefined || !decides
+    database === undefined || records === undefined || !decides
       ? SILENT_WITNESS
       : releaseWitness({
           database,
@@ -208,6 +208,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
             return taking.write(batch);
           },
           table: () => node?.follower.snapshot().tables.get(eventsModule.name) as EventTable,
+          cellOf: records.cellOf,
           clock,
           log,
           registry,

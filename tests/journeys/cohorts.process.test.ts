@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { compileMembership, type Track } from '#kernel/snapshots/cohort-membership.ts';
+import { readReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { Plan } from '#domains/products/kinds/plan.ts';
@@ -386,6 +387,7 @@ test('a node of its own that has the database counts and tells as well', async (
   await caughtUp(call, world);
   for (const listener of listeners) await call('POST', BULK, { body: { context: { targetingKey: listener } } });
   await close();
+  const cells = await readReleaseCells(world.database, { release: 'premium-2', stage: 0 });
   const candidates = listeners.filter((listener) => trackOf(half, listener) === 'candidate').length;
   assert.deepEqual(await counted(world), [
     ['candidate', candidates, 0, 0],
@@ -395,4 +397,17 @@ test('a node of its own that has the database counts and tells as well', async (
     "select count(*)::int as events from backline.event_log where type = 'release-exposure'",
   );
   assert.deepEqual(events, { events: listeners.length });
+  // Asked of another node, the same listeners are counted in the same cells.
+  for (const listener of listeners) await world.call('POST', BULK, { body: { context: { targetingKey: listener } } });
+  const twice = (track: 'candidate' | 'stable') =>
+    cells[track].map(({ cell, answers, denied, failed }) => ({ cell, answers: 2 * answers, denied, failed }));
+  const both = JSON.stringify({ candidate: twice('candidate'), stable: twice('stable') });
+  assert.equal(
+    cells.candidate.reduce((sum, { answers }) => sum + answers, 0),
+    candidates,
+  );
+  await until('both nodes have written', async () => {
+    const now = await readReleaseCells(world.database, { release: 'premium-2', stage: 0 });
+    return JSON.stringify(now) === both;
+  });
 });

@@ -18,6 +18,7 @@ import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { quarantine } from './migrations/0014-quarantine-20261129.ts';
 import { attempts } from './migrations/0015-attempts-20261129.ts';
 import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
+import { releaseCells } from './migrations/0017-release-cells-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -37,6 +38,7 @@ export const MIGRATIONS: readonly Migration[] = [
   quarantine,
   attempts,
   releaseAuthors,
+  releaseCells,
 ];
 
 /**

@@ -52,8 +52,8 @@ export function compileMembership(cohort: Cohort, audiences: Pick<AudienceTable,
   };
 }
 
-/** What falls into buckets: a listener of whom no household is known is a household of one. */
-function unitOf(kind: Cohort['unit'], { listener, household }: CohortSubject): string | undefined {
+/** What falls into buckets and cells: a listener of whom no household is known is a household of one. */
+export function unitOf(kind: Cohort['unit'], { listener, household }: CohortSubject): string | undefined {
   return kind === 'household' ? (household ?? listener) : listener;
 }
 

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Queryable } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { ReleaseCounts, tidyReleaseCounts } from './release-counts.ts';
+import { losingDatabase } from './testing/losing-database.ts';
 
 const COUNTED = `select release, track,
   sum(answers)::int as answers, sum(denied)::int as denied, sum(failed)::int as failed
@@ -22,18 +22,6 @@ const flush = fc.record({
   lost: fc.constantFrom('nothing', 'the write', 'its answer'),
 });
 
-/** A database that fails before or after a write. */
-function losing(database: Queryable, lost: 'nothing' | 'the write' | 'its answer'): Queryable {
-  return {
-    query: async (statement) => {
-      if (lost === 'the write') throw new Error('never sent');
-      const rows = await database.query<never>(statement);
-      if (lost === 'its answer') throw new Error('lost on the way back');
-      return rows;
-    },
-  };
-}
-
 test('the sum over all nodes is what was answered, whatever comes late, and whatever writes and their answers get lost', async () => {
   await using db = await startDatabase();
   const counted = fc.asyncProperty(fc.array(fc.oneof(answer, flush), { maxLength: 60 }), async (steps) => {
@@ -42,7 +30,7 @@ test('the sum over all nodes is what was answered, whatever comes late, and what
     const naive = new Map<string, { answers: number; denied: number; failed: number }>();
     for (const step of steps) {
       const counts = nodes[step.node];
-      if ('lost' in step) await counts?.flush(losing(db.database, step.lost), step.atMs).catch(() => {});
+      if ('lost' in step) await counts?.flush(losingDatabase(db.database, step.lost), step.atMs).catch(() => {});
       else {
         counts?.count(step.release, step.track, step.result, step.atMs);
         const key = `${step.release} ${step.track}`;

@@ -1,0 +1,15 @@
+import type { Queryable } from '#kernel/postgres/database.ts';
+
+export type Lost = 'nothing' | 'the write' | 'its answer';
+
+/** A database that fails before or after a write. */
+export function losingDatabase(database: Queryable, lost: Lost): Queryable {
+  return {
+    query: async (statement) => {
+      if (lost === 'the write') throw new Error('never sent');
+      const rows = await database.query<never>(statement);
+      if (lost === 'its answer') throw new Error('lost on the way back');
+      return rows;
+    },
+  };
+}
