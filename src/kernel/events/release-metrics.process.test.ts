@@ -56,7 +56,7 @@ async function startMetrics(t: TestContext, datasets: Readonly<Record<string, ob
   };
   const measure = (name: string, fromMs = START_MS, toMs = START_MS + MINUTE_MS): Promise<Measurement> => {
     const guardrail = { name: 'g', metric: name, noWorse: { margin: 1.5 } };
-    return source.measure({ release: 'one', guardrail, fromMs, toMs }, AbortSignal.timeout(60_000));
+    return source.measure({ release: 'one', guardrail, stage: 0, fromMs, toMs }, AbortSignal.timeout(60_000));
   };
   return { world, source, seen, played, settle, measure, queries };
 }

@@ -12,8 +12,6 @@ import { metricSpec, type MetricSpec } from './kinds/metric.ts';
 
 /** How long an event is usually on its way to us. What comes later is in files, but in no window. */
 const ARRIVAL_MS = 10_000;
-/** The same listeners come back in every window, and what is counted of one of them is alike. */
-const DISPERSION = 2;
 
 type Judged = Exclude<MetricSpec['type'], 'ratio' | 'quantile'>;
 
@@ -58,7 +56,6 @@ export function releaseMetrics(parts: {
         called: title,
         better: direction === 'increase' ? 'more' : 'fewer',
         of: OF[type],
-        dispersion: DISPERSION,
         // The units of a mean are events, and nobody splits those.
         isSplit: type !== 'mean',
       };

@@ -19,6 +19,7 @@ import { quarantine } from './migrations/0014-quarantine-20261129.ts';
 import { attempts } from './migrations/0015-attempts-20261129.ts';
 import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
 import { releaseCells } from './migrations/0017-release-cells-20261129.ts';
+import { releaseClustering } from './migrations/0018-release-clustering-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -39,6 +40,7 @@ export const MIGRATIONS: readonly Migration[] = [
   attempts,
   releaseAuthors,
   releaseCells,
+  releaseClustering,
 ];
 
 /**

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { readReleaseCells, ReleaseCells, tidyReleaseCells } from './release-cells.ts';
-import { losingDatabase } from './testing/losing-database.ts';
+import { losingDatabase } from '#kernel/postgres/testing/losing-database.ts';
 
 const HOUR_MS = 3_600_000;
 const node = fc.nat({ max: 1 });

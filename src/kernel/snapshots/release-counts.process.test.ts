@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { startDatabase } from '#tests/support/database.ts';
 import { ReleaseCounts, tidyReleaseCounts } from './release-counts.ts';
-import { losingDatabase } from './testing/losing-database.ts';
+import { losingDatabase } from '#kernel/postgres/testing/losing-database.ts';
 
 const COUNTED = `select release, track,
   sum(answers)::int as answers, sum(denied)::int as denied, sum(failed)::int as failed

@@ -1,4 +1,5 @@
 import { openDatabase } from '#kernel/postgres/database.ts';
+import { ReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { decisionsSource } from './decisions-source.ts';
@@ -22,10 +23,14 @@ for (const bad of ['denied', 'failed'] as const) {
         await db[Symbol.asyncDispose]();
       });
       const nodes = [new ReleaseCounts('a/1'), new ReleaseCounts('b/2')];
+      const cells = [new ReleaseCells('a/1'), new ReleaseCells('b/2')];
       let units = 0;
       const count = (release: string, atMs: number, { track, units: all, bad: wrong }: Done) => {
         for (let unit = 0; unit < all; unit += 1) {
-          nodes[(units += 1) % 2]?.count(release, track, unit < wrong ? bad : 'given', atMs + unit);
+          const result = unit < wrong ? bad : 'given';
+          const node = (units += 1) % 2;
+          nodes[node]?.count(release, track, result, atMs + unit);
+          cells[node]?.count({ release, stage: 0, track, cell: units % 5 }, result, atMs + unit);
         }
       };
       return {
@@ -37,7 +42,11 @@ for (const bad of ['denied', 'failed'] as const) {
           nodes[0]?.count(release, 'exposed', bad, fromMs);
         },
         settle: async () => {
-          for (const node of nodes) await node.flush(db.database, START_MS + 3_600_000);
+          for (const node of [...nodes, ...cells]) await node.flush(db.database, START_MS + 3_600_000);
+          // Of another stage, which is not asked about.
+          const later = new ReleaseCells('c/3');
+          later.count({ release: 'one', stage: 1, track: 'stable', cell: 0 }, bad, START_MS);
+          await later.flush(db.database, START_MS);
         },
         breakDown: close,
       };

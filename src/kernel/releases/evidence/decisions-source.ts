@@ -1,4 +1,5 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
+import { readReleaseCells, type AnsweredInCell } from '#kernel/snapshots/release-cells.ts';
 import type { Counts } from '#kernel/statistics/interval.ts';
 import { sumOf, NOTHING } from '#kernel/statistics/interval.ts';
 import type { Measured, MeasureSource, Window } from './measure-source.ts';
@@ -12,20 +13,10 @@ const LIMITS = {
   nodeIdChars: 8,
 } as const;
 
-/**
- * Answers come in clumps: an app asks again, and whoever is denied once is denied the next time. The rates below which
- * nobody minds let a release pass that nearly nothing happens to.
- */
+/** The rates below which nobody minds let a release pass that nearly nothing happens to. */
 const MEASURED: Readonly<Record<'denied' | 'failed', Measured>> = {
-  denied: { called: 'Denials', better: 'fewer', of: 'events', dispersion: 2, harmlessRate: 0.002, isSplit: true },
-  failed: {
-    called: 'Failed answers',
-    better: 'fewer',
-    of: 'events',
-    dispersion: 2,
-    harmlessRate: 0.0005,
-    isSplit: true,
-  },
+  denied: { called: 'Denials', better: 'fewer', of: 'events', harmlessRate: 0.002, isSplit: true },
+  failed: { called: 'Failed answers', better: 'fewer', of: 'events', harmlessRate: 0.0005, isSplit: true },
 };
 
 interface Row {
@@ -44,19 +35,21 @@ export function decisionsSource(database: Queryable): MeasureSource {
     completeUntil: (nowMs) => Promise.resolve(nowMs - LIMITS.lagMs),
     measure: async (window) => {
       const bad = window.guardrail.decisions ?? 'denied';
-      const rows = await countedRows(database, window);
+      const [rows, cells] = await Promise.all([countedRows(database, window), readReleaseCells(database, window)]);
       const counts = (row: Row): Counts => ({ units: row.answers, bad: row[bad] });
       const all = (track: Row['track']) =>
         rows
           .filter((row) => row.track === track)
           .map(counts)
           .reduce(sumOf, NOTHING);
+      const inCell = (one: AnsweredInCell) => ({ cell: one.cell, units: one.answers, bad: one[bad] });
       const byNode = rows.filter(({ track }) => track === 'candidate').map((row) => [shortName(row.node), counts(row)]);
       return {
         at: 'measured',
         measured: MEASURED[bad],
         candidate: all('candidate'),
         stable: all('stable'),
+        cells: { since: 'stage', candidate: cells.candidate.map(inCell), stable: cells.stable.map(inCell) },
         ...(byNode.length === 0 ? {} : { sources: Object.fromEntries(byNode) }),
       };
     },

@@ -84,13 +84,14 @@ async function readAll(database: Queryable, uid: string, guardrail: GuardrailSpe
   return { tally, windows };
 }
 
-function shown({ guardrail, fromMs, toMs, stage, share, reading, judgeVersion: by, atMs }: Kept): object {
+function shown({ guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion: by, atMs }: Kept): object {
   const time = (ms: number) => Temporal.Instant.fromEpochMilliseconds(ms).toString();
   return {
     guardrail,
     from: time(fromMs),
     to: time(toMs),
     stage,
+    ...(scope === undefined ? {} : { scope }),
     share,
     reading: JSON.parse(writeReading(reading)) as unknown,
     judgeVersion: by,

@@ -8,11 +8,10 @@ const DENIALS: Measured = {
   called: 'Denials',
   better: 'fewer',
   of: 'events',
-  dispersion: 2,
   harmlessRate: 0.002,
   isSplit: true,
 };
-const purchases: Measured = { called: 'Purchases', better: 'more', of: 'events', dispersion: 2, isSplit: true };
+const purchases: Measured = { called: 'Purchases', better: 'more', of: 'events', isSplit: true };
 const totals: Measured = { ...purchases, called: 'Time listened', of: 'totals' };
 const values: Measured = { ...purchases, called: 'Lag', of: 'values', better: 'fewer' };
 const guardrail = (more: Partial<GuardrailSpec>): GuardrailSpec => ({ name: 'g', ...more });

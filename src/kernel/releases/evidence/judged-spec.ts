@@ -26,7 +26,7 @@ export function misfit({ noWorse, threshold, burnRate }: GuardrailSpec, measured
 /** A guardrail as the judge takes it, for numbers that fit. */
 export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): JudgedSpec {
   const { noWorse, threshold, burnRate } = guardrail;
-  const { called: name, better, of, dispersion, harmlessRate } = measured;
+  const { called: name, better, of, harmlessRate } = measured;
   if (threshold !== undefined) {
     const { above, below, unitsMin } = threshold;
     const isValue = of === 'values';
@@ -47,7 +47,7 @@ export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): Judged
     better,
     ...(noWorse === undefined ? {} : { margin: noWorse.margin }),
     ...(harmlessRate === undefined || better === 'more' ? {} : { harmlessRate }),
-    dispersion,
+    dispersion: 2,
     splitTolerance: SPLIT_TOLERANCE,
   };
 }

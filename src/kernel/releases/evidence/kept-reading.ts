@@ -1,11 +1,30 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
+import type { Clustering, TrackClustering } from '#kernel/statistics/cells.ts';
 import type { KeptReading } from './tally.ts';
 
 /** JSON has no word for what is no number: it is kept as text, and judged as it came. */
 const Numeral = Type.Union([Type.Number(), Type.Enum(['NaN', 'Infinity', '-Infinity'])]);
 const Counts = { units: Numeral, bad: Numeral };
 const Track = Type.Object({ ...Counts, total: Type.Optional(Numeral), value: Type.Optional(Numeral) });
+
+const clusteringFields: Readonly<Record<keyof TrackClustering, typeof Numeral>> = {
+  cells: Numeral,
+  units: Numeral,
+  bad: Numeral,
+  squares: Numeral,
+  fourths: Numeral,
+  squaresExpected: Numeral,
+  unitSquares: Numeral,
+  excess: Numeral,
+  excessMax: Numeral,
+  badOfMax: Numeral,
+  cellsBad: Numeral,
+};
+const ClusteringShape = Type.Object({
+  candidate: Type.Object(clusteringFields),
+  stable: Type.Object(clusteringFields),
+});
 
 const Shape = Type.Union([
   Type.Object({
@@ -14,13 +33,14 @@ const Shape = Type.Union([
       called: Type.String(),
       better: Type.Enum(['fewer', 'more']),
       of: Type.Enum(['events', 'totals', 'values']),
-      dispersion: Type.Number(),
       harmlessRate: Type.Optional(Type.Number()),
       isSplit: Type.Boolean(),
     }),
     candidate: Track,
     stable: Track,
     sources: Type.Optional(Type.Record(Type.String(), Type.Object(Counts))),
+    // Without that of the scope it is that of the release.
+    clustering: Type.Optional(Type.Object({ release: ClusteringShape, scope: Type.Optional(ClusteringShape) })),
   }),
   Type.Object({ at: Type.Literal('empty'), requests: Type.Optional(Numeral) }),
   Type.Object({ at: Type.Literal('down'), because: Type.String() }),
@@ -30,9 +50,16 @@ const shape = Compile(Shape);
 
 /** A reading as JSON; what is read back is what was written. */
 export function writeReading(reading: KeptReading): string {
-  return JSON.stringify(reading, (_key, value: unknown) =>
+  const written = reading.at === 'measured' ? withoutSameScope(reading) : reading;
+  return JSON.stringify(written, (_key, value: unknown) =>
     typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
   );
+}
+
+function withoutSameScope({ clustering, ...rest }: Extract<KeptReading, { readonly at: 'measured' }>): object {
+  if (clustering === undefined) return rest;
+  const { release, scope } = clustering;
+  return { ...rest, clustering: scope === release ? { release } : clustering };
 }
 
 /** Reads what `writeReading` wrote. Throws on anything else. */
@@ -48,16 +75,19 @@ function withNumbers(reading: Static<typeof Shape>): KeptReading {
     case 'empty':
       return { at: 'empty', ...(reading.requests === undefined ? {} : { requests: Number(reading.requests) }) };
     case 'measured': {
-      const { candidate, stable, sources, ...rest } = reading;
+      const { at, measured, candidate, stable, sources, clustering } = reading;
+      const { called, better, of, harmlessRate, isSplit } = measured;
       const bySource = Object.entries(sources ?? {}).map(([name, { units, bad }]) => [
         name,
         { units: Number(units), bad: Number(bad) },
       ]);
       return {
-        ...rest,
+        at,
+        measured: { called, better, of, ...(harmlessRate === undefined ? {} : { harmlessRate }), isSplit },
         candidate: trackOf(candidate),
         stable: trackOf(stable),
         ...(sources === undefined ? {} : { sources: Object.fromEntries(bySource) }),
+        ...(clustering === undefined ? {} : { clustering: clusteringsOf(clustering) }),
       };
     }
     default:
@@ -72,4 +102,21 @@ function trackOf({ units, bad, total, value }: Static<typeof Track>) {
     ...(total === undefined ? {} : { total: Number(total) }),
     ...(value === undefined ? {} : { value: Number(value) }),
   };
+}
+
+function clusteringsOf({
+  release,
+  scope,
+}: NonNullable<Extract<Static<typeof Shape>, { at: 'measured' }>['clustering']>) {
+  const ofRelease = clusteringIn(release);
+  return { release: ofRelease, scope: scope === undefined ? ofRelease : clusteringIn(scope) };
+}
+
+function clusteringIn({ candidate, stable }: Static<typeof ClusteringShape>): Clustering {
+  return { candidate: withFields(candidate), stable: withFields(stable) };
+}
+
+function withFields(fields: Readonly<Record<keyof TrackClustering, number | string>>): TrackClustering {
+  const entries = Object.entries(fields).map(([name, value]) => [name, Number(value)]);
+  return Object.fromEntries(entries) as Record<keyof TrackClustering, number>;
 }

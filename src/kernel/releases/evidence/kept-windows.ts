@@ -1,4 +1,6 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
+import type { CellState } from './cell-state.ts';
+import { cellColumns } from './kept-cells.ts';
 import { parseReading, writeReading } from './kept-reading.ts';
 import type { Kept } from './tally.ts';
 
@@ -12,39 +14,68 @@ interface Row {
   readonly from_ms: number;
   readonly to_ms: number;
   readonly stage: number;
+  readonly scope: number | null;
   readonly share: number;
   readonly reading: unknown;
   readonly judge_version: number;
   readonly at: Temporal.Instant;
 }
 
-/** Keeps a window, and gives what is kept: another engine may have measured it before, and that is what counts. */
-export async function keepWindow({ query }: Queryable, uid: string, kept: Kept): Promise<Kept> {
-  const { guardrail, fromMs, toMs, stage, share, reading, judgeVersion, atMs } = kept;
+/**
+ * Keeps a window, and gives what is kept: another engine may have measured it before, and that is what counts. `cells` is
+ * the state by cell at its end, and kept only with it, in the same statement.
+ */
+export async function keepWindow(
+  { query }: Queryable,
+  uid: string,
+  kept: Kept,
+  cells: CellState | undefined,
+): Promise<Kept> {
+  const { guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion, atMs } = kept;
+  const columns = cells === undefined ? undefined : cellColumns(cells);
   const rows = await query({
     name: 'keep-release-window',
     text: `
-      insert into backline.release_intervals
-        (uid, guardrail, from_ms, to_ms, stage, share, reading, judge_version, at)
-      values ($1, $2, $3::bigint, $4::bigint, $5::integer, $6::double precision, $7::jsonb, $8::integer, $9::timestamptz)
-      on conflict (uid, guardrail, from_ms) do nothing
-      returning from_ms`,
+      with kept as (
+        insert into backline.release_intervals
+          (uid, guardrail, from_ms, to_ms, stage, scope, share, reading, judge_version, at)
+        values
+          ($1, $2, $3::bigint, $4::bigint, $5::integer, $6::integer, $7::double precision, $8::jsonb, $9::integer,
+            $10::timestamptz)
+        on conflict (uid, guardrail, from_ms) do nothing
+        returning from_ms
+      ), state as (
+        insert into backline.release_clustering
+          (uid, guardrail, scope, release_cells, scope_cells, seen_stage, seen_cells)
+        select $1, $2, $11::integer, $12::bytea, $13::bytea, $14::integer, $15::bytea
+        from kept where $12::bytea is not null
+        on conflict (uid, guardrail) do update set
+          scope = excluded.scope, release_cells = excluded.release_cells, scope_cells = excluded.scope_cells,
+          seen_stage = excluded.seen_stage, seen_cells = excluded.seen_cells
+      )
+      select from_ms from kept`,
     values: [
       uid,
       guardrail,
       fromMs,
       toMs,
       stage,
+      scope ?? null,
       share,
       writeReading(reading),
       judgeVersion,
       Temporal.Instant.fromEpochMilliseconds(atMs).toString(),
+      columns?.scope ?? null,
+      columns?.release_cells ?? null,
+      columns?.scope_cells ?? null,
+      columns?.seen_stage ?? null,
+      columns?.seen_cells ?? null,
     ],
   });
   if (rows.length > 0) return kept;
   const [first] = await query<Row>({
     text: `
-      select guardrail, from_ms, to_ms, stage, share, reading, judge_version, at
+      select guardrail, from_ms, to_ms, stage, scope, share, reading, judge_version, at
       from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms = $3::bigint`,
     values: [uid, guardrail, fromMs],
   });
@@ -63,7 +94,7 @@ export async function* keptWindows(
     const rows = await query<Row>({
       name: 'read-release-windows',
       text: `
-        select guardrail, from_ms, to_ms, stage, share, reading, judge_version, at
+        select guardrail, from_ms, to_ms, stage, scope, share, reading, judge_version, at
         from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms > $3::bigint
         order by from_ms limit $4::integer`,
       values: [uid, guardrail, afterMs, pageRows],
@@ -76,7 +107,7 @@ export async function* keptWindows(
   }
 }
 
-/** Deletes the windows of releases of which nothing was measured for long. */
+/** Deletes the windows of releases of which nothing was measured for long, and what goes with them. */
 export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instant): Promise<void> {
   await query({
     text: `
@@ -88,6 +119,9 @@ export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instan
       where release_intervals.uid = old.uid`,
     values: [now.subtract({ hours: 24 * KEPT_DAYS }).toString()],
   });
+  await query(`
+    delete from backline.release_clustering
+    where not exists (select from backline.release_intervals where release_intervals.uid = release_clustering.uid)`);
 }
 
 function keptOf(row: Row): Kept {
@@ -96,6 +130,7 @@ function keptOf(row: Row): Kept {
     fromMs: row.from_ms,
     toMs: row.to_ms,
     stage: row.stage,
+    ...(row.scope === null ? {} : { scope: row.scope }),
     share: row.share,
     reading: parseReading(row.reading),
     judgeVersion: row.judge_version,

@@ -1,3 +1,4 @@
+import type { WindowCells } from '#kernel/statistics/cells.ts';
 import type { Counts, Track } from '#kernel/statistics/interval.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 
@@ -8,8 +9,6 @@ export interface Measured {
   readonly better: 'fewer' | 'more';
   /** events: how many of the units had one. totals: what was added up over units. values: what a gauge showed. */
   readonly of: 'events' | 'totals' | 'values';
-  /** How clumped events are known to be, see the judge. */
-  readonly dispersion: number;
   /** A rate of events that nobody minds. */
   readonly harmlessRate?: number;
   /** Whether units fall into tracks as the stage says, so that a wrong split shows. */
@@ -20,8 +19,15 @@ export interface Measured {
 export interface Window {
   readonly release: string;
   readonly guardrail: GuardrailSpec;
+  readonly stage: number;
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/** The counts of both tracks by cell of the release's units. */
+export interface MeasuredCells extends WindowCells {
+  /** What is counted: what happened in the window, or all since the stage began, by the time of asking. */
+  readonly since: 'window' | 'stage';
 }
 
 export type Measurement =
@@ -32,6 +38,8 @@ export type Measurement =
       readonly stable: Track;
       /** The candidate's counts by node, where several are known. */
       readonly sources?: Readonly<Record<string, Counts>>;
+      /** Where units are known; absent also where they were not known of everything in the window. */
+      readonly cells?: MeasuredCells;
     }
   /** It answered that it has nothing; with the candidate's answers that the decision plane counted meanwhile. */
   | { readonly at: 'empty'; readonly requests?: number }

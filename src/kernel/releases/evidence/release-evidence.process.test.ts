@@ -4,24 +4,28 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
+import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
 import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
 import type { Evidence, Judged } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { clusteringsOf } from './cell-state.ts';
+import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
 import type { MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
 import { releaseEvidence } from './release-evidence.ts';
 import type { Kept } from './tally.ts';
 
 const SEEN_MS = Date.parse('2026-05-01T12:00:00Z');
-const MEASURED: Measured = { called: 'Errors', better: 'fewer', of: 'events', dispersion: 1, isSplit: true };
+const MEASURED: Measured = { called: 'Errors', better: 'fewer', of: 'events', isSplit: true };
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
 const SOLD: GuardrailSpec = { name: 'sold', metric: 'purchases', noWorse: { margin: 1.5 } };
 
 function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_MS): Judged {
-  const stages = [10, 50].map((percent, index) => ({
+  const slices = [{ percent: 10 }, { percent: 50 }, { percent: 50, markets: ['se'] }];
+  const stages = slices.map((slice, index) => ({
     name: `s${index}`,
-    percent,
+    ...slice,
     soak: 'PT0S',
     promote: 'auto' as const,
   }));
@@ -83,9 +87,9 @@ function evidenceOn(
   });
 }
 
-async function keptOf(db: TestDatabase, guardrail = 'denied'): Promise<Kept[]> {
+async function keptOf(db: TestDatabase, guardrail = 'denied', uid = 'uid-1'): Promise<Kept[]> {
   const all: Kept[] = [];
-  for await (const page of keptWindows(db.database, 'uid-1', guardrail)) all.push(...page);
+  for await (const page of keptWindows(db.database, uid, guardrail)) all.push(...page);
   return all;
 }
 
@@ -193,6 +197,106 @@ test('a window is of one stage, with its share', async () => {
   );
 });
 
+/** A source that counts by cell since the stage began: so many units of each of two households a second, and `ahead`. */
+function countingByCell(stageMs: Readonly<Record<number, number>>, ahead = 0) {
+  return sourceOf(({ stage, toMs }) => {
+    const seconds = (toMs - (stageMs[stage] ?? 0)) / 1_000;
+    const cells = [3, 200].map((cell) => ({ cell, units: cell * seconds + ahead, bad: seconds }));
+    const measured = good() as Extract<Measurement, { at: 'measured' }>;
+    return { ...measured, cells: { since: 'stage', candidate: cells.slice(0, 1), stable: cells } };
+  });
+}
+
+function clusteringIn(kept: Kept | undefined) {
+  return kept?.reading.at === 'measured' ? kept.reading.clustering : undefined;
+}
+
+test('cells are added up from window to window, of the release and of the scope', async () => {
+  await using db = await startDatabase();
+  const begunMs: Readonly<Record<number, number>> = { 0: SEEN_MS, 1: SEEN_MS + 84_000, 2: SEEN_MS + 160_000 };
+  const evidence = evidenceOn(db, { denied: countingByCell(begunMs).source });
+  const at = async (stage: number, seconds: number): Promise<void> => {
+    await look(evidence, judged([DENIED], stage, begunMs[stage]), seconds * 1_000);
+  };
+  for (const seconds of [43, 73]) await at(0, seconds);
+  for (const seconds of [133, 153]) await at(1, seconds);
+  for (const seconds of [203, 233]) await at(2, seconds);
+  const kept = await keptOf(db);
+  const units = kept.map((one) => {
+    const { release, scope } = clusteringIn(one) ?? assert.fail();
+    return [one.scope, release.candidate.units / 3, scope.candidate.units / 3, release.stable.units / 203];
+  });
+  // Seconds since the stage began, and those of the stages before up to their last window.
+  assert.deepEqual(units, [
+    [0, 40, 40, 40],
+    [0, 70, 70, 70],
+    [0, 70 + 46, 70 + 46, 70 + 46],
+    [2, 70 + 46 + 40, 40, 70 + 46 + 40],
+    [2, 70 + 46 + 70, 70, 70 + 46 + 70],
+  ]);
+  const { stable } = clusteringIn(kept[4])?.scope ?? assert.fail();
+  assert.deepEqual([stable.cells, stable.bad], [2, 140]);
+});
+
+test('of two engines at once the state of the one whose window is kept is kept, and both go on from it', async () => {
+  await using db = await startDatabase();
+  const begunMs = { 0: SEEN_MS };
+  const engines = [0, 2, 5].map((ahead) => evidenceOn(db, { denied: countingByCell(begunMs, ahead).source }));
+  const release = judged([DENIED]);
+  for (const seconds of [43, 73, 103, 133, 163]) {
+    await Promise.all(engines.map((one) => look(one, release, seconds * 1_000)));
+    const kept = (await keptOf(db)).at(-1);
+    const state = (await readCellState(db.database, 'uid-1', 'denied')) ?? assert.fail();
+    assert.deepEqual(clusteringIn(kept), clusteringsOf(state), `${seconds} s`);
+    // What was said last, by whoever it was: no window is in it twice, and none is left out.
+    const beyond = (state.release.candidate.units[3] ?? 0) - 3 * (seconds - 3);
+    assert.ok([0, 2, 5].includes(beyond), `${beyond} beyond`);
+  }
+  assert.equal((await keptOf(db)).length, 5);
+});
+
+test('an engine that dies at any moment leaves the next one what an engine that lives has', async () => {
+  await using db = await startDatabase();
+  const begunMs = { 0: SEEN_MS };
+  const lookAt = [43, 73, 103, 133, 163, 193];
+  const steady = evidenceOn(db, { denied: countingByCell(begunMs).source });
+  for (const seconds of lookAt) await look(steady, judged([DENIED]), seconds * 1_000);
+  const mortal = { ...judged([DENIED]), uid: 'uid-2' };
+  for (const [index, seconds] of lookAt.entries()) {
+    const lost: Lost = index % 2 === 0 ? 'the write' : 'its answer';
+    const dying: Queryable = {
+      query: (statement) => {
+        const isKeeping = typeof statement === 'object' && statement.name === 'keep-release-window';
+        return (isKeeping ? losingDatabase(db.database, lost) : db.database).query(statement);
+      },
+    };
+    await look(evidenceOn({ database: dying }, { denied: countingByCell(begunMs).source }), mortal, seconds * 1_000);
+    assert.equal((await keptOf(db, 'denied', 'uid-2')).length, lost === 'the write' ? index : index + 1);
+    await look(evidenceOn(db, { denied: countingByCell(begunMs).source }), mortal, seconds * 1_000);
+  }
+  assert.deepEqual(await keptOf(db, 'denied', 'uid-2'), await keptOf(db));
+  const states = await Promise.all(['uid-1', 'uid-2'].map((uid) => readCellState(db.database, uid, 'denied')));
+  assert.deepEqual(states[1], states[0]);
+});
+
+test('a window of which cells are not known has no clustering, and the next one goes on', async () => {
+  await using db = await startDatabase();
+  const begunMs = { 0: SEEN_MS };
+  const counting = countingByCell(begunMs).source;
+  let hasCells = true;
+  const source: MeasureSource = {
+    ...counting,
+    measure: async (window, signal) => (hasCells ? counting.measure(window, signal) : good()),
+  };
+  const evidence = evidenceOn(db, { denied: source });
+  for (const seconds of [43, 73, 103]) {
+    hasCells = seconds !== 73;
+    await look(evidence, judged([DENIED]), seconds * 1_000);
+  }
+  const units = (await keptOf(db)).map((kept) => clusteringIn(kept)?.release.candidate.units);
+  assert.deepEqual(units, [3 * 40, undefined, 3 * 100]);
+});
+
 test('a source that throws or hangs is down, and holds up no other', async () => {
   await using db = await startDatabase();
   const time = new VirtualTime();
@@ -280,9 +384,12 @@ test('windows are kept for 90 days after the last of their release', async () =>
     ['long', 89],
   ] as const)
     await row(uid, daysAgo);
+  await db.database.query(`insert into backline.release_clustering (uid, guardrail, scope, release_cells)
+    values ('old', 'g', 0, ''), ('long', 'g', 0, '')`);
   await tidyKeptWindows(db.database, now);
   const left = await db.database.query(
     'select uid, count(*)::int as rows from backline.release_intervals group by uid',
   );
   assert.deepEqual(left, [{ uid: 'long', rows: 2 }]);
+  assert.deepEqual(await db.database.query('select uid from backline.release_clustering'), [{ uid: 'long' }]);
 });

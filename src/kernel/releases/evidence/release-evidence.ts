@@ -6,11 +6,22 @@ import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
 import { dueWindow, measuredFrom, windowMs, type Schedule } from './due-window.ts';
 import { misfit } from './judged-spec.ts';
+import { readCellState } from './kept-cells.ts';
 import { keepWindow, keptWindows } from './kept-windows.ts';
 import type { MeasureSource, Measurement, Window } from './measure-source.ts';
-import { addKept, isMeasuredIn, NO_TALLY, silence, verdictOf, type KeptReading, type Tally } from './tally.ts';
+import {
+  addKept,
+  isMeasuredIn,
+  NO_TALLY,
+  silence,
+  verdictOf,
+  type Kept,
+  type KeptReading,
+  type Tally,
+} from './tally.ts';
 
 const LIMITS = {
   /** A source that has not answered by then is down. */
@@ -127,16 +138,39 @@ export function releaseEvidence(parts: {
       return;
     }
     delete one.waits;
-    const kept = await keepWindow(database, release.uid, {
+    const { uid, stage } = release;
+    const scope = scopeOf(policy.stages, stage);
+    const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail, stage, scope);
+    const window: Kept = {
       guardrail: guardrail.name,
       ...found.window,
-      stage: release.stage,
-      share: (policy.stages[release.stage]?.percent ?? 0) / 100,
-      reading: fitting(guardrail, found.reading),
+      stage,
+      scope,
+      share: (policy.stages[stage]?.percent ?? 0) / 100,
+      reading,
       judgeVersion,
       atMs: nowMs,
-    });
+    };
+    const kept = await keepWindow(database, uid, window, cells);
     one.tally = addKept(guardrail, one.tally, kept);
+  }
+
+  /**
+   * What a window keeps of its cells, and the state that the next one is added to. It is read each time and not kept in
+   * memory: it is large, and another engine may have gone on with it.
+   */
+  async function withClustering(
+    reading: Reading,
+    uid: string,
+    { name }: GuardrailSpec,
+    stage: number,
+    scope: number,
+  ): Promise<{ readonly reading: KeptReading; readonly cells: CellState | undefined }> {
+    if (reading.at !== 'measured') return { reading, cells: undefined };
+    const { cells: measured, ...rest } = reading;
+    if (measured === undefined) return { reading: rest, cells: undefined };
+    const cells = addMeasuredCells(await readCellState(database, uid, name), measured, { stage, scope });
+    return { reading: { ...rest, clustering: clusteringsOf(cells) }, cells };
   }
 
   /** What fails or takes too long is down. */
@@ -181,13 +215,15 @@ export function releaseEvidence(parts: {
   }
 }
 
+type Reading = Exclude<Measurement, { readonly at: 'waits' }>;
+
 interface Found {
   readonly window: { readonly fromMs: number; readonly toMs: number };
   readonly reading: Measurement;
 }
 
 async function findWindow(
-  { name }: Judged,
+  { name, stage }: Judged,
   guardrail: GuardrailSpec,
   source: MeasureSource,
   schedule: Schedule,
@@ -201,12 +237,12 @@ async function findWindow(
     const because = `it is complete until ${until} only`;
     return { window: { fromMs: untilMs, toMs: untilMs }, reading: { at: 'waits', because } };
   }
-  const asked: Window = { release: name, guardrail, ...window };
+  const asked: Window = { release: name, guardrail, stage, ...window };
   return { window, reading: await source.measure(asked, signal) };
 }
 
 /** Numbers that the guardrail's test cannot take are as good as none. */
-function fitting(guardrail: GuardrailSpec, reading: KeptReading): KeptReading {
+function fitting(guardrail: GuardrailSpec, reading: Reading): Reading {
   const wrong = reading.at === 'measured' ? misfit(guardrail, reading.measured) : undefined;
   return wrong === undefined ? reading : { at: 'down', because: wrong };
 }

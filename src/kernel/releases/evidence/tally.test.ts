@@ -7,7 +7,7 @@ import type { Measured } from './measure-source.ts';
 import { addKept, intervalOf, isMeasuredIn, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
 
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
-const MEASURED: Measured = { called: 'Denials', better: 'fewer', of: 'events', dispersion: 1, isSplit: true };
+const MEASURED: Measured = { called: 'Denials', better: 'fewer', of: 'events', isSplit: true };
 const context = { alpha: 0.05, beta: 0.05, metrics: 1 };
 
 function counted(candidate: [units: number, bad: number], stable: [units: number, bad: number]): KeptReading {

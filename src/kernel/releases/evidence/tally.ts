@@ -1,3 +1,4 @@
+import type { Clustering } from '#kernel/statistics/cells.ts';
 import { fold, type Folded } from '#kernel/statistics/fold.ts';
 import type { GuardrailSpec as JudgedSpec, JudgeContext } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
@@ -13,6 +14,8 @@ export interface Kept {
   readonly fromMs: number;
   readonly toMs: number;
   readonly stage: number;
+  /** The first of the stages up to this one that have the same audience and markets; absent in windows of old. */
+  readonly scope?: number;
   /** The part of units that the stage gives the candidate. */
   readonly share: number;
   readonly reading: KeptReading;
@@ -21,7 +24,12 @@ export interface Kept {
   readonly atMs: number;
 }
 
-export type KeptReading = Exclude<Measurement, { readonly at: 'waits' }>;
+type MeasuredReading = Omit<Extract<Measurement, { readonly at: 'measured' }>, 'cells'> & {
+  /** How the events of units hang together up to the end of the window, where units are known. */
+  readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
+};
+
+export type KeptReading = MeasuredReading | Extract<Measurement, { readonly at: 'empty' | 'down' }>;
 
 /**
  * How long a source may have nothing while the candidate answers, before it is said that nothing measures the candidate: a
@@ -106,8 +114,8 @@ export function silence(guardrail: GuardrailSpec, because: string, context: Omit
 }
 
 export function intervalOf(
-  { fromMs, toMs, share }: Pick<Kept, 'fromMs' | 'toMs' | 'share'>,
-  { candidate, stable, sources, measured }: Extract<KeptReading, { readonly at: 'measured' }>,
+  { fromMs, toMs, stage, scope, share }: Omit<Kept, 'reading'>,
+  { candidate, stable, sources, clustering, measured }: MeasuredReading,
 ): Interval {
   const units = candidate.units + stable.units;
   const isChecked = measured.isSplit && units * share * (1 - share) >= SPLIT_VARIANCE_MIN;
@@ -116,15 +124,18 @@ export function intervalOf(
     toMs,
     candidate,
     stable,
+    stage,
+    ...(scope === undefined ? {} : { scope }),
     ...(isChecked ? { share } : {}),
     ...(sources === undefined ? {} : { sources }),
+    ...(clustering === undefined ? {} : { clustering }),
   };
 }
 
 /** For sentences about a source of which nothing but the guardrail is known. */
 function namedOnly({ name, decisions, metric }: GuardrailSpec): Measured {
   const called = decisions === undefined ? (metric ?? name) : CALLED[decisions];
-  return { called, better: 'fewer', of: 'events', dispersion: 1, isSplit: false };
+  return { called, better: 'fewer', of: 'events', isSplit: false };
 }
 
 const CALLED = { denied: 'Denials', failed: 'Failed answers' } as const;

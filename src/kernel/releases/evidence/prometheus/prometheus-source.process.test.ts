@@ -175,7 +175,7 @@ async function measured(
   });
   const database = parts.database ?? (await startCounts(t));
   const source = prometheusSource({ store: storeWith({ url, ...parts.spec }), database });
-  const window = { release: 'one', guardrail, fromMs: START_MS, toMs: START_MS + 30_000 };
+  const window = { release: 'one', guardrail, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   return source.measure(window, AbortSignal.timeout(60_000));
 }
 
@@ -212,7 +212,7 @@ test('each way in which there is no number is told apart', async (t) => {
 test('a server that does not answer is down in the time that it is given', async (t) => {
   const url = await serving(t, () => {});
   const source = prometheusSource({ store: storeWith({ url, timeout: 'PT1S' }), database: await startCounts(t) });
-  const window = { release: 'one', guardrail: VALUE, fromMs: START_MS, toMs: START_MS + 30_000 };
+  const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   const measurement = await source.measure(window, AbortSignal.timeout(60_000));
   assert.deepEqual(measurement, { at: 'down', because: 'it did not answer in 1 s' });
 });
@@ -294,7 +294,7 @@ test('a token or a password is sent and never said, over TLS to whom the certifi
     { key: made.private, cert: made.cert },
   );
   const database = await startCounts(t);
-  const window = { release: 'one', guardrail: VALUE, fromMs: START_MS, toMs: START_MS + 30_000 };
+  const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   const key = { namespace: 'ops', name: 's', key: 'key' };
   const measure = (spec: Partial<PrometheusSourceSpec>) =>
     prometheusSource({ store: storeWith({ url, ...spec }), database }).measure(window, AbortSignal.timeout(60_000));

@@ -19,9 +19,6 @@ const LIMITS = {
   staleWindows: 2,
 } as const;
 
-/** Requests come in clumps: an app tries again what failed. */
-const DISPERSION = 2;
-
 type Track = Asked['track'];
 
 /** What a query says of one track; undefined when it says nothing. */
@@ -164,5 +161,5 @@ function gauge([candidate]: readonly (Series | undefined)[], { guardrail }: Wind
 function measured(name: string, of: Measured['of']): Measured {
   const words = name.replaceAll('-', ' ');
   const called = `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
-  return { called, better: 'fewer', of, dispersion: DISPERSION, isSplit: false };
+  return { called, better: 'fewer', of, isSplit: false };
 }

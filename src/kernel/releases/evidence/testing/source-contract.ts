@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { CellCounts } from '#kernel/statistics/cells.ts';
+import { NOTHING, sumOf } from '#kernel/statistics/interval.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import type { MeasureSource, Measurement } from '../measure-source.ts';
 
@@ -35,6 +37,7 @@ export function sourceContract(
     assert.equal(measurement.at, 'measured', JSON.stringify(measurement));
     return measurement.at === 'measured' ? [trackOf(measurement.candidate), trackOf(measurement.stable)] : [];
   };
+  const sumOfCells = (cells: readonly CellCounts[]) => trackOf(cells.reduce(sumOf, NOTHING));
   const trackOf = ({ units, bad }: { units: number; bad: number }) => [units, bad];
 
   test(
@@ -52,7 +55,10 @@ export function sourceContract(
       await world.happened('other', startMs, [{ track: 'stable', units: 7, bad: 7 }]);
       await world.settle();
       const measure = (from: number, to: number, release = 'one') =>
-        source.measure({ release, guardrail, fromMs: startMs + from * grainMs, toMs: startMs + to * grainMs }, signal);
+        source.measure(
+          { release, guardrail, stage: 0, fromMs: startMs + from * grainMs, toMs: startMs + to * grainMs },
+          signal,
+        );
       for (const _again of [1, 2]) {
         assert.deepEqual(counts(await measure(0, 1)), [
           [6, 2],
@@ -63,6 +69,13 @@ export function sourceContract(
         [5, 5],
         [0, 0],
       ]);
+      // All that happened in the stage: whether cells are of the window or of the stage so far, they come to that.
+      const whole = await measure(0, 2);
+      const byCell = whole.at === 'measured' ? whole.cells : undefined;
+      if (byCell !== undefined) {
+        assert.deepEqual([sumOfCells(byCell.candidate), sumOfCells(byCell.stable)], counts(whole));
+        assert.ok(byCell.stable.length > 1, 'units are in several cells');
+      }
       // Without anything of the candidate a source may say that it has nothing.
       const other = await measure(0, 1, 'other');
       if (other.at !== 'empty') {
@@ -78,7 +91,7 @@ export function sourceContract(
     const world = await start(t);
     await world.settle();
     const { source, guardrail } = world;
-    const window = { release: 'none', guardrail, fromMs: startMs, toMs: startMs + source.grainMs };
+    const window = { release: 'none', guardrail, stage: 0, fromMs: startMs, toMs: startMs + source.grainMs };
     const measurement = await source.measure(window, signal);
     if (measurement.at === 'measured')
       assert.deepEqual(counts(measurement), [
@@ -93,7 +106,7 @@ export function sourceContract(
     await world.settle();
     await world.breakDown();
     const { source, guardrail } = world;
-    const window = { release: 'one', guardrail, fromMs: startMs, toMs: startMs + source.grainMs };
+    const window = { release: 'one', guardrail, stage: 0, fromMs: startMs, toMs: startMs + source.grainMs };
     const because = await source.measure(window, signal).then(
       (measurement) => (measurement.at === 'down' ? measurement.because : assert.fail(JSON.stringify(measurement))),
       (error: unknown) => String(error),

@@ -1,4 +1,4 @@
-import type { Queryable } from '#kernel/postgres/database.ts';
+import type { Queryable } from '../database.ts';
 
 export type Lost = 'nothing' | 'the write' | 'its answer';
 

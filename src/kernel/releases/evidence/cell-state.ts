@@ -1,0 +1,75 @@
+import {
+  addCells,
+  clusteringOf,
+  NO_CELLS,
+  type CellCounts,
+  type Cells,
+  type Clustering,
+  type WindowCells,
+} from '#kernel/statistics/cells.ts';
+import type { Stage } from '../kinds/policy-spec.ts';
+import type { MeasuredCells } from './measure-source.ts';
+
+/** What the windows of a guardrail come to by cell. Plain data; the next window is added to it. */
+export interface CellState {
+  readonly release: Cells;
+  /** The first stage of the scope of the newest window. */
+  readonly scope: number;
+  /** What the windows of that scope come to; absent where they are all windows of the release. */
+  readonly ofScope?: Cells;
+  /** What a source that counts since a stage began said last. */
+  readonly seen?: WindowCells & { readonly stage: number };
+}
+
+/** The first stage of the run of stages up to this one that are about the same audience and markets. */
+export function scopeOf(stages: readonly Stage[], stage: number): number {
+  const about = (index: number): string => {
+    const { audience = '', markets = [] } = stages[index] ?? {};
+    return JSON.stringify([audience, markets.toSorted()]);
+  };
+  let first = stage;
+  while (first > 0 && about(first - 1) === about(stage)) first -= 1;
+  return first;
+}
+
+/** Adds what a source says by cell at the end of a window of a stage and its scope. */
+export function addMeasuredCells(
+  before: CellState | undefined,
+  measured: MeasuredCells,
+  { stage, scope }: { readonly stage: number; readonly scope: number },
+): CellState {
+  const { candidate, stable } = measured;
+  const window = measured.since === 'window' ? measured : sinceSeen(before?.seen, stage, measured);
+  const seen = measured.since === 'window' ? {} : { seen: { stage, candidate, stable } };
+  const release = addCells(before?.release ?? NO_CELLS, window);
+  const isWhole = before === undefined || (before.scope === scope && before.ofScope === undefined);
+  if (isWhole) return { release, scope, ...seen };
+  const earlier = before.scope === scope ? before.ofScope : undefined;
+  return { release, scope, ofScope: addCells(earlier ?? NO_CELLS, window), ...seen };
+}
+
+export function clusteringsOf({ release, ofScope }: CellState): {
+  readonly release: Clustering;
+  readonly scope: Clustering;
+} {
+  const whole = clusteringOf(release);
+  return { release: whole, scope: ofScope === undefined ? whole : clusteringOf(ofScope) };
+}
+
+/** What came on top of what was seen last. Counts that are less by now, as rows of old were deleted, are nothing. */
+function sinceSeen(seen: CellState['seen'], stage: number, now: WindowCells): WindowCells {
+  const before = seen?.stage === stage ? seen : undefined;
+  return {
+    candidate: more(before?.candidate ?? [], now.candidate),
+    stable: more(before?.stable ?? [], now.stable),
+  };
+}
+
+function more(before: readonly CellCounts[], now: readonly CellCounts[]): readonly CellCounts[] {
+  const known = new Map(before.map((one) => [one.cell, one]));
+  return now.flatMap(({ cell, units, bad }) => {
+    const last = known.get(cell) ?? { units: 0, bad: 0 };
+    const [moreUnits, moreBad] = [units - last.units, bad - last.bad];
+    return moreUnits > 0 ? [{ cell, units: moreUnits, bad: Math.max(0, moreBad) }] : [];
+  });
+}
