@@ -210,8 +210,10 @@ test('an object holds so many values and members, however it comes, and a large 
   assert.equal((await post('text', { data: { text: 'x'.repeat(1024 * 1024) } })).status, 201);
   assert.equal((await post('many', { data: map(5_000) })).status, 201);
   assert.match(codeOf(await post('more', { data: map(5_001) })), /^413 data has more than 5000 members/);
-  const values = { data: { a: Array.from({ length: 32_768 }, () => 'x') } };
+  const values = { data: { a: Array.from({ length: 4 }, () => Array.from({ length: 8_192 }, () => 'x')) } };
   assert.match(codeOf(await post('values', values)), /^413 The object holds more than 32768 values/);
+  const items = { data: { a: Array.from({ length: 10_001 }, () => 'x') } };
+  assert.match(codeOf(await post('items', items)), /^413 data\.a has more than 10000 items/);
   // What no body could bring, no patch makes of what stands.
   assert.match(codeOf(await patch('many', { data: { one: 'more' } })), /^413 data has more than 5000 members/);
   assert.equal((await patch('many', { data: { k0: null, one: 'more' } })).status, 200);

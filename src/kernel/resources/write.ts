@@ -13,7 +13,7 @@ import { validateMetadata } from './schema/metadata.ts';
 import { nameCharsMax } from './schema/names.ts';
 import { invalid as invalidValue } from './schema/problems.ts';
 import { structureOf } from './schema/structure.ts';
-import { MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from './schema/weight.ts';
+import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from './schema/weight.ts';
 import { toldProblems } from './told-problems.ts';
 import { withoutValues } from './confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from './store-contract.ts';
@@ -124,7 +124,7 @@ function checkContext(
 
 /** What one object may hold, whether it came as a whole or grew by patches. */
 export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimits {
-  return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX };
+  return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
 }
 
 function decideOne(operation: Operation, given: Given): Mutation {

@@ -169,9 +169,10 @@ export const ATTACKS: readonly Attack[] = [
   {
     name: 'change sets that are hard to read',
     play: each(4, async ({ send }) => {
-      const spec = (items: number) => `{"spec":{"objects":[${'{"k":1},'.repeat(items).slice(0, -1)}]}}`;
-      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.nobody, body: spec(1_000_000) });
-      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.editor, body: spec(190_000) });
+      const item = `{"k":[${'{"k":1},'.repeat(18).slice(0, -1)}]}`;
+      const spec = (items: number) => `{"spec":{"objects":[${`${item},`.repeat(items).slice(0, -1)}]}}`;
+      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.nobody, body: spec(50_000) });
+      await send('POST', `${CHANGE_SETS}?dryRun=All`, { token: TOKENS.editor, body: spec(10_000) });
       const objects = Array.from({ length: 2_000 }, (_, index) => ({
         apiVersion: 'v1',
         kind: 'ConfigMap',

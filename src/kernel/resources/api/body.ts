@@ -6,11 +6,11 @@ import { decodeBody, readingCost } from '../codec/body.ts';
 import type { Decoded } from '../codec/json.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { FieldValidation, Propagation } from '../operation.ts';
-import { MEMBERS_MAX, type DocumentLimits } from '../schema/weight.ts';
+import { ITEMS_MAX, MEMBERS_MAX, type DocumentLimits } from '../schema/weight.ts';
 import type { Target } from './request.ts';
 
 /** Options of a deletion: a few names. */
-const DELETE_OPTIONS = { bytesMax: 64 * 1024, valuesMax: 1_000, membersMax: 1_000 } as const;
+const DELETE_OPTIONS = { bytesMax: 64 * 1024, valuesMax: 1_000, membersMax: 1_000, itemsMax: 1_000 } as const;
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(
@@ -47,7 +47,7 @@ interface BodyLimits extends DocumentLimits {
 }
 
 function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
-  return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX };
+  return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
 }
 
 /** The body, which its sender has paid for before anything is made of it. */

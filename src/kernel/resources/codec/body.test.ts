@@ -10,7 +10,7 @@ import { decodeBody, encodeYaml } from './body.ts';
 import { parseJson } from './json.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
-const LIMITS = { valuesMax: 1_000, membersMax: 100 };
+const LIMITS = { valuesMax: 1_000, membersMax: 100, itemsMax: 999 };
 const decode = (type: string | undefined, body: Uint8Array) => atOnce(decodeBody(type, body, LIMITS));
 const json = (text: string) => decode('application/json', bytes(text));
 const yaml = (text: string) => decode('application/yaml', bytes(text));
@@ -235,10 +235,24 @@ test('a body is read in small steps, and refused as soon as it holds more than t
   assert.match(read(list(999)), /^413 The object holds more than 1000 values; each item/);
   assert.equal(read(map(100)), 'accepted');
   assert.equal(read(map(101)), '413 b[1] has more than 100 members.');
+  const few = { valuesMax: 1_000, membersMax: 100, itemsMax: 10 };
+  const nested = (items: number) => bytes(JSON.stringify({ a: [Array.from({ length: items }, () => 0)] }));
+  assert.equal(
+    refusal(() => atOnce(decodeBody('application/json', nested(10), few))),
+    'accepted',
+  );
+  assert.equal(
+    refusal(() => atOnce(decodeBody('application/json', nested(11), few))),
+    '413 a[0] has more than 10 items.',
+  );
   // What stands behind the limit is not looked at.
   assert.match(read(bytes(`[${'0,'.repeat(2_000)}nonsense`)), /^413/);
   const stepsOf = (body: Uint8Array) => {
-    const steps = decodeBody('application/json', body, { valuesMax: Infinity, membersMax: Infinity });
+    const steps = decodeBody('application/json', body, {
+      valuesMax: Infinity,
+      membersMax: Infinity,
+      itemsMax: Infinity,
+    });
     let count = 1;
     while (steps.next().done !== true) count += 1;
     return count;

@@ -1,7 +1,7 @@
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import { tooDeep, valueDepthMax } from '../schema/depth.ts';
-import { tooManyMembers, tooManyValues, type DocumentLimits } from '../schema/weight.ts';
+import { tooManyItems, tooManyMembers, tooManyValues, type DocumentLimits } from '../schema/weight.ts';
 import { malformed, refuseNumber, refuseProto } from './malformed.ts';
 
 /** A document and where it says the same key twice; the last value of a key counts. */
@@ -20,7 +20,7 @@ const STEP = {
   charsPerValue: 512,
 } as const;
 
-const UNLIMITED: DocumentLimits = { valuesMax: Infinity, membersMax: Infinity };
+const UNLIMITED: DocumentLimits = { valuesMax: Infinity, membersMax: Infinity, itemsMax: Infinity };
 
 /** Reads JSON in one go: a file, or what is known to be short. Throws as `readJson` does. */
 export function parseJson(text: string): Decoded {
@@ -135,7 +135,11 @@ class JsonReader {
       return true;
     }
     if (open.object !== undefined) open.object[open.name] = value;
-    else open.list?.push(value);
+    else if (open.list !== undefined) {
+      if (open.list.length >= this.#limits.itemsMax)
+        throw tooManyItems(this.#path().slice(0, -1), this.#limits.itemsMax);
+      open.list.push(value);
+    }
     const next = this.#nextChar();
     if (next === CHAR.comma) {
       this.#at += 1;

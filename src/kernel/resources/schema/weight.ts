@@ -6,9 +6,13 @@ export interface DocumentLimits {
   readonly valuesMax: number;
   /** Of one object: members of large objects are found and kept at ten times the price of others. */
   readonly membersMax: number;
+  /** Of one list. */
+  readonly itemsMax: number;
 }
 
 export const MEMBERS_MAX = 5_000;
+/** As many as the longest lists of our own kinds may have. */
+export const ITEMS_MAX = 10_000;
 
 /** What an object may hold, however it came to be. */
 export interface ObjectLimits extends DocumentLimits {
@@ -29,7 +33,11 @@ export function refuseTooHeavy(value: unknown, limits: ObjectLimits): void {
     if (typeof part === 'string') return addChars(part);
     if (typeof part !== 'object' || part === null) return;
     const names = Array.isArray(part) ? undefined : Object.keys(part);
-    if (names === undefined) return (part as unknown[]).forEach((item, index) => below(index, item));
+    if (names === undefined) {
+      const items = part as readonly unknown[];
+      if (items.length > limits.itemsMax) throw tooManyItems(path, limits.itemsMax);
+      return items.forEach((item, index) => below(index, item));
+    }
     if (names.length > limits.membersMax) throw tooManyMembers(path, limits.membersMax);
     for (const name of names) {
       addChars(name);
@@ -59,13 +67,20 @@ export function tooManyValues(valuesMax: number): Refusal {
 }
 
 export function tooManyMembers(path: Path, membersMax: number): Refusal {
-  const detail = `Too many: at most ${membersMax} members`;
+  return tooMany(path, membersMax, 'members');
+}
+
+export function tooManyItems(path: Path, itemsMax: number): Refusal {
+  return tooMany(path, itemsMax, 'items');
+}
+
+function tooMany(path: Path, most: number, what: 'members' | 'items'): Refusal {
   return new Refusal(
-    'resources/too-many-members',
+    `resources/too-many-${what}`,
     'RequestEntityTooLarge',
-    `${fieldPath(path) || 'The object'} has more than ${membersMax} members.`,
+    `${fieldPath(path) || 'The object'} has more than ${most} ${what}.`,
     {
-      problems: [{ path: [...path], reason: 'FieldValueTooMany', detail }],
+      problems: [{ path: [...path], reason: 'FieldValueTooMany', detail: `Too many: at most ${most} ${what}` }],
       remedy: 'Spread them over several objects, or keep what is only stored as one text.',
     },
   );

@@ -6,7 +6,7 @@ import { atOnce } from '#kernel/base/turns.ts';
 import { decodeBody } from '../body.ts';
 import { PROTOBUF_TYPE, decodeProtobuf } from './decode.ts';
 
-const LIMITS = { valuesMax: 1_000, membersMax: 100 };
+const LIMITS = { valuesMax: 1_000, membersMax: 100, itemsMax: 1_000 };
 const decode = (body: Uint8Array) => decodeProtobuf(body, LIMITS);
 
 /**
