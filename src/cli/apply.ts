@@ -5,7 +5,7 @@ import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
 import { readManifests } from './manifest-files.ts';
 import { applyText, heldText, notLive, planText, warningsText } from './plan-text.ts';
-import { firstWord, releaseText } from './release/apply-release.ts';
+import { firstWord, releaseText, unseenText } from './release/apply-release.ts';
 import { waitForEnd } from './release/watch.ts';
 
 export interface ChangeOptions extends ConnectionOptions {
@@ -38,7 +38,7 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const names = carriersOf(answer);
   for (const name of text === undefined ? names : []) {
     const release = await firstWord(target, name);
-    io.stdout.write(`${release === undefined ? `Release ${name} carries it.` : releaseText(release, colours)}\n`);
+    io.stdout.write(`${release === undefined ? unseenText(name) : releaseText(release, colours)}\n`);
   }
   const status = options.wait === true ? await waitFor(target, names, options.timeout, shown) : EXIT.ok;
   if (options.allowNotLive !== true) requireLive(answer.results, dryRun);

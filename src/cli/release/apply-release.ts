@@ -31,6 +31,11 @@ export async function firstWord(connection: Connection, name: string): Promise<R
 
 const FORBIDDEN = 403;
 
+/** Of a release that could not be looked at: that it has begun says nothing about whether it goes on. */
+export function unseenText(name: string): string {
+  return `Release ${name} was made of it. Where it stands could not be read; somebody who may read releases sees it with: backline release show ${name}`;
+}
+
 /** What becomes of what was applied: where its release stands, and what somebody has to do. */
 export function releaseText(release: ReleaseObject, colours: Colours): string {
   const { metadata, spec, status } = release;
