@@ -48,6 +48,9 @@ const ATTACKS: Readonly<Record<string, readonly [sql: string, why: RegExp]>> = {
     /reads "release-exposure", which is not among/,
   ],
   i: ['from duckdb_settings()', /no files, addresses or settings/],
+  g: [`select 1 in (select system.main.Current_Setting('allowed_paths') is null)`, /no files, addresses or settings/],
+  h: ['with a as (from pg_settings) select setting from a', /no files, addresses or settings/],
+  j: [`from query_table('pg_catalog.pg_settings')`, /no files, addresses or settings/],
   x: ['select $1 from play', /it has parameters/],
   b: ['select 1\0; drop view events.play', /it holds a NUL character/],
 };
@@ -85,6 +88,7 @@ test('SQL that is not one SELECT over what its Dataset names is refused when it 
     'with a as (select * from play), b as (select * from a) select * from b where 1 in (select 1 from a)',
     'from query_table(["play"]) union all from range(3)'.replace('"play"', "'play'"),
     'values (1)',
+    `with pg_settings as (select 1) select current_setting('TimeZone') from pg_settings`,
   ];
   const named = Object.fromEntries(fine.map((sql, index) => [`fine-${index}`, { ...DATASET, sql }]));
   assert.deepEqual(

@@ -37,6 +37,18 @@ const LISTING: ReadonlySet<string> = new Set([
   'pragma_table_info',
 ]);
 
+/** Settings that say what a query may take. Others name the folders of this machine. */
+const READABLE_SETTINGS: ReadonlySet<unknown> = new Set([
+  'lock_configuration',
+  'max_temp_directory_size',
+  'memory_limit',
+  'threads',
+  'timezone',
+]);
+
+/** Lists every setting, whatever schema it is named with. */
+const SETTINGS_TABLE = /\bpg_settings\b/;
+
 const LISTING_SCHEMAS: ReadonlySet<unknown> = new Set(['information_schema', 'pg_catalog']);
 const LISTING_TABLE = /^(duckdb|pg|pragma|sqlite)_/;
 
@@ -79,6 +91,10 @@ interface Part {
 
 function readsOf(tree: Record<string, unknown>): Reads {
   const named = new Set<string>();
+  const note = (name: string): void => {
+    if (SETTINGS_TABLE.test(name)) throw new QueryFault('Permission', `${name} is not available`);
+    named.add(name);
+  };
   let lists = false;
   const waiting: Part[] = [{ value: tree, defined: new Set() }];
   for (let seen = 0; ; seen += 1) {
@@ -94,15 +110,16 @@ function readsOf(tree: Record<string, unknown>): Reads {
       }
       if (value['type'] === 'BASE_TABLE') {
         const name = String(value['table_name']).toLowerCase();
-        if (!defined.has(name) || value['schema_name'] !== '') named.add(name);
+        if (!defined.has(name) || value['schema_name'] !== '') note(name);
         lists ||= LISTING_SCHEMAS.has(value['schema_name']) || LISTING_TABLE.test(name);
       }
       if (value['type'] === 'SHOW_REF') lists ||= value['query'] === null;
       if (value['type'] === 'TABLE_FUNCTION' && isRecord(value['function'])) {
         const called = callOf(value['function']);
-        for (const name of called.names) named.add(name);
+        for (const name of called.names) note(name);
         lists ||= called.lists;
       }
+      if (String(value['function_name']).toLowerCase() === 'current_setting') requireReadable(value['children']);
       const within = new Set(defined);
       for (const { name, query } of definitionsIn(value['cte_map'])) {
         // A definition sees those before it; and itself, where it is recursive.
@@ -132,6 +149,13 @@ function callOf(call: Record<string, unknown>): Pick<Reads, 'names' | 'lists'> {
   const { children } = call;
   if (OVER_A_TABLE.has(name)) return { names: columnsIn(children), lists: false };
   return { names: name === 'query_table' ? textsIn(children) : [], lists: false };
+}
+
+function requireReadable(children: unknown): void {
+  const [argument]: readonly unknown[] = Array.isArray(children) ? children : [];
+  const constant = isRecord(argument) && isRecord(argument['value']) ? argument['value']['value'] : undefined;
+  if (typeof constant === 'string' && READABLE_SETTINGS.has(constant.toLowerCase())) return;
+  throw new QueryFault('Permission', 'current_setting gives few settings, whose names are written out');
 }
 
 /** What stands as a column among arguments of which one names a table. */
