@@ -6,4 +6,6 @@ export const ADVISORY_LOCKS = {
   resourceWriter: 7_262_302,
   /** Held by the one process that rolls the event log into files. */
   rollUp: 7_262_303,
+  /** Held by the one erasure of what quotas keep that is under way. */
+  quotaErasure: 7_262_304,
 } as const;

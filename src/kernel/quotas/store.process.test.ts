@@ -319,6 +319,23 @@ test('an erased subject is gone from everywhere, also from the receipts of other
   assert.equal((await quotas.consume({ ...listener, key: 'a', buckets, amount: 10 })).outcome, 'granted');
 });
 
+test('subjects whose receipts name each other are erased at once, and none of it is left', async () => {
+  await using world = await startQuotasWorld();
+  const { quotas, database } = world;
+  const names = ['ann', 'bea', 'cyd'];
+  const other = world.another();
+  for (let round = 0; round < 10; round += 1) {
+    const items = names.map((subject) => ({ subject, quota: 'minutes', buckets: [bucket('plan', 10_000)], amount: 1 }));
+    for (let index = 0; index < 5; index += 1) {
+      await Promise.all(names.map((subject) => quotas.batch({ subject, key: `${round}-${index}`, items })));
+    }
+    await Promise.all([...names, ...names].map((name, index) => (index % 2 === 0 ? quotas : other).erase(name)));
+    for (const table of ['counters', 'operations', 'subjects']) {
+      assert.deepEqual(await database.query(`select subject from backline.quota_${table}`), [], table);
+    }
+  }
+});
+
 test('old answers and closed windows are tidied away, and nothing that still matters', async () => {
   await using world = await startQuotasWorld();
   const { quotas, database } = world;

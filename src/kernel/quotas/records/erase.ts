@@ -1,4 +1,5 @@
 import type { Database } from '#kernel/postgres/database.ts';
+import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import { namesBelow } from '../subject-name.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 import { lockSubjects } from './lock-subjects.ts';
@@ -21,6 +22,8 @@ export async function subjectsFrom({ query }: Database, subject: string): Promis
 export function eraseSubject(database: Database, subject: string): Promise<number> {
   return database.transaction(async (connection) => {
     const { query } = connection;
+    // Subjects whose receipts name each other would wait for each other's operations.
+    await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.quotaErasure})`);
     await lockSubjects(connection, [subject]);
     // In the order in which everybody takes them.
     await query({
