@@ -49,6 +49,18 @@ export function eventErasers(
           asWord(subject),
         ),
     },
+    {
+      // What came in stays counted; who sent it is no longer told, and so no sequence either.
+      store: 'producers',
+      erase: async (subject) =>
+        withoutWriters(
+          database,
+          `with changed as (
+            update backline.event_batches set producer = '', sequence = null where producer ~ $1 returning 1
+          ) select count(*) from changed`,
+          asWord(subject),
+        ),
+    },
   ];
 }
 

@@ -169,7 +169,7 @@ test('a subject that was erased gets a new pseudonym in every process, whatever 
   assert.ok(carryOut);
   const answer = await carryOut(erasure, { ...call, namespace: undefined, name: undefined });
   assert.deepEqual((answer as { status: object }).status, {
-    erased: { pseudonyms: 1, 'quarantined-events': 2 },
+    erased: { pseudonyms: 1, 'quarantined-events': 2, producers: 0 },
     at: NOON.toString(),
     by: 'dpo',
   });
@@ -249,5 +249,25 @@ test('batches that were lost on the way are found as gaps in a producer’s numb
   assert.deepEqual(gaps, [
     { ...producer, first: 3, last: 3 },
     { ...producer, first: 5, last: 6 },
+  ]);
+});
+
+test('an erasure takes a subject out of the names of those who sent, and what came in stays counted', async (t) => {
+  await using db = await startDatabase();
+  const { post, database, events } = await startIngest(t, { databaseUrl: db.url });
+  for (const [index, producer] of ['phone-u1', 'u1', 'phone-u11', 'web'].entries()) {
+    await post('/v1/events', { producer, sequence: index + 1, events: [play(`e${index}`)] });
+  }
+  const counts: Record<string, number> = {};
+  for (const { store, erase } of events.erasers) counts[store] = await erase('u1');
+  assert.equal(counts['producers'], 2);
+  const batches = await database.query(
+    'select producer, sequence::int, accepted from backline.event_batches order by producer, sequence',
+  );
+  assert.deepEqual(batches, [
+    { producer: '', sequence: null, accepted: 1 },
+    { producer: '', sequence: null, accepted: 1 },
+    { producer: 'phone-u11', sequence: 3, accepted: 1 },
+    { producer: 'web', sequence: 4, accepted: 1 },
   ]);
 });

@@ -169,7 +169,7 @@ test('an erasure reaches every store, keeps no name, and is on record', async (t
   assert.deepEqual(erased, [], 'a dry run erases nothing');
   const answer = await post(ingest, Erasure, { subject: 'u1' });
   const status = {
-    erased: { pseudonyms: 1, 'quarantined-events': 4, assignments: 3 },
+    erased: { pseudonyms: 1, 'quarantined-events': 4, producers: 0, assignments: 3 },
     at: NOON.toString(),
     by: 'admin',
   };
