@@ -193,6 +193,8 @@ export async function startControlPlane(options: {
         mayApprove,
         target,
         clock: releaseClock,
+        // A clock that is handed in is all the time there is.
+        steadyMs: databaseTime === undefined ? () => releaseClock().epochMilliseconds : systemTime.nowMs,
         time: systemTime,
         random: Math.random,
         log,

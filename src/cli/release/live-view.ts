@@ -5,6 +5,7 @@ import {
   changesText,
   isFinished,
   policiesText,
+  stagesIn,
   type ReleaseObject,
 } from './release-object.ts';
 import { reachText, stageTrack } from './stage-track.ts';
@@ -77,7 +78,7 @@ function progressLines(release: ReleaseObject, view: View): string[] {
   const { spec, status } = release;
   const { colours, width } = view;
   if (status === undefined) return [];
-  const stage = spec.policy?.spec.stages.find(({ name }) => name === status.stage);
+  const stage = stagesIn(spec).find(({ name }) => name === status.stage);
   const isForAll = status.phase === 'Promoted';
   const share = isForAll ? 100 : (status.share ?? 0);
   const reach =
@@ -118,7 +119,7 @@ function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
     return nextMs === undefined ? [] : [{ label: 'freeze', ms: nextMs - nowMs }];
   }
   const { state } = status.standing;
-  const stage = spec.policy?.spec.stages[state.stage ?? -1];
+  const stage = stagesIn(spec)[state.stage ?? -1];
   if (state.at !== 'exposing' || stage === undefined || state.seenMs === undefined) {
     const label = status.phase === 'AwaitingApproval' ? 'lapses' : 'next';
     return nextMs === undefined ? [] : [{ label, ms: nextMs - nowMs }];

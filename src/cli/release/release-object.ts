@@ -35,6 +35,8 @@ interface Policy {
     readonly groups?: readonly string[];
   };
   readonly stages: readonly Stage[];
+  /** How long it is judged on when everybody has it. */
+  readonly bake?: string;
   readonly guardrails: readonly { readonly name: string; readonly promotesFrom?: string; readonly shadow?: boolean }[];
   readonly pinFor?: string;
 }
@@ -47,6 +49,13 @@ export interface Stage {
   readonly soak: string;
   readonly deadline?: string;
   readonly promote: 'auto' | 'manual';
+}
+
+/** The stages that a release goes through: those of its policy and its bake, in which everybody has the change. */
+export function stagesIn({ policy }: Pick<ReleaseSpec, 'policy'>): readonly Stage[] {
+  const { stages = [], bake } = policy?.spec ?? {};
+  if (bake === undefined || stages.length === 0) return stages;
+  return [...stages, { name: 'bake', percent: 100, soak: bake, promote: 'auto' }];
 }
 
 /** One object: what it was, and what it becomes. An absent side is no object. */

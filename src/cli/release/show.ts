@@ -13,6 +13,7 @@ import {
   authorsText,
   kindName,
   policiesText,
+  stagesIn,
   type Carried,
   type ReleaseObject,
   type Side,
@@ -115,7 +116,7 @@ function headText(release: ReleaseObject, { colours, timeZone }: View): string {
 }
 
 function stageLines(release: ReleaseObject, view: View): string[] {
-  const stages = release.spec.policy?.spec.stages ?? [];
+  const stages = stagesIn(release.spec);
   if (stages.length === 0) return [];
   const rows = stages.map((stage, index) => [
     stage.name === release.status?.stage ? '→' : ' ',

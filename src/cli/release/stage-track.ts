@@ -1,4 +1,4 @@
-import type { ReleaseObject, Stage } from './release-object.ts';
+import { stagesIn, type ReleaseObject, type Stage } from './release-object.ts';
 import { line, widthOf, type Piece } from './terminal-text.ts';
 import type { View } from './view.ts';
 
@@ -63,7 +63,7 @@ function namePiece({ mark, name }: Stop, { colours }: View): Piece {
 }
 
 function stopsOf(release: ReleaseObject): Stop[] {
-  const stages = release.spec.policy?.spec.stages ?? [];
+  const stages = stagesIn(release.spec);
   const { at, mark } = standing(release, stages);
   const markOf = (index: number): Mark => (index < at ? 'done' : index === at ? mark : 'ahead');
   return [
@@ -103,7 +103,7 @@ function reached({ status }: ReleaseObject, stages: readonly Stage[]): number {
 /** Who has it now: `1% of staff, 10% (stage 2 of 3)`, nobody, everybody. */
 export function reachSoFar({ spec, status }: ReleaseObject): string {
   const state = status?.standing.state;
-  const stages = spec.policy?.spec.stages ?? [];
+  const stages = stagesIn(spec);
   if (status?.rolledBackBy !== undefined) return `nobody: rolled back by ${status.rolledBackBy}`;
   if (state?.at === 'promoted') return 'everybody';
   const reached = state?.at === 'promoting' ? stages.length : state?.at === 'exposing' ? (state.stage ?? 0) + 1 : 0;

@@ -225,7 +225,7 @@ export function changeSets(options: {
     if (policy === undefined) return undefined;
     return {
       name: policy.name,
-      stages: stagesText(policy.spec.stages),
+      stages: stagesText(policy.spec),
       approvals: policy.spec.approvals?.required ?? 0,
       others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
       conflicts: [...policyConflicts(policies)],

@@ -1,5 +1,6 @@
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { ReleaseSpec } from './kinds/release-spec.ts';
+import type { Stretch } from './kinds/release-status.ts';
 
 /** A release in a stage, as the judge gets it. */
 export interface Judged {
@@ -9,6 +10,8 @@ export interface Judged {
   readonly stage: number;
   /** When the stage was first seen to have it. */
   readonly seenMs: number;
+  /** The times of stages before, and of this one before it began anew. */
+  readonly earlier: readonly Stretch[];
 }
 
 /** What the judge says of a guardrail. */

@@ -223,6 +223,7 @@ function policy(pick: Pick, below: Below): object {
       promote: pick(['auto', 'auto', 'manual']),
       ...(below(2) === 0 ? { deadline: 'PT5M' } : {}),
     })),
+    ...(percents.length > 0 && below(3) === 0 ? { bake: 'PT2M' } : {}),
     ...(percents.length > 0 && below(2) === 0
       ? { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] }
       : {}),

@@ -6,6 +6,7 @@ import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Notification } from '#kernel/releases/kinds/notification.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Release, releaseSpec } from '#kernel/releases/kinds/release.ts';
+import type { Stretch } from '#kernel/releases/kinds/release-status.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, headName } from '#kernel/resources/builtin/head.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
@@ -226,6 +227,128 @@ test('a shadow is judged and shown, and neither takes back nor holds anything', 
   const alone = await underWay({ guardrails: guardrails.slice(1) }, () => 'fail');
   await alone.run(5 * MINUTE);
   assert.deepEqual(alone.phases(), ['Promoted']);
+});
+
+const BAKED = { ...GUARDED, stages: [{ name: 'few', percent: 1, soak: 'PT1M' }], bake: 'PT10M' };
+
+test('while it bakes everybody has it, and it is told as promoted when that has gone well', async () => {
+  const notify = [{ type: 'webhook', url: 'https://hooks.example', on: ['started', 'stage', 'promoted'] }];
+  const story = await underWay({ ...BAKED, notify });
+  const told = () =>
+    [...story.world.store.memory.list(Notification)].map((entry) => (entry.object().spec as { event: string }).event);
+  await story.run(MINUTE + 2_000);
+  const [release] = story.releases();
+  const { phase, stage, share, message } = release?.status ?? {};
+  assert.deepEqual([phase, stage, share], ['Progressing', 'bake', 100]);
+  assert.match(message ?? '', /^Bakes until 2026-\d\d-\d\dT[\d:]+Z\.$/);
+  await story.run(9 * MINUTE);
+  assert.deepEqual([story.phases()[0], told().toSorted()], ['Progressing', ['stage', 'started']]);
+  await story.run(MINUTE + 2_000);
+  assert.deepEqual([story.phases()[0], told().toSorted()], ['Promoted', ['promoted', 'stage', 'started']]);
+  assert.equal(story.liveValue('x'), 2);
+});
+
+test('while it bakes nothing has to pass, and what fails takes it back from everybody', async () => {
+  let outcome: 'pass' | 'stale' | 'fail' = 'pass';
+  const story = await underWay(BAKED, () => ({ outcome, isOfStage: true }));
+  await story.run(MINUTE + 2_000);
+  outcome = 'stale';
+  await story.run(5 * MINUTE);
+  assert.equal(story.releases()[0]?.status.stage, 'bake');
+  outcome = 'fail';
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['RolledBack']);
+  assert.deepEqual([story.liveValue('x'), story.declaredValue('x')], [1, 1]);
+  assert.throws(() => story.declare([node('x', 2)]), { code: 'releases/pinned' });
+
+  outcome = 'pass';
+  const silent = await underWay(BAKED, () => ({ outcome }));
+  await silent.run(MINUTE + 2_000);
+  outcome = 'stale';
+  await silent.run(11 * MINUTE);
+  assert.deepEqual(silent.phases(), ['Promoted']);
+});
+
+test('a bake is held, paused, ended early and forced as any stage', async () => {
+  const story = await underWay({ ...BAKED, onFailure: 'pause' }, (activeMs) =>
+    activeMs > 5 * MINUTE ? 'fail' : 'pass',
+  );
+  await story.run(MINUTE + 2_000);
+  story.declare([put(Stop, STOP_NAME, { reason: 'Incident.' })]);
+  await story.run(20 * MINUTE);
+  assert.equal(story.phases()[0], 'Paused', 'what fails pauses it also while everything is stopped');
+  story.declare([drop(Stop, STOP_NAME)]);
+  await story.ask('resume', story.release, 'bob');
+  await story.run(30 * MINUTE);
+  assert.equal(story.releases()[0]?.status.stage, 'bake', 'what has failed is not promoted because time has passed');
+  await story.ask('promote', story.release, 'bob', { force: true, reason: 'It is another thing.' });
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['Promoted']);
+
+  const early = await underWay({ ...BAKED, stages: [{ name: 'few', percent: 1, promote: 'manual' }] });
+  await early.ask('promote', early.release);
+  await early.run(1_000);
+  assert.equal(early.releases()[0]?.status.stage, 'bake');
+  await early.ask('promote', early.release);
+  await early.run(1_000);
+  assert.deepEqual(early.phases(), ['Promoted']);
+
+  const whole = await underWay({ stages: [{ name: 'all', percent: 100, soak: 'PT1M' }], bake: 'PT1M' });
+  await whole.run(MINUTE + 2_000);
+  assert.equal(whole.releases()[0]?.status.stage, 'bake');
+  await whole.run(MINUTE + 2_000);
+  assert.deepEqual(whole.phases(), ['Promoted']);
+});
+
+test('the times of stages that are over are kept, so that their last moments are measured', async () => {
+  const asked: (readonly Stretch[])[] = [];
+  const story = await underWay({ ...BAKED, stages: [...BAKED.stages, { name: 'half', percent: 50, soak: 'PT1M' }] });
+  const earlierNow = () => {
+    const state = story.releases()[0]?.status.standing.state;
+    return state?.at === 'exposing' ? (state.earlier ?? []) : [];
+  };
+  await story.run(30_000);
+  await story.ask('pause', story.release, 'bob');
+  await story.ask('resume', story.release, 'bob');
+  await story.run(1_000);
+  asked.push(earlierNow());
+  await story.run(MINUTE + 2_000);
+  asked.push(earlierNow());
+  await story.run(MINUTE + 2_000);
+  asked.push(earlierNow());
+  assert.deepEqual(
+    asked.map((stretches) => stretches.map(({ stage }) => stage)),
+    [[0], [0, 0], [0, 0, 1]],
+  );
+  for (const { seenMs, untilMs = 0 } of asked.flat()) assert.ok(seenMs < untilMs);
+  assert.deepEqual(story.world.judged?.earlier, asked.at(-1));
+});
+
+test('a clock that leaps ahead and back makes no soak, and holds nothing up', async () => {
+  for (const guarded of [GUARDED, {}]) {
+    const story = await underWay({ ...guarded, stages: [{ name: 'few', percent: 1, soak: 'PT10M' }] });
+    await story.run(MINUTE);
+    story.world.jumpMs = 60 * MINUTE;
+    story.declare([node('other', 1, {})]);
+    await story.run(MINUTE);
+    assert.equal(story.liveValue('x'), 1, 'the leap is no soak');
+    story.world.jumpMs = 0;
+    await story.run(30 * MINUTE);
+    assert.deepEqual(story.phases(), ['Promoted'], 'nobody waits for the hour to come again');
+  }
+  const seenAhead = await underWay({
+    stages: [
+      { name: 'few', percent: 1, soak: 'PT1M' },
+      { name: 'half', percent: 50, soak: 'PT10M' },
+    ],
+  });
+  await seenAhead.run(30_000);
+  seenAhead.world.jumpMs = 60 * MINUTE;
+  await seenAhead.run(2 * MINUTE);
+  assert.equal(seenAhead.releases()[0]?.status.stage, 'half');
+  seenAhead.world.jumpMs = 0;
+  await seenAhead.run(20 * MINUTE);
+  assert.deepEqual(seenAhead.phases(), ['Promoted']);
 });
 
 test('a rollback that somebody asked for is undone by nobody: not by what is applied again and again', async () => {

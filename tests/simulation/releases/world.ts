@@ -5,7 +5,7 @@ import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
-import type { Evidence } from '#kernel/releases/evidence.ts';
+import type { Evidence, Judged } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { followLive } from '#kernel/releases/live.ts';
@@ -66,6 +66,8 @@ export class World {
   /** Where the engine waits, counted; it dies at this one. */
   awaits = 0;
   dieAt = Infinity;
+  /** What was judged last. */
+  judged: Judged | undefined;
   /** Names of Heads that are refused when they are written. */
   readonly refusedHeads = new Set<string>();
   readonly #refusing: Admission = {
@@ -172,8 +174,10 @@ export class World {
       retract: (...asked) => this.#often(time, () => real.retract(...asked)),
     };
     const evidence: Evidence = {
-      verdicts: async ({ name, spec, seenMs }, nowMs) => {
+      verdicts: async (judged, nowMs) => {
         await awhile();
+        this.judged = judged;
+        const { name, spec, seenMs } = judged;
         return new Map(
           (spec.policy?.spec.guardrails ?? []).flatMap((guardrail) => {
             const verdict = this.verdicts(name, guardrail.name, nowMs - seenMs);
@@ -195,6 +199,7 @@ export class World {
       target,
       evidence,
       clock: this.clock,
+      steadyMs: time.nowMs,
       time,
       random: this.#chance,
       log,

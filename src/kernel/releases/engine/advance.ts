@@ -2,7 +2,15 @@ import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
-import type { ApprovalsStatus, Ending, Phase, ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+import type {
+  ApprovalsStatus,
+  Ending,
+  Phase,
+  ReleaseStanding,
+  ReleaseState,
+  Stretch,
+} from '../kinds/release-status.ts';
+import { isBake, stagesOf } from '../kinds/stages-of.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from './choose-policy.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
@@ -71,6 +79,9 @@ export interface Step {
   readonly wakeAtMs?: number;
 }
 
+/** Times of stages that are kept: more than a policy has stages, for each may begin anew. */
+const STRETCHES_MAX = 50;
+
 /** Who decides when nobody does. */
 export const ENGINE = 'system:releases';
 
@@ -79,7 +90,7 @@ export const ENGINE = 'system:releases';
  * does nothing; called again with the same it says the same. Whatever takes a release back passes every hold.
  */
 export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
-  return withFailure(stepOf(spec, awake(standing, seen), seen), seen);
+  return withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
 }
 
 function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
@@ -127,6 +138,22 @@ const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
   aborted: 'Aborted',
   superseded: 'Superseded',
 };
+
+/** Where the clock went back behind what was seen, or behind the time that was held: then the stage begins anew. */
+function inTime(standing: ReleaseStanding, { nowMs }: Seen): ReleaseStanding {
+  const { state } = standing;
+  if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
+  const { seenMs, heldMs, heldSinceMs, earlier = [] } = state;
+  if (seenMs <= nowMs && heldMs <= nowMs - seenMs) return standing;
+  const passed = seenMs < nowMs ? stretchesUntil(state, nowMs) : earlier.filter(({ untilMs = 0 }) => untilMs <= nowMs);
+  const hold = heldSinceMs === undefined ? {} : { heldSinceMs: nowMs };
+  return { ...standing, state: { ...state, ...hold, seenMs: nowMs, heldMs: 0, earlier: passed } };
+}
+
+/** All times in which somebody was seen to have it, the present one ended now. */
+export function stretchesUntil({ earlier = [], stage, seenMs }: Exposing, nowMs: number): readonly Stretch[] {
+  return seenMs === undefined ? earlier : [...earlier, { stage, seenMs, untilMs: nowMs }].slice(-STRETCHES_MAX);
+}
 
 /** The time in which no engine ran is no soak: counted once for each start of an engine, and once with a hold. */
 function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen): ReleaseStanding {
@@ -228,7 +255,9 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
 
 function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: readonly Told[]): Step {
   const { goOn: _done, ...kept } = standing;
-  const entered = { ...kept, state: { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0 } } as const;
+  const earlier = kept.state.at === 'exposing' ? stretchesUntil(kept.state, seen.nowMs) : [];
+  const state = { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0, earlier } as const;
+  const entered = { ...kept, state };
   return { ...progressing(entered, 'It is being shown to this stage.'), effects: [{ do: 'expose', stage }], tell };
 }
 
@@ -292,12 +321,15 @@ function whileSeen(
   const wakes = wakeAt(
     nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? deadlineLeftMs : Infinity),
   );
-  if (soakLeftMs > 0)
-    return here(`Soaks until ${untilText(nowMs + soakLeftMs)}.${open.length === 0 ? '' : ` ${open.join(' ')}`}`, wakes);
+  if (soakLeftMs > 0) {
+    const verb = isBake(policy, state.stage) ? 'Bakes' : 'Soaks';
+    const openText = open.length === 0 ? '' : ` ${open.join(' ')}`;
+    return here(`${verb} until ${untilText(nowMs + soakLeftMs)}.${openText}`, wakes);
+  }
   if (open.length > 0) return here(open.join(' '), wakes);
   if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
   const next = state.stage + 1;
-  if (next < policy.stages.length) return enterStage(standing, next, seen, ['stage']);
+  if (next < stagesOf(policy).length) return enterStage(standing, next, seen, ['stage']);
   const { goOn: _done, ...kept } = standing;
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
@@ -432,6 +464,8 @@ function openGuardrails(policy: PolicySpec, stage: number, verdicts: Seen['verdi
     const from = promotesFrom === undefined ? 0 : policy.stages.findIndex((one) => one.name === promotesFrom);
     if (stage < from) return [];
     const verdict = verdicts.get(name);
+    // In a bake nothing has to pass; what has failed does not go on by itself.
+    if (isBake(policy, stage)) return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
     if (verdict === undefined) return [`${name}: nothing has been judged yet.`];
     if (verdict.outcome !== 'pass') return [saidOf(name, verdict)];
     return verdict.isOfStage ? [] : [`${name}: passes so far; waits for a whole window of this stage.`];
@@ -445,7 +479,7 @@ function saidOf(name: string, { because }: { readonly because: string }): string
 
 /** The stage that a release is in. A release keeps the policy that it began with: it has the stage. */
 function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): { policy: PolicySpec; stage: Stage } {
-  const stage = policy?.spec.stages[index];
+  const stage = policy === undefined ? undefined : stagesOf(policy.spec)[index];
   if (policy === undefined || stage === undefined) throw new Error(`release ${number} has no stage ${index}`);
   return { policy: policy.spec, stage };
 }

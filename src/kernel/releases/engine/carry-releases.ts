@@ -48,6 +48,8 @@ const LIMITS = {
   failuresMax: 3,
   /** How soon it is looked again for what cannot be told now, and for what does not show yet. */
   unknownMs: 5_000,
+  /** By how much a clock may go forward by itself. */
+  leapMs: 5_000,
   lookAgainMs: 1_000,
   /** What fails is tried again at the latest after this. */
   retryMsMax: 30_000,
@@ -84,26 +86,16 @@ export function carryReleases(options: {
   readonly awakeSinceMs: number;
   readonly asleepSinceMs: number;
   readonly clock: Clock;
+  /** Time that passes, whatever the clock shows. */
+  readonly steadyMs: () => number;
   readonly time: Time;
   readonly random: () => number;
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): Carrying {
-  const {
-    store,
-    live,
-    kinds,
-    open,
-    declarations,
-    mayApprove,
-    target,
-    evidence,
-    awakeSinceMs,
-    asleepSinceMs,
-    clock,
-    time,
-    log,
-  } = options;
+  const { store, live, kinds, open, declarations, mayApprove, target, evidence, clock, steadyMs, time, log } = options;
+  let { awakeSinceMs, asleepSinceMs } = options;
+  let clockAheadMs = clock().epochMilliseconds - steadyMs();
   const failures = new Map<string, { readonly count: number; readonly because: string }>();
   /** Each open release has its own, so that what it has looked at is dropped with it. */
   const looks = new Map<string, Look>();
@@ -207,11 +199,12 @@ export function carryReleases(options: {
     const judged =
       state.at === 'exposing' && state.seenMs !== undefined && (spec.policy?.spec.guardrails.length ?? 0) > 0
         ? await evidence.verdicts(
-            { name, uid, spec, stage: state.stage, seenMs: state.seenMs },
+            { name, uid, spec, stage: state.stage, seenMs: state.seenMs, earlier: state.earlier ?? [] },
             clock().epochMilliseconds,
           )
         : NOTHING_JUDGED;
 
+    noticeLeap();
     // From here to the claim nothing is awaited: what is seen is what is decided upon.
     if (store.get(Release, '', name)?.version !== version) return { afterMs: 0 };
     const { behind, beside: besideNow } = open.before(release);
@@ -280,6 +273,18 @@ export function carryReleases(options: {
     ];
     const afterMs = Math.min(...waits);
     return Number.isFinite(afterMs) ? { afterMs: Math.max(1, afterMs) } : undefined;
+  }
+
+  /** A clock that leaps forward, as after a suspension, is as if no engine had run meanwhile. */
+  function noticeLeap(): void {
+    const nowMs = clock().epochMilliseconds;
+    const aheadMs = nowMs - steadyMs();
+    const leapMs = aheadMs - clockAheadMs;
+    clockAheadMs = aheadMs;
+    if (leapMs < LIMITS.leapMs) return;
+    awakeSinceMs = nowMs;
+    asleepSinceMs = nowMs - leapMs;
+    for (const { name } of open.all()) controller.add(name);
   }
 
   async function carryOut(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {

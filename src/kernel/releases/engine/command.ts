@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { CommandSpec, CommandVerb } from '../kinds/release-command.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
-import { ENGINE, isBegun, isFinished, retracting } from './advance.ts';
+import { ENGINE, isBegun, isFinished, retracting, stretchesUntil } from './advance.ts';
 import { approvalPolicies, authorBehind, countApprovals, isAsked, type Person } from './approvals.ts';
 
 /** Characters of a plan's hash that nobody finds two plans for. */
@@ -47,7 +47,8 @@ export function command(
       // What it was paused for has been looked at: the stage begins anew.
       if (state.at !== 'exposing') return { ...going, ...(doubt === undefined ? {} : { doubt }) };
       const { stage } = state;
-      const again = { at: 'exposing', stage, sinceMs: nowMs, heldMs: 0 } as const;
+      const earlier = stretchesUntil(state, nowMs);
+      const again = { at: 'exposing', stage, sinceMs: nowMs, heldMs: 0, earlier } as const;
       return { ...going, state: again, ...(paused.by === ENGINE ? { overruled: { stage, by: by.name } } : {}) };
     }
     case 'promote': {

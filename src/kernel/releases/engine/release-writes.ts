@@ -11,6 +11,7 @@ import {
   type Moment,
   type ReleaseStatus,
 } from '../kinds/release-status.ts';
+import { stagesOf } from '../kinds/stages-of.ts';
 import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
@@ -134,7 +135,8 @@ function statusOf(
   nowMs: number,
   by: string,
 ): ReleaseStatus {
-  const stage = standing.state.at === 'exposing' ? spec.policy?.spec.stages[standing.state.stage] : undefined;
+  const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
+  const stage = standing.state.at === 'exposing' ? stages[standing.state.stage] : undefined;
   const shown = message.slice(0, MESSAGE_MAX);
   // What people do is news, whatever it changes.
   const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;

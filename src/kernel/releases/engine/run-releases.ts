@@ -49,6 +49,8 @@ export function runReleases(options: {
   readonly target: Target;
   readonly evidence: Evidence;
   readonly clock: Clock;
+  /** Time that passes, whatever the clock shows. */
+  readonly steadyMs: () => number;
   readonly time: Time;
   /** Spreads repeated tries. */
   readonly random: () => number;

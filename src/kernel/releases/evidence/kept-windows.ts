@@ -107,6 +107,22 @@ export async function* keptWindows(
   }
 }
 
+/**
+ * Deletes the windows of a guardrail that end after a moment. What their cells came to stays: it happened, and is of the
+ * windows that are measured instead.
+ */
+export async function dropWindowsAfter(
+  { query }: Queryable,
+  uid: string,
+  guardrail: string,
+  endMs: number,
+): Promise<void> {
+  await query({
+    text: 'delete from backline.release_intervals where uid = $1 and guardrail = $2 and to_ms > $3::bigint',
+    values: [uid, guardrail, endMs],
+  });
+}
+
 /** Deletes the windows of releases of which nothing was measured for long, and what goes with them. */
 export async function tidyKeptWindows({ query }: Queryable, now: Temporal.Instant): Promise<void> {
   await query({

@@ -21,7 +21,15 @@ const MEASURED: Measured = { called: 'Errors', better: 'fewer', of: 'events', is
 const DENIED: GuardrailSpec = { name: 'denied', decisions: 'denied', noWorse: { margin: 1.5 } };
 const SOLD: GuardrailSpec = { name: 'sold', metric: 'purchases', noWorse: { margin: 1.5 } };
 
-function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_MS): Judged {
+/** The stage that follows those of the policy. */
+const BAKES = 3;
+
+function judged(
+  guardrails: readonly GuardrailSpec[],
+  stage = 0,
+  seenMs = SEEN_MS,
+  earlier: Judged['earlier'] = [],
+): Judged {
   const slices = [{ percent: 10 }, { percent: 50 }, { percent: 50, markets: ['se'] }];
   const stages = slices.map((slice, index) => ({
     name: `s${index}`,
@@ -34,6 +42,7 @@ function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_M
     priority: 0,
     unit: 'household',
     stages,
+    bake: 'PT10M',
     guardrails: [...guardrails],
     judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
     onFailure: 'rollback',
@@ -49,7 +58,7 @@ function judged(guardrails: readonly GuardrailSpec[], stage = 0, seenMs = SEEN_M
     planHash: 'h',
     open: true,
   };
-  return { name: 'cap-1', uid: 'uid-1', spec, stage, seenMs };
+  return { name: 'cap-1', uid: 'uid-1', spec, stage, seenMs, earlier };
 }
 
 /** A source that answers what a test says, and notes what it was asked. */
@@ -176,7 +185,7 @@ test('a window is of one stage, with its share', async () => {
   const { source } = sourceOf(good);
   const evidence = evidenceOn(db, { denied: source });
   for (const seconds of [43, 75]) await look(evidence, judged([DENIED], 0), seconds * 1_000);
-  const later = judged([DENIED], 1, SEEN_MS + 84_000);
+  const later = judged([DENIED], 1, SEEN_MS + 84_000, [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 83_000 }]);
   for (const seconds of [84, 103, 110, 123, 133]) {
     const verdict = (await look(evidence, later, seconds * 1_000)).get('denied');
     assert.equal(verdict?.outcome, 'undecided', 'what was measured before is judged meanwhile, and is not stale');
@@ -192,6 +201,7 @@ test('a window is of one stage, with its share', async () => {
     [
       [10, 40, 0, 0.1],
       [40, 70, 0, 0.1],
+      [70, 80, 0, 0.1],
       [90, 120, 1, 0.5],
     ],
   );
@@ -295,6 +305,83 @@ test('a window of which cells are not known has no clustering, and the next one 
   }
   const units = (await keptOf(db)).map((kept) => clusteringIn(kept)?.release.candidate.units);
   assert.deepEqual(units, [3 * 40, undefined, 3 * 100]);
+});
+
+test('harm in the last moments of a stage is found in the next one, and while it bakes', async () => {
+  await using db = await startDatabase();
+  const late = sourceOf(({ fromMs }) => {
+    const bad = fromMs >= SEEN_MS + 70_000 ? 90 : 9;
+    return { at: 'measured', measured: MEASURED, candidate: { units: 100, bad }, stable: { units: 900, bad: 81 } };
+  });
+  const evidence = evidenceOn(db, { denied: late.source });
+  for (const seconds of [43, 73]) await look(evidence, judged([DENIED]), seconds * 1_000);
+  const first = { stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 81_000 };
+  const second = judged([DENIED], 1, SEEN_MS + 82_000, [first]);
+  await look(evidence, second, 84_000);
+  assert.deepEqual(
+    (await keptOf(db)).map(({ stage, toMs }) => [stage, toMs - SEEN_MS]),
+    [
+      [0, 40_000],
+      [0, 70_000],
+      [0, 80_000],
+    ],
+  );
+  const next = [first, { stage: 1, seenMs: SEEN_MS + 82_000, untilMs: SEEN_MS + 125_000 }];
+  const bakes = judged([DENIED], BAKES, SEEN_MS + 126_000, next);
+  for (const seconds of [126, 130, 160, 400]) await look(evidence, bakes, seconds * 1_000);
+  const verdict = (await look(evidence, bakes, 700_000)).get('denied');
+  assert.equal(verdict?.outcome, 'fail');
+  assert.deepEqual(
+    (await keptOf(db))
+      .slice(3)
+      .map(({ stage, share, fromMs, toMs }) => [stage, share, fromMs - SEEN_MS, toMs - SEEN_MS]),
+    [[1, 0.5, 90_000, 120_000]],
+    'with everybody there is nobody left to compare with',
+  );
+});
+
+test('while it bakes, a threshold goes on with everybody, and what compares is not stale', async () => {
+  await using db = await startDatabase();
+  const LIMIT: GuardrailSpec = { name: 'sold', decisions: 'denied', threshold: { above: 0.1, unitsMin: 100 } };
+  const everybody = sourceOf(() => ({ ...good(), measured: MEASURED }) as Measurement);
+  const evidence = evidenceOn(db, { denied: sourceOf(good).source, sold: everybody.source });
+  await look(evidence, judged([DENIED, LIMIT]), 43_000);
+  const earlier = [{ stage: 1, seenMs: SEEN_MS, untilMs: SEEN_MS + 41_000 }];
+  const bakes = judged([DENIED, LIMIT], BAKES, SEEN_MS + 44_000, earlier);
+  for (const seconds of [83, 113, 143]) await look(evidence, bakes, seconds * 1_000);
+  const verdicts = await look(evidence, bakes, 150_000);
+  assert.equal(verdicts.get('denied')?.outcome, 'undecided');
+  const windows = (await keptOf(db, 'sold')).map(({ stage, share }) => [stage, share]);
+  assert.deepEqual(windows, [[0, 0.1], ...Array.from({ length: 3 }, () => [BAKES, 1])]);
+});
+
+test('a clock that was an hour ahead and went back leaves nothing behind: measuring goes on at once', async () => {
+  await using db = await startDatabase();
+  const { source, asked } = sourceOf(good);
+  const evidence = evidenceOn(db, { denied: source });
+  const release = judged([DENIED]);
+  for (const seconds of [43, 3_673]) await look(evidence, release, seconds * 1_000);
+  const blind = evidenceOn(
+    {
+      database: {
+        query: async (statement) => {
+          if (typeof statement !== 'string' && statement.text.includes('delete')) throw new Error('away');
+          return db.database.query(statement) as never;
+        },
+      },
+    },
+    { denied: source },
+  );
+  const verdict = (await look(blind, release, 73_000)).get('denied');
+  assert.equal(verdict?.outcome, 'stale', 'what is of the future is no success');
+  for (const engine of [evidence, evidenceOn(db, { denied: source })]) {
+    assert.equal((await look(engine, release, 73_000)).get('denied')?.outcome, 'undecided');
+    assert.deepEqual(
+      (await keptOf(db)).map(({ toMs }) => (toMs - SEEN_MS) / 1_000),
+      [40, 70],
+    );
+  }
+  assert.equal(asked.length, 3);
 });
 
 test('a source that throws or hangs is down, and holds up no other', async () => {

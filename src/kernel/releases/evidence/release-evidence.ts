@@ -2,15 +2,16 @@ import type { Log } from '#kernel/base/log.ts';
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import { judgeVersion } from '#kernel/statistics/verdict.ts';
+import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { isBake, stagesOf } from '../kinds/stages-of.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
-import { dueWindow, measuredFrom, windowMs, type Schedule } from './due-window.ts';
+import { dueWindow, nextStretch, windowMs, type DueWindow, type Schedule } from './due-window.ts';
 import { misfit } from './judged-spec.ts';
 import { readCellState } from './kept-cells.ts';
-import { keepWindow, keptWindows } from './kept-windows.ts';
+import { dropWindowsAfter, keepWindow, keptWindows } from './kept-windows.ts';
 import type { MeasureSource, Measurement, Window } from './measure-source.ts';
 import {
   addKept,
@@ -125,8 +126,13 @@ export function releaseEvidence(parts: {
     one: Watched,
     nowMs: number,
   ): Promise<void> {
+    if (endMsOf(one.tally) > nowMs) {
+      // The clock was ahead and went back: what has not happened yet is no evidence, and measuring goes on from now.
+      await dropWindowsAfter(database, release.uid, guardrail.name, nowMs);
+      one.tally = await readTally(database, release.uid, guardrail);
+    }
     const source = sourceOf(guardrail);
-    const schedule = scheduleOf(release, policy, source, one);
+    const schedule = scheduleOf(release, policy, guardrail, source, one);
     const due = dueWindow(schedule, nowMs - source.lagMs);
     if (due === undefined) return;
     const found = await inTime<Found>(
@@ -138,15 +144,16 @@ export function releaseEvidence(parts: {
       return;
     }
     delete one.waits;
-    const { uid, stage } = release;
-    const scope = scopeOf(policy.stages, stage);
+    const { uid } = release;
+    const { stage } = found.window;
+    const stages = stagesOf(policy);
+    const scope = scopeOf(stages, stage);
     const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail, stage, scope);
     const window: Kept = {
       guardrail: guardrail.name,
       ...found.window,
-      stage,
       scope,
-      share: (policy.stages[stage]?.percent ?? 0) / 100,
+      share: (stages[stage]?.percent ?? 0) / 100,
       reading,
       judgeVersion,
       atMs: nowMs,
@@ -202,12 +209,14 @@ export function releaseEvidence(parts: {
     const one = watch.get(guardrail.name);
     if (one === undefined) return undefined;
     const source = sourceOf(guardrail);
-    const schedule = scheduleOf(release, policy, source, one);
-    const lateMs = Math.max(0, nowMs - source.lagMs - measuredFrom(schedule));
+    const schedule = scheduleOf(release, policy, guardrail, source, one);
+    const fromMs = nextStretch(schedule)?.fromMs ?? nowMs;
+    const lateMs = Math.max(0, nowMs - source.lagMs - fromMs);
     const { alpha, beta } = policy.judging;
     const context = { alpha, beta, metrics: metricsOf(policy.guardrails) };
     const verdict = verdictOf(guardrail, one.tally, lateMs, context);
     if (verdict !== undefined) {
+      if (endMsOf(one.tally) > nowMs) return { ...aheadOfTime(verdict), isOfStage: false };
       return { ...verdict, isOfStage: isMeasuredIn(one.tally, release.stage, release.seenMs) };
     }
     if (one.waits === undefined || lateMs <= LIMITS.lateWindows * windowMs(schedule)) return undefined;
@@ -218,12 +227,12 @@ export function releaseEvidence(parts: {
 type Reading = Exclude<Measurement, { readonly at: 'waits' }>;
 
 interface Found {
-  readonly window: { readonly fromMs: number; readonly toMs: number };
+  readonly window: DueWindow;
   readonly reading: Measurement;
 }
 
 async function findWindow(
-  { name, stage }: Judged,
+  { name, stage: stageNow }: Judged,
   guardrail: GuardrailSpec,
   source: MeasureSource,
   schedule: Schedule,
@@ -235,9 +244,9 @@ async function findWindow(
   if (window === undefined) {
     const until = Temporal.Instant.fromEpochMilliseconds(untilMs).toString({ smallestUnit: 'second' });
     const because = `it is complete until ${until} only`;
-    return { window: { fromMs: untilMs, toMs: untilMs }, reading: { at: 'waits', because } };
+    return { window: { stage: stageNow, fromMs: untilMs, toMs: untilMs }, reading: { at: 'waits', because } };
   }
-  const asked: Window = { release: name, guardrail, stage, ...window };
+  const asked: Window = { release: name, guardrail, ...window };
   return { window, reading: await source.measure(asked, signal) };
 }
 
@@ -247,13 +256,32 @@ function fitting(guardrail: GuardrailSpec, reading: Reading): Reading {
   return wrong === undefined ? reading : { at: 'down', because: wrong };
 }
 
+/** While it bakes there is nobody to compare with: what compares is measured to the end of the stages before. */
 function scheduleOf(
-  { seenMs }: Judged,
-  { judging }: PolicySpec,
+  { stage, seenMs, earlier }: Judged,
+  policy: PolicySpec,
+  { noWorse }: GuardrailSpec,
   { grainMs }: MeasureSource,
   { tally }: Watched,
 ): Schedule {
-  return { grainMs, everyMs: durationMs(judging.every), seenMs, lastToMs: tally.latest?.toMs };
+  const isAlone = noWorse !== undefined && isBake(policy, stage);
+  const past = isAlone ? earlier.filter((one) => !isBake(policy, one.stage)) : earlier;
+  return {
+    grainMs,
+    everyMs: durationMs(policy.judging.every),
+    stretches: isAlone ? past : [...past, { stage, seenMs }],
+    lastToMs: tally.latest?.toMs,
+  };
+}
+
+function endMsOf({ latest }: Tally): number {
+  return latest?.toMs ?? 0;
+}
+
+/** Evidence of a time that has not come yet: it is no success, and hides no failure. */
+function aheadOfTime(verdict: Verdict): Verdict {
+  if (verdict.outcome === 'fail') return verdict;
+  return { ...verdict, outcome: 'stale', because: 'The newest data is of a time that is still to come.' };
 }
 
 /** All windows of a guardrail that are kept, folded. */

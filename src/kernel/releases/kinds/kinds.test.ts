@@ -58,6 +58,9 @@ test('a policy that makes no sense is refused, with the place and what would be 
     ],
     [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent/],
     [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
+    [{ bake: 'PT10M' }, /bake: A bake follows stages/],
+    [{ stages: [stage()], bake: 'PT1S' }, /bake: .*from PT1M to P30D/],
+    [{ stages: [stage({ name: 'bake' })], bake: 'PT10M' }, /stages\.0\.name: "bake" is what the stage/],
     [{ stages: [stage()], guardrails: [guardrail, guardrail] }, /guardrails\.1\.name: Two guardrails/],
     [
       { stages: [stage()], guardrails: [{ name: 'g', noWorse: {} }] },

@@ -122,6 +122,11 @@ export const PolicySchema = Type.Object(
       default: [],
       description: 'The steps; after the last one everybody gets it. Without any, everybody does at once.',
     }),
+    bake: Type.Optional(
+      durationText(
+        'How long it goes on being judged after the last stage, when everybody has it: what fails then still takes it back. From PT1M to P30D; absent: not at all.',
+      ),
+    ),
     guardrails: Type.Array(GuardrailSchema, {
       maxItems: POLICY_LIMITS.guardrailsMax,
       default: [],

@@ -7,6 +7,7 @@ import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { impossibleProblems, selectorProblems } from './impossible.ts';
 import { PolicySchema, type PolicySpec } from './policy-spec.ts';
+import { BAKE } from './stages-of.ts';
 import { stagesText } from './stages-text.ts';
 
 export function policySpec(object: Pick<ResourceObject, 'spec'>): PolicySpec {
@@ -57,7 +58,7 @@ export const ReleasePolicy = defineKind({
       description: 'How many objects it is about now.',
       value: ({ status }) => (status as PolicyStatus | undefined)?.selects.objects,
     },
-    { name: 'Stages', type: 'string', description: 'The steps.', value: (p) => stagesText(policySpec(p).stages) },
+    { name: 'Stages', type: 'string', description: 'The steps.', value: (p) => stagesText(policySpec(p)) },
     {
       name: 'Guardrails',
       type: 'string',
@@ -77,6 +78,7 @@ export const ReleasePolicy = defineKind({
   validate: (spec, { kinds }) => [
     ...selectorProblems(spec.selector, kinds),
     ...stageProblems(spec),
+    ...bakeProblems(spec),
     ...guardrailsProblems(spec),
     ...channelProblems(spec),
     ...impossibleProblems(spec),
@@ -122,6 +124,23 @@ function stageProblems({ stages }: PolicySpec): readonly Problem[] {
     }
     return problems;
   });
+}
+
+function bakeProblems({ stages, bake }: PolicySpec): readonly Problem[] {
+  if (bake === undefined) return [];
+  const path = ['spec', 'bake'];
+  const problems: Problem[] = [...durationProblems(path, bake, 'PT1M', 'P30D')];
+  if (stages.length === 0) {
+    const detail =
+      'A bake follows stages; without any, everybody gets the change at once. Have a stage, or leave the bake out.';
+    problems.push({ path, reason: 'FieldValueInvalid', detail });
+  }
+  const index = stages.findIndex(({ name }) => name === BAKE);
+  if (index >= 0) {
+    const detail = `"${BAKE}" is what the stage of the bake is called: give this one another name.`;
+    problems.push({ path: ['spec', 'stages', index, 'name'], reason: 'FieldValueDuplicate', detail });
+  }
+  return problems;
 }
 
 function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readonly Problem[] {

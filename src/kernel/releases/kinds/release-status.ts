@@ -5,6 +5,13 @@ import type { GuardrailSpec } from './guardrail-spec.ts';
 /** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
 export const HISTORY_MAX = 50;
 
+/** A time in which the cohort of a stage was seen to have the change; without an end it still has it. */
+export interface Stretch {
+  readonly stage: number;
+  readonly seenMs: number;
+  readonly untilMs?: number;
+}
+
 /** How far a release has come. Times are milliseconds of the database's clock. */
 export type ReleaseState =
   /** Takes in what its group brings, until somebody seals it. */
@@ -22,6 +29,8 @@ export type ReleaseState =
       readonly heldSinceMs?: number;
       /** The start of the engine whose absence before it has been counted as held. */
       readonly awakeMs?: number;
+      /** The times before, of other stages or of this one before it began anew: their last moments are measured too. */
+      readonly earlier?: readonly Stretch[];
     }
   /** Goes to everybody. */
   | { readonly at: 'promoting' }

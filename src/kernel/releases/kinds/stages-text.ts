@@ -1,12 +1,13 @@
-import type { Stage } from './policy-spec.ts';
+import type { PolicySpec, Stage } from './policy-spec.ts';
 
-/** `1% → 10% → all`. */
-export function stagesText(stages: readonly Stage[]): string {
+/** `1% → 10% → all`, `1% → all (bakes PT10M)`. */
+export function stagesText({ stages, bake }: Pick<PolicySpec, 'stages' | 'bake'>): string {
   const one = ({ percent, audience, markets }: Stage) =>
     [
       `${percent}%`,
       ...(audience === undefined ? [] : [`of ${audience}`]),
       ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
     ].join(' ');
-  return [...stages.map(one), 'all'].join(' → ');
+  const last = bake === undefined ? 'all' : `all (bakes ${bake})`;
+  return [...stages.map(one), last].join(' → ');
 }

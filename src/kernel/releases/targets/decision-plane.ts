@@ -14,6 +14,7 @@ import { sameSide, type State } from '../engine/same-side.ts';
 import { keptSide, requireKeptSide } from '../engine/look.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
+import { stagesOf } from '../kinds/stages-of.ts';
 import { shownBy, wantedLive } from '../live.ts';
 import { settle, type Candidate } from '../settle.ts';
 import type { CarriedRelease, PlannedRelease, Target } from '../target.ts';
@@ -238,10 +239,12 @@ function cohortAt(name: string, { policy }: ReleaseSpec, stage: number): Cohort 
   return {
     unit: policy.spec.unit,
     salt: name,
-    slices: policy.spec.stages.slice(0, stage + 1).map(({ audience, markets, percent }) => ({
-      ...(audience === undefined ? {} : { audience }),
-      ...(markets === undefined ? {} : { markets }),
-      share: Math.round((percent / 100) * SHARE_TOTAL),
-    })),
+    slices: stagesOf(policy.spec)
+      .slice(0, stage + 1)
+      .map(({ audience, markets, percent }) => ({
+        ...(audience === undefined ? {} : { audience }),
+        ...(markets === undefined ? {} : { markets }),
+        share: Math.round((percent / 100) * SHARE_TOTAL),
+      })),
   };
 }
