@@ -28,6 +28,7 @@ export interface ReleaseExposures {
     listener: string,
     release: Pick<ExposingRelease, 'name' | 'revision'>,
     track: 'candidate' | 'stable',
+    cell: number,
     now: Temporal.Instant,
   ) => void;
   /** Writes what waits. */
@@ -54,14 +55,14 @@ export function releaseExposures(parts: {
   gauge(registry, 'backline_release_exposures_waiting', 'Exposures that are not written yet.', () => waiting.length);
 
   return {
-    tell: (listener, { name, revision }, track, now) => {
+    tell: (listener, { name, revision }, track, cell, now) => {
       const current = Math.floor(now.epochMilliseconds / EXPOSURE_WINDOW_MS);
       if (current !== minute || told.size >= LIMITS.toldMax) told.clear();
       minute = current;
       const key = `${name}@${revision} ${track} ${listener}`;
       if (told.has(key)) return;
       told.add(key);
-      const properties = { release: name, releaseRevision: revision, track };
+      const properties = { release: name, releaseRevision: revision, track, cell };
       waiting.push({ type: RELEASE_EXPOSURE, id: randomUUID(), at: now.toString(), subject: listener, properties });
       shed();
     },

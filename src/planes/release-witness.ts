@@ -69,7 +69,7 @@ export function releaseWitness(parts: {
         const stage = release.cohort.slices.length - 1;
         cells.count({ release: release.name, stage, track, cell }, counted, nowMs);
         if (listener === undefined || isFailed) continue;
-        exposures.tell(listener, release, track, now);
+        exposures.tell(listener, release, track, cell, now);
       }
     },
     close: async () => {

@@ -1,6 +1,7 @@
 import { contentHash } from '#kernel/base/ids.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import { CELLS } from '#kernel/statistics/cells.ts';
 import { EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
 
 /** A node tells of one listener, release and track once in this time; several nodes that do are told apart by it. */
@@ -16,6 +17,12 @@ const releaseExposure = {
       release: { type: 'string', maxLength: 253, description: 'Name of the Release.' },
       releaseRevision: { type: 'string', maxLength: 64, description: 'Content hash of everything that it carries.' },
       track: { type: 'string', enum: ['candidate', 'stable'], description: 'candidate: the listener saw it.' },
+      cell: {
+        type: 'integer',
+        minimum: 0,
+        maximum: CELLS - 1,
+        description: 'Which of the cells of the units of the release; absent in events of before there were cells.',
+      },
     },
     required: ['release', 'releaseRevision', 'track'],
   },

@@ -44,8 +44,8 @@ async function startMetrics(t: TestContext, datasets: Readonly<Record<string, ob
   });
   const source = releaseMetrics({ database, world: declared, ask: queries.ask, rollUpSeconds: 15 });
   const events: LoggedEvent[] = [];
-  const seen = (release: string, pseudonym: string, track: string, atMs: number) => {
-    const payload = { release, releaseRevision: 'r', track };
+  const seen = (release: string, pseudonym: string, track: string, atMs: number, cell: number | null = 0) => {
+    const payload = { release, releaseRevision: 'r', track, ...(cell === null ? {} : { cell }) };
     events.push({ id: randomUUID(), type: RELEASE_EXPOSURE, pseudonym, at: timeOf(atMs), payload });
   };
   const played = (pseudonym: string, atMs: number, payload: object = { track: 'a' }) =>
@@ -76,7 +76,7 @@ sourceContract(
         for (const { track, units, bad } of done) {
           for (let unit = 0; unit < units; unit += 1) {
             const listener = randomUUID();
-            seen(release, listener, track, fromMs + unit);
+            seen(release, listener, track, fromMs + unit, unit % 5);
             if (unit < bad) played(listener, fromMs + unit);
             // Outside of the window, before and after.
             played(listener, fromMs - 1);
@@ -141,9 +141,10 @@ test('each type of metric is what it says, with its filter, as counted by hand',
   const [steps = []] = fc.sample(fc.array(step, { minLength: 120, maxLength: 200 }), { numRuns: 1, seed: 20_260_510 });
   const { seen, played, settle, measure } = await startMetrics(t);
   const listeners = Array.from({ length: 6 }, () => randomUUID());
+  const cellOf = (listener: number): number => listener % 4;
   for (const { listener, ms, does } of steps) {
     const id = listeners[listener] ?? '';
-    if (typeof does === 'string') seen('one', id, does, START_MS + ms);
+    if (typeof does === 'string') seen('one', id, does, START_MS + ms, cellOf(listener));
     else played(id, START_MS + ms, does.playedMs === undefined ? { track: does.track } : does);
   }
   await settle();
@@ -169,8 +170,52 @@ test('each type of metric is what it says, with its filter, as counted by hand',
       const measured = await measure(name);
       assert.ok(measured.at === 'measured');
       assert.deepEqual(isCandidate ? measured.candidate : measured.stable, counts, name);
+      const { cells } = measured;
+      assert.ok(cells?.since === 'window');
+      const byCell = [0, 1, 2, 3].map((cell) => {
+        const inCell = [...units].filter((listener) => cellOf(listener) === cell);
+        const their = plays.filter(({ listener }) => cellOf(listener) === cell);
+        const numbers = their.flatMap(({ playedMs }) => (playedMs === undefined ? [] : [playedMs]));
+        const total = numbers.reduce((all, one) => all + one, 0);
+        const bad: Record<string, number> = {
+          played: new Set(their.map(({ listener }) => listener)).size,
+          plays: their.filter(({ track }) => track !== 'c').length,
+          listened: total,
+          length: total,
+        };
+        return { cell, units: name === 'length' ? numbers.length : inCell.length, bad: bad[name] ?? Number.NaN };
+      });
+      assert.deepEqual(
+        (isCandidate ? cells.candidate : cells.stable).toSorted((a, b) => a.cell - b.cell),
+        byCell.filter((one) => one.units > 0),
+        name,
+      );
     }
   }
+});
+
+test('a listener in several cells, as the household changed, is in one of them', async (t) => {
+  const { seen, played, settle, measure } = await startMetrics(t);
+  const listener = randomUUID();
+  for (const cell of [300, 7]) seen('one', listener, 'candidate', START_MS, cell);
+  played(listener, START_MS + 1);
+  await settle();
+  const measured = await measure('played');
+  assert.ok(measured.at === 'measured');
+  assert.deepEqual(measured.cells, { since: 'window', candidate: [{ cell: 7, units: 1, bad: 1 }], stable: [] });
+});
+
+test('a window with exposures of before there were cells has no cells, and its counts all the same', async (t) => {
+  const { seen, settle, measure } = await startMetrics(t);
+  seen('one', randomUUID(), 'candidate', START_MS, 3);
+  seen('one', randomUUID(), 'stable', START_MS, null);
+  seen('one', randomUUID(), 'stable', START_MS + MINUTE_MS, 4);
+  await settle();
+  const measured = await measure('played');
+  assert.ok(measured.at === 'measured' && !('cells' in measured));
+  assert.deepEqual([measured.candidate.units, measured.stable.units], [1, 1]);
+  const later = await measure('played', START_MS + MINUTE_MS, START_MS + 2 * MINUTE_MS);
+  assert.ok(later.at === 'measured' && later.cells?.stable.length === 1);
 });
 
 test('a metric that no release can be judged by, or that is not there, is told', async (t) => {

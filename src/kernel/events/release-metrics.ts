@@ -1,7 +1,8 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts';
-import type { Measured, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
+import type { Measured, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
+import type { CellCounts } from '#kernel/statistics/cells.ts';
 import type { Track } from '#kernel/statistics/interval.ts';
 import { EXPOSURE_WINDOW_MS } from './built-in-types.ts';
 import { identifier, literal } from './datasets/sql-text.ts';
@@ -25,7 +26,7 @@ const OF: Readonly<Record<Judged, Measured['of']>> = {
 /**
  * Declared Metrics, over those who were told to have seen a release. A listener who saw both tracks within a window counts
  * as one of the candidate's: it may have been what made the difference. Exposures are told once a minute, so windows are
- * whole minutes.
+ * whole minutes. Each has its counts by cell of the release's unit, as the exposures say it.
  */
 export function releaseMetrics(parts: {
   readonly database: Queryable;
@@ -59,14 +60,19 @@ export function releaseMetrics(parts: {
         // The units of a mean are events, and nobody splits those.
         isSplit: type !== 'mean',
       };
-      const trackOf = (isCandidate: boolean): Track =>
-        rows.find((row) => row.isCandidate === isCandidate)?.track ?? { units: 0, bad: 0, total: 0 };
-      return { at: 'measured', measured, candidate: trackOf(true), stable: trackOf(false) };
+      const cells = cellsOf(rows, measured.of);
+      return {
+        at: 'measured',
+        measured,
+        candidate: trackOf(rows, true),
+        stable: trackOf(rows, false),
+        ...(cells === undefined ? {} : { cells }),
+      };
     },
   };
 }
 
-/** One row for each track that somebody saw: whether it is the candidate's, units, bad and total. */
+/** One row for each track and cell of those who saw it: whether it is the candidate's, the cell, units, bad and total. */
 function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fromMs, toMs }: Window): string {
   const { eventType, type, field, filter = [] } = spec;
   const inWindow = [
@@ -86,7 +92,7 @@ function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fr
   const events = type === 'mean' && field !== undefined ? `count(${identifier(field)})` : 'count(*)';
   return `
     with seen as (
-      select pseudonym, bool_or(track = 'candidate') as is_candidate
+      select pseudonym, bool_or(track = 'candidate') as is_candidate, min(cell) as cell
       from events.${identifier(RELEASE_EXPOSURE)}
       where release = ${literal(release)} and ${inWindow.join(' and ')}
       group by pseudonym
@@ -94,7 +100,8 @@ function metricQuery(spec: MetricSpec & { readonly type: Judged }, { release, fr
       select pseudonym, ${events} as events, ${total} as total
       from events.${identifier(eventType)} where ${counted.join(' and ')} group by pseudonym
     )
-    select is_candidate, ${values[type]} from seen left join happened using (pseudonym) group by is_candidate`;
+    select is_candidate, cell, ${values[type]}
+    from seen left join happened using (pseudonym) group by is_candidate, cell`;
 }
 
 function condition({ field, equals, in: values = [equals] }: NonNullable<MetricSpec['filter']>[number]): string {
@@ -114,13 +121,43 @@ function dayOf(ms: number): string {
   return `date ${literal(Temporal.Instant.fromEpochMilliseconds(ms).toString().slice(0, 10))}`;
 }
 
-/** Whole numbers beyond 2^53 and long decimals come as text. */
-function parseRow([isCandidate, units, bad, total]: readonly unknown[]): {
+interface Row {
   readonly isCandidate: boolean;
-  readonly track: Track;
-} {
+  /** Undefined of those whose exposures are of before there were cells. */
+  readonly cell: number | undefined;
+  readonly units: number;
+  readonly bad: number;
+  readonly total: number;
+}
+
+/** Whole numbers beyond 2^53 and long decimals come as text. */
+function parseRow([isCandidate, cell, units, bad, total]: readonly unknown[]): Row {
   return {
     isCandidate: isCandidate === true,
-    track: { units: Number(units), bad: Number(bad), total: Number(total) },
+    cell: cell === null ? undefined : Number(cell),
+    units: Number(units),
+    bad: Number(bad),
+    total: Number(total),
   };
+}
+
+function trackOf(rows: readonly Row[], isCandidate: boolean): Required<Omit<Track, 'value'>> {
+  const sum = { units: 0, bad: 0, total: 0 };
+  for (const row of rows.filter((one) => one.isCandidate === isCandidate)) {
+    sum.units += row.units;
+    sum.bad += row.bad;
+    sum.total += row.total;
+  }
+  return sum;
+}
+
+/** The counts by cell; undefined where some are of no known cell, or are no numbers. */
+function cellsOf(rows: readonly Row[], of: Measured['of']): MeasuredCells | undefined {
+  const cells: Record<'candidate' | 'stable', CellCounts[]> = { candidate: [], stable: [] };
+  for (const { isCandidate, cell, units, bad, total } of rows) {
+    const counts = { units, bad: of === 'totals' ? total : bad };
+    if (cell === undefined || !Number.isFinite(counts.units) || !Number.isFinite(counts.bad)) return undefined;
+    if (units > 0) cells[isCandidate ? 'candidate' : 'stable'].push({ cell, ...counts });
+  }
+  return { since: 'window', ...cells };
 }

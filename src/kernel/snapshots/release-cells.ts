@@ -13,7 +13,7 @@ const CELL_LIMITS = {
   /** Rows of one statement. */
   rowsMax: 64,
   /** Rows read at a time. */
-  pageRows: 200,
+  pageRows: 50,
   keptDays: 35,
 } as const;
 
