@@ -3,6 +3,8 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { feature, market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
@@ -208,6 +210,23 @@ test('a cap that denies its cohort more takes itself back, and tells by which nu
     0,
   );
   assert.equal(counted, verdict.figures.candidate.bad);
+  const replay = async (...more: readonly string[]) => {
+    const io = { ...fakeIo({}), env: { BACKLINE_KUBECONFIG: world.running.kubeconfigFile } };
+    const ended = await runCommandLine(['release', 'judge', metadata.name, ...more], io);
+    return { ended, ...io.written };
+  };
+  const replayed = await replay('--replay');
+  assert.equal(replayed.ended, 0, replayed.stderr);
+  const lines = replayed.stdout.trimEnd().split('\n');
+  assert.equal(lines.length, same.windows.length + 2);
+  assert.match(lines.at(-2) ?? '', /^20\S+ \S+ +denials +half +\d+\/\d+ +\d+\/\d+ +[\d.,]+ of 20 .* fail$/);
+  assert.equal(lines.at(-1), 'The release says the same.');
+  const lenient = await replay('--replay', '--guardrail', 'denials', '--margin', '15', '-o', 'json');
+  assert.deepEqual([lenient.ended, JSON.parse(lenient.stdout).isAsStatus], [0, true], 'harm is harm by any margin');
+  assert.match((await replay()).stdout, /^denials   fail   Denials /);
+  const unknown = await replay('--guardrail', 'denial');
+  assert.deepEqual([unknown.ended, /did you mean "denials"/.test(unknown.stderr)], [1, true]);
+  assert.match((await replay('--margin', '1')).stderr, /above 1, and 20 at most/);
   const surer = await again({ guardrail: 'denials', judging: { alpha: 1e-12 } });
   assert.equal(surer.verdicts[0].outcome, 'undecided');
   const refused = await world.call('POST', `/apis/releases.backline.dev/v1/releases/${metadata.name}/judgement`, {

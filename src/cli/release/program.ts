@@ -1,8 +1,9 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ConnectionOptions } from '../connection.ts';
 import type { Io } from '../io.ts';
 import type { CommandOptions } from './commands.ts';
 import { parseUntil } from './duration-option.ts';
+import type { JudgeOptions } from './judge.ts';
 import type { ListOptions } from './list.ts';
 import type { CommandVerb } from './release-api.ts';
 import type { ShowOptions } from './show.ts';
@@ -19,6 +20,7 @@ export interface Parts {
 const REASON = ['-m, --reason <text>', 'why; it is kept in the history of the release'] as const;
 const REASON_CHARS_MAX = 500;
 const LIST_MAX = 2_500;
+const MARGIN_MAX = 20;
 
 /** Adds `backline release …`. */
 export function addReleaseVerbs(program: Command, parts: Parts): void {
@@ -55,6 +57,25 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
     .addHelpText('after', examples('backline release show premium-4211', 'backline release show premium-4211 --all'))
     .action(async (name: string, options: ShowOptions) =>
       end(await (await import('./show.ts')).showRelease(name, options, io)),
+    );
+
+  connecting(release.command('judge'))
+    .description('judge anew what was measured of a release, by the judge of now; changes nothing')
+    .argument('<name>', 'its name, or the beginning of it')
+    .option('--guardrail <name>', 'only this one')
+    .option('--margin <number>', 'instead of that of the guardrails that compare', parseMargin)
+    .option('--replay', 'window by window: ends with 1 where the release says something else')
+    .addOption(new Option('-o, --output <form>', 'for programs').choices(['json']))
+    .addHelpText(
+      'after',
+      examples(
+        'backline release judge premium-4211',
+        'backline release judge premium-4211 --guardrail denials --margin 2',
+        'backline release judge premium-4211 --replay',
+      ),
+    )
+    .action(async (name: string, options: JudgeOptions) =>
+      end(await (await import('./judge.ts')).judgeRelease(name, options, io)),
     );
 
   connecting(release.command('watch'))
@@ -152,6 +173,13 @@ function parseReason(text: string): string {
   if (text.trim() === '' || text.length > REASON_CHARS_MAX)
     throw new InvalidArgumentError(`It must have from 1 to ${REASON_CHARS_MAX} characters.`);
   return text;
+}
+
+function parseMargin(text: string): number {
+  const margin = Number(text);
+  if (text.trim() === '' || !(margin > 1 && margin <= MARGIN_MAX))
+    throw new InvalidArgumentError(`It must be above 1, and ${MARGIN_MAX} at most.`);
+  return margin;
 }
 
 function parseLimit(text: string): number {

@@ -25,6 +25,14 @@ export async function inTurns<Result>(work: Steps<Result>): Promise<Result> {
   return step.value;
 }
 
+/** One step for each item. */
+export function* eachOf<One>(items: readonly One[], act: (item: One) => void): Steps<void> {
+  for (const item of items) {
+    act(item);
+    yield;
+  }
+}
+
 /** Does work that is known to be short, or that holds up nobody, in one go. */
 export function atOnce<Result>(work: Steps<Result>): Result {
   for (;;) {

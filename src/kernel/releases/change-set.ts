@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath, Refusal, type Problem } from '#kernel/base/failures.ts';
-import { inTurns, type Steps } from '#kernel/base/turns.ts';
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/resources/confidential.ts';
@@ -372,13 +372,6 @@ function itemsIn(given: ResourceObject, kinds: KindRegistry): Named {
 }
 
 /** One item in each step. */
-function* eachOf<One>(items: readonly One[], act: (item: One) => void): Steps<void> {
-  for (const item of items) {
-    act(item);
-    yield;
-  }
-}
-
 function addProblems({ position, kind, object }: Item, problems: Problem[]): void {
   if (problems.length >= LIMITS.problemsMax) return;
   try {

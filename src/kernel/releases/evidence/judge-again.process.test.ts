@@ -46,7 +46,11 @@ async function judged(db: TestDatabase, spec: object, name = 'cap-1') {
   const given = (await answer(object, call)) as {
     status: {
       verdicts: { name: string; outcome?: string; figures: { candidate: { units: number } } }[];
-      windows: { guardrail: string; from: string }[];
+      windows: {
+        guardrail: string;
+        from: string;
+        verdict?: { figures: { candidate: { units: number } } };
+      }[];
       windowsLeftOut: number;
     };
   };
@@ -80,6 +84,17 @@ test('one guardrail can be asked about, with another margin or more certainty; w
   assert.deepEqual(await outcome({ margin: 3 }), ['pass']);
   assert.deepEqual(await outcome({ margin: 3, judging: { beta: 1e-12 } }), ['undecided']);
   assert.deepEqual((await judged(db, { guardrail: 'failed' })).verdicts, [{ name: 'failed' }]);
+});
+
+test('a replay says of each of the newest 1,000 windows what it came to with all before', async () => {
+  await using db = await startDatabase();
+  await keep(db, 'denied', 1_003);
+  const { windows, windowsLeftOut, verdicts } = await judged(db, { guardrail: 'denied', replay: true });
+  assert.deepEqual([windows.length, windowsLeftOut], [1_000, 3]);
+  const units = windows.map((one) => one.verdict?.figures.candidate.units);
+  assert.deepEqual([units[0], units[1], units.at(-1)], [40, 50, 10_030]);
+  assert.deepEqual(windows.at(-1)?.verdict, verdicts[0]);
+  assert.equal((await judged(db, { guardrail: 'denied' })).windows[0]?.verdict, undefined);
 });
 
 test('a release or guardrail that is not there, and what nobody could mean, are refused', async () => {

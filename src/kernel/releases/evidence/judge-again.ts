@@ -1,17 +1,18 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { eachOf, inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
-import { JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
+import { JUDGEMENT_REPLAYED_MAX, JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
 import { guardrailStatus } from '../kinds/release-status.ts';
 import { writeReading } from './kept-reading.ts';
 import { keptWindows } from './kept-windows.ts';
-import { addKept, NO_TALLY, verdictOf, type Kept } from './tally.ts';
+import { addKept, NO_TALLY, verdictOf, type Kept, type Tally } from './tally.ts';
 
 /**
  * Answers Judgements: what was measured of a release, judged by the judge of now, as of the end of the last window. Asked
@@ -31,22 +32,20 @@ export function judgements(parts: {
     const all = policy?.guardrails ?? [];
     const { alpha = 0.05, beta = 0.05 } = { ...policy?.judging, ...given.judging };
     const context = { alpha, beta, metrics: metricsOf(all) };
-    const judged = await Promise.all(
-      chosen(name, all, given).map(async (guardrail) => {
-        const { tally, windows } = await readAll(database, entry.uid, guardrail);
-        const verdict = verdictOf(guardrail, tally, 0, context);
-        const said = verdict === undefined ? { name: guardrail.name } : guardrailStatus(guardrail, verdict);
-        return { said, windows };
-      }),
-    );
-    const windows = judged.flatMap((one) => one.windows).sort((a, b) => a.fromMs - b.fromMs);
-    const listed = windows.slice(-JUDGEMENT_WINDOWS_MAX);
-    const status = {
-      judgeVersion,
-      verdicts: judged.map(({ said }) => said),
-      windows: listed.map(shown),
-      windowsLeftOut: windows.length - listed.length,
-    };
+    const isReplay = given.replay === true;
+    const max = isReplay ? JUDGEMENT_REPLAYED_MAX : JUDGEMENT_WINDOWS_MAX;
+    const verdicts: object[] = [];
+    let newest: readonly Looked[] = [];
+    let count = 0;
+    for (const guardrail of chosen(name, all, given)) {
+      const found = await readAll(database, entry.uid, guardrail, max, isReplay);
+      const verdict = verdictOf(guardrail, found.tally, 0, context);
+      verdicts.push(verdict === undefined ? { name: guardrail.name } : guardrailStatus(guardrail, verdict));
+      newest = [...newest, ...found.newest].sort((a, b) => a.kept.fromMs - b.kept.fromMs).slice(-max);
+      count += found.count;
+    }
+    const windows = await inTurns(shownOnes(newest, context));
+    const status = { judgeVersion, verdicts, windows, windowsLeftOut: count - windows.length };
     return { ...object, status };
   };
   return new Map([[`${Release.id}/judgement`, answer]]);
@@ -73,15 +72,49 @@ function chosen(
   );
 }
 
+/** A window, and what it came to with those before, where that is judged. */
+interface Looked {
+  readonly guardrail: GuardrailSpec;
+  readonly kept: Kept;
+  readonly tally: Tally | undefined;
+}
+
 /** Every window, folded; of those, as many as an answer may hold. */
-async function readAll(database: Queryable, uid: string, guardrail: GuardrailSpec) {
+async function readAll(
+  database: Queryable,
+  uid: string,
+  guardrail: GuardrailSpec,
+  max: number,
+  isReplay: boolean,
+): Promise<{ readonly tally: Tally; readonly newest: readonly Looked[]; readonly count: number }> {
   let tally = NO_TALLY;
-  const windows: Kept[] = [];
+  let count = 0;
+  let newest: Looked[] = [];
   for await (const page of keptWindows(database, uid, guardrail.name)) {
-    for (const kept of page) tally = addKept(guardrail, tally, kept);
-    windows.push(...page);
+    const looked: Looked[] = [];
+    await inTurns(
+      eachOf(page, (kept) => {
+        tally = addKept(guardrail, tally, kept);
+        looked.push({ guardrail, kept, tally: isReplay ? tally : undefined });
+      }),
+    );
+    newest = [...newest, ...looked.slice(-max)].slice(-max);
+    count += page.length;
   }
-  return { tally, windows };
+  return { tally, newest, count };
+}
+
+function* shownOnes(newest: readonly Looked[], context: Parameters<typeof verdictOf>[3]): Steps<object[]> {
+  const windows: object[] = [];
+  for (const { guardrail, kept, tally } of newest) {
+    const verdict = tally === undefined ? undefined : verdictOf(guardrail, tally, 0, context);
+    windows.push({
+      ...shown(kept),
+      ...(verdict === undefined ? {} : { verdict: guardrailStatus(guardrail, verdict) }),
+    });
+    yield;
+  }
+  return windows;
 }
 
 function shown({ guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion: by, atMs }: Kept): object {

@@ -6,8 +6,11 @@ import type { Kept } from './tally.ts';
 
 /** How long after its last window the evidence of a release is kept. */
 const KEPT_DAYS = 90;
-/** Windows read at a time: a release of a month that is judged twice a minute has 90,000 for each guardrail. */
-const PAGE_ROWS = 5_000;
+/**
+ * Windows read at a time, which hold the event loop together: a release of a month that is judged twice a minute has
+ * 90,000 for each guardrail.
+ */
+const PAGE_ROWS = 500;
 
 interface Row {
   readonly guardrail: string;

@@ -4,6 +4,8 @@ import { GROUP, VERSION } from './identity.ts';
 
 /** Windows that an answer holds: the newest. All of them are judged. */
 export const JUDGEMENT_WINDOWS_MAX = 10_000;
+/** The same where each is answered with what the judge says of it. */
+export const JUDGEMENT_REPLAYED_MAX = 1_000;
 
 const chance = (description: string) => Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 0.5, description }));
 
@@ -24,6 +26,12 @@ const JudgementSchema = Type.Object(
         exclusiveMinimum: 1,
         maximum: 20,
         description: 'Of every guardrail that compares; absent: as the policy says.',
+      }),
+    ),
+    replay: Type.Optional(
+      Type.Boolean({
+        description:
+          'Each window with what the judge says at its end, by it and those before: the newest 1,000 instead of 10,000.',
       }),
     ),
   },
