@@ -60,7 +60,7 @@ test('a cap that is too tight takes itself back, is refused until it is unpinned
   const pins = (await aria.call('GET', PINS)).json.items;
   assert.deepEqual(
     pins.map(({ metadata }: Json) => metadata.name),
-    ['caps.products.backline.dev.skips-hourly'],
+    [`${name}.caps.products.backline.dev.skips-hourly`],
   );
 
   await told(aria, name, 'unpin', {}, ann);

@@ -127,7 +127,7 @@ export function addReleaseVerbs(program: Command, parts: Parts): void {
   verb('pin', 'keep what a release changed as it is: any other change is refused')
     .option('--until <moment>', 'when it ends by itself: a moment, or a length of time like 24h', parseUntil)
     .addHelpText('after', examples('backline release pin premium-4211 --until 24h -m "campaign"'));
-  verb('unpin', 'let what a release changed be changed again').addHelpText(
+  verb('unpin', 'let go of what was pinned for a release, by its rollback or by hand').addHelpText(
     'after',
     examples('backline release unpin premium-4211'),
   );

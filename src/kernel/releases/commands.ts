@@ -12,11 +12,12 @@ import { planHash } from './engine/form.ts';
 import { lookAt, requireKeptSide } from './engine/look.ts';
 import { reckonFreezes } from './engine/reckon-freezes.ts';
 import { createRelease, noting, releaseName, writeStep } from './engine/release-writes.ts';
-import { pinOperation, pinning, withNamespaces, writingBack } from './engine/restore.ts';
+import { pinOperation, pinning, unpinOperation, withNamespaces, writingBack } from './engine/restore.ts';
 import { sameSide } from './engine/same-side.ts';
 import { countApprovals, type Person } from './engine/approvals.ts';
 import type { MayApprove } from './engine/carry-releases.ts';
-import { Pin, pinName } from './kinds/pin.ts';
+import { pinsOf } from './guard.ts';
+import { BY_HAND, pinName, pinSpec } from './kinds/pin.ts';
 import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
 import { STOP_NAME, Stop, stopReason } from './kinds/stop.ts';
 import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
@@ -202,7 +203,7 @@ export function releaseCommands(parts: {
   function pinned({ objects }: ReleaseSpec, given: CommandSpec, by: string, name: string): Operation[] {
     const { reason = 'No reason was given.', until } = given;
     return objects.map(({ kind, name: one }) =>
-      pinOperation(kinds.byId(kind), one, {
+      pinOperation(pinName(kinds.byId(kind), one, BY_HAND), {
         object: { kind, name: one },
         release: name,
         by,
@@ -212,16 +213,18 @@ export function releaseCommands(parts: {
     );
   }
 
-  function unpinned({ objects }: ReleaseSpec, name: string): Operation[] {
-    const names = objects
-      .map(({ kind, name: one }) => pinName(kinds.byId(kind), one))
-      .filter((pin) => store.get(Pin, '', pin) !== undefined);
-    if (names.length === 0) {
-      throw new Refusal('releases/not-pinned', 'Conflict', `Nothing that release "${name}" changed is pinned.`, {
-        subject: name,
-      });
-    }
-    return names.map((pin) => ({ verb: 'delete', kind: Pin.id, namespace: '', name: pin }));
+  /** Lets go of what was pinned for a release, by its rollback or by hand; what others pinned stays so. */
+  function unpinned({ objects, rollbackOf = undefined }: ReleaseSpec, name: string): Operation[] {
+    const pins = objects.flatMap(({ kind, name: one }) => pinsOf(store, kinds.byId(kind), one));
+    const release = rollbackOf ?? name;
+    const own = pins.filter((pin) => pinSpec(pin.object()).release === release);
+    if (own.length > 0) return own.map((pin) => unpinOperation(pin.name));
+    const [other] = pins;
+    const why = other === undefined ? '' : ` by it; ${other.name} is a pin of something that it changed`;
+    throw new Refusal('releases/not-pinned', 'Conflict', `Nothing that release "${name}" changed is pinned${why}.`, {
+      subject: name,
+      ...(other === undefined ? {} : { remedy: `Let go of it: kubectl delete pin ${other.name}.` }),
+    });
   }
 }
 

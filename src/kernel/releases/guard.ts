@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Author, Reader } from '#kernel/resources/store-contract.ts';
+import type { Author, Entry, Reader } from '#kernel/resources/store-contract.ts';
 import type { Admission } from '#kernel/resources/write.ts';
 import { ENGINE } from './engine/advance.ts';
 import { sameSide, type State } from './engine/same-side.ts';
@@ -61,7 +61,7 @@ export function pinOn(
   state: State | undefined,
   now: Temporal.Instant,
 ): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
-  for (const entry of read.find(Pin, 'object', `${kind.id} ${name}`)) {
+  for (const entry of pinsOf(read, kind, name)) {
     const pin = pinSpec(entry.object());
     if (isOver(pin, now) || !refuses(pin, state, kind, name, read)) continue;
     const until = pin.until === undefined ? '' : ` until ${pin.until}`;
@@ -71,6 +71,11 @@ export function pinOn(
     return { name: entry.name, pin, because };
   }
   return undefined;
+}
+
+/** All pins of an object. */
+export function pinsOf(read: Pick<Reader, 'find'>, kind: Kind, name: string): readonly Entry[] {
+  return read.find(Pin, 'object', `${kind.id} ${name}`);
 }
 
 export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {

@@ -174,3 +174,76 @@ test('a pin of a hand that comes to its end lets go of what it held, with a poli
     assert.equal(pinSpec(story.world.store.memory.get(Pin, '', 'hand')?.object() ?? {}).until, until);
   }
 });
+
+test('a pin by hand hides no pin of a rollback, whichever came first, and its end is no end of the other', async () => {
+  for (const isHandFirst of [true, false]) {
+    const story = await underWay(HALF);
+    await story.ask('promote', story.release, 'bob');
+    await story.run(2_000);
+    story.declare([node('x', 3)]);
+    await story.run(2_000);
+    const [, second] = story.releases();
+    const until = story.world.clock().add({ minutes: 30 }).toString();
+    const byHand = () => story.ask('pin', story.release, 'bob', { reason: 'Audit.', until });
+    if (isHandFirst) await byHand();
+    await story.ask('rollback', second?.name ?? '', 'cyd', { reason: 'Complaints.' });
+    await story.run(2_000);
+    if (!isHandFirst) await byHand();
+    assert.throws(() => story.declare([node('x', 4)]), /pinned by bob until/);
+    await story.run(31 * MINUTE);
+    assert.throws(() => story.declare([node('x', 3)]), /pinned by cyd after release x-\d+ was rolled back: Complaints/);
+    story.declare([node('x', 4)]);
+    await story.ask('unpin', second?.name ?? '');
+    story.declare([node('x', 3)]);
+  }
+});
+
+test('each rollback has a pin of its own: none shortens another one, and unpin lets go of one only', async () => {
+  const story = await underWay({ ...HALF });
+  await story.ask('rollback', story.release, 'bob');
+  await story.run(2_000);
+  story.declare([policy({ ...HALF, pinFor: 'PT10M' })]);
+  story.declare([node('x', 3)]);
+  await story.run(2_000);
+  await story.ask('rollback', story.releases().at(-1)?.name ?? '', 'bob');
+  await story.run(11 * MINUTE);
+  assert.throws(() => story.declare([node('x', 2)]), /pinned by bob after release/);
+  await story.ask('unpin', story.releases().at(-1)?.name ?? '');
+  await assert.rejects(story.ask('unpin', story.releases().at(-1)?.name ?? ''), {
+    message: /^Nothing that release .* changed is pinned by it; x-\d+\.nodes/,
+    remedy: /kubectl delete pin x-/,
+  });
+  assert.throws(() => story.declare([node('x', 2)]), /pinned by bob after release/);
+});
+
+test('a pin that is over is kept for a week to be seen, and then dropped; one that was renewed stays', async () => {
+  const story = await underWay({ ...HALF, pinFor: 'PT10M' });
+  const names = () => [...story.world.store.memory.list(Pin)].map(({ name }) => name);
+  await story.ask('rollback', story.release, 'bob');
+  await story.run(2_000);
+  const hand = (minutes: number) =>
+    story.ask('pin', story.release, 'bob', { until: story.world.clock().add({ minutes }).toString() });
+  await hand(10);
+  const day = 24 * 60 * MINUTE;
+  await story.run(6 * day);
+  assert.equal(names().length, 2);
+  await hand(20);
+  await story.run(day + 15 * MINUTE);
+  assert.deepEqual(names(), ['hand.nodes.test.backline.dev.x']);
+  await story.run(7 * day);
+  assert.deepEqual(names(), []);
+});
+
+test('of an object that is rolled back again and again the latest hundred pins are kept', async () => {
+  const story = await underWay(HALF);
+  for (let value = 3; value < 104; value += 1) {
+    await story.ask('rollback', story.releases().at(-1)?.name ?? '', 'bob');
+    await story.run(500);
+    story.declare([node('x', value)]);
+    await story.run(500);
+  }
+  await story.ask('rollback', story.releases().at(-1)?.name ?? '', 'bob');
+  await story.run(500);
+  assert.equal([...story.world.store.memory.list(Pin)].length, 100);
+  for (const value of [4, 103]) assert.throws(() => story.declare([node('x', value)]), /pinned by bob/, `${value}`);
+});

@@ -1,20 +1,39 @@
 import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
-import type { Change, Entry, Store } from '#kernel/resources/store-contract.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Author, Change, Entry, Store } from '#kernel/resources/store-contract.ts';
 import { Pin, pinSpec } from '../kinds/pin.ts';
+import { ENGINE } from './advance.ts';
+import { unpinOperation } from './restore.ts';
 
-/** The clock may be set: the next end is looked for at least so often. */
-const LOOK_MS_MAX = 60_000;
+const AUTHOR: Author = { user: ENGINE, requestId: 'follow-pins' };
 
-/** Calls back when pins come to their end by themselves: what they kept may go on then. */
+const LIMITS = {
+  /** The clock may be set: the next end is looked for at least so often. */
+  lookMsMax: 60_000,
+  /** How long a pin that is over is kept, to be seen; the history tells of it for ever. */
+  keptMs: 7 * 24 * 3_600_000,
+  /** So many are dropped at a time. */
+  droppedMax: 500,
+} as const;
+
+/**
+ * Calls back when pins come to their end by themselves: what they kept may go on then. Drops those that have been over for
+ * long.
+ */
 export function followPins(options: {
-  readonly store: Pick<Store<never>, 'list' | 'subscribe'>;
+  readonly store: Pick<Store<Operation>, 'list' | 'subscribe' | 'write'>;
   readonly atEnd: () => void;
   readonly clock: Clock;
   readonly time: Time;
-}): { readonly stop: () => void } {
-  const { store, atEnd, clock, time } = options;
-  const ends = new Map<string, number>();
+  readonly log: Log;
+}): { readonly stop: () => Promise<void> } {
+  const { store, atEnd, clock, time, log } = options;
+  const logError = logSeldom(log, time.nowMs);
+  let dropping: Promise<void> | undefined;
+  const ends = new Map<string, { readonly endMs: number; readonly version: number }>();
   let over: ReadonlySet<string> = new Set();
   let cancelLook = (): void => {};
   for (const entry of store.list(Pin)) note(entry);
@@ -28,30 +47,46 @@ export function followPins(options: {
   });
   look();
   return {
-    stop: () => {
+    stop: async () => {
       unsubscribe();
       cancelLook();
+      await dropping;
     },
   };
 
   function note(entry: Entry): void {
     const { until } = pinSpec(entry.object());
     if (until === undefined) ends.delete(entry.name);
-    else ends.set(entry.name, Temporal.Instant.from(until).epochMilliseconds);
+    else ends.set(entry.name, { endMs: Temporal.Instant.from(until).epochMilliseconds, version: entry.version });
   }
 
   function look(): void {
     cancelLook();
     const nowMs = clock().epochMilliseconds;
     const overNow = new Set<string>();
-    let nextMs = LOOK_MS_MAX;
-    for (const [name, endMs] of ends) {
+    let nextMs: number = LIMITS.lookMsMax;
+    for (const [name, { endMs }] of ends) {
       if (endMs <= nowMs) overNow.add(name);
       else nextMs = Math.min(nextMs, endMs - nowMs);
     }
     cancelLook = time.after(Math.max(1, nextMs), look);
+    drop(nowMs - LIMITS.keptMs);
     const isNews = !overNow.isSubsetOf(over);
     over = overNow;
     if (isNews) atEnd();
+  }
+  /** Those that ended by then. What cannot be written now is dropped at a later look. */
+  function drop(endedMs: number): void {
+    const old = [...ends].filter(([, { endMs }]) => endMs <= endedMs).slice(0, LIMITS.droppedMax);
+    if (old.length === 0 || dropping !== undefined) return;
+    // One that is pinned anew meanwhile is another version.
+    const operations = old.map(([name, { version }]) => ({ ...unpinOperation(name), versionExpected: String(version) }));
+    dropping = store
+      .write(operations, AUTHOR)
+      .then(
+        () => {},
+        (error: unknown) => logError(error, 'pins that are over could not be dropped'),
+      )
+      .finally(() => (dropping = undefined));
   }
 }

@@ -4,7 +4,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
-import { isOver, refusedOf } from '../guard.ts';
+import { isOver, pinsOf, refusedOf } from '../guard.ts';
 import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
@@ -100,7 +100,7 @@ function declaredAs(
   };
 }
 
-/** Pins that keep out what was taken back, where there are none yet. */
+/** Pins that keep out what was taken back, where there are none yet; of an object with too many the oldest goes. */
 export function pinning(
   spec: ReleaseSpec,
   taken: TakenBack,
@@ -113,26 +113,34 @@ export function pinning(
   return spec.objects.flatMap(({ kind: kindId, name, from, to }): Operation[] => {
     const kind = kinds.byId(kindId);
     const refused = refusedOf(from, to);
-    const known = read.get(Pin, '', pinName(kind, name));
+    const own = pinName(kind, name, taken.release);
+    const known = read.get(Pin, '', own);
     const before = known === undefined ? undefined : pinSpec(known.object());
     const holds = before !== undefined && !isOver(before, Temporal.Instant.fromEpochMilliseconds(nowMs));
-    if (holds && (before.refuses === undefined || before.refuses.includes(refused))) return [];
+    if (holds && before.refuses?.includes(refused) === true) return [];
     const pin: PinSpec = {
       object: { kind: kindId, name },
-      refuses: [...(holds ? (before.refuses ?? []) : []), refused].slice(-REFUSED_MAX),
+      refuses: [refused],
       release: taken.release,
       by: taken.by,
       reason: taken.because.slice(0, REASON_MAX),
       ...until,
     };
-    return [pinOperation(kind, name, pin)];
+    const others = pinsOf(read, kind, name).filter((one) => one.name !== own && pinSpec(one.object()).refuses);
+    const surplus = others.toSorted((a, b) => a.version - b.version).slice(0, Math.max(0, others.length + 1 - PINS_MAX));
+    return [pinOperation(own, pin), ...surplus.map((one) => unpinOperation(one.name))];
   });
 }
 
-const REFUSED_MAX = 100;
+/** Rollbacks of one object whose pins are kept. */
+const PINS_MAX = 100;
 const REASON_MAX = 1_000;
 
-export function pinOperation(kind: Kind, name: string, pin: PinSpec): Operation {
-  const object = { apiVersion: Pin.apiVersion, kind: Pin.kind, metadata: { name: pinName(kind, name) }, spec: pin };
-  return { verb: 'apply', kind: Pin.id, namespace: '', name: pinName(kind, name), object, uid: crypto.randomUUID() };
+export function pinOperation(name: string, pin: PinSpec): Operation {
+  const object = { apiVersion: Pin.apiVersion, kind: Pin.kind, metadata: { name }, spec: pin };
+  return { verb: 'apply', kind: Pin.id, namespace: '', name, object, uid: crypto.randomUUID() };
+}
+
+export function unpinOperation(name: string): Extract<Operation, { verb: 'delete' }> {
+  return { verb: 'delete', kind: Pin.id, namespace: '', name };
 }

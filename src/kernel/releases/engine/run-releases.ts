@@ -89,6 +89,7 @@ export function runReleases(options: {
     },
     clock,
     time,
+    log,
   });
   const describing = describePolicies({ store, kinds, time, log });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
@@ -99,8 +100,7 @@ export function runReleases(options: {
       cancelBeat();
       unfollow();
       unsubscribe();
-      pins.stop();
-      await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), beating]);
+      await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), pins.stop(), beating]);
     },
   };
 

@@ -34,11 +34,20 @@ export function pinSpec(object: Pick<ResourceObject, 'spec'>): PinSpec {
   return object.spec as PinSpec;
 }
 
-/** The pin of an object: there is one. */
-export function pinName(kind: { readonly plural: string; readonly group: string }, name: string): string {
-  return `${kind.plural}.${kind.group}.${name}`.length <= 253
-    ? `${kind.plural}.${kind.group}.${name}`
-    : `${kind.plural}.${contentHash(name)}`;
+/** Who made a pin by hand: the first part of its name. Names of releases have a number at their end. */
+export const BY_HAND = 'hand';
+
+/**
+ * The pin of an object that a release was rolled back for, or the one that was made by hand. Each ends by itself and lets go
+ * of nothing that another one keeps.
+ */
+export function pinName(
+  kind: { readonly plural: string; readonly group: string },
+  name: string,
+  release: string,
+): string {
+  const whole = `${release}.${kind.plural}.${kind.group}.${name}`;
+  return whole.length <= 253 ? whole : `${release}.${kind.plural}.${contentHash(name)}`;
 }
 
 /** Keeps an object from becoming what it was before a rollback, or anything else; deleted to let go. */
@@ -66,7 +75,7 @@ export const Pin = defineKind({
     { name: 'Reason', type: 'string', description: 'Why.', value: (pin) => pinSpec(pin).reason },
   ],
   example: {
-    name: 'caps.products.backline.dev.audiobooks',
+    name: 'audiobooks-4211.caps.products.backline.dev.audiobooks',
     spec: {
       object: { kind: 'products.backline.dev/Cap', name: 'audiobooks' },
       refuses: ['1f0c'],
