@@ -1,8 +1,25 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { toldProblems } from '#kernel/resources/told-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+
+/** What is wrong with an object in a world: a reference that does not resolve, or what the check of its kind finds. */
+export function problemsIn(world: World, kinds: KindRegistry, kindId: string, name: string): Held {
+  const object = world.get(kindId, name);
+  if (object === undefined) return [];
+  const kind = kinds.byId(kindId);
+  const missing = (kind.refs?.(object.spec) ?? [])
+    .filter((ref) => world.get(ref.kind, ref.name) === undefined)
+    .map((ref): Problem => ({
+      path: ref.path,
+      reason: 'FieldValueNotFound',
+      detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
+    }));
+  // A check may rely on its references.
+  return missing.length > 0 ? missing : (kind.check?.(object.spec, world, name) ?? []);
+}
 
 /** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
 export interface Candidate {
@@ -85,19 +102,13 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
     return [key, ...live.dependents(kind, name), ...(referrers.get(key) ?? [])];
   }
 
+  /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
   function problemsOf(key: LiveKey): Held {
-    const [kindId, name] = split(key);
-    const object = world.get(kindId, name);
-    if (object === undefined) return [];
-    const missing = refsOf(object)
-      .filter((ref) => world.get(ref.kind, ref.name) === undefined)
-      .map((ref): Problem => ({
-        path: ref.path,
-        reason: 'FieldValueNotFound',
-        detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
-      }));
-    // A check may rely on its references.
-    return missing.length > 0 ? missing : (kinds.byId(kindId).check?.(object.spec, world, name) ?? []);
+    const [kind, name] = split(key);
+    const problems = problemsIn(world, kinds, kind, name);
+    if (problems.length === 0 || world.touched().has(key)) return problems;
+    const before = problemsIn(live, kinds, kind, name);
+    return problems.filter((problem) => !before.some((one) => isDeepStrictEqual(one, problem)));
   }
 
   /** The accepted candidates that an object which was fine before may owe its problems to. */

@@ -27,7 +27,8 @@ export function headOperation(
 
 /** What is said of an object: that it is live, that a release carries it, or what keeps it. */
 export type Standing =
-  | { readonly is: 'live' }
+  /** With problems where an earlier version of the program accepted it, and this one would not. */
+  | { readonly is: 'live'; readonly problems?: Held }
   | { readonly is: 'carried'; readonly release: string }
   | { readonly is: 'held'; readonly reasons: Held };
 
@@ -72,8 +73,12 @@ export function heldOperation(store: Store<Operation>, kind: Kind, name: string,
 
 function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: string; message: string } {
   switch (standing.is) {
-    case 'live':
-      return { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
+    case 'live': {
+      const { problems = [] } = standing;
+      if (problems.length === 0) return { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
+      const message = `The declared spec is live, and is no longer accepted; change it: ${textOf(problems)}`;
+      return { status: 'True', reason: 'NoLongerAccepted', message };
+    }
     case 'carried':
       return { status: 'False', reason: 'InRelease', message: `Release ${standing.release} carries it.` };
     case 'held':
@@ -87,8 +92,12 @@ function heldCondition(reasons: Held): { reason: string; message: string } {
   const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
   return {
     reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
-    message: reasons.map(problemText).join('; '),
+    message: textOf(reasons),
   };
+}
+
+export function textOf(problems: Held): string {
+  return problems.map(problemText).join('; ');
 }
 
 function problemText({ path, detail }: Problem): string {

@@ -3,6 +3,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -33,7 +34,8 @@ import {
   type Origin,
   type World,
 } from './form.ts';
-import { headOperation, heldOperation, statusOperation, type Standing } from './go-live.ts';
+import { checkLive, type LiveFault } from './check-live.ts';
+import { headOperation, heldOperation, statusOperation, textOf, type Standing } from './go-live.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { createRelease, releaseName, writeStep } from './release-writes.ts';
@@ -49,6 +51,8 @@ const WRITE_MAX = 10_100;
 const CONFLICTS_USUAL = 5;
 /** Writes of one object that are taken together when they come faster than they are looked at. */
 const ORIGINS_MAX = 1_000;
+/** Live objects that are no longer accepted which the log names; the status of each says so. */
+const FAULTS_NAMED_MAX = 20;
 /** What changes without a policy claim while they are written. */
 const AT_ONCE = ' at once';
 
@@ -102,6 +106,7 @@ export function spreadChanges(options: {
   const logError = logSeldom(log, time.nowMs);
   /** New for each pass: what one has looked at is not kept beyond it. */
   let look: Look = lookAt(store, kinds);
+  let faults: ReadonlyMap<LiveKey, LiveFault> = new Map();
   let stopping = false;
   let working: Promise<void> | undefined;
 
@@ -110,6 +115,8 @@ export function spreadChanges(options: {
   for (const { id } of released) for (const { name } of live.list(id)) noteNow(id, name, []);
   const unsubscribe = store.subscribe(follow);
   work();
+  // Nothing waits for it: what is live is served, whatever is said of it.
+  void inTurns(checkLive(live, kinds, () => !stopping)).then(tellFaults);
 
   return {
     note: (kind, name) => {
@@ -142,6 +149,18 @@ export function spreadChanges(options: {
       isNews = true;
     }
     if (isNews) work();
+  }
+
+  function tellFaults(found: typeof faults): void {
+    if (stopping || found.size === 0) return;
+    faults = found;
+    const named = [...found.values()].slice(0, FAULTS_NAMED_MAX);
+    for (const { kind, name, problems } of named) {
+      log.error({ kind, name, problems: textOf(problems) }, 'what is live is no longer accepted; it has to be changed');
+    }
+    if (found.size > named.length) log.error({ more: found.size - named.length }, 'more is no longer accepted');
+    for (const { kind, name } of found.values()) noteNow(kind, name, []);
+    work();
   }
 
   function noteNow(kind: string, name: string, origins: readonly Origin[]): void {
@@ -525,7 +544,10 @@ export function spreadChanges(options: {
     const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
       const reasons = problems.get(key);
       const now = goes.has(key) ? wanted?.object : before?.object;
-      return statusOf(kind, name, now, reasons === undefined ? { is: 'live' } : { is: 'held', reasons });
+      const fault = faults.get(key);
+      const isFaulty = fault !== undefined && fault.revision === now?.revision;
+      const isLiveNow: Standing = isFaulty ? { is: 'live', problems: fault.problems } : { is: 'live' };
+      return statusOf(kind, name, now, reasons === undefined ? isLiveNow : { is: 'held', reasons });
     });
     await writeEach(statuses);
   }

@@ -1,0 +1,43 @@
+import type { Steps } from '#kernel/base/turns.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { problemsIn, type Held } from '../settle.ts';
+
+/** A live revision that this program would not accept. */
+export interface LiveFault {
+  readonly kind: string;
+  readonly name: string;
+  readonly revision: string;
+  readonly problems: Held;
+}
+
+/**
+ * Finds what is live and does not pass the checks of its kind: an earlier version of the program accepted it. It stays live,
+ * as taking it away would be a change that nobody decided. Pauses after each object, and ends when it is no longer wanted.
+ */
+export function* checkLive(
+  live: LiveObjects,
+  kinds: KindRegistry,
+  isWanted: () => boolean,
+): Steps<ReadonlyMap<LiveKey, LiveFault>> {
+  const faults = new Map<LiveKey, LiveFault>();
+  for (const { id: kind } of kinds.all.filter((one) => one.released)) {
+    for (const { name, revision } of live.list(kind)) {
+      if (!isWanted()) return faults;
+      const problems = checked(() => problemsIn(live, kinds, kind, name));
+      if (problems.length > 0) faults.set(liveKey(kind, name), { kind, name, revision, problems });
+      yield;
+    }
+  }
+  return faults;
+}
+
+/** What a check throws at is no more accepted than what it finds a problem in. */
+function checked(check: () => Held): Held {
+  try {
+    return check();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return [{ path: [], reason: 'FieldValueInvalid', detail: `its check ends in an error of the program: ${why}` }];
+  }
+}
