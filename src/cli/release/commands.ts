@@ -46,7 +46,8 @@ const DONE: Readonly<Record<Exclude<CommandVerb, 'abort' | 'rollback'>, (release
   resume: () => 'goes on; its stage begins anew',
   promote: () => 'goes on from this stage',
   pin: ({ spec }) => `is pinned: ${changesText(spec.objects)} may not become anything but what is live`,
-  unpin: ({ spec }) => `holds no pin any more: ${changesText(spec.objects)} may change again, unless something else pins it`,
+  unpin: ({ spec }) =>
+    `holds no pin any more: ${changesText(spec.objects)} may change again, unless something else pins it`,
   seal: () => 'is sealed: it takes in nothing more, and goes its way',
 };
 

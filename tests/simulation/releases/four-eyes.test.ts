@@ -452,6 +452,27 @@ test('a plan is named by enough of its hash', async () => {
   await story.ask('approve', story.release, 'bob', { planHash });
 });
 
+test('the hash of an earlier plan approves nothing, whole or its beginning', async () => {
+  const story = await underWay(AGREED);
+  const { planHash: earlier } = last(story).spec;
+  story.declare([policy({ ...AGREED, pinFor: 'PT1H' })]);
+  await story.run(1_000);
+  const { planHash } = last(story).spec;
+  assert.notEqual(planHash, earlier);
+  for (const given of [earlier, earlier.slice(0, 32), planHash.slice(0, 31) + (planHash[31] === '0' ? '1' : '0')]) {
+    await assert.rejects(story.ask('approve', story.release, 'bob', { planHash: given }), /its plan is .*, not/);
+  }
+  await story.run(1_000);
+  assert.deepEqual(story.phases(), ['AwaitingApproval']);
+  await story.ask('approve', story.release, 'bob', { planHash: planHash.slice(0, 32) });
+  await story.run(1_000);
+  assert.deepEqual(
+    last(story).status.standing.approvals.map((one) => one.planHash),
+    [planHash],
+  );
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
+
 /** A change of something else than the value, on top of the value. */
 const onTop = (value: number, labels: Record<string, string> = { policy: 'p' }) =>
   put(Node, 'x', { needs: [], value, neighbourMax: 8 }, labels);

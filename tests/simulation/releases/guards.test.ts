@@ -139,3 +139,25 @@ test('a release that waits and comes to be about nothing ends, whatever is ahead
   assert.deepEqual(story.phases(), ['Promoted', 'Promoted', 'Superseded', 'AwaitingApproval']);
   assert.equal(story.liveValue('x'), 3);
 });
+
+test('what somebody declares while a release is taken back is written over at no moment', async () => {
+  const outcomes = new Set<string>();
+  for (const isNew of [false, true]) {
+    for (let afterMs = 0; afterMs < 120; afterMs += 2) {
+      const story = await underWay(HALF);
+      if (isNew) {
+        story.declare([node('y', 2)]);
+        await story.run(2_000);
+      }
+      const name = isNew ? 'y' : 'x';
+      await story.ask('rollback', story.releases().at(-1)?.name ?? '', 'bob');
+      await story.run(afterMs);
+      const isBack = story.declaredValue(name) !== 2;
+      story.declare([node(name, 4)], 'cyd');
+      await story.run(2_000);
+      assert.equal(story.declaredValue(name), 4, `${name} after ${afterMs} ms`);
+      outcomes.add(`${name} ${isBack ? 'was back' : 'was not back yet'}`);
+    }
+  }
+  assert.equal(outcomes.size, 4, [...outcomes].join());
+});

@@ -40,3 +40,20 @@ test('a reader has one row for a day, listener and question, and only so many of
     [['user:ann', 'd']],
   );
 });
+
+test('a user who read the records of ten thousand listeners in a day reads no other', async () => {
+  await using db = await startDatabase();
+  await migrate(db.database);
+  const now = Temporal.Instant.from('2026-11-29T12:00:00Z');
+  await db.database.query({
+    text: `
+      insert into backline.record_reads (day, reader, listener, path, times, first_at, last_at)
+      select ($1::timestamptz at time zone 'UTC')::date, 'user:ann', 'listener-' || n, '/v1/subjects', 1, $1, $1
+      from generate_series(1, 9999) n`,
+    values: [now.toString()],
+  });
+  const keep = keepReads(db.database, () => now);
+  const read = (listener: string) => keep({ by: 'user:ann', listener, path: '/v1/subjects', isBounded: true });
+  await read('the last');
+  await assert.rejects(read('one more'), { code: 'access/too-many-records', message: /of 10000 listeners today/ });
+});

@@ -80,7 +80,10 @@ export function followPins(options: {
     const old = [...ends].filter(([, { endMs }]) => endMs <= endedMs).slice(0, LIMITS.droppedMax);
     if (old.length === 0 || dropping !== undefined) return;
     // One that is pinned anew meanwhile is another version.
-    const operations = old.map(([name, { version }]) => ({ ...unpinOperation(name), versionExpected: String(version) }));
+    const operations = old.map(([name, { version }]) => ({
+      ...unpinOperation(name),
+      versionExpected: String(version),
+    }));
     dropping = store
       .write(operations, AUTHOR)
       .then(

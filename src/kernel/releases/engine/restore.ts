@@ -127,7 +127,9 @@ export function pinning(
       ...until,
     };
     const others = pinsOf(read, kind, name).filter((one) => one.name !== own && pinSpec(one.object()).refuses);
-    const surplus = others.toSorted((a, b) => a.version - b.version).slice(0, Math.max(0, others.length + 1 - PINS_MAX));
+    const surplus = others
+      .toSorted((a, b) => a.version - b.version)
+      .slice(0, Math.max(0, others.length + 1 - PINS_MAX));
     return [pinOperation(own, pin), ...surplus.map((one) => unpinOperation(one.name))];
   });
 }
