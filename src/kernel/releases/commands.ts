@@ -214,7 +214,7 @@ export function releaseCommands(parts: {
   }
 
   /** Lets go of what was pinned for a release, by its rollback or by hand; what others pinned stays so. */
-  function unpinned({ objects, rollbackOf = undefined }: ReleaseSpec, name: string): Operation[] {
+  function unpinned({ objects, rollbackOf }: ReleaseSpec, name: string): Operation[] {
     const pins = objects.flatMap(({ kind, name: one }) => pinsOf(store, kinds.byId(kind), one));
     const release = rollbackOf ?? name;
     const own = pins.filter((pin) => pinSpec(pin.object()).release === release);

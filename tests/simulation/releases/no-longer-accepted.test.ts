@@ -47,7 +47,8 @@ async function withOldAudience() {
   story.world.start();
   await story.run(1_000);
   const standing = () =>
-    (store.memory.get(Audience, SYSTEM_NAMESPACE, 'testers')?.object().status as { conditions?: object[] }).conditions;
+    (store.memory.get(Audience, SYSTEM_NAMESPACE, 'testers')?.object().status as { conditions?: object[] } | undefined)
+      ?.conditions;
   return { ...story, standing };
 
   function rewritten(kind: Kind, entry: StoredEntry, by: (text: string) => string): StoredEntry {
