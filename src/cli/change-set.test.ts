@@ -29,7 +29,7 @@ const declared: Declared[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
 }));
 
 test('a plan says how the change would spread', () => {
-  const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2, others: [], conflicts: [] };
+  const policy = { name: 'prices', stages: '1% → 10% → all', approvals: 2, others: [], conflicts: [], warnings: [] };
   const text = planText({ results: [result({ action: 'created' })], policy }, ['a.yaml:1'], plain);
   assert.match(text, /\nRelease: by policy prices, 1% → 10% → all after 2 approvals\.$/);
   const others = [{ name: 'plans', approvals: 1 }];
@@ -39,6 +39,13 @@ test('a plan says how the change would spread', () => {
     plain,
   );
   assert.match(more, /after 2 approvals of policy prices and 1 approval of policy plans\.$/);
+  const warnings = ['spec.stages[0]: stage first is small.'];
+  const small = planText(
+    { results: [result({ action: 'created' })], policy: { ...policy, warnings } },
+    ['a.yaml:1'],
+    plain,
+  );
+  assert.match(small, /after 2 approvals\.\n! spec\.stages\[0\]: stage first is small\. \(warning\)$/);
   const conflicts = ['policy a stages this, policy b does not: apply them apart'];
   const blocked = planText({ results: [result({ action: 'created' })], policy: { ...policy, conflicts } }, [''], plain);
   assert.match(blocked, /\nRelease: blocked, policy a stages this, policy b does not: apply them apart\.$/);

@@ -35,6 +35,8 @@ export interface ChangeAnswer {
     readonly others: readonly { readonly name: string; readonly approvals: number }[];
     /** Why the policies cannot be met together. */
     readonly conflicts: readonly string[];
+    /** Stages that are too small for what they wait for. */
+    readonly warnings: readonly string[];
   };
   /** In the order of the objects that were sent. */
   readonly results: readonly ChangeResult[];

@@ -29,7 +29,8 @@ export function planText(
     return [lines.join('\n')];
   });
   const way = policy === undefined ? [] : [`${bold('Release:')} ${wayText(policy)}.`];
-  return [...blocks, [`${bold('Plan:')} ${countsText(results)}.`, ...way].join('\n')].join('\n\n');
+  const warned = (policy?.warnings ?? []).map((warning) => `${yellow('!')} ${oneLine(warning)} ${dim('(warning)')}`);
+  return [...blocks, [`${bold('Plan:')} ${countsText(results)}.`, ...way, ...warned].join('\n')].join('\n\n');
 }
 
 /** How a change would spread. */

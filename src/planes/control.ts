@@ -41,6 +41,7 @@ import { Release } from '#kernel/releases/kinds/release.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
+import type { KnownUnits } from '#kernel/releases/known-units.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
@@ -76,6 +77,7 @@ export interface Extension {
   readonly examiners: readonly Examiner[];
   /** What guardrails that name a Metric are judged by. */
   readonly metrics: MeasureSource;
+  readonly knownUnits: KnownUnits;
   readonly close: () => Promise<void>;
 }
 
@@ -201,7 +203,7 @@ export async function startControlPlane(options: {
         metrics: releaseMetrics,
       };
       const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
-      releases = isWriter ? runReleases({ ...parts, evidence }) : undefined;
+      releases = isWriter ? runReleases({ ...parts, evidence, knownUnits: extension.knownUnits }) : undefined;
       const linkTo = (name: string) => `${options.address.url}${RELEASES_PATH}/${name}`;
       notifications = isWriter ? runNotifications({ ...parts, linkTo, metrics: notificationMetrics }) : undefined;
     });
@@ -210,9 +212,19 @@ export async function startControlPlane(options: {
     });
     const examined = advisedStore(
       tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
-      [...releaseAdvisors({ store, kinds, clock: releaseClock }), clientAdvisor(paths, clock)],
+      [
+        ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock: releaseClock }),
+        clientAdvisor(paths, clock),
+      ],
     );
-    const applyChangeSet = changeSets({ store: examined, kinds, live, mayAsk: admission.mayAsk, clock });
+    const applyChangeSet = changeSets({
+      store: examined,
+      kinds,
+      live,
+      mayAsk: admission.mayAsk,
+      knownUnits: extension.knownUnits,
+      clock,
+    });
     const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
     const judging = judgements({ store, database });
     const virtual = new Map([

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
@@ -39,6 +40,7 @@ import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
+import { followUnitCounts } from '#domains/products/records/unit-counts.ts';
 
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
 
@@ -170,7 +172,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         extend: async (parts) => {
           records = await openRecords({ ...parts, ...recordsOptions, isOwner: true });
           events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
-          return events;
+          const { close } = events;
+          const unitCounts = followUnitCounts({ database: parts.database, time: systemTime, log });
+          return {
+            ...events,
+            knownUnits: unitCounts.of,
+            close: async () => {
+              await unitCounts.stop();
+              await close();
+            },
+          };
         },
       }).catch(async (error: unknown) => {
         await server.close();

@@ -125,3 +125,33 @@ test('a plan of a policy says what it selects now, and its status does', async (
     warnings: [],
   });
 });
+
+test('a stage that cannot have the units that safety takes is told, of the policy and of what it carries', async (t) => {
+  await using world = await startWorld(t);
+  await world.database.query(`
+    with made as (
+      insert into backline.subscriptions
+        (id, manager, household, plan, market, status, anchor_wall, anchor_zone, plan_since, gives_since, started_at, key)
+      select i, i, i, 'p', 'de', 'active', '', 'UTC', now(), now(), now(), i from generate_series(1, 2000) as i
+      returning id)
+    insert into backline.subscription_members (listener, subscription, role, since) select id, id, 'r', now() from made`);
+  await world.restart();
+  const guarded = policy({
+    stages: [{ name: 'tenth', percent: 10 }],
+    guardrails: [{ name: 'denials', decisions: 'denied', noWorse: {} }],
+  });
+  const sentence =
+    'spec.stages[0]: stage tenth has 10 % of about 2,000 households on record, at most 200; a guardrail noWorse (denials) needs 300 to pass.';
+  const planned = async (...objects: object[]) => {
+    const { json, text } = await world.call('POST', `${CHANGE_SETS}?dryRun=All`, { body: { spec: { objects } } });
+    assert.ok(json.status !== undefined, text);
+    return json.status as { results: { warnings: string[] }[]; policy?: { warnings: string[] } };
+  };
+  const endMs = performance.now() + 10_000;
+  const ofPolicy = async () => (await planned(guarded)).results[0]?.warnings.at(-1);
+  while ((await ofPolicy()) !== sentence && performance.now() < endMs) await new Promise(setImmediate);
+  assert.equal(await ofPolicy(), sentence);
+  const made = await world.call('POST', POLICIES, { body: guarded });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual((await planned(feature('offline'))).policy?.warnings, [sentence]);
+});

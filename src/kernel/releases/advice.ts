@@ -10,31 +10,39 @@ import { Freeze, freezeSpec } from './kinds/freeze.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
+import type { KnownUnits } from './known-units.ts';
 import { spanAfter } from './rules/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
 import { selectionOf, type Selection } from './rules/selection.ts';
 
+/** So few units of the candidate are never called safe. */
+const SAFE_UNITS_MIN = 300;
 /** Two scrapes of a Prometheus that looks often. */
 const SCRAPED_MS = 30_000;
 
 /** What is declared, with what is written at the same time. */
-interface Declared {
+interface Selectable {
   readonly store: Pick<Store<never>, 'find' | 'list'>;
   readonly kinds: KindRegistry;
   readonly written?: readonly Entry[];
+}
+
+interface Declared extends Selectable {
+  readonly knownUnits: KnownUnits;
 }
 
 /** What those who write a policy or a freeze are warned of: what it names and is not there, or selects and is not. */
 export function releaseAdvisors(parts: {
   readonly store: Store<never>;
   readonly kinds: KindRegistry;
+  readonly knownUnits: KnownUnits;
   readonly clock: Clock;
 }): readonly Advisor[] {
-  const { store, kinds, clock } = parts;
+  const { store, kinds, knownUnits, clock } = parts;
   return [
     {
       kind: ReleasePolicy,
-      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, written }),
+      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, written, knownUnits }),
     },
     {
       kind: Freeze,
@@ -60,6 +68,7 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
     }),
     ...limitAdvice(spec, declared),
     ...scrapeAdvice(spec),
+    ...unitsAdvice(spec, declared.knownUnits),
   ];
 }
 
@@ -78,6 +87,30 @@ function metricType({ store, kinds, written = [] }: Declared, name: string): unk
   const kind = kinds.byId(METRIC);
   const entry = written.find((one) => one.kind === kind && one.name === name) ?? store.find(kind, 'name', name)[0];
   return (entry?.object().spec as { readonly type?: unknown } | undefined)?.type;
+}
+
+/** Stages that wait for a comparison and are too small for one to end in safety, as far as units are known. */
+export function unitsAdvice({ unit, stages, guardrails }: PolicySpec, knownUnits: KnownUnits): readonly string[] {
+  const known = knownUnits(unit);
+  if (known === undefined) return [];
+  return stages.flatMap(({ name, audience, markets = [...known.keys()], percent }, index) => {
+    const waiting = actingOf(guardrails).filter(({ noWorse, promotesFrom = stages[0]?.name }) => {
+      return noWorse !== undefined && stages.findIndex((one) => one.name === promotesFrom) <= index;
+    });
+    const all = markets.reduce((sum, market) => sum + (known.get(market) ?? 0), 0);
+    const some = Math.floor((all * percent) / 100);
+    if (waiting.length === 0 || some >= SAFE_UNITS_MIN) return [];
+    const of = audience === undefined ? 'about' : `${audience} among about`;
+    const names = waiting.map((one) => one.name).join(', ');
+    return [
+      `spec.stages[${index}]: stage ${name} has ${percent} % of ${of} ${roughly(all)} ${unit}s on record, at most ${some}; a guardrail noWorse (${names}) needs ${SAFE_UNITS_MIN} to pass.`,
+    ];
+  });
+}
+
+/** "2,000": nobody knows it better. */
+function roughly(units: number): string {
+  return Number(units.toPrecision(2)).toLocaleString('en-US');
 }
 
 /** A Prometheus says nothing about a window in which it looked once. */
@@ -115,7 +148,7 @@ function undecidedAdvice({ stages, guardrails, onUndecided }: PolicySpec): reado
   ];
 }
 
-function selectorAdvice(selector: Selector, declared: Declared): readonly string[] {
+function selectorAdvice(selector: Selector, declared: Selectable): readonly string[] {
   const gone = (selector.namespaces ?? []).filter((name) => !isDeclared(declared, Namespace, name));
   if (gone.length > 0) return gone.map((name) => `spec.selector.namespaces: there is no namespace "${name}".`);
   const { objects, isPart } = selectionIn(selector, declared);
@@ -124,7 +157,7 @@ function selectorAdvice(selector: Selector, declared: Declared): readonly string
 }
 
 /** What a selector is about, of all that is declared. */
-export function selectionIn(selector: Selector, { store, kinds, written = [] }: Declared): Selection {
+export function selectionIn(selector: Selector, { store, kinds, written = [] }: Selectable): Selection {
   return selectionOf(selector, kinds.all, function* list(kind: Kind) {
     const now = new Map(written.filter((entry) => entry.kind === kind).map((entry) => [entry.name, entry]));
     yield* now.values();
@@ -132,7 +165,7 @@ export function selectionIn(selector: Selector, { store, kinds, written = [] }: 
   });
 }
 
-function isDeclared({ store, written = [] }: Declared, kind: Kind, name: string): boolean {
+function isDeclared({ store, written = [] }: Selectable, kind: Kind, name: string): boolean {
   return (
     store.find(kind, 'name', name).length > 0 || written.some((entry) => entry.kind === kind && entry.name === name)
   );

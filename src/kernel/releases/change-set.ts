@@ -19,9 +19,10 @@ import { fieldChanges } from '#kernel/base/field-changes.ts';
 import { allot } from './allot.ts';
 import { policiesIn, policyConflicts, selectPolicies } from './engine/choose-policy.ts';
 import { sameSide } from './engine/same-side.ts';
-import { selectionIn } from './advice.ts';
+import { selectionIn, unitsAdvice } from './advice.ts';
 import { Freeze } from './kinds/freeze.ts';
 import type { Selector } from './kinds/policy-spec.ts';
+import type { KnownUnits } from './known-units.ts';
 import { ReleasePolicy } from './kinds/release-policy.ts';
 import { Release } from './kinds/release.ts';
 import { selectionText } from './rules/selection.ts';
@@ -108,6 +109,7 @@ export const ChangeSet = defineKind({
             description: 'Further policies that select something in it, whose approvals are needed as well.',
           }),
           conflicts: Type.Array(Type.String(), { description: 'Why these policies cannot be met together.' }),
+          warnings: Type.Array(Type.String(), { description: 'Stages that are too small for what they wait for.' }),
         },
         { description: 'How it spreads; absent: to everybody at once.' },
       ),
@@ -129,6 +131,7 @@ interface PolicyAnswer {
   readonly approvals: number;
   readonly others: readonly { readonly name: string; readonly approvals: number }[];
   readonly conflicts: readonly string[];
+  readonly warnings: readonly string[];
 }
 
 interface Item {
@@ -146,9 +149,10 @@ export function changeSets(options: {
   readonly live: LiveObjects;
   /** Whether the author may write an object at all; throws a Refusal. The write itself asks again. */
   readonly mayAsk: Admission['mayAsk'];
+  readonly knownUnits: KnownUnits;
   readonly clock: Clock;
 }): VirtualKind {
-  const { store, kinds, live, mayAsk, clock } = options;
+  const { store, kinds, live, mayAsk, knownUnits, clock } = options;
   return async (given, { author, dryRun }) => {
     const named = itemsIn(given, kinds);
     await inTurns(eachOf(named.items, (item) => requireMayWrite(item, author)));
@@ -229,6 +233,7 @@ export function changeSets(options: {
       approvals: policy.spec.approvals?.required ?? 0,
       others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
       conflicts: [...policyConflicts(policies)],
+      warnings: [...unitsAdvice(policy.spec, knownUnits)],
     };
   }
 

@@ -198,6 +198,7 @@ export class World {
       mayApprove: this.mayApprove,
       target,
       evidence,
+      knownUnits: () => undefined,
       clock: this.clock,
       steadyMs: time.nowMs,
       time,

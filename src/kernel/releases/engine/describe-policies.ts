@@ -6,6 +6,7 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import { policyAdvice, selectionIn } from '../advice.ts';
+import type { KnownUnits } from '../known-units.ts';
 import { ReleasePolicy, policySpec, type PolicyStatus } from '../kinds/release-policy.ts';
 import { ENGINE } from './advance.ts';
 
@@ -22,10 +23,11 @@ const LIMITS = {
 export function describePolicies(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
+  readonly knownUnits: KnownUnits;
   readonly time: Time;
   readonly log: Log;
 }): { readonly stop: () => Promise<void> } {
-  const { store, kinds, time, log } = options;
+  const { store, kinds, knownUnits, time, log } = options;
   const logError = logSeldom(log, time.nowMs);
   let stopping = false;
   let working: Promise<void> = Promise.resolve();
@@ -77,7 +79,7 @@ export function describePolicies(options: {
     const { objects, names, isPart } = selectionIn(spec.selector, { store, kinds });
     const status: PolicyStatus = {
       selects: { objects, names: [...names], ...(isPart ? { isPart } : {}) },
-      warnings: [...policyAdvice(spec, { store, kinds })],
+      warnings: [...policyAdvice(spec, { store, kinds, knownUnits })],
     };
     if (isDeepStrictEqual(object.status, status)) return;
     const operation: Operation = {

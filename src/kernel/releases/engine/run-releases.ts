@@ -10,6 +10,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Evidence } from '../evidence.ts';
+import type { KnownUnits } from '../known-units.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release, releaseSpec } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
@@ -48,6 +49,7 @@ export function runReleases(options: {
   readonly mayApprove: MayApprove;
   readonly target: Target;
   readonly evidence: Evidence;
+  readonly knownUnits: KnownUnits;
   readonly clock: Clock;
   /** Time that passes, whatever the clock shows. */
   readonly steadyMs: () => number;
@@ -91,7 +93,7 @@ export function runReleases(options: {
     time,
     log,
   });
-  const describing = describePolicies({ store, kinds, time, log });
+  const describing = describePolicies({ store, kinds, knownUnits: options.knownUnits, time, log });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
   let beating: Promise<unknown> = Promise.resolve();
   return {

@@ -1,0 +1,79 @@
+import type { Log } from '#kernel/base/log.ts';
+import { logSeldom } from '#kernel/base/log-seldom.ts';
+import type { Time } from '#kernel/base/time.ts';
+import type { Queryable } from '#kernel/postgres/database.ts';
+
+const LIMITS = {
+  /** How old counts may be. */
+  lookMs: 5 * 60_000,
+  /** Subscriptions and members that are counted: of more nobody is short. */
+  rowsMax: 100_000,
+} as const;
+
+type Unit = 'household' | 'listener';
+
+/** How many have a subscription that has not ended, by market. */
+export interface UnitCounts {
+  /** Undefined before the first count, when nobody is on record, and when there are too many to count. */
+  readonly of: (unit: Unit) => ReadonlyMap<string, number> | undefined;
+  readonly stop: () => Promise<void>;
+}
+
+interface Row {
+  readonly market: string;
+  readonly households: number;
+  readonly listeners: number;
+  readonly rows: number;
+}
+
+/** Counts now, and again and again, so that whoever asks waits for nothing. */
+export function followUnitCounts(parts: {
+  readonly database: Queryable;
+  readonly time: Time;
+  readonly log: Log;
+}): UnitCounts {
+  const { database, time, log } = parts;
+  const logError = logSeldom(log, time.nowMs);
+  let counts: Readonly<Record<Unit, ReadonlyMap<string, number>>> | undefined;
+  let stopping = false;
+  let cancel = () => {};
+  let counting = look();
+  return {
+    of: (unit) => counts?.[unit],
+    stop: async () => {
+      stopping = true;
+      cancel();
+      await counting;
+    },
+  };
+
+  async function look(): Promise<void> {
+    try {
+      counts = await countedUnits(database);
+    } catch (error) {
+      logError(error, 'households and listeners could not be counted');
+    }
+    if (!stopping) cancel = time.after(LIMITS.lookMs, () => void (counting = look()));
+  }
+}
+
+async function countedUnits({
+  query,
+}: Queryable): Promise<Readonly<Record<Unit, ReadonlyMap<string, number>>> | undefined> {
+  const rows = await query<Row>({
+    text: `
+      select market, count(distinct household) as households, count(distinct listener) as listeners, count(*) as rows
+      from (
+        select s.market, s.household, m.listener
+        from backline.subscriptions s join backline.subscription_members m on m.subscription = s.id
+        where s.status <> 'ended' limit $1::integer
+      ) as known group by market`,
+    values: [LIMITS.rowsMax],
+  });
+  const all = rows.reduce((sum, one) => sum + one.rows, 0);
+  if (all === 0 || all >= LIMITS.rowsMax) return undefined;
+  return {
+    household: new Map(rows.map((one) => [one.market, one.households])),
+    listener: new Map(rows.map((one) => [one.market, one.listeners])),
+  };
+}
