@@ -76,9 +76,8 @@ function figuresText(figures: Guardrail['figures']): string {
       return `burns ${decimal(candidate.long)}× and ${decimal(candidate.short)}× of ${decimal(rule.factor)}×, stable ${decimal(stable.long)}×`;
     }
     case 'threshold': {
-      const { value, beyond, within, consecutive } = figures;
-      const windows = beyond > 0 ? `${beyond} of ${consecutive} beyond` : `${within} of ${consecutive} within`;
-      return `${value === null ? 'no value yet' : decimal(value)}  ${windows}`;
+      const { value, units } = figures;
+      return `${value === null ? 'no value yet' : decimal(value)}  of ${count(units)}`;
     }
     case 'nothing':
       return '';
@@ -101,11 +100,11 @@ function evidenceLines(figures: Guardrail['figures'], view: View): string[] {
     case 'burnRate':
       return sideBySide([{ label: 'harm', evidence: figures.harm, paint: red }], view);
     case 'threshold': {
-      const { beyond, within, consecutive } = figures;
+      const { beyond, within } = figures;
       return sideBySide(
         [
-          { label: 'harm', evidence: { value: beyond, needed: consecutive }, paint: red, linear: true },
-          { label: 'safety', evidence: { value: within, needed: consecutive }, paint: green, linear: true },
+          { label: 'harm', evidence: beyond, paint: red },
+          { label: 'safety', evidence: within, paint: green },
         ],
         view,
       );
@@ -121,8 +120,6 @@ interface Weighed {
   readonly label: string;
   readonly evidence: Evidence;
   readonly paint: Paint;
-  /** Evidence multiplies, so its bar goes by the logarithm; what is counted does not. */
-  readonly linear?: boolean;
 }
 
 function sideBySide(weighed: readonly Weighed[], view: View): string[] {
@@ -137,10 +134,10 @@ function sideBySide(weighed: readonly Weighed[], view: View): string[] {
 const LABEL_WIDTH = 'safety'.length + 1;
 const NUMBERS_WIDTH = 22;
 
-function weighedPieces({ label, evidence, paint, linear = false }: Weighed, columns: number, view: View): Piece[] {
+function weighedPieces({ label, evidence, paint }: Weighed, columns: number, view: View): Piece[] {
   const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, columns - LABEL_WIDTH - NUMBERS_WIDTH));
   const { value, needed } = evidence;
-  const share = linear ? value / needed : Math.log(Math.max(1, value)) / Math.log(Math.max(needed, 1 + Number.EPSILON));
+  const share = Math.log(Math.max(1, value)) / Math.log(Math.max(needed, 1 + Number.EPSILON));
   const { full, rest } = bar(share, barWidth);
   return [
     padded(label, LABEL_WIDTH),

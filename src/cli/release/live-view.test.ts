@@ -133,8 +133,14 @@ test('a track that does not fit says where it is among how many', () => {
 const JUDGED: readonly [figures: Guardrail['figures'], text: RegExp][] = [
   [{ of: 'nothing' }, /^denials {2}noData\n {2}it is so$/m],
   [
-    { of: 'threshold', value: 0.034, beyond: 1, within: 0, consecutive: 3 },
-    /0\.034 {2}1 of 3 beyond\n {2}harm {3}█{13}▎░+ {2}1 of 3\n {2}safety ░+ {2}0 of 3$/m,
+    {
+      of: 'threshold',
+      value: 0.034,
+      units: 4_310,
+      beyond: { value: 1, needed: 20 },
+      within: { value: 20, needed: 20 },
+    },
+    /0\.034 {2}of 4,310\n {2}harm {3}░+ {2}1 of 20\n {2}safety █+ {2}20 of 20$/m,
   ],
   [
     {

@@ -165,9 +165,9 @@ type Figures =
   | {
       readonly of: 'threshold';
       readonly value: number | null;
-      readonly beyond: number;
-      readonly within: number;
-      readonly consecutive: number;
+      readonly units: number;
+      readonly beyond: Evidence;
+      readonly within: Evidence;
     }
   | { readonly of: 'nothing' };
 

@@ -5,6 +5,7 @@ import { BURN_RULES, burning, unitsToSeeBurn, type Observed } from './burn-rate.
 const MINUTE_MS = 60_000;
 const OBJECTIVE = 0.999;
 const NOW_MS = 100 * 24 * 60 * MINUTE_MS;
+const INDEPENDENT = () => ({ ratio: 1, rate: 1 });
 
 /** Five-minute intervals up to now: burns of candidate and stable, from so many hours ago until so many. */
 function burns(
@@ -24,7 +25,7 @@ function burns(
 }
 
 function firing(observed: readonly Observed[]): readonly number[] {
-  return burning(observed, OBJECTIVE, NOW_MS).flatMap(({ rule, fires }) => (fires ? [rule.factor] : []));
+  return burning(observed, OBJECTIVE, NOW_MS, INDEPENDENT).flatMap(({ rule, fires }) => (fires ? [rule.factor] : []));
 }
 
 test('the rules spend what the SRE workbook says: 2 %, 5 % and 10 % of the budget of 30 days', () => {
@@ -59,18 +60,35 @@ test('a rule fires when its long and its short window burn', () => {
 });
 
 test('a candidate that burns alone is to blame; beside a stable that burns as much it is not', () => {
-  const [alone] = burning(burns(1, 0, 30, 1), OBJECTIVE, NOW_MS);
+  const [alone] = burning(burns(1, 0, 30, 1), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.ok((alone?.logHarm ?? 0) > Math.log(1_000));
-  const [together] = burning(burns(1, 0, 30, 30), OBJECTIVE, NOW_MS);
+  const [together] = burning(burns(1, 0, 30, 30), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.equal(together?.fires, true);
   assert.ok((together?.logHarm ?? 0) <= 0);
-  const [better] = burning(burns(1, 0, 20, 40), OBJECTIVE, NOW_MS);
+  const [better] = burning(burns(1, 0, 20, 40), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.ok((better?.logHarm ?? 0) <= 0);
 });
 
-test('with nothing beside it, a candidate that burns is to blame', () => {
-  const alone = burns(1, 0, 20, 0).map((one) => ({ ...one, stable: { units: 0, bad: 0 } }));
-  assert.equal(burning(alone, OBJECTIVE, NOW_MS)[0]?.logHarm, Infinity);
+test('with nothing beside it, a candidate is to blame on evidence that it spends more than is planned', () => {
+  const alone = (burn: number, units: number) =>
+    burns(1, 0, burn, 0, units).map((one) => ({ ...one, stable: { units: 0, bad: 0 } }));
+  assert.ok((burning(alone(20, 5_000), OBJECTIVE, NOW_MS, INDEPENDENT)[0]?.logHarm ?? 0) > Math.log(1_000));
+  // Five events where a third was planned.
+  const few = alone(15, 28);
+  const [rule] = burning(few, OBJECTIVE, NOW_MS, INDEPENDENT);
+  assert.ok((rule?.logHarm ?? 0) < Math.log(1_000), String(rule?.logHarm));
+});
+
+test('events that hang together blame as much less', () => {
+  const observed = burns(1, 0, 30, 1);
+  const [independent] = burning(observed, OBJECTIVE, NOW_MS, INDEPENDENT);
+  for (const dispersion of [
+    { ratio: 20, rate: 1 },
+    { ratio: 1, rate: 20 },
+  ]) {
+    const [clumped] = burning(observed, OBJECTIVE, NOW_MS, () => dispersion);
+    assert.ok((clumped?.logHarm ?? 0) < (independent?.logHarm ?? 0), JSON.stringify(dispersion));
+  }
 });
 
 test('the units that show a burn are those in which the fastest has five events', () => {

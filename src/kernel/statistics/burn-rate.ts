@@ -1,4 +1,6 @@
 import { NOTHING, sumOf, type Counts, type Pair } from './interval.ts';
+import { logMeanExp } from './log-mean-exp.ts';
+import { rateTerms } from './rate-evidence.ts';
 import { addInterval, logHarm, noEvidence } from './risk-ratio-evidence.ts';
 
 const MINUTE_MS = 60_000;
@@ -39,10 +41,16 @@ export interface Burning {
   readonly candidate: Burn;
   readonly stable: Burn;
   /**
-   * ln of the evidence, within the long window, that the candidate is worse than stable; Infinity where nothing runs beside
-   * it. A candidate that is no worse than a stable that burns too is not to blame.
+   * ln of the evidence, within the long window, that the candidate spends more than is planned, and is worse than stable
+   * where anything runs beside it: a candidate that is no worse than a stable that burns too is not to blame.
    */
   readonly logHarm: number;
+}
+
+/** How clumped events are: what compares both tracks, and what the candidate does alone. */
+export interface BurnDispersion {
+  readonly ratio: number;
+  readonly rate: number;
 }
 
 /**
@@ -50,7 +58,12 @@ export interface Burning {
  * windows burn at the factor or faster, and when what is known reaches back over its short window. The long one is judged by
  * what there is of it: a release need not be as old.
  */
-export function burning(observed: readonly Observed[], objective: number, nowMs: number): readonly Burning[] {
+export function burning(
+  observed: readonly Observed[],
+  objective: number,
+  nowMs: number,
+  dispersionOf: (longSinceMs: number, shortSinceMs: number) => BurnDispersion,
+): readonly Burning[] {
   const sinceMs = observed[0]?.fromMs ?? nowMs;
   return BURN_RULES.map((rule) => {
     const isKnown = sinceMs <= nowMs - rule.shortMs;
@@ -72,7 +85,9 @@ export function burning(observed: readonly Observed[], objective: number, nowMs:
       fires,
       candidate: { long: burnOf(longSum.candidate, objective), short: burnOf(shortSum.candidate, objective) },
       stable: { long: burnOf(longSum.stable, objective), short: burnOf(shortSum.stable, objective) },
-      logHarm: onCandidate ? blame(long, longSum.stable) : 0,
+      logHarm: onCandidate
+        ? blame(long, longSum, objective, dispersionOf(nowMs - rule.longMs, nowMs - rule.shortMs))
+        : 0,
     };
   });
 }
@@ -82,9 +97,15 @@ export function unitsToSeeBurn(objective: number): number {
   return Math.ceil(BURN_EVENTS_MIN / (BURN_RULES[0].factor * (1 - objective)));
 }
 
-function blame(observed: readonly Observed[], stable: Counts): number {
-  if (stable.units === 0) return Infinity;
-  return logHarm(observed.reduce(addInterval, noEvidence(2)), 1);
+function blame(
+  observed: readonly Observed[],
+  { candidate, stable }: Pair,
+  objective: number,
+  dispersion: BurnDispersion,
+): number {
+  const spends = logMeanExp(rateTerms(candidate, 1 - objective, 'above').map((term) => term / dispersion.rate));
+  if (stable.units === 0) return spends;
+  return Math.min(spends, logHarm(observed.reduce(addInterval, noEvidence(2)), dispersion.ratio));
 }
 
 function together(observed: readonly Observed[]): Pair {

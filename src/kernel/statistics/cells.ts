@@ -47,12 +47,12 @@ export interface TrackClustering {
   readonly squaresExpected: number;
   /** Σ (n − n̄)² over the units of all cells. */
   readonly unitSquares: number;
+  /** The most that one cell has. */
+  readonly badMax: number;
   /** What all cells have beyond the other track, and what the one has that has most; and its bad. */
   readonly excess: number;
   readonly excessMax: number;
   readonly badOfMax: number;
-  /** Cells with anything bad. */
-  readonly cellsBad: number;
 }
 
 /** Cumulative, as of the end of a window. Plain data. */
@@ -138,7 +138,7 @@ function clusteringOfTrack({ units, bad, residuals, excess, squaresExpected }: T
     excess: sum(excess),
     excessMax: Math.max(0, excess[most] ?? 0),
     badOfMax: bad[most] ?? 0,
-    cellsBad: bad.filter((count) => count > 0).length,
+    badMax: Math.max(...bad),
   };
 }
 

@@ -1,23 +1,41 @@
 import { BURN_WINDOW_MS_MAX, type Observed } from './burn-rate.ts';
-import { addClusters, isSpread, NO_CLUSTERS, type Clusters } from './clusters.ts';
-import type { GuardrailSpec, RiskRatioSpec } from './guardrail.ts';
-import { countsOf, faultOf, type Interval, type Pair } from './interval.ts';
-import { addLate, logLateHarm, NO_LATE_HARM, type LateHarm } from './late-harm.ts';
-import { addInterval, addTimes, noEvidence, type RiskRatioEvidence } from './risk-ratio-evidence.ts';
+import type { Clustering } from './cells.ts';
+import { GAUGE_POINTS, gaugeTerms } from './gauge.ts';
+import type { GuardrailSpec, RiskRatioSpec, ThresholdSpec } from './guardrail.ts';
+import { countsOf, faultOf, NOTHING, sumOf, type Counts, type Interval, type Pair } from './interval.ts';
+import { addLate, noLateEvidence, type LateEvidence } from './late-evidence.ts';
+import { addOdds, NO_ODDS, unusualShare, type Odds } from './odds.ts';
+import { RATE_POINTS, rateTerms } from './rate-evidence.ts';
+import {
+  addInterval,
+  addTimes,
+  HARM_POINTS,
+  harmTerms,
+  noEvidence,
+  type RiskRatioEvidence,
+} from './risk-ratio-evidence.ts';
 import { addSample, noSample, type SampleRatio } from './sample-ratio.ts';
-import { addToWindow, NO_WINDOWS, type Windows } from './threshold.ts';
+import { addSources, NO_SOURCES, type Sources } from './sources.ts';
+import { addBlock, NO_BLOCKS, type TimeBlocks } from './time-blocks.ts';
+import type { TimeHistory } from './time-history.ts';
 
 const MARGIN = 1.5;
 /** A tenth of the odds: whatever keeps connections or listeners together moves the split more than chance would. */
 const SPLIT_TOLERANCE = 0.1;
-/** From so many pods, or in so many intervals, must events come before the candidate itself is to blame. */
-const SPREAD = { sources: 2, intervals: 3 };
+/** Signs of a gauge that are kept: enough to see how long its moments last. */
+const SIGNS_MAX = 500;
 
 /** All that a guardrail keeps of the intervals so far. Plain data: folding in parts is folding at once. */
 export interface Folded {
   readonly newest: Newest | null;
-  /** Intervals that could not be counted. */
+  /** Intervals that could not be counted, or whose units fell into the tracks as in no other of the stage. */
   readonly leftOut: number;
+  readonly odds: Odds;
+  /** What was counted, and for how long. */
+  readonly windows: { readonly count: number; readonly ms: number };
+  readonly blocks: TimeBlocks;
+  readonly clustering: { readonly release: Clustering; readonly scope: Clustering } | null;
+  readonly history: TimeHistory | null;
   readonly tally: Tally;
 }
 
@@ -28,17 +46,24 @@ export interface Newest {
   readonly stableUnits: number;
   /** Why it could not be counted; null when it was. */
   readonly fault: string | null;
+  /** The candidate's share of units that is usual, where the window's is far from it; null when it was counted. */
+  readonly usualShare: number | null;
 }
 
-type Tally = RiskRatioTally | BurnRateTally | ThresholdTally;
+type Tally = RiskRatioTally | BurnRateTally | RateTally | GaugeTally;
+
+/** What counts for safety: since when the release has had this audience. */
+interface Scope<Evidence> {
+  readonly index: number | null;
+  readonly evidence: Evidence;
+}
 
 export interface RiskRatioTally {
   readonly of: 'riskRatio';
   readonly evidence: RiskRatioEvidence;
-  readonly late: LateHarm;
-  /** ln evidence of harm at its greatest, while it was not that of one pod, or of a rate that nobody minds. */
-  readonly logHarmMax: number;
-  readonly clusters: Clusters;
+  readonly late: LateEvidence;
+  readonly scope: Scope<RiskRatioEvidence>;
+  readonly sources: Sources;
   readonly split: SampleRatio;
 }
 
@@ -47,9 +72,22 @@ export interface BurnRateTally {
   readonly observed: readonly Observed[];
 }
 
-export interface ThresholdTally {
-  readonly of: 'threshold';
-  readonly windows: Windows;
+/** Of rates and means. */
+export interface RateTally {
+  readonly of: 'rate';
+  /** With the sum of what was measured in `total`. */
+  readonly counts: Counts & { readonly total: number };
+  readonly late: LateEvidence;
+  readonly scope: Scope<Counts & { readonly total: number }>;
+}
+
+export interface GaugeTally {
+  readonly of: 'gauge';
+  readonly value: number | null;
+  readonly late: LateEvidence;
+  /** Whether the last windows were beyond the limit: 1, or within it: −1. */
+  readonly signs: readonly number[];
+  readonly beyond: number;
 }
 
 /**
@@ -59,25 +97,45 @@ export interface ThresholdTally {
 export function fold(spec: GuardrailSpec, before: Folded | undefined, intervals: readonly Interval[]): Folded {
   return intervals.reduce(
     (folded, interval) => foldOne(spec, folded, interval),
-    before ?? { newest: null, leftOut: 0, tally: emptyTally(spec) },
+    before ?? {
+      newest: null,
+      leftOut: 0,
+      odds: NO_ODDS,
+      windows: { count: 0, ms: 0 },
+      blocks: NO_BLOCKS,
+      clustering: null,
+      history: null,
+      tally: emptyTally(spec),
+    },
   );
 }
 
+const NO_COUNTS = { ...NOTHING, total: 0 };
+
 function emptyTally(spec: GuardrailSpec): Tally {
   switch (spec.type) {
-    case 'riskRatio':
+    case 'riskRatio': {
+      const none = noEvidence(spec.margin ?? MARGIN);
       return {
         of: 'riskRatio',
-        evidence: noEvidence(spec.margin ?? MARGIN),
-        late: NO_LATE_HARM,
-        logHarmMax: 0,
-        clusters: NO_CLUSTERS,
+        evidence: none,
+        late: noLateEvidence(HARM_POINTS),
+        scope: { index: null, evidence: none },
+        sources: NO_SOURCES,
         split: noSample(spec.splitTolerance ?? SPLIT_TOLERANCE),
       };
+    }
     case 'burnRate':
       return { of: 'burnRate', observed: [] };
     case 'threshold':
-      return { of: 'threshold', windows: NO_WINDOWS };
+      return spec.measure === 'value'
+        ? { of: 'gauge', value: null, late: noLateEvidence(GAUGE_POINTS), signs: [], beyond: 0 }
+        : {
+            of: 'rate',
+            counts: NO_COUNTS,
+            late: noLateEvidence(RATE_POINTS),
+            scope: { index: null, evidence: NO_COUNTS },
+          };
   }
 }
 
@@ -86,18 +144,32 @@ function foldOne(spec: GuardrailSpec, folded: Folded, interval: Interval): Folde
   if (newest !== null && interval.toMs <= newest.toMs) return folded;
   const overlaps = newest !== null && interval.fromMs < newest.toMs;
   const fault = faultOf(interval) ?? (overlaps ? 'it begins before the one before it ends' : undefined);
-  const { fromMs, toMs, candidate, stable } = interval;
+  const { fromMs, toMs, candidate, stable, stage = null } = interval;
   if (fault !== undefined) {
     const times = Number.isFinite(toMs) && fromMs < toMs ? { fromMs, toMs } : { fromMs: 0, toMs: newest?.toMs ?? 0 };
     return {
       ...folded,
-      newest: { ...times, candidateUnits: 0, stableUnits: 0, fault },
+      newest: { ...times, candidateUnits: 0, stableUnits: 0, fault, usualShare: null },
       leftOut: folded.leftOut + 1,
     };
   }
+  const usualShare = unusualShare(folded.odds, interval, stage) ?? null;
+  const units = { candidateUnits: candidate.units, stableUnits: stable.units };
+  const seen = {
+    ...folded,
+    newest: { fromMs, toMs, ...units, fault: null, usualShare },
+    odds: addOdds(folded.odds, interval, stage),
+    clustering: interval.clustering ?? folded.clustering,
+    history: interval.history ?? folded.history,
+  };
+  if (usualShare !== null) return { ...seen, leftOut: folded.leftOut + 1 };
+  const counted = { candidate: countsOf(candidate), stable: countsOf(stable) };
+  const pair = spec.type === 'riskRatio' ? suspectFirst(spec, counted) : counted;
+  const independentMs = spec.type === 'riskRatio' ? spec.independentMs : undefined;
   return {
-    newest: { fromMs, toMs, candidateUnits: candidate.units, stableUnits: stable.units, fault: null },
-    leftOut: folded.leftOut,
+    ...seen,
+    windows: { count: folded.windows.count + 1, ms: folded.windows.ms + toMs - fromMs },
+    blocks: addBlock(folded.blocks, pair, interval, independentMs),
     tally: addToTally(spec, folded.tally, interval),
   };
 }
@@ -110,27 +182,61 @@ function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tall
     const recent = tally.observed.filter((one) => one.toMs > toMs - BURN_WINDOW_MS_MAX);
     return { of: 'burnRate', observed: [...recent, pair] };
   }
-  if (spec.type === 'threshold' && tally.of === 'threshold') {
-    return { of: 'threshold', windows: addToWindow(tally.windows, interval, spec) };
-  }
+  if (spec.type === 'threshold' && tally.of === 'rate') return addToRate(spec, tally, interval);
+  if (spec.type === 'threshold' && tally.of === 'gauge') return addToGauge(spec, tally, interval);
   throw new Error(`what was folded for a ${tally.of} is given to a ${spec.type}`);
 }
 
 function addToRiskRatio(spec: RiskRatioSpec, tally: RiskRatioTally, interval: Interval): RiskRatioTally {
   const part = addInterval(noEvidence(tally.evidence.margin), suspectFirst(spec, interval));
-  const evidence = addTimes(tally.evidence, part, 1);
-  const late = addLate(tally.late, part, spec.dispersion ?? 1);
-  const clusters = addClusters(tally.clusters, interval, spec.better);
-  const counts = isSpread(clusters, SPREAD) && !isHarmless(spec, evidence);
-  const harm = counts ? logLateHarm(late) : 0;
   return {
     of: 'riskRatio',
-    evidence,
-    late,
-    logHarmMax: Math.max(tally.logHarmMax, harm),
-    clusters,
+    evidence: addTimes(tally.evidence, part, 1),
+    late: addLate(tally.late, harmTerms(part), part.candidate.bad + part.stable.bad, interval.toMs),
+    scope: {
+      index: interval.scope ?? null,
+      evidence: addTimes(
+        isNewScope(tally.scope, interval.scope) ? noEvidence(part.margin) : tally.scope.evidence,
+        part,
+        1,
+      ),
+    },
+    sources: addSources(tally.sources, interval, spec.better),
     split: addSample(tally.split, interval),
   };
+}
+
+function addToRate(spec: ThresholdSpec, tally: RateTally, { candidate, scope, toMs }: Interval): RateTally {
+  const counts = { ...countsOf(candidate), total: candidate.units === 0 ? 0 : (candidate.total ?? 0) };
+  const add = (a: RateTally['counts']) => ({ ...sumOf(a, counts), total: a.total + counts.total });
+  const { limit, side } = limitOf(spec);
+  return {
+    of: 'rate',
+    counts: add(tally.counts),
+    late: spec.measure === 'rate' ? addLate(tally.late, rateTerms(counts, limit, side), counts.bad, toMs) : tally.late,
+    scope: { index: scope ?? null, evidence: add(isNewScope(tally.scope, scope) ? NO_COUNTS : tally.scope.evidence) },
+  };
+}
+
+function addToGauge(spec: ThresholdSpec, tally: GaugeTally, { candidate: { value }, toMs }: Interval): GaugeTally {
+  if (value === undefined) return tally;
+  const { limit, side } = limitOf(spec);
+  const isBeyond = side === 'above' ? value > limit : value < limit;
+  return {
+    of: 'gauge',
+    value,
+    late: addLate(tally.late, gaugeTerms(isBeyond), 1, toMs),
+    signs: [...tally.signs, isBeyond ? 1 : -1].slice(-SIGNS_MAX),
+    beyond: isBeyond ? tally.beyond + 1 : 0,
+  };
+}
+
+function isNewScope({ index }: Scope<unknown>, scope: number | undefined): boolean {
+  return index !== (scope ?? null);
+}
+
+export function limitOf({ max, min }: ThresholdSpec): { readonly limit: number; readonly side: 'above' | 'below' } {
+  return max === undefined ? { limit: min ?? 0, side: 'below' } : { limit: max, side: 'above' };
 }
 
 /**

@@ -15,8 +15,8 @@ export interface RiskRatioSpec {
   readonly margin?: number;
   /** A rate of events, as a part of units, below which nobody minds, whatever stable has; only where fewer are better. */
   readonly harmlessRate?: number;
-  /** How clumped events are known to be: the variance of counts over their mean, 1 without it. Evidence is its root. */
-  readonly dispersion?: number;
+  /** Stretches of this length are taken to be independent of each other, and shorter ones not. */
+  readonly independentMs?: number;
   /** How far the split of traffic may be off: a tenth of the odds without it. */
   readonly splitTolerance?: number;
 }
@@ -29,20 +29,19 @@ export interface BurnRateSpec {
   readonly objective: number;
 }
 
-/** A number of the candidate alone, against a limit. It cannot tell the candidate's fault from everybody's. */
+/**
+ * A number of the candidate alone, against a limit: `max` or `min`, one of the two. It cannot tell the candidate's fault from
+ * everybody's.
+ */
 export interface ThresholdSpec {
   readonly type: 'threshold';
   readonly name: string;
-  /** rate: events per unit. mean: total per unit. value: what a gauge showed last. */
+  /** rate: events per unit. mean: total per unit. value: what a gauge showed in each window. */
   readonly measure: 'rate' | 'mean' | 'value';
   readonly max?: number;
   readonly min?: number;
-  /** Units of the candidate that a window has at least. For a value they may be 0. */
+  /** Of fewer units of the candidate nothing is said. For a value they may be 0. */
   readonly unitsMin: number;
-  /** How long a window is at least; one interval without it. */
-  readonly windowMs?: number;
-  /** How many windows in a row must be beyond the limit to fail, and within it to pass; 1 without it. */
-  readonly consecutive?: number;
 }
 
 /** How sure a judgement must be, and when it is made. */

@@ -1,4 +1,5 @@
 import type { Clustering } from './cells.ts';
+import type { TimeHistory } from './time-history.ts';
 
 /** What was counted on one track in one interval. */
 export interface Counts {
@@ -33,6 +34,8 @@ export interface Interval {
   readonly scope?: number;
   /** How events of units hang together up to the end of the interval: since the release began, and since the scope did. */
   readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
+  /** What the time before the release taught of how a track's own moments vary. */
+  readonly history?: TimeHistory;
 }
 
 /** The two tracks with those that stand for harm first: what is compared. */

@@ -1,17 +1,32 @@
-import { burning, unitsToSeeBurn, type Burning } from './burn-rate.ts';
-import type { BurnRateTally } from './fold.ts';
+import { burning, unitsToSeeBurn, type BurnDispersion, type Burning } from './burn-rate.ts';
+import { ratioDispersion, trackDispersion } from './dispersion.ts';
+import type { BurnRateTally, Folded } from './fold.ts';
 import type { BurnRateSpec, JudgeContext } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
+import { doubt } from './patience.ts';
 import { count, figure, odds, span } from './phrases.ts';
+import {
+  blocksSince,
+  rateDeviations,
+  shareDeviations,
+  timeDispersion,
+  type Deviation,
+  type TimeBlocks,
+} from './time-blocks.ts';
 import { evidence, type BurnRateFigures } from './verdict.ts';
 
 /**
- * Fails when the candidate burns the budget and is worse than stable; α over the number of guardrails, within the window of
- * the rule. When the service burns otherwise, nobody promotes, and the candidate is not blamed.
+ * Fails when the candidate burns the budget, on evidence that it does and that it is worse than stable; α over the number of
+ * guardrails, within the window of the rule. When the service burns otherwise, nobody promotes, and the candidate is not blamed.
  */
-export function judgeBurnRate(spec: BurnRateSpec, { observed }: BurnRateTally, context: JudgeContext): Judgement {
+export function judgeBurnRate(
+  spec: BurnRateSpec,
+  folded: Folded,
+  { observed }: BurnRateTally,
+  context: JudgeContext,
+): Judgement {
   const needed = context.metrics / context.alpha;
-  const rules = burning(observed, spec.objective, context.nowMs);
+  const rules = burning(observed, spec.objective, context.nowMs, (long, short) => dispersionsOf(folded, long, short));
   const blamed = rules.find(({ logHarm }) => logHarm >= Math.log(needed));
   if (blamed !== undefined) {
     const figures = figuresOf(blamed, needed);
@@ -42,6 +57,29 @@ export function judgeBurnRate(spec: BurnRateSpec, { observed }: BurnRateTally, c
     };
   }
   return { outcome: 'pass', because: `${burnWords(spec, strictest)}: within every limit.`, figures };
+}
+
+/**
+ * Of the ratio to stable, and of the candidate's own rate: the larger of what units and moments say. A burn that began with
+ * the short window is no noise of the long one.
+ */
+function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number): BurnDispersion {
+  const { clustering } = folded;
+  const history = folded.history ?? undefined;
+  const blocks = blocksSince(folded.blocks, longSinceMs);
+  const least = doubt(folded, undefined);
+  const inTime = (deviations: (blocks: TimeBlocks, changeMs: number) => readonly Deviation[]) =>
+    Math.min(
+      ...[longSinceMs, shortSinceMs].map((changeMs) =>
+        timeDispersion(deviations(blocks, changeMs), { isBlocked: false, history }),
+      ),
+    );
+  const release = clustering?.release;
+  const candidate = release === undefined ? undefined : trackDispersion(release.candidate);
+  return {
+    ratio: Math.max(least, inTime(shareDeviations), release === undefined ? 1 : ratioDispersion(release)),
+    rate: Math.max(least, inTime(rateDeviations), candidate ?? 1),
+  };
 }
 
 function figuresOf({ rule, candidate, stable, logHarm }: Burning, needed: number): BurnRateFigures {

@@ -4,7 +4,7 @@ import { judgeBurnRate } from './judge-burn-rate.ts';
 import type { Judgement } from './judgement.ts';
 import { judgeRiskRatio } from './judge-risk-ratio.ts';
 import { judgeThreshold } from './judge-threshold.ts';
-import { count, span } from './phrases.ts';
+import { count, percent, span } from './phrases.ts';
 import type { Reading } from './reading.ts';
 import { judgeVersion, type Figures, type Outcome, type Verdict } from './verdict.ts';
 
@@ -58,15 +58,23 @@ function judgeFolded(spec: GuardrailSpec, folded: Folded, newest: Newest, contex
   if (isOpen && newest.candidateUnits === 0 && needsUnits(spec)) {
     return nothing('zeroTraffic', `${spec.name}: the candidate has no traffic.`, figures);
   }
+  if (isOpen && newest.usualShare !== null) {
+    const { candidateUnits, stableUnits, usualShare } = newest;
+    const because = `${spec.name}: the candidate got ${percent(candidateUnits / (candidateUnits + stableUnits))} of ${count(candidateUnits + stableUnits)} units where ${percent(usualShare)} are usual: a load test, or another split; the window is left out.`;
+    return { outcome: 'invalid', because, figures };
+  }
   return judged;
 }
 
-function judgeTally(spec: GuardrailSpec, { tally, leftOut }: Folded, newest: Newest, context: JudgeContext): Judgement {
+function judgeTally(spec: GuardrailSpec, folded: Folded, newest: Newest, context: JudgeContext): Judgement {
+  const { tally } = folded;
   if (spec.type === 'riskRatio' && tally.of === 'riskRatio') {
-    return judgeRiskRatio(spec, tally, newest, leftOut, context);
+    return judgeRiskRatio(spec, folded, tally, newest, context);
   }
-  if (spec.type === 'burnRate' && tally.of === 'burnRate') return judgeBurnRate(spec, tally, context);
-  if (spec.type === 'threshold' && tally.of === 'threshold') return judgeThreshold(spec, tally);
+  if (spec.type === 'burnRate' && tally.of === 'burnRate') return judgeBurnRate(spec, folded, tally, context);
+  if (spec.type === 'threshold' && (tally.of === 'rate' || tally.of === 'gauge')) {
+    return judgeThreshold(spec, folded, tally, context);
+  }
   throw new Error(`what was folded for a ${tally.of} is given to a ${spec.type}`);
 }
 

@@ -12,6 +12,8 @@ const SAME = 1e-9;
 /** By how much evidence over all ratios must exceed that of harm or of safety to bound the ratio. */
 const WIDE = 20;
 const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * HARM_POINTS - 1 }, (_, index) => (index - ONE) * STEP);
+/** Those from 1 on. */
+export const LOG_RATIOS_UP: readonly number[] = LOG_RATIOS.slice(ONE);
 const RATIOS_LESS_ONE: readonly number[] = LOG_RATIOS.map(Math.expm1);
 
 /**

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Interval } from './interval.ts';
-import { addSample, noSample, pearson, type SampleRatio } from './sample-ratio.ts';
+import { addSample, logSplit, noSample, pearson, type SampleRatio } from './sample-ratio.ts';
 import { seeded } from '#kernel/base/chance.ts';
 
 function units(candidate: number, stable: number, share: number): Interval {
@@ -51,45 +51,41 @@ test('a split that is off by half is found, in either direction, and one within 
     [3, 7, 0.5, false],
   ];
   for (const [candidate, stable, share, isWrong] of cases) {
-    const { logEvidenceMax } = sampled([units(candidate, stable, share)]);
-    assert.equal(
-      logEvidenceMax >= NEEDED,
-      isWrong,
-      `${candidate} of ${candidate + stable} at ${share}: ${logEvidenceMax}`,
-    );
+    const logEvidence = logSplit(sampled([units(candidate, stable, share)]), 1);
+    assert.equal(logEvidence >= NEEDED, isWrong, `${candidate} of ${candidate + stable} at ${share}: ${logEvidence}`);
   }
 });
 
 test('each interval is held to its own share', () => {
   const asMeant = [units(100, 9_900, 0.01), units(2_500, 7_500, 0.25), units(5_000, 5_000, 0.5)];
-  assert.equal(sampled(asMeant).logEvidenceMax, 0);
+  assert.equal(Math.max(0, logSplit(sampled(asMeant), 1)), 0);
   assert.ok((pearson(sampled(asMeant)) ?? 0) > 0.99);
-  assert.ok(sampled(asMeant.map((one) => ({ ...one, share: 0.2 }))).logEvidenceMax > NEEDED);
+  assert.ok(logSplit(sampled(asMeant.map((one) => ({ ...one, share: 0.2 }))), 1) > NEEDED);
 });
 
 test('a candidate that was meant to get nothing gets nothing', () => {
-  assert.ok(sampled([units(20, 1_000, 0)]).logEvidenceMax > NEEDED);
-  assert.equal(sampled([units(0, 1_000, 0)]).logEvidenceMax, 0);
-  assert.ok(sampled([units(1_000, 20, 1)]).logEvidenceMax > NEEDED);
+  assert.ok(logSplit(sampled([units(20, 1_000, 0)]), 1) > NEEDED);
+  assert.ok(logSplit(sampled([units(0, 1_000, 0)]), 1) <= 0);
+  assert.ok(logSplit(sampled([units(1_000, 20, 1)]), 1) > NEEDED);
 });
 
-test('a split that was wrong once stays wrong, also when it is right again', () => {
-  const wrong = sampled([units(1_500, 8_500, 0.05)]);
-  const later = Array.from({ length: 50 }, () => units(500, 9_500, 0.05)).reduce(addSample, wrong);
-  assert.equal(later.logEvidenceMax, wrong.logEvidenceMax);
+test('units that come in clumps say as much less of the split', () => {
+  const wrong = sampled([units(1_500, 18_500, 0.05)]);
+  assert.ok(logSplit(wrong, 1) > NEEDED && logSplit(wrong, 200) < NEEDED);
 });
 
 test('a right split is hardly ever called wrong, looked at every minute', () => {
   const chance = seeded(11);
   let alarms = 0;
   for (let run = 0; run < 300; run += 1) {
-    let state = noSample(0);
+    let [state, isWrong] = [noSample(0), false];
     for (let index = 0; index < 30; index += 1) {
       let candidate = 0;
       for (let unit = 0; unit < 100; unit += 1) if (chance() < 0.3) candidate += 1;
       state = addSample(state, units(candidate, 100 - candidate, 0.3));
+      isWrong ||= logSplit(state, 1) >= Math.log(20);
     }
-    if (state.logEvidenceMax >= Math.log(20)) alarms += 1;
+    if (isWrong) alarms += 1;
   }
   assert.ok(alarms <= 300 * 0.05 + 2 * Math.sqrt(300 * 0.05), `${alarms} of 300`);
 });

@@ -15,8 +15,6 @@ export interface SampleRatio {
   /** ln likelihood against the nearer edge of the tolerance: of more, and of fewer than meant. */
   readonly logMore: readonly number[];
   readonly logFewer: readonly number[];
-  /** The greatest ln evidence so far: a split that was wrong once spoils what was counted. */
-  readonly logEvidenceMax: number;
   readonly units: number;
   readonly observed: number;
   readonly expected: number;
@@ -26,7 +24,7 @@ export interface SampleRatio {
 export function noSample(tolerance: number): SampleRatio {
   const none = EXCESSES.map(() => 0);
   const counts = { units: 0, observed: 0, expected: 0, variance: 0 };
-  return { tolerance, logMore: none, logFewer: none, logEvidenceMax: 0, ...counts };
+  return { tolerance, logMore: none, logFewer: none, ...counts };
 }
 
 /**
@@ -51,12 +49,16 @@ export function addSample(state: SampleRatio, { candidate, stable, share }: Inte
     tolerance: state.tolerance,
     logMore,
     logFewer,
-    logEvidenceMax: Math.max(state.logEvidenceMax, logMeanExp([...logMore, ...logFewer])),
     units: state.units + units,
     observed: state.observed + candidate.units,
     expected: state.expected + units * share,
     variance: state.variance + units * share * (1 - share),
   };
+}
+
+/** ln of the evidence that units do not go where they should, where they come so many to a clump. */
+export function logSplit({ logMore, logFewer }: SampleRatio, dispersion: number): number {
+  return logMeanExp([...logMore, ...logFewer].map((term) => term / dispersion));
 }
 
 /**

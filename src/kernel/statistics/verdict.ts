@@ -1,10 +1,10 @@
 import type { Burn, BurnRule } from './burn-rate.ts';
-import type { Dominant } from './clusters.ts';
+import type { Dominant } from './sources.ts';
 import type { Counts } from './interval.ts';
 import type { RatioBounds } from './risk-ratio-evidence.ts';
 
 /** Changes whenever the same intervals could get another verdict. Kept with each verdict, so that it can be judged anew. */
-export const judgeVersion = 1;
+export const judgeVersion = 2;
 
 /**
  * - pass: on evidence that it is safe. fail: on evidence of harm, or that nothing measures the candidate.
@@ -59,14 +59,25 @@ export interface RiskRatioFigures {
   readonly ratio: number | null;
   /** Between which ratios the truth lies, at whatever moment one looks. */
   readonly bounds: RatioBounds;
-  /** That the candidate is worse than stable; at its greatest. */
+  /** That the candidate is worse than stable. */
   readonly harm: Evidence;
-  /** That it is not worse by the margin; now. */
+  /** That it is not worse by the margin. */
   readonly safety: Evidence;
+  readonly dispersion: DispersionFigures;
   readonly split: SplitFigures | null;
   readonly dominant: Dominant | null;
   /** Intervals that could not be counted. */
   readonly leftOut: number;
+}
+
+/** How many times what was counted varies more than independent events would: 1 where they are independent. */
+export interface DispersionFigures {
+  /** As units differ; null where the source knows no units. */
+  readonly units: number | null;
+  /** As the rate moves in time, on one track alone. */
+  readonly time: number;
+  /** What evidence of harm is divided by (as an exponent): the larger, and more while little is known. */
+  readonly harm: number;
 }
 
 export interface SplitFigures {
@@ -90,13 +101,18 @@ export interface BurnRateFigures {
 
 export interface ThresholdFigures {
   readonly of: 'threshold';
-  /** Of the last complete window. */
+  /** Of a rate or mean, over all that was counted; of a gauge, what it showed last. */
   readonly value: number | null;
+  /** Of the candidate; of a gauge, windows. */
+  readonly units: number;
   readonly windows: number;
-  /** Windows in a row, up to the last, that are beyond the limit or within it. */
-  readonly beyond: number;
-  readonly within: number;
-  readonly consecutive: number;
+  /** That it is beyond the limit, and that it is within it. */
+  readonly beyond: Evidence;
+  readonly within: Evidence;
+  /** What evidence that it is beyond is divided by (as an exponent). */
+  readonly dispersion: number;
+  /** Windows that could not be counted. */
+  readonly leftOut: number;
 }
 
 const EVIDENCE_SHOWN_MAX = 1e15;

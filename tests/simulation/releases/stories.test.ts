@@ -154,7 +154,16 @@ test('harm takes the change back by itself, declares what is live, and pins it: 
   story.declare([node('x', 2)]);
 });
 
-const HARM = { of: 'threshold', value: 0.9, windows: 3, beyond: 3, within: 0, consecutive: 1 } as const;
+const HARM = {
+  of: 'threshold',
+  value: 0.9,
+  units: 300,
+  windows: 3,
+  beyond: { value: 50, needed: 20 },
+  within: { value: 0, needed: 20 },
+  dispersion: 1,
+  leftOut: 0,
+} as const;
 
 test('a failure that was read stays with its figures, whatever source dies and whoever restarts: only force goes on', async () => {
   const more = { ...GUARDED, onFailure: 'pause', stages: [{ name: 'few', percent: 1, soak: 'PT1M' }] };

@@ -7,7 +7,7 @@ import { judgements } from './judge-again.ts';
 
 const KEPT = {
   at: 'measured',
-  measured: { called: 'Denials', better: 'fewer', of: 'events', dispersion: 1, isSplit: false },
+  measured: { called: 'Denials', better: 'fewer', of: 'events', isSplit: false },
   candidate: { units: 10, bad: 1 },
   stable: { units: 90, bad: 9 },
 };

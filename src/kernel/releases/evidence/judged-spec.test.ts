@@ -27,14 +27,13 @@ test('each test of a policy is the judge’s, with what the source knows of its 
         better: 'fewer',
         margin: 1.3,
         harmlessRate: 0.002,
-        dispersion: 2,
         splitTolerance: 1,
       },
     ],
     [
       guardrail({ noWorse: { margin: 1.5 } }),
       { ...purchases, harmlessRate: 0.1 },
-      { type: 'riskRatio', name: 'Purchases', better: 'more', margin: 1.5, dispersion: 2, splitTolerance: 1 },
+      { type: 'riskRatio', name: 'Purchases', better: 'more', margin: 1.5, splitTolerance: 1 },
     ],
     [guardrail({ burnRate: { objective: 0.999 } }), DENIALS, { type: 'burnRate', name: 'Denials', objective: 0.999 }],
     [
@@ -50,7 +49,7 @@ test('each test of a policy is the judge’s, with what the source knows of its 
     [
       guardrail({ threshold: { above: 3, unitsMin: 100 } }),
       values,
-      { type: 'threshold', name: 'Lag', measure: 'value', max: 3, unitsMin: 0, consecutive: 3 },
+      { type: 'threshold', name: 'Lag', measure: 'value', max: 3, unitsMin: 0 },
     ],
   ];
   for (const [given, measured, wanted] of cases) {

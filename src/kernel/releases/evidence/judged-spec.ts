@@ -7,8 +7,6 @@ import type { Measured } from './measure-source.ts';
  * is what they do: a few that do much move it further than chance would move single requests.
  */
 const SPLIT_TOLERANCE = 1;
-/** A gauge that is beyond its limit for one moment rolls nothing back. */
-const VALUES_IN_A_ROW = 3;
 
 /** Why a guardrail cannot be judged by such numbers, as the end of a sentence; undefined when it can. */
 export function misfit({ noWorse, threshold, burnRate }: GuardrailSpec, measured: Measured): string | undefined {
@@ -37,7 +35,6 @@ export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): Judged
       ...(above === undefined ? {} : { max: above }),
       ...(below === undefined ? {} : { min: below }),
       unitsMin: isValue ? 0 : unitsMin,
-      ...(isValue ? { consecutive: VALUES_IN_A_ROW } : {}),
     };
   }
   if (burnRate !== undefined) return { type: 'burnRate', name, objective: burnRate.objective };
@@ -47,7 +44,6 @@ export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): Judged
     better,
     ...(noWorse === undefined ? {} : { margin: noWorse.margin }),
     ...(harmlessRate === undefined || better === 'more' ? {} : { harmlessRate }),
-    dispersion: 2,
     splitTolerance: SPLIT_TOLERANCE,
   };
 }

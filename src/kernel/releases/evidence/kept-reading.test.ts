@@ -23,7 +23,7 @@ const ofTrack = fc.record({
   excess: number,
   excessMax: number,
   badOfMax: number,
-  cellsBad: number,
+  badMax: number,
 });
 const ofTracks = fc.record({ candidate: ofTrack, stable: ofTrack });
 const clustering = fc.oneof(

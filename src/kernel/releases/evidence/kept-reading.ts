@@ -19,7 +19,7 @@ const clusteringFields: Readonly<Record<keyof TrackClustering, typeof Numeral>> 
   excess: Numeral,
   excessMax: Numeral,
   badOfMax: Numeral,
-  cellsBad: Numeral,
+  badMax: Numeral,
 };
 const ClusteringShape = Type.Object({
   candidate: Type.Object(clusteringFields),

@@ -1,0 +1,54 @@
+import { countsOf, type Interval } from './interval.ts';
+
+/** Sources beyond these are counted together: pods come and go. */
+const SOURCES_MAX = 200;
+const OTHERS = 'others';
+/** A source dominates with at least this part of what the candidate has beyond stable, */
+const DOMINANT_PART = 0.5;
+/** while its part of the units is at most so much of that: where all are bad alike, both are the same. */
+const UNITS_PART_MAX = 0.6;
+
+/** Where the candidate's events happened: one broken pod can make all of them. Plain data. */
+export interface Sources {
+  readonly units: Readonly<Record<string, number>>;
+  /** What each has beyond stable's rate, window by window. */
+  readonly excess: Readonly<Record<string, number>>;
+}
+
+export interface Dominant {
+  readonly source: string;
+  /** Of what the candidate has beyond stable, at most 1. */
+  readonly badPart: number;
+  readonly unitsPart: number;
+}
+
+export const NO_SOURCES: Sources = { units: {}, excess: {} };
+
+/** Where more events are better, what is missing has no place of its own: nothing is counted. */
+export function addSources(state: Sources, { stable, sources }: Interval, better: 'fewer' | 'more'): Sources {
+  if (sources === undefined || better === 'more') return state;
+  const rate = stable.units === 0 ? 0 : countsOf(stable).bad / stable.units;
+  const units = new Map(Object.entries(state.units));
+  const excess = new Map(Object.entries(state.excess));
+  for (const [source, counts] of Object.entries(sources)) {
+    const name = units.has(source) || units.size < SOURCES_MAX ? source : OTHERS;
+    units.set(name, (units.get(name) ?? 0) + counts.units);
+    excess.set(name, (excess.get(name) ?? 0) + countsOf(counts).bad - rate * counts.units);
+  }
+  return { units: Object.fromEntries(units), excess: Object.fromEntries(excess) };
+}
+
+/** The source that has most of the excess, without having most of the units. With one alone there is none. */
+export function dominantOf({ units, excess }: Sources): Dominant | undefined {
+  const unitsAll = total(units);
+  const excessAll = total(excess);
+  if (Object.keys(units).length < 2 || excessAll <= 0 || unitsAll === 0) return undefined;
+  const [source, most] = Object.entries(excess).reduce((a, b) => (b[1] > a[1] ? b : a));
+  const badPart = Math.min(1, most / excessAll);
+  const unitsPart = (units[source] ?? 0) / unitsAll;
+  return badPart >= DOMINANT_PART && unitsPart <= UNITS_PART_MAX * badPart ? { source, badPart, unitsPart } : undefined;
+}
+
+function total(counts: Readonly<Record<string, number>>): number {
+  return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}

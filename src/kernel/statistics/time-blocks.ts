@@ -1,0 +1,170 @@
+import type { Pair } from './interval.ts';
+import type { TimeHistory } from './time-history.ts';
+
+/** Shorter windows of one such moment are one: what is noise for seconds only has no length of its own. */
+const MOMENT_MS = 60_000;
+/** Blocks that are kept. Beyond, two neighbours become one: what hangs together for longer is seen all the same. */
+const BLOCKS_MAX = 512;
+/** Moments that hang together more than this tell nothing of how they do. */
+const CORRELATION_MAX = 0.97;
+
+/** What both tracks did in one stretch of time. Plain data. */
+interface Block {
+  /** Which stretch of time it is, counted from the epoch. */
+  readonly number: number;
+  readonly toMs: number;
+  readonly units: number;
+  readonly bad: number;
+  readonly stableUnits: number;
+  readonly stableBad: number;
+}
+
+/** How events hang together in time, for which tracks are cut into stretches. Plain data. */
+export interface TimeBlocks {
+  readonly blocks: readonly Block[];
+}
+
+export const NO_BLOCKS: TimeBlocks = { blocks: [] };
+
+/** Adds a window: those of one minute, or of one stretch of `independentMs`, are one block. */
+export function addBlock(
+  { blocks }: TimeBlocks,
+  { candidate, stable }: Pair,
+  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  independentMs: number | undefined,
+): TimeBlocks {
+  const last = blocks.at(-1);
+  const number = Math.floor(fromMs / (independentMs ?? MOMENT_MS));
+  const block = {
+    number,
+    toMs,
+    units: candidate.units,
+    bad: candidate.bad,
+    stableUnits: stable.units,
+    stableBad: stable.bad,
+  };
+  if (last?.number === number) return { blocks: [...blocks.slice(0, -1), joined(last, block)] };
+  const all = [...blocks, block];
+  return { blocks: all.length <= BLOCKS_MAX ? all : halved(all) };
+}
+
+/** Those that ended after a time. */
+export function blocksSince({ blocks }: TimeBlocks, sinceMs: number): TimeBlocks {
+  return { blocks: blocks.filter(({ toMs }) => toMs > sinceMs) };
+}
+
+function halved(blocks: readonly Block[]): readonly Block[] {
+  return blocks.flatMap((block, index) => {
+    if (index % 2 === 1) return [];
+    const next = blocks[index + 1];
+    return [next === undefined ? block : joined(block, next)];
+  });
+}
+
+function joined(a: Block, b: Block): Block {
+  return {
+    number: b.number,
+    toMs: b.toMs,
+    units: a.units + b.units,
+    bad: a.bad + b.bad,
+    stableUnits: a.stableUnits + b.stableUnits,
+    stableBad: a.stableBad + b.stableBad,
+  };
+}
+
+/** One stretch as a deviation from what is expected, and the variance of that if events were independent. */
+export interface Deviation {
+  readonly off: number;
+  readonly variance: number;
+}
+
+/**
+ * Of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that began then
+ * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out.
+ */
+export function shareDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
+  return parted(blocks, changeMs).flatMap((part) => {
+    const ratio = ratioOf(part);
+    return part.flatMap(({ units, bad, stableUnits, stableBad }) => {
+      const both = bad + stableBad;
+      if (units === 0 || stableUnits === 0 || both === 0) return [];
+      const share = (ratio * units) / (ratio * units + stableUnits);
+      return [{ off: bad - share * both, variance: both * share * (1 - share) }];
+    });
+  });
+}
+
+/** Of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
+export function rateDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
+  return parted(blocks, changeMs).flatMap((part) => {
+    const units = part.reduce((sum, block) => sum + block.units, 0);
+    const bad = part.reduce((sum, block) => sum + block.bad, 0);
+    return part.flatMap((block) => {
+      if (block.units === 0 || bad === 0) return [];
+      const expected = (bad / units) * block.units;
+      return [{ off: block.bad - expected, variance: expected }];
+    });
+  });
+}
+
+function parted(blocks: readonly Block[], changeMs: number): readonly (readonly Block[])[] {
+  const before = blocks.filter(({ toMs }) => toMs <= changeMs);
+  return [before, blocks.slice(before.length)];
+}
+
+/** The candidate's rate over that of stable, within stretches (Mantel and Haenszel); 1 while one of them has nothing. */
+function ratioOf(blocks: readonly Block[]): number {
+  let [candidate, stable] = [0, 0];
+  for (const block of blocks) {
+    const units = block.units + block.stableUnits;
+    if (block.units === 0 || block.stableUnits === 0) continue;
+    candidate += (block.bad * block.stableUnits) / units;
+    stable += (block.stableBad * block.units) / units;
+  }
+  return candidate === 0 || stable === 0 ? 1 : candidate / stable;
+}
+
+/**
+ * By how much the variance over a long time exceeds that of independent events, at least 1: from how far stretches are off,
+ * and from how neighbours are off together (an autoregression of the first order under the noise of counts).
+ */
+export function timeDispersion(
+  deviations: readonly Deviation[],
+  {
+    isBlocked,
+    history,
+  }: {
+    /** Whether stretches were declared to be independent of each other. */
+    readonly isBlocked: boolean;
+    readonly history?: TimeHistory | undefined;
+  },
+): number {
+  const count = deviations.length;
+  if (count < 2) return 1;
+  const variance = deviations.reduce((sum, one) => sum + one.variance, 0);
+  const squares = deviations.reduce((sum, one) => sum + one.off ** 2, 0);
+  if (variance === 0) return 1;
+  const dispersion = squares / variance;
+  const learned = history === undefined ? 1 : lasting(history.psi, history.rho);
+  if (dispersion <= 1) return Math.max(1, learned);
+  const psi = dispersion - 1;
+  if (isBlocked) return Math.max(1 + psi, learned);
+  const lag = lagCorrelation(deviations);
+  const chance = 1 / Math.sqrt(count);
+  if (lag <= chance) return Math.max(1 + psi, learned);
+  // What is seen is the correlation of both kinds of noise together; that of counts has none.
+  const rho = Math.min(CORRELATION_MAX, (lag * dispersion) / (psi + Math.SQRT2 * chance) + chance);
+  return Math.max(lasting(psi, rho), learned);
+}
+
+/** What a track's own moments come to over a long time. */
+function lasting(psi: number, rho: number): number {
+  return 1 + (psi * (1 + rho)) / (1 - rho);
+}
+
+function lagCorrelation(deviations: readonly Deviation[]): number {
+  const scores = deviations.flatMap(({ off, variance }) => (variance > 0 ? [off / Math.sqrt(variance)] : []));
+  const squares = scores.reduce((sum, score) => sum + score ** 2, 0);
+  const products = scores.reduce((sum, score, index) => sum + score * (scores[index + 1] ?? 0), 0);
+  return squares === 0 ? 0 : products / squares;
+}
