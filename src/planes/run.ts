@@ -109,7 +109,7 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
   return `${lines.join('\n')}\n`;
 }
 
-const SIMULATION = { listeners: 2_000, seed: 1, sessionsPerSecond: 2 } as const;
+const SIMULATION = { listeners: 20_000, seed: 1, sessionsPerSecond: 5 } as const;
 
 /** Plays the app as long as the sample business is there. */
 async function simulate(

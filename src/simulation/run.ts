@@ -12,8 +12,10 @@ import { visit } from './shop.ts';
 const CONCURRENCY_MAX = 32;
 /** After a failure the next try waits this long. */
 const RETRY_MS = 1_000;
+/** Who was told so often in one session that there are no more skips asks for none. */
+const DENIALS_MAX = 2;
 /** The shop is looked at so much more often than the app is opened: a look costs little, and releases of prices need many. */
-const VISITS_PER_SESSION = 10;
+const VISITS_PER_SESSION = 4;
 
 /** Each kind of doing has seeds of its own. */
 const SEEDS = { luck: -1, shopLuck: -2, sessions: 1, visits: 2 } as const;
@@ -104,6 +106,10 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     const wanted = session(listener, shown, effects, chance(sessionSeed), 0, snapshot);
     const denied = new Set<AppEvent>();
     for (const [index, skip] of skipsAskedFor(listener, wanted).entries()) {
+      if (denied.size >= DENIALS_MAX) {
+        denied.add(skip);
+        continue;
+      }
       const key = `skip-${(sessionSeed >>> 0).toString(36)}-${clock().epochMilliseconds.toString(36)}-${index}`;
       if (!(await askToSkip(app, listener, key))) denied.add(skip);
     }

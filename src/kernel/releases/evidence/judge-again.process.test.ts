@@ -77,12 +77,12 @@ test('every window is judged, the newest 10,000 are shown in the order of time, 
 
 test('one guardrail can be asked about, with another margin or more certainty; what was not measured has no verdict', async () => {
   await using db = await startDatabase();
-  await keep(db, 'denied', 30);
+  await keep(db, 'denied', 120);
   const outcome = async (spec: object) =>
     (await judged(db, { guardrail: 'denied', ...spec })).verdicts.map((one) => one.outcome);
-  assert.deepEqual(await outcome({}), ['undecided']);
+  assert.deepEqual(await outcome({ margin: 1.2 }), ['undecided']);
   assert.deepEqual(await outcome({ margin: 3 }), ['pass']);
-  assert.deepEqual(await outcome({ margin: 3, judging: { beta: 1e-12 } }), ['undecided']);
+  assert.deepEqual(await outcome({ margin: 3, judging: { beta: 1e-60 } }), ['undecided']);
   assert.deepEqual((await judged(db, { guardrail: 'failed' })).verdicts, [{ name: 'failed' }]);
 });
 

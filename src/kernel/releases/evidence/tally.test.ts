@@ -49,7 +49,7 @@ test('windows one by one are judged as all at once, and a window given twice cou
 
 test('no data, no traffic, a source that is down and one that is late are told apart, and none is success', () => {
   const down: KeptReading = { at: 'down', because: 'it is away' };
-  const good = Array.from({ length: 10 }, () => counted([1_000, 20], [1_000, 20]));
+  const good = Array.from({ length: 120 }, () => counted([1_000, 20], [1_000, 20]));
   assert.equal(outcome([]), undefined);
   assert.equal(outcome(good)?.outcome, 'pass');
   assert.equal(outcome([...good, down])?.because, 'Denials cannot be read: it is away.');
