@@ -1,10 +1,10 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { ROWS } from './judge-rows.ts';
 import { play } from './judge-row.ts';
 
-/** Plays the rows that it is told the numbers of. */
-parentPort?.on('message', ({ row, runs, seed }: { row: number; runs: number; seed: number }) => {
-  const { spec, world } = ROWS[row] ?? {};
-  if (spec === undefined || world === undefined) throw new RangeError(`there is no row ${row}`);
-  parentPort?.postMessage(play(spec, world, runs, seed));
-});
+/** Plays the row that it is told the number of. */
+const { row, runs, seed } = workerData as { row: number; runs: number; seed: number };
+const { spec, world } = ROWS[row] ?? {};
+if (spec === undefined || world === undefined) throw new RangeError(`there is no row ${row}`);
+// oxlint-disable-next-line unicorn/require-post-message-target-origin -- that of a window, which this is not
+parentPort?.postMessage(play(spec, world, runs, seed));

@@ -46,15 +46,13 @@ function playAll(rows: readonly number[]): readonly Promise<readonly Outcome[]>[
   const waiting = rows.map((row) => ({ row, ...Promise.withResolvers<readonly Outcome[]>() }));
   const queue = [...waiting];
   const work = async (): Promise<void> => {
-    const worker = new Worker(new URL('./judge-worker.ts', import.meta.url));
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const { row, resolve } = next;
-      const answer = once(worker, 'message');
-      worker.postMessage({ row, runs: Math.ceil(RUNS * (ROWS[row]?.part ?? 1)), seed: SEED + row });
-      const [outcomes] = await answer;
+      const workerData = { row, runs: Math.ceil(RUNS * (ROWS[row]?.part ?? 1)), seed: SEED + row };
+      const worker = new Worker(new URL('./judge-worker.ts', import.meta.url), { workerData });
+      const [outcomes] = await once(worker, 'message');
       resolve(outcomes as readonly Outcome[]);
     }
-    await worker.terminate();
   };
   for (let number = 0; number < WORKERS; number += 1) {
     void work().catch((error: unknown) => waiting.forEach(({ reject }) => reject(error)));
