@@ -7,6 +7,7 @@ import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
 import { Freeze, freezeSpec } from './kinds/freeze.ts';
+import { SAFE } from '#kernel/statistics/patience.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
 import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
@@ -15,8 +16,6 @@ import { spanAfter } from './rules/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
 import { selectionOf, type Selection } from './rules/selection.ts';
 
-/** So few units of the candidate are never called safe. */
-const SAFE_UNITS_MIN = 300;
 /** Two scrapes of a Prometheus that looks often. */
 const SCRAPED_MS = 30_000;
 
@@ -99,11 +98,11 @@ export function unitsAdvice({ unit, stages, guardrails }: PolicySpec, knownUnits
     });
     const all = markets.reduce((sum, market) => sum + (known.get(market) ?? 0), 0);
     const some = Math.floor((all * percent) / 100);
-    if (waiting.length === 0 || some >= SAFE_UNITS_MIN) return [];
+    if (waiting.length === 0 || some >= SAFE.units) return [];
     const of = audience === undefined ? 'about' : `${audience} among about`;
     const names = waiting.map((one) => one.name).join(', ');
     return [
-      `spec.stages[${index}]: stage ${name} has ${percent} % of ${of} ${roughly(all)} ${unit}s on record, at most ${some}; a guardrail noWorse (${names}) needs ${SAFE_UNITS_MIN} to pass.`,
+      `spec.stages[${index}]: stage ${name} has ${percent} % of ${of} ${roughly(all)} ${unit}s on record, at most ${some}; a guardrail noWorse (${names}) needs ${SAFE.units} to pass.`,
     ];
   });
 }

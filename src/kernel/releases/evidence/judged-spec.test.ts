@@ -35,6 +35,18 @@ test('each test of a policy is the judge’s, with what the source knows of its 
       { ...purchases, harmlessRate: 0.1 },
       { type: 'riskRatio', name: 'Purchases', better: 'more', margin: 1.5, splitTolerance: 1 },
     ],
+    [
+      guardrail({ noWorse: { margin: 1.5 }, independentEvery: 'PT30M' }),
+      purchases,
+      {
+        type: 'riskRatio',
+        name: 'Purchases',
+        better: 'more',
+        margin: 1.5,
+        splitTolerance: 1,
+        independentMs: 1_800_000,
+      },
+    ],
     [guardrail({ burnRate: { objective: 0.999 } }), DENIALS, { type: 'burnRate', name: 'Denials', objective: 0.999 }],
     [
       guardrail({ threshold: { above: 0.1, unitsMin: 50 } }),

@@ -1,3 +1,4 @@
+import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { GuardrailSpec as JudgedSpec } from '#kernel/statistics/guardrail.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { Measured } from './measure-source.ts';
@@ -23,7 +24,7 @@ export function misfit({ noWorse, threshold, burnRate }: GuardrailSpec, measured
 
 /** A guardrail as the judge takes it, for numbers that fit. */
 export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): JudgedSpec {
-  const { noWorse, threshold, burnRate } = guardrail;
+  const { noWorse, threshold, burnRate, independentEvery } = guardrail;
   const { called: name, better, of, harmlessRate } = measured;
   if (threshold !== undefined) {
     const { above, below, unitsMin } = threshold;
@@ -45,5 +46,6 @@ export function judgedSpec(guardrail: GuardrailSpec, measured: Measured): Judged
     ...(noWorse === undefined ? {} : { margin: noWorse.margin }),
     ...(harmlessRate === undefined || better === 'more' ? {} : { harmlessRate }),
     splitTolerance: SPLIT_TOLERANCE,
+    ...(independentEvery === undefined ? {} : { independentMs: durationMs(independentEvery) }),
   };
 }

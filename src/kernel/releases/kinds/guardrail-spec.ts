@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
+import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 253, description });
 const query = (description: string) => Type.String({ minLength: 1, maxLength: 4_000, description });
@@ -66,6 +67,11 @@ export const GuardrailSchema = Type.Object(
     promotesFrom: Type.Optional(
       name('The first stage that waits for its evidence; before, it can only stop the release. Absent: every stage.'),
     ),
+    independentEvery: Type.Optional(
+      durationText(
+        'Of noWorse: after how long what is counted no longer hangs together with what was before; where one track swings by itself for minutes. From judging.every to P1D.',
+      ),
+    ),
     shadow: Type.Optional(
       Type.Boolean({
         description:
@@ -78,6 +84,9 @@ export const GuardrailSchema = Type.Object(
 
 export type GuardrailSpec = Static<typeof GuardrailSchema>;
 
+/** What swings for longer than a day is no noise. */
+const INDEPENDENT_MAX = 'P1D';
+
 /** Those that may roll back and hold promotion: all but shadows. */
 export function actingOf<Guardrail extends { readonly shadow?: boolean }>(
   guardrails: readonly Guardrail[],
@@ -85,10 +94,11 @@ export function actingOf<Guardrail extends { readonly shadow?: boolean }>(
   return guardrails.filter(({ shadow }) => shadow !== true);
 }
 
-/** What is wrong between the parts of a guardrail, and between it and the stages. */
+/** What is wrong between the parts of a guardrail, and between it, the stages and how often numbers are looked at. */
 export function guardrailProblems(
-  { metric, decisions, prometheus, noWorse, threshold, burnRate, promotesFrom }: GuardrailSpec,
+  { metric, decisions, prometheus, noWorse, threshold, burnRate, promotesFrom, independentEvery }: GuardrailSpec,
   stages: readonly string[],
+  every: string,
   path: Path,
 ): readonly Problem[] {
   const problems: Problem[] = [];
@@ -110,6 +120,10 @@ export function guardrailProblems(
     const single = value !== undefined && bad === undefined && total === undefined;
     if (!counts && !single) say(['prometheus'], 'It asks for bad and total, or for a value.');
     if (single && threshold === undefined) say(['threshold'], 'A value can only be held against a threshold.');
+  }
+  if (independentEvery !== undefined) {
+    if (noWorse === undefined) say(['independentEvery'], 'It is of noWorse: no other test goes by it.');
+    problems.push(...durationProblems([...path, 'independentEvery'], independentEvery, every, INDEPENDENT_MAX));
   }
   if (promotesFrom !== undefined && !stages.includes(promotesFrom)) {
     say(['promotesFrom'], `There is no stage "${promotesFrom}"; there are ${stages.join(', ') || 'none'}.`);

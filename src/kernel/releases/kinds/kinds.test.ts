@@ -74,6 +74,21 @@ test('a policy that makes no sense is refused, with the place and what would be 
       { stages: [stage()], guardrails: [{ ...guardrail, promotesFrom: 'later' }] },
       /There is no stage "later"; there are s/,
     ],
+    [
+      { stages: [stage()], guardrails: [{ ...guardrail, independentEvery: 'PT20S' }] },
+      /independentEvery: .*from PT30S to P1D/,
+    ],
+    [
+      { stages: [stage()], guardrails: [{ ...guardrail, independentEvery: 'P2D' }] },
+      /independentEvery: .*from PT30S to P1D/,
+    ],
+    [
+      {
+        stages: [stage()],
+        guardrails: [{ name: 'g', decisions: 'failed', burnRate: { objective: 0.9 }, independentEvery: 'PT1H' }],
+      },
+      /independentEvery: It is of noWorse/,
+    ],
     [{ judging: { alpha: 0 } }, /judging\.alpha/],
     [{ judging: { every: 'PT0S' } }, /judging\.every/],
     [{ approvals: { required: 0 } }, /approvals\.required/],
@@ -177,6 +192,10 @@ test('a policy that can work is not refused', () => {
     {
       stages: [stage({ percent: 100, audience: 'staff' }), stage({ name: 'few', percent: 5 })],
       guardrails: [{ name: 'g', decisions: 'failed', noWorse: {}, promotesFrom: 'few' }],
+    },
+    {
+      stages: [stage({ percent: 50 })],
+      guardrails: [{ name: 'g', decisions: 'failed', noWorse: {}, independentEvery: 'PT30M' }],
     },
     {
       stages: [stage({ percent: 100 })],

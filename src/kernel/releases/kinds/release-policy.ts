@@ -168,7 +168,7 @@ function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readon
         ]
       : [];
   return [
-    ...guardrails.flatMap((one, index) => guardrailProblems(one, names, ['spec', 'guardrails', index])),
+    ...guardrails.flatMap((one, index) => guardrailProblems(one, names, judging.every, ['spec', 'guardrails', index])),
     ...twice,
     ...idle,
     ...durationProblems(['spec', 'judging', 'every'], judging.every, 'PT1S', 'PT1H'),
