@@ -38,6 +38,24 @@ denials  undecided     2,310 more units  1.1× (0.71–1.62)  33/1,204 against 2
   );
 });
 
+test('a release that bakes is shown as one that everybody has and that is still judged, with its shadows', () => {
+  const spec = {
+    unit: 'household',
+    stages: [stage('first', 1)],
+    bake: 'PT10M',
+    guardrails: [{ name: 'denials' }, { name: 'trial', shadow: true }],
+  };
+  const baking = release({
+    spec: { policy: { name: 'prices', spec } },
+    status: { stage: 'bake', share: 100, message: 'Bakes until 2026-11-22T10:04:05Z.' },
+  });
+  const lines = liveView(baking, viewOf(80));
+  assert.ok(lines.includes('● first 1% ━━ ◉ bake 100% ── ○ everybody'));
+  assert.ok(lines.some((line) => /^share +█+ +100% · by household$/.test(line)));
+  assert.ok(lines.some((line) => /^bake +█.* 4:05 left of 10:00$/.test(line)));
+  assert.ok(lines.includes('trial    not judged yet (shadow: acts on nothing)'));
+});
+
 test('on a wide screen the evidence for harm and for safety stand beside each other', () => {
   const lines = liveView(release({ status: { guardrails: [ratioGuardrail()] } }), viewOf(130));
   assert.equal(

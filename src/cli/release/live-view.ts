@@ -1,5 +1,6 @@
 import { guardrailLines } from './guardrail-lines.ts';
 import {
+  BAKE,
   approvalsText,
   authorsText,
   changesText,
@@ -130,7 +131,7 @@ function timeLeft({ spec, status }: ReleaseObject, nowMs: number): Left[] {
     if (text === undefined || totalMs <= activeMs) return [];
     return [{ label, ms: totalMs - activeMs, share: activeMs / totalMs, of: countdown(totalMs) }];
   };
-  const soak = during('soak', stage.soak);
+  const soak = during(stage.name === BAKE ? 'bake' : 'soak', stage.soak);
   // A deadline matters as long as there is something that is not decided.
   const isOpen = (status.guardrails ?? []).some(({ outcome, shadow }) => shadow !== true && outcome !== 'pass');
   return isOpen ? [...soak, ...during('deadline', stage.deadline)] : soak;

@@ -51,11 +51,14 @@ export interface Stage {
   readonly promote: 'auto' | 'manual';
 }
 
+/** What the stage of a bake is called. */
+export const BAKE = 'bake';
+
 /** The stages that a release goes through: those of its policy and its bake, in which everybody has the change. */
 export function stagesIn({ policy }: Pick<ReleaseSpec, 'policy'>): readonly Stage[] {
   const { stages = [], bake } = policy?.spec ?? {};
   if (bake === undefined || stages.length === 0) return stages;
-  return [...stages, { name: 'bake', percent: 100, soak: bake, promote: 'auto' }];
+  return [...stages, { name: BAKE, percent: 100, soak: bake, promote: 'auto' }];
 }
 
 /** One object: what it was, and what it becomes. An absent side is no object. */
