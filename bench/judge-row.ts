@@ -32,8 +32,6 @@ function playOnce(spec: GuardrailSpec, world: World, chance: () => number): Outc
   let [failed, passed, looks, candidateUnits, dispersion] = [false, false, 0, 0, 1];
   for (const interval of windowsOf(world, chance)) {
     peers.look(interval);
-    // Failure is final; after it only the others go on.
-    if (failed) continue;
     folded = fold(spec, folded, [interval]);
     looks += 1;
     candidateUnits += interval.candidate.units;
@@ -45,6 +43,8 @@ function playOnce(spec: GuardrailSpec, world: World, chance: () => number): Outc
     failed = outcome === 'fail';
     passed ||= outcome === 'pass';
     if (figures.of === 'riskRatio') dispersion = figures.dispersion.harm;
+    // Failure is final.
+    if (failed) break;
   }
   return { failed, passed, looks, candidateUnits, dispersion, peers: peers.alarms() };
 }

@@ -106,11 +106,24 @@ function cellCounts(
   const mean = rates.reduce((sum, one) => sum + one, 0) * each * rate;
   // What makes a track's window burst hits all of its cells.
   const factor = burst === 1 || mean === 0 ? 1 : gamma(mean / (burst - 1), chance) / (mean / (burst - 1));
+  const bad = mean * factor < CELLS / 4 ? fewEvents(rates, mean * factor, world, chance) : undefined;
   return sizes.flatMap((count, cell) => {
     if (count === 0) return [];
     const expected = ((rates[cell] ?? 0) * each * rate * factor) / (1 + retries);
-    return [{ cell, units: count * each, bad: poisson(expected, chance) * (1 + retries) }];
+    return [{ cell, units: count * each, bad: bad?.[cell] ?? poisson(expected, chance) * (1 + retries) }];
   });
+}
+
+/** The same where there are fewer events than cells: each falls into one. */
+function fewEvents(rates: readonly number[], mean: number, { retries = 0 }: World, chance: () => number): number[] {
+  const bad = rates.map(() => 0);
+  const all = rates.reduce((sum, one) => sum + one, 0);
+  for (let left = poisson(mean / (1 + retries), chance); left > 0; left -= 1) {
+    let at = chance() * all;
+    const cell = rates.findIndex((one) => (at -= one) < 0);
+    bad[Math.max(0, cell)] = (bad[Math.max(0, cell)] ?? 0) + 1 + retries;
+  }
+  return bad;
 }
 
 function events(mean: number, { burst = 1, retries = 0 }: World, chance: () => number): number {

@@ -123,27 +123,34 @@ function add(list: number[], cell: number, value: number): void {
   list[cell] = known + value;
 }
 
-function clusteringOfTrack({ units, bad, residuals, excess, squaresExpected }: TrackCells): TrackClustering {
-  const unitsAll = sum(units);
-  const mean = unitsAll / CELLS;
-  const most = excess.reduce((most, value, cell) => (value > (excess[most] ?? 0) ? cell : most), 0);
+function clusteringOfTrack(track: TrackCells): TrackClustering {
+  let [cells, units, bad, squares, fourths, unitSquares, excess, badMax, most] = [0, 0, 0, 0, 0, 0, 0, 0, 0];
+  for (let cell = 0; cell < CELLS; cell += 1) {
+    const count = track.units[cell] ?? 0;
+    const square = (track.residuals[cell] ?? 0) ** 2;
+    if (count > 0) cells += 1;
+    units += count;
+    unitSquares += count ** 2;
+    bad += track.bad[cell] ?? 0;
+    badMax = Math.max(badMax, track.bad[cell] ?? 0);
+    squares += square;
+    fourths += square ** 2;
+    excess += track.excess[cell] ?? 0;
+    if ((track.excess[cell] ?? 0) > (track.excess[most] ?? 0)) most = cell;
+  }
   return {
-    cells: units.filter((count) => count > 0).length,
-    units: unitsAll,
-    bad: sum(bad),
-    squares: sum(residuals.map((one) => one ** 2)),
-    fourths: sum(residuals.map((one) => one ** 4)),
-    squaresExpected,
-    unitSquares: sum(units.map((one) => (one - mean) ** 2)),
-    excess: sum(excess),
-    excessMax: Math.max(0, excess[most] ?? 0),
-    badOfMax: bad[most] ?? 0,
-    badMax: Math.max(...bad),
+    cells,
+    units,
+    bad,
+    squares,
+    fourths,
+    squaresExpected: track.squaresExpected,
+    unitSquares: Math.max(0, unitSquares - units ** 2 / CELLS),
+    badMax,
+    excess,
+    excessMax: Math.max(0, track.excess[most] ?? 0),
+    badOfMax: track.bad[most] ?? 0,
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
 }
 
 function zeros(): readonly number[] {

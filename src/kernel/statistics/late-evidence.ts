@@ -58,35 +58,48 @@ export function addLate(state: LateEvidence, logTerms: readonly number[], amount
  * ln of the evidence, where the events are so many times as clumped as independent ones: the root of an e-process is one
  * (Jensen), and the quasi-likelihood of counts whose variance is that many times their mean.
  */
-export function logLate(state: LateEvidence, dispersion: number): number {
-  return logLateAfter(state, [], 0, dispersion);
-}
-
-/** The same when `logTerms` comes along so many times more, with no start between. */
-export function logLateAfter(
-  { logTerms, starts, begun }: LateEvidence,
-  more: readonly number[],
-  times: number,
-  dispersion: number,
-): number {
-  const of = starts.map(({ number, before }) => {
-    const terms = logTerms.map(
-      (term, index) => (term + times * (more[index] ?? 0) - (before[index] ?? 0)) / dispersion,
-    );
-    return logMeanExp(terms) + Math.log(weightOf(number));
-  });
+export function logLate({ logTerms, starts, begun }: LateEvidence, dispersion: number): number {
+  const of = starts.map(
+    ({ number, before }) =>
+      logMeanExp(logTerms.map((term, index) => (term - (before[index] ?? 0)) / dispersion)) +
+      Math.log(weightOf(number)),
+  );
   // The evidence of the starts to come is still 1.
   const all = [...of, Math.log((1 - FIRST) / begun)];
   return logMeanExp(all) + Math.log(all.length);
 }
 
-/** When what there is most evidence of began; 0 where that is the beginning, or there is none. */
-export function likeliestStartMs({ logTerms, starts }: LateEvidence): number {
-  const weighed = starts.map(({ number, atMs, before }) => ({
-    atMs,
-    log: logMeanExp(logTerms.map((term, index) => term - (before[index] ?? 0))) + Math.log(weightOf(number)),
-  }));
-  return weighed.reduce((best, one) => (one.log > best.log ? one : best), { atMs: 0, log: 0 }).atMs;
+/**
+ * ln of the evidence when `more` comes along so many times: by the likeliest start alone, of which it is nearly all by the
+ * time that it is enough.
+ */
+export function logLateAfter(state: LateEvidence, more: readonly number[], times: number, dispersion: number): number {
+  const { number, before } = likeliestStart(state);
+  const terms = state.logTerms.map(
+    (term, index) => (term - (before[index] ?? 0) + times * (more[index] ?? 0)) / dispersion,
+  );
+  return logMeanExp(terms) + Math.log(weightOf(number));
+}
+
+/** When what there is most evidence of began; 0 where that is the beginning. */
+export function likeliestStartMs(state: LateEvidence): number {
+  return likeliestStart(state).atMs;
+}
+
+/** By the likeliest alternative of each: nearly what all of them come to. */
+function likeliestStart({ logTerms, starts }: LateEvidence): Start {
+  const [first, ...rest] = starts;
+  if (first === undefined) throw new Error('evidence has no beginning');
+  let [best, most] = [first, -Infinity];
+  for (const start of [first, ...rest]) {
+    let likeliest = -Infinity;
+    for (let index = 0; index < logTerms.length; index += 1) {
+      likeliest = Math.max(likeliest, (logTerms[index] ?? 0) - (start.before[index] ?? 0));
+    }
+    const weighed = likeliest + Math.log(weightOf(start.number));
+    if (weighed > most) [best, most] = [start, weighed];
+  }
+  return best;
 }
 
 function weightOf(start: number): number {

@@ -1,8 +1,11 @@
+/** ln of what changes no digit of a sum with 1. */
+const NOTHING = -40;
+
 /** ln of the mean of e^x, for terms far beyond what e^x can hold. */
 export function logMeanExp(terms: readonly number[]): number {
   let max = -Infinity;
   for (const term of terms) if (term > max) max = term;
   let sum = 0;
-  for (const term of terms) sum += Math.exp(term - max);
+  for (const term of terms) if (term - max > NOTHING) sum += Math.exp(term - max);
   return max + Math.log(sum / terms.length);
 }
