@@ -27,16 +27,20 @@ function judgement(spec: GuardrailSpec, reading: Reading, context: JudgeContext)
     case 'down':
       return nothing('providerDown', `${spec.name} cannot be read: ${reading.because}.`);
     case 'empty':
-      return judgeEmpty(spec, reading.requests);
+      return judgeEmpty(spec, reading);
     case 'intervals': {
       const folded = fold(spec, reading.folded, reading.intervals);
-      if (folded.newest === null) return judgeEmpty(spec, undefined);
+      if (folded.newest === null) return judgeEmpty(spec, { at: 'empty' });
       return judgeFolded(spec, folded, folded.newest, context);
     }
   }
 }
 
-function judgeEmpty({ name }: GuardrailSpec, requests: number | undefined): Judgement {
+function judgeEmpty(
+  { name }: GuardrailSpec,
+  { requests, because: lack }: Extract<Reading, { readonly at: 'empty' }>,
+): Judgement {
+  if (lack !== undefined) return nothing('noData', `${name}: ${lack}.`);
   if (requests === undefined) return nothing('noData', `${name}: the source has no data.`);
   if (Number.isNaN(requests)) return nothing('notANumber', `${name}: the number of requests is not a number.`);
   if (requests === 0) return nothing('zeroTraffic', `${name}: the candidate had no request, so there is no data.`);

@@ -48,6 +48,7 @@ const reading: fc.Arbitrary<KeptReading> = fc.oneof(
       ),
       candidate: track,
       stable: track,
+      isBadMissing: fc.constant(true as const),
       sources: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.record({ units: number, bad: number })),
       clustering,
     },

@@ -38,6 +38,7 @@ const Shape = Type.Union([
     }),
     candidate: Track,
     stable: Track,
+    isBadMissing: Type.Optional(Type.Literal(true)),
     sources: Type.Optional(Type.Record(Type.String(), Type.Object(Counts))),
     // Without that of the scope it is that of the release.
     clustering: Type.Optional(Type.Object({ release: ClusteringShape, scope: Type.Optional(ClusteringShape) })),
@@ -75,7 +76,7 @@ function withNumbers(reading: Static<typeof Shape>): KeptReading {
     case 'empty':
       return { at: 'empty', ...(reading.requests === undefined ? {} : { requests: Number(reading.requests) }) };
     case 'measured': {
-      const { at, measured, candidate, stable, sources, clustering } = reading;
+      const { at, measured, candidate, stable, isBadMissing, sources, clustering } = reading;
       const { called, better, of, harmlessRate, isSplit } = measured;
       const bySource = Object.entries(sources ?? {}).map(([name, { units, bad }]) => [
         name,
@@ -86,6 +87,7 @@ function withNumbers(reading: Static<typeof Shape>): KeptReading {
         measured: { called, better, of, ...(harmlessRate === undefined ? {} : { harmlessRate }), isSplit },
         candidate: trackOf(candidate),
         stable: trackOf(stable),
+        ...(isBadMissing === undefined ? {} : { isBadMissing }),
         ...(sources === undefined ? {} : { sources: Object.fromEntries(bySource) }),
         ...(clustering === undefined ? {} : { clustering: clusteringsOf(clustering) }),
       };

@@ -36,7 +36,9 @@ export type Measurement =
       readonly measured: Measured;
       readonly candidate: Track;
       readonly stable: Track;
-      /** The candidate's counts by node, where several are known. */
+      /** Nothing says what is bad on either track. It is 0 if something did in an earlier window, else it is unknown. */
+      readonly isBadMissing?: true;
+      /** The candidate's counts by node or instance, where several are known. */
       readonly sources?: Readonly<Record<string, Counts>>;
       /** Where units are known; absent also where they were not known of everything in the window. */
       readonly cells?: MeasuredCells;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { judge } from '#kernel/statistics/judge.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
+import { parseReading, writeReading } from './kept-reading.ts';
 import type { Measured } from './measure-source.ts';
 import { addKept, intervalOf, isMeasuredIn, NO_TALLY, verdictOf, type Kept, type KeptReading } from './tally.ts';
 
@@ -90,6 +91,29 @@ test('that nothing measures the candidate is said after three minutes with answe
   assert.deepEqual(outcomes, ['noData', 'noData', 'fail']);
   const measuredOnce = [counted([100, 1], [100, 1]), ...Array.from({ length: 20 }, () => empty)];
   assert.equal(outcome(measuredOnce)?.outcome, 'noData');
+});
+
+test('what nothing says is bad is unknown until something did, and then it is none', () => {
+  const silent = { ...counted([1_000, 0], [1_000, 0]), isBadMissing: true } as KeptReading;
+  const good = counted([1_000, 20], [1_000, 20]);
+  const unknown = Array.from({ length: 20 }, () => silent);
+  const held = outcome(unknown);
+  assert.deepEqual(
+    [held?.outcome, held?.because],
+    [
+      'noData',
+      "Denials: the query for bad has had no series yet: is the metric's name right? Add `or vector(0)` if none so far is right.",
+    ],
+  );
+  // For as long as it takes: what has a total is measured, so nothing is taken back for lack of data either.
+  const empty: KeptReading = { at: 'empty', requests: 40 };
+  assert.equal(outcome([...unknown, empty])?.outcome, 'noData');
+  const units = (readings: readonly KeptReading[]) => {
+    const figures = outcome(readings.map((one) => parseReading(JSON.parse(writeReading(one)))))?.figures;
+    return figures?.of === 'riskRatio' ? [figures.candidate.units, figures.candidate.bad] : undefined;
+  };
+  assert.deepEqual(units([...unknown, good]), [1_000, 20], 'what was unknown does not count later');
+  assert.deepEqual(units([...unknown, good, silent, silent]), [3_000, 20]);
 });
 
 test('the split is checked where so many are counted that a few cannot move it', () => {

@@ -42,6 +42,10 @@ const EMPTY_MS = 180_000;
  */
 const SPLIT_VARIANCE_MIN = 500;
 
+/** Ends a sentence. */
+const BAD_MISSING =
+  "the query for bad has had no series yet: is the metric's name right? Add `or vector(0)` if none so far is right";
+
 /** All that the windows of a guardrail come to. Plain data; the same windows in the same order give the same. */
 export interface Tally {
   readonly measured?: Measured;
@@ -51,6 +55,8 @@ export interface Tally {
   readonly counted?: { readonly kept: Kept; readonly folded: Folded };
   /** When the first window began. */
   readonly firstMs?: number;
+  /** Whether something said what is bad, up to now; absent while nothing was measured. */
+  readonly hasBad?: boolean;
   /** Answers of the candidate in windows without anything; undefined where none of them knew. */
   readonly emptyRequests?: number;
 }
@@ -68,9 +74,11 @@ export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: Kept): Tal
     return requests === undefined ? seen : { ...seen, emptyRequests: (tally.emptyRequests ?? 0) + requests };
   }
   const { measured } = reading;
+  const hasBad = tally.hasBad === true || reading.isBadMissing !== true;
+  if (!hasBad) return { ...seen, measured, hasBad };
   const next = fold(judgedSpec(guardrail, measured), folded, [intervalOf(kept, reading)]);
   const isCounted = next.newest?.fault === null;
-  return { ...seen, measured, folded: next, ...(isCounted ? { counted: { kept, folded: next } } : {}) };
+  return { ...seen, measured, hasBad, folded: next, ...(isCounted ? { counted: { kept, folded: next } } : {}) };
 }
 
 /**
@@ -79,7 +87,7 @@ export function addKept(guardrail: GuardrailSpec, tally: Tally, kept: Kept): Tal
  */
 export function verdictOf(
   guardrail: GuardrailSpec,
-  { measured, folded, latest, counted, firstMs = 0, emptyRequests: requests }: Tally,
+  { measured, folded, latest, counted, hasBad, firstMs = 0, emptyRequests: requests }: Tally,
   lateMs: number,
   context: Omit<JudgeContext, 'nowMs'>,
 ): Verdict | undefined {
@@ -91,8 +99,10 @@ export function verdictOf(
   const { reading } = latest;
   if (reading.at === 'down') return judge(spec, reading, at);
   if (reading.at === 'measured' && folded !== undefined) return judgedAt(spec, folded, context, at.nowMs);
+  if (reading.at === 'measured') return judge(spec, { at: 'empty', because: BAD_MISSING }, at);
   const isLong = latest.toMs - firstMs >= EMPTY_MS;
-  const isTold = requests !== undefined && folded === undefined && (requests === 0 || isLong);
+  // Where there was a total, the candidate is measured: a wrong query for what is bad holds it, and takes nothing back.
+  const isTold = requests !== undefined && hasBad === undefined && (requests === 0 || isLong);
   return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
 }
 

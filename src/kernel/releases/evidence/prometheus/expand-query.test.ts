@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { expandQuery, namesTrack } from './expand-query.ts';
+import { expandQuery, hasDefault, namesTrack } from './expand-query.ts';
 
 const ASKED = { release: 'cap-1', track: 'candidate', windowMs: 30_000 } as const;
 
@@ -14,6 +14,7 @@ test('a query is about its release, track and window, and everything else in it 
     ['x{a="$tracks",b="$releases"}', 'x{a="$tracks",b="$releases"}'],
   ];
   for (const [query, expanded] of cases) assert.equal(expandQuery(query, ASKED), expanded);
+  assert.deepEqual([hasDefault('x or vector (0)'), hasDefault('vectors'), hasDefault('x')], [true, false, false]);
   assert.deepEqual([namesTrack('x{t="$track"}'), namesTrack('x{t="$tracks"}')], [true, false]);
 });
 

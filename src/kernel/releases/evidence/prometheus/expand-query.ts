@@ -12,6 +12,11 @@ export function namesTrack(query: string): boolean {
   return /\$track\b/.test(query);
 }
 
+/** Whether a query says what there is where there is nothing, as with `or vector(0)`. */
+export function hasDefault(query: string): boolean {
+  return /\bvector\s*\(/.test(query);
+}
+
 /** A query with its variables replaced. Values are escaped as PromQL has it between quotes. Pure. */
 export function expandQuery(query: string, { release, track, windowMs }: Asked): string {
   const values: Readonly<Record<string, string>> = {

@@ -12,6 +12,7 @@ import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
+import { addKept, NO_TALLY, verdictOf } from '../tally.ts';
 import { sourceContract, type SourceWorld } from '../testing/source-contract.ts';
 import { prometheusSource } from './prometheus-source.ts';
 import { startRealPrometheus } from './testing/real-prometheus.ts';
@@ -197,13 +198,16 @@ test('each way in which there is no number is told apart', async (t) => {
       'the query gives a matrix where a number is meant',
     ],
     [
-      vector(one('1', { pod: 'a' }), one('2', { pod: 'b' })),
-      'the query gives 2 series for candidate where one is meant: add them up',
+      vector(one('1', { pod: 'a', path: '/' }), one('2', { path: '/' })),
+      'the query gives 2 series for candidate where one is meant: add them up, or group by instance',
     ],
     [{ body: 'x'.repeat(1_100_000) }, 'its answer is larger than 1 MiB'],
   ];
-  for (const [scripted, because] of cases) assert.deepEqual(await measured(t, scripted), { at: 'down', because });
-  assert.deepEqual(await measured(t, vector(one('1', {}, NOW - 61))), {
+  const parts = { database: await startCounts(t) };
+  for (const [scripted, because] of cases) {
+    assert.deepEqual(await measured(t, scripted, COUNTS, parts), { at: 'down', because });
+  }
+  assert.deepEqual(await measured(t, vector(one('1', {}, NOW - 61)), COUNTS, parts), {
     at: 'waits',
     because: 'its newest sample is of 2026-05-01T11:59:29Z',
   });
@@ -217,7 +221,7 @@ test('a server that does not answer is down in the time that it is given', async
   assert.deepEqual(measurement, { at: 'down', because: 'it did not answer in 1 s' });
 });
 
-test('nothing of the candidate is nothing at all, with what it was asked meanwhile; no bad ones are none', async (t) => {
+test('nothing of the candidate is nothing at all, with what it was asked meanwhile', async (t) => {
   const database = await startCounts(t);
   const node = new ReleaseCounts('a/1');
   node.count('one', 'candidate', 'given', START_MS);
@@ -226,15 +230,102 @@ test('nothing of the candidate is nothing at all, with what it was asked meanwhi
     database,
   });
   assert.deepEqual(empty, { at: 'empty', requests: 1 });
-  const spotless = await measured(t, (query) => (query.includes('bad') ? vector() : vector(one('9'))));
-  assert.ok(spotless.at === 'measured');
-  assert.deepEqual(
-    [spotless.candidate, spotless.stable],
+});
+
+test('bad without a series of either track is told as missing; with one of the other track, or a default, it is none', async (t) => {
+  const database = await startCounts(t);
+  const withDefault: GuardrailSpec = {
+    ...BY_LABEL,
+    prometheus: { source: 'main', bad: 'sum by (track) (bad) or vector(0)', total: 'total' },
+  };
+  const isBad = (query: string) => query.includes('bad');
+  const ofBoth = vector(one('9', { track: 'candidate' }), one('9', { track: 'stable' }));
+  const cases: readonly [guardrail: GuardrailSpec, answers: (query: string) => Scripted, bad: readonly unknown[]][] = [
+    [COUNTS, (query) => (isBad(query) ? vector() : vector(one('9'))), [0, 0, true]],
+    [COUNTS, (query) => (isBad(query) ? vector() : vector(one('0'))), [0, 0, undefined]],
+    [COUNTS, (query) => (isBad(query) && query.includes('stable') ? vector() : vector(one('9'))), [9, 0, undefined]],
+    [COUNTS, (query) => (isBad(query) && query.includes('cand') ? vector() : vector(one('9'))), [0, 9, undefined]],
+    [BY_LABEL, (query) => (isBad(query) ? vector() : ofBoth), [0, 0, true]],
+    [withDefault, (query) => (isBad(query) ? vector(one('0')) : ofBoth), [0, 0, undefined]],
     [
-      { units: 9, bad: 0 },
-      { units: 9, bad: 0 },
+      withDefault,
+      (query) => (isBad(query) ? vector(one('0'), one('2', { track: 'stable' })) : ofBoth),
+      [0, 2, undefined],
+    ],
+  ];
+  for (const [guardrail, answers, bad] of cases) {
+    const measurement = await measured(t, answers, guardrail, { database });
+    assert.ok(measurement.at === 'measured', JSON.stringify(measurement));
+    assert.deepEqual([measurement.candidate.bad, measurement.stable.bad, measurement.isBadMissing], bad);
+  }
+});
+
+test('series by instance are added up for their track, and told apart for the candidate', async (t) => {
+  const byInstance = (query: string): Scripted => {
+    if (query.includes('stable')) return vector(one('50', { pod: 'c' }), one('60', { pod: 'd' }));
+    return query.includes('bad')
+      ? vector(one('3', { pod: 'a', path: '/' }), one('1', { pod: 'a', path: '/x' }), one('0'))
+      : vector(one('10', { pod: 'a' }), one('20', { pod: 'b' }), one('0', { pod: 'idle' }));
+  };
+  const guardrail = { ...COUNTS, prometheus: { ...COUNTS.prometheus, bad: 'bad{t="$track"} or vector(0)' } };
+  const database = await startCounts(t);
+  const measurement = await measured(t, byInstance, guardrail as GuardrailSpec, { database });
+  assert.ok(measurement.at === 'measured', JSON.stringify(measurement));
+  assert.deepEqual(
+    [measurement.candidate, measurement.stable, measurement.sources],
+    [
+      { units: 30, bad: 4 },
+      { units: 110, bad: 110 },
+      { a: { units: 10, bad: 4 }, b: { units: 20, bad: 0 } },
     ],
   );
+  const many = Array.from({ length: 201 }, (_, index) => one('1', { instance: `i${index}`, pod: 'a' }));
+  assert.deepEqual(await measured(t, vector(...many), COUNTS, { database }), {
+    at: 'down',
+    because: 'the query gives 201 instances for candidate, of at most 200: add them up',
+  });
+  assert.ok((await measured(t, vector(...many.slice(1)), COUNTS, { database })).at === 'measured');
+});
+
+test('one broken instance of many is named and decides nothing; all of them, or one alone, do', async (t) => {
+  const database = await startCounts(t);
+  /** What is said of a candidate whose instances have so many bad ones of a hundred, after ten windows. */
+  const said = async (bad: readonly number[]) => {
+    const url = await serving(t, (request, response) => {
+      let body = '';
+      request.setEncoding('utf8').on('data', (text: string) => (body += text));
+      request.on('end', () => {
+        const asked = new URLSearchParams(body);
+        const query = asked.get('query') ?? '';
+        const values = query.includes('stable') ? [1, 1] : bad;
+        const result = values.map((value, index) => ({
+          metric: { instance: `pod-${index}:8080` },
+          value: [Number(asked.get('time')), query.includes('total') ? '100' : String(value)],
+        }));
+        response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
+      });
+    });
+    const source = prometheusSource({ store: storeWith({ url }), database });
+    let tally = NO_TALLY;
+    for (let index = 0; index < 10; index += 1) {
+      const [fromMs, toMs] = [START_MS + index * 60_000, START_MS + (index + 1) * 60_000];
+      const window = { release: 'one', guardrail: COUNTS, stage: 0, fromMs, toMs };
+      const reading = await source.measure(window, AbortSignal.timeout(60_000));
+      assert.ok(reading.at === 'measured', JSON.stringify(reading));
+      const { cells: _none, ...kept } = reading;
+      tally = addKept(COUNTS, tally, {
+        ...{ guardrail: 'http-errors', fromMs, toMs, stage: 0, share: 0.5, judgeVersion: 1, atMs: toMs },
+        reading: kept,
+      });
+    }
+    return verdictOf(COUNTS, tally, 0, { alpha: 0.05, beta: 0.05, metrics: 1 });
+  };
+  const oneOfMany = await said([1, 1, 60, 1, 1]);
+  assert.equal(oneOfMany?.outcome, 'undecided');
+  assert.match(oneOfMany.because, /comes from pod-2:8080, which has 20 % of the units/);
+  for (const bad of [[60, 60, 60, 60, 60], [60, 60], [60]]) {
+    assert.equal((await said(bad))?.outcome, 'fail', JSON.stringify(bad));
+  }
 });
 
 test('tracks are told apart by the query or by a label, and a query that does neither is never compared', async (t) => {
@@ -257,21 +348,38 @@ test('tracks are told apart by the query or by a label, and a query that does ne
   });
 });
 
-test('a value is what the query gives, also what is no number, and a scalar is one', async (t) => {
+test('a value is what the query gives, also what is no number, and a scalar is one; of instances it is the median', async (t) => {
+  const parts = { database: await startCounts(t) };
   for (const [text, value] of [
     ['0.25', 0.25],
     ['NaN', NaN],
     ['+Inf', Infinity],
     ['-Inf', -Infinity],
   ] as const) {
-    const vectored = await measured(t, vector(one(text)), VALUE);
+    const vectored = await measured(t, vector(one(text)), VALUE, parts);
     assert.ok(vectored.at === 'measured');
     assert.deepEqual(vectored.candidate, { units: 1, bad: 0, value });
   }
+  for (const [values, value] of [
+    [['5', '1', '2'], 2],
+    [['5', '1'], 3],
+    [['5', 'NaN', '2'], NaN],
+  ] as const) {
+    const all = values.map((text, index) => one(text, { instance: `i${index}` }));
+    const median = await measured(t, vector(...all), VALUE, parts);
+    assert.ok(median.at === 'measured');
+    assert.deepEqual(median.candidate, { units: 1, bad: 0, value });
+  }
+  const ofOne = vector(one('1', { instance: 'a', cpu: '0' }), one('2', { instance: 'a', cpu: '1' }));
+  assert.deepEqual(await measured(t, ofOne, VALUE, parts), {
+    at: 'down',
+    because: 'the query gives 2 series for candidate of 1 instances: add up those of each',
+  });
   const scalar = await measured(
     t,
     { body: { status: 'success', data: { resultType: 'scalar', result: [NOW, '3'] } } },
     VALUE,
+    parts,
   );
   assert.ok(scalar.at === 'measured' && scalar.candidate.value === 3);
 });

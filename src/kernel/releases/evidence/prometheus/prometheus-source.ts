@@ -1,14 +1,16 @@
-import { ask, Unanswered } from '#kernel/http/outgoing.ts';
+import { ask, Unanswered, type Answered } from '#kernel/http/outgoing.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { Counts } from '#kernel/statistics/interval.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, prometheusSourceSpec, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { missingKey, secretText } from '../../secret-text.ts';
 import { candidateAnswers } from '../decisions-source.ts';
 import type { Measured, Measurement, MeasureSource, Window } from '../measure-source.ts';
-import { expandQuery, namesTrack, type Asked } from './expand-query.ts';
-import { readAnswer, type QueryResult, type Series } from './read-answer.ts';
+import { expandQuery, hasDefault, namesTrack, type Asked } from './expand-query.ts';
+import { instancesOf, pickSeries, type TrackSeries } from './pick-series.ts';
+import { readAnswer, type QueryResult, type QueryType, type Series } from './read-answer.ts';
 
 const LIMITS = {
   grainMs: 1_000,
@@ -19,12 +21,7 @@ const LIMITS = {
   staleWindows: 2,
 } as const;
 
-type Track = Asked['track'];
-
-/** What a query says of one track; undefined when it says nothing. */
-type Reading =
-  | Exclude<QueryResult, { readonly at: 'series' }>
-  | { readonly at: 'one'; readonly series: Series | undefined };
+type Down = Extract<QueryResult, { readonly at: 'down' }>;
 
 /** Numbers of a Prometheus, each by an instant query at the end of its window. */
 export function prometheusSource(parts: {
@@ -38,25 +35,24 @@ export function prometheusSource(parts: {
     completeUntil: (nowMs) => Promise.resolve(nowMs - LIMITS.lagMs),
     measure: async (window, signal) => {
       const { source = '', bad, total, value } = window.guardrail.prometheus ?? {};
-      const entry = store.get(PrometheusSource, '', source);
-      if (entry === undefined) return { at: 'down', because: `there is no PrometheusSource "${source}"` };
-      const spec = prometheusSourceSpec(entry.object());
-      const access = accessOf(spec);
+      const access = accessTo(source);
       if ('because' in access) return { at: 'down', ...access };
-      const read = (query: string, track: Track) => reading(query, track, window, spec, access, signal);
+      const read = (query: string, track: Asked['track']) => readTrack(query, track, window, access, signal);
       const readings =
         value === undefined
           ? await Promise.all(
               [bad ?? '', total ?? ''].flatMap((query) => [read(query, 'candidate'), read(query, 'stable')]),
             )
           : [await read(value, 'candidate')];
-      const failure = readings.find((one) => one.at === 'down');
-      if (failure?.at === 'down') return failure;
-      const series = readings.map((one) => (one.at === 'one' ? one.series : undefined));
-      const late = tooOld(series, window);
+      const tracks: TrackSeries[] = [];
+      for (const one of readings) {
+        if (one.at === 'down') return one;
+        tracks.push(one);
+      }
+      const late = tooOld(tracks, window);
       if (late !== undefined) return late;
       return (
-        (value === undefined ? counts(series, window) : gauge(series, window)) ?? {
+        (value === undefined ? counts(tracks, window) : gauge(tracks, window)) ?? {
           at: 'empty',
           requests: await candidateAnswers(database, window),
         }
@@ -64,98 +60,143 @@ export function prometheusSource(parts: {
     },
   };
 
-  function accessOf({ bearerToken, basicAuth }: PrometheusSourceSpec): Access | { readonly because: string } {
+  function accessTo(source: string): Access | { readonly because: string } {
+    const entry = store.get(PrometheusSource, '', source);
+    if (entry === undefined) return { because: `there is no PrometheusSource "${source}"` };
+    const spec = prometheusSourceSpec(entry.object());
+    const { bearerToken, basicAuth } = spec;
     const key = bearerToken ?? basicAuth?.password;
-    if (key === undefined) return { headers: {}, credential: undefined };
+    if (key === undefined) return { spec, headers: {}, credential: undefined };
     const credential = secretText(store, key)?.trim();
     if (credential === undefined) return { because: missingKey(key) };
     const authorization =
       basicAuth === undefined
         ? `Bearer ${credential}`
         : `Basic ${Buffer.from(`${basicAuth.username}:${credential}`).toString('base64')}`;
-    return { headers: { authorization }, credential };
+    return { spec, headers: { authorization }, credential };
   }
 }
 
 interface Access {
+  readonly spec: PrometheusSourceSpec;
   readonly headers: Readonly<Record<string, string>>;
   readonly credential: string | undefined;
 }
 
-async function reading(
+async function readTrack(
   query: string,
-  track: Track,
+  track: Asked['track'],
   { release, guardrail, fromMs, toMs }: Window,
-  { url, timeout, caCertificate, serverName }: PrometheusSourceSpec,
-  { headers, credential }: Access,
+  access: Access,
   signal: AbortSignal,
-): Promise<Reading> {
+): Promise<TrackSeries | Down> {
   const expanded = expandQuery(query, { release, track, windowMs: toMs - fromMs });
-  const body = new URLSearchParams({ query: expanded, time: String(toMs / 1_000) }).toString();
+  const result = await askFor('instant', { query: expanded, time: String(toMs / 1_000) }, access, signal);
+  return result.at === 'down' ? result : pickSeries(result.series, track, traitsOf(query, guardrail));
+}
+
+function traitsOf(query: string, { prometheus }: GuardrailSpec) {
+  return {
+    isForTrack: namesTrack(query),
+    hasDefault: hasDefault(query),
+    isValue: prometheus?.value !== undefined,
+  };
+}
+
+async function askFor(
+  type: QueryType,
+  parameters: Readonly<Record<string, string>>,
+  { spec: { url, timeout, caCertificate, serverName }, headers, credential }: Access,
+  signal: AbortSignal,
+): Promise<QueryResult> {
+  let answered: Answered;
   try {
-    const answered = await ask({
+    answered = await ask({
       method: 'POST',
-      url: `${url.replace(/\/+$/, '')}/api/v1/query`,
+      url: `${url.replace(/\/+$/, '')}/api/v1/${type === 'instant' ? 'query' : 'query_range'}`,
       headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },
-      body,
+      body: new URLSearchParams(parameters).toString(),
       msMax: durationMs(timeout),
       bytesMax: LIMITS.answerBytesMax,
       ...(caCertificate === undefined ? {} : { ca: caCertificate }),
       ...(serverName === undefined ? {} : { serverName }),
       signal,
     });
-    return oneOf(readAnswer(answered, credential), track, guardrail, namesTrack(query));
   } catch (error) {
     if (error instanceof Unanswered) return { at: 'down', because: error.message };
     throw error;
   }
+  return readAnswer(answered, type, credential);
 }
 
-/** The one series that a query may give for a track. Counts that are of no track would be the same for both. */
-function oneOf(result: QueryResult, track: Track, { prometheus }: GuardrailSpec, isForTrack: boolean): Reading {
-  if (result.at === 'down') return result;
-  const { series } = result;
-  const isLabelled = !isForTrack && series.some(({ labels }) => labels['track'] !== undefined);
-  if (!isForTrack && !isLabelled && series.length > 0 && prometheus?.value === undefined) {
-    const because = 'the query tells no tracks apart: it has no $track, and its result no label "track"';
-    return { at: 'down', because };
-  }
-  const mine = isLabelled ? series.filter(({ labels }) => labels['track'] === track) : series;
-  if (mine.length > 1) {
-    const because = `the query gives ${mine.length} series for ${track} where one is meant: add them up`;
-    return { at: 'down', because };
-  }
-  return { at: 'one', series: mine[0] };
-}
-
-function tooOld(series: readonly (Series | undefined)[], { fromMs, toMs }: Window): Measurement | undefined {
-  const oldest = series.find((one) => one !== undefined && one.atMs < toMs - LIMITS.staleWindows * (toMs - fromMs));
-  if (oldest === undefined) return undefined;
-  const at = Temporal.Instant.fromEpochMilliseconds(Math.round(oldest.atMs)).toString({ smallestUnit: 'second' });
+function tooOld(tracks: readonly TrackSeries[], { fromMs, toMs }: Window): Measurement | undefined {
+  const times = tracks.flatMap(({ series }) => series.flatMap(({ samples }) => samples.map(({ atMs }) => atMs)));
+  const oldestMs = times.find((atMs) => atMs < toMs - LIMITS.staleWindows * (toMs - fromMs));
+  if (oldestMs === undefined) return undefined;
+  const at = Temporal.Instant.fromEpochMilliseconds(Math.round(oldestMs)).toString({ smallestUnit: 'second' });
   return { at: 'waits', because: `its newest sample is of ${at}` };
 }
 
-/** Without a total of the candidate nothing is measured. Without bad ones, where there is a total, there were none. */
-function counts(series: readonly (Series | undefined)[], { guardrail }: Window): Measurement | undefined {
-  const [badCandidate, badStable, candidate, stable] = series.map((one) => one?.value);
-  if (candidate === undefined) return undefined;
+const NO_SERIES: TrackSeries = { at: 'track', series: [], label: undefined };
+
+/**
+ * Without a total of the candidate nothing is measured. Without bad ones of one track, where there are some of the other,
+ * there were none.
+ */
+function counts(tracks: readonly TrackSeries[], { guardrail }: Window): Measurement | undefined {
+  const [badCandidate = NO_SERIES, badStable = NO_SERIES, candidate = NO_SERIES, stable = NO_SERIES] = tracks;
+  if (candidate.series.length === 0) return undefined;
+  const units = { candidate: sumOf(candidate.series), stable: sumOf(stable.series) };
+  const hasNoBad = badCandidate.series.length + badStable.series.length === 0;
+  const sources = sourcesOf(candidate, badCandidate);
   return {
     at: 'measured',
     measured: measured(guardrail.name, 'events'),
-    candidate: { units: candidate, bad: badCandidate ?? 0 },
-    stable: { units: stable ?? 0, bad: stable === undefined ? 0 : (badStable ?? 0) },
+    candidate: { units: units.candidate, bad: sumOf(badCandidate.series) },
+    stable: { units: units.stable, bad: stable.series.length === 0 ? 0 : sumOf(badStable.series) },
+    ...(sources === undefined ? {} : { sources }),
+    ...(hasNoBad && units.candidate + units.stable > 0 ? { isBadMissing: true } : {}),
   };
 }
 
-/** A gauge shows something also while nobody asks: one unit stands for that it was there. */
-function gauge([candidate]: readonly (Series | undefined)[], { guardrail }: Window): Measurement | undefined {
-  if (candidate === undefined) return undefined;
+/** By instance, where both queries tell them apart alike. What an instance without units had is only in the sum. */
+function sourcesOf(total: TrackSeries, bad: TrackSeries): Readonly<Record<string, Counts>> | undefined {
+  const isAlike = bad.label === total.label || (bad.label === undefined && sumOf(bad.series) === 0);
+  if (total.label === undefined || !isAlike) return undefined;
+  const badOnes = instancesOf(bad);
+  const entries = [...instancesOf(total)].map(([name, series]) => {
+    return [name, { units: sumOf(series), bad: sumOf(badOnes.get(name) ?? []) }] as const;
+  });
+  return Object.fromEntries(entries.filter(([, { units }]) => units !== 0));
+}
+
+/** A gauge shows something also while nobody asks: one unit stands for that it was there. Of instances it is the median. */
+function gauge([candidate = NO_SERIES]: readonly TrackSeries[], { guardrail }: Window): Measurement | undefined {
+  if (candidate.series.length === 0) return undefined;
   return {
     at: 'measured',
     measured: measured(guardrail.name, 'values'),
-    candidate: { units: 1, bad: 0, value: candidate.value },
+    candidate: { units: 1, bad: 0, value: medianOf(candidate.series) },
     stable: { units: 0, bad: 0 },
   };
+}
+
+function sumOf(series: readonly Series[]): number {
+  return valuesOf(series).reduce((sum, value) => sum + value, 0);
+}
+
+/** What is no number of one instance is none of all. */
+function medianOf(series: readonly Series[]): number {
+  const values = valuesOf(series);
+  if (values.some(Number.isNaN)) return NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  const upper = sorted[middle] ?? NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
+}
+
+function valuesOf(series: readonly Series[]): readonly number[] {
+  return series.flatMap(({ samples }) => samples.map(({ value }) => value));
 }
 
 function measured(name: string, of: Measured['of']): Measured {

@@ -7,10 +7,11 @@ test('a value is what Prometheus writes as a number; anything else is none', () 
     const data = { resultType: 'vector', result: [{ metric: {}, value: [1, text] }] };
     const answer = readAnswer(
       { status: 200, headers: {}, text: JSON.stringify({ status: 'success', data }), isCut: false },
+      'instant',
       undefined,
     );
     assert.equal(answer.at, 'series');
-    return answer.series[0]?.value;
+    return answer.series[0]?.samples[0]?.value;
   };
   for (const [text, value] of [
     ['0', 0],

@@ -2,17 +2,25 @@ import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { Answered } from '#kernel/http/outgoing.ts';
 
-const Sample = Type.Tuple([Type.Number(), Type.String()]);
+const SampleShape = Type.Tuple([Type.Number(), Type.String()]);
+const Labels = Type.Record(Type.String(), Type.String());
 const Vector = Type.Object({
   status: Type.Literal('success'),
   data: Type.Object({
     resultType: Type.Literal('vector'),
-    result: Type.Array(Type.Object({ metric: Type.Record(Type.String(), Type.String()), value: Sample })),
+    result: Type.Array(Type.Object({ metric: Labels, value: SampleShape })),
   }),
 });
 const Scalar = Type.Object({
   status: Type.Literal('success'),
-  data: Type.Object({ resultType: Type.Literal('scalar'), result: Sample }),
+  data: Type.Object({ resultType: Type.Literal('scalar'), result: SampleShape }),
+});
+const Matrix = Type.Object({
+  status: Type.Literal('success'),
+  data: Type.Object({
+    resultType: Type.Literal('matrix'),
+    result: Type.Array(Type.Object({ metric: Labels, values: Type.Array(SampleShape) })),
+  }),
 });
 const Other = Type.Object({ status: Type.Literal('success'), data: Type.Object({ resultType: Type.String() }) });
 const Failed = Type.Object({ status: Type.Literal('error'), errorType: Type.String(), error: Type.String() });
@@ -20,6 +28,7 @@ const Failed = Type.Object({ status: Type.Literal('error'), errorType: Type.Stri
 const shapes = {
   vector: Compile(Vector),
   scalar: Compile(Scalar),
+  matrix: Compile(Matrix),
   other: Compile(Other),
   failed: Compile(Failed),
 } as const;
@@ -27,10 +36,15 @@ const shapes = {
 /** Of what a Prometheus says about its error. */
 const ERROR_CHARS_MAX = 200;
 
-export interface Series {
-  readonly labels: Readonly<Record<string, string>>;
+export interface Sample {
   readonly value: number;
   readonly atMs: number;
+}
+
+export interface Series {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Of an instant query one. */
+  readonly samples: readonly Sample[];
 }
 
 /** What a query gave: any number of series, or why there is none. */
@@ -38,8 +52,15 @@ export type QueryResult =
   | { readonly at: 'series'; readonly series: readonly Series[] }
   | { readonly at: 'down'; readonly because: string };
 
-/** Reads an answer of `/api/v1/query`. Nothing of the credential that it was asked with is said. */
-export function readAnswer({ status, text, isCut }: Answered, credential: string | undefined): QueryResult {
+/** Of `/api/v1/query`, or of `/api/v1/query_range`. */
+export type QueryType = 'instant' | 'range';
+
+/** Reads an answer of a query. Nothing of the credential that it was asked with is said. */
+export function readAnswer(
+  { status, text, isCut }: Answered,
+  type: QueryType,
+  credential: string | undefined,
+): QueryResult {
   const down = (because: string): QueryResult => ({ at: 'down', because });
   if (isCut) return down('its answer is larger than 1 MiB');
   const answer = parsed(text);
@@ -49,13 +70,21 @@ export function readAnswer({ status, text, isCut }: Answered, credential: string
     return down(`it answered ${status}${isSafe ? ` (${why})` : ''}`);
   }
   if (status < 200 || status >= 300) return down(`it answered ${status}`);
-  if (shapes.vector.Check(answer)) {
-    const series = answer.data.result.map(({ metric, value }) => ({ labels: metric, ...sampleOf(value) }));
-    return { at: 'series', series };
+  if (type === 'instant' && shapes.vector.Check(answer)) {
+    return series(answer.data.result.map(({ metric, value }) => ({ labels: metric, samples: [sampleOf(value)] })));
   }
-  if (shapes.scalar.Check(answer)) return { at: 'series', series: [{ labels: {}, ...sampleOf(answer.data.result) }] };
+  if (type === 'instant' && shapes.scalar.Check(answer)) {
+    return series([{ labels: {}, samples: [sampleOf(answer.data.result)] }]);
+  }
+  if (type === 'range' && shapes.matrix.Check(answer)) {
+    return series(answer.data.result.map(({ metric, values }) => ({ labels: metric, samples: values.map(sampleOf) })));
+  }
   if (shapes.other.Check(answer)) return down(`the query gives a ${answer.data.resultType} where a number is meant`);
   return down('its answer is not that of a Prometheus');
+}
+
+function series(all: readonly Series[]): QueryResult {
+  return { at: 'series', series: all };
 }
 
 function parsed(text: string): unknown {
@@ -66,7 +95,7 @@ function parsed(text: string): unknown {
   }
 }
 
-function sampleOf([seconds, value]: Static<typeof Sample>): { readonly value: number; readonly atMs: number } {
+function sampleOf([seconds, value]: Static<typeof SampleShape>): Sample {
   const number = DECIMAL.test(value) ? Number(value) : NaN;
   return { value: INFINITIES[value] ?? number, atMs: seconds * 1_000 };
 }
