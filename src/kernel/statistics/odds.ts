@@ -1,4 +1,5 @@
 import type { Pair } from './interval.ts';
+import { median } from './median.ts';
 
 /** By how many times the odds of the tracks may differ from those of the windows before. */
 const FACTOR_MAX = 4;
@@ -38,11 +39,4 @@ export function unusualShare({ stage, recent }: Odds, pair: Pair, of: number | n
 
 function logOddsOf({ candidate, stable }: Pair): number | undefined {
   return candidate.units === 0 || stable.units === 0 ? undefined : Math.log(candidate.units / stable.units);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? 0;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }

@@ -24,28 +24,41 @@ export interface TimeBlocks {
   readonly blocks: readonly Block[];
 }
 
+interface Times {
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
 export const NO_BLOCKS: TimeBlocks = { blocks: [] };
 
 /** Adds a window: those of one minute, or of one stretch of `independentMs`, are one block. */
 export function addBlock(
   { blocks }: TimeBlocks,
   { candidate, stable }: Pair,
-  { fromMs, toMs }: { readonly fromMs: number; readonly toMs: number },
+  { fromMs, toMs }: Times,
   independentMs: number | undefined,
 ): TimeBlocks {
   const last = blocks.at(-1);
-  const number = Math.floor(fromMs / (independentMs ?? MOMENT_MS));
-  const block = {
-    number,
+  const block = blockOf({ candidate, stable }, { fromMs, toMs }, independentMs ?? MOMENT_MS);
+  if (last?.number === block.number) return { blocks: [...blocks.slice(0, -1), joined(last, block)] };
+  const all = [...blocks, block];
+  return { blocks: all.length <= BLOCKS_MAX ? all : halved(all) };
+}
+
+function blockOf({ candidate, stable }: Pair, { fromMs, toMs }: Times, lengthMs: number): Block {
+  return {
+    number: Math.floor(fromMs / lengthMs),
     toMs,
     units: candidate.units,
     bad: candidate.bad,
     stableUnits: stable.units,
     stableBad: stable.bad,
   };
-  if (last?.number === number) return { blocks: [...blocks.slice(0, -1), joined(last, block)] };
-  const all = [...blocks, block];
-  return { blocks: all.length <= BLOCKS_MAX ? all : halved(all) };
+}
+
+/** Windows as they are, whatever their length and number. */
+export function blocksOf(windows: readonly (Pair & Times)[]): TimeBlocks {
+  return { blocks: windows.map((one) => blockOf(one, one, one.toMs - one.fromMs)) };
 }
 
 /** Those that ended after a time. */
@@ -124,10 +137,7 @@ function ratioOf(blocks: readonly Block[]): number {
   return candidate === 0 || stable === 0 ? 1 : candidate / stable;
 }
 
-/**
- * By how much the variance over a long time exceeds that of independent events, at least 1: from how far stretches are off,
- * and from how neighbours are off together (an autoregression of the first order under the noise of counts).
- */
+/** By how much the variance over a long time exceeds that of independent events, at least 1. */
 export function timeDispersion(
   deviations: readonly Deviation[],
   {
@@ -139,26 +149,31 @@ export function timeDispersion(
     readonly history?: TimeHistory | undefined;
   },
 ): number {
+  const learned = history === undefined ? 1 : lasting(history);
+  const seen = ownNoise(deviations);
+  return Math.max(isBlocked ? 1 + seen.psi : lasting(seen), learned);
+}
+
+/**
+ * What there is beyond the noise of counts, from how far stretches are off, and from how neighbours are off together (an
+ * autoregression of the first order under that noise).
+ */
+export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'psi' | 'rho'> {
   const count = deviations.length;
-  if (count < 2) return 1;
   const variance = deviations.reduce((sum, one) => sum + one.variance, 0);
   const squares = deviations.reduce((sum, one) => sum + one.off ** 2, 0);
-  if (variance === 0) return 1;
+  if (count < 2 || variance === 0 || squares <= variance) return { psi: 0, rho: 0 };
   const dispersion = squares / variance;
-  const learned = history === undefined ? 1 : lasting(history.psi, history.rho);
-  if (dispersion <= 1) return Math.max(1, learned);
   const psi = dispersion - 1;
-  if (isBlocked) return Math.max(1 + psi, learned);
   const lag = lagCorrelation(deviations);
   const chance = 1 / Math.sqrt(count);
-  if (lag <= chance) return Math.max(1 + psi, learned);
+  if (lag <= chance) return { psi, rho: 0 };
   // What is seen is the correlation of both kinds of noise together; that of counts has none.
-  const rho = Math.min(CORRELATION_MAX, (lag * dispersion) / (psi + Math.SQRT2 * chance) + chance);
-  return Math.max(lasting(psi, rho), learned);
+  return { psi, rho: Math.min(CORRELATION_MAX, (lag * dispersion) / (psi + Math.SQRT2 * chance) + chance) };
 }
 
 /** What a track's own moments come to over a long time. */
-function lasting(psi: number, rho: number): number {
+export function lasting({ psi, rho }: Pick<TimeHistory, 'psi' | 'rho'>): number {
   return 1 + (psi * (1 + rho)) / (1 - rho);
 }
 

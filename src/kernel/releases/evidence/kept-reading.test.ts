@@ -51,6 +51,11 @@ const reading: fc.Arbitrary<KeptReading> = fc.oneof(
       isBadMissing: fc.constant(true as const),
       sources: fc.dictionary(fc.stringMatching(/^[a-z]{1,5}$/), fc.record({ units: number, bad: number })),
       clustering,
+      history: fc.record({
+        psi: fc.double({ min: 0, max: 1e6, noNaN: true }),
+        rho: fc.constant(0.8),
+        windows: fc.nat(),
+      }),
     },
     { requiredKeys: ['at', 'measured', 'candidate', 'stable'] },
   ),

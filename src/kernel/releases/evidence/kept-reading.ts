@@ -40,6 +40,7 @@ const Shape = Type.Union([
     stable: Track,
     isBadMissing: Type.Optional(Type.Literal(true)),
     sources: Type.Optional(Type.Record(Type.String(), Type.Object(Counts))),
+    history: Type.Optional(Type.Object({ psi: Type.Number(), rho: Type.Number(), windows: Type.Number() })),
     // Without that of the scope it is that of the release.
     clustering: Type.Optional(Type.Object({ release: ClusteringShape, scope: Type.Optional(ClusteringShape) })),
   }),
@@ -76,7 +77,7 @@ function withNumbers(reading: Static<typeof Shape>): KeptReading {
     case 'empty':
       return { at: 'empty', ...(reading.requests === undefined ? {} : { requests: Number(reading.requests) }) };
     case 'measured': {
-      const { at, measured, candidate, stable, isBadMissing, sources, clustering } = reading;
+      const { at, measured, candidate, stable, isBadMissing, sources, clustering, history } = reading;
       const { called, better, of, harmlessRate, isSplit } = measured;
       const bySource = Object.entries(sources ?? {}).map(([name, { units, bad }]) => [
         name,
@@ -90,6 +91,7 @@ function withNumbers(reading: Static<typeof Shape>): KeptReading {
         ...(isBadMissing === undefined ? {} : { isBadMissing }),
         ...(sources === undefined ? {} : { sources: Object.fromEntries(bySource) }),
         ...(clustering === undefined ? {} : { clustering: clusteringsOf(clustering) }),
+        ...(history === undefined ? {} : { history }),
       };
     }
     default:

@@ -1,5 +1,6 @@
 import type { WindowCells } from '#kernel/statistics/cells.ts';
 import type { Counts, Track } from '#kernel/statistics/interval.ts';
+import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 
 /** What the numbers of a source mean. Plain data, kept with them: a Metric may be gone when they are judged again. */
@@ -49,6 +50,14 @@ export type Measurement =
   /** It has nothing so new: it is asked later for this window and what has come since. */
   | { readonly at: 'waits'; readonly because: string };
 
+/** What is learned from: windows of this length, up to when the release was first shown to anybody. */
+export interface HistoryAsked {
+  readonly release: string;
+  readonly guardrail: GuardrailSpec;
+  readonly beforeMs: number;
+  readonly windowMs: number;
+}
+
 /**
  * Where numbers come from. A window that was measured may be asked for again, and is then answered the same unless
  * something came late. What throws counts as down. The contract is held by `testing/source-contract.ts`.
@@ -61,4 +70,6 @@ export interface MeasureSource {
   /** Windows that end by then are complete. */
   readonly completeUntil: (nowMs: number) => Promise<number>;
   readonly measure: (window: Window, signal: AbortSignal) => Promise<Measurement>;
+  /** What the day before a release teaches of how moments vary by themselves, where a source can tell; else undefined. */
+  readonly history?: (asked: HistoryAsked, signal: AbortSignal) => Promise<TimeHistory | undefined>;
 }

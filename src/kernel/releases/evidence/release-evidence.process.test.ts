@@ -12,7 +12,7 @@ import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
-import type { MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
+import type { HistoryAsked, MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
 import { releaseEvidence } from './release-evidence.ts';
 import type { Kept } from './tally.ts';
 
@@ -382,6 +382,59 @@ test('a clock that was an hour ahead and went back leaves nothing behind: measur
     );
   }
   assert.equal(asked.length, 3);
+});
+
+test('what the day before teaches is asked once, kept with the first window that counts, and judged by ever after', async () => {
+  await using db = await startDatabase();
+  const byInstance = (units: number): Measurement => ({
+    ...(good() as Extract<Measurement, { at: 'measured' }>),
+    candidate: { units, bad: 1 },
+    sources: { a: { units, bad: 1 } },
+  });
+  const readings: Measurement[] = [{ at: 'down', because: 'away' }, byInstance(NaN), byInstance(100), byInstance(100)];
+  const asked: HistoryAsked[] = [];
+  const { source } = sourceOf(() => readings.shift() ?? assert.fail());
+  const withHistory = {
+    ...source,
+    history: async (what: HistoryAsked) => {
+      asked.push(what);
+      return { psi: 7, rho: 0.5, windows: 1_440 };
+    },
+  };
+  const earlier = [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 1_000 }];
+  const release = judged([DENIED], 0, SEEN_MS + 1_500, earlier);
+  const before = evidenceOn(db, { denied: withHistory });
+  for (const seconds of [43, 73, 103, 133]) await look(before, release, seconds * 1_000);
+  assert.deepEqual(asked, [{ release: 'cap-1', guardrail: DENIED, beforeMs: SEEN_MS, windowMs: 30_000 }]);
+  const kept = await keptOf(db);
+  assert.deepEqual(
+    kept.map(({ reading }) => (reading.at === 'measured' ? reading.history?.psi : reading.at)),
+    ['down', undefined, 7, undefined],
+  );
+  const time = (await look(evidenceOn(db, { denied: source }), release, 133_000)).get('denied')?.figures;
+  assert.equal(time?.of === 'riskRatio' ? time.dispersion.time : undefined, 22);
+});
+
+test('without an answer, without instances or without a comparison there is no history', async () => {
+  await using db = await startDatabase();
+  const plain = good() as Extract<Measurement, { at: 'measured' }>;
+  const byInstance = { ...plain, sources: { a: { units: 100, bad: 1 } } };
+  let asked = 0;
+  const of = (measurement: Measurement): MeasureSource => ({
+    ...sourceOf(() => measurement).source,
+    history: async () => {
+      asked += 1;
+      throw new Error('away');
+    },
+  });
+  const LIMIT: GuardrailSpec = { name: 'limit', decisions: 'denied', threshold: { above: 0.1, unitsMin: 100 } };
+  const sources = { denied: of(byInstance), sold: of(plain), limit: of(byInstance) };
+  const verdicts = await look(evidenceOn(db, sources), judged([DENIED, SOLD, LIMIT]), 43_000);
+  assert.deepEqual([verdicts.size, asked], [3, 1]);
+  for (const name of Object.keys(sources)) {
+    const [kept] = await keptOf(db, name);
+    assert.ok(kept?.reading.at === 'measured' && kept.reading.history === undefined, name);
+  }
 });
 
 test('a source that throws or hangs is down, and holds up no other', async () => {

@@ -2,6 +2,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
@@ -12,7 +13,7 @@ import { dueWindow, nextStretch, windowMs, type DueWindow, type Schedule } from 
 import { misfit } from './judged-spec.ts';
 import { readCellState } from './kept-cells.ts';
 import { dropWindowsAfter, keepWindow, keptWindows } from './kept-windows.ts';
-import type { MeasureSource, Measurement, Window } from './measure-source.ts';
+import type { HistoryAsked, MeasureSource, Measurement, Window } from './measure-source.ts';
 import {
   addKept,
   isMeasuredIn,
@@ -149,7 +150,7 @@ export function releaseEvidence(parts: {
     const stages = stagesOf(policy);
     const scope = scopeOf(stages, stage);
     const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail, stage, scope);
-    const window: Kept = {
+    const measured: Kept = {
       guardrail: guardrail.name,
       ...found.window,
       scope,
@@ -158,6 +159,12 @@ export function releaseEvidence(parts: {
       judgeVersion,
       atMs: nowMs,
     };
+    const window = await withHistory(measured, one.tally, source, {
+      release: release.name,
+      guardrail,
+      beforeMs: release.earlier[0]?.seenMs ?? release.seenMs,
+      windowMs: windowMs(schedule),
+    });
     const kept = await keepWindow(database, uid, window, cells);
     one.tally = addKept(guardrail, one.tally, kept);
   }
@@ -178,6 +185,21 @@ export function releaseEvidence(parts: {
     if (measured === undefined) return { reading: rest, cells: undefined };
     const cells = addMeasuredCells(await readCellState(database, uid, name), measured, { stage, scope });
     return { reading: { ...rest, clustering: clusteringsOf(cells) }, cells };
+  }
+
+  /**
+   * The first window that counts of what is compared by instance keeps what the day before the release taught, so that it is
+   * judged again by the same. Without an answer there is no history.
+   */
+  async function withHistory(kept: Kept, tally: Tally, source: MeasureSource, asked: HistoryAsked): Promise<Kept> {
+    const { reading } = kept;
+    const { noWorse } = asked.guardrail;
+    if (noWorse === undefined || reading.at !== 'measured' || reading.sources === undefined) return kept;
+    const isFirst = tally.counted === undefined && addKept(asked.guardrail, tally, kept).counted !== undefined;
+    if (!isFirst || source.history === undefined) return kept;
+    const work = source.history.bind(source, asked);
+    const history = await inTime<TimeHistory | undefined>(work, () => undefined);
+    return history === undefined ? kept : { ...kept, reading: { ...reading, history } };
   }
 
   /** What fails or takes too long is down. */

@@ -3,6 +3,7 @@ import { fold, type Folded } from '#kernel/statistics/fold.ts';
 import type { GuardrailSpec as JudgedSpec, JudgeContext } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
+import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { judgedSpec } from './judged-spec.ts';
@@ -27,6 +28,8 @@ export interface Kept {
 type MeasuredReading = Omit<Extract<Measurement, { readonly at: 'measured' }>, 'cells'> & {
   /** How the events of units hang together up to the end of the window, where units are known. */
   readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
+  /** What the day before the release taught; with the first window that counts. */
+  readonly history?: TimeHistory;
 };
 
 export type KeptReading = MeasuredReading | Extract<Measurement, { readonly at: 'empty' | 'down' }>;
@@ -125,7 +128,7 @@ export function silence(guardrail: GuardrailSpec, because: string, context: Omit
 
 export function intervalOf(
   { fromMs, toMs, stage, scope, share }: Omit<Kept, 'reading'>,
-  { candidate, stable, sources, clustering, measured }: MeasuredReading,
+  { candidate, stable, sources, clustering, history, measured }: MeasuredReading,
 ): Interval {
   const units = candidate.units + stable.units;
   const isChecked = measured.isSplit && units * share * (1 - share) >= SPLIT_VARIANCE_MIN;
@@ -139,6 +142,7 @@ export function intervalOf(
     ...(isChecked ? { share } : {}),
     ...(sources === undefined ? {} : { sources }),
     ...(clustering === undefined ? {} : { clustering }),
+    ...(history === undefined ? {} : { history }),
   };
 }
 

@@ -19,10 +19,12 @@ export const GuardrailSchema = Type.Object(
         {
           source: name('A PrometheusSource.'),
           bad: Type.Optional(
-            query('How many were bad in $window, by track; $release and $track stand for themselves.'),
+            query(
+              'How many were bad in $window, by track: one series, or by instance; $release and $track stand for themselves. Without any series so far it is unknown; `or vector(0)` makes it 0.',
+            ),
           ),
-          total: Type.Optional(query('How many there were in $window.')),
-          value: Type.Optional(query('A number to be held against the threshold.')),
+          total: Type.Optional(query('How many there were in $window, of the same instances.')),
+          value: Type.Optional(query('A number to be held against the threshold; by instance, the median is.')),
         },
         { description: 'Numbers of a Prometheus: bad and total for counts, or a value.' },
       ),

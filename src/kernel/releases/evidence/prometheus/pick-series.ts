@@ -2,7 +2,7 @@ import type { Asked } from './expand-query.ts';
 import type { Series } from './read-answer.ts';
 
 /** Instances of a track that are told apart; beyond, the query has to add them up. */
-const INSTANCES_MAX = 200;
+export const INSTANCES_MAX = 200;
 /** The labels that tell instances apart, the first that all series have. */
 const INSTANCE_LABELS = ['instance', 'pod'] as const;
 /** What is kept of the name of an instance. Those that begin alike are counted together. */
@@ -62,6 +62,20 @@ export function instancesOf({ series, label }: TrackSeries): ReadonlyMap<string,
   return label === undefined
     ? new Map()
     : Map.groupBy(series, ({ labels }) => (labels[label] ?? '').slice(0, NAME_CHARS_MAX));
+}
+
+/** Whether a total and what is bad of it are by the same instances; of none of them anything may be bad. */
+export function isAlike(total: TrackSeries, bad: TrackSeries): boolean {
+  if (total.label === undefined) return false;
+  return bad.label === total.label || (bad.label === undefined && sumOf(bad.series) === 0);
+}
+
+export function sumOf(series: readonly Series[]): number {
+  return valuesOf(series).reduce((sum, value) => sum + value, 0);
+}
+
+export function valuesOf(series: readonly Series[]): readonly number[] {
+  return series.flatMap(({ samples }) => samples.map(({ value }) => value));
 }
 
 /** What `or vector(0)` adds, also beside series by instance. */

@@ -314,8 +314,14 @@ test('one broken instance of many is named and decides nothing; all of them, or 
       assert.ok(reading.at === 'measured', JSON.stringify(reading));
       const { cells: _none, ...kept } = reading;
       tally = addKept(COUNTS, tally, {
-        ...{ guardrail: 'http-errors', fromMs, toMs, stage: 0, share: 0.5, judgeVersion: 1, atMs: toMs },
+        guardrail: COUNTS.name,
+        fromMs,
+        toMs,
+        stage: 0,
+        share: 0.5,
         reading: kept,
+        judgeVersion: 1,
+        atMs: toMs,
       });
     }
     return verdictOf(COUNTS, tally, 0, { alpha: 0.05, beta: 0.05, metrics: 1 });
@@ -327,6 +333,145 @@ test('one broken instance of many is named and decides nothing; all of them, or 
     assert.equal((await said(bad))?.outcome, 'fail', JSON.stringify(bad));
   }
 });
+
+/** Minutes of four instances; the rate of each moves by itself, slowly, by so much of it. */
+function moving(instance: number, index: number, by: number): { readonly total: number; readonly bad: number } {
+  return { total: 3_000, bad: Math.round(60 * (1 + by * Math.sin(index / (3 + instance) + instance))) };
+}
+
+interface AskedRange {
+  readonly query: string;
+  readonly start: number;
+  readonly end: number;
+  readonly step: number;
+}
+
+/** Answers ranges of windows of four instances, and notes what it was asked for. */
+async function startRanges(t: TestContext, answer: (range: AskedRange) => object | undefined) {
+  const asked: AskedRange[] = [];
+  const url = await serving(t, (request, response) => {
+    let body = '';
+    request.setEncoding('utf8').on('data', (text: string) => (body += text));
+    request.on('end', () => {
+      const given = new URLSearchParams(body);
+      const [start = NaN, end = NaN, step = NaN] = ['start', 'end', 'step'].map((name) => Number(given.get(name)));
+      const range = { query: given.get('query') ?? '', start, end, step };
+      assert.equal(request.url, '/api/v1/query_range');
+      asked.push(range);
+      const result = answer(range);
+      if (result === undefined) response.writeHead(503).end('no');
+      else response.end(JSON.stringify({ status: 'success', data: { resultType: 'matrix', result } }));
+    });
+  });
+  const source = prometheusSource({ store: storeWith({ url }), database: await startCounts(t) });
+  const history = (guardrail = COUNTS, windowMs = 60_000) =>
+    source.history?.({ release: 'one', guardrail, beforeMs: START_MS + 321, windowMs }, AbortSignal.timeout(60_000));
+  return { asked, history };
+}
+
+/** Series by instance with one number for each window of a range. */
+function matrix({ query, start, end, step }: AskedRange, by: number, label = 'instance'): object[] {
+  return [0, 1, 2, 3].map((instance) => {
+    const values: [number, string][] = [];
+    for (let at = start; at <= end; at += step) {
+      const { total, bad } = moving(instance, at / step, by);
+      values.push([at, String(query.includes('total') ? total : bad)]);
+    }
+    return { metric: { [label]: `i${instance}` }, values };
+  });
+}
+
+test('the day before the release is read backwards, by halves of the instances of stable', async (t) => {
+  const { asked, history } = await startRanges(t, (range) => matrix(range, 0.8));
+  const learned = (await history()) ?? assert.fail();
+  assert.equal(learned.windows, 1_440);
+  assert.ok(learned.psi > 5 && learned.rho > 0.5, JSON.stringify(learned));
+  assert.deepEqual(
+    new Set(asked.map(({ query }) => query.replace(/total|bad/, 'x'))),
+    new Set(['sum(sum_over_time(x{release="one",track="stable"}[60s]))']),
+  );
+  // Until the number of instances is known, few windows at a time; each once, by both queries.
+  const ranges = asked.filter(({ query }) => query.includes('total'));
+  const sizes = ranges.map(({ start, end, step }) => (end - start) / step + 1);
+  assert.deepEqual([ranges.length * 2, sizes], [asked.length, [30, 1_410]]);
+  assert.equal(ranges[0]?.end, START_MS / 1_000);
+  assert.equal(ranges[1]?.end, (ranges[0]?.start ?? NaN) - 60);
+});
+
+test('instances that move alike, or not at all, teach that nothing moves by itself', async (t) => {
+  const { history } = await startRanges(t, (range) => matrix(range, 0));
+  assert.equal((await history())?.psi, 0);
+});
+
+test('what is not there before the release, is not by instance, or fails, teaches nothing or what came before', async (t) => {
+  const none = await startRanges(t, () => []);
+  assert.deepEqual([await none.history(), none.asked.length], [undefined, 2]);
+  const summed = await startRanges(t, (range) => matrix(range, 0.8, 'path').slice(0, 1));
+  assert.deepEqual([await summed.history(), summed.asked.length], [undefined, 2]);
+  const down = await startRanges(t, () => undefined);
+  assert.deepEqual([await down.history(), down.asked.length], [undefined, 2]);
+  const times = (range: AskedRange, count: number) => Array.from({ length: count }, () => matrix(range, 0.8)).flat();
+  const isOld = ({ end }: AskedRange) => end < START_MS / 1_000 - 100 * 60;
+  const short = await startRanges(t, (range) => (isOld(range) ? [] : times(range, 15)));
+  assert.equal((await short.history())?.windows, 130);
+  const large = await startRanges(t, (range) => times(range, isOld(range) ? 200 : 15));
+  assert.equal((await large.history())?.windows, 130, 'then more than 1 MiB');
+  // Of windows of half an hour there are too few in a day, of short ones the newest are taken.
+  assert.equal(await (await startRanges(t, (range) => matrix(range, 0.8))).history(COUNTS, 1_800_000), undefined);
+  const brief = await startRanges(t, (range) => matrix(range, 0.8));
+  assert.equal((await brief.history(COUNTS, 30_000))?.windows, 1_440);
+  assert.equal((brief.asked.at(-1)?.start ?? NaN) * 1_000, START_MS - 1_439 * 30_000);
+  const value = await startRanges(t, (range) => matrix(range, 0.8));
+  assert.deepEqual([await value.history(VALUE), value.asked.length], [undefined, 0]);
+});
+
+test(
+  'a real Prometheus: by instance, with a default, and the hours before',
+  { skip: startRealPrometheus.missing ?? false },
+  async (t) => {
+    const real = await startRealPrometheus(t);
+    const samples = Array.from({ length: 120 }, (_, index) => index).flatMap((index) =>
+      [0, 1, 2, 3].flatMap((instance) => {
+        const atMs = START_MS - index * 60_000 - 30_000;
+        const { total, bad } = moving(instance, index, 0.8);
+        const series = (name: string) => `${name}{track="stable",instance="i${instance}"}`;
+        return [
+          { series: series('total'), atMs, value: total },
+          { series: series('bad'), atMs, value: bad },
+        ];
+      }),
+    );
+    const now = ['a', 'b'].map((pod) => ({
+      series: `total{track="candidate",instance="${pod}"}`,
+      atMs: START_MS - 30_000,
+      value: 10,
+    }));
+    await real.start([...samples, ...now]);
+    const source = prometheusSource({ store: storeWith({ url: real.url }), database: await startCounts(t) });
+    const query = (name: string) => `sum by (instance) (sum_over_time(${name}{track="$track"}[$window]))`;
+    const guardrail: GuardrailSpec = {
+      ...COUNTS,
+      prometheus: { source: 'main', bad: `${query('bad')} or vector(0)`, total: query('total') },
+    };
+    const signal = AbortSignal.timeout(60_000);
+    const window = { release: 'one', guardrail, stage: 0, fromMs: START_MS - 60_000, toMs: START_MS };
+    const measurement = await source.measure(window, signal);
+    assert.ok(measurement.at === 'measured', JSON.stringify(measurement));
+    const { candidate, stable, sources, isBadMissing } = measurement;
+    assert.deepEqual(
+      { candidate, units: stable.units, isBadMissing, sources },
+      {
+        candidate: { units: 20, bad: 0 },
+        units: 12_000,
+        isBadMissing: undefined,
+        sources: { a: { units: 10, bad: 0 }, b: { units: 10, bad: 0 } },
+      },
+    );
+    const history = await source.history?.({ release: 'one', guardrail, beforeMs: START_MS, windowMs: 60_000 }, signal);
+    assert.equal(history?.windows, 120);
+    assert.ok(history.psi > 5 && history.rho > 0.5, JSON.stringify(history));
+  },
+);
 
 test('tracks are told apart by the query or by a label, and a query that does neither is never compared', async (t) => {
   const labelled = await measured(

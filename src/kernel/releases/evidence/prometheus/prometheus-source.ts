@@ -3,13 +3,15 @@ import type { Queryable } from '#kernel/postgres/database.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Counts } from '#kernel/statistics/interval.ts';
+import { median } from '#kernel/statistics/median.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, prometheusSourceSpec, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { missingKey, secretText } from '../../secret-text.ts';
 import { candidateAnswers } from '../decisions-source.ts';
 import type { Measured, Measurement, MeasureSource, Window } from '../measure-source.ts';
 import { expandQuery, hasDefault, namesTrack, type Asked } from './expand-query.ts';
-import { instancesOf, pickSeries, type TrackSeries } from './pick-series.ts';
+import { instancesOf, isAlike, pickSeries, sumOf, valuesOf, type TrackSeries } from './pick-series.ts';
+import { readHistory, type Range } from './read-history.ts';
 import { readAnswer, type QueryResult, type QueryType, type Series } from './read-answer.ts';
 
 const LIMITS = {
@@ -58,6 +60,19 @@ export function prometheusSource(parts: {
         }
       );
     },
+    history: async ({ release, guardrail, beforeMs, windowMs }, signal) => {
+      const { source = '', bad, total } = guardrail.prometheus ?? {};
+      const access = accessTo(source);
+      if ('because' in access || bad === undefined || total === undefined) return undefined;
+      const read = (query: string, range: Range) => readRange(query, range, { release, guardrail }, access, signal);
+      return readHistory(
+        async (range) => {
+          const [ofBad, ofTotal] = await Promise.all([read(bad, range), read(total, range)]);
+          return ofBad.at === 'down' || ofTotal.at === 'down' ? undefined : { bad: ofBad, total: ofTotal };
+        },
+        { beforeMs: Math.floor(beforeMs / LIMITS.grainMs) * LIMITS.grainMs, windowMs },
+      );
+    },
   };
 
   function accessTo(source: string): Access | { readonly because: string } {
@@ -91,8 +106,27 @@ async function readTrack(
   signal: AbortSignal,
 ): Promise<TrackSeries | Down> {
   const expanded = expandQuery(query, { release, track, windowMs: toMs - fromMs });
-  const result = await askFor('instant', { query: expanded, time: String(toMs / 1_000) }, access, signal);
+  const result = await askFor('instant', { query: expanded, time: seconds(toMs) }, access, signal);
   return result.at === 'down' ? result : pickSeries(result.series, track, traitsOf(query, guardrail));
+}
+
+/** Of stable, as long as there is no candidate. */
+async function readRange(
+  query: string,
+  { startMs, endMs, stepMs }: Range,
+  { release, guardrail }: Pick<Window, 'release' | 'guardrail'>,
+  access: Access,
+  signal: AbortSignal,
+): Promise<TrackSeries | Down> {
+  const track = 'stable';
+  const expanded = expandQuery(query, { release, track, windowMs: stepMs });
+  const parameters = { query: expanded, start: seconds(startMs), end: seconds(endMs), step: seconds(stepMs) };
+  const result = await askFor('range', parameters, access, signal);
+  return result.at === 'down' ? result : pickSeries(result.series, track, traitsOf(query, guardrail));
+}
+
+function seconds(ms: number): string {
+  return String(ms / 1_000);
 }
 
 function traitsOf(query: string, { prometheus }: GuardrailSpec) {
@@ -161,8 +195,7 @@ function counts(tracks: readonly TrackSeries[], { guardrail }: Window): Measurem
 
 /** By instance, where both queries tell them apart alike. What an instance without units had is only in the sum. */
 function sourcesOf(total: TrackSeries, bad: TrackSeries): Readonly<Record<string, Counts>> | undefined {
-  const isAlike = bad.label === total.label || (bad.label === undefined && sumOf(bad.series) === 0);
-  if (total.label === undefined || !isAlike) return undefined;
+  if (!isAlike(total, bad)) return undefined;
   const badOnes = instancesOf(bad);
   const entries = [...instancesOf(total)].map(([name, series]) => {
     return [name, { units: sumOf(series), bad: sumOf(badOnes.get(name) ?? []) }] as const;
@@ -181,22 +214,10 @@ function gauge([candidate = NO_SERIES]: readonly TrackSeries[], { guardrail }: W
   };
 }
 
-function sumOf(series: readonly Series[]): number {
-  return valuesOf(series).reduce((sum, value) => sum + value, 0);
-}
-
 /** What is no number of one instance is none of all. */
 function medianOf(series: readonly Series[]): number {
   const values = valuesOf(series);
-  if (values.some(Number.isNaN)) return NaN;
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? NaN) + upper) / 2;
-}
-
-function valuesOf(series: readonly Series[]): readonly number[] {
-  return series.flatMap(({ samples }) => samples.map(({ value }) => value));
+  return values.some(Number.isNaN) ? NaN : median(values);
 }
 
 function measured(name: string, of: Measured['of']): Measured {

@@ -36,7 +36,7 @@ const shapes = {
 /** Of what a Prometheus says about its error. */
 const ERROR_CHARS_MAX = 200;
 
-export interface Sample {
+interface Sample {
   readonly value: number;
   readonly atMs: number;
 }

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { seeded } from '#kernel/base/chance.ts';
+import { fold, type Folded } from './fold.ts';
+import type { RiskRatioSpec } from './guardrail.ts';
+import type { Counts, Interval } from './interval.ts';
+import { judge } from './judge.ts';
+import { likeliestStartMs, logLate } from './late-evidence.ts';
+import { learnHistory } from './learn-history.ts';
+import { poisson } from './testing/draws.ts';
+import { lasting, shareDeviations, timeDispersion } from './time-blocks.ts';
+import type { TimeHistory } from './time-history.ts';
+
+const ERRORS: RiskRatioSpec = { type: 'riskRatio', name: 'Errors', better: 'fewer', splitTolerance: 1 };
+const context = { alpha: 0.05, beta: 0.05, metrics: 1 };
+const DAY = 1_440;
+
+interface World {
+  readonly share: number;
+  readonly ratio?: number;
+  /** Of the logarithm of each track's own rate, minute by minute. */
+  readonly sd: number;
+  readonly rho: number;
+}
+
+/** Minutes of 12,000 units of which 1 % are bad, and of which each track has a noise of its own. */
+function* minutes(count: number, { share, ratio = 1, sd, rho }: World, chance: () => number): Generator<Interval> {
+  const noises = [sd * normal(chance), sd * normal(chance)];
+  for (let index = 0; index < count; index += 1) {
+    const [candidate, stable] = [share * ratio, 1 - share].map((part, track): Counts => {
+      noises[track] = rho * (noises[track] ?? 0) + sd * Math.sqrt(1 - rho ** 2) * normal(chance);
+      const rate = 0.01 * Math.exp((noises[track] ?? 0) - sd ** 2 / 2);
+      return { units: Math.round(12_000 * (track === 0 ? share : part)), bad: poisson(12_000 * part * rate, chance) };
+    });
+    assert.ok(candidate !== undefined && stable !== undefined);
+    yield { fromMs: index * 60_000, toMs: (index + 1) * 60_000, candidate, stable };
+  }
+}
+
+function normal(chance: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
+}
+
+function learned(world: World, seed: number, count = DAY): TimeHistory {
+  return learnHistory([...minutes(count, world, seeded(seed))]) ?? assert.fail();
+}
+
+const HALVES = { share: 0.5 } as const;
+
+test('independent events teach that they are, and what moves by itself how much and how long it does', () => {
+  const independent = Array.from({ length: 20 }, (_, seed) => learned({ ...HALVES, sd: 0, rho: 0 }, seed));
+  const long = independent.map(lasting).toSorted((a, b) => a - b);
+  assert.ok((long[10] ?? NaN) < 1.1 && (long[19] ?? NaN) < 2.5, long.join(', '));
+  assert.equal(independent[0]?.windows, DAY);
+  // 120 events a minute, m/4·2·sd²: about 16 times their variance, for about five minutes.
+  for (const rho of [0, 0.8]) {
+    const moving = learned({ ...HALVES, sd: 0.5, rho }, 2);
+    assert.ok(moving.psi > 10 && moving.psi < 25, JSON.stringify(moving));
+    assert.ok(Math.abs(moving.rho - rho) < 0.07, JSON.stringify(moving));
+  }
+});
+
+test('what it comes to over a long time is the same in windows of another length', () => {
+  const windows = [...minutes(4 * DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seeded(3))];
+  const long = [1, 2, 5, 10].map((length) => {
+    const joined = windows.flatMap((one, index) =>
+      index % length === 0 ? [windows.slice(index, index + length).reduce(together, { ...one, ...NONE })] : [],
+    );
+    return lasting(learnHistory(joined) ?? assert.fail());
+  });
+  const [first = NaN, ...others] = long;
+  for (const one of others) assert.ok(one > first * 0.8 && one < first * 1.4, long.join(', '));
+});
+
+const NONE = { candidate: { units: 0, bad: 0 }, stable: { units: 0, bad: 0 } };
+
+function together(a: Interval, b: Interval): Interval {
+  const sum = (x: Counts, y: Counts) => ({ units: x.units + y.units, bad: x.bad + y.bad });
+  return { ...a, toMs: b.toMs, candidate: sum(a.candidate, b.candidate), stable: sum(a.stable, b.stable) };
+}
+
+test('fewer than an hour of minutes with events, or what is no number, teaches nothing', () => {
+  const day = [...minutes(DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seeded(4))];
+  const silent = (one: Interval): Interval => ({ ...one, ...NONE });
+  assert.equal(learnHistory(day.map((one, index) => (index < 59 ? one : silent(one)))), undefined);
+  assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : silent(one))))?.windows, 60);
+  const broken = (one: Interval): Interval => ({ ...one, candidate: { units: NaN, bad: 1 } });
+  assert.equal(learnHistory(day.map((one, index) => (index < 60 ? one : broken(one))))?.windows, 60);
+});
+
+/** After how many minutes a release of eight hours is taken back, looked at each minute; Infinity if it is not. */
+function minutesToRollBack(world: World, seed: number, history: TimeHistory): number {
+  let folded: Folded | undefined;
+  for (const one of minutes(480, world, seeded(seed))) {
+    folded = fold(ERRORS, folded, [{ ...one, history }]);
+    // The whole judge takes long, and cannot fail what is no harm by the dispersion in time alone.
+    if (folded.tally.of !== 'riskRatio') assert.fail();
+    const { late } = folded.tally;
+    const deviations = shareDeviations(folded.blocks, likeliestStartMs(late));
+    const dispersion = timeDispersion(deviations, { isBlocked: false, history: folded.history ?? undefined });
+    if (logLate(late, dispersion) < Math.log(20)) continue;
+    const at = { ...context, nowMs: one.toMs };
+    if (judge(ERRORS, { at: 'intervals', intervals: [], folded }, at).outcome === 'fail') return one.toMs / 60_000;
+  }
+  return Infinity;
+}
+
+test('minutes that hang together by themselves take nothing back after a day of halves, and much harm is found', () => {
+  const runs = 24;
+  const noise = { share: 0.05, sd: 0.5, rho: 0.8 } as const;
+  const histories = Array.from({ length: runs }, (_, run) => learned({ ...noise, ...HALVES }, 5_000 + run));
+  const taken = (ratio: number) =>
+    histories.map((history, run) => minutesToRollBack({ ...noise, ratio }, 1_000 + run, history));
+  const wrongly = taken(1).filter(Number.isFinite).length;
+  assert.ok(wrongly / runs <= 0.05 + 2 * Math.sqrt((0.05 * 0.95) / runs), `${wrongly} of ${runs}`);
+  const harmful = taken(5).toSorted((a, b) => a - b);
+  assert.ok((harmful[runs / 2] ?? NaN) <= 60 && harmful.every(Number.isFinite), harmful.join(', '));
+});
