@@ -10,7 +10,7 @@ const KEPT_DAYS = 90;
  * Windows read at a time, which hold the event loop together: a release of a month that is judged twice a minute has
  * 90,000 for each guardrail.
  */
-const PAGE_ROWS = 500;
+const PAGE_ROWS = 200;
 
 interface Row {
   readonly guardrail: string;

@@ -96,8 +96,10 @@ export function verdictOf(
 ): Verdict | undefined {
   if (latest === undefined) return undefined;
   const spec = judgedSpec(guardrail, measured ?? namedOnly(guardrail));
-  const failed = counted === undefined ? undefined : judgedAt(spec, counted.folded, context, counted.kept.toMs);
-  if (failed?.outcome === 'fail') return failed;
+  if (counted !== undefined) {
+    const said = judgedAt(spec, counted.folded, context, counted.kept.toMs);
+    if (said.outcome === 'fail' || (counted.kept === latest && lateMs === 0)) return said;
+  }
   const at = { ...context, nowMs: latest.toMs + lateMs };
   const { reading } = latest;
   if (reading.at === 'down') return judge(spec, reading, at);
