@@ -131,7 +131,7 @@ test('a person reads what happened, in one sentence', () => {
     [
       ERRORS,
       minutes(3, [1_000, 3], [19_000, 19]),
-      'Errors 3× those of stable (0.3 % of 3,000 against 0.1 % of 57,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.7 of 20; about 390,000 more units pass it if it is as stable, 130,000 find twofold harm; after so few windows 8.5× as much is asked.',
+      'Errors 3× those of stable (0.3 % of 3,000 against 0.1 % of 57,000): cannot tell yet; evidence of harm 1 of 40, of safety 0.8 of 20; about 450,000 more units pass it if it is as stable, 150,000 find twofold harm; after so few windows 9.8× as much is asked.',
     ],
     [
       ERRORS,
@@ -553,7 +553,9 @@ test('the bounds of the ratio never leave 1 without failure, nor the margin with
     fc.property(anyRollout, (given) => {
       const { outcome, figures, blocked } = judged(ERRORS, rollout({ ...given, faultAt: 60 }));
       if (figures.of !== 'riskRatio' || given.length < 3) return;
-      if (figures.bounds.from > 1) assert.ok(outcome === 'fail' || blocked === 'oneSource', outcome);
+      // One source may have it all, and the newest window may be left out.
+      const isHeld = blocked === 'oneSource' || outcome === 'invalid';
+      if (figures.bounds.from > 1) assert.ok(outcome === 'fail' || isHeld, outcome);
       if (outcome === 'pass') assert.ok((figures.bounds.to ?? Infinity) <= 1.5 + 1e-9);
     }),
     { numRuns: 300 },

@@ -14,13 +14,13 @@ export const SAFE = { units: 300, effectiveCells: 10 } as const;
 export const WINDOWS_MIN = 3;
 
 /**
- * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, 1 once 20 windows and
- * 20 minutes were seen. So overwhelming harm is found within three windows, and what may be a moment's noise is not taken
- * for harm. With `independentMs` a window is but a part of an observation, and the doubt as many times as large.
+ * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, and less with the
+ * square of time, to 1 once 20 windows and 20 minutes were seen. So overwhelming harm is found within three windows, and what
+ * may be a moment's noise is not taken for harm. With `independentMs` a window is but a part of an observation, and the doubt as many times as large.
  */
 export function doubt({ windows, blocks }: Folded, independentMs: number | undefined): number {
   if (independentMs === undefined) {
-    return Math.max(1, DOUBT * (1 - Math.min(windows.count / KNOWN.windows, windows.ms / KNOWN.ms)));
+    return Math.max(1, DOUBT * (1 - Math.min(windows.count / KNOWN.windows, windows.ms / KNOWN.ms) ** 2));
   }
   const stretches = blocks.blocks.length;
   const windowsEach = Math.max(1, (independentMs * windows.count) / Math.max(1, windows.ms));

@@ -5,6 +5,8 @@ import type { TimeHistory } from './time-history.ts';
 const MOMENT_MS = 60_000;
 /** Blocks that are kept. Beyond, two neighbours become one: what hangs together for longer is seen all the same. */
 const BLOCKS_MAX = 512;
+/** So many blocks must lie before and after a change of the rate. */
+const CHANGE_BLOCKS_MIN = 20;
 /** Moments that hang together more than this tell nothing of how they do. */
 const CORRELATION_MAX = 0.97;
 
@@ -121,8 +123,10 @@ export function rateDeviations({ blocks }: TimeBlocks, changeMs: number): readon
 }
 
 function parted(blocks: readonly Block[], changeMs: number): readonly (readonly Block[])[] {
-  const before = blocks.filter(({ toMs }) => toMs <= changeMs);
-  return [before, blocks.slice(before.length)];
+  const before = blocks.filter(({ toMs }) => toMs <= changeMs).length;
+  // What moves by itself always moved lately: a change is one when it lasts.
+  if (Math.min(before, blocks.length - before) < CHANGE_BLOCKS_MIN) return [blocks];
+  return [blocks.slice(0, before), blocks.slice(before)];
 }
 
 /** The candidate's rate over that of stable, within stretches (Mantel and Haenszel); 1 while one of them has nothing. */
@@ -169,7 +173,9 @@ export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'p
   const chance = 1 / Math.sqrt(count);
   if (lag <= chance) return { psi, rho: 0 };
   // What is seen is the correlation of both kinds of noise together; that of counts has none.
-  return { psi, rho: Math.min(CORRELATION_MAX, (lag * dispersion) / (psi + Math.SQRT2 * chance) + chance) };
+  const seen = (lag * dispersion) / (psi + Math.SQRT2 * chance);
+  // A short series shows less of how it hangs together than there is (Kendall 1954).
+  return { psi, rho: Math.min(CORRELATION_MAX, seen + chance + (1 + 4 * seen) / count) };
 }
 
 /** What a track's own moments come to over a long time. */
