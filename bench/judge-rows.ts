@@ -119,6 +119,14 @@ const restless: readonly Row[] = [
     counts: 'failed',
     goal: { max: ALPHA_PERCENT },
   },
+  {
+    group: 'rolled back, as stable, minutes that hang together',
+    name: 'windows, AR(0.8), learned the day before',
+    spec: ERRORS,
+    world: { ...base, looks: 480, share: always(0.05), rate: always(0.01), noise: AR, hasHistory: true },
+    counts: 'failed',
+    goal: { max: ALPHA_PERCENT },
+  },
 ];
 
 const limited: readonly Row[] = [120, 1_000].map((units): Row => ({

@@ -1,5 +1,6 @@
 import { addCells, CELLS, clusteringOf, NO_CELLS, type CellCounts, type Cells } from '#kernel/statistics/cells.ts';
 import type { Counts, Interval } from '#kernel/statistics/interval.ts';
+import { learnHistory } from '#kernel/statistics/learn-history.ts';
 import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import { poisson } from '#kernel/statistics/testing/draws.ts';
 
@@ -25,12 +26,14 @@ export interface World {
   readonly noise?: { readonly correlation: number; readonly deviation: number };
   /** Households, of which those of the candidate are the share of the first look; each with a rate of its own. */
   readonly households?: { readonly count: number; readonly variation: number } | undefined;
-  readonly history?: TimeHistory | undefined;
+  /** Whether the day before, in halves of one thing, says how a track moves by itself. */
+  readonly hasHistory?: boolean;
 }
 
 /** The windows of one release. Units are simulated by cell, as what a household does shows in the sum of its cell only. */
 export function* windowsOf(world: World, chance: () => number): Iterable<Interval> {
-  const { looks, minutes, unitsAMinute, households, noise, history } = world;
+  const { looks, minutes, unitsAMinute, households, noise } = world;
+  const history = world.hasHistory === true ? learned(world, chance) : undefined;
   const tracks = households === undefined ? undefined : tracksOf(households, world.share(0), chance);
   let cells: Cells = NO_CELLS;
   let own = [normal(chance), normal(chance)] as const;
@@ -72,6 +75,13 @@ export function* windowsOf(world: World, chance: () => number): Iterable<Interva
       clustering: { release: clustering, scope: clustering },
     };
   }
+}
+
+/** From a day of halves of the same, as independent of each other as the tracks are. */
+function learned(world: World, chance: () => number): TimeHistory | undefined {
+  const looks = Math.round((24 * 60) / world.minutes);
+  const day = { ...world, looks, share: () => 0.5, ratio: () => 1, hasHistory: false };
+  return learnHistory([...windowsOf(day, chance)]);
 }
 
 /** What the households of each cell are together: how many, and the sum of their rates, of which one has 1 in the mean. */
