@@ -244,6 +244,16 @@ test('total failure is found in three windows; half as much again waits until mo
   assert.equal(judged(ERRORS, short).outcome, 'undecided');
 });
 
+test('where one track has none at all, the other is judged by how its own events come', () => {
+  const failing = judged(ERRORS, minutes(30, [1_000, 5], [9_000, 0]));
+  assert.equal(failing.outcome, 'fail', failing.because);
+  const mended = judged(ERRORS, minutes(60, [5_000, 0], [5_000, 50]));
+  assert.equal(mended.outcome, 'pass', mended.because);
+  const once = [...minutes(20, [1_000, 0], [9_000, 0]), ...minutes(1, [1_000, 10], [9_000, 0], 20)];
+  const burst = judged(ERRORS, [...once, ...minutes(39, [1_000, 0], [9_000, 0], 21)]);
+  assert.equal(burst.outcome, 'undecided', burst.because);
+});
+
 test('declared stretches are the observations, and six of them are known', () => {
   const spec: RiskRatioSpec = { ...ERRORS, independentMs: 30 * 60_000 };
   const [half, all] = [minutes(170, [500, 15], [9_500, 190]), minutes(180, [500, 15], [9_500, 190])];

@@ -7,6 +7,8 @@ const MOMENT_MS = 60_000;
 const BLOCKS_MAX = 512;
 /** So many blocks must lie before and after a change of the rate. */
 const CHANGE_BLOCKS_MIN = 20;
+/** Of fewer events nothing is told of when they come. */
+const FEW = 5;
 /** Moments that hang together more than this tell nothing of how they do. */
 const CORRELATION_MAX = 0.97;
 
@@ -95,10 +97,12 @@ export interface Deviation {
 
 /**
  * Of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that began then
- * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out.
+ * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out; where stable has next to
+ * nothing, all of them are the candidate's, and only its own rate tells whether they come in bursts.
  */
 export function shareDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
   return parted(blocks, changeMs).flatMap((part) => {
+    if (part.reduce((sum, { stableBad }) => sum + stableBad, 0) < FEW) return offRate(part);
     const ratio = ratioOf(part);
     return part.flatMap(({ units, bad, stableUnits, stableBad }) => {
       const both = bad + stableBad;
@@ -111,14 +115,16 @@ export function shareDeviations({ blocks }: TimeBlocks, changeMs: number): reado
 
 /** Of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
 export function rateDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
-  return parted(blocks, changeMs).flatMap((part) => {
-    const units = part.reduce((sum, block) => sum + block.units, 0);
-    const bad = part.reduce((sum, block) => sum + block.bad, 0);
-    return part.flatMap((block) => {
-      if (block.units === 0 || bad === 0) return [];
-      const expected = (bad / units) * block.units;
-      return [{ off: block.bad - expected, variance: expected }];
-    });
+  return parted(blocks, changeMs).flatMap(offRate);
+}
+
+function offRate(blocks: readonly Block[]): readonly Deviation[] {
+  const units = blocks.reduce((sum, block) => sum + block.units, 0);
+  const bad = blocks.reduce((sum, block) => sum + block.bad, 0);
+  return blocks.flatMap((block) => {
+    if (block.units === 0 || bad === 0) return [];
+    const expected = (bad / units) * block.units;
+    return [{ off: block.bad - expected, variance: expected }];
   });
 }
 
@@ -129,16 +135,22 @@ function parted(blocks: readonly Block[], changeMs: number): readonly (readonly 
   return [blocks.slice(0, before), blocks.slice(before)];
 }
 
-/** The candidate's rate over that of stable, within stretches (Mantel and Haenszel); 1 while one of them has nothing. */
+/**
+ * The candidate's rate over that of stable, within stretches (Mantel and Haenszel), with one event more that fell as the units
+ * did: a track without any has a low rate, and not that of the other.
+ */
 function ratioOf(blocks: readonly Block[]): number {
-  let [candidate, stable] = [0, 0];
+  let [candidate, stable, candidateUnits, stableUnits] = [0, 0, 0, 0];
   for (const block of blocks) {
     const units = block.units + block.stableUnits;
     if (block.units === 0 || block.stableUnits === 0) continue;
     candidate += (block.bad * block.stableUnits) / units;
     stable += (block.stableBad * block.units) / units;
+    candidateUnits += block.units;
+    stableUnits += block.stableUnits;
   }
-  return candidate === 0 || stable === 0 ? 1 : candidate / stable;
+  const one = (candidateUnits * stableUnits) / (candidateUnits + stableUnits) ** 2;
+  return one > 0 ? (candidate + one) / (stable + one) : 1;
 }
 
 /** By how much the variance over a long time exceeds that of independent events, at least 1. */
