@@ -77,10 +77,13 @@ export function* windowsOf(world: World, chance: () => number): Iterable<Interva
   }
 }
 
-/** From a day of halves of the same, as independent of each other as the tracks are. */
+/**
+ * From a day in which tracks of these sizes had the same behind them. (What single instances do weighs as much against chance
+ * in halves as in tracks of other sizes; noise that does not shrink with size, as here, does not.)
+ */
 function learned(world: World, chance: () => number): TimeHistory | undefined {
   const looks = Math.round((24 * 60) / world.minutes);
-  const day = { ...world, looks, share: () => 0.5, ratio: () => 1, hasHistory: false };
+  const day = { ...world, looks, ratio: () => 1, hasHistory: false };
   return learnHistory([...windowsOf(day, chance)]);
 }
 
