@@ -3,7 +3,7 @@ import type { World } from '#kernel/resources/kind.ts';
 import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts';
 import type { Measured, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import type { CellCounts } from '#kernel/statistics/cells.ts';
-import type { Track } from '#kernel/statistics/interval.ts';
+import { isCount, type Track } from '#kernel/statistics/interval.ts';
 import { EXPOSURE_WINDOW_MS } from './built-in-types.ts';
 import { identifier, literal } from './datasets/sql-text.ts';
 import { readProgress } from './datasets/manifest.ts';
@@ -156,7 +156,7 @@ function cellsOf(rows: readonly Row[], of: Measured['of']): MeasuredCells | unde
   const cells: Record<'candidate' | 'stable', CellCounts[]> = { candidate: [], stable: [] };
   for (const { isCandidate, cell, units, bad, total } of rows) {
     const counts = { units, bad: of === 'totals' ? total : bad };
-    if (cell === undefined || !Number.isFinite(counts.units) || !Number.isFinite(counts.bad)) return undefined;
+    if (cell === undefined || !isCount(counts.units) || !isCount(Math.abs(counts.bad))) return undefined;
     if (units > 0) cells[isCandidate ? 'candidate' : 'stable'].push({ cell, ...counts });
   }
   return { since: 'window', ...cells };

@@ -23,7 +23,10 @@ interface TrackCells {
   readonly bad: readonly number[];
   /** Σ bad − (the track's rate in the window) · units: what a cell has beyond its own track. */
   readonly residuals: readonly number[];
-  /** Σ bad − (the other track's rate in the window) · units: what a cell has beyond the other track. */
+  /**
+   * Σ bad − (the other track's rate in the window) · units: what a cell has beyond the other track, since all of them
+   * together had least. What was better before says nothing about whose the harm is that came after.
+   */
   readonly excess: readonly number[];
   /** What the squares of the residuals would add up to if events were independent of each other (Poisson). */
   readonly squaresExpected: number;
@@ -112,9 +115,10 @@ function addTrack(track: TrackCells, window: readonly CellCounts[], own: Sums, o
     // With nothing to compare with, nobody has more than others.
     if (other.units > 0) add(excess, one.cell, one.bad - (other.bad / other.units) * one.units);
   }
+  const isWorse = excess.reduce((sum, one) => sum + one, 0) > 0;
   // The rate is the window's own, so that a cell with all of its units has no residual at all.
   const squaresExpected = track.squaresExpected + own.bad * (1 - own.unitSquares / own.units ** 2);
-  return { units, bad, residuals, excess, squaresExpected };
+  return { units, bad, residuals, excess: isWorse ? excess : zeros(), squaresExpected };
 }
 
 function add(list: number[], cell: number, value: number): void {

@@ -74,11 +74,15 @@ function faultOfTrack({ units, bad, total, value }: Track): string | undefined {
   if (!isCount(units)) return `has ${units} units`;
   if (units === 0) return bad > 0 ? `has ${bad} events of no units` : undefined;
   if (!isCount(bad)) return `has ${bad} events`;
-  if (total !== undefined && !Number.isFinite(total)) return `has a total of ${total}`;
+  if (total !== undefined && !isCount(Math.abs(total))) return `has a total of ${total}`;
   if (value !== undefined && !Number.isFinite(value)) return `has a value of ${value}`;
   return undefined;
 }
 
-function isCount(value: number): boolean {
-  return Number.isFinite(value) && value >= 0;
+/** Beyond, a sum no longer counts: what shows so many would blind all that comes after, by sums that are infinite. */
+const COUNT_MAX = Number.MAX_SAFE_INTEGER;
+
+/** Whether something can have been counted. */
+export function isCount(value: number): boolean {
+  return value >= 0 && value <= COUNT_MAX;
 }

@@ -69,6 +69,7 @@ test('without data every guardrail says what is missing, and none of it is succe
     ['events that are not a number', at([...good, { ...next, candidate: notNumber }]), 'notANumber'],
     ['stable’s events are not a number', at([...good, { ...next, stable: notNumber }]), 'notANumber'],
     ['units that are infinite', at([...good, { ...next, stable: { units: Infinity, bad: 1 } }]), 'notANumber'],
+    ['more units than there can be', at([...good, { ...next, stable: { units: 1e200, bad: 1 } }]), 'notANumber'],
     ['fewer than no events', at([...good, { ...next, candidate: { units: 10, bad: -1 } }]), 'notANumber'],
     ['events of no units', at([...good, { ...next, candidate: { units: 0, bad: 3 } }]), 'notANumber'],
     ['a share that is none', at([...good, { ...next, share: 1.5 }]), 'notANumber'],
@@ -336,6 +337,22 @@ test('one cell with a tenth of the excess may be one unit; two events in one cel
   assert.equal(alone.blocked, 'oneSource', alone.because);
   assert.match(alone.because, /13 % of what is more comes from one unit, or a few: one unit dominates/);
   assert.equal(heavy(2).outcome, 'fail');
+});
+
+test('harm after a good day is that of all who have it, not of the day before', () => {
+  const better = minutes(720, [1_000, 20], [9_000, 720]);
+  const worse = minutes(4, [1_000, 240], [9_000, 720], 720);
+  const everywhere = ({ candidate, stable }: Interval) => ({
+    candidate: cellsOf(512, candidate.units, candidate.bad),
+    stable: cellsOf(512, stable.units, stable.bad),
+  });
+  const broken = judged(ERRORS, withCells([...better, ...worse], everywhere));
+  assert.equal(broken.outcome, 'fail', broken.because);
+  const byOne = ({ candidate, stable }: Interval) => ({
+    candidate: cellsOf(512, candidate.units, candidate.bad, candidate.bad > 100 ? [200] : []),
+    stable: cellsOf(512, stable.units, stable.bad),
+  });
+  assert.notEqual(judged(ERRORS, withCells([...better, ...worse], byOne)).outcome, 'fail');
 });
 
 test('safe are 300 units at least, and what happened is that of more than a few', () => {

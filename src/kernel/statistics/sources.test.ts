@@ -31,6 +31,15 @@ test('a pod dominates that has half of what is more than with stable, and not as
   assert.deepEqual([source, badPart, unitsPart], ['a', 0.9, 0.25]);
 });
 
+test('whoever takes over from a pod dominates nothing, whatever the pods before did', () => {
+  const quiet = Array.from({ length: 500 }, () => pods({ a: 1, b: 1 }));
+  assert.equal(dominantOf(added([...quiet, pods({ c: 40, d: 40 })])), undefined);
+  assert.equal(dominantOf(added([...quiet, pods({ c: 80 })])), undefined, 'one process that was started anew');
+  assert.equal(dominantOf(added([...quiet, pods({ c: 80, d: 1 })]))?.source, 'c');
+  const churn = Array.from({ length: 300 }, (_, index) => pods({ [`pod-${index}`]: 1, [`and-${index}`]: 1 }));
+  assert.equal(dominantOf(added([...churn, pods({ x: 40, y: 40 })])), undefined, 'nor do those beyond the limit');
+});
+
 test('what a pod has beyond stable is beyond stable of the same window', () => {
   // While everybody has 50 % errors pod a gets the traffic; it is no worse.
   const burst = { ...pods({ a: 50 }, 50) };

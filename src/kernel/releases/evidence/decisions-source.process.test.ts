@@ -1,3 +1,5 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { ReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
@@ -6,6 +8,24 @@ import { decisionsSource } from './decisions-source.ts';
 import { sourceContract, type Done, type SourceWorld } from './testing/source-contract.ts';
 
 const START_MS = Date.parse('2026-05-01T12:00:00Z');
+
+test('where the nodes of the candidate are of a version without cells, nothing is said of its cells', async () => {
+  await using db = await startDatabase();
+  const [old, current] = [new ReleaseCounts('old/1'), new ReleaseCells('new/2')];
+  old.count('r', 'candidate', 'denied', START_MS);
+  current.count({ release: 'r', stage: 0, track: 'stable', cell: 7 }, 'given', START_MS);
+  await Promise.all([old.flush(db.database, START_MS), current.flush(db.database, START_MS)]);
+  const guardrail = { name: 'g', decisions: 'denied', noWorse: { margin: 1.5 } } as const;
+  const window = { release: 'r', guardrail, stage: 0, fromMs: START_MS, toMs: START_MS + 10_000 };
+  const measure = () => decisionsSource(db.database).measure(window, new AbortController().signal);
+  const mixed = await measure();
+  assert.ok(mixed.at === 'measured' && mixed.candidate.units === 1);
+  assert.equal(mixed.cells, undefined);
+  current.count({ release: 'r', stage: 0, track: 'candidate', cell: 7 }, 'denied', START_MS);
+  await current.flush(db.database, START_MS + 10_000);
+  const known = await measure();
+  assert.deepEqual(known.at === 'measured' && known.cells?.candidate, [{ cell: 7, units: 1, bad: 1 }]);
+});
 
 for (const bad of ['denied', 'failed'] as const) {
   sourceContract(

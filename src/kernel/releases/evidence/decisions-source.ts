@@ -43,13 +43,18 @@ export function decisionsSource(database: Queryable): MeasureSource {
           .map(counts)
           .reduce(sumOf, NOTHING);
       const inCell = (one: AnsweredInCell) => ({ cell: one.cell, units: one.answers, bad: one[bad] });
+      const candidate = all('candidate');
+      // Nodes of an older version count without cells: then nothing is known of units, and not that there are none.
+      const hasCells = candidate.units === 0 || cells.candidate.length > 0;
       const byNode = rows.filter(({ track }) => track === 'candidate').map((row) => [shortName(row.node), counts(row)]);
       return {
         at: 'measured',
         measured: MEASURED[bad],
-        candidate: all('candidate'),
+        candidate,
         stable: all('stable'),
-        cells: { since: 'stage', candidate: cells.candidate.map(inCell), stable: cells.stable.map(inCell) },
+        ...(hasCells
+          ? { cells: { since: 'stage', candidate: cells.candidate.map(inCell), stable: cells.stable.map(inCell) } }
+          : {}),
         ...(byNode.length === 0 ? {} : { sources: Object.fromEntries(byNode) }),
       };
     },
