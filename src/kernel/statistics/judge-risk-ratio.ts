@@ -269,6 +269,7 @@ function waits(
     return { toPass: null, toFail: null };
   }
   const rate = bad / units;
+  const candidate = spec.better === 'fewer' ? state.candidate : state.stable;
   const ofOneUnit = (ratio: number): RiskRatioEvidence =>
     addInterval(
       noEvidence(state.margin),
@@ -279,8 +280,8 @@ function waits(
   const harmAt = (units: number): number => logLateAfter(late, harmful, units, dispersions.harm);
   const safeAt = (units: number): number => logSafe(spec, addTimes(scope.evidence, alike, units), dispersions.safety);
   return {
-    toPass: unitsUntil(safeAt, Math.log(needed.safety)),
-    toFail: unitsUntil(harmAt, Math.log(needed.harm)),
+    toPass: unitsUntil(safeAt, Math.log(needed.safety), candidate.units / 2),
+    toFail: unitsUntil(harmAt, Math.log(needed.harm), candidate.units / 2),
   };
 }
 

@@ -122,7 +122,7 @@ test('a person reads what happened, in one sentence', () => {
     [
       ERRORS,
       minutes(24, [200, 0.4], [3_800, 4]),
-      'Errors 1.9× those of stable (0.2 % of 4,800 against 0.11 % of 91,200): cannot tell yet; evidence of harm 1.1 of 40, of safety 0.3 of 20; about 55,000 more units pass it if it is as stable, 11,000 find twofold harm.',
+      'Errors 1.9× those of stable (0.2 % of 4,800 against 0.11 % of 91,200): cannot tell yet; evidence of harm 1.1 of 40, of safety 0.3 of 20; about 56,000 more units pass it if it is as stable, 11,000 find twofold harm.',
     ],
     [
       ERRORS,

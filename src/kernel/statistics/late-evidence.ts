@@ -6,7 +6,7 @@ import { logMeanExp } from './log-mean-exp.ts';
  */
 const AMOUNT_TO_START = 50;
 /** Starts that are kept. Of more, every other one of the older half is given up, and its part of the evidence with it. */
-const STARTS_MAX = 64;
+const STARTS_MAX = 32;
 
 /** The weight of evidence from the beginning on; all later starts together have the rest. */
 export const FIRST = 0.8;

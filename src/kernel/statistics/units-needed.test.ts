@@ -5,9 +5,11 @@ import { seeded } from '#kernel/base/chance.ts';
 import { poisson } from './testing/draws.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 
-test('so many units, at most a thousandth more, until the evidence is enough', () => {
+test('so many units, at most a hundredth more, until the evidence is enough', () => {
   const units = unitsUntil((units) => units / 1_000, 12.3456);
-  assert.ok(units !== null && units >= 12_346 && units <= 12_359, String(units));
+  assert.ok(units !== null && units >= 12_346 && units <= 12_470, String(units));
+  const guessed = unitsUntil((units) => units / 1_000, 12.3456, 50_000);
+  assert.ok(guessed !== null && guessed >= 12_346 && guessed <= 12_740, String(guessed));
   assert.equal(
     unitsUntil((units) => units + 5, 5),
     0,

@@ -2,21 +2,23 @@ import type { Counts, Pair } from './interval.ts';
 
 /** Beyond this many units nobody waits. */
 const UNITS_MAX = 1e12;
-/** A thousandth of it is nothing beside chance. */
-const HALVINGS = 10;
+/** A hundredth of it is nothing beside chance. */
+const HALVINGS = 7;
 
 /**
- * How many units it takes, to a thousandth, until the evidence is as asked, on the way that is expected, chance left out: half of the time it
- * takes a little longer. Null when it never comes. `logEvidenceAt` must not fall again once it has risen that far.
+ * How many units it takes, to a hundredth, until the evidence is as asked, on the way that is expected, chance left out: half
+ * of the time it takes a little longer. Null when it never comes. `logEvidenceAt` must not fall again once it has risen that
+ * far. It is looked for from `guess` on, which is about how many there are already: as many again are seldom enough.
  */
-export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: number): number | null {
+export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: number, guess = 1): number | null {
   if (logEvidenceAt(0) >= logNeeded) return 0;
-  let enough = 1;
+  let enough = Math.max(1, guess);
+  let few = 0;
   while (logEvidenceAt(enough) < logNeeded) {
+    few = enough;
     enough *= 2;
     if (enough > UNITS_MAX) return null;
   }
-  let few = enough / 2;
   for (let step = 0; step < HALVINGS; step += 1) {
     const middle = (few + enough) / 2;
     if (logEvidenceAt(middle) >= logNeeded) enough = middle;
