@@ -65,6 +65,24 @@ test('answers are counted in the ten seconds in which they were asked for', asyn
   ]);
 });
 
+test('a clock that was an hour ahead, and one that is set back, lose nothing and hold back nothing', async () => {
+  await using db = await startDatabase();
+  const counts = new ReleaseCounts('host/one');
+  for (const atMs of [7_200_000, 10_800_000, 7_210_000, 3_600_000, 7_200_000]) {
+    counts.count('r', 'candidate', 'given', atMs);
+    await counts.flush(db.database, atMs + 10_000);
+  }
+  const rows = await db.database.query(`
+    select extract(epoch from bucket_at)::int as at, sum(answers)::int as answers
+    from backline.release_counts group by bucket_at order by bucket_at`);
+  assert.deepEqual(rows, [
+    { at: 3_600, answers: 1 },
+    { at: 7_200, answers: 2 },
+    { at: 7_210, answers: 1 },
+    { at: 10_800, answers: 1 },
+  ]);
+});
+
 test('counts are kept for 35 days', async () => {
   await using db = await startDatabase();
   const now = Temporal.Instant.from('2026-06-01T00:00:00Z');

@@ -7,9 +7,12 @@ const COUNT_LIMITS = {
   /** Rows that wait while the database is away, the oldest dropped first: for an hour, with ten releases. */
   rowsMax: 10_000,
   keptDays: 35,
+  /** An answer is late by less: a clock that shows so much less than before was set back. */
+  lateMs: 120_000,
 } as const;
 
 interface Row {
+  readonly node: string;
   readonly release: string;
   readonly track: Track;
   readonly bucketMs: number;
@@ -24,15 +27,20 @@ interface Row {
  * is there, so that a write whose outcome got lost is simply made again.
  */
 export class ReleaseCounts {
-  readonly #node: string;
+  readonly #name: string;
+  /** Another one since the clock was set back: what is counted again at a time writes over nothing. */
+  #node: string;
   /** The oldest first. */
   readonly #rows = new Map<string, Row>();
   /** Buckets before this are done with: what comes late, as its answer took long, is counted in the first that is not. */
   #openFromMs = 0;
+  #newestMs = 0;
+  #timesSetBack = 0;
   #dropped = 0;
 
   /** `node` is nobody else's, and not that of an earlier process either. */
   constructor(node: string) {
+    this.#name = node;
     this.#node = node;
   }
 
@@ -43,17 +51,28 @@ export class ReleaseCounts {
 
   count(release: string, track: Track, result: Result, nowMs: number): void {
     const beganMs = Math.floor(nowMs / COUNT_LIMITS.bucketMs) * COUNT_LIMITS.bucketMs;
+    if (nowMs < this.#newestMs - COUNT_LIMITS.lateMs) this.#beginAnew();
+    this.#newestMs = Math.max(this.#newestMs, nowMs);
     const bucketMs = Math.max(beganMs, this.#openFromMs);
-    const key = `${bucketMs} ${track} ${release}`;
+    const node = this.#node;
+    const key = `${node} ${bucketMs} ${track} ${release}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
-      row = { release, track, bucketMs, answers: 0, denied: 0, failed: 0, isWritten: false };
+      row = { node, release, track, bucketMs, answers: 0, denied: 0, failed: 0, isWritten: false };
       this.#rows.set(key, row);
       this.#shed();
     }
     row.answers += 1;
     if (result !== 'given') row[result] += 1;
     row.isWritten = false;
+  }
+
+  /** The time comes again that was counted in before. */
+  #beginAnew(): void {
+    this.#timesSetBack += 1;
+    this.#node = this.#name.replace('/', `/${this.#timesSetBack}.`);
+    this.#newestMs = 0;
+    this.#openFromMs = 0;
   }
 
   /** Writes what changed since the last time. */
@@ -63,7 +82,7 @@ export class ReleaseCounts {
       // What is counted while this is written marks its row anew.
       for (const row of rows) row.isWritten = true;
       try {
-        await write(database, this.#node, rows);
+        await write(database, rows);
       } catch (error) {
         for (const row of rows) row.isWritten = false;
         throw error;
@@ -75,8 +94,9 @@ export class ReleaseCounts {
   }
 
   /** Whoever counted in its bucket again would write over what is there. */
-  #forget(key: string, { bucketMs }: Row): void {
+  #forget(key: string, { bucketMs, node }: Row): void {
     this.#rows.delete(key);
+    if (node !== this.#node) return;
     this.#openFromMs = Math.max(this.#openFromMs, bucketMs + COUNT_LIMITS.bucketMs);
   }
 
@@ -88,18 +108,18 @@ export class ReleaseCounts {
   }
 }
 
-async function write(database: Queryable, node: string, rows: readonly Row[]): Promise<void> {
+async function write(database: Queryable, rows: readonly Row[]): Promise<void> {
   await database.query({
     name: 'release-counts-write',
     text: `
       insert into backline.release_counts (release, track, bucket_at, node, answers, denied, failed)
-      select release, track, bucket_at, $1, answers, denied, failed
-      from unnest($2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::bigint[])
-        as r (release, track, bucket_at, answers, denied, failed)
+      select release, track, bucket_at, node, answers, denied, failed
+      from unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::bigint[], $6::bigint[], $7::bigint[])
+        as r (node, release, track, bucket_at, answers, denied, failed)
       on conflict (release, bucket_at, track, node) do update set
         answers = excluded.answers, denied = excluded.denied, failed = excluded.failed`,
     values: [
-      node,
+      rows.map(({ node }) => node),
       rows.map(({ release }) => release),
       rows.map(({ track }) => track),
       rows.map(({ bucketMs }) => Temporal.Instant.fromEpochMilliseconds(bucketMs).toString()),

@@ -21,13 +21,26 @@ export const BURN_RULES: readonly [BurnRule, ...BurnRule[]] = [
   { factor: 1, longMs: 72 * HOUR_MS, shortMs: 6 * HOUR_MS },
 ];
 /** Nothing older matters to any rule. */
-export const BURN_WINDOW_MS_MAX = 72 * HOUR_MS;
+const WINDOW_MS_MAX = 72 * HOUR_MS;
 /** Fewer events in the short window are no fire: at a burn of 1, five where a third is expected come once in 30,000. */
 const BURN_EVENTS_MIN = 5;
 
 export interface Observed extends Pair {
   readonly fromMs: number;
   readonly toMs: number;
+}
+
+/**
+ * Adds a window, and gives up what no rule goes by any more. Those of one minute are one: three days are 4,320 at most,
+ * however short windows are, and no rule looks at less than five minutes.
+ */
+export function addObserved(observed: readonly Observed[], one: Observed): readonly Observed[] {
+  const last = observed.at(-1);
+  const isOfLast = last !== undefined && Math.floor(last.fromMs / MINUTE_MS) === Math.floor(one.fromMs / MINUTE_MS);
+  const newest = isOfLast ? { ...one, fromMs: last.fromMs, ...together([last, one]) } : one;
+  const before = isOfLast ? observed.slice(0, -1) : observed;
+  const fresh = before.findIndex(({ toMs }) => toMs > one.toMs - WINDOW_MS_MAX);
+  return fresh === -1 ? [newest] : [...before.slice(fresh), newest];
 }
 
 export interface Burn {
@@ -108,7 +121,7 @@ function blame(
   return Math.min(spends, logHarm(observed.reduce(addInterval, noEvidence(2)), dispersion.ratio));
 }
 
-function together(observed: readonly Observed[]): Pair {
+function together(observed: readonly Pair[]): Pair {
   return observed.reduce(
     (sum, { candidate, stable }) => ({
       candidate: sumOf(sum.candidate, candidate),

@@ -1,4 +1,4 @@
-import { BURN_WINDOW_MS_MAX, type Observed } from './burn-rate.ts';
+import { addObserved, type Observed } from './burn-rate.ts';
 import type { Clustering } from './cells.ts';
 import { GAUGE_POINTS, gaugeTerms } from './gauge.ts';
 import type { GuardrailSpec, RiskRatioSpec, ThresholdSpec } from './guardrail.ts';
@@ -179,8 +179,7 @@ function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tall
   if (spec.type === 'burnRate' && tally.of === 'burnRate') {
     const { fromMs, toMs } = interval;
     const pair = { fromMs, toMs, candidate: countsOf(interval.candidate), stable: countsOf(interval.stable) };
-    const recent = tally.observed.filter((one) => one.toMs > toMs - BURN_WINDOW_MS_MAX);
-    return { of: 'burnRate', observed: [...recent, pair] };
+    return { of: 'burnRate', observed: addObserved(tally.observed, pair) };
   }
   if (spec.type === 'threshold' && tally.of === 'rate') return addToRate(spec, tally, interval);
   if (spec.type === 'threshold' && tally.of === 'gauge') return addToGauge(spec, tally, interval);

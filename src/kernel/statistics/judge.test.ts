@@ -341,7 +341,7 @@ test('one cell with a tenth of the excess may be one unit; two events in one cel
 
 test('harm after a good day is that of all who have it, not of the day before', () => {
   const better = minutes(720, [1_000, 20], [9_000, 720]);
-  const worse = minutes(4, [1_000, 240], [9_000, 720], 720);
+  const worse = minutes(60, [1_000, 240], [9_000, 720], 720);
   const everywhere = ({ candidate, stable }: Interval) => ({
     candidate: cellsOf(512, candidate.units, candidate.bad),
     stable: cellsOf(512, stable.units, stable.bad),
@@ -573,6 +573,14 @@ test('what is kept of a burn rate are three days', () => {
   }));
   const { tally } = fold(BURN, undefined, days);
   assert.ok(tally.of === 'burnRate' && tally.observed.length === 3 * 24);
+  const seconds = minutes(600, [100, 5], [900, 1]).map((one) => ({
+    ...one,
+    fromMs: one.fromMs / 60,
+    toMs: one.toMs / 60,
+  }));
+  const short = fold(BURN, undefined, seconds);
+  assert.ok(short.tally.of === 'burnRate' && short.tally.observed.length === 10, 'of a minute there is one');
+  assert.equal(judged(BURN, seconds).outcome, 'fail');
 });
 
 test('the bounds of the ratio never leave 1 without failure, nor the margin without success', () => {
