@@ -340,8 +340,8 @@ test('one cell with a tenth of the excess may be one unit; two events in one cel
 });
 
 test('harm after a good day is that of all who have it, not of the day before', () => {
-  const better = minutes(720, [1_000, 20], [9_000, 720]);
-  const worse = minutes(60, [1_000, 240], [9_000, 720], 720);
+  const better = minutes(120, [1_000, 20], [9_000, 720]);
+  const worse = minutes(24, [1_000, 240], [9_000, 720], 120);
   const everywhere = ({ candidate, stable }: Interval) => ({
     candidate: cellsOf(512, candidate.units, candidate.bad),
     stable: cellsOf(512, stable.units, stable.bad),
