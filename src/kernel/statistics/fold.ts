@@ -62,6 +62,8 @@ export interface RiskRatioTally {
   readonly of: 'riskRatio';
   readonly evidence: RiskRatioEvidence;
   readonly late: LateEvidence;
+  /** That the candidate's rate is beyond the one that is harmless; null where none is. */
+  readonly unharmless: LateEvidence | null;
   readonly scope: Scope<RiskRatioEvidence>;
   readonly sources: Sources;
   readonly split: SampleRatio;
@@ -81,13 +83,19 @@ export interface RateTally {
   readonly scope: Scope<Counts & { readonly total: number }>;
 }
 
+/** How many showed something, and how many of them something beyond the limit. */
+interface GaugeWindows {
+  readonly shown: number;
+  readonly beyond: number;
+}
+
 export interface GaugeTally {
   readonly of: 'gauge';
   readonly value: number | null;
   readonly late: LateEvidence;
   /** Whether the last windows were beyond the limit: 1, or within it: −1. */
   readonly signs: readonly number[];
-  readonly beyond: number;
+  readonly scope: Scope<GaugeWindows>;
 }
 
 /**
@@ -111,6 +119,7 @@ export function fold(spec: GuardrailSpec, before: Folded | undefined, intervals:
 }
 
 const NO_COUNTS = { ...NOTHING, total: 0 };
+const NO_WINDOWS: GaugeWindows = { shown: 0, beyond: 0 };
 
 function emptyTally(spec: GuardrailSpec): Tally {
   switch (spec.type) {
@@ -120,6 +129,7 @@ function emptyTally(spec: GuardrailSpec): Tally {
         of: 'riskRatio',
         evidence: none,
         late: noLateEvidence(HARM_POINTS),
+        unharmless: harmlessRateOf(spec) === undefined ? null : noLateEvidence(RATE_POINTS),
         scope: { index: null, evidence: none },
         sources: NO_SOURCES,
         split: noSample(spec.splitTolerance ?? SPLIT_TOLERANCE),
@@ -129,7 +139,13 @@ function emptyTally(spec: GuardrailSpec): Tally {
       return { of: 'burnRate', observed: [] };
     case 'threshold':
       return spec.measure === 'value'
-        ? { of: 'gauge', value: null, late: noLateEvidence(GAUGE_POINTS), signs: [], beyond: 0 }
+        ? {
+            of: 'gauge',
+            value: null,
+            late: noLateEvidence(GAUGE_POINTS),
+            signs: [],
+            scope: { index: null, evidence: NO_WINDOWS },
+          }
         : {
             of: 'rate',
             counts: NO_COUNTS,
@@ -192,6 +208,14 @@ function addToRiskRatio(spec: RiskRatioSpec, tally: RiskRatioTally, interval: In
     of: 'riskRatio',
     evidence: addTimes(tally.evidence, part, 1),
     late: addLate(tally.late, harmTerms(part), part.candidate.bad + part.stable.bad, interval.toMs),
+    unharmless:
+      tally.unharmless &&
+      addLate(
+        tally.unharmless,
+        rateTerms(part.candidate, harmlessRateOf(spec) ?? 0, 'above'),
+        part.candidate.bad,
+        interval.toMs,
+      ),
     scope: {
       index: interval.scope ?? null,
       evidence: addTimes(
@@ -217,16 +241,20 @@ function addToRate(spec: ThresholdSpec, tally: RateTally, { candidate, scope, to
   };
 }
 
-function addToGauge(spec: ThresholdSpec, tally: GaugeTally, { candidate: { value }, toMs }: Interval): GaugeTally {
+function addToGauge(
+  spec: ThresholdSpec,
+  tally: GaugeTally,
+  { candidate: { value }, scope, toMs }: Interval,
+): GaugeTally {
   if (value === undefined) return tally;
-  const { limit, side } = limitOf(spec);
-  const isBeyond = side === 'above' ? value > limit : value < limit;
+  const is = isBeyond(spec, value);
+  const { shown, beyond } = isNewScope(tally.scope, scope) ? NO_WINDOWS : tally.scope.evidence;
   return {
     of: 'gauge',
     value,
-    late: addLate(tally.late, gaugeTerms(isBeyond), 1, toMs),
-    signs: [...tally.signs, isBeyond ? 1 : -1].slice(-SIGNS_MAX),
-    beyond: isBeyond ? tally.beyond + 1 : 0,
+    late: addLate(tally.late, gaugeTerms(is), 1, toMs),
+    signs: [...tally.signs, is ? 1 : -1].slice(-SIGNS_MAX),
+    scope: { index: scope ?? null, evidence: { shown: shown + 1, beyond: beyond + (is ? 1 : 0) } },
   };
 }
 
@@ -236,6 +264,12 @@ function isNewScope({ index }: Scope<unknown>, scope: number | undefined): boole
 
 export function limitOf({ max, min }: ThresholdSpec): { readonly limit: number; readonly side: 'above' | 'below' } {
   return max === undefined ? { limit: min ?? 0, side: 'below' } : { limit: max, side: 'above' };
+}
+
+/** Of nothing that was measured nothing is beyond. */
+export function isBeyond(spec: ThresholdSpec, value: number | null): boolean {
+  const { limit, side } = limitOf(spec);
+  return value !== null && (side === 'above' ? value > limit : value < limit);
 }
 
 /**
@@ -248,7 +282,7 @@ export function suspectFirst({ better }: RiskRatioSpec, pair: Pair): Pair {
   return better === 'fewer' ? { candidate, stable } : { candidate: stable, stable: candidate };
 }
 
-/** Whether the candidate has so few events that nobody minds, whatever stable has. */
-export function isHarmless({ better, harmlessRate }: RiskRatioSpec, { candidate }: RiskRatioEvidence): boolean {
-  return better === 'fewer' && harmlessRate !== undefined && candidate.bad <= harmlessRate * candidate.units;
+/** The candidate's rate that nobody minds, whatever stable has. */
+export function harmlessRateOf({ better, harmlessRate }: RiskRatioSpec): number | undefined {
+  return better === 'fewer' ? harmlessRate : undefined;
 }

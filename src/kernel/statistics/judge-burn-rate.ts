@@ -3,9 +3,10 @@ import { ratioDispersion, trackDispersion } from './dispersion.ts';
 import type { BurnRateTally, Folded } from './fold.ts';
 import type { BurnRateSpec, JudgeContext } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
-import { doubt } from './patience.ts';
+import { aloneText, doubt } from './patience.ts';
 import { count, figure, odds, span } from './phrases.ts';
 import {
+  allKnown,
   blocksSince,
   rateDeviations,
   shareDeviations,
@@ -30,6 +31,12 @@ export function judgeBurnRate(
   const blamed = rules.find(({ logHarm }) => logHarm >= Math.log(needed));
   if (blamed !== undefined) {
     const figures = figuresOf(blamed, needed);
+    const candidate = folded.clustering?.release.candidate;
+    const alone = aloneText(folded.windows.count, candidate && { candidate, suspect: candidate });
+    if (alone !== undefined) {
+      const because = `${burnWords(spec, blamed)}, but ${alone}: waits for more.`;
+      return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
+    }
     return { outcome: 'fail', because: `${burnWords(spec, blamed)}: rolls back; ${odds(figures.harm)}.`, figures };
   }
   const fires = rules.find(({ fires }) => fires);
@@ -67,7 +74,7 @@ function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number
   const { clustering } = folded;
   const history = folded.history ?? undefined;
   const blocks = blocksSince(folded.blocks, longSinceMs);
-  const least = doubt(folded, undefined);
+  const least = doubt(allKnown(folded.blocks), undefined);
   const inTime = (deviations: (blocks: TimeBlocks, changeMs: number) => readonly Deviation[]) =>
     Math.min(
       ...[longSinceMs, shortSinceMs].map((changeMs) =>

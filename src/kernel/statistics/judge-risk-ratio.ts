@@ -1,27 +1,28 @@
-import type { Clustering } from './cells.ts';
 import { effectiveCells, ratioDispersion, splitDispersion, unitsIn } from './dispersion.ts';
-import { isHarmless, suspectFirst, type Folded, type Newest, type RiskRatioTally } from './fold.ts';
+import { harmlessRateOf, suspectFirst, type Folded, type Newest, type RiskRatioTally } from './fold.ts';
 import type { JudgeContext, RiskRatioSpec } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
 import { FIRST, likeliestStartMs, logLate, logLateAfter } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
-import { doubt, isOfMany, isOneUnit, SAFE, WINDOWS_MIN } from './patience.ts';
+import { aloneText, doubt, SAFE } from './patience.ts';
 import { count, figure, odds, oddsOf, percent, rateOf } from './phrases.ts';
-import { logWithin } from './rate-evidence.ts';
+import { logWithin, rateTerms } from './rate-evidence.ts';
 import {
   addInterval,
   addTimes,
   estimatedRatio,
   harmTerms,
+  logHarm as logHarmInAll,
   logSafety,
   noEvidence,
   ratioBounds,
   type RatioBounds,
   type RiskRatioEvidence,
 } from './risk-ratio-evidence.ts';
+import type { Pair } from './interval.ts';
 import { logSplit, pearson, type SampleRatio } from './sample-ratio.ts';
 import { dominantOf } from './sources.ts';
-import { shareDeviations, timeDispersion } from './time-blocks.ts';
+import { allKnown, blocksSince, knownOfShare, shareDeviations, timeDispersion } from './time-blocks.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 import {
   evidence,
@@ -61,8 +62,8 @@ export function judgeRiskRatio(
   context: JudgeContext,
 ): Judgement {
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
-  const clustering = suspectClustering(spec, folded.clustering);
-  const dispersions = dispersionsOf(spec, folded, tally, clustering);
+  const startMs = likeliestStartMs(tally.late);
+  const dispersions = dispersionsOf(spec, folded, startMs);
   const figures = figuresOf(spec, folded, tally, needed, dispersions);
   const said = comparison(spec, figures);
   const { harm, safety, split, dominant } = figures;
@@ -73,14 +74,13 @@ export function judgeRiskRatio(
       figures,
     };
   }
-  const logHarm = logLate(tally.late, dispersions.harm);
-  if (logHarm >= Math.log(needed.harm) && !isHarmless(spec, tally.evidence)) {
-    const alone = aloneText(folded, clustering?.release.candidate, dominant);
+  if (logHarm(tally, dispersions.harm) >= Math.log(needed.harm)) {
+    const alone = aloneOrDominated(spec, folded, startMs, dominant);
     if (alone !== undefined) {
       const because = `${said}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
     }
-    const isLate = ratioLogHarm(tally.evidence, dispersions.harm) < Math.log(needed.harm);
+    const isLate = logHarmInAll(tally.evidence, dispersions.harm) < Math.log(needed.harm);
     const lately = isLate ? `, lately ${spec.better === 'fewer' ? 'more' : 'fewer'}` : '';
     return {
       outcome: 'fail',
@@ -89,7 +89,8 @@ export function judgeRiskRatio(
     };
   }
   const isProven = logSafe(spec, tally.scope.evidence, dispersions.safety) >= Math.log(needed.safety);
-  const tooFew = isProven ? tooFewText(spec, clustering?.scope, tally.scope.evidence) : undefined;
+  const missing = missingOf(spec, folded, tally);
+  const tooFew = isProven ? missing.because : undefined;
   if (isProven && tooFew === undefined) {
     return { outcome: 'pass', because: `${said}: ${safeWords(spec, tally.evidence)}; ${odds(safety)}.`, figures };
   }
@@ -101,10 +102,11 @@ export function judgeRiskRatio(
       blocked: 'noStable',
     };
   }
+  const unitsNeeded = waits(spec, tally, newest, needed, dispersions, missing.units);
   if (tooFew !== undefined) {
-    return { outcome: 'undecided', because: `${said}: ${safeWords(spec, tally.evidence)}, but ${tooFew}.`, figures };
+    const because = `${said}: ${safeWords(spec, tally.evidence)}, but ${tooFew}.`;
+    return { outcome: 'undecided', because, figures, unitsNeeded };
   }
-  const unitsNeeded = waits(spec, tally, newest, needed, dispersions);
   return {
     outcome: 'undecided',
     because: `${said}: cannot tell yet; evidence of harm ${oddsOf(harm.value)} of ${count(harm.needed)}, of safety ${oddsOf(safety.value)} of ${count(safety.needed)}${waitWords(unitsNeeded)}${clumpWords(dispersions.figures)}.`,
@@ -113,93 +115,92 @@ export function judgeRiskRatio(
   };
 }
 
-function suspectClustering({ better }: RiskRatioSpec, clustering: Folded['clustering']): Folded['clustering'] {
-  if (clustering === null || better === 'fewer') return clustering;
-  const turned = ({ candidate, stable }: Clustering): Clustering => ({ candidate: stable, stable: candidate });
-  return { release: turned(clustering.release), scope: turned(clustering.scope) };
-}
-
 /**
  * The larger of what units and what moments say. Evidence of harm is held back as long as little is known of moments; that of
  * safety too, where nothing is known of units.
  */
-function dispersionsOf(
-  { independentMs }: RiskRatioSpec,
-  folded: Folded,
-  { late }: RiskRatioTally,
-  clustering: Folded['clustering'],
-): Dispersions {
-  const time = timeDispersion(shareDeviations(folded.blocks, likeliestStartMs(late)), {
+function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs: number): Dispersions {
+  const { blocks, clustering } = folded;
+  const time = timeDispersion(shareDeviations(blocks, startMs), {
     isBlocked: independentMs !== undefined,
     history: folded.history ?? undefined,
   });
   const units = clustering === null ? null : ratioDispersion(clustering.release);
-  const known = Math.max(1, time, units ?? 1);
-  const doubted = Math.max(known, doubt(folded, independentMs));
+  const harm = Math.max(time, units ?? 1, doubt(knownOfShare(blocks, startMs), independentMs));
   return {
-    harm: doubted,
-    safety: clustering === null ? doubted : Math.max(time, ratioDispersion(clustering.scope)),
-    figures: { units, time, harm: doubted },
+    harm,
+    safety: Math.max(
+      time,
+      clustering === null ? doubt(allKnown(blocks), independentMs) : ratioDispersion(clustering.scope),
+    ),
+    figures: { units, time, harm },
   };
 }
 
-/** Why the harm may be that of one unit, one place or one moment alone; undefined when it is the candidate's. */
-function aloneText(
-  { windows }: Folded,
-  candidate: Clustering['candidate'] | undefined,
+/** Why the harm may be that of one moment, one place or one unit alone; undefined when it is the candidate's. */
+function aloneOrDominated(
+  { better }: RiskRatioSpec,
+  { blocks, clustering }: Folded,
+  startMs: number,
   dominant: RiskRatioFigures['dominant'],
 ): string | undefined {
-  if (windows.count < WINDOWS_MIN) return `only in ${windows.count === 1 ? 'one window' : `${windows.count} windows`}`;
+  const windows = Math.min(allKnown(blocksSince(blocks, startMs)).windows, knownOfShare(blocks, startMs).windows);
+  const ofMoment = aloneText(windows, undefined);
+  if (ofMoment !== undefined) return ofMoment;
   if (dominant !== null)
     return `${percent(dominant.badPart)} of what is more comes from ${dominant.source}, which has ${percent(dominant.unitsPart)} of the units: one source dominates`;
-  if (candidate === undefined) return undefined;
-  if (!isOfMany(candidate)) return `it is that of some ${count(unitsIn(candidate))} units alone`;
-  if (isOneUnit(candidate))
-    return `${percent(Math.min(1, candidate.excessMax / candidate.excess))} of what is more comes from one unit, or a few: one unit dominates`;
-  return undefined;
+  if (clustering === null) return undefined;
+  const { candidate, stable } = clustering.release;
+  return aloneText(windows, { candidate, suspect: better === 'fewer' ? candidate : stable });
 }
 
-/** What is missing although the evidence is there; undefined where nothing is. */
-function tooFewText(
-  { harmlessRate }: RiskRatioSpec,
-  scope: Clustering | undefined,
-  { candidate }: RiskRatioEvidence,
-): string | undefined {
-  if (scope === undefined) return undefined;
-  const units = unitsIn(scope.candidate);
-  if (units < SAFE.units) return `of about ${count(units)} units of ${SAFE.units} that it takes`;
-  const effective = effectiveCells(scope.candidate);
-  const isRare = harmlessRate !== undefined && candidate.bad <= harmlessRate * candidate.units;
-  if (effective >= SAFE.effectiveCells || isRare) return undefined;
-  return `nearly all that happened was that of some ${count(effective)} units`;
+/** What safety lacks beside evidence: units of the candidate, and why. */
+function missingOf(
+  spec: RiskRatioSpec,
+  { clustering }: Folded,
+  { scope: { evidence } }: RiskRatioTally,
+): { readonly units: number; readonly because?: string } {
+  if (clustering === null) return { units: 0 };
+  const { candidate } = clustering.scope;
+  const units = unitsIn(candidate);
+  if (units < SAFE.units) {
+    return { units: SAFE.units - units, because: `of about ${count(units)} units of ${SAFE.units} that it takes` };
+  }
+  const effective = effectiveCells(candidate);
+  const { bad, units: counted } = evidence.candidate;
+  if (effective >= SAFE.effectiveCells || bad <= (harmlessRateOf(spec) ?? -1) * counted) return { units: 0 };
+  return { units: 0, because: `nearly all that happened was that of some ${count(effective)} units` };
 }
 
 /** Safe is what is not worse than stable by the margin, or has a harmless rate: the mean of two e-processes is one. */
 function logSafe(spec: RiskRatioSpec, state: RiskRatioEvidence, dispersion: number): number {
-  const { better, harmlessRate } = spec;
+  const harmlessRate = harmlessRateOf(spec);
   const byRatio = logSafety(state, dispersion);
-  if (better === 'more' || harmlessRate === undefined) return byRatio;
+  if (harmlessRate === undefined) return byRatio;
   return logMeanExp([byRatio, logWithin(state.candidate, harmlessRate, 'above', dispersion)]);
 }
 
-function ratioLogHarm(state: RiskRatioEvidence, dispersion: number): number {
-  return logMeanExp(harmTerms(state).map((term) => term / dispersion));
+/** Harm is to be worse than stable; and, where a rate is declared harmless, to be beyond that too. */
+function logHarm({ late, unharmless }: RiskRatioTally, dispersion: number): number {
+  const ofRatio = logLate(late, dispersion);
+  return unharmless === null ? ofRatio : Math.min(ofRatio, logLate(unharmless, dispersion));
 }
 
 function figuresOf(
   spec: RiskRatioSpec,
   { leftOut, clustering }: Folded,
-  { evidence: state, late, scope, sources, split }: RiskRatioTally,
+  tally: RiskRatioTally,
   needed: Needed,
   { harm, safety, figures }: Dispersions,
 ): RiskRatioFigures {
+  const { evidence: state, scope, sources, split } = tally;
   const isTurned = spec.better === 'more';
   const ratio = estimatedRatio(isTurned ? turned(state) : state);
   // Late starts cost a part of the evidence of the first: so much is asked of the bound too, or it could leave 1 without failure.
   const asked = { ...needed, harm: needed.harm / FIRST };
   const bounds = {
     from: ratioBounds(state, asked, harm).from,
-    to: ratioBounds(state, asked, safety).to,
+    to: ratioBounds(scope.evidence, asked, safety).to,
   };
   return {
     of: 'riskRatio',
@@ -207,7 +208,7 @@ function figuresOf(
     stable: isTurned ? state.candidate : state.stable,
     ratio,
     bounds: isTurned ? inverse(bounds) : bounds,
-    harm: evidence(isHarmless(spec, state) ? 0 : logLate(late, harm), needed.harm),
+    harm: evidence(logHarm(tally, harm), needed.harm),
     safety: evidence(logSafe(spec, scope.evidence, safety), needed.safety),
     dispersion: figures,
     split: splitFigures(split, clustering),
@@ -256,10 +257,11 @@ function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
 /** With the newest share, the rate of stable so far, and what is known now of how units hang together. */
 function waits(
   spec: RiskRatioSpec,
-  { evidence: state, late, scope }: RiskRatioTally,
+  { evidence: state, late, unharmless, scope }: RiskRatioTally,
   { candidateUnits, stableUnits }: Newest,
   needed: Needed,
   dispersions: Dispersions,
+  unitsMissing: number,
 ): UnitsNeeded {
   const share = candidateUnits / (candidateUnits + stableUnits);
   const stable = spec.better === 'fewer' ? state.stable : state.candidate;
@@ -269,19 +271,27 @@ function waits(
     return { toPass: null, toFail: null };
   }
   const rate = bad / units;
-  const candidate = spec.better === 'fewer' ? state.candidate : state.stable;
-  const ofOneUnit = (ratio: number): RiskRatioEvidence =>
-    addInterval(
-      noEvidence(state.margin),
-      suspectFirst(spec, expected(1, share, { candidate: rate * ratio, stable: rate })),
+  const ofOneUnit = (ratio: number): Pair =>
+    suspectFirst(spec, expected(1, share, { candidate: rate * ratio, stable: rate }));
+  const evidenceOf = (pair: Pair): RiskRatioEvidence => addInterval(noEvidence(state.margin), pair);
+  const alike = evidenceOf(ofOneUnit(1));
+  const harmed = ofOneUnit(spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD);
+  const [worse, beyond] = [
+    harmTerms(evidenceOf(harmed)),
+    rateTerms(harmed.candidate, harmlessRateOf(spec) ?? 0, 'above'),
+  ];
+  const harmAt = (units: number): number =>
+    Math.min(
+      logLateAfter(late, worse, units, dispersions.harm),
+      unharmless === null ? Infinity : logLateAfter(unharmless, beyond, units, dispersions.harm),
     );
-  const alike = ofOneUnit(1);
-  const harmful = harmTerms(ofOneUnit(spec.better === 'fewer' ? HARM_TOLD : 1 / HARM_TOLD));
-  const harmAt = (units: number): number => logLateAfter(late, harmful, units, dispersions.harm);
   const safeAt = (units: number): number => logSafe(spec, addTimes(scope.evidence, alike, units), dispersions.safety);
+  const guess = (spec.better === 'fewer' ? state.candidate : state.stable).units / 2;
+  const toPass = unitsUntil(safeAt, Math.log(needed.safety), guess);
   return {
-    toPass: unitsUntil(safeAt, Math.log(needed.safety), candidate.units / 2),
-    toFail: unitsUntil(harmAt, Math.log(needed.harm), candidate.units / 2),
+    // Units that were not seen before come with at least one each.
+    toPass: toPass === null ? null : Math.max(toPass, Math.ceil(unitsMissing)),
+    toFail: unitsUntil(harmAt, Math.log(needed.harm), guess),
   };
 }
 

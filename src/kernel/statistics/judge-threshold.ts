@@ -1,16 +1,16 @@
 import type { Clustering, TrackClustering } from './cells.ts';
 import { trackDispersion, unitsIn } from './dispersion.ts';
-import { limitOf, type Folded, type GaugeTally, type RateTally } from './fold.ts';
-import { gaugeDispersion, GAUGE_POINTS, gaugeTerms } from './gauge.ts';
+import { isBeyond, limitOf, type Folded, type GaugeTally, type RateTally } from './fold.ts';
+import { gaugeDispersion, gaugeTerms } from './gauge.ts';
 import type { JudgeContext, ThresholdSpec } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
 import { likeliestStartMs, logLate } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 import { logMeanBeyond } from './mean-evidence.ts';
-import { doubt, isOfMany, isOneUnit, SAFE, WINDOWS_MIN } from './patience.ts';
+import { aloneText, doubt, isOfMany, SAFE, withoutOther } from './patience.ts';
 import { count, figure, odds, oddsOf, percent } from './phrases.ts';
 import { logWithin } from './rate-evidence.ts';
-import { rateDeviations, timeDispersion } from './time-blocks.ts';
+import { allKnown, blocksSince, knownOfRate, rateDeviations, timeDispersion } from './time-blocks.ts';
 import { evidence, type ThresholdFigures } from './verdict.ts';
 
 /** What is measured against a limit comes to: ln of the evidence for both sides, and how clumped it is. */
@@ -31,12 +31,13 @@ export function judgeThreshold(
   tally: RateTally | GaugeTally,
   context: JudgeContext,
 ): Judgement {
+  const startMs = tally.of === 'gauge' ? 0 : likeliestStartMs(tally.late);
   const { value, logBeyond, logWithin, dispersion } =
     tally.of === 'gauge'
       ? weighGauge(tally)
       : spec.measure === 'mean'
         ? weighMean(spec, folded, tally)
-        : weighRate(spec, folded, tally);
+        : weighRate(spec, folded, tally, startMs);
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
   const units = tally.of === 'gauge' ? folded.windows.count : tally.counts.units;
   const figures: ThresholdFigures = {
@@ -56,19 +57,25 @@ export function judgeThreshold(
     return { outcome: 'undecided', because, figures, unitsNeeded: { toPass: missing, toFail: missing } };
   }
   if (logBeyond >= Math.log(needed.harm)) {
-    const alone = tally.of === 'gauge' ? undefined : aloneText(folded);
+    const words = beyondWords(spec, tally, value);
+    const alone = tally.of === 'gauge' ? undefined : aloneOf(folded, startMs);
     if (alone === undefined) {
-      return { outcome: 'fail', because: `${said}: beyond it, rolls back; ${odds(figures.beyond)}.`, figures };
+      return { outcome: 'fail', because: `${said}: ${words}, rolls back; ${odds(figures.beyond)}.`, figures };
     }
-    const because = `${said}: beyond it, but ${alone}: waits for more.`;
-    return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
+    return {
+      outcome: 'undecided',
+      because: `${said}: ${words}, but ${alone}: waits for more.`,
+      figures,
+      blocked: 'oneSource',
+    };
   }
   if (logWithin >= Math.log(needed.safety)) {
+    const words = withinWords(spec, tally, value);
     const seen = unitsSeen(folded);
     if (tally.of === 'gauge' || seen >= SAFE.units) {
-      return { outcome: 'pass', because: `${said}: within it; ${odds(figures.within)}.`, figures };
+      return { outcome: 'pass', because: `${said}: ${words}; ${odds(figures.within)}.`, figures };
     }
-    const because = `${said}: within it, but of about ${count(seen)} units of ${SAFE.units} that it takes.`;
+    const because = `${said}: ${words}, but of about ${count(seen)} units of ${SAFE.units} that it takes.`;
     return { outcome: 'undecided', because, figures };
   }
   return {
@@ -78,17 +85,20 @@ export function judgeThreshold(
   };
 }
 
-function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }: RateTally): Weighed {
+function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }: RateTally, startMs: number): Weighed {
   const { limit, side } = limitOf(spec);
-  const time = timeDispersion(rateDeviations(folded.blocks, likeliestStartMs(late)), {
+  const time = timeDispersion(rateDeviations(folded.blocks, startMs), {
     isBlocked: false,
     history: folded.history ?? undefined,
   });
   const of = (clustering: Clustering | undefined): number =>
     Math.max(1, time, clustering === undefined ? 1 : (trackDispersion(clustering.candidate) ?? 1));
   const known = of(folded.clustering?.release);
-  const doubted = Math.max(known, doubt(folded, undefined));
-  const safety = folded.clustering === null ? doubted : of(folded.clustering.scope);
+  const doubted = Math.max(known, doubt(knownOfRate(folded.blocks, startMs), undefined));
+  const safety =
+    folded.clustering === null
+      ? Math.max(known, doubt(allKnown(folded.blocks), undefined))
+      : of(folded.clustering.scope);
   return {
     value: counts.units === 0 ? null : counts.bad / counts.units,
     logBeyond: logLate(late, doubted),
@@ -98,41 +108,49 @@ function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }:
 }
 
 /** By cells alone: without them nothing is known of how much what was measured varies. */
-function weighMean(spec: ThresholdSpec, { clustering }: Folded, { counts }: RateTally): Weighed {
+function weighMean(spec: ThresholdSpec, { blocks, clustering }: Folded, { counts }: RateTally): Weighed {
   const { limit, side } = limitOf(spec);
   const value = counts.units === 0 ? null : counts.total / counts.units;
+  const dispersion = doubt(allKnown(blocks), undefined);
   const off = (track: TrackClustering | undefined, sign: 1 | -1): number =>
     track === undefined || !isOfMany(track) ? 0 : logMeanBeyond(track, limit, side === 'above' ? sign : -sign);
   return {
     value,
-    logBeyond: off(clustering?.release.candidate, 1),
+    logBeyond: off(clustering?.release.candidate, 1) / dispersion,
     logWithin: off(clustering?.scope.candidate, -1),
-    dispersion: 1,
+    dispersion,
   };
 }
 
-function weighGauge({ value, late, signs }: GaugeTally): Weighed {
+function weighGauge({ value, late, signs, scope }: GaugeTally): Weighed {
   const dispersion = signs.length === 0 ? 1 : gaugeDispersion(signs);
-  const [beyond, within] = [gaugeTerms(true), gaugeTerms(false)];
-  const isBeyond = signs.filter((sign) => sign === 1).length;
-  const terms = Array.from({ length: GAUGE_POINTS }, (_, index) => {
-    const same = (signs.length - isBeyond) * (beyond[index] ?? 0);
-    return (same + isBeyond * (within[index] ?? 0)) / dispersion;
-  });
+  // To be within the limit is the mirror image of being beyond it.
+  const [beyond, within] = [gaugeTerms(false), gaugeTerms(true)];
+  const of = scope.evidence;
+  const terms = within.map(
+    (term, index) => ((of.shown - of.beyond) * term + of.beyond * (beyond[index] ?? 0)) / dispersion,
+  );
   return { value, logBeyond: logLate(late, dispersion), logWithin: logMeanExp(terms), dispersion };
 }
 
-function aloneText({ windows, clustering }: Folded): string | undefined {
-  if (windows.count < WINDOWS_MIN) return `only in ${windows.count === 1 ? 'one window' : `${windows.count} windows`}`;
+function aloneOf({ blocks, clustering }: Folded, startMs: number): string | undefined {
   const candidate = clustering?.release.candidate;
-  if (candidate === undefined) return undefined;
-  if (!isOfMany(candidate)) return `it is that of some ${count(unitsIn(candidate))} units alone`;
-  return isAlone(candidate) ? 'most of it comes from one unit, or a few: one unit dominates' : undefined;
+  return aloneText(
+    allKnown(blocksSince(blocks, startMs)).windows,
+    candidate && { candidate, suspect: withoutOther(candidate) },
+  );
 }
 
-/** Beside a limit there is no other track to have more than: one cell has most of what there is. */
-function isAlone(candidate: TrackClustering): boolean {
-  return isOneUnit({ ...candidate, excess: candidate.bad, excessMax: candidate.badMax, badOfMax: candidate.badMax });
+/** Evidence of harm may be of late, and that of safety of the newest audience, while the value is of all. */
+function beyondWords(spec: ThresholdSpec, tally: RateTally | GaugeTally, value: number | null): string {
+  if (tally.of === 'rate') return isBeyond(spec, value) ? 'beyond it' : 'lately beyond it';
+  const isMostly = tally.signs.reduce<number>((sum, sign) => sum + sign, 0) > 0;
+  return `${isMostly ? '' : 'lately '}beyond it more often than not`;
+}
+
+function withinWords(spec: ThresholdSpec, tally: RateTally | GaugeTally, value: number | null): string {
+  if (tally.of === 'gauge') return 'within it more often than not';
+  return isBeyond(spec, value) ? 'within it since the audience changed' : 'within it';
 }
 
 function unitsSeen({ clustering }: Folded): number {

@@ -601,3 +601,127 @@ test('what was folded for one kind of guardrail is not judged by another', () =>
   const folded = fold(ERRORS, undefined, good);
   assert.throws(() => judge(BURN, { at: 'intervals', intervals: [], folded }, { ...CONTEXT, nowMs: 0 }));
 });
+
+test('a new kind of failure, of which stable has none, is found in three windows, after whatever quiet; one moment is not', () => {
+  const quiet = minutes(100, [1_000, 0], [19_000, 0]);
+  const broken = (count: number) => minutes(count, [1_000, 40], [19_000, 0], 100);
+  for (const before of [[], quiet, minutes(100, [1_000, 0], [19_000, 1])]) {
+    assert.equal(judged(ERRORS, [...before, ...broken(2)]).outcome, 'undecided');
+    const { outcome, because } = judged(ERRORS, [...before, ...broken(3)]);
+    assert.equal(outcome, 'fail', because);
+    assert.match(because, /; after so few windows 9\.8× as much is asked\.$/);
+  }
+  // The same where both had failures all the time, and where it is held against a limit.
+  const day = minutes(600, [1_000, 10], [19_000, 190]);
+  const failing = (count: number) => minutes(count, [1_000, 500], [19_000, 190], 600);
+  for (const spec of [ERRORS, LIMIT]) {
+    assert.match(
+      judged(spec, [...day, ...failing(2)]).because,
+      /, but only in 2 windows: waits for more\.$/,
+      spec.type,
+    );
+    assert.equal(judged(spec, [...day, ...failing(3)]).outcome, 'fail', spec.type);
+  }
+  const moment = [...quiet, ...broken(1)];
+  assert.match(judged(ERRORS, moment).because, /, but only in one window: waits for more\.$/);
+  const over = judged(ERRORS, [...moment, ...minutes(19, [1_000, 0], [19_000, 0], 101)]);
+  assert.equal(over.outcome, 'undecided', over.because);
+  assert.match(over.because, /; the rate moves by itself, which takes 38× as many units\.$/);
+});
+
+test('a candidate without the failures that stable has is safe', () => {
+  assert.equal(judged(ERRORS, minutes(60, [5_000, 0], [5_000, 50])).outcome, 'pass');
+});
+
+test('a hiccup just after evidence began anew is a moment, and no harm', () => {
+  const hiccup = [...minutes(30, [1_000, 1], [19_000, 19]), ...minutes(1, [1_000, 60], [19_000, 19], 30)];
+  assert.match(judged(ERRORS, hiccup).because, /, but only in one window: waits for more\.$/);
+});
+
+test('harm is to be beyond a harmless rate on evidence too, which may begin late', () => {
+  const spec: RiskRatioSpec = { ...ERRORS, harmlessRate: 0.01 };
+  // In all 0.7 %, of late 7 %.
+  const late = [...minutes(600, [1_000, 0], [19_000, 0]), ...minutes(60, [1_000, 70], [19_000, 19], 600)];
+  assert.equal(judged(spec, late).outcome, 'fail', judged(spec, late).because);
+  // Just below what is harmless, and by chance sometimes above it, but ten times what stable has.
+  const below = Array.from(
+    { length: 60 },
+    (_, index) => minutes(1, [1_000, index % 2 === 0 ? 13 : 5], [19_000, 19], index)[0] ?? assert.fail(),
+  );
+  for (let length = 3; length <= below.length; length += 1) {
+    const verdict = judged(spec, below.slice(0, length));
+    assert.notEqual(verdict.outcome, 'fail', verdict.because);
+    const { value, needed } = riskRatio(verdict).harm;
+    assert.ok(value < needed);
+  }
+});
+
+test('where more is better, it is the candidate that must be many, and stable of whom one unit may have too much', () => {
+  const of = (cells: number, drop: number, worst: readonly number[] = []) =>
+    judged(
+      CONVERSIONS,
+      withCells(minutes(24, [3_000, 60 * drop], [27_000, 540]), ({ candidate, stable }) => ({
+        candidate: cellsOf(cells, candidate.units, candidate.bad),
+        stable: cellsOf(500, stable.units, stable.bad, worst),
+      })),
+    );
+  assert.equal(of(400, 1).outcome, 'pass');
+  const few = of(180, 1);
+  assert.match(few.because, /: not below 0\.67×, but of about 222 units of 300 that it takes\.$/);
+  assert.equal(few.unitsNeeded?.toPass, 79);
+  assert.equal(of(400, 0.5).outcome, 'fail');
+  assert.match(of(20, 0.5).because, /, but it is that of some 20 units alone: waits for more\.$/);
+});
+
+test('one unit in a retry loop does not burn the budget, nor do a few', () => {
+  const burns = minutes(10, [1_000, 30], [19_000, 20]);
+  const of = (cells: number, worst: readonly number[] = []) =>
+    judged(
+      BURN,
+      withCells(burns, ({ candidate, stable }) => ({
+        candidate: cellsOf(cells, candidate.units, candidate.bad, worst),
+        stable: cellsOf(500, stable.units, stable.bad),
+      })),
+    );
+  assert.equal(of(400).outcome, 'fail');
+  assert.match(of(20).because, /, but it is that of some 20 units alone: waits for more\.$/);
+  assert.equal(of(20).blocked, 'oneSource');
+  assert.match(of(400, [4]).because, /, but 1\d % of what is more comes from one unit, or a few/);
+});
+
+test('a limit that is broken of late only, or by others before, is said so', () => {
+  const late = judged(LIMIT, [...minutes(300, [500, 2], [0, 0]), ...minutes(30, [500, 50], [0, 0], 300)]);
+  assert.equal(late.outcome, 'fail', late.because);
+  assert.match(late.because, /^Errors 1\.3 % \(limit 2 %\): lately beyond it, rolls back; evidence/);
+  const intervals = [...minutes(3, [5_000, 110], [0, 0]), ...minutes(12, [100, 0], [0, 0], 3)];
+  const since = judged(
+    LIMIT,
+    intervals.map((one, index) => ({ ...one, scope: index < 3 ? 0 : 1 })),
+  );
+  assert.equal(since.outcome, 'pass', since.because);
+  assert.match(since.because, /^Errors 2 % \(limit 2 %\): within it since the audience changed; evidence/);
+  assert.equal(judged(LIMIT, intervals).outcome, 'undecided');
+});
+
+test('a gauge that is beyond its limit of late is said so, and is safe by the windows of its audience alone', () => {
+  const shown = (count: number, value: number, scope = 0) => Array.from({ length: count }, () => ({ value, scope }));
+  const of = (windows: readonly { value: number; scope: number }[]) =>
+    judged(
+      HEAP,
+      windows.map(({ value, scope }, index) => ({
+        ...(minutes(1, [0, 0], [0, 0], index)[0] ?? assert.fail()),
+        candidate: { units: 0, bad: 0, value },
+        scope,
+      })),
+    );
+  assert.match(of(shown(20, 0.95)).because, /^Heap 0\.95 \(limit 0\.9\): beyond it more often than not, rolls back;/);
+  assert.match(of(shown(20, 0.85)).because, /^Heap 0\.85 \(limit 0\.9\): within it more often than not; evidence/);
+  const late = of([...shown(60, 0.5), ...shown(58, 0.95)]);
+  assert.equal(late.outcome, 'undecided', 'it changed once, and what lasts so long is one moment');
+  const chance = seeded(5);
+  const often = (count: number, part: number) =>
+    shown(count, 0).map((one) => ({ ...one, value: chance() < part ? 1 : 0 }));
+  assert.match(of([...often(300, 0.2), ...often(150, 0.95)]).because, /: lately beyond it more often than not, rolls/);
+  assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85, 1)]).outcome, 'undecided');
+  assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85)]).outcome, 'pass');
+});

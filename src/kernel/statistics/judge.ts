@@ -42,7 +42,7 @@ function judgeEmpty(
 ): Judgement {
   if (lack !== undefined) return nothing('noData', `${name}: ${lack}.`);
   if (requests === undefined) return nothing('noData', `${name}: the source has no data.`);
-  if (Number.isNaN(requests)) return nothing('notANumber', `${name}: the number of requests is not a number.`);
+  if (!(requests >= 0)) return nothing('notANumber', `${name}: the number of requests is not a number.`);
   if (requests === 0) return nothing('zeroTraffic', `${name}: the candidate had no request, so there is no data.`);
   const because = `${name}: the candidate had ${count(requests)} requests, but the source has no data of it: it is not measured.`;
   return nothing('fail', because);

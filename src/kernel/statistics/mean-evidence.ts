@@ -8,29 +8,35 @@ const REACH = 0.2;
  * mixture over one side in information time, whose scale is fixed beforehand. (Scharfstein, Tsiatis, Robins 1997: with
  * variances estimated as they are, increments are independent in the limit. Waudby-Smith et al. 2021, arXiv 2103.06476.)
  */
-export function logMeanBeyond(
-  { units, bad: total, squares, cells }: TrackClustering,
-  limit: number,
-  sign: number,
-): number {
-  if (units === 0 || squares === 0) return 0;
+export function logMeanBeyond(track: TrackClustering, limit: number, sign: number): number {
+  const { units, bad: total } = track;
+  const variance = varianceOfTotal(track);
+  if (units === 0 || variance === 0) return 0;
   const off = sign * (total / units - limit);
-  const information = units ** 2 / ((squares * cells) / (cells - 1));
+  const information = units ** 2 / variance;
   const spread = (REACH * (limit === 0 ? 1 : Math.abs(limit))) ** 2;
   const shrunk = spread / (1 + spread * information);
-  const score = off * information;
   return (
-    Math.log(2) -
-    0.5 * Math.log1p(spread * information) +
-    0.5 * score ** 2 * shrunk +
-    logNormal(score * Math.sqrt(shrunk))
+    Math.log(2) - 0.5 * Math.log1p(spread * information) + logNormalOverDensity(off * information * Math.sqrt(shrunk))
   );
 }
 
-/** ln Φ(z): the tail by its asymptotic series, where the error function has no digits left. */
-function logNormal(z: number): number {
-  if (z < -6) return -0.5 * z ** 2 - Math.log(-z) - 0.5 * Math.log(2 * Math.PI) + Math.log1p(-1 / z ** 2 + 3 / z ** 4);
-  return Math.log(normal(z));
+/**
+ * Residuals are what cells have beyond their own window's mean, which takes a part of the variance away: all of it, where a
+ * window has but one unit. What is left of the total tells how much.
+ */
+function varianceOfTotal({ bad: total, squares, squaresExpected, cells }: TrackClustering): number {
+  const taken = squaresExpected > 0 ? total / squaresExpected : 1;
+  return cells < 2 ? 0 : squares * Math.max(taken, cells / (cells - 1));
+}
+
+/**
+ * ln (Φ(z) · e^{z²/2}): the tail by its asymptotic series, where the error function has no digits left, and two large
+ * numbers would be taken from each other.
+ */
+function logNormalOverDensity(z: number): number {
+  if (z < -6) return Math.log1p(-1 / z ** 2 + 3 / z ** 4) - Math.log(-z) - 0.5 * Math.log(2 * Math.PI);
+  return Math.log(normal(z)) + 0.5 * z ** 2;
 }
 
 /** Φ(z), to seven digits (Abramowitz and Stegun 26.2.17). */

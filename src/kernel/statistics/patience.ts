@@ -1,6 +1,7 @@
-import type { Clustering } from './cells.ts';
-import { CELLS_MIN } from './dispersion.ts';
-import type { Folded } from './fold.ts';
+import type { TrackClustering } from './cells.ts';
+import { CELLS_MIN, unitsIn } from './dispersion.ts';
+import { count, percent } from './phrases.ts';
+import type { Known } from './time-blocks.ts';
 
 /** By how many times what a track does may vary more than chance, as long as nothing is known of how it varies in time. */
 const DOUBT = 10;
@@ -11,31 +12,46 @@ const KNOWN_STRETCHES = 6;
 /** So many units of the candidate, and cells behind what it did, before anything is called safe. */
 export const SAFE = { units: 300, effectiveCells: 10 } as const;
 /** Nothing rolls back sooner: a hiccup ends. */
-export const WINDOWS_MIN = 3;
+const WINDOWS_MIN = 3;
 
 /**
  * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, and less with the
  * square of time, to 1 once 20 windows and 20 minutes were seen. So overwhelming harm is found within three windows, and what
  * may be a moment's noise is not taken for harm. With `independentMs` a window is but a part of an observation, and the doubt as many times as large.
  */
-export function doubt({ windows, blocks }: Folded, independentMs: number | undefined): number {
-  if (independentMs === undefined) {
-    return Math.max(1, DOUBT * (1 - Math.min(windows.count / KNOWN.windows, windows.ms / KNOWN.ms) ** 2));
-  }
-  const stretches = blocks.blocks.length;
-  const windowsEach = Math.max(1, (independentMs * windows.count) / Math.max(1, windows.ms));
+export function doubt({ windows, ms, stretches }: Known, independentMs: number | undefined): number {
+  if (independentMs === undefined)
+    return Math.max(1, DOUBT * (1 - Math.min(windows / KNOWN.windows, ms / KNOWN.ms) ** 2));
+  const windowsEach = Math.max(1, (independentMs * windows) / Math.max(1, ms));
   return Math.max(1, DOUBT * windowsEach * (1 - stretches / KNOWN_STRETCHES));
 }
 
-/** Whether one cell has so much of the excess of its track that it may be one unit alone. */
-export function isOneUnit({ excess, excessMax, badOfMax }: Clustering['candidate']): boolean {
-  return badOfMax > ONE_CELL.badMax && excessMax > ONE_CELL.part * excess;
+/**
+ * Why harm may be that of a moment, or of one unit alone; undefined when it is not. `windows` are those it is seen in. Where
+ * units are known, those of the candidate must be many, and none may have made what is too much on its track.
+ */
+export function aloneText(
+  windows: number,
+  units: { readonly candidate: TrackClustering; readonly suspect: TrackClustering } | undefined,
+): string | undefined {
+  if (windows < WINDOWS_MIN) return `only in ${windows === 1 ? 'one window' : `${windows} windows`}`;
+  if (units === undefined) return undefined;
+  if (!isOfMany(units.candidate)) return `it is that of some ${count(unitsIn(units.candidate))} units alone`;
+  const { excess, excessMax, badOfMax } = units.suspect;
+  if (badOfMax <= ONE_CELL.badMax || excessMax <= ONE_CELL.part * excess) return undefined;
+  const part = excess > 0 ? Math.min(1, excessMax / excess) : 1;
+  return `${percent(part)} of what is more comes from one unit, or a few: one unit dominates`;
+}
+
+/** Beside a limit there is no other track to have more than: what is too much is all there is. */
+export function withoutOther(track: TrackClustering): TrackClustering {
+  return { ...track, excess: track.bad, excessMax: track.badMax, badOfMax: track.badMax };
 }
 
 /** A cell may have a tenth of the excess; or two events, which chance brings together in one cell where there are few. */
 const ONE_CELL = { part: 0.1, badMax: 2 } as const;
 
 /** Whether there are units enough on a track for their differences to be known. */
-export function isOfMany({ cells }: Clustering['candidate']): boolean {
+export function isOfMany({ cells }: TrackClustering): boolean {
   return cells >= CELLS_MIN;
 }

@@ -7,20 +7,30 @@ const MOMENT_MS = 60_000;
 const BLOCKS_MAX = 512;
 /** So many blocks must lie before and after a change of the rate. */
 const CHANGE_BLOCKS_MIN = 20;
-/** Of fewer events nothing is told of when they come. */
-const FEW = 5;
 /** Moments that hang together more than this tell nothing of how they do. */
 const CORRELATION_MAX = 0.97;
+/** So many times what stable has, or what was before, is no noise that moments have: it is something else. */
+const OTHER_RATIO = 10;
 
 /** What both tracks did in one stretch of time. Plain data. */
 interface Block {
   /** Which stretch of time it is, counted from the epoch. */
   readonly number: number;
   readonly toMs: number;
+  readonly windows: number;
+  readonly ms: number;
   readonly units: number;
   readonly bad: number;
   readonly stableUnits: number;
   readonly stableBad: number;
+}
+
+/** How much was seen of how a track varies in time. */
+export interface Known {
+  readonly windows: number;
+  readonly ms: number;
+  /** Of the length that is joined. */
+  readonly stretches: number;
 }
 
 /** How events hang together in time, for which tracks are cut into stretches. Plain data. */
@@ -53,6 +63,8 @@ function blockOf({ candidate, stable }: Pair, { fromMs, toMs }: Times, lengthMs:
   return {
     number: Math.floor(fromMs / lengthMs),
     toMs,
+    windows: 1,
+    ms: toMs - fromMs,
     units: candidate.units,
     bad: candidate.bad,
     stableUnits: stable.units,
@@ -82,6 +94,8 @@ function joined(a: Block, b: Block): Block {
   return {
     number: b.number,
     toMs: b.toMs,
+    windows: a.windows + b.windows,
+    ms: a.ms + b.ms,
     units: a.units + b.units,
     bad: a.bad + b.bad,
     stableUnits: a.stableUnits + b.stableUnits,
@@ -97,42 +111,131 @@ export interface Deviation {
 
 /**
  * Of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that began then
- * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out; where stable has next to
- * nothing, all of them are the candidate's, and only its own rate tells whether they come in bursts.
+ * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out. Where stable has nearly
+ * nothing, the candidate's part is nearly all, however its events come: then its own rate is taken, with a jump of its own.
  */
 export function shareDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
-  return parted(blocks, changeMs).flatMap((part) => {
-    if (part.reduce((sum, { stableBad }) => sum + stableBad, 0) < FEW) return offRate(part);
+  return parted(cutShare(blocks, changeMs), isOtherShare).flatMap((part) => {
     const ratio = ratioOf(part);
+    if (ratio > OTHER_RATIO) return cutAt(part, jumpOf(part, unitsOf, 0, part.length)).flatMap(ownDeviations);
     return part.flatMap(({ units, bad, stableUnits, stableBad }) => {
       const both = bad + stableBad;
-      if (units === 0 || stableUnits === 0 || both === 0) return [];
       const share = (ratio * units) / (ratio * units + stableUnits);
-      return [{ off: bad - share * both, variance: both * share * (1 - share) }];
+      const variance = both * share * (1 - share);
+      return variance > 0 ? [{ off: bad - share * both, variance }] : [];
     });
   });
 }
 
 /** Of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
 export function rateDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
-  return parted(blocks, changeMs).flatMap(offRate);
+  return parted(cutRate(blocks, changeMs), isOtherRate).flatMap(ownDeviations);
 }
 
-function offRate(blocks: readonly Block[]): readonly Deviation[] {
-  const units = blocks.reduce((sum, block) => sum + block.units, 0);
-  const bad = blocks.reduce((sum, block) => sum + block.bad, 0);
-  return blocks.flatMap((block) => {
-    if (block.units === 0 || bad === 0) return [];
-    const expected = (bad / units) * block.units;
-    return [{ off: block.bad - expected, variance: expected }];
+function ownDeviations(part: readonly Block[]): readonly Deviation[] {
+  const { units, bad } = sumOfBlocks(part);
+  return part.flatMap((block) => {
+    const expected = bad === 0 ? 0 : (bad / units) * block.units;
+    return expected > 0 ? [{ off: block.bad - expected, variance: expected }] : [];
   });
 }
 
-function parted(blocks: readonly Block[], changeMs: number): readonly (readonly Block[])[] {
-  const before = blocks.filter(({ toMs }) => toMs <= changeMs).length;
-  // What moves by itself always moved lately: a change is one when it lasts.
-  if (Math.min(before, blocks.length - before) < CHANGE_BLOCKS_MIN) return [blocks];
-  return [blocks.slice(0, before), blocks.slice(before)];
+export function allKnown({ blocks }: TimeBlocks): Known {
+  const { windows, ms } = sumOfBlocks(blocks);
+  return { windows, ms, stretches: blocks.length };
+}
+
+/**
+ * What was seen of harm that began at a moment: all there is, where it is such as moments may have; else what came since then
+ * alone, for what was seen before tells nothing of it. Beside stable it is counted from the jump of the candidate's rate.
+ */
+export function knownOfShare({ blocks }: TimeBlocks, changeMs: number): Known {
+  const [before, since] = cutShare(blocks, changeMs);
+  const harmful = since.slice(jumpOf(since, unitsOf, 0, since.length));
+  return allKnown({ blocks: isOtherShare(before, since) ? harmful : blocks });
+}
+
+export function knownOfRate({ blocks }: TimeBlocks, changeMs: number): Known {
+  const [before, since] = cutRate(blocks, changeMs);
+  return allKnown({ blocks: isOtherRate(before, since) ? since : blocks });
+}
+
+function isOtherShare(before: readonly Block[], since: readonly Block[]): boolean {
+  return ratioOf(since) > OTHER_RATIO * Math.min(1, ratioOf(before));
+}
+
+function isOtherRate(before: readonly Block[], since: readonly Block[]): boolean {
+  const [was, is] = [sumOfBlocks(before), sumOfBlocks(since)];
+  return is.bad * was.units > OTHER_RATIO * was.bad * is.units;
+}
+
+/** From which of some blocks on the candidate most likely has another rate than before, by so many expected of each block. */
+function jumpOf(blocks: readonly Block[], expectedOf: (block: Block) => number, from: number, to: number): number {
+  const expectedAll = blocks.reduce((sum, block) => sum + expectedOf(block), 0);
+  const badAll = blocks.reduce((sum, block) => sum + block.bad, 0);
+  let [expected, bad, best, bestLog] = [0, 0, from, -Infinity];
+  for (const [index, block] of blocks.entries()) {
+    const log = logOfRate(bad, expected) + logOfRate(badAll - bad, expectedAll - expected);
+    // What is no more than rounding is no jump.
+    if (index >= from && index <= to && log > bestLog + 1e-9 * badAll) [best, bestLog] = [index, log];
+    expected += expectedOf(block);
+    bad += block.bad;
+  }
+  return best;
+}
+
+function unitsOf({ units }: Block): number {
+  return units;
+}
+
+/** What the candidate would have if both tracks had the same rate. */
+function partOf({ units, bad, stableUnits, stableBad }: Block): number {
+  return units === 0 ? 0 : ((bad + stableBad) * units) / (units + stableUnits);
+}
+
+/** ln likelihood of events at their own rate, but for what is the same for every rate. */
+function logOfRate(bad: number, units: number): number {
+  return bad > 0 && units > 0 ? bad * Math.log(bad / units) : 0;
+}
+
+function sumOfBlocks(blocks: readonly Block[]): Pick<Block, 'windows' | 'ms' | 'units' | 'bad'> {
+  let [windows, ms, units, bad] = [0, 0, 0, 0];
+  for (const block of blocks) {
+    windows += block.windows;
+    ms += block.ms;
+    units += block.units;
+    bad += block.bad;
+  }
+  return { windows, ms, units, bad };
+}
+
+/** All in one where there is no change to be seen. */
+function parted([before, since]: Cut, isOther: typeof isOtherRate): readonly (readonly Block[])[] {
+  // What moves by itself always moved lately: a change is one when it lasts, or when nothing moves so far by itself.
+  const isChange = Math.min(before.length, since.length) >= CHANGE_BLOCKS_MIN || isOther(before, since);
+  return isChange ? [before, since] : [[...before, ...since]];
+}
+
+/** Before a change and since. */
+type Cut = readonly [readonly Block[], readonly Block[]];
+
+function cutShare(blocks: readonly Block[], changeMs: number): Cut {
+  return cutAt(blocks, changeAt(blocks, changeMs, partOf));
+}
+
+function cutRate(blocks: readonly Block[], changeMs: number): Cut {
+  return cutAt(blocks, changeAt(blocks, changeMs, unitsOf));
+}
+
+function cutAt(blocks: readonly Block[], index: number): Cut {
+  return [blocks.slice(0, index), blocks.slice(index)];
+}
+
+/** Moments of old are known as much less well as they are older: a change is looked for half as far around as it is old. */
+function changeAt(blocks: readonly Block[], changeMs: number, expectedOf: (block: Block) => number): number {
+  const at = blocks.filter(({ toMs }) => toMs <= changeMs).length;
+  const reach = at === 0 ? 0 : Math.floor((blocks.length - at) / 2);
+  return reach === 0 ? at : jumpOf(blocks, expectedOf, Math.max(1, at - reach), at + reach);
 }
 
 /**
@@ -196,7 +299,7 @@ export function lasting({ psi, rho }: Pick<TimeHistory, 'psi' | 'rho'>): number 
 }
 
 function lagCorrelation(deviations: readonly Deviation[]): number {
-  const scores = deviations.flatMap(({ off, variance }) => (variance > 0 ? [off / Math.sqrt(variance)] : []));
+  const scores = deviations.map(({ off, variance }) => off / Math.sqrt(variance));
   const squares = scores.reduce((sum, score) => sum + score ** 2, 0);
   const products = scores.reduce((sum, score, index) => sum + score * (scores[index + 1] ?? 0), 0);
   return squares === 0 ? 0 : products / squares;

@@ -310,7 +310,7 @@ test('a window of which cells are not known has no clustering, and the next one 
 test('harm in the last moments of a stage is found in the next one, and while it bakes', async () => {
   await using db = await startDatabase();
   const late = sourceOf(({ fromMs }) => {
-    const bad = fromMs >= SEEN_MS + 70_000 ? 90 : 9;
+    const bad = fromMs >= SEEN_MS + 40_000 ? 90 : 9;
     return { at: 'measured', measured: MEASURED, candidate: { units: 100, bad }, stable: { units: 900, bad: 81 } };
   });
   const evidence = evidenceOn(db, { denied: late.source });
@@ -330,7 +330,7 @@ test('harm in the last moments of a stage is found in the next one, and while it
   const bakes = judged([DENIED], BAKES, SEEN_MS + 126_000, next);
   for (const seconds of [126, 130, 160, 400]) await look(evidence, bakes, seconds * 1_000);
   const verdict = (await look(evidence, bakes, 700_000)).get('denied');
-  assert.equal(verdict?.outcome, 'fail');
+  assert.equal(verdict?.outcome, 'fail', 'the third window of it is the last of all');
   assert.deepEqual(
     (await keptOf(db))
       .slice(3)
