@@ -689,6 +689,30 @@ test('one unit in a retry loop does not burn the budget, nor do a few', () => {
   assert.match(of(400, [4]).because, /, but 1\d % of what is more comes from one unit, or a few/);
 });
 
+test('a burn is weighed by how units and moments differ', () => {
+  const burns = minutes(60, [1_000, 15], [19_000, 190]);
+  assert.equal(judged(BURN, burns).outcome, 'fail');
+  const of = (cells: readonly number[]) =>
+    judged(
+      BURN,
+      withCells(burns, ({ candidate, stable }) => ({
+        candidate: cellsOf(400, candidate.units, candidate.bad, cells),
+        stable: cellsOf(500, stable.units, stable.bad),
+      })),
+    );
+  assert.equal(of([]).outcome, 'fail');
+  const few = of(Array.from({ length: 14 }, () => 1));
+  assert.deepEqual([few.outcome, few.blocked], ['undecided', 'serviceBurns'], few.because);
+  // One minute in which nine of ten failed is an hour's burn of 15.
+  const held = judged(BURN, [
+    ...minutes(57, [1_000, 0], [19_000, 0]),
+    ...minutes(1, [1_000, 900], [19_000, 0], 57),
+    ...minutes(2, [1_000, 0], [19_000, 0], 58),
+  ]);
+  assert.equal(held.blocked, 'serviceBurns', held.because);
+  assert.match(held.because, /burn the budget of 99\.9 % 15× as fast as planned over 1 h/);
+});
+
 test('a limit that is broken of late only, or by others before, is said so', () => {
   const late = judged(LIMIT, [...minutes(300, [500, 2], [0, 0]), ...minutes(30, [500, 50], [0, 0], 300)]);
   assert.equal(late.outcome, 'fail', late.because);
