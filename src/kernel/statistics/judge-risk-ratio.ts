@@ -44,6 +44,8 @@ interface Needed {
 /** By how many times evidence is to be divided. */
 interface Dispersions {
   readonly harm: number;
+  /** That of harm, without the doubt. */
+  readonly known: number;
   readonly safety: number;
   readonly figures: DispersionFigures;
 }
@@ -89,6 +91,12 @@ export function judgeRiskRatio(
     };
   }
   const isProven = logSafe(spec, tally.scope.evidence, dispersions.safety) >= Math.log(needed.safety);
+  // What began lately is doubted; but while the last windows alone speak of harm, nothing goes on either.
+  if (isProven && logHarm(tally, dispersions.known) >= Math.log(needed.harm)) {
+    const more = spec.better === 'fewer' ? 'more' : 'fewer';
+    const because = `${said}, but lately ${more}: waits to see whether that lasts${clumpWords(dispersions.figures)}.`;
+    return { outcome: 'undecided', because, figures };
+  }
   const missing = missingOf(spec, folded, tally);
   const tooFew = isProven ? missing.because : undefined;
   if (isProven && tooFew === undefined) {
@@ -126,9 +134,11 @@ function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs
     history: folded.history ?? undefined,
   });
   const units = clustering === null ? null : ratioDispersion(clustering.release);
-  const harm = Math.max(time, units ?? 1, doubt(knownOfShare(blocks, startMs), independentMs));
+  const known = Math.max(time, units ?? 1);
+  const harm = Math.max(known, doubt(knownOfShare(blocks, startMs), independentMs));
   return {
     harm,
+    known,
     safety: Math.max(
       time,
       clustering === null ? doubt(allKnown(blocks), independentMs) : ratioDispersion(clustering.scope),

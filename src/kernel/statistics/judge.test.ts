@@ -177,6 +177,19 @@ test('harm that begins after a good day is found, and said to be of late', () =>
   assert.match(because, /, lately more: rolls back;/);
 });
 
+test('after a change for the worse nothing passes in between: it waits for the harm to be known', () => {
+  for (const before of [30, 120]) {
+    const start = minutes(before, [1_000, 5], [9_000, 180]);
+    const outcomes = Array.from({ length: 20 }, (_, index) => {
+      const since = minutes(index + 1, [1_000, 60], [9_000, 180], before);
+      return judged(ERRORS, [...start, ...since]).outcome;
+    });
+    assert.ok(!outcomes.includes('pass'), outcomes.join(' '));
+    assert.equal(outcomes.at(-1), 'fail');
+    assert.ok(outcomes.lastIndexOf('undecided') < 8, outcomes.join(' '));
+  }
+});
+
 test('harm fails and likeness passes, each on its own evidence; more guardrails ask for more of both', () => {
   const harm = judged(ERRORS, harmful);
   assert.equal(harm.outcome, 'fail');

@@ -5,7 +5,7 @@ import type { TimeHistory } from './time-history.ts';
 const MOMENT_MS = 60_000;
 /** Blocks that are kept. Beyond, two neighbours become one: what hangs together for longer is seen all the same. */
 const BLOCKS_MAX = 512;
-/** So many blocks must lie before and after a change of the rate. */
+/** So many blocks must lie before a change of the rate: of what moves by itself there is always a moment from which it was worse. */
 const CHANGE_BLOCKS_MIN = 20;
 /** Moments that hang together more than this tell nothing of how they do. */
 const CORRELATION_MAX = 0.97;
@@ -146,18 +146,19 @@ export function allKnown({ blocks }: TimeBlocks): Known {
 }
 
 /**
- * What was seen of harm that began at a moment: all there is, where it is such as moments may have; else what came since then
- * alone, for what was seen before tells nothing of it. Beside stable it is counted from the jump of the candidate's rate.
+ * What was seen of harm that began at a moment: what came since then alone, as of a release that begins; all there is, where
+ * it may have been such before. Beside stable it is counted from the jump of the candidate's rate.
  */
 export function knownOfShare({ blocks }: TimeBlocks, changeMs: number): Known {
-  const [before, since] = cutShare(blocks, changeMs);
+  const cut = cutShare(blocks, changeMs);
+  const [, since] = cut;
   const harmful = since.slice(jumpOf(since, unitsOf, 0, since.length));
-  return allKnown({ blocks: isOtherShare(before, since) ? harmful : blocks });
+  return allKnown({ blocks: isChange(cut, isOtherShare) ? harmful : blocks });
 }
 
 export function knownOfRate({ blocks }: TimeBlocks, changeMs: number): Known {
-  const [before, since] = cutRate(blocks, changeMs);
-  return allKnown({ blocks: isOtherRate(before, since) ? since : blocks });
+  const cut = cutRate(blocks, changeMs);
+  return allKnown({ blocks: isChange(cut, isOtherRate) ? cut[1] : blocks });
 }
 
 function isOtherShare(before: readonly Block[], since: readonly Block[]): boolean {
@@ -211,9 +212,12 @@ function sumOfBlocks(blocks: readonly Block[]): Pick<Block, 'windows' | 'ms' | '
 
 /** All in one where there is no change to be seen. */
 function parted([before, since]: Cut, isOther: typeof isOtherRate): readonly (readonly Block[])[] {
-  // What moves by itself always moved lately: a change is one when it lasts, or when nothing moves so far by itself.
-  const isChange = Math.min(before.length, since.length) >= CHANGE_BLOCKS_MIN || isOther(before, since);
-  return isChange ? [before, since] : [[...before, ...since]];
+  return isChange([before, since], isOther) ? [before, since] : [[...before, ...since]];
+}
+
+/** Whether harm began at a moment, and is no noise: it was otherwise for long before, or nothing moves so far by itself. */
+function isChange([before, since]: Cut, isOther: typeof isOtherRate): boolean {
+  return before.length >= CHANGE_BLOCKS_MIN || isOther(before, since);
 }
 
 /** Before a change and since. */
