@@ -22,6 +22,8 @@ export const BURN_RULES: readonly [BurnRule, ...BurnRule[]] = [
 ];
 /** Nothing older matters to any rule. */
 const WINDOW_MS_MAX = 72 * HOUR_MS;
+/** Of slower rules nobody waits for the short window: a service that spends a little more than is planned may be released to. */
+const EARLY_MS_MAX = 30 * MINUTE_MS;
 /** Fewer events in the short window are no fire: at a burn of 1, five where a third is expected come once in 30,000. */
 const BURN_EVENTS_MIN = 5;
 
@@ -51,6 +53,8 @@ export interface Burn {
 export interface Burning {
   readonly rule: BurnRule;
   readonly fires: boolean;
+  /** It would, if what is known reached back over its short window: no time to call it good. */
+  readonly isEarly: boolean;
   readonly candidate: Burn;
   readonly stable: Burn;
   /**
@@ -83,24 +87,23 @@ export function burning(
     const long = observed.filter(({ toMs }) => toMs > nowMs - rule.longMs);
     const longSum = together(long);
     const shortSum = together(long.filter(({ toMs }) => toMs > nowMs - rule.shortMs));
-    const firesOn = (long: Counts, short: Counts): boolean =>
-      isKnown &&
-      short.bad >= BURN_EVENTS_MIN &&
-      burnOf(long, objective) >= rule.factor &&
-      burnOf(short, objective) >= rule.factor;
-    const onCandidate = firesOn(longSum.candidate, shortSum.candidate);
-    const fires =
+    const burnsOn = (long: Counts, short: Counts): boolean =>
+      short.bad >= BURN_EVENTS_MIN && burnOf(long, objective) >= rule.factor && burnOf(short, objective) >= rule.factor;
+    const onCandidate = burnsOn(longSum.candidate, shortSum.candidate);
+    const burns =
       onCandidate ||
-      firesOn(longSum.stable, shortSum.stable) ||
-      firesOn(sumOf(longSum.candidate, longSum.stable), sumOf(shortSum.candidate, shortSum.stable));
+      burnsOn(longSum.stable, shortSum.stable) ||
+      burnsOn(sumOf(longSum.candidate, longSum.stable), sumOf(shortSum.candidate, shortSum.stable));
     return {
       rule,
-      fires,
+      fires: burns && isKnown,
+      isEarly: burns && !isKnown && rule.shortMs <= EARLY_MS_MAX,
       candidate: { long: burnOf(longSum.candidate, objective), short: burnOf(shortSum.candidate, objective) },
       stable: { long: burnOf(longSum.stable, objective), short: burnOf(shortSum.stable, objective) },
-      logHarm: onCandidate
-        ? blame(long, longSum, objective, dispersionOf(nowMs - rule.longMs, nowMs - rule.shortMs))
-        : 0,
+      logHarm:
+        onCandidate && isKnown
+          ? blame(long, longSum, objective, dispersionOf(nowMs - rule.longMs, nowMs - rule.shortMs))
+          : 0,
     };
   });
 }

@@ -4,6 +4,7 @@ import { GAUGE_POINTS, gaugeTerms } from './gauge.ts';
 import type { GuardrailSpec, RiskRatioSpec, ThresholdSpec } from './guardrail.ts';
 import { countsOf, faultOf, NOTHING, sumOf, type Counts, type Interval, type Pair } from './interval.ts';
 import { addLate, noLateEvidence, type LateEvidence } from './late-evidence.ts';
+import { addMoment, NO_MOMENTS, rateBeside, type Moments } from './moments.ts';
 import { addOdds, NO_ODDS, unusualShare, type Odds } from './odds.ts';
 import { RATE_POINTS, rateTerms } from './rate-evidence.ts';
 import {
@@ -36,6 +37,9 @@ export interface Folded {
   readonly blocks: TimeBlocks;
   readonly clustering: { readonly release: Clustering; readonly scope: Clustering } | null;
   readonly history: TimeHistory | null;
+  /** Where and when there was too much. */
+  readonly sources: Sources;
+  readonly moments: Moments;
   readonly tally: Tally;
 }
 
@@ -65,7 +69,6 @@ export interface RiskRatioTally {
   /** That the candidate's rate is beyond the one that is harmless; null where none is. */
   readonly unharmless: LateEvidence | null;
   readonly scope: Scope<RiskRatioEvidence>;
-  readonly sources: Sources;
   readonly split: SampleRatio;
 }
 
@@ -113,6 +116,8 @@ export function fold(spec: GuardrailSpec, before: Folded | undefined, intervals:
       blocks: NO_BLOCKS,
       clustering: null,
       history: null,
+      sources: NO_SOURCES,
+      moments: NO_MOMENTS,
       tally: emptyTally(spec),
     },
   );
@@ -131,7 +136,6 @@ function emptyTally(spec: GuardrailSpec): Tally {
         late: noLateEvidence(HARM_POINTS),
         unharmless: harmlessRateOf(spec) === undefined ? null : noLateEvidence(RATE_POINTS),
         scope: { index: null, evidence: none },
-        sources: NO_SOURCES,
         split: noSample(spec.splitTolerance ?? SPLIT_TOLERANCE),
       };
     }
@@ -185,9 +189,25 @@ function foldOne(spec: GuardrailSpec, folded: Folded, interval: Interval): Folde
   return {
     ...seen,
     windows: { count: folded.windows.count + 1, ms: folded.windows.ms + toMs - fromMs },
+    sources: addSources(folded.sources, interval, moreIsBetter(spec) ? 'more' : 'fewer'),
+    moments: addMomentOf(spec, folded.moments, pair),
     blocks: addBlock(folded.blocks, pair, interval, independentMs),
     tally: addToTally(spec, folded.tally, interval),
   };
+}
+
+function moreIsBetter(spec: GuardrailSpec): boolean {
+  return spec.type === 'riskRatio' ? spec.better === 'more' : spec.type === 'threshold' && spec.max === undefined;
+}
+
+/** Beside a limit, what is too much is beyond it; else it is beyond the other track. Of means and gauges it is not told. */
+function addMomentOf(spec: GuardrailSpec, moments: Moments, window: Pair): Moments {
+  if (spec.type !== 'threshold') return addMoment(moments, window, rateBeside(window));
+  if (spec.measure !== 'rate') return moments;
+  const { limit, side } = limitOf(spec);
+  if (side === 'above') return addMoment(moments, window, limit);
+  const { units, bad } = window.candidate;
+  return addMoment(moments, { ...window, candidate: { units, bad: units - bad } }, 1 - limit);
 }
 
 function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tally {
@@ -224,7 +244,6 @@ function addToRiskRatio(spec: RiskRatioSpec, tally: RiskRatioTally, interval: In
         1,
       ),
     },
-    sources: addSources(tally.sources, interval, spec.better),
     split: addSample(tally.split, interval),
   };
 }

@@ -32,7 +32,7 @@ export function judgeBurnRate(
   if (blamed !== undefined) {
     const figures = figuresOf(blamed, needed);
     const candidate = folded.clustering?.release.candidate;
-    const alone = aloneText(folded.windows.count, candidate && { candidate, suspect: candidate });
+    const alone = aloneText(folded.windows.count, folded, candidate && { candidate, suspect: candidate });
     if (alone !== undefined) {
       const because = `${burnWords(spec, blamed)}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
@@ -47,6 +47,11 @@ export function judgeBurnRate(
       figures: figuresOf(fires, needed),
       blocked: 'serviceBurns',
     };
+  }
+  const early = rules.find(({ isEarly }) => isEarly);
+  if (early !== undefined) {
+    const because = `${burnWords(spec, early)}: cannot tell yet, for that takes ${span(early.rule.shortMs)}.`;
+    return { outcome: 'undecided', because, figures: figuresOf(early, needed) };
   }
   const [strictest] = rules;
   if (strictest === undefined) throw new Error('there are no rules of burn rates');

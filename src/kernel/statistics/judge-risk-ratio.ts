@@ -68,7 +68,7 @@ export function judgeRiskRatio(
   const dispersions = dispersionsOf(spec, folded, startMs);
   const figures = figuresOf(spec, folded, tally, needed, dispersions);
   const said = comparison(spec, figures);
-  const { harm, safety, split, dominant } = figures;
+  const { harm, safety, split } = figures;
   if (split !== null && split.evidence.value >= split.evidence.needed) {
     return {
       outcome: 'invalid',
@@ -77,7 +77,7 @@ export function judgeRiskRatio(
     };
   }
   if (logHarm(tally, dispersions.harm) >= Math.log(needed.harm)) {
-    const alone = aloneOrDominated(spec, folded, startMs, dominant);
+    const alone = aloneOf(spec, folded, startMs);
     if (alone !== undefined) {
       const because = `${said}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
@@ -148,20 +148,12 @@ function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs
 }
 
 /** Why the harm may be that of one moment, one place or one unit alone; undefined when it is the candidate's. */
-function aloneOrDominated(
-  { better }: RiskRatioSpec,
-  { blocks, clustering }: Folded,
-  startMs: number,
-  dominant: RiskRatioFigures['dominant'],
-): string | undefined {
+function aloneOf({ better }: RiskRatioSpec, folded: Folded, startMs: number): string | undefined {
+  const { blocks, clustering } = folded;
   const windows = Math.min(allKnown(blocksSince(blocks, startMs)).windows, knownOfShare(blocks, startMs).windows);
-  const ofMoment = aloneText(windows, undefined);
-  if (ofMoment !== undefined) return ofMoment;
-  if (dominant !== null)
-    return `${percent(dominant.badPart)} of what is more comes from ${dominant.source}, which has ${percent(dominant.unitsPart)} of the units: one source dominates`;
-  if (clustering === null) return undefined;
-  const { candidate, stable } = clustering.release;
-  return aloneText(windows, { candidate, suspect: better === 'fewer' ? candidate : stable });
+  const { candidate, stable } = clustering?.release ?? {};
+  const suspect = better === 'fewer' ? candidate : stable;
+  return aloneText(windows, folded, candidate && suspect && { candidate, suspect });
 }
 
 /** What safety lacks beside evidence: units of the candidate, and why. */
@@ -198,12 +190,12 @@ function logHarm({ late, unharmless }: RiskRatioTally, dispersion: number): numb
 
 function figuresOf(
   spec: RiskRatioSpec,
-  { leftOut, clustering }: Folded,
+  { leftOut, clustering, sources }: Folded,
   tally: RiskRatioTally,
   needed: Needed,
   { harm, safety, figures }: Dispersions,
 ): RiskRatioFigures {
-  const { evidence: state, scope, sources, split } = tally;
+  const { evidence: state, scope, split } = tally;
   const isTurned = spec.better === 'more';
   const ratio = estimatedRatio(isTurned ? turned(state) : state);
   // Late starts cost a part of the evidence of the first: so much is asked of the bound too, or it could leave 1 without failure.

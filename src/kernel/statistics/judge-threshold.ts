@@ -133,10 +133,11 @@ function weighGauge({ value, late, signs, scope }: GaugeTally): Weighed {
   return { value, logBeyond: logLate(late, dispersion), logWithin: logMeanExp(terms), dispersion };
 }
 
-function aloneOf({ blocks, clustering }: Folded, startMs: number): string | undefined {
-  const candidate = clustering?.release.candidate;
+function aloneOf(folded: Folded, startMs: number): string | undefined {
+  const candidate = folded.clustering?.release.candidate;
   return aloneText(
-    allKnown(blocksSince(blocks, startMs)).windows,
+    allKnown(blocksSince(folded.blocks, startMs)).windows,
+    folded,
     candidate && { candidate, suspect: withoutOther(candidate) },
   );
 }

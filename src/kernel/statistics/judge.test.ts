@@ -243,6 +243,42 @@ test('one broken pod, or one moment, does not roll back; the pod is named', () =
   assert.equal(judged(ERRORS, lasting).outcome, 'fail');
 });
 
+test('a hiccup of one window takes nothing back when it is over; what lasts does', () => {
+  for (const spec of [ERRORS, LIMIT, BURN]) {
+    const [hiccup, well] = [minutes(1, [1_000, 900], [9_000, 4]), minutes(59, [1_000, 1], [9_000, 4], 1)];
+    for (const end of [3, 6, 30, 60]) {
+      const { outcome, because } = judged(spec, [...hiccup, ...well].slice(0, end));
+      assert.notEqual(outcome, 'fail', because);
+    }
+    assert.equal(judged(spec, minutes(5, [1_000, 900], [9_000, 4])).outcome, 'fail', spec.type);
+  }
+  const first = [...minutes(1, [1_000, 900], [9_000, 4]), ...minutes(6, [1_000, 1], [9_000, 4], 1)];
+  const told = judged(ERRORS, first);
+  assert.deepEqual([told.outcome, told.blocked], ['undecided', 'oneSource']);
+  assert.match(
+    told.because,
+    /, but half of what is more, or all, comes from one window that is over: waits for more\.$/,
+  );
+});
+
+test('one pod, or one unit in a loop, decides nothing beside a limit or a budget either', () => {
+  const harm = minutes(60, [1_000, 200], [9_000, 4]);
+  const sources = { 'pod-0': { units: 100, bad: 100 }, 'pod-1': { units: 900, bad: 100 } };
+  const loop = ({ candidate, stable }: Interval) => ({
+    candidate: cellsOf(400, candidate.units, candidate.bad, [190]),
+    stable: cellsOf(500, stable.units, stable.bad),
+  });
+  const podAlone = harm.map((one) => ({ ...one, sources: { ...sources, 'pod-1': { units: 900, bad: 1 } } }));
+  for (const spec of [LIMIT, BURN]) {
+    const pod = judged(spec, podAlone);
+    assert.deepEqual([pod.outcome, pod.blocked], ['undecided', 'oneSource'], pod.because);
+    assert.match(pod.because, /comes from pod-0, which has 10 % of the units: one source dominates/);
+    const unit = judged(spec, withCells(harm, loop));
+    assert.equal(unit.outcome, 'undecided', unit.because);
+    assert.equal(judged(spec, withCells(harm, alike)).outcome, 'fail', spec.type);
+  }
+});
+
 test('total failure is found in three windows; half as much again waits until more is known', () => {
   assert.equal(judged(ERRORS, minutes(3, [100, 50], [1_900, 2])).outcome, 'fail');
   assert.equal(judged(ERRORS, minutes(2, [100, 50], [1_900, 2])).outcome, 'undecided');
@@ -450,6 +486,10 @@ test('evidence is that of all there is, at each look: no peak of it is kept', ()
 test('a burn is blamed on a candidate that is worse than stable, and else only holds', () => {
   assert.equal(judged(BURN, minutes(60, [1_000, 0.5], [19_000, 9.5])).outcome, 'pass');
   assert.equal(judged(BURN, minutes(10, [1_000, 30], [19_000, 20])).outcome, 'fail');
+  // The window of five minutes is not over: that is no time to call it good.
+  const early = judged(BURN, minutes(4, [1_000, 30], [19_000, 20]));
+  assert.equal(early.outcome, 'undecided', early.because);
+  assert.match(early.because, /limit 14\.4×\): cannot tell yet, for that takes 5 min\.$/);
   const both = judged(BURN, minutes(10, [1_000, 30], [19_000, 570]));
   assert.equal(both.outcome, 'undecided');
   assert.equal(both.blocked, 'serviceBurns');

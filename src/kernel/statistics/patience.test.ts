@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TrackClustering } from './cells.ts';
+import { NO_MOMENTS } from './moments.ts';
 import { aloneText, doubt, isOfMany, withoutOther } from './patience.ts';
+import { NO_SOURCES } from './sources.ts';
 
+const NOWHERE = { moments: NO_MOMENTS, sources: NO_SOURCES };
 const MINUTE_MS = 60_000;
 const known = (windows: number, minutes: number, stretches = windows) => ({
   windows,
@@ -56,10 +59,10 @@ const TRACK: TrackClustering = {
 
 test('nobody decides alone: no moment, no few units, no cell with more than a tenth of what is more', () => {
   const alone = (windows: number, more: Partial<TrackClustering>, of: Partial<TrackClustering> = {}) =>
-    aloneText(windows, { candidate: { ...TRACK, ...of }, suspect: { ...TRACK, ...more } });
-  assert.equal(aloneText(3, undefined), undefined);
-  assert.equal(aloneText(1, undefined), 'only in one window');
-  assert.equal(aloneText(2, undefined), 'only in 2 windows');
+    aloneText(windows, NOWHERE, { candidate: { ...TRACK, ...of }, suspect: { ...TRACK, ...more } });
+  assert.equal(aloneText(3, NOWHERE, undefined), undefined);
+  assert.equal(aloneText(1, NOWHERE, undefined), 'only in one window');
+  assert.equal(aloneText(2, NOWHERE, undefined), 'only in 2 windows');
   assert.equal(alone(2, {}), 'only in 2 windows');
   assert.equal(alone(3, {}), undefined);
   assert.equal(alone(3, {}, { cells: 30 }), undefined);

@@ -1,6 +1,9 @@
 import type { TrackClustering } from './cells.ts';
 import { CELLS_MIN, unitsIn } from './dispersion.ts';
+import type { Folded } from './fold.ts';
+import { isOneMoment } from './moments.ts';
 import { count, percent } from './phrases.ts';
+import { dominantOf } from './sources.ts';
 import type { Known } from './time-blocks.ts';
 
 /** By how many times what a track does may vary more than chance, as long as nothing is known of how it varies in time. */
@@ -27,14 +30,19 @@ export function doubt({ windows, ms, stretches }: Known, independentMs: number |
 }
 
 /**
- * Why harm may be that of a moment, or of one unit alone; undefined when it is not. `windows` are those it is seen in. Where
- * units are known, those of the candidate must be many, and none may have made what is too much on its track.
+ * Why harm may be that of one moment, one place or one unit alone; undefined when it is not. `windows` are those it is seen in.
+ * Where units are known, those of the candidate must be many, and none may have made what is too much on its track.
  */
 export function aloneText(
   windows: number,
+  { moments, sources }: Pick<Folded, 'moments' | 'sources'>,
   units: { readonly candidate: TrackClustering; readonly suspect: TrackClustering } | undefined,
 ): string | undefined {
   if (windows < WINDOWS_MIN) return `only in ${windows === 1 ? 'one window' : `${windows} windows`}`;
+  if (isOneMoment(moments)) return 'half of what is more, or all, comes from one window that is over';
+  const dominant = dominantOf(sources);
+  if (dominant !== undefined)
+    return `${percent(dominant.badPart)} of what is more comes from ${dominant.source}, which has ${percent(dominant.unitsPart)} of the units: one source dominates`;
   if (units === undefined) return undefined;
   if (!isOfMany(units.candidate)) return `it is that of some ${count(unitsIn(units.candidate))} units alone`;
   const { excess, excessMax, badOfMax } = units.suspect;
