@@ -20,6 +20,7 @@ import { attempts } from './migrations/0015-attempts-20261129.ts';
 import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
 import { releaseCells } from './migrations/0017-release-cells-20261129.ts';
 import { releaseClustering } from './migrations/0018-release-clustering-20261129.ts';
+import { releaseCellsUntil } from './migrations/0019-release-cells-until-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -41,6 +42,7 @@ export const MIGRATIONS: readonly Migration[] = [
   releaseAuthors,
   releaseCells,
   releaseClustering,
+  releaseCellsUntil,
 ];
 
 /**

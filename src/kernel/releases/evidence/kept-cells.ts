@@ -17,20 +17,27 @@ export interface CellColumns {
   readonly seen_cells: Buffer | null;
 }
 
+/** A state as it is kept. */
+export interface KeptCells {
+  readonly state: CellState;
+  /** Up to when what happened is in it; undefined in rows of old. */
+  readonly untilMs: number | undefined;
+}
+
 /** What is kept of a guardrail: the state at the end of its newest window with cells; undefined before the first. */
 export async function readCellState(
   { query }: Queryable,
   uid: string,
   guardrail: string,
-): Promise<CellState | undefined> {
-  const [row] = await query<CellColumns>({
+): Promise<KeptCells | undefined> {
+  const [row] = await query<CellColumns & { readonly until_ms: number | null }>({
     name: 'read-release-clustering',
     text: `
-      select scope, release_cells, scope_cells, seen_stage, seen_cells
+      select scope, release_cells, scope_cells, seen_stage, seen_cells, until_ms
       from backline.release_clustering where uid = $1 and guardrail = $2`,
     values: [uid, guardrail],
   });
-  return row === undefined ? undefined : stateIn(row);
+  return row === undefined ? undefined : { state: stateIn(row), untilMs: row.until_ms ?? undefined };
 }
 
 export function cellColumns({ scope, release, ofScope, seen }: CellState): CellColumns {

@@ -11,6 +11,8 @@ const KEPT_DAYS = 90;
  * 90,000 for each guardrail.
  */
 const PAGE_ROWS = 200;
+/** For how long cells are not known after a clock leapt: longer leaps back may count some twice. */
+const CELLS_UNKNOWN_MS = 3_600_000;
 
 interface Row {
   readonly guardrail: string;
@@ -25,15 +27,15 @@ interface Row {
 }
 
 /**
- * Keeps a window, and gives what is kept: another engine may have measured it before, and that is what counts. `cells` is
- * the state by cell at its end, and kept only with it, in the same statement.
+ * Keeps a window, and says whether it did: another engine may have kept one of that time before, and that is what counts.
+ * `cells` is the state by cell at its end, and kept only with it, in the same statement.
  */
 export async function keepWindow(
   { query }: Queryable,
   uid: string,
   kept: Kept,
   cells: CellState | undefined,
-): Promise<Kept> {
+): Promise<boolean> {
   const { guardrail, fromMs, toMs, stage, scope, share, reading, judgeVersion, atMs } = kept;
   const columns = cells === undefined ? undefined : cellColumns(cells);
   const rows = await query({
@@ -42,19 +44,22 @@ export async function keepWindow(
       with kept as (
         insert into backline.release_intervals
           (uid, guardrail, from_ms, to_ms, stage, scope, share, reading, judge_version, at)
-        values
-          ($1, $2, $3::bigint, $4::bigint, $5::integer, $6::integer, $7::double precision, $8::jsonb, $9::integer,
-            $10::timestamptz)
+        select $1, $2, $3::bigint, $4::bigint, $5::integer, $6::integer, $7::double precision, $8::jsonb, $9::integer,
+          $10::timestamptz
+        where coalesce((
+          select to_ms from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms < $4::bigint
+          order by from_ms desc limit 1
+        ), 0) <= $3::bigint
         on conflict (uid, guardrail, from_ms) do nothing
         returning from_ms
       ), state as (
         insert into backline.release_clustering
-          (uid, guardrail, scope, release_cells, scope_cells, seen_stage, seen_cells)
-        select $1, $2, $11::integer, $12::bytea, $13::bytea, $14::integer, $15::bytea
+          (uid, guardrail, scope, release_cells, scope_cells, seen_stage, seen_cells, until_ms)
+        select $1, $2, $11::integer, $12::bytea, $13::bytea, $14::integer, $15::bytea, $4::bigint
         from kept where $12::bytea is not null
         on conflict (uid, guardrail) do update set
           scope = excluded.scope, release_cells = excluded.release_cells, scope_cells = excluded.scope_cells,
-          seen_stage = excluded.seen_stage, seen_cells = excluded.seen_cells
+          seen_stage = excluded.seen_stage, seen_cells = excluded.seen_cells, until_ms = excluded.until_ms
       )
       select from_ms from kept`,
     values: [
@@ -75,15 +80,7 @@ export async function keepWindow(
       columns?.seen_cells ?? null,
     ],
   });
-  if (rows.length > 0) return kept;
-  const [first] = await query<Row>({
-    text: `
-      select guardrail, from_ms, to_ms, stage, scope, share, reading, judge_version, at
-      from backline.release_intervals where uid = $1 and guardrail = $2 and from_ms = $3::bigint`,
-    values: [uid, guardrail, fromMs],
-  });
-  if (first === undefined) throw new Error(`the window of guardrail ${guardrail} was kept and is gone`);
-  return keptOf(first);
+  return rows.length > 0;
 }
 
 /** The windows of a guardrail in the order of time, page by page. */
@@ -111,8 +108,8 @@ export async function* keptWindows(
 }
 
 /**
- * Deletes the windows of a guardrail that end after a moment. What their cells came to stays: it happened, and is of the
- * windows that are measured instead.
+ * Deletes the windows of a guardrail that end after a moment. What their cells came to stays, and nothing that
+ * happened by their end is added to it again; but whichever clock was wrong, for no longer than an hour.
  */
 export async function dropWindowsAfter(
   { query }: Queryable,
@@ -121,8 +118,13 @@ export async function dropWindowsAfter(
   endMs: number,
 ): Promise<void> {
   await query({
-    text: 'delete from backline.release_intervals where uid = $1 and guardrail = $2 and to_ms > $3::bigint',
-    values: [uid, guardrail, endMs],
+    text: `
+      with dropped as (
+        delete from backline.release_intervals where uid = $1 and guardrail = $2 and to_ms > $3::bigint
+      )
+      update backline.release_clustering set until_ms = $4::bigint
+      where uid = $1 and guardrail = $2 and until_ms > $4::bigint`,
+    values: [uid, guardrail, endMs, endMs + CELLS_UNKNOWN_MS],
   });
 }
 

@@ -256,7 +256,7 @@ test('of two engines at once the state of the one whose window is kept is kept, 
   for (const seconds of [43, 73, 103, 133, 163]) {
     await Promise.all(engines.map((one) => look(one, release, seconds * 1_000)));
     const kept = (await keptOf(db)).at(-1);
-    const state = (await readCellState(db.database, 'uid-1', 'denied')) ?? assert.fail();
+    const { state } = (await readCellState(db.database, 'uid-1', 'denied')) ?? assert.fail();
     assert.deepEqual(clusteringIn(kept), clusteringsOf(state), `${seconds} s`);
     // What was said last, by whoever it was: no window is in it twice, and none is left out.
     const beyond = (state.release.candidate.units[3] ?? 0) - 3 * (seconds - 3);
@@ -382,6 +382,81 @@ test('a clock that was an hour ahead and went back leaves nothing behind: measur
     );
   }
   assert.equal(asked.length, 3);
+});
+
+/** A source that counts by cell in each window what has happened of it by then: a unit of each of two cells a second. */
+function happeningByCell(now: () => number) {
+  return sourceOf(({ fromMs, toMs }) => {
+    const units = Math.max(0, Math.min(toMs, now()) - fromMs) / 1_000;
+    const cells = [3, 200].map((cell) => ({ cell, units, bad: 0 }));
+    const measured = good() as Extract<Measurement, { at: 'measured' }>;
+    return { ...measured, cells: { since: 'window', candidate: cells.slice(0, 1), stable: cells } };
+  });
+}
+
+test('what happened in a window that is dropped is in the state by cell once, whichever clock was wrong', async () => {
+  await using db = await startDatabase();
+  for (const [uid, leapMs] of [
+    ['ahead', 3_600_000],
+    ['behind', -3_600_000],
+  ] as const) {
+    let realMs = 0;
+    const evidence = evidenceOn(db, { denied: happeningByCell(() => realMs).source });
+    const release = { ...judged([DENIED], 0, SEEN_MS - 3_700_000), uid };
+    for (const [seconds, aheadMs] of [
+      [43, 0],
+      [103, leapMs],
+      [133, 0],
+      [163, 0],
+    ] as const) {
+      realMs = SEEN_MS + seconds * 1_000;
+      await look(evidence, release, seconds * 1_000 + aheadMs);
+    }
+    const { state } = (await readCellState(db.database, uid, 'denied')) ?? assert.fail();
+    const units = state.release.candidate.units[3] ?? 0;
+    assert.ok(units > 3_000 && units <= 3_700 + 163, `${uid}: ${units}`);
+    const windows = await keptOf(db, 'denied', uid);
+    assert.ok(windows.every(({ toMs }) => toMs <= realMs));
+  }
+});
+
+test('a window that one engine has kept meanwhile is not kept in part by another, which goes on from what there is', async () => {
+  await using db = await startDatabase();
+  let answer = (): void => {};
+  let isSlow = true;
+  const slow = sourceOf(() =>
+    isSlow ? new Promise<Measurement>((resolve) => (answer = () => resolve(good()))) : good(),
+  );
+  const time = new VirtualTime();
+  const [behind, present] = [
+    evidenceOn(db, { denied: slow.source }, time),
+    evidenceOn(db, { denied: sourceOf(good).source }),
+  ];
+  const looking = look(behind, judged([DENIED]), 73_000);
+  while (slow.asked.length === 0) await new Promise(setImmediate);
+  const earlier = [{ stage: 0, seenMs: SEEN_MS, untilMs: SEEN_MS + 11_000 }];
+  const next = judged([DENIED], 1, SEEN_MS + 12_000, earlier);
+  for (const seconds of [53, 83, 113]) await look(present, next, seconds * 1_000);
+  isSlow = false;
+  answer();
+  await looking;
+  assert.deepEqual(new Map(await look(behind, next, 113_000)), new Map(await look(present, next, 113_000)));
+  assert.deepEqual(
+    (await keptOf(db)).map(({ fromMs, toMs }) => [(fromMs - SEEN_MS) / 1_000, (toMs - SEEN_MS) / 1_000]),
+    [
+      [20, 50],
+      [50, 80],
+      [80, 110],
+    ],
+  );
+});
+
+test('what a source says of itself is kept, whatever is in it', async () => {
+  await using db = await startDatabase();
+  const source = sourceOf(() => Promise.reject(new Error(`a\0b${'😀'.repeat(200)}`)));
+  await look(evidenceOn(db, { denied: source.source }), judged([DENIED]), 43_000);
+  const [kept] = await keptOf(db);
+  assert.match(kept?.reading.at === 'down' ? kept.reading.because : '', /^a\u{fffd}b.*\u{fffd}$/u);
 });
 
 test('what the day before teaches is asked once, kept with the first window that counts, and judged by ever after', async () => {

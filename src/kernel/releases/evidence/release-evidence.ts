@@ -138,7 +138,7 @@ export function releaseEvidence(parts: {
     if (due === undefined) return;
     const found = await inTime<Found>(
       (signal) => findWindow(release, guardrail, source, schedule, nowMs, signal),
-      (because) => ({ window: due, reading: { at: 'down', because: because.slice(0, LIMITS.becauseChars) } }),
+      (because) => ({ window: due, reading: { at: 'down', because } }),
     );
     if (found.reading.at === 'waits') {
       one.waits = found.reading.because;
@@ -149,7 +149,11 @@ export function releaseEvidence(parts: {
     const { stage } = found.window;
     const stages = stagesOf(policy);
     const scope = scopeOf(stages, stage);
-    const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail, stage, scope);
+    const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail.name, {
+      stage,
+      scope,
+      fromMs: found.window.fromMs,
+    });
     const measured: Kept = {
       guardrail: guardrail.name,
       ...found.window,
@@ -165,25 +169,30 @@ export function releaseEvidence(parts: {
       beforeMs: release.earlier[0]?.seenMs ?? release.seenMs,
       windowMs: windowMs(schedule),
     });
-    const kept = await keepWindow(database, uid, window, cells);
-    one.tally = addKept(guardrail, one.tally, kept);
+    // Whoever kept another one may have kept more since.
+    one.tally = (await keepWindow(database, uid, window, cells))
+      ? addKept(guardrail, one.tally, window)
+      : await readTally(database, uid, guardrail);
   }
 
   /**
    * What a window keeps of its cells, and the state that the next one is added to. It is read each time and not kept in
-   * memory: it is large, and another engine may have gone on with it.
+   * memory: it is large, and another engine may have gone on with it. Where a clock leapt, what happened in the window may
+   * be in it already, and is not told apart: then the cells of the window are not known.
    */
   async function withClustering(
     reading: Reading,
     uid: string,
-    { name }: GuardrailSpec,
-    stage: number,
-    scope: number,
+    name: string,
+    window: { readonly stage: number; readonly scope: number; readonly fromMs: number },
   ): Promise<{ readonly reading: KeptReading; readonly cells: CellState | undefined }> {
     if (reading.at !== 'measured') return { reading, cells: undefined };
     const { cells: measured, ...rest } = reading;
     if (measured === undefined) return { reading: rest, cells: undefined };
-    const cells = addMeasuredCells(await readCellState(database, uid, name), measured, { stage, scope });
+    const before = await readCellState(database, uid, name);
+    if (measured.since === 'window' && window.fromMs < (before?.untilMs ?? 0))
+      return { reading: rest, cells: undefined };
+    const cells = addMeasuredCells(before?.state, measured, window);
     return { reading: { ...rest, clustering: clusteringsOf(cells) }, cells };
   }
 
@@ -272,10 +281,16 @@ async function findWindow(
   return { window, reading: await source.measure(asked, signal) };
 }
 
-/** Numbers that the guardrail's test cannot take are as good as none. */
+/** Numbers that the guardrail's test cannot take are as good as none. What a source says of itself is made fit to be kept. */
 function fitting(guardrail: GuardrailSpec, reading: Reading): Reading {
+  if (reading.at === 'down') return { ...reading, because: keepable(reading.because) };
   const wrong = reading.at === 'measured' ? misfit(guardrail, reading.measured) : undefined;
   return wrong === undefined ? reading : { at: 'down', because: wrong };
+}
+
+/** The database keeps no NUL, and no half of a character either. */
+function keepable(text: string): string {
+  return text.slice(0, LIMITS.becauseChars).replaceAll('\0', '\u{fffd}').toWellFormed();
 }
 
 /** While it bakes there is nobody to compare with: what compares is measured to the end of the stages before. */
