@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startDatabase } from '#tests/support/database.ts';
+import { playJudge } from './judge-model.ts';
+
+/** More by command: BACKLINE_JUDGE_STEPS=3000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/releases/judge-model */
+const STEPS = Number(process.env['BACKLINE_JUDGE_STEPS'] ?? 50);
+
+const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? Math.floor(Math.random() * 1_000_000));
+
+test('two engines say of every look what all kept windows come to, whatever dies, leaps or lies', async (t) => {
+  t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
+  await using db = await startDatabase();
+  const { counts } = await playJudge(db.database, { seed, steps: STEPS, shadow: true, raced: true });
+  t.diagnostic(JSON.stringify(Object.fromEntries([...counts].sort())));
+  if (STEPS < 200) return;
+  for (const what of ['went on', 'died', 'lost', 'promoted'])
+    assert.ok((counts.get(what) ?? 0) > 0, `${what} never happened`);
+});
+
+test('a shadow changes nothing but what it says itself', async (t) => {
+  t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
+  await using db = await startDatabase();
+  const [without, beside] = [false, true].map((shadow) =>
+    playJudge(db.database, { seed, steps: Math.ceil(STEPS / 2), shadow, raced: false }),
+  );
+  assert.deepEqual((await beside)?.history, (await without)?.history);
+});

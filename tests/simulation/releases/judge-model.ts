@@ -1,0 +1,509 @@
+import assert from 'node:assert/strict';
+import { setImmediate as tick } from 'node:timers/promises';
+import { seeded } from '#kernel/base/chance.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
+import type { Evidence, GuardrailVerdict, Judged } from '#kernel/releases/evidence.ts';
+import { judgements } from '#kernel/releases/evidence/judge-again.ts';
+import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
+import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
+import type { MeasuredCells, Measurement, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
+import { releaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
+import type { Kept } from '#kernel/releases/evidence/tally.ts';
+import { advance, isFinished, retracting, type Exposure } from '#kernel/releases/engine/advance.ts';
+import { withFailures } from '#kernel/releases/engine/known-verdicts.ts';
+import { writeStep } from '#kernel/releases/engine/release-writes.ts';
+import { actingOf, metricsOf, type GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
+import type { PolicySpec } from '#kernel/releases/kinds/policy-spec.ts';
+import { releaseStatus } from '#kernel/releases/kinds/release.ts';
+import { guardrailStatus, type ReleaseStanding } from '#kernel/releases/kinds/release-status.ts';
+import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
+import { isBake, stagesOf } from '#kernel/releases/kinds/stages-of.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { Entry } from '#kernel/resources/store-contract.ts';
+import { hasOwnWindow, lateness, oracle, windowFaults } from './judge-oracle.ts';
+
+const BEGIN_MS = Date.parse('2026-05-01T12:00:00Z');
+const GRAIN_MS = 10_000;
+const LAG_MS = 3_000;
+const CELLS_USED = 500;
+/** Answers of each cell in each grain, of both tracks. */
+const UNITS = 20;
+const RATE = 0.03;
+const HARM = 12;
+const GRAINS_MAX = 1_000;
+const PASSES_MS = [1_000, 7_000, 20_000, 31_000, 31_000, 60_000, 61_000, 150_000];
+const LEAPS_MS = [-3_600_000, -45_000, 45_000, 600_000, 3_600_000];
+const WEATHERS = ['good', 'down', 'throws', 'empty', 'idle', 'notANumber', 'noBad', 'slow', 'late', 'part'] as const;
+
+type Weather = (typeof WEATHERS)[number];
+type Cells = 'none' | 'window' | 'stage';
+
+const SHADOW = 'tried';
+const GUARDRAILS: readonly (GuardrailSpec & { readonly name: string })[] = [
+  { name: 'denied', decisions: 'denied', noWorse: { margin: 8 } },
+  { name: 'sold', metric: 'purchases', noWorse: { margin: 8 } },
+  { name: 'limit', decisions: 'failed', threshold: { above: 0.2, unitsMin: 100 } },
+];
+const TRIED: GuardrailSpec = { name: SHADOW, metric: 'skips', noWorse: { margin: 8 }, shadow: true };
+const CELLS_OF: Readonly<Record<string, Cells>> = { denied: 'stage', sold: 'window', [SHADOW]: 'window' };
+
+interface Engine {
+  readonly evidence: Evidence;
+  readonly time: VirtualTime;
+  /** Statements that are under way. */
+  busy: number;
+  /** What is lost of the next window that is kept of a guardrail. */
+  loses: { readonly guardrail: string; readonly lost: Lost } | undefined;
+  /** Guardrails of which something hangs. */
+  readonly hanging: Set<string>;
+}
+
+export interface Played {
+  readonly counts: ReadonlyMap<string, number>;
+  /** What became of each look, apart from what the shadow said. */
+  readonly history: readonly string[];
+}
+
+/**
+ * Releases one after the other, judged by two engines over one database, of which either dies or loses what it writes,
+ * while sources and clocks do what they like. All follows from the seed; every look is held against the oracle.
+ */
+export async function playJudge(
+  database: Database,
+  options: { readonly seed: number; readonly steps: number; readonly shadow: boolean; readonly raced: boolean },
+): Promise<Played> {
+  const { seed, steps, shadow, raced } = options;
+  const chance = seeded(seed);
+  const below = (count: number): number => Math.floor(chance() * count);
+  const pick = <Item>(items: readonly Item[]): Item => items[below(items.length)] ?? assert.fail();
+  const counts = new Map<string, number>();
+  const note = (what: string): void => void counts.set(what, (counts.get(what) ?? 0) + 1);
+  const history: string[] = [];
+  const guardrails = shadow ? [...GUARDRAILS, TRIED] : GUARDRAILS;
+  const weather = new Map<string, Weather>();
+  /** From when to when the candidate does harm, and who has it since when. Real time, whatever the clock shows. */
+  const harm: { readonly fromMs: number; untilMs: number }[] = [];
+  let shown: { readonly atMs: number; readonly stage: number; readonly percent: number }[] = [];
+  let [realMs, aheadMs, number, releaseBeganMs] = [BEGIN_MS, 0, 0, BEGIN_MS];
+  let exposure: Exposure = { at: 'nobody' };
+  let object = begin();
+  const engines = [start(0), start(1)];
+  const dead: Engine[] = [];
+
+  for (let step = 0; step < steps; step += 1) {
+    disturb();
+    await pass(pick(PASSES_MS));
+    await reconcile(below(2));
+    if (!isFinished(standingOf().state)) continue;
+    note(standingOf().state.at);
+    number += 1;
+    object = begin();
+  }
+  return { counts, history };
+
+  function nowMs(): number {
+    return realMs + aheadMs;
+  }
+
+  function uid(): string {
+    return `${seed}-${shadow ? 'shadow' : raced ? 'raced' : 'plain'}-${number}`;
+  }
+
+  function standingOf(): ReleaseStanding {
+    return releaseStatus(object)?.standing ?? assert.fail();
+  }
+
+  function policyOf(): PolicySpec {
+    const stage = { soak: 'PT1M', promote: 'auto' } as const;
+    return {
+      selector: {},
+      priority: 0,
+      unit: 'household',
+      stages: [
+        { ...stage, name: 's0', percent: 10 },
+        { ...stage, name: 's1', percent: 50, soak: 'PT0S' },
+        { ...stage, name: 's2', percent: 50, markets: ['se'] },
+      ],
+      bake: 'PT5M',
+      guardrails: [...guardrails],
+      judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
+      onFailure: number % 2 === 0 ? 'rollback' : 'pause',
+      onUndecided: 'pause',
+      queue: 'supersede',
+    };
+  }
+
+  /** A release that nobody has yet. */
+  function begin(): ResourceObject {
+    const spec: ReleaseSpec = {
+      number,
+      authors: ['ann'],
+      changeSet: '1',
+      policy: { name: 'p', spec: policyOf() },
+      objects: [],
+      planHash: 'h',
+      open: true,
+    };
+    exposure = { at: 'nobody' };
+    shown = [];
+    releaseBeganMs = realMs;
+    const standing: ReleaseStanding = { state: { at: 'waiting', for: 'turn' }, approvals: [] };
+    const status = { phase: 'Queued', message: '', standing, history: [], conditions: [] };
+    return { apiVersion: 'v', kind: 'Release', metadata: { name: `cap-${number}` }, spec, status };
+  }
+
+  function start(index: number): Engine {
+    const time = new VirtualTime();
+    const engine: Engine = {
+      evidence: { verdicts: () => assert.fail('not begun') },
+      time,
+      busy: 0,
+      loses: undefined,
+      hanging: new Set(),
+    };
+    const query: Queryable['query'] = async (statement) => {
+      const values = typeof statement === 'string' ? [] : (statement.values ?? []);
+      const isKeeping = typeof statement !== 'string' && statement.name === 'keep-release-window';
+      const loses = isKeeping && values[1] === engine.loses?.guardrail ? engine.loses : undefined;
+      if (loses !== undefined) engine.loses = undefined;
+      engine.busy += 1;
+      try {
+        return await (loses === undefined ? database : losingDatabase(database, loses.lost)).query(statement);
+      } finally {
+        engine.busy -= 1;
+      }
+    };
+    const sourceOf = (guardrail: GuardrailSpec): MeasureSource => sourceFor(guardrail, index, engine);
+    return Object.assign(engine, {
+      evidence: releaseEvidence({ database: { query }, sourceOf, time, log: openLog('silent') }),
+    });
+  }
+
+  function sourceFor({ name }: GuardrailSpec, index: number, engine: Engine): MeasureSource {
+    const current = (): Weather => weather.get(name) ?? 'good';
+    return {
+      grainMs: GRAIN_MS,
+      lagMs: LAG_MS,
+      completeUntil: async (at) => at - (current() === 'late' ? 3_600_000 : LAG_MS),
+      measure: async (window, signal) => {
+        if (current() !== 'slow') return answer(name, window, current(), index);
+        engine.hanging.add(name);
+        return new Promise((_resolve, reject) =>
+          signal.addEventListener('abort', () => {
+            engine.hanging.delete(name);
+            reject(new Error('given up'));
+          }),
+        );
+      },
+    };
+  }
+
+  /** The engines differ by `index`: the first window that is kept counts for both. */
+  function answer(name: string, window: Window, as: Weather, index: number): Measurement {
+    const measured = { called: name, better: 'fewer', of: 'events', isSplit: true } as const;
+    const cellsAs = CELLS_OF[name] ?? 'none';
+    const counted = happened(window.fromMs, window.toMs);
+    const of = (track: 'candidate' | 'stable') => ({
+      units: sum(counted[track].map(({ units }) => units)) + index,
+      bad: sum(counted[track].map(({ bad }) => bad)),
+    });
+    const cells: MeasuredCells | undefined =
+      cellsAs === 'none'
+        ? undefined
+        : cellsAs === 'window'
+          ? { since: 'window', ...counted }
+          : { since: 'stage', ...happened(0, realMs, window.stage) };
+    const whole: Measurement = {
+      at: 'measured',
+      measured,
+      candidate: of('candidate'),
+      stable: of('stable'),
+      ...(cells === undefined ? {} : { cells }),
+    };
+    switch (as) {
+      case 'down':
+        return { at: 'down', because: 'it is away' };
+      case 'throws':
+        throw new Error(`${name} \u0000 broke ${'😀'.repeat(200)}`);
+      case 'empty':
+        return { at: 'empty' };
+      case 'idle':
+        return { at: 'empty', requests: 0 };
+      case 'notANumber':
+        return { ...whole, candidate: { units: NaN, bad: 1 } };
+      case 'noBad':
+        return {
+          ...whole,
+          candidate: { ...whole.candidate, bad: 0 },
+          stable: { ...whole.stable, bad: 0 },
+          isBadMissing: true,
+        };
+      case 'part':
+        return { ...whole, stable: { ...whole.stable, units: whole.stable.units - 5 } };
+      default:
+        return whole;
+    }
+  }
+
+  /** What happened by now in some time, or in a stage. */
+  function happened(fromMs: number, toMs: number, stage?: number): Pick<MeasuredCells, 'candidate' | 'stable'> {
+    const all = { candidate: new Map<number, [number, number]>(), stable: new Map<number, [number, number]>() };
+    const first = Math.max(fromMs, releaseBeganMs, realMs - GRAINS_MAX * GRAIN_MS);
+    for (let atMs = Math.ceil(first / GRAIN_MS) * GRAIN_MS; atMs < Math.min(toMs, realMs); atMs += GRAIN_MS) {
+      const had = shown.findLast((one) => one.atMs <= atMs);
+      if (had === undefined || (stage !== undefined && had.stage !== stage)) continue;
+      const isHarm = harm.some((one) => one.fromMs <= atMs && atMs < one.untilMs);
+      for (let cell = 0; cell < CELLS_USED; cell += 1) {
+        const candidate = Math.round((UNITS * had.percent) / 100);
+        for (const [track, units] of [
+          ['candidate', candidate],
+          ['stable', UNITS - candidate],
+        ] as const) {
+          if (units === 0) continue;
+          const rate = RATE * (isHarm && track === 'candidate' ? HARM : 1);
+          const bad = Math.floor(rate * units + spread(seed + atMs / GRAIN_MS, cell * 2 + units));
+          const before = all[track].get(cell) ?? [0, 0];
+          all[track].set(cell, [before[0] + units, before[1] + bad]);
+        }
+      }
+    }
+    const listed = (track: ReadonlyMap<number, readonly [number, number]>) =>
+      [...track].map(([cell, [units, bad]]) => ({ cell, units, bad }));
+    return { candidate: listed(all.candidate), stable: listed(all.stable) };
+  }
+
+  /** Whatever may happen at any moment. As much chance is taken with a shadow as without. */
+  function disturb(): void {
+    const [what, which, guardrail, how] = [below(36), below(2), pick([...GUARDRAILS, TRIED]).name, chance()];
+    const state = standingOf().state;
+    if (aheadMs !== 0 && how < 0.3) aheadMs = 0;
+    if (what > 26) weather.clear();
+    else if (what < 6) {
+      const next = what < 1 ? 'good' : (WEATHERS[Math.floor(how * WEATHERS.length)] ?? 'good');
+      weather.set(guardrail, next);
+      note(next);
+    } else if (what < 8) {
+      dead.push(engines[which] ?? assert.fail());
+      engines[which] = start(which);
+      note('died');
+    } else if (what < 11) {
+      (engines[which] ?? assert.fail()).loses = { guardrail, lost: what === 8 ? 'the write' : 'its answer' };
+      note('lost');
+    } else if (what === 11) {
+      aheadMs = LEAPS_MS[Math.floor(how * LEAPS_MS.length)] ?? 0;
+      note('leapt');
+    } else if (what === 12 && state.at === 'exposing') {
+      exposure = { at: 'nobody' };
+      note('lost its cohort');
+    } else if (what === 13 && how < 0.5) {
+      harm.push({ fromMs: realMs, untilMs: realMs + 120_000 });
+      note('harm');
+    } else if (what === 14 && state.at === 'exposing') {
+      const { paused, ...rest } = standingOf();
+      const next = paused === undefined ? { ...rest, paused: { by: 'ann', because: 'waits', atMs: nowMs() } } : rest;
+      restand(next);
+      note('paused or went on');
+    } else if (what === 15 && state.at === 'exposing') {
+      restand({ ...standingOf(), goOn: { stage: state.stage, by: 'ann', force: false } });
+      note('promoted by hand');
+    } else if (what === 16 && how < 0.2 && state.at === 'exposing') {
+      restand(retracting(standingOf(), 'aborted', 'no more', 'ann'));
+    }
+  }
+
+  function restand(standing: ReleaseStanding): void {
+    object = { ...object, status: { ...(object.status as object), standing } };
+  }
+
+  async function pass(ms: number): Promise<void> {
+    realMs += ms;
+    for (const engine of [...dead, ...engines]) {
+      engine.time.advance(ms);
+      await quiet(engine);
+    }
+    // Whoever is dead and has nothing under way will never do anything.
+    for (const engine of dead.splice(0)) if (engine.hanging.size > 0) dead.push(engine);
+  }
+
+  async function quiet(engine: Engine): Promise<void> {
+    for (let still = 0; still < 5; still = engine.busy === 0 ? still + 1 : 0) await tick();
+  }
+
+  /** One look of an engine, which waits for what hangs as long as it does. */
+  async function look(engine: Engine, judged: Judged): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+    let isDone = false;
+    const looking = engine.evidence.verdicts(judged, nowMs()).finally(() => (isDone = true));
+    for (let turns = 0; !isDone; turns += 1) {
+      assert.ok(turns < 50, 'a look does not end');
+      await quiet(engine);
+      if (!isDone && engine.hanging.size > 0) engine.time.advance(1_000);
+    }
+    return looking;
+  }
+
+  async function windowsOf(guardrail: string): Promise<Kept[]> {
+    const all: Kept[] = [];
+    for await (const page of keptWindows(database, uid(), guardrail)) all.push(...page);
+    return all;
+  }
+
+  async function judgedBy(which: number, judged: Judged): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+    const both = which === 0 ? engines : engines.toReversed();
+    if (raced) await Promise.all(both.map((engine) => look(engine, judged)));
+    // What was lost is found at the next look, and what the other one did as well.
+    const said: ReadonlyMap<string, GuardrailVerdict>[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      said.length = 0;
+      for (const engine of both) said.push(await look(engine, judged));
+    }
+    const hanging = new Set(both.flatMap((engine) => [...engine.hanging]));
+    for (const { name } of guardrails) {
+      if (hanging.has(name)) continue;
+      assert.deepEqual(said[1]?.get(name), said[0]?.get(name), `${name}: both engines say the same`);
+      await hold(name, judged, said[0]?.get(name));
+    }
+    return said[0] ?? assert.fail();
+  }
+
+  /** Holds what is said of a guardrail against what is kept of it. */
+  async function hold(name: string, judged: Judged, said: GuardrailVerdict | undefined): Promise<void> {
+    const guardrail = guardrails.find((one) => one.name === name) ?? assert.fail();
+    const windows = await windowsOf(name);
+    assert.deepEqual(windowFaults(windows, nowMs()), [], name);
+    const policy = policyOf();
+    const context = { ...policy.judging, metrics: metricsOf(guardrails) };
+    const [bake, grain] = [policy.stages.length, { grainMs: GRAIN_MS, lagMs: LAG_MS }];
+    const lastToMs = windows.at(-1)?.toMs ?? 0;
+    const isThrowing = (weather.get(name) ?? 'good') === 'throws';
+    const lateMs = lateness(judged, guardrail.noWorse !== undefined, bake, grain, lastToMs, nowMs());
+    assert.ok(!isThrowing || lateMs < 30_000, `${name}: what throws is kept as down`);
+    const wanted = oracle(guardrail, windows, lateMs, context);
+    if (wanted === undefined) {
+      assert.ok(said === undefined || said.outcome === 'providerDown', name);
+      return;
+    }
+    assert.deepEqual(pair(said), pair(wanted), `${name}: from all windows`);
+    note(`${name}: ${wanted.outcome}`);
+    if (lateMs === 0) await again(guardrail, said ?? assert.fail(), windows.length);
+    await holdCells(name);
+  }
+
+  /** Judged again from what is kept, it is what was said. */
+  async function again(guardrail: GuardrailSpec, said: GuardrailVerdict, count: number): Promise<void> {
+    const entry = { uid: uid(), object: () => object } as unknown as Entry;
+    const [answers] = judgements({ store: { get: () => entry, fresh: async () => {} }, database }).values();
+    const call = { name: object.metadata.name } as never;
+    const spec = { guardrail: guardrail.name, replay: true };
+    const given = await answers?.({ ...object, kind: 'Judgement', spec }, call);
+    const status = (given as unknown as { status: { verdicts: object[]; windows: { verdict: object }[] } }).status;
+    const wanted = guardrailStatus(guardrail, said);
+    assert.deepEqual(status.verdicts, [wanted], 'judged again');
+    assert.equal(status.windows.length, count);
+    assert.deepEqual(status.windows.at(-1)?.verdict, wanted, 'replayed');
+  }
+
+  /** What a cell has is no more than what happened in it. */
+  async function holdCells(name: string): Promise<void> {
+    const kept = await readCellState(database, uid(), name);
+    if (kept === undefined) return;
+    const all = happened(0, Infinity);
+    for (const track of ['candidate', 'stable'] as const) {
+      for (const { cell, units } of all[track]) {
+        const counted: number = kept.state.release[track].units[cell] ?? 0;
+        assert.ok(counted <= units, `${name}: ${counted} units of ${units} in cell ${cell} of ${track}`);
+      }
+    }
+  }
+
+  /** The release goes on as far as it does at this moment. */
+  async function reconcile(which: number): Promise<void> {
+    for (let rounds = 0; ; rounds += 1) {
+      assert.ok(rounds < 20, 'the release does not come to rest');
+      const spec = object.spec as ReleaseSpec;
+      const standing = standingOf();
+      const { state } = standing;
+      const policy = policyOf();
+      const judged: ReadonlyMap<string, GuardrailVerdict> =
+        state.at === 'exposing' && state.seenMs !== undefined
+          ? await judgedBy(which, {
+              name: object.metadata.name,
+              uid: uid(),
+              spec,
+              stage: state.stage,
+              seenMs: state.seenMs,
+              earlier: state.earlier ?? [],
+            })
+          : new Map();
+      const before = releaseStatus(object);
+      const verdicts = withFailures(judged, before?.guardrails);
+      const seen = {
+        nowMs: nowMs(),
+        exposure,
+        problems: [],
+        bringsBack: [],
+        withoutRight: new Set<string>(),
+        behind: [],
+        verdicts,
+        restored: true,
+        awakeSinceMs: 0,
+        asleepSinceMs: 0,
+      };
+      const step = advance(spec, standing, seen);
+      const next = step.standing.state;
+      const isNextStage = next.at === 'exposing' && state.at === 'exposing' && next.stage !== state.stage;
+      if (state.at === 'exposing' && (isNextStage || next.at === 'promoting' || next.at === 'promoted')) {
+        for (const { name } of isBake(policy, state.stage) ? [] : actingOf(guardrails)) {
+          const windows = await windowsOf(name);
+          assert.ok(hasOwnWindow(windows, state.stage, state.seenMs ?? Infinity), `${name}: no window of its own`);
+          assert.equal(verdicts.get(name)?.outcome, 'pass');
+        }
+        note('went on');
+      }
+      if (state.at === 'exposing' && isBake(policy, state.stage) && next.at === 'exposing')
+        assert.equal(next.stage, state.stage, 'a bake is the last stage');
+      const failed = actingOf(guardrails).filter(({ name }) => verdicts.get(name)?.outcome === 'fail');
+      if (state.at === 'exposing' && next.at === 'retracting')
+        assert.ok(failed.length > 0 && policy.onFailure === 'rollback', 'only a failure takes it back');
+      if (failed.length > 0 && state.at === 'exposing')
+        assert.ok(policy.onFailure === 'rollback' ? next.at !== 'exposing' : !isNextStage, 'a failure goes on');
+      const written = writeStep(object, step, verdicts, nowMs()).find((one) => 'part' in one && one.part === 'status');
+      if (written !== undefined && 'object' in written) {
+        object = JSON.parse(JSON.stringify(written.object)) as ResourceObject;
+        for (const { name, outcome, figures } of before?.guardrails ?? []) {
+          const now = releaseStatus(object)?.guardrails?.find((one) => one.name === name);
+          if (outcome === 'fail' && figures.of !== 'nothing') assert.equal(now?.outcome, 'fail', `${name}: it failed`);
+        }
+        const others = releaseStatus(object)?.guardrails?.filter(({ name }) => name !== SHADOW);
+        history.push(JSON.stringify([nowMs(), releaseStatus(object)?.phase, standingOf(), others]));
+        if (step.effects.length > 0) continue;
+      } else {
+        for (const effect of step.effects) {
+          if (effect.do === 'expose') {
+            exposure = { at: 'stage', stage: effect.stage };
+            const percent = stagesOf(policy)[effect.stage]?.percent ?? 100;
+            shown.push({ atMs: realMs, stage: effect.stage, percent });
+          } else if (effect.do === 'promote') exposure = { at: 'everybody' };
+          else if (effect.do === 'retract') exposure = { at: 'nobody' };
+        }
+        if (step.effects.length > 0) continue;
+      }
+      return;
+    }
+  }
+}
+
+function pair(verdict: Pick<GuardrailVerdict, 'outcome' | 'figures'> | undefined): unknown {
+  return verdict === undefined ? undefined : { outcome: verdict.outcome, figures: verdict.figures };
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((all, one) => all + one, 0);
+}
+
+/** Numbers in [0, 1), evenly spread, always the same for the same two. */
+function spread(one: number, other: number): number {
+  return (one * 0.414_213_562_373 + other * 0.618_033_988_749) % 1;
+}

@@ -1,0 +1,90 @@
+import type { Judged } from '#kernel/releases/evidence.ts';
+import { judgedSpec } from '#kernel/releases/evidence/judged-spec.ts';
+import { intervalOf, type Kept, type KeptReading } from '#kernel/releases/evidence/tally.ts';
+import type { GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
+import { faultOf } from '#kernel/statistics/interval.ts';
+import { judge } from '#kernel/statistics/judge.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+
+const SETTLE_MS = 2_000;
+const EMPTY_MS = 180_000;
+
+type Measured = Kept & { readonly reading: Extract<KeptReading, { at: 'measured' }> };
+
+/** What the judge has to say of a guardrail, from all windows that are kept, all at once and with nothing remembered. */
+export function oracle(
+  guardrail: GuardrailSpec,
+  windows: readonly Kept[],
+  lateMs: number,
+  context: { readonly alpha: number; readonly beta: number; readonly metrics: number },
+): Pick<Verdict, 'outcome' | 'figures'> | undefined {
+  const newest = windows.at(-1);
+  if (newest === undefined) return undefined;
+  const measured = windows.filter((one): one is Measured => one.reading.at === 'measured');
+  const known = measured.findIndex(({ reading }) => reading.isBadMissing !== true);
+  const counting = known < 0 ? [] : measured.slice(known);
+  const unknown = { called: guardrail.name, better: 'fewer', of: 'events', isSplit: false } as const;
+  const spec = judgedSpec(guardrail, measured[0]?.reading.measured ?? unknown);
+  const nowMs = newest.toMs + lateMs;
+  const intervals = (some: readonly Measured[]) => some.map((one) => intervalOf(one, one.reading));
+  const last = counting.findLastIndex((one) => faultOf(intervalOf(one, one.reading)) === undefined);
+  const counted = counting[last];
+  if (counted !== undefined) {
+    const all = intervals(counting.slice(0, last + 1));
+    const said = judge(spec, { at: 'intervals', intervals: all }, { ...context, nowMs: counted.toMs });
+    if (said.outcome === 'fail' || (counted === newest && lateMs === 0)) return said;
+  }
+  const { reading } = newest;
+  const at = { ...context, nowMs };
+  if (reading.at === 'down') return judge(spec, reading, at);
+  if (reading.at === 'measured') {
+    if (counting.length === 0) return judge(spec, { at: 'empty', because: 'unknown' }, at);
+    return judge(spec, { at: 'intervals', intervals: intervals(counting) }, at);
+  }
+  const told = windows.flatMap(({ reading: one }) => (one.at === 'empty' ? (one.requests ?? []) : []));
+  const requests = told.reduce((sum, one) => sum + one, 0);
+  const isLong = newest.toMs - (windows[0]?.fromMs ?? 0) >= EMPTY_MS;
+  const isTold = told.length > 0 && measured.length === 0 && (requests === 0 || isLong);
+  return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
+}
+
+/** By how much longer than usual nothing new has come: since the moment from which the next window would be. */
+export function lateness(
+  { stage, seenMs, earlier }: Judged,
+  isAlone: boolean,
+  bake: number,
+  { grainMs, lagMs }: { readonly grainMs: number; readonly lagMs: number },
+  lastToMs: number,
+  nowMs: number,
+): number {
+  const stretches = isAlone && stage === bake ? [...earlier] : [...earlier, { stage, seenMs }];
+  const starts = stretches
+    .filter((one) => !isAlone || one.stage !== bake)
+    .map(({ seenMs: from, untilMs = Infinity }: { seenMs: number; untilMs?: number }) => ({
+      from: Math.max(lastToMs, Math.ceil((from + SETTLE_MS) / grainMs) * grainMs),
+      until: Math.floor(untilMs / grainMs) * grainMs,
+    }));
+  const next = starts.find(({ from, until }) => from < until)?.from ?? nowMs;
+  return Math.max(0, nowMs - lagMs - next);
+}
+
+/** What is wrong with the windows that are kept of a guardrail; all of them are over, and none is counted twice. */
+export function windowFaults(windows: readonly Kept[], nowMs: number): string[] {
+  return windows.flatMap(({ fromMs, toMs }, index) => {
+    const before = windows[index - 1]?.toMs ?? 0;
+    const text = `${fromMs}–${toMs}`;
+    return [
+      ...(fromMs >= toMs ? [`${text} is no time`] : []),
+      ...(fromMs < before ? [`${text} overlaps what ends at ${before}`] : []),
+      ...(toMs > nowMs ? [`${text} is not over at ${nowMs}`] : []),
+    ];
+  });
+}
+
+/** Whether somebody of the candidate was counted in a whole window of the stage, since it was seen. */
+export function hasOwnWindow(windows: readonly Kept[], stage: number, seenMs: number): boolean {
+  return windows.some(
+    ({ reading, fromMs, stage: of }) =>
+      of === stage && fromMs >= seenMs && reading.at === 'measured' && reading.candidate.units > 0,
+  );
+}
