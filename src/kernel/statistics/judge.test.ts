@@ -682,6 +682,16 @@ test('a new kind of failure, of which stable has none, is found in three windows
   assert.match(over.because, /; the rate moves by itself, which takes 38× as many units\.$/);
 });
 
+test('half of all requests failing from the first on is found in three windows, however they fall', () => {
+  for (let seed = 1; seed <= 20; seed += 1) {
+    const chance = seeded(seed);
+    const windows = Array.from({ length: 3 }, (_, index) =>
+      minute(index, { units: 4_000, share: 0.1, rate: 0.001, ratio: 500 }, chance),
+    );
+    assert.equal(judged(ERRORS, windows).outcome, 'fail', `seed ${seed}`);
+  }
+});
+
 test('a candidate without the failures that stable has is safe', () => {
   assert.equal(judged(ERRORS, minutes(60, [5_000, 0], [5_000, 50])).outcome, 'pass');
 });

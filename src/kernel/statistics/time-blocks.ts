@@ -9,6 +9,8 @@ const BLOCKS_MAX = 512;
 const CHANGE_BLOCKS_MIN = 20;
 /** Moments that hang together more than this tell nothing of how they do. */
 const CORRELATION_MAX = 0.97;
+/** By how much likelier, as ln, a jump of a rate must be than none: of some hundred places the best is 5 by chance. */
+const JUMP = 8;
 /** So many times what stable has, or what was before, is no noise that moments have: it is something else. */
 const OTHER_RATIO = 10;
 
@@ -152,7 +154,9 @@ export function allKnown({ blocks }: TimeBlocks): Known {
 export function knownOfShare({ blocks }: TimeBlocks, changeMs: number): Known {
   const cut = cutShare(blocks, changeMs);
   const [, since] = cut;
-  const harmful = since.slice(jumpOf(since, unitsOf, 0, since.length));
+  const { bad, units } = sumOfBlocks(since);
+  // That there is none is given up only for a jump that chance does not make.
+  const harmful = since.slice(jumpOf(since, unitsOf, 0, since.length, logOfRate(bad, units) + JUMP));
   return allKnown({ blocks: isChange(cut, isOtherShare) ? harmful : blocks });
 }
 
@@ -171,10 +175,16 @@ function isOtherRate(before: readonly Block[], since: readonly Block[]): boolean
 }
 
 /** From which of some blocks on the candidate most likely has another rate than before, by so many expected of each block. */
-function jumpOf(blocks: readonly Block[], expectedOf: (block: Block) => number, from: number, to: number): number {
+function jumpOf(
+  blocks: readonly Block[],
+  expectedOf: (block: Block) => number,
+  from: number,
+  to: number,
+  least = -Infinity,
+): number {
   const expectedAll = blocks.reduce((sum, block) => sum + expectedOf(block), 0);
   const badAll = blocks.reduce((sum, block) => sum + block.bad, 0);
-  let [expected, bad, best, bestLog] = [0, 0, from, -Infinity];
+  let [expected, bad, best, bestLog] = [0, 0, from, least];
   for (const [index, block] of blocks.entries()) {
     const log = logOfRate(bad, expected) + logOfRate(badAll - bad, expectedAll - expected);
     // What is no more than rounding is no jump.
