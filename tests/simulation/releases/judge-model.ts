@@ -478,7 +478,8 @@ export async function playJudge(
         }
         const others = releaseStatus(object)?.guardrails?.filter(({ name }) => name !== SHADOW);
         history.push(JSON.stringify([nowMs(), releaseStatus(object)?.phase, standingOf(), others]));
-        if (step.effects.length > 0) continue;
+        // Its own write is a reason to look again.
+        if (!isFinished(next)) continue;
       } else {
         for (const effect of step.effects) {
           if (effect.do === 'expose') {
