@@ -1,4 +1,4 @@
-import type { Evidence, Guardrail, ReleaseObject } from './release-object.ts';
+import { weightsIn, type Evidence, type Guardrail, type ReleaseObject } from './release-object.ts';
 import { bar, line, padded, widthOf, wrapped, type Paint, type Piece } from './terminal-text.ts';
 import type { View } from './view.ts';
 
@@ -88,32 +88,14 @@ function figuresText(figures: Guardrail['figures']): string {
 
 function evidenceLines(figures: Guardrail['figures'], view: View): string[] {
   const { red, green } = view.colours;
-  switch (figures.of) {
-    case 'riskRatio':
-      return sideBySide(
-        [
-          { label: 'harm', evidence: figures.harm, paint: red },
-          { label: 'safety', evidence: figures.safety, paint: green },
-        ],
-        view,
-      );
-    case 'burnRate':
-      return sideBySide([{ label: 'harm', evidence: figures.harm, paint: red }], view);
-    case 'threshold': {
-      const { beyond, within } = figures;
-      return sideBySide(
-        [
-          { label: 'harm', evidence: beyond, paint: red },
-          { label: 'safety', evidence: within, paint: green },
-        ],
-        view,
-      );
-    }
-    case 'nothing':
-      return [];
-    default:
-      return figures satisfies never;
-  }
+  const { harm, safety } = weightsIn(figures);
+  return sideBySide(
+    [
+      ...(harm === undefined ? [] : [{ label: 'harm', evidence: harm, paint: red }]),
+      ...(safety === undefined ? [] : [{ label: 'safety', evidence: safety, paint: green }]),
+    ],
+    view,
+  );
 }
 
 interface Weighed {

@@ -1,12 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
-import { isRecord } from '#kernel/base/is-record.ts';
 import { call } from '../call.ts';
 import { connectionFrom, type ConnectionOptions } from '../connection.ts';
 import { EXIT } from '../failure.ts';
 import type { Io } from '../io.ts';
 import { textTable } from '../text-table.ts';
 import { API_VERSION, RELEASES, findRelease } from './release-api.ts';
-import { stagesIn, type Evidence, type Guardrail, type ReleaseObject } from './release-object.ts';
+import { stagesIn, weightsIn, type Evidence, type Guardrail, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
 import { dateTime } from './view.ts';
 
@@ -86,15 +85,15 @@ export function replayLines(
   const stages = stagesIn(release.spec);
   const head = ['TIME', 'GUARDRAIL', 'STAGE', 'CANDIDATE', 'STABLE', 'HARM', 'SAFETY', 'DISPERSION', 'VERDICT'];
   const rows = windows.map(({ guardrail, to, stage, reading, verdict }) => {
-    const { harm, safety, dispersion } = verdict === undefined ? NO_EVIDENCE : evidenceIn(verdict.figures);
+    const { harm, safety, dispersion } = weightsIn(verdict?.figures ?? { of: 'nothing' });
     return [
       dateTime(to, timeZone),
       guardrail,
       stages[stage]?.name ?? String(stage),
       ...(reading.at === 'measured' ? [countsText(reading.candidate), countsText(reading.stable)] : [reading.at, '']),
-      harm,
-      safety,
-      dispersion,
+      evidenceText(harm),
+      evidenceText(safety),
+      dispersion === undefined ? '' : DECIMALS.format(dispersion),
       verdict === undefined ? '-' : verdict.outcome + shadowText(verdict),
     ];
   });
@@ -129,28 +128,8 @@ function isSame(said: Guardrail, found: Guardrail | undefined): boolean {
   return said.outcome === found.outcome && (said.figures.of === 'burnRate' || said.because === found.because);
 }
 
-const NO_EVIDENCE = { harm: '', safety: '', dispersion: '' };
-
-/** Evidence for and against, as far as the test of the guardrail weighs it. */
-function evidenceIn(figures: Guardrail['figures']): typeof NO_EVIDENCE {
-  const known = figures as Readonly<Record<string, unknown>>;
-  const { dispersion } = known;
-  const factor = isRecord(dispersion) ? dispersion['harm'] : dispersion;
-  return {
-    harm: evidenceText(known['harm'] ?? known['beyond']),
-    safety: evidenceText(known['safety'] ?? known['within']),
-    dispersion: typeof factor === 'number' ? DECIMALS.format(factor) : '',
-  };
-}
-
-function evidenceText(given: unknown): string {
-  if (typeof given === 'number') return DECIMALS.format(given);
-  if (!isEvidence(given)) return '';
-  return `${DECIMALS.format(given.value)} of ${DECIMALS.format(given.needed)}`;
-}
-
-function isEvidence(given: unknown): given is Evidence {
-  return isRecord(given) && typeof given['value'] === 'number' && typeof given['needed'] === 'number';
+function evidenceText(evidence: Evidence | undefined): string {
+  return evidence === undefined ? '' : `${DECIMALS.format(evidence.value)} of ${DECIMALS.format(evidence.needed)}`;
 }
 
 function countsText({ bad, units }: Counts): string {

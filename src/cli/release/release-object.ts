@@ -157,6 +157,8 @@ type Figures =
       readonly bounds: { readonly from: number; readonly to: number | null };
       readonly harm: Evidence;
       readonly safety: Evidence;
+      /** Absent in releases that were judged without. */
+      readonly dispersion?: { readonly harm: number };
     }
   | {
       readonly of: 'burnRate';
@@ -171,8 +173,31 @@ type Figures =
       readonly units: number;
       readonly beyond: Evidence;
       readonly within: Evidence;
+      readonly dispersion?: number;
     }
   | { readonly of: 'nothing' };
+
+/** What speaks for harm and for safety, and what the evidence of harm is divided by, as far as the guardrail's test weighs it. */
+export interface Weights {
+  readonly harm?: Evidence;
+  readonly safety?: Evidence;
+  readonly dispersion?: number | undefined;
+}
+
+export function weightsIn(figures: Figures): Weights {
+  switch (figures.of) {
+    case 'riskRatio':
+      return { harm: figures.harm, safety: figures.safety, dispersion: figures.dispersion?.harm };
+    case 'burnRate':
+      return { harm: figures.harm };
+    case 'threshold':
+      return { harm: figures.beyond, safety: figures.within, dispersion: figures.dispersion };
+    case 'nothing':
+      return {};
+    default:
+      return figures satisfies never;
+  }
+}
 
 /** True when nothing more will happen to it. */
 export function isFinished({ status }: ReleaseObject): boolean {
