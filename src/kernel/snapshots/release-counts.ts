@@ -54,11 +54,10 @@ export class ReleaseCounts {
     if (nowMs < this.#newestMs - COUNT_LIMITS.lateMs) this.#beginAnew();
     this.#newestMs = Math.max(this.#newestMs, nowMs);
     const bucketMs = Math.max(beganMs, this.#openFromMs);
-    const node = this.#node;
-    const key = `${node} ${bucketMs} ${track} ${release}`;
+    const key = `${this.#timesSetBack} ${bucketMs} ${track} ${release}`;
     let row = this.#rows.get(key);
     if (row === undefined) {
-      row = { node, release, track, bucketMs, answers: 0, denied: 0, failed: 0, isWritten: false };
+      row = { node: this.#node, release, track, bucketMs, answers: 0, denied: 0, failed: 0, isWritten: false };
       this.#rows.set(key, row);
       this.#shed();
     }
