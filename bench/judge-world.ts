@@ -1,8 +1,8 @@
 import { addCells, CELLS, clusteringOf, NO_CELLS, type CellCounts, type Cells } from '#kernel/statistics/cells.ts';
-import type { Counts, Interval } from '#kernel/statistics/interval.ts';
+import { NOTHING, sumOf, type Counts, type Interval } from '#kernel/statistics/interval.ts';
 import { learnHistory } from '#kernel/statistics/learn-history.ts';
 import type { TimeHistory } from '#kernel/statistics/time-history.ts';
-import { poisson } from '#kernel/statistics/testing/draws.ts';
+import { normal, poisson } from '#kernel/statistics/testing/draws.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -70,8 +70,8 @@ export function* windowsOf(world: World, chance: () => number): Iterable<Interva
     const clustering = clusteringOf(cells);
     yield {
       ...times,
-      candidate: sumOf(window.candidate),
-      stable: sumOf(window.stable),
+      candidate: window.candidate.reduce<Counts>(sumOf, NOTHING),
+      stable: window.stable.reduce<Counts>(sumOf, NOTHING),
       clustering: { release: clustering, scope: clustering },
     };
   }
@@ -144,10 +144,6 @@ function events(mean: number, { burst = 1, retries = 0 }: World, chance: () => n
   return poisson(varied / (1 + retries), chance) * (1 + retries);
 }
 
-function sumOf(counts: readonly CellCounts[]): Counts {
-  return counts.reduce((sum, one) => ({ units: sum.units + one.units, bad: sum.bad + one.bad }), { units: 0, bad: 0 });
-}
-
 /** A factor of mean 1. */
 function factorOf(own: number, deviation: number): number {
   return Math.exp(deviation * own - deviation ** 2 / 2);
@@ -156,10 +152,6 @@ function factorOf(own: number, deviation: number): number {
 function nextOf(own: number, noise: World['noise'], chance: () => number): number {
   if (noise === undefined) return own;
   return noise.correlation * own + Math.sqrt(1 - noise.correlation ** 2) * normal(chance);
-}
-
-function normal(chance: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 }
 
 /** A gamma variable of scale 1 (Marsaglia, Tsang 2000). */

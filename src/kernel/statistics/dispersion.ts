@@ -1,14 +1,20 @@
 import { CELLS, type Clustering, type TrackClustering } from './cells.ts';
 
 /** Below so many cells nothing is known of how units differ. */
-export const CELLS_MIN = 30;
+const CELLS_MIN = 30;
+
+/** Whether there are units enough on a track for their differences to be known. */
+export function isOfMany({ cells }: TrackClustering): boolean {
+  return cells >= CELLS_MIN;
+}
 
 /**
  * How many times the events of one track vary more, over its cells, than independent events would; undefined while nothing
  * is known. (Pearson's statistic over cells, with the variance that is left after each window's own rate was taken away.)
  */
-export function trackDispersion({ squares, squaresExpected, cells }: TrackClustering): number | undefined {
-  return cells < CELLS_MIN || squaresExpected <= 0 ? undefined : squares / squaresExpected;
+export function trackDispersion(track: TrackClustering): number | undefined {
+  const { squares, squaresExpected } = track;
+  return isOfMany(track) && squaresExpected > 0 ? squares / squaresExpected : undefined;
 }
 
 /**

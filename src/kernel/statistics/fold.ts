@@ -1,10 +1,11 @@
 import { addObserved, type Observed } from './burn-rate.ts';
 import type { Clustering } from './cells.ts';
+import { rateBeside } from './dominance.ts';
 import { GAUGE_POINTS, gaugeTerms } from './gauge.ts';
 import type { GuardrailSpec, RiskRatioSpec, ThresholdSpec } from './guardrail.ts';
 import { countsOf, faultOf, NOTHING, sumOf, type Counts, type Interval, type Pair } from './interval.ts';
 import { addLate, noLateEvidence, type LateEvidence } from './late-evidence.ts';
-import { addMoment, NO_MOMENTS, rateBeside, type Moments } from './moments.ts';
+import { addMoment, NO_MOMENTS, type Moments } from './moments.ts';
 import { addOdds, NO_ODDS, unusualShare, type Odds } from './odds.ts';
 import { RATE_POINTS, rateTerms } from './rate-evidence.ts';
 import {
@@ -32,8 +33,6 @@ export interface Folded {
   /** Intervals that could not be counted, or whose units fell into the tracks as in no other of the stage. */
   readonly leftOut: number;
   readonly odds: Odds;
-  /** What was counted, and for how long. */
-  readonly windows: { readonly count: number; readonly ms: number };
   readonly blocks: TimeBlocks;
   readonly clustering: { readonly release: Clustering; readonly scope: Clustering } | null;
   readonly history: TimeHistory | null;
@@ -112,7 +111,6 @@ export function fold(spec: GuardrailSpec, before: Folded | undefined, intervals:
       newest: null,
       leftOut: 0,
       odds: NO_ODDS,
-      windows: { count: 0, ms: 0 },
       blocks: NO_BLOCKS,
       clustering: null,
       history: null,
@@ -188,7 +186,6 @@ function foldOne(spec: GuardrailSpec, folded: Folded, interval: Interval): Folde
   const independentMs = spec.type === 'riskRatio' ? spec.independentMs : undefined;
   return {
     ...seen,
-    windows: { count: folded.windows.count + 1, ms: folded.windows.ms + toMs - fromMs },
     sources: addSources(folded.sources, interval, moreIsBetter(spec) ? 'more' : 'fewer'),
     moments: addMomentOf(spec, folded.moments, pair),
     blocks: addBlock(folded.blocks, pair, interval, independentMs),

@@ -1,9 +1,9 @@
+import { CORRELATION_MAX, lagCorrelation } from './lag-correlation.ts';
+
 /** The chances to be beyond the limit that evidence is weighed for. */
 const CHANCES = [0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
 
 export const GAUGE_POINTS = CHANCES.length;
-/** Moments that hang together more than this tell nothing of how they do. */
-const CORRELATION_MAX = 0.97;
 
 /** ln likelihood of one window, beyond the limit or not, against a gauge that is beyond it half of the time (a sign test). */
 export function gaugeTerms(isBeyond: boolean): readonly number[] {
@@ -16,10 +16,6 @@ export function gaugeTerms(isBeyond: boolean): readonly number[] {
  */
 export function gaugeDispersion(signs: readonly number[]): number {
   const mean = signs.reduce((sum, sign) => sum + sign, 0) / signs.length;
-  const offs = signs.map((sign) => sign - mean);
-  const squares = offs.reduce((sum, off) => sum + off ** 2, 0);
-  if (squares === 0) return 1;
-  const products = offs.reduce((sum, off, index) => sum + off * (offs[index + 1] ?? 0), 0);
-  const rho = Math.min(CORRELATION_MAX, Math.max(0, products / squares));
+  const rho = Math.min(CORRELATION_MAX, Math.max(0, lagCorrelation(signs.map((sign) => sign - mean))));
   return (1 + rho) / (1 - rho);
 }

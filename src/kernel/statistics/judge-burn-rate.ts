@@ -32,7 +32,7 @@ export function judgeBurnRate(
   if (blamed !== undefined) {
     const figures = figuresOf(blamed, needed);
     const candidate = folded.clustering?.release.candidate;
-    const alone = aloneText(folded.windows.count, folded, candidate && { candidate, suspect: candidate });
+    const alone = aloneText(allKnown(folded.blocks).windows, folded, candidate && { candidate, suspect: candidate });
     if (alone !== undefined) {
       const because = `${burnWords(spec, blamed)}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };

@@ -1,6 +1,7 @@
 import { effectiveCells, ratioDispersion, splitDispersion, unitsIn } from './dispersion.ts';
 import { harmlessRateOf, suspectFirst, type Folded, type Newest, type RiskRatioTally } from './fold.ts';
 import type { JudgeContext, RiskRatioSpec } from './guardrail.ts';
+import type { Pair } from './interval.ts';
 import type { Judgement } from './judgement.ts';
 import { FIRST, likeliestStartMs, logLate, logLateAfter } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
@@ -19,10 +20,9 @@ import {
   type RatioBounds,
   type RiskRatioEvidence,
 } from './risk-ratio-evidence.ts';
-import type { Pair } from './interval.ts';
 import { logSplit, pearson, type SampleRatio } from './sample-ratio.ts';
 import { dominantOf } from './sources.ts';
-import { allKnown, blocksSince, knownOfShare, shareDeviations, timeDispersion } from './time-blocks.ts';
+import { allKnown, blocksSince, knownOfShare, shareDeviations, timeDispersion, type Known } from './time-blocks.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 import {
   evidence,
@@ -36,6 +36,7 @@ import {
 const SPLIT_ALPHA = 0.001;
 /** The harm that the wait is told for. */
 const HARM_TOLD = 2;
+
 interface Needed {
   readonly harm: number;
   readonly safety: number;
@@ -65,7 +66,8 @@ export function judgeRiskRatio(
 ): Judgement {
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
   const startMs = likeliestStartMs(tally.late);
-  const dispersions = dispersionsOf(spec, folded, startMs);
+  const seen = knownOfShare(folded.blocks, startMs);
+  const dispersions = dispersionsOf(spec, folded, startMs, seen);
   const figures = figuresOf(spec, folded, tally, needed, dispersions);
   const said = comparison(spec, figures);
   const { harm, safety, split } = figures;
@@ -77,7 +79,7 @@ export function judgeRiskRatio(
     };
   }
   if (logHarm(tally, dispersions.harm) >= Math.log(needed.harm)) {
-    const alone = aloneOf(spec, folded, startMs);
+    const alone = aloneOf(spec, folded, startMs, seen);
     if (alone !== undefined) {
       const because = `${said}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
@@ -127,7 +129,7 @@ export function judgeRiskRatio(
  * The larger of what units and what moments say. Evidence of harm is held back as long as little is known of moments; that of
  * safety too, where nothing is known of units.
  */
-function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs: number): Dispersions {
+function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs: number, seen: Known): Dispersions {
   const { blocks, clustering } = folded;
   const time = timeDispersion(shareDeviations(blocks, startMs), {
     isBlocked: independentMs !== undefined,
@@ -135,7 +137,7 @@ function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs
   });
   const units = clustering === null ? null : ratioDispersion(clustering.release);
   const known = Math.max(time, units ?? 1);
-  const harm = Math.max(known, doubt(knownOfShare(blocks, startMs), independentMs));
+  const harm = Math.max(known, doubt(seen, independentMs));
   return {
     harm,
     known,
@@ -148,9 +150,9 @@ function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs
 }
 
 /** Why the harm may be that of one moment, one place or one unit alone; undefined when it is the candidate's. */
-function aloneOf({ better }: RiskRatioSpec, folded: Folded, startMs: number): string | undefined {
+function aloneOf({ better }: RiskRatioSpec, folded: Folded, startMs: number, seen: Known): string | undefined {
   const { blocks, clustering } = folded;
-  const windows = Math.min(allKnown(blocksSince(blocks, startMs)).windows, knownOfShare(blocks, startMs).windows);
+  const windows = Math.min(allKnown(blocksSince(blocks, startMs)).windows, seen.windows);
   const { candidate, stable } = clustering?.release ?? {};
   const suspect = better === 'fewer' ? candidate : stable;
   return aloneText(windows, folded, candidate && suspect && { candidate, suspect });

@@ -1,5 +1,5 @@
 import type { Clustering, TrackClustering } from './cells.ts';
-import { trackDispersion, unitsIn } from './dispersion.ts';
+import { isOfMany, trackDispersion, unitsIn } from './dispersion.ts';
 import { isBeyond, limitOf, type Folded, type GaugeTally, type RateTally } from './fold.ts';
 import { gaugeDispersion, gaugeTerms } from './gauge.ts';
 import type { JudgeContext, ThresholdSpec } from './guardrail.ts';
@@ -7,7 +7,7 @@ import type { Judgement } from './judgement.ts';
 import { likeliestStartMs, logLate } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 import { logMeanBeyond } from './mean-evidence.ts';
-import { aloneText, doubt, isOfMany, SAFE, withoutOther } from './patience.ts';
+import { aloneText, doubt, SAFE, withoutOther } from './patience.ts';
 import { count, figure, odds, oddsOf, percent } from './phrases.ts';
 import { logWithin } from './rate-evidence.ts';
 import { allKnown, blocksSince, knownOfRate, rateDeviations, timeDispersion } from './time-blocks.ts';
@@ -39,12 +39,13 @@ export function judgeThreshold(
         ? weighMean(spec, folded, tally)
         : weighRate(spec, folded, tally, startMs);
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
-  const units = tally.of === 'gauge' ? folded.windows.count : tally.counts.units;
+  const { windows } = allKnown(folded.blocks);
+  const units = tally.of === 'gauge' ? windows : tally.counts.units;
   const figures: ThresholdFigures = {
     of: 'threshold',
     value,
     units,
-    windows: folded.windows.count,
+    windows,
     beyond: evidence(logBeyond, needed.harm),
     within: evidence(logWithin, needed.safety),
     dispersion,

@@ -7,7 +7,7 @@ import type { Counts, Interval } from './interval.ts';
 import { judge } from './judge.ts';
 import { likeliestStartMs, logLate } from './late-evidence.ts';
 import { learnHistory } from './learn-history.ts';
-import { poisson } from './testing/draws.ts';
+import { normal, poisson } from './testing/draws.ts';
 import { lasting, shareDeviations, timeDispersion } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
@@ -35,10 +35,6 @@ function* minutes(count: number, { share, ratio = 1, sd, rho }: World, chance: (
     assert.ok(candidate !== undefined && stable !== undefined);
     yield { fromMs: index * 60_000, toMs: (index + 1) * 60_000, candidate, stable };
   }
-}
-
-function normal(chance: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
 }
 
 function learned(world: World, seed: number, count = DAY): TimeHistory {

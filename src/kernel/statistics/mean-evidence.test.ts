@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { seeded } from '#kernel/base/chance.ts';
 import { addCells, CELLS, clusteringOf, NO_CELLS, type TrackClustering } from './cells.ts';
 import { logMeanBeyond } from './mean-evidence.ts';
+import { normal } from './testing/draws.ts';
 
 /** Numbers as a track of 400 cells with this mean; each unit by itself, with this deviation. */
 function track(units: number, mean: number, deviation: number): TrackClustering {
@@ -83,7 +84,6 @@ test('of nothing, of one cell, or of what never varied, nothing is said', () => 
 
 test('at the limit its mean is at most 1, and it ever exceeds 20 in at most one of 20, with windows of two units as of many', () => {
   const chance = seeded(5);
-  const normal = () => Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
   for (const [each, looks] of [
     [2, 150],
     [40, 40],
@@ -98,7 +98,7 @@ test('at the limit its mean is at most 1, and it ever exceeds 20 in at most one 
         for (let unit = 0; unit < each; unit += 1) {
           const cell = Math.floor(chance() * CELLS);
           const { units, bad } = counts.get(cell) ?? { units: 0, bad: 0 };
-          counts.set(cell, { units: units + 1, bad: bad + 100 + 50 * normal() });
+          counts.set(cell, { units: units + 1, bad: bad + 100 + 50 * normal(chance) });
         }
         cells = addCells(cells, { candidate: [...counts].map(([cell, one]) => ({ cell, ...one })), stable: [] });
         // Before a few windows nobody asks: of 30 cells something is known.

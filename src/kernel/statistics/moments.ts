@@ -1,9 +1,5 @@
-import { countsOf, type Pair } from './interval.ts';
-
-/** A window has most with at least this part of what there is too much of, */
-const PART = 0.5;
-/** while its part of the units is at most so much of that: where all are bad alike, both are the same. */
-const UNITS_PART_MAX = 0.6;
+import { hasMost } from './dominance.ts';
+import type { Pair } from './interval.ts';
 
 /** With so much of what the worst window had, it goes on. */
 const GOES_ON_PART = 0.5;
@@ -32,12 +28,7 @@ export function addMoment({ most, ...sums }: Moments, { candidate: { units, bad 
   };
 }
 
-/** The rate of the other track in the same window: 0 where it has none. */
-export function rateBeside({ stable }: Pair): number {
-  return stable.units === 0 ? 0 : countsOf(stable).bad / stable.units;
-}
-
 /** Whether one window that is over has half of the excess, and not as much of the traffic. */
 export function isOneMoment({ excess, units, most }: Moments): boolean {
-  return most.isOver && most.excess >= PART * excess && most.units * excess <= UNITS_PART_MAX * most.excess * units;
+  return most.isOver && hasMost(most.excess / excess, most.units / units);
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TrackClustering } from './cells.ts';
 import { NO_MOMENTS } from './moments.ts';
-import { aloneText, doubt, isOfMany, withoutOther } from './patience.ts';
+import { isOfMany } from './dispersion.ts';
+import { aloneText, doubt, withoutOther } from './patience.ts';
 import { NO_SOURCES } from './sources.ts';
 
 const NOWHERE = { moments: NO_MOMENTS, sources: NO_SOURCES };

@@ -1,5 +1,5 @@
 import type { TrackClustering } from './cells.ts';
-import { CELLS_MIN, unitsIn } from './dispersion.ts';
+import { isOfMany, unitsIn } from './dispersion.ts';
 import type { Folded } from './fold.ts';
 import { isOneMoment } from './moments.ts';
 import { count, percent } from './phrases.ts';
@@ -20,7 +20,8 @@ const WINDOWS_MIN = 3;
 /**
  * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, and less with the
  * square of time, to 1 once 20 windows and 20 minutes were seen. So overwhelming harm is found within three windows, and what
- * may be a moment's noise is not taken for harm. With `independentMs` a window is but a part of an observation, and the doubt as many times as large.
+ * may be a moment's noise is not taken for harm. With `independentMs` a window is but a part of an observation, and the doubt
+ * as many times as large.
  */
 export function doubt({ windows, ms, stretches }: Known, independentMs: number | undefined): number {
   if (independentMs === undefined)
@@ -58,8 +59,3 @@ export function withoutOther(track: TrackClustering): TrackClustering {
 
 /** A cell may have a tenth of the excess; or two events, which chance brings together in one cell where there are few. */
 const ONE_CELL = { part: 0.1, badMax: 2 } as const;
-
-/** Whether there are units enough on a track for their differences to be known. */
-export function isOfMany({ cells }: TrackClustering): boolean {
-  return cells >= CELLS_MIN;
-}

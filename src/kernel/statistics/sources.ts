@@ -1,12 +1,9 @@
+import { hasMost, rateBeside } from './dominance.ts';
 import { countsOf, type Interval } from './interval.ts';
 
 /** Sources beyond these are counted together: pods come and go. */
 const SOURCES_MAX = 200;
 const OTHERS = 'others';
-/** A source dominates with at least this part of what the candidate has beyond stable, */
-const DOMINANT_PART = 0.5;
-/** while its part of the units is at most so much of that: where all are bad alike, both are the same. */
-const UNITS_PART_MAX = 0.6;
 
 /** Where the candidate's events happened: one broken pod can make all of them. Plain data. */
 export interface Sources {
@@ -28,9 +25,10 @@ export interface Dominant {
 export const NO_SOURCES: Sources = { units: {}, beside: {}, excess: {} };
 
 /** Where more events are better, what is missing has no place of its own: nothing is counted. */
-export function addSources(state: Sources, { stable, sources }: Interval, better: 'fewer' | 'more'): Sources {
+export function addSources(state: Sources, interval: Interval, better: 'fewer' | 'more'): Sources {
+  const { sources } = interval;
   if (sources === undefined || better === 'more') return state;
-  const rate = stable.units === 0 ? 0 : countsOf(stable).bad / stable.units;
+  const rate = rateBeside(interval);
   const units = new Map(Object.entries(state.units));
   const beside = new Map(Object.entries(state.beside));
   const excess = new Map(Object.entries(state.excess));
@@ -58,7 +56,7 @@ export function dominantOf({ units, beside, excess }: Sources): Dominant | undef
   const [source, most] = Object.entries(excess).reduce((a, b) => (b[1] > a[1] ? b : a));
   const badPart = Math.min(1, most / excessAll);
   const unitsPart = (units[source] ?? 0) / (beside[source] ?? Infinity);
-  return badPart >= DOMINANT_PART && unitsPart <= UNITS_PART_MAX * badPart ? { source, badPart, unitsPart } : undefined;
+  return hasMost(badPart, unitsPart) ? { source, badPart, unitsPart } : undefined;
 }
 
 function total(counts: Readonly<Record<string, number>>): number {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { seeded } from '#kernel/base/chance.ts';
-import { poisson } from './testing/draws.ts';
+import { normal, poisson } from './testing/draws.ts';
 import {
   addBlock,
   allKnown,
@@ -306,7 +306,6 @@ test('independent events have a dispersion of about 1, bursts that of their size
   const bursts = mean(() => 1, 4);
   assert.ok(bursts > 3.4 && bursts < 4.5, `${bursts}`);
   // Minutes of its own with ρ = 0.8 and a deviation of a half: ψ is 40 · 0.25 of its 0.9, times (1 + ρ)/(1 − ρ) = 9.
-  const normal = (chance: () => number) => Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
   let state = 0;
   const lasting = mean((index, chance) => {
     state = index === 0 ? normal(chance) : 0.8 * state + 0.6 * normal(chance);

@@ -1,4 +1,5 @@
 import type { Pair } from './interval.ts';
+import { CORRELATION_MAX, lagCorrelation } from './lag-correlation.ts';
 import type { TimeHistory } from './time-history.ts';
 
 /** Shorter windows of one such moment are one: what is noise for seconds only has no length of its own. */
@@ -7,8 +8,6 @@ const MOMENT_MS = 60_000;
 const BLOCKS_MAX = 512;
 /** So many blocks must lie before a change of the rate: of what moves by itself there is always a moment from which it was worse. */
 const CHANGE_BLOCKS_MIN = 20;
-/** Moments that hang together more than this tell nothing of how they do. */
-const CORRELATION_MAX = 0.97;
 /** By how much likelier, as ln, a jump of a rate must be than none: of some hundred places the best is 5 by chance. */
 const JUMP = 8;
 /** So many times what stable has, or what was before, is no noise that moments have: it is something else. */
@@ -298,7 +297,7 @@ export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'p
   if (count < 2 || variance === 0 || squares <= variance) return { psi: 0, rho: 0 };
   const dispersion = squares / variance;
   const psi = dispersion - 1;
-  const lag = lagCorrelation(deviations);
+  const lag = lagCorrelation(deviations.map((one) => one.off / Math.sqrt(one.variance)));
   const chance = 1 / Math.sqrt(count);
   if (lag <= chance) return { psi, rho: 0 };
   // What is seen is the correlation of both kinds of noise together; that of counts has none.
@@ -310,11 +309,4 @@ export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'p
 /** What a track's own moments come to over a long time. */
 export function lasting({ psi, rho }: Pick<TimeHistory, 'psi' | 'rho'>): number {
   return 1 + (psi * (1 + rho)) / (1 - rho);
-}
-
-function lagCorrelation(deviations: readonly Deviation[]): number {
-  const scores = deviations.map(({ off, variance }) => off / Math.sqrt(variance));
-  const squares = scores.reduce((sum, score) => sum + score ** 2, 0);
-  const products = scores.reduce((sum, score, index) => sum + score * (scores[index + 1] ?? 0), 0);
-  return squares === 0 ? 0 : products / squares;
 }

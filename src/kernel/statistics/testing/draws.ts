@@ -1,10 +1,14 @@
 import type { Counts, Interval } from '../interval.ts';
 
+/** A standard normal variable (Box, Muller 1958). */
+export function normal(chance: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
+}
+
 /** A count with this mean: exact up to 30, then normal, where nobody can tell. */
 export function poisson(mean: number, chance: () => number): number {
   if (mean > 30) {
-    const normal = Math.sqrt(-2 * Math.log(1 - chance())) * Math.cos(2 * Math.PI * chance());
-    return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal));
+    return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(chance)));
   }
   const limit = Math.exp(-mean);
   let count = -1;
