@@ -80,7 +80,9 @@ const ofHouseholds = (ratio: number, counts: Row['counts'], group: string): read
   );
 
 const noisy: readonly Row[] = SOURCES.flatMap(([source, more]): Row[] => {
-  const world = { ...base, ...more, looks: 480, share: always(0.05), rate: always(0.01) };
+  // Cells take long to simulate.
+  const looks = source === 'units' ? 240 : 480;
+  const world = { ...base, ...more, looks, share: always(0.05), rate: always(0.01) };
   const row = (name: string, changes: Partial<World>): Row => ({
     group: 'rolled back, as stable, clumped',
     name: `${source}, ${name}`,
@@ -93,7 +95,7 @@ const noisy: readonly Row[] = SOURCES.flatMap(([source, more]): Row[] => {
     ...[2, 4, 10].map((burst) => row(`bursts of its own, var/mean ${burst}`, { burst })),
     ...[1, 2, 4, 7].map((retries) => row(`${retries} retries`, { retries })),
     row('split from 1 to 50 % while the rate swings 0.2 to 1 %', {
-      share: (look) => 0.01 + (0.49 * look) / 480,
+      share: (look) => 0.01 + (0.49 * look) / looks,
       rate: (look) => 0.006 + 0.004 * Math.sin(look / 20),
       ...(source === 'units' ? { households: undefined } : {}),
     }),

@@ -91,6 +91,8 @@ function learned(world: World, chance: () => number): TimeHistory | undefined {
 interface Track {
   readonly sizes: readonly number[];
   readonly rates: readonly number[];
+  /** The sums of the rates up to each cell. */
+  readonly ratesUpTo: readonly number[];
   readonly size: number;
 }
 
@@ -103,23 +105,25 @@ function tracksOf(
     const sizes = Array.from({ length: CELLS }, () => poisson(households / CELLS, chance));
     const shape = 1 / variation ** 2;
     const rates = sizes.map((size) => (size === 0 || variation === 0 ? size : gamma(shape * size, chance) / shape));
-    return { sizes, rates, size: sizes.reduce((sum, size) => sum + size, 0) };
+    let sum = 0;
+    const ratesUpTo = rates.map((rate) => (sum += rate));
+    return { sizes, rates, ratesUpTo, size: sizes.reduce((sum, size) => sum + size, 0) };
   };
   return { candidate: track(count * share), stable: track(count * (1 - share)) };
 }
 
 function cellCounts(
-  { sizes, rates, size }: Track,
+  { sizes, rates, ratesUpTo, size }: Track,
   { units, rate }: { readonly units: number; readonly rate: number },
   world: World,
   chance: () => number,
 ): CellCounts[] {
   const { burst = 1, retries = 0 } = world;
   const each = units / size;
-  const mean = rates.reduce((sum, one) => sum + one, 0) * each * rate;
+  const mean = (ratesUpTo.at(-1) ?? 0) * each * rate;
   // What makes a track's window burst hits all of its cells.
   const factor = burst === 1 || mean === 0 ? 1 : gamma(mean / (burst - 1), chance) / (mean / (burst - 1));
-  const bad = mean * factor < CELLS / 4 ? fewEvents(rates, mean * factor, world, chance) : undefined;
+  const bad = mean * factor < CELLS / 4 ? fewEvents(ratesUpTo, mean * factor, world, chance) : undefined;
   return sizes.flatMap((count, cell) => {
     if (count === 0) return [];
     const expected = ((rates[cell] ?? 0) * each * rate * factor) / (1 + retries);
@@ -128,15 +132,30 @@ function cellCounts(
 }
 
 /** The same where there are fewer events than cells: each falls into one. */
-function fewEvents(rates: readonly number[], mean: number, { retries = 0 }: World, chance: () => number): number[] {
-  const bad = rates.map(() => 0);
-  const all = rates.reduce((sum, one) => sum + one, 0);
+function fewEvents(
+  ratesUpTo: readonly number[],
+  mean: number,
+  { retries = 0 }: World,
+  chance: () => number,
+): readonly number[] {
+  const bad = ratesUpTo.map(() => 0);
+  const all = ratesUpTo.at(-1) ?? 0;
   for (let left = poisson(mean / (1 + retries), chance); left > 0; left -= 1) {
-    let at = chance() * all;
-    const cell = rates.findIndex((one) => (at -= one) < 0);
-    bad[Math.max(0, cell)] = (bad[Math.max(0, cell)] ?? 0) + 1 + retries;
+    const cell = firstBeyond(ratesUpTo, chance() * all);
+    bad[cell] = (bad[cell] ?? 0) + 1 + retries;
   }
   return bad;
+}
+
+/** The first of rising numbers that is greater. */
+function firstBeyond(rising: readonly number[], value: number): number {
+  let [from, to] = [0, rising.length - 1];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((rising[middle] ?? 0) > value) to = middle;
+    else from = middle + 1;
+  }
+  return from;
 }
 
 function events(mean: number, { burst = 1, retries = 0 }: World, chance: () => number): number {

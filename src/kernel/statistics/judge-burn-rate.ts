@@ -8,10 +8,10 @@ import { count, figure, odds, span } from './phrases.ts';
 import {
   allKnown,
   blocksSince,
-  rateDeviations,
-  shareDeviations,
+  rateInTime,
+  shareInTime,
   timeDispersion,
-  type Deviation,
+  type InTime,
   type TimeBlocks,
 } from './time-blocks.ts';
 import { evidence, type BurnRateFigures } from './verdict.ts';
@@ -80,17 +80,17 @@ function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number
   const history = folded.history ?? undefined;
   const blocks = blocksSince(folded.blocks, longSinceMs);
   const least = doubt(allKnown(folded.blocks), undefined);
-  const inTime = (deviations: (blocks: TimeBlocks, changeMs: number) => readonly Deviation[]) =>
+  const dispersion = (inTime: (blocks: TimeBlocks, changeMs: number) => InTime) =>
     Math.min(
       ...[longSinceMs, shortSinceMs].map((changeMs) =>
-        timeDispersion(deviations(blocks, changeMs), { isBlocked: false, history }),
+        timeDispersion(inTime(blocks, changeMs).deviations, { isBlocked: false, history }),
       ),
     );
   const release = clustering?.release;
   const candidate = release === undefined ? undefined : trackDispersion(release.candidate);
   return {
-    ratio: Math.max(least, inTime(shareDeviations), release === undefined ? 1 : ratioDispersion(release)),
-    rate: Math.max(least, inTime(rateDeviations), candidate ?? 1),
+    ratio: Math.max(least, dispersion(shareInTime), release === undefined ? 1 : ratioDispersion(release)),
+    rate: Math.max(least, dispersion(rateInTime), candidate ?? 1),
   };
 }
 

@@ -22,7 +22,7 @@ import {
 } from './risk-ratio-evidence.ts';
 import { logSplit, pearson, type SampleRatio } from './sample-ratio.ts';
 import { dominantOf } from './sources.ts';
-import { allKnown, blocksSince, knownOfShare, shareDeviations, timeDispersion, type Known } from './time-blocks.ts';
+import { allKnown, blocksSince, shareInTime, timeDispersion, type Deviation, type Known } from './time-blocks.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 import {
   evidence,
@@ -66,9 +66,13 @@ export function judgeRiskRatio(
 ): Judgement {
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
   const startMs = likeliestStartMs(tally.late);
-  const seen = knownOfShare(folded.blocks, startMs);
-  const dispersions = dispersionsOf(spec, folded, startMs, seen);
-  const figures = figuresOf(spec, folded, tally, needed, dispersions);
+  const { known: seen, deviations } = shareInTime(folded.blocks, startMs);
+  const dispersions = dispersionsOf(spec, folded, deviations, seen);
+  const logs = {
+    harm: logHarm(tally, dispersions.harm),
+    safety: logSafe(spec, tally.scope.evidence, dispersions.safety),
+  };
+  const figures = figuresOf(spec, folded, tally, needed, dispersions, logs);
   const said = comparison(spec, figures);
   const { harm, safety, split } = figures;
   if (split !== null && split.evidence.value >= split.evidence.needed) {
@@ -78,7 +82,7 @@ export function judgeRiskRatio(
       figures,
     };
   }
-  if (logHarm(tally, dispersions.harm) >= Math.log(needed.harm)) {
+  if (logs.harm >= Math.log(needed.harm)) {
     const alone = aloneOf(spec, folded, startMs, seen);
     if (alone !== undefined) {
       const because = `${said}, but ${alone}: waits for more.`;
@@ -92,7 +96,7 @@ export function judgeRiskRatio(
       figures,
     };
   }
-  const isProven = logSafe(spec, tally.scope.evidence, dispersions.safety) >= Math.log(needed.safety);
+  const isProven = logs.safety >= Math.log(needed.safety);
   // What began lately is doubted; but while the last windows alone speak of harm, nothing goes on either.
   if (isProven && logHarm(tally, dispersions.known) >= Math.log(needed.harm)) {
     const more = spec.better === 'fewer' ? 'more' : 'fewer';
@@ -129,9 +133,14 @@ export function judgeRiskRatio(
  * The larger of what units and what moments say. Evidence of harm is held back as long as little is known of moments; that of
  * safety too, where nothing is known of units.
  */
-function dispersionsOf({ independentMs }: RiskRatioSpec, folded: Folded, startMs: number, seen: Known): Dispersions {
+function dispersionsOf(
+  { independentMs }: RiskRatioSpec,
+  folded: Folded,
+  deviations: readonly Deviation[],
+  seen: Known,
+): Dispersions {
   const { blocks, clustering } = folded;
-  const time = timeDispersion(shareDeviations(blocks, startMs), {
+  const time = timeDispersion(deviations, {
     isBlocked: independentMs !== undefined,
     history: folded.history ?? undefined,
   });
@@ -196,6 +205,7 @@ function figuresOf(
   tally: RiskRatioTally,
   needed: Needed,
   { harm, safety, figures }: Dispersions,
+  logs: { readonly harm: number; readonly safety: number },
 ): RiskRatioFigures {
   const { evidence: state, scope, split } = tally;
   const isTurned = spec.better === 'more';
@@ -212,8 +222,8 @@ function figuresOf(
     stable: isTurned ? state.candidate : state.stable,
     ratio,
     bounds: isTurned ? inverse(bounds) : bounds,
-    harm: evidence(logHarm(tally, harm), needed.harm),
-    safety: evidence(logSafe(spec, scope.evidence, safety), needed.safety),
+    harm: evidence(logs.harm, needed.harm),
+    safety: evidence(logs.safety, needed.safety),
     dispersion: figures,
     split: splitFigures(split, clustering),
     dominant: dominantOf(sources) ?? null,

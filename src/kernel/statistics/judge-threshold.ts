@@ -10,7 +10,7 @@ import { logMeanBeyond } from './mean-evidence.ts';
 import { aloneText, doubt, SAFE, withoutOther } from './patience.ts';
 import { count, figure, odds, oddsOf, percent } from './phrases.ts';
 import { logWithin } from './rate-evidence.ts';
-import { allKnown, blocksSince, knownOfRate, rateDeviations, timeDispersion } from './time-blocks.ts';
+import { allKnown, blocksSince, rateInTime, timeDispersion } from './time-blocks.ts';
 import { evidence, type ThresholdFigures } from './verdict.ts';
 
 /** What is measured against a limit comes to: ln of the evidence for both sides, and how clumped it is. */
@@ -88,14 +88,15 @@ export function judgeThreshold(
 
 function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }: RateTally, startMs: number): Weighed {
   const { limit, side } = limitOf(spec);
-  const time = timeDispersion(rateDeviations(folded.blocks, startMs), {
+  const { deviations, known: seen } = rateInTime(folded.blocks, startMs);
+  const time = timeDispersion(deviations, {
     isBlocked: false,
     history: folded.history ?? undefined,
   });
   const of = (clustering: Clustering | undefined): number =>
     Math.max(1, time, clustering === undefined ? 1 : (trackDispersion(clustering.candidate) ?? 1));
   const known = of(folded.clustering?.release);
-  const doubted = Math.max(known, doubt(knownOfRate(folded.blocks, startMs), undefined));
+  const doubted = Math.max(known, doubt(seen, undefined));
   const safety =
     folded.clustering === null
       ? Math.max(known, doubt(allKnown(folded.blocks), undefined))

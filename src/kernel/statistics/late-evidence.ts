@@ -59,11 +59,14 @@ export function addLate(state: LateEvidence, logTerms: readonly number[], amount
  * (Jensen), and the quasi-likelihood of counts whose variance is that many times their mean.
  */
 export function logLate({ logTerms, starts, begun }: LateEvidence, dispersion: number): number {
-  const of = starts.map(
-    ({ number, before }) =>
-      logMeanExp(logTerms.map((term, index) => (term - (before[index] ?? 0)) / dispersion)) +
-      Math.log(weightOf(number)),
-  );
+  // One list for all starts: there are many, at each look.
+  const since = [...logTerms];
+  const of = starts.map(({ number, before }) => {
+    for (let index = 0; index < since.length; index += 1) {
+      since[index] = ((logTerms[index] ?? 0) - (before[index] ?? 0)) / dispersion;
+    }
+    return logMeanExp(since) + Math.log(weightOf(number));
+  });
   // The evidence of the starts to come is still 1.
   const all = [...of, Math.log((1 - FIRST) / begun)];
   return logMeanExp(all) + Math.log(all.length);

@@ -8,7 +8,7 @@ import { judge } from './judge.ts';
 import { likeliestStartMs, logLate } from './late-evidence.ts';
 import { learnHistory } from './learn-history.ts';
 import { normal, poisson } from './testing/draws.ts';
-import { lasting, shareDeviations, timeDispersion } from './time-blocks.ts';
+import { lasting, shareInTime, timeDispersion } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
 const ERRORS: RiskRatioSpec = { type: 'riskRatio', name: 'Errors', better: 'fewer', splitTolerance: 1 };
@@ -92,7 +92,7 @@ function minutesToRollBack(world: World, seed: number, history: TimeHistory): nu
     // The whole judge takes long, and cannot fail what is no harm by the dispersion in time alone.
     if (folded.tally.of !== 'riskRatio') assert.fail();
     const { late } = folded.tally;
-    const deviations = shareDeviations(folded.blocks, likeliestStartMs(late));
+    const { deviations } = shareInTime(folded.blocks, likeliestStartMs(late));
     const dispersion = timeDispersion(deviations, { isBlocked: false, history: folded.history ?? undefined });
     if (logLate(late, dispersion) < Math.log(20)) continue;
     const at = { ...context, nowMs: one.toMs };

@@ -1,5 +1,5 @@
 import { faultOf, type Interval } from './interval.ts';
-import { blocksOf, ownNoise, shareDeviations } from './time-blocks.ts';
+import { blocksOf, ownNoise, shareInTime } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
 /** Fewer windows in which something happened teach nothing. */
@@ -12,6 +12,6 @@ const WINDOWS_MIN = 60;
  */
 export function learnHistory(windows: readonly Interval[]): TimeHistory | undefined {
   const countable = windows.filter((one) => faultOf(one) === undefined);
-  const deviations = shareDeviations(blocksOf(countable), 0);
+  const { deviations } = shareInTime(blocksOf(countable), 0);
   return deviations.length < WINDOWS_MIN ? undefined : { ...ownNoise(deviations), windows: deviations.length };
 }

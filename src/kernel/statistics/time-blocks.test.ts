@@ -7,11 +7,9 @@ import {
   addBlock,
   allKnown,
   blocksSince,
-  knownOfRate,
-  knownOfShare,
   NO_BLOCKS,
-  rateDeviations,
-  shareDeviations,
+  rateInTime,
+  shareInTime,
   timeDispersion,
   type TimeBlocks,
 } from './time-blocks.ts';
@@ -105,7 +103,7 @@ test('blocks that ended after a time are those since then', () => {
 test('a stretch is off by its events beyond the candidate’s part of both: reckoned by hand', () => {
   // Within windows (4·30 + 2·30)/40 over (6·10 + 8·10)/40, each with 20·60/80² more: 75/59, so of 10 : 30 units the part is
   // 75/59/(75/59 + 3) = 25/84.
-  const found = shareDeviations(
+  const { deviations: found } = shareInTime(
     blocks([
       [10, 4, 30, 6],
       [10, 2, 30, 8],
@@ -124,10 +122,14 @@ test('a stretch is off by its events beyond the candidate’s part of both: reck
     [0, 0, 30, 5],
     [10, 5, 0, 0],
   ];
-  assert.deepEqual(shareDeviations(blocks(more), 0), found);
-  assert.equal(shareDeviations(blocks([...times(2, 10, 4, 30, 6), [10, 0, 30, 0]]), 0).length, 2, 'without any event');
+  assert.deepEqual(shareInTime(blocks(more), 0).deviations, found);
+  assert.equal(
+    shareInTime(blocks([...times(2, 10, 4, 30, 6), [10, 0, 30, 0]]), 0).deviations.length,
+    2,
+    'without any event',
+  );
   // A track without any has a low rate, and no noise of its own.
-  assert.ok(shareDeviations(blocks(times(9, 10, 0, 30, 8)), 0).every(({ off }) => Math.abs(off) < 0.1));
+  assert.ok(shareInTime(blocks(times(9, 10, 0, 30, 8)), 0).deviations.every(({ off }) => Math.abs(off) < 0.1));
 });
 
 test('what hits both tracks at once is no deviation, and neither is a change of the ratio at the moment that is told', () => {
@@ -136,10 +138,10 @@ test('what hits both tracks at once is no deviation, and neither is a change of 
     [100, 50, 300, 150],
     [100, 7, 300, 21],
   ];
-  assert.ok(shareDeviations(blocks(hit), 0).every(({ off }) => Math.abs(off) < 0.5));
+  assert.ok(shareInTime(blocks(hit), 0).deviations.every(({ off }) => Math.abs(off) < 0.5));
   const change = (before: number, after: number, bad = 12) => {
     const windows = [...times(before, 100, 4, 300, 12), ...times(after, 100, bad, 300, 12)];
-    return shareDeviations(blocks(windows), before * MINUTE_MS).filter(({ off }) => Math.abs(off) > 0.3).length;
+    return shareInTime(blocks(windows), before * MINUTE_MS).deviations.filter(({ off }) => Math.abs(off) > 0.3).length;
   };
   assert.equal(change(20, 20), 0);
   // It was otherwise for 20 minutes before, or is of another kind.
@@ -157,7 +159,7 @@ test('the candidate’s own rate is what it is held against beside a limit, befo
     [100, 31, 0, 0],
     [100, 31, 0, 0],
   ];
-  const found = rateDeviations(blocks(windows), 2 * MINUTE_MS);
+  const { deviations: found } = rateInTime(blocks(windows), 2 * MINUTE_MS);
   assert.deepEqual(
     found.map(({ off, variance }) => [off, variance]),
     [
@@ -167,12 +169,12 @@ test('the candidate’s own rate is what it is held against beside a limit, befo
       [0, 31],
     ],
   );
-  assert.deepEqual(rateDeviations(blocks(times(4, 100, 0, 0, 0)), 0), []);
+  assert.deepEqual(rateInTime(blocks(times(4, 100, 0, 0, 0)), 0).deviations, []);
 });
 
 test('where stable has nearly nothing, it is the candidate’s own rate that moves, and a jump of it is none', () => {
   const offs = (windows: readonly Counts[]) =>
-    shareDeviations(blocks(windows), 0).map(({ off }) => Number(off.toFixed(9)));
+    shareInTime(blocks(windows), 0).deviations.map(({ off }) => Number(off.toFixed(9)));
   // Ten times the rate of stable is compared with it; more is not.
   assert.deepEqual(offs([...times(20, 100, 10, 100, 1), [100, 20, 100, 2]]).at(-1), 0.037037037, 'beside stable');
   assert.deepEqual(offs([...times(20, 100, 11, 100, 1), [100, 22, 100, 2]]).at(-1), 0, 'by itself');
@@ -197,28 +199,28 @@ test('where stable has nearly nothing, it is the candidate’s own rate that mov
 });
 
 test('how much is known of harm: all there is, or, where it is of another kind, what came since its jump', () => {
-  const known = (find: typeof knownOfRate, windows: readonly Counts[], changeMs: number) => {
-    const { windows: count, ms, stretches } = find(blocks(windows), changeMs);
+  const known = (find: typeof rateInTime, windows: readonly Counts[], changeMs: number) => {
+    const { windows: count, ms, stretches } = find(blocks(windows), changeMs).known;
     assert.deepEqual([ms / MINUTE_MS, stretches], [count, count]);
     return count;
   };
   const quiet = [...times(6, 100, 0, 900, 0), ...times(3, 100, 30, 900, 0)];
-  assert.equal(known(knownOfShare, quiet, 0), 3);
+  assert.equal(known(shareInTime, quiet, 0), 3);
   // When it began is known half as well as it is old.
-  assert.equal(known(knownOfShare, quiet, 7 * MINUTE_MS), 3);
-  assert.equal(known(knownOfShare, quiet, 8 * MINUTE_MS), 1);
+  assert.equal(known(shareInTime, quiet, 7 * MINUTE_MS), 3);
+  assert.equal(known(shareInTime, quiet, 8 * MINUTE_MS), 1);
   // Ten times the rate of stable may be noise, and so may ten times the own rate before.
   const usual = (bad: number) => [...times(6, 100, 3, 900, 27), ...times(3, 100, bad, 900, 27)];
-  assert.equal(known(knownOfShare, usual(30), 6 * MINUTE_MS), 9);
-  assert.equal(known(knownOfShare, usual(31), 6 * MINUTE_MS), 3);
-  assert.equal(known(knownOfShare, usual(31), 0), 9);
-  assert.equal(known(knownOfRate, usual(30), 6 * MINUTE_MS), 9);
-  assert.equal(known(knownOfRate, usual(31), 6 * MINUTE_MS), 3);
-  assert.equal(known(knownOfRate, usual(31), 0), 9);
-  assert.equal(known(knownOfRate, quiet, 6 * MINUTE_MS), 3);
-  assert.equal(known(knownOfRate, times(4, 100, 0, 900, 0), 2 * MINUTE_MS), 4);
+  assert.equal(known(shareInTime, usual(30), 6 * MINUTE_MS), 9);
+  assert.equal(known(shareInTime, usual(31), 6 * MINUTE_MS), 3);
+  assert.equal(known(shareInTime, usual(31), 0), 9);
+  assert.equal(known(rateInTime, usual(30), 6 * MINUTE_MS), 9);
+  assert.equal(known(rateInTime, usual(31), 6 * MINUTE_MS), 3);
+  assert.equal(known(rateInTime, usual(31), 0), 9);
+  assert.equal(known(rateInTime, quiet, 6 * MINUTE_MS), 3);
+  assert.equal(known(rateInTime, times(4, 100, 0, 900, 0), 2 * MINUTE_MS), 4);
   // By units: as many events of ten times the traffic are no other rate.
-  assert.equal(known(knownOfRate, [...times(6, 100, 3, 0, 0), ...times(3, 10_000, 60, 0, 0)], 6 * MINUTE_MS), 9);
+  assert.equal(known(rateInTime, [...times(6, 100, 3, 0, 0), ...times(3, 10_000, 60, 0, 0)], 6 * MINUTE_MS), 9);
 });
 
 const SEEN = { isBlocked: false } as const;
@@ -297,7 +299,7 @@ test('independent events have a dispersion of about 1, bursts that of their size
         const candidate = clump * poisson((rateOf(index, chance) * 40) / clump, chance);
         return [4_000, candidate, 36_000, poisson(360, chance)];
       });
-      total += timeDispersion(shareDeviations(blocks(windows), 0), SEEN) / runs;
+      total += timeDispersion(shareInTime(blocks(windows), 0).deviations, SEEN) / runs;
     }
     return total;
   };

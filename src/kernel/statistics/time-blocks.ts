@@ -110,35 +110,60 @@ export interface Deviation {
   readonly variance: number;
 }
 
-/**
- * Of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that began then
- * is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out. Where stable has nearly
- * nothing, the candidate's part is nearly all, however its events come: then its own rate is taken, with a jump of its own.
- */
-export function shareDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
-  return parted(cutShare(blocks, changeMs), isOtherShare).flatMap((part) => {
-    const ratio = ratioOf(part);
-    if (ratio > OTHER_RATIO) return cutAt(part, jumpOf(part, unitsOf, 0, part.length)).flatMap(ownDeviations);
-    return part.flatMap(({ units, bad, stableUnits, stableBad }) => {
-      const both = bad + stableBad;
-      const share = (ratio * units) / (ratio * units + stableUnits);
-      const variance = both * share * (1 - share);
-      return variance > 0 ? [{ off: bad - share * both, variance }] : [];
-    });
-  });
+/** How events came in time, given that harm may have begun at a moment. */
+export interface InTime {
+  readonly deviations: readonly Deviation[];
+  /**
+   * What was seen of harm that began then: what came since alone, as of a release that begins; all there is, where it may
+   * have been such before.
+   */
+  readonly known: Known;
 }
 
-/** Of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
-export function rateDeviations({ blocks }: TimeBlocks, changeMs: number): readonly Deviation[] {
-  return parted(cutRate(blocks, changeMs), isOtherRate).flatMap(ownDeviations);
+/**
+ * Deviations of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that
+ * began then is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out. Where stable
+ * has nearly nothing, the candidate's part is nearly all, however its events come: then its own rate is taken, with a jump of
+ * its own. What is known is counted from the jump of the candidate's rate.
+ */
+export function shareInTime({ blocks }: TimeBlocks, changeMs: number): InTime {
+  const cut = cutShare(blocks, changeMs);
+  const isOther = isChange(cut, isOtherShare);
+  return {
+    deviations: (isOther ? cut : [blocks]).flatMap(shareDeviations),
+    known: allKnown({ blocks: isOther ? sinceJump(cut[1]) : blocks }),
+  };
+}
+
+/** Deviations of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
+export function rateInTime({ blocks }: TimeBlocks, changeMs: number): InTime {
+  const cut = cutRate(blocks, changeMs);
+  const isOther = isChange(cut, isOtherRate);
+  return {
+    deviations: (isOther ? cut : [blocks]).flatMap(ownDeviations),
+    known: allKnown({ blocks: isOther ? cut[1] : blocks }),
+  };
+}
+
+function shareDeviations(part: readonly Block[]): readonly Deviation[] {
+  const ratio = ratioOf(part);
+  if (ratio > OTHER_RATIO) return cutAt(part, jumpOf(part, unitsOf, 0, part.length)).flatMap(ownDeviations);
+  const deviations: Deviation[] = [];
+  for (const { units, bad, stableUnits, stableBad } of part) {
+    const both = bad + stableBad;
+    const share = (ratio * units) / (ratio * units + stableUnits);
+    const variance = both * share * (1 - share);
+    if (variance > 0) deviations.push({ off: bad - share * both, variance });
+  }
+  return deviations;
 }
 
 function ownDeviations(part: readonly Block[]): readonly Deviation[] {
   const { units, bad } = sumOfBlocks(part);
-  return part.flatMap((block) => {
-    const expected = bad === 0 ? 0 : (bad / units) * block.units;
-    return expected > 0 ? [{ off: block.bad - expected, variance: expected }] : [];
-  });
+  const rate = bad === 0 ? 0 : bad / units;
+  return part
+    .filter((block) => rate * block.units > 0)
+    .map((block) => ({ off: block.bad - rate * block.units, variance: rate * block.units }));
 }
 
 export function allKnown({ blocks }: TimeBlocks): Known {
@@ -146,22 +171,10 @@ export function allKnown({ blocks }: TimeBlocks): Known {
   return { windows, ms, stretches: blocks.length };
 }
 
-/**
- * What was seen of harm that began at a moment: what came since then alone, as of a release that begins; all there is, where
- * it may have been such before. Beside stable it is counted from the jump of the candidate's rate.
- */
-export function knownOfShare({ blocks }: TimeBlocks, changeMs: number): Known {
-  const cut = cutShare(blocks, changeMs);
-  const [, since] = cut;
-  const { bad, units } = sumOfBlocks(since);
-  // That there is none is given up only for a jump that chance does not make.
-  const harmful = since.slice(jumpOf(since, unitsOf, 0, since.length, logOfRate(bad, units) + JUMP));
-  return allKnown({ blocks: isChange(cut, isOtherShare) ? harmful : blocks });
-}
-
-export function knownOfRate({ blocks }: TimeBlocks, changeMs: number): Known {
-  const cut = cutRate(blocks, changeMs);
-  return allKnown({ blocks: isChange(cut, isOtherRate) ? cut[1] : blocks });
+/** That there is no jump of the candidate's rate is given up only for one that chance does not make. */
+function sinceJump(blocks: readonly Block[]): readonly Block[] {
+  const { bad, units } = sumOfBlocks(blocks);
+  return blocks.slice(jumpOf(blocks, unitsOf, 0, blocks.length, logOfRate(bad, units) + JUMP));
 }
 
 function isOtherShare(before: readonly Block[], since: readonly Block[]): boolean {
@@ -217,11 +230,6 @@ function sumOfBlocks(blocks: readonly Block[]): Pick<Block, 'windows' | 'ms' | '
     bad += block.bad;
   }
   return { windows, ms, units, bad };
-}
-
-/** All in one where there is no change to be seen. */
-function parted([before, since]: Cut, isOther: typeof isOtherRate): readonly (readonly Block[])[] {
-  return isChange([before, since], isOther) ? [before, since] : [[...before, ...since]];
 }
 
 /** Whether harm began at a moment, and is no noise: it was otherwise for long before, or nothing moves so far by itself. */
