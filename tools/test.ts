@@ -1,10 +1,11 @@
 /**
  * Runs the tests: `npm test` all of them, `npm test -- PATH…` those files or folders.
  *
- * Two lanes. Pure tests (`*.test.ts`) share one process, which makes hundreds of files cheap. Tests that own a server,
- * a child process or a signal (`*.process.test.ts`) get a process each.
+ * Two lanes, one after the other. Pure tests (`*.test.ts`) share two processes, which makes hundreds of files cheap. Tests
+ * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, two at a time.
  */
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { glob } from 'node:fs/promises';
 import { resolve } from 'node:path';
 
@@ -30,17 +31,39 @@ if (files.length === 0) {
 const owningProcess = files.filter((file) => file.endsWith('.process.test.ts'));
 const pure = files.filter((file) => !file.endsWith('.process.test.ts'));
 
-async function lane(name: string, paths: string[], laneFlags: string[]): Promise<boolean> {
-  if (paths.length === 0) return true;
-  console.log(`# ${name}: ${paths.length} files`);
+const CORES = 2;
+/** Fewer pure files are soon done in one process. */
+const SHARED_FILES = 20;
+
+/** Runs files in one child; what it prints comes at once, or in one piece at its end where another prints meanwhile. */
+async function run(paths: readonly string[], laneFlags: readonly string[], isAlone = true): Promise<boolean> {
   const child = spawn(process.execPath, ['--test', ...laneFlags, ...flags, ...paths], {
     cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', isAlone ? 'inherit' : 'pipe', isAlone ? 'inherit' : 'pipe'],
     env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
   });
-  return new Promise((done) => child.on('exit', (code) => done(code === 0)));
+  const printed: Buffer[] = [];
+  for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk: Buffer) => printed.push(chunk));
+  const [code] = (await once(child, 'close')) as [number | null];
+  process.stdout.write(Buffer.concat(printed));
+  return code === 0;
 }
 
-const pureOk = await lane('pure', pure, ['--test-isolation=none']);
-const processOk = await lane('process', owningProcess, ['--test-concurrency=2', '--test-timeout=240000']);
+async function runPure(paths: readonly string[]): Promise<boolean> {
+  if (paths.length === 0) return true;
+  console.log(`# pure: ${paths.length} files`);
+  const shares = paths.length < SHARED_FILES ? 1 : CORES;
+  const parts = Array.from({ length: shares }, (_, share) => paths.filter((_, index) => index % shares === share));
+  const done = await Promise.all(parts.map((part) => run(part, ['--test-isolation=none'], shares === 1)));
+  return done.every(Boolean);
+}
+
+async function runProcess(paths: readonly string[]): Promise<boolean> {
+  if (paths.length === 0) return true;
+  console.log(`# process: ${paths.length} files`);
+  return run(paths, [`--test-concurrency=${CORES}`, '--test-timeout=240000']);
+}
+
+const pureOk = await runPure(pure);
+const processOk = await runProcess(owningProcess);
 process.exit(pureOk && processOk ? 0 : 1);
