@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -111,7 +112,7 @@ export async function startEventPlane(options: {
     write: events.write,
     virtual: new Map([...events.virtual, ...queries.virtual]),
     virtualLists: events.virtualLists,
-    examiners: [queries.examiner],
+    examiners: [queries.examiner, formerFieldsExaminer(database)],
     metrics: releaseMetrics({ database, world, ask: queries.ask, rollUpSeconds: rollUpSeconds ?? ROLL_UP_SECONDS }),
     problem: () => rollUps?.problem(),
     close: async () => {

@@ -311,7 +311,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       checks.push({ name: 'store', problem: () => failure });
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
-    if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem });
+    if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem, isWarning: true });
     const openApi = Buffer.from(JSON.stringify(decisionOpenApi(modules, version)));
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {

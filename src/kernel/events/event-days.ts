@@ -22,6 +22,7 @@ export function dayOf(now: Temporal.Instant): string {
 export async function beginDay(database: Database, day: string): Promise<string> {
   return inTransaction(database, async (connection) => {
     await connection.query(WITHOUT_WRITERS);
+    await countAnew(connection);
     await makePartitions(connection, day);
     const [row] = await connection.query<{ day: string }>({
       text: 'update backline.event_day set day = greatest(day, $1::date) returning day::text',
@@ -29,6 +30,31 @@ export async function beginDay(database: Database, day: string): Promise<string>
     });
     if (row === undefined) throw new Refusal('events/no-day', 'ServiceUnavailable', 'backline.event_day has no row.');
     return row.day;
+  });
+}
+
+/**
+ * A database that was restored into another PostgreSQL counts its transactions from the beginning, below those that its log
+ * holds: what is not in files yet gets the number of now, so that it comes next, and what is gets the lowest. Each process
+ * comes here before it writes its first event, so that no row has a new number before.
+ */
+async function countAnew({ query }: Queryable): Promise<void> {
+  const [row] = await query<{ until_tx: string }>(`
+    select until_tx::text from backline.rollup, pg_current_xact_id() as now
+    where until_tx > now or exists (select from backline.event_log where tx > now)`);
+  if (row === undefined) return;
+  for (const table of ['event_log', 'event_batches']) {
+    await query(`
+      update backline.${table}
+      set tx = case when tx < '${row.until_tx}'::xid8 then '0'::xid8 else pg_current_xact_id() end`);
+  }
+  await query('update backline.rollup set until_tx = pg_current_xact_id()');
+}
+
+export async function countAnewIfRestored(database: Database): Promise<void> {
+  await inTransaction(database, async (connection) => {
+    await connection.query(WITHOUT_WRITERS);
+    await countAnew(connection);
   });
 }
 

@@ -25,6 +25,7 @@ const KEPT_DAYS = {
   quarantine: 30,
   replayed: 7,
   batches: 90,
+  unfiled: 30,
 } as const;
 
 export interface Events {
@@ -120,9 +121,16 @@ async function maintain(database: Database, log: Log, now: Temporal.Instant): Pr
         delete from backline.event_quarantine_room where day < $2::timestamptz
       ), batches as (
         delete from backline.event_batches where received_at < $3::timestamptz
+      ), unfiled as (
+        delete from backline.event_unfiled where set_aside_at < $4::timestamptz
       )
       select count(*) as lost from lost`,
-    values: [before(KEPT_DAYS.replayed), before(KEPT_DAYS.quarantine), before(KEPT_DAYS.batches)],
+    values: [
+      before(KEPT_DAYS.replayed),
+      before(KEPT_DAYS.quarantine),
+      before(KEPT_DAYS.batches),
+      before(KEPT_DAYS.unfiled),
+    ],
   });
   const lost = row?.lost ?? 0;
   if (lost > 0) log.warn({ events: lost }, `events that nobody replayed for ${KEPT_DAYS.quarantine} days are gone`);

@@ -5,6 +5,8 @@ import { send, type Exchange } from './exchange.ts';
 export interface ReadinessCheck {
   readonly name: string;
   readonly problem: () => string | undefined;
+  /** Whether its problem is only said: what waits can wait, and requests are answered as always. */
+  readonly isWarning?: boolean;
 }
 
 /** Collecting metrics takes a millisecond, and anybody may ask: within this time all get the same. */
@@ -29,11 +31,12 @@ export function answerHealth(exchange: Exchange, checks: readonly ReadinessCheck
       return true;
     case '/readyz':
     case '/healthz': {
-      const lines = checks.map(({ name, problem }) => ({ name, problem: problem() }));
-      const ready = lines.every(({ problem }) => problem === undefined);
-      const verbose = !ready || exchange.queryText.includes('verbose');
-      const text = lines.map(({ name, problem }) =>
-        problem === undefined ? `[+] ${name} ok` : `[-] ${name}: ${problem}`,
+      const lines = checks.map(({ name, problem, isWarning = false }) => ({ name, problem: problem(), isWarning }));
+      const isWell = lines.every(({ problem }) => problem === undefined);
+      const ready = lines.every(({ problem, isWarning }) => problem === undefined || isWarning);
+      const verbose = !isWell || exchange.queryText.includes('verbose');
+      const text = lines.map(({ name, problem, isWarning }) =>
+        problem === undefined ? `[+] ${name} ok` : `[${isWarning ? '!' : '-'}] ${name}: ${problem}`,
       );
       send(exchange, ready ? 200 : 503, 'text/plain; charset=utf-8', verbose ? `${text.join('\n')}\n` : 'ok');
       return true;

@@ -9,6 +9,7 @@ import fc from 'fast-check';
 import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
 import { readBody, send, sendPieces } from './exchange.ts';
+import { answerHealth } from './health.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
 import { paceAnswer } from './paced-answer.ts';
 import { serveHttp, type HttpServerOptions } from './server.ts';
@@ -312,4 +313,25 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
   await new Promise<void>((closed) => void slow.once('close', () => closed()));
   assert.ok(bytes >= 400 * piece.length, `${bytes} bytes`);
   assert.equal(stalled, 1);
+});
+
+test('what waits somewhere is said to those who ask whether the process is ready, and keeps no request away', async (t) => {
+  const problems: { store: string | undefined; datasets: string | undefined } = {
+    store: undefined,
+    datasets: 'no space is left',
+  };
+  const checks = [
+    { name: 'store', problem: () => problems.store },
+    { name: 'datasets', problem: () => problems.datasets, isWarning: true },
+  ];
+  const port = await startServer(t, { handle: (exchange) => void answerHealth(exchange, checks, openRegistry()) });
+  const ask = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+    return [answer.status, await answer.text()];
+  };
+  assert.deepEqual(await ask(), [200, '[+] store ok\n[!] datasets: no space is left\n']);
+  problems.store = 'it is away';
+  assert.deepEqual(await ask(), [503, '[-] store: it is away\n[!] datasets: no space is left\n']);
+  problems.store = problems.datasets = undefined;
+  assert.deepEqual(await ask(), [200, 'ok']);
 });

@@ -21,6 +21,9 @@ import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
 import { releaseCells } from './migrations/0017-release-cells-20261129.ts';
 import { releaseClustering } from './migrations/0018-release-clustering-20261129.ts';
 import { releaseCellsUntil } from './migrations/0019-release-cells-until-20261129.ts';
+import { unfiledEvents } from './migrations/0020-unfiled-events-20261129.ts';
+import { installation } from './migrations/0021-installation-20261129.ts';
+import { datasetFields } from './migrations/0022-dataset-fields-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -43,6 +46,9 @@ export const MIGRATIONS: readonly Migration[] = [
   releaseCells,
   releaseClustering,
   releaseCellsUntil,
+  unfiledEvents,
+  installation,
+  datasetFields,
 ];
 
 /**

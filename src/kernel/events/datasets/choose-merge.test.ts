@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { chooseMerge, MERGE } from './choose-merge.ts';
+import { chooseMerge, chooseMerges, keyOf, MERGE } from './choose-merge.ts';
 import type { DatasetFile } from './manifest.ts';
 
 const now = Temporal.Instant.from('2026-05-10T12:00:00Z');
@@ -58,4 +58,29 @@ test('through a day of roll-ups files stay few and each row is written again a f
     }),
     { numRuns: 10 },
   );
+});
+
+test('however many types there are, none has many files for long', () => {
+  const types = Array.from({ length: 1_000 }, (_, index) => `type-${index}`);
+  const when = { completeUntil: now, now };
+  let files: readonly DatasetFile[] = [];
+  for (let round = 1; round <= 40; round += 1) {
+    files = files.concat(types.map((type) => file(1_000, { type, path: `${type} ${round}` })));
+    const merges = chooseMerges(files, when, (key) => key.startsWith('type-0 '));
+    const gone = new Set(merges.flat());
+    const merged = merges.flatMap(([first, ...others]) =>
+      first === undefined ? [] : [{ ...first, bytes: 1_000 * (others.length + 1) }],
+    );
+    files = files.filter((one) => !gone.has(one)).concat(merged);
+    const others = files.filter(({ type }) => type !== 'type-0');
+    const fullest = Math.max(...[...Map.groupBy(others, keyOf).values()].map((ofDay) => ofDay.length));
+    assert.ok(fullest <= 2 * MERGE.filesMin, `${fullest} files after ${round} rounds`);
+  }
+  assert.equal(files.filter(({ type }) => type === 'type-0').length, 40, 'what failed is passed over');
+});
+
+test('a round of merges reads so many bytes at most, unless one alone reads more', () => {
+  const large = (type: string) => Array.from({ length: 8 }, () => file(60 * 1024 * 1024, { type }));
+  const rounds = chooseMerges([...large('a'), ...large('b'), ...large('c')], { completeUntil: now, now }, () => false);
+  assert.equal(rounds.length, 1);
 });

@@ -13,9 +13,41 @@ export const MERGE = {
   smallBytes: 64 * 1024,
   /** Files of one merge, so that it ends soon. */
   filesMax: 256,
+  /** Of one round: merges, and bytes that they read, so that the next roll-up is not late. */
+  mergesMax: 256,
+  roundBytesMax: 512 * 1024 * 1024,
   /** Late events come in drops: a closed day is not merged again for each of them. */
   closedPauseHours: 1,
 } as const;
+
+/**
+ * Chooses what is merged in one round. Where there are most files comes first: so none has many for long, however many
+ * types there are. `isPassedOver` names types and days that are left alone for now.
+ */
+export function chooseMerges(
+  files: readonly DatasetFile[],
+  when: { readonly completeUntil: Temporal.Instant; readonly now: Temporal.Instant },
+  isPassedOver: (key: string) => boolean,
+): readonly (readonly DatasetFile[])[] {
+  const worthIt = [...Map.groupBy(files, keyOf)]
+    .filter(([key]) => !isPassedOver(key))
+    .map(([, ofDay]) => chooseMerge(ofDay, when.completeUntil, when.now))
+    .filter((chosen) => chosen.length > 0)
+    .sort((a, b) => b.length - a.length);
+  let bytes = 0;
+  const round: (readonly DatasetFile[])[] = [];
+  for (const chosen of worthIt.slice(0, MERGE.mergesMax)) {
+    bytes += chosen.reduce((sum, file) => sum + file.bytes, 0);
+    if (round.length > 0 && bytes > MERGE.roundBytesMax) break;
+    round.push(chosen);
+  }
+  return round;
+}
+
+/** Names a type and day. */
+export function keyOf({ type, day }: Pick<DatasetFile, 'type' | 'day'>): string {
+  return `${type} ${day}`;
+}
 
 /**
  * Chooses files of one type and day to become one file; none when it is not worth it. A closed day becomes one file (or

@@ -108,6 +108,16 @@ function typeOf({ type, items, sensitive }: EventField): string {
   return TYPES[type];
 }
 
+/** What the column of each field is, by its name in small letters, as SQL takes names. */
+export function shapesOf({ schema }: EventTypeSpec): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(schema.properties).map(([name, field]) => [
+      name.toLowerCase(),
+      field.sensitive === true ? 'sealed text' : typeOf(field),
+    ]),
+  );
+}
+
 /** What JSON is parsed as: as the column, but times as text, because RFC 3339 also allows small letters. */
 function parsedAs(field: EventField): string | readonly string[] {
   const scalar = (type: string) => (type === 'TIMESTAMPTZ' ? 'VARCHAR' : type);

@@ -12,6 +12,7 @@ import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { worldOf } from '../testing/world.ts';
+import { formerFieldsExaminer } from './former-fields.ts';
 import { startRollUps } from './roll-ups.ts';
 import { logEvents, PLAY, startDatasetsWorld, type DatasetsWorld } from './testing/datasets-world.ts';
 
@@ -456,11 +457,44 @@ test('a folder that cannot be written is refused at the start, and named while i
   assert.equal(await countOf(world), 1);
 });
 
+test('a row that no file can hold is set aside, and counted; nothing else waits for it', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
+  const { database } = world.db;
+  const ids = ['bc', 'future', 'no json', ...Array.from({ length: 20 }, (_, index) => `fine ${index}`)];
+  await logEvents(world, database, [...ids.map((id) => ({ id })), { id: 'end', type: 'end' }]);
+  // Rows that somehow got there.
+  await database.query(`update backline.event_log set event_at = '0044-03-15 00:00:00 BC' where id = 'bc'`);
+  await database.query(`update backline.event_log set corrected_at = '12026-05-10 00:00:00Z' where id = 'future'`);
+  await database.query(`update backline.event_log set payload = '{"track"' where id = 'no json'`);
+  assert.equal((await world.rollUps.rollUpNow())?.rows, 21);
+  assert.equal(world.rollUps.problem(), undefined);
+  assert.deepEqual((await world.query('select count(*), (select count(*) from "end") from play')).rows, [[20, 1]]);
+  const aside = await database.query('select id, reason from backline.event_unfiled order by id');
+  assert.deepEqual(aside, [
+    { id: 'bc', reason: 'its event_at cannot be read as a time or id' },
+    { id: 'future', reason: 'its corrected_at cannot be read as a time or id' },
+    { id: 'no json', reason: 'its fields cannot be read (Invalid Input)' },
+  ]);
+  const audit = async () =>
+    (await world.query(`select accepted, rows, set_aside, difference from loss_audit where type = 'play'`)).rows;
+  assert.deepEqual(await audit(), [[23, 20, 3, 0]]);
+  assert.match(await world.registry.metrics(), /backline_rollup_set_aside_rows_total 3/);
+  // The next process tries them once more: one that can file them does.
+  await database.query(`update backline.event_unfiled set event_at = '2026-05-10T11:00:00Z' where id = 'bc'`);
+  await world.rollUps.close();
+  world.rollUps = await restarted(world);
+  let again = await world.rollUps.rollUpNow();
+  while (again === undefined) again = await world.rollUps.rollUpNow();
+  assert.equal(again.rows, 1);
+  assert.deepEqual((await world.query(`select event_id from play where event_id = 'bc'`)).rows, [['bc']]);
+  assert.deepEqual(await audit(), [[23, 21, 2, 0]]);
+});
+
 test('why a roll-up fails cites no event to those who ask whether the process is ready', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [{ id: 'a', payload: { track: 'private' } }]);
-  // A time that DuckDB cannot read, in a row that somehow got there.
-  await world.db.database.query(`update backline.event_log set event_at = '0044-03-15 00:00:00 BC'`);
+  await world.rollUps.close();
+  world.rollUps = await restarted(world, () => Promise.reject(new Error('Original Line: a {"track":"private"}')));
   await assert.rejects(world.rollUps.rollUpNow());
   assert.equal(world.rollUps.problem(), 'the event log was not rolled into files; the log of the server says why');
 });
@@ -478,6 +512,179 @@ test('files that no table lists do not count and are removed by the next process
   while ((await next.rollUpNow()) === undefined);
   await next.close();
   assert.deepEqual(await filesOf(world), [file]);
+});
+
+test('a merge that fails is counted and passed over; everything else goes on, and so does the next process', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
+  const round = async (id: number) => {
+    await logEvents(world, world.db.database, [{ id: `${id}` }, { id: `${id}`, type: 'end' }]);
+    await world.rollUps.rollUpNow();
+  };
+  for (let id = 0; id < 7; id += 1) await round(id);
+  const broken = (await filesOf(world)).find((path) => path.startsWith('play/'));
+  await writeFile(join(world.directory, broken ?? ''), 'no Parquet');
+  for (let id = 7; id < 10; id += 1) await round(id);
+  const counting = async (type: string) =>
+    (
+      await world.db.database.query({
+        text: 'select from backline.dataset_files where dropped_at is null and type = $1',
+        values: [type],
+      })
+    ).length;
+  assert.deepEqual([await counting('play'), await counting('end')], [10, 3]);
+  assert.equal(world.rollUps.problem(), undefined);
+  assert.match(await world.registry.metrics(), /backline_rollup_failed_merges_total 1\n/);
+  assert.equal(await countOf(world, 'select count(*) from "end"'), 10);
+  await nextProcess(world);
+  assert.equal(world.rollUps.problem(), undefined);
+});
+
+test('a type that comes back with other fields than its files have is refused, as long as there are files', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const { database } = world.db;
+  const spec = (playedMs: object) => ({ ...PLAY, schema: { properties: { PlayedMS: playedMs } } });
+  const examine = async (changed: object) => {
+    const object = {
+      apiVersion: 'events.backline.dev/v1',
+      kind: 'EventType',
+      metadata: { name: 'play' },
+      spec: changed,
+    };
+    const author = { user: 'tester', requestId: 'r' };
+    const [problems = []] = await formerFieldsExaminer(database).examine([object], author);
+    return problems.map(({ path, detail }) => `${path.at(-1)}: ${detail}`);
+  };
+  const texts = { type: 'array', items: { type: 'string' } };
+  await logEvents(world, database, [{ id: 'a' }]);
+  assert.deepEqual(await examine(spec(texts)), [], 'there are no files yet');
+  await world.rollUps.rollUpNow();
+  world.declare({});
+  assert.deepEqual(await examine(spec(texts)), [
+    'PlayedMS: There are files of a former "play" until 2026-06-10, in which this field is BIGINT, and not VARCHAR[]: choose another name for the field, or for the type.',
+  ]);
+  assert.match((await examine(spec({ type: 'integer', sensitive: true }))).join(), /is BIGINT, and not sealed text/);
+  assert.deepEqual(await examine(spec({ type: 'integer' })), []);
+  // The last file goes with its retention, and what was known of it.
+  world.setNow('2026-06-20T00:00:00Z');
+  await world.rollUps.rollUpNow();
+  world.setNow('2026-06-20T01:00:00Z');
+  await world.rollUps.rollUpNow();
+  assert.deepEqual(await examine(spec(texts)), []);
+});
+
+/** Keeps what a backup of the database would hold; gives what brings it back. */
+async function backup({ db: { database } }: DatasetsWorld): Promise<() => Promise<void>> {
+  const tables = ['dataset_files', 'rollup', 'event_log', 'event_batches'];
+  await database.query('drop schema if exists saved cascade');
+  await database.query('create schema saved');
+  for (const table of tables) await database.query(`create table saved.${table} as table backline.${table}`);
+  return async () => {
+    for (const table of tables) {
+      await database.query(`delete from backline.${table}`);
+      await database.query(`insert into backline.${table} select * from saved.${table}`);
+    }
+  };
+}
+
+/** Another process rolls from now on. */
+async function nextProcess(world: DatasetsWorld): Promise<void> {
+  await world.rollUps.close();
+  world.rollUps = await restarted(world);
+  while ((await world.rollUps.rollUpNow()) === undefined);
+}
+
+test('files of after the backup that the database was restored from count again, each row once', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY, end: PLAY } });
+  const { database } = world.db;
+  const roll = async (...ids: string[]) => {
+    await logEvents(world, database, [...ids.map((id) => ({ id })), ...ids.map((id) => ({ id, type: 'end' }))]);
+    await world.rollUps.rollUpNow();
+  };
+  for (let id = 0; id < 2; id += 1) await roll(`before ${id}`);
+  await logEvents(world, database, [{ id: 'in the log' }]);
+  const restore = await backup(world);
+  await roll('first', 'second');
+  // These are merged with what was there before the backup; the sources are removed from the disk.
+  for (let id = 0; id < 5; id += 1) await roll(`after ${id}`);
+  world.setNow('2026-05-10T12:30:00Z');
+  await roll('last');
+  const all = await world.query('select event_id from play order by 1');
+  assert.equal(all.rowCount, 11);
+  const before = await database.query<{ installation: string }>('select installation from backline.rollup');
+  const notOurs = join(world.directory, 'play/day=2026-05-10/copy.parquet');
+  await writeFile(notOurs, 'of somebody');
+  const broken = join(world.directory, 'play/day=2026-05-10/7-8-0badf11e.parquet');
+  await writeFile(broken, 'no Parquet');
+
+  await restore();
+  await nextProcess(world);
+  assert.deepEqual((await world.query('select event_id from play order by 1')).rows, all.rows);
+  assert.deepEqual((await world.query('select count(*), count(distinct event_id) from "end"')).rows, [[10, 10]]);
+  const after = await database.query<{ installation: string }>('select installation from backline.rollup');
+  assert.notDeepEqual(after, before, 'two databases that were one are two from now on');
+  assert.equal(await readFile(notOurs, 'utf8'), 'of somebody');
+  const lost = await readdir(join(world.directory, '.lost/play/day=2026-05-10'));
+  assert.match(lost.join(), /^7-8-0badf11e\.parquet\.[0-9a-f]{8}$/);
+  assert.equal(world.rollUps.problem(), undefined);
+
+  // What comes after has the same numbers of transactions as what came after the backup before.
+  for (let id = 0; id < 3; id += 1) await roll(`anew ${id}`);
+  await nextProcess(world);
+  assert.deepEqual((await world.query('select count(*), count(distinct event_id) from play')).rows, [[14, 14]]);
+});
+
+test('a folder that another database’s files lie in is not touched; without its mark they are adopted', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await logEvents(world, world.db.database, [{ id: 'a' }, { id: 'b' }]);
+  await world.rollUps.rollUpNow();
+  await world.rollUps.close();
+  const files = await filesOf(world);
+  await using other = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  await other.rollUps.close();
+  // Databases of tests are copies of one.
+  await other.db.database.query('update backline.rollup set installation = gen_random_uuid()');
+  other.rollUps = await restarted({ ...world, db: other.db });
+  await logEvents(other, other.db.database, [{ id: 'c' }]);
+  await assert.rejects(other.rollUps.rollUpNow(), { code: 'datasets/other-installation' });
+  assert.match(other.rollUps.problem() ?? '', /belong to another database/);
+  assert.deepEqual(await filesOf(world), files);
+  await rm(join(world.directory, '.installation'));
+  while ((await other.rollUps.rollUpNow()) === undefined);
+  assert.equal(other.rollUps.problem(), undefined);
+  const listed = await other.db.database.query<{ path: string; rows: number }>(
+    'select path, rows from backline.dataset_files',
+  );
+  assert.deepEqual(listed.map(({ rows }) => rows).sort(), [1, 2]);
+  assert.ok(listed.some(({ path }) => path === files[0]));
+  // Whoever rolled here before finds out.
+  world.rollUps = await restarted(world);
+  await assert.rejects(world.rollUps.rollUpNow(), { code: 'datasets/other-installation' });
+});
+
+test('a log that was restored into a PostgreSQL that counts from the beginning is rolled once, and goes on', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const { database } = world.db;
+  await logEvents(world, database, [{ id: 'in files' }]);
+  await world.rollUps.rollUpNow();
+  await logEvents(world, database, [{ id: 'in the log' }]);
+  await world.rollUps.close();
+  // As if all of this had been done by a server that had counted further.
+  const further = (column: string) => `${column} = (${column}::text::numeric + 5000000000)::text::xid8`;
+  await database.query(`update backline.event_log set ${further('tx')}`);
+  await database.query(`update backline.event_batches set ${further('tx')}`);
+  await database.query(`update backline.rollup set ${further('until_tx')}`);
+  world.rollUps = await restarted(world);
+  let done = await world.rollUps.rollUpNow();
+  while (done === undefined) done = await world.rollUps.rollUpNow();
+  assert.equal(done.rows, 1);
+  await logEvents(world, database, [{ id: 'new' }]);
+  assert.equal((await world.rollUps.rollUpNow())?.rows, 1);
+  assert.deepEqual((await world.query('select event_id from play order by 1')).rows, [
+    ['in files'],
+    ['in the log'],
+    ['new'],
+  ]);
+  assert.deepEqual((await world.query('select accepted, rows, difference from loss_audit')).rows, [[3, 3, 0]]);
 });
 
 test('a backlog that is too much for one window is rolled in smaller ones, and complete only at the end', async () => {

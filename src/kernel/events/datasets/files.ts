@@ -1,4 +1,5 @@
 import { access, constants, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { Refusal } from '#kernel/base/failures.ts';
 
@@ -10,8 +11,43 @@ const FREE_BYTES_MIN = 512 * 1024 * 1024;
 const QUERY_MS_MAX = 3_600_000;
 
 /** Where the events of a type and day lie. */
-export function folderOf(type: string, day: string): string {
+function folderOf(type: string, day: string): string {
   return `${encodeURIComponent(type).replace(/^\./, '%2E')}/day=${day}`;
+}
+
+/** Names of files of ours: transactions from (included) until (excluded), and what makes the name unique. */
+const NAME = /^(\d{1,20})-(\d{1,20})(?:-[0-9a-f]{8})?\.parquet$/;
+
+/** What the path of a file says of its rows. */
+export interface FilePlace {
+  readonly type: string;
+  readonly day: string;
+  readonly fromTx: bigint;
+  readonly untilTx: bigint;
+}
+
+/**
+ * A path for a new file. Never one that was there before: a database that was restored counts the same transactions a
+ * second time, and windows of what is merged overlap.
+ */
+export function nameOfFile(type: string, day: string, fromTx: bigint, untilTx: bigint): string {
+  return `${folderOf(type, day)}/${fromTx}-${untilTx}-${randomUUID().slice(0, 8)}.parquet`;
+}
+
+/** Reads a path that `nameOfFile` made; undefined for the files of others. */
+export function parsePath(path: string): FilePlace | undefined {
+  const [folder = '', dayFolder = '', name = ''] = path.split('/');
+  const [, from, until] = NAME.exec(name) ?? [];
+  const [, day] = /^day=(\d{4}-\d\d-\d\d)$/.exec(dayFolder) ?? [];
+  if (from === undefined || until === undefined || day === undefined) return undefined;
+  try {
+    const type = decodeURIComponent(folder);
+    // What another program named otherwise is not ours.
+    if (folderOf(type, day) !== `${folder}/${dayFolder}` || type.includes('\0')) return undefined;
+    return { type, day, fromTx: BigInt(from), untilTx: BigInt(until) };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Refuses a folder that files cannot be written to. */
@@ -80,11 +116,20 @@ export async function removeFile(directory: string, path: string): Promise<void>
   await rm(join(directory, path), { force: true });
 }
 
+/** What is in a folder, and what should be. */
+export interface FolderContent {
+  /** Files of ours that no table lists. */
+  readonly unlisted: readonly string[];
+  /** Files that a table lists and that are not there. */
+  readonly missing: ReadonlySet<string>;
+}
+
 /**
- * Removes what a process that was killed left behind: files that are not listed, and work in progress. Call only as the
- * holder of the lock, while nothing is being written. Gives the listed files that are not there.
+ * Looks at a folder, and removes work in progress that a process left behind when it was killed. Call only as the holder of
+ * the lock, while nothing is being written.
  */
-export async function sweep(directory: string, listed: ReadonlySet<string>): Promise<readonly string[]> {
+export async function lookThrough(directory: string, listed: ReadonlySet<string>): Promise<FolderContent> {
+  const unlisted: string[] = [];
   const found = new Set<string>();
   for (const type of await namesIn(directory)) {
     if (type.startsWith('.')) continue;
@@ -92,7 +137,7 @@ export async function sweep(directory: string, listed: ReadonlySet<string>): Pro
       for (const name of await namesIn(join(directory, type, day))) {
         const path = `${type}/${day}/${name}`;
         found.add(path);
-        if (!listed.has(path) && name.endsWith('.parquet')) await removeFile(directory, path);
+        if (!listed.has(path) && parsePath(path) !== undefined) unlisted.push(path);
       }
     }
   }
@@ -101,7 +146,7 @@ export async function sweep(directory: string, listed: ReadonlySet<string>): Pro
     const abandoned = !name.startsWith('query-') || Date.now() - (await stat(path)).mtimeMs > QUERY_MS_MAX;
     if (abandoned) await rm(path, { recursive: true, force: true });
   }
-  return [...listed].filter((path) => !found.has(path));
+  return { unlisted, missing: listed.difference(found) };
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {

@@ -29,11 +29,23 @@ export interface RollJob extends Engine {
   readonly completeUntil: string;
 }
 
-/** Writes the rows of some files into one. */
+/** Looks which rows of files that no table lists are nowhere else. Rows of the log come as for a `RollJob`. */
+export interface AdoptJob extends Engine {
+  readonly does: 'adopt';
+  readonly groups: readonly {
+    readonly type: string;
+    readonly day: string;
+    /** Files that no table lists. */
+    readonly found: readonly string[];
+    /** Files of the same type and day that count. */
+    readonly counting: readonly string[];
+  }[];
+}
+
+/** Writes the rows of some files into one, several times. One that fails keeps none of the others back. */
 export interface MergeJob extends Engine {
   readonly does: 'merge';
-  readonly from: readonly string[];
-  readonly to: string;
+  readonly merges: readonly { readonly from: readonly string[]; readonly to: string }[];
 }
 
 /** What a SELECT names, out of DuckDB's parse tree. */
@@ -80,10 +92,12 @@ export interface ParseJob extends Engine {
   readonly datasets: readonly DatasetSql[];
 }
 
-export type Job = RollJob | MergeJob | QueryJob | ParseJob;
+export type Job = RollJob | AdoptJob | MergeJob | QueryJob | ParseJob;
 
 const RollAnswer = Type.Object({
   rows: Type.Integer(),
+  /** Rows that no file can hold: where they stand in the log, and why. The reason cites nothing of them. */
+  aside: Type.Array(Type.Object({ place: Type.String(), type: Type.String(), reason: Type.String() })),
   /** Rows that were received before `completeUntil`. */
   overdue: Type.Integer(),
   files: Type.Array(
@@ -98,7 +112,27 @@ const RollAnswer = Type.Object({
   ),
 });
 
-const MergeAnswer = Type.Object({ rows: Type.Integer() });
+const AdoptAnswer = Type.Object({
+  files: Type.Array(
+    Type.Object({
+      path: Type.String(),
+      /** Where those rows lie that are nowhere else. */
+      to: Type.String(),
+      rows: Type.Integer(),
+      /** Rows that are nowhere else. */
+      fresh: Type.Integer(),
+      unread: Type.Integer(),
+      late: Type.Boolean(),
+      /** DuckDB's kind of error, where the file cannot be read. */
+      fault: Type.Optional(Type.String()),
+    }),
+  ),
+});
+
+const MergeAnswer = Type.Object({
+  /** In order; with DuckDB's kind of error where a merge failed. */
+  merged: Type.Array(Type.Object({ rows: Type.Integer(), fault: Type.Optional(Type.String()) })),
+});
 
 const QueryAnswer = Type.Object({
   columns: Type.Array(Type.Object({ name: Type.String(), type: Type.String() })),
@@ -114,6 +148,7 @@ const Question = Type.Object({
 });
 
 export type RollAnswer = Static<typeof RollAnswer>;
+export type AdoptAnswer = Static<typeof AdoptAnswer>;
 export type MergeAnswer = Static<typeof MergeAnswer>;
 export type QueryAnswer = Static<typeof QueryAnswer>;
 
@@ -139,6 +174,7 @@ export type ParseAnswer = Static<typeof ParseAnswer>;
 /** What each kind of job answers. */
 export interface Answers {
   readonly roll: RollAnswer;
+  readonly adopt: AdoptAnswer;
   readonly merge: MergeAnswer;
   readonly query: QueryAnswer;
   readonly parse: ParseAnswer;
@@ -148,6 +184,7 @@ const question = Compile(Question);
 const fault = Compile(Type.Object({ fault: Fault }));
 const answers = {
   roll: Compile(Type.Object({ answer: RollAnswer })),
+  adopt: Compile(Type.Object({ answer: AdoptAnswer })),
   merge: Compile(Type.Object({ answer: MergeAnswer })),
   query: Compile(Type.Object({ answer: QueryAnswer })),
   parse: Compile(Type.Object({ answer: ParseAnswer })),

@@ -3,12 +3,12 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { WITHOUT_WRITERS } from '../event-days.ts';
-import { chooseMerge } from './choose-merge.ts';
+import { keyOf } from './choose-merge.ts';
 import { dayOf, firstDayKept, plusDays } from './file-days.ts';
-import { folderOf, publish, removeFile, syncFolders, WORK } from './files.ts';
+import { nameOfFile, publish, removeFile, syncFolders, WORK } from './files.ts';
 import { commitMerge, type DatasetFile, dropFiles, type Progress } from './manifest.ts';
 import { type LiveType, WRITER } from './roll-window.ts';
-import { runJob } from './run-job.ts';
+import { JobFailure, runJob } from './run-job.ts';
 
 /** How long a file stays that no longer counts: longer than any query may take. */
 const GRACE_MINUTES = 15;
@@ -41,57 +41,94 @@ export async function dropExpired(
   );
 }
 
-/** Merges small files, a few times at most; gives how many files there are less. */
+export interface Merged {
+  /** How many files there are less. */
+  readonly fewer: number;
+  /** Merges that failed, by the type and day of their files, and why. Nothing of them is changed. */
+  readonly failed: readonly { readonly key: string; readonly because: string }[];
+}
+
+/** Merges files, each list into one. What fails keeps none of the others back. */
 export async function mergeFiles(
-  { connection, directory }: Parts,
-  files: readonly DatasetFile[],
-  when: { readonly completeUntil: Temporal.Instant; readonly now: Temporal.Instant; readonly mergesMax: number },
+  parts: Parts,
+  merges: readonly (readonly DatasetFile[])[],
+  now: Temporal.Instant,
   signal: AbortSignal,
-): Promise<number> {
-  const days = Map.groupBy(files, ({ type, day }) => `${type} ${day}`);
-  let merges = 0;
-  let fewer = 0;
-  for (const ofDay of days.values()) {
-    if (merges === when.mergesMax) break;
-    const chosen = chooseMerge(ofDay, when.completeUntil, when.now);
-    const [first] = chosen;
-    if (first === undefined) continue;
-    merges += 1;
-    const scratch = `${WORK}/merge-${randomUUID()}`;
-    const written = `${scratch}/merged.parquet`;
-    try {
-      const from = chosen.map(({ path }) => path);
-      const job = { does: 'merge', ...WRITER.engine, scratch, from, to: written } as const;
-      const { rows } = await runJob(job, { directory, limits: WRITER.limits, signal });
-      const expected = chosen.reduce((sum, file) => sum + file.rows, 0);
-      if (rows !== expected) throw new Error(`of ${expected} rows of ${from.length} files ${rows} were merged`);
-      const fromTx = chosen.reduce((least, file) => (file.fromTx < least ? file.fromTx : least), first.fromTx);
-      const untilTx = chosen.reduce((most, file) => (file.untilTx > most ? file.untilTx : most), first.untilTx);
-      // The windows of what is merged may overlap those of what is not, so the name needs more than them.
-      const path = `${folderOf(first.type, first.day)}/${fromTx}-${untilTx}-${randomUUID().slice(0, 8)}.parquet`;
-      const bytes = await publish(directory, written, path);
-      await syncFolders(directory, [path]);
-      const merged = {
-        ...first,
-        path,
-        fromTx,
-        untilTx,
-        rows,
-        bytes,
-        late: chosen.some(({ late }) => late),
-        unread: chosen.reduce((sum, { unread }) => sum + unread, 0),
-        expiresOn: chosen.reduce((most, file) => (file.expiresOn > most ? file.expiresOn : most), first.expiresOn),
-        createdAt: when.now,
-      };
-      if (!(await commitMerge(connection, merged, chosen))) {
+): Promise<Merged> {
+  if (merges.length === 0) return { fewer: 0, failed: [] };
+  const { connection, directory } = parts;
+  const scratch = `${WORK}/merge-${randomUUID()}`;
+  try {
+    const jobs = merges.map((files, index) => ({
+      from: files.map(({ path }) => path),
+      to: `${scratch}/${index}.parquet`,
+    }));
+    const job = { does: 'merge', ...WRITER.engine, scratch, merges: jobs } as const;
+    const { merged } = await runJob(job, { directory, limits: WRITER.limits, signal });
+    const failed: { key: string; because: string }[] = [];
+    let fewer = 0;
+    for (const [index, sources] of merges.entries()) {
+      const { rows, fault } = merged[index] ?? { rows: 0, fault: 'there is no answer' };
+      const expected = sources.reduce((sum, file) => sum + file.rows, 0);
+      const because = fault ?? (rows === expected ? undefined : `of ${expected} rows ${rows} were merged`);
+      const [first] = sources;
+      if (first === undefined) continue;
+      if (because !== undefined) {
+        failed.push({ key: keyOf(first), because });
+        continue;
+      }
+      const file = await mergedFile(directory, sources, first, `${scratch}/${index}.parquet`, now);
+      if (!(await commitMerge(connection, file, sources))) {
         throw new Error('another process changed the files although this one holds the lock');
       }
-      fewer += chosen.length - 1;
-    } finally {
-      await rm(join(directory, scratch), { recursive: true, force: true });
+      fewer += sources.length - 1;
     }
+    return { fewer, failed };
+  } catch (error) {
+    if (!(error instanceof JobFailure) || error.because === 'stopped') throw error;
+    // One of them ends the child, whichever it is.
+    const [first = []] = merges;
+    if (merges.length === 1)
+      return { fewer: 0, failed: first.slice(0, 1).map((file) => ({ key: keyOf(file), because: error.because })) };
+    const middle = Math.ceil(merges.length / 2);
+    const halves = [
+      await mergeFiles(parts, merges.slice(0, middle), now, signal),
+      await mergeFiles(parts, merges.slice(middle), now, signal),
+    ];
+    return {
+      fewer: halves.reduce((sum, half) => sum + half.fewer, 0),
+      failed: halves.flatMap((half) => half.failed),
+    };
+  } finally {
+    await rm(join(directory, scratch), { recursive: true, force: true });
   }
-  return fewer;
+}
+
+/** Puts what files were merged into to its place. */
+async function mergedFile(
+  directory: string,
+  sources: readonly DatasetFile[],
+  first: DatasetFile,
+  written: string,
+  now: Temporal.Instant,
+): Promise<DatasetFile> {
+  const fromTx = sources.reduce((least, file) => (file.fromTx < least ? file.fromTx : least), first.fromTx);
+  const untilTx = sources.reduce((most, file) => (file.untilTx > most ? file.untilTx : most), first.untilTx);
+  const path = nameOfFile(first.type, first.day, fromTx, untilTx);
+  const bytes = await publish(directory, written, path);
+  await syncFolders(directory, [path]);
+  return {
+    ...first,
+    path,
+    fromTx,
+    untilTx,
+    rows: sources.reduce((sum, { rows }) => sum + rows, 0),
+    bytes,
+    late: sources.some(({ late }) => late),
+    unread: sources.reduce((sum, { unread }) => sum + unread, 0),
+    expiresOn: sources.reduce((most, file) => (file.expiresOn > most ? file.expiresOn : most), first.expiresOn),
+    createdAt: now,
+  };
 }
 
 /** Removes files that have not counted for so long that nobody can be reading them. */

@@ -80,15 +80,20 @@ export async function readTotals({ query }: Queryable): Promise<ReadonlyMap<stri
   return new Map(rows.map(({ type, rows: count, files }) => [type, { rows: count, files }]));
 }
 
-/** Adds files and says how far the log is in files now. Refused (false) when somebody else said so since `before`. */
+/**
+ * Adds files and says how far the log is in files now, in one transaction with `also`. Refused (false) when somebody else
+ * said so since `before`.
+ */
 export async function commitWindow(
   connection: Queryable,
   files: readonly DatasetFile[],
   before: Progress,
   after: Progress,
+  also: () => Promise<void>,
 ): Promise<boolean> {
   return inTransaction(connection, async () => {
     await insertFiles(connection, files);
+    await also();
     const moved = await connection.query({
       text: `
         update backline.rollup set until_tx = $2::text::xid8, complete_until = greatest(complete_until, $3::timestamptz)
@@ -96,6 +101,24 @@ export async function commitWindow(
       values: [String(before.untilTx), String(after.untilTx), after.completeUntil.toString()],
     });
     return moved.length === 1;
+  });
+}
+
+/**
+ * Adds files that were there and that nobody listed; those that are missing count no more where the former hold their rows.
+ * Refused (false) when one of these no longer counts.
+ */
+export async function commitAdoption(
+  connection: Queryable,
+  adopted: readonly DatasetFile[],
+  replaced: readonly DatasetFile[],
+  now: Temporal.Instant,
+): Promise<boolean> {
+  return inTransaction(connection, async () => {
+    const paths = replaced.map(({ path }) => path);
+    const dropped = await dropFiles(connection, paths, now);
+    await insertFiles(connection, adopted);
+    return dropped === paths.length;
   });
 }
 

@@ -8,16 +8,23 @@ import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { EVENT_TYPE } from '../kinds/identity.ts';
-import { requireWritable, sweep } from './files.ts';
+import { adoptFiles } from './adopt-files.ts';
+import { chooseMerges } from './choose-merge.ts';
+import { claimFolder, noteProgress, requireClaimed } from './claim-folder.ts';
+import { lookThrough, requireWritable } from './files.ts';
+import { forgetFields, noteFields } from './former-fields.ts';
+import { countAnewIfRestored } from '../event-days.ts';
 import { dropExpired, dropLogDays, mergeFiles, removeDropped } from './maintenance.ts';
+import type { RollAnswer } from './jobs.ts';
 import { type Progress, readFiles, readProgress } from './manifest.ts';
 import { type LiveType, rollWindow } from './roll-window.ts';
+import { tryUnfiledAgain } from './unfiled-events.ts';
 import { Watermark } from './watermark.ts';
 
 /** What is old is looked for this often; what a roll-up wrote is looked at at once. */
 const MAINTENANCE_MINUTES = 10;
-/** Merges after one roll-up, so that the next is not late. */
-const MERGES_MAX = 8;
+/** What could not be merged is left alone for so long. */
+const FAILED_MERGE_HOURS = 1;
 
 export interface RollUpOptions {
   readonly database: Database;
@@ -52,11 +59,21 @@ export interface RollUps {
 /** Said to everybody who asks whether the process is ready. */
 const NOT_ROLLED = 'the event log was not rolled into files; the log of the server says why';
 
+function missingOf(files: number): string {
+  return `${files} files that count are not in the folder of datasets; the log of the server names one`;
+}
+
 /** What one process keeps while it holds the lock. */
 interface Leadership {
   readonly connection: Connection;
+  /** Whose the folder is. */
+  readonly installation: string;
   readonly watermark: Watermark;
   maintainedAt: Temporal.Instant | undefined;
+  /** Types and days whose files could not be merged, and until when that is not tried again. */
+  readonly notMerged: Map<string, Temporal.Instant>;
+  /** Revisions of types whose fields are on record. */
+  readonly noted: Map<string, string>;
   /** Transactions of one window at most. A window that failed (too long, too large) is tried again as half. */
   spanMax: bigint | undefined;
 }
@@ -72,6 +89,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   const metrics = rollUpMetrics(registry);
   let leadership: Leadership | undefined;
   let problem: string | undefined;
+  let missingFiles = 0;
   let completeUntil: Temporal.Instant | undefined;
   gauge(
     registry,
@@ -106,12 +124,13 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     const started = performance.now();
     try {
       await requireWritable(directory);
-      leadership = await lead(leadership);
+      const types = liveTypes(world, known);
+      leadership = await lead(leadership, types);
       if (leadership === undefined) {
         problem = undefined;
         return undefined;
       }
-      const types = liveTypes(world, known);
+      await requireClaimed(directory, leadership.installation);
       let result = await rollUp(leadership, types);
       while (!result.isWhole) {
         const { rows, files } = result;
@@ -135,7 +154,10 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   }
 
   /** Holds the lock on a connection of its own, so that whoever loses one has lost the other. */
-  async function lead(held: Leadership | undefined): Promise<Leadership | undefined> {
+  async function lead(
+    held: Leadership | undefined,
+    types: ReadonlyMap<string, LiveType>,
+  ): Promise<Leadership | undefined> {
     if (held !== undefined && !held.connection.isLost()) return held;
     const connection = await database.connect();
     try {
@@ -143,8 +165,16 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
         `select pg_try_advisory_lock(${ADVISORY_LOCKS.rollUp}) as locked`,
       );
       if (row?.locked === true) {
-        await clean(connection);
-        return { connection, watermark: new Watermark(), maintainedAt: undefined, spanMax: undefined };
+        const installation = await takeOver(connection, types);
+        return {
+          connection,
+          installation,
+          watermark: new Watermark(),
+          notMerged: new Map(),
+          noted: new Map(),
+          maintainedAt: undefined,
+          spanMax: undefined,
+        };
       }
     } catch (error) {
       await connection.close().catch(() => {});
@@ -154,16 +184,30 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     return undefined;
   }
 
-  async function clean(connection: Connection): Promise<void> {
-    const rows = await connection.query<{ path: string; counts: boolean }>(
-      'select path, dropped_at is null as counts from backline.dataset_files',
-    );
-    const counting = new Set(rows.filter(({ counts }) => counts).map(({ path }) => path));
-    const missing = await sweep(directory, new Set(rows.map(({ path }) => path)));
-    const lost = missing.filter((path) => counting.has(path));
+  /** Puts folder and database in order, once, before anything is written; gives whose the folder is. */
+  async function takeOver(connection: Connection, types: ReadonlyMap<string, LiveType>): Promise<string> {
+    const now = clock();
+    await countAnewIfRestored(database);
+    const { installation, isOlder } = await claimFolder(connection, directory);
+    if (isOlder) log.warn({ installation }, 'the database is older than the files of datasets: a backup was restored');
+    const listed = await connection.query<{ path: string }>('select path from backline.dataset_files');
+    const { unlisted, missing } = await lookThrough(directory, new Set(listed.map(({ path }) => path)));
+    const counting = await readFiles(connection);
+    const parts = { database, connection, directory, log };
+    metrics.adopted.inc(await adoptFiles(parts, { unlisted, counting, missing }, types, now, stopped.signal));
+    const files = await readFiles(connection);
+    const filed = new Set(files.map(({ type }) => type));
+    await noteFields(connection, new Map([...types].filter(([name]) => filed.has(name))));
+    const lost = files.filter(({ path }) => missing.has(path));
+    missingFiles = lost.length;
     if (lost.length > 0) {
-      log.error({ files: lost.length, first: lost[0] }, 'files of datasets are missing: is this the right folder?');
+      log.error(
+        { files: lost.length, first: lost[0]?.path },
+        'files of datasets are missing: is this the right folder?',
+      );
     }
+    await tryUnfiledAgain(database, now);
+    return installation;
   }
 
   /** Rolls one window: all that there is, or as much as did not fail before. */
@@ -188,17 +232,27 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     const span = after.untilTx - before.untilTx;
     // Half, should it fail.
     leader.spanMax = span > 1n ? span / 2n : 1n;
-    const { files, rows, overdue } = await rollWindow(
+    const { files, rows, aside, overdue } = await rollWindow(
       { database, connection, directory },
-      { before, after, types, now },
+      { before, after, types, noted: leader.noted, now },
       stopped.signal,
     );
     leader.spanMax = isWhole ? undefined : span * 2n;
+    if (files.length > 0) await noteProgress(directory, leader.installation, after.untilTx);
     metrics.rows.inc(rows);
     metrics.files.inc(files.length);
     metrics.overdue.inc(overdue);
+    sayAside(aside);
     await maintain(leader, new Set(files.map(({ type }) => type)), types, after, now);
     return { rows, files: files.length, completeUntil: after.completeUntil, isWhole };
+  }
+
+  /** Names types and reasons; what the events say is nobody's business here. */
+  function sayAside(aside: RollAnswer['aside']): void {
+    metrics.aside.inc(aside.length);
+    for (const [type, rows] of Map.groupBy(aside, ({ type }) => type)) {
+      log.error({ type, events: rows.length, reason: rows[0]?.reason }, 'events that no file can hold were set aside');
+    }
   }
 
   async function maintain(
@@ -214,18 +268,28 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     if (due) {
       await dropExpired(parts, await readFiles(connection), types, now);
       await removeDropped(parts, now);
+      for (const name of leader.noted.keys()) if (!types.has(name)) leader.noted.delete(name);
+      await forgetFields(connection, types.keys());
       const days = await dropLogDays(database, progress, now);
       if (days.length > 0) log.info({ days }, 'days of the event log are in files and were dropped');
     }
     const files = due ? await readFiles(connection) : await readFiles(connection, [...written]);
-    const when = { completeUntil: progress.completeUntil, now, mergesMax: MERGES_MAX };
-    metrics.merged.inc(await mergeFiles(parts, files, when, stopped.signal));
+    const { notMerged } = leader;
+    for (const [key, until] of notMerged) if (Temporal.Instant.compare(until, now) <= 0) notMerged.delete(key);
+    const chosen = chooseMerges(files, { completeUntil: progress.completeUntil, now }, (key) => notMerged.has(key));
+    const { fewer, failed } = await mergeFiles(parts, chosen, now, stopped.signal);
+    metrics.merged.inc(fewer);
+    metrics.failedMerges.inc(failed.length);
+    for (const { key, because } of failed) {
+      notMerged.set(key, now.add({ hours: FAILED_MERGE_HOURS }));
+      log.error({ files: key, because }, 'files could not be merged, and stay as they are');
+    }
     if (due) leader.maintainedAt = now;
   }
 
   return {
     rollUpNow,
-    problem: () => problem,
+    problem: () => problem ?? (missingFiles === 0 ? undefined : missingOf(missingFiles)),
     close: async () => {
       clearInterval(timer);
       stopped.abort();
@@ -260,6 +324,9 @@ function rollUpMetrics(registry: Registry) {
     merged: count('merged_files', 'Files that there are less because they were merged.'),
     seconds: count('seconds', 'Time that roll-ups took.'),
     failures: count('failures', 'Roll-ups that failed.'),
+    failedMerges: count('failed_merges', 'Merges that failed; their files stay as they are.'),
+    adopted: count('adopted_files', 'Files that no table listed and that hold rows that are nowhere else.'),
+    aside: count('set_aside_rows', 'Events that no file can hold, which were set aside.'),
     overdue: count('overdue_rows', 'Events that came after everything of their time was said to be in files.'),
   };
 }

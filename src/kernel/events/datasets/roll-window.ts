@@ -5,9 +5,11 @@ import type { Connection, Database, Queryable } from '#kernel/postgres/database.
 import type { EventTypeSpec } from '../kinds/event-type-spec.ts';
 import { isUnread, selectStaged } from './columns.ts';
 import { dayOf, plusDays } from './file-days.ts';
-import { folderOf, publish, syncFolders, WORK } from './files.ts';
-import type { TypePlan } from './jobs.ts';
+import { noteFields } from './former-fields.ts';
+import { nameOfFile, publish, syncFolders, WORK } from './files.ts';
+import type { RollAnswer, TypePlan } from './jobs.ts';
 import { commitWindow, type DatasetFile, type Progress } from './manifest.ts';
+import { PLACE, setAside } from './unfiled-events.ts';
 import { type JobLimits, runJob } from './run-job.ts';
 
 /** Memory of one child that writes files; with PostgreSQL it stays below 2 GB. */
@@ -30,12 +32,16 @@ export interface Window {
   readonly before: Progress;
   readonly after: Progress;
   readonly types: ReadonlyMap<string, LiveType>;
+  /** The last revision of each type whose fields are on record. */
+  readonly noted: Map<string, string>;
   readonly now: Temporal.Instant;
 }
 
 export interface Rolled {
   readonly files: readonly DatasetFile[];
   readonly rows: number;
+  /** Rows that no file can hold. */
+  readonly aside: RollAnswer['aside'];
   /** Rows that came although everything of their time was said to be in files. */
   readonly overdue: number;
 }
@@ -46,17 +52,18 @@ export interface Rolled {
  */
 export async function rollWindow(
   parts: { readonly database: Database; readonly connection: Connection; readonly directory: string },
-  { before, after, types, now }: Window,
+  { before, after, types, noted, now }: Window,
   signal: AbortSignal,
 ): Promise<Rolled> {
   const { database, connection, directory } = parts;
   if (!(await hasRows(connection, before.untilTx, after.untilTx))) {
-    await commit([]);
-    return { files: [], rows: 0, overdue: 0 };
+    await commit([], []);
+    return { files: [], rows: 0, aside: [], overdue: 0 };
   }
   const scratch = `${WORK}/roll-${randomUUID()}`;
   try {
-    const { stream, rows } = await copyWindow(database, before.untilTx, after.untilTx);
+    const inWindow = `tx >= '${before.untilTx}'::xid8 and tx < '${after.untilTx}'::xid8`;
+    const { stream, rows } = await copyLog(database, inWindow);
     const answer = await runJob(
       {
         does: 'roll',
@@ -70,12 +77,14 @@ export async function rollWindow(
     );
     const filed = answer.files.reduce((sum, file) => sum + file.rows, 0);
     const copied = await rows;
-    if (filed !== copied || answer.rows !== copied) {
-      throw new Error(`of ${copied} rows of the log ${answer.rows} were staged and ${filed} were filed`);
+    const { aside } = answer;
+    if (filed + aside.length !== copied || answer.rows !== copied) {
+      const became = `${filed} were filed and ${aside.length} set aside`;
+      throw new Error(`of ${copied} rows of the log ${answer.rows} were staged, ${became}`);
     }
     const files: DatasetFile[] = [];
     for (const { path: from, type, day, rows: count, late, unread } of answer.files) {
-      const path = `${folderOf(type, day)}/${before.untilTx}-${after.untilTx}.parquet`;
+      const path = nameOfFile(type, day, before.untilTx, after.untilTx);
       const bytes = await publish(directory, from, path);
       const expiresOn = expiryOf(day, types.get(type)?.spec.retention);
       files.push({
@@ -96,16 +105,27 @@ export async function rollWindow(
       directory,
       files.map(({ path }) => path),
     );
-    await commit(files);
+    await commit(files, aside);
     await summarize(connection);
-    return { files, rows: copied, overdue: answer.overdue };
+    return { files, rows: filed, aside, overdue: answer.overdue };
   } finally {
     await rm(join(directory, scratch), { recursive: true, force: true });
   }
 
-  async function commit(files: readonly DatasetFile[]): Promise<void> {
-    if (await commitWindow(connection, files, before, after)) return;
-    throw new Error('another process rolled the log although this one holds the lock');
+  async function commit(files: readonly DatasetFile[], aside: RollAnswer['aside']): Promise<void> {
+    const fresh = new Map<string, LiveType>();
+    for (const { type } of files) {
+      const live = types.get(type);
+      if (live !== undefined && noted.get(type) !== live.revisions.at(-1)) fresh.set(type, live);
+    }
+    const also = async (): Promise<void> => {
+      await noteFields(connection, fresh);
+      if (aside.length > 0) await setAside(connection, aside, { from: before.untilTx, until: after.untilTx }, now);
+    };
+    if (!(await commitWindow(connection, files, before, after, also))) {
+      throw new Error('another process rolled the log although this one holds the lock');
+    }
+    for (const [type, { revisions }] of fresh) noted.set(type, revisions.at(-1) ?? '');
   }
 }
 
@@ -129,16 +149,16 @@ async function summarize({ query }: Queryable): Promise<void> {
 }
 
 /**
- * The rows of a window, as the child reads them (see `STAGED`). JSON holds no control characters, so that with these
+ * Rows of the log, as the child reads them (see `STAGED`). JSON holds no control characters, so that with these
  * as separator and quote almost nothing is quoted.
  */
-function copyWindow(database: Database, from: bigint, until: bigint): ReturnType<Database['copyOut']> {
+export function copyLog(database: Database, where: string): ReturnType<Database['copyOut']> {
   const utc = (column: string) => `${column} at time zone 'UTC'`;
   return database.copyOut(`
     copy (
       select type, id, client, pseudonym, ${utc('event_at')}, ${utc('sent_at')}, ${utc('received_at')},
-        ${utc('corrected_at')}, revision, payload
-      from backline.event_log where tx >= '${from}'::xid8 and tx < '${until}'::xid8
+        ${utc('corrected_at')}, revision, payload, ${PLACE}
+      from backline.event_log where ${where}
     ) to stdout (format csv, delimiter e'\\x02', quote e'\\x01', escape e'\\x01')`);
 }
 
@@ -146,7 +166,8 @@ function planOf(type: string, { spec, revisions }: LiveType): TypePlan {
   return { type, select: selectStaged(spec, revisions), unread: isUnread(revisions) };
 }
 
-function expiryOf(day: string, retention: string | undefined): string {
+/** The first day on which a file is too old, should its type no longer be declared. */
+export function expiryOf(day: string, retention: string | undefined): string {
   if (retention === undefined) return plusDays(day, UNDECLARED_DAYS);
   const end = Temporal.PlainDate.from(day).add({ days: 1 }).toZonedDateTime('UTC').toInstant();
   return dayOf(end.add({ milliseconds: Temporal.Duration.from(retention).total('milliseconds') }));

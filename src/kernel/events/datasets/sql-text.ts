@@ -1,3 +1,6 @@
+/** How every file of ours is written. */
+export const PARQUET = 'format parquet, compression zstd';
+
 /** A text as an SQL literal. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`;

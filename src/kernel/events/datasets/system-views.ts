@@ -59,7 +59,10 @@ export function auditFrom(now: Temporal.Instant): Temporal.Instant {
   return now.subtract({ hours: 24 * AUDIT_DAYS }).round({ smallestUnit: 'hour', roundingMode: 'floor' });
 }
 
-/** `loss_audit`: what was accepted, by the hour of its receipt, beside the rows that there really are in files. */
+/**
+ * `loss_audit`: what was accepted, by the hour of its receipt, beside the rows that there really are in files, and those
+ * that no file can hold.
+ */
 export async function lossAuditSetup(
   { query }: Queryable,
   files: readonly DatasetFile[],
@@ -67,10 +70,16 @@ export async function lossAuditSetup(
   from: Temporal.Instant,
 ): Promise<readonly string[]> {
   // What is still on its way is not counted on either side.
-  const accepted = await query<{ type: string; hour: Temporal.Instant; accepted: number }>({
+  const accepted = await query<{ type: string; hour: Temporal.Instant; accepted: number; aside: number }>({
     text: `
-      select type, date_trunc('hour', received_at) as hour, sum(accepted)::bigint as accepted
-      from backline.event_batches where received_at >= $1::timestamptz and tx < $2::text::xid8 group by 1, 2`,
+      select type, hour, sum(accepted)::bigint as accepted, sum(aside)::bigint as aside
+      from (
+        select type, date_trunc('hour', received_at) as hour, accepted, 0 as aside from backline.event_batches
+        where received_at >= $1::timestamptz and tx < $2::text::xid8
+        union all
+        select type, date_trunc('hour', received_at), 0, 1 from backline.event_unfiled
+        where received_at >= $1::timestamptz
+      ) counted group by 1, 2`,
     values: [from.toString(), String(untilTx)],
   });
   const since = literal(from.toString());
@@ -81,17 +90,18 @@ export async function lossAuditSetup(
       where received_at >= ${since}::timestamptz`,
   );
   branches.push(`select null::varchar as type, null::timestamptz as received_at where false`);
-  const rows = accepted.map((row) => ({ type: row.type, hour: row.hour.toString(), accepted: row.accepted }));
+  const rows = accepted.map((row) => ({ ...row, hour: row.hour.toString() }));
+  const columns = { type: 'VARCHAR', hour: 'TIMESTAMPTZ', accepted: 'BIGINT', aside: 'BIGINT' };
   return [
-    tableSetup('accepted_events', { type: 'VARCHAR', hour: 'TIMESTAMPTZ', accepted: 'BIGINT' }, rows),
+    tableSetup('accepted_events', columns, rows),
     `
         create view loss_audit as
         with filed as (
           select type, date_trunc('hour', received_at) as hour, count(*) as rows
           from (${branches.join(' union all ')}) group by all
         )
-        select hour, type, coalesce(accepted, 0) as accepted, coalesce(rows, 0) as rows,
-          coalesce(accepted, 0) - coalesce(rows, 0) as difference
+        select hour, type, coalesce(accepted, 0) as accepted, coalesce(rows, 0) as rows, coalesce(aside, 0) as set_aside,
+          coalesce(accepted, 0) - coalesce(rows, 0) - coalesce(aside, 0) as difference
         from accepted_events full join filed using (hour, type)`,
   ];
 }

@@ -1,37 +1,12 @@
-import { execFileSync } from 'node:child_process';
-import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { adopt } from './adopt.ts';
 import { answerQuery, parseDataset } from './answer-query.ts';
 import { faultOf } from './fault.ts';
-import type {
-  Fault,
-  Job,
-  MergeAnswer,
-  MergeJob,
-  ParseAnswer,
-  ParseJob,
-  Reads,
-  RollAnswer,
-  RollJob,
-  Tables,
-} from './jobs.ts';
-import { listLiteral, literal } from './sql-text.ts';
-
-/** A row of the log: the largest event, with room for its escapes. */
-const LINE_BYTES_MAX = 4 * 1024 * 1024;
-
-/** Rows wait in memory until so many go into the pipe at once: each write costs a trip to another thread. */
-const WRITE_BYTES = 2 * 1024 * 1024;
-
-/** As the columns of the COPY that feeds us, see `copyWindow`. */
-const STAGED = `{
-  type: 'VARCHAR', id: 'VARCHAR', client: 'VARCHAR', pseudonym: 'UUID', event_at: 'TIMESTAMP', sent_at: 'TIMESTAMP',
-  received_at: 'TIMESTAMP', corrected_at: 'TIMESTAMP', revision: 'VARCHAR', payload: 'VARCHAR'
-}`;
-
-const PARQUET = 'format parquet, compression zstd';
+import type { Fault, Job, MergeAnswer, MergeJob, ParseAnswer, ParseJob, Reads, Tables } from './jobs.ts';
+import { roll } from './roll.ts';
+import { listLiteral, literal, PARQUET } from './sql-text.ts';
 
 /**
  * The child process that DuckDB runs in, so that a query that takes too much takes no server along. It does one job,
@@ -56,6 +31,8 @@ async function perform(job: Job): Promise<unknown> {
   switch (job.does) {
     case 'roll':
       return roll(job, await open(job, join(job.scratch, 'stage.duckdb')));
+    case 'adopt':
+      return adopt(job, await open(job, join(job.scratch, 'stage.duckdb')));
     case 'merge':
       return merge(job, await open(job, ':memory:'));
     case 'query':
@@ -107,54 +84,15 @@ async function open(job: Job, path: string): Promise<DuckDBConnection> {
   return connection;
 }
 
-/**
- * Stages the rows in a database on disk, out of memory, and makes a file of each type and day. One pass with
- * PARTITION_BY would hold a buffer for each of them: 100 types took more than 500 MB.
- */
-async function roll(job: RollJob, connection: DuckDBConnection): Promise<RollAnswer> {
-  // Compressing what is read once takes as long as everything else of the staging.
-  await connection.run(`pragma force_compression = 'uncompressed'`);
-  const fifo = join(job.scratch, 'rows');
-  // Node gives children sockets for pipes, which cannot be opened as files.
-  execFileSync('mkfifo', [fifo]);
-  const staged = connection.run(`
-    create table stage as select * from read_csv(${literal(fifo)}, auto_detect = false, header = false, columns = ${STAGED},
-      delim = e'\\x02', quote = e'\\x01', escape = e'\\x01', nullstr = '', allow_quoted_nulls = false,
-      max_line_size = ${LINE_BYTES_MAX})`);
-  await Promise.all([staged, pipeline(process.stdin, createWriteStream(fifo, { highWaterMark: WRITE_BYTES }))]);
-  const plans = new Map(job.types.map((plan) => [plan.type, plan]));
-  const files: RollAnswer['files'] = [];
-  for (const [type, day] of await texts(connection, 'select distinct type, corrected_at::date::text from stage')) {
-    const { select, unread } = plans.get(type ?? '') ?? job.otherwise;
-    const rows = `from stage where type = ${literal(type ?? '')} and corrected_at::date = ${literal(day ?? '')}::date`;
-    const path = join(job.scratch, `${files.length}.parquet`);
-    const written = await connection.run(`copy (select ${select} ${rows}) to ${literal(path)} (${PARQUET})`);
-    const [[late, whole] = []] = await texts(
-      connection,
-      `select bool_or(received_at::date > corrected_at::date + 1)::text, count(*) filter (${unread})::text ${rows}`,
+async function merge({ merges }: MergeJob, connection: DuckDBConnection): Promise<MergeAnswer> {
+  const merged: MergeAnswer['merged'] = [];
+  for (const { from, to } of merges) {
+    const rows = `read_parquet(${listLiteral(from)}, union_by_name = true, hive_partitioning = false)`;
+    const one = connection.run(`copy (select * from ${rows}) to ${literal(to)} (${PARQUET})`).then(
+      ({ rowsChanged }) => ({ rows: rowsChanged }),
+      (error: unknown) => ({ rows: 0, fault: faultOf(error).kind }),
     );
-    files.push({
-      type: type ?? '',
-      day: day ?? '',
-      rows: written.rowsChanged,
-      late: late === 'true',
-      unread: Number(whole),
-      path,
-    });
+    merged.push(await one);
   }
-  const promised = `received_at < timezone('UTC', ${literal(job.completeUntil)}::timestamptz)`;
-  const counts = `select count(*)::text, count(*) filter (${promised})::text from stage`;
-  const [[rows, overdue] = []] = await texts(connection, counts);
-  return { rows: Number(rows), overdue: Number(overdue), files };
-}
-
-async function merge({ from, to }: MergeJob, connection: DuckDBConnection): Promise<MergeAnswer> {
-  const rows = `read_parquet(${listLiteral(from)}, union_by_name = true, hive_partitioning = false)`;
-  const written = await connection.run(`copy (select * from ${rows}) to ${literal(to)} (${PARQUET})`);
-  return { rows: written.rowsChanged };
-}
-
-async function texts(connection: DuckDBConnection, sql: string): Promise<string[][]> {
-  const reader = await connection.runAndReadAll(sql);
-  return reader.getRows().map((row) => row.map(String));
+  return { merged };
 }

@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Refusal } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
+import type { Connection } from '#kernel/postgres/database.ts';
+
+/** The file that says whose a folder of datasets is; no type begins with a dot. */
+const MARKER = '.installation';
+
+interface Marker {
+  /** The installation; while a new id is drawn, also the one of before. */
+  readonly installations: readonly string[];
+  /** How far the log was in files when this was written: a database that is behind it is an older one. */
+  readonly untilTx: bigint;
+}
+
+export interface Claim {
+  readonly installation: string;
+  /** Whether the database is not the one that the folder was left with, but an older copy of it. */
+  readonly isOlder: boolean;
+}
+
+/**
+ * Makes a folder that of this database, or finds that it is. Refuses `datasets/other-installation` for a folder that another
+ * database's files lie in. Call only as the holder of the lock.
+ */
+export async function claimFolder(connection: Connection, directory: string): Promise<Claim> {
+  const marker = await readMarker(directory);
+  const [row] = await connection.query<{ installation: string; until_tx: string }>(
+    'select installation::text, until_tx::text from backline.rollup',
+  );
+  if (row === undefined) throw new Error('backline.rollup has no row');
+  const untilTx = BigInt(row.until_tx);
+  const { installation } = row;
+  if (marker !== undefined && !marker.installations.includes(installation)) throw otherInstallation(directory);
+  if (marker === undefined || marker.untilTx <= untilTx) {
+    await writeMarker(directory, { installations: [installation], untilTx });
+    return { installation, isOlder: false };
+  }
+  const next = randomUUID();
+  // Both ids, until the database has the new one: whenever this is cut off, the folder is still ours.
+  await writeMarker(directory, { installations: [installation, next], untilTx: marker.untilTx });
+  await connection.query({ text: 'update backline.rollup set installation = $1::uuid', values: [next] });
+  await writeMarker(directory, { installations: [next], untilTx });
+  return { installation: next, isOlder: true };
+}
+
+/** Notes in the folder how far the log is in its files. */
+export async function noteProgress(directory: string, installation: string, untilTx: bigint): Promise<void> {
+  await writeMarker(directory, { installations: [installation], untilTx });
+}
+
+/** Refuses a folder that is no longer that of this installation. */
+export async function requireClaimed(directory: string, installation: string): Promise<void> {
+  const marker = await readMarker(directory);
+  if (marker !== undefined && !marker.installations.includes(installation)) throw otherInstallation(directory);
+}
+
+function otherInstallation(directory: string): Refusal {
+  return new Refusal(
+    'datasets/other-installation',
+    'Conflict',
+    `The files of datasets in ${directory} belong to another database than this one.`,
+    {
+      remedy: `Name another folder with --datasets. If this database takes the place of the one that wrote them, remove ${join(directory, MARKER)}: they are adopted then.`,
+    },
+  );
+}
+
+async function readMarker(directory: string): Promise<Marker | undefined> {
+  const text = await readFile(join(directory, MARKER), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const marker = parsed(text);
+  if (marker !== undefined) return marker;
+  throw new Refusal('datasets/bad-marker', 'Conflict', `${join(directory, MARKER)} cannot be read.`, {
+    remedy: 'Remove it when the folder is that of this installation: it is written anew.',
+  });
+}
+
+function parsed(text: string): Marker | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (!isRecord(value)) return undefined;
+    const { installations, untilTx } = value;
+    const areTexts = Array.isArray(installations) && installations.every((id) => typeof id === 'string');
+    if (!areTexts || typeof untilTx !== 'string' || !/^\d{1,20}$/.test(untilTx)) return undefined;
+    return { installations, untilTx: BigInt(untilTx) };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Replaces the file in one step, durably. */
+async function writeMarker(directory: string, { installations, untilTx }: Marker): Promise<void> {
+  const path = join(directory, MARKER);
+  const file = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await file.writeFile(`${JSON.stringify({ installations, untilTx: String(untilTx) })}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(`${path}.new`, path);
+}
