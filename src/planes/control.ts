@@ -1,4 +1,5 @@
 import { clientAdvisor } from '#kernel/access/client-advice.ts';
+import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
 import type { Registry } from 'prom-client';
 import { prepareAccess } from '#kernel/access/access.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
@@ -215,6 +216,7 @@ export async function startControlPlane(options: {
       [
         ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock: releaseClock }),
         clientAdvisor(paths, clock),
+        aliasAdvisor,
       ],
     );
     const applyChangeSet = changeSets({

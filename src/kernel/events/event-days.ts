@@ -2,8 +2,11 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { inTransaction } from './lane.ts';
 
-/** For how long an id is remembered: the same event sent again within this is one event. */
-export const DEDUPLICATION_DAYS = 7;
+/**
+ * For how long an id is remembered at least, in days: the same event sent again within this is one event. A type that is
+ * accepted later than that has its ids remembered for longer.
+ */
+export const REMEMBERED_DAYS_MIN = 7;
 /** Partitions are there this many days ahead, so that nobody waits for them at midnight. */
 const DAYS_AHEAD = 2;
 
@@ -58,11 +61,19 @@ export async function countAnewIfRestored(database: Database): Promise<void> {
   });
 }
 
-/** Makes the partitions of the coming days, and drops what is remembered of ids that no longer count. */
-export async function turnPartitions(database: Database, today: string): Promise<void> {
+/**
+ * Makes the partitions of the coming days, and drops what is remembered of ids that no longer count.
+ *
+ * @param rememberedDays for how long ids count, of the type for which it is longest
+ */
+export async function turnPartitions(
+  database: Database,
+  today: string,
+  rememberedDays = REMEMBERED_DAYS_MIN,
+): Promise<void> {
   const date = Temporal.PlainDate.from(today);
   // A day more than needed: processes whose clocks are behind still write the day before.
-  const oldest = partitionName('event_ids', date.subtract({ days: DEDUPLICATION_DAYS + 1 }).toString());
+  const oldest = partitionName('event_ids', date.subtract({ days: rememberedDays + 1 }).toString());
   const names = await partitions(database);
   const outdated = names.filter((name) => name.startsWith('event_ids_p') && name < oldest);
   const ahead = Array.from({ length: DAYS_AHEAD + 1 }, (_, days) => date.add({ days }).toString());

@@ -5,9 +5,14 @@ import type { EventResult } from './write-events.ts';
 
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
+/** The bounds of what is corrected among them, see `EVENT_LIMITS`. */
+const SKEW_BUCKETS_SECONDS = [-86_400, -3_600, -300, -5, 5, 60, 300, 3_600, 86_400];
+
 export interface EventMetrics {
   /** What became of the events of a batch. */
   readonly counted: (verdicts: readonly Verdict[], results: readonly (EventResult | undefined)[]) => void;
+  /** How far a sender's clock was behind ours when it sent a batch; negative: ahead. */
+  readonly skewed: (ms: number) => void;
   /** That a group of batches became durable, after so long. */
   readonly committed: (ms: number) => void;
   /** That a request was turned away because too much was waiting. */
@@ -28,6 +33,12 @@ export function eventMetrics(
     name: 'backline_events_commit_seconds',
     help: 'Time in which a group of batches was made durable.',
     buckets: BUCKETS_SECONDS,
+    registers: [registry],
+  });
+  const skew = new Histogram({
+    name: 'backline_events_clock_skew_seconds',
+    help: 'How far the clocks of senders were behind ours when they sent a batch (negative: ahead), of those that say it.',
+    buckets: SKEW_BUCKETS_SECONDS,
     registers: [registry],
   });
   const turnedAway = new Counter({
@@ -51,6 +62,7 @@ export function eventMetrics(
       }
       for (const { type, outcome, count } of counts.values()) events.inc({ type, outcome }, count);
     },
+    skewed: (ms) => skew.observe(ms / 1000),
     committed: (ms) => seconds.observe(ms / 1000),
     turnedAway: () => turnedAway.inc(),
   };

@@ -2,7 +2,8 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { withBuiltInTypes } from './built-in-types.ts';
-import { fieldCheck } from './field-check.ts';
+import { REMEMBERED_DAYS_MIN } from './event-days.ts';
+import { fieldCheck, freeFault } from './field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { eventTypeSpec, segmentKey, type EventTypeSpec } from './kinds/event-type-spec.ts';
@@ -21,10 +22,14 @@ export interface EventRules {
   readonly subject: EventTypeSpec['subject'];
   /** What is wrong with the properties, as `POINTER: what is wrong`; empty when nothing is. */
   readonly faults: (properties: Readonly<Record<string, unknown>>) => readonly string[];
+  /** Fields that are declared. */
+  readonly fields: ReadonlySet<string>;
   /** Fields that are sealed. */
   readonly sensitive: readonly string[];
   readonly identity: { readonly fields: readonly string[]; readonly withinMs: number } | undefined;
   readonly latenessMs: number;
+  /** For how long the same event may come again, and is recognised, in days. */
+  readonly rememberedDays: number;
 }
 
 /** The event types that are live, ready to judge events by. */
@@ -80,6 +85,7 @@ function rulesOf(live: LiveObject): EventRules {
     revision: live.revision,
     subject: spec.subject,
     faults: faultsOf(schema),
+    fields: new Set(Object.keys(schema.properties)),
     sensitive: Object.keys(schema.properties).filter((field) => schema.properties[field]?.sensitive === true),
     identity:
       identity === undefined || within === undefined
@@ -87,10 +93,17 @@ function rulesOf(live: LiveObject): EventRules {
         : // Sorted, so that the order in which they are written says nothing.
           { fields: [...identity].sort(), withinMs: durationMs(within) },
     latenessMs: durationMs(spec.lateness),
+    rememberedDays: rememberedDays(durationMs(spec.lateness) + (within === undefined ? 0 : durationMs(within))),
   };
 }
 
+/** The last of those that are one event may be accepted so long after the first; both days are counted. */
+function rememberedDays(longestMs: number): number {
+  return Math.max(REMEMBERED_DAYS_MIN, Math.ceil(longestMs / 86_400_000) + 1);
+}
+
 function faultsOf({ properties, required, additional }: EventTypeSpec['schema']): EventRules['faults'] {
+  const isRequired = new Set(required);
   const checks = new Map(Object.entries(properties).map(([name, field]) => [name, fieldCheck(field)]));
   return (given) => {
     const faults: string[] = [];
@@ -100,11 +113,15 @@ function faultsOf({ properties, required, additional }: EventTypeSpec['schema'])
     for (const name of Object.keys(given)) {
       const check = checks.get(name);
       if (check !== undefined) {
-        const fault = check(given[name]);
+        // Many serializers write null for what is absent.
+        const fault = given[name] === null && !isRequired.has(name) ? undefined : check(given[name]);
         if (fault !== undefined) faults.push(`/properties/${name}: ${fault}`);
       } else if (!additional) {
         const hint = didYouMean(nearSpellings(name, checks.keys()));
         faults.push(`/properties/${pointerSegment(name)}: is not a declared field${hint}`);
+      } else {
+        const fault = freeFault(given[name]);
+        if (fault !== undefined) faults.push(`/properties/${pointerSegment(name)}: ${fault}`);
       }
       if (faults.length >= FAULTS_MAX) break;
     }

@@ -25,7 +25,7 @@ export function fieldCheck(field: EventField): FieldCheck {
     case 'object':
       return (value) =>
         typeof value === 'object' && value !== null && !Array.isArray(value)
-          ? undefined
+          ? freeFault(value)
           : `must be an object, and is ${typeName(value)}`;
     default:
       return itemCheck({ ...field, type });
@@ -37,6 +37,18 @@ export function itemFault(item: ItemField, value: unknown): string | undefined {
   return itemCheck(item)(value);
 }
 
+/** What is wrong with a value of which nothing is declared. */
+export function freeFault(value: unknown): string | undefined {
+  return holdsInfinity(value) ? 'holds a number that no table can hold: it is too large' : undefined;
+}
+
+/** JSON writes numbers of any length; what is too large for a double is read as Infinity. */
+function holdsInfinity(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value);
+  if (typeof value !== 'object' || value === null) return false;
+  return (Array.isArray(value) ? value : Object.values(value)).some(holdsInfinity);
+}
+
 function itemCheck(item: ItemField): FieldCheck {
   const { enum: allowed, minimum = -Infinity, maximum = Infinity, maxLength = FIELD_LIMITS.textCharsMax } = item;
   const ofType = typeCheck(item, minimum, maximum, maxLength);
@@ -46,7 +58,7 @@ function itemCheck(item: ItemField): FieldCheck {
   return (value) => ofType(value) ?? (values.has(value) ? undefined : oneOf);
 }
 
-function typeCheck({ type }: ItemField, minimum: number, maximum: number, maxLength: number): FieldCheck {
+function typeCheck({ type, scale = 0 }: ItemField, minimum: number, maximum: number, maxLength: number): FieldCheck {
   const bounds = (value: number): string | undefined => {
     if (value < minimum) return `must be at least ${minimum}`;
     return value > maximum ? `must be at most ${maximum}` : undefined;
@@ -68,14 +80,41 @@ function typeCheck({ type }: ItemField, minimum: number, maximum: number, maxLen
       return (value) =>
         typeof value === 'number' && Number.isSafeInteger(value)
           ? bounds(value)
-          : `must be a whole number, and is ${typeName(value)}`;
+          : `must be a whole number, and is ${typeof value === 'number' && Number.isInteger(value) ? 'out of range' : typeName(value)}`;
     case 'number':
-      return (value) => (typeof value === 'number' ? bounds(value) : `must be a number, and is ${typeName(value)}`);
+      return (value) => {
+        if (typeof value !== 'number') return `must be a number, and is ${typeName(value)}`;
+        return freeFault(value) ?? bounds(value);
+      };
+    case 'decimal':
+      return (value) => {
+        const [, fraction] = decimalParts(value) ?? [];
+        if (fraction === undefined) {
+          return `must be a decimal as text, like "4.99", of at most ${FIELD_LIMITS.decimalWholeDigitsMax} digits before the point, or a number of at most ${EXACT_DIGITS} digits; it is ${typeName(value)}`;
+        }
+        if (fraction.length > scale)
+          return `has ${fraction.length} digits after the point; at most ${scale} are allowed`;
+        return bounds(Number(value));
+      };
     case 'boolean':
       return (value) => (typeof value === 'boolean' ? undefined : `must be true or false, and is ${typeName(value)}`);
     default:
       return type satisfies never;
   }
+}
+
+/** A double keeps so many digits as they were written. */
+const EXACT_DIGITS = 15;
+const DECIMAL = new RegExp(
+  `^-?(\\d{1,${FIELD_LIMITS.decimalWholeDigitsMax}})(?:\\.(\\d{1,${FIELD_LIMITS.scaleMax}}))?$`,
+);
+
+/** The digits before and after the point; undefined where they are not known exactly. */
+function decimalParts(value: unknown): readonly [whole: string, fraction: string] | undefined {
+  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  const [match, whole = '', fraction = ''] = DECIMAL.exec(String(value)) ?? [];
+  if (match === undefined) return undefined;
+  return typeof value === 'number' && whole.length + fraction.length > EXACT_DIGITS ? undefined : [whole, fraction];
 }
 
 function typeName(value: unknown): string {
@@ -85,7 +124,7 @@ function typeName(value: unknown): string {
     case 'string':
       return 'text';
     case 'number':
-      return Number.isInteger(value) ? 'a whole number out of range' : 'a fraction';
+      return Number.isInteger(value) ? 'a whole number' : 'a fraction';
     case 'boolean':
       return 'true or false';
     case 'object':

@@ -89,6 +89,7 @@ export function ingestApi(parts: {
       const receivedMs = clock().epochMilliseconds;
       const batch = format === 'segment' ? readSegmentBatch(body, rules) : readBatch(body);
       const { sentMs, producer, sequence } = batch;
+      if (sentMs !== undefined) metrics.skewed(receivedMs - sentMs);
       const waiting = writer.waiting();
       requireRoom(waiting === 0 || waiting + batch.events.length <= limits.waitingEventsMax);
       const envelope = { client, boundTo: subject, sentMs, receivedMs };

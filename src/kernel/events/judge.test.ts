@@ -3,9 +3,13 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { EVENT_LIMITS, judge, OWN_SENDER, type Envelope, type Verdict } from './judge.ts';
 import { readBatch, readEvent } from './read-batch.ts';
-import { tableOf } from './testing/table.ts';
+import { eventTypes, tableOf } from './testing/table.ts';
 
-const table = tableOf();
+const price = {
+  ...eventTypes.identify,
+  schema: { properties: { amount: { type: 'decimal', scale: 2 }, rate: { type: 'number' } } },
+};
+const table = tableOf({ ...eventTypes, price });
 const NOW = Temporal.Instant.from('2026-05-01T12:00:00Z');
 const nowMs = NOW.epochMilliseconds;
 const envelope: Envelope = { client: 'client:app', boundTo: undefined, sentMs: undefined, receivedMs: nowMs };
@@ -57,13 +61,33 @@ test('an event is accepted, or told by its pointer what is wrong and what would 
     [{ ...play, properties: {} }, /^invalid \/properties\/track: is required/],
     [{ ...play, properties: { track: 7 } }, /^invalid \/properties\/track: must be text, and is a whole number/],
     [{ ...play, properties: { track: null } }, /track: must be text, and is null/],
+    [{ ...play, properties: { track: 't', playedMs: null, tags: null, extra: null } }, /^accepted$/],
+    [{ ...play, properties: { track: 't', song: null } }, /song: is not a declared field/],
     [
       { ...play, properties: { track: 't', Track: 't' } },
       /\/properties\/Track: is not a declared field \(did you mean "track"\?\)/,
     ],
     [{ ...play, properties: { track: 't', 'a/b~c': 1 } }, /\/properties\/a~1b~0c: is not a declared field/],
     [{ ...play, properties: { track: 't', playedMs: 1.5 } }, /playedMs: must be a whole number, and is a fraction/],
-    [{ ...play, properties: { track: 't', playedMs: 2 ** 60 } }, /playedMs: must be a whole number/],
+    [
+      { ...play, properties: { track: 't', playedMs: 2 ** 60 } },
+      /playedMs: must be a whole number, and is out of range/,
+    ],
+    [{ ...play, properties: { track: 7 } }, /track: must be text, and is a whole number$/],
+    [{ ...play, properties: { track: 't', playedMs: Infinity } }, /playedMs: must be a whole number/],
+    [
+      { ...play, properties: { track: 't', extra: { deep: [1, { n: -Infinity }] } } },
+      /extra: holds a number .* too large/,
+    ],
+    [{ ...play, type: 'app-opened', properties: { n: [Infinity] } }, /\/properties\/n: holds a number .* too large/],
+    [{ ...play, type: 'price', properties: { amount: '-12345678901234567890.99', rate: 1e308 } }, /^accepted$/],
+    [{ ...play, type: 'price', properties: { amount: 4.99 } }, /^accepted$/],
+    [{ ...play, type: 'price', properties: { amount: '4.999' } }, /amount: has 3 digits after the point; at most 2/],
+    [{ ...play, type: 'price', properties: { amount: 123_456_789_012_345.5 } }, /amount: must be a decimal as text/],
+    [{ ...play, type: 'price', properties: { amount: 1e21 } }, /amount: must be a decimal as text, like "4.99"/],
+    [{ ...play, type: 'price', properties: { amount: '1e3' } }, /amount: must be a decimal as text/],
+    [{ ...play, type: 'price', properties: { amount: '-0.01' } }, /^accepted$/],
+    [{ ...play, type: 'price', properties: { rate: Infinity } }, /rate: holds a number .* too large/],
     [{ ...play, properties: { track: 't', playedMs: -1 } }, /playedMs: must be at least 0/],
     [{ ...play, properties: { track: 't', device: 'radio' } }, /device: must be one of "phone", "desktop"/],
     [
@@ -89,13 +113,31 @@ test('what is said about a sensitive field never holds its value', () => {
   assert.equal(told({ ...play, properties: { track: 't', ipAddress: 123_456 } }).includes('123456'), false);
 });
 
-test('a wrong clock is corrected by the time of sending', () => {
-  // A device whose clock is a year behind sends what happened a minute before.
-  const at = '2025-05-01T11:59:00Z';
-  const sentMs = Date.parse('2025-05-01T12:00:00Z');
-  const verdict = judged({ ...play, at }, { sentMs });
-  assert.equal(verdict.outcome === 'accepted' && verdict.correctedMs, nowMs - 60_000);
-  assert.match(told({ ...play, at }), /^too-late .* 72 hours for which play is accepted/);
+test('a wrong clock is corrected by the time of sending, unless it is off by little or by too much', () => {
+  const minute = 60_000;
+  // What happened a minute before it was sent, by a clock that is so far behind.
+  const correctedBy = (behindMs: number) => {
+    const sentMs = nowMs - behindMs;
+    const verdict = judged({ ...play, at: new Date(sentMs - minute).toISOString() }, { sentMs });
+    return verdict.outcome === 'accepted' ? verdict.correctedMs - verdict.atMs : verdict.reason;
+  };
+  assert.equal(correctedBy(5 * minute - 1), 0);
+  assert.equal(correctedBy(-5 * minute + 1), 0);
+  for (const minutes of [5, -5, 60, 24 * 60, -24 * 60]) assert.equal(correctedBy(minutes * minute), minutes * minute);
+  assert.equal(correctedBy(24 * 60 * minute + 1), 0);
+  assert.equal(correctedBy(-24 * 60 * minute - 1), 0);
+  // A queue that kept the time of a sending of ten days ago: no event of then becomes one of now.
+  assert.match(
+    told({ ...play, at: '2026-04-21T11:59:00Z' }, { sentMs: Date.parse('2026-04-21T12:00:00Z') }),
+    /^too-late .* 72 hours for which play is accepted; sentAt is more than 24 hours off, which is not corrected$/,
+  );
+});
+
+test('a declared field that is null is as if it were not there', () => {
+  const absent = judged(play);
+  const given = judged({ ...play, properties: { track: 't1', playedMs: null, ipAddress: null } });
+  assert.ok(absent.outcome === 'accepted' && given.outcome === 'accepted');
+  assert.deepEqual([given.text, given.properties], [absent.text, absent.properties]);
 });
 
 test('lateness ends to the millisecond, and so does what a clock may be ahead', () => {

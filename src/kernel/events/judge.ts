@@ -11,6 +11,10 @@ export const EVENT_LIMITS = {
   propertiesCharsMax: 32 * 1024,
   /** An event from further in the future has a wrong clock that nobody can correct. */
   aheadMsMax: 24 * 3_600_000,
+  /** A clock that is off by less is right: the difference is the way, and correcting it would change the order of events. */
+  skewMsMin: 5 * 60_000,
+  /** A clock that is off by more is not corrected: the time of sending may be that of another sending. */
+  skewMsMax: 24 * 3_600_000,
 } as const;
 
 /** The shape in which an event came. */
@@ -134,13 +138,14 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   if (atMs === undefined)
     return quarantined('bad-time', '/at: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z');
   const { sentMs, receivedMs, boundTo } = envelope;
-  const correctedMs = atMs + (sentMs === undefined ? 0 : receivedMs - sentMs);
+  const correctedMs = atMs + correctionMs(sentMs, receivedMs);
   if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
-    return quarantined('clock-ahead', `/at: is more than 24 hours in the future${corrected(sentMs)}`);
+    return quarantined('clock-ahead', `/at: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`);
   }
   if (correctedMs < receivedMs - rules.latenessMs) {
     const hours = Math.round(rules.latenessMs / 3_600_000);
-    return quarantined('too-late', `/at: is longer ago than the ${hours} hours for which ${rules.type} is accepted`);
+    const detail = `/at: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
+    return quarantined('too-late', isBeyond(sentMs, receivedMs) ? detail + aboutClock(sentMs, receivedMs) : detail);
   }
   if (given.subject !== undefined && given.subject !== null && !isName(given.subject, EVENT_LIMITS.subjectCharsMax)) {
     return quarantined('invalid', `/subject: must be text of 1 to ${EVENT_LIMITS.subjectCharsMax} characters`);
@@ -152,10 +157,11 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   if (about === undefined && rules.subject === 'required') {
     return quarantined('subject-missing', `/subject: is required for ${rules.type}`);
   }
-  const properties = given.properties ?? {};
-  if (!isRecord(properties)) return quarantined('invalid', '/properties: must be an object');
-  const faults = rules.faults(properties);
+  const sent = given.properties ?? {};
+  if (!isRecord(sent)) return quarantined('invalid', '/properties: must be an object');
+  const faults = rules.faults(sent);
   if (faults.length > 0) return quarantined('invalid', faults.join('; '));
+  const properties = withoutNulls(sent, rules.fields);
   const text = JSON.stringify(properties);
   if (text.length > EVENT_LIMITS.propertiesCharsMax) {
     return quarantined(
@@ -172,10 +178,32 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   return { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text };
 }
 
-function corrected(sentMs: number | undefined): string {
-  return sentMs === undefined
-    ? '; say when it is sent (sentAt), so that a wrong clock can be corrected'
+/** What is added to a sender's times; see `EVENT_LIMITS`. */
+function correctionMs(sentMs: number | undefined, receivedMs: number): number {
+  if (sentMs === undefined || isBeyond(sentMs, receivedMs)) return 0;
+  const skewMs = receivedMs - sentMs;
+  return Math.abs(skewMs) < EVENT_LIMITS.skewMsMin ? 0 : skewMs;
+}
+
+function isBeyond(sentMs: number | undefined, receivedMs: number): boolean {
+  return sentMs !== undefined && Math.abs(receivedMs - sentMs) > EVENT_LIMITS.skewMsMax;
+}
+
+function aboutClock(sentMs: number | undefined, receivedMs: number): string {
+  if (sentMs === undefined) return '; say when it is sent (sentAt), so that a wrong clock can be corrected';
+  return isBeyond(sentMs, receivedMs)
+    ? '; sentAt is more than 24 hours off, which is not corrected'
     : ', also after correcting the clock by sentAt';
+}
+
+/** A declared field that is null is absent. What is not declared is kept as it is. */
+function withoutNulls(
+  properties: Readonly<Record<string, unknown>>,
+  declared: ReadonlySet<string>,
+): Readonly<Record<string, unknown>> {
+  const isAbsent = (name: string): boolean => properties[name] === null && declared.has(name);
+  if (!Object.keys(properties).some(isAbsent)) return properties;
+  return Object.fromEntries(Object.entries(properties).filter(([name]) => !isAbsent(name)));
 }
 
 /** Text that a row can hold, of limited length. */

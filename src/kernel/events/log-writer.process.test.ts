@@ -6,6 +6,7 @@ import { judge } from './judge.ts';
 import { Erasure } from './kinds/event-commands.ts';
 import { readEvent } from './read-batch.ts';
 import { NOON, play, startIngest, testSealing, type Ingest } from './testing/ingest.ts';
+import { eventTypes, tableOf } from './testing/table.ts';
 import type { EventResult } from './write-events.ts';
 
 /** Writes one batch in process; gives the outcomes, or the reasons of the quarantine. */
@@ -140,6 +141,31 @@ test('an id is remembered for seven days, and forgotten with its partition', asy
   assert.equal(partitions[0]?.name, 'event_ids_p20260508');
   assert.equal(partitions.at(-1)?.name, 'event_ids_p20260512', 'made ahead');
   assert.deepEqual(await write(ingest, 'c', [event]), ['accepted']);
+});
+
+test('an id is remembered for as long as its event may come again', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  ingest.table = tableOf({
+    ...eventTypes,
+    play: { ...eventTypes.play, lateness: 'P30D' },
+    exposure: { ...eventTypes.exposure, lateness: 'P3D', within: 'P7D' },
+  });
+  const event = play('e1', { at: NOON.toString() });
+  const seen = (hours: number) => {
+    const at = NOON.add({ hours }).toString();
+    return { type: 'exposure', id: `x${hours}`, at, subject: 'u1', properties: { experiment: 'a', variant: 'b' } };
+  };
+  // 2026-04-30 begins a window of seven days since 1970.
+  assert.deepEqual(await write(ingest, 'c', [event, seen(0)]), ['accepted', 'accepted']);
+  for (const days of [8, 9, 19, 30]) {
+    ingest.now = NOON.add({ hours: days * 24 });
+    await ingest.events.maintain(ingest.now);
+    assert.deepEqual(await write(ingest, 'c', [event]), ['duplicate'], `after ${days} days`);
+    if (days < 9) assert.deepEqual(await write(ingest, 'c', [seen(5 * 24)]), ['duplicate']);
+  }
+  ingest.now = NOON.add({ hours: 31 * 24 });
+  assert.deepEqual(await write(ingest, 'c', [event]), ['too-late']);
 });
 
 test('an event that the database refuses does not take others along', async (t) => {

@@ -8,7 +8,8 @@ import { startDatabase } from '#tests/support/database.ts';
 import { Erasure, EventReplay } from './kinds/event-commands.ts';
 import { QuarantinedEvent } from './kinds/quarantined-event.ts';
 import { ROOM, takeRoom } from './quarantine-room.ts';
-import { NOON, play, startIngest, type Ingest } from './testing/ingest.ts';
+import { replay } from './replay.ts';
+import { NOON, play, startIngest, testSealing, type Ingest } from './testing/ingest.ts';
 import { eventTypes, tableOf } from './testing/table.ts';
 
 /** Posts a command as an administrator would. */
@@ -103,7 +104,7 @@ test('a replay accepts what is right by now, once, as if it were judged when it 
   const times = {
     day: '2026-05-11',
     received_at: NOON,
-    corrected_at: NOON.subtract({ seconds: 30 }),
+    corrected_at: NOON.subtract({ minutes: 1 }),
   };
   assert.deepEqual(rows, [
     { id: 'unknown', ...times },
@@ -114,6 +115,29 @@ test('a replay accepts what is right by now, once, as if it were judged when it 
   const log = await list(ingest, EventReplay);
   assert.equal(log.entries.length, 4);
   assert.deepEqual(log.entries.at(-2)?.object().spec, { type: 'like' });
+});
+
+test('a replay goes on behind the last, past any number of events that stay wrong', async (t) => {
+  await using db = await startDatabase();
+  const sealing = await testSealing(t);
+  const ingest = await startIngest(t, { databaseUrl: db.url, sealing });
+  const hopeless = Array.from({ length: 7 }, (_, index) => play(`bad-${index}`, { properties: { song: 1 } }));
+  await ingest.post('/v1/events', { events: [...hopeless, play('good', { properties: { track: 't', song: 't' } })] });
+  const properties = { ...eventTypes.play.schema.properties, song: { type: 'string' } };
+  ingest.table = tableOf({ play: { ...eventTypes.play, schema: { ...eventTypes.play.schema, properties } } });
+  const parts = {
+    database: ingest.database,
+    sealing,
+    table: () => ingest.table,
+    writer: ingest.events,
+    limits: { eventsMax: 4, eventsAtOnce: 2 },
+  };
+  const first = await replay(parts, { type: 'play' });
+  assert.deepEqual(first, { accepted: 0, duplicates: 0, quarantined: 4, complete: false, continue: 'q-4' });
+  const second = await replay(parts, { type: 'play', continue: 'q-4' });
+  assert.deepEqual(second, { accepted: 1, duplicates: 0, quarantined: 3, complete: false, continue: 'q-8' });
+  const last = await replay(parts, { type: 'play', continue: 'q-8' });
+  assert.deepEqual(last, { accepted: 0, duplicates: 0, quarantined: 0, complete: true });
 });
 
 test('an event that was sent again and accepted meanwhile is a duplicate when it is replayed', async (t) => {
@@ -177,6 +201,13 @@ test('an erasure reaches every store, keeps no name, and is on record', async (t
   const [entry] = (await list(ingest, Erasure)).entries;
   assert.deepEqual([entry?.name, entry?.object().status], ['erasure-1', status]);
   await assert.rejects(post(ingest, Erasure, {}), { code: 'events/no-subject' });
+  erased.length = 0;
+  const several = await post(ingest, Erasure, { subject: 'u1', subjects: ['before-login', 'u1'] });
+  assert.deepEqual(erased, ['u1', 'before-login']);
+  assert.deepEqual(
+    [several.spec, (several.status as { erased: object }).erased],
+    [{}, { pseudonyms: 0, 'quarantined-events': 0, producers: 0, assignments: 6 }],
+  );
   assert.deepEqual((await list(ingest, QuarantinedEvent)).entries, []);
 });
 

@@ -11,7 +11,9 @@ const LIMITS = {
   pageMax: 500,
 } as const;
 
-const NAME = /^q-(\d{1,15})$/;
+/** Stands before the number of an event in its name. */
+export const NAME_PREFIX = 'q-';
+const NAME = new RegExp(`^${NAME_PREFIX}(\\d{1,15})$`);
 
 interface Row {
   readonly number: number;
@@ -81,7 +83,7 @@ function entryOf(row: Row): Entry {
     ...(sentAt === null ? {} : { sentAt: sentAt.toString() }),
     ...(replayedAt === null ? {} : { replayedAt: replayedAt.toString() }),
   };
-  return virtualEntry(QuarantinedEvent, `q-${row.number}`, row.received_at, { spec });
+  return virtualEntry(QuarantinedEvent, `${NAME_PREFIX}${row.number}`, row.received_at, { spec });
 }
 
 /** An object that is not stored as one, as lists and tables show it. */

@@ -5,6 +5,7 @@ import type { EventTable } from './event-table.ts';
 import { judge, timeMs, type EventFormat, type Verdict } from './judge.ts';
 import type { ReplaySpec, ReplayStatus } from './kinds/event-commands.ts';
 import { placeOf, type LogWriter } from './log-writer.ts';
+import { NAME_PREFIX } from './quarantine.ts';
 import { readEvent } from './read-batch.ts';
 import type { Origin } from './write-events.ts';
 
@@ -36,24 +37,26 @@ export async function replay(
     readonly database: Database;
     readonly sealing: Sealing;
     readonly table: () => EventTable;
-    readonly writer: LogWriter;
+    readonly writer: Pick<LogWriter, 'write'>;
+    readonly limits?: Partial<Record<keyof typeof REPLAY_LIMITS, number>>;
   },
   spec: ReplaySpec,
 ): Promise<Omit<ReplayStatus, 'by'>> {
+  const { eventsMax, eventsAtOnce } = { ...REPLAY_LIMITS, ...parts.limits };
   if (spec.since !== undefined && timeMs(spec.since) === undefined) throw badSince();
   const status = { accepted: 0, duplicates: 0, quarantined: 0 };
-  let after = 0;
-  for (let judged = 0; judged < REPLAY_LIMITS.eventsMax; judged += REPLAY_LIMITS.eventsAtOnce) {
-    const rows = await waitingRows(parts.database, spec, after);
+  let after = spec.continue === undefined ? 0 : Number(spec.continue.slice(NAME_PREFIX.length));
+  for (let judged = 0; judged < eventsMax; judged += eventsAtOnce) {
+    const rows = await waitingRows(parts.database, spec, after, eventsAtOnce);
     for (const result of await judgeAnew(rows)) {
       if (result?.outcome === 'accepted') status.accepted += 1;
       if (result?.outcome === 'duplicate') status.duplicates += 1;
       if (result?.outcome === 'quarantined') status.quarantined += 1;
     }
-    if (rows.length < REPLAY_LIMITS.eventsAtOnce) return { ...status, complete: true };
+    if (rows.length < eventsAtOnce) return { ...status, complete: true };
     after = rows.at(-1)?.number ?? after;
   }
-  return { ...status, complete: false };
+  return { ...status, complete: false, continue: `${NAME_PREFIX}${after}` };
 
   async function judgeAnew(rows: readonly Row[]) {
     const table = parts.table();
@@ -83,7 +86,12 @@ function badSince(): Refusal {
   });
 }
 
-function waitingRows(database: Database, { type, reason, since }: ReplaySpec, after: number): Promise<Row[]> {
+function waitingRows(
+  database: Database,
+  { type, reason, since }: ReplaySpec,
+  after: number,
+  rowsMax: number,
+): Promise<Row[]> {
   return database.query({
     text: `
       select number, received_at, sent_at, client, format, bound_to, sealed_event
@@ -99,7 +107,7 @@ function waitingRows(database: Database, { type, reason, since }: ReplaySpec, af
       reason === undefined ? 'id-reused' : null,
       reason ?? null,
       since ?? null,
-      REPLAY_LIMITS.eventsAtOnce,
+      rowsMax,
     ],
   });
 }

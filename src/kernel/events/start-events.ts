@@ -7,7 +7,7 @@ import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts'
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { command, commandList } from './commands.ts';
 import { eventErasers, type Eraser } from './erasure.ts';
-import { dayOf, turnPartitions } from './event-days.ts';
+import { dayOf, REMEMBERED_DAYS_MIN, turnPartitions } from './event-days.ts';
 import { eventMetrics } from './event-metrics.ts';
 import type { EventTable } from './event-table.ts';
 import { ingestApi, type Admit, type INGEST_LIMITS, type IngestApi } from './ingest-api.ts';
@@ -76,14 +76,7 @@ export function startEvents(parts: {
           },
         ),
       ],
-      [
-        Erasure.id,
-        command<ErasureSpec>(
-          Erasure,
-          { database, clock },
-          { carryOut: ({ subject }, by) => erase(subject, by), kept: () => ({}) },
-        ),
-      ],
+      [Erasure.id, command<ErasureSpec>(Erasure, { database, clock }, { carryOut: erase, kept: () => ({}) })],
     ]),
     virtualLists: new Map([
       [QuarantinedEvent.id, quarantinedEvents(database)],
@@ -91,24 +84,31 @@ export function startEvents(parts: {
       [Erasure.id, commandList(Erasure, database)],
     ]),
     erasers,
-    maintain: (now) => maintain(database, log, now),
+    maintain: (now) => {
+      const days = [...table().types.values()].map(({ rememberedDays }) => rememberedDays);
+      return maintain(database, log, now, Math.max(REMEMBERED_DAYS_MIN, ...days));
+    },
     close: writer.close,
   };
 
-  async function erase(subject: string | undefined, by: string): Promise<ErasureStatus> {
-    if (subject === undefined) {
+  async function erase({ subject, subjects = [] }: ErasureSpec, by: string): Promise<ErasureStatus> {
+    const erasedOnes = new Set([...(subject === undefined ? [] : [subject]), ...subjects]);
+    if (erasedOnes.size === 0) {
       throw new Refusal('events/no-subject', 'Invalid', 'The erasure does not say who is erased.', {
         problems: [{ path: ['spec', 'subject'], reason: 'FieldValueRequired', detail: 'Required value' }],
       });
     }
     const erased: Record<string, number> = {};
-    for (const { store, erase } of erasers) erased[store] = await erase(subject);
+    for (const { store, erase } of erasers) {
+      erased[store] = 0;
+      for (const one of erasedOnes) erased[store] += await erase(one);
+    }
     return { erased, at: clock().toString(), by };
   }
 }
 
-async function maintain(database: Database, log: Log, now: Temporal.Instant): Promise<void> {
-  await turnPartitions(database, dayOf(now));
+async function maintain(database: Database, log: Log, now: Temporal.Instant, rememberedDays: number): Promise<void> {
+  await turnPartitions(database, dayOf(now), rememberedDays);
   const before = (days: number) => now.subtract({ hours: 24 * days }).toString();
   const [row] = await database.query<{ lost: number }>({
     text: `

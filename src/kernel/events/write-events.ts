@@ -1,6 +1,6 @@
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { AS_WRITER, DEDUPLICATION_DAYS } from './event-days.ts';
+import { AS_WRITER } from './event-days.ts';
 import type { Distinct } from './digest.ts';
 import type { AcceptedEvent, QuarantineReason, QuarantinedEvent } from './judge.ts';
 import type { KeptEvent } from './kept-event.ts';
@@ -70,7 +70,8 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
         return { outcome: 'accepted' };
       }
       if (seen === fingerprint) return { outcome: 'duplicate' };
-      const detail = `/id: an event with this id, of the same type, was sent with other content within ${DEDUPLICATION_DAYS} days`;
+      const days = verdict.rules.rememberedDays;
+      const detail = `/id: an event with this id, of the same type, was sent with other content within ${days} days`;
       return { outcome: 'quarantined', reason: 'id-reused', detail };
     });
     const aside = await setAside(connection, events, results, day);
@@ -125,6 +126,7 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
       first.set(event.distinct.digest, event.distinct.fingerprint);
   }
   if (first.size === 0) return new Map();
+  const days = Math.max(...events.map((event) => ('distinct' in event ? event.verdict.rules.rememberedDays : 0)));
   // In one order, so that two writers with the same ids wait for each other only one way.
   const digests = [...first.keys()].sort();
   const fingerprints = digests.map((digest) => first.get(digest) ?? '');
@@ -138,14 +140,14 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
         select $1::date, digest, fingerprint from given g
         where not exists (
           select from backline.event_ids e
-          where e.digest = g.digest and e.day >= $1::date - ${DEDUPLICATION_DAYS} and e.day < $1::date
+          where e.digest = g.digest and e.day >= $1::date - $4::integer and e.day < $1::date
         )
         order by digest
         on conflict do nothing
         returning digest
       )
       select digest::text from given g where not exists (select from claimed c where c.digest = g.digest)`,
-    values: [day, textArray(digests), textArray(fingerprints)],
+    values: [day, textArray(digests), textArray(fingerprints), days],
   });
   if (unclaimed.length === 0) return new Map();
   // Seen only by a new statement: the one above may have waited for the transaction that wrote them.
@@ -153,8 +155,8 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
     name: 'read-fingerprints',
     text: `
       select digest::text, fingerprint::text from backline.event_ids
-      where digest = any ($2::text[]::uuid[]) and day >= $1::date - ${DEDUPLICATION_DAYS} and day <= $1::date`,
-    values: [day, textArray(unclaimed.map(({ digest }) => digest))],
+      where digest = any ($2::text[]::uuid[]) and day >= $1::date - $3::integer and day <= $1::date`,
+    values: [day, textArray(unclaimed.map(({ digest }) => digest)), days],
   });
   if (rows.length < unclaimed.length) throw new Error('an event was neither new nor seen before');
   return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));

@@ -1,4 +1,4 @@
-import type { EventField, ItemField } from '../kinds/event-field.ts';
+import { type EventField, FIELD_LIMITS, type ItemField } from '../kinds/event-field.ts';
 import type { EventTypeSpec } from '../kinds/event-type-spec.ts';
 import { identifier, listLiteral, literal } from './sql-text.ts';
 
@@ -92,7 +92,7 @@ function fieldValues(spec: EventTypeSpec, json: string): readonly string[] {
   });
 }
 
-const TYPES: Readonly<Record<ItemField['type'], string>> = {
+const TYPES: Readonly<Record<Exclude<ItemField['type'], 'decimal'>, string>> = {
   string: 'VARCHAR',
   integer: 'BIGINT',
   number: 'DOUBLE',
@@ -101,11 +101,16 @@ const TYPES: Readonly<Record<ItemField['type'], string>> = {
 };
 
 /** The type of a field's column. What is sealed is text, whatever it was. */
-function typeOf({ type, items, sensitive }: EventField): string {
+function typeOf({ type, scale, items, sensitive }: EventField): string {
   if (sensitive === true) return 'VARCHAR';
   if (type === 'object') return 'JSON';
-  if (type === 'array') return `${TYPES[items?.type ?? 'string']}[]`;
-  return TYPES[type];
+  if (type === 'array') return `${scalarType(items ?? { type: 'string' })}[]`;
+  return scalarType({ type, ...(scale === undefined ? {} : { scale }) });
+}
+
+function scalarType({ type, scale = 0 }: Pick<ItemField, 'type' | 'scale'>): string {
+  if (type !== 'decimal') return TYPES[type];
+  return `DECIMAL(${FIELD_LIMITS.decimalWholeDigitsMax + scale},${scale})`;
 }
 
 /** What the column of each field is, by its name in small letters, as SQL takes names. */
@@ -118,9 +123,12 @@ export function shapesOf({ schema }: EventTypeSpec): ReadonlyMap<string, string>
   );
 }
 
-/** What JSON is parsed as: as the column, but times as text, because RFC 3339 also allows small letters. */
+/**
+ * What JSON is parsed as: as the column, but times as text, because RFC 3339 also allows small letters, and decimals too,
+ * because they may be text.
+ */
 function parsedAs(field: EventField): string | readonly string[] {
-  const scalar = (type: string) => (type === 'TIMESTAMPTZ' ? 'VARCHAR' : type);
+  const scalar = (type: string) => (type === 'TIMESTAMPTZ' || type.startsWith('DECIMAL') ? 'VARCHAR' : type);
   const type = typeOf(field);
   return type.endsWith('[]') ? [scalar(type.slice(0, -2))] : scalar(type);
 }
@@ -129,12 +137,14 @@ function valueOf(field: EventField, value: string): string {
   // DuckDB knows no leap seconds: the 60th is the 59th.
   const instant = (text: string) =>
     `coalesce(try_cast(upper(${text}) as TIMESTAMPTZ), try_cast(replace(upper(${text}), ':60', ':59') as TIMESTAMPTZ))`;
-  switch (typeOf(field)) {
-    case 'TIMESTAMPTZ':
-      return instant(value);
-    case 'TIMESTAMPTZ[]':
-      return `list_transform(${value}, lambda item: ${instant('item')})`;
-    default:
-      return value;
-  }
+  const type = typeOf(field);
+  const scalar = type.replace(/\[\]$/, '');
+  const read =
+    scalar === 'TIMESTAMPTZ'
+      ? instant
+      : scalar.startsWith('DECIMAL')
+        ? (text: string) => `try_cast(${text} as ${scalar})`
+        : undefined;
+  if (read === undefined) return value;
+  return scalar === type ? read(value) : `list_transform(${value}, lambda item: ${read('item')})`;
 }

@@ -68,12 +68,17 @@ function narrowing(was: EventField, is: EventField): readonly Narrowing[] {
   if ((is.maxItems ?? Infinity) < (was.maxItems ?? Infinity)) {
     found.push({ at: ['maxItems'], how: `cannot take fewer items than before (${was.maxItems ?? 'no limit'})` });
   }
+  if (was.scale !== is.scale) {
+    found.push({ at: ['scale'], how: `has ${was.scale} digits after the point and cannot have ${is.scale}` });
+  }
   if (was.items !== undefined && is.items !== undefined) {
     if (was.items.type !== is.items.type) {
       found.push({
         at: ['items', 'type'],
         how: `had items of the type ${was.items.type} and cannot have ${is.items.type}`,
       });
+    } else if (was.items.scale !== is.items.scale) {
+      found.push({ at: ['items', 'scale'], how: 'cannot change how many digits its items have after the point' });
     } else found.push(...narrowedBounds(was.items, is.items).map(({ at, how }) => ({ at: ['items', ...at], how })));
   }
   return [...found, ...narrowedBounds(was, is)];

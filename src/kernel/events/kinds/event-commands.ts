@@ -25,6 +25,12 @@ const ReplaySpec = Type.Object(
       }),
     ),
     since: Type.Optional(Type.String({ format: 'date-time', description: 'Only events that were received since.' })),
+    continue: Type.Optional(
+      Type.String({
+        pattern: '^q-\\d{1,15}$',
+        description: 'Goes on behind this event: status.continue of a replay that was not complete.',
+      }),
+    ),
   },
   { description: 'Which events of the quarantine are judged anew.' },
 );
@@ -34,7 +40,8 @@ const ReplayStatus = Type.Object(
     accepted: Type.Integer({ description: 'How many are in the log now.' }),
     duplicates: Type.Integer({ description: 'How many had come in otherwise.' }),
     quarantined: Type.Integer({ description: 'How many still cannot be accepted.' }),
-    complete: Type.Boolean({ description: 'Whether that were all; if not, post another.' }),
+    complete: Type.Boolean({ description: 'Whether that were all; if not, post another with `continue`.' }),
+    continue: Type.Optional(Type.String({ description: 'The last event that was judged, if there may be more.' })),
     by: Type.String({ description: 'Who had it done.' }),
   },
   { description: 'What became of them.' },
@@ -71,6 +78,8 @@ export const EventReplay = defineKind({
 
 /** Longer than an event may name: what was refused for its length is erased as well. */
 const ERASED_CHARS_MAX = 1_000;
+/** Ids of one person. */
+const ERASED_MAX = 100;
 
 const ErasureSpec = Type.Object(
   {
@@ -78,7 +87,14 @@ const ErasureSpec = Type.Object(
       Type.String({
         minLength: 1,
         maxLength: ERASED_CHARS_MAX,
-        description: 'Who is erased; always given, and never kept.',
+        description: 'Who is erased; never kept.',
+      }),
+    ),
+    subjects: Type.Optional(
+      Type.Array(Type.String({ minLength: 1, maxLength: ERASED_CHARS_MAX, description: 'One of them.' }), {
+        minItems: 1,
+        maxItems: ERASED_MAX,
+        description: 'The same, where one person has several ids: of the login, and of the time before it.',
       }),
     ),
   },

@@ -8,9 +8,12 @@ export const FIELD_LIMITS = {
   textCharsMax: 8_192,
   /** Items of a list whose field says nothing. */
   itemsMax: 1_000,
+  /** Digits of a decimal before the point, and after it: 38 together, as DuckDB has them. */
+  decimalWholeDigitsMax: 20,
+  scaleMax: 18,
 } as const;
 
-const SCALARS = ['string', 'integer', 'number', 'boolean', 'timestamp'] as const;
+const SCALARS = ['string', 'integer', 'number', 'decimal', 'boolean', 'timestamp'] as const;
 
 const bounds = {
   enum: Type.Optional(
@@ -22,6 +25,13 @@ const bounds = {
   ),
   minimum: Type.Optional(Type.Number({ description: 'The lowest number that is allowed.' })),
   maximum: Type.Optional(Type.Number({ description: 'The highest number that is allowed.' })),
+  scale: Type.Optional(
+    Type.Integer({
+      minimum: 0,
+      maximum: FIELD_LIMITS.scaleMax,
+      description: 'Digits of a decimal after the point; more are refused.',
+    }),
+  ),
   maxLength: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -39,7 +49,8 @@ const ItemSchema = Type.Object(
 export const EventFieldSchema = Type.Object(
   {
     type: Type.Enum([...SCALARS, 'array', 'object'], {
-      description: 'timestamp: text as in RFC 3339. array: a list of `items`. object: any JSON object, kept as it is.',
+      description:
+        'decimal: an exact number, for money: text like "4.99". timestamp: text as in RFC 3339. array: a list of `items`. object: any JSON object, kept as it is.',
     }),
     description: Type.Optional(Type.String({ maxLength: 1_000, description: 'What it means, with its unit.' })),
     sensitive: Type.Optional(

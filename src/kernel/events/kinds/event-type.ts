@@ -17,7 +17,6 @@ import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
 /** Shortest and longest times that a type may ask for. */
 const DURATIONS = {
   retention: ['P1D', 'P3650D'],
-  /** What was seen is remembered for a week, see `DEDUPLICATION_DAYS`. */
   within: ['PT1S', 'P7D'],
   lateness: ['PT1M', 'P30D'],
 } as const;

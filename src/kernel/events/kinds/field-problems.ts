@@ -46,8 +46,8 @@ function ofField(field: EventField, path: Path): readonly Problem[] {
     }
   }
   if (type === 'array' || type === 'object') {
-    const { enum: allowed, minimum, maximum, maxLength } = field;
-    for (const [name, given] of Object.entries({ enum: allowed, minimum, maximum, maxLength })) {
+    const { enum: allowed, minimum, maximum, maxLength, scale } = field;
+    for (const [name, given] of Object.entries({ enum: allowed, minimum, maximum, maxLength, scale })) {
       if (given === undefined) continue;
       const where = type === 'array' ? ' Say it of its items.' : '';
       problems.push({
@@ -62,14 +62,20 @@ function ofField(field: EventField, path: Path): readonly Problem[] {
 }
 
 function boundProblems(item: ItemField, path: Path): readonly Problem[] {
-  const { type, minimum, maximum, maxLength } = item;
+  const { type, enum: listed, minimum, maximum, maxLength, scale } = item;
   const problems: Problem[] = [];
-  const numeric = type === 'integer' || type === 'number';
-  const forbidden = numeric
-    ? { maxLength }
-    : type === 'string'
-      ? { minimum, maximum }
-      : { minimum, maximum, maxLength };
+  const forbidden = {
+    integer: { maxLength, scale },
+    number: { maxLength, scale },
+    decimal: { maxLength, enum: listed },
+    string: { minimum, maximum, scale },
+    boolean: { minimum, maximum, maxLength, scale },
+    timestamp: { minimum, maximum, maxLength, scale },
+  }[type];
+  if (type === 'decimal' && scale === undefined) {
+    const detail = 'A decimal says how many digits it has after the point: 2 for most money.';
+    problems.push({ path: [...path, 'scale'], reason: 'FieldValueRequired', detail });
+  }
   for (const [name, given] of Object.entries(forbidden)) {
     if (given === undefined) continue;
     problems.push({ path: [...path, name], reason: 'FieldValueForbidden', detail: `A ${type} has no ${name}.` });

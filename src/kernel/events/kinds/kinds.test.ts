@@ -88,6 +88,12 @@ test('a change that would refuse what senders send, or alter what readers read, 
       /lose the values "desktop", "speaker"/,
     ],
     ['unsealed', changed({ properties: { ipAddress: { type: 'string' } } }), /ipAddress\.sensitive: /],
+    [
+      'scale',
+      changed({ properties: { money: { type: 'decimal', scale: 4 } } }),
+      /money\.scale: The field "money" has 2 digits/,
+      changed({ properties: { money: { type: 'decimal', scale: 2 } } }),
+    ],
     ['required', changed({ required: ['track', 'playedMs', 'device'] }), /"device" cannot become required/],
     [
       'new required',
@@ -122,6 +128,10 @@ test('an event type that contradicts itself is refused', () => {
     [changed({ properties: { n: { type: 'integer', enum: [1, 'two'] } } }), /"two" must be a whole number/],
     [changed({ properties: { n: { type: 'integer', minimum: 3, maximum: 2 } } }), /minimum 3 is above the maximum 2/],
     [changed({ properties: { s: { type: 'string', minimum: 3 } } }), /A string has no minimum/],
+    [changed({ properties: { s: { type: 'string', scale: 2 } } }), /A string has no scale/],
+    [changed({ properties: { d: { type: 'decimal' } } }), /d\.scale: A decimal says how many digits/],
+    [changed({ properties: { d: { type: 'decimal', scale: 19 } } }), /d\.scale/],
+    [changed({ properties: { d: { type: 'array', items: { type: 'decimal' } } } }), /d\.items\.scale: A decimal says/],
     [changed({ segment: { call: 'page', event: 'x' } }), /A call of page has no event name/],
     [changed({ segment: {} }), /A track call has an event name/],
   ];

@@ -177,6 +177,8 @@ export const Metric = defineKind({
   },
 });
 
+const NUMERIC: ReadonlySet<string> = new Set(['integer', 'number', 'decimal']);
+
 /** The fields that each type needs; it takes no other of them. */
 const PARTS: Readonly<Record<MetricSpec['type'], readonly (keyof MetricSpec)[]>> = {
   count: [],
@@ -239,7 +241,7 @@ function amountProblems(given: Amount | undefined, eventType: string, path: Path
   };
   if (given.field !== undefined) {
     const type = declared(given.field, [...path, 'field'])?.type;
-    if (type !== undefined && type !== 'integer' && type !== 'number') {
+    if (type !== undefined && !NUMERIC.has(type)) {
       const detail = `The field "${given.field}" of EventType "${name}" is of the type ${type}, and must be a number.`;
       problems.push({ path: [...path, 'field'], reason: 'FieldValueInvalid', detail });
     }
