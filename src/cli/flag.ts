@@ -44,7 +44,10 @@ function flagText({ variant, value, reason, steps, releases = [] }: Explained, c
   ].join('\n');
 }
 
-/** `name=value`; the value is JSON where it is such, else text. */
+/**
+ * `name=value`; the value is JSON where it is such, else text. A number that is written otherwise than JavaScript writes
+ * it (an id of 20 digits, 1e3) is a text: another number would be asked about.
+ */
 function parseAttribute(text: string): [name: string, value: unknown] {
   const mark = text.indexOf('=');
   if (mark < 1) {
@@ -55,7 +58,8 @@ function parseAttribute(text: string): [name: string, value: unknown] {
   }
   const value = text.slice(mark + 1);
   try {
-    return [text.slice(0, mark), JSON.parse(value)];
+    const parsed: unknown = JSON.parse(value);
+    return [text.slice(0, mark), typeof parsed === 'number' && String(parsed) !== value ? value : parsed];
   } catch {
     return [text.slice(0, mark), value];
   }

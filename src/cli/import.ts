@@ -83,9 +83,16 @@ export async function importFlags(
   const target = connectionFrom(options, io);
   const declared = named.map((object) => ({ object, place: () => `${object.kind} ${object.metadata.name}` }));
   const namespace = options.namespace ?? target.namespace;
+  const places = named.map(() => file);
+  if (options.allowNotLive !== true) {
+    // Half of it live is another world than that of the source: nobody would keep their variant.
+    const { results } = await sendChangeSet(target, declared, { namespace, dryRun: true });
+    const held = heldText(results, places, coloursFor(io.stderr, io.env));
+    if (held !== '') io.stderr.write(`${held}\n`);
+    requireLive(results, true);
+  }
   const answer = await sendChangeSet(target, declared, { namespace, dryRun: false });
   io.stdout.write(`${applyText(answer, false, coloursFor(io.stdout, io.env))}\n`);
-  const places = named.map(() => file);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
   if (held !== '') io.stderr.write(`${held}\n`);
   if (options.allowNotLive !== true) requireLive(answer.results);

@@ -244,7 +244,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('-n, --namespace <name>', 'where the objects go')
     .addOption(new Option('-o, --output <form>', 'how they are printed').choices(['yaml', 'json']).default('yaml'))
     .option('--apply', 'declare them as one atomic change instead of printing them')
-    .option('--allow-not-live', 'with --apply: end with 0 although something that is declared is not live')
+    .option('--allow-not-live', 'with --apply: go on although something would not go live')
     .option('--skip-unsupported', 'go on without what cannot be carried over exactly')
     .option('--targeting-key <attribute>', 'the attribute there that contexts here say as targetingKey, like userId')
     .option(

@@ -124,7 +124,7 @@ test('reasons, variants and metadata are those of OFREP 0.3', async (t) => {
     { ...plain, metadata: undefined },
     { key: 'text', reason: 'STATIC', variant: 'a', value: 'A', metadata: undefined },
   );
-  assert.match(plain.metadata.revision, /^[0-9a-f]{12}$/);
+  assert.match(plain.metadata.version, /^[0-9a-f]{12}$/);
   assert.match(plain.metadata.snapshot, /^\d+$/);
   const off = await read('switched-off');
   assert.deepEqual([off.reason, 'value' in off, 'variant' in off], ['DISABLED', false, false]);
@@ -175,6 +175,43 @@ test('bad questions are refused as OFREP says, with what would be right', async 
   }
   assert.equal((await world.call('GET', BULK)).status, 405);
   assert.equal((await world.call('POST', BULK, { body: `{"context":{"x":"${'y'.repeat(70_000)}"}}` })).status, 413);
+});
+
+test('ids of 64 bits are put into buckets as they are, and names with dots are found in nested values', async (t) => {
+  const world = await startWorld(t);
+  const halves = (unit: string) => [
+    {
+      name: 'half',
+      unit: [unit],
+      split: [
+        { variant: 'a', weight: 1 },
+        { variant: 'b', weight: 1 },
+      ],
+    },
+  ];
+  await declare(
+    world,
+    attribute('uid', { type: 'string', loose: true }),
+    attribute('user.name', { type: 'string' }),
+    flag('by-id', { rules: halves('uid') }),
+    flag('by-name', { rules: halves('user.name') }),
+  );
+  const seen = { a: 0, b: 0 };
+  for (let number = 100; number < 200; number += 1) {
+    const id = `1795000000000000${number}`;
+    const ask = async (uid: string) => (await evaluate(world, 'by-id', `{"context":{"uid":${uid}}}`)).json.variant;
+    const variant = (await ask(id)) as 'a' | 'b';
+    assert.equal(variant, await ask(`"${id}"`));
+    seen[variant] += 1;
+    const explained = await world.call('POST', '/v1/flags/explain', {
+      body: `{"flag":"by-id","context":{"uid":${id}}}`,
+    });
+    assert.equal(explained.json.variant, variant);
+    const named = { nested: { user: { name: id } }, flat: { 'user.name': id } };
+    const [nested, flat] = [named.nested, named.flat].map((context) => evaluate(world, 'by-name', { context }));
+    assert.deepEqual((await nested)?.json.variant, (await flat)?.json.variant);
+  }
+  assert.ok(Math.min(seen.a, seen.b) > 30, JSON.stringify(seen));
 });
 
 test('the tag of a bulk answer follows what this context gets, and nothing else', async (t) => {
@@ -237,12 +274,23 @@ test('exclusive experiments share no unit; one that does not fit is held with th
   const { conditions } = (await world.call('GET', path)).json.status;
   assert.equal(conditions[0].status, 'False');
   assert.match(conditions[0].message, /wants 30 % of all units, but only 20 % are free beside "exp-one", "exp-two"/);
+  // Experiments on other units cannot share no one, also where the unit is that of the flag.
+  const [, , { problems: wrongUnit }] = (
+    await world.call('POST', CHANGE_SETS, {
+      body: changeSet(
+        attribute('household', { type: 'string' }),
+        flag('homes', { unit: ['household'] }),
+        experiment('exp-homes', 'homes', { allocation: allocation(10) }),
+      ),
+    })
+  ).json.status.results;
+  assert.match(wrongUnit[0].message, /is about targetingKey, not household: only experiments on the same unit/);
   // As soon as one ends, its buckets return.
   await declare(world, experiment('exp-one', 'one', { allocation: allocation(40), state: 'ended' }));
   assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
 });
 
-test('what would move listeners between variants of a running experiment is refused', async (t) => {
+test('what would move listeners between variants of a running experiment is refused or held', async (t) => {
   const world = await startWorld(t);
   await declare(world, flag('one'), experiment('exp', 'one', { allocation: { percent: 10 } }));
   const who = async () => {
@@ -271,13 +319,31 @@ test('what would move listeners between variants of a running experiment is refu
   const refused = await world.call('PATCH', path, { body, headers });
   assert.equal(refused.status, 422);
   assert.match(refused.json.message, /would move listeners between variants; raise iteration/);
+  // What others declare would move them as well: it is held, and says for whom.
+  const values = (a: string, b: string) => [
+    { name: 'a', value: a },
+    { name: 'b', value: b },
+  ];
+  const unit = [attribute('household', { type: 'string' }), flag('one', { unit: ['household'] })];
+  for (const objects of [unit, [flag('one', { variants: values('B', 'A') })]]) {
+    const answer = await world.call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+    assert.match(
+      answer.json.status.results.at(-1).problems[0].message,
+      /it would break Experiment "exp": .*raise iteration/,
+    );
+    assert.deepEqual(await who(), large);
+  }
+  const anew = experiment('exp', 'one', { iteration: 2, unit: ['targetingKey'], allocation: { percent: 60 } });
+  await declare(world, flag('one', { unit: ['household'], variants: values('B', 'A') }), anew);
+  const again = await who();
+  assert.ok([...large].some(([unit, variant]) => again.get(unit) !== variant));
 });
 
 test('held-out units are left alone by the experiments that name the holdout', async (t) => {
   const world = await startWorld(t);
   await declare(
     world,
-    holdout('quarter', 50, { required: true }),
+    holdout('quarter', 40, { required: true }),
     flag('one'),
     experiment('exp', 'one', { holdouts: ['quarter'] }),
   );
@@ -290,10 +356,38 @@ test('held-out units are left alone by the experiments that name the holdout', a
       assert.equal(json.metadata.experiment, undefined);
     } else assert.equal(json.metadata.experiment, 'exp');
   }
-  assert.ok(held > 70 && held < 130, `${held} of 200`);
-  await declare(world, flag('two'), experiment('free', 'two'));
+  assert.ok(held > 50 && held < 110, `${held} of 200`);
+  const larger = changeSet(holdout('quarter', 50, { required: true }));
+  const [raised] = (await world.call('POST', CHANGE_SETS, { body: larger })).json.status.results;
+  assert.match(
+    raised.problems[0].message,
+    /it would break Experiment "exp": holdout "quarter" cannot go from 40 % to 50 %/,
+  );
+  await declare(world, holdout('quarter', 40, { required: true }), flag('two'), experiment('free', 'two'));
   const path = '/apis/experience.backline.dev/v1/namespaces/default/experiments/free';
-  assert.match((await world.call('GET', path)).json.status.conditions[0].message, /Holdout "quarter" is required/);
+  const { message } = (await world.call('GET', path)).json.status.conditions[0];
+  assert.match(message, /Holdout "quarter" is required of every experiment: add "quarter" to spec.holdouts$/);
+  // It never ran: what is asked for may be done.
+  await declare(world, experiment('free', 'two', { holdouts: ['quarter'] }));
+  assert.equal((await world.call('GET', path)).json.status.conditions[0].status, 'True');
+  // Whole households are held out of an experiment by household.
+  await declare(
+    world,
+    attribute('household', { type: 'string' }),
+    flag('three'),
+    experiment('homes', 'three', { unit: ['household'], holdouts: ['quarter'] }),
+  );
+  let heldHomes = 0;
+  for (let home = 0; home < 40; home += 1) {
+    const seen = new Set<string | undefined>();
+    for (let member = 0; member < 4; member += 1) {
+      const context = { targetingKey: `m${home}-${member}`, household: `h${home}` };
+      seen.add((await evaluate(world, 'three', { context })).json.metadata.holdout);
+    }
+    assert.equal(seen.size, 1, `household ${home} is held out in part`);
+    if (seen.has('quarter')) heldHomes += 1;
+  }
+  assert.ok(heldHomes > 5 && heldHomes < 35);
 });
 
 test('a variant on record is kept through a new split and after the intake was paused, until a new iteration', async (t) => {
@@ -350,6 +444,12 @@ test('a variant on record is kept through a new split and after the intake was p
   const lost = await evaluate(world, 'one', { context: { targetingKey: 'early', plan: 'free' } });
   assert.deepEqual([lost.status, lost.json.errorCode], [400, 'GENERAL'], 'never a silent other variant');
   assert.match(lost.json.errorDetails, /the record cannot be read/);
+  await declare(world, flag('relies', { requires: [{ flag: 'one', variants: ['b'] }] }));
+  const relies = await evaluate(world, 'relies', { context: { targetingKey: 'early', plan: 'free' } });
+  assert.deepEqual([relies.status, relies.json.errorCode], [400, 'GENERAL'], 'nor that of a flag that relies on it');
+  await world.database.query('alter table backline.away rename to assignments');
+  // Units of any length and any characters are kept.
+  for (const unit of ['é'.repeat(20_000), 'x'.repeat(2_704)]) assert.equal(await read(unit, 'free'), 'a by experiment');
 });
 
 test('explain says what was looked at and why', async (t) => {

@@ -1,6 +1,7 @@
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { parseExactJson } from '#kernel/base/exact-json.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -209,7 +210,7 @@ function parse(bytes: Buffer): { readonly body: unknown; readonly unstorable?: P
   if (bytes.length === 0) return { body: {} };
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const body: unknown = JSON.parse(text);
+    const body = parseExactJson(text);
     return { body, unstorable: unstorableIn(body, text) };
   } catch {
     return { body: undefined };

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allocate, blocksFrom, blocksText, BLOCK_BUCKETS, conflicts, has, type Blocks } from './allocation.ts';
+import {
+  allocate,
+  blocksFrom,
+  blocksText,
+  BLOCK_BUCKETS,
+  conflicts,
+  has,
+  type Allotted,
+  type Blocks,
+} from './allocation.ts';
 import { BUCKETS } from './bucketing/buckets.ts';
 
 const BLOCKS = BUCKETS / BLOCK_BUCKETS;
@@ -13,10 +22,14 @@ function members(blocks: Blocks): Set<number> {
   return new Set(Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => has(blocks, block)));
 }
 
-function given(wish: Parameters<typeof allocate>[0]): Blocks {
+function allotted(wish: Parameters<typeof allocate>[0]): Allotted {
   const allocation = allocate(wish);
   if (!('blocks' in allocation)) throw new Error(`refused: ${JSON.stringify(allocation)}`);
-  return allocation.blocks;
+  return allocation;
+}
+
+function given(wish: Parameters<typeof allocate>[0]): Blocks {
+  return allotted(wish).blocks;
 }
 
 test('exclusive experiments share no block, each has exactly its share, and what does not fit is refused', () => {
@@ -45,22 +58,55 @@ test('a ramp only adds, a cut only takes away, and the same share means the same
   fc.assert(
     fc.property(seed, fc.array(percent, { minLength: 2, maxLength: 5 }), seed, percent, (one, shares, other, part) => {
       const taken = [given({ percent: part / 4, seed: other, taken: [] })];
-      let previous: Blocks | undefined;
+      let previous: Allotted | undefined;
       for (const share of shares.map((each) => each / 2)) {
-        const blocks = given({ percent: share, seed: one, taken, ...(previous === undefined ? {} : { previous }) });
-        const [was, is] = [members(previous ?? new Uint8Array()), members(blocks)];
+        const next = allotted({ percent: share, seed: one, taken, ...(previous === undefined ? {} : { previous }) });
+        const { blocks } = next;
+        const [was, is] = [members(previous?.blocks ?? new Uint8Array()), members(blocks)];
         assert.ok(was.size <= is.size ? was.isSubsetOf(is) : is.isSubsetOf(was));
         assert.ok(is.isDisjointFrom(members(taken[0] ?? new Uint8Array())));
         assert.deepEqual(blocks, given({ percent: share, seed: one, taken }));
-        previous = blocks;
+        previous = next;
       }
     }),
     { numRuns: 20 },
   );
 });
 
+test('who came first stays longest, whatever others have freed meanwhile', () => {
+  fc.assert(
+    fc.property(seed, fc.array(fc.tuple(percent, percent), { minLength: 2, maxLength: 6 }), (one, steps) => {
+      let previous: Allotted | undefined;
+      /** Members with the step at which each came. */
+      let came = new Map<number, number>();
+      for (const [step, [share, neighbours]] of steps.entries()) {
+        const free = Array.from({ length: BLOCKS }, (_, block) => block).filter((block) => !came.has(block));
+        const others = new Uint8Array(BLOCKS / 8);
+        // Neighbours take of what is free.
+        for (const block of free.slice(0, Math.floor((free.length * neighbours) / 200))) {
+          others[block >>> 3] = (others[block >>> 3] ?? 0) | (1 << (block & 7));
+        }
+        const next = allotted({
+          percent: share / 2,
+          seed: one,
+          taken: [others],
+          ...(previous === undefined ? {} : { previous }),
+        });
+        const is = members(next.blocks);
+        const left = [...came].filter(([block]) => !is.has(block)).map(([, at]) => at);
+        const kept = [...came].filter(([block]) => is.has(block)).map(([, at]) => at);
+        // Nobody leaves before somebody who came later.
+        assert.ok(Math.max(-1, ...kept) <= Math.min(Infinity, ...left));
+        came = new Map([...is].map((block) => [block, came.get(block) ?? step]));
+        previous = { blocks: blocksFrom(blocksText(next.blocks)), later: next.later };
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('what was freed can be had by others', () => {
-  const half = given({ percent: 50, seed: 'a', taken: [] });
+  const half = allotted({ percent: 50, seed: 'a', taken: [] });
   const smaller = given({ percent: 20, seed: 'a', taken: [], previous: half });
   assert.deepEqual(allocate({ percent: 80.01, seed: 'b', taken: [smaller] }), { wanted: 8_001, free: 8_000 });
   assert.equal(members(given({ percent: 80, seed: 'b', taken: [smaller] })).size, 8_000);
@@ -68,8 +114,8 @@ test('what was freed can be had by others', () => {
 
 test('what already runs on the same blocks cannot be made exclusive', () => {
   const a = given({ percent: 50, seed: 'a', taken: [] });
-  const b = given({ percent: 60, seed: 'b', taken: [] });
-  const overlap = members(a).intersection(members(b)).size;
+  const b = allotted({ percent: 60, seed: 'b', taken: [] });
+  const overlap = members(a).intersection(members(b.blocks)).size;
   assert.deepEqual(allocate({ percent: 60, seed: 'b', taken: [a], previous: b }), { overlap });
 });
 

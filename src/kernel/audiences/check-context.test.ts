@@ -56,7 +56,26 @@ test('a value of the wrong type is named with its place, what came, and what wou
       'joined: "2026-02-30T00:00:00Z" is not an instant like "2026-12-01T00:00:00Z" or epoch milliseconds, as "joined" needs',
       'address: "10.0.0.256" is not an IP address like "192.0.2.1" or "2001:db8::1", as "address" needs',
       'genres: ["jazz",null] is not a text, or a list of such, as "genres" needs',
-      'note: {} is not a text, a number, true or false, as "note" needs',
+      'note: {} is not a text, a number up to 2^53 (beyond, send a text), true or false, as "note" needs',
     ],
   );
+});
+
+test('an id that JavaScript has rounded is refused, not put into a bucket; a bigint is what it is', () => {
+  assert.deepEqual(problems({ note: 1_795_000_000_000_000_199n }), []);
+  const rounded = Number('1795000000000000199');
+  assert.deepEqual(
+    problems({ note: rounded, tags: [1, rounded] }).map((said) => said.split(' ')[0]),
+    ['note:', 'tags:'],
+  );
+});
+
+test('what JSON has not is told like any other wrong value', () => {
+  const round: { self?: unknown } = {};
+  round.self = round;
+  assert.deepEqual(problems({ age: 10n, premium: round, joined: () => 1 }), [
+    'age: 10 is not a finite number, as "age" needs',
+    'premium: this object is not true or false, as "premium" needs',
+    'joined: function is not an instant like "2026-12-01T00:00:00Z" or epoch milliseconds, as "joined" needs',
+  ]);
 });

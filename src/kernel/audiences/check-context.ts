@@ -48,13 +48,23 @@ function isRight(value: unknown, { type, multiValued }: AttributeDeclaration): b
 }
 
 function problem(context: Context, { name, type, multiValued, loose }: AttributeDeclaration, value: unknown): Problem {
-  const shown = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? typeof value);
+  const shown = shownOf(value);
   const came = shown.length > SHOWN_CHARS_MAX ? `${shown.slice(0, SHOWN_CHARS_MAX)}…` : shown;
-  const one = loose === true ? 'a text, a number, true or false' : RIGHT[type];
+  const one = loose === true ? 'a text, a number up to 2^53 (beyond, send a text), true or false' : RIGHT[type];
   const right = multiValued ? `${one}, or a list of such` : one;
   return {
     path: Object.hasOwn(context, name) ? [name] : name.split('.'),
     reason: 'FieldValueTypeInvalid',
     detail: `${came} is not ${right}, as "${name}" needs`,
   };
+}
+
+function shownOf(value: unknown): string {
+  if (typeof value === 'number' || typeof value === 'bigint') return String(value);
+  try {
+    return JSON.stringify(value) ?? typeof value;
+  } catch {
+    // It goes round in a circle, or holds what JSON has not.
+    return `this ${typeof value}`;
+  }
 }

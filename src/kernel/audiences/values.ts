@@ -29,16 +29,24 @@ export function plainValue(type: AttributeType, value: unknown): Plain | undefin
   }
 }
 
-/** Reads a declared attribute of a context: of a loose one, numbers and true/false are their text. */
+/**
+ * Reads a declared attribute of a context: of a loose one, numbers and true/false are their text. A number beyond 2^53 has
+ * been rounded already, and is left a number: whose text it would be is not known.
+ */
 export function declaredReader({ name, loose = false }: AttributeDeclaration): (context: Context) => unknown {
   const read = attributeReader(name);
   if (!loose) return read;
-  const asText = (value: unknown) =>
-    (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'boolean' ? String(value) : value;
+  const asText = (value: unknown) => (isExact(value) ? String(value) : value);
   return (context) => {
     const value = read(context);
     return Array.isArray(value) ? value.map(asText) : asText(value);
   };
+}
+
+/** Whether a value that is no text has one text. */
+function isExact(value: unknown): boolean {
+  if (typeof value !== 'number') return typeof value === 'boolean' || typeof value === 'bigint';
+  return Number.isSafeInteger(value) || (Number.isFinite(value) && !Number.isInteger(value));
 }
 
 /**

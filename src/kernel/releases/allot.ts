@@ -22,7 +22,12 @@ export function allot(
   );
   if (sharing.length === 0) return { allotted, short };
   const world = new Overlay(live, kinds);
-  for (const { kind, name, wanted } of sharing) if (wanted === undefined) world.put(kind, name, undefined);
+  // What goes live with them decides as well, and what goes makes room.
+  for (const candidate of candidates) {
+    const { kind, name, wanted } = candidate;
+    const isThere = !held.has(liveKey(kind, name)) && (wanted === undefined || !sharing.includes(candidate));
+    if (isThere) world.put(kind, name, wanted);
+  }
   const open = sharing.flatMap(({ wanted }) => (wanted === undefined ? [] : [wanted]));
   // Twice: one that shrinks may come after one that needs its room.
   for (const last of [false, true]) {

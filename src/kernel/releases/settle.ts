@@ -5,8 +5,11 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { toldProblems } from '#kernel/resources/told-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
-/** What is wrong with an object in a world: a reference that does not resolve, or what the check of its kind finds. */
-export function problemsIn(world: World, kinds: KindRegistry, kindId: string, name: string): Held {
+/**
+ * What is wrong with an object in a world that may follow the live one: a reference that does not resolve, or what the
+ * check of its kind finds.
+ */
+export function problemsIn(world: World, kinds: KindRegistry, kindId: string, name: string, live = world): Held {
   const object = world.get(kindId, name);
   if (object === undefined) return [];
   const kind = kinds.byId(kindId);
@@ -18,7 +21,7 @@ export function problemsIn(world: World, kinds: KindRegistry, kindId: string, na
       detail: `there is no live ${kinds.byId(ref.kind).kind} "${ref.name}"`,
     }));
   // A check may rely on its references.
-  return missing.length > 0 ? missing : (kind.check?.(object.spec, world, name) ?? []);
+  return missing.length > 0 ? missing : (kind.check?.(object.spec, world, name, live) ?? []);
 }
 
 /** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
@@ -105,7 +108,7 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
   /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
   function problemsOf(key: LiveKey): Held {
     const [kind, name] = split(key);
-    const problems = problemsIn(world, kinds, kind, name);
+    const problems = problemsIn(world, kinds, kind, name, live);
     if (problems.length === 0 || world.touched().has(key)) return problems;
     const before = problemsIn(live, kinds, kind, name);
     return problems.filter((problem) => !before.some((one) => isDeepStrictEqual(one, problem)));

@@ -61,6 +61,8 @@ export interface CheckContext {
   readonly now: Temporal.Instant;
   /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
+  /** The spec that is live for everybody under a name; absent where an object is checked beside no live state. */
+  readonly live?: (kind: string, name: string) => unknown;
   /** Whether whoever writes may be told of an object that was found; absent: of all. */
   readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
   /** The kinds of this program; absent where an object is checked without one. */
@@ -175,9 +177,10 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   ) => readonly Problem[];
   /**
    * What is wrong between this object and others (beyond references that lead nowhere): keeps it from going live
-   * and is said in its status. `world` is the world as it would be with this object live.
+   * and is said in its status. `world` is the world as it would be with this object live, `live` the one that is; absent
+   * where there is none yet.
    */
-  readonly check?: (spec: Static<Spec>, world: World, name: string) => readonly Problem[];
+  readonly check?: (spec: Static<Spec>, world: World, name: string, live?: World) => readonly Problem[];
   /**
    * For kinds whose objects share something scarce: what this object gets of it as it goes live, given what others in
    * `world` have and what it had before; problems keep it from going live. The allotment is kept with the Head, so it

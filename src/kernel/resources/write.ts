@@ -3,7 +3,7 @@ import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failur
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from './builtin/core.ts';
-import { headName } from './builtin/head.ts';
+import { everyoneOf, Head, headName } from './builtin/head.ts';
 import { applyPatch } from './codec/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
@@ -119,6 +119,10 @@ function checkContext(
     mayRead: (kind, { metadata: { namespace = '', name } }) => mayRead(kinds.byId(kind), namespace, name),
     kinds: kinds.all,
     find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
+    live: (kind, name) => {
+      const head = read.get(Head, '', headName(kinds.byId(kind), name));
+      return head === undefined ? undefined : everyoneOf(head.object())?.object.spec;
+    },
   };
 }
 
@@ -368,13 +372,14 @@ function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] 
 
 function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
   const { kind, context, restores, told } = given;
+  const { live: _live, ...afresh } = context;
   const problems = [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)];
   // Cross-field rules may rely on the schema: they run only when the shape is right.
   if (problems.length > 0) return problems;
   return told([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
-      ...context,
+      ...(restores ? afresh : context),
       name: object.metadata.name,
       ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),

@@ -2,6 +2,7 @@ import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
 import { verbOfPath, type DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
+import { parseExactJson } from '#kernel/base/exact-json.ts';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
@@ -277,7 +278,7 @@ function jsonInput(bytes: Buffer): unknown {
   let input: unknown;
   try {
     text = UTF8.decode(bytes);
-    input = JSON.parse(text);
+    input = parseExactJson(text);
   } catch (error) {
     throw new Refusal(
       'decisions/bad-json',

@@ -6,21 +6,20 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { AudienceRule, Context, Matcher } from '#kernel/audiences/language.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
-import { experimentBlocks, experimentSpec } from '../kinds/experiment-spec.ts';
+import { experimentAllotment, experimentSpec } from '../kinds/experiment-spec.ts';
 import { flagKey, flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag-spec.ts';
 import { holdoutSpec } from '../kinds/holdout.ts';
 import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
-import { RANDOM_UNIT } from '../kinds/parts.ts';
+import type { Traffic } from '../kinds/parts.ts';
+import { bucketingOf, unitOf as unitOfExperiment } from '../rules/assignment.ts';
 import { ruleSaid, splitSaid } from '../kinds/describe-flag.ts';
 import { compileSplit, compileTraffic } from './compile-split.ts';
 import { outcome, REVISION_CHARS } from './outcome.ts';
+import { unitReader } from './unit.ts';
 import type { Asked, CompiledFlag, Look, Outcome, Participation } from './table.ts';
 
 /** The one salt of the buckets that all experiments share. */
 const ALLOCATION: Bucketing = { algorithm: 'backline', salt: 'allocation' };
-/** Numbers that a random unit is one of. */
-const RANDOM_UNITS = 1_000_000_000;
-
 /** A rule or an experiment: decides, or lets the listener go on. */
 interface Step {
   readonly name: string;
@@ -31,8 +30,12 @@ interface Step {
   readonly whyNot: (asked: Asked, flags: Flags) => string;
 }
 type Flags = ReadonlyMap<string, CompiledFlag>;
-type Requirement = { readonly flag: string; readonly variants: ReadonlySet<string> };
-type UnitOf = (asked: Asked) => string | undefined;
+/** Another flag that must have one of some variants, and what is answered while it is in error. */
+interface Requirement {
+  readonly flag: string;
+  readonly variants: ReadonlySet<string>;
+  readonly inError: Readonly<Record<NonNullable<Outcome['error']>['code'], Outcome>>;
+}
 
 /** One flag as a chain of closures; what it answers is made here, once. */
 export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): CompiledFlag {
@@ -71,13 +74,14 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   ];
   const requires = compileRequires(spec.requires);
   const sticky = running.flatMap((experiment) => {
-    const { sticky: keep, unit, iteration } = experimentSpec(experiment);
+    const declared = experimentSpec(experiment);
+    const { sticky: keep, iteration, bucketing } = declared;
     if (keep === undefined) return [];
-    const unitOf = unitReader(unit ?? spec.unit);
+    const unitOf = unitReader(unitOfExperiment(declared, spec), bucketing);
     return [
       {
         record: `${experiment.name}/${iteration}`,
-        unitOf: (context: Context) => unitOf({ context, nowMs: 0, random: () => 0 }),
+        unitOf: (context: Context) => unitOf({ context, random: () => 0 }),
       },
     ];
   });
@@ -91,7 +95,10 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
         const wanted = forcedOutcome(asked.forced);
         if (wanted !== undefined) return wanted;
       }
-      if (requires.length > 0 && unmet(requires, asked, flags) !== undefined) return fallback;
+      if (requires.length > 0) {
+        const met = areMet(requires, asked, flags);
+        if (met !== true) return met === false ? fallback : met;
+      }
       for (const step of steps) {
         const decided = step.take(asked, flags);
         if (decided !== undefined) return decided;
@@ -105,16 +112,15 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     if (forcedOutcome(asked.forced) !== undefined)
       return [{ step: 'forced', says: 'The caller asks for this variant.' }];
     const seen: Look[] = [];
-    for (const { flag, variants } of requires) {
-      const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
-      const holds = variant !== undefined && variants.has(variant);
+    for (const requirement of requires) {
+      const { flag, variants } = requirement;
+      const { variant, error } = flags.get(flag)?.decide(asked, flags) ?? {};
       const wanted = [...variants].join(' or ');
-      seen.push({
-        step: `requires ${flag}`,
-        says: `It is ${variant ?? 'the default in the code'}, and must be ${wanted}.`,
-      });
-      if (!holds) return seen;
+      const is = error === undefined ? (variant ?? 'the default in the code') : `in error (${error.message})`;
+      seen.push({ step: `requires ${flag}`, says: `It is ${is}, and must be ${wanted}.` });
+      if (areMet([requirement], asked, flags) === false) return seen;
     }
+    if (areMet(requires, asked, flags) !== true) return seen;
     for (const step of steps) {
       const taken = step.take(asked, flags) !== undefined;
       seen.push({ step: step.name, says: taken ? step.says : step.whyNot(asked, flags) });
@@ -124,7 +130,16 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   }
 
   function compileRequires(declared: FlagSpec['requires']): readonly Requirement[] {
-    return (declared ?? []).map(({ flag, variants }) => ({ flag: keyOf(flag, world), variants: new Set(variants) }));
+    return (declared ?? []).map(({ flag, variants }) => {
+      const message = `It requires flag "${flag}", which cannot be decided for this context.`;
+      const failing = (code: NonNullable<Outcome['error']>['code']) =>
+        make({ reason: 'ERROR', error: { code, message } });
+      return {
+        flag: keyOf(flag, world),
+        variants: new Set(variants),
+        inError: { TARGETING_KEY_MISSING: failing('TARGETING_KEY_MISSING'), GENERAL: failing('GENERAL') },
+      };
+    });
   }
 
   function valueOf(variant: string | undefined): unknown {
@@ -145,7 +160,10 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     const served = serve(rule, unit, noUnit);
     const take: Step['take'] = (asked, flags) => {
       if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
-      if (required.length > 0 && unmet(required, asked, flags) !== undefined) return undefined;
+      if (required.length > 0) {
+        const met = areMet(required, asked, flags);
+        if (met !== true) return met === false ? undefined : met;
+      }
       if (takesPart !== undefined) {
         const part = takesPart(asked);
         if (part === undefined) return noUnit;
@@ -156,7 +174,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     const why = (asked: Asked, flags: Flags): string => {
       const unmatched = whyUnmatched(matches, asked);
       if (unmatched !== undefined) return unmatched;
-      const missing = unmet(required, asked, flags);
+      const missing = required.find((one) => areMet([one], asked, flags) === false);
       return missing === undefined
         ? 'The unit is not in the part of the audience that takes part.'
         : `Flag ${missing.flag} is not ${[...missing.variants].join(' or ')}.`;
@@ -176,14 +194,15 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   ): (asked: Asked) => Outcome | undefined {
     if (rule.split === undefined) {
       const reason = rule.traffic === undefined ? 'TARGETING_MATCH' : 'SPLIT';
-      const all = make({ reason, variant: rule.serve, value: valueOf(rule.serve), rule: rule.name });
+      const by = rule.traffic === undefined ? undefined : (rule.traffic.unit ?? unit ?? [TARGETING_KEY]);
+      const all = make({ reason, variant: rule.serve, value: valueOf(rule.serve), rule: rule.name, unit: by });
       return () => all;
     }
     const outcomes = rule.split.map(({ variant }) =>
-      make({ reason: 'SPLIT', variant, value: valueOf(variant), rule: rule.name }),
+      make({ reason: 'SPLIT', variant, value: valueOf(variant), rule: rule.name, unit: unit ?? [TARGETING_KEY] }),
     );
     const choose = compileSplit(rule.split, rule.bucketing ?? { algorithm: 'backline', salt: `${name}/${rule.name}` });
-    const unitOf = unitReader(unit);
+    const unitOf = unitReader(unit, rule.bucketing);
     return (asked) => {
       const value = unitOf(asked);
       return value === undefined ? noUnit : outcomes[choose(value)];
@@ -194,16 +213,17 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     const experiment = experimentSpec(live);
     const { iteration, sticky: keep, split } = experiment;
     const salt = `${live.name}/${iteration}`;
-    const unit = experiment.unit ?? spec.unit;
-    const unitOf = unitReader(unit);
+    const unit = unitOfExperiment(experiment, spec);
+    const unitOf = unitReader(unit, experiment.bucketing);
     const matches = whoMatches(experiment, audiences);
-    const takesPart = experiment.traffic && trafficTest(experiment.traffic, `${salt}/traffic`, unit);
-    const isAllotted = allotmentTest(experimentBlocks(live));
+    const traffic = experiment.traffic && freshTraffic(experiment.traffic, iteration);
+    const takesPart = traffic && trafficTest(traffic, `${salt}/traffic`, unit);
+    const isAllotted = allotmentTest(experimentAllotment(live)?.blocks);
     const holdouts = (experiment.holdouts ?? []).flatMap((holdout) => {
       const object = world.get(HOLDOUT, holdout);
-      return object === undefined ? [] : [holdoutStep(object)];
+      return object === undefined ? [] : [holdoutStep(object, unit)];
     });
-    const choose = compileSplit(split, experiment.bucketing ?? { algorithm: 'backline', salt });
+    const choose = compileSplit(split, bucketingOf(experiment.bucketing, iteration) ?? { algorithm: 'backline', salt });
     const participations = split.map(({ variant }) => participation(variant, undefined));
     const recorded =
       keep === undefined
@@ -211,7 +231,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
         : split.map(({ variant }) => participation(variant, { record: salt, days: keep.days }));
     const positions = new Map(split.map(({ variant }, index) => [variant, index]));
     const problem = { flag: key, revision: live.revision, reason: 'ERROR' } as const;
-    const noUnit = outcome({ ...problem, error: unitMissing(unit ?? [TARGETING_KEY], `experiment "${live.name}"`) });
+    const noUnit = outcome({ ...problem, error: unitMissing(unit, `experiment "${live.name}"`) });
     const unread = outcome({
       ...problem,
       error: {
@@ -256,16 +276,22 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     function participation(variant: string, kept: Participation['keep']): Outcome {
       const assignmentId = `${live.name}/${iteration}/${variant}/${live.revision.slice(0, REVISION_CHARS)}`;
       const part = { name: live.name, iteration, assignmentId, keep: kept };
-      return make({ revision: live.revision, reason: 'SPLIT', variant, value: valueOf(variant), experiment: part });
+      const { revision } = live;
+      return make({ revision, reason: 'SPLIT', variant, value: valueOf(variant), experiment: part, unit });
     }
   }
 
-  /** Held-out units get the default of the flag, and it is said that they would have been asked. */
-  function holdoutStep(object: LiveObject): (asked: Asked) => Outcome | undefined {
+  /**
+   * Held-out units get the default of the flag, and it is said that they would have been asked. They are of the unit of
+   * the experiment, unless the holdout names one: part of a household would tell the rest.
+   */
+  function holdoutStep(object: LiveObject, experimentUnit: readonly string[]): (asked: Asked) => Outcome | undefined {
     const holdout = holdoutSpec(object);
     const matches = whoMatches(holdout, audiences);
-    const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, holdout.unit ?? spec.unit);
-    const held = make({ reason: 'SPLIT', variant: spec.default, value: valueOf(spec.default), holdout: object.name });
+    const unit = holdout.unit ?? experimentUnit;
+    const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, unit);
+    const left = { variant: spec.default, value: valueOf(spec.default) };
+    const held = make({ reason: 'SPLIT', ...left, holdout: object.name, unit });
     return (asked) => {
       if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
       return isHeld(asked) === true ? held : undefined;
@@ -273,12 +299,27 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
   }
 }
 
-/** The first requirement that does not hold. */
-function unmet(requires: readonly Requirement[], asked: Asked, flags: Flags): Requirement | undefined {
-  return requires.find(({ flag, variants }) => {
-    const { variant } = flags.get(flag)?.decide(asked, flags) ?? {};
-    return variant === undefined || !variants.has(variant);
-  });
+/**
+ * Whether all that is required holds. What is in error is no answer: unless something else does not hold anyway, the error
+ * is the outcome.
+ */
+function areMet(requires: readonly Requirement[], asked: Asked, flags: Flags): boolean | Outcome {
+  let failing: Outcome | undefined;
+  for (const { flag, variants, inError } of requires) {
+    const decided = flags.get(flag)?.decide(asked, flags);
+    if (decided?.error !== undefined) failing ??= inError[decided.error.code];
+    else if (decided?.variant === undefined || !variants.has(decided.variant)) return false;
+  }
+  return failing ?? true;
+}
+
+/** Who takes part, drawn anew by each iteration, also where another tool has said how. */
+function freshTraffic({ also, ...part }: Traffic, iteration: number): Traffic {
+  const fresh = <Part extends Omit<Traffic, 'also'>>({ bucketing, ...rest }: Part) => {
+    const drawn = bucketingOf(bucketing, iteration);
+    return { ...rest, ...(drawn === undefined ? {} : { bucketing: drawn }) };
+  };
+  return { ...fresh(part), ...(also === undefined ? {} : { also: also.map(fresh) }) };
 }
 
 function whyUnmatched(matches: Matcher | undefined, { context, nowMs }: Asked): string | undefined {
@@ -308,11 +349,11 @@ function whoMatches(
 
 /** Whether a unit takes part; undefined when there is no unit. */
 function trafficTest(
-  traffic: NonNullable<FlagRule['traffic']>,
+  traffic: Traffic,
   salt: string,
-  unit: FlagSpec['unit'],
+  unit: readonly string[] | undefined,
 ): (asked: Asked) => boolean | undefined {
-  const unitOf = unitReader(traffic.unit ?? unit);
+  const unitOf = unitReader(traffic.unit ?? unit, traffic.bucketing);
   const takesPart = compileTraffic(traffic, traffic.bucketing ?? { algorithm: 'backline', salt });
   const also = (traffic.also ?? []).map((part, index) => trafficTest(part, `${salt}/${index}`, unit));
   const test = (asked: Asked) => {
@@ -333,23 +374,6 @@ function allotmentTest(blocks: Blocks | undefined): ((unit: string) => boolean) 
   if (blocks === undefined) return undefined;
   const bucket = compileSlot(ALLOCATION, BUCKETS);
   return (unit) => has(blocks, Math.floor(bucket(unit) / BLOCK_BUCKETS));
-}
-
-function unitReader(unit: readonly string[] = [TARGETING_KEY]): UnitOf {
-  const [only] = unit;
-  if (unit.length === 1 && only !== undefined && only !== RANDOM_UNIT) return ({ context }) => unitText(context[only]);
-  return ({ context, random }) => {
-    for (const name of unit) {
-      const value = name === RANDOM_UNIT ? String(Math.floor(random() * RANDOM_UNITS)) : unitText(context[name]);
-      if (value !== undefined) return value;
-    }
-    return undefined;
-  };
-}
-
-function unitText(value: unknown): string | undefined {
-  if (typeof value === 'string') return value === '' ? undefined : value;
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
 function unitMissing(unit: readonly string[], what: string): NonNullable<Outcome['error']> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allocate } from '#kernel/audiences/allocation.ts';
+import { allocate, blocksText } from '#kernel/audiences/allocation.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
@@ -154,7 +154,11 @@ const experimentArbitrary = fc
   })
   .map(({ meant, percent, ...spec }) => {
     const given = percent === undefined ? undefined : allocate({ percent, seed: 'seed', taken: [] });
-    return { ...meant, ...spec, ...(given !== undefined && 'text' in given ? { blocks: given.text } : {}) };
+    return {
+      ...meant,
+      ...spec,
+      ...(given !== undefined && 'blocks' in given ? { blocks: blocksText(given.blocks) } : {}),
+    };
   });
 
 const worldArbitrary: fc.Arbitrary<NaiveFlags> = json(

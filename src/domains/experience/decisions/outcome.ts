@@ -1,3 +1,4 @@
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import type { Outcome, Participation, Reason } from './table.ts';
 
@@ -11,15 +12,17 @@ export function outcome(parts: {
   readonly rule?: string | undefined;
   readonly experiment?: Participation | undefined;
   readonly holdout?: string | undefined;
+  readonly unit?: readonly string[] | undefined;
   readonly forced?: boolean;
   readonly error?: Outcome['error'];
 }): Outcome {
-  const { flag, revision, reason, variant, value, rule, experiment, holdout, forced, error } = parts;
+  const { flag, revision, reason, variant, value, rule, experiment, holdout, unit, forced, error } = parts;
   const metadata = {
-    revision: revision.slice(0, REVISION_CHARS),
+    version: revision.slice(0, REVISION_CHARS),
     ...(rule === undefined ? {} : { rule }),
     ...(experiment === undefined ? {} : { experiment: experiment.name, assignmentId: experiment.assignmentId }),
     ...(holdout === undefined ? {} : { holdout }),
+    ...(unit === undefined || unit.every((name) => name === TARGETING_KEY) ? {} : { unit: unit.join() }),
     ...(forced === true ? { forced } : {}),
   };
   const answer =
@@ -32,14 +35,22 @@ export function outcome(parts: {
     revision,
     reason,
     variant,
-    value,
+    value: frozen(value),
     rule,
     experiment,
     holdout,
+    unit,
     error,
     json,
     digest: fnv1a32(json),
   });
+}
+
+/** Frozen in depth: what one listener gets is what all others get. */
+function frozen(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
+  for (const member of Object.values(value)) frozen(member);
+  return Object.freeze(value);
 }
 
 /** As many characters of a revision as people and dashboards need to tell revisions apart. */

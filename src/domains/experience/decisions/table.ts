@@ -12,12 +12,15 @@ export interface Outcome {
   readonly reason: Reason;
   /** Absent: the default in the code. */
   readonly variant: string | undefined;
+  /** Frozen, through and through: all who get it share it. */
   readonly value: unknown;
   /** The rule that decided. */
   readonly rule: string | undefined;
   readonly experiment: Participation | undefined;
   /** The holdout that keeps the unit out of the experiment of the flag. */
   readonly holdout: string | undefined;
+  /** Attributes of which the first that is there was put into buckets; undefined where nothing was. */
+  readonly unit: readonly string[] | undefined;
   readonly error: { readonly code: 'TARGETING_KEY_MISSING' | 'GENERAL'; readonly message: string } | undefined;
   /** The answer as OFREP has it. */
   readonly json: string;

@@ -1,4 +1,6 @@
-import { splitSaid } from './describe-flag.ts';
+import { describeRule } from '#kernel/audiences/describe-rule.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
+import { splitSaid, trafficSaid } from './describe-flag.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 
 /** What a change of an experiment means, for people who are not engineers. */
@@ -27,11 +29,49 @@ export function describeExperiment(
   const percent = after.allocation?.percent ?? 100;
   if (percentBefore !== percent)
     sentences.push(`Experiment ${title}: ${percentBefore} % → ${percent} % of all units; nobody changes variant.`);
+  sentences.push(...whoSaid(title, before, after), ...partSaid(title, before, after));
   if (before.sticky?.intake !== after.sticky?.intake && after.sticky !== undefined) {
     sentences.push(
       after.sticky.intake === 'paused'
         ? `Experiment ${title} takes nobody new.`
         : `Experiment ${title} takes new units.`,
+    );
+  }
+  return sentences;
+}
+
+/** Who is asked: those who no longer match leave, unless what they have is on record and kept. */
+function whoSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
+  const [was, is] = [before, after].map(audienceSaid);
+  if (canonicalJson([before.audience, before.when]) === canonicalJson([after.audience, after.when])) return [];
+  const leaving =
+    after.sticky?.ignoreTargeting === true
+      ? 'who has a variant keeps it'
+      : `whoever no longer matches leaves it and gets the default of flag ${after.flag}`;
+  return [
+    `Experiment ${title} is for ${is} instead of ${was}; ${after.state === 'running' ? leaving : 'it does not run'}.`,
+  ];
+}
+
+function audienceSaid({ audience, when }: ExperimentSpec): string {
+  const named = audience === undefined ? undefined : `audience ${audience}`;
+  const own = when === undefined ? undefined : describeRule(when);
+  return [named, own].filter((part) => part !== undefined).join(' and ') || 'everybody';
+}
+
+/** Which part of them takes part: by traffic, or by parts of the line in the split. */
+function partSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
+  const sentences: string[] = [];
+  if (canonicalJson(before.traffic) !== canonicalJson(after.traffic)) {
+    const [was, is] = [before, after].map(({ traffic }) => (traffic === undefined ? '100 %' : trafficSaid(traffic)));
+    sentences.push(
+      `Experiment ${title}: ${was} → ${is} of its audience take part; whoever no longer does gets the default of flag ${after.flag}, and nobody changes variant.`,
+    );
+  }
+  if (canonicalJson(before.split) !== canonicalJson(after.split)) {
+    const isSame = after.iteration === before.iteration && after.state === 'running';
+    sentences.push(
+      `Experiment ${title}: ${splitSaid(before.split)} → ${splitSaid(after.split)}${isSame ? '; nobody changes variant' : ''}.`,
     );
   }
   return sentences;

@@ -47,9 +47,43 @@ function rulesSaid(title: string, before: readonly FlagRule[], after: readonly F
     ...after.flatMap((rule) => {
       const known = before.find(({ name }) => name === rule.name);
       if (known !== undefined && canonicalJson(known) === canonicalJson(rule)) return [];
-      return [`${title}${known === undefined ? '' : ' (changed)'}: ${ruleSaid(rule)}.`];
+      return [
+        `${title}${known === undefined ? '' : ' (changed)'}: ${ruleSaid(rule)}.`,
+        ...drawnAnewSaid(title, rule, known, before, after),
+      ];
     }),
   ];
+}
+
+/** Says so where listeners whom a rule took before may be in another part of it, or get another variant. */
+function drawnAnewSaid(
+  title: string,
+  rule: FlagRule,
+  known: FlagRule | undefined,
+  before: readonly FlagRule[],
+  after: readonly FlagRule[],
+): string[] {
+  const { name, split, traffic } = rule;
+  if (known === undefined) {
+    const isDrawn =
+      (split !== undefined && rule.bucketing === undefined) ||
+      (traffic !== undefined && traffic.bucketing === undefined);
+    const renamed = before.find(
+      (other) =>
+        !after.some((one) => one.name === other.name) && canonicalJson({ ...other, name }) === canonicalJson(rule),
+    );
+    return renamed === undefined || !isDrawn
+      ? []
+      : [`${title}: who is in which part of rule ${name} is drawn anew, as it was called ${renamed.name}.`];
+  }
+  const drawn = ({ unit, bucketing, split: parts }: FlagRule) => canonicalJson({ unit, bucketing, split: parts });
+  const partOf = (part: Traffic | undefined) => canonicalJson({ unit: part?.unit, bucketing: part?.bucketing });
+  const sentences: string[] = [];
+  if (known.split !== undefined && split !== undefined && drawn(known) !== drawn(rule))
+    sentences.push(`${title}: some listeners of rule ${name} get another variant than before.`);
+  if (known.traffic !== undefined && traffic !== undefined && partOf(known.traffic) !== partOf(traffic))
+    sentences.push(`${title}: who takes part in rule ${name} is drawn anew.`);
+  return sentences;
 }
 
 /** A rule as a sentence without its full stop. */
@@ -62,7 +96,7 @@ export function ruleSaid({ audience, when, requires = [], traffic, serve, split,
   return `${part}${who} gets ${split === undefined ? serve : splitSaid(split)} (rule ${name})`;
 }
 
-function trafficSaid({ also = [], ...part }: Traffic): string {
+export function trafficSaid({ also = [], ...part }: Traffic): string {
   return [part, ...also].map(partSaid).join(' of ');
 }
 

@@ -1,10 +1,9 @@
 import { Type, type Static } from 'typebox';
-import { blocksFrom, type Blocks } from '#kernel/audiences/allocation.ts';
+import { blocksFrom, blocksText, type Allotted } from '#kernel/audiences/allocation.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, whoFields } from './parts.ts';
 
-const METRICS_MAX = 50;
 const TAGS_MAX = 20;
 const HOLDOUTS_MAX = 10;
 
@@ -32,13 +31,10 @@ export const ExperimentSpecSchema = Type.Object(
       default: 1,
       minimum: 1,
       maximum: 1_000_000,
-      description: 'Raised to start anew with a fresh split.',
+      description: 'Raised to start anew with a fresh split, also where bucketing names the split of another tool.',
     }),
     ...whoFields,
     unit: Type.Optional(UnitSchema),
-    control: Type.Optional(
-      Type.String({ minLength: 1, description: 'The variant that the others are compared with; default the first.' }),
-    ),
     split: SplitSchema,
     bucketing: Type.Optional(BucketingSchema),
     traffic: Type.Optional(TrafficSchema),
@@ -88,68 +84,9 @@ export const ExperimentSpecSchema = Type.Object(
         },
       ),
     ),
-    metrics: Type.Optional(
-      Type.Object(
-        {
-          success: metricList('At least one of these must get better.'),
-          guardrails: metricList('None of these may get worse by more than its margin.'),
-          quality: metricList('Whether the experiment itself can be trusted.'),
-        },
-        { description: 'What is measured; Metrics by name.' },
-      ),
-    ),
-    analysis: Type.Optional(
-      Type.Object(
-        {
-          alpha: Type.Number({
-            default: 0.05,
-            exclusiveMinimum: 0,
-            maximum: 0.5,
-            description: 'Chance of shipping what makes no difference.',
-          }),
-          power: Type.Number({
-            default: 0.8,
-            minimum: 0.5,
-            maximum: 0.999,
-            description: 'Chance of finding an effect that is there.',
-          }),
-          units: Type.Optional(
-            Type.Integer({ minimum: 1, description: 'Planned number of units, all variants together.' }),
-          ),
-          looks: Type.Integer({
-            default: 14,
-            minimum: 1,
-            maximum: 1_000,
-            description: 'Planned number of interim analyses.',
-          }),
-        },
-        { description: 'How the result is judged.' },
-      ),
-    ),
   },
   { description: 'A comparison of variants of a flag among listeners who are put into buckets.' },
 );
-
-function metricList(description: string) {
-  return Type.Optional(
-    Type.Array(
-      Type.Object(
-        {
-          metric: Type.String({ minLength: 1, description: 'Name of a Metric.' }),
-          margin: Type.Optional(
-            Type.Number({
-              exclusiveMinimum: 0,
-              maximum: 1,
-              description: 'Relative change that still counts as none; default that of the Metric.',
-            }),
-          ),
-        },
-        { description: 'One metric.' },
-      ),
-      { maxItems: METRICS_MAX, description },
-    ),
-  );
-}
 
 export type ExperimentSpec = Static<typeof ExperimentSpecSchema>;
 
@@ -158,8 +95,19 @@ export function experimentSpec(object: { readonly spec?: unknown }): ExperimentS
   return object.spec as ExperimentSpec;
 }
 
+/** How buckets are kept with a live Experiment: sets as text, see `blocksText`. */
+interface KeptAllotment {
+  readonly blocks: string;
+  readonly later?: readonly string[];
+}
+
+export function keptAllotment({ blocks, later }: Allotted): KeptAllotment {
+  return { blocks: blocksText(blocks), ...(later.length === 0 ? {} : { later: later.map(blocksText) }) };
+}
+
 /** The buckets of a live Experiment; undefined when it takes all of them, or none as it does not run. */
-export function experimentBlocks({ allotment }: LiveObject): Blocks | undefined {
-  const { blocks } = (allotment ?? {}) as { blocks?: string };
-  return blocks === undefined ? undefined : blocksFrom(blocks);
+export function experimentAllotment({ allotment }: LiveObject): Allotted | undefined {
+  if (allotment === undefined) return undefined;
+  const { blocks, later = [] } = allotment as KeptAllotment;
+  return { blocks: blocksFrom(blocks), later: later.map(blocksFrom) };
 }

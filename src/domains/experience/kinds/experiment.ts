@@ -1,19 +1,23 @@
 import { allocate, conflicts } from '#kernel/audiences/allocation.ts';
 import { ruleProblems } from '#kernel/audiences/check-rule.ts';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import { canonicalJson } from '#kernel/base/ids.ts';
-import { METRIC } from '#kernel/events/kinds/identity.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { CheckContext, LiveObject, World } from '#kernel/resources/kind.ts';
+import { movedProblems, unitOf, type Assigned } from '../rules/assignment.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
 import { describeExperiment } from './describe-experiment.ts';
-import { experimentBlocks, ExperimentSpecSchema, experimentSpec, type ExperimentSpec } from './experiment-spec.ts';
-import { flagSpec } from './flag-spec.ts';
+import {
+  experimentAllotment,
+  ExperimentSpecSchema,
+  experimentSpec,
+  keptAllotment,
+  type ExperimentSpec,
+} from './experiment-spec.ts';
+import { flagSpec, type FlagSpec } from './flag-spec.ts';
 import { variantProblem } from './flag.ts';
-import { holdoutSpec } from './holdout.ts';
+import { holdoutSpec, type HoldoutSpec } from './holdout.ts';
 import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { RANDOM_UNIT } from './parts.ts';
 
@@ -63,7 +67,6 @@ export const Experiment = defineKind({
   refs: (spec) => [
     { path: ['spec', 'flag'], kind: FLAG, name: spec.flag },
     ...audienceRefs(spec, ['spec']),
-    ...metricRefs(spec),
     ...(spec.holdouts ?? []).map((name, index) => ({ path: ['spec', 'holdouts', index], kind: HOLDOUT, name })),
   ],
   validate: (spec, context) => {
@@ -74,8 +77,8 @@ export const Experiment = defineKind({
       ...stableUnitProblems(spec),
       ...splitProblems(spec.split, ['spec', 'split']),
       ...trafficProblems(spec.traffic, attributes, ['spec', 'traffic']),
-      ...controlProblems(spec),
-      ...(context.before === undefined ? [] : startedProblems(context.before, spec)),
+      ...repeatedVariants(spec),
+      ...movedFromLive(spec, context),
     ];
   },
   check: checkExperiment,
@@ -97,17 +100,6 @@ export const Experiment = defineKind({
     },
   },
 });
-
-/** What is measured must exist; who measures nothing yet needs no Metric. */
-function metricRefs({ metrics = {} }: ExperimentSpec): { path: Path; kind: string; name: string }[] {
-  return (['success', 'guardrails', 'quality'] as const).flatMap((list) =>
-    (metrics[list] ?? []).map(({ metric }, index) => ({
-      path: ['spec', 'metrics', list, index, 'metric'],
-      kind: METRIC,
-      name: metric,
-    })),
-  );
-}
 
 function stableUnitProblems({ unit = [], traffic }: ExperimentSpec): Problem[] {
   const at = [
@@ -131,8 +123,8 @@ function stableUnitProblems({ unit = [], traffic }: ExperimentSpec): Problem[] {
   );
 }
 
-function controlProblems({ control, split }: ExperimentSpec): Problem[] {
-  const twice = split.flatMap(({ variant }, index): Problem[] =>
+function repeatedVariants({ split }: ExperimentSpec): Problem[] {
+  return split.flatMap(({ variant }, index): Problem[] =>
     split.findIndex((other) => other.variant === variant) === index
       ? []
       : [
@@ -143,75 +135,52 @@ function controlProblems({ control, split }: ExperimentSpec): Problem[] {
           },
         ],
   );
-  if (control === undefined) return twice;
-  const names = split.map(({ variant }) => ({ name: variant }));
-  return [...twice, ...variantProblem(control, names, ['spec', 'control'])];
 }
 
-/** What would move listeners from one variant to another while it runs is refused: that is a new iteration. */
-function startedProblems(before: ExperimentSpec, after: ExperimentSpec): Problem[] {
-  if (before.state === 'draft' || after.iteration > before.iteration) return [];
-  const fixed = ['flag', 'unit', 'split', 'bucketing', 'control'] as const;
-  const problems = fixed.flatMap((field): Problem[] =>
-    canonicalJson(before[field]) === canonicalJson(after[field])
-      ? []
-      : [
-          {
-            path: ['spec', field],
-            reason: 'FieldValueForbidden',
-            detail: `${field} cannot change once the experiment has started: it would move listeners between variants; raise iteration to start anew`,
-          },
-        ],
-  );
-  if (after.iteration < before.iteration) {
-    problems.push({
-      path: ['spec', 'iteration'],
-      reason: 'FieldValueForbidden',
-      detail: `iteration ${before.iteration} has started; it only grows`,
-    });
-  }
-  if (before.state === 'ended' && after.state !== 'ended') {
-    problems.push({
-      path: ['spec', 'state'],
-      reason: 'FieldValueForbidden',
-      detail: 'it has ended; raise iteration to start anew',
-    });
-  }
-  if (before.state === 'running' && after.state === 'draft') {
-    problems.push({ path: ['spec', 'state'], reason: 'FieldValueForbidden', detail: 'it is running; end it instead' });
-  }
-  if (before.state === 'running') {
-    const left = (before.holdouts ?? []).filter((name) => after.holdouts?.includes(name) !== true);
-    const added = (after.holdouts ?? []).filter((name) => before.holdouts?.includes(name) !== true);
-    for (const name of [...left, ...added]) {
-      problems.push({
-        path: ['spec', 'holdouts'],
-        reason: 'FieldValueForbidden',
-        detail: `holdout "${name}" cannot come or go while the experiment runs; raise iteration to start anew`,
-      });
-    }
-  }
-  return problems;
+/** What this object alone would move of what is live is refused as it is written; the rest is seen as it goes live. */
+function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { name: string }): readonly Problem[] {
+  const now = live?.(EXPERIMENT, name);
+  if (now === undefined || live === undefined) return [];
+  const before = now as ExperimentSpec;
+  const flag = live(FLAG, before.flag) as FlagSpec | undefined;
+  const holdouts = new Map<string, HoldoutSpec>();
+  return movedProblems({ experiment: before, flag, holdouts }, { experiment: spec, flag, holdouts });
 }
 
-function checkExperiment(spec: ExperimentSpec, world: World, name: string): readonly Problem[] {
+/** An experiment of a world, with what else decides who gets what. */
+function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
+  const flag = world.get(FLAG, experiment.flag);
+  const holdouts = (experiment.holdouts ?? []).flatMap((name) => {
+    const holdout = world.get(HOLDOUT, name);
+    return holdout === undefined ? [] : [[name, holdoutSpec(holdout)] as const];
+  });
+  return { experiment, flag: flag === undefined ? undefined : flagSpec(flag), holdouts: new Map(holdouts) };
+}
+
+function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?: World): readonly Problem[] {
   const flag = world.get(FLAG, spec.flag);
   if (flag === undefined) return [];
   const { variants } = flagSpec(flag);
   const missing = spec.split.flatMap(({ variant }, index) =>
     variantProblem(variant, variants, ['spec', 'split', index, 'variant']),
   );
-  if (spec.state !== 'running') return missing;
+  const now = live?.get(EXPERIMENT, name);
+  const before = now === undefined ? undefined : experimentSpec(now);
+  const moved =
+    live === undefined || before === undefined ? [] : movedProblems(assignedIn(live, before), assignedIn(world, spec));
+  if (spec.state !== 'running') return [...missing, ...moved];
   const unasked = [...world.list(HOLDOUT)].filter(
     (holdout) => holdoutSpec(holdout).required === true && spec.holdouts?.includes(holdout.name) !== true,
   );
+  const goesOn = before?.state === 'running' && before.iteration === spec.iteration;
   return [
     ...missing,
+    ...moved,
     ...unasked.map((holdout): Problem => ({
       path: ['spec', 'holdouts'],
       reason: 'FieldValueRequired',
       // A rule for all experiments: whoever has one must know its name, wherever it is.
-      detail: `Holdout "${holdout.name}" is required of every experiment; add it, or raise iteration if this one runs already`,
+      detail: `Holdout "${holdout.name}" is required of every experiment: add "${holdout.name}" to spec.holdouts${goesOn ? ` and set iteration: ${spec.iteration + 1}, as it runs without it` : ''}`,
     })),
     ...world.find(EXPERIMENT, 'flag', spec.flag).flatMap((other): Problem[] => {
       const their = experimentSpec(other);
@@ -253,24 +222,24 @@ function allotBuckets(
       areExclusive(spec, experimentSpec(other)),
   );
   const namesOf = namesBeside(object);
-  const otherUnit = others.find((other) => unitOf(experimentSpec(other)) !== unitOf(spec));
+  const unitIn = (experiment: ExperimentSpec) => unitOf(experiment, assignedIn(world, experiment).flag).join(' or ');
+  const otherUnit = others.find((other) => unitIn(experimentSpec(other)) !== unitIn(spec));
   if (otherUnit !== undefined) {
-    const detail = `it is exclusive to ${namesOf([otherUnit])}, which is about ${unitOf(experimentSpec(otherUnit))}, not ${unitOf(spec)}: only experiments on the same unit can share no one`;
+    const detail = `it is exclusive to ${namesOf([otherUnit])}, which is about ${unitIn(experimentSpec(otherUnit))}, not ${unitIn(spec)}: only experiments on the same unit can share no one`;
     return { problems: [{ path: ['spec', 'unit'], reason: 'FieldValueInvalid', detail }] };
   }
   const kept =
-    before !== undefined && experimentSpec(before).iteration === spec.iteration ? experimentBlocks(before) : undefined;
-  const taken = others.flatMap((other) => {
-    const blocks = experimentBlocks(other);
-    return blocks === undefined ? [] : [blocks];
-  });
+    before !== undefined && experimentSpec(before).iteration === spec.iteration
+      ? experimentAllotment(before)
+      : undefined;
+  const taken = others.flatMap((other) => experimentAllotment(other)?.blocks ?? []);
   const given = allocate({
     percent: allocation.percent,
     seed: `${object.name}/${spec.iteration}`,
     taken,
     ...(kept === undefined ? {} : { previous: kept }),
   });
-  if ('blocks' in given) return { allotment: { blocks: given.text } };
+  if ('blocks' in given) return { allotment: keptAllotment(given) };
   const names = namesOf(others);
   const detail =
     'overlap' in given
@@ -285,8 +254,4 @@ function namesBeside({ namespace }: LiveObject): (others: readonly LiveObject[])
     const own = others.filter((other) => other.namespace === namespace).map(({ name }) => `"${name}"`);
     return [...own, ...(own.length < others.length ? ['experiments of other namespaces'] : [])].join(', ');
   };
-}
-
-function unitOf({ unit = [TARGETING_KEY] }: ExperimentSpec): string {
-  return unit.join(' or ');
 }

@@ -6,7 +6,7 @@ import { canonicalJson } from '#kernel/base/ids.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { unitProblems } from '../rules/check-split.ts';
-import { GROUP, VERSION } from './identity.ts';
+import { GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { owner, RANDOM_UNIT, title, UnitSchema, whoFields } from './parts.ts';
 
 const HoldoutSpecSchema = Type.Object(
@@ -15,7 +15,11 @@ const HoldoutSpecSchema = Type.Object(
     owner,
     percent: Type.Number({ minimum: 0, maximum: 50, description: 'Part of all units that is left alone, in percent.' }),
     ...whoFields,
-    unit: Type.Optional(UnitSchema),
+    unit: Type.Optional({
+      ...UnitSchema,
+      description:
+        'The attribute by which units are held out; the first of these that the context has. Default the unit of the experiment.',
+    }),
     required: Type.Optional(Type.Boolean({ description: 'True: every experiment that runs must name it.' })),
   },
   { description: 'Units that the experiments which name it leave alone, to see what all of them together change.' },
@@ -75,7 +79,7 @@ export const Holdout = defineKind({
             },
           ]
         : []),
-      ...(context.before === undefined ? [] : changeProblems(context.before, spec)),
+      ...changeProblems(context.live?.(HOLDOUT, context.name), spec),
     ];
   },
   describe: (name, before, after) => {
@@ -88,8 +92,13 @@ export const Holdout = defineKind({
   example: { name: 'autumn', spec: { title: 'Autumn holdout', percent: 5 } },
 });
 
-/** Who was held out stays so: a larger part contains the smaller one, another unit or audience would not. */
-function changeProblems(before: HoldoutSpec, after: HoldoutSpec): Problem[] {
+/**
+ * Who was held out stays so: a larger part contains the smaller one, another unit or audience would not. Experiments that
+ * run with it hold its percent too, see `movedProblems`.
+ */
+function changeProblems(live: unknown, after: HoldoutSpec): Problem[] {
+  if (live === undefined) return [];
+  const before = live as HoldoutSpec;
   return (['unit', 'audience', 'when'] as const).flatMap((field): Problem[] =>
     canonicalJson(before[field]) === canonicalJson(after[field])
       ? []

@@ -1,4 +1,15 @@
+import { hash } from 'node:crypto';
+import { isStorable } from '#kernel/base/storable-text.ts';
 import type { Database } from '#kernel/postgres/database.ts';
+
+/** An index of PostgreSQL takes keys of 2,704 bytes, of which the name of the record is one part. */
+const UNIT_BYTES_MAX = 2_000;
+
+/** The unit as the table has it: what cannot be kept as it is, or is too long for an index, by its hash. */
+function keptUnit(unit: string): string {
+  const fits = isStorable(unit) && Buffer.byteLength(unit) <= UNIT_BYTES_MAX;
+  return fits ? unit : `sha256:${hash('sha256', Buffer.from(unit, 'utf16le'), 'hex')}`;
+}
 
 /** A variant that a unit is to keep. */
 export interface Kept {
@@ -49,13 +60,14 @@ export function assignmentStore(database: Database): AssignmentStore {
           )
           select r.record, r.variant from backline.assignments r join asked a using (unit, record)
           where r.expires_at > $3`,
-        values: [keys.map(({ unit }) => unit), keys.map(({ record }) => record), now.toString()],
+        values: [keys.map(({ unit }) => keptUnit(unit)), keys.map(({ record }) => record), now.toString()],
       });
       return byRecord(rows);
     },
     keep: async (entries, now) => {
       // Sorted, so that two that keep the same units at once do not wait for each other in a circle.
-      const sorted = entries.toSorted((a, b) => (`${a.unit} ${a.record}` < `${b.unit} ${b.record}` ? -1 : 1));
+      const kept = entries.map((entry) => ({ ...entry, unit: keptUnit(entry.unit) }));
+      const sorted = kept.toSorted((a, b) => (`${a.unit} ${a.record}` < `${b.unit} ${b.record}` ? -1 : 1));
       const rows = await database.query<Row>({
         name: 'assignments-keep',
         text: `
@@ -80,7 +92,7 @@ export function assignmentStore(database: Database): AssignmentStore {
     erase: async (unit) => {
       const rows = await database.query({
         text: 'delete from backline.assignments where unit = $1 returning unit',
-        values: [unit],
+        values: [keptUnit(unit)],
       });
       return rows.length;
     },

@@ -28,11 +28,19 @@ export function naiveFlag(
   if (flag === undefined) return 'none';
   if (!flag.enabled) return 'DISABLED';
   const fallback = `${flag.default ?? 'code'} by default`;
-  const holds = ({ flag: other, variants }: Requirement) =>
-    variants.includes(naiveFlag(world, other, context, nowMs, kept).split(' ')[0] ?? '');
-  if (flag.requires?.every(holds) === false) return fallback;
+  const met = (requires: readonly Requirement[] = []): boolean | string => {
+    const answers = requires.map((one) => ({ ...one, is: naiveFlag(world, one.flag, context, nowMs, kept) }));
+    const isError = (is: string) => is === 'TARGETING_KEY_MISSING';
+    if (answers.some(({ variants, is }) => !isError(is) && !variants.includes(is.split(' ')[0] ?? ''))) return false;
+    return answers.find(({ is }) => isError(is))?.is ?? true;
+  };
+  const required = met(flag.requires);
+  if (required !== true) return required === false ? fallback : required;
   for (const rule of flag.rules ?? []) {
-    if (!isMeant(rule, world, context, nowMs) || rule.requires?.every(holds) === false) continue;
+    if (!isMeant(rule, world, context, nowMs)) continue;
+    const ruleRequired = met(rule.requires);
+    if (ruleRequired === false) continue;
+    if (ruleRequired !== true) return ruleRequired;
     const units = rule.unit ?? flag.unit;
     const part = rule.traffic === undefined || isPart(rule.traffic, units, `${name}/${rule.name}/traffic`, context);
     if (part === undefined) return 'TARGETING_KEY_MISSING';
@@ -59,15 +67,16 @@ export function naiveFlag(
       if (experiment.split.some(({ variant }) => variant === before)) return `${before} by ${experimentName}`;
       if (!matched || experiment.sticky.intake === 'paused') continue;
     }
-    const holdout = (experiment.holdouts ?? []).find((each) => isHeldOut(each, world, context, nowMs, flag.unit));
+    const holdout = (experiment.holdouts ?? []).find((each) => isHeldOut(each, world, context, nowMs, units));
     if (holdout !== undefined) return `${flag.default ?? 'code'} by holdout ${holdout}`;
     if (experiment.blocks !== undefined) {
       const bucket = compileSlot(ours('allocation'), 1_000_000)(unit);
       if (!has(blocksFrom(experiment.blocks), Math.floor(bucket / 100))) continue;
     }
-    if (experiment.traffic !== undefined && isPart(experiment.traffic, units, `${salt}/traffic`, context) !== true)
-      continue;
-    const chosen = choose(experiment.split, experiment.bucketing ?? ours(salt), unit);
+    const traffic = experiment.traffic && trafficAnew(experiment.traffic, experiment.iteration);
+    if (traffic !== undefined && isPart(traffic, units, `${salt}/traffic`, context) !== true) continue;
+    const how = experiment.bucketing && anew(experiment.bucketing, experiment.iteration);
+    const chosen = choose(experiment.split, how ?? ours(salt), unit);
     if (chosen !== undefined) return `${chosen} by ${experimentName}`;
   }
   return fallback;
@@ -89,12 +98,23 @@ function isHeldOut(
   world: NaiveFlags,
   context: Context,
   nowMs: number,
-  flagUnit: readonly string[] | undefined,
+  experimentUnit: readonly string[] | undefined,
 ): boolean {
   const holdout = world.holdouts.get(name);
   if (holdout === undefined || !isMeant(holdout, world, context, nowMs)) return false;
-  const unit = unitIn(context, holdout.unit ?? flagUnit);
+  const unit = unitIn(context, holdout.unit ?? experimentUnit);
   return unit !== undefined && takesPart({ percent: holdout.percent }, `holdout/${name}`, unit);
+}
+
+/** Later iterations have buckets of their own, also by the algorithms of other tools. */
+function anew(bucketing: Bucketing, iteration: number): Bucketing {
+  return iteration === 1 ? bucketing : { ...bucketing, salt: `${bucketing.salt}/${iteration}` };
+}
+
+function trafficAnew(traffic: Traffic, iteration: number): Traffic {
+  const one = (part: Omit<Traffic, 'also'>) =>
+    part.bucketing === undefined ? part : { ...part, bucketing: anew(part.bucketing, iteration) };
+  return { ...one(traffic), ...(traffic.also === undefined ? {} : { also: traffic.also.map(one) }) };
 }
 
 function ours(salt: string): Bucketing {

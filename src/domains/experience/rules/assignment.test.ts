@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
+import type { FlagSpec } from '../kinds/flag-spec.ts';
+import type { Split } from '../kinds/parts.ts';
+import { movedProblems, type Assigned } from './assignment.ts';
+
+interface Parts {
+  readonly experiment?: Partial<ExperimentSpec>;
+  readonly flag?: Partial<FlagSpec>;
+  readonly held?: number;
+}
+
+function assigned({ experiment, flag, held = 5 }: Parts = {}): Assigned {
+  return {
+    experiment: {
+      flag: 'f',
+      state: 'running',
+      iteration: 1,
+      split: [
+        { variant: 'a', weight: 1 },
+        { variant: 'b', weight: 1 },
+      ],
+      holdouts: ['autumn'],
+      ...experiment,
+    },
+    flag: {
+      type: 'string',
+      enabled: true,
+      variants: [
+        { name: 'a', value: 'A' },
+        { name: 'b', value: 'B' },
+        { name: 'c', value: 'C' },
+      ],
+      ...flag,
+    },
+    holdouts: new Map([['autumn', { percent: held }]]),
+  };
+}
+
+const ranges = (...parts: readonly (readonly [string, number, number])[]): Split =>
+  parts.map(([variant, from, until]) => ({ variant, ranges: [{ from, until }] }));
+const buckets = { algorithm: 'growthbook-v2', salt: 's' } as const;
+
+const KEPT: readonly [what: string, before: Parts, after: Parts, says: RegExp][] = [
+  ['its flag', {}, { experiment: { flag: 'g' } }, /^flag cannot change/],
+  ['its unit', {}, { experiment: { unit: ['household'] } }, /^unit cannot change/],
+  ['the unit of its flag', {}, { flag: { unit: ['household'] } }, /^unit cannot change/],
+  ['its weights', {}, { experiment: { split: [{ variant: 'a', weight: 1 }] } }, /^split cannot change/],
+  ['its buckets', {}, { experiment: { bucketing: buckets } }, /^bucketing cannot change/],
+  [
+    'which part of the line is whose',
+    { experiment: { split: ranges(['a', 0, 0.5], ['b', 0.5, 1]) } },
+    { experiment: { split: ranges(['a', 0, 0.6], ['b', 0.6, 1]) } },
+    /^split cannot change/,
+  ],
+  [
+    'the salt of its traffic',
+    { experiment: { traffic: { percent: 50, bucketing: buckets } } },
+    { experiment: { traffic: { percent: 50, bucketing: { ...buckets, salt: 't' } } } },
+    /^bucketing cannot change/,
+  ],
+  [
+    'the unit of a part of its traffic',
+    { experiment: { traffic: { percent: 50, also: [{ percent: 10 }] } } },
+    { experiment: { traffic: { percent: 50, also: [{ percent: 10, unit: ['household'] }] } } },
+    /^unit cannot change/,
+  ],
+  [
+    'the values of what is compared',
+    {},
+    {
+      flag: {
+        variants: [
+          { name: 'a', value: 'B' },
+          { name: 'b', value: 'A' },
+        ],
+      },
+    },
+    /^variant "a" cannot change from "A" to "B"/,
+  ],
+  ['a larger holdout', {}, { held: 50 }, /^holdout "autumn" cannot go from 5 % to 50 %/],
+  ['a smaller holdout', {}, { held: 1 }, /^holdout "autumn" cannot go from 5 % to 1 %/],
+  ['a holdout that goes', {}, { experiment: { holdouts: [] } }, /^holdout "autumn" cannot come or go/],
+  ['an iteration that goes back', { experiment: { iteration: 2 } }, {}, /^iteration 2 has started/],
+  ['running that is no draft again', {}, { experiment: { state: 'draft' } }, /^it is running; end it/],
+  ['an end', { experiment: { state: 'ended' } }, {}, /^it has ended/],
+];
+
+for (const [what, before, after, says] of KEPT) {
+  test(`an experiment that runs keeps ${what}, until a new iteration`, () => {
+    const [problem] = movedProblems(assigned(before), assigned(after));
+    assert.match(problem?.detail ?? 'nothing', says);
+    const anew = { ...after, experiment: { ...after.experiment, iteration: 3 } };
+    assert.deepEqual(movedProblems(assigned(before), assigned(anew)), []);
+    assert.deepEqual(movedProblems(assigned({ experiment: { state: 'draft' } }), assigned(after)), []);
+  });
+}
+
+const FREE: readonly [what: string, before: Parts, after: Parts][] = [
+  ['who it is for', {}, { experiment: { audience: 'payers' } }],
+  ['how many take part', { experiment: { traffic: { percent: 50 } } }, { experiment: { traffic: { percent: 10 } } }],
+  ['whether all take part', {}, { experiment: { traffic: { percent: 10, bucketing: buckets } } }],
+  [
+    'how much of the line each has, as a ramp of GrowthBook does',
+    { experiment: { split: ranges(['a', 0, 0.05], ['b', 0.5, 0.55]) } },
+    { experiment: { split: ranges(['a', 0, 0.25], ['b', 0.5, 0.75]) } },
+  ],
+  ['a unit that is spelled out', {}, { experiment: { unit: ['targetingKey'] } }],
+  ['its end, whatever else', {}, { experiment: { state: 'ended', unit: ['household'] } }],
+  [
+    'variants that it does not compare',
+    {},
+    {
+      flag: {
+        variants: [
+          { name: 'a', value: 'A' },
+          { name: 'b', value: 'B' },
+          { name: 'd', value: 'D' },
+        ],
+      },
+    },
+  ],
+  [
+    'rules and default of the flag',
+    {},
+    { flag: { default: 'c', rules: [{ name: 'staff', serve: 'c' }], enabled: false } },
+  ],
+];
+
+for (const [what, before, after] of FREE) {
+  test(`an experiment that runs may change ${what}`, () => {
+    assert.deepEqual(movedProblems(assigned(before), assigned(after)), []);
+  });
+}

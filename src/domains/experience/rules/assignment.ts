@@ -1,0 +1,137 @@
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import type { Problem } from '#kernel/base/failures.ts';
+import { canonicalJson } from '#kernel/base/ids.ts';
+import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
+import type { FlagSpec } from '../kinds/flag-spec.ts';
+import type { HoldoutSpec } from '../kinds/holdout.ts';
+import type { Split, Traffic } from '../kinds/parts.ts';
+
+/** What an experiment puts into buckets: its own unit, else that of its flag. */
+export function unitOf(
+  { unit }: Pick<ExperimentSpec, 'unit'>,
+  flag: Pick<FlagSpec, 'unit'> | undefined,
+): readonly string[] {
+  return unit ?? flag?.unit ?? [TARGETING_KEY];
+}
+
+/** Buckets of an iteration: the first has those that are named, which are those of another tool; each later one others. */
+export function bucketingOf(named: Bucketing | undefined, iteration: number): Bucketing | undefined {
+  return named === undefined || iteration === 1 ? named : { ...named, salt: `${named.salt}/${iteration}` };
+}
+
+/** An experiment, and what else decides who gets what in it. */
+export interface Assigned {
+  readonly experiment: ExperimentSpec;
+  readonly flag: FlagSpec | undefined;
+  /** Those that it names. */
+  readonly holdouts: ReadonlyMap<string, HoldoutSpec>;
+}
+
+/**
+ * What may not change from `before`, which listeners get, to `after`: whatever would move a unit from one variant to
+ * another, change what a variant is, or take out or let in units by a holdout. How many take part may change. This is the
+ * one place that says so. Paths are those of the experiment.
+ */
+export function movedProblems(before: Assigned, after: Assigned): readonly Problem[] {
+  const [was, is] = [before.experiment, after.experiment];
+  if (was.state === 'draft' || is.iteration > was.iteration) return [];
+  const order = orderProblems(was, is);
+  if (order.length > 0 || was.state !== 'running' || is.state !== 'running') return order;
+  return [
+    ...same('flag', was.flag, is.flag),
+    ...same('unit', unitOf(was, before.flag), unitOf(is, after.flag)),
+    ...same('bucketing', was.bucketing, is.bucketing),
+    ...splitProblems(was.split, is.split),
+    ...trafficProblems(was.traffic, is.traffic),
+    ...valueProblems(before, after),
+    ...holdoutProblems(before, after),
+  ];
+}
+
+const ANEW = 'raise iteration to start anew';
+
+function forbidden(path: readonly (string | number)[], detail: string): Problem[] {
+  return [{ path: ['spec', ...path], reason: 'FieldValueForbidden', detail }];
+}
+
+/** draft → running → ended, and forward again by a new iteration alone. */
+function orderProblems(was: ExperimentSpec, is: ExperimentSpec): Problem[] {
+  if (is.iteration < was.iteration)
+    return forbidden(['iteration'], `iteration ${was.iteration} has started; it only grows`);
+  if (was.state === 'ended' && is.state !== 'ended') return forbidden(['state'], `it has ended; ${ANEW}`);
+  if (was.state === 'running' && is.state === 'draft') return forbidden(['state'], 'it is running; end it instead');
+  return [];
+}
+
+function same(field: string, was: unknown, is: unknown, path: readonly (string | number)[] = [field]): Problem[] {
+  if (canonicalJson(was) === canonicalJson(is)) return [];
+  const detail = `${field} cannot change from ${said(was)} to ${said(is)} while the experiment runs: it would move listeners between variants; ${ANEW}`;
+  return forbidden(path, detail);
+}
+
+function said(value: unknown): string {
+  const text = value === undefined ? 'none' : (JSON.stringify(value) ?? 'none');
+  return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
+}
+
+/** Parts of the line may grow and shrink, as long as no part of one variant becomes that of another. */
+function splitProblems(was: Split, is: Split): Problem[] {
+  const isByRanges = [...was, ...is].every(({ ranges }) => ranges !== undefined);
+  if (!isByRanges) return same('split', was, is);
+  const moved = is.find(({ variant, ranges = [] }) =>
+    was.some(
+      (other) =>
+        other.variant !== variant &&
+        (other.ranges ?? []).some((a) => ranges.some((b) => a.from < b.until && b.from < a.until)),
+    ),
+  );
+  return moved === undefined ? [] : same('split', was, is);
+}
+
+/** Percent and ranges may grow and shrink; of which units and buckets they are stays. */
+function trafficProblems(was: Traffic | undefined, is: Traffic | undefined): Problem[] {
+  if (was === undefined || is === undefined) return [];
+  const parts = (traffic: Traffic) => [traffic, ...(traffic.also ?? [])];
+  return parts(was).flatMap((part, index): Problem[] => {
+    const other = parts(is)[index];
+    if (other === undefined) return [];
+    const path = index === 0 ? ['traffic'] : ['traffic', 'also', index - 1];
+    return [
+      ...same('unit', part.unit, other.unit, [...path, 'unit']),
+      ...same('bucketing', part.bucketing, other.bucketing, [...path, 'bucketing']),
+    ];
+  });
+}
+
+/** What the variants are that are compared. A flag that is not known here is not looked at. */
+function valueProblems(before: Assigned, after: Assigned): Problem[] {
+  if (before.flag === undefined || after.flag === undefined) return [];
+  const valueIn = ({ variants }: FlagSpec, variant: string): unknown =>
+    variants.find(({ name }) => name === variant)?.value;
+  const compared = before.experiment.split.map(({ variant }) => variant);
+  return compared.flatMap((variant): Problem[] => {
+    const [was, is] = [before.flag, after.flag].map((flag) => flag && valueIn(flag, variant));
+    if (canonicalJson(was) === canonicalJson(is)) return [];
+    const detail = `variant "${variant}" cannot change from ${said(was)} to ${said(is)} while the experiment compares it: what was seen before and after could not be told apart; ${ANEW}`;
+    return forbidden(['flag'], detail);
+  });
+}
+
+function holdoutProblems(before: Assigned, after: Assigned): Problem[] {
+  const names = new Set([...(before.experiment.holdouts ?? []), ...(after.experiment.holdouts ?? [])]);
+  return [...names].flatMap((name): Problem[] => {
+    const isNamed = [before, after].map(({ experiment }) => experiment.holdouts?.includes(name) === true);
+    if (isNamed[0] !== isNamed[1])
+      return forbidden(
+        ['holdouts'],
+        `holdout "${name}" cannot come or go while the experiment runs: it would take out or let in units; ${ANEW}`,
+      );
+    const [was, is] = [before.holdouts.get(name), after.holdouts.get(name)];
+    if (was === undefined || is === undefined || was.percent === is.percent) return [];
+    return forbidden(
+      ['holdouts'],
+      `holdout "${name}" cannot go from ${was.percent} % to ${is.percent} % while the experiment runs: it would take out or let in units; ${ANEW}, or make a new holdout`,
+    );
+  });
+}
