@@ -14,7 +14,7 @@ const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
 
 const files: string[] = [];
-for await (const file of glob('{src,tests,tools,bench,examples}/**/*.test.ts', { cwd: root })) {
+for await (const file of glob('{src,clients/typescript/src,tests,tools,bench,examples}/**/*.test.ts', { cwd: root })) {
   const path = resolve(root, file);
   if (
     asked.length === 0 ||

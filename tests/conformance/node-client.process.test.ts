@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
-import { OpenFeature } from '@openfeature/server-sdk';
+import { OpenFeature, ProviderEvents, ProviderStatus } from '@openfeature/server-sdk';
 import type * as Declared from '../../clients/typescript/package/types/index.d.ts';
 import { connectBackline } from '../../clients/typescript/src/index.ts';
 import { BacklineProvider } from '../../clients/typescript/src/openfeature.ts';
@@ -68,6 +68,14 @@ async function startService(t: TestContext): Promise<World> {
     flag('paid', { rules: [{ name: 'paid', when: when({ attribute: 'plan', notIn: ['free'] }), serve: 'b' }] }),
     flag('tried'),
     experiment('trial', 'tried', { allocation: { percent: 60 } }),
+    attribute('household', { type: 'string' }),
+    flag('shared', { unit: ['household'] }),
+    experiment('at-home', 'shared'),
+    flag('theme', {
+      type: 'object',
+      variants: [{ name: 'dark', value: { colours: ['#000'], depth: { of: 2 } } }],
+      default: 'dark',
+    }),
   );
   return world;
 }
@@ -102,8 +110,9 @@ test('it decides as the server does, for flags and for what plans give', async (
     const { json } = await world.call('POST', '/ofrep/v1/evaluate/flags', { body: { context } });
     for (const theirs of json.flags) {
       const ours = client.details(theirs.key, context);
-      assert.deepEqual([ours.variant, ours.value, ours.reason], [theirs.variant, theirs.value, theirs.reason]);
-      assert.equal(ours.assignmentId, theirs.metadata.assignmentId);
+      const { reason = 'ERROR', metadata = {} } = theirs;
+      assert.deepEqual([ours.variant, ours.value, ours.reason], [theirs.variant, theirs.value, reason]);
+      assert.deepEqual([ours.assignmentId, ours.errorCode], [metadata.assignmentId, theirs.errorCode]);
     }
   }
   const question = { plan: 'premium', market: 'de' };
@@ -116,15 +125,18 @@ test('it decides as the server does, for flags and for what plans give', async (
 
 test('it sees a change within a second, and tells that there was one', async (t) => {
   const world = await startService(t);
-  let changes = 0;
-  const { client } = connected(t, { url: world.url, key: KEY, changed: () => (changes += 1) });
+  const changes: string[] = [];
+  const { client } = connected(t, { url: world.url, key: KEY, changed: (flags) => changes.push(flags.join()) });
   await client.ready();
-  const before = changes;
+  assert.deepEqual(changes, ['paid,plain,shared,theme,tried']);
   const startedMs = performance.now();
   await declare(world, flag('plain', { default: 'b' }));
   await until('the change is seen', () => client.flag('plain', '', {}) === 'B');
   assert.ok(performance.now() - startedMs < 1_000);
-  assert.ok(changes > before);
+  await declare(world, experiment('trial', 'tried', { allocation: { percent: 70 } }));
+  await declare(world, plan('basic', {}));
+  await until('the plan is seen', () => changes.length === 4);
+  assert.deepEqual(changes.slice(1), ['plain', 'tried', '']);
 });
 
 test('wrong questions are told apart from defaults', async (t) => {
@@ -136,6 +148,31 @@ test('wrong questions are told apart from defaults', async (t) => {
   assert.equal(client.details('paid', { plan: 3 }).errorCode, 'INVALID_CONTEXT');
   assert.equal(client.details('tried', {}).errorCode, 'TARGETING_KEY_MISSING');
   assert.equal(client.flag('plain', 5, {}), 5, 'of another type');
+});
+
+test('nothing that an application does to it ends the application or reaches other listeners', async (t) => {
+  const world = await startService(t);
+  const failing = () => assert.fail('the application fails');
+  const { client, warnings } = connected(t, { url: `${world.url}/`, key: KEY, changed: failing });
+  await client.ready();
+  const none = undefined as unknown as Declared.Context;
+  assert.equal(client.flag('plain', 'mine', none), 'mine');
+  assert.equal(client.details('plain', none).errorCode, 'INVALID_CONTEXT');
+  assert.equal(client.details('paid', { plan: 10n }).errorCode, 'INVALID_CONTEXT');
+  assert.equal((await client.detailsOnRecord('paid', { plan: 10n })).errorCode, 'INVALID_CONTEXT');
+  const trap = {
+    get plan(): string {
+      throw new Error('a trap');
+    },
+  };
+  assert.match(client.details('paid', trap).errorMessage ?? '', /a trap/);
+  const theme = client.flag('theme', { colours: [''], depth: { of: 0 } }, {});
+  assert.throws(() => theme.colours.push('#fff'), TypeError);
+  assert.throws(() => (theme.depth.of = 3), TypeError);
+  assert.deepEqual(client.details('theme', {}).value, { colours: ['#000'], depth: { of: 2 } });
+  client.track('play', 'u', { plays: 10n });
+  assert.deepEqual([client.status.events.dropped, client.status.connected], [1, true]);
+  assert.match(warnings.join(), /cannot be written as JSON/);
 });
 
 test('while the server is away it answers on, and its events arrive when the server is back', async (t) => {
@@ -189,16 +226,26 @@ test('looking at flags exposes nobody; using one does, once for each listener an
   }
   const [row] = await world.database.query<{ count: number }>('select count(*)::int as count from backline.event_log');
   assert.equal(row?.count, 1);
+  // An experiment by household needs no listener.
+  const home = first.details('shared', { household: 'h1' });
+  assert.deepEqual([home.experiment, home.unit], ['at-home', ['household']]);
+  first.flag('shared', '', { household: 'h1' });
+  first.flag('shared', '', { household: 'h1' });
+  assert.equal(first.status.events.waiting, 1);
+  await first.flush();
+  const { json } = await world.call('POST', '/ofrep/v1/evaluate/flags/shared', {
+    body: { context: { household: 'h1' } },
+  });
+  assert.deepEqual([json.variant, json.metadata.unit], [home.variant, 'household']);
 });
 
-test('a start without the server answers from what was kept', async (t) => {
+test('a start without the server answers from what was kept, also by a process that lived for a moment', async (t) => {
   const world = await startService(t);
   const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
   t.after(() => rm(directory, { recursive: true }));
   const cacheFile = join(directory, 'backline.json');
   const { client } = connected(t, { url: world.url, key: KEY, cacheFile });
   await client.ready();
-  await until('it is kept', () => import('node:fs').then(({ existsSync }) => existsSync(cacheFile)));
   await client.close();
   const alone = connected(t, { url: 'http://127.0.0.1:1', cacheFile }).client;
   await alone.ready();
@@ -206,6 +253,21 @@ test('a start without the server answers from what was kept', async (t) => {
   assert.equal(alone.status.connected, false);
   const nothing = connected(t, { url: 'http://127.0.0.1:1' }).client;
   await assert.rejects(nothing.ready(300), /gave no snapshot in 300 ms/);
+  const wrong = connected(t, { url: 'decisions.example.com' }).client;
+  await assert.rejects(wrong.ready(300), /"decisions.example.com" is no URL of a server: write it like/);
+  // Another installation, or this one restored from a backup: the version that was kept is another world there.
+  await declare(world, flag('plain', { default: 'b' }));
+  const version = (await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.metadata.snapshot;
+  const kept = await readFile(cacheFile, 'utf8');
+  await writeFile(cacheFile, kept.replaceAll(/"version":"\d+"/g, `"version":"${version}"`));
+  const moved = connected(t, { url: world.url, key: KEY, cacheFile }).client;
+  await moved.ready();
+  await until('it has what is live here', () => moved.flag('plain', '', {}) === 'B');
+  await writeFile(cacheFile, kept.slice(0, kept.length / 2));
+  const { client: torn, warnings } = connected(t, { url: world.url, key: KEY, cacheFile });
+  await torn.ready();
+  assert.equal(torn.flag('plain', '', {}), 'B');
+  assert.match(warnings.join(), /cannot be used: it is not whole/);
 });
 
 test('flags whose variants are on record are asked of the server', async (t) => {
@@ -233,12 +295,28 @@ test('the OpenFeature provider evaluates here, follows changes, and turns tracki
   assert.deepEqual([missing.value, missing.errorCode], [true, 'FLAG_NOT_FOUND']);
   const mistyped = await client.getNumberDetails('plain', 3, {});
   assert.deepEqual([mistyped.value, mistyped.errorCode], [3, 'TYPE_MISMATCH']);
+  const nan = await client.getStringDetails('paid', 'x', { targetingKey: 'u', plan: Number.NaN });
+  assert.equal(nan.value, 'A', 'over OFREP it would be null, which is absent');
   client.track('checkout', { targetingKey: 'u' }, { value: 10 });
   await provider.client.flush();
   const [row] = await world.database.query<{ type: string; reason: string }>(
     'select type, reason from backline.event_quarantine',
   );
   assert.deepEqual([row?.type, row?.reason], ['checkout', 'unknown-type']);
+  const told: string[] = [];
+  client.addHandler(ProviderEvents.ConfigurationChanged, (event) =>
+    told.push(`changed ${event?.flagsChanged?.join()}`),
+  );
+  client.addHandler(ProviderEvents.Stale, () => told.push('stale'));
+  await declare(world, plan('basic', {}));
+  await declare(world, flag('plain', { default: 'b' }));
+  await until('the change is told', () => told.includes('changed plain'));
+  await world.running.close();
+  await until('it is stale', () => client.providerStatus === ProviderStatus.STALE);
+  assert.deepEqual(told, ['changed plain', 'stale']);
+  assert.equal(await client.getStringValue('plain', 'x', {}), 'B');
+  await world.restart();
+  await until('it is ready again', () => client.providerStatus === ProviderStatus.READY);
 });
 
 test('the stream is for server clients and users alone', async (t) => {
@@ -295,4 +373,16 @@ test('the published bundle works by itself, and stays small', async (t) => {
     KEY,
   ]);
   assert.equal(run.stdout.trim(), 'A allow function');
+  // As on Node.js 22 and 24.
+  await writeFile(
+    join(directory, 'old.mjs'),
+    `delete globalThis.Temporal;
+     const { connectBackline } = await import('@backline/node');
+     const backline = connectBackline({ url: process.argv[2], key: process.argv[3], warn: () => {} });
+     await backline.ready().catch((error) => console.log('caught:', error.message));
+     await backline.close();
+     console.log(backline.flag('plain', 'mine', {}));`,
+  );
+  const old = await promisify(execFile)(process.execPath, [join(directory, 'old.mjs'), world.url, KEY]);
+  assert.match(old.stdout, /^caught: .*install temporal-polyfill[^]*\nmine\n$/);
 });

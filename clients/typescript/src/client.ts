@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import type { Context } from '#kernel/audiences/language.ts';
-import type { StreamLine } from '#kernel/snapshots/stream.ts';
+import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
 import type { CompiledFlag, Outcome } from '#domains/experience/decisions/table.ts';
-import type { BacklineOptions, FlagDetails, Status } from '../package/types/index.d.ts';
+import type {
+  Backline as Declared,
+  BacklineOptions,
+  Context as DeclaredContext,
+  FlagDetails,
+  Status,
+} from '../package/types/index.d.ts';
 import { EventQueue } from './event-queue.ts';
 import { ExposureLog } from './exposure-log.ts';
-import { followStream } from './follow.ts';
+import { followStream, linesOf } from './follow.ts';
 import { fetchTransport, type Transport } from './transport.ts';
 import { LocalWorld, type LocalSnapshot } from './world.ts';
 
@@ -20,14 +27,22 @@ const LIMITS = {
   askMsMax: 2_000,
   /** What is kept for a start without the server is written at most so often. */
   keepMs: 1_000,
+  /** Of a server that comes and goes it is warned so often. */
+  warnMs: 60_000,
 } as const;
+
+/** What follows the connection, beside the options of applications. */
+interface Hooks {
+  readonly connected?: () => void;
+  readonly lost?: () => void;
+}
 
 export type PlanQuestion = Parameters<typeof listEntitlements>[1];
 export type FeatureQuestion = Parameters<typeof checkFeature>[1];
 
 /**
  * Follows what is live and answers from memory, with the code of the decision plane itself. When the server is away it
- * goes on answering; events wait until it is back.
+ * goes on answering; events wait until it is back. Nothing that goes wrong here ends the process that it is part of.
  */
 export class Backline {
   readonly #world = new LocalWorld();
@@ -35,23 +50,33 @@ export class Backline {
   readonly #queue: EventQueue;
   readonly #exposures: ExposureLog;
   readonly #options: BacklineOptions;
+  readonly #hooks: Hooks;
   readonly #warn: (message: string) => void;
   readonly #stopping = new AbortController();
   readonly #first = Promise.withResolvers<void>();
   readonly #following: Promise<void>;
   #lostAtMs: number | undefined = performance.now();
+  #warnedAtMs = -Infinity;
   #problem: string | undefined = 'not connected yet';
-  /** The world moved on without a snapshot of it: the next line must be everything. */
-  #behind = false;
   #keeping: NodeJS.Timeout | undefined;
+  /** The last time that what is live was written to the cache file. */
+  #kept: Promise<void> = Promise.resolve();
 
-  constructor(options: BacklineOptions) {
+  constructor(options: BacklineOptions, hooks: Hooks = {}) {
     this.#options = options;
-    this.#warn = options.warn ?? ((message) => console.warn(`backline: ${message}`));
+    this.#hooks = hooks;
+    const warn = options.warn ?? ((message: string) => console.warn(`backline: ${message}`));
+    this.#warn = (message) => guarded(() => warn(message));
     this.#transport = fetchTransport(options.url, options.key);
     this.#queue = new EventQueue(this.#transport, this.#warn);
-    this.#exposures = new ExposureLog(this.#queue, options.exposureType ?? 'exposure');
-    this.#following = this.#start();
+    this.#exposures = new ExposureLog(this.#queue, options.exposureType ?? 'exposure', this.#warn);
+    // Whoever awaits `ready` hears of it; whoever does not is not ended by it.
+    this.#first.promise.catch(() => {});
+    this.#following = this.#start().catch((error: unknown) => {
+      this.#problem = messageOf(error);
+      this.#warn(this.#problem);
+      this.#first.reject(error);
+    });
   }
 
   /** Resolves when there is something to answer from; rejects when there is nothing after `ms`. */
@@ -79,61 +104,62 @@ export class Backline {
    * The value of a flag, for use right now: who uses it is exposed to it, and that is logged. The default where there is
    * no value, or none of its type. Flags whose variants are on record are asked of the server: see `details`.
    */
-  flag(key: string, fallback: boolean, context: Context): boolean;
-  flag(key: string, fallback: string, context: Context): string;
-  flag(key: string, fallback: number, context: Context): number;
-  flag<Value extends object>(key: string, fallback: Value, context: Context): Value;
-  flag(key: string, fallback: unknown, context: Context): unknown {
+  flag: Declared['flag'] = (key: string, fallback: unknown, context: DeclaredContext): never => {
     const details = this.details(key, context);
-    if (details.value === undefined || typeof details.value !== typeof fallback) return fallback;
+    if (details.value === undefined || typeof details.value !== typeof fallback) return fallback as never;
     this.expose(details, context);
-    return details.value;
-  }
+    return details.value as never;
+  };
 
   /** The same with the reason, and without exposing anybody: call `expose` when it is used. */
-  details(key: string, context: Context): FlagDetails {
-    const found = this.#find(key, context);
-    if ('reason' in found) return found;
-    if (needsRecord(found.snapshot, found.flag)) {
-      const message = `Variants of "${key}" are on record at the server: ask with detailsOnRecord.`;
-      return failed(key, 'GENERAL', message, found.snapshot);
+  details(key: string, context: DeclaredContext): FlagDetails {
+    try {
+      const found = this.#find(key, context);
+      if ('reason' in found) return found;
+      if (needsRecord(found.snapshot, found.flag)) {
+        const message = `Variants of "${key}" are on record at the server: ask with detailsOnRecord.`;
+        return failed(key, 'GENERAL', message, found.snapshot);
+      }
+      return detailsOf(found.flag.decide(questionOf(context), found.snapshot.experience.flags), found.snapshot);
+    } catch (error) {
+      return failed(key, 'GENERAL', `"${key}" cannot be decided: ${messageOf(error)}`, this.#world.snapshot);
     }
-    return detailsOf(found.flag.decide(questionOf(context), found.snapshot.experience.flags), found.snapshot);
   }
 
   /** The same for any flag: those whose variants are on record are asked of the server. */
-  async detailsOnRecord(key: string, context: Context): Promise<FlagDetails> {
-    const found = this.#find(key, context);
-    if ('reason' in found) return found;
-    if (!needsRecord(found.snapshot, found.flag)) return this.details(key, context);
+  async detailsOnRecord(key: string, context: DeclaredContext): Promise<FlagDetails> {
+    const { snapshot } = this.#world;
+    const flag = snapshot?.experience.flags.get(key);
+    if (snapshot === undefined || flag === undefined || !needsRecord(snapshot, flag)) return this.details(key, context);
     try {
-      const path = `/ofrep/v1/evaluate/flags/${encodeURIComponent(key)}`;
+      const found = this.#find(key, context);
+      if ('reason' in found) return found;
+      const path = `ofrep/v1/evaluate/flags/${encodeURIComponent(key)}`;
       const answer = await this.#transport.post(
         path,
         JSON.stringify({ context }),
         AbortSignal.timeout(LIMITS.askMsMax),
       );
-      return ofrepDetails(key, answer.text, found.snapshot);
+      return ofrepDetails(key, answer.text, snapshot);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
       return failed(
         key,
         'GENERAL',
-        `Variants of "${key}" are on record at the server, which cannot be asked: ${why}`,
-        found.snapshot,
+        `Variants of "${key}" are on record at the server, which cannot be asked: ${messageOf(error)}`,
+        snapshot,
       );
     }
   }
 
   /** Every flag that can be decided here, for instance to hand them to a page. Exposes nobody. */
-  all(context: Context): FlagDetails[] {
+  all(context: DeclaredContext): FlagDetails[] {
     const { snapshot } = this.#world;
     return (snapshot?.experience.inOrder ?? []).map(({ key }) => this.details(key, context));
   }
 
   /** Logs that somebody was shown a variant. Only what an experiment, a holdout or a split decided is worth it. */
-  expose(details: FlagDetails, context: Context): void {
-    this.#exposures.add(details, context);
+  expose(details: FlagDetails, context: DeclaredContext): void {
+    guarded(() => this.#exposures.add(details, context as Context));
   }
 
   /** What a plan gives; as `/v1/entitlements`. Throws Refusal for names that there are not. */
@@ -162,11 +188,14 @@ export class Backline {
     return this.#queue.flush();
   }
 
-  /** Stops following, and sends what is queued, for as long as `ms` at most. */
+  /** Stops following, keeps what is live, and sends what is queued, for as long as `ms` at most. */
   async close(ms: number = LIMITS.closeMsDefault): Promise<void> {
     this.#stopping.abort();
-    clearTimeout(this.#keeping);
-    await Promise.all([this.#queue.close(ms), this.#following]);
+    if (this.#keeping !== undefined) {
+      clearTimeout(this.#keeping);
+      this.#keepNow();
+    }
+    await Promise.all([this.#queue.close(ms), this.#following, this.#kept]);
   }
 
   async #start(): Promise<void> {
@@ -174,42 +203,59 @@ export class Backline {
     await this.#recall();
     await followStream({
       transport: this.#transport,
-      version: () => (this.#behind ? undefined : this.#world.snapshot?.version),
+      place: () => this.#world.place,
       take: (line) => this.#take(line),
       connected: () => {
+        if (this.#lostAtMs === undefined) return;
         this.#lostAtMs = undefined;
         this.#problem = undefined;
+        guarded(() => this.#hooks.connected?.());
       },
-      lost: (why) => {
-        if (this.#lostAtMs === undefined) this.#warn(`lost the server, answering from the last snapshot: ${why}`);
-        this.#lostAtMs ??= performance.now();
-        this.#problem = why;
-      },
+      lost: (why) => this.#lost(why),
       signal: this.#stopping.signal,
     });
   }
 
-  #take(line: StreamLine): void {
-    try {
-      this.#world.take(line);
-      this.#behind = false;
-    } catch (error) {
-      this.#behind = true;
-      throw new Error(`version ${line.version} cannot be compiled by this version of the client`, { cause: error });
+  #lost(why: string): void {
+    const nowMs = performance.now();
+    this.#problem = why;
+    if (this.#lostAtMs !== undefined) return;
+    this.#lostAtMs = nowMs;
+    if (nowMs - this.#warnedAtMs >= LIMITS.warnMs) {
+      this.#warnedAtMs = nowMs;
+      this.#warn(`lost the server, answering from the last snapshot: ${why}`);
     }
-    if (line.type === 'alive') return;
-    this.#first.resolve();
-    this.#keepSoon();
-    this.#options.changed?.();
+    guarded(() => this.#hooks.lost?.());
   }
 
-  #find(key: string, context: Context): { flag: CompiledFlag; snapshot: LocalSnapshot } | FlagDetails {
+  #take(line: StreamLine): void {
+    const changed = this.#compiled(line);
+    if (changed === undefined) return;
+    this.#first.resolve();
+    this.#keepSoon();
+    guarded(() => this.#options.changed?.(changed));
+  }
+
+  #compiled(line: StreamLine): readonly string[] | undefined {
+    try {
+      return this.#world.take(line);
+    } catch (error) {
+      const version = 'version' in line ? `version ${line.version}` : 'what is live';
+      throw new Error(`${version} cannot be compiled by this version of the client: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  #find(key: string, context: DeclaredContext): { flag: CompiledFlag; snapshot: LocalSnapshot } | FlagDetails {
     const { snapshot } = this.#world;
     if (snapshot === undefined)
       return failed(key, 'PROVIDER_NOT_READY', `There is no snapshot yet: ${this.#problem ?? ''}`, undefined);
+    if (typeof context !== 'object' || context === null)
+      return failed(key, 'INVALID_CONTEXT', 'The context must be an object of attributes.', snapshot);
     const flag = snapshot.experience.flags.get(key);
     if (flag === undefined) return failed(key, 'FLAG_NOT_FOUND', `There is no flag "${key}".`, snapshot);
-    const [problem] = contextProblems(context, snapshot.experience.audiences.attributes);
+    const [problem] = contextProblems(context as Context, snapshot.experience.audiences.attributes);
     if (problem === undefined) return { flag, snapshot };
     return failed(key, 'INVALID_CONTEXT', `${problem.path.join('.')}: ${problem.detail}`, snapshot);
   }
@@ -224,41 +270,65 @@ export class Backline {
     const { cacheFile } = this.#options;
     if (cacheFile === undefined) return;
     try {
-      this.#take(JSON.parse(await readFile(cacheFile, 'utf8')) as StreamLine);
+      for await (const line of linesOf(createReadStream(cacheFile))) {
+        this.#take(JSON.parse(line) as StreamLine);
+      }
+      if (this.#world.snapshot === undefined) throw new Error('it is not whole');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#warn(`${cacheFile} cannot be used: ${String(error)}`);
+        this.#warn(`${cacheFile} cannot be used: ${messageOf(error)}`);
     }
   }
 
   #keepSoon(): void {
-    const { cacheFile } = this.#options;
-    if (cacheFile === undefined || this.#keeping !== undefined || this.#stopping.signal.aborted) return;
-    this.#keeping = setTimeout(() => {
-      this.#keeping = undefined;
-      const { snapshot } = this.#world;
-      if (snapshot === undefined) return;
-      const line: StreamLine = { type: 'all', version: snapshot.version, objects: this.#world.objects() };
-      writeFile(`${cacheFile}.new`, JSON.stringify(line), { mode: 0o600 })
-        .then(() => rename(`${cacheFile}.new`, cacheFile))
-        .catch((error: unknown) => this.#warn(`${cacheFile} cannot be written: ${String(error)}`));
-    }, LIMITS.keepMs);
+    if (this.#options.cacheFile === undefined || this.#keeping !== undefined || this.#stopping.signal.aborted) return;
+    this.#keeping = setTimeout(() => this.#keepNow(), LIMITS.keepMs);
     this.#keeping.unref();
   }
+
+  #keepNow(): void {
+    const { cacheFile } = this.#options;
+    this.#keeping = undefined;
+    if (cacheFile === undefined) return;
+    // A name of its own: several processes may share the file.
+    const fresh = `${cacheFile}.${randomUUID()}.new`;
+    this.#kept = this.#kept.then(async () => {
+      try {
+        await writeFile(fresh, this.#world.lines(), { mode: 0o600 });
+        await rename(fresh, cacheFile);
+      } catch (error) {
+        this.#warn(`${cacheFile} cannot be written: ${messageOf(error)}`);
+        await rm(fresh, { force: true }).catch(() => {});
+      }
+    });
+  }
+}
+
+/** Calls what belongs to the application, or must not end it: what it throws is no business of whoever calls us. */
+function guarded(call: () => void): void {
+  try {
+    call();
+  } catch (error) {
+    console.warn(`backline: ${messageOf(error)}`);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function needsRecord({ experience }: LocalSnapshot, { sticky, requires }: CompiledFlag): boolean {
   return sticky.length > 0 || (requires && experience.sticky.length > 0);
 }
 
-function questionOf(context: Context): Parameters<CompiledFlag['decide']>[0] {
-  return { context, nowMs: Date.now(), random: Math.random, kept: NONE };
+function questionOf(context: DeclaredContext): Parameters<CompiledFlag['decide']>[0] {
+  return { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE };
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();
 
 function detailsOf(outcome: Outcome, { version }: LocalSnapshot): FlagDetails {
-  const { flag, value, variant, reason, rule, experiment, holdout, revision, error } = outcome;
+  const { flag, value, variant, reason, rule, experiment, holdout, unit, revision, error } = outcome;
   return {
     key: flag,
     value,
@@ -270,6 +340,7 @@ function detailsOf(outcome: Outcome, { version }: LocalSnapshot): FlagDetails {
     ...(rule === undefined ? {} : { rule }),
     ...(experiment === undefined ? {} : { experiment: experiment.name, assignmentId: experiment.assignmentId }),
     ...(holdout === undefined ? {} : { holdout }),
+    ...(unit === undefined ? {} : { unit }),
   };
 }
 
@@ -279,10 +350,21 @@ function ofrepDetails(key: string, text: string, snapshot: LocalSnapshot): FlagD
     variant?: string;
     reason?: FlagDetails['reason'];
     errorDetails?: string;
-    metadata?: Record<'rule' | 'experiment' | 'assignmentId' | 'holdout' | 'revision' | 'snapshot', string>;
+    metadata?: Partial<
+      Record<'rule' | 'experiment' | 'assignmentId' | 'holdout' | 'unit' | 'version' | 'snapshot', string>
+    >;
   };
   if (answer.reason === undefined) return failed(key, 'GENERAL', answer.errorDetails ?? text.slice(0, 300), snapshot);
-  return { key, value: answer.value, variant: answer.variant, reason: answer.reason, ...answer.metadata };
+  const { version, unit, ...metadata } = answer.metadata ?? {};
+  return {
+    key,
+    value: answer.value,
+    variant: answer.variant,
+    reason: answer.reason,
+    ...metadata,
+    ...(version === undefined ? {} : { revision: version }),
+    ...(unit === undefined ? {} : { unit: unit.split(',') }),
+  };
 }
 
 function failed(

@@ -1,4 +1,6 @@
 import type { Context } from '#kernel/audiences/language.ts';
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { unitReader } from '#domains/experience/decisions/unit.ts';
 import { randomUUID } from 'node:crypto';
 import type { FlagDetails } from '../package/types/index.d.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -13,14 +15,17 @@ const LIMITS = {
 export class ExposureLog {
   readonly #queue: EventQueue;
   readonly #type: string;
+  readonly #warn: (message: string) => void;
   readonly #seen = new Map<string, number>();
+  #isWarned = false;
 
-  constructor(queue: EventQueue, type: string) {
+  constructor(queue: EventQueue, type: string, warn: (message: string) => void) {
     this.#queue = queue;
     this.#type = type;
+    this.#warn = warn;
   }
 
-  add(details: FlagDetails, { targetingKey }: Context): void {
+  add(details: FlagDetails, context: Context): void {
     const {
       key,
       variant,
@@ -32,8 +37,10 @@ export class ExposureLog {
       revision = '',
       snapshot = '',
     } = details;
-    if (typeof targetingKey !== 'string' || variant === undefined || reason !== 'SPLIT') return;
-    const identity = [targetingKey, key, variant, rule, experiment, assignmentId, holdout, revision].join('\n');
+    if (variant === undefined || reason !== 'SPLIT') return;
+    const subject = subjectOf(details, context);
+    if (subject === undefined) return this.#warnOfNobody(key);
+    const identity = [subject, key, variant, rule, experiment, assignmentId, holdout, revision].join('\n');
     const nowMs = Date.now();
     const before = this.#seen.get(identity);
     if (before !== undefined && nowMs - before < LIMITS.againMs) return;
@@ -47,7 +54,7 @@ export class ExposureLog {
       type: this.#type,
       id: randomUUID(),
       at: new Date(nowMs).toISOString(),
-      subject: targetingKey,
+      subject,
       properties: {
         flag: key,
         variant,
@@ -61,4 +68,17 @@ export class ExposureLog {
       },
     });
   }
+
+  #warnOfNobody(key: string): void {
+    if (this.#isWarned) return;
+    this.#isWarned = true;
+    this.#warn(`exposures to "${key}" are not logged: the context names neither a targetingKey nor a lasting unit`);
+  }
+}
+
+/** Who was exposed: the listener where the context names one, else the unit that was put into buckets. */
+function subjectOf({ unit = [] }: FlagDetails, context: Context): string | undefined {
+  const listener = context[TARGETING_KEY];
+  if (typeof listener === 'string' && listener !== '') return listener;
+  return unitReader(unit.filter((name) => !name.startsWith('$')))({ context, random: () => 0 });
 }

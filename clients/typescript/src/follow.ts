@@ -1,45 +1,47 @@
 import { jittered, pause, systemTime, type Time } from '#kernel/base/time.ts';
-import type { StreamLine } from '#kernel/snapshots/stream.ts';
+import { placeText, type StreamLine, type StreamPlace } from '#kernel/snapshots/stream-log.ts';
 import type { Transport } from './transport.ts';
 
 const LIMITS = {
   retryMsMin: 200,
-  retryMsMax: 10_000,
+  retryMsMax: 30_000,
+  /** A stream that lived so long ended by chance: the next attempt comes soon. One that ends at once has a reason. */
+  steadyMs: 20_000,
   /** The server says something at least every 15 s; a stream that is silent for longer is dead. */
   silenceMsMax: 45_000,
-  /** One line, as large as everything that is live. */
-  lineCharsMax: 512 * 1024 * 1024,
+  /** One line: some objects, or one that is as large as the server takes it. */
+  lineCharsMax: 64 * 1024 * 1024,
 } as const;
 
 /** Reads the stream of what is live until `signal`; reconnects with growing pauses, and goes on from where it was. */
 export async function followStream(options: {
   readonly transport: Transport;
-  readonly version: () => string | undefined;
+  readonly place: () => StreamPlace | undefined;
   readonly take: (line: StreamLine) => void;
   readonly connected: () => void;
   /** What went wrong, each time that the stream is lost. */
   readonly lost: (why: string) => void;
   readonly signal: AbortSignal;
+  readonly time?: Time;
 }): Promise<void> {
-  const { transport, version, take, connected, lost, signal } = options;
+  const { transport, place, take, connected, lost, signal, time = backgroundTime } = options;
   let retryMs: number = LIMITS.retryMsMin;
   while (!signal.aborted) {
     const silence = new AbortController();
-    let watchdog = setTimeout(() => silence.abort(), LIMITS.silenceMsMax);
+    let stopWatching = time.after(LIMITS.silenceMsMax, () => silence.abort());
     const heard = (): void => {
-      clearTimeout(watchdog);
-      watchdog = setTimeout(() => silence.abort(), LIMITS.silenceMsMax);
-      watchdog.unref();
+      stopWatching();
+      stopWatching = time.after(LIMITS.silenceMsMax, () => silence.abort());
     };
+    const begunMs = time.nowMs();
     try {
-      const since = version();
-      const path = `/v1/snapshot${since === undefined ? '' : `?since=${encodeURIComponent(since)}`}`;
+      const since = place();
+      const path = `v1/snapshot${since === undefined ? '' : `?since=${encodeURIComponent(placeText(since))}`}`;
       const answer = await transport.stream(path, AbortSignal.any([signal, silence.signal]));
       for await (const line of linesOf(answer, heard)) {
         if (line === '') continue;
         take(JSON.parse(line) as StreamLine);
         connected();
-        retryMs = LIMITS.retryMsMin;
       }
       lost('the server ended the stream');
     } catch (error) {
@@ -52,14 +54,16 @@ export async function followStream(options: {
             : String(error),
       );
     } finally {
-      clearTimeout(watchdog);
+      stopWatching();
     }
-    await pause(backgroundTime, jittered(retryMs, Math.random), signal);
+    if (time.nowMs() - begunMs >= LIMITS.steadyMs) retryMs = LIMITS.retryMsMin;
+    await pause(time, jittered(retryMs, Math.random), signal);
     retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);
   }
 }
 
-async function* linesOf(body: AsyncIterable<Uint8Array>, heard: () => void): AsyncIterable<string> {
+/** The lines of a text that comes in pieces; one that has no end yet is not given. */
+export async function* linesOf(body: AsyncIterable<Uint8Array>, heard: () => void = () => {}): AsyncIterable<string> {
   const decoder = new TextDecoder();
   let parts: string[] = [];
   let length = 0;

@@ -23,17 +23,34 @@ export class BacklineProvider implements Provider {
   #isReady = false;
 
   constructor(options: Omit<BacklineOptions, 'changed'>) {
-    this.client = new Backline({
-      ...options,
-      changed: () => {
-        if (this.#isReady) this.events.emit(ProviderEvents.ConfigurationChanged);
+    this.client = new Backline(
+      {
+        ...options,
+        changed: (flagsChanged) => {
+          if (!this.#isReady || flagsChanged.length === 0) return;
+          this.events.emit(ProviderEvents.ConfigurationChanged, { flagsChanged: [...flagsChanged] });
+        },
       },
-    });
+      {
+        connected: () => {
+          if (this.#isReady) this.events.emit(ProviderEvents.Ready);
+        },
+        lost: () => this.#stale(),
+      },
+    );
   }
 
   async initialize(): Promise<void> {
     await this.client.ready();
     this.#isReady = true;
+    // From what was kept of an earlier run: the SDK first says that it is ready.
+    if (!this.client.status.connected) setImmediate(() => this.#stale());
+  }
+
+  #stale(): void {
+    const { connected, problem } = this.client.status;
+    if (!this.#isReady || connected) return;
+    this.events.emit(ProviderEvents.Stale, { message: `answering from the last snapshot: ${problem ?? ''}` });
   }
 
   onClose(): Promise<void> {
@@ -88,7 +105,7 @@ export class BacklineProvider implements Provider {
         ...(errorMessage === undefined ? {} : { errorMessage }),
       };
     }
-    if (value === undefined) return { value: fallback, reason };
+    if (value === undefined) return { value: fallback, reason, flagMetadata: metadataOf(details) };
     if (typeof value !== typeof fallback) {
       const wrong = `The flag is a ${typeof value}, not a ${typeof fallback}.`;
       return { value: fallback, reason: 'ERROR', errorCode: ErrorCode.TYPE_MISMATCH, errorMessage: wrong };
@@ -103,11 +120,20 @@ export class BacklineProvider implements Provider {
   }
 }
 
-/** Dates as text: contexts are JSON here. */
+/** As OFREP would carry it: contexts are JSON here, in which dates are texts and NaN is nothing. */
 function plain(context: EvaluationContext): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(context).map(([name, value]) => [name, value instanceof Date ? value.toISOString() : value]),
-  );
+  return Object.fromEntries(Object.entries(context).map(([name, value]) => [name, plainValue(value)]));
+}
+
+function plainValue(value: unknown): unknown {
+  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
+  if (typeof value !== 'object' || value === null) return value;
+  try {
+    return JSON.parse(JSON.stringify(value));
+  } catch {
+    // It goes round in a circle: what needs it says that it is of a wrong type.
+    return value;
+  }
 }
 
 function metadataOf({
@@ -118,6 +144,7 @@ function metadataOf({
   revision,
   snapshot,
 }: FlagDetails): Record<string, string> {
-  const all = { rule, experiment, assignmentId, holdout, revision, snapshot };
+  // `version` is where OpenTelemetry looks for what was evaluated.
+  const all = { rule, experiment, assignmentId, holdout, version: revision, snapshot };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 }

@@ -1,4 +1,4 @@
-/** How the server is reached. */
+/** How the server is reached. Paths are relative to its URL. */
 export interface Transport {
   /** Begins a GET whose answer goes on; throws when it is not 200. */
   readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
@@ -12,15 +12,18 @@ interface PostAnswer {
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** Over `fetch`, with the key of a server Client. */
+/**
+ * Over `fetch`, with the key of a server Client. A path of the URL, like that of a gateway, stands before all paths.
+ * What is no URL of a server fails each request.
+ */
 export function fetchTransport(url: string, key: string | undefined): Transport {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
-  const at = (path: string): URL => new URL(path, url);
+  const at = (path: string): URL => new URL(path, baseOf(url));
   return {
     stream: async (path, signal) => {
       const answer = await fetch(at(path), { headers, signal });
       if (answer.status !== 200 || answer.body === null) {
-        throw new Error(`GET ${path} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
+        throw new Error(`GET ${at(path).pathname} answered ${answer.status}: ${(await answer.text()).slice(0, 300)}`);
       }
       return answer.body;
     },
@@ -39,4 +42,15 @@ export function fetchTransport(url: string, key: string | undefined): Transport 
       };
     },
   };
+}
+
+function baseOf(url: string): URL {
+  const base = URL.parse(url);
+  if (base === null || !['http:', 'https:'].includes(base.protocol) || base.search !== '' || base.hash !== '') {
+    throw new TypeError(
+      `${JSON.stringify(url)} is no URL of a server: write it like https://decisions.example.com or https://example.com/gateway`,
+    );
+  }
+  if (!base.pathname.endsWith('/')) base.pathname += '/';
+  return base;
 }

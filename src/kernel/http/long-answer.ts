@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from './exchange.ts';
+import { paceAnswer } from './paced-answer.ts';
 
 const LIMITS = {
   /** A reader that has this much unsent is too slow: it is cut off, and starts anew when it comes back. */
@@ -8,41 +9,86 @@ const LIMITS = {
   beatMs: 15_000,
 } as const;
 
+interface LongAnswerOptions {
+  readonly contentType: string;
+  /** Sent when nothing else is, so that both sides notice a broken connection. */
+  readonly beat: string;
+  /** Called once, when it is over for whatever reason. */
+  readonly ended: () => void;
+  /** Throws a Refusal, or rejects with one, when whoever reads may no longer. Asked with each beat. */
+  readonly admit: () => unknown;
+}
+
 /** An answer that goes on until the client or the server ends it. */
 export interface LongAnswer {
-  /** Writes a text of its own for each reader, or bytes that many readers share, which cost a slow reader nothing. */
-  readonly write: (text: string | Buffer) => void;
+  readonly write: (text: string) => void;
   /** Asks again whether the reader may go on; ends the answer when not. False when that is known at once. */
   readonly recheck: () => boolean;
 }
 
+/** Begins an answer that is written bit by bit: short texts, of which a slow reader has few unsent. */
+export function openLongAnswer(exchange: Exchange, options: LongAnswerOptions): LongAnswer {
+  const { response } = exchange;
+  const recheck = begin(exchange, options, () => write(options.beat));
+  return { write, recheck };
+
+  function write(text: string): void {
+    if (response.destroyed || response.writableEnded) return;
+    // What is written first may be long: it is what was unsent before that tells a slow reader.
+    if (response.writableLength > LIMITS.unsentBytesMax) return void response.destroy();
+    response.write(text);
+  }
+}
+
+/** An answer of which the next part is made when its reader has room for it, however long the whole is. */
+export interface PulledAnswer {
+  /** There may be something new. */
+  readonly wake: () => void;
+  readonly recheck: LongAnswer['recheck'];
+}
+
 /**
- * Begins an answer that is written bit by bit. `beat` is sent when nothing else is, so that both sides notice a broken
- * connection; `ended` is called once, when it is over for whatever reason.
+ * Begins an answer that is asked for its next part: undefined when there is nothing for now, null at the end. A reader
+ * that takes nothing of what waits for it is cut off after a minute.
  */
-export function openLongAnswer(
+export function openPulledAnswer(
   exchange: Exchange,
-  options: {
-    readonly contentType: string;
-    readonly beat: string;
-    readonly headers?: Readonly<Record<string, string>>;
-    readonly ended: () => void;
-    /** Throws a Refusal, or rejects with one, when whoever reads may no longer. Asked with each beat. */
-    readonly admit: () => unknown;
-  },
-): LongAnswer {
+  options: LongAnswerOptions & { readonly next: () => string | undefined | null },
+): PulledAnswer {
+  const { response } = exchange;
+  let isBeatDue = false;
+  const recheck = begin(exchange, options, () => {
+    isBeatDue = true;
+    paced.wake();
+  });
+  const paced = paceAnswer(response, {
+    next: () => {
+      if (!isBeatDue) return options.next();
+      isBeatDue = false;
+      return options.beat;
+    },
+    stalled: () => exchange.log.warn({ path: exchange.path }, 'a reader took nothing of its stream and was cut off'),
+    failed: (error) => {
+      exchange.log.error({ err: error, path: exchange.path }, 'a stream failed while it was sent');
+      response.destroy();
+    },
+  });
+  return { wake: paced.wake, recheck };
+}
+
+/** Sends the head of a long answer and keeps it alive. Gives what asks again whether the reader may go on. */
+function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void): () => boolean {
   const { response, closing } = exchange;
   response.writeHead(200, {
     'content-type': options.contentType,
     'cache-control': 'no-cache, no-transform',
     'x-accel-buffering': 'no',
     'x-request-id': exchange.requestId,
-    ...options.headers,
   });
   response.flushHeaders();
   exchange.streaming(1);
   const beats = setInterval(() => {
-    if (recheck()) write(options.beat);
+    if (recheck()) beat();
   }, LIMITS.beatMs);
   const finish = (): void => void response.end();
   closing.addEventListener('abort', finish, { once: true });
@@ -52,8 +98,7 @@ export function openLongAnswer(
     options.ended();
     exchange.streaming(-1);
   });
-  let sharedBytes = 0;
-  return { write, recheck };
+  return recheck;
 
   function recheck(): boolean {
     try {
@@ -70,16 +115,5 @@ export function openLongAnswer(
     const goesOn = !(error instanceof Refusal) || (error.reason !== 'Unauthorized' && error.reason !== 'Forbidden');
     if (!goesOn) finish();
     return goesOn;
-  }
-
-  function write(text: string | Buffer): void {
-    if (response.destroyed || response.writableEnded) return;
-    // What is written first may be long: it is what was unsent before that tells a slow reader.
-    if (response.writableLength - sharedBytes > LIMITS.unsentBytesMax) return void response.destroy();
-    if (typeof text === 'string') return void response.write(text);
-    sharedBytes += text.length;
-    response.write(text, () => {
-      sharedBytes -= text.length;
-    });
   }
 }

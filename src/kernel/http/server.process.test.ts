@@ -10,6 +10,7 @@ import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
 import { readBody, send, sendPieces } from './exchange.ts';
 import { answerHealth } from './health.ts';
+import { openPulledAnswer } from './long-answer.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
 import { paceAnswer } from './paced-answer.ts';
 import { serveHttp, type HttpServerOptions } from './server.ts';
@@ -334,4 +335,42 @@ test('what waits somewhere is said to those who ask whether the process is ready
   assert.deepEqual(await ask(), [503, '[-] store: it is away\n[!] datasets: no space is left\n']);
   problems.store = problems.datasets = undefined;
   assert.deepEqual(await ask(), [200, 'ok']);
+});
+
+test('a stream of any size is made as its reader takes it, and goes on with what is new', async (t) => {
+  const PIECES = 2_000;
+  const piece = `${'x'.repeat(32 * 1024 - 1)}\n`;
+  let made = 0;
+  let isNew = false;
+  let wake = (): void => {};
+  const port = await startServer(t, {
+    handle: async (exchange) => {
+      const answer = openPulledAnswer(exchange, {
+        contentType: 'application/x-ndjson',
+        beat: '\n',
+        ended: () => {},
+        admit: () => {},
+        next: () => {
+          if (made < PIECES) {
+            made += 1;
+            return piece;
+          }
+          if (!isNew) return undefined;
+          isNew = false;
+          return 'new\n';
+        },
+      });
+      wake = answer.wake;
+    },
+  });
+  const answer = await fetch(`http://127.0.0.1:${port}/stream`);
+  const reader = answer.body?.getReader();
+  await new Promise((done) => setTimeout(done, 100));
+  assert.ok(made < PIECES / 2, `${made} of ${PIECES} pieces for a reader that took nothing yet`);
+  let bytes = 0;
+  while (bytes < PIECES * piece.length) bytes += (await reader?.read())?.value?.length ?? 0;
+  isNew = true;
+  wake();
+  assert.equal(Buffer.from((await reader?.read())?.value ?? []).toString(), 'new\n');
+  await reader?.cancel();
 });

@@ -15,12 +15,13 @@ const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
 
 /** One object that is live in another form than before, or no longer. */
-interface LiveChange extends ChangedObject {
+export interface LiveChange extends ChangedObject {
+  readonly before: LiveObject | undefined;
   readonly object: LiveObject | undefined;
 }
 
 /** A change of one Head. */
-interface HeadChange extends LiveChange {
+interface HeadChange extends Omit<LiveChange, 'before'> {
   readonly head: string;
 }
 
@@ -219,8 +220,9 @@ export function followHeads(options: {
       for (const change of changed) leaveOut(change, version, error);
       shown = [];
     }
+    const told = shown.map((change, index) => ({ ...change, before: undo[index]?.object }));
     // Where nothing compiled, who sees what is heeded all the same: a release that is taken back must not go on.
-    if (tables !== undefined) swap(version, tables, shown);
+    if (tables !== undefined) swap(version, tables, told);
   }
 
   function show({ head, kind, name, object }: HeadChange): void {

@@ -1,30 +1,20 @@
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
-import { openLongAnswer } from '#kernel/http/long-answer.ts';
+import { openPulledAnswer } from '#kernel/http/long-answer.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { Asking } from './module.ts';
+import { lineOf, StreamLog } from './stream-log.ts';
 
 /** Where applications follow what is live, to answer by themselves. */
 export const SNAPSHOT_STREAM = { path: '/v1/snapshot', access: 'insight', forServers: true } as const satisfies Asking;
 
-/**
- * What the stream says, one JSON value in a line. `all` comes first, unless the reader is up to date already (`since`);
- * then what changes. An object without `object` is no longer live.
- */
-export type StreamLine =
-  | { readonly type: 'all'; readonly version: string; readonly objects: readonly LiveObject[] }
-  | {
-      readonly type: 'changes';
-      readonly version: string;
-      readonly changes: readonly { readonly kind: string; readonly name: string; readonly object?: LiveObject }[];
-    }
-  | { readonly type: 'alive'; readonly version: string };
+/** A reader that falls behind all kept changes while it reads everything begins again so many times, then is ended. */
+const WHOLES_MAX = 3;
 
 /**
  * Serves the live objects of some kinds as they are and as they change: what a server application needs to evaluate
- * flags and entitlements by itself. For server clients and users alone.
+ * flags and entitlements by itself. Lines are made as the reader takes them. For server clients and users alone.
  */
 export function snapshotStream(options: {
   readonly follower: Follower;
@@ -33,17 +23,7 @@ export function snapshotStream(options: {
   readonly kinds: ReadonlySet<string>;
 }): (exchange: Exchange) => Promise<void> {
   const { follower, gate, kinds } = options;
-  let whole: { readonly of: object; readonly line: Buffer } | undefined;
-  /** All that is live as one line, made once for all who begin with it. */
-  const wholeLine = (version: string): Buffer => {
-    const snapshot = follower.snapshot();
-    if (whole?.of !== snapshot) {
-      const world = follower.world();
-      const objects = [...kinds].flatMap((kind) => [...(world?.list(kind) ?? [])]);
-      whole = { of: snapshot, line: Buffer.from(lineOf({ type: 'all', version, objects })) };
-    }
-    return whole.line;
-  };
+  const log = new StreamLog(follower, kinds);
   return async (exchange) => {
     if (exchange.method !== 'GET') {
       throw new Refusal(
@@ -55,32 +35,52 @@ export function snapshotStream(options: {
     await readBody(exchange, 0);
     const admit = () => gate.admit(exchange, SNAPSHOT_STREAM, {});
     await admit();
-    const { version } = follower.snapshot();
-    const since = new URLSearchParams(exchange.queryText).get('since');
+    const since = new URLSearchParams(exchange.queryText).get('since') ?? '';
+    const next = readerOf(log, since);
     let stop = (): void => {};
-    const answer = openLongAnswer(exchange, {
+    const answer = openPulledAnswer(exchange, {
       contentType: 'application/x-ndjson',
       beat: '\n',
+      next,
       ended: () => stop(),
       admit,
     });
-    const say = (line: StreamLine): void => answer.write(lineOf(line));
-    const all = (at: string): void => answer.write(wholeLine(at));
-    if (since === version) say({ type: 'alive', version });
-    else all(version);
-    stop = follower.onSwap((snapshot, changes) => {
-      if (!answer.recheck()) return;
-      if (changes === undefined) return all(snapshot.version);
-      const shown = changes.filter(({ kind }) => kinds.has(kind));
-      say({
-        type: 'changes',
-        version: snapshot.version,
-        changes: shown.map(({ kind, name, object }) => ({ kind, name, ...(object === undefined ? {} : { object }) })),
-      });
+    stop = follower.onSwap(() => {
+      if (answer.recheck()) answer.wake();
     });
   };
 }
 
-function lineOf(line: StreamLine): string {
-  return `${JSON.stringify(line)}\n`;
+/** What a reader gets next, who is at the place that `since` names; undefined while there is nothing new, null at the end. */
+function readerOf(log: StreamLog, since: string): () => string | undefined | null {
+  const known = log.sequenceOf(since);
+  let sequence = known ?? 0;
+  let lines: Iterator<string> | undefined;
+  let wholes = 0;
+  let isGreeted = false;
+  const beginAnew = (): boolean => {
+    wholes += 1;
+    if (wholes > WHOLES_MAX) return false;
+    ({ sequence, lines } = log.whole());
+    return true;
+  };
+  if (known === undefined) beginAnew();
+  return () => {
+    if (known !== undefined && !isGreeted) {
+      isGreeted = true;
+      // Who has missed something hears of that first.
+      if (log.after(sequence) === undefined) return lineOf({ type: 'alive', ...log.now() });
+    }
+    const line = lines?.next();
+    if (line !== undefined && line.done !== true) return line.value;
+    lines = undefined;
+    const change = log.after(sequence);
+    if (change === null) return beginAnew() ? '' : null;
+    if (change === undefined) {
+      wholes = 0;
+      return undefined;
+    }
+    sequence += 1;
+    return change;
+  };
 }

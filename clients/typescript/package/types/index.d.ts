@@ -1,25 +1,39 @@
-/** What is known of a listener: attributes by name, as JSON values. `targetingKey` names the listener. */
-export type Context = Readonly<Record<string, unknown>>;
+/**
+ * What is known of a listener: attributes by name, as JSON values. `targetingKey` names the listener. An id beyond 2^53 is
+ * a text or a bigint. Any object will do, also one of an interface of yours.
+ */
+export type Context = object;
+
+/** A fallback of one literal type stands for all values of the type; of several, for these. */
+type Value<Fallback extends string | number> =
+  IsUnion<Fallback> extends true ? Fallback : Fallback extends string ? string : number;
+type IsUnion<Type, Each = Type> = [Type] extends [never]
+  ? false
+  : Type extends Type
+    ? [Each] extends [Type]
+      ? false
+      : true
+    : never;
 
 export interface BacklineOptions {
-  /** Where the decision plane is, like https://decisions.example.com. */
+  /** Where the decision plane is, like https://decisions.example.com, or https://example.com/gateway. */
   readonly url: string;
   /** Key of a Client of type server; none is needed on the machine of a server without Clients. */
-  readonly key?: string;
+  readonly key?: string | undefined;
   /** Where what is live is kept, so that a start without the server has something to answer from. */
-  readonly cacheFile?: string;
+  readonly cacheFile?: string | undefined;
   /** Told what goes wrong in the background. Default console.warn. */
-  readonly warn?: (message: string) => void;
-  /** Called whenever flags may have changed. */
-  readonly changed?: () => void;
+  readonly warn?: ((message: string) => void) | undefined;
+  /** Called whenever there is a new snapshot, with the keys of the flags that may have changed. */
+  readonly changed?: ((flags: readonly string[]) => void) | undefined;
   /** The EventType of exposures; default `exposure`. */
-  readonly exposureType?: string;
+  readonly exposureType?: string | undefined;
 }
 
 /** What a flag is, and why. */
 export interface FlagDetails {
   readonly key: string;
-  /** Undefined: use the default in your code. */
+  /** Frozen. Undefined: use the default in your code. */
   readonly value: unknown;
   readonly variant: string | undefined;
   readonly reason: 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'ERROR';
@@ -34,6 +48,8 @@ export interface FlagDetails {
   readonly experiment?: string;
   readonly assignmentId?: string;
   readonly holdout?: string;
+  /** Attributes of which the first that the context has was put into buckets. */
+  readonly unit?: readonly string[];
   readonly revision?: string;
   readonly snapshot?: string;
 }
@@ -83,7 +99,7 @@ export interface Checked {
 export interface EventCounts {
   readonly waiting: number;
   readonly sent: number;
-  /** Lost: too many were waiting, or the server refused them for good. */
+  /** Lost: too many were waiting, they were no JSON or refused for good, or came after close(). */
   readonly dropped: number;
   readonly quarantined: number;
 }
@@ -106,9 +122,8 @@ export interface Backline {
   readonly status: Status;
   /** The value of a flag, for use right now: who uses it is exposed to it, and that is logged. */
   flag(key: string, fallback: boolean, context: Context): boolean;
-  flag(key: string, fallback: string, context: Context): string;
-  flag(key: string, fallback: number, context: Context): number;
-  flag<Value extends object>(key: string, fallback: Value, context: Context): Value;
+  flag<Fallback extends string | number>(key: string, fallback: Fallback, context: Context): Value<Fallback>;
+  flag<Shape extends object>(key: string, fallback: Shape, context: Context): Readonly<Shape>;
   /** The same with the reason, and without exposing anybody: call `expose` when it is used. */
   details(key: string, context: Context): FlagDetails;
   /** The same for any flag: those whose variants are on record are asked of the server. */
