@@ -78,6 +78,13 @@ export async function prepareInstallation({ url, adminToken }: Target): Promise<
   await bind('ClusterRoleBinding', 'clusterrolebindings', 'analyst', 'analyst', 'analyst');
   await bind('ClusterRoleBinding', 'clusterrolebindings', 'editor-events', 'event-writer', 'editor');
   await made(call, FLAGS, flag('plain'));
+  // It is compiled a moment later.
+  for (let tries = 0; tries < 100; tries += 1) {
+    const body = { context: { targetingKey: 'listener' } };
+    if ((await call('POST', '/ofrep/v1/evaluate/flags/plain', { body })).status === 200) return;
+    await wait(50);
+  }
+  throw new Error('the flag is not answered');
 }
 
 async function made(call: Call, path: string, body: object): Promise<void> {
