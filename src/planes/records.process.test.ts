@@ -62,8 +62,7 @@ test('an erasure takes the use of one listener, in whatever scope and database i
       const source = { subject, quota: 'minutes', buckets };
       await quotas.consume({ ...source, key: 'c', amount: 1 });
       await quotas.reserve({ ...source, key: 'r', amount: 1, ttlMs: 60_000 });
-      const notAfterMs = Date.now() + 60_000;
-      await quotas.grantOffline({ ...source, key: 'o', amount: 1, device: 'd', notAfterMs });
+      await quotas.grantOffline({ ...source, key: 'o', amount: 1, device: 'd', owner: 'a', ttlMs: 60_000 });
       await quotas.acquire({ ...source, session: 's', holder: 'Kitchen', ttlMs: 60_000 });
     }),
   );

@@ -49,7 +49,7 @@ export async function openRecords(options: {
   const cellOf = cellsOfUnits(await sharedSecret(database, sealing, 'release-cells'));
   const quotaDatabases = await openQuotaDatabases({ main: database, urls, isOwner, log });
   const assignments = assignmentStore(database);
-  const subjects = cachedSubjects(subjectStore(database), database, log);
+  const subjects = cachedSubjects(subjectStore(database, clock), database, log);
   const quotas = openQuotas({
     databases: quotaDatabases.all,
     signer,
@@ -59,6 +59,7 @@ export async function openRecords(options: {
   });
   const tidy = setInterval(() => {
     quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas could not be tidied up'));
+    subjects.tidy().catch((error: unknown) => log.error({ err: error }, 'answers of records could not be tidied up'));
   }, TIDY_MS);
   return {
     assignments,

@@ -10,8 +10,11 @@ import { Feature } from './kinds/feature.ts';
 import { Market } from './kinds/market.ts';
 import { Plan } from './kinds/plan.ts';
 import { Price } from './kinds/price.ts';
+import { grantRoutes } from './grant-routes.ts';
+import { offlineRoutes } from './offline-routes.ts';
 import { recordRoutes } from './record-routes.ts';
 import { recordedRoutes } from './recorded-routes.ts';
+import { slotRoutes } from './slot-routes.ts';
 import type { Desk } from './usage-desk.ts';
 import { usageRoutes } from './usage-routes.ts';
 
@@ -25,7 +28,14 @@ export function productsModule({ desk }: ProductFacts): DecisionModule<ProductsT
     kinds: productsKinds,
     compile,
     update,
-    routes: [...recordedRoutes(productsRoutes, desk), ...recordRoutes(desk), ...usageRoutes(desk)],
+    routes: [
+      ...recordedRoutes(productsRoutes, desk),
+      ...recordRoutes(desk),
+      ...grantRoutes(desk),
+      ...usageRoutes(desk),
+      ...slotRoutes(desk),
+      ...offlineRoutes(desk),
+    ],
     subjectOf: cohortSubjects(desk),
     isDenial,
   };

@@ -1,18 +1,19 @@
-import { hash } from 'node:crypto';
 import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { marketAt, planNamed, rowOf, grantsOf, unknown } from './decisions/lookup.ts';
-import { movesAtChange } from './decisions/plan-change.ts';
+import { movesToNow } from './decisions/plan-change.ts';
 import { prices } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
+import type { FeatureSpec } from './kinds/feature.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
-import type { Doing, SubjectStore, Subscription } from './records/contract.ts';
+import type { NewPlan, SubjectStore, Subscription, TermsWrite } from './records/contract.ts';
 import { isFault } from './rules/fault.ts';
 import { isZone, parseInstant, parseWallTime } from './rules/times.ts';
-import { requireDesk, type Desk } from './usage-desk.ts';
+import { valueFault } from './rules/value-schema.ts';
+import { carryNow, requireDesk, type Desk } from './usage-desk.ts';
+import { answer, input, KEY, name, text } from './usage-route.ts';
 
-const NAME_LENGTH_MAX = 253;
 const REASON_LENGTH_MAX = 500;
 const LIMIT_MAX = 1_000_000_000_000;
 /** Longer than that, what somebody is given by hand should be a plan. */
@@ -20,30 +21,38 @@ const OVERRIDE_DAYS_MAX = 366;
 /** Months are counted from it in both directions; one that is further away is a slip of a key. */
 const ANCHOR_YEARS_MAX = 10;
 
-const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
-const text = (description: string) => Type.Optional(name(description));
-const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
-  Type.Object(properties, { additionalProperties: false });
-
 /** Where the record of a listener is read, and how it is named. */
 export const RECORD = { input: 'listener', path: '/v1/subjects' } as const;
 
-const KEY = {
-  key: name('Names this request for good: sent again under the same key, it changes nothing and answers the same.'),
-};
 const ID = { subscription: name('Id of the subscription.') };
-const answer = (description: string) => Type.Object({}, { additionalProperties: true, description });
-const SUBSCRIPTION = answer('The subscription as it is now.');
+const BOUGHT = {
+  channel: text('Where it is bought, like web. Absent: the first of the market, or where it was bought before.'),
+  interval: text('What one payment covers, like P1M. Absent: a month, or what it was before.'),
+};
+const SUBSCRIPTION = answer('The subscription as it is after it.');
 
 /**
- * Records of listeners: who has which plan, what was bought beside it, what was given by hand. For server clients, and for
- * people who may post to the path.
+ * Records of listeners: who has which plan, and what was given by hand. For server clients, and for people who may post to
+ * the path. The time is that of the database.
  */
 export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
   const store = (): SubjectStore => requireDesk(desk).subjects;
   const change = <Input extends TSchema>(
     route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
   ): DecisionRoute<ProductsTable> => defineRoute({ ...route, access: 'write', forServers: true, answer: SUBSCRIPTION });
+  /** Writes what listeners are on; their use goes along at once. */
+  const changeTerms = async (
+    path: string,
+    { key, ...request }: { readonly key: string },
+    table: ProductsTable,
+    by: string,
+    write: (store: SubjectStore, write: TermsWrite) => Promise<Subscription>,
+  ): Promise<Subscription> => {
+    const movesOf: TermsWrite['movesOf'] = (after, nowMs) => movesToNow(table, after, nowMs);
+    const changed = await write(store(), { by, path, key, request, movesOf });
+    await carryNow(requireDesk(desk), changed);
+    return changed;
+  };
 
   return [
     defineRoute({
@@ -64,52 +73,37 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         plan: name('Name of the Plan.'),
         market: text('Name of the Market. This or territory is needed.'),
         territory: text('ISO 3166 code, like DE.'),
-        channel: text('Where it is bought, like web. Absent: the first of the market.'),
-        interval: text('What one payment covers, like P1M. Absent: a month.'),
+        ...BOUGHT,
         anchor: text('Wall-clock time from which its months are counted, like 2026-01-31T15:00:00. Absent: now.'),
         zone: text('IANA zone of the anchor. Absent: that of the market.'),
         ...KEY,
       }),
-      handle: (table: ProductsTable, wish, now, by) => {
-        const market = marketAt(table, wish);
-        const { spec, name: plan } = planNamed(table, wish.plan);
-        requireOpen(spec, plan, market);
-        const zone = zoneNamed(wish.zone ?? market.spec.zone);
-        const price = agreedPrice(table, market, plan, wish, now);
-        return store().subscribe(
-          {
-            listener: wish.listener,
-            plan,
-            market: market.name,
-            role: spec.roles[0] ?? '',
-            anchor: { wallTime: wallTime(wish.anchor, zone, now), zone },
-            ...(price === undefined ? {} : { price }),
-          },
-          { by, key: wish.key, now },
-        );
-      },
+      handle: (table: ProductsTable, wish, _now, by) =>
+        changeTerms('/v1/subscriptions', wish, table, by, (at, write) =>
+          at.subscribe(wish.listener, write, (now) => {
+            const market = marketAt(table, wish);
+            const { spec, name: plan } = planNamed(table, wish.plan);
+            requireOpen(spec, plan, market);
+            const zone = zoneNamed(wish.zone ?? market.spec.zone);
+            const price = agreedPrice(table, market, plan, wish, now);
+            return {
+              plan,
+              market: market.name,
+              role: spec.roles[0] ?? '',
+              anchor: { wallTime: wallTime(wish.anchor, zone, now), zone },
+              ...(price === undefined ? {} : { price }),
+            };
+          }),
+        ),
     }),
     change({
       path: '/v1/subscriptions/plan',
       summary: 'Changes the plan of a subscription. Use in the current windows goes along as each Cap says.',
-      input: input({ ...ID, plan: name('Name of the Plan.'), ...KEY }),
-      handle: async (table: ProductsTable, { subscription, plan, key }, now, by) => {
-        const doing: Doing = { by, key, now };
-        const before = await store().subscription(subscription);
-        const { spec } = planNamed(table, plan);
-        const market = marketAt(table, { market: before.market });
-        if (plan !== before.plan) requireOpen(spec, plan, market);
-        if (before.members.length > spec.seats) throw tooFewSeats(before, plan, spec);
-        const price = agreedPrice(table, market, plan, {}, now);
-        const role = spec.roles[0];
-        // First, and under a key of its own: whoever tries again after a crash finds it done, and the plan still to change.
-        if (desk !== undefined && plan !== before.plan) await carryUse(desk, table, before, { plan, role }, doing);
-        return store().changePlan(
-          subscription,
-          { plan, ...(role === undefined ? {} : { role }), ...(price === undefined ? {} : { price }) },
-          doing,
-        );
-      },
+      input: input({ ...ID, plan: name('Name of the Plan.'), ...BOUGHT, ...KEY }),
+      handle: (table: ProductsTable, wish, _now, by) =>
+        changeTerms('/v1/subscriptions/plan', wish, table, by, (at, write) =>
+          at.changePlan(wish.subscription, write, (before, now) => newPlan(table, before, wish, now)),
+        ),
     }),
     ...(['lapse', 'resume', 'end'] as const).map((action) =>
       change({
@@ -120,33 +114,39 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
           end: 'Ends a subscription for good.',
         }[action],
         input: input({ ...ID, ...KEY }),
-        handle: (_table: ProductsTable, { subscription, key }, now, by) =>
-          store().setStatus(subscription, STATUS_AFTER[action], { by, key, now }),
+        handle: (table: ProductsTable, wish, _now, by) =>
+          changeTerms(`/v1/subscriptions/${action}`, wish, table, by, (at, write) =>
+            at.setStatus(wish.subscription, STATUS_AFTER[action], write),
+          ),
       }),
     ),
     change({
       path: '/v1/subscriptions/members',
-      summary: 'Takes a listener onto a subscription, as far as there are seats.',
+      summary: 'Takes a listener onto a subscription, as far as there are seats, or gives a member another role.',
       input: input({
         ...ID,
         listener: name('Who joins.'),
         role: text('A role of the plan. Absent: the last of the plan.'),
         ...KEY,
       }),
-      handle: async (table: ProductsTable, { subscription, listener, role, key }, now, by) => {
-        const { plan, market } = await store().subscription(subscription);
-        const { spec } = planNamed(table, plan);
-        const given = role ?? spec.roles.at(-1) ?? '';
-        rowOf(grantsOf(marketAt(table, { market }), plan), plan, given);
-        return store().addMember(subscription, { listener, role: given }, spec.seats, { by, key, now });
-      },
+      handle: (table: ProductsTable, wish, _now, by) =>
+        changeTerms('/v1/subscriptions/members', wish, table, by, (at, write) =>
+          at.addMember(wish.subscription, wish.listener, write, ({ plan, market }) => {
+            const { spec } = planNamed(table, plan);
+            const role = wish.role ?? spec.roles.at(-1) ?? '';
+            rowOf(grantsOf(marketAt(table, { market }), plan), plan, role);
+            return { role, seats: spec.seats };
+          }),
+        ),
     }),
     change({
       path: '/v1/subscriptions/members/remove',
       summary: 'Takes a listener off a subscription.',
       input: input({ ...ID, listener: name('Who leaves.'), ...KEY }),
-      handle: (_table: ProductsTable, { subscription, listener, key }, now, by) =>
-        store().removeMember(subscription, listener, { by, key, now }),
+      handle: (table: ProductsTable, wish, _now, by) =>
+        changeTerms('/v1/subscriptions/members/remove', wish, table, by, (at, write) =>
+          at.removeMember(wish.subscription, wish.listener, write),
+        ),
     }),
     change({
       path: '/v1/overrides',
@@ -156,61 +156,57 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         feature: name('Name of the Feature.'),
         limit: Type.Optional(
           Type.Union([Type.Integer({ minimum: 0, maximum: LIMIT_MAX }), Type.Literal('unlimited')], {
-            description: 'In place of the limit of the plan.',
+            description: 'In place of the limit of the plan: of what is counted.',
           }),
         ),
-        value: Type.Optional(Type.Unknown({ description: 'In place of the value of the plan.' })),
+        value: Type.Optional(
+          Type.Unknown({ description: 'In place of the value of the plan; true for a feature that is had or not.' }),
+        ),
         reason: Type.String({ minLength: 3, maxLength: REASON_LENGTH_MAX, description: 'Why; others will read it.' }),
         until: Type.String({ format: 'date-time', description: 'When it ends.' }),
         ...KEY,
       }),
-      handle: (table: ProductsTable, wish, now, by) => {
-        const feature = table.features.get(wish.feature);
-        if (feature === undefined) throw unknown('feature', wish.feature, table.features.keys());
-        const { limit, value, listener, reason } = wish;
-        if ((limit === undefined) === (value === undefined)) {
-          throw invalid('limit', 'An override has either a limit or a value.');
-        }
-        const untilMs = parseInstant(wish.until);
-        if (isFault(untilMs)) throw invalid('until', untilMs.fault);
-        const until = Temporal.Instant.fromEpochMilliseconds(untilMs);
-        const days = (untilMs - now.epochMilliseconds) / 86_400_000;
-        if (days <= 0 || days > OVERRIDE_DAYS_MAX) {
-          throw invalid('until', `It must end within ${OVERRIDE_DAYS_MAX} days from now, and not before.`);
-        }
-        const given = { ...(limit === undefined ? {} : { limit }), ...(value === undefined ? {} : { value }) };
-        return store().override(
-          { listener, feature: feature.name, reason, until, ...given },
-          { by, key: wish.key, now },
-        );
-      },
+      handle: (table: ProductsTable, { key, ...request }, _now, by) =>
+        store().override(request.listener, { by, path: '/v1/overrides', key, request }, (now) => {
+          const { feature: wanted, limit, value, reason, until } = request;
+          const feature = table.features.get(wanted);
+          if (feature === undefined) throw unknown('feature', wanted, table.features.keys());
+          requireFits(feature.spec, limit, value);
+          const given = { ...(limit === undefined ? {} : { limit }), ...(value === undefined ? {} : { value }) };
+          return { feature: feature.name, reason, until: overrideEnd(until, now), ...given };
+        }),
+    }),
+    change({
+      path: '/v1/overrides/end',
+      summary: 'Takes back what was given by hand. What was used of it stays used.',
+      input: input({ override: name('Id of the override.'), ...KEY }),
+      handle: (_table: ProductsTable, { key, ...request }, _now, by) =>
+        store().endOverride(request.override, { by, path: '/v1/overrides/end', key, request }),
     }),
   ];
 }
 
-/** Takes the use of everybody on a subscription along to another plan, as the caps of that plan say. */
-async function carryUse(
-  { subjects, quotas }: Desk,
+/** What a subscription is on after a change of its plan. */
+function newPlan(
   table: ProductsTable,
-  { manager, members }: Subscription,
-  to: { readonly plan: string; readonly role: string | undefined },
-  { key, now }: Doing,
-): Promise<void> {
-  for (const { listener } of members) {
-    const facts = await subjects.facts(listener);
-    const { subscription } = facts;
-    if (subscription === undefined) continue;
-    const role = listener === manager ? (to.role ?? subscription.role) : subscription.role;
-    const givesSinceMs = now.epochMilliseconds;
-    const after = { ...facts, subscription: { ...subscription, plan: to.plan, role, givesSinceMs } };
-    const moves = movesAtChange(table, { question: {}, facts }, { question: {}, facts: after }, givesSinceMs);
-    for (const move of moves) await quotas.carry({ ...move, key: carryKey(key) });
-  }
-}
-
-/** Each subject has keys of its own; the caller's may be as long as a key can be. */
-function carryKey(key: string): string {
-  return `carry ${hash('sha256', key, 'base64url')}`;
+  before: Subscription,
+  wish: { readonly plan: string; readonly channel?: string; readonly interval?: string },
+  now: Temporal.Instant,
+): NewPlan {
+  const { spec, name: plan } = planNamed(table, wish.plan);
+  const market = marketAt(table, { market: before.market });
+  const others = before.members.filter(({ listener }) => listener !== before.manager);
+  const strangers = others.filter(({ role }) => !spec.roles.includes(role));
+  const role = spec.roles[0] ?? '';
+  if (before.members.length > spec.seats) throw tooFewSeats(before, plan, spec);
+  if (strangers.length > 0) throw roleNotInPlan(strangers, plan, spec);
+  const { channel, interval } = (before.price ?? {}) as { readonly channel?: string; readonly interval?: string };
+  const isSame = plan === before.plan && wish.channel === undefined && wish.interval === undefined;
+  if (isSame) return { plan, role, price: before.price };
+  if (plan !== before.plan) requireOpen(spec, plan, market);
+  const bought = { channel: wish.channel ?? channel, interval: wish.interval ?? interval };
+  const price = agreedPrice(table, market, plan, bought, now);
+  return { plan, role, ...(price === undefined ? {} : { price }) };
 }
 
 const STATUS_AFTER = { lapse: 'lapsed', resume: 'active', end: 'ended' } as const;
@@ -228,21 +224,73 @@ function requireOpen(spec: PlanSpec, plan: string, market: MarketTable): void {
   });
 }
 
-/** The price of the moment with its revision, for plans that have one. */
+/**
+ * The price of the moment with its revision; undefined for a plan that is sold nowhere, and so is given for nothing.
+ * Refuses `products/not-sold` where it is sold, but not so.
+ */
 function agreedPrice(
   table: ProductsTable,
   market: MarketTable,
   plan: string,
-  { channel = market.defaultChannel, interval = 'P1M' }: { readonly channel?: string; readonly interval?: string },
+  wish: { readonly channel?: string | undefined; readonly interval?: string | undefined },
   now: Temporal.Instant,
 ): object | undefined {
+  const { channel = market.defaultChannel, interval = 'P1M' } = wish;
   const [price] = prices(table, { market: market.name, plan, channel, interval }, now).prices;
-  if (price?.amount === undefined) return undefined;
+  if (price?.amount === undefined) {
+    if (!isSoldAnywhere(table, plan)) return undefined;
+    const message = price?.reason?.message ?? `Plan "${plan}" has no price here.`;
+    throw new Refusal('products/not-sold', 'Conflict', message, {
+      remedy: 'See /v1/prices for what can be bought here, on which channel and for which interval.',
+    });
+  }
   const series = [...market.series.values()].find(
     (each) => each.plan === plan && each.channel === channel && each.interval === interval,
   );
   const { amount, currency, minor, exponent } = price;
   return { amount, currency, minor, exponent, channel, interval, at: now.toString(), sources: series?.sources ?? [] };
+}
+
+function isSoldAnywhere({ markets }: ProductsTable, plan: string): boolean {
+  for (const { series } of markets.values()) {
+    for (const one of series.values()) if (one.plan === plan) return true;
+  }
+  return false;
+}
+
+/** An override has to be of the kind of its feature, or nobody would have it. */
+function requireFits(spec: FeatureSpec, limit: unknown, value: unknown): void {
+  const { title, type, valueSchema } = spec;
+  const isCounted = type === 'metered' || type === 'concurrent';
+  if (isCounted && value !== undefined) throw invalid('value', `${title} is counted: give a limit.`);
+  if (isCounted && limit === undefined) throw invalid('limit', `${title} is counted: a limit is needed.`);
+  if (isCounted) return;
+  if (limit !== undefined) throw invalid('limit', `${title} is a ${type} feature, which has a value and no limit.`);
+  if (type === 'boolean' && value !== true) throw invalid('value', `${title} is had or not: the value is true.`);
+  const fault = valueSchema === undefined ? undefined : valueFault(valueSchema, value);
+  if (type === 'config' && fault !== undefined) {
+    throw invalid('value', `${JSON.stringify(value) ?? 'nothing'} ${fault}, which ${title} takes.`);
+  }
+}
+
+function overrideEnd(text: string, now: Temporal.Instant): Temporal.Instant {
+  const untilMs = parseInstant(text);
+  if (isFault(untilMs)) throw invalid('until', untilMs.fault);
+  const days = (untilMs - now.epochMilliseconds) / 86_400_000;
+  if (days <= 0 || days > OVERRIDE_DAYS_MAX) {
+    throw invalid('until', `It must end within ${OVERRIDE_DAYS_MAX} days from now, and not before.`);
+  }
+  return Temporal.Instant.fromEpochMilliseconds(untilMs);
+}
+
+function roleNotInPlan(members: Subscription['members'], plan: string, { roles }: PlanSpec): Refusal {
+  const who = members.map(({ listener, role }) => `"${listener}" (${role})`).join(', ');
+  return new Refusal(
+    'products/role-not-in-plan',
+    'Conflict',
+    `Plan "${plan}" has the roles ${roles.join(', ')}, and there is ${who} on the subscription.`,
+    { remedy: 'Take them off it, or give them another role first.' },
+  );
 }
 
 function tooFewSeats({ id, members }: Subscription, plan: string, { seats }: PlanSpec): Refusal {

@@ -6,7 +6,7 @@ import { explain } from './decisions/explain.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { listenerOf } from './decisions/on-record.ts';
 import { RECORD } from './record-routes.ts';
-import { look, standingsOf, type Desk, type Use } from './usage-desk.ts';
+import { factsOf, look, standingsOf, type Desk, type Use } from './usage-desk.ts';
 
 type Asked = Partial<Use> & { readonly at?: string; readonly interval?: string };
 
@@ -34,7 +34,7 @@ export function recordedRoutes(
   > = {
     '/v1/check': (at, table, asked, _more, now) => look(at, table, asked, now),
     '/v1/entitlements': async (at, table, asked, _more, now) => {
-      const facts = await at.subjects.facts(asked.listener);
+      const facts = await factsOf(at, asked.listener);
       const standings = await standingsOf(at, table, asked, facts, now);
       return {
         ...entitlementsOnRecord(table, asked, facts, now.epochMilliseconds, standings),
@@ -42,7 +42,7 @@ export function recordedRoutes(
       };
     },
     '/v1/explain': async (at, table, asked, more, now) => {
-      const facts = await at.subjects.facts(asked.listener);
+      const facts = await factsOf(at, asked.listener);
       const { device, ...question } = asked;
       const { plan } = listenerOf(asked, facts);
       const explained = explain(table, { ...question, plan, interval: more.interval }, now, {

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Answer, CheckAnswer as Standing, Quotas } from '#kernel/quotas/contract.ts';
 import { bucketsFor, usesOf, type MeteredUse, type UnmeteredUse, type UseQuestion } from './decisions/buckets-for.ts';
@@ -5,7 +6,7 @@ import { decideUse, type UseAnswer } from './decisions/decide-use.ts';
 import { checkOnRecord } from './decisions/on-record.ts';
 import type { CheckAnswer, ProductsTable } from './decisions/table.ts';
 import type { SubjectStore } from './records/contract.ts';
-import type { SubjectFacts } from './rules/subject-facts.ts';
+import type { PendingMoves, SubjectFacts } from './rules/subject-facts.ts';
 
 /** Where records and quotas are; a node without a database has none. */
 export interface Desk {
@@ -38,18 +39,89 @@ export interface Situation {
   readonly use: MeteredUse | UnmeteredUse;
 }
 
-export async function situationOf(
-  { subjects }: Desk,
+/** Facts of a listener, once all use has gone along with what they say. */
+export async function factsOf(desk: Desk, listener: string, isFresh = false): Promise<SubjectFacts> {
+  const { subjects } = desk;
+  const facts = await (isFresh ? subjects.freshFacts(listener) : subjects.facts(listener));
+  if (facts.moves.length === 0) return facts;
+  await carryAlong(desk, facts.moves);
+  return { ...facts, moves: [] };
+}
+
+/** Takes the use of everybody on a subscription along, as far as that has not been done. */
+export async function carryNow(
+  desk: Desk,
+  { manager, members }: { readonly manager: string; readonly members: readonly { readonly listener: string }[] },
+): Promise<void> {
+  for (const listener of new Set([manager, ...members.map((member) => member.listener)])) {
+    await factsOf(desk, listener);
+  }
+}
+
+/** Moves of one request to the quotas. */
+const MOVES_MAX = 50;
+/** Keys of callers are shorter: none of them is ever taken for one of ours. */
+const OWN_KEY_LENGTH = 254;
+
+/** Does what a change of records has written down; whoever comes first does it, and once. */
+async function carryAlong({ subjects, quotas }: Desk, all: readonly PendingMoves[]): Promise<void> {
+  for (const { number, subject, changedAtMs, moves } of all) {
+    for (let index = 0; index < moves.length; index += MOVES_MAX) {
+      const key = ownKey(`carry ${number} ${index}`);
+      await quotas.carry({ subject, key, changedAtMs, moves: moves.slice(index, index + MOVES_MAX) });
+    }
+  }
+  await subjects.moved(all);
+}
+
+function ownKey(name: string): string {
+  return name.padEnd(OWN_KEY_LENGTH, '.');
+}
+
+/** The situation of a listener by these facts. */
+export function situationBy(
   table: ProductsTable,
   question: Use,
+  facts: SubjectFacts,
   now: Temporal.Instant,
-): Promise<Situation> {
-  const facts = await subjects.facts(question.listener);
+): Situation {
   return {
     facts,
     base: checkOnRecord(table, question, facts, now),
     use: bucketsFor(table, question, facts, now.epochMilliseconds),
   };
+}
+
+async function situationOf(desk: Desk, table: ProductsTable, question: Use, now: Temporal.Instant): Promise<Situation> {
+  return situationBy(table, question, await factsOf(desk, question.listener), now);
+}
+
+/** How often a charge is decided anew, because what the listener is on has changed while it was asked for. */
+const TRIES_MAX = 3;
+
+/**
+ * Charges by what is on record now. When the use has just gone on to another plan, it is read anew; and where the records
+ * say that this is the plan, its counters are taken for the ones in force.
+ */
+export async function charged<Result>(
+  desk: Desk,
+  listener: string,
+  charge: (facts: SubjectFacts) => Promise<Result>,
+  bucketsNow: (facts: SubjectFacts) => readonly MeteredUse[],
+): Promise<Result> {
+  for (let tries = 1; ; tries += 1) {
+    const facts = await factsOf(desk, listener, tries > 1);
+    try {
+      return await charge(facts);
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.code !== 'quotas/moved' || tries === TRIES_MAX) throw error;
+      if (tries === 1) continue;
+      for (const { scope, buckets } of bucketsNow(await factsOf(desk, listener, true))) {
+        const moves = buckets.map((bucket) => ({ from: bucket, to: bucket, onPlanChange: 'carry' }) as const);
+        await desk.quotas.carry({ subject: scope.subject, key: ownKey(`reclaim ${randomUUID()}`), moves });
+      }
+    }
+  }
 }
 
 /** What a listener gets of a feature now; nothing is charged. */
@@ -107,4 +179,25 @@ export function counted({ use, base }: Situation): MeteredUse {
   throw new Refusal('products/not-counted', 'Conflict', use.reason.message, {
     remedy: base.outcome === 'allow' ? 'It is given without limit: nothing has to be counted.' : base.reason.message,
   });
+}
+
+/** The use as a list, empty where nothing is counted. */
+export function meteredUse({ use }: Situation): readonly MeteredUse[] {
+  return use.metered ? [use] : [];
+}
+
+/** Refuses `products/not-used-up` for what is used at once: it has slots, and nothing else counts it. */
+export function requireUsedUp(table: ProductsTable, feature: string): void {
+  const spec = table.features.get(feature)?.spec;
+  if (spec?.type !== 'concurrent') return;
+  const message = `${spec.title} is used at once, and is not used up.`;
+  throw new Refusal('products/not-used-up', 'Conflict', message, { remedy: 'Take a slot: /v1/acquire.' });
+}
+
+/** Refuses `products/not-at-once` for what is used up: it has no slots. */
+export function requireAtOnce(table: ProductsTable, feature: string): void {
+  const spec = table.features.get(feature)?.spec;
+  if (spec?.type !== 'metered') return;
+  const message = `${spec.title} is used up, and is not used at once.`;
+  throw new Refusal('products/not-at-once', 'Conflict', message, { remedy: 'Count it: /v1/consume, or /v1/reserve.' });
 }

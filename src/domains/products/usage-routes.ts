@@ -1,91 +1,42 @@
-import { Type, type Static, type TSchema } from 'typebox';
+import { Type, type Static } from 'typebox';
+import { canonicalJson } from '#kernel/base/ids.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Answer, SlotAnswer } from '#kernel/quotas/contract.ts';
-import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
-import { decideUse } from './decisions/decide-use.ts';
-import { standingOfSlots } from './decisions/describe-usage.ts';
-import { listenerOf } from './decisions/on-record.ts';
-import { unknown } from './decisions/lookup.ts';
 import type { ProductsTable } from './decisions/table.ts';
-import { capExactness } from './rules/cap-choice.ts';
+import { earlierUse, mayDiffer, said, saidOfEarlier, situationIfAny, type Earlier } from './earlier-use.ts';
 import { isFault } from './rules/fault.ts';
-import { grantBought } from './rules/purchase.ts';
+import type { SubjectFacts } from './rules/subject-facts.ts';
+import { factsAt } from './rules/terms-at.ts';
 import { parseInstant } from './rules/times.ts';
 import {
+  charged,
   counted,
-  instant,
+  factsOf,
+  meteredUse,
   receiptOf,
-  requireDesk,
-  situationOf,
+  requireUsedUp,
+  situationBy,
   type Desk,
-  type Situation,
   type Use,
 } from './usage-desk.ts';
+import { AMOUNT, FEATURE, input, KEY, name, SECONDS, usageRoutesOf, WHO } from './usage-route.ts';
 
-const NAME_LENGTH_MAX = 253;
-/** A reservation or a slot that nobody renews ends by then. */
-const SECONDS_MAX = 86_400;
 const ITEMS_MAX = 20;
-
-const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
-const text = (description: string) => Type.Optional(name(description));
-const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
-  Type.Object(properties, { additionalProperties: false });
-const answer = (description: string) => Type.Object({}, { additionalProperties: true, description });
-
-const KEY = {
-  key: name('Names this request for good: sent again under the same key, it counts nothing and answers the same.'),
-};
-const WHO = {
-  listener: name('Id of the listener.'),
-  device: text('Id of the device, where the use of each is counted.'),
-  plan: text('What those have who are on no subscription, like free.'),
-  market: text('Where those are: a Market.'),
-  territory: text('Where those are: a territory.'),
-  role: text('Their role on that plan.'),
-};
-const FEATURE = { feature: name('Name of the Feature.') };
-const AMOUNT = { amount: Type.Number({ description: 'Units of the feature: a whole number above 0.' }) };
-const SECONDS = {
-  seconds: Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'After so long it ends by itself.' }),
-};
 const OF = { of: name('The key of what it is about.') };
-const SESSION = { session: name('Your name of what is in use, like a stream.') };
 
-type UseInput = Use & { readonly key: string };
+const ITEMS = Type.Array(Type.Object({ ...FEATURE, ...AMOUNT }, { additionalProperties: false }), {
+  minItems: 1,
+  maxItems: ITEMS_MAX,
+  description: 'What was used.',
+});
 
 /**
- * What is used, counted: consume, reserve and what follows, slots, leases for devices without a connection, add-ons. For
- * server clients, and for people who may post to the path; slots also for the listener's own devices.
+ * What is used, counted: consume, reserve and what follows. For server clients, and for people who may post to the path.
+ * What settles something that was counted before goes by what the listener was on then.
  */
 export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
-  const route = <Input extends TSchema>(
-    path: string,
-    summary: string,
-    asked: Input,
-    handle: (
-      desk: Desk,
-      table: ProductsTable,
-      question: Static<Input>,
-      now: Temporal.Instant,
-      by: string,
-    ) => Promise<object>,
-    more: { readonly forServers?: boolean } = { forServers: true },
-  ): DecisionRoute<ProductsTable> =>
-    defineRoute({
-      path,
-      summary,
-      access: 'write',
-      subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
-      ...more,
-      input: asked,
-      answer: answer('The outcome with its reason, what is left, and what was charged.'),
-      handle: (table: ProductsTable, question, now, by) => {
-        return handle(requireDesk(desk), table, question, now, by);
-      },
-    });
-
+  const route = usageRoutesOf(desk);
   return [
     route(
       '/v1/consume',
@@ -103,24 +54,61 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
         ),
         ...KEY,
       }),
-      async (at, table, { partial, usedAt, amount, key, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        if (!situation.use.metered) return { ...situation.base, charged: 0 };
-        const { quota, scope, buckets } = situation.use;
-        const usedAtMs = usedAt === undefined ? {} : { usedAtMs: usedAtOf(usedAt) };
-        const given = { subject: scope.subject, key, quota, buckets, amount, ...usedAtMs };
-        return said(table, situation, await at.quotas.consume({ ...given, partial: partial ?? false }), amount);
+      (at, table, { partial, usedAt, amount, key, ...question }, now) => {
+        requireUsedUp(table, question.feature);
+        const usedAtMs = usedAt === undefined ? undefined : usedAtOf(usedAt);
+        const request = { key, amount, partial: partial ?? false, ...(usedAtMs === undefined ? {} : { usedAtMs }) };
+        const charge = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>, more = {}) =>
+          at.quotas.consume({ subject, quota, buckets, ...request, ...more });
+        return onceOnly(
+          at,
+          table,
+          { question, now, key, amount },
+          {
+            again: ({ subject }) => charge(subject, { quota: question.feature, buckets: [] }),
+            anew: async (facts) => {
+              const nowMs = now.epochMilliseconds;
+              const then =
+                usedAtMs === undefined || usedAtMs >= nowMs
+                  ? { facts, atMs: usedAtMs ?? nowMs, isOfBefore: false }
+                  : factsAt(facts, usedAtMs, question.plan !== undefined);
+              const { isOfBefore } = then;
+              const situation = situationBy(
+                table,
+                question,
+                then.facts,
+                Temporal.Instant.fromEpochMilliseconds(then.atMs),
+              );
+              if (!situation.use.metered) return { ...situation.base, charged: 0 };
+              const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
+              const result = await charge(situation.use.scope.subject, situation.use, { ...late, isOfBefore });
+              return said(table, situation, result, amount);
+            },
+          },
+        );
       },
     ),
     route(
       '/v1/reserve',
       'Keeps units for something that begins now, until it is committed or released, or its time is over.',
       input({ ...WHO, ...FEATURE, ...AMOUNT, ...SECONDS, ...KEY }),
-      async (at, table, { amount, seconds, key, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        const { quota, scope, buckets } = counted(situation);
-        const request = { subject: scope.subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 };
-        return said(table, situation, await at.quotas.reserve(request), amount);
+      (at, table, { amount, seconds, key, ...question }, now) => {
+        requireUsedUp(table, question.feature);
+        const reserve = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>) =>
+          at.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 });
+        return onceOnly(
+          at,
+          table,
+          { question, now, key, amount },
+          {
+            again: ({ subject }) => reserve(subject, { quota: question.feature, buckets: [] }),
+            anew: async (facts) => {
+              const situation = situationBy(table, question, facts, now);
+              const use = counted(situation);
+              return said(table, situation, await reserve(use.scope.subject, use), amount);
+            },
+          },
+        );
       },
     ),
     route(
@@ -128,8 +116,9 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
       'Keeps a reservation for longer.',
       input({ ...WHO, ...FEATURE, ...OF, ...SECONDS, ...KEY }),
       async (at, table, { of, seconds, key, ...question }, now) => {
-        const { scope } = counted(await situationOf(at, table, question, now));
-        return receiptOf(await at.quotas.extend({ subject: scope.subject, key, of, ttlMs: seconds * 1_000 }));
+        const { subject } = await settling(at, table, question, of, now);
+        const { feature: quota } = question;
+        return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }));
       },
     ),
     route(
@@ -149,10 +138,11 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
         ...KEY,
       }),
       async (at, table, { of, amount, over, key, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        const { scope, buckets } = counted(situation);
-        const request = { subject: scope.subject, key, of, amount, over: over ?? 'refuse', buckets } as const;
-        return said(table, situation, await at.quotas.commit(request), amount);
+        const earlier = await settling(at, table, question, of, now);
+        const { subject, buckets } = earlier;
+        const request = { subject, key, of, quota: question.feature, amount, over: over ?? 'refuse' } as const;
+        const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) });
+        return saidOfEarlier(table, earlier, result, amount);
       },
     ),
     route(
@@ -160,8 +150,9 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
       'Ends a reservation of which nothing was used.',
       input({ ...WHO, ...FEATURE, ...OF, ...KEY }),
       async (at, table, { of, key, ...question }, now) => {
-        const { scope, buckets } = counted(await situationOf(at, table, question, now));
-        return receiptOf(await at.quotas.release({ subject: scope.subject, key, of, buckets }));
+        const { subject, buckets } = await settling(at, table, question, of, now);
+        const request = { subject, key, of, quota: question.feature };
+        return receiptOf(await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }));
       },
     ),
     route(
@@ -175,224 +166,126 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
         ...KEY,
       }),
       async (at, table, { of, amount, key, ...question }, now) => {
-        const { scope, buckets } = counted(await situationOf(at, table, question, now));
-        const part = amount === undefined ? {} : { amount };
-        return receiptOf(await at.quotas.refund({ subject: scope.subject, key, of, buckets, ...part }));
+        const { subject, buckets } = await settling(at, table, question, of, now);
+        const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
+        return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }));
       },
     ),
     route(
       '/v1/batch/consume',
-      'Counts use of several features at once: all or nothing.',
-      input({
-        ...WHO,
-        items: Type.Array(Type.Object({ ...FEATURE, ...AMOUNT }, { additionalProperties: false }), {
-          minItems: 1,
-          maxItems: ITEMS_MAX,
-          description: 'What was used.',
-        }),
-        ...KEY,
-      }),
-      async (at, table, { items, key, ...question }, now) => {
-        const uses = await Promise.all(
-          items.map(async ({ feature, amount }) => ({
-            use: counted(await situationOf(at, table, { ...question, feature }, now)),
-            amount,
-          })),
-        );
-        const [first] = uses;
-        if (first === undefined) throw new Error('a batch without items passed its schema');
-        const result = await at.quotas.batch({
-          subject: first.use.scope.subject,
-          key,
-          items: uses.map(({ use: { quota, buckets, scope }, amount }) => ({
-            quota,
-            buckets,
-            amount,
-            subject: scope.subject,
-          })),
-        });
-        const { outcome, deniedQuota } = result;
-        return {
-          outcome: outcome === 'denied' ? 'deny' : 'allow',
-          ...(deniedQuota === undefined ? {} : { deniedFeature: deniedQuota }),
-          ...receiptOf(result),
-        };
-      },
-    ),
-    route(
-      '/v1/acquire',
-      'Takes a slot of what is used at once, like a stream. A conflict lists who has them, and how to take one over.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...SESSION,
-        holder: name('Told to others that find no slot: "Kitchen speaker".'),
-        ...SECONDS,
-        takeover: Type.Optional(
-          Type.String({ maxLength: 2_000, description: 'From an earlier conflict: ends that session.' }),
-        ),
-      }),
-      async (at, table, { session, holder, seconds, takeover, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        if (!situation.use.metered) return situation.base;
-        const { quota, scope, buckets } = situation.use;
-        const token = takeover === undefined ? {} : { takeover };
-        const request = { subject: scope.subject, quota, buckets, session, holder, ttlMs: seconds * 1_000, ...token };
-        return slotSaid(table, situation, situation.use, await at.quotas.acquire(request), now);
-      },
-      {},
-    ),
-    route(
-      '/v1/heartbeat',
-      'Keeps a slot. Says when it is gone, and who took it over.',
-      input({ ...WHO, ...FEATURE, ...SESSION, ...SECONDS }),
-      async (at, table, { session, seconds, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        const use = counted(situation);
-        const { quota, scope } = use;
-        const kept = await at.quotas.heartbeat({ subject: scope.subject, quota, session, ttlMs: seconds * 1_000 });
-        return slotSaid(table, situation, use, kept, now);
-      },
-      {},
-    ),
-    route(
-      '/v1/leave',
-      'Gives a slot back.',
-      input({ ...WHO, ...FEATURE, ...SESSION }),
-      async (at, table, { session, ...question }, now) => {
-        const { quota, scope } = counted(await situationOf(at, table, question, now));
-        await at.quotas.leave({ subject: scope.subject, quota, session });
-        return { outcome: 'left', feature: question.feature, session };
-      },
-      {},
-    ),
-    route(
-      '/v1/offline/leases',
-      'Units for a device without a connection, as a signed lease: kept for it until it returns or its time is over.',
-      input({ ...WHO, ...FEATURE, ...AMOUNT, device: name('Id of the device.'), ...KEY }),
-      async (at, table, { amount, key, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        const use = counted(situation);
-        const { quota, scope, buckets, offlineMs, title } = use;
-        if (offlineMs === undefined) {
-          throw new Refusal('products/not-offline', 'Conflict', `${title} cannot be used without a connection.`, {
-            remedy: 'Declare offlineFor in its Cap.',
-          });
-        }
-        const granted = await at.quotas.grantOffline({
-          subject: scope.subject,
-          key,
-          quota,
-          buckets,
-          amount,
-          device: question.device,
-          notAfterMs: now.epochMilliseconds + offlineMs,
-        });
-        const lease = granted.lease === undefined ? {} : { lease: granted.lease };
-        return { ...said(table, situation, granted, amount), ...lease };
-      },
-    ),
-    route(
-      '/v1/offline/returns',
-      'Settles a lease when the device is back: all that was used is recorded, also beyond the budget.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        device: name('Id of the device.'),
-        lease: Type.String({ minLength: 1, maxLength: 4_000, description: 'As it was given out.' }),
-        used: Type.Number({ description: 'Units that were used: a whole number, 0 or more.' }),
-        ...KEY,
-      }),
-      async (at, table, { lease, used, key, ...question }, now) => {
-        const situation = await situationOf(at, table, question, now);
-        const { buckets } = counted(situation);
-        const settled = await at.quotas.reconcile({ key, lease, device: question.device, used, buckets });
-        const { return: returned, overBudget } = settled;
-        return { ...said(table, situation, settled, 0), return: returned, overBudget };
-      },
-    ),
-    route(
-      '/v1/grants',
-      'Gives an add-on that was bought: more of a feature, again with each period or once.',
-      input({ ...WHO, addOn: name('Name of the AddOn.'), ...KEY }),
-      async (at, table, { addOn: wanted, key, ...question }, now, by) => {
-        const addOn = table.addOns.get(wanted);
-        if (addOn === undefined) throw unknown('add-on', wanted, table.addOns.keys());
-        const { feature, title } = addOn.spec;
-        const situation = await situationOf(at, table, { ...question, feature }, now);
-        const buyer = situation.use.metered ? situation.use.listener : buyerOf(question, situation);
-        if (capExactness(addOn.spec, buyer) === undefined) {
-          const message = `${title} cannot be bought by a ${buyer.role} on plan "${buyer.plan}" in market "${buyer.market}".`;
-          throw new Refusal('products/add-on-not-for-sale', 'Conflict', message, {
-            remedy: 'See the plans, roles and markets of the AddOn.',
-          });
-        }
-        const zone = situation.use.metered ? situation.use.zone : zoneOf(table, situation, buyer.market);
-        const bought = grantBought('', addOn, { atMs: now.epochMilliseconds, zone });
-        return at.subjects.grant(
-          {
-            listener: question.listener,
-            addOn: wanted,
-            feature,
-            amount: bought.amount,
-            validFrom: now,
-            validUntil:
-              bought.validUntilMs === undefined
-                ? undefined
-                : Temporal.Instant.fromEpochMilliseconds(bought.validUntilMs),
-            anchor: bought.anchor,
-          },
-          { by, key, now },
-        );
-      },
+      'Counts use of several features at once: all or nothing. What is given without limit is not counted.',
+      input({ ...WHO, items: ITEMS, ...KEY }),
+      (at, table, { items, key, ...who }, now) => consumeBatch(at, table, { items, key, who, now }),
     ),
   ];
 }
 
-/** The answer of quotas in the words of products. */
-function said(table: ProductsTable, { base, use, facts }: Situation, result: Answer, amount: number): object {
-  if (!use.metered) return base;
-  const { balances, atMs, retryAtMs } = result;
-  const standing = {
-    outcome: result.outcome === 'denied' ? 'denied' : 'granted',
-    balances,
-    atMs,
-    ...(retryAtMs === undefined ? {} : { retryAtMs }),
-  } as const;
-  return { ...decideUse(table, base, use, standing, { amount }), ...receiptOf(result), record: facts.version };
+interface Once {
+  readonly question: Use;
+  readonly now: Temporal.Instant;
+  readonly key: string;
+  readonly amount: number;
 }
 
-function slotSaid(
+/** Charges once: under a key that was used on other terms, what was decided then is answered, as it was then. */
+async function onceOnly(
+  desk: Desk,
   table: ProductsTable,
-  { base, facts }: Situation,
-  use: MeteredUse,
-  result: SlotAnswer,
+  { question, now, key, amount }: Once,
+  charge: {
+    readonly again: (earlier: Earlier) => ReturnType<Desk['quotas']['consume']>;
+    readonly anew: (facts: SubjectFacts) => Promise<object>;
+  },
+): Promise<object> {
+  const situationNow = (facts: SubjectFacts) => situationBy(table, question, facts, now);
+  return charged(
+    desk,
+    question.listener,
+    async (facts) => {
+      const situation = situationIfAny(() => situationNow(facts));
+      if (mayDiffer(facts, situation)) {
+        const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
+        if (earlier !== undefined) return saidOfEarlier(table, earlier, await charge.again(earlier), amount);
+      }
+      return charge.anew(facts);
+    },
+    (facts) => meteredUse(situationNow(facts)),
+  );
+}
+
+/** What an operation is about that was decided before, by what the listener was on then where that differs. */
+async function settling(
+  desk: Desk,
+  table: ProductsTable,
+  question: Use,
+  of: string,
   now: Temporal.Instant,
-): object {
-  if (result.outcome === 'ended') {
-    const { because, by } = result;
-    return { outcome: 'ended', feature: use.feature, because, ...(by === undefined ? {} : { by }) };
+): Promise<Earlier> {
+  const facts = await factsOf(desk, question.listener);
+  const situation = situationIfAny(() => situationBy(table, question, facts, now));
+  if (mayDiffer(facts, situation)) {
+    const earlier = await earlierUse(desk, table, question, { facts, now: situation, key: of });
+    if (earlier !== undefined) return earlier;
   }
-  const standing = standingOfSlots(use, result, now.epochMilliseconds);
-  const decided = { ...decideUse(table, base, use, standing, { amount: 1 }), record: facts.version };
-  if (result.outcome === 'granted') return { ...decided, expiresAt: instant(result.expiresAtMs) };
-  const holders = result.holders.map(({ session, holder, sinceMs, expiresAtMs, takeover }) => ({
-    session,
-    holder,
-    since: instant(sinceMs),
-    expiresAt: instant(expiresAtMs),
-    takeover,
-  }));
-  return { ...decided, holders };
+  if (situation instanceof Refusal) throw situation;
+  const { scope, buckets } = counted(situation);
+  return { subject: scope.subject, situation, buckets };
 }
 
-function buyerOf(question: Omit<UseInput, 'feature' | 'key'>, { facts }: Situation) {
-  const { plan, role = '', market = '' } = listenerOf(question, facts);
-  return { plan, role, market };
+async function consumeBatch(
+  desk: Desk,
+  table: ProductsTable,
+  batch: {
+    readonly items: Static<typeof ITEMS>;
+    readonly key: string;
+    readonly who: Omit<Use, 'feature'>;
+    readonly now: Temporal.Instant;
+  },
+): Promise<object> {
+  const { items, key, who, now } = batch;
+  for (const { feature } of items) requireUsedUp(table, feature);
+  const situationsOf = (facts: SubjectFacts) =>
+    items.map(({ feature, amount }) => ({ situation: situationBy(table, { ...who, feature }, facts, now), amount }));
+  // What is given without limit is no part of what is counted, and may be given so a moment later.
+  const request = canonicalJson(items);
+  const first = items[0]?.feature ?? '';
+  return charged(
+    desk,
+    who.listener,
+    async (facts) => {
+      const question = { ...who, feature: first };
+      const situation = situationIfAny(() => situationBy(table, question, facts, now));
+      if (facts.formers.length > 0 || situation instanceof Refusal) {
+        const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
+        if (earlier !== undefined) {
+          const again = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
+          return batchSaid(await desk.quotas.batch({ subject: earlier.subject, key, request, items: again }));
+        }
+      }
+      const uses = situationsOf(facts);
+      const refused = uses.find((one) => !one.situation.use.metered && one.situation.base.outcome !== 'allow');
+      if (refused !== undefined) {
+        const { base } = refused.situation;
+        return { outcome: 'deny', deniedFeature: base.feature, reason: base.reason, charged: 0 };
+      }
+      const metered = uses.flatMap(({ situation: { use }, amount }) =>
+        use.metered ? [{ quota: use.quota, buckets: use.buckets, amount, subject: use.scope.subject }] : [],
+      );
+      const [own] = metered;
+      if (own === undefined) return { outcome: 'allow', charged: 0 };
+      return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }));
+    },
+    (facts) => situationsOf(facts).flatMap((one) => meteredUse(one.situation)),
+  );
 }
 
-function zoneOf(table: ProductsTable, { facts }: Situation, market: string): string {
-  return facts.subscription?.anchor.zone ?? table.markets.get(market)?.spec.zone ?? 'UTC';
+function batchSaid(result: Awaited<ReturnType<Desk['quotas']['batch']>>): object {
+  const { outcome, deniedQuota } = result;
+  return {
+    outcome: outcome === 'denied' ? 'deny' : 'allow',
+    ...(deniedQuota === undefined ? {} : { deniedFeature: deniedQuota }),
+    ...receiptOf(result),
+  };
 }
 
 /** Refuses `products/bad-time`. */

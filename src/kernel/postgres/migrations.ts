@@ -24,6 +24,7 @@ import { releaseCellsUntil } from './migrations/0019-release-cells-until-2026112
 import { unfiledEvents } from './migrations/0020-unfiled-events-20261129.ts';
 import { installation } from './migrations/0021-installation-20261129.ts';
 import { datasetFields } from './migrations/0022-dataset-fields-20261129.ts';
+import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -49,6 +50,7 @@ export const MIGRATIONS: readonly Migration[] = [
   unfiledEvents,
   installation,
   datasetFields,
+  recordWrites,
 ];
 
 /**

@@ -13,6 +13,22 @@ export interface Rolled {
   readonly isPassed: boolean;
 }
 
+/**
+ * Where the use of a counter went when a plan changed. Who still charges the counter does not know of the change yet; what
+ * is given back to it, and late use of the time before the change, counts there as well.
+ */
+export interface Moved {
+  readonly bucket: string;
+  readonly window: string;
+  /** Whether it counts there at all: with `reset` it does not. */
+  readonly isCounted: boolean;
+  /** So many units there stand for `of` units here. */
+  readonly units: number;
+  readonly of: number;
+  /** Units that the change has added there: at most so many can come back. */
+  readonly gain: number;
+}
+
 /** The use of one bucket in one window. */
 export interface Counter {
   readonly subject: string;
@@ -23,6 +39,7 @@ export interface Counter {
   readonly entries?: readonly Entry[];
   /** Of a bucket with rollover. */
   readonly rolled?: Rolled;
+  readonly moved?: Moved | undefined;
   readonly untilMs: number | undefined;
 }
 

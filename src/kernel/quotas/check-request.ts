@@ -5,8 +5,8 @@ import { windowAt } from './window.ts';
 import { canRollOver, windowProblems } from './window-spec.ts';
 
 const REQUEST_LIMITS = {
-  /** Characters of a key, a quota, a bucket or a session: they are parts of index rows. */
-  nameLengthMax: 256,
+  /** Characters of a key, a quota, a bucket or a session: they are parts of index rows. With what callers put around theirs. */
+  nameLengthMax: 280,
   /** Bytes of a subject: two ids of 253 characters each, escaped. With a key or a session it still fits into an index row. */
   subjectBytesMax: 1_600,
   /** More sources of one quota are no longer an order that a person understands. */

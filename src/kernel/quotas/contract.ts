@@ -34,10 +34,16 @@ interface Consume extends Named, Source {
    * Use of a window that ended more than a day ago counts in the present one, as a correction; closed ones never change.
    */
   readonly usedAtMs?: number;
+  /** When it counts as used, where that is not `usedAtMs`. No part of what the key names. */
+  readonly countsAtMs?: number;
+  /** It belongs to a plan that the subject had before: where use has moved on since, it is counted there as well. */
+  readonly isOfBefore?: boolean;
 }
 
 /** Several quotas at once, all or nothing. Subjects of different databases are refused with `quotas/batch-across-shards`. */
 interface Batch extends Named {
+  /** What was asked for, where the items are only a part of it: under one key it is the same. */
+  readonly request?: string;
   readonly items: readonly (Source & { readonly amount: number; readonly subject?: string })[];
 }
 
@@ -50,6 +56,15 @@ interface Reserve extends Named, Source {
 /** Names something that was done before, by its key. */
 interface About extends Named {
   readonly of: string;
+  /** What it was counted as; refused with `quotas/other-quota` when that is something else. Absent: whatever it was. */
+  readonly quota?: string;
+}
+
+/** An operation that was decided before. */
+export interface Decided {
+  readonly subject: string;
+  readonly atMs: number;
+  readonly quotas: readonly string[];
 }
 
 export interface Extend extends About {
@@ -80,8 +95,13 @@ export interface Refund extends About {
   readonly buckets?: readonly Bucket[];
 }
 
-/** Use goes with the subject from one bucket to another, in the windows of now. */
+/**
+ * Use goes with the subject from one bucket to another, in the windows of the moment of the change. From then on charges
+ * of the buckets that it left are refused with `quotas/moved`: who asks for them knows the old plan.
+ */
 export interface Carry extends Named {
+  /** When the plan changed; absent: now. */
+  readonly changedAtMs?: number;
   readonly moves: readonly { readonly from: Bucket; readonly to: Bucket; readonly onPlanChange: OnPlanChange }[];
 }
 
@@ -118,6 +138,11 @@ export interface Answer {
   readonly expiresAtMs?: number;
   /** It was done before under this key, and this is the answer of then. */
   readonly replayed: boolean;
+}
+
+/** What an answer is about. */
+export function quotasOf({ receipt, deniedQuota }: Pick<Answer, 'receipt' | 'deniedQuota'>): readonly string[] {
+  return [...new Set([...receipt.map(({ quota }) => quota), ...(deniedQuota === undefined ? [] : [deniedQuota])])];
 }
 
 export interface CheckAnswer {
@@ -168,9 +193,24 @@ interface SlotHolder {
 }
 
 /** Units that a device may use without a connection: they are reserved until it returns or its time is over. */
-export interface GrantOffline extends Named, Source {
+interface GrantOffline extends Named, Source {
   readonly device: string;
+  /** Who takes it along, where the subject is shared by several. */
+  readonly owner: string;
   readonly amount: number;
+  /** How long. No part of what the key names: it is the catalogue's. */
+  readonly ttlMs: number;
+}
+
+/** What a device takes along. `key` names the reservation behind it. */
+export interface OfflineLease {
+  readonly subject: string;
+  readonly key: string;
+  readonly device: string;
+  /** Who took it; undefined in leases from before that was in them. */
+  readonly owner?: string;
+  readonly quota: string;
+  readonly budget: number;
   readonly notAfterMs: number;
 }
 
@@ -185,7 +225,8 @@ interface Reconcile {
   readonly device: string;
   /** What was used without a connection: all of it is recorded, also beyond the budget or the limit. */
   readonly used: number;
-  readonly buckets: readonly Bucket[];
+  /** In force now; without them it is recorded where it was reserved. */
+  readonly buckets?: readonly Bucket[];
 }
 
 interface ReconcileAnswer extends Answer {
@@ -208,11 +249,14 @@ export interface Signer {
  * The catalogue is the caller's: with each request come the buckets in force. The time is that of the database.
  *
  * All reject with a Refusal: `quotas/not-stored` when the database does not take it in time (try again under the same
- * key), `quotas/wrong-amount`, `quotas/wrong-name`, `quotas/key-reused`, `quotas/anchor-missing`.
+ * key), `quotas/wrong-amount`, `quotas/wrong-name`, `quotas/key-reused`, `quotas/anchor-missing`; charges also with
+ * `quotas/moved`, see `Carry`.
  */
 export interface Quotas {
   /** What a consume would answer now; charges and records nothing. */
   readonly check: (check: Check) => Promise<CheckAnswer>;
+  /** The operation that was decided under the key, of the first of these subjects that has one. */
+  readonly find: (subjects: readonly string[], key: string) => Promise<Decided | undefined>;
   /** The same from what this process saw of the subject at most so long ago; undefined when it saw nothing since. */
   readonly peek: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
   readonly consume: (request: Consume) => Promise<Answer>;
@@ -230,6 +274,8 @@ export interface Quotas {
   readonly heartbeat: (request: Heartbeat) => Promise<SlotAnswer>;
   readonly leave: (request: SessionName) => Promise<SlotAnswer>;
   readonly grantOffline: (request: GrantOffline) => Promise<OfflineAnswer>;
+  /** What a device took along. Refused with `quotas/lease-forged` unless we signed it, for this device. */
+  readonly lease: (token: string, device: string) => OfflineLease;
   /** Refused with `quotas/lease-forged`, or `quotas/lease-replayed` when it came back before under another key. */
   readonly reconcile: (request: Reconcile) => Promise<ReconcileAnswer>;
   /** Serves budgets from the memory of this process. */

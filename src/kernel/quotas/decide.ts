@@ -11,7 +11,7 @@ import {
   type Counter,
   type Hold,
 } from './book.ts';
-import type { Answer, Line } from './contract.ts';
+import { quotasOf, type Answer, type Line } from './contract.ts';
 import { fingerprintOf, subjectsOf, type Charge, type Item, type Operation } from './operation.ts';
 import { usedAfterChange } from './plan-change.ts';
 import { afterwards, lengthMs, retryAt, standingsOf, type Looked } from './standing.ts';
@@ -77,8 +77,9 @@ export function settleExpired(book: Book, subject: string): void {
 }
 
 function charge(book: Book, operation: Charge): Answer {
-  const { subject, key, manner, usedAtMs, hold } = operation;
+  const { subject, key, manner, hold } = operation;
   const { nowMs } = book;
+  const usedAtMs = operation.countsAtMs ?? operation.usedAtMs;
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
   const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
   const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
@@ -87,6 +88,7 @@ function charge(book: Book, operation: Charge): Answer {
   const looked: Looked[] = [];
   for (const item of items) {
     const standings = standingsOf(book, item, atMs, taken);
+    if (operation.isOfBefore !== true) requireStill(book, subject, standings);
     looked.push(...standings);
     const lines = take(item, standings, atMs, manner, taken);
     if (lines === undefined) {
@@ -139,9 +141,30 @@ function charge(book: Book, operation: Charge): Answer {
   };
 }
 
+/** Use that has gone on to another bucket is not added to: whoever asks for it does not know of the change yet. */
+function requireStill(book: Book, subject: string, standings: readonly Looked[]): void {
+  const gone = standings.find(({ id }) => book.counters.get(id)?.moved !== undefined);
+  if (gone === undefined) return;
+  throw new Refusal(
+    'quotas/moved',
+    'Conflict',
+    `What "${subject}" uses is no longer taken from "${gone.bucket.id}": its plan has changed.`,
+    { remedy: 'Ask again with the buckets that are in force now.' },
+  );
+}
+
+/** Refuses what is said to be something else than it was counted as. */
+function requireQuota(of: string, said: string | undefined, quotas: readonly string[]): void {
+  if (said === undefined || quotas.length === 0 || quotas.includes(said)) return;
+  throw new Refusal('quotas/other-quota', 'Conflict', `"${of}" was counted as ${quotas.join(', ')}, not as ${said}.`, {
+    remedy: 'Name what was used then, or the key of what is meant.',
+  });
+}
+
 /** The reservation that an operation is about, as long as it is held. */
-function heldOf(book: Book, subject: string, key: string): Hold {
+function heldOf(book: Book, subject: string, key: string, quota?: string): Hold {
   const hold = book.holds.get(idOf(subject, key));
+  if (hold !== undefined) requireQuota(key, quota, [hold.quota]);
   if (hold === undefined) {
     throw new Refusal('quotas/no-reservation', 'NotFound', `"${subject}" has no reservation "${key}".`, {
       remedy: 'Name the key under which it was reserved; a denied reservation holds nothing.',
@@ -170,18 +193,18 @@ function leveled(book: Book, items: readonly Item[], atMs: number): readonly Ite
   return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
 }
 
-function extend(book: Book, { subject, of, ttlMs }: Of<'extend'>): Answer {
-  const hold = heldOf(book, subject, of);
+function extend(book: Book, { subject, of, ttlMs, quota }: Of<'extend'>): Answer {
+  const hold = heldOf(book, subject, of, quota);
   const expiresAtMs = book.nowMs + ttlMs;
   writeHold(book, { ...hold, expiresAtMs });
   const { amount, lines } = hold;
   return { ...plain(book, 'extended', amount, amount, lines), expiresAtMs };
 }
 
-function commit(book: Book, { subject, of, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
+function commit(book: Book, { subject, of, quota, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
   const found = book.holds.get(idOf(subject, of));
   const hold =
-    late === true && found?.state === 'expired' ? { ...found, amount: 0, lines: [] } : heldOf(book, subject, of);
+    late === true && found?.state === 'expired' ? { ...found, amount: 0, lines: [] } : heldOf(book, subject, of, quota);
   if (lost === true && hold.expiresAtMs > book.nowMs) throw outstanding(hold, book.nowMs);
   const beyond = Math.max(0, amount - hold.amount);
   let extra: readonly Line[] = [];
@@ -256,43 +279,59 @@ function outstanding({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal 
   );
 }
 
-function release(book: Book, { subject, of, buckets }: Of<'release'>): Answer {
-  const hold = heldOf(book, subject, of);
+function release(book: Book, { subject, of, quota, buckets }: Of<'release'>): Answer {
+  const hold = heldOf(book, subject, of, quota);
   const { receipt } = returnTo(book, hold.lines, total(hold.lines), buckets);
   writeHold(book, { ...hold, state: 'released', settledAtMs: book.nowMs });
   return returned(book, hold.amount, receipt);
 }
 
-function refund(book: Book, { subject, of, amount, buckets }: Of<'refund'>): Answer {
+function refund(book: Book, { subject, of, quota, amount, buckets }: Of<'refund'>): Answer {
   const operation = book.operations.get(idOf(subject, of));
-  const before = operation?.returned.reduce((sum, units) => sum + units, 0) ?? 0;
-  const left = (operation?.answer.amount ?? 0) - before;
+  if (operation !== undefined) requireQuota(of, quota, quotasOf(operation.answer));
+  const receipt = operation?.answer.receipt ?? [];
+  // Of a batch, what is named.
+  const own = (index: number): boolean => quota === undefined || receipt[index]?.quota === quota;
+  const sum = (units: readonly number[]): number => units.reduce((all, one, index) => all + (own(index) ? one : 0), 0);
+  const taken = sum(receipt.map((line) => line.amount));
+  const left = taken - sum(operation?.returned ?? []);
   const took = operation !== undefined && operation.answer.outcome === 'granted' && operation.kind !== 'reserve';
   if (operation === undefined || !took || left < (amount ?? 1)) {
     const why = took
-      ? `${left} units are left of the ${operation.answer.amount} of "${of}"${amount === undefined ? '' : `, not ${amount}`}`
+      ? `${left} units are left of the ${taken} of "${of}"${amount === undefined ? '' : `, not ${amount}`}`
       : `"${of}" of "${subject}" took nothing`;
     throw new Refusal('quotas/nothing-to-refund', 'Conflict', `There is nothing to refund: ${why}.`, {
       remedy: 'Name the key of a consume, batch or commit that was granted; a reservation is released.',
     });
   }
   const asked = amount ?? left;
-  const { back, receipt } = returnTo(book, operation.answer.receipt, asked, buckets, operation.returned);
+  const before = receipt.map((line, index) => (own(index) ? (operation.returned[index] ?? 0) : line.amount));
+  const { back, receipt: given } = returnTo(book, receipt, asked, buckets, before);
   const total = back.map((units, index) => units + (operation.returned[index] ?? 0));
   writeOperation(book, idOf(subject, of), { ...operation, returned: total });
-  return returned(book, asked, receipt);
+  return returned(book, asked, given);
 }
 
-function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
+function carry(book: Book, { subject, moves, changedAtMs }: Of<'carry'>): Answer {
   const { nowMs } = book;
-  const receipt = moves.map(({ from, to, onPlanChange }): Line => {
-    const [fromSpan, toSpan] = [spanOf(from, nowMs), spanOf(to, nowMs)];
+  const atMs = Math.min(nowMs, changedAtMs ?? nowMs);
+  const receipt = moves.map((move): Line => {
+    const { from, to } = move;
+    // The same bucket in other windows is the same use, whatever is said of others.
+    const onPlanChange = from.id === to.id ? 'carry' : move.onPlanChange;
+    const [fromSpan, toSpan] = [spanOf(from, atMs), spanOf(to, atMs)];
     // What windows before pass on has to be there, to come along.
     standingsOf(book, { subject, buckets: [from, to].filter(({ rollover }) => rollover !== undefined) }, nowMs);
-    const source = book.counters.get(idOfCounter({ subject, bucket: from.id, window: fromSpan.key }));
+    const left = { subject, bucket: from.id, window: fromSpan.key };
+    const source = book.counters.get(idOfCounter(left));
     const name = { subject, bucket: to.id, window: toSpan.key };
     const target = book.counters.get(idOfCounter(name));
     const had = usedIn(target, toSpan.fromMs);
+    if (from.id === to.id && fromSpan.key === toSpan.key) {
+      // It is the one in force, whatever it has led on to.
+      if (source !== undefined) writeCounter(book, { ...source, moved: undefined });
+      return { ...name, quota: '', amount: 0 };
+    }
     const used = usedAfterChange(
       onPlanChange,
       { limit: from.limit, used: usedIn(source, fromSpan.fromMs) },
@@ -302,14 +341,25 @@ function carry(book: Book, { subject, moves }: Of<'carry'>): Answer {
     if (to.window.type === 'rolling') {
       if (line.amount > 0) add(book, { ...line, atMs: nowMs, untilMs: nowMs + lengthMs(to) });
     } else {
-      writeCounter(book, { ...target, ...name, used, untilMs: toSpan.untilMs });
+      writeCounter(book, { ...target, ...name, used, untilMs: toSpan.untilMs, moved: undefined });
       if (onPlanChange === 'carry') carryRolled(book, source, book.counters.get(idOfCounter(name)));
     }
+    const isCounted = to.window.type !== 'rolling' && onPlanChange !== 'reset';
+    const [units, of] = onPlanChange === 'scale' && isLimited(from) && isLimited(to) ? [to.limit, from.limit] : [1, 1];
+    const gain = isCounted ? line.amount : 0;
+    const empty = { used: 0, ...(from.window.type === 'rolling' ? { entries: [] } : {}) };
+    const untilMs = from.window.type === 'rolling' ? undefined : fromSpan.untilMs;
+    const moved = { bucket: to.id, window: toSpan.key, isCounted, units, of, gain };
+    writeCounter(book, { ...empty, untilMs, ...book.counters.get(idOfCounter(left)), ...left, moved });
     return line;
   });
   const amount = total(receipt);
   const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
   return { ...plain(book, 'carried', amount, amount, receipt), balances };
+}
+
+function isLimited(bucket: Bucket): bucket is Bucket & { readonly limit: number } {
+  return bucket.limit !== 'unlimited' && bucket.limit > 0;
 }
 
 /** What was brought into a window comes along with its use, once: the window that it leaves passes nothing on. */

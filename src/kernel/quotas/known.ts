@@ -54,7 +54,7 @@ export function openKnown(): Known {
 
   return {
     covers: (operation): operation is ChargeOperation => {
-      if (operation.kind !== 'charge' || operation.hold !== undefined) return false;
+      if (operation.kind !== 'charge' || operation.hold !== undefined || operation.isOfBefore === true) return false;
       const asking = subjects.get(operation.subject);
       if (asking === undefined || asking.keys.includes(operation.key)) return false;
       return operation.items.every(({ subject, buckets }) => {
@@ -163,6 +163,9 @@ export function openKnown(): Known {
       if (row === undefined || isTidiedAway(counter, book)) {
         own.counters.delete(id);
         own.rows.delete(id);
+      } else if (counter.moved !== undefined) {
+        // Whether it still has moved is for the database to say.
+        return false;
       } else {
         book.counters.set(id, counter);
         book.rows.set(id, row);

@@ -1,33 +1,12 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { GrantOffline, Signer } from './contract.ts';
+import type { OfflineLease, Signer } from './contract.ts';
 
 const PURPOSE = 'offline';
 
-/** What a device takes along. `key` names the reservation behind it. */
-export interface OfflineLease {
-  readonly subject: string;
-  readonly key: string;
-  readonly device: string;
-  readonly quota: string;
-  readonly buckets: readonly string[];
-  readonly budget: number;
-  readonly notAfterMs: number;
-}
-
-export function signLease(
-  signer: Signer,
-  { subject, key, device, quota, buckets, amount, notAfterMs }: GrantOffline,
-): string {
-  const lease: OfflineLease = {
-    subject,
-    key,
-    device,
-    quota,
-    buckets: buckets.map(({ id }) => id),
-    budget: amount,
-    notAfterMs,
-  };
-  return signer.sign(JSON.stringify({ purpose: PURPOSE, ...lease }));
+/** The same lease is always the same token. */
+export function signLease(signer: Signer, lease: OfflineLease): string {
+  const { subject, key, device, owner, quota, budget, notAfterMs } = lease;
+  return signer.sign(JSON.stringify({ purpose: PURPOSE, subject, key, device, owner, quota, budget, notAfterMs }));
 }
 
 /** The lease behind a token. Refused with `quotas/lease-forged` unless we signed it, for this device. */

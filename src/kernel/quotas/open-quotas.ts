@@ -12,6 +12,7 @@ import { openLease, signLease } from './offline-lease.ts';
 import type { Charge, Item } from './operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject, subjectsFrom } from './records/erase.ts';
+import { findOperations } from './records/read-book.ts';
 import { overdueSlices, recallSlices, recalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
 import { openSeen } from './seen.ts';
@@ -59,13 +60,28 @@ export function openQuotas(parts: {
       amountOf(check.amount, 0);
       return shardOf(check.subject).store.check(check);
     },
+    find: async (subjects, key) => {
+      checkName('key', key);
+      subjects.forEach(checkSubject);
+      const byShard = Map.groupBy(subjects, (subject) => shardOf(subject).database);
+      const found = (
+        await Promise.all([...byShard].map(([database, own]) => findOperations(database, own, key)))
+      ).flat();
+      return found.toSorted((a, b) => subjects.indexOf(a.subject) - subjects.indexOf(b.subject))[0];
+    },
     peek: (check, ageMsMax) => known.check(check, ageMsMax) ?? seen.check(check, ageMsMax),
     consume: async (request) => {
-      const { partial = false, usedAtMs } = request;
+      const { partial = false, usedAtMs, countsAtMs, isOfBefore } = request;
       const manner = partial ? 'partial' : 'whole';
-      return charge({ ...single(request), manner, ...(usedAtMs === undefined ? {} : { usedAtMs }) });
+      return charge({
+        ...single(request),
+        manner,
+        ...(usedAtMs === undefined ? {} : { usedAtMs }),
+        ...(countsAtMs === undefined ? {} : { countsAtMs }),
+        ...(isOfBefore === undefined ? {} : { isOfBefore }),
+      });
     },
-    batch: async ({ subject, key, items }) => {
+    batch: async ({ subject, key, items, request }) => {
       checkNamed({ subject, key });
       checkItems(items);
       const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
@@ -75,7 +91,7 @@ export function openQuotas(parts: {
         amountOf(item.amount, 1);
         if (shardOf(item.subject) !== shardOf(subject)) throw acrossShards(subject, item.subject);
       }
-      return charge({ subject, key, items: all, manner: 'whole' });
+      return charge({ subject, key, items: all, manner: 'whole', ...(request === undefined ? {} : { request }) });
     },
     reserve: async (request) => {
       checkTtl(request.ttlMs);
@@ -104,7 +120,7 @@ export function openQuotas(parts: {
     carry: async (request) => {
       checkNamed(request);
       checkItems(request.moves);
-      for (const { from, to } of request.moves) checkBuckets([from, to]);
+      for (const { from, to } of request.moves) for (const bucket of [from, to]) checkBuckets([bucket]);
       return shardOf(request.subject).store.operate({ kind: 'carry', ...request });
     },
     acquire: async (request) => {
@@ -124,17 +140,23 @@ export function openQuotas(parts: {
       return shardOf(request.subject).store.slot({ kind: 'leave', ...request });
     },
     grantOffline: async (request) => {
-      const { device, notAfterMs } = request;
+      const { device, owner, subject, key, quota, amount, ttlMs } = request;
       checkName('device', device);
-      amountOf(notAfterMs, 1);
-      const hold = { kind: 'offline', owner: device, untilMs: notAfterMs } as const;
+      checkTtl(ttlMs);
+      const hold = { kind: 'offline', owner: device, ttlMs } as const;
       const answer = await charge({ ...single(request), manner: 'whole', hold });
-      return answer.outcome === 'granted' ? { ...answer, lease: signLease(signer, request) } : answer;
+      const { outcome, expiresAtMs: notAfterMs } = answer;
+      if (outcome !== 'granted' || notAfterMs === undefined) return answer;
+      return {
+        ...answer,
+        lease: signLease(signer, { subject, key, device, owner, quota, budget: amount, notAfterMs }),
+      };
     },
+    lease: (token, device) => openLease(signer, token, device),
     reconcile: async ({ key, lease: token, device, used, buckets }) => {
       const lease = openLease(signer, token, device);
       checkName('key', key);
-      checkBuckets(buckets);
+      checkBuckets(buckets ?? []);
       const { subject, key: of, budget, notAfterMs } = lease;
       const commit = {
         kind: 'commit',
@@ -144,7 +166,7 @@ export function openQuotas(parts: {
         of,
         amount: amountOf(used, 0),
         over: 'record',
-        buckets,
+        ...(buckets === undefined ? {} : { buckets }),
       } as const;
       const answer = await shardOf(subject)
         .store.operate(commit)

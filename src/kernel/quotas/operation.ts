@@ -16,6 +16,10 @@ export interface Charge {
   readonly items: readonly Item[];
   readonly manner: Manner;
   readonly usedAtMs?: number;
+  readonly countsAtMs?: number;
+  readonly isOfBefore?: boolean;
+  /** What was asked for, where the items are only a part of it. */
+  readonly request?: string;
   /** When the units may come back: who has them, and until when. All items of it have the same amount. */
   readonly hold?: { readonly kind: HoldKind; readonly owner: string } & (
     | { readonly ttlMs: number }
@@ -59,12 +63,15 @@ function payloadOf(operation: Operation): unknown {
   const { kind } = operation;
   switch (kind) {
     case 'charge': {
-      const { items, manner, usedAtMs, hold } = operation;
+      const { items, manner, usedAtMs, hold, request } = operation;
+      if (request !== undefined) return [kind, 'request', request];
       const units = items.map(({ subject, quota, amount }) => {
         // Names are never empty: this one stands for the subject of the operation.
         return [quota, amount, subject === operation.subject ? '' : subject];
       });
       if (hold === undefined) return usedAtMs === undefined ? [kind, units, manner] : [kind, units, manner, usedAtMs];
+      // How long a device may keep a lease is the catalogue's, which may have changed between two tries.
+      if (hold.kind === 'offline') return [kind, units, hold.kind, hold.owner];
       return [kind, units, manner, usedAtMs, hold.kind, hold.owner, 'ttlMs' in hold ? hold.ttlMs : [hold.untilMs]];
     }
     case 'extend':
@@ -85,7 +92,13 @@ export function bucketsOf(operation: Operation): readonly (readonly [subject: st
   const { kind, subject } = operation;
   switch (kind) {
     case 'charge':
-      return operation.items.flatMap((item) => item.buckets.map(({ id }) => [item.subject, id] as const));
+      return operation.items.flatMap(({ subject: of, buckets }) => {
+        // Late use is counted where the use of before has gone, too.
+        const all = buckets.flatMap(({ id, replaces = [] }) =>
+          operation.isOfBefore === true ? [id, ...replaces] : [id],
+        );
+        return all.map((id) => [of, id] as const);
+      });
     case 'carry':
       return operation.moves.flatMap(({ from, to }) => [[subject, from.id] as const, [subject, to.id] as const]);
     case 'extend':

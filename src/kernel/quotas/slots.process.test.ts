@@ -106,12 +106,13 @@ test('an offline lease reserves its budget, and what was used is recorded when i
   const { quotas } = world;
   const buckets = [bucket('plan', 100, { window: { type: 'lifetime' } })];
   const listener = { subject: 'listener-1', quota: 'minutes', buckets };
-  const notAfterMs = Temporal.Instant.from('2026-04-09T12:00:00Z').epochMilliseconds;
-  const grant = (key: string, amount: number) =>
-    quotas.grantOffline({ ...listener, key, device: 'phone', amount, notAfterMs });
+  const grant = (key: string, amount: number, days = 10) =>
+    quotas.grantOffline({ ...listener, key, device: 'phone', owner: 'anna', amount, ttlMs: days * 86_400_000 });
   const used = async () => (await quotas.check({ ...listener, amount: 0 })).balances[0]?.used;
   const { lease = '' } = await grant('l1', 60);
+  world.pass({ hours: 5 });
   assert.equal((await grant('l1', 60)).lease, lease);
+  assert.equal((await grant('l1', 60, 20)).lease, lease, 'how long it lasts is the catalogue’s');
   assert.equal((await grant('l2', 60)).lease, undefined);
   assert.equal(await used(), 60);
   const give = (key: string, amount: number, token = lease, device = 'phone') =>
@@ -131,8 +132,8 @@ test('the units of an offline lease that expired are back, and what was used of 
   const { quotas } = world;
   const buckets = [bucket('plan', 100, { window: { type: 'lifetime' } })];
   const listener = { subject: 'listener-1', quota: 'minutes', buckets };
-  const notAfterMs = Temporal.Instant.from('2026-04-09T12:00:00Z').epochMilliseconds;
-  const { lease = '' } = await quotas.grantOffline({ ...listener, key: 'l', device: 'phone', amount: 60, notAfterMs });
+  const grant = { key: 'l', device: 'phone', owner: 'anna', amount: 60, ttlMs: 10 * 86_400_000 };
+  const { lease = '' } = await quotas.grantOffline({ ...listener, ...grant });
   world.at('2026-04-09T12:00:00Z');
   assert.equal((await quotas.consume({ ...listener, key: 'c', amount: 90 })).outcome, 'granted');
   world.pass({ hours: 24 * 50 });

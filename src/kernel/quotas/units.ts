@@ -34,9 +34,11 @@ export function add(book: Book, line: Line): void {
   const { subject, bucket, window, amount, untilMs, atMs } = line;
   const before = book.counters.get(idOfCounter(line));
   if (atMs === undefined) {
-    const { rolled } = before ?? {};
+    const { rolled, moved } = before ?? {};
     const used = (before?.used ?? 0) + amount;
-    writeCounter(book, { subject, bucket, window, used, untilMs, ...(rolled === undefined ? {} : { rolled }) });
+    const known = { ...(rolled === undefined ? {} : { rolled }), ...(moved === undefined ? {} : { moved }) };
+    writeCounter(book, { subject, bucket, window, used, untilMs, ...known });
+    countWhereMoved(book, line, amount);
     return;
   }
   const fromMs = atMs - ((untilMs ?? atMs) - atMs);
@@ -48,7 +50,30 @@ export function add(book: Book, line: Line): void {
     used: usedIn({ ...line, used: 0, entries, untilMs }, fromMs),
     entries,
     untilMs: undefined,
+    ...(before?.moved === undefined ? {} : { moved: before.moved }),
   });
+  countWhereMoved(book, line, amount);
+}
+
+/** Counters that a change has led on from, one after the other. */
+const MOVES_MAX = 20;
+
+/**
+ * What changes in a counter whose use has moved on changes there as well: late use of before, and what is given back, as
+ * far as the move has added it. A counter that is not in the book belongs to a plan that nobody has now.
+ */
+function countWhereMoved(book: Book, name: Pick<Line, 'subject' | 'bucket' | 'window'>, amount: number): void {
+  let [from, change] = [book.counters.get(idOfCounter(name)), amount];
+  for (let step = 0; step < MOVES_MAX && from?.moved !== undefined && from.moved.isCounted; step += 1) {
+    const { moved } = from;
+    const target = book.counters.get(idOfCounter({ ...moved, subject: from.subject }));
+    if (target === undefined || target.entries !== undefined) return;
+    const there = (change * moved.units) / moved.of;
+    change = change > 0 ? Math.ceil(there) : -Math.min(moved.gain, Math.floor(-there));
+    writeCounter(book, { ...from, moved: { ...moved, gain: moved.gain + change } });
+    from = { ...target, used: Math.max(0, target.used + change) };
+    writeCounter(book, from);
+  }
 }
 
 /**
@@ -87,6 +112,10 @@ function targetOf(book: Book, line: Line, buckets: readonly Bucket[] | undefined
     // Units that have left a rolling window are not there to be given back.
     return (line.atMs === undefined ? isPast(line.untilMs, book) : line.untilMs <= book.nowMs) ? undefined : line;
   }
+  // What a change has led on counts where it went, in proportion.
+  const { moved } = book.counters.get(idOfCounter(line)) ?? {};
+  const hasGoneOn = moved?.isCounted === true && book.counters.has(idOfCounter({ ...moved, subject: line.subject }));
+  if (hasGoneOn) return line.untilMs !== undefined && isPast(line.untilMs, book) ? undefined : line;
   const heir = buckets.find(({ replaces }) => replaces?.includes(line.bucket) === true);
   // Entries of a rolling window are given back where they are, and these are in another one.
   if (heir === undefined || heir.window.type === 'rolling') return undefined;
@@ -101,4 +130,5 @@ function subtract(book: Book, line: Line, amount: number): void {
   const used = Math.max(0, before.used - amount);
   if (before.entries === undefined || line.atMs === undefined) writeCounter(book, { ...before, used });
   else writeCounter(book, { ...before, used, entries: withoutUnits(before.entries, [line.atMs, amount]) });
+  countWhereMoved(book, line, -amount);
 }

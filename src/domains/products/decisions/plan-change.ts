@@ -1,25 +1,48 @@
 import type { Bucket } from '#kernel/quotas/bucket.ts';
 import type { Carry } from '#kernel/quotas/contract.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
-import { bucketsFor, type MeteredUse, type UseQuestion } from './buckets-for.ts';
+import { factsOn } from '../rules/terms-at.ts';
+import { bucketsFor, type MeteredUse } from './buckets-for.ts';
 import type { ProductsTable } from './table.ts';
 
-/** A listener at one side of a change. */
-export interface Side {
-  readonly question: Omit<UseQuestion, 'feature'>;
-  readonly facts: SubjectFacts;
-}
-
 /** For each subject whose use moves: what `Quotas.carry` takes, but for the key. */
-export type UseMoves = Omit<Carry, 'key'>;
+export type UseMoves = Pick<Carry, 'subject' | 'moves'>;
+
+/** Older terms have no window that is still open, but for those that nobody leaves. */
+const FORMER_DAYS_MAX = 400;
 
 /**
- * What has to be carried when a subscription changes its plan, market or anchor, or ends, or begins. Mostly nothing: use
- * is counted under the name of the feature. It has to where windows differ (another anchor, another length), and where
- * the new plan's cap scales. The cap of the new plan says how. Use that is counted for others after the change than
- * before stays with them.
+ * What has to be carried to what a listener is on now, from all that the listener was on before: the plan that has just
+ * changed, and those before it, as they may have given what the last one did not. Mostly nothing: use is counted under the
+ * name of the feature. It has to where windows differ (another anchor, another length), and where the new plan's cap
+ * scales. The cap of the new plan says how. Use that is counted for others after the change than before stays with them.
  */
-export function movesAtChange(table: ProductsTable, before: Side, after: Side, nowMs: number): readonly UseMoves[] {
+export function movesToNow(table: ProductsTable, after: SubjectFacts, nowMs: number): readonly UseMoves[] {
+  const moves = new Map<string, Carry['moves'][number][]>();
+  const known = new Set<string>();
+  for (const former of after.formers) {
+    if (former.untilMs < nowMs - FORMER_DAYS_MAX * 86_400_000) continue;
+    if (!table.markets.has(former.subscription.market)) continue;
+    for (const { subject, moves: more } of movesAtChange(table, factsOn(after, former), after, nowMs)) {
+      const own = moves.get(subject) ?? [];
+      for (const move of more) {
+        const name = `${subject} ${counterOf(move.from)} ${counterOf(move.to)}`;
+        if (!known.has(name)) own.push(move);
+        known.add(name);
+      }
+      moves.set(subject, own);
+    }
+  }
+  return [...moves].map(([subject, all]) => ({ subject, moves: all }));
+}
+
+/** What has to be carried from one plan to another. */
+export function movesAtChange(
+  table: ProductsTable,
+  before: SubjectFacts,
+  after: SubjectFacts,
+  nowMs: number,
+): readonly UseMoves[] {
   const moves = new Map<string, Carry['moves'][number][]>();
   for (const { name, spec } of table.features.values()) {
     if (spec.type !== 'metered') continue;
@@ -34,14 +57,9 @@ export function movesAtChange(table: ProductsTable, before: Side, after: Side, n
   return [...moves].map(([subject, all]) => ({ subject, moves: all }));
 }
 
-function useOf(
-  table: ProductsTable,
-  feature: string,
-  { question, facts }: Side,
-  nowMs: number,
-): MeteredUse | undefined {
+function useOf(table: ProductsTable, feature: string, facts: SubjectFacts, nowMs: number): MeteredUse | undefined {
   // Devices keep their use by themselves: their windows are looked up when they ask.
-  const use = bucketsFor(table, { ...question, device: question.device ?? '', feature }, facts, nowMs);
+  const use = bucketsFor(table, { device: '', feature }, facts, nowMs);
   return use.metered && use.scope.kind !== 'device' ? use : undefined;
 }
 
@@ -49,14 +67,13 @@ function pairs(from: MeteredUse, to: MeteredUse): readonly (readonly [Bucket, Bu
   return (['plan', 'grace'] as const).flatMap((origin) => {
     const of = ({ buckets, origins }: MeteredUse) => buckets.find(({ id }) => origins.get(id)?.from === origin);
     const [source, target] = [of(from), of(to)];
-    return source === undefined || target === undefined || isSameCounter(source, target)
+    return source === undefined || target === undefined || counterOf(source) === counterOf(target)
       ? []
       : [[source, target] as const];
   });
 }
 
-function isSameCounter(a: Bucket, b: Bucket): boolean {
-  const counter = ({ id, window: { type, per, weekStart }, anchor }: Bucket) =>
-    JSON.stringify([id, type, per, weekStart, type === 'anchored' ? anchor?.at : '']);
-  return counter(a) === counter(b);
+/** Two buckets of one text are one counter at every moment. */
+function counterOf({ id, window: { type, per, weekStart }, anchor }: Bucket): string {
+  return JSON.stringify([id, type, per, weekStart, type === 'anchored' ? anchor?.at : '']);
 }

@@ -396,7 +396,7 @@ test('a change of plan takes the use along, also over another cap and back; a lo
   );
   const [premium, family] = [anna(), anna({ plan: 'family' })];
   counters.consume(useOf(premium, 'audiobooks', of), 5);
-  assert.deepEqual(movesAtChange(of, { question: {}, facts: premium }, { question: {}, facts: family }, NOW_MS), []);
+  assert.deepEqual(movesAtChange(of, premium, family, NOW_MS), []);
   const left = (facts: SubjectFacts) => {
     const use = useOf(facts, 'audiobooks', of);
     return describeUsage(use, counters.check(use)).remaining;
@@ -417,7 +417,7 @@ test('a reservation over an upgrade is settled in what the new plan gives', () =
     const [before, after] = [anna({}, { grants }), anna({ plan: 'family' }, { grants })];
     const counters = new Counters().at(NOW_MS);
     assert.equal(counters.reserve(useOf(before, 'audiobooks', of), 60, 'r'), 'granted');
-    counters.carry(movesAtChange(of, { question: {}, facts: before }, { question: {}, facts: after }, NOW_MS));
+    counters.carry(movesAtChange(of, before, after, NOW_MS));
     const use = useOf(after, 'audiobooks', of);
     assert.equal(counters.commit(use, 'r', committed), 'granted');
     return describeUsage(use, counters.check(use)).remaining;
@@ -440,7 +440,7 @@ test('use is scaled to the new limit, or begins anew, where the cap of the new p
     const [premium, family] = [anna(), anna({ plan: 'family' })];
     const counters = new Counters().at(NOW_MS);
     counters.consume(useOf(premium, 'audiobooks', of), 30);
-    counters.carry(movesAtChange(of, { question: {}, facts: premium }, { question: {}, facts: family }, NOW_MS));
+    counters.carry(movesAtChange(of, premium, family, NOW_MS));
     const used = (facts: SubjectFacts) => {
       const use = useOf(facts, 'audiobooks', of);
       return describeUsage(use, counters.check(use)).used;
@@ -456,7 +456,7 @@ test('another anchor gives nobody a second allowance', () => {
   const moved = anna({ anchor: { wallTime: '2026-06-10T00:00', zone: 'Europe/Berlin' } });
   const counters = new Counters().at(NOW_MS);
   counters.consume(useOf(anna(), 'audiobooks'), 700);
-  const moves = movesAtChange(table, { question: {}, facts: anna() }, { question: {}, facts: moved }, NOW_MS);
+  const moves = movesAtChange(table, anna(), moved, NOW_MS);
   assert.deepEqual(
     moves.map(({ subject, moves: all }) => [subject, all.length]),
     [['listener/anna', 1]],
@@ -486,7 +486,7 @@ test('however often somebody changes plans within a window, no more than the lar
       let total = 0;
       for (const { plan, amount } of steps) {
         const next = anna({ plan });
-        counters.carry(movesAtChange(of, { question: {}, facts }, { question: {}, facts: next }, NOW_MS));
+        counters.carry(movesAtChange(of, facts, next, NOW_MS));
         facts = next;
         if (counters.consume(useOf(facts, 'audiobooks', of), amount) !== 'denied') total += amount;
       }

@@ -3,18 +3,24 @@ import { test } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { cachedSubjects } from './cached-subjects.ts';
-import type { Doing, SubjectStore } from './contract.ts';
+import type { SubjectStore, TermsWrite } from './contract.ts';
 import { subjectStore } from './subjects.ts';
 
 const NOW = Temporal.Instant.from('2026-11-22T12:00:00Z');
 const anchor = { wallTime: '2026-11-22T13:00:00', zone: 'Europe/Stockholm' };
 let keys = 0;
-const doing = (): Doing => ({ by: 'client:shop', key: `key-${(keys += 1)}`, now: NOW });
+const write = (): TermsWrite => ({
+  by: 'client:shop',
+  path: '/v1/test',
+  key: `key-${(keys += 1)}`,
+  request: {},
+  movesOf: () => [],
+});
 
 test('facts are read once, and anew after a change by any process, an erasure of who pays included', async (t) => {
   const { database, [Symbol.asyncDispose]: stop } = await startDatabase();
   let reads = 0;
-  const plain = subjectStore(database);
+  const plain = subjectStore(database, () => NOW);
   const counting: SubjectStore = {
     ...plain,
     facts: (listener) => {
@@ -39,27 +45,18 @@ test('facts are read once, and anew after a change by any process, an erasure of
   for (let time = 0; time < 10; time += 1) assert.equal(await planOf('anna'), undefined);
   assert.equal(reads, start + 1);
 
-  const doingNow = doing();
-  const topUp = {
-    listener: 'anna',
-    addOn: 'ten',
-    feature: 'books',
-    amount: 600,
-    validFrom: NOW,
-    validUntil: undefined,
-  };
-  await cached.grant({ ...topUp, anchor: undefined }, doingNow);
+  const terms = { title: 'Ten', priority: 300, whileLapsed: 'suspended' } as const;
+  const topUp = { addOn: 'ten', feature: 'books', amount: 600, validUntilMs: undefined, anchor: undefined, terms };
+  await cached.grant('anna', write(), () => topUp);
   assert.equal((await cached.facts('anna')).grants.length, 1, 'what was changed here is seen here at once');
 
   // Another process, as far as the cache can tell.
-  const { id } = await plain.subscribe(
-    { listener: 'anna', plan: 'family', market: 'se', role: 'manager', anchor },
-    doing(),
-  );
+  const wish = (plan: string) => () => ({ plan, market: 'se', role: 'manager', anchor });
+  const { id } = await plain.subscribe('anna', write(), wish('family'));
   await until(async () => (await planOf('anna')) === 'family');
-  await plain.addMember(id, { listener: 'bo', role: 'member' }, 6, doing());
+  await plain.addMember(id, 'bo', write(), () => ({ role: 'member', seats: 6 }));
   await until(async () => (await planOf('bo')) === 'family');
-  await plain.changePlan(id, { plan: 'duo' }, doing());
+  await plain.changePlan(id, write(), () => ({ plan: 'duo', role: 'manager' }));
   await until(async () => (await planOf('bo')) === 'duo');
   await plain.erase('anna');
   await until(async () => (await planOf('bo')) === undefined);
@@ -69,7 +66,7 @@ test('facts are read once, and anew after a change by any process, an erasure of
   await database.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where query like 'listen%' and datname = current_database()",
   );
-  await plain.subscribe({ listener: 'cy', plan: 'free', market: 'se', role: 'manager', anchor }, doing());
+  await plain.subscribe('cy', write(), wish('free'));
   await until(async () => (await planOf('cy')) === 'free');
 });
 

@@ -1,8 +1,8 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
-import type { SubjectStore, Subscription } from './contract.ts';
-import { CHANGES_CHANNEL } from './subjects.ts';
+import type { SubjectStore } from './contract.ts';
+import { CHANGES_CHANNEL } from './touch.ts';
 
 const LIMITS = {
   /** Listeners whose facts are kept: about a kilobyte each. */
@@ -27,32 +27,15 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   let isClosed = false;
   const ready = hear();
 
-  const forget = (...listeners: readonly string[]): void => listeners.forEach((listener) => kept.delete(listener));
-  /** Whoever changed something and asks again gets what is there now. */
-  const forgetAll = async (changing: Promise<Subscription>, ...more: readonly string[]): Promise<Subscription> => {
-    const changed = await changing;
-    forget(changed.manager, ...changed.members.map(({ listener }) => listener), ...more);
-    return changed;
-  };
-  const forgetOne = async <Result>(listener: string, changing: Promise<Result>): Promise<Result> => {
-    const result = await changing;
-    forget(listener);
-    return result;
-  };
+  // Whoever changed something and asks again gets what is there now.
+  store.onChange((listeners) => listeners.forEach((listener) => kept.delete(listener)));
 
   return {
     ...store,
-    subscribe: (wish, doing) => forgetAll(store.subscribe(wish, doing)),
-    changePlan: (id, to, doing) => forgetAll(store.changePlan(id, to, doing)),
-    setStatus: async (id, status, doing) => {
-      const { members } = await store.subscription(id);
-      return forgetAll(store.setStatus(id, status, doing), ...members.map(({ listener }) => listener));
+    freshFacts: (listener) => {
+      kept.delete(listener);
+      return store.freshFacts(listener);
     },
-    addMember: (id, member, seats, doing) => forgetAll(store.addMember(id, member, seats, doing)),
-    removeMember: (id, listener, doing) => forgetAll(store.removeMember(id, listener, doing), listener),
-    grant: (wish, doing) => forgetOne(wish.listener, store.grant(wish, doing)),
-    override: (wish, doing) => forgetOne(wish.listener, store.override(wish, doing)),
-    erase: (listener) => forgetOne(listener, store.erase(listener)),
     facts: (listener) => {
       const known = kept.get(listener);
       if (known !== undefined) return known;

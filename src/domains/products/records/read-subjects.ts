@@ -1,6 +1,14 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { GrantFacts, OverrideFacts, SubjectFacts, SubscriptionFacts } from '../rules/subject-facts.ts';
+import type {
+  FormerTerms,
+  GrantFacts,
+  GrantTerms,
+  OverrideFacts,
+  PendingMoves,
+  SubjectFacts,
+  SubscriptionFacts,
+} from '../rules/subject-facts.ts';
 import type { GrantRecord, OverrideRecord, SubjectRecord, Subscription } from './contract.ts';
 
 interface SubscriptionRow {
@@ -22,6 +30,7 @@ interface SubscriptionRow {
 interface MemberRow {
   readonly role: string;
   readonly since: Temporal.Instant;
+  readonly moves: readonly PendingMoves[] | null;
 }
 
 export interface GrantRow {
@@ -34,6 +43,7 @@ export interface GrantRow {
   readonly valid_until: Temporal.Instant | null;
   readonly anchor_wall: string | null;
   readonly anchor_zone: string | null;
+  readonly terms: GrantTerms | null;
 }
 
 export interface OverrideRow {
@@ -47,7 +57,8 @@ export interface OverrideRow {
 
 const SUBSCRIPTION = `s.id, s.manager, s.household, s.plan, s.market, s.status, s.anchor_wall, s.anchor_zone,
   s.plan_since, s.gives_since, s.started_at, s.ended_at, s.price`;
-export const GRANT = 'id, add_on, feature, amount, created_at, valid_from, valid_until, anchor_wall, anchor_zone';
+export const GRANT =
+  'id, add_on, feature, amount, created_at, valid_from, valid_until, anchor_wall, anchor_zone, terms';
 export const OVERRIDE = 'id, feature, max_units, value, reason, until_at';
 /** Changes that are shown of one listener, the latest first. */
 const CHANGES_SHOWN = 100;
@@ -80,36 +91,84 @@ export async function subscriptionOf({ query }: Queryable, id: string): Promise<
   };
 }
 
-export async function factsOf({ query }: Queryable, listener: string): Promise<SubjectFacts> {
-  const [[subject], [subscription], grants, overrides] = await Promise.all([
-    query<{ version: number }>({
-      name: 'subject-version',
-      text: 'select version from backline.subjects where listener = $1',
-      values: [listener],
+/** What is on record of these listeners, in their order. Use that has to go along is read with what it goes along with. */
+export async function factsOf({ query }: Queryable, listeners: readonly string[]): Promise<readonly SubjectFacts[]> {
+  const values = [listeners];
+  const [versions, subscriptions, formers, grants, overrides] = await Promise.all([
+    query<Of<{ version: number }>>({
+      name: 'subject-versions',
+      text: 'select listener, version from backline.subjects where listener = any ($1::text[])',
+      values,
     }),
-    query<SubscriptionRow & MemberRow>({
-      name: 'subject-subscription',
-      text: `select ${SUBSCRIPTION}, m.role, m.since from backline.subscription_members m
-        join backline.subscriptions s on s.id = m.subscription where m.listener = $1`,
-      values: [listener],
+    query<Of<SubscriptionRow & MemberRow>>({
+      name: 'subject-subscriptions',
+      text: `select m.listener, ${SUBSCRIPTION}, m.role, m.since, (
+          select json_agg(json_build_object('number', number, 'subject', subject,
+            'changedAtMs', floor(extract(epoch from at) * 1000)::bigint, 'moves', moves) order by number)
+          from backline.use_moves where owner in (m.listener, s.household)
+        ) as moves
+        from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription
+        where m.listener = any ($1::text[])`,
+      values,
     }),
-    query<GrantRow>({
+    query<Of<FormerRow>>({
+      name: 'subject-formers',
+      text: `select listener, since_at, until_at, subscription, manager, household, plan, market, role, anchor_wall, anchor_zone
+        from backline.former_terms where listener = any ($1::text[]) order by number desc`,
+      values,
+    }),
+    query<Of<GrantRow>>({
       name: 'subject-grants',
-      text: `select ${GRANT} from backline.grants where listener = $1 order by id`,
-      values: [listener],
+      text: `select listener, ${GRANT} from backline.grants
+        where listener = any ($1::text[]) and spent_at is null order by id`,
+      values,
     }),
-    query<OverrideRow>({
+    query<Of<OverrideRow>>({
       name: 'subject-overrides',
-      text: `select ${OVERRIDE} from backline.overrides where listener = $1 order by id`,
-      values: [listener],
+      text: `select listener, ${OVERRIDE} from backline.overrides where listener = any ($1::text[]) order by id`,
+      values,
     }),
   ]);
+  return listeners.map((listener): SubjectFacts => {
+    const of = <Row extends { readonly listener: string }>(rows: readonly Row[]) =>
+      rows.filter((row) => row.listener === listener);
+    const [subscription] = of(subscriptions);
+    return {
+      listener,
+      version: of(versions)[0]?.version ?? 0,
+      subscription: subscription === undefined ? undefined : subscriptionFacts(subscription),
+      formers: of(formers).map(formerTerms),
+      grants: of(grants).map(grantFacts),
+      overrides: of(overrides).map(overrideFacts),
+      moves: subscription?.moves ?? [],
+    };
+  });
+}
+
+type Of<Row> = Row & { readonly listener: string };
+
+interface FormerRow {
+  readonly since_at: Temporal.Instant;
+  readonly until_at: Temporal.Instant;
+  readonly subscription: string;
+  readonly manager: string;
+  readonly household: string;
+  readonly plan: string;
+  readonly market: string;
+  readonly role: string;
+  readonly anchor_wall: string;
+  readonly anchor_zone: string;
+}
+
+function formerTerms(row: FormerRow): FormerTerms {
+  const { subscription: id, manager, household, plan, market, role, anchor_wall: wallTime, anchor_zone: zone } = row;
+  const [sinceMs, untilMs] = [row.since_at.epochMilliseconds, row.until_at.epochMilliseconds];
+  const anchor = { wallTime, zone };
+  const since = { givesSinceMs: sinceMs, memberSinceMs: sinceMs };
   return {
-    listener,
-    version: subject?.version ?? 0,
-    subscription: subscription === undefined ? undefined : subscriptionFacts(subscription),
-    grants: grants.map(grantFacts),
-    overrides: overrides.map(overrideFacts),
+    sinceMs,
+    untilMs,
+    subscription: { id, manager, household, plan, market, role, anchor, status: 'active', ...since },
   };
 }
 
@@ -139,6 +198,7 @@ function grantFacts(row: GrantRow): GrantFacts {
     validFromMs: row.valid_from.epochMilliseconds,
     validUntilMs: row.valid_until?.epochMilliseconds,
     anchor: wallTime === null || zone === null ? undefined : { wallTime, zone },
+    terms: row.terms ?? undefined,
   };
 }
 
@@ -183,7 +243,7 @@ export function overrideRecord(row: OverrideRow): OverrideRecord {
 }
 
 export async function recordOf(database: Queryable, listener: string): Promise<SubjectRecord> {
-  const { version, subscription } = await factsOf(database, listener);
+  const [{ version, subscription } = { version: 0, subscription: undefined }] = await factsOf(database, [listener]);
   const values = [listener];
   const [grants, overrides, changes] = await Promise.all([
     database.query<GrantRow>({

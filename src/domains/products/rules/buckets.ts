@@ -3,7 +3,7 @@ import { byOrder } from '#kernel/quotas/bucket.ts';
 import { windowAt } from '#kernel/quotas/window.ts';
 import type { WindowSpec } from '#kernel/quotas/window-spec.ts';
 import { UNLIMITED, type Limit } from './entitlement.ts';
-import type { GrantFacts, OverrideFacts, SubjectFacts } from './subject-facts.ts';
+import type { GrantFacts, GrantTerms, OverrideFacts, SubjectFacts } from './subject-facts.ts';
 import { rolloverOf, type DeclaredRollover } from './rollover.ts';
 import { timeInWords } from './times.ts';
 import { unitsOf } from './units-or-share.ts';
@@ -26,15 +26,6 @@ export interface PlanTerms {
   readonly replaces: readonly string[];
 }
 
-/** An add-on as far as using it goes. */
-export interface AddOnTerms {
-  readonly title: string;
-  readonly per?: string;
-  readonly priority: number;
-  readonly rollover?: DeclaredRollover;
-  readonly whileLapsed: 'suspended' | 'kept';
-}
-
 /** A feature as it is counted for somebody. */
 export interface Counted {
   readonly feature: string;
@@ -45,7 +36,7 @@ export interface Counted {
   readonly plan: PlanTerms | undefined;
   /** Since when it is given, so that windows without use pass on what they gave; undefined where nobody knows. */
   readonly sinceMs: number | undefined;
-  readonly addOnOf: (name: string) => AddOnTerms | undefined;
+  readonly addOnOf: (name: string) => GrantTerms | undefined;
   /** Times in notes are told in it. */
   readonly zone: string;
 }
@@ -70,11 +61,13 @@ export interface CountedBuckets {
   readonly notes: readonly string[];
 }
 
-/** What was sold once, or under an add-on that is no longer declared, is used after everything else. */
-const FORGOTTEN: AddOnTerms = { title: 'what was bought', priority: 300, whileLapsed: 'suspended' };
+/** What was sold under an add-on that is no longer declared, and before terms were kept, is used after everything else. */
+const FORGOTTEN: GrantTerms = { title: 'what was bought', priority: 300, whileLapsed: 'suspended' };
 /** After all that somebody has: a grace is not for those who have bought more. */
 const GRACE_PRIORITY = 2_000;
 const OVERRIDE_PRIORITY = 100;
+/** Of more grants that are left, those that come first in the order are taken from; the others wait. */
+export const GRANTS_MAX = 90;
 
 /**
  * The name under which what a plan gives is counted. It is that of the feature: a new revision of a cap, another cap in
@@ -110,9 +103,13 @@ export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number):
     entries.push([bucket, { from: 'override', title: 'what was given by hand', record: override.id }]);
   }
   const isActive = facts.subscription?.status === 'active';
+  const bought: typeof entries = [];
   for (const grant of facts.grants) {
-    if (grant.feature === feature) entries.push(...grantEntries(grant, counted, isActive, nowMs, notes));
+    const hasEnded = grant.validUntilMs !== undefined && grant.validUntilMs <= nowMs;
+    if (grant.feature !== feature || hasEnded) continue;
+    bought.push(...grantEntries(grant, counted, isActive, notes));
   }
+  entries.push(...bought.sort(([a], [b]) => byOrder(a, b)).slice(0, GRANTS_MAX));
   entries.sort(([a], [b]) => byOrder(a, b));
   return {
     buckets: entries.map(([bucket]) => bucket),
@@ -183,11 +180,10 @@ function grantEntries(
   grant: GrantFacts,
   counted: Counted,
   isActive: boolean,
-  nowMs: number,
   notes: string[],
 ): readonly (readonly [Bucket, Origin])[] {
   const { id, addOn, amount, createdMs, validFromMs, validUntilMs, anchor } = grant;
-  const terms = counted.addOnOf(addOn) ?? FORGOTTEN;
+  const terms = counted.addOnOf(addOn) ?? grant.terms ?? FORGOTTEN;
   const { title, per, priority, rollover, whileLapsed } = terms;
   const recurs = anchor !== undefined && !counted.isConcurrent;
   if (recurs && per === undefined) {
@@ -195,8 +191,7 @@ function grantEntries(
     return [];
   }
   const suspended = !isActive && whileLapsed === 'suspended';
-  const hasEnded = validUntilMs !== undefined && validUntilMs <= nowMs;
-  if (suspended && !hasEnded) {
+  if (suspended) {
     const ages = validUntilMs === undefined ? '' : `, at the latest until ${timeInWords(validUntilMs, counted.zone)}`;
     notes.push(`${counted.title}: ${title} waits for a subscription${ages}.`);
   }

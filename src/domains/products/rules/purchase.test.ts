@@ -5,13 +5,14 @@ import { grantBought } from './purchase.ts';
 
 const zone = 'Europe/Berlin';
 const ms = (text: string) => Temporal.PlainDateTime.from(text).toZonedDateTime(zone).epochMilliseconds;
+const terms = { title: 'More', priority: 300, whileLapsed: 'suspended' } as const;
 const plus = {
   name: 'plus',
-  spec: { feature: 'audiobooks', amount: 100, kind: 'recurring' },
+  spec: { feature: 'audiobooks', amount: 100, kind: 'recurring', per: 'P1M', ...terms },
 } as const;
 const topUp = {
   name: 'ten',
-  spec: { feature: 'audiobooks', amount: 600, kind: 'topUp', validity: 'P12M' },
+  spec: { feature: 'audiobooks', amount: 600, kind: 'topUp', validity: 'P12M', ...terms },
 } as const;
 
 test('a top-up ends by the calendar, also when bought on a leap day or before clocks change', () => {
@@ -23,8 +24,9 @@ test('a top-up ends by the calendar, also when bought on a leap day or before cl
 });
 
 test('a recurring one is counted from when it was bought: the 31st comes back after February', () => {
-  const { anchor, validUntilMs } = grantBought('g', plus, { atMs: ms('2026-01-31T15:00'), zone });
+  const { anchor, validUntilMs, terms: sold } = grantBought('g', plus, { atMs: ms('2026-01-31T15:00'), zone });
   assert.deepEqual([anchor, validUntilMs], [{ wallTime: '2026-01-31T15:00:00.000', zone }, undefined]);
+  assert.deepEqual(sold, { ...terms, per: 'P1M' }, 'they hold whatever becomes of the add-on');
   const span = windowAt({ type: 'anchored', per: 'P1M' }, { at: anchor?.wallTime ?? '', zone }, ms('2026-03-15T00:00'));
   assert.deepEqual([span.fromMs, span.untilMs], [ms('2026-02-28T15:00'), ms('2026-03-31T15:00')]);
 });

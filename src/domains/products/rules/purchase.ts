@@ -1,4 +1,4 @@
-import type { GrantFacts } from './subject-facts.ts';
+import type { GrantFacts, GrantTerms } from './subject-facts.ts';
 
 /** An add-on as far as what somebody gets with it goes. */
 interface SoldAddOn {
@@ -8,7 +8,7 @@ interface SoldAddOn {
     readonly amount: number;
     readonly kind: 'recurring' | 'topUp';
     readonly validity?: string;
-  };
+  } & GrantTerms;
 }
 
 /**
@@ -20,7 +20,7 @@ export function grantBought(
   { name, spec }: SoldAddOn,
   { atMs, zone }: { readonly atMs: number; readonly zone: string },
 ): GrantFacts {
-  const { feature, amount, kind, validity } = spec;
+  const { feature, amount, kind, validity, title, per, priority, rollover, whileLapsed } = spec;
   const at = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(zone);
   const wallTime = at.toPlainDateTime().toString({ smallestUnit: 'millisecond' });
   return {
@@ -32,5 +32,12 @@ export function grantBought(
     validFromMs: atMs,
     validUntilMs: validity === undefined ? undefined : at.add(validity).epochMilliseconds,
     anchor: kind === 'recurring' ? { wallTime, zone } : undefined,
+    terms: {
+      title,
+      priority,
+      whileLapsed,
+      ...(per === undefined ? {} : { per }),
+      ...(rollover === undefined ? {} : { rollover }),
+    },
   };
 }

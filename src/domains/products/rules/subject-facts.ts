@@ -1,3 +1,6 @@
+import type { Carry } from '#kernel/quotas/contract.ts';
+import type { DeclaredRollover } from './rollover.ts';
+
 /** What is on record for one listener: everything about caps that no snapshot holds. */
 export interface SubjectFacts {
   readonly listener: string;
@@ -5,8 +8,28 @@ export interface SubjectFacts {
   readonly version: number;
   /** The subscription that the listener is on, as the one who pays or as a member. */
   readonly subscription: SubscriptionFacts | undefined;
+  /** What the listener was on before, the latest first; the last few only. */
+  readonly formers: readonly FormerTerms[];
+  /** Those of which something may be left. */
   readonly grants: readonly GrantFacts[];
   readonly overrides: readonly OverrideFacts[];
+  /** Use that has to go along with a change before anything else is counted, in order. Mostly there is none. */
+  readonly moves: readonly PendingMoves[];
+}
+
+/** A plan that somebody had from one moment up to, and without, another one. */
+export interface FormerTerms {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  /** As it was then: active. */
+  readonly subscription: SubscriptionFacts;
+}
+
+/** Moves of use that were written with a change of records, see `Quotas.carry`. */
+export interface PendingMoves extends Pick<Carry, 'subject' | 'moves'> {
+  /** Permanent: they are done once under it. */
+  readonly number: number;
+  readonly changedAtMs: number;
 }
 
 export interface SubscriptionFacts {
@@ -43,6 +66,17 @@ export interface GrantFacts {
   readonly validUntilMs: number | undefined;
   /** Recurring ones start anew from here. */
   readonly anchor: { readonly wallTime: string; readonly zone: string } | undefined;
+  /** As it was sold: they hold once the AddOn is no longer declared. Undefined for what was bought before they were kept. */
+  readonly terms: GrantTerms | undefined;
+}
+
+/** An add-on as far as using it goes. */
+export interface GrantTerms {
+  readonly title: string;
+  readonly per?: string;
+  readonly priority: number;
+  readonly rollover?: DeclaredRollover;
+  readonly whileLapsed: 'suspended' | 'kept';
 }
 
 /** What somebody was given by hand, for a reason and a time. */

@@ -26,15 +26,17 @@ export function anna(subscription: Partial<SubscriptionFacts> = {}, more: Partia
       memberSinceMs: 0,
       ...subscription,
     },
+    formers: [],
     grants: [],
     overrides: [],
+    moves: [],
     ...more,
   };
 }
 
 /** Somebody of whom nothing is on record. */
 export function nobody(listener: string): SubjectFacts {
-  return { listener, version: 0, subscription: undefined, grants: [], overrides: [] };
+  return { listener, version: 0, subscription: undefined, formers: [], grants: [], overrides: [], moves: [] };
 }
 
 export function grant(id: string, more: Partial<GrantFacts> = {}): GrantFacts {
@@ -47,6 +49,7 @@ export function grant(id: string, more: Partial<GrantFacts> = {}): GrantFacts {
     validFromMs: 0,
     validUntilMs: undefined,
     anchor: undefined,
+    terms: undefined,
     ...more,
   };
 }

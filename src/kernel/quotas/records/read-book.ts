@@ -1,7 +1,7 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../book.ts';
-import type { Line } from '../contract.ts';
+import { quotasOf, type Decided, type Line } from '../contract.ts';
 import { LATE_MS_MAX } from '../standing.ts';
 import { parseEntries, WAITS } from './counter-entries.ts';
 import { parseLedgerText } from './ledger-text.ts';
@@ -63,6 +63,23 @@ export async function readBook(
     }
   }
   return book;
+}
+
+/** What was decided of these subjects under a key. */
+export async function findOperations(
+  { query }: Queryable,
+  subjects: readonly string[],
+  key: string,
+): Promise<readonly Decided[]> {
+  const rows = await query<{ subject: string; answer: string }>({
+    name: 'find-quota-operations',
+    text: 'select subject, answer from backline.quota_operations where subject = any ($1::text[]) and key = $2',
+    values: [textArray(subjects), key],
+  });
+  return rows.map(({ subject, answer: text }) => {
+    const { answer } = parseLedgerText(subject, text);
+    return { subject, atMs: answer.atMs, quotas: quotasOf(answer) };
+  });
 }
 
 /** The buckets that were named, and those of the receipts that something may go back to. */

@@ -1,0 +1,140 @@
+import { hash } from 'node:crypto';
+import { Type } from 'typebox';
+import type { SlotAnswer } from '#kernel/quotas/contract.ts';
+import type { DecisionRoute } from '#kernel/snapshots/module.ts';
+import type { MeteredUse } from './decisions/buckets-for.ts';
+import { decideUse } from './decisions/decide-use.ts';
+import { standingOfSlots } from './decisions/describe-usage.ts';
+import type { ProductsTable } from './decisions/table.ts';
+import { situationIfAny } from './earlier-use.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { subjectsOfUse } from './rules/use-subject.ts';
+import { factsOf, instant, requireAtOnce, situationBy, type Desk, type Situation, type Use } from './usage-desk.ts';
+import { FEATURE, input, name, SECONDS, usageRoutesOf, WHO } from './usage-route.ts';
+
+const SESSION = { session: name('Your name of what is in use, like a stream.') };
+
+/** What is in use at once. For server clients, people who may post to the path, and the listener's own devices. */
+export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
+  const route = usageRoutesOf(desk);
+  return [
+    route(
+      '/v1/acquire',
+      'Takes a slot of what is used at once, like a stream. A conflict lists who has them, and how to take one over.',
+      input({
+        ...WHO,
+        ...FEATURE,
+        ...SESSION,
+        holder: name('Told to others that find no slot: "Kitchen speaker".'),
+        ...SECONDS,
+        takeover: Type.Optional(
+          Type.String({ maxLength: 2_000, description: 'From an earlier conflict: ends that session.' }),
+        ),
+      }),
+      async (at, table, { session, holder, seconds, takeover, ...question }, now) => {
+        requireAtOnce(table, question.feature);
+        const facts = await factsOf(at, question.listener);
+        const situation = situationBy(table, question, facts, now);
+        const { use, base } = situation;
+        if (!use.metered) return base;
+        const { quota, scope, buckets } = use;
+        const token = takeover === undefined ? {} : { takeover };
+        const own = sessionOf(question.listener, scope.subject, session);
+        const request = { subject: scope.subject, quota, buckets, session: own, holder, ttlMs: seconds * 1_000 };
+        return slotSaid(table, situation, use, await at.quotas.acquire({ ...request, ...token }), now);
+      },
+      {},
+    ),
+    route(
+      '/v1/heartbeat',
+      'Keeps a slot. Says when it is gone, and who took it over.',
+      input({ ...WHO, ...FEATURE, ...SESSION, ...SECONDS }),
+      async (at, table, { session, seconds, ...question }, now) => {
+        requireAtOnce(table, question.feature);
+        const { facts, situation } = await slotSituation(at, table, question, now);
+        if (situation instanceof Refusal || (!situation.use.metered && situation.base.outcome !== 'allow')) {
+          await leaveEverywhere(at, facts, { ...question, session });
+          return { outcome: 'ended', feature: question.feature, because: 'not-given' };
+        }
+        // What is given without limit has no slots.
+        if (!situation.use.metered) return situation.base;
+        const { quota, scope } = situation.use;
+        const own = sessionOf(question.listener, scope.subject, session);
+        const kept = await at.quotas.heartbeat({ subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 });
+        return slotSaid(table, situation, situation.use, kept, now);
+      },
+      {},
+    ),
+    route(
+      '/v1/leave',
+      'Gives a slot back.',
+      input({ ...WHO, ...FEATURE, ...SESSION }),
+      async (at, table, { session, ...question }, now) => {
+        requireAtOnce(table, question.feature);
+        const { facts, situation } = await slotSituation(at, table, question, now);
+        const subject =
+          situation instanceof Refusal || !situation.use.metered ? undefined : situation.use.scope.subject;
+        await leaveEverywhere(at, facts, { ...question, session }, subject);
+        return { outcome: 'left', feature: question.feature, session };
+      },
+      {},
+    ),
+  ];
+}
+
+async function slotSituation(
+  desk: Desk,
+  table: ProductsTable,
+  question: Use,
+  now: Temporal.Instant,
+): Promise<{ readonly facts: Situation['facts']; readonly situation: Situation | Refusal }> {
+  const facts = await factsOf(desk, question.listener);
+  return { facts, situation: situationIfAny(() => situationBy(table, question, facts, now)) };
+}
+
+/** Gives the slot of a session back, wherever it was taken: who is on nothing any more may have one from before. */
+async function leaveEverywhere(
+  { quotas }: Desk,
+  facts: Situation['facts'],
+  { session, feature: quota, ...question }: Use & { readonly session: string },
+  subject?: string,
+): Promise<void> {
+  const before = facts.formers.length > 0 || subject === undefined ? subjectsOfUse(facts, question) : [];
+  for (const one of new Set([...(subject === undefined ? [] : [subject]), ...before])) {
+    await quotas.leave({ subject: one, quota, session: sessionOf(question.listener, one, session) });
+  }
+}
+
+/** A mark of the listener at the end of a session's name: a space, and 96 bits. */
+const MARK_LENGTH = 17;
+
+/** In a household each listener names sessions for themselves: two players are two. */
+function sessionOf(listener: string, subject: string, session: string): string {
+  if (!subject.startsWith('household/')) return session;
+  return `${session} ${hash('sha256', listener, 'base64url').slice(0, MARK_LENGTH - 1)}`;
+}
+
+function slotSaid(
+  table: ProductsTable,
+  { base, facts }: Situation,
+  use: MeteredUse,
+  result: SlotAnswer,
+  now: Temporal.Instant,
+): object {
+  if (result.outcome === 'ended') {
+    const { because, by } = result;
+    return { outcome: 'ended', feature: use.feature, because, ...(by === undefined ? {} : { by }) };
+  }
+  const standing = standingOfSlots(use, result, now.epochMilliseconds);
+  const decided = { ...decideUse(table, base, use, standing, { amount: 1 }), record: facts.version };
+  if (result.outcome === 'granted') return { ...decided, expiresAt: instant(result.expiresAtMs) };
+  const isShared = use.scope.subject.startsWith('household/');
+  const holders = result.holders.map(({ session, holder, sinceMs, expiresAtMs, takeover }) => ({
+    session: isShared ? session.slice(0, -MARK_LENGTH) : session,
+    holder,
+    since: instant(sinceMs),
+    expiresAt: instant(expiresAtMs),
+    takeover,
+  }));
+  return { ...decided, holders };
+}

@@ -1,0 +1,61 @@
+import { Type, type Static, type TSchema } from 'typebox';
+import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import type { ProductsTable } from './decisions/table.ts';
+import { requireDesk, type Desk } from './usage-desk.ts';
+
+const NAME_LENGTH_MAX = 253;
+/** A reservation or a slot that nobody renews ends by then. */
+const SECONDS_MAX = 86_400;
+
+export const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
+export const text = (description: string) => Type.Optional(name(description));
+/** Names that are not asked for are refused, so that a misspelled one is not silently ignored. */
+export const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
+  Type.Object(properties, { additionalProperties: false });
+export const answer = (description: string) => Type.Object({}, { additionalProperties: true, description });
+
+export const KEY = {
+  key: name('Names this request: sent again under the same key, it counts nothing and answers the same, for 32 days.'),
+};
+export const WHO = {
+  listener: name('Id of the listener.'),
+  device: text('Id of the device, where the use of each is counted.'),
+  plan: text('What those have who are on no subscription, like free.'),
+  market: text('Where those are: a Market.'),
+  territory: text('Where those are: a territory.'),
+  role: text('Their role on that plan.'),
+};
+export const FEATURE = { feature: name('Name of the Feature.') };
+export const AMOUNT = { amount: Type.Number({ description: 'Units of the feature: a whole number above 0.' }) };
+export const SECONDS = {
+  seconds: Type.Integer({ minimum: 1, maximum: SECONDS_MAX, description: 'After so long it ends by itself.' }),
+};
+
+export type UsageHandler<Question> = (
+  desk: Desk,
+  table: ProductsTable,
+  question: Question,
+  now: Temporal.Instant,
+  by: string,
+) => Promise<object>;
+
+/** Makes routes about the use of a listener. */
+export function usageRoutesOf(desk: Desk | undefined) {
+  return <Input extends TSchema>(
+    path: string,
+    summary: string,
+    asked: Input,
+    handle: UsageHandler<Static<Input>>,
+    more: { readonly forServers?: boolean } = { forServers: true },
+  ): DecisionRoute<ProductsTable> =>
+    defineRoute({
+      path,
+      summary,
+      access: 'write',
+      subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
+      ...more,
+      input: asked,
+      answer: answer('The outcome with its reason, what is left, and what was charged.'),
+      handle: (table: ProductsTable, question, now, by) => handle(requireDesk(desk), table, question, now, by),
+    });
+}

@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startWorld, type Answer, type World } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
+import type { Json } from '../support/installation.ts';
+import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
+
+/** Each story has listeners of its own in one server; the time only goes on. */
+let now = Temporal.Instant.from('2026-11-02T09:00:00Z');
+let call: World['call'];
+const stories: (readonly [name: string, tell: () => Promise<void>])[] = [];
+const story = (name: string, tell: () => Promise<void>): void => void stories.push([name, tell]);
+
+test('records of listeners are as exact as counters', async (t) => {
+  const world = await startWorld(t, { clock: () => now });
+  ({ call } = world);
+  const applied = await call('POST', CHANGE_SETS, { body: changeSet(...RECORDS_CATALOGUE) });
+  assert.equal(applied.status, 201, applied.text);
+  assert.deepEqual(
+    applied.json.status.results.flatMap((one: Json) => one.problems),
+    [],
+  );
+  await world.running.control?.releases()?.caughtUp();
+  for (const [name, tell] of stories) await t.test(name, tell);
+});
+
+let keys = 0;
+const key = (): string => `key-${(keys += 1)}`;
+const send = (path: string, body: object): Promise<Answer> => call('POST', `/v1/${path}`, { body });
+async function post(path: string, body: object): Promise<Json> {
+  const keyed = /acquire|heartbeat|leave/.test(path) ? body : { key: key(), ...body };
+  const answer = await send(path, keyed);
+  assert.equal(answer.status, 200, `${path}: ${answer.text}`);
+  return answer.json;
+}
+async function refused(path: string, body: object): Promise<string> {
+  const answer = await send(path, { key: key(), ...body });
+  assert.ok(answer.status >= 400 && answer.status < 500, `${path}: ${answer.status} ${answer.text}`);
+  return answer.json.code;
+}
+const ask = async (path: string): Promise<Json> => {
+  const answer = await call('GET', `/v1/${path}`);
+  assert.equal(answer.status, 200, answer.text);
+  return answer.json;
+};
+const begin = (listener: string, plan: string, more: object = {}): Promise<Json> =>
+  post('subscriptions', { listener, plan, market: 'de', ...more });
+const change = (subscription: string, plan: string, more: object = {}): Promise<Json> =>
+  post('subscriptions/plan', { subscription, plan, ...more });
+const consume = (listener: string, amount: number, more: object = {}): Promise<Json> =>
+  post('consume', { listener, feature: 'books', amount, ...more });
+const left = async (listener: string, feature = 'books'): Promise<number> =>
+  (await ask(`check?listener=${listener}&feature=${feature}`)).usage?.remaining;
+const pass = (duration: Temporal.DurationLike): void => {
+  now = now.toZonedDateTimeISO('Europe/Berlin').add(duration).toInstant();
+};
+
+story('a change between plans that count by other windows takes use along, both ways', async () => {
+  const { id } = await begin('windows', 'weekly');
+  await consume('windows', 60, { feature: 'podmin' });
+  for (const [plan, remaining] of [
+    ['monthly', 240],
+    ['weekly', 40],
+    ['none', undefined],
+    ['monthly', 240],
+  ] as const) {
+    assert.equal((await change(id, plan)).plan, plan);
+    assert.equal(await left('windows', 'podmin'), remaining, plan);
+  }
+});
+
+story('a repeated write answers as the first time and does nothing; another one under its key is refused', async () => {
+  const { id } = await begin('retry', 'monthly');
+  const steps: readonly (readonly [string, object])[] = [
+    ['subscriptions/plan', { subscription: id, plan: 'family' }],
+    ['subscriptions/members', { subscription: id, listener: 'retry-b', role: 'child' }],
+    ['subscriptions/members', { subscription: id, listener: 'retry-b', role: 'member' }],
+    ['subscriptions/lapse', { subscription: id }],
+    ['subscriptions/resume', { subscription: id }],
+    ['subscriptions/members/remove', { subscription: id, listener: 'retry-b' }],
+    ['subscriptions/plan', { subscription: id, plan: 'monthly' }],
+    ['grants', { listener: 'retry', addOn: 'ten' }],
+    ['overrides', { listener: 'retry', feature: 'hq', value: 'low', reason: 'sorry', until: '2027-01-01T00:00:00Z' }],
+  ];
+  const first: { path: string; body: object; answer: Json }[] = [];
+  for (const [index, [path, body]] of steps.entries()) {
+    const keyed = { ...body, key: `retry-${index}` };
+    const { snapshot: _, ...answer } = await post(path, keyed);
+    first.push({ path, body: keyed, answer });
+    pass({ seconds: 1 });
+  }
+  const before = await ask('subjects?listener=retry');
+  for (const { path, body, answer } of first.toReversed()) {
+    const { snapshot: _, ...again } = await post(path, body);
+    assert.deepEqual(again, answer, path);
+    assert.equal(await refused(path, { ...body, ...other(body) }), 'products/key-reused', path);
+  }
+  assert.deepEqual(await ask('subjects?listener=retry'), {
+    ...before,
+    snapshot: (await ask('subjects?listener=retry')).snapshot,
+  });
+  const own = { listener: 'retry-own', plan: 'monthly', market: 'de', key: 'retry-own' };
+  await post('subscriptions', own);
+  assert.equal(await refused('subscriptions', { ...own, listener: 'retry-else' }), 'products/key-reused');
+  assert.equal((await ask('subjects?listener=retry-else')).subscription, undefined);
+  assert.equal(await refused('grants', { listener: 'retry-own', addOn: 'ten', key: 'retry-7' }), 'products/key-reused');
+
+  function other(body: Json): object {
+    if ('plan' in body) return { plan: 'weekly' };
+    if ('addOn' in body) return { addOn: 'plus' };
+    if ('value' in body) return { value: 'high' };
+    return 'listener' in body ? { listener: 'somebody' } : { subscription: 'another' };
+  }
+});
+
+story('what was refused has not happened, and its key is free', async () => {
+  const { id } = await begin('free-key', 'duo');
+  await post('subscriptions/members', { subscription: id, listener: 'fk-b' });
+  const third = { subscription: id, listener: 'fk-c', key: 'fk' };
+  assert.equal(await refused('subscriptions/members', third), 'products/no-seat');
+  await post('subscriptions/members/remove', { subscription: id, listener: 'fk-b' });
+  assert.equal((await post('subscriptions/members', third)).members.length, 2);
+});
+
+story('an offline lease is the same under its key, however late it is asked for again', async () => {
+  await begin('lease', 'monthly');
+  const wish = { listener: 'lease', feature: 'books', amount: 300, device: 'phone', key: 'lease' };
+  const first = await post('offline/leases', wish);
+  pass({ minutes: 20 });
+  assert.equal((await post('offline/leases', wish)).lease, first.lease);
+  assert.equal(await left('lease'), 600);
+});
+
+story('what was counted is settled by what the listener was on then, whatever came since', async () => {
+  const ends: readonly (readonly [string, (id: string, listener: string) => Promise<unknown>])[] = [
+    ['lapse', (id) => post('subscriptions/lapse', { subscription: id })],
+    ['end', (id) => post('subscriptions/end', { subscription: id })],
+    ['all', (id) => change(id, 'all')],
+    ['none', (id) => change(id, 'none')],
+  ];
+  for (const [name, end] of ends) {
+    for (const more of name === 'all' || name === 'none' ? [{}] : [{}, { plan: 'free', market: 'de' }]) {
+      const listener = `settle-${name}-${Object.keys(more).length}`;
+      const { id } = await begin(listener, 'monthly');
+      const who = { listener, feature: 'books', ...more };
+      const counted = { ...who, amount: 100, key: `${listener}-c` };
+      const first = await post('consume', counted);
+      await post('reserve', { ...who, amount: 60, seconds: 600, key: `${listener}-r` });
+      await post('reserve', { ...who, amount: 40, seconds: 600, key: `${listener}-s` });
+      const { lease } = await post('offline/leases', { ...who, amount: 300, device: 'd', key: `${listener}-l` });
+      pass({ seconds: 1 });
+      await end(id, listener);
+      pass({ seconds: 1 });
+      const again = await post('consume', counted);
+      assert.deepEqual([again.outcome, again.charged, again.usage], [first.outcome, 100, first.usage], listener);
+      assert.equal((await post('extend', { ...who, of: `${listener}-r`, seconds: 900 })).charged, 60);
+      assert.equal((await post('commit', { ...who, of: `${listener}-r`, amount: 50 })).charged, 50);
+      assert.equal((await post('release', { ...who, of: `${listener}-s` })).charged, 40);
+      const back = await post('offline/returns', { ...who, device: 'd', lease, used: 350 });
+      assert.deepEqual([back.return, back.overBudget], ['in-time', 50]);
+      assert.equal((await post('refund', { ...who, of: `${listener}-c`, amount: 30 })).charged, 30);
+      const late = await post('consume', {
+        ...who,
+        amount: 5,
+        usedAt: now.subtract({ milliseconds: 1_500 }).toString(),
+      });
+      assert.equal(late.charged, 5, 'used before it');
+      if (name === 'end') await begin(listener, 'monthly');
+      else if (name === 'lapse') await post('subscriptions/resume', { subscription: id });
+      else await change(id, 'monthly');
+      assert.equal(await left(listener), 900 - 100 + 30 - 50 - 350 - 5, listener);
+    }
+  }
+});
+
+story('a member who has left gives back what was shared, and takes no more', async () => {
+  const { id } = await begin('leaver', 'family');
+  await post('subscriptions/members', { subscription: id, listener: 'leaver-b', role: 'child' });
+  const who = { listener: 'leaver-b', feature: 'skips' };
+  await post('consume', { ...who, amount: 10, key: 'leaver-c' });
+  await post('reserve', { ...who, amount: 20, seconds: 600, key: 'leaver-r' });
+  await post('acquire', { listener: 'leaver-b', feature: 'streams', session: 's', holder: 'Phone', seconds: 600 });
+  pass({ seconds: 1 });
+  await post('subscriptions/members/remove', { subscription: id, listener: 'leaver-b' });
+  assert.equal(await refused('consume', { ...who, amount: 1 }), 'products/plan-needed');
+  assert.equal((await post('commit', { ...who, of: 'leaver-r', amount: 5 })).charged, 5);
+  assert.equal((await post('refund', { ...who, of: 'leaver-c', plan: 'free', market: 'de' })).charged, 10);
+  assert.equal(await left('leaver', 'skips'), 45);
+  const gone = await post('heartbeat', { listener: 'leaver-b', feature: 'streams', session: 's', seconds: 60 });
+  assert.deepEqual([gone.outcome, gone.because], ['ended', 'not-given']);
+  for (const session of ['a', 'b']) {
+    const taken = await post('acquire', {
+      listener: 'leaver',
+      feature: 'streams',
+      session,
+      holder: session,
+      seconds: 60,
+    });
+    assert.equal(taken.outcome, 'allow', 'the slot is free again');
+  }
+});
+
+story(
+  'nobody gets a second allowance: by ending and beginning, by other families, by other plans between, by old dates',
+  async () => {
+    const first = await begin('again', 'monthly', { anchor: '2026-10-10T00:00:00' });
+    await consume('again', 900);
+    await post('subscriptions/end', { subscription: first.id });
+    pass({ hours: 1 });
+    const second = await begin('again', 'monthly');
+    assert.equal(await left('again'), 0, 'ended and begun');
+    await post('subscriptions/end', { subscription: second.id });
+    pass({ hours: 1 });
+    const third = await begin('again', 'none', { anchor: '2026-10-17T00:00:00' });
+    await change(third.id, 'weekly');
+    assert.equal(await left('again'), 0, 'with a plan between that gives none');
+
+    const families = [];
+    for (const [manager, anchor] of [
+      ['hop-1', '2026-10-10T00:00:00'],
+      ['hop-2', '2026-10-20T00:00:00'],
+    ] as const) {
+      families.push((await begin(manager, 'family', { anchor })).id);
+    }
+    await post('subscriptions/members', { subscription: families[0], listener: 'hopper' });
+    await consume('hopper', 900);
+    await post('subscriptions/members/remove', { subscription: families[0], listener: 'hopper' });
+    await post('subscriptions/members', { subscription: families[1], listener: 'hopper' });
+    assert.equal(await left('hopper'), 0, 'in another family');
+
+    await begin('early', 'monthly');
+    pass({ seconds: 1 });
+    await consume('early', 600, { usedAt: now.subtract({ hours: 1 }).toString() });
+    assert.equal(await left('early'), 300, 'before it began nothing was given');
+  },
+);
+
+story('a lapse and what it has been is kept; a lapsed subscription may change its plan', async () => {
+  const { id } = await begin('back', 'weekly');
+  await consume('back', 400);
+  await post('subscriptions/lapse', { subscription: id });
+  pass({ seconds: 5 });
+  assert.equal((await change(id, 'monthly')).status, 'lapsed');
+  assert.equal((await post('subscriptions/resume', { subscription: id })).plan, 'monthly');
+  assert.equal(await left('back'), 500);
+});
+
+story('the price on record is that of the plan, where and for how long it was bought', async () => {
+  const yearly = { channel: 'apple', interval: 'P1Y' };
+  const { id, price } = await begin('price', 'monthly', yearly);
+  assert.deepEqual([price.amount, price.channel, price.interval], ['99.00', 'apple', 'P1Y']);
+  const family = (await change(id, 'family')).price;
+  assert.deepEqual([family.amount, family.channel, family.interval], ['199.00', 'apple', 'P1Y']);
+  const web = (await change(id, 'family', { channel: 'web', interval: 'P1M' })).price;
+  assert.deepEqual([web.amount, web.channel, web.interval], ['19.99', 'web', 'P1M']);
+  assert.equal((await change(id, 'free')).price, undefined);
+  const nowhere = { listener: 'price-2', plan: 'monthly', market: 'us' };
+  assert.equal(await refused('subscriptions', nowhere), 'products/not-sold');
+  const wrong = { listener: 'price-2', plan: 'monthly', market: 'de', interval: 'P1Y' };
+  assert.equal(await refused('subscriptions', wrong), 'products/not-sold');
+  assert.equal((await ask('subjects?listener=price-2')).subscription, undefined);
+  await begin('price-2', 'weekly');
+});
+
+story('use that is counted while plans change is lost in neither plan', async () => {
+  for (const [plans, feature, ratio] of [
+    [['small', 'large'], 'points', 2],
+    [['weekly', 'monthly'], 'podmin', 1],
+  ] as const) {
+    for (let round = 0; round < 1; round += 1) {
+      const listener = `race-${feature}-${round}`;
+      const { id } = await begin(listener, plans[0]);
+      const used: Json[] = [];
+      let isOver = false;
+      const lanes = Array.from({ length: 6 }, async () => {
+        while (!isOver) used.push(await consume(listener, 1, { feature }));
+      });
+      while (used.length < 10) await new Promise((resolve) => setImmediate(resolve));
+      await change(id, plans[1]);
+      isOver = true;
+      await Promise.all(lanes);
+      const receipts = used.flatMap((one) => one.receipt);
+      const old = receipts.filter(({ bucket, window }: Json) =>
+        ratio === 2 ? bucket === 'plan/points/small' : window.startsWith('P1W'),
+      ).length;
+      const { usage } = await ask(`check?listener=${listener}&feature=${feature}`);
+      assert.equal(usage.used, old * ratio + (receipts.length - old), `${old} of ${receipts.length} before`);
+    }
+  }
+});
+
+story('what is settled after a change is settled in the plan of now as well', async () => {
+  for (const [from, to, feature, ratio] of [
+    ['small', 'large', 'points', 2],
+    ['weekly', 'monthly', 'podmin', 1],
+  ] as const) {
+    const listener = `moved-${feature}`;
+    const who = { listener, feature };
+    const { id } = await begin(listener, from);
+    await post('consume', { ...who, amount: 20, key: `${listener}-c` });
+    await post('reserve', { ...who, amount: 30, seconds: 600, key: `${listener}-r` });
+    pass({ seconds: 1 });
+    await change(id, to);
+    const limit = feature === 'points' ? 200 : 300;
+    assert.equal(await left(listener, feature), limit - 50 * ratio);
+    await post('commit', { ...who, of: `${listener}-r`, amount: 10 });
+    assert.equal(await left(listener, feature), limit - 30 * ratio);
+    await post('refund', { ...who, of: `${listener}-c`, amount: 15 });
+    assert.equal(await left(listener, feature), limit - 15 * ratio);
+    await post('consume', { ...who, amount: 5, usedAt: now.subtract({ milliseconds: 1_500 }).toString() });
+    assert.equal(await left(listener, feature), limit - 20 * ratio);
+  }
+});
+
+story(
+  'many top-ups lock nobody out: what has ended or is used up makes room, and one too many is refused',
+  async () => {
+    await begin('rich', 'monthly');
+    await Promise.all(Array.from({ length: 90 }, () => post('grants', { listener: 'rich', addOn: 'kept' })));
+    assert.equal(await refused('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
+    assert.equal(await left('rich'), 1_800);
+    await consume('rich', 915);
+    await post('grants', { listener: 'rich', addOn: 'kept' });
+    assert.equal(await refused('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
+    assert.equal(await left('rich'), 895);
+    const record = await ask('subjects?listener=rich');
+    await post('grants/end', { grant: record.grants.at(-1).id });
+    await post('grants', { listener: 'rich', addOn: 'ten' });
+    assert.equal((await ask('entitlements?listener=rich')).plan, 'monthly');
+    pass({ months: 13 });
+    assert.equal(await left('rich'), 900 + 885, 'what has ended is not looked at');
+  },
+);
