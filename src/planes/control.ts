@@ -16,6 +16,7 @@ import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { isLabelledByName } from '#kernel/resources/builtin/namespace-label.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Authority } from '#kernel/resources/api/authority.ts';
@@ -48,7 +49,7 @@ import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { version } from '#kernel/base/version.ts';
-import { answers, deliver } from './peers.ts';
+import { deliver } from './peers.ts';
 
 const COMPACT_MS = 3_600_000;
 const RELEASES_PATH = `/apis/${Release.apiVersion}/${Release.plural}`;
@@ -94,6 +95,8 @@ export async function startControlPlane(options: {
   readonly openAnswers: Parameters<typeof tellingOfFirstClient>[1];
   /** The paths beside the resource API. */
   readonly paths: readonly DeclaredPath[];
+  /** Who is believed, beside the ServiceAccounts that are declared here. */
+  readonly believed: readonly Authenticator[];
   readonly clock: Clock;
   /** What releases go by; absent: the time of the database. */
   readonly releaseClock?: Clock | undefined;
@@ -109,7 +112,7 @@ export async function startControlPlane(options: {
     readonly live: LiveObjects;
   }) => Promise<Extension>;
 }): Promise<ControlPlane> {
-  const { kinds, paths, clock, log, registry } = options;
+  const { kinds, paths, believed, clock, log, registry } = options;
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     for (const closer of closers.reverse().splice(0)) await closer();
@@ -125,7 +128,7 @@ export async function startControlPlane(options: {
     await untilAnswers(database, log);
     await migrate(database);
     const sealing = await sealingWith(options.encryptionKeyFile);
-    const prepared = prepareAccess({ database, sealing, kinds, paths, clock, log });
+    const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock, log });
     const admission = allAdmissions(prepared.admission, releaseGuard);
     const store = await openSharedStore<Operation>({
       database,
@@ -136,14 +139,11 @@ export async function startControlPlane(options: {
       log,
       address: () => options.address,
       deliver,
-      answers,
       placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
     });
     closers.push(store.close);
-    const missing = FIRST_NAMESPACES.filter((name) => store.get(Namespace, '', name) === undefined);
-    if (missing.length > 0) {
-      await store.write(missing.map(namespaceOperation), { user: 'system:start', requestId: 'first-start' });
-    }
+    const upkeep = namespaceUpkeep(store);
+    if (upkeep.length > 0) await store.write(upkeep, { user: 'system:start', requestId: 'first-start' });
     const access = await prepared.join(store);
     closers.push(access.stop);
     const compact = async () => {
@@ -271,6 +271,18 @@ export async function startControlPlane(options: {
     await close();
     throw error;
   }
+}
+
+/** Makes the namespaces that are always there, and labels those that were made before there was the label. */
+function namespaceUpkeep(store: SharedStore<Operation>): Operation[] {
+  const unlabelled = [...store.list(Namespace)].filter(({ name, labels }) => !isLabelledByName(labels, name));
+  return [
+    ...FIRST_NAMESPACES.filter((name) => store.get(Namespace, '', name) === undefined).map(namespaceOperation),
+    ...unlabelled.map(({ name }): Operation => {
+      const place = { kind: Namespace.id, namespace: '', name };
+      return { ...place, verb: 'patch', part: 'main', patchType: 'merge', patch: {}, fieldValidation: 'Ignore' };
+    }),
+  ];
 }
 
 function namespaceOperation(name: string): Operation {

@@ -3,7 +3,7 @@ import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
@@ -129,7 +129,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
   const token = await adminToken(join(dataDirectory, 'admin-token'));
   const encryptionKeyFile = options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys');
-  const believed = await configuredAuthenticators(options.access ?? {}, clock, log);
+  const believed = [administrator(token), ...(await configuredAuthenticators(options.access ?? {}, clock, log))];
 
   const checks: ReadinessCheck[] = [];
   let node: DecisionNode | undefined;
@@ -164,6 +164,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         kinds,
         openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
         paths: declaredPaths(log),
+        believed,
         clock,
         releaseClock: options.clock,
         log,
@@ -189,7 +190,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       })
     : undefined;
   const accounts = control === undefined ? [] : [control.serviceAccounts];
-  const authenticate = authenticateWith([administrator(token), ...believed, ...accounts]);
+  const authenticate = authenticateWith([...believed, ...accounts]);
   // A node without the control plane may still read and write what is kept for each listener.
   const ownDatabase =
     control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
@@ -232,12 +233,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   });
   const decisionRoute = decisionRouteNames(modules);
   routeOf = (path) =>
-    decisionRoute(path) ??
-    (isIngestPath(path)
-      ? path
-      : RESOURCE_PATHS.includes(path) || RESOURCE_PATHS.includes(firstStarred(path))
-        ? 'resources'
-        : undefined);
+    decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
   const limiter = new RateLimiter();
   const requireRate = (exchange: Exchange, { groups }: User, name: string): void => {
     if (groups.includes(UNLIMITED_GROUP)) return;
@@ -308,7 +304,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       void control.failed.then((why) => {
         failure = why;
       });
-      checks.push({ name: 'store', problem: () => failure });
+      checks.push({ name: 'store', problem: () => failure ?? control.store.problem() });
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem, isWarning: true });
@@ -319,8 +315,9 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         if (user === undefined) throw notBelieved();
         await api(exchange, user);
       } catch (error) {
-        if (!(error instanceof Refusal)) throw error;
-        sendRefusal(exchange, error);
+        const refusal = refusalIn(error);
+        if (refusal === undefined) throw error;
+        sendRefusal(exchange, refusal);
       }
     };
     const served: Served[] = [
@@ -431,7 +428,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
 
   function starting(exchange: Exchange): void {
     if (answerHealth(exchange, [{ name: 'start', problem: () => 'not everything is up yet' }], registry)) return;
-    throw new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', { retryAfterSeconds: 1 });
+    const refusal = new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', {
+      retryAfterSeconds: 1,
+    });
+    if (!isResourcePath(exchange.path)) throw refusal;
+    sendRefusal(exchange, refusal);
   }
 
   function client(user: string) {
@@ -484,6 +485,10 @@ function requireMethod({ method, path }: Exchange, methods: ReadonlySet<string> 
 }
 
 const READING: ReadonlySet<string> = new Set(['GET', 'HEAD']);
+
+function isResourcePath(path: string): boolean {
+  return RESOURCE_PATHS.includes(path) || RESOURCE_PATHS.includes(firstStarred(path));
+}
 
 /** `/apis/*` for everything below `/apis`. */
 function firstStarred(path: string): string {

@@ -268,8 +268,20 @@ test('a watch begins where it is asked to, and says so when that is no longer ke
   });
   assert.equal(table[0]?.object.kind, 'Table');
 
-  const tooNew = await watched(url, token, `${configMaps}?watch=true&resourceVersion=999999`, () => false);
-  assert.equal(tooNew[0]?.type, 'ERROR');
+  const soon = versions[1] + 2;
+  const later = watched(url, token, `${configMaps}?watch=true&resourceVersion=${soon}`, (events) => events.length > 0);
+  const meant = call('GET', `${configMaps}/m0?resourceVersion=${soon}`);
+  for (const value of ['1', '2', '3']) {
+    await call('PATCH', `${configMaps}/m0`, {
+      body: { data: { value } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+  }
+  const [first] = await later;
+  assert.equal(Number(first?.object.metadata.resourceVersion), soon + 1, 'from a version that is yet to come');
+  assert.ok(Number((await meant).json.metadata.resourceVersion) >= soon, 'a read waits for the version it names');
+  const never = await call('GET', `${configMaps}/m0?resourceVersion=999999`);
+  assert.deepEqual([never.status, never.json.reason], [504, 'Timeout']);
 });
 
 test('nothing but health answers without a token, and a wrong one is no better', async (t) => {
@@ -520,7 +532,41 @@ test('a deletion says with finalizers what becomes of the dependents', async (t)
   assert.equal((await remove('m3', { propagationPolicy: 'Orphan', orphanDependents: false })).status, 422);
   assert.equal((await remove('m3', { propagationPolicy: 7 })).status, 400);
   assert.equal((await remove('m3', undefined, '?propagationPolicy=Sideways')).status, 422);
-  assert.equal((await remove('m3')).json.status, 'Success');
+
+  const malformed: readonly (readonly [number, unknown, string?])[] = [
+    [400, { dryRun: 'All' }],
+    [422, { dryRun: ['all'] }],
+    [422, { dryRun: ['Some'] }],
+    [422, { dryRun: ['All', 'Some'] }],
+    [400, { dryRun: true }],
+    [400, { preconditions: { resourceVersion: 1 } }],
+    [400, { preconditions: { uid: 5 } }],
+    [400, { preconditions: [{ uid: 'x' }] }],
+    [400, { preconditions: { name: 'm3' } }],
+    [400, { precondition: { uid: 'x' } }],
+    [400, { kind: 'Foo', apiVersion: 'v1' }],
+    [400, configMap('m3')],
+    [400, []],
+    [400, '"x"'],
+    [400, 5],
+    [400, { gracePeriodSeconds: 'x' }],
+    [400, { orphanDependents: 'yes' }],
+    [400, '{"dryRun":["All"],"dryRun":[]}'],
+    [400, undefined, '?gracePeriodSeconds=x'],
+    [400, undefined, '?dryRun=Some'],
+    [409, undefined, '?uid=other'],
+    [409, { preconditions: { uid: '' } }],
+  ];
+  for (const [status, body, query = ''] of malformed) {
+    for (const path of [`${configMaps}/m3`, configMaps]) {
+      const refused = await call('DELETE', `${path}${query}`, body === undefined ? {} : { body });
+      assert.equal(refused.status, status, `${path}${query} ${JSON.stringify(body)}: ${refused.text}`);
+    }
+  }
+  assert.equal((await call('GET', configMaps)).json.items.length, 3, 'nothing was deleted');
+  const harmless = { kind: 'DeleteOptions', apiVersion: 'apps/v1', gracePeriodSeconds: 0, preconditions: null };
+  assert.equal((await remove('m3', { ...harmless, dryRun: ['All'] })).status, 200);
+  assert.equal((await remove('m3', harmless)).json.status, 'Success');
 });
 
 test('a selection is deleted at once', async (t) => {
@@ -532,4 +578,107 @@ test('a selection is deleted at once', async (t) => {
     (item: { metadata: { name: string } }) => item.metadata.name,
   );
   assert.deepEqual(left, ['m0', 'm3']);
+
+  const held = { preconditions: { resourceVersion: '1' } };
+  assert.equal((await world.call('DELETE', configMaps, { body: held })).status, 409);
+  const one = (await world.call('DELETE', `${configMaps}?limit=1`)).json;
+  assert.deepEqual([one.items.length, one.items[0].metadata.name], [1, 'm0']);
+  const rest = (await world.call('DELETE', `${configMaps}?limit=1&continue=${one.metadata.continue}`)).json;
+  assert.deepEqual([rest.items[0].metadata.name, rest.metadata.continue], ['m3', undefined]);
+  assert.equal((await world.call('GET', configMaps)).json.items.length, 0);
+});
+
+test('what only the server sets is set by nobody else, and what is blank counts as not given', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const patch = (body: unknown, type = 'merge-patch', query = '') =>
+    call('PATCH', `${configMaps}/a${query}`, { body, headers: { 'content-type': `application/${type}+json` } });
+  const blank = { resourceVersion: '', uid: null, creationTimestamp: null };
+  assert.equal((await call('POST', configMaps, { body: configMap('a', {}, blank) })).status, 201);
+  assert.equal((await call('POST', configMaps, { body: configMap('b', {}, { resourceVersion: null }) })).status, 201);
+
+  for (const [status, body, type] of [
+    [400, { metadata: { name: 'b' } }],
+    [400, { metadata: { namespace: 'other' } }],
+    [400, [{ op: 'replace', path: '/metadata/name', value: 'b' }], 'json-patch'],
+    [400, { metadata: { name: 'b' } }, 'strategic-merge-patch'],
+    [422, { metadata: { deletionTimestamp: '2030-01-01T00:00:00Z' } }],
+    [422, { metadata: { uid: '0c8a3e1a-5bd6-4a5f-8a55-9ab6d0a0c7f1' } }],
+    [409, { metadata: { resourceVersion: '1' } }],
+    [200, { metadata: { name: 'a', namespace: 'default', uid: null, resourceVersion: '' }, kind: null }],
+  ] as const) {
+    const answer = await patch(body, type);
+    assert.equal(answer.status, status, `${JSON.stringify(body)}: ${answer.text}`);
+  }
+  assert.equal((await patch({}, 'merge-patch', '?force=true')).status, 422);
+  assert.equal((await patch({}, 'merge-patch', `?fieldManager=${'m'.repeat(129)}`)).status, 422);
+  for (const resourceVersion of ['', '0', null]) {
+    for (const uid of ['', null]) {
+      const put = await call('PUT', `${configMaps}/a`, { body: configMap('a', {}, { resourceVersion, uid }) });
+      assert.equal(put.status, 200, `${JSON.stringify({ resourceVersion, uid })}: ${put.text}`);
+    }
+  }
+
+  const named = await call('POST', configMaps, { body: configMap('', {}, { generateName: 'g-' }) });
+  assert.match(named.json.metadata.name, /^g-[a-z0-9]{5}$/);
+  const long = await call('POST', configMaps, {
+    body: { ...configMap(''), metadata: { generateName: 'x'.repeat(250) } },
+  });
+  assert.equal(long.json.metadata.name.length, 63, long.text);
+
+  const byName = async (name: string) =>
+    (await call('GET', `/api/v1/namespaces?labelSelector=kubernetes.io/metadata.name%3D${name}`)).json.items.length;
+  assert.equal(await byName('default'), 1);
+  const mislabelled = { metadata: { name: 'team', labels: { 'kubernetes.io/metadata.name': 'other' } } };
+  assert.equal((await call('POST', '/api/v1/namespaces', { body: mislabelled })).status, 201);
+  assert.deepEqual([await byName('team'), await byName('other')], [1, 0]);
+  const phase = await call('GET', '/api/v1/namespaces/?fieldSelector=status.phase%3DActive');
+  assert.ok(phase.json.items.length >= 3, phase.text);
+
+  const lost = (await call('POST', '/api/v1/namespaces/nope/configmaps', { body: configMap('x') })).json;
+  assert.deepEqual([lost.code, lost.details], [404, { name: 'nope', group: '', kind: 'namespaces' }]);
+  for (const path of ['/version/', '/api/', '/apis/', '/', '/api/v1/']) {
+    assert.equal((await call('GET', path)).status, 200, path);
+  }
+});
+
+test('the kinds of Kubernetes hold what they may hold there', async (t) => {
+  await using world = await startWorld(t);
+  const secret = (type: string, data: object) => ({ metadata: { name: 'x' }, type: `kubernetes.io/${type}`, data });
+  const base64 = (text: string) => Buffer.from(text).toString('base64');
+  const event = (namespace: string) => ({
+    metadata: { name: 'e' },
+    involvedObject: { kind: 'Plan', name: 'x', namespace },
+  });
+  const mebi = 'x'.repeat(1024 * 1024);
+  for (const [plural, message, body] of [
+    ['configmaps', /a\/b/, configMap('x', { 'a/b': '1' })],
+    ['configmaps', /data/, configMap('x', { '': '1' })],
+    ['configmaps', /data/, configMap('x', { '..a': '1' })],
+    ['configmaps', /duplicate of key/, { ...configMap('x', { a: '1' }), binaryData: { a: base64('1') } }],
+    ['configmaps', /Too long/, configMap('x', { a: `${mebi}y` })],
+    ['secrets', /tls\.crt/, secret('tls', { 'tls.key': '' })],
+    ['secrets', /dockerconfigjson/, secret('dockerconfigjson', { '.dockerconfigjson': base64('no') })],
+    ['secrets', /username/, secret('basic-auth', {})],
+    ['secrets', /ssh-privatekey/, secret('ssh-auth', {})],
+    ['secrets', /line breaks are not allowed/, secret('tls', { 'tls.crt': 'YWFh\nYWFh\n', 'tls.key': '' })],
+    ['events', /does not match event.namespace/, event('other')],
+  ] as const) {
+    const refused = await world.call('POST', `/api/v1/namespaces/default/${plural}`, { body });
+    assert.deepEqual([refused.status, refused.json.reason], [422, 'Invalid'], refused.text);
+    assert.match(refused.json.message, message);
+  }
+  for (const [plural, body] of [
+    ['configmaps', configMap('full', { 'a.b_c-1': mebi })],
+    ['secrets', secret('tls', { 'tls.crt': base64('a'), 'tls.key': base64('b') })],
+    ['events', event('default')],
+  ] as const) {
+    const made = await world.call('POST', `/api/v1/namespaces/default/${plural}`, { body });
+    assert.equal(made.status, 201, made.text);
+  }
+  const ofType = async (type: string) =>
+    (await world.call('GET', `/api/v1/secrets?fieldSelector=type%3Dkubernetes.io/${type}`)).json.items.length;
+  assert.deepEqual([await ofType('tls'), await ofType('ssh-auth')], [1, 0]);
+  const unknown = await world.call('GET', '/api/v1/secrets?fieldSelector=data.a%3Db');
+  assert.match(unknown.json.message, /field label not supported: data\.a\. Select by .*type/);
 });

@@ -70,10 +70,12 @@ export function prepareAccess(parts: {
   readonly kinds: KindRegistry;
   /** The paths beside the resource API. */
   readonly paths: readonly DeclaredPath[];
+  /** Who else is believed than ServiceAccounts. */
+  readonly believed: readonly Authenticator[];
   readonly clock: Clock;
   readonly log: Log;
 }): Access {
-  const { database, sealing, kinds, paths, clock, log } = parts;
+  const { database, sealing, kinds, paths, believed, clock, log } = parts;
   const rules = liveRules(log);
   const stored = kinds.all.filter(({ verbs }) => verbs.includes('update'));
   return {
@@ -96,7 +98,7 @@ export function prepareAccess(parts: {
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
         may: (user, wanted) => !isGone(store, user) && authorize(rules.table(), user, wanted).allowed,
-        virtual: reviews(rules.table, tokens),
+        virtual: reviews(rules.table, tokens, believed),
         virtualLists: new Map([
           [AuditRecord.id, list],
           [RecordRead.id, recordReads(database, store.version)],

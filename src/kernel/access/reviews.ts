@@ -1,7 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Attributes, User } from '#kernel/resources/api/authority.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
-import { requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
+import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
+import { ISSUER, requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { authorize, heldRules, type RuleTable } from './authorization/rule-table.ts';
 import {
   LocalSubjectAccessReview,
@@ -10,14 +11,20 @@ import {
   SelfSubjectReviewBeta,
   SelfSubjectRulesReview,
   SubjectAccessReview,
+  TokenReview,
   type AccessSpec,
   type RulesSpec,
+  type TokenSpec,
 } from './kinds/reviews.ts';
 import { ServiceAccount } from './kinds/service-account.ts';
 import type { TokenRequestSpec } from './kinds/token-request.ts';
 
 /** What answers the questions about access, by the ids of their kinds. */
-export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): ReadonlyMap<string, VirtualKind> {
+export function reviews(
+  table: () => RuleTable,
+  tokens: ServiceAccountTokens,
+  believed: readonly Authenticator[],
+): ReadonlyMap<string, VirtualKind> {
   const judge = (user: Pick<User, 'name' | 'groups'>, spec: AccessSpec) => authorize(table(), user, wantedIn(spec));
   return new Map<string, VirtualKind>([
     [
@@ -65,6 +72,14 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
     [SelfSubjectReview.id, whoAmI],
     [SelfSubjectReviewBeta.id, whoAmI],
     [
+      TokenReview.id,
+      async (object) => {
+        const { token = '', audiences } = object.spec as TokenSpec;
+        if (token === '') throw badQuestion('spec.token is missing');
+        return { ...object, status: await statusOfToken(token, audiences ?? []) };
+      },
+    ],
+    [
       `${ServiceAccount.id}/token`,
       async (object, { namespace = '', name = '', dryRun, user }) => {
         const spec = (object.spec ?? {}) as TokenRequestSpec;
@@ -75,12 +90,28 @@ export function reviews(table: () => RuleTable, tokens: ServiceAccountTokens): R
       },
     ],
   ]);
+
+  /** Whom a token is for matters only for those of ServiceAccounts: the others are for this server. */
+  async function statusOfToken(token: string, audiences: readonly string[]): Promise<object> {
+    const wanted = audiences.length === 0 ? [ISSUER] : audiences;
+    try {
+      const own = await tokens.review(token, wanted);
+      if (own !== undefined) return { authenticated: true, user: userInfo(own.user), audiences: own.audiences };
+      const user = wanted.includes(ISSUER) ? await userOfToken(believed, token) : undefined;
+      if (user !== undefined) return { authenticated: true, user: userInfo(user), audiences: [ISSUER] };
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+    }
+    return { authenticated: false, user: {}, error: 'The token is not believed.' };
+  }
 }
 
-const whoAmI: VirtualKind = async (object, { user: { name, uid, groups, extra } }) => ({
-  ...object,
-  status: { userInfo: { username: name, uid, groups, extra } },
-});
+/** What is told of a user, in the words of the reviews. */
+function userInfo({ name, uid, groups, extra }: User): object {
+  return { username: name, uid, groups, extra };
+}
+
+const whoAmI: VirtualKind = async (object, { user }) => ({ ...object, status: { userInfo: userInfo(user) } });
 
 function subjectOf({ user = '', groups }: AccessSpec): Pick<User, 'name' | 'groups'> {
   if (user === '' && (groups ?? []).length === 0) throw badQuestion('spec names neither a user nor a group');

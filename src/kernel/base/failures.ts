@@ -82,6 +82,33 @@ export class Refusal extends Error {
   }
 }
 
+/**
+ * Something outside that is needed does not answer, or cannot do this for now: neither the caller's fault nor a bug. At
+ * the edge it becomes a refusal with 503.
+ */
+export class Unavailable extends Error {
+  override readonly name = 'Unavailable';
+  readonly code: string;
+  /** No answer came: whatever was asked for may still be done. */
+  readonly isSilent: boolean;
+
+  constructor(code: string, message: string, more: { readonly cause?: unknown; readonly isSilent?: boolean } = {}) {
+    super(message, { cause: more.cause });
+    this.code = code;
+    this.isSilent = more.isSilent ?? false;
+  }
+}
+
+/** How a failure is told to who asked: as it is when it is a refusal, with 503 when something is away; else undefined. */
+export function refusalIn(error: unknown): Refusal | undefined {
+  if (error instanceof Refusal) return error;
+  if (!(error instanceof Unavailable)) return undefined;
+  return new Refusal(error.code, 'ServiceUnavailable', error.message, {
+    retryAfterSeconds: 1,
+    remedy: 'Try again in a moment; what has a key of its own is done once however often it is sent.',
+  });
+}
+
 const PLAIN_SEGMENT = /^[A-Za-z_$][\w$]*$/;
 
 /** A path as Kubernetes writes it: `spec.timeline[1].from`, `metadata.labels[a/b]`. */

@@ -14,10 +14,26 @@ const WORDS: Readonly<Record<Problem['reason'], string>> = {
   ResourceVersionTooLarge: 'Too large resource version',
 };
 
+const NO_BASE64 = 'it is not valid base64: line breaks are not allowed';
+
 /** The same problem, saying where and of what sort, but no value. */
-export function problemWithoutValues({ path, reason }: Problem): Problem {
-  return { path, reason, detail: `${WORDS[reason]} (it is secret and not shown)` };
+export function problemWithoutValues({ path, reason, detail }: Problem): Problem {
+  // What was hidden already keeps its words.
+  const isNoBase64 = detail.includes('must be of type byte') || detail.includes(NO_BASE64);
+  const why = isNoBase64 ? `${NO_BASE64}; ` : '';
+  return { path, reason, detail: `${WORDS[reason]} (${why}it is secret and not shown)` };
 }
+
+/** Refusals of the request around an object: what they tell is in no object. */
+const NOT_OF_CONTENT: ReadonlySet<string> = new Set([
+  'resources/field-not-selectable',
+  'resources/bad-query',
+  'resources/bad-delete-options',
+  'resources/invalid-delete-options',
+  'resources/name-mismatch',
+  'resources/namespace-mismatch',
+  'resources/version-on-create',
+]);
 
 /**
  * A refusal about a confidential object that shows nothing of what was sent or is stored. Only refusals of content can
@@ -25,6 +41,7 @@ export function problemWithoutValues({ path, reason }: Problem): Problem {
  */
 export function withoutValues(refusal: Refusal): Refusal {
   if (refusal.reason !== 'Invalid' && refusal.reason !== 'BadRequest') return refusal;
+  if (NOT_OF_CONTENT.has(refusal.code)) return refusal;
   const problems = refusal.problems.map(problemWithoutValues);
   const where = problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`).join(', ');
   const message = `The object is refused (${refusal.code})${where === '' ? '; its content is secret and not shown' : `: ${where}`}`;

@@ -79,7 +79,8 @@ export function defineKind<Spec extends TSchema, Status extends TSchema>(
     bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,
     columns: [...(declaration.columns ?? []), ...(released ? [LIVE_COLUMN] : [])],
     shortNames: declaration.shortNames ?? [],
-    categories: declaration.categories ?? [],
+    // `kubectl get all` shows what the business declares.
+    categories: [...(declaration.categories ?? []), ...(released ? ['all'] : [])],
     schema: Type.Object(properties),
   };
 }

@@ -170,6 +170,8 @@ export interface Store<Operation> extends Reader {
    * already, as always in the process that writes.
    */
   readonly fresh: () => Promise<void> | undefined;
+  /** Milliseconds since what is read here was last known to be all that was written anywhere. */
+  readonly behindMs: () => number;
   /**
    * Kept versions of one object, newest first, deleted predecessors of the same name included. Of confidential kinds
    * only what is not secret.

@@ -6,6 +6,7 @@ import { Namespace } from './builtin/core.ts';
 import { everyoneOf, Head, headName } from './builtin/head.ts';
 import { applyPatch } from './codec/patch.ts';
 import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
+import { labelledByName } from './builtin/namespace-label.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from './kind.ts';
 import type { KindRegistry } from './registry.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
@@ -145,7 +146,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
       if (current === undefined) throw notFound(kind, operation.name);
       const wanted = asObject(operation.object, kind);
       // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
-      if (wanted.metadata.resourceVersion === undefined && kind.group !== '') {
+      if (givenVersion(wanted.metadata) === undefined && kind.group !== '') {
         throw invalid(kind, operation.name, [
           {
             path: ['metadata', 'resourceVersion'],
@@ -160,7 +161,9 @@ function decideOne(operation: Operation, given: Given): Mutation {
       if (current === undefined) throw notFound(kind, operation.name);
       const patched = applyPatch(operation.patchType, current.object(), operation.patch);
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
-      return replace(given, current, operation.part, asObject(patched, kind), operation.fieldValidation);
+      const wanted = asObject(patched, kind);
+      requireSamePlace(kind, current, wanted.metadata);
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
     }
     case 'delete':
       if (current === undefined) throw notFound(kind, operation.name);
@@ -186,7 +189,7 @@ function create(
     });
   }
   const wanted = asObject(body, kind);
-  if (wanted.metadata.resourceVersion !== undefined) {
+  if (givenVersion(wanted.metadata) !== undefined) {
     throw new Refusal(
       'resources/version-on-create',
       'BadRequest',
@@ -196,7 +199,7 @@ function create(
   if (kind.namespaced) requireNamespace(read, namespace, kind, name);
   if (kind.released) requireUniqueName(given, namespace, name);
   const metadata: ObjectMeta = {
-    ...pickMetadata(wanted.metadata),
+    ...pickMetadata(kind, name, wanted.metadata),
     name,
     ...(kind.namespaced ? { namespace } : {}),
     uid,
@@ -235,8 +238,9 @@ function replace(
     return { do: 'put', kind, object };
   }
   const { status: _ignored, ...fields } = kind === Namespace ? withFinalizersOf(before, wanted) : wanted;
+  require(kind, current.name, deletionMarkProblems(meta, wanted.metadata));
   const metadata: ObjectMeta = {
-    ...pickMetadata(wanted.metadata),
+    ...pickMetadata(kind, current.name, wanted.metadata),
     name: current.name,
     ...(kind.namespaced ? { namespace: current.namespace } : {}),
     ...carried(meta),
@@ -280,6 +284,24 @@ function replace(
   }
 }
 
+/** Refuses a deletion of another object, or of another version of it, than the caller means. */
+export function requirePreconditions(
+  { kind, name, uid, version }: Entry,
+  expected: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined },
+): void {
+  const { uid: uidExpected = uid, resourceVersion: versionExpected = String(version) } = expected;
+  if (uidExpected !== uid) {
+    throw conflict(kind, name, `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${uid}`);
+  }
+  if (versionExpected !== String(version)) {
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${versionExpected}, ResourceVersion in object meta: ${version}`,
+    );
+  }
+}
+
 function remove(
   given: Given,
   current: Entry,
@@ -290,22 +312,8 @@ function remove(
   },
 ): Mutation {
   const { kind, now } = given;
-  const { uidExpected, versionExpected } = operation;
   const object = current.object();
-  if (uidExpected !== undefined && uidExpected !== current.uid) {
-    throw conflict(
-      kind,
-      current.name,
-      `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${current.uid}`,
-    );
-  }
-  if (versionExpected !== undefined && versionExpected !== String(current.version)) {
-    throw conflict(
-      kind,
-      current.name,
-      `Precondition failed: ResourceVersion in precondition: ${versionExpected}, ResourceVersion in object meta: ${current.version}`,
-    );
-  }
+  requirePreconditions(current, { uid: operation.uidExpected, resourceVersion: operation.versionExpected });
   const { metadata } = object;
   const before = metadata.finalizers ?? [];
   const finalizers = finalizersAfterDelete(before, operation.propagation);
@@ -426,19 +434,26 @@ function declaredOver(current: Entry, declared: unknown): ResourceObject {
   };
 }
 
-/** The metadata that a caller may set. */
-function pickMetadata({
-  labels,
-  annotations,
-  finalizers,
-  ownerReferences,
-  generateName,
-}: ObjectMeta): Omit<ObjectMeta, 'name'> {
+/** The metadata that a caller may set, with what the server adds. */
+function pickMetadata(
+  kind: Kind,
+  name: string,
+  { labels, annotations, finalizers, ownerReferences, generateName }: ObjectMeta,
+): Omit<ObjectMeta, 'name'> {
   return Object.fromEntries(
-    Object.entries({ generateName, labels, annotations, finalizers, ownerReferences }).filter(
-      ([, value]) => value !== undefined && value !== null && Object.keys(value).length > 0,
-    ),
+    Object.entries({
+      generateName,
+      labels: kind === Namespace ? labelledByName(labels, name) : labels,
+      annotations,
+      finalizers,
+      ownerReferences,
+    }).filter(([, value]) => value !== undefined && value !== null && Object.keys(value).length > 0),
   );
+}
+
+/** The version that a caller means. As in Kubernetes an empty one, and 0, is none. */
+function givenVersion({ resourceVersion }: ObjectMeta): string | undefined {
+  return resourceVersion === '0' ? undefined : resourceVersion || undefined;
 }
 
 function asObject(value: unknown, kind: Kind): ResourceObject {
@@ -451,25 +466,32 @@ function asObject(value: unknown, kind: Kind): ResourceObject {
   ) {
     throw new Refusal('resources/not-an-object', 'BadRequest', `A ${kind.kind} must be an object with metadata.`);
   }
-  if (object.apiVersion !== kind.apiVersion || object.kind !== kind.kind) {
+  const { apiVersion, kind: name } = object;
+  if ((apiVersion || kind.apiVersion) !== kind.apiVersion || (name || kind.kind) !== kind.kind) {
     throw new Refusal(
       'resources/wrong-kind',
       'BadRequest',
-      `This is ${kind.apiVersion} ${kind.kind}, but the object says ${String(object.apiVersion)} ${String(object.kind)}.`,
+      `This is ${kind.apiVersion} ${kind.kind}, but the object says ${String(apiVersion)} ${String(name)}.`,
     );
   }
-  return object as ResourceObject;
+  return { ...object, apiVersion: kind.apiVersion, kind: kind.kind, metadata: object.metadata };
 }
 
 function requireSameObject(kind: Kind, current: Entry, metadata: ObjectMeta): void {
-  if (metadata.uid !== undefined && metadata.uid !== current.uid) {
+  const { uid } = metadata;
+  if (uid && uid !== current.uid) {
     throw conflict(
       kind,
       current.name,
-      `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.uid}`,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.uid}`,
     );
   }
-  if (metadata.resourceVersion !== undefined && metadata.resourceVersion !== String(current.version)) {
+  requireSameVersion(kind, current, metadata);
+}
+
+function requireSameVersion(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  const resourceVersion = givenVersion(metadata);
+  if (resourceVersion !== undefined && resourceVersion !== String(current.version)) {
     throw conflict(
       kind,
       current.name,
@@ -478,9 +500,42 @@ function requireSameObject(kind: Kind, current: Entry, metadata: ObjectMeta): vo
   }
 }
 
+/** Refuses a patch that gives the object another name or namespace, or makes it another object. */
+function requireSamePlace(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  const { name, namespace, uid } = metadata;
+  if (name !== current.name) {
+    throw new Refusal(
+      'resources/name-mismatch',
+      'BadRequest',
+      `the name of the object (${name ?? ''}) does not match the name on the URL (${current.name})`,
+    );
+  }
+  if (namespace && namespace !== current.namespace) {
+    throw new Refusal(
+      'resources/namespace-mismatch',
+      'BadRequest',
+      `the namespace of the object (${namespace}) does not match the namespace on the URL (${current.namespace})`,
+    );
+  }
+  requireSameVersion(kind, current, metadata);
+  if (uid && uid !== current.uid) require(kind, current.name, [immutable(['metadata', 'uid'], uid)]);
+}
+
+/** An object is marked as deleted by a DELETE alone. */
+function deletionMarkProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
+  return (['deletionTimestamp', 'deletionGracePeriodSeconds'] as const).flatMap((field) => {
+    const wanted = after[field] ?? before[field];
+    return wanted === before[field] ? [] : [immutable(['metadata', field], wanted)];
+  });
+}
+
+function immutable(path: Path, value: unknown): Problem {
+  return invalidValue(path, value, 'field is immutable');
+}
+
 function requireNamespace(read: Reader, namespace: string, kind: Kind, name: string): void {
   const found = read.get(Namespace, '', namespace);
-  if (found === undefined) throw notFound(Namespace, namespace);
+  if (found === undefined) throw namespaceMissing(namespace);
   if (found.object().metadata.deletionTimestamp !== undefined) {
     throw new Refusal(
       'resources/namespace-terminating',
@@ -506,6 +561,13 @@ function require(kind: Kind, name: string, problems: readonly Problem[]): void {
 
 export function resourceName(kind: Kind): string {
   return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+/** Told apart from an object that is missing: the answer tells of the namespace. */
+export const NAMESPACE_MISSING = 'resources/namespace-not-found';
+
+function namespaceMissing(name: string): Refusal {
+  return new Refusal(NAMESPACE_MISSING, 'NotFound', `namespaces "${name}" not found`, { subject: name });
 }
 
 export function notFound(kind: Kind, name: string): Refusal {

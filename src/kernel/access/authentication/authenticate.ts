@@ -23,15 +23,20 @@ export function authenticateWith(authenticators: readonly Authenticator[]): Auth
     const token = /^Bearer (\S+)$/i.exec(headers.authorization ?? '')?.[1];
     if (token === undefined) return undefined;
     for (const name in headers) if (name.startsWith('impersonate-')) throw noImpersonation();
-    for (const authenticator of authenticators) {
-      const asked = authenticator(token);
-      const user = asked instanceof Promise ? await asked : asked;
-      if (user === undefined) continue;
-      if (user.name.length > USER_NAME_CHARS_MAX) throw notBelieved();
-      return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
-    }
-    return undefined;
+    return userOfToken(authenticators, token);
   };
+}
+
+/** Whose a token is; undefined when nobody recognises it. Throws a Refusal for one that is not to be believed. */
+export async function userOfToken(authenticators: readonly Authenticator[], token: string): Promise<User | undefined> {
+  for (const authenticator of authenticators) {
+    const asked = authenticator(token);
+    const user = asked instanceof Promise ? await asked : asked;
+    if (user === undefined) continue;
+    if (user.name.length > USER_NAME_CHARS_MAX) throw notBelieved();
+    return user.groups.includes(AUTHENTICATED) ? user : { ...user, groups: [...user.groups, AUTHENTICATED] };
+  }
+  return undefined;
 }
 
 /** Who asks to be taken for somebody else must not be answered as themselves. */

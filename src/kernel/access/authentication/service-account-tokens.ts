@@ -8,7 +8,7 @@ import { notFound } from '#kernel/resources/write.ts';
 import { serviceAccountUser } from '../authorization/rule-table.ts';
 import { ServiceAccount } from '../kinds/service-account.ts';
 import type { TokenRequestSpec } from '../kinds/token-request.ts';
-import { notBelieved, type Authenticator } from './authenticate.ts';
+import { AUTHENTICATED, notBelieved, type Authenticator } from './authenticate.ts';
 import { claimed } from './jwt.ts';
 import type { SigningKey } from './signing-keys.ts';
 
@@ -24,7 +24,7 @@ const LIMITS = {
 } as const;
 
 /** Who signs, and who should believe it unless the request names others. */
-const ISSUER = 'backline';
+export const ISSUER = 'backline';
 
 /** The claim that names the users who minted a token. */
 const MINTED_BY = 'backline.dev/minted-by';
@@ -38,6 +38,14 @@ export interface ServiceAccountTokens {
     minter: Pick<User, 'name' | 'mintedBy'>,
   ) => Promise<{ readonly token: string; readonly expirationTimestamp: string }>;
   readonly authenticator: Authenticator;
+  /**
+   * Whose a token is, and for which of these audiences; undefined when it is not one of ours. Throws a Refusal when it is
+   * not to be believed, or is for nobody of them.
+   */
+  readonly review: (
+    token: string,
+    audiences: readonly string[],
+  ) => Promise<{ readonly user: User; readonly audiences: readonly string[] } | undefined>;
 }
 
 /** Signs and believes tokens of service accounts. A token ends at its time, and with its account. */
@@ -73,18 +81,22 @@ export function serviceAccountTokens(
       const ends = Temporal.Instant.fromEpochMilliseconds((issuedAt + seconds) * 1000);
       return { token, expirationTimestamp: kubernetesTime(ends) };
     },
-    authenticator: async (token) => {
-      const claims = claimed(token);
-      if (claims?.issuer !== ISSUER) return undefined;
-      const key = keys.find(({ id }) => id === claims.keyId);
-      if (key === undefined) throw notBelieved();
-      const verified = await verify(token, key, clock);
-      const { namespace, serviceaccount } = verified.account;
-      const account = accounts.get(ServiceAccount, namespace, serviceaccount.name);
-      if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw notBelieved();
-      return userOf(verified);
-    },
+    authenticator: async (token) => (await review(token, [ISSUER]))?.user,
+    review,
   };
+
+  async function review(token: string, audiences: readonly string[]) {
+    const claims = claimed(token);
+    if (claims?.issuer !== ISSUER) return undefined;
+    const key = keys.find(({ id }) => id === claims.keyId);
+    if (key === undefined) throw notBelieved();
+    const verified = await verify(token, key, audiences, clock);
+    const { namespace, serviceaccount } = verified.account;
+    const account = accounts.get(ServiceAccount, namespace, serviceaccount.name);
+    if (account === undefined || account.uid !== serviceaccount.uid || isEnding(account)) throw notBelieved();
+    const meant = audiences.filter((audience) => verified.audiences.includes(audience));
+    return { user: userOf(verified), audiences: meant };
+  }
 }
 
 /** Somebody whose rights are asked about later than they came. */
@@ -106,14 +118,15 @@ interface Verified {
     readonly serviceaccount: { readonly name: string; readonly uid: string };
   };
   readonly tokenId: string;
+  readonly audiences: readonly string[];
   readonly mintedBy: readonly string[];
 }
 
-async function verify(token: string, key: SigningKey, clock: Clock): Promise<Verified> {
+async function verify(token: string, key: SigningKey, audiences: readonly string[], clock: Clock): Promise<Verified> {
   try {
     const { payload } = await jwtVerify(token, key.publicKey, {
       issuer: ISSUER,
-      audience: ISSUER,
+      audience: [...audiences],
       algorithms: ['ES256'],
       clockTolerance: LIMITS.clockToleranceSeconds,
       currentDate: new Date(clock().epochMilliseconds),
@@ -123,6 +136,7 @@ async function verify(token: string, key: SigningKey, clock: Clock): Promise<Ver
     return {
       account: payload['kubernetes.io'] as Verified['account'],
       tokenId: payload.jti ?? '',
+      audiences: [payload.aud ?? []].flat(),
       mintedBy: payload[MINTED_BY] as readonly string[],
     };
   } catch (error) {
@@ -167,7 +181,7 @@ function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: V
   return {
     name: serviceAccountUser(namespace, serviceaccount.name),
     uid: serviceaccount.uid,
-    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`],
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, AUTHENTICATED],
     extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${tokenId}`], [MINTED_BY]: mintedBy },
     mintedBy,
   };

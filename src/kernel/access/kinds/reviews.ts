@@ -135,6 +135,32 @@ export const SelfSubjectReviewBeta: Kind = {
   id: `${AUTHENTICATION_GROUP}/v1beta1/SelfSubjectReview`,
 };
 
+const TokenSpec = Type.Object(
+  {
+    token: text('The token that is asked about.'),
+    audiences: Type.Optional(
+      Type.Array(Type.String(), { nullable: true, description: 'Whom it must be meant for; else this server.' }),
+    ),
+  },
+  { description: 'What is asked.' },
+);
+
+export type TokenSpec = Static<typeof TokenSpec>;
+
+export const TokenReview = defineKind({
+  group: AUTHENTICATION_GROUP,
+  version: 'v1',
+  kind: 'TokenReview',
+  plural: 'tokenreviews',
+  scope: 'Cluster',
+  description: 'Asks whose a token is.',
+  spec: TokenSpec,
+  fields: {
+    status: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'The user, or why it is nobody.' })),
+  },
+  verbs: ['create'],
+});
+
 export const REVIEW_KINDS = [
   SelfSubjectAccessReview,
   SubjectAccessReview,
@@ -142,4 +168,5 @@ export const REVIEW_KINDS = [
   SelfSubjectRulesReview,
   SelfSubjectReview,
   SelfSubjectReviewBeta,
+  TokenReview,
 ] as const;

@@ -1,13 +1,10 @@
 import { Type } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { immutableWhenAsked } from '#kernel/resources/builtin/immutable.ts';
+import { keyProblems, sizeProblems } from '#kernel/resources/builtin/keyed-data.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { isObject } from '#kernel/resources/schema/own.ts';
-
-/** As Kubernetes: all values of one Secret together, decoded. */
-const SECRET_BYTES_MAX = 1024 * 1024;
-const KEY = /^[-._a-zA-Z0-9]{1,253}$/;
 
 const staysAsItIs = immutableWhenAsked(['data', 'immutable']);
 
@@ -36,6 +33,7 @@ export const Secret = defineKind({
     immutable: Type.Optional(Type.Boolean({ description: 'When true, data can no longer change.' })),
   },
   prepare: withStringData,
+  selectableFields: { type: ['type'] },
   validateObject: (object, before) => [...secretProblems(object, before), ...staysAsItIs(object, before)],
   columns: [
     {
@@ -68,23 +66,51 @@ function withStringData(object: ResourceObject): ResourceObject {
 
 function secretProblems(object: ResourceObject, before: ResourceObject | undefined): Problem[] {
   const data = (object['data'] ?? {}) as Readonly<Record<string, string>>;
-  const problems: Problem[] = Object.keys(data)
-    .filter((key) => !KEY.test(key))
-    .map((key) => ({
-      path: ['data', key],
-      reason: 'FieldValueInvalid',
-      detail: 'a key consists of letters, digits, "-", "_" and "."',
-    }));
   const bytes = Object.values(data).reduce((sum, value) => sum + Buffer.byteLength(value, 'base64'), 0);
-  if (bytes > SECRET_BYTES_MAX) {
-    problems.push({
-      path: ['data'],
-      reason: 'FieldValueTooLong',
-      detail: `Too long: at most ${SECRET_BYTES_MAX} bytes`,
-    });
-  }
+  const problems = [...keyProblems('data', data), ...sizeProblems(['data'], bytes), ...typeProblems(object, data)];
   if (before !== undefined && before['type'] !== object['type']) {
     problems.push({ path: ['type'], reason: 'FieldValueInvalid', detail: 'Invalid value: field is immutable' });
   }
   return problems;
+}
+
+const SERVICE_ACCOUNT_NAME = 'kubernetes.io/service-account.name';
+
+/** What a Secret of a type that Kubernetes knows must hold. */
+function typeProblems({ type, metadata }: ResourceObject, data: Readonly<Record<string, string>>): Problem[] {
+  switch (type) {
+    case 'kubernetes.io/tls':
+      return missing(data, 'tls.crt', 'tls.key');
+    case 'kubernetes.io/dockerconfigjson':
+      return jsonProblems(data, '.dockerconfigjson');
+    case 'kubernetes.io/dockercfg':
+      return jsonProblems(data, '.dockercfg');
+    case 'kubernetes.io/basic-auth':
+      return 'username' in data || 'password' in data ? [] : missing(data, 'username', 'password');
+    case 'kubernetes.io/ssh-auth':
+      return missing(data, 'ssh-privatekey');
+    case 'kubernetes.io/service-account-token':
+      return (metadata.annotations?.[SERVICE_ACCOUNT_NAME] ?? '') === ''
+        ? [{ path: ['metadata', 'annotations', SERVICE_ACCOUNT_NAME], ...REQUIRED }]
+        : [];
+    default:
+      return [];
+  }
+}
+
+const REQUIRED = { reason: 'FieldValueRequired', detail: 'Required value' } as const;
+
+function missing(data: Readonly<Record<string, string>>, ...keys: readonly string[]): Problem[] {
+  return keys.filter((key) => !(key in data)).map((key) => ({ path: ['data', key], ...REQUIRED }));
+}
+
+function jsonProblems(data: Readonly<Record<string, string>>, key: string): Problem[] {
+  const lacking = missing(data, key);
+  if (lacking.length > 0) return lacking;
+  try {
+    JSON.parse(Buffer.from(data[key] ?? '', 'base64').toString());
+    return [];
+  } catch {
+    return [{ path: ['data', key], reason: 'FieldValueInvalid', detail: 'Invalid value: it is not JSON' }];
+  }
 }

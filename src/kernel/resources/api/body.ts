@@ -5,12 +5,9 @@ import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody, readingCost } from '../codec/body.ts';
 import type { Decoded } from '../codec/json.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
-import type { FieldValidation, Propagation } from '../operation.ts';
+import type { FieldValidation } from '../operation.ts';
 import { ITEMS_MAX, MEMBERS_MAX, type DocumentLimits } from '../schema/weight.ts';
 import type { Target } from './request.ts';
-
-/** Options of a deletion: a few names. */
-const DELETE_OPTIONS = { bytesMax: 64 * 1024, valuesMax: 1_000, membersMax: 1_000, itemsMax: 1_000 } as const;
 
 /** The object of a request body, in the version and namespace of its path. */
 export async function readObject(
@@ -24,7 +21,9 @@ export async function readObject(
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new Refusal('resources/not-an-object', 'BadRequest', `The body must be one ${kind.kind} object.`);
   }
-  const { apiVersion = kind.apiVersion, kind: name = kind.kind, metadata = {} } = given;
+  const apiVersion = given.apiVersion || kind.apiVersion;
+  const name = given.kind || kind.kind;
+  const metadata = given.metadata ?? {};
   if (apiVersion !== kind.apiVersion || name !== kind.kind) {
     throw new Refusal(
       'resources/wrong-kind',
@@ -38,7 +37,7 @@ export async function readObject(
   return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
 }
 
-function contentTypeOf(exchange: Exchange): string | undefined {
+export function contentTypeOf(exchange: Exchange): string | undefined {
   return exchange.request.headers['content-type'];
 }
 
@@ -51,7 +50,7 @@ function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
 }
 
 /** The body, which its sender has paid for before anything is made of it. */
-function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
+export function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
   return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
 }
 
@@ -73,12 +72,35 @@ function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldVa
   });
 }
 
-/** The name of an object that is to be created: its own, or a new one that begins as it wishes. */
-export function nameFor(kind: Kind, { metadata }: ResourceObject): string {
-  const { generateName } = metadata;
-  const name: unknown =
-    metadata.name ?? (typeof generateName === 'string' && generateName !== '' ? `${generateName}${nameSuffix()}` : '');
+/** What is left of 63 characters, the most in a name of one part, for what a generated name begins with. */
+const GENERATED_PREFIX_CHARS_MAX = 58;
+
+/** How often another name is tried where a generated one is taken already, as in Kubernetes. */
+const GENERATED_NAMES_MAX = 8;
+
+/** Creates an object under its own name, or under a new one that begins as it wishes and that nobody has. */
+export async function createNamed<Result>(
+  kind: Kind,
+  object: ResourceObject,
+  create: (name: string) => Promise<Result>,
+): Promise<Result> {
+  const isGenerated = (object.metadata.name ?? '') === '';
+  for (let tries = 1; ; tries++) {
+    try {
+      return await create(nameFor(kind, object));
+    } catch (error) {
+      const isTaken = error instanceof Refusal && error.reason === 'AlreadyExists';
+      if (!isTaken || !isGenerated || tries >= GENERATED_NAMES_MAX) throw error;
+    }
+  }
+}
+
+function nameFor(kind: Kind, { metadata }: ResourceObject): string {
+  const { name, generateName } = metadata;
   if (typeof name === 'string' && name !== '') return name;
+  if (typeof generateName === 'string' && generateName !== '') {
+    return `${generateName.slice(0, GENERATED_PREFIX_CHARS_MAX)}${nameSuffix()}`;
+  }
   throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
     problems: [
       {
@@ -92,83 +114,22 @@ export function nameFor(kind: Kind, { metadata }: ResourceObject): string {
 
 /** Refuses an object that names itself otherwise than the path does. */
 export function requireMatch({ metadata }: ResourceObject, target: Target): void {
-  if (target.name !== undefined && metadata.name !== undefined && metadata.name !== target.name) {
+  const given = metadata.name ?? '';
+  if (target.name !== undefined && given !== '' && given !== target.name) {
     throw new Refusal(
       'resources/name-mismatch',
       'BadRequest',
-      `the name of the object (${metadata.name}) does not match the name on the URL (${target.name})`,
+      `the name of the object (${given}) does not match the name on the URL (${target.name})`,
     );
   }
   const namespace = target.namespace ?? '';
-  if (metadata.namespace !== undefined && metadata.namespace !== '' && metadata.namespace !== namespace) {
+  if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) {
     throw new Refusal(
       'resources/namespace-mismatch',
       'BadRequest',
       `the namespace of the provided object (${metadata.namespace}) does not match the namespace sent on the request (${namespace})`,
     );
   }
-}
-
-interface DeleteOptions {
-  readonly preconditions: { readonly uid?: string; readonly resourceVersion?: string };
-  readonly propagation: Propagation | undefined;
-  readonly dryRun: boolean;
-}
-
-/** The options of a deletion: from its body, or from the query when that is empty. */
-export async function readDeleteOptions(exchange: Exchange): Promise<DeleteOptions> {
-  const bytes = await readCharged(exchange, DELETE_OPTIONS.bytesMax);
-  if (bytes.length === 0) {
-    const { propagationPolicy, orphanDependents } = Object.fromEntries(new URLSearchParams(exchange.queryText));
-    const orphan = orphanDependents === undefined ? undefined : orphanDependents === 'true';
-    return { preconditions: {}, propagation: propagationOf(propagationPolicy, orphan), dryRun: false };
-  }
-  const { value } = await inTurns(decodeBody(contentTypeOf(exchange), bytes, DELETE_OPTIONS));
-  const given = (value ?? {}) as {
-    preconditions?: Record<string, unknown> | null;
-    propagationPolicy?: unknown;
-    orphanDependents?: unknown;
-    dryRun?: unknown;
-  };
-  const text = (field: string) => {
-    const wanted = given.preconditions?.[field];
-    return typeof wanted === 'string' ? { [field]: wanted } : {};
-  };
-  return {
-    preconditions: { ...text('uid'), ...text('resourceVersion') },
-    propagation: propagationOf(given.propagationPolicy ?? undefined, given.orphanDependents ?? undefined),
-    dryRun: Array.isArray(given.dryRun) && given.dryRun.includes('All'),
-  };
-}
-
-const PROPAGATIONS = ['Background', 'Foreground', 'Orphan'] as const satisfies readonly Propagation[];
-
-/** `orphan` is the older way to say it. */
-function propagationOf(policy: unknown, orphan: unknown): Propagation | undefined {
-  if ((policy !== undefined && typeof policy !== 'string') || (orphan !== undefined && typeof orphan !== 'boolean')) {
-    throw new Refusal(
-      'resources/bad-delete-options',
-      'BadRequest',
-      'propagationPolicy must be a text and orphanDependents true or false.',
-    );
-  }
-  if (policy !== undefined && orphan !== undefined) {
-    throw invalidPropagation('Invalid value: orphanDependents and deletionPropagation cannot be both set');
-  }
-  if (orphan !== undefined) return orphan ? 'Orphan' : 'Background';
-  const found = PROPAGATIONS.find((known) => known === policy);
-  if (policy === undefined || found !== undefined) return found;
-  const supported = PROPAGATIONS.map((known) => JSON.stringify(known)).join(', ');
-  throw invalidPropagation(`Unsupported value: ${JSON.stringify(policy)}: supported values: ${supported}`);
-}
-
-function invalidPropagation(detail: string): Refusal {
-  return new Refusal(
-    'resources/invalid-delete-options',
-    'Invalid',
-    `DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: ${detail}`,
-    { problems: [{ path: ['propagationPolicy'], reason: 'FieldValueNotSupported', detail }] },
-  );
 }
 
 /** A patch document. Its media type says the kind of patch; the document itself is always JSON. */

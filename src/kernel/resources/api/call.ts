@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { refusalIn } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { Namespace } from '../builtin/core.ts';
 import type { Author } from '../store-contract.ts';
@@ -59,7 +59,9 @@ function writingVerb(method: string, { name }: Target): string {
 export function attemptOf(call: Call, end: unknown): Attempt {
   const { target, name, dryRun } = call;
   const { kind, namespace = '' } = target;
-  const refused = end instanceof Refusal ? { code: end.status, reason: end.code } : { code: 500, reason: 'unexpected' };
+  const refusal = refusalIn(end);
+  const refused =
+    refusal === undefined ? { code: 500, reason: 'unexpected' } : { code: refusal.status, reason: refusal.code };
   return {
     kind,
     part: partOf(target),

@@ -31,6 +31,7 @@ export function discoveryDocuments(kinds: readonly Kind[], version: string): Dis
       plain.set(`/${groupVersionPath(group, groupVersion)}`, apiDocument(resourceList(members)));
     }
   }
+  plain.set('', apiDocument({ paths: ['/openapi/v2', '/openapi/v3', ...plain.keys()].sort() }));
   return { plain, v2: aggregated(kinds, 'v2'), v2beta1: aggregated(kinds, 'v2beta1') };
 }
 

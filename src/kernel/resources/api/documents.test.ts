@@ -139,8 +139,23 @@ test('the version says which Kubernetes this is like, and which Backline it is',
   assert.equal(at(discovered('/version'), 'minor'), '33');
 });
 
+test('the root lists the documents, with or without a slash behind their paths', () => {
+  const root = discoveryAnswer(discovery, '/', { as: 'json' });
+  const { paths } = JSON.parse(String(root?.body)) as { paths: string[] };
+  assert.ok(paths.includes('/version') && paths.includes('/apis/products.backline.dev/v1'), paths.join());
+  for (const path of paths.filter((one) => !one.startsWith('/openapi'))) {
+    assert.ok(discoveryAnswer(discovery, `${path}/`, { as: 'json' }) !== undefined, path);
+  }
+});
+
 test('other paths are no discovery documents', () => {
-  for (const path of ['/', '/apis/x', '/apis/products.backline.dev/v2', '/api/v1/namespaces', '/apis/constructor']) {
+  for (const path of [
+    '/metrics',
+    '/apis/x',
+    '/apis/products.backline.dev/v2',
+    '/api/v1/namespaces',
+    '/apis/constructor',
+  ]) {
     assert.equal(discoveryAnswer(discovery, path, { as: 'json' }), undefined);
     assert.equal(openApiAnswer(openapi, path), undefined);
   }

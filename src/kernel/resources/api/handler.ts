@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
@@ -8,18 +8,20 @@ import type { Kind, ResourceObject, Verb } from '../kind.ts';
 import type { Operation, Part } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
-import { notFound } from '../write.ts';
+import { notFound, requirePreconditions } from '../write.ts';
 import { withoutValues } from '../confidential.ts';
 import type { Authority, User } from './authority.ts';
 import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
 import { acceptedBy, sendDocument, sendJson, sendJsonPieces, sendRefusal, warningHeaders } from './answer.ts';
-import { nameFor, readDeleteOptions, readObject, readPatch, requireMatch } from './body.ts';
+import { createNamed, readObject, readPatch, requireMatch } from './body.ts';
+import { readDeleteOptions } from './delete-options.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { historyOf, pastPage, readAsOf } from './past.ts';
 import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { unwritten } from './dry-run.ts';
-import { listPage, type Page } from './list.ts';
+import { checkListOptions } from './list-options.ts';
+import { listPage, reachVersion, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { checkPosted } from './check-posted.ts';
@@ -27,7 +29,8 @@ import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
 import { watch, type WatchMetrics } from './watch.ts';
 
-const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch']);
+/** What looks at what there is; a collection is deleted as it is seen. */
+const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch', 'deletecollection']);
 
 /** How much longer it takes to patch an object than to read it. */
 const PATCH_FACTOR = 4;
@@ -75,8 +78,8 @@ export type ResourceApi = (exchange: Exchange, user: User) => Promise<void>;
 
 /** The paths of the resource API; with a star, everything below. */
 export const RESOURCE_PATHS: readonly string[] = [
-  '/version',
-  ...['/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/*`]),
+  '/',
+  ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/*`]),
 ];
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
@@ -104,8 +107,9 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       await serve(exchange, call, parseQuery(exchange), accepted);
     } catch (error) {
       if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
-      if (!(error instanceof Refusal)) throw error;
-      const said = call?.target.kind.confidential === true ? withoutValues(error) : error;
+      const refusal = refusalIn(error);
+      if (refusal === undefined) throw error;
+      const said = call?.target.kind.confidential === true ? withoutValues(refusal) : refusal;
       sendRefusal(exchange, said, call?.target, accepted);
     }
   };
@@ -128,8 +132,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (part === 'main') requireVerb(kind, verb);
     else if (!VERBS_OF_PART[part].includes(verb)) throw notAllowed(exchange.method, kind);
     authority.authorize(user, attributesOf(target, verb, query));
-    // Whoever does not say which version is enough gets all that was acknowledged anywhere.
-    if (READS.has(verb) && query.resourceVersion === undefined) await store.fresh();
+    if (READS.has(verb)) await catchUp(kind, verb, query);
     switch (verb) {
       case 'get':
         return sendEntry(exchange, 200, await found(target, query), accepted, query);
@@ -182,6 +185,18 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
   }
 
+  /**
+   * Waits until what is read here is new enough: not older than the version that is named, else all that was
+   * acknowledged anywhere. A watch from a version that is yet to come just begins there; only our own followers want to
+   * hear when it does not come, as after a restore.
+   */
+  async function catchUp(kind: Kind, verb: Verb, query: Query): Promise<void> {
+    if (query.resourceVersion === undefined) await store.fresh();
+    if (options.virtualLists.has(kind.id)) return;
+    if (verb !== 'get') checkListOptions(query);
+    if (verb !== 'watch' || query.sendInitialEvents === true || query.batchBookmarks) await reachVersion(store, query);
+  }
+
   /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
   async function ask(
     exchange: Exchange,
@@ -213,15 +228,17 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (options.virtual.has(kind.id)) return ask(exchange, call, kind, kind.id, query, accepted);
     const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation);
     requireMatch(object, target);
-    call.name = nameFor(kind, object);
-    return write(exchange, query, accepted, author, warnings, {
-      kind: kind.id,
-      namespace: target.namespace ?? '',
-      name: call.name,
-      verb: 'create',
-      object,
-      uid: randomUUID(),
-      fieldValidation: query.fieldValidation,
+    return createNamed(kind, object, (name) => {
+      call.name = name;
+      return write(exchange, query, accepted, author, warnings, {
+        kind: kind.id,
+        namespace: target.namespace ?? '',
+        name,
+        verb: 'create',
+        object,
+        uid: randomUUID(),
+        fieldValidation: query.fieldValidation,
+      });
     });
   }
 
@@ -274,23 +291,27 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
 
   async function removeMany(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
     const { author, target } = call;
-    const { propagation, dryRun } = await readDeleteOptions(exchange);
+    const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
     call.dryRun ||= dryRun;
-    const page = listPage(store, target, { ...query, limit: 0, continueToken: '' }, selectionOf(target.kind, query));
+    const page = listPage(store, target, query, selectionOf(target.kind, query));
     if (page.entries.length > LIMITS.deleteCollectionMax) {
       throw new Refusal(
         'resources/too-many',
         'RequestEntityTooLarge',
         `The selection holds ${page.entries.length} objects; at most ${LIMITS.deleteCollectionMax} can be deleted at once.`,
-        { remedy: 'Narrow it with labelSelector.' },
+        { remedy: 'Narrow it with labelSelector, or name a limit and go on with continue.' },
       );
     }
-    const operations = page.entries.map((entry): Operation => ({
+    for (const entry of page.entries) requirePreconditions(entry, preconditions);
+    // A later page shows objects as they were when the first one was read.
+    const left = page.entries.filter(({ kind, namespace, name, uid }) => store.get(kind, namespace, name)?.uid === uid);
+    const operations = left.map((entry): Operation => ({
       verb: 'delete',
       kind: entry.kind.id,
       namespace: entry.namespace,
       name: entry.name,
       uidExpected: entry.uid,
+      versionExpected: preconditions.resourceVersion,
       propagation,
     }));
     const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: call.dryRun });
@@ -298,7 +319,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       void authority.attempted(author, attemptOf(call, 200));
     }
     const removed = outcomes.map(({ entry }) => entry);
-    sendJsonPieces(exchange, listText(target.kind, removed, { resourceVersion: String(store.version()) }), accepted);
+    const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };
+    sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted);
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
@@ -306,13 +328,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const terms = termsIn(query.labelSelector) + termsIn(query.fieldSelector);
     exchange.chargeLooks(terms === 0 ? 0 : terms * store.count(target.kind));
     const page = await pageOf(target, query);
-    const metadata = {
-      resourceVersion: String(page.version),
-      ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
-      ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
-    };
     const shown = representationOf(accepted, { ...query, clock });
-    sendJsonPieces(exchange, shown.list(target.kind, page.entries, metadata), accepted);
+    sendJsonPieces(exchange, shown.list(target.kind, page.entries, pageMetadata(page)), accepted);
   }
 
   async function pageOf(target: Target, query: Query): Promise<Page> {
@@ -343,6 +360,14 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const shown = representationOf(accepted, { ...query, clock });
     sendJson(exchange, status, shown.object(entry), accepted, warningHeaders(warnings));
   }
+}
+
+function pageMetadata({ version, continueToken, remaining }: Page) {
+  return {
+    resourceVersion: String(version),
+    ...(continueToken === undefined ? {} : { continue: continueToken }),
+    ...(remaining === undefined ? {} : { remainingItemCount: remaining }),
+  };
 }
 
 const VERBS_OF_PART: Readonly<Record<Exclude<Part, 'main'>, readonly Verb[]>> = {

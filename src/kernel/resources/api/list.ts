@@ -104,6 +104,35 @@ function checkVersions(store: Store<Operation>, query: Query, from: Continuation
   if (resourceVersion !== undefined) requireKnownVersion(store, Number(resourceVersion));
 }
 
+/** How long a read waits for a version that is yet to come, as in Kubernetes. */
+const VERSION_MS_MAX = 3_000;
+
+/**
+ * Waits until the store shows the version that a read names, or the one that the list is of that it goes on with. Refuses
+ * with 504 when the named one does not come within three seconds.
+ */
+export async function reachVersion(store: Store<Operation>, { resourceVersion, continueToken }: Query): Promise<void> {
+  const named = Number(resourceVersion ?? 0);
+  const begun = continueToken === '' ? 0 : decodeContinue(continueToken).version;
+  await waitForVersion(store, Math.max(named, begun));
+  requireKnownVersion(store, named);
+}
+
+async function waitForVersion(store: Store<Operation>, version: number): Promise<void> {
+  if (version <= store.version()) return;
+  // What another process wrote may only have to be fetched.
+  await store.fresh();
+  if (version <= store.version()) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = store.subscribe(() => {
+    if (version <= store.version()) resolve();
+  });
+  const limit = setTimeout(resolve, VERSION_MS_MAX);
+  await promise;
+  clearTimeout(limit);
+  unsubscribe();
+}
+
 /** Refuses a version that the store has not come to yet. */
 export function requireKnownVersion(store: Store<Operation>, version: number): void {
   if (version <= store.version()) return;

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, type Problem } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { Namespace } from '../builtin/core.ts';
 import type { FieldValidation, Part } from '../operation.ts';
@@ -39,7 +39,7 @@ export function notAllowed(method: string, kind: Kind): Refusal {
 
 /** Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`. */
 export function parsePath(path: string, kinds: KindRegistry): Target {
-  const segments = path.split('/').slice(1).map(decode);
+  const segments = path.replace(/\/$/, '').split('/').slice(1).map(decode);
   const [root, ...rest] = segments;
   const [group, version, ...tail] = root === 'api' ? ['', ...rest] : rest;
   if (group === undefined || version === undefined) throw noSuchPath(path);
@@ -102,8 +102,15 @@ export interface Query {
   readonly includeObject: 'None' | 'Metadata' | 'Object';
 }
 
+/** As Kubernetes: longer names of those who write are refused, though nothing here is kept of them. */
+const FIELD_MANAGER_CHARS_MAX = 128;
+
 export function parseQuery(exchange: Exchange): Query {
   const given = new URLSearchParams(exchange.queryText);
+  checkFieldManager(given.get('fieldManager') ?? '');
+  if (exchange.method === 'PATCH' && given.has('force')) {
+    throw invalidOption('force', 'FieldValueForbidden', 'Forbidden: may not be specified for non-apply patch');
+  }
   const text = (name: string) => given.get(name) ?? undefined;
   const oneOf = <const Value extends string>(name: string, fallback: Value, ...others: Value[]): Value => {
     const value = text(name);
@@ -161,4 +168,22 @@ export function parseQuery(exchange: Exchange): Query {
     fieldValidation: oneOf('fieldValidation', 'Warn', 'Ignore', 'Strict'),
     includeObject: oneOf('includeObject', 'Metadata', 'None', 'Object'),
   };
+}
+
+function checkFieldManager(name: string): void {
+  if (name.length > FIELD_MANAGER_CHARS_MAX) {
+    const detail = `Too long: may not be more than ${FIELD_MANAGER_CHARS_MAX} bytes`;
+    throw invalidOption('fieldManager', 'FieldValueTooLong', detail);
+  }
+  // oxlint-disable-next-line no-control-regex
+  if (/[\x00-\x1f\x7f]/.test(name)) {
+    const detail = `Invalid value: ${JSON.stringify(name)}: should only contain printable characters`;
+    throw invalidOption('fieldManager', 'FieldValueInvalid', detail);
+  }
+}
+
+function invalidOption(option: string, reason: Problem['reason'], detail: string): Refusal {
+  return new Refusal('resources/bad-query', 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: ${option}: ${detail}`, {
+    problems: [{ path: [option], reason, detail }],
+  });
 }

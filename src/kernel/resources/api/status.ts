@@ -1,5 +1,7 @@
 import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
 import type { Kind } from '../kind.ts';
+import { Namespace } from '../builtin/core.ts';
+import { NAMESPACE_MISSING } from '../write.ts';
 import { ExpiredContinue } from './list.ts';
 
 /** A Kubernetes `Status` for a refused request. */
@@ -7,7 +9,8 @@ export function failureStatus(
   refusal: Refusal,
   about?: { kind?: Kind | undefined; name?: string | undefined },
 ): object {
-  const { kind, name = refusal.subject } = about ?? {};
+  const isOfNamespace = refusal.code === NAMESPACE_MISSING;
+  const { kind, name = refusal.subject } = isOfNamespace ? { kind: Namespace } : (about ?? {});
   // As kube-apiserver: what is invalid is told by its kind, everything else by its resource.
   const kindName = refusal.reason === 'Invalid' ? kind?.kind : kind?.plural;
   const causes = refusal.problems.map(({ path, reason, detail }) => ({

@@ -3,7 +3,6 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import { paceAnswer } from '#kernel/http/paced-answer.ts';
 import type { Operation } from '../operation.ts';
 import type { Entry, Store } from '../store-contract.ts';
-import { requireKnownVersion } from './list.ts';
 import { eventFor, type Selection } from './selection.ts';
 import { checkListOptions } from './list-options.ts';
 import type { Representation } from './representation.ts';
@@ -13,10 +12,15 @@ import { failureStatus } from './status.ts';
 const LIMITS = {
   /** How often a watcher that asked for bookmarks gets one. */
   bookmarkMs: 30_000,
+  /** How often one of our own followers does, which reckons by it how old is what it has. */
+  batchBookmarkMs: 3_000,
   /** Watches end after half an hour to an hour, spread so that clients do not all come back at once. */
   timeoutSecondsDefault: 1_800,
   timeoutSecondsMax: 24 * 3_600,
 } as const;
+
+/** A store that was known to show everything so long ago counts as current. */
+export const CURRENT_MS_MAX = 3_000;
 
 /** Tells that everything that there was at the start has been sent. */
 const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
@@ -77,7 +81,9 @@ export function watch(
   });
   response.flushHeaders();
   const unsubscribe = store.subscribe(answer.wake);
-  const bookmarks = query.allowWatchBookmarks ? setInterval(tellBookmark, LIMITS.bookmarkMs) : undefined;
+  const bookmarks = query.allowWatchBookmarks
+    ? setInterval(tellBookmark, query.batchBookmarks ? LIMITS.batchBookmarkMs : LIMITS.bookmarkMs)
+    : undefined;
   const seconds = Math.min(
     query.timeoutSeconds || LIMITS.timeoutSecondsDefault * (1 + Math.random()),
     LIMITS.timeoutSecondsMax,
@@ -94,7 +100,8 @@ export function watch(
 
   /** The lines of the watch; undefined where there is nothing more for now. */
   function* events(): Generator<string | undefined, void> {
-    requireKnownVersion(store, from);
+    // A version that is yet to come: what is newer than it is shown once it is there.
+    while (store.version() < from) yield undefined;
     if (query.sendInitialEvents ?? from === 0) {
       position = store.version();
       const namespace = target.namespace === '' ? undefined : target.namespace;
@@ -129,6 +136,8 @@ export function watch(
   }
 
   function tellBookmark(): void {
+    // By its silence a follower knows that what it has may be old.
+    if (query.batchBookmarks && store.behindMs() > CURRENT_MS_MAX) return;
     isBookmarkDue = true;
     answer.wake();
   }

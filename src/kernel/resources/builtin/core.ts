@@ -1,7 +1,14 @@
 import { Type } from 'typebox';
+import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '../define-kind.ts';
+import type { ResourceObject } from '../kind.ts';
 import { qualifiedNameProblems } from '../schema/names.ts';
+import { invalid } from '../schema/problems.ts';
 import { immutableWhenAsked } from './immutable.ts';
+import { keyProblems, sizeProblems } from './keyed-data.ts';
+
+/** Where events of objects without a namespace stand. */
+const NAMESPACES_OF_THE_REST: ReadonlySet<string> = new Set(['default', 'backline-system']);
 
 const text = (description: string) => Type.Optional(Type.String({ description }));
 const time = (description: string) => Type.Optional(Type.String({ format: 'date-time', description }));
@@ -56,6 +63,7 @@ export const Namespace = defineKind({
             },
           ],
     ),
+  selectableFields: { 'status.phase': ['status', 'phase'] },
   columns: [
     {
       name: 'Status',
@@ -66,6 +74,8 @@ export const Namespace = defineKind({
   ],
   example: { name: 'catalogue', spec: {} },
 });
+
+const staysAsItIs = immutableWhenAsked(['data', 'binaryData', 'immutable']);
 
 export const ConfigMap = defineKind({
   group: '',
@@ -82,7 +92,7 @@ export const ConfigMap = defineKind({
     ),
     immutable: Type.Optional(Type.Boolean({ description: 'When true, data and binaryData can no longer change.' })),
   },
-  validateObject: immutableWhenAsked(['data', 'binaryData', 'immutable']),
+  validateObject: (object, before) => [...configMapProblems(object), ...staysAsItIs(object, before)],
   columns: [
     {
       name: 'Data',
@@ -93,6 +103,22 @@ export const ConfigMap = defineKind({
   ],
   example: { name: 'greeting', fields: { data: { text: 'hello' } } },
 });
+
+function configMapProblems(object: ResourceObject): Problem[] {
+  const data = (object['data'] ?? {}) as Readonly<Record<string, string>>;
+  const binaryData = (object['binaryData'] ?? {}) as Readonly<Record<string, string>>;
+  const bytes =
+    Object.values(data).reduce((sum, value) => sum + Buffer.byteLength(value), 0) +
+    Object.values(binaryData).reduce((sum, value) => sum + Buffer.byteLength(value, 'base64'), 0);
+  const inBoth = Object.keys(data).filter((key) => Object.hasOwn(binaryData, key));
+  return [
+    ...keyProblems('data', data),
+    ...keyProblems('binaryData', binaryData),
+    ...inBoth.map((key) => invalid(['data', key], key, 'duplicate of key present in binaryData')),
+    // As in Kubernetes the size is of the object, not of one of its fields.
+    ...sizeProblems([], bytes),
+  ];
+}
 
 export const Event = defineKind({
   group: '',
@@ -141,6 +167,7 @@ export const Event = defineKind({
       ),
     ),
   },
+  validateObject: involvedNamespaceProblems,
   selectableFields: {
     'involvedObject.kind': ['involvedObject', 'kind'],
     'involvedObject.namespace': ['involvedObject', 'namespace'],
@@ -199,3 +226,11 @@ export const Event = defineKind({
     },
   },
 });
+
+/** Events of an object are where it is; those of objects without a namespace in the first one, or in our own. */
+function involvedNamespaceProblems({ metadata, involvedObject }: ResourceObject): Problem[] {
+  const { namespace: involved = '' } = (involvedObject ?? {}) as { namespace?: string };
+  const { namespace = '' } = metadata;
+  const isRight = involved === '' ? NAMESPACES_OF_THE_REST.has(namespace) : involved === namespace;
+  return isRight ? [] : [invalid(['involvedObject', 'namespace'], involved, 'does not match event.namespace')];
+}

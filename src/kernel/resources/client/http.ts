@@ -11,8 +11,8 @@ import { refusalOf } from './refusal-of.ts';
 const LIMITS = {
   /** A server that has not begun to answer by then counts as away. */
   answerMsMax: 10_000,
-  /** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */
-  silenceMsMax: 75_000,
+  /** A watch on which nothing came for this long is dead: the server sends a bookmark every 3 s. */
+  silenceMsMax: 15_000,
 } as const;
 
 /** Where a server is and how to be believed by it. */

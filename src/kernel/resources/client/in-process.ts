@@ -1,8 +1,9 @@
 import { EventEmitter, on } from 'node:events';
 import { randomUUID } from 'node:crypto';
-import { nameFor, requireMatch } from '../api/body.ts';
+import { createNamed, requireMatch } from '../api/body.ts';
 import { requireKnownVersion } from '../api/list.ts';
 import { requireVerb } from '../api/request.ts';
+import { CURRENT_MS_MAX } from '../api/watch.ts';
 import { eventFor, selectionOf, type SelectionQuery } from '../api/selection.ts';
 import type { Kind } from '../kind.ts';
 import type { Operation } from '../operation.ts';
@@ -11,6 +12,8 @@ import type { Batch, ResourceClient, Selected } from './contract.ts';
 import { placeOf } from './place.ts';
 
 const STRICT = 'Strict';
+/** How often a watcher hears that there is nothing new. */
+const BEAT_MS = 1_000;
 
 /** Reads and writes the store of this process, as the given user. */
 export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
@@ -39,17 +42,23 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       });
       // Subscribed before the first read and nothing is awaited in between: no change can fall through.
       const published = new EventEmitter();
-      const unsubscribe = store.subscribe((changes) => published.emit('batch', changes));
+      const unsubscribe = store.subscribe((changes) =>
+        published.emit('batch', changes, changes.at(-1)?.version ?? store.version()),
+      );
+      // A store that is cut off from the database has nothing to tell, and says so by its silence.
+      const beats = setInterval(() => {
+        if (store.behindMs() < CURRENT_MS_MAX) published.emit('batch', [], store.version());
+      }, BEAT_MS);
       try {
         const batches = on(published, 'batch', { signal });
         yield toBatch(store.changesSince(Number(from), kind), store.version());
-        for await (const [changes] of batches as AsyncIterable<[readonly Change[]]>) {
-          const last = changes.at(-1);
-          if (last !== undefined) yield toBatch(changes, last.version);
+        for await (const [changes, version] of batches as AsyncIterable<[readonly Change[], number]>) {
+          yield toBatch(changes, version);
         }
       } catch (error) {
         if (!signal.aborted) throw error;
       } finally {
+        clearInterval(beats);
         unsubscribe();
       }
     },
@@ -64,16 +73,17 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       const object = asSent(given);
       const { namespace } = placeOf(kind, object.metadata);
       requireMatch(object, { kind, namespace, name: undefined, part: 'main' });
-      const name = nameFor(kind, object);
-      const { entry } = await write({
-        verb: 'create',
-        kind: kind.id,
-        namespace,
-        name,
-        object,
-        uid: randomUUID(),
-        fieldValidation: STRICT,
-      });
+      const { entry } = await createNamed(kind, object, (name) =>
+        write({
+          verb: 'create',
+          kind: kind.id,
+          namespace,
+          name,
+          object,
+          uid: randomUUID(),
+          fieldValidation: STRICT,
+        }),
+      );
       return entry.object();
     },
     update: async (kind, given, part = 'main') => {
