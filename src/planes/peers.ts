@@ -12,32 +12,21 @@ export const FORWARDED_WRITES_PATH = '/internal/v1/writes';
 
 const FORWARDED_BYTES_MAX = 256 * 1024 * 1024;
 const SECRET_BYTES = 32;
-/** A writer that has not answered a health check by then is silent. */
-const HEALTH_MS_MAX = 1_000;
 
 /** An address that only those can use who can read the database. */
 export function peerAddress(url: string, ca: string): WriterAddress {
   return { url, ca, secret: randomBytes(SECRET_BYTES).toString('base64url') };
 }
 
-export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write) => {
+export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write, signal) => {
   const answer = await request({ server: url, ca, token: secret }, 'POST', FORWARDED_WRITES_PATH, {
     body: JSON.stringify(write),
+    signal,
   });
   const text = await readText(answer);
   if (answer.statusCode !== 200) throw new Error(`the writer answered with status ${answer.statusCode}: ${text}`);
   return JSON.parse(text) as ForwardedAnswer;
 };
-
-export async function answers({ url, ca }: WriterAddress): Promise<boolean> {
-  try {
-    const answer = await request({ server: url, ca }, 'GET', '/livez', { signal: AbortSignal.timeout(HEALTH_MS_MAX) });
-    answer.resume();
-    return answer.statusCode === 200;
-  } catch {
-    return false;
-  }
-}
 
 /** Takes a write from another process of this installation. */
 export async function receiveWrite(

@@ -109,6 +109,7 @@ export async function torture(options: {
       if (answer !== undefined && answer.status < 300) {
         acknowledged.push({ counter, number: next, version: Number(answer.json.metadata.resourceVersion) });
         number = next;
+        await readBack(counter, number);
         continue;
       }
       // Not acknowledged: whether it was carried out is for a read to say, as a real client would ask.
@@ -118,6 +119,17 @@ export async function torture(options: {
       number = (await readNumber(counter)) ?? number;
     }
     return { counter, acknowledged, unknown };
+  }
+
+  /** What was acknowledged anywhere is seen everywhere, also by a process that was stopped meanwhile. */
+  async function readBack(counter: string, number: number): Promise<void> {
+    const api = anyApi();
+    if (api === undefined) return;
+    const call = caller({ server: api.url, token: api.token });
+    const answer = await attempt(() => call('GET', `${PATH}/${counter}`));
+    if (answer === undefined || answer.status === 503) return;
+    assert.equal(answer.status, 200, answer.text);
+    assert.ok(Number(answer.json.data.number) >= number, `${counter} was ${number}, and is read as ${answer.text}`);
   }
 
   async function readNumber(counter: string): Promise<number | undefined> {
@@ -192,7 +204,7 @@ export async function torture(options: {
       } else if (kind < 0.8) {
         faults.push(`SIGSTOP ${index}`);
         api.child.kill('SIGSTOP');
-        await sleep(chance() < 0.3 ? 6_000 : chance() * 500);
+        await sleep(chance() < 0.3 ? 9_000 : chance() * 500);
         api.child.kill('SIGCONT');
       } else if (kind < 0.9) {
         faults.push('sessions cut');

@@ -2,7 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import { BlockList, createServer as createTcpServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { setMaxListeners } from 'node:events';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -284,7 +284,8 @@ function answer(
 }
 
 function failed(exchange: Exchange, error: unknown): void {
-  if (error instanceof Refusal) return sendProblem(exchange, error);
+  const refusal = refusalIn(error);
+  if (refusal !== undefined) return sendProblem(exchange, refusal);
   const { response } = exchange;
   if (response.destroyed || (error as NodeJS.ErrnoException)?.code === 'ECONNRESET') return;
   exchange.log.error({ err: error, method: exchange.method, path: exchange.path }, 'a request failed on our side');

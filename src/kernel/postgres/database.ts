@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
+import { Unavailable } from '#kernel/base/failures.ts';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
 type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
@@ -25,7 +26,15 @@ export interface Connection extends Queryable {
   readonly isLost: () => boolean;
   /** Calls back at each NOTIFY on the channel, with what it says, as long as the connection is there. */
   readonly listen: (channel: string, listener: (payload: string) => void) => Promise<void>;
+  /** Gives it up at once, whatever is under way and whether or not the server hears of it. */
+  readonly abort: () => void;
   readonly close: () => Promise<void>;
+}
+
+/** Statements, alone and in transactions. */
+interface Transactions extends Queryable {
+  /** Runs `work` in one transaction: commits what it did, or rolls back and throws what it threw. */
+  readonly transaction: <Result>(work: (connection: Queryable) => Promise<Result>) => Promise<Result>;
 }
 
 /** What a COPY … TO STDOUT gives. */
@@ -36,65 +45,69 @@ interface CopyOut {
   readonly rows: Promise<number>;
 }
 
-/** The only door to SQL. */
-export interface Database extends Queryable {
-  readonly connect: () => Promise<Connection>;
+/**
+ * The only door to SQL. A statement that is not answered in ten seconds fails with `Unavailable`, and its connection is
+ * given up; so does one whose server is away, or cannot take it for now.
+ */
+export interface Database extends Transactions {
+  /** @param patience of its statements; that of requests unless it is said to be for housekeeping */
+  readonly connect: (patience?: 'request' | 'housekeeping') => Promise<Connection>;
+  /** For what may take long and must not hold up requests: reading everything at the start, tidying up, changing tables. */
+  readonly patient: Transactions;
   /** Streams at the pace of the reader, on a connection that is taken until the stream has ended or is destroyed. */
   readonly copyOut: (statement: string) => Promise<CopyOut>;
-  /** Runs `work` in one transaction: commits what it did, or rolls back and throws what it threw. */
-  readonly transaction: <Result>(work: (connection: Queryable) => Promise<Result>) => Promise<Result>;
   readonly close: () => Promise<void>;
 }
 
-const POOL_SIZE = 10;
-const CONNECT_MS_MAX = 10_000;
-const IDLE_MS_MAX = 30_000;
+const LIMITS = {
+  /** Connections for requests. */
+  poolSize: 10,
+  /** Connections for housekeeping: two jobs at a time, and a COPY beside each. */
+  patientPoolSize: 4,
+  connectMs: 5_000,
+  idleMs: 30_000,
+  /** How long requests wait for one statement. */
+  requestMs: 10_000,
+  /** The longest that one step of housekeeping may take. */
+  housekeepingMs: 3_600_000,
+  /** The server is asked to end a statement this much before we stop waiting for its answer. */
+  answerMs: 1_000,
+  /** How long an ordered goodbye may take. */
+  goodbyeMs: 1_000,
+} as const;
+
+/**
+ * Of the server, for clients that vanish without a word: their sessions, and the locks that they hold, end after ten
+ * seconds without an answer, and a transaction that nobody goes on with after a minute.
+ */
+const SERVER_OPTIONS = [
+  'tcp_keepalives_idle=5',
+  'tcp_keepalives_interval=2',
+  'tcp_keepalives_count=3',
+  'idle_in_transaction_session_timeout=60000',
+];
 
 export function openDatabase(url: string): Database {
   const config = {
     connectionString: url,
     application_name: 'backline',
-    connectionTimeoutMillis: CONNECT_MS_MAX,
+    connectionTimeoutMillis: LIMITS.connectMs,
     keepAlive: true,
+    keepAliveInitialDelayMillis: LIMITS.requestMs,
     // Times travel with their offset; the zone only makes them readable in the server's own log and in psql. Compiling
     // our short statements to machine code takes a hundred times as long as running them.
-    options: '-c timezone=UTC -c datestyle=ISO -c jit=off',
+    options: ['timezone=UTC', 'datestyle=ISO', 'jit=off', ...SERVER_OPTIONS].map((option) => `-c ${option}`).join(' '),
     types: { getTypeParser },
   };
-  const pool = new Pool({ ...config, max: POOL_SIZE, idleTimeoutMillis: IDLE_MS_MAX });
-  // An idle connection that breaks is replaced by the pool; the next query tells whether the server is there.
-  pool.on('error', () => {});
-  // The pool takes its listener off a client whose query failed; one that breaks in that moment must not end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = openPool({ ...config, ...FOR_REQUESTS, max: LIMITS.poolSize });
+  const patientPool = openPool({ ...config, ...FOR_HOUSEKEEPING, max: LIMITS.patientPoolSize });
   return {
-    query: (statement) => run(pool, statement),
-    connect: async () => {
-      const client = new Client(config);
-      let gone = false;
-      const lost = new Promise<void>((resolve) => {
-        const end = (): void => {
-          gone = true;
-          resolve();
-        };
-        client.on('error', end);
-        client.on('end', end);
-      });
-      await client.connect();
-      return {
-        query: (statement) => run(client, statement),
-        lost,
-        isLost: () => gone,
-        listen: async (channel, listener) => {
-          client.on('notification', (notification) => {
-            if (notification.channel === channel) listener(notification.payload ?? '');
-          });
-          await client.query(`listen ${client.escapeIdentifier(channel)}`);
-        },
-        close: () => client.end(),
-      };
-    },
+    ...transactionsOn(pool),
+    patient: transactionsOn(patientPool),
+    connect: (patience = 'request') =>
+      connect({ ...config, ...(patience === 'request' ? FOR_REQUESTS : FOR_HOUSEKEEPING) }),
     copyOut: async (statement) => {
-      const client = await pool.connect();
+      const client = await acquire(patientPool);
       const ignore = (): void => {};
       // A connection that breaks says so through the stream.
       client.on('error', ignore);
@@ -109,14 +122,44 @@ export function openDatabase(url: string): Database {
         },
         (error: unknown) => {
           client.release(true);
-          throw error;
+          throw told(error);
         },
       );
       rows.catch(ignore);
       return { stream, rows };
     },
+    close: async () => {
+      await Promise.all([within(pool.end()), within(patientPool.end())]);
+    },
+  };
+}
+
+const FOR_REQUESTS = { statement_timeout: LIMITS.requestMs, query_timeout: LIMITS.requestMs + LIMITS.answerMs };
+/** Only the server ends these. (The driver would go on counting after the end of a COPY.) */
+const FOR_HOUSEKEEPING = { statement_timeout: LIMITS.housekeepingMs };
+
+function openPool(config: ConstructorParameters<typeof Pool>[0]): Pool {
+  const pool = new Pool({ ...config, idleTimeoutMillis: LIMITS.idleMs });
+  // An idle connection that breaks is replaced by the pool; the next query tells whether the server is there.
+  pool.on('error', () => {});
+  // The pool takes its listener off a client whose query failed; one that breaks in that moment must not end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return pool;
+}
+
+async function acquire(pool: Pool): Promise<PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (error) {
+    throw told(error);
+  }
+}
+
+function transactionsOn(pool: Pool): Transactions {
+  return {
+    query: (statement) => run(pool, statement),
     transaction: async (work) => {
-      const client = await pool.connect();
+      const client = await acquire(pool);
       let broken = false;
       // A connection that breaks between two statements says so by an event, which would end the process.
       const note = (): void => {
@@ -124,22 +167,80 @@ export function openDatabase(url: string): Database {
       };
       client.on('error', note);
       try {
-        await client.query('begin');
+        await run(client, 'begin');
         const result = await work({ query: (statement) => run(client, statement) });
-        await client.query('commit');
+        await run(client, 'commit');
         return result;
       } catch (error) {
-        await client.query('rollback').catch(() => {
-          broken = true;
-        });
+        // Behind a statement that is not answered nothing else is.
+        if (error instanceof Unavailable) broken = true;
+        else await run(client, 'rollback').catch(note);
         throw error;
       } finally {
         client.off('error', note);
         client.release(broken);
       }
     },
-    close: () => pool.end(),
   };
+}
+
+async function connect(config: ConstructorParameters<typeof Client>[0]): Promise<Connection> {
+  const client = new Client(config);
+  let gone = false;
+  const lost = new Promise<void>((resolve) => {
+    const end = (): void => {
+      gone = true;
+      resolve();
+    };
+    client.on('error', end);
+    client.on('end', end);
+  });
+  // With a statement under way it cuts the connection, as it does when that is dead already.
+  const close = (): Promise<void> => within(client.end());
+  try {
+    await client.connect();
+  } catch (error) {
+    void close();
+    throw told(error);
+  }
+  const query: Queryable['query'] = async (statement) => {
+    try {
+      return await run(client, statement);
+    } catch (error) {
+      // Its answer may still come, and would be taken for that of the next statement.
+      if (error instanceof Unavailable && error.isSilent) void close();
+      throw error;
+    }
+  };
+  return {
+    query,
+    lost,
+    isLost: () => gone,
+    listen: async (channel, listener) => {
+      client.on('notification', (notification) => {
+        if (notification.channel === channel) listener(notification.payload ?? '');
+      });
+      await query(`listen ${client.escapeIdentifier(channel)}`);
+    },
+    abort: () => {
+      streamOf(client).destroy();
+    },
+    close,
+  };
+}
+
+/** The socket of a client, which the driver does not show in its types. */
+function streamOf(client: Client): { readonly destroy: () => void } {
+  return (client as unknown as { readonly connection: { readonly stream: { readonly destroy: () => void } } })
+    .connection.stream;
+}
+
+/** Waits for an ordered end, but not for a server that does not answer. */
+async function within(ending: Promise<void>): Promise<void> {
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => (limit = setTimeout(resolve, LIMITS.goodbyeMs)));
+  await Promise.race([ending.catch(() => {}), late]);
+  clearTimeout(limit);
 }
 
 async function run<Row extends object>(
@@ -147,8 +248,12 @@ async function run<Row extends object>(
   statement: Statement | string,
 ): Promise<Row[]> {
   const query = typeof statement === 'string' ? { text: statement } : statement;
-  const result = await client.query<Row>({ ...query, values: [...(query.values ?? [])] });
-  return result.rows;
+  try {
+    const result = await client.query<Row>({ ...query, values: [...(query.values ?? [])] });
+    return result.rows;
+  } catch (error) {
+    throw told(error);
+  }
 }
 
 /** The same server, another database. */
@@ -180,11 +285,46 @@ function parseBigint(text: string): number {
 
 /** SQLSTATEs that end the session: class 08, an administrator's shutdown, a crash, a server that is starting. */
 const SESSION_ENDS = /^(08|57P0[1-5])/;
+/** What a server cannot do for now: it has no room or no connections left, takes no writes, or took too long. */
+const CANNOT_NOW = /^(53|57014|25006|25P03|58030)/;
+/** What the driver says of a server that is silent. */
+const SILENT = new Set(['Query read timeout', 'timeout expired']);
+
+/** An error in the terms of callers: whether it may help to try again, and in words. Others are bugs, or for the caller. */
+function told(error: unknown): unknown {
+  if (error instanceof Unavailable || !(error instanceof Error)) return error;
+  const code = error instanceof DatabaseError ? (error.code ?? '') : '';
+  if (error instanceof DatabaseError && !SESSION_ENDS.test(code) && !CANNOT_NOW.test(code)) return error;
+  if (!(error instanceof DatabaseError) && !isOfConnection(error)) return error;
+  const isSilent = SILENT.has(error.message);
+  const why = isSilent
+    ? 'it does not answer'
+    : error.message === 'timeout exceeded when trying to connect'
+      ? 'no connection is free'
+      : sentenceOf(error);
+  return new Unavailable('postgres/away', `The database cannot do this now: ${why}.`, { cause: error, isSilent });
+}
+
+/** Errors of sockets have a code of the operating system; those of the driver are told by their texts. */
+function isOfConnection(error: Error): boolean {
+  if (SILENT.has(error.message) || 'syscall' in error) return true;
+  return /^(Connection terminated|Client was closed|Client has encountered|timeout exceeded|Cannot use a pool)/.test(
+    error.message,
+  );
+}
+
+/** A connection to several addresses fails with an error that has no message of its own. */
+function sentenceOf(error: Error): string {
+  const [first] = error instanceof AggregateError ? error.errors : [];
+  const text = first instanceof Error ? first.message : error.message;
+  return text.replace(/\.$/, '');
+}
 
 /**
  * Whether the connection is gone, so that the outcome of what was under way is unknown. Any other error is the
  * server's answer: the statement, and with it its transaction, did not happen.
  */
 export function isConnectionLost(error: unknown): boolean {
-  return !(error instanceof DatabaseError) || error.code === undefined || SESSION_ENDS.test(error.code);
+  const first = error instanceof Unavailable ? error.cause : error;
+  return !(first instanceof DatabaseError) || first.code === undefined || SESSION_ENDS.test(first.code);
 }

@@ -25,6 +25,7 @@ import { unfiledEvents } from './migrations/0020-unfiled-events-20261129.ts';
 import { installation } from './migrations/0021-installation-20261129.ts';
 import { datasetFields } from './migrations/0022-dataset-fields-20261129.ts';
 import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
+import { writerBeat } from './migrations/0024-writer-beat-20261129.ts';
 
 /** In order, numbered from 1 without gaps. */
 export const MIGRATIONS: readonly Migration[] = [
@@ -51,6 +52,7 @@ export const MIGRATIONS: readonly Migration[] = [
   installation,
   datasetFields,
   recordWrites,
+  writerBeat,
 ];
 
 /**

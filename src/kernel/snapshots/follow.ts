@@ -13,6 +13,8 @@ import { audiencesModule, compileTables, exposeWorlds, updateTables, type Snapsh
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
+/** What was heard of so long ago is followed: at least every three seconds there is a sign of life. */
+const FOLLOWED_MS_MAX = 6_000;
 
 /** One object that is live in another form than before, or no longer. */
 export interface LiveChange extends ChangedObject {
@@ -39,7 +41,7 @@ export interface Follower {
   readonly onSwap: (listener: (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void) => () => void;
   /** Resolves at the first snapshot. */
   readonly compiled: Promise<void>;
-  /** Milliseconds since the snapshot was last known to be current; 0 while the control plane is followed. */
+  /** Milliseconds since the control plane was last heard of, and so was the snapshot current; 0 while it is followed. */
   readonly ageMs: () => number;
   /** How many live objects are answered as they were before, because their newest change does not compile. */
   readonly leftOut: () => number;
@@ -71,8 +73,10 @@ export function followHeads(options: {
   /** The live object of each Head, by the Head's name: a deletion tells only that. */
   let byHead = new Map<string, LiveObject>();
   let exposing = new ExposingReleases();
-  /** When the control plane was lost; undefined while it is followed. */
-  let lostAtMs: number | undefined = monotonicMs();
+  /** When the control plane was last heard of. */
+  let heardAtMs = monotonicMs();
+  /** Whether it was lost since. */
+  let isLost = true;
   let lastProblem: string | undefined = 'nothing has been compiled yet';
   /** Changes that do not compile, by their Head: answers go on from what was before, and later changes try them again. */
   const leftOut = new Map<string, HeadChange>();
@@ -100,7 +104,10 @@ export function followHeads(options: {
       return () => void listeners.delete(listener);
     },
     compiled,
-    ageMs: () => (lostAtMs === undefined ? 0 : monotonicMs() - lostAtMs),
+    ageMs: () => {
+      const silentMs = monotonicMs() - heardAtMs;
+      return isLost || silentMs > FOLLOWED_MS_MAX ? silentMs : 0;
+    },
     problem: () => lastProblem,
     leftOut: () => leftOut.size,
     stop: async () => {
@@ -117,12 +124,14 @@ export function followHeads(options: {
         version ??= await listAll();
         for await (const batch of client.watch(Head, version, stopping.signal)) {
           version = batch.version;
-          lostAtMs = undefined;
+          heardAtMs = monotonicMs();
+          isLost = false;
           retryMs = RETRY_MS_MIN;
           if (batch.changes.length > 0) apply(batch);
         }
       } catch (error) {
-        if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
+        // Too old, or of a database that was restored to what it was before: what there is now is listed anew.
+        if (error instanceof Refusal && (error.reason === 'Expired' || error.reason === 'Timeout')) version = undefined;
         else
           log.warn(
             { error: String(error), retryMs },
@@ -130,7 +139,7 @@ export function followHeads(options: {
           );
       }
       if (stopping.signal.aborted) return;
-      lostAtMs ??= monotonicMs();
+      isLost = true;
       await pause(systemTime, jittered(retryMs, Math.random), stopping.signal);
       retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
     }

@@ -2,7 +2,7 @@ import { Refusal, type Problem, type Reason } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { Author, Outcome } from '../store-contract.ts';
 import { StoredEntry } from './entry.ts';
-import { NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
+import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
 
 /** A write on its way to the process that writes. Plain data. */
 export interface ForwardedWrite<Operation> {
@@ -45,8 +45,12 @@ export type ForwardedAnswer =
       };
     };
 
-/** Delivers a write; rejects when there was no answer, whatever became of the write. */
-export type Deliver<Operation> = (to: WriterAddress, write: ForwardedWrite<Operation>) => Promise<ForwardedAnswer>;
+/** Delivers a write; rejects when there was no answer, or when nobody waits for it any more, whatever became of the write. */
+export type Deliver<Operation> = (
+  to: WriterAddress,
+  write: ForwardedWrite<Operation>,
+  signal: AbortSignal,
+) => Promise<ForwardedAnswer>;
 
 function plainOutcome({ did, entry, warnings }: Outcome): PlainOutcome {
   const { kind, version, text } = entry;
@@ -106,7 +110,7 @@ export class ForwardedOnce<Operation> {
 }
 
 /** Refusals that come of who writes, not of what is written. */
-export const UNDECIDED: ReadonlySet<string> = new Set([NOT_WRITER, TAKEN_OVER, OUTCOME_UNKNOWN]);
+export const UNDECIDED: ReadonlySet<string> = new Set([NOT_WRITER, TAKEN_OVER, GAVE_WAY, OUTCOME_UNKNOWN]);
 
 /** At 5,000 writes a second these are the answers of four seconds; a sender asks again within one. */
 const ANSWERS_KEPT = 20_000;

@@ -16,6 +16,19 @@ export interface StoreLimits {
   readonly writerWaitSeconds: number;
   /** How long closing waits for a database that is away. */
   readonly closeSeconds: number;
+  /** How often a writer that has nothing to write shows that it is there, and how often others look. */
+  readonly beatMs: number;
+  /**
+   * How long a writer may be taken at its word after the database last confirmed it. Shorter than the silence after which
+   * another one takes its place, by more than clocks can differ in that time.
+   */
+  readonly leaseMs: number;
+  /** How long the database may be silent before a writer that others could replace is none any more. */
+  readonly silentMs: number;
+  /** How often in a row others find nothing new of the writer until they take its place. */
+  readonly silentLooks: number;
+  /** How long a read waits for what was written elsewhere. */
+  readonly freshMs: number;
 }
 
 export const STORE_LIMITS: StoreLimits = {
@@ -28,4 +41,9 @@ export const STORE_LIMITS: StoreLimits = {
   charactersInWindow: 64 * 1024 * 1024,
   writerWaitSeconds: 10,
   closeSeconds: 10,
+  beatMs: 1_000,
+  leaseMs: 4_000,
+  silentMs: 5_000,
+  silentLooks: 6,
+  freshMs: 5_000,
 };

@@ -49,6 +49,7 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
     fresh: () => undefined,
+    behindMs: () => sequencer.behindMs,
     lost: sequencer.lost.then(({ message }) => message),
     close: () => sequencer.close(),
   };

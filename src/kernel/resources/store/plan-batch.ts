@@ -9,7 +9,7 @@ export interface WriteRequest<Operation> {
   readonly operations: readonly Operation[];
   readonly author: Author;
   readonly dryRun: boolean;
-  /** Names a write that another process forwarded, so that it can be found again; empty for our own. */
+  /** Names a write, so that it can be found again when its answer got lost; empty for one that nobody asks for again. */
   readonly writeId: string;
   readonly resolve: (outcomes: readonly Outcome[]) => void;
   readonly reject: (why: unknown) => void;
@@ -37,6 +37,8 @@ export interface Batch {
   readonly now: Temporal.Instant;
   readonly records: readonly RecordedChange[];
   readonly revisions: readonly RecordedRevision[];
+  /** Of the changed objects' texts. */
+  readonly characters: number;
 }
 
 /**
@@ -52,7 +54,6 @@ export class BatchPlan<Operation> implements Batch {
   readonly records: RecordedChange[] = [];
   readonly revisions: RecordedRevision[] = [];
   readonly after: number;
-  /** Of the changed objects' texts. */
   characters = 0;
 
   constructor(base: StoredReader & { readonly version: number }, decide: Decide<Operation>, now: Temporal.Instant) {

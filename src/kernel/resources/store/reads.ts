@@ -7,7 +7,7 @@ import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
 /** The part of a store that is the same whoever writes: the present from memory, the past from the database. */
-type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'lost' | 'close'>;
+type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'behindMs' | 'lost' | 'close'>;
 
 export function storeReads(parts: {
   readonly memory: Memory;

@@ -40,6 +40,10 @@ export class Sequencer<Operation> {
   /** Once set, no more writes are taken, for this reason. */
   #closed: Refusal | undefined;
   #closeBy = Infinity;
+  /** Whether another process can take over: then this one gives way when the database is silent. */
+  readonly #givesWay: boolean;
+  #isBeating = false;
+  readonly #heart: NodeJS.Timeout;
   readonly #finished: Promise<void>;
   #tellLost: (why: Refusal) => void = () => {};
   /** Resolves when the right to write is gone for good, unless by `close`. */
@@ -52,7 +56,9 @@ export class Sequencer<Operation> {
     readonly clock: Clock;
     readonly limits: StoreLimits;
     readonly log: Log | undefined;
+    readonly givesWay?: boolean;
   }) {
+    this.#givesWay = parts.givesWay ?? false;
     this.#memory = parts.memory;
     this.#session = parts.session;
     this.#decide = parts.decide;
@@ -60,7 +66,27 @@ export class Sequencer<Operation> {
     this.#limits = parts.limits;
     this.#log = parts.log;
     this.#wakeWhenLost();
+    this.#heart = setInterval(() => this.#beat(), parts.limits.beatMs);
     this.#finished = this.#run();
+  }
+
+  get epoch(): number {
+    return this.#session.epoch;
+  }
+
+  /** Milliseconds since this process was last known to be the writer. */
+  get behindMs(): number {
+    return this.#session.behindMs;
+  }
+
+  /** Whether what it shows is the newest there is: nobody else can have written since. */
+  get isConfirmed(): boolean {
+    return !this.#session.isLost && this.behindMs < this.#limits.leaseMs;
+  }
+
+  /** Finds out anew whether this process is still the writer, after a sign that it is not. */
+  doubt(): void {
+    this.#session.abort();
   }
 
   write(operations: readonly Operation[], author: Author, dryRun: boolean, writeId = ''): Promise<readonly Outcome[]> {
@@ -116,8 +142,28 @@ export class Sequencer<Operation> {
       this.#log?.error({ err: error }, 'the writer of resources failed');
       this.#lose(notWriter(`The writer failed: ${error instanceof Error ? error.message : String(error)}`));
     } finally {
+      clearInterval(this.#heart);
       await this.#session.close();
     }
+  }
+
+  #beat(): void {
+    if (this.#session.isLost) return;
+    // Whatever waits for an answer now would wait in vain: its connection goes, and with it the right to write.
+    if (this.#givesWay && this.#session.silentMs > this.#limits.silentMs) return this.#session.abort();
+    if (this.#isBeating || this.#inFlight.length > 0 || this.behindMs < this.#limits.beatMs / 2) return;
+    this.#isBeating = true;
+    void this.#session
+      .beat()
+      .then(
+        (isOurs) => {
+          if (!isOurs) this.doubt();
+        },
+        (error: unknown) => this.#log?.debug({ err: error }, 'the writer could not show that it is there'),
+      )
+      .finally(() => {
+        this.#isBeating = false;
+      });
   }
 
   async #somethingToDo(): Promise<void> {
@@ -135,12 +181,14 @@ export class Sequencer<Operation> {
     switch (result.is) {
       case 'durable': {
         this.#alone = Math.max(0, this.#alone - plan.requests.length);
+        this.#inFlight = [];
         this.#memory.publish(plan.changes);
         plan.answer();
         if (plan.changes.length > 0) this.#notify(plan.changes);
         return undefined;
       }
       case 'refused': {
+        this.#inFlight = [];
         if (plan.requests.length > 1) {
           this.#queue.unshift(...plan.requests);
           this.#alone = plan.requests.length;
@@ -193,12 +241,16 @@ export class Sequencer<Operation> {
   async #resumeIdle(): Promise<Refusal | undefined> {
     const version = await this.#resume();
     if (version === 'taken') return takenOver();
-    if (version === 'stopped') return outcomeUnknown();
+    if (version === 'stopped') return gaveWay();
     return version === this.#memory.version ? undefined : otherState(version, this.#memory.version);
   }
 
   async #resume(): Promise<number | 'taken' | 'stopped'> {
-    const version = await this.#session.resume(() => performance.now() > this.#closeBy, this.#log);
+    const sinceMs = performance.now();
+    const left = (): number =>
+      Math.min(this.#closeBy, this.#givesWay ? sinceMs + this.#limits.silentMs : Infinity) - performance.now();
+    const resuming = this.#session.resume(() => left() <= 0, this.#log);
+    const version = await orStopped(resuming, left);
     this.#wakeWhenLost();
     return version;
   }
@@ -226,6 +278,22 @@ export class Sequencer<Operation> {
     if (closing) return;
     this.#log?.error(why.message);
     this.#tellLost(why);
+  }
+}
+
+/** How often it is looked whether the time is up that something may take. */
+const LOOK_MS = 100;
+
+/** What becomes of `resuming`, or 'stopped' when no time is left for it: connecting may take longer than that. */
+async function orStopped<Result>(resuming: Promise<Result>, leftMs: () => number): Promise<Result | 'stopped'> {
+  const { promise, resolve } = Promise.withResolvers<'stopped'>();
+  const look = setInterval(() => {
+    if (leftMs() <= 0) resolve('stopped');
+  }, LOOK_MS);
+  try {
+    return await Promise.race([resuming, promise]);
+  } finally {
+    clearInterval(look);
   }
 }
 
@@ -257,6 +325,8 @@ function notWriter(message: string): Refusal {
  * refused with it was not carried out.
  */
 export const TAKEN_OVER = 'resources/taken-over';
+/** The same, for want of an answer from the database rather than for another writer. */
+export const GAVE_WAY = 'resources/gave-way';
 /** A write that is refused with it was not carried out either. */
 export const NOT_WRITER = 'resources/not-writer';
 /** Only the record tells what became of a write that is refused with it. */
@@ -278,6 +348,13 @@ function otherState(found: number, expected: number): Refusal {
   return notWriter(
     `The database is at version ${found} where this process left it at ${expected}: it was restored or replaced.`,
   );
+}
+
+function gaveWay(): Refusal {
+  return new Refusal(GAVE_WAY, 'ServiceUnavailable', 'The database does not answer the writer, which gives way.', {
+    retryAfterSeconds: 1,
+    remedy: 'Try again in a moment; nothing was written.',
+  });
 }
 
 function outcomeUnknown(): Refusal {

@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { Outage } from '#kernel/base/outage.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import type { Author, Change, Outcome, Place, Store } from '../store-contract.ts';
 import type { StoredChange } from './entry.ts';
@@ -19,29 +20,24 @@ import {
 import { STORE_LIMITS } from './limits.ts';
 import { type ChangeRow, loadMemory, RowReader } from './load.ts';
 import type { StoreOptions } from './open-store.ts';
-import { NOT_WRITER, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
+import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
 import { Tail } from './tail.ts';
 import { storeReads } from './reads.ts';
 import { textsAtRest } from './texts-at-rest.ts';
-import { WriterSession } from './writer-session.ts';
+import { OTHER_WRITER, WriterSession } from './writer-session.ts';
 
 /** How often a standby tries to become the writer. */
 const CAMPAIGN_POLL_MS = 150;
 const RETRY_MS = 50;
-const DATABASE_RETRY_MS = 300;
 /** How long a write waits for a writer before the caller is told to try again. */
 const WRITE_MS_MAX = 10_000;
-/** How long a read waits for what was written elsewhere. */
-const FRESH_MS_MAX = 5_000;
-/** How often a standby looks whether the writer answers, and how many silences in a row make it dead. */
-const HEALTH_POLL_MS = 1_000;
-const SILENCES_MAX = 3;
-
 /** One of several processes on one database. Reads come from its own memory; writes go to whoever writes. */
 export interface SharedStore<Operation> extends Store<Operation> {
   readonly isWriter: () => boolean;
   /** Calls back when this process becomes the writer, and when it ceases to be. */
   readonly onWriter: (listener: (isWriter: boolean) => void) => void;
+  /** Why what it shows may be old, or why nothing can be written; undefined when all is well. */
+  readonly problem: () => string | undefined;
   /** Carries out what another process forwarded, once. */
   readonly receive: (write: ForwardedWrite<Operation>) => Promise<ForwardedAnswer>;
 }
@@ -50,16 +46,15 @@ export interface SharedStoreOptions<Operation> extends Omit<StoreOptions<Operati
   /** How the others reach this process; known only when it listens. */
   readonly address: () => WriterAddress;
   readonly deliver: Deliver<Operation>;
-  /** Whether the process at an address answers at all. */
-  readonly answers: (address: WriterAddress) => Promise<boolean>;
   /** The object that an operation is about. */
   readonly placeOf: (operation: Operation) => Place;
 }
 
 /**
  * Opens the store as one of several processes. Each keeps everything in memory and follows the record of changes; one,
- * whoever holds the advisory lock, writes. When the writer ends, or no longer answers, another takes over within a
- * second; writes under way are settled by their ids in the record, so that each is carried out once.
+ * whoever holds the advisory lock, writes. When the writer ends another takes over within a second; when it falls silent,
+ * or the database no longer hears it, within ten. Writes under way are settled by their ids in the record, so that each is
+ * carried out once.
  */
 export async function openSharedStore<Operation>(
   options: SharedStoreOptions<Operation>,
@@ -87,6 +82,8 @@ export async function openSharedStore<Operation>(
   const tail = new Tail({ database, memory, kinds, texts, publish, log });
   void tail.broken.then(tellLost);
   const firstRound = Promise.withResolvers<void>();
+  /** Those who wait for an answer of the writer of an epoch: called when another one has begun. */
+  const waitingForEpoch = new Map<AbortController, number>();
   const campaigning = campaign();
   const watching = watchWriter();
   await firstRound.promise;
@@ -100,7 +97,14 @@ export async function openSharedStore<Operation>(
     },
     write,
     fresh,
-    isWriter: () => sequencer !== undefined,
+    behindMs,
+    problem: () => {
+      const seconds = Math.floor(behindMs() / 1000);
+      return behindMs() > limits.silentMs
+        ? `the database has confirmed nothing for ${seconds} s; what is shown may be old, and nothing can be written`
+        : undefined;
+    },
+    isWriter: () => sequencer?.isConfirmed === true,
     onWriter: (listener) => {
       roleListeners.push(listener);
       if (sequencer !== undefined) listener(true);
@@ -131,8 +135,14 @@ export async function openSharedStore<Operation>(
     }
   }
 
+  /** Milliseconds since what this process shows was last known to be all that there is. */
+  function behindMs(): number {
+    return (sequencer ?? tail).behindMs;
+  }
+
   /** Waits for the right to write, writes as long as it has it, and waits again. */
   async function campaign(): Promise<void> {
+    const outage = new Outage(log, 'the writer lock cannot be asked for');
     while (!stopping) {
       let session: WriterSession | undefined;
       try {
@@ -153,7 +163,9 @@ export async function openSharedStore<Operation>(
         await tail.reach(opened.version);
         if (stopping) return await session.close();
         await tail.pause();
-        sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
+        outage.ended();
+        noticeEpoch(session.epoch);
+        sequencer = new Sequencer({ memory, session, decide, clock, limits, log, givesWay: true });
         sequencer.subscribe((changes) => {
           tail.arrived();
           publish(changes as readonly StoredChange[]);
@@ -162,17 +174,18 @@ export async function openSharedStore<Operation>(
         for (const listener of roleListeners) listener(true);
         firstRound.resolve();
         const why = await Promise.race([sequencer.lost, closed(sequencer)]);
+        const { behindMs: silentMs } = sequencer;
         sequencer = undefined;
         for (const listener of roleListeners) listener(false);
         if (why === undefined) return;
-        if (why.code !== TAKEN_OVER) return tellLost(why.message);
+        if (!CAN_GO_ON.has(why.code)) return tellLost(why.message);
         log?.warn(why.message);
-        tail.resume();
+        tail.resume(silentMs);
       } catch (error) {
         await session?.close();
         if (stopping) return;
-        log?.warn({ err: error }, 'the right to write cannot be asked for; trying again');
-        await pause(DATABASE_RETRY_MS);
+        if (error instanceof Refusal && error.code === OTHER_WRITER) await pause(CAMPAIGN_POLL_MS);
+        else await pause(outage.failed(error));
       }
     }
   }
@@ -182,34 +195,44 @@ export async function openSharedStore<Operation>(
     return undefined;
   }
 
-  /** A writer that holds the lock but no longer answers (stopped, cut off) loses its session, and with it the lock. */
+  /**
+   * A writer that holds the lock but is stopped, or cut off from the database, loses its session, and with it the lock.
+   * Whether it is there shows in its row alone: what it answers to others says nothing of whether it can write.
+   */
   async function watchWriter(): Promise<void> {
-    let silences = 0;
-    let epochSeen = -1;
+    let silentLooks = 0;
+    let lastSeen = '';
     while (!stopping) {
-      await pause(HEALTH_POLL_MS);
-      if (sequencer !== undefined || stopping) {
-        silences = 0;
+      await pause(limits.beatMs);
+      if (stopping) return;
+      if (sequencer !== undefined) {
+        silentLooks = 0;
         continue;
       }
       try {
-        const writer = await writerNow();
-        if (writer.address === undefined) continue;
-        if (writer.epoch !== epochSeen) silences = 0;
-        epochSeen = writer.epoch;
-        silences = (await options.answers(writer.address)) ? 0 : silences + 1;
-        if (silences < SILENCES_MAX) continue;
-        silences = 0;
-        log?.warn({ url: writer.address.url }, 'the writer does not answer; taking its place');
+        const { epoch, version, beat, patienceMs, address } = await writerNow();
+        noticeEpoch(epoch);
+        const seen = `${epoch} ${version} ${beat}`;
+        silentLooks = seen === lastSeen && address !== undefined ? silentLooks + 1 : 0;
+        lastSeen = seen;
+        if (silentLooks < limits.silentLooks + patienceMs / limits.beatMs) continue;
+        silentLooks = 0;
+        log?.warn({ url: address?.url, epoch }, 'the writer shows no sign of life; taking its place');
         await database.query({
-          text: `select pg_terminate_backend(pid) from pg_locks
-            where locktype = 'advisory' and granted and objid = $1 and database = (select oid from pg_database where datname = current_database())`,
-          values: [ADVISORY_LOCKS.resourceWriter],
+          text: END_SILENT_WRITER,
+          values: [ADVISORY_LOCKS.resourceWriter, epoch, version, beat],
         });
       } catch (error) {
+        // Whoever cannot see the writer knows nothing about it.
+        silentLooks = 0;
         log?.debug({ err: error }, 'the writer cannot be looked after');
       }
     }
+  }
+
+  /** Ends the waiting for answers of writers of earlier epochs. */
+  function noticeEpoch(epoch: number): void {
+    for (const [waiting, sentIn] of waitingForEpoch) if (epoch > sentIn) waiting.abort();
   }
 
   /** Ends early when the store closes. */
@@ -217,32 +240,32 @@ export async function openSharedStore<Operation>(
     await sleep(ms, undefined, { signal: stop.signal }).catch(() => {});
   }
 
-  async function writerNow(): Promise<{ epoch: number; version: number; address: WriterAddress | undefined }> {
-    const [row] = await database.query<{ epoch: number; version: number; address: string }>({
+  async function writerNow(): Promise<WriterRow> {
+    const [row] = await database.query<Omit<WriterRow, 'address'> & { readonly address: string }>({
       name: 'writer',
-      text: 'select epoch, version, address from backline.writer',
+      text: 'select epoch, version, beat, patience_ms as "patienceMs", address from backline.writer',
     });
     if (row === undefined) throw new Error('backline.writer has no row');
-    const { epoch, version, address } = row;
-    return { epoch, version, address: address === '' ? undefined : (JSON.parse(address) as WriterAddress) };
+    const { address } = row;
+    return { ...row, address: address === '' ? undefined : (JSON.parse(address) as WriterAddress) };
   }
 
   function fresh(): Promise<void> | undefined {
-    if (sequencer !== undefined) return undefined;
-    looking ??= new Promise((resolve) => setImmediate(resolve))
-      .then(() => {
-        looking = undefined;
-        return writerNow();
-      })
-      .then(({ version }) => Promise.race([tail.reach(version), sleep(FRESH_MS_MAX, 'late', { ref: false })]))
-      .then((late) => {
-        if (late === undefined) return;
-        throw new Refusal('resources/not-fresh', 'ServiceUnavailable', 'This process lags behind the writer.', {
-          retryAfterSeconds: 1,
-          remedy: 'Try again in a moment, or read with resourceVersion=0 what it has.',
-        });
-      });
+    if (sequencer?.isConfirmed === true) return undefined;
+    looking ??= new Promise((resolve) => setImmediate(resolve)).then(() => {
+      looking = undefined;
+      return withinFreshTime(catchUp(), limits.freshMs);
+    });
     return looking;
+  }
+
+  /** Gets everything that was acknowledged anywhere until now. */
+  async function catchUp(): Promise<'current'> {
+    const { epoch, version } = await writerNow();
+    // It was paused or cut off, and somebody else has written since.
+    if (sequencer !== undefined && sequencer.epoch !== epoch) sequencer.doubt();
+    await tail.reach(version);
+    return 'current';
   }
 
   async function write(
@@ -250,24 +273,31 @@ export async function openSharedStore<Operation>(
     author: Author,
     { dryRun = false }: { dryRun?: boolean } = {},
   ): Promise<readonly Outcome[]> {
-    if (sequencer !== undefined && !stopping) {
-      try {
-        return await sequencer.write(operations, author, dryRun);
-      } catch (error) {
-        if (!wasNotWritten(error) || stopping) throw error;
-      }
+    const sent: ForwardedWrite<Operation> = { id: randomUUID(), operations, author, dryRun };
+    if (sequencer === undefined || stopping) return forward(sent, undefined);
+    const { epoch } = sequencer;
+    try {
+      return await sequencer.write(operations, author, dryRun, sent.id);
+    } catch (error) {
+      if (stopping || !isUndecided(error)) throw error;
+      return forward(sent, wasNotWritten(error) ? undefined : epoch);
     }
-    return forward({ id: randomUUID(), operations, author, dryRun });
   }
 
-  /** Sends a write to whoever writes, until there is an answer; settles by the record what was sent without one. */
-  async function forward(forwarded: ForwardedWrite<Operation>): Promise<readonly Outcome[]> {
+  /**
+   * Sends a write to whoever writes, until there is an answer; settles by the record what was sent without one.
+   *
+   * @param unansweredIn the epoch in which it was last sent without an answer: while that lasts it may still be carried out
+   */
+  async function forward(
+    forwarded: ForwardedWrite<Operation>,
+    unansweredIn: number | undefined,
+  ): Promise<readonly Outcome[]> {
     const giveUp = performance.now() + WRITE_MS_MAX;
-    /** The epoch in which it was last sent without an answer: while that lasts it may still be carried out. */
-    let unanswered: number | undefined;
+    let unanswered = unansweredIn;
     while (performance.now() < giveUp && !stopping) {
       try {
-        const writer = await writerNow();
+        const writer = await within(writerNow(), giveUp - performance.now());
         // In a later epoch nothing of an earlier one can still be committed: the record is conclusive.
         if (unanswered !== undefined && writer.epoch > unanswered) {
           const found = await recorded(forwarded);
@@ -275,23 +305,23 @@ export async function openSharedStore<Operation>(
           unanswered = undefined;
         }
         if (sequencer !== undefined && unanswered === undefined) {
+          const { epoch } = sequencer;
+          unanswered = epoch;
           return await sequencer.write(forwarded.operations, forwarded.author, forwarded.dryRun, forwarded.id);
         }
         if (writer.address !== undefined && sequencer === undefined) {
           unanswered = writer.epoch;
-          const answer = await options.deliver(writer.address, forwarded);
+          const answer = await deliverInEpoch(writer.address, writer.epoch, forwarded, giveUp - performance.now());
           if ('outcomes' in answer) {
             const outcomes = answer.outcomes.map((plain) => outcomeOf(plain, kindsById));
             const reached = Math.max(...answer.outcomes.map(({ version }) => version), 0);
             if (!forwarded.dryRun) await tail.reach(reached);
             return outcomes;
           }
-          const refusal = refusalOfAnswer(answer);
-          if (!UNDECIDED.has(refusal.code)) throw refusal;
-          if (wasNotWritten(refusal)) unanswered = undefined;
+          throw refusalOfAnswer(answer);
         }
       } catch (error) {
-        if (error instanceof Refusal && !UNDECIDED.has(error.code)) throw error;
+        if (error instanceof Refusal && !isUndecided(error)) throw error;
         if (wasNotWritten(error)) unanswered = undefined;
         log?.debug({ err: error }, 'a write was not answered; finding out what became of it');
       }
@@ -300,6 +330,24 @@ export async function openSharedStore<Operation>(
     throw unanswered === undefined || forwarded.dryRun
       ? noWriter('No process writes at the moment.')
       : outcomeUnknown();
+  }
+
+  /** Waits for the answer of a writer only as long as that is the writer. */
+  async function deliverInEpoch(
+    address: WriterAddress,
+    epoch: number,
+    forwarded: ForwardedWrite<Operation>,
+    leftMs: number,
+  ): Promise<ForwardedAnswer> {
+    const ended = new AbortController();
+    const limit = setTimeout(() => ended.abort(), leftMs);
+    waitingForEpoch.set(ended, epoch);
+    try {
+      return await options.deliver(address, forwarded, ended.signal);
+    } finally {
+      clearTimeout(limit);
+      waitingForEpoch.delete(ended);
+    }
   }
 
   /** What a forwarded write did, if it is in the record. */
@@ -329,8 +377,58 @@ export async function openSharedStore<Operation>(
 
 const DID = { ADDED: 'created', MODIFIED: 'changed', DELETED: 'removed' } as const;
 
+/** Refusals after which a process that wrote is a standby: others write, or can. */
+const CAN_GO_ON: ReadonlySet<string> = new Set([TAKEN_OVER, GAVE_WAY, OUTCOME_UNKNOWN]);
+const NOT_WRITTEN: ReadonlySet<string> = new Set([NOT_WRITER, TAKEN_OVER, GAVE_WAY]);
+
+function isUndecided(error: unknown): boolean {
+  return error instanceof Refusal && UNDECIDED.has(error.code);
+}
+
 function wasNotWritten(error: unknown): boolean {
-  return error instanceof Refusal && (error.code === NOT_WRITER || error.code === TAKEN_OVER);
+  return error instanceof Refusal && NOT_WRITTEN.has(error.code);
+}
+
+/** Ends the session that holds the lock, unless it has shown a sign of life meanwhile. */
+const END_SILENT_WRITER = `
+  select pg_terminate_backend(l.pid) from pg_locks l, backline.writer w
+  where l.locktype = 'advisory' and l.granted and l.objid = $1
+    and l.database = (select oid from pg_database where datname = current_database())
+    and w.epoch = $2 and w.version = $3 and w.beat = $4`;
+
+interface WriterRow {
+  readonly epoch: number;
+  readonly version: number;
+  readonly beat: number;
+  readonly patienceMs: number;
+  readonly address: WriterAddress | undefined;
+}
+
+async function withinFreshTime(catchingUp: Promise<'current'>, ms: number): Promise<void> {
+  const end = await within(catchingUp, ms).catch((error: unknown) => {
+    if (error instanceof TooLong) return 'late';
+    throw error;
+  });
+  if (end === 'current') return;
+  throw new Refusal('resources/not-fresh', 'ServiceUnavailable', 'This process lags behind the writer.', {
+    retryAfterSeconds: 1,
+    remedy: 'Try again in a moment, or read with resourceVersion=0 what it has.',
+  });
+}
+
+class TooLong extends Error {}
+
+/** Fails when it takes longer; whatever comes of it then is of no interest. */
+async function within<Result>(asked: Promise<Result>, ms: number): Promise<Result> {
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    limit = setTimeout(() => reject(new TooLong()), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([asked, late]);
+  } finally {
+    clearTimeout(limit);
+  }
 }
 
 function noWriter(message: string): Refusal {

@@ -1,5 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
+import { aborted, pause, systemTime } from '#kernel/base/time.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '../kind.ts';
 import type { StoredChange, StoredEntry } from './entry.ts';
@@ -12,7 +13,8 @@ import { CHANGES_CHANNEL } from './writer-session.ts';
 const ROWS_MAX = 5_000;
 /** A notification can be lost with its connection: this is how long it may go unnoticed. */
 const POLL_MS = 1_000;
-const RECONNECT_MS = 200;
+/** How soon a read that failed is tried again while somebody waits for it. */
+const RETRY_MS = 200;
 
 /**
  * Brings what another process wrote into the memory of this one, in the order in which it was written. Numbers of
@@ -25,13 +27,17 @@ export class Tail {
   readonly #texts: TextsAtRest;
   readonly #publish: (changes: readonly StoredChange[]) => void;
   readonly #log: Log | undefined;
+  readonly #reading: Outage;
   #pulling: Promise<void> | undefined;
   /** Something was announced while a pull was under way. */
   #again = false;
   /** While this process writes itself, the memory is ahead of what can be read. */
   #paused = false;
-  #stopped = false;
-  #wake: () => void = () => {};
+  readonly #stopping = new AbortController();
+  readonly #ended = aborted(this.#stopping.signal);
+  /** When the last read began that found nothing more, in steady time: the memory was current then. */
+  #currentAtMs = performance.now();
+  readonly #poll: NodeJS.Timeout;
   #waiting: { readonly version: number; readonly done: () => void }[] = [];
   readonly #listening: Promise<void>;
   #tellBroken: (why: string) => void = () => {};
@@ -52,7 +58,18 @@ export class Tail {
     this.#texts = parts.texts;
     this.#publish = parts.publish;
     this.#log = parts.log;
+    this.#reading = new Outage(parts.log, 'changes cannot be read');
+    this.#poll = setInterval(() => this.#pullSoon(), POLL_MS);
     this.#listening = this.#listen();
+  }
+
+  /** Milliseconds since the memory was last known to show everything that was written. */
+  get behindMs(): number {
+    return performance.now() - this.#currentAtMs;
+  }
+
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
   }
 
   /** Resolves when the memory shows everything up to a version, or when reading has stopped. */
@@ -70,14 +87,16 @@ export class Tail {
     await this.#pulling;
   }
 
-  resume(): void {
+  /** @param behindMs since when this process may not have been the writer any more, in milliseconds before now */
+  resume(behindMs: number): void {
+    this.#currentAtMs = performance.now() - behindMs;
     this.#paused = false;
     this.#pullSoon();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#wake();
+    this.#stopping.abort();
+    clearInterval(this.#poll);
     // Nobody is to wait for what will not be read any more.
     for (const { done } of this.#waiting.splice(0)) done();
     await this.#listening;
@@ -93,20 +112,20 @@ export class Tail {
   }
 
   async #listen(): Promise<void> {
+    const outage = new Outage(this.#log, 'changes cannot be followed as they are made');
     while (!this.#stopped) {
+      let waitMs = 0;
       try {
         const connection = await this.#database.connect();
         await connection.listen(CHANGES_CHANNEL, () => this.#pullSoon());
-        while (!this.#stopped && !connection.isLost()) {
-          this.#pullSoon();
-          const stopped = new Promise<void>((resolve) => (this.#wake = resolve));
-          await Promise.race([connection.lost, stopped, sleep(POLL_MS)]);
-        }
-        await connection.close().catch(() => {});
+        outage.ended();
+        this.#pullSoon();
+        await Promise.race([connection.lost, this.#ended]);
+        await connection.close();
       } catch (error) {
-        this.#log?.warn({ err: error }, 'changes cannot be followed; trying again');
-        await sleep(RECONNECT_MS);
+        waitMs = outage.failed(error);
       }
+      await pause(systemTime, waitMs, this.#stopping.signal);
     }
   }
 
@@ -119,13 +138,15 @@ export class Tail {
   }
 
   async #pullAll(): Promise<void> {
+    const outage = this.#reading;
     while (this.#again && !this.#paused && !this.#stopped) {
       this.#again = false;
       try {
         if (await this.#pull()) this.#again = true;
+        outage.ended();
       } catch (error) {
-        this.#log?.debug({ err: error }, 'changes cannot be read; trying again');
-        await sleep(RECONNECT_MS);
+        outage.failed(error);
+        await pause(systemTime, RETRY_MS, this.#stopping.signal);
         this.#again = this.#waiting.length > 0;
       }
     }
@@ -134,6 +155,7 @@ export class Tail {
   /** True when there may be more. */
   async #pull(): Promise<boolean> {
     const from = this.#memory.version;
+    const beganMs = performance.now();
     const rows = await this.#database.query<ChangeRow>({
       name: 'tail',
       text: `
@@ -142,9 +164,11 @@ export class Tail {
       values: [from],
     });
     const last = rows.at(-1);
-    if (last === undefined || this.#paused) return false;
+    if (this.#paused) return false;
+    if (rows.length < ROWS_MAX) this.#currentAtMs = beganMs;
+    if (last === undefined) return false;
     if (rows[0]?.version !== from + 1) {
-      this.#stopped = true;
+      this.#stopping.abort();
       this.#tellBroken(
         `The record of changes no longer continues after version ${from}: it was compacted or restored.`,
       );

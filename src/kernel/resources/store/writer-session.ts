@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
@@ -11,7 +12,9 @@ const LOCK_POLL_MS = 50;
 /** Where the writer tells the other processes that there is something new. */
 export const CHANGES_CHANNEL = 'backline_changes';
 const RECONNECT_MS = 100;
-const TRIES_BETWEEN_LOGS = 100;
+const MIB = 1024 * 1024;
+/** A batch of so many characters is committed within the time that any statement has; each MiB more takes a second more. */
+const QUICK_CHARACTERS_MAX = MIB;
 
 /**
  * The right to write: a connection that holds the writer's advisory lock, and an epoch that no other writer ever had.
@@ -25,6 +28,10 @@ export class WriterSession {
   readonly #texts: TextsAtRest;
   #connection: Connection;
   #backend: Backend;
+  /** When the last statement was sent that was answered: then, at least, the right to write was ours. */
+  #confirmedAt: Moment = momentNow();
+  /** How much longer than any statement the one under way may take. */
+  #patienceMs = 0;
 
   private constructor(database: Database, texts: TextsAtRest, connection: Connection, backend: Backend, epoch: number) {
     this.#database = database;
@@ -51,7 +58,7 @@ export class WriterSession {
       }
       const backend = await prepare(connection);
       const [row] = await connection.query<{ epoch: number; version: number }>({
-        text: 'update backline.writer set epoch = epoch + 1, address = $1 returning epoch, version',
+        text: 'update backline.writer set epoch = epoch + 1, address = $1, patience_ms = 0 returning epoch, version',
         values: [options.address],
       });
       if (row === undefined) throw new Error('backline.writer has no row');
@@ -69,6 +76,42 @@ export class WriterSession {
     return this.#connection.isLost();
   }
 
+  /** Milliseconds since the right to write was last known to be ours. */
+  get behindMs(): number {
+    return msSince(this.#confirmedAt);
+  }
+
+  /** Milliseconds since the database last answered, above what the statement under way may take. */
+  get silentMs(): number {
+    return this.behindMs - this.#patienceMs;
+  }
+
+  /** Shows the others that this writer is there, and itself that it still is the writer. False when it is not. */
+  async beat(patienceMs = 0): Promise<boolean> {
+    const rows = await this.#ask<{ epoch: number }>({
+      name: 'beat',
+      text: 'update backline.writer set beat = beat + 1, patience_ms = $2 where epoch = $1 returning epoch',
+      values: [this.epoch, patienceMs],
+    });
+    return rows.length === 1;
+  }
+
+  /** Gives the connection up at once; what is under way on it ends as lost. */
+  abort(): void {
+    this.#connection.abort();
+  }
+
+  async #ask<Row extends object>(statement: Parameters<Connection['query']>[0]): Promise<Row[]> {
+    const sentAt = momentNow();
+    const connection = this.#connection;
+    try {
+      return await connection.query<Row>(statement);
+    } finally {
+      // An answer that refuses is an answer too.
+      if (!connection.isLost()) this.#confirmedAt = sentAt;
+    }
+  }
+
   /** Resolves when the present connection is gone. */
   get lost(): Promise<void> {
     return this.#connection.lost;
@@ -79,10 +122,23 @@ export class WriterSession {
    * is not what this writer left: then nothing was written, and the right to write is gone.
    */
   async commit(batch: Batch): Promise<boolean> {
+    const patienceMs = (Math.max(0, batch.characters - QUICK_CHARACTERS_MAX) / MIB) * 1000;
+    if (patienceMs === 0) return this.#write(batch);
+    // The others are told before, for until it is committed they see nothing of it.
+    if (!(await this.beat(Math.ceil(patienceMs)))) return false;
+    this.#patienceMs = patienceMs;
+    try {
+      return await this.#write(batch);
+    } finally {
+      this.#patienceMs = 0;
+    }
+  }
+
+  async #write(batch: Batch): Promise<boolean> {
     const { records, revisions } = batch;
     const entries = records.map(({ change }) => change.entry);
     const { kept, gone } = finalStates(records);
-    const rows = await this.#connection.query<{ held: boolean }>({
+    const rows = await this.#ask<{ held: boolean }>({
       name: 'commit-batch',
       text: COMMIT_BATCH,
       values: [
@@ -127,9 +183,11 @@ export class WriterSession {
    */
   async resume(stop: () => boolean, log: Log | undefined): Promise<number | 'taken' | 'stopped'> {
     await this.#connection.close().catch(() => {});
-    for (let tries = 0; !stop(); tries++) {
+    const outage = new Outage(log, 'the writer cannot reach the database');
+    while (!stop()) {
       let connection: Connection | undefined;
       try {
+        const sentAt = momentNow();
         connection = await this.#database.connect();
         // The old server process may not have noticed that its client is gone, and would keep the lock for hours.
         await connection.query({
@@ -141,20 +199,21 @@ export class WriterSession {
           const [row] = await connection.query<{ epoch: number; version: number }>(
             'select epoch, version from backline.writer',
           );
-          if (row?.epoch === this.epoch) {
+          if (row?.epoch === this.epoch && !stop()) {
             this.#connection = connection;
             this.#backend = backend;
+            this.#confirmedAt = sentAt;
             return row.version;
           }
           await connection.close();
-          return 'taken';
+          return row?.epoch === this.epoch ? 'stopped' : 'taken';
         }
         const [row] = await connection.query<{ epoch: number }>('select epoch from backline.writer');
         await connection.close();
         if (row?.epoch !== this.epoch) return 'taken';
       } catch (error) {
         await connection?.close().catch(() => {});
-        if (tries % TRIES_BETWEEN_LOGS === 0) log?.warn({ err: error }, 'the database cannot be reached; trying again');
+        outage.failed(error);
       }
       await sleep(RECONNECT_MS);
     }
@@ -176,6 +235,23 @@ export class WriterSession {
   async close(): Promise<void> {
     await this.#connection.close().catch(() => {});
   }
+}
+
+/**
+ * A moment by two clocks: the steady one stands still while a machine is suspended, and the other one can be set. What has
+ * passed is what the one says that says more.
+ */
+interface Moment {
+  readonly steadyMs: number;
+  readonly wallMs: number;
+}
+
+function momentNow(): Moment {
+  return { steadyMs: performance.now(), wallMs: Date.now() };
+}
+
+function msSince({ steadyMs, wallMs }: Moment): number {
+  return Math.max(performance.now() - steadyMs, Date.now() - wallMs);
 }
 
 /** A server process: its pid alone might be another one's later. */
@@ -205,10 +281,12 @@ async function prepare(connection: Connection): Promise<Backend> {
   return row;
 }
 
+export const OTHER_WRITER = 'resources/other-writer';
+
 async function otherWriter(connection: Connection): Promise<Refusal> {
   const [row] = await connection.query<{ address: string }>('select address from backline.writer');
   const where = row?.address ? ` (at ${row.address})` : '';
-  return new Refusal('resources/other-writer', 'Conflict', `Another process${where} writes to this database.`, {
+  return new Refusal(OTHER_WRITER, 'Conflict', `Another process${where} writes to this database.`, {
     remedy: 'Stop that process, or use another database.',
   });
 }

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Log } from './log.ts';
+import { Outage } from './outage.ts';
+
+function recorded(): { readonly log: Log; readonly lines: string[] } {
+  const lines: string[] = [];
+  const note =
+    (level: string) =>
+    (fields: object, text: string): void =>
+      void lines.push(`${level} ${text} ${JSON.stringify(fields)}`);
+  return { log: { warn: note('warn'), info: note('info') } as unknown as Log, lines };
+}
+
+test('an outage of an hour is told in a few lines, tried again less and less often, and its end is told', () => {
+  const { log, lines } = recorded();
+  let nowMs = 0;
+  const outage = new Outage(log, 'the sea cannot be seen', { nowMs: () => nowMs, random: () => 1 });
+  const waits: number[] = [];
+  while (nowMs < 3_600_000) {
+    const waitMs = outage.failed(new Error('fog'));
+    waits.push(waitMs);
+    nowMs += waitMs;
+  }
+  assert.deepEqual(waits.slice(0, 6), [200, 400, 800, 1_600, 3_000, 3_000]);
+  assert.ok(lines.length < 15, `${lines.length} lines`);
+  assert.match(lines[0] ?? '', /^warn the sea cannot be seen; trying again .*"error":"fog","failures":1/);
+  outage.ended();
+  outage.ended();
+  assert.match(lines.at(-1) ?? '', /^info the sea cannot be seen: that is over .*"forSeconds":360/);
+  assert.equal(lines.filter((line) => line.startsWith('info')).length, 1);
+});

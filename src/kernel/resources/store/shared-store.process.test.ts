@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openDatabase } from '#kernel/postgres/database.ts';
+import { startDatabase } from '#tests/support/database.ts';
+import { proxyTo } from '#tests/support/proxy.ts';
+import { openSharedStore, type SharedStore } from './shared-store.ts';
+import { decideNote, KINDS, Note, type NoteOperation, put, textOf } from './testing/notes.ts';
+
+const author = { user: 'ada', requestId: 'request-1' };
+/** A tenth of the times of an installation. */
+const LIMITS = { beatMs: 100, leaseMs: 400, silentMs: 500, silentLooks: 6, freshMs: 500 };
+
+/** Two processes on one database: the first one writes, and reaches it by a way that can be taken away. */
+async function startTwo() {
+  const db = await startDatabase();
+  const proxy = await proxyTo(db.url);
+  const far = openDatabase(proxy.url);
+  const stores = new Map<string, SharedStore<NoteOperation>>();
+  const open = async (name: string, database: typeof far): Promise<SharedStore<NoteOperation>> => {
+    const store = await openSharedStore<NoteOperation>({
+      database,
+      kinds: KINDS,
+      decide: decideNote,
+      limits: LIMITS,
+      address: () => ({ url: name, ca: '', secret: '' }),
+      deliver: (address, write, signal) =>
+        new Promise((resolve, reject) => {
+          signal.addEventListener('abort', () => reject(new Error('nobody waits any more')));
+          stores.get(address.url)?.receive(write).then(resolve, reject);
+        }),
+      placeOf: ({ name: note }) => ({ kind: Note.id, namespace: 'default', name: note }),
+    });
+    stores.set(name, store);
+    return store;
+  };
+  const writer = await open('writer', far);
+  const standby = await open('standby', db.database);
+  assert.deepEqual([writer.isWriter(), standby.isWriter()], [true, false]);
+  return {
+    writer,
+    standby,
+    proxy,
+    [Symbol.asyncDispose]: async () => {
+      proxy.heal();
+      await Promise.all([writer.close(), standby.close()]);
+      await far.close();
+      await proxy[Symbol.asyncDispose]();
+      await db[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function read(store: SharedStore<NoteOperation>, name: string): string | undefined {
+  const entry = store.get(Note, 'default', name);
+  return entry === undefined ? undefined : textOf(entry.object());
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const giveUp = performance.now() + 10_000;
+  while (!holds()) {
+    assert.ok(performance.now() < giveUp, `waited for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+for (const how of ['silence', 'cut'] as const) {
+  test(`a writer whose way to the database is taken away (${how}) is replaced, and answers nothing old`, async () => {
+    await using two = await startTwo();
+    const { writer, standby, proxy } = two;
+    await standby.write([put('a', '1')], author);
+    proxy[how]();
+    const own = writer.write([put('c', '1')], author);
+    const begun = performance.now();
+    await standby.write([put('a', '2')], author);
+    assert.ok(performance.now() - begun < 3_000, 'written by another one, which is told of at once');
+    // Whatever it believes of itself, it asks before it answers: it gets no answer, and gives none.
+    const asked = writer.fresh();
+    assert.notEqual(asked, undefined);
+    const refused = assert.rejects(Promise.resolve(asked));
+    await until(() => writer.problem() !== undefined, 'it says that it is cut off');
+    assert.match(writer.problem() ?? '', /confirmed nothing for/);
+    assert.deepEqual([writer.isWriter(), standby.isWriter(), standby.problem()], [false, true, undefined]);
+    await refused;
+    proxy.heal();
+    await until(() => writer.problem() === undefined, 'it is well again');
+    await writer.fresh();
+    assert.equal(read(writer, 'a'), '2');
+    // What it was writing when it was cut off is settled by the record: done once, and answered.
+    assert.equal((await own)[0]?.did, 'created');
+    await standby.fresh();
+    assert.equal(read(standby, 'c'), '1');
+    assert.ok(standby.version() >= 3 && writer.version() === standby.version());
+  });
+}
+
+test('a writer that has nothing to write shows that it is there', async () => {
+  await using two = await startTwo();
+  await new Promise((resolve) => setTimeout(resolve, LIMITS.beatMs * (LIMITS.silentLooks + 4)));
+  assert.deepEqual([two.writer.isWriter(), two.standby.isWriter()], [true, false]);
+  assert.equal(two.writer.fresh(), undefined);
+});
