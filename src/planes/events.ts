@@ -24,7 +24,7 @@ import { Head } from '#kernel/resources/builtin/head.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
-import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
+import type { Admitted, BodyCredentials, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
@@ -76,6 +76,7 @@ export async function startEventPlane(options: {
   readonly world: () => World | undefined;
   readonly table: () => EventTable;
   readonly admit: Admit;
+  readonly chargeStranger: (exchange: Exchange) => void;
   readonly records: Records;
   readonly rollUpSeconds?: number | undefined;
   readonly clock: Clock;
@@ -131,11 +132,13 @@ export function admitSender(
   exchange: Exchange,
   path: string,
   subjectInput: string,
+  credentials?: BodyCredentials,
 ): Sender | Promise<Sender> {
   if (gate === undefined) {
     throw new Refusal('start/starting', 'ServiceUnavailable', 'Events are not taken yet.', { retryAfterSeconds: 1 });
   }
-  const admitted = gate.admit(exchange, { path, access: 'ingest', subjectInputs: [subjectInput] }, {});
+  const asking = { path, access: 'ingest', subjectInputs: [subjectInput] } as const;
+  const admitted = gate.admit(exchange, asking, {}, undefined, credentials);
   return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
 
   function senderOf({ by, input }: Admitted): Sender {

@@ -339,6 +339,96 @@ test('large bodies of questions and of events are paid for by who sends them, on
   assert.equal(await statusesOf('/v1/events', batch, await as('n'), 5), '400,400,400,400,429');
 });
 
+test('pages and phones that can set no headers send their key, and who they are, in the body; before a login they are nobody', async (t) => {
+  await using world = await startWorld(t, { roles: ['api', 'controllers', 'decide', 'ingest'] });
+  const { call } = world;
+  const { publicKey, privateKey } = await generateKeyPair('ES256');
+  const origin = 'https://app.example.com';
+  const keys = (name: string) => [{ name: 'a', hash: sha256(`bk_${name}`) }];
+  const subjectTokens = { issuer: 'i', audience: 'a', publicKeys: [await exportJWK(publicKey)] };
+  const schema = { properties: {}, additional: true };
+  await declare(
+    world,
+    client('web', { type: 'publishable', keys: keys('web'), origins: [origin], subjectTokens }),
+    client('phone', {
+      type: 'publishable',
+      keys: keys('phone'),
+      subjectTokens,
+      anonymous: true,
+      rate: { perSecond: 500 },
+    }),
+    client('backend', { type: 'server', keys: keys('backend') }),
+    {
+      apiVersion: 'events.backline.dev/v1',
+      kind: 'EventType',
+      metadata: { name: 'opened', namespace: 'default' },
+      spec: { owner: 'o', purpose: 'p', subject: 'required', retention: 'P30D', schema },
+    },
+  );
+  const subjectToken = await new SignJWT({})
+    .setProtectedHeader({ alg: 'ES256' })
+    .setSubject('known')
+    .setIssuer('i')
+    .setAudience('a')
+    .setExpirationTime('5m')
+    .sign(privateKey);
+  const at = new Date().toISOString();
+  // As sendBeacon does it.
+  const text = { 'content-type': 'text/plain;charset=UTF-8', origin };
+  const events = (id: string) => [{ type: 'opened', id, at }];
+  const message = (id: string, more: object) => ({
+    type: 'track',
+    event: 'Opened',
+    messageId: id,
+    timestamp: at,
+    ...more,
+  });
+  const cases: [path: string, body: object, outcome: string | number][] = [
+    ['/v1/events?key=bk_web', { events: events('e1'), subjectToken }, 'accepted'],
+    ['/v1/events', { events: events('e2'), subjectToken, writeKey: 'bk_web' }, 'accepted'],
+    ['/v1/events?key=bk_web', { events: events('e3') }, 401],
+    ['/v1/events', { events: events('e4') }, 401],
+    ['/v1/events', { events: events('e6'), writeKey: 'bk_nobody' }, 401],
+    ['/v1/t', message('m1', { writeKey: 'bk_web', subjectToken, anonymousId: 'a1', userId: 'known' }), 'accepted'],
+  ];
+  const outcomeOf = ({ status, json }: Answer) =>
+    status === 200 ? (json.results[0].reason ?? json.results[0].outcome) : status;
+  for (const [path, body, outcome] of cases) {
+    const answer = await call('POST', path, { token: '', body, headers: text });
+    assert.equal(outcomeOf(answer), outcome, `${path} ${answer.text}`);
+  }
+  const secret = { events: events('e5'), writeKey: 'bk_backend' };
+  const leaked = await call('POST', '/v1/events', { token: '', body: secret });
+  assert.match(leaked.json.detail, /key of a server client must not be in a URL or a body/);
+  const writeKey = 'bk_phone';
+  const nobody = { writeKey, batch: [message('m2', { anonymousId: 'a1', userId: 'known' })], sentAt: at };
+  const phone = { token: '', headers: { 'content-type': 'text/plain' } };
+  assert.equal(outcomeOf(await call('POST', '/v1/b', { ...phone, body: nobody })), 'accepted');
+  const unnamed = { writeKey, batch: [message('m3', { userId: 'known' })] };
+  assert.equal(outcomeOf(await call('POST', '/v1/b', { ...phone, body: unnamed })), 'subject-missing');
+  // Sent again after the login, under another subject: not counted twice.
+  const afterwards = { ...nobody, subjectToken };
+  assert.equal(outcomeOf(await call('POST', '/v1/b', { ...phone, body: afterwards })), 'id-reused');
+  assert.equal((await call('POST', '/v1/b', { ...phone, body: { ...nobody, writeKey: 'bk_web' } })).status, 401);
+  const check = await call('POST', '/v1/check', { token: writeKey, body: { feature: 'x' } });
+  assert.equal(check.status, 401, 'what is kept of listeners still needs a token');
+
+  const preflight = await call('OPTIONS', '/v1/t', {
+    token: '',
+    headers: { origin, 'access-control-request-method': 'POST' },
+  });
+  assert.match(String(preflight.headers['access-control-allow-headers']), /content-encoding/);
+  const erasures = '/apis/events.backline.dev/v1/erasures';
+  const erased = async (subject: string) => {
+    const body = { apiVersion: 'events.backline.dev/v1', kind: 'Erasure', metadata: { name: 'x' }, spec: { subject } };
+    const { json } = await call('POST', erasures, { body });
+    return [json.status.erased.pseudonyms, json.status.erased['quarantined-events']];
+  };
+  assert.deepEqual(await erased('anonymous:a1'), [1, 1], 'the one that was sent again stands aside');
+  assert.deepEqual(await erased('anonymous:known'), [0, 1], 'nobody becomes somebody by saying so');
+  assert.deepEqual(await erased('known'), [1, 0]);
+});
+
 test('a question has ten problems at most, and a body as large as a question needs', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;
@@ -359,6 +449,8 @@ test('a client that makes no sense is refused with the field', async (t) => {
   const keys = [{ name: 'a', hash: sha256('x') }];
   const cases: [spec: object, field: string][] = [
     [{ type: 'publishable', keys }, 'spec.subjectTokens'],
+    [{ type: 'publishable', keys, anonymous: true }, 'spec.rate'],
+    [{ type: 'server', keys, anonymous: true }, 'spec.anonymous'],
     [{ type: 'server', keys, origins: ['https://a.example'] }, 'spec.origins'],
     [{ type: 'other', keys }, 'spec.type'],
     [{ type: 'server', keys: [] }, 'spec.keys'],

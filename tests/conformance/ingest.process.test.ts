@@ -11,6 +11,7 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import { openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { EventReplay } from '#kernel/events/kinds/event-commands.ts';
 import { play, startIngest, type Ingest } from '#kernel/events/testing/ingest.ts';
 import { eventTypes, tableOf } from '#kernel/events/testing/table.ts';
 import { startDatabase } from '../support/database.ts';
@@ -102,15 +103,23 @@ test('a request that cannot be read is refused as a whole, with what would be ri
     [gzipSync(' '.repeat(100_000)), { ...json, 'content-encoding': 'gzip' }, 413, 'http/body-too-large'],
     ['{}', { ...json, 'content-encoding': 'gzip' }, 400, 'events/bad-json'],
     ['{}', { ...json, 'content-encoding': 'br' }, 415, 'events/encoding'],
-    ['{}', { 'content-type': 'text/plain' }, 415, 'events/media-type'],
+    ['{}', { 'content-type': 'application/xml' }, 415, 'events/media-type'],
   ];
   for (const [body, headers, status, code] of cases) {
     const answer = await post('/v1/events', body, headers);
     assert.deepEqual([answer.status, answer.json.code], [status, code], String(body).slice(0, 50));
     assert.match(answer.json.remedy, /./);
   }
-  const packed = gzipSync(JSON.stringify({ events: [play('e1')] }));
-  assert.equal((await post('/v1/events', packed, { ...json, 'content-encoding': 'gzip' })).json.accepted, 1);
+  // Some libraries pack and forget to say what, others write the coding in capitals.
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  for (const [index, headers] of [
+    { ...json, 'content-encoding': 'gzip' },
+    { ...form, 'content-encoding': 'GZIP' },
+    { 'content-type': 'text/plain;charset=UTF-8', 'content-encoding': 'x-gzip' },
+  ].entries()) {
+    const packed = gzipSync(JSON.stringify({ events: [play(`e${index}`)] }));
+    assert.equal((await post('/v1/events', packed, headers)).json.accepted, 1, JSON.stringify(headers));
+  }
   assert.equal((await post('/v1/other', {})).status, 404);
 });
 
@@ -163,6 +172,96 @@ test('the real library of Segment delivers what it tracks', async (t) => {
   assert.deepEqual(await logged(ingest), ['m1', 'm2', 'm3']);
   const kept = await ingest.database.query('select id, type, reason from backline.event_quarantine');
   assert.deepEqual(kept, [{ id: 'm4', type: 'never-declared', reason: 'unknown-type' }]);
+});
+
+test('CloudEvents are taken in their three forms, and are replayed as what they are', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const event = (id: string, more: object = {}) => ({
+    specversion: '1.0',
+    type: 'play',
+    source: '/app',
+    id,
+    time: '2026-05-01T11:59:00Z',
+    subject: 'u1',
+    datacontenttype: 'application/json',
+    data: { track: 't1' },
+    traceparent: 'not kept',
+    ...more,
+  });
+  const structured = { 'content-type': 'application/cloudevents+json; charset=utf-8' };
+  const batch = { 'content-type': 'application/cloudevents-batch+json' };
+  assert.deepEqual(outcomes(await ingest.post('/v1/events', event('1'), structured)), ['accepted']);
+  const several = [
+    event('1'),
+    event('1', { source: '/other' }),
+    event('2', { data_base64: 'AA==' }),
+    event('3', { specversion: '0.3' }),
+    5,
+  ];
+  const expected = ['duplicate', 'accepted', 'invalid', 'invalid', 'invalid'];
+  assert.deepEqual(outcomes(await ingest.post('/v1/events', several, batch)), expected);
+  const binary = {
+    'ce-specversion': '1.0',
+    'ce-type': 'play',
+    'ce-source': '/app',
+    'ce-id': '4%20b',
+    'ce-time': '2026-05-01T11:59:00Z',
+    'ce-subject': 'u%C3%BC1',
+  };
+  assert.deepEqual(outcomes(await ingest.post('/v1/events', { track: 't1' }, binary)), ['accepted']);
+  assert.deepEqual(outcomes(await ingest.post('/v1/events', { track: 't1' }, { ...binary, 'ce-type': 'like' })), [
+    'unknown-type',
+  ]);
+  assert.deepEqual(await logged(ingest), ['/app#1', '/app#4 b', '/other#1']);
+  const subjects = await ingest.database.query('select subject from backline.pseudonyms order by 1');
+  assert.deepEqual(subjects, [{ subject: 'u1' }, { subject: 'uü1' }]);
+  ingest.table = tableOf({ ...eventTypes, like: eventTypes.play });
+  const replayed = ingest.events.virtual.get(EventReplay.id);
+  const object = {
+    apiVersion: EventReplay.apiVersion,
+    kind: 'EventReplay',
+    metadata: { name: 'x' },
+    spec: { type: 'like' },
+  };
+  const call = { user: { name: 'admin', groups: [] }, author: { user: 'admin', requestId: 'r' }, dryRun: false };
+  const answer = await replayed?.(object, { ...call, namespace: undefined, name: undefined });
+  assert.match(JSON.stringify(answer), /"status":\{"accepted":1,/);
+});
+
+test('the calls that Segment’s libraries send alone are what their path says, and their key is not kept', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const call = (id: string, more: object = {}) => ({
+    messageId: id,
+    userId: 'u1',
+    timestamp: '2026-05-01T11:59:00Z',
+    writeKey: 'bk_k',
+    ...more,
+  });
+  for (const path of ['/v1/t', '/v1/track']) {
+    const played = call(path, { event: 'Song Played', properties: { track: 't' } });
+    assert.deepEqual(outcomes(await ingest.post(path, played)), ['accepted']);
+  }
+  const identified = await ingest.post('/v1/i', call('i', { traits: { country: 'de' } }), {
+    'content-type': 'text/plain',
+  });
+  assert.deepEqual([identified.json.success, ...outcomes(identified)], [true, 'accepted']);
+  for (const path of ['/v1/p', '/v1/s', '/v1/g', '/v1/a']) {
+    assert.deepEqual(outcomes(await ingest.post(path, call(path))), ['unknown-type']);
+  }
+  const kept = await ingest.database.query<{ type: string }>(
+    'select type from backline.event_quarantine order by number',
+  );
+  assert.deepEqual(
+    kept.map(({ type }) => type),
+    ['page', 'screen', 'group', 'alias'],
+  );
+  const phone = {
+    batch: [{ ...call('b', { event: 'Song Played', properties: { track: 't' } }), type: 'track' }],
+    writeKey: 'bk_k',
+  };
+  assert.deepEqual(outcomes(await ingest.post('/v1/b', phone)), ['accepted']);
 });
 
 test('while the database is away nothing is acknowledged, and what is sent again is kept once', async (t) => {

@@ -1,4 +1,5 @@
 import type { Database } from '#kernel/postgres/database.ts';
+import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import { WITHOUT_WRITERS } from './event-days.ts';
 import { inTransaction } from './lane.ts';
 import { tokenOf } from './kept-event.ts';
@@ -36,18 +37,22 @@ export function eventErasers(
     },
     {
       store: 'quarantined-events',
-      erase: async (subject) =>
-        withoutWriters(
+      erase: async (subject) => {
+        const secret = await quarantineSecret();
+        return withoutWriters(
           database,
           `with gone as (
             delete from backline.event_quarantine
-            where subject = $1 or bound_to = $1 or tokens @> array[$2::bigint] or concat_ws(' ', id, type, detail) ~ $3
+            where subject = $1 or bound_to = $1 or tokens && array[$2::bigint, $3::bigint] or concat_ws(' ', id, type, detail) ~ $4
             returning 1
           ) select count(*) from gone`,
           subject,
-          tokenOf(await quarantineSecret(), subject),
+          tokenOf(secret, subject),
+          // In the event itself an anonymous subject stands as it was sent.
+          tokenOf(secret, subject.startsWith(ANONYMOUS) ? subject.slice(ANONYMOUS.length) : subject),
           asWord(subject),
-        ),
+        );
+      },
     },
     {
       // What came in stays counted; who sent it is no longer told, and so no sequence either.

@@ -3,12 +3,15 @@ import { gunzip } from 'node:zlib';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { isRecord } from '#kernel/base/is-record.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { BodyCredentials } from '#kernel/snapshots/gate.ts';
+import { cloudEventsIn } from './cloud-events.ts';
 import type { EventTable } from './event-table.ts';
 import type { EventMetrics } from './event-metrics.ts';
-import { judge, type EventFormat } from './judge.ts';
+import { judge } from './judge.ts';
 import type { LogWriter } from './log-writer.ts';
-import { readBatch, readSegmentBatch } from './read-batch.ts';
+import { type GivenBatch, readBatch, readCloudEvents, readSegmentBatch, readSegmentCall } from './read-batch.ts';
 import type { EventResult } from './write-events.ts';
 
 export const INGEST_LIMITS = {
@@ -18,6 +21,8 @@ export const INGEST_LIMITS = {
   waitingEventsMax: 50_000,
   /** Bytes of bodies that are not answered yet: what ingest may take of this process's memory, about threefold. */
   waitingBytesMax: 64 * 1024 * 1024,
+  /** Of one body that holds its own credentials: it is read before anybody knows whose it is. */
+  strangerBytesMax: 512 * 1024,
   retryAfterSeconds: 1,
 } as const;
 
@@ -29,23 +34,59 @@ export interface Sender {
   readonly subject?: string | undefined;
 }
 
-/** Lets a sender through; `subjectInput` is what the subject is called here. Throws Refusal for all others. */
-export type Admit = (exchange: Exchange, path: string, subjectInput: string) => Sender | Promise<Sender>;
+/**
+ * Lets a sender through; `subjectInput` is what the subject is called here. Throws Refusal for all others. `credentials` came
+ * in the body.
+ */
+export type Admit = (
+  exchange: Exchange,
+  path: string,
+  subjectInput: string,
+  credentials?: BodyCredentials,
+) => Sender | Promise<Sender>;
 
 /** Takes events over HTTP; false when the request is none of its own. */
 export type IngestApi = (exchange: Exchange) => boolean | Promise<void>;
 
-const FORMATS: ReadonlyMap<string, EventFormat> = new Map([
-  ['/v1/events', 'backline'],
-  ['/v1/batch', 'segment'],
+/** What is posted to a path, and how its body is read. */
+interface Endpoint {
+  /** The path by whose name a Client may post. */
+  readonly path: string;
+  readonly isSegment: boolean;
+  readonly read: (body: unknown, table: EventTable, exchange: Exchange) => GivenBatch;
+}
+
+const NATIVE: Endpoint = {
+  path: '/v1/events',
+  isSegment: false,
+  read: (body, _table, exchange) => {
+    const given = cloudEventsIn(exchange, body);
+    return given === undefined ? readBatch(body) : readCloudEvents(given);
+  },
+};
+const SEGMENT: Endpoint = { path: '/v1/batch', isSegment: true, read: readSegmentBatch };
+const CALLS = ['track', 'identify', 'page', 'screen', 'group', 'alias'];
+
+/** Segment's libraries in browsers and on phones send calls alone, or to a path of one letter. */
+const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
+  ['/v1/events', NATIVE],
+  ['/v1/batch', SEGMENT],
+  ['/v1/b', SEGMENT],
+  ...CALLS.flatMap((call): [string, Endpoint][] => {
+    const alone: Endpoint = { ...SEGMENT, read: (body, table) => readSegmentCall(body, call, table) };
+    return [
+      [`/v1/${call}`, alone],
+      [`/v1/${call.slice(0, 1)}`, alone],
+    ];
+  }),
 ]);
 
 /** What callers must be allowed who post to these paths. */
-export const INGEST_PATHS: readonly DeclaredPath[] = [...FORMATS.keys()].map((path) => ({ path, access: 'ingest' }));
+export const INGEST_PATHS: readonly DeclaredPath[] = [...ENDPOINTS.keys()].map((path) => ({ path, access: 'ingest' }));
 
 /** True for the paths that events are posted to. */
 export function isIngestPath(path: string): boolean {
-  return FORMATS.has(path);
+  return ENDPOINTS.has(path);
 }
 
 const unpack = promisify(gunzip);
@@ -59,19 +100,21 @@ export function ingestApi(parts: {
   readonly table: () => EventTable;
   readonly writer: LogWriter;
   readonly admit: Admit;
+  /** Names who pays for reading a body before anybody knows whose it is. */
+  readonly chargeStranger: (exchange: Exchange) => void;
   readonly clock: Clock;
   readonly metrics: EventMetrics;
   readonly load: Load;
   readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
 }): IngestApi {
-  const { table, writer, admit, clock, metrics, load } = parts;
+  const { table, writer, admit, chargeStranger, clock, metrics, load } = parts;
   const limits = { ...INGEST_LIMITS, ...parts.limits };
 
   return (exchange) => {
-    const format = FORMATS.get(exchange.path);
+    const endpoint = ENDPOINTS.get(exchange.path);
     // Whether a page may send is a question to the gate.
-    if (format === undefined || exchange.method === 'OPTIONS') return false;
-    if (exchange.method === 'POST') return take(exchange, format);
+    if (endpoint === undefined || exchange.method === 'OPTIONS') return false;
+    if (exchange.method === 'POST') return take(exchange, endpoint);
     throw new Refusal(
       'events/method',
       'MethodNotAllowed',
@@ -79,15 +122,19 @@ export function ingestApi(parts: {
     );
   };
 
-  async function take(exchange: Exchange, format: EventFormat): Promise<void> {
+  async function take(exchange: Exchange, { path, isSegment, read }: Endpoint): Promise<void> {
     requireJson(exchange);
-    const { client, subject } = await admit(exchange, exchange.path, 'subject');
+    const isStranger = exchange.header('authorization') === undefined;
+    const known = isStranger ? undefined : await admit(exchange, path, 'subject');
+    if (isStranger) chargeStranger(exchange);
     const reserved = reserve(exchange);
     try {
-      const body = parse(await unpacked(exchange, await readBody(exchange, limits.bodyBytesMax)));
+      const bytesMax = isStranger ? Math.min(limits.strangerBytesMax, limits.bodyBytesMax) : limits.bodyBytesMax;
+      const body = parse(await unpacked(exchange, await readBody(exchange, bytesMax), bytesMax));
+      const { client, subject } = known ?? (await admit(exchange, path, 'subject', credentialsIn(body)));
       const rules = table();
       const receivedMs = clock().epochMilliseconds;
-      const batch = format === 'segment' ? readSegmentBatch(body, rules) : readBatch(body);
+      const batch = read(body, rules, exchange);
       const { sentMs, producer, sequence } = batch;
       if (sentMs !== undefined) metrics.skewed(receivedMs - sentMs);
       const waiting = writer.waiting();
@@ -98,7 +145,7 @@ export function ingestApi(parts: {
         origin: { client, producer, sequence, boundTo: subject, sentMs, receivedMs },
         verdicts,
       });
-      send(exchange, 200, 'application/json', JSON.stringify(answer(results, format)));
+      send(exchange, 200, 'application/json', JSON.stringify(answer(results, isSegment)));
     } finally {
       load.bytes -= reserved;
     }
@@ -127,16 +174,16 @@ export function ingestApi(parts: {
     );
   }
 
-  async function unpacked(exchange: Exchange, bytes: Buffer): Promise<Buffer> {
-    const encoding = exchange.header('content-encoding') ?? 'identity';
+  async function unpacked(exchange: Exchange, bytes: Buffer, bytesMax: number): Promise<Buffer> {
+    const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
     if (encoding === 'identity') return bytes;
-    if (encoding !== 'gzip') {
+    if (!GZIP.has(encoding)) {
       throw new Refusal('events/encoding', 'UnsupportedMediaType', `Bodies packed with ${encoding} are not read.`, {
         remedy: 'Pack them with gzip, or not at all.',
       });
     }
     try {
-      const plain = await unpack(bytes, { maxOutputLength: limits.bodyBytesMax });
+      const plain = await unpack(bytes, { maxOutputLength: bytesMax });
       exchange.chargeBody(plain.length - bytes.length);
       return plain;
     } catch (error) {
@@ -145,19 +192,35 @@ export function ingestApi(parts: {
       throw new Refusal(
         'http/body-too-large',
         'RequestEntityTooLarge',
-        `The body is larger than ${limits.bodyBytesMax} bytes when unpacked.`,
+        `The body is larger than ${bytesMax} bytes when unpacked.`,
         { remedy: 'Send less at once.' },
       );
     }
   }
 }
 
+/** RFC 9110, section 8.4.1.3. */
+const GZIP: ReadonlySet<string> = new Set(['gzip', 'x-gzip']);
+
+/** Types under which JSON comes: as text from `sendBeacon`, and as a form from libraries that forget to say. */
+const JSON_TYPES = /^(application\/(json|x-www-form-urlencoded|[\w.-]+\+json)|text\/plain)\s*(;|$)/i;
+
 function requireJson(exchange: Exchange): void {
-  const type = exchange.header('content-type') ?? '';
-  if (/^application\/json\s*(;|$)/i.test(type)) return;
+  const type = exchange.header('content-type');
+  if (type === undefined || JSON_TYPES.test(type)) return;
   throw new Refusal('events/media-type', 'UnsupportedMediaType', `A body of type "${type}" is not read.`, {
     remedy: 'Send JSON, and say so: "Content-Type: application/json".',
   });
+}
+
+/** What a sender that can set no headers puts beside its events. */
+function credentialsIn(body: unknown): BodyCredentials {
+  if (!isRecord(body)) return {};
+  const { writeKey, subjectToken } = body;
+  return {
+    ...(typeof writeKey === 'string' ? { key: writeKey } : {}),
+    ...(typeof subjectToken === 'string' ? { subjectToken } : {}),
+  };
 }
 
 function parse(bytes: Buffer): unknown {
@@ -175,10 +238,10 @@ function badBody(why: string): Refusal {
 }
 
 /** Segment's libraries look for `success`. */
-function answer(results: readonly (EventResult | undefined)[], format: EventFormat): object {
+function answer(results: readonly (EventResult | undefined)[], isSegment: boolean): object {
   const of = (outcome: EventResult['outcome']) => results.filter((result) => result?.outcome === outcome).length;
   return {
-    ...(format === 'segment' ? { success: true } : {}),
+    ...(isSegment ? { success: true } : {}),
     accepted: of('accepted'),
     duplicates: of('duplicate'),
     quarantined: of('quarantined'),

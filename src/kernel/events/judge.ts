@@ -1,6 +1,7 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { FORMATS } from '#kernel/resources/schema/formats.ts';
+import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import type { EventRules, EventTable } from './event-table.ts';
 import { RELEASE_EXPOSURE } from './kinds/identity.ts';
 
@@ -18,7 +19,7 @@ export const EVENT_LIMITS = {
 } as const;
 
 /** The shape in which an event came. */
-export type EventFormat = 'backline' | 'segment';
+export type EventFormat = 'backline' | 'segment' | 'cloudevents';
 
 /** An event as somebody sent it: nothing in it is known to be right. */
 export interface GivenEvent {
@@ -29,6 +30,8 @@ export interface GivenEvent {
   readonly id: unknown;
   readonly at: unknown;
   readonly subject: unknown;
+  /** Who it is about, where nobody has proved who they are. */
+  readonly anonymousId: unknown;
   readonly properties: unknown;
   /** What is wrong with the shape itself, as a sentence. */
   readonly fault?: string | undefined;
@@ -36,7 +39,7 @@ export interface GivenEvent {
 
 /** What is known of all events of one request. */
 export interface Envelope {
-  /** Who sends: ids are unique for each. */
+  /** Who sends: ids are unique for each. One that begins with `ANONYMOUS` proved no subject, and speaks for none. */
   readonly client: string;
   /** The one subject that the sender may speak for; undefined: for all. */
   readonly boundTo: string | undefined;
@@ -109,7 +112,10 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   // By these releases are judged: whoever asks must not be able to make them up.
   const isMadeUp = given.type === RELEASE_EXPOSURE && envelope.client !== OWN_SENDER;
   const rules = typeof given.type === 'string' && !isMadeUp ? table.types.get(given.type) : undefined;
-  const subject = readable(given.subject) || undefined;
+  const isAnonymous = envelope.client.startsWith(ANONYMOUS);
+  const claimed = isAnonymous ? given.anonymousId : given.subject;
+  const readableSubject = readable(claimed) || undefined;
+  const subject = isAnonymous && readableSubject !== undefined ? `${ANONYMOUS}${readableSubject}` : readableSubject;
   const quarantined = (reason: QuarantineReason, detail: string): QuarantinedEvent => ({
     outcome: 'quarantined',
     reason,
@@ -147,8 +153,9 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
     const detail = `/at: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
     return quarantined('too-late', isBeyond(sentMs, receivedMs) ? detail + aboutClock(sentMs, receivedMs) : detail);
   }
-  if (given.subject !== undefined && given.subject !== null && !isName(given.subject, EVENT_LIMITS.subjectCharsMax)) {
-    return quarantined('invalid', `/subject: must be text of 1 to ${EVENT_LIMITS.subjectCharsMax} characters`);
+  const subjectCharsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
+  if (claimed !== undefined && claimed !== null && !isName(claimed, subjectCharsMax)) {
+    return quarantined('invalid', `/subject: must be text of 1 to ${subjectCharsMax} characters`);
   }
   if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
     return quarantined('subject-forbidden', '/subject: the sender speaks only for the subject of its token');

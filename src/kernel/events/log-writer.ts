@@ -4,6 +4,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import { distinct, payloadOf } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';
 import type { EventMetrics } from './event-metrics.ts';
@@ -181,13 +182,18 @@ export function logWriter(parts: {
           verdict,
           kept: keep,
           key,
-          distinct: distinct(verdict, origin.client, key),
+          distinct: distinct(verdict, clientOf(origin), key),
           payload: payloadOf(verdict, key),
         });
       }
     }
     return ready;
   }
+}
+
+/** An event that is sent again after the login is the same event. */
+function clientOf({ client }: Origin): string {
+  return client.startsWith(ANONYMOUS) ? `client:${client.slice(ANONYMOUS.length)}` : client;
 }
 
 /** Where events of the quarantine are sealed. */

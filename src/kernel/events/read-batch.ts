@@ -2,6 +2,7 @@ import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { refuseTooDeep } from '#kernel/resources/schema/depth.ts';
+import { readCloudEvent } from './cloud-events.ts';
 import type { EventTable } from './event-table.ts';
 import { timeMs, type EventFormat, type GivenEvent } from './judge.ts';
 import { readSegmentEvent } from './segment.ts';
@@ -23,7 +24,8 @@ export interface GivenBatch {
 
 /** Reads the body of `POST /v1/events`. Refuses the whole when it is not a batch; single events are judged later. */
 export function readBatch(body: unknown): GivenBatch {
-  const { events, sentAt, producer = '', sequence, ...others } = asObject(body);
+  // Credentials are read before.
+  const { events, sentAt, producer = '', sequence, writeKey: _key, subjectToken: _token, ...others } = asObject(body);
   const [stray] = Object.keys(others);
   if (stray !== undefined) {
     throw badBatch([stray], `there is no member "${stray.slice(0, 100)}"${didYouMean(nearSpellings(stray, MEMBERS))}`);
@@ -42,13 +44,43 @@ export function readBatch(body: unknown): GivenBatch {
 export function readSegmentBatch(body: unknown, table: EventTable): GivenBatch {
   const { batch, sentAt } = asObject(body);
   const list = listOf(batch, 'batch');
-  const events = list.map((event) => readSegmentEvent(event, table));
+  const events = list.map((event) => readSegmentEvent(withoutKey(event), table));
   return { sentMs: sentMsOf(sentAt), producer: '', sequence: undefined, events };
+}
+
+/** Reads the body of a call that Segment's libraries send alone. @param call what it is, should it not say so itself */
+export function readSegmentCall(body: unknown, call: string, table: EventTable): GivenBatch {
+  const { writeKey: _key, subjectToken: _token, ...message } = asObject(body);
+  const event = readSegmentEvent({ type: call, ...message }, table);
+  return { sentMs: sentMsOf(message['sentAt']), producer: '', sequence: undefined, events: [event] };
+}
+
+/** Reads CloudEvents, which do not say when they were sent. */
+export function readCloudEvents(given: readonly unknown[]): GivenBatch {
+  refuseTooDeep(given);
+  const events = listOf(given, '').map(readCloudEvent);
+  return { sentMs: undefined, producer: '', sequence: undefined, events };
 }
 
 /** Reads an event again that was kept as it came. */
 export function readEvent(format: EventFormat, original: unknown, table: EventTable): GivenEvent {
-  return format === 'segment' ? readSegmentEvent(original, table) : readNativeEvent(original);
+  switch (format) {
+    case 'segment':
+      return readSegmentEvent(original, table);
+    case 'cloudevents':
+      return readCloudEvent(original);
+    case 'backline':
+      return readNativeEvent(original);
+    default:
+      return format satisfies never;
+  }
+}
+
+/** A message as it is kept: some libraries write their key into each. */
+function withoutKey(message: unknown): unknown {
+  if (!isRecord(message) || !('writeKey' in message)) return message;
+  const { writeKey: _key, ...others } = message;
+  return others;
 }
 
 const MEMBERS = ['events', 'sentAt', 'producer', 'sequence'];
@@ -63,7 +95,7 @@ function readNativeEvent(original: unknown): GivenEvent {
       ? undefined
       : `there is no member "${stray.slice(0, 100).toWellFormed()}"${didYouMean(nearSpellings(stray, EVENT_MEMBERS))}; what an event carries goes into its properties`
     : 'an event must be an object';
-  return { format: 'backline', original, type, id, at, subject, properties, fault };
+  return { format: 'backline', original, type, id, at, subject, anonymousId: subject, properties, fault };
 }
 
 function asObject(body: unknown): Record<string, unknown> {
@@ -73,7 +105,8 @@ function asObject(body: unknown): Record<string, unknown> {
 }
 
 function listOf(list: unknown, member: string): readonly unknown[] {
-  if (!Array.isArray(list) || list.length === 0) throw badBatch([member], 'must be a list of at least one event');
+  if (!Array.isArray(list) || list.length === 0)
+    throw badBatch(member === '' ? [] : [member], 'must be a list of at least one event');
   if (list.length <= BATCH_LIMITS.eventsMax) return list;
   throw new Refusal(
     'events/too-many',

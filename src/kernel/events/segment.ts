@@ -9,7 +9,7 @@ import type { GivenEvent } from './judge.ts';
 export function readSegmentEvent(original: unknown, table: EventTable): GivenEvent {
   if (!isRecord(original)) {
     const nothing = { type: undefined, id: undefined, at: undefined, subject: undefined, properties: undefined };
-    return { format: 'segment', original, ...nothing, fault: 'a message must be an object' };
+    return { format: 'segment', original, ...nothing, anonymousId: undefined, fault: 'a message must be an object' };
   }
   const { messageId, timestamp, originalTimestamp, sentAt, userId, anonymousId } = original;
   return {
@@ -19,6 +19,7 @@ export function readSegmentEvent(original: unknown, table: EventTable): GivenEve
     id: messageId,
     at: timestamp ?? originalTimestamp ?? sentAt,
     subject: textOf(userId ?? anonymousId),
+    anonymousId: textOf(anonymousId),
     properties: propertiesOf(original),
   };
 }

@@ -2,6 +2,7 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
@@ -51,9 +52,10 @@ export function startEvents(parts: {
   readonly log: Log;
   readonly registry: Registry;
   readonly admit: Admit;
+  readonly chargeStranger: (exchange: Exchange) => void;
   readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
 }): Events {
-  const { database, sealing, table, clock, log, registry, admit } = parts;
+  const { database, sealing, table, clock, log, registry, admit, chargeStranger } = parts;
   const load = { bytes: 0 };
   const metrics = eventMetrics(registry, { waiting: () => writer.waiting(), waitingBytes: () => load.bytes });
   const pseudonyms = new Pseudonyms({ database, sealing, clock });
@@ -62,7 +64,7 @@ export function startEvents(parts: {
   const limits = parts.limits === undefined ? {} : { limits: parts.limits };
 
   return {
-    api: ingestApi({ table, writer, admit, clock, metrics, load, ...limits }),
+    api: ingestApi({ table, writer, admit, chargeStranger, clock, metrics, load, ...limits }),
     write: writer.write,
     virtual: new Map([
       [

@@ -8,6 +8,7 @@ import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { isFromForeignPage, isFromHere } from '#kernel/http/own-names.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+import { ANONYMOUS } from './anonymous.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { Asking } from './module.ts';
 import { OpenAnswers } from './open-answers.ts';
@@ -45,6 +46,12 @@ export interface Admitted {
   readonly publishableKey?: string;
 }
 
+/** Credentials of a publishable client in a body, from where no header can be set. */
+export interface BodyCredentials {
+  readonly key?: string;
+  readonly subjectToken?: string;
+}
+
 type Check = Parameters<Gate['admit']>[3];
 
 /** That the record of a listener is read. */
@@ -67,7 +74,11 @@ export interface Gate {
     asking: Asking,
     input: Record<string, unknown>,
     check?: (input: Record<string, unknown>) => void,
+    /** Only of a publishable client. */
+    body?: BodyCredentials,
   ) => Admitted | Promise<Admitted>;
+  /** Lets the address of a request pay for its body, until somebody proves whose it is. */
+  readonly chargeAddress: (exchange: Exchange) => void;
   /** How many were let through without a credential in the last minutes. */
   readonly openAnswers: () => ReturnType<OpenAnswers['recent']>;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
@@ -98,13 +109,14 @@ export function decisionGate(options: {
 
   const openAnswers = new OpenAnswers();
 
-  return { admit, answerPreflight, openAnswers: () => openAnswers.recent(clock().epochMilliseconds) };
+  return { admit, answerPreflight, chargeAddress, openAnswers: () => openAnswers.recent(clock().epochMilliseconds) };
 
-  function admit(...[exchange, asking, input, check]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
+  function admit(...[exchange, asking, input, check, body]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
     const authorization = exchange.header('authorization');
-    const keyInUrl = asking.isAboutNobody === true ? keyInQuery(exchange) : undefined;
-    const key = authorization === undefined ? keyInUrl : keyIn(authorization);
-    if (key !== undefined) return asClient(exchange, asking, input, key, check);
+    const mayBeInUrl = asking.isAboutNobody === true || asking.access === 'ingest';
+    const elsewhere = (mayBeInUrl ? keyInQuery(exchange) : undefined) ?? body?.key;
+    const key = authorization === undefined ? elsewhere : keyIn(authorization);
+    if (key !== undefined) return asClient(exchange, asking, input, key, check, body);
     if (authorization !== undefined) return asUser(exchange, asking, input, check);
     const isOpen =
       table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
@@ -121,6 +133,7 @@ export function decisionGate(options: {
     input: Record<string, unknown>,
     key: string,
     check: Check,
+    body: BodyCredentials | undefined,
   ): ReturnType<Gate['admit']> {
     const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
     if (found === undefined) {
@@ -135,7 +148,7 @@ export function decisionGate(options: {
     const isPublishable = client.spec.type === 'publishable';
     if (exchange.header('authorization') === undefined && !isPublishable) {
       throw unauthorized(
-        `The key of a ${client.spec.type} client must not be in a URL.`,
+        `The key of a ${client.spec.type} client must not be in a URL or a body.`,
         'Send "Authorization: Bearer KEY".',
       );
     }
@@ -146,7 +159,12 @@ export function decisionGate(options: {
     if (!isPublishable) exchange.proved(by);
     if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
     if (isPublishable) {
-      return subjectOf(exchange, client, nowMs).then((claims) => {
+      const token = exchange.header('x-subject-token') ?? body?.subjectToken;
+      if (token === undefined && client.spec.anonymous === true && asking.access === 'ingest') {
+        chargeAddress(exchange);
+        return { input, by: `${ANONYMOUS}${client.name}`, publishableKey: key };
+      }
+      return subjectOf(token, client, nowMs).then((claims) => {
         spendOfSubject(exchange, client, claims);
         return { input: boundTo(claims, asking, input), by, publishableKey: key };
       });
@@ -166,7 +184,7 @@ export function decisionGate(options: {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
       'access-control-allow-headers':
-        'authorization, content-type, if-none-match, x-subject-token, x-request-id, traceparent',
+        'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, traceparent',
       'access-control-max-age': String(LIMITS.preflightSeconds),
       vary: 'Origin',
     });
@@ -251,8 +269,7 @@ export function decisionGate(options: {
     });
   }
 
-  async function subjectOf(exchange: Exchange, client: KnownClient, nowMs: number): Promise<JWTPayload> {
-    const token = exchange.header('x-subject-token');
+  async function subjectOf(token: string | undefined, client: KnownClient, nowMs: number): Promise<JWTPayload> {
     const { subjectTokens } = client.spec;
     if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
       throw unauthorized(

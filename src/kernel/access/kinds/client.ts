@@ -57,6 +57,12 @@ const ClientSpec = Type.Object(
         { description: 'How much it may ask; absent: no limit of its own.' },
       ),
     ),
+    anonymous: Type.Optional(
+      Type.Boolean({
+        description:
+          'Whether a publishable client may send events without a subject token, before a login: their subject is then “anonymous:” and the id that the sender chose.',
+      }),
+    ),
     subjectTokens: Type.Optional(
       Type.Object(
         {
@@ -158,9 +164,23 @@ export const Client = defineKind({
   },
 });
 
-function typeProblems({ type, subjectTokens, origins }: ClientSpec): Problem[] {
+function typeProblems({ type, subjectTokens, origins, anonymous, rate }: ClientSpec): Problem[] {
   const problems: Problem[] = [];
-  if (type === 'publishable' && subjectTokens === undefined) {
+  if (type !== 'publishable' && anonymous === true) {
+    problems.push({
+      path: ['spec', 'anonymous'],
+      reason: 'FieldValueForbidden',
+      detail: `a ${type} client names the listener itself`,
+    });
+  }
+  if (type === 'publishable' && anonymous === true && rate === undefined) {
+    problems.push({
+      path: ['spec', 'rate'],
+      reason: 'FieldValueRequired',
+      detail: 'anybody can copy the key and send without a token: say how much all of them may send',
+    });
+  }
+  if (type === 'publishable' && subjectTokens === undefined && anonymous !== true) {
     problems.push({
       path: ['spec', 'subjectTokens'],
       reason: 'FieldValueRequired',

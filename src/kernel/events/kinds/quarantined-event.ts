@@ -8,7 +8,7 @@ const QuarantinedEventSpec = Type.Object(
     type: Type.String({ description: 'The type as it was sent; empty when it was not readable.' }),
     id: Type.String({ description: 'The id as it was sent; empty when it was not readable.' }),
     client: Type.String({ description: 'Who sent it.' }),
-    format: Type.Enum(['backline', 'segment'], { description: 'The shape in which it was sent.' }),
+    format: Type.Enum(['backline', 'segment', 'cloudevents'], { description: 'The shape in which it was sent.' }),
     reason: Type.String({ description: 'Why it was not accepted, as one word.' }),
     detail: Type.String({ description: 'Where, what, and what would be right; no values.' }),
     sentAt: Type.Optional(Type.String({ format: 'date-time', description: 'By the sender’s clock.' })),

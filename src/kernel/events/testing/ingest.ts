@@ -68,6 +68,7 @@ export async function startIngest(
     log,
     registry,
     admit: options.admit ?? (() => ({ client: 'client:app' })),
+    chargeStranger: () => {},
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
   const server = await serveHttp({
