@@ -1,6 +1,6 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { call } from './call.ts';
+import { call, Refused } from './call.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import type { Io } from './io.ts';
@@ -50,7 +50,9 @@ export async function get(what: string, name: string | undefined, options: GetOp
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? target.namespace);
   const texts: string[] = [];
   for (const type of asked) {
-    const text = await textOf(target, type, pathOf(type, namespace, wanted), options);
+    const text = await textOf(target, type, pathOf(type, namespace, wanted), options).catch(async (error: unknown) => {
+      throw wanted === undefined ? error : await keptLive(target, type, wanted, error);
+    });
     if (text !== '') texts.push(text);
   }
   const output = options.output === 'json' || options.output === 'yaml' ? io.exact : io.stdout;
@@ -62,6 +64,18 @@ export async function get(what: string, name: string | undefined, options: GetOp
     io.stderr.write(`No ${asked.map(({ plural }) => plural).join(', ')} found${where}${hint}.\n`);
   }
   return EXIT.ok;
+}
+
+/** Of an object that is not declared: whether it is live all the same, and why. */
+async function keptLive(connection: Connection, type: ResourceType, name: string, error: unknown): Promise<unknown> {
+  if (!(error instanceof Refused) || error.status !== 404) return error;
+  const path = `/apis/releases.backline.dev/v1/heads/${encodeURIComponent(`${type.plural}.${type.group}.${name}`)}`;
+  // Who may not read what is live hears what was to be said anyway.
+  const head = (await call(connection, 'GET', path).catch(() => undefined)) as
+    | { status?: { held?: string } }
+    | undefined;
+  const held = head?.status?.held;
+  return held === undefined ? error : new CliFailure(`${type.kind} "${name}" was deleted and is kept live: ${held}`);
 }
 
 /** What is printed of one kind; empty when there is nothing. */

@@ -29,6 +29,7 @@ import { openSharedStore, type SharedStore } from '#kernel/resources/store/share
 import { allAdmissions, decideWith } from '#kernel/resources/write.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/change-set.ts';
 import { releaseAdvisors } from '#kernel/releases/advice.ts';
+import { deletionAdvice } from '#kernel/releases/kept-live.ts';
 import { releaseChanges } from '#kernel/releases/changes.ts';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
@@ -218,6 +219,7 @@ export async function startControlPlane(options: {
         clientAdvisor(paths, clock),
         aliasAdvisor,
       ],
+      (operations) => deletionAdvice(operations, live, kinds),
     );
     const applyChangeSet = changeSets({
       store: examined,

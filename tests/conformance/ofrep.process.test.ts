@@ -7,8 +7,10 @@ import { test } from 'node:test';
 import { OpenFeature } from '@openfeature/server-sdk';
 import { OFREPProvider } from '@openfeature/ofrep-provider';
 import { startWorld, type World } from '../support/backline.ts';
+import { execute } from '../support/kubectl.ts';
 import { attribute, audience, changeSet, CHANGE_SETS, experiment, flag, holdout, when } from '../support/flags.ts';
 
+const backline = resolve(import.meta.dirname, '../../bin/backline');
 const BULK = '/ofrep/v1/evaluate/flags';
 
 async function declare({ call, running }: World, ...objects: object[]): Promise<void> {
@@ -337,6 +339,31 @@ test('what would move listeners between variants of a running experiment is refu
   await declare(world, flag('one', { unit: ['household'], variants: values('B', 'A') }), anew);
   const again = await who();
   assert.ok([...large].some(([unit, variant]) => again.get(unit) !== variant));
+});
+
+test('a flag that is deleted while an experiment runs on it stays live, and that is told and listed', async (t) => {
+  const world = await startWorld(t);
+  await declare(world, flag('one'), experiment('exp', 'one'));
+  const paths = ['flags/one', 'experiments/exp'].map(
+    (one) => `/apis/experience.backline.dev/v1/namespaces/default/${one}`,
+  );
+  const gone = await world.call('DELETE', paths[0] ?? '');
+  assert.match(
+    String(gone.headers['warning']),
+    /299 - "Flag ..one.. is deleted and kept live: it is still needed by Experiment ..exp..: there is no live Flag/,
+  );
+  await world.running.control?.releases()?.caughtUp();
+  assert.equal((await evaluate(world, 'one', { context: { targetingKey: 'u' } })).json.metadata.experiment, 'exp');
+  const { items } = (await world.call('GET', '/api/v1/namespaces/default/events')).json;
+  const [event] = items.filter((one: { reason: string }) => one.reason === 'KeptLive');
+  assert.match(event.message, /^It was deleted and is kept live: it is still needed by Experiment "exp"/);
+  assert.deepEqual([event.involvedObject.kind, event.involvedObject.name], ['Flag', 'one']);
+  const listed = await execute(backline, ['get', 'flag', 'one', '--kubeconfig', world.running.kubeconfigFile], '', {});
+  assert.match(listed.stderr, /Flag "one" was deleted and is kept live: it is still needed by Experiment "exp"/);
+  const freed = await world.call('DELETE', paths[1] ?? '');
+  assert.equal(freed.headers['warning'], undefined);
+  await world.running.control?.releases()?.caughtUp();
+  assert.equal((await evaluate(world, 'one', { context: { targetingKey: 'u' } })).status, 404);
 });
 
 test('held-out units are left alone by the experiments that name the holdout', async (t) => {

@@ -71,6 +71,22 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   await world.running.control?.releases()?.caughtUp();
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.value, true);
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/odd', { body: {} })).status, 404);
+  // What would be held back would leave everybody with another variant: then nothing is applied.
+  const tested = { key: 'e', variations: ['off', 'on'], hashAttribute: 'id', hashVersion: 2, seed: 's' };
+  await writeFile(file, JSON.stringify({ features: { tested: { defaultValue: 'off', rules: [tested] } } }));
+  const holdouts = '/apis/experience.backline.dev/v1/namespaces/default/holdouts';
+  const holdout = {
+    apiVersion: 'experience.backline.dev/v1',
+    kind: 'Holdout',
+    metadata: { name: 'autumn' },
+    spec: { percent: 5, required: true },
+  };
+  assert.equal((await world.call('POST', holdouts, { body: holdout })).status, 201);
+  await world.running.control?.releases()?.caughtUp();
+  const held = await run('--apply', '--targeting-key', 'id');
+  assert.equal(held.code, 1);
+  assert.match(held.stderr, /not live: Experiment .*Holdout "autumn" is required of every experiment/);
+  assert.equal((await world.call('GET', holdouts.replace('holdouts', 'flags/tested'))).status, 404);
   const wrong = await execute(backline, ['import', 'unleash', file], '', {});
   assert.equal(wrong.code, 1);
   assert.match(wrong.stderr, /This is no state of Unleash/);

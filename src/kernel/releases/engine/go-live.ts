@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { Event } from '#kernel/resources/builtin/core.ts';
 import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -62,13 +64,47 @@ export function statusOperation(
   ];
 }
 
-/** A deleted object that must stay live: its Head says why. */
-export function heldOperation(store: Store<Operation>, kind: Kind, name: string, standing: Standing): Operation[] {
-  const head = store.get(Head, '', headName(kind, name));
+/** A deleted object that must stay live: its Head says why, and so does an event where it was. */
+export function heldOperation(
+  store: Store<Operation>,
+  kind: Kind,
+  name: string,
+  standing: Standing,
+  now: Temporal.Instant,
+): Operation[] {
+  const head = store.get(Head, '', headName(kind, name))?.object();
   const text = standing.is === 'live' ? undefined : conditionOf(standing).message;
-  const before = (head?.object().status as { held?: string } | undefined)?.held;
+  const before = (head?.status as { held?: string } | undefined)?.held;
   if (head === undefined || text === undefined || text === before) return [];
-  return [statusPatch(Head, '', headName(kind, name), { held: text })];
+  const said = statusPatch(Head, '', headName(kind, name), { held: text });
+  const { namespace } = (head.spec as { object: { namespace: string } }).object;
+  return standing.is === 'held' && namespace !== '' ? [said, keptEvent(kind, { namespace, name }, text, now)] : [said];
+}
+
+/** What `kubectl get events` shows: the object itself is not there to say it. */
+function keptEvent(
+  { apiVersion, kind }: Kind,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  text: string,
+  now: Temporal.Instant,
+): Operation {
+  const eventName = `${name.slice(0, 200)}.${contentHash([kind, name, text]).slice(0, 16)}`;
+  const at = kubernetesTime(now);
+  const object: ResourceObject = {
+    apiVersion: Event.apiVersion,
+    kind: Event.kind,
+    metadata: { namespace, name: eventName },
+    involvedObject: { apiVersion, kind, namespace, name },
+    type: 'Warning',
+    reason: 'KeptLive',
+    message: `It was deleted and is kept live: ${text}`,
+    source: { component: 'releases' },
+    reportingComponent: 'releases',
+    firstTimestamp: at,
+    lastTimestamp: at,
+    count: 1,
+  };
+  return { verb: 'apply', kind: Event.id, namespace, name: eventName, object, uid: crypto.randomUUID() };
 }
 
 function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: string; message: string } {

@@ -456,7 +456,7 @@ export function spreadChanges(options: {
     standing: Standing,
   ): Operation[] {
     const [entry] = store.find(kind, 'name', name);
-    if (entry === undefined) return heldOperation(store, kind, name, standing);
+    if (entry === undefined) return heldOperation(store, kind, name, standing, clock());
     return statusOperation(kind, entry, liveNow, standing, clock());
   }
 

@@ -40,16 +40,21 @@ export function sendJson(
 }
 
 /** Sends JSON that is made piece by piece as its reader takes it. */
-export function sendJsonPieces(exchange: Exchange, pieces: Iterable<string>, accepted: Accepted): void {
+export function sendJsonPieces(
+  exchange: Exchange,
+  pieces: Iterable<string>,
+  accepted: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
   if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
-    return sendPieces(exchange, 200, 'application/json', pieces);
+    return sendPieces(exchange, 200, 'application/json', pieces, headers);
   }
   let json = '';
   for (const piece of pieces) {
     json += piece;
     if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
   }
-  return sendRewritten(exchange, 200, json, accepted);
+  return sendRewritten(exchange, 200, json, accepted, headers);
 }
 
 function sendRewritten(

@@ -38,6 +38,8 @@ const PATCH_FACTOR = 4;
 const LIMITS = {
   /** Objects that one deletecollection may remove: one atomic change. */
   deleteCollectionMax: 10_000,
+  /** Headers of one answer. */
+  warningsMax: 20,
 } as const;
 
 /**
@@ -284,9 +286,10 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       versionExpected: preconditions.resourceVersion,
       propagation,
     };
-    const { did, entry } = await writeOne(operation, author, query.dryRun || dryRun);
-    if (did !== 'removed') return sendEntry(exchange, 200, entry, accepted, query);
-    sendJson(exchange, 200, JSON.stringify(deletedStatus(target.kind, entry.name, entry.uid)), accepted);
+    const { did, entry, warnings = [] } = await writeOne(operation, author, query.dryRun || dryRun);
+    if (did !== 'removed') return sendEntry(exchange, 200, entry, accepted, query, warnings);
+    const status = deletedStatus(target.kind, entry.name, entry.uid);
+    sendJson(exchange, 200, JSON.stringify(status), accepted, warningHeaders(warnings));
   }
 
   async function removeMany(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
@@ -320,7 +323,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
     const removed = outcomes.map(({ entry }) => entry);
     const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };
-    sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted);
+    const warnings = outcomes.flatMap((outcome) => outcome.warnings ?? []).slice(0, LIMITS.warningsMax);
+    sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted, warningHeaders(warnings));
   }
 
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
