@@ -173,6 +173,15 @@ test('nothing that an application does to it ends the application or reaches oth
   client.track('play', 'u', { plays: 10n });
   assert.deepEqual([client.status.events.dropped, client.status.connected], [1, true]);
   assert.match(warnings.join(), /cannot be written as JSON/);
+  // Seen by the compiler: contexts of an interface, and fallbacks of several literals.
+  interface Listener {
+    readonly targetingKey: string;
+  }
+  const listener: Listener = { targetingKey: 'u' };
+  const layout: 'A' | 'B' = client.flag('plain', 'A' as 'A' | 'B', listener);
+  const text: string = client.flag('plain', 'A', listener);
+  const few: number = client.flag('plain', 3, listener);
+  assert.deepEqual([layout, text, few], ['A', 'A', 3]);
 });
 
 test('while the server is away it answers on, and its events arrive when the server is back', async (t) => {
@@ -345,11 +354,17 @@ test('the stream is for server clients and users alone', async (t) => {
 
 test('the published bundle works by itself, and stays small', async (t) => {
   const world = await startService(t);
-  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'clients/typescript/build.ts')]);
-  t.diagnostic(stdout.trim());
-  const sizes = [...stdout.matchAll(/(\d+) KiB compressed/g)].map(([, size]) => Number(size));
+  const source = join(root, 'clients/typescript/package');
+  await rm(join(source, 'dist'), { recursive: true, force: true });
+  const packed = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--offline'], { cwd: source });
+  t.diagnostic(packed.stderr.trim());
+  const sizes = [...packed.stderr.matchAll(/(\d+) KiB compressed/g)].map(([, size]) => Number(size));
   // RE2 in JavaScript, with its tables of Unicode, is 45 of it.
-  assert.ok(Math.max(...sizes) < 140, stdout);
+  assert.ok(sizes.length > 2 && Math.max(...sizes) < 140, packed.stderr);
+  for (const file of ['LICENSE', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'types/index.d.ts']) {
+    assert.ok(packed.stdout.includes(`"${file}"`), `${file} is not in the package`);
+  }
+  assert.match(await readFile(join(source, 'THIRD-PARTY-NOTICES'), 'utf8'), /semver [^]*ISC[^]*typebox [^]*MIT/);
   const directory = await mkdtemp(join(tmpdir(), 'backline-client-'));
   t.after(() => rm(directory, { recursive: true }));
   const installed = join(directory, 'node_modules/@backline/node');

@@ -355,7 +355,7 @@ test('a flag that is deleted while an experiment runs on it stays live, and that
   await world.running.control?.releases()?.caughtUp();
   assert.equal((await evaluate(world, 'one', { context: { targetingKey: 'u' } })).json.metadata.experiment, 'exp');
   const { items } = (await world.call('GET', '/api/v1/namespaces/default/events')).json;
-  const [event] = items.filter((one: { reason: string }) => one.reason === 'KeptLive');
+  const event = items.find((one: { reason: string }) => one.reason === 'KeptLive');
   assert.match(event.message, /^It was deleted and is kept live: it is still needed by Experiment "exp"/);
   assert.deepEqual([event.involvedObject.kind, event.involvedObject.name], ['Flag', 'one']);
   const listed = await execute(backline, ['get', 'flag', 'one', '--kubeconfig', world.running.kubeconfigFile], '', {});
