@@ -47,6 +47,26 @@ test('what can be said goes to standard output as YAML, what cannot is told, and
   assert.equal((await backline('import unleash unleash.json --skip-unsupported')).status, 0);
 });
 
+test('a number that would be rounded leaves out what it is part of, and nothing else', async (t) => {
+  const { backline } = await terminal(t);
+  const id = '1795000000000000199';
+  const when = (condition: string) => `{"defaultValue":false,"rules":[{"condition":${condition},"force":true}]}`;
+  const groups = `"savedGroups":{"g":{"type":"list","attributeKey":"uid","values":[${id}]}}`;
+  const byGroup = when('{"$savedGroups":["g"]}').replace('"$savedGroups":["g"]', '"uid":{"$inGroup":"g"}');
+  const features = `"plain":{"defaultValue":true},"odd":${when(`{"uid":{"$in":[1,${id}]}}`)},"one":${byGroup},"two":${byGroup}`;
+  const document = `{"features":{${features}},${groups}}`;
+  const run = await backline('import growthbook - --attribute uid=number --skip-unsupported', document);
+  assert.equal(run.status, 0, run.err);
+  assert.deepEqual(
+    [...run.out.matchAll(/^ {2}name: (.*)$/gm)].map(([, name]) => name),
+    ['plain'],
+  );
+  assert.match(run.err, /left out {2}\/features\/odd\/rules\/0\/condition\/uid\/\$in\/1: a whole number beyond/);
+  assert.match(run.err, /^1 objects, 3 left out$/m);
+  const beside = await backline('import growthbook -', document.replace('{"features"', `{"version":${id},"features"`));
+  assert.match(beside.err, /\/version is a whole number that cannot be kept exactly/);
+});
+
 test('JSON comes as a list that apply takes, and the state may come on standard input', async (t) => {
   const { backline } = await terminal(t);
   const { status, out } = await backline(

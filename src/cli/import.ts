@@ -4,7 +4,8 @@ import { importFlagd } from '#domains/experience/importers/flagd/flagd.ts';
 import { importGrowthbook } from '#domains/experience/importers/growthbook/growthbook.ts';
 import type { AttributeKind, Imported, ImportOptions, Note } from '#domains/experience/importers/imported.ts';
 import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
-import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
+import { InexactNumbers } from '#domains/experience/importers/inexact.ts';
+import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import { parseJson } from '#kernel/resources/codec/json.ts';
 import { sendChangeSet } from './change-set.ts';
@@ -57,7 +58,15 @@ export async function importFlags(
   io: Io,
 ): Promise<number> {
   refuseStrayOptions(source, options);
-  const { objects, notes } = translate(source, file, await readDocument(file, io), options);
+  const { document, rounded } = await readDocument(file, io);
+  const inexact = new InexactNumbers(rounded);
+  const { objects, notes } = translate(source, file, document, { ...options, inexact });
+  const [beside] = inexact.left();
+  if (beside !== undefined) {
+    throw new CliFailure(`${file}: ${jsonPointer(beside)} is a whole number that cannot be kept exactly.`, {
+      remedy: `Whole numbers go up to ${Number.MAX_SAFE_INTEGER}; write larger ones as text.`,
+    });
+  }
   const named = objects.map((object) => ({
     ...object,
     metadata: { ...object.metadata, ...(options.namespace === undefined ? {} : { namespace: options.namespace }) },
@@ -112,15 +121,16 @@ function translate(
   source: (typeof SOURCES)[number],
   file: string,
   document: unknown,
-  options: ImportCliOptions,
+  options: ImportCliOptions & Required<Pick<ImportOptions, 'inexact'>>,
 ): Imported {
-  const { targetingKey, bucketing, stickyBucketing, attribute = [] } = options;
+  const { targetingKey, bucketing, stickyBucketing, inexact, attribute = [] } = options;
   try {
     return importers[source](document, {
       ...(targetingKey === undefined ? {} : { targetingKey }),
       ...(bucketing === undefined ? {} : { bucketing }),
       ...(stickyBucketing === undefined ? {} : { stickyBucketing }),
       attributes: new Map(attribute.map(parseAttribute)),
+      inexact,
     });
   } catch (error) {
     if (error instanceof Refusal) throw new CliFailure(`${file}: ${error.message}`, { remedy: error.remedy });
@@ -132,12 +142,14 @@ function noteText({ path, says, leftOut }: Note): string {
   return `${leftOut === true ? 'left out' : 'note'}  ${jsonPointer(path) || '/'}: ${says}.`;
 }
 
-async function readDocument(file: string, io: Io): Promise<unknown> {
+/** The document, and where in it JavaScript has rounded a whole number. */
+async function readDocument(file: string, io: Io): Promise<{ document: unknown; rounded: readonly Path[] }> {
   const text = await readText(file, io);
+  const rounded: Path[] = [];
   try {
-    const { value, duplicates } = parseJson(text.replace(/^\uFEFF/, ''));
+    const { value, duplicates } = parseJson(text.replace(/^\uFEFF/, ''), rounded);
     const [twice] = duplicates;
-    if (twice === undefined) return value;
+    if (twice === undefined) return { document: value, rounded };
     throw new CliFailure(`${file}: the key ${jsonPointer(twice)} is given twice; only the last would count.`);
   } catch (error) {
     if (error instanceof Refusal) throw new CliFailure(`${file}: ${error.message}`, { remedy: error.remedy });

@@ -6,6 +6,7 @@ import type { Context } from '#kernel/audiences/language.ts';
 import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
+import { REVISION_CHARS } from '#domains/experience/decisions/outcome.ts';
 import type { CompiledFlag, Outcome } from '#domains/experience/decisions/table.ts';
 import type {
   Backline as Declared,
@@ -334,7 +335,8 @@ function detailsOf(outcome: Outcome, { version }: LocalSnapshot): FlagDetails {
     value,
     variant,
     reason,
-    revision,
+    // As OFREP tells it: an exposure is the same one whoever was asked.
+    revision: revision.slice(0, REVISION_CHARS),
     snapshot: version,
     ...(error === undefined ? {} : { errorCode: error.code, errorMessage: error.message }),
     ...(rule === undefined ? {} : { rule }),

@@ -233,7 +233,7 @@ test('changes of audiences and attributes are told in plain sentences', () => {
   assert.deepEqual(say(Audience, 'adults', adults, undefined), ['Audience adults is removed.']);
   assert.deepEqual(
     say(Attribute, 'app-version', undefined, { name: 'appVersion', type: 'semver', multiValued: true }),
-    ['New attribute: appVersion (set of semver).'],
+    ['New attribute: appVersion (set of semver); contexts in which it is anything else are refused, for every flag.'],
   );
   assert.deepEqual(say(Attribute, 'age', age, { ...age, sensitive: true, values: [1] }), [
     'The values that attribute age may have change.',

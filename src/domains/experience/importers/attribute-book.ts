@@ -6,7 +6,8 @@ import {
 } from '#kernel/audiences/attributes.ts';
 import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/kinds/identity.ts';
 import type { Path } from '#kernel/base/failures.ts';
-import { CannotSay, type AttributeKind, type Made } from './imported.ts';
+import { CannotSay } from './cannot-say.ts';
+import type { AttributeKind, Made } from './imported.ts';
 
 const NAME = new RegExp(ATTRIBUTE_NAME_PATTERN);
 const NAME_CHARS_MAX = 100;

@@ -5,7 +5,7 @@ import { attributeTable } from '#kernel/audiences/attributes.ts';
 import { compileRule } from '#kernel/audiences/compile-audience.ts';
 import type { Condition } from '#kernel/audiences/language.ts';
 import { all, any, leaf, not, toRule, type Expression } from './expression.ts';
-import { CannotSay } from './imported.ts';
+import { CannotSay } from './cannot-say.ts';
 
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 const attributes = attributeTable(NAMES.map((name) => ({ name, type: 'boolean', multiValued: false })));

@@ -1,7 +1,7 @@
 import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from '#kernel/audiences/language.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
-import { CannotSay } from './imported.ts';
+import { CannotSay } from './cannot-say.ts';
 
 /**
  * A condition of another tool: always true or false, never unknown. Its leaves are conditions of ours that say what

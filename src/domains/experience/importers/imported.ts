@@ -1,6 +1,8 @@
 import type { AttributeType } from '#kernel/audiences/attributes.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { CannotSay } from './cannot-say.ts';
+import type { InexactNumbers } from './inexact.ts';
 
 /** What the state of another tool becomes: objects to declare, in that order, and what is to be said about it. */
 export interface Imported {
@@ -22,6 +24,8 @@ export interface ImportOptions {
   readonly targetingKey?: string;
   /** Types of attributes, where the source does not tell them. */
   readonly attributes?: ReadonlyMap<string, AttributeKind>;
+  /** Where the document has numbers that were rounded as it was read. */
+  readonly inexact?: InexactNumbers;
   /** GrowthBook: whether its SDKs have a sticky bucket service, which alone makes them use `fallbackAttribute`. */
   readonly stickyBucketing?: boolean;
   /** flagd: the generation of its buckets. Default `flagd-v2`. */
@@ -40,17 +44,6 @@ export interface Made {
   readonly path: Path;
   /** Objects of Attributes that it relies on though it does not name them: on their type, by which it was simplified. */
   readonly attributes?: readonly string[];
-}
-
-/** Something of the source cannot be said exactly. Thrown up to the flag that needs it, which is then left out. */
-export class CannotSay extends Error {
-  override readonly name = 'CannotSay';
-  readonly path: Path;
-
-  constructor(path: Path, says: string) {
-    super(says);
-    this.path = path;
-  }
 }
 
 /** What `make` gives; or, where that cannot be said, undefined and a note. */

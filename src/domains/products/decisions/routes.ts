@@ -12,7 +12,11 @@ const text = (description: string) =>
   Type.Optional(Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description }));
 const name = (description: string) => Type.String({ minLength: 1, maxLength: NAME_LENGTH_MAX, description });
 
-const WHO = { listener: text('Any id of the listener; comes back in the answer.') };
+const WHO = {
+  listener: text(
+    'Id of the listener; comes back in the answer. While a release is under way it decides what they see of it.',
+  ),
+};
 const WHERE = {
   market: text('Name of the Market. This or territory is needed.'),
   territory: text('ISO 3166 code of where the listener is, like DE.'),

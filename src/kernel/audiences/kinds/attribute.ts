@@ -122,8 +122,12 @@ export const Attribute = defineKind({
   describe: (name, before, after) => {
     const called = declarationOf(name, after ?? before ?? { type: 'string' }).name;
     if (after === undefined) return [`Attribute ${called} is removed.`];
-    if (before === undefined)
-      return [`New attribute: ${called} (${after.multiValued === true ? 'set of ' : ''}${after.type}).`];
+    if (before === undefined) {
+      const right = `${after.multiValued === true ? 'set of ' : ''}${after.type}`;
+      return [
+        `New attribute: ${called} (${right}); contexts in which it is anything else are refused, for every flag.`,
+      ];
+    }
     const sentences: string[] = [];
     if (JSON.stringify(before.values) !== JSON.stringify(after.values)) {
       sentences.push(`The values that attribute ${called} may have change.`);

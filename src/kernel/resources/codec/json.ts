@@ -22,9 +22,12 @@ const STEP = {
 
 const UNLIMITED: DocumentLimits = { valuesMax: Infinity, membersMax: Infinity, itemsMax: Infinity };
 
-/** Reads JSON in one go: a file, or what is known to be short. Throws as `readJson` does. */
-export function parseJson(text: string): Decoded {
-  return atOnce(readJson(text, UNLIMITED));
+/**
+ * Reads JSON in one go: a file, or what is known to be short. Throws as `readJson` does; with `rounded`, whole numbers that
+ * JavaScript rounds are read so, and their places are added to it.
+ */
+export function parseJson(text: string, rounded?: Path[]): Decoded {
+  return atOnce(readJson(text, UNLIMITED, rounded));
 }
 
 /**
@@ -32,8 +35,8 @@ export function parseJson(text: string): Decoded {
  * the limits, or would be rounded. JSON.parse can neither pause nor stop at a limit, drops the first of two equal keys,
  * and takes as long together with what then has to be checked.
  */
-export function* readJson(text: string, limits: DocumentLimits): Steps<Decoded> {
-  const reader = new JsonReader(text, limits);
+export function* readJson(text: string, limits: DocumentLimits, rounded?: Path[]): Steps<Decoded> {
+  const reader = new JsonReader(text, limits, rounded);
   while (!reader.step()) yield;
   return { value: reader.value, duplicates: reader.duplicates };
 }
@@ -78,15 +81,17 @@ class JsonReader {
   readonly duplicates: Path[] = [];
   readonly #text: string;
   readonly #limits: DocumentLimits;
+  readonly #rounded: Path[] | undefined;
   readonly #open: Open[] = [];
   #at = 0;
   #values = 0;
   /** Of this step. */
   #left = 0;
 
-  constructor(text: string, limits: DocumentLimits) {
+  constructor(text: string, limits: DocumentLimits, rounded: Path[] | undefined) {
     this.#text = text;
     this.#limits = limits;
+    this.#rounded = rounded;
   }
 
   /** Reads some values; true at the end of the text. */
@@ -220,7 +225,8 @@ class JsonReader {
     if (written === undefined) throw this.#wrong('value expected');
     const number = Number(written);
     if (!Number.isFinite(number) || (Number.isInteger(number) && !Number.isSafeInteger(number))) {
-      throw refuseNumber(this.#path(), String(number));
+      if (this.#rounded === undefined || !Number.isFinite(number)) throw refuseNumber(this.#path(), String(number));
+      this.#rounded.push(this.#path());
     }
     this.#at += written.length;
     return number;

@@ -4,7 +4,8 @@ import type { Path } from '#kernel/base/failures.ts';
 import compareVersions from 'semver/functions/compare.js';
 import parseVersion from 'semver/functions/parse.js';
 import { all, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay, type AttributeKind } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import type { AttributeKind } from '../imported.ts';
 import type { Constant, Operand } from './operand.ts';
 
 type Variable = Extract<Operand, { kind: 'variable' }>;

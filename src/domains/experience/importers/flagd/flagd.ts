@@ -4,7 +4,8 @@ import type { FlagRule, FlagSpec } from '../../kinds/flag-spec.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { all, not, type Expression } from '../expression.ts';
 import { flagObject, whoFields } from '../flag-object.ts';
-import { CannotSay, madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import { madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { parseFlagd, type FlagdFlag } from './definition.ts';
@@ -46,6 +47,7 @@ export function importFlagd(document: unknown, options: ImportOptions = {}): Imp
       madeOrNoted(notes, () => {
         attributes.taken();
         const path = ['flags', key];
+        options.inexact?.refuseIn(path);
         const spec = flagSpecOf(flag, path, targeting);
         const about = { key, path, names, ...(annotations === undefined ? {} : { annotations }) };
         return [{ ...flagObject(about, spec), attributes: attributes.taken() }];

@@ -1,6 +1,7 @@
 import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
-import { CannotSay, type AttributeKind, type ImportOptions, type Note } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import type { AttributeKind, ImportOptions, Note } from '../imported.ts';
 import type { FlagdFlag } from './definition.ts';
 import { argumentsOf, operandOf, operationIn, type Operand } from './operand.ts';
 

@@ -1,6 +1,6 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 
 /** A value that JsonLogic computes with. */
 export type Constant = string | number | boolean | null;

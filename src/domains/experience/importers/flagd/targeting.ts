@@ -4,7 +4,7 @@ import type { Path } from '#kernel/base/failures.ts';
 import { compileSplit } from '../../decisions/compile-split.ts';
 import type { Split } from '../../kinds/parts.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import {
   affix,
   comparison,

@@ -4,7 +4,8 @@ import { patternFault } from '#kernel/audiences/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay, type AttributeKind } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import type { AttributeKind } from '../imported.ts';
 import type { GrowthbookCondition } from './payload.ts';
 import { re2Pattern } from './re2-pattern.ts';
 

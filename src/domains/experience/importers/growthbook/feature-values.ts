@@ -1,7 +1,7 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { FlagSpec } from '../../kinds/flag-spec.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import type { GrowthbookFeature } from './payload.ts';
 
 const NAME_CHARS_MAX = 60;

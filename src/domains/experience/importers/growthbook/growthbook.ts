@@ -4,7 +4,8 @@ import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#ker
 import { isRecord } from '#kernel/base/is-record.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { leaf, not, toRule, type Expression } from '../expression.ts';
-import { CannotSay, madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import { madeOrNoted, type Imported, type ImportOptions, type Made, type Note } from '../imported.ts';
 import { keepSound } from '../keep-sound.ts';
 import { objectNames } from '../object-names.ts';
 import { conditionExpression, type Subjects } from './condition.ts';
@@ -27,7 +28,7 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
   }
   const kindOf = inferTypes(features, savedGroups, { ...options, path });
   const attributes = new AttributeBook((name) => kindOf(name, []), options.targetingKey);
-  const groups = new Groups(savedGroups);
+  const groups = new Groups(savedGroups, options.inexact);
   const subjects: Subjects = {
     kindOf: (attribute, at) => {
       // What is said goes by the type, so the type must be declared, also when nothing is left to be said.
@@ -52,6 +53,7 @@ export function importGrowthbook(document: unknown, options: ImportOptions = {})
     (id) =>
       madeOrNoted(notes, () => {
         attributes.taken();
+        options.inexact?.refuseIn([...path, id]);
         const [flag, ...others] = importFeature(id, world);
         return flag === undefined ? [] : [{ ...flag, attributes: attributes.taken() }, ...others];
       }) ?? [],
@@ -75,11 +77,26 @@ function experimentNames(features: Readonly<Record<string, { rules?: { key?: str
 class Groups {
   readonly #groups: Readonly<Record<string, SavedGroup>>;
   readonly #made = new Map<string, Made>();
+  readonly #inexactIn = new Map<string, string>();
   /** Those that are being resolved, to find circles. */
   readonly #open = new Set<string>();
 
-  constructor(groups: Readonly<Record<string, SavedGroup>>) {
+  readonly #inexact: ImportOptions['inexact'];
+
+  constructor(groups: Readonly<Record<string, SavedGroup>>, inexact: ImportOptions['inexact']) {
     this.#groups = groups;
+    this.#inexact = inexact;
+  }
+
+  /** A group with a number that was rounded cannot be said, in any feature that uses it. */
+  #refuse(id: string): void {
+    if (this.#inexactIn.has(id)) throw new CannotSay(['savedGroups', id], this.#inexactIn.get(id) ?? '');
+    try {
+      this.#inexact?.refuseIn(['savedGroups', id]);
+    } catch (error) {
+      if (error instanceof CannotSay) this.#inexactIn.set(id, error.message);
+      throw error;
+    }
   }
 
   made(): readonly Made[] {
@@ -88,6 +105,7 @@ class Groups {
 
   /** Whether an attribute is in a list; undefined for a group that is none, which makes everything false. */
   list(id: string, attribute: string, path: Path, subjects: Subjects): Expression | undefined {
+    this.#refuse(id);
     const group = Object.hasOwn(this.#groups, id) ? this.#groups[id] : [];
     const values = Array.isArray(group) ? group : group?.type === 'list' ? group.values : undefined;
     if (values === undefined) return undefined;
@@ -105,6 +123,7 @@ class Groups {
     if (!isRecord(reference)) return false;
     const { id, attributeKey } = reference;
     if (typeof id !== 'string' || !Object.hasOwn(this.#groups, id)) return false;
+    this.#refuse(id);
     const group = this.#groups[id];
     if (group === undefined || Array.isArray(group)) return false;
     if (attributeKey !== undefined && typeof attributeKey !== 'string') return false;

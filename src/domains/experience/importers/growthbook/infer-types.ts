@@ -1,7 +1,8 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { jsonPointer } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { CannotSay, type AttributeKind, type ImportOptions } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
+import type { AttributeKind, ImportOptions } from '../imported.ts';
 import type { GrowthbookFeature, SavedGroup } from './payload.ts';
 
 type Sign = 'string' | 'number' | 'boolean' | 'list';

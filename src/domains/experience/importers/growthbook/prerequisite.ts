@@ -4,7 +4,7 @@ import type { Context } from '#kernel/audiences/language.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { toRule } from '../expression.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import { conditionExpression } from './condition.ts';
 import type { FeatureValues } from './feature-values.ts';
 import type { GrowthbookCondition } from './payload.ts';

@@ -1,7 +1,7 @@
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { Split } from '../../kinds/parts.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import type { GrowthbookRule } from './payload.ts';
 
 export type Range = readonly [from: number, until: number];

@@ -5,7 +5,7 @@ import { patternFault } from '#kernel/audiences/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import { inNetworks } from './networks.ts';
 import type { Constraint } from './state.ts';
 

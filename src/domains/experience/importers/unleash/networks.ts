@@ -1,7 +1,7 @@
 import { parseAddress } from '#kernel/audiences/ip.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 
 type Words = readonly [number, number, number, number];
 

@@ -3,7 +3,7 @@ import type { AttributeBook } from '../attribute-book.ts';
 import type { Traffic } from '../../kinds/parts.ts';
 import { RANDOM_UNIT } from '../../kinds/parts.ts';
 import { any, leaf, type Expression } from '../expression.ts';
-import { CannotSay } from '../imported.ts';
+import { CannotSay } from '../cannot-say.ts';
 import { inNetworks, isPlainIpv4 } from './networks.ts';
 import type { Strategy, UnleashVariant } from './state.ts';
 

@@ -6,8 +6,8 @@ import { RANDOM_UNIT } from '../../kinds/parts.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { all, leaf, not, toRule, type Expression } from '../expression.ts';
 import { flagObject, whoFields } from '../flag-object.ts';
+import { CannotSay } from '../cannot-say.ts';
 import {
-  CannotSay,
   madeOrNoted,
   type AttributeKind,
   type Imported,
@@ -40,10 +40,14 @@ export function importUnleash(document: unknown, options: ImportOptions = {}): I
   const notes: Note[] = [];
   const state = parseUnleash(document, notes);
   const attributes = new AttributeBook(kindOf, options.targetingKey);
-  const segments = importSegments(state, attributes, notes);
+  const segments = importSegments(state, attributes, notes, options.inexact);
   const names = objectNames(state.features.keys());
   const flags = [...state.features.values()].flatMap(
-    (placed) => madeOrNoted(notes, () => importFeature(placed, { state, attributes, segments, names, notes })) ?? [],
+    (placed) =>
+      madeOrNoted(notes, () => {
+        options.inexact?.refuseIn(placed.path);
+        return importFeature(placed, { state, attributes, segments, names, notes });
+      }) ?? [],
   );
   const imported = keepSound([...attributes.made(), ...segments.made, ...flags], notes);
   const used = new Set(imported.objects.map(({ metadata }) => metadata.name));
@@ -69,11 +73,17 @@ interface Segments {
   readonly expressions: ReadonlyMap<number, Expression>;
 }
 
-function importSegments(state: UnleashState, attributes: AttributeBook, notes: Note[]): Segments {
+function importSegments(
+  state: UnleashState,
+  attributes: AttributeBook,
+  notes: Note[],
+  inexact: ImportOptions['inexact'],
+): Segments {
   const made: Made[] = [];
   const expressions = new Map<number, Expression>();
   for (const [id, { value, path }] of state.segments) {
     madeOrNoted(notes, () => {
+      inexact?.refuseIn(path);
       const constraints = (value.constraints ?? []).map((constraint, index) =>
         constraintExpression(constraint, [...path, 'constraints', index], attributes),
       );
