@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runCommandLine } from './program.ts';
-import { tableText } from './sql.ts';
+import { exitOf, tableText } from './sql.ts';
 import { fakeIo } from './testing/fake-io.ts';
 
 test('numbers stand to the right, texts to the left, and a value stays in its line', () => {
@@ -23,6 +23,18 @@ test('numbers stand to the right, texts to the left, and a value stays in its li
 
 test('a table without rows shows its columns', () => {
   assert.equal(tableText({ columns: [{ name: 'a', type: 'VARCHAR' }], rows: [] }), 'a');
+});
+
+test('what is cut off without a limit ends with 1 where a program may read it', () => {
+  const cases: readonly [options: Parameters<typeof exitOf>[0], truncated: boolean, code: number][] = [
+    [{ output: 'csv' }, true, 1],
+    [{ output: 'json' }, true, 1],
+    [{ output: 'table', file: 'out.txt' }, true, 1],
+    [{ output: 'table' }, true, 0],
+    [{ output: 'csv', limit: 10 }, true, 0],
+    [{ output: 'csv' }, false, 0],
+  ];
+  for (const [options, truncated, code] of cases) assert.equal(exitOf(options, truncated), code);
 });
 
 const WRONG: readonly [args: readonly string[], message: RegExp][] = [

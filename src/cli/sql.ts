@@ -46,7 +46,16 @@ export async function sql(given: string | undefined, options: SqlOptions, io: Io
   // Beside what programs read, not in it.
   if (output === 'table' && file === undefined) io.stdout.write(`${footer}\n`);
   else if (file !== undefined || status.truncated) io.stderr.write(`${footer}\n`);
-  return EXIT.ok;
+  return exitOf(options, status.truncated);
+}
+
+/** A program that reads what was cut off, although nobody asked for less, must not take it for the whole. */
+export function exitOf(
+  { output, file, limit }: Pick<SqlOptions, 'output' | 'file' | 'limit'>,
+  truncated: boolean,
+): number {
+  const isForPeople = output === 'table' && file === undefined;
+  return truncated && limit === undefined && !isForPeople ? EXIT.failed : EXIT.ok;
 }
 
 async function statementOf(given: string | undefined, filename: string | undefined, io: Io): Promise<string> {

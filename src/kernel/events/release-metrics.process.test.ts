@@ -218,12 +218,12 @@ test('a window with exposures of before there were cells has no cells, and its c
   assert.ok(later.at === 'measured' && later.cells?.stable.length === 1);
 });
 
-test('a metric that no release can be judged by, or that is not there, is told', async (t) => {
+test('a metric of a type that is no longer there, or that is not there itself, is told', async (t) => {
   const { measure, settle } = await startMetrics(t);
   await settle();
   assert.deepEqual(await measure('slowest'), {
     at: 'down',
-    because: 'Metric "slowest" is a quantile: a release is judged by a count, a proportion, a sum or a mean',
+    because: 'Metric "slowest" is a quantile, which is not computed: declare it anew',
   });
   assert.deepEqual(await measure('gone'), { at: 'down', because: 'there is no live Metric "gone"' });
 });

@@ -28,10 +28,8 @@ export async function answerQuery(
   const statement = await prepare(connection, job.sql).catch((error: unknown) => {
     throw faultOfDataset(error, broken) ?? error;
   });
-  const columns = Array.from({ length: statement.columnCount }, (_, index) => ({
-    name: statement.columnName(index),
-    type: nameOfType(statement, index),
-  }));
+  const names = Array.from({ length: statement.columnCount }, (_, index) => statement.columnName(index));
+  const columns = uniqueNames(names).map((name, index) => ({ name, type: nameOfType(statement, index) }));
   if (job.format === 'check') return { columns, rowCount: 0, truncated: false };
   if (job.format === 'parquet') {
     const rowCount = await writeParquet(job, connection, out);
@@ -78,6 +76,19 @@ export async function parseDataset(connection: DuckDBConnection, { sql, inputs }
   throw new QueryFault('Statement', `it reads "${other}", which is not among its eventTypes and datasets`);
 }
 
+/** Columns of equal names are told apart as DuckDB does in a table: track, track_1. */
+function uniqueNames(names: readonly string[]): readonly string[] {
+  const taken = new Set(names);
+  const seen = new Set<string>();
+  return names.map((name) => {
+    let unique = name;
+    for (let count = 1; seen.has(unique) || (unique !== name && taken.has(unique)); count += 1)
+      unique = `${name}_${count}`;
+    seen.add(unique);
+    return unique;
+  });
+}
+
 async function prepare(connection: DuckDBConnection, sql: string): Promise<DuckDBPreparedStatement> {
   const statements = await connection.extractStatements(sql);
   return statements.prepare(0);
@@ -99,10 +110,10 @@ async function readRows(
     for (const values of chunk) {
       const row = values.map(sqlValue);
       bytes += JSON.stringify(row).length;
-      if (rows.length === 0 && bytes > bytesMax) {
-        throw new QueryFault('Size', `its first row has ${bytes} characters, more than ${bytesMax}`);
+      if (rows.length === rowsMax) return { rows, truncated: true };
+      if (bytes > bytesMax) {
+        throw new QueryFault('Size', `its first ${rows.length + 1} rows have more than ${bytesMax} characters`);
       }
-      if (rows.length === rowsMax || bytes > bytesMax) return { rows, truncated: true };
       rows.push(row);
     }
   }

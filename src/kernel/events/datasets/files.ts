@@ -100,16 +100,11 @@ export async function syncFolders(directory: string, paths: readonly string[]): 
   }
 }
 
-/** The first of these files that is not there. */
-export async function firstMissing(directory: string, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    const isThere = await access(join(directory, path)).then(
-      () => true,
-      () => false,
-    );
-    if (!isThere) return path;
-  }
-  return undefined;
+/** Those of these files that are not there. */
+export async function allMissing(directory: string, paths: readonly string[]): Promise<ReadonlySet<string>> {
+  const missing = new Set<string>();
+  for (const path of paths) await access(join(directory, path)).catch(() => missing.add(path));
+  return missing;
 }
 
 export async function removeFile(directory: string, path: string): Promise<void> {

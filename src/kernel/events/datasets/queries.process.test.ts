@@ -125,6 +125,17 @@ test('rows and CSV are cut off at the limit and say so; Parquet is all or nothin
   const rows = await world.query('select * from range(3)', { limit: 2 });
   assert.deepEqual([rows.rows, rows.rowCount, rows.truncated], [[[0], [1]], 2, true]);
   assert.equal((await world.query('select * from range(2)', { limit: 2 })).truncated, false);
+  // What is not cut off at the limit is cut off nowhere.
+  const large = await refusalOf(world, `select repeat('x', 20000000) as x from range(3)`);
+  assert.deepEqual([large.status, large.code], [413, 'datasets/result-too-large']);
+  assert.match(large.message, /its first 2 rows have more than 33554432 characters/);
+  const high = await refusalOf(world, 'from range(3)', { format: 'csv', limit: 1_000_000 });
+  assert.match(high.message, /^An answer as csv holds at most 100000 rows\./);
+  const names = await world.query('select 1 as a, 2 as a, 3 as a_1, 4 as a');
+  assert.deepEqual(
+    names.columns.map(({ name }) => name),
+    ['a', 'a_2', 'a_1', 'a_3'],
+  );
   const csv = await world.query(`select 1 as "a,b", null as n, '' as e, 'x"y' as q union all select 2, 1, 'z', 'é'`, {
     format: 'csv',
   });
@@ -224,12 +235,17 @@ test('datasets show their event types together, or what their own SQL makes of t
   assert.equal(refusal.code, 'datasets/broken-dataset');
   assert.match(refusal.message, /^The Dataset "broken" cannot be read: Referenced column "nothing" not found/);
   const marks = await world.query(
-    `select name, events_until, rows from watermarks where name in ('play-end', 'counted') order by 1`,
+    `select name, events_until, rows, fresh from watermarks where name in ('play-end', 'counted') order by 1`,
   );
   assert.deepEqual(marks.rows, [
-    ['counted', '2026-05-07T11:59:50Z', null],
-    ['play-end', '2026-05-07T11:59:50Z', 1],
+    ['counted', '2026-05-07T11:59:50Z', null, true],
+    ['play-end', '2026-05-07T11:59:50Z', 1, null],
   ]);
+  assert.match(await world.registry.metrics(), /backline_datasets_stale 0/);
+  world.setNow('2026-05-10T13:30:00Z');
+  const stale = await world.query('select name from watermarks where not fresh order by 1');
+  assert.deepEqual(stale.rows, [['all-plays'], ['broken'], ['counted'], ['upper']]);
+  assert.match(await world.registry.metrics(), /backline_datasets_stale 4/);
 });
 
 test('an event type without files is an empty table with its columns', async () => {
@@ -276,11 +292,14 @@ test('an event type without files is an empty table with its columns', async () 
 test('a file that is not there is said to be missing, and nobody is told that they ask for files', async () => {
   await using world = await worldWithPlays();
   await rm(join(world.directory, 'play'), { recursive: true });
-  for (const sql of ['select count(*) from play', 'select * from loss_audit']) {
-    const { status, code, message } = await refusalOf(world, sql);
-    assert.deepEqual([status, code], [503, 'datasets/file-missing'], sql);
-    assert.match(message, /^The file play\/day=2026-05-10\/\S+\.parquet of a dataset is missing/);
-  }
+  const { status, code, message } = await refusalOf(world, 'select count(*) from play');
+  assert.deepEqual([status, code], [503, 'datasets/file-missing']);
+  assert.match(message, /^The file play\/day=2026-05-10\/\S+\.parquet is missing in the folder of datasets/);
+  const audit = await world.query('select type, accepted, rows, difference from loss_audit order by type');
+  assert.deepEqual(audit.rows, [
+    ['play', 2, 0, 2],
+    ['play-end', 1, 1, 0],
+  ]);
   assert.deepEqual((await world.query('select count(*) from play_end')).rows, [[1]]);
 });
 

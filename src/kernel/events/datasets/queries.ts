@@ -11,7 +11,7 @@ import { Dataset, datasetSpec } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { sqlNameOf } from '../kinds/sql-name.ts';
-import { firstMissing, WORK } from './files.ts';
+import { allMissing, WORK } from './files.ts';
 import type { ParseJob, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
 import { type DatasetFile, type Progress, readFiles, readProgress } from './manifest.ts';
 import { type PlaceLimits, Places } from './places.ts';
@@ -132,7 +132,7 @@ export function startQueries(options: QueryOptions): Queries {
     } catch (error) {
       if (!(error instanceof JobFailure) || signal.aborted) throw error;
       // DuckDB takes a file that is not there for one that may not be read.
-      const missing = error.fault === undefined ? undefined : await firstMissing(directory, files);
+      const [missing] = error.fault === undefined ? [] : await allMissing(directory, files);
       if (missing !== undefined) {
         log.error({ file: missing }, 'a file of a dataset is missing');
         throw fileMissing(missing);
@@ -156,12 +156,19 @@ export function startQueries(options: QueryOptions): Queries {
       const files = await readFiles(connection, [...read.eventTypes]);
       const audited: DatasetFile[] = [];
       const system: string[] = [];
-      if (names.includes('watermarks')) system.push(...(await watermarksSetup(connection, catalogue, progress)));
+      if (names.includes('watermarks'))
+        system.push(...(await watermarksSetup(connection, catalogue, progress, clock())));
       if (names.includes('loss_audit')) {
         const from = auditFrom(clock());
         const all = await readFiles(connection);
         // A file holds nothing that was received after it was written.
-        audited.push(...all.filter(({ createdAt }) => Temporal.Instant.compare(createdAt, from) >= 0));
+        const late = all.filter(({ createdAt }) => Temporal.Instant.compare(createdAt, from) >= 0);
+        // Of one that is not there the rows are lost, which is what is asked.
+        const missing = await allMissing(
+          directory,
+          late.map(({ path }) => path),
+        );
+        audited.push(...late.filter(({ path }) => !missing.has(path)));
         system.push(...(await lossAuditSetup(connection, audited, progress, from)));
       }
       const { setup, datasets } = viewsOf(read, lists, catalogue, files);
@@ -229,8 +236,17 @@ function engineOf({ memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb
   return { scratch: `${WORK}/query-${randomUUID()}`, memoryMb, spillMb, threads: THREADS };
 }
 
+function limitTooHigh(format: string): Refusal {
+  const detail = `An answer as ${format} holds at most ${QUERY_LIMITS.rowsMax} rows.`;
+  return new Refusal('datasets/limit-too-high', 'Invalid', detail, {
+    problems: [{ path: ['spec', 'limit'], reason: 'FieldValueInvalid', detail }],
+    remedy: `Ask for Parquet, which holds up to ${QUERY_LIMITS.fileRowsMax}, or for less.`,
+  });
+}
+
 function formOf({ format = 'rows', limit }: QuerySpec, dryRun: boolean): Pick<QueryJob, 'format' | 'rowsMax'> {
   if (dryRun) return { format: 'check', rowsMax: 0 };
   if (format === 'parquet') return { format, rowsMax: limit ?? QUERY_LIMITS.fileRowsMax };
-  return { format, rowsMax: Math.min(limit ?? QUERY_LIMITS.rowsDefault, QUERY_LIMITS.rowsMax) };
+  if (limit !== undefined && limit > QUERY_LIMITS.rowsMax) throw limitTooHigh(format);
+  return { format, rowsMax: limit ?? QUERY_LIMITS.rowsDefault };
 }

@@ -32,7 +32,7 @@ const QuerySpec = Type.Object(
       Type.Integer({
         minimum: 1,
         maximum: QUERY_LIMITS.fileRowsMax,
-        description: `Rows at most. Of rows and csv the rest is cut off, up to ${QUERY_LIMITS.rowsMax}; a parquet result that is longer is refused.`,
+        description: `Rows at most. Of rows and csv the rest is cut off, up to ${QUERY_LIMITS.rowsMax}; a parquet result that is longer is refused. Absent: ${QUERY_LIMITS.rowsDefault} rows.`,
       }),
     ),
     timeoutSeconds: Type.Optional(

@@ -75,7 +75,7 @@ const OUTSIDE = 'A query reads EventTypes and Datasets, and no files, addresses 
 
 /** A file that counts is not where this process looks for it. */
 export function fileMissing(path: string): Refusal {
-  const message = `The file ${path} of a dataset is missing in the folder that this process reads.`;
+  const message = `The file ${path} is missing in the folder of datasets that this process reads.`;
   return new Refusal('datasets/file-missing', 'ServiceUnavailable', message, {
     remedy: 'Give all processes the same folder (--datasets), or bring the file back from a backup.',
   });

@@ -7,7 +7,8 @@ import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
-import { EVENT_TYPE } from '../kinds/identity.ts';
+import { datasetSpec } from '../kinds/dataset.ts';
+import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { adoptFiles } from './adopt-files.ts';
 import { chooseMerges } from './choose-merge.ts';
 import { claimFolder, noteProgress, requireClaimed } from './claim-folder.ts';
@@ -18,6 +19,7 @@ import { dropExpired, dropLogDays, mergeFiles, removeDropped } from './maintenan
 import type { RollAnswer } from './jobs.ts';
 import { type Progress, readFiles, readProgress } from './manifest.ts';
 import { type LiveType, rollWindow } from './roll-window.ts';
+import { isFresh } from './system-views.ts';
 import { tryUnfiledAgain } from './unfiled-events.ts';
 import { Watermark } from './watermark.ts';
 
@@ -103,6 +105,15 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   gauge(registry, 'backline_rollup_failing', 'Whether the last roll-up failed: 1 or 0.', () =>
     problem === undefined ? 0 : 1,
   );
+
+  gauge(
+    registry,
+    'backline_datasets_stale',
+    'Datasets that lag further than they promise; NaN where another process rolls.',
+    () => (completeUntil === undefined || leadership === undefined ? Number.NaN : stale(completeUntil)),
+  );
+  const stale = (until: Temporal.Instant): number =>
+    [...(options.world()?.list(DATASET) ?? [])].filter((live) => !isFresh(datasetSpec(live), until, clock())).length;
 
   let last: Promise<unknown> = Promise.resolve();
   const rollUpNow = (): Promise<RollUpResult | undefined> => {

@@ -1,4 +1,6 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
+import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { DatasetSpec } from '../kinds/dataset.ts';
 import type { Catalogue } from './sql-views.ts';
 import { type DatasetFile, type Progress, readTotals } from './manifest.ts';
 import { listLiteral, literal } from './sql-text.ts';
@@ -12,11 +14,12 @@ function tableSetup(name: string, columns: Readonly<Record<string, string>>, row
   return `create table ${name} as select unnest(from_json(${literal(JSON.stringify(rows))}::json, ${literal(structure)}), recursive := true)`;
 }
 
-/** `watermarks`: until when each EventType and Dataset is complete. */
+/** `watermarks`: until when each EventType and Dataset is complete, and whether a Dataset is as fresh as it promises. */
 export async function watermarksSetup(
   connection: Queryable,
   { eventTypes, datasets }: Catalogue,
   { completeUntil }: Progress,
+  now: Temporal.Instant,
 ): Promise<readonly string[]> {
   const totals = await readTotals(connection);
   const eventsUntil = new Map(
@@ -37,6 +40,7 @@ export async function watermarksSetup(
     events_until: until.toString(),
     rows: kind === 'EventType' ? (totals.get(name)?.rows ?? 0) : null,
     files: kind === 'EventType' ? (totals.get(name)?.files ?? 0) : null,
+    fresh: kind === 'Dataset' ? isFresh(datasets.get(name), completeUntil, now) : null,
   });
   const columns = {
     kind: 'VARCHAR',
@@ -45,6 +49,7 @@ export async function watermarksSetup(
     events_until: 'TIMESTAMPTZ',
     rows: 'BIGINT',
     files: 'BIGINT',
+    fresh: 'BOOLEAN',
   };
   return [
     tableSetup('watermarks', columns, [
@@ -52,6 +57,16 @@ export async function watermarksSetup(
       ...[...datasets.keys()].map((name) => row('Dataset', name, ofDataset(name))),
     ]),
   ];
+}
+
+/** Whether everything that was received until as long ago as a Dataset promises is in files. */
+export function isFresh(
+  spec: Pick<DatasetSpec, 'freshness'> | undefined,
+  completeUntil: Temporal.Instant,
+  now: Temporal.Instant,
+): boolean {
+  if (spec === undefined) return true;
+  return now.since(completeUntil).total('milliseconds') <= durationMs(spec.freshness);
 }
 
 /** From when on the loss audit counts. */

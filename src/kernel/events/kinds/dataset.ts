@@ -10,8 +10,6 @@ const INPUTS_MAX = 50;
 const SQL_CHARS_MAX = 20_000;
 const COLUMNS_MAX = 500;
 
-const EXPORT_TO = '^(s3://[a-z0-9][a-z0-9.-]+(/[\\w.=-]+)*/?|[\\w-]+(/[\\w-]+)*)$';
-
 const inputs = (description: string) =>
   Type.Optional(
     Type.Array(Type.String({ minLength: 1, description: 'Its name.' }), {
@@ -37,24 +35,14 @@ const DatasetSpecSchema = Type.Object(
           'One SELECT that reads nothing but what eventTypes and datasets name; absent: all of their events.',
       }),
     ),
-    freshness: durationText('How far it may lag behind the events: the promise to those who read it.'),
+    freshness: durationText(
+      'How far it may lag behind the events. The table watermarks, and a metric, say whether it does.',
+    ),
     columns: Type.Optional(
       Type.Record(Type.String({ maxLength: 63 }), Type.String({ maxLength: 500 }), {
         maxProperties: COLUMNS_MAX,
         description: 'What columns mean, by their names.',
       }),
-    ),
-    export: Type.Optional(
-      Type.Object(
-        {
-          to: Type.String({
-            pattern: EXPORT_TO,
-            maxLength: 500,
-            description: 's3://bucket/folder, or a folder below the data directory of the installation.',
-          }),
-        },
-        { description: 'Where it is also written as Parquet files.' },
-      ),
     ),
   },
   { description: 'A table of events that people and programs read.' },
@@ -108,13 +96,6 @@ export const Dataset = defineKind({
     }
     if (before.freshness !== after.freshness) {
       sentences.push(`${after.title} may lag ${after.freshness} instead of ${before.freshness}.`);
-    }
-    if (before.export?.to !== after.export?.to) {
-      sentences.push(
-        after.export === undefined
-          ? `${after.title} is no longer written to ${before.export?.to}.`
-          : `${after.title} is written to ${after.export.to}.`,
-      );
     }
     return sentences;
   },

@@ -4,7 +4,6 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { itemFault } from '../field-check.ts';
-import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { eventTypeSpec } from './event-type-spec.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 
@@ -33,63 +32,26 @@ const filter = Type.Optional(
   ),
 );
 
-const amount = (description: string) =>
-  Type.Optional(
-    Type.Object(
-      {
-        eventType: Type.Optional(
-          Type.String({ minLength: 1, description: 'The EventType; absent: that of the metric.' }),
-        ),
-        field: Type.Optional(
-          Type.String({ minLength: 1, maxLength: 63, description: 'What is added up; absent: events are counted.' }),
-        ),
-        filter,
-      },
-      { description },
-    ),
-  );
-
 const MetricSpecSchema = Type.Object(
   {
     title: Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' }),
     description: Type.Optional(Type.String({ maxLength: 1_000, description: 'What it tells, and what it does not.' })),
     owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for it.' }),
     eventType: Type.String({ minLength: 1, description: 'The EventType that it is computed from.' }),
-    type: Type.Enum(['count', 'sum', 'mean', 'proportion', 'ratio', 'quantile'], {
+    type: Type.Enum(['count', 'sum', 'mean', 'proportion'], {
       description:
-        'Of each unit: count: its events. sum: the field added up. proportion: whether it has such an event. Over events: mean and quantile of the field. ratio: numerator over denominator, both added up.',
+        'Of each unit: count: its events. sum: the field added up. proportion: whether it has such an event. Over events: mean of the field.',
     }),
     field: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 63, description: 'The number that sum, mean and quantile are about.' }),
-    ),
-    numerator: amount('Above the line of a ratio.'),
-    denominator: amount('Below the line of a ratio.'),
-    quantile: Type.Optional(
-      Type.Number({ exclusiveMinimum: 0, exclusiveMaximum: 1, description: '0.99 is the 99th percentile.' }),
+      Type.String({ minLength: 1, maxLength: 63, description: 'The number that sum and mean are about.' }),
     ),
     filter,
     direction: Type.Enum(['increase', 'decrease'], { description: 'Which way is better.' }),
-    margin: Type.Optional(
-      Type.Number({
-        exclusiveMinimum: 0,
-        exclusiveMaximum: 1,
-        description: 'A change for the worse, relative to control, that is still no harm: 0.01 is one per cent.',
-      }),
-    ),
-    window: Type.Optional(durationText('How long after its exposure events of a unit count; absent: until the end.')),
-    winsorize: Type.Optional(
-      Type.Number({
-        exclusiveMinimum: 0.5,
-        exclusiveMaximum: 1,
-        description: 'Values of units above this quantile of all arms together are lowered to it.',
-      }),
-    ),
   },
   { description: 'A number that is computed from events.' },
 );
 
 export type MetricSpec = Static<typeof MetricSpecSchema>;
-type Amount = NonNullable<MetricSpec['numerator']>;
 type Filter = NonNullable<MetricSpec['filter']>;
 
 /** The spec of a stored or live Metric, which has passed the schema. */
@@ -114,26 +76,9 @@ export const Metric = defineKind({
     { name: 'Better', type: 'string', description: 'Which way is better.', value: (m) => metricSpec(m).direction },
     { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: (m) => metricSpec(m).owner },
   ],
-  refs: ({ eventType, numerator, denominator }) => [
-    { path: ['spec', 'eventType'], kind: EVENT_TYPE, name: eventType },
-    ...Object.entries({ numerator, denominator }).flatMap(([part, given]) =>
-      given?.eventType === undefined
-        ? []
-        : [{ path: ['spec', part, 'eventType'], kind: EVENT_TYPE, name: given.eventType }],
-    ),
-  ],
-  validate: (spec) => [
-    ...partProblems(spec),
-    ...filterProblems(spec.filter, ['spec', 'filter']),
-    ...filterProblems(spec.numerator?.filter, ['spec', 'numerator', 'filter']),
-    ...filterProblems(spec.denominator?.filter, ['spec', 'denominator', 'filter']),
-    ...(spec.window === undefined ? [] : durationProblems(['spec', 'window'], spec.window, 'PT1M', 'P365D')),
-  ],
-  check: (spec, world) => [
-    ...amountProblems(spec, spec.eventType, ['spec'], world),
-    ...amountProblems(spec.numerator, spec.eventType, ['spec', 'numerator'], world),
-    ...amountProblems(spec.denominator, spec.eventType, ['spec', 'denominator'], world),
-  ],
+  refs: ({ eventType }) => [{ path: ['spec', 'eventType'], kind: EVENT_TYPE, name: eventType }],
+  validate: (spec) => [...fieldProblems(spec), ...filterProblems(spec.filter, ['spec', 'filter'])],
+  check: (spec, world) => amountProblems(spec, world),
   describe: (name, before, after) => {
     if (after === undefined) return [`The metric ${before?.title ?? name} is removed.`];
     if (before === undefined) return [`New metric: ${after.title} (${after.type} of ${after.eventType}).`];
@@ -141,21 +86,8 @@ export const Metric = defineKind({
     if (before.title !== after.title) sentences.push(`The metric ${before.title} is now called ${after.title}.`);
     if (before.direction !== after.direction)
       sentences.push(`${after.title} is now better when it ${after.direction}s.`);
-    if (before.margin !== after.margin) {
-      sentences.push(`${after.title}: the margin is ${after.margin ?? 'none'} instead of ${before.margin ?? 'none'}.`);
-    }
-    const computed = ({
-      type,
-      eventType,
-      field,
-      numerator,
-      denominator,
-      quantile,
-      filter,
-      window,
-      winsorize,
-    }: MetricSpec) =>
-      JSON.stringify([type, eventType, field, numerator, denominator, quantile, filter, window, winsorize]);
+    const computed = ({ type, eventType, field, filter }: MetricSpec) =>
+      JSON.stringify([type, eventType, field, filter]);
     if (computed(before) !== computed(after)) {
       sentences.push(`${after.title} is computed differently: values from before and after do not compare.`);
     }
@@ -170,45 +102,21 @@ export const Metric = defineKind({
       type: 'sum',
       field: 'playedMs',
       direction: 'increase',
-      margin: 0.01,
-      window: 'P7D',
-      winsorize: 0.999,
     },
   },
 });
 
 const NUMERIC: ReadonlySet<string> = new Set(['integer', 'number', 'decimal']);
 
-/** The fields that each type needs; it takes no other of them. */
-const PARTS: Readonly<Record<MetricSpec['type'], readonly (keyof MetricSpec)[]>> = {
-  count: [],
-  proportion: [],
-  sum: ['field'],
-  mean: ['field'],
-  quantile: ['field', 'quantile'],
-  ratio: ['numerator', 'denominator'],
-};
-
-function partProblems(spec: MetricSpec): readonly Problem[] {
-  const { type } = spec;
-  const needs = new Set(PARTS[type]);
-  const problems = (['field', 'quantile', 'numerator', 'denominator'] as const).flatMap((part): Problem[] => {
-    const path = ['spec', part];
-    if (needs.has(part) && spec[part] === undefined) {
-      return [{ path, reason: 'FieldValueRequired', detail: `A metric of type ${type} says its ${part}.` }];
-    }
-    if (needs.has(part) || spec[part] === undefined) return [];
-    return [{ path, reason: 'FieldValueForbidden', detail: `A metric of type ${type} has no ${part}.` }];
-  });
-  if (spec.winsorize !== undefined && (type === 'quantile' || type === 'proportion')) {
-    const detail = `A metric of type ${type} has no outliers to lower.`;
-    problems.push({ path: ['spec', 'winsorize'], reason: 'FieldValueForbidden', detail });
+/** A number is added up or averaged; events are counted without one. */
+function fieldProblems({ type, field }: MetricSpec): readonly Problem[] {
+  const needsField = type === 'sum' || type === 'mean';
+  const path = ['spec', 'field'];
+  if (needsField && field === undefined) {
+    return [{ path, reason: 'FieldValueRequired', detail: `A metric of type ${type} says its field.` }];
   }
-  if (spec.filter !== undefined && type === 'ratio') {
-    const detail = 'Say in the numerator and the denominator which events count.';
-    problems.push({ path: ['spec', 'filter'], reason: 'FieldValueForbidden', detail });
-  }
-  return problems;
+  if (needsField || field === undefined) return [];
+  return [{ path, reason: 'FieldValueForbidden', detail: `A metric of type ${type} has no field.` }];
 }
 
 function filterProblems(filters: Filter | undefined, path: Path): readonly Problem[] {
@@ -219,9 +127,10 @@ function filterProblems(filters: Filter | undefined, path: Path): readonly Probl
   );
 }
 
-function amountProblems(given: Amount | undefined, eventType: string, path: Path, world: World): readonly Problem[] {
-  if (given === undefined) return [];
-  const name = given.eventType ?? eventType;
+function amountProblems(
+  { eventType: name, field: counted, filter = [] }: MetricSpec,
+  world: World,
+): readonly Problem[] {
   const live = world.get(EVENT_TYPE, name);
   // That it is missing is said of the reference.
   if (live === undefined) return [];
@@ -239,15 +148,16 @@ function amountProblems(given: Amount | undefined, eventType: string, path: Path
     }
     return found;
   };
-  if (given.field !== undefined) {
-    const type = declared(given.field, [...path, 'field'])?.type;
+  if (counted !== undefined) {
+    const path = ['spec', 'field'];
+    const type = declared(counted, path)?.type;
     if (type !== undefined && !NUMERIC.has(type)) {
-      const detail = `The field "${given.field}" of EventType "${name}" is of the type ${type}, and must be a number.`;
-      problems.push({ path: [...path, 'field'], reason: 'FieldValueInvalid', detail });
+      const detail = `The field "${counted}" of EventType "${name}" is of the type ${type}, and must be a number.`;
+      problems.push({ path, reason: 'FieldValueInvalid', detail });
     }
   }
-  for (const [index, { field, equals, in: values = [equals] }] of (given.filter ?? []).entries()) {
-    const at = [...path, 'filter', index];
+  for (const [index, { field, equals, in: values = [equals] }] of filter.entries()) {
+    const at = ['spec', 'filter', index];
     const found = declared(field, [...at, 'field']);
     if (found === undefined) continue;
     const { type } = found;
