@@ -1,16 +1,21 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import { sendChangeSet, type ChangeAnswer, type ChangeResult } from './change-set.ts';
 import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
+import { remove } from './delete.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import { coloursFor, type Io } from './io.ts';
 import { readManifests } from './manifest-files.ts';
 import { applyText, heldText, notLive, planText, warningsText } from './plan-text.ts';
+import { notDeclared } from './prune.ts';
 import { firstWord, releaseText, unseenText } from './release/apply-release.ts';
 import { waitForEnd } from './release/watch.ts';
 
 export interface ChangeOptions extends ConnectionOptions {
   readonly filename: readonly string[];
   readonly namespace?: string;
+  /** Whether what the files do not have any more goes too: all that has the labels of `selector`. */
+  readonly prune?: boolean;
+  readonly selector?: string;
   readonly output?: 'json' | 'yaml';
 }
 
@@ -25,7 +30,7 @@ export interface ApplyOptions extends ChangeOptions {
 /** `backline apply`: declares everything as one atomic change, and says how it goes live. */
 export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   const dryRun = options.dryRun === true;
-  const { answer, places, target } = await change(options, dryRun, io);
+  const { answer, places, target, doomed } = await change(options, dryRun, io);
   const colours = coloursFor(io.stdout, io.env);
   const text = asked(options, answer);
   if (text === undefined) io.stdout.write(`${applyText(answer, dryRun, colours)}\n`);
@@ -35,6 +40,7 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   for (const said of [warnings, held]) if (said !== '') io.stderr.write(`${said}\n`);
   // What programs read is the answer alone.
   const shown = text === undefined ? io : { ...io, stdout: io.stderr };
+  for (const one of doomed) await remove(one, dryRun, target, shown);
   const names = carriersOf(answer);
   for (const name of text === undefined ? names : []) {
     const release = await firstWord(target, name);
@@ -81,19 +87,33 @@ async function waitFor(
 
 /** `backline plan`: what applying would do. Ends with 2 when there are changes, so that scripts can tell. */
 export async function plan(options: ChangeOptions, io: Io): Promise<number> {
-  const { answer, places } = await change(options, true, io);
+  const { answer, places, doomed } = await change(options, true, io);
   const text = asked(options, answer);
-  if (text === undefined) io.stdout.write(`${planText(answer, places, coloursFor(io.stdout, io.env))}\n`);
+  const colours = coloursFor(io.stdout, io.env);
+  const gone = doomed.map(({ type, namespace, name }) => ({ kind: type.kind, namespace, name }));
+  if (text === undefined) io.stdout.write(`${planText(answer, places, colours, gone)}\n`);
   else io.exact.write(`${text}\n`);
-  return answer.results.some(({ action }) => action !== 'unchanged') ? EXIT.changes : EXIT.ok;
+  const isChange = doomed.length > 0 || answer.results.some(({ action }) => action !== 'unchanged');
+  return isChange ? EXIT.changes : EXIT.ok;
 }
 
 async function change(options: ChangeOptions, dryRun: boolean, io: Io) {
   const declared = await readManifests(options.filename, io);
   const target = connectionFrom(options, io);
   const namespace = options.namespace ?? target.namespace;
+  if ((options.prune === true) !== (options.selector !== undefined)) {
+    throw new CliFailure('--prune needs the labels of what may go, and -l is for --prune alone.', {
+      exitCode: EXIT.usage,
+      remedy: 'Write --prune -l LABELS, like --prune -l team=growth.',
+    });
+  }
   const answer = await sendChangeSet(target, declared, { namespace, dryRun });
-  return { answer, places: declared.map(({ place }) => place([])), target };
+  // Looked for before anything is deleted, and after the change was accepted.
+  const doomed =
+    options.selector === undefined
+      ? []
+      : await notDeclared(target, declared, { namespace, selector: options.selector });
+  return { answer, places: declared.map(({ place }) => place([])), target, doomed };
 }
 
 function asked({ output }: ChangeOptions, answer: ChangeAnswer): string | undefined {

@@ -48,7 +48,12 @@ export async function call(
   connection: Connection,
   method: 'GET' | 'POST' | 'DELETE',
   path: string,
-  options: { readonly body?: object; readonly accept?: string } = {},
+  options: {
+    readonly body?: object;
+    readonly accept?: string;
+    /** Gets what was accepted and will surprise. */
+    readonly warned?: (text: string) => void;
+  } = {},
 ): Promise<unknown> {
   let status: number;
   let text: string;
@@ -59,13 +64,26 @@ export async function call(
       ...(options.accept && { headers: { accept: options.accept } }),
     });
     status = answer.statusCode ?? 0;
+    if (options.warned !== undefined) warningsIn(answer.headers['warning']).forEach(options.warned);
     text = await readText(answer);
   } catch (error) {
     throw unreachable(connection.server, error);
   }
   const parsed = parseOr(text);
   if (status >= 200 && status < 300 && parsed !== undefined) return parsed;
-  throw new Refused(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);
+  throw asRefused(status, text);
+}
+
+/** What the server said no with. */
+export function asRefused(status: number, text: string): Refused {
+  const parsed = parseOr(text);
+  return new Refused(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);
+}
+
+/** The texts of a `Warning` header: `299 - "text"`, several with commas between them. */
+function warningsIn(header: string | string[] | undefined): string[] {
+  const matches = [header ?? ''].flat().flatMap((one) => [...one.matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)]);
+  return matches.map(([, text = '']) => text.replaceAll(/\\(.)/g, '$1'));
 }
 
 function parseOr(text: string): unknown {

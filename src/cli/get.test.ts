@@ -12,6 +12,7 @@ const type = (more: Partial<ResourceType>): ResourceType => ({
   singular: 'plan',
   shortNames: [],
   namespaced: true,
+  verbs: ['create', 'delete', 'get', 'list', 'watch'],
   ...more,
 });
 

@@ -4,35 +4,37 @@ import { call, Refused } from './call.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import type { Io } from './io.ts';
-import { pathOf, resourceTypes, typeNamed, type ResourceType } from './resource-types.ts';
-import { textTable } from './text-table.ts';
+import { allPages } from './list-objects.ts';
+import { pathOf, resourceName, resourceTypes, typeNamed, type ResourceType } from './resource-types.ts';
+import { columnWidths, textTable } from './text-table.ts';
+import { watchEvents } from './watch-events.ts';
 
 export interface GetOptions extends ConnectionOptions {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly selector?: string;
   readonly asOf?: string;
+  readonly watch?: boolean;
   readonly output: 'table' | 'wide' | 'json' | 'yaml' | 'name';
 }
 
-interface Listed {
+interface NamedList {
   readonly metadata?: { readonly continue?: string };
   readonly items: readonly Named[];
 }
 
 interface Named {
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly resourceVersion?: string };
 }
 
 /** A `Table` of meta.k8s.io/v1. */
 export interface Table {
-  readonly metadata?: { readonly continue?: string };
+  readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
   readonly columnDefinitions: readonly { readonly name: string; readonly priority: number }[];
   readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: Named }[];
 }
 
 const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
-const pageSize = 500;
 
 /** `backline get plans [premium]`, `backline get plan/premium`, `backline get plans,prices`. */
 export async function get(what: string, name: string | undefined, options: GetOptions, io: Io): Promise<number> {
@@ -48,6 +50,13 @@ export async function get(what: string, name: string | undefined, options: GetOp
     throw new CliFailure('one object is in one namespace: name it with -n instead of -A.', { exitCode: EXIT.usage });
   }
   const namespace = options.allNamespaces === true ? undefined : (options.namespace ?? target.namespace);
+  if (options.watch === true) {
+    const [type, ...others] = asked;
+    if (type === undefined || others.length > 0 || options.asOf !== undefined) {
+      throw new CliFailure('--watch follows one kind, as it is now.', { exitCode: EXIT.usage });
+    }
+    return follow(target, type, { namespace, name: wanted }, options, io);
+  }
   const texts: string[] = [];
   for (const type of asked) {
     const text = await textOf(target, type, pathOf(type, namespace, wanted), options).catch(async (error: unknown) => {
@@ -94,45 +103,103 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
       { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced },
     );
   }
-  const pages = await allPages<Listed | Named>(connection, `${path}?${query}`, 'application/json');
+  const pages = await allPages<NamedList | Named>(connection, `${path}?${query}`, 'application/json');
   const [first] = pages;
   const isList = first !== undefined && 'items' in first;
   const objects = pages.flatMap((page) => ('items' in page ? page.items : [page]));
-  const suffix = type.group === '' ? '' : `.${type.group}`;
-  if (output === 'name') return objects.map(({ metadata }) => `${type.singular}${suffix}/${metadata.name}`).join('\n');
+  if (output === 'name') return objects.map(({ metadata }) => resourceName(type, metadata.name)).join('\n');
   const document = isList ? { ...first, metadata: { ...first.metadata, continue: undefined }, items: objects } : first;
   return output === 'json'
     ? JSON.stringify(document, null, 2)
     : encodeYaml(JSON.parse(JSON.stringify(document))).trimEnd();
 }
 
-async function allPages<Page extends object>(connection: Connection, path: string, accept: string): Promise<Page[]> {
-  const pages: Page[] = [];
-  let token: string | undefined;
-  do {
-    const more = token === undefined ? '' : `&continue=${encodeURIComponent(token)}`;
-    const page = (await call(connection, 'GET', `${path}limit=${pageSize}${more}`, { accept })) as Page;
-    pages.push(page);
-    const { metadata } = page as { metadata?: { continue?: string } };
-    token = metadata?.continue === '' ? undefined : metadata?.continue;
-  } while (token !== undefined);
-  return pages;
+/** Prints what there is, then each change, until somebody stops it or the server ends the watch. */
+async function follow(
+  connection: Connection,
+  type: ResourceType,
+  { namespace, name }: { readonly namespace: string | undefined; readonly name: string | undefined },
+  options: GetOptions,
+  io: Io,
+): Promise<number> {
+  const { output, selector } = options;
+  const query = new URLSearchParams({
+    ...(selector === undefined ? {} : { labelSelector: selector }),
+    ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),
+  });
+  const path = pathOf(type, namespace, undefined);
+  const shown = { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced };
+  const isTable = output === 'table' || output === 'wide';
+  const pages = await allPages<Table>(connection, `${path}?${query.size === 0 ? '' : `${query}&`}`, TABLE);
+  const rows = pages.flatMap((page) => page.rows);
+  const [first] = pages;
+  let version = pages.at(-1)?.metadata?.resourceVersion ?? '0';
+  let widths: readonly number[] = [];
+  const print = (table: Table, isDeleted: boolean): void => {
+    const texts = tableRows(table, shown).map((row) => (isDeleted ? [...row, '(deleted)'] : row));
+    widths = columnWidths(texts, widths);
+    if (texts.length > 0) io.stdout.write(`${textTable(texts, widths)}\n`);
+  };
+  if (isTable && first !== undefined) {
+    const head = tableHead(first, shown);
+    widths = columnWidths([head, ...tableRows({ ...first, rows }, shown)]);
+    io.stdout.write(`${textTable([head], widths)}\n`);
+    print({ ...first, rows }, false);
+  } else if (rows.length > 0) {
+    io.exact.write(`${await textOf(connection, type, name === undefined ? path : `${path}/${name}`, options)}\n`);
+  }
+  const interrupt = new AbortController();
+  const stop = (): void => interrupt.abort();
+  process.once('SIGINT', stop);
+  try {
+    while (!interrupt.signal.aborted) {
+      query.set('resourceVersion', version);
+      const accept = isTable ? TABLE : 'application/json';
+      const events = watchEvents<Named & Table>(connection, `${path}?${query}`, interrupt.signal, accept);
+      for await (const { type: happened, object } of events) {
+        if (happened === 'ERROR') throw new CliFailure('the server cannot go on from here; ask again.');
+        version =
+          (isTable ? object.rows?.at(-1)?.object : object)?.metadata.resourceVersion ??
+          object.metadata?.resourceVersion ??
+          version;
+        if (happened === 'BOOKMARK') continue;
+        if (isTable) print({ ...object, columnDefinitions: first?.columnDefinitions ?? [] }, happened === 'DELETED');
+        else if (output === 'name') io.stdout.write(`${resourceName(type, object.metadata.name)}\n`);
+        else io.exact.write(output === 'json' ? `${JSON.stringify(object, null, 2)}\n` : `---\n${encodeYaml(object)}`);
+      }
+    }
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+  } finally {
+    process.off('SIGINT', stop);
+  }
+  return EXIT.interrupted;
 }
 
 /** A table as kubectl prints it. */
-export function tableText(table: Table, options: { readonly wide: boolean; readonly namespaces: boolean }): string {
-  const columns = table.columnDefinitions.map(({ name, priority }, index) => ({
-    name: name.toUpperCase(),
-    priority,
-    index,
-  }));
-  const shown = columns.filter(({ priority }) => priority === 0 || options.wide);
-  const lead = (text: string): string[] => (options.namespaces ? [text] : []);
-  return textTable([
-    [...lead('NAMESPACE'), ...shown.map(({ name }) => name)],
-    ...table.rows.map(({ cells, object }) => [
-      ...lead(object?.metadata.namespace ?? ''),
-      ...shown.map(({ index }) => String(cells[index] ?? '<none>').split('\n', 1)[0] ?? ''),
-    ]),
+export function tableText(table: Table, shown: Shown): string {
+  return textTable([tableHead(table, shown), ...tableRows(table, shown)]);
+}
+
+interface Shown {
+  readonly wide: boolean;
+  readonly namespaces: boolean;
+}
+
+function columnsOf({ columnDefinitions }: Table, { wide }: Shown): { readonly name: string; readonly index: number }[] {
+  return columnDefinitions
+    .map(({ name, priority }, index) => ({ name: name.toUpperCase(), priority, index }))
+    .filter(({ priority }) => priority === 0 || wide);
+}
+
+function tableHead(table: Table, shown: Shown): readonly string[] {
+  return [...(shown.namespaces ? ['NAMESPACE'] : []), ...columnsOf(table, shown).map(({ name }) => name)];
+}
+
+function tableRows(table: Table, shown: Shown): readonly (readonly string[])[] {
+  const columns = columnsOf(table, shown);
+  return table.rows.map(({ cells, object }) => [
+    ...(shown.namespaces ? [object?.metadata.namespace ?? ''] : []),
+    ...columns.map(({ index }) => String(cells[index] ?? '<none>').split('\n', 1)[0] ?? ''),
   ]);
 }

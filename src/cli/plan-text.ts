@@ -10,6 +10,8 @@ export function planText(
   { results, policy }: Pick<ChangeAnswer, 'results' | 'policy'>,
   places: readonly string[],
   colours: Colours,
+  /** Objects that the files do not have any more. */
+  gone: readonly Pick<ChangeResult, 'kind' | 'namespace' | 'name'>[] = [],
 ): string {
   const { green, red, yellow, bold, dim, cyan } = colours;
   const blocks = results.flatMap((result, index) => {
@@ -28,9 +30,12 @@ export function planText(
     }
     return [lines.join('\n')];
   });
+  blocks.push(...gone.map((one) => `${red('-')} ${bold(titleOf(one))}  ${dim('not in the files')}`));
   const way = policy === undefined ? [] : [`${bold('Release:')} ${wayText(policy)}.`];
   const warned = (policy?.warnings ?? []).map((warning) => `${yellow('!')} ${oneLine(warning)} ${dim('(warning)')}`);
-  return [...blocks, [`${bold('Plan:')} ${countsText(results)}.`, ...way, ...warned].join('\n')].join('\n\n');
+  return [...blocks, [`${bold('Plan:')} ${countsText(results, gone.length)}.`, ...way, ...warned].join('\n')].join(
+    '\n\n',
+  );
 }
 
 /** How a change would spread. */
@@ -54,10 +59,11 @@ export function fieldLines(fields: readonly FieldChange[], { green, red, yellow 
 }
 
 /** `2 to create, 1 to change, 4 unchanged`. */
-function countsText(results: readonly ChangeResult[]): string {
+function countsText(results: readonly ChangeResult[], gone: number): string {
   const count = (action: ChangeResult['action']): number => results.filter((result) => result.action === action).length;
   const held = notLive(results).length;
-  const counts = `${count('created')} to create, ${count('configured')} to change, ${count('unchanged')} unchanged`;
+  const deleted = gone === 0 ? '' : `${gone} to delete, `;
+  const counts = `${count('created')} to create, ${count('configured')} to change, ${deleted}${count('unchanged')} unchanged`;
   return held === 0 ? counts : `${counts}; ${held} would not go live`;
 }
 
@@ -105,8 +111,8 @@ export function heldText(
     .join('\n');
 }
 
-function titleOf({ kind, namespace, name }: ChangeResult): string {
-  return `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+function titleOf({ kind, namespace = '', name }: Pick<ChangeResult, 'kind' | 'namespace' | 'name'>): string {
+  return `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
 }
 
 /** `plan.products.backline.dev/premium`, as kubectl names resources. */

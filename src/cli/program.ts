@@ -1,8 +1,10 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { Refusal } from '#kernel/base/failures.ts';
+import { version as programVersion } from '#kernel/base/version.ts';
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { ApplyOptions, ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
+import type { DeleteOptions } from './delete.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
 import type { FlagOptions } from './flag.ts';
 import type { ImportCliOptions, SOURCES } from './import.ts';
@@ -15,6 +17,10 @@ import type { ServeOptions, UpOptions } from './serve.ts';
 import type { SimulateOptions } from './simulate.ts';
 import type { SqlOptions } from './sql.ts';
 import type { VersionOptions } from './version.ts';
+
+/** Those that are completed. */
+const SHELLS = ['bash', 'zsh', 'fish'] as const;
+export type Shell = (typeof SHELLS)[number];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
 
@@ -49,7 +55,8 @@ function commands(io: Io, end: (status: number) => void): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => void io.stdout.write(text), writeErr: (text) => void io.stderr.write(text) })
     .showHelpAfterError('(--help tells more)')
-    .helpCommand(false)
+    .version(programVersion, '-V, --version', 'show the version of this program')
+    .helpCommand('help [verb]', 'show the help of a verb')
     .addHelpText('after', OVERVIEW);
 
   const listening = (command: Command, logLevel: LogLevel): Command =>
@@ -107,6 +114,8 @@ function commands(io: Io, end: (status: number) => void): Command {
     connecting(command)
       .requiredOption('-f, --filename <paths...>', 'files, folders (with what is below them), or - for standard input')
       .option('-n, --namespace <name>', 'for objects that name none')
+      .option('--prune', 'delete what has the labels of -l and is not in the files, after everything else')
+      .option('-l, --selector <labels>', 'with --prune: what may go, like team=growth')
       .addOption(new Option('-o, --output <form>', 'for programs').choices(['json', 'yaml']));
 
   changing(program.command('apply'))
@@ -121,6 +130,7 @@ function commands(io: Io, end: (status: number) => void): Command {
         'backline apply -f business/',
         'backline apply -f plans.yaml -f prices.yaml --dry-run',
         'backline apply -f business/ --wait --timeout 10m',
+        'backline apply -f business/ --prune -l team=growth',
       ),
     )
     .action(async (options: ApplyOptions) => end(await (await import('./apply.ts')).apply(options, io)));
@@ -144,17 +154,61 @@ function commands(io: Io, end: (status: number) => void): Command {
     .option('-n, --namespace <name>', 'where to look')
     .option('-A, --all-namespaces', 'look everywhere')
     .option('-l, --selector <labels>', 'only objects with such labels, like tier=paid')
+    .option('-w, --watch', 'go on, and show each change until Ctrl-C')
     .option('--as-of <moment>', 'as they were declared at a version, or at a time like 2026-11-22T10:00:00Z')
     .addOption(
       new Option('-o, --output <form>', 'how').choices(['table', 'wide', 'json', 'yaml', 'name']).default('table'),
     )
     .addHelpText(
       'after',
-      examples('backline get plans -A', 'backline get plan premium -o yaml', 'backline get prices -l market=de'),
+      examples(
+        'backline get plans -A',
+        'backline get plan premium -o yaml',
+        'backline get prices -l market=de',
+        'backline get releases --watch',
+      ),
     )
     .action(async (kinds: string, name: string | undefined, options: GetOptions) =>
       end(await (await import('./get.ts')).get(kinds, name, options, io)),
     );
+
+  connecting(program.command('delete'))
+    .description('delete objects, one after the other')
+    .argument('[objects...]', 'KIND NAME…, KIND/NAME…, or KIND with -l')
+    .option('-f, --filename <paths...>', 'the objects in files or folders, the last first; - for standard input')
+    .option('-n, --namespace <name>', 'where they are')
+    .option('-l, --selector <labels>', 'all of the kind with such labels, like tier=paid')
+    .option('--dry-run', 'check everything, delete nothing')
+    .option('--ignore-not-found', 'end with 0 although some were not there')
+    .addHelpText(
+      'after',
+      examples(
+        'backline delete flag gapless -n aria',
+        'backline delete plan/lite price/lite-de -n aria',
+        'backline delete -f old/ --dry-run',
+        'backline delete flags -l team=growth -n aria',
+      ),
+    )
+    .action(async (words: readonly string[], options: DeleteOptions) =>
+      end(await (await import('./delete.ts')).deleteObjects(words, options, io)),
+    );
+
+  program
+    .command('completion')
+    .description('print what a shell needs to complete verbs and options')
+    .addArgument(new Argument('<shell>', 'which shell').choices(SHELLS))
+    .addHelpText(
+      'after',
+      examples(
+        'source <(backline completion bash)',
+        'backline completion zsh > ~/.zsh/completions/_backline',
+        'backline completion fish > ~/.config/fish/completions/backline.fish',
+      ),
+    )
+    .action(async (shell: Shell) => {
+      io.exact.write((await import('./completion.ts')).completionOf(program, shell));
+      end(EXIT.ok);
+    });
 
   program
     .command('client-key')

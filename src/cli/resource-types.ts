@@ -12,6 +12,7 @@ export interface ResourceType {
   readonly singular: string;
   readonly shortNames: readonly string[];
   readonly namespaced: boolean;
+  readonly verbs: readonly string[];
 }
 
 interface Discovered {
@@ -43,7 +44,7 @@ export async function resourceTypes(connection: Connection): Promise<ResourceTyp
       versions.flatMap(({ version, resources }) =>
         resources
           .filter(({ verbs }) => verbs.includes('list'))
-          .map(({ resource, singularResource, scope, shortNames = [], responseKind }) => ({
+          .map(({ resource, singularResource, scope, shortNames = [], verbs, responseKind }) => ({
             group: metadata.name ?? '',
             version,
             kind: responseKind.kind,
@@ -51,6 +52,7 @@ export async function resourceTypes(connection: Connection): Promise<ResourceTyp
             singular: singularResource,
             shortNames,
             namespaced: scope === 'Namespaced',
+            verbs,
           })),
       ),
     ),
@@ -77,6 +79,23 @@ export function typeNamed(word: string, types: readonly ResourceType[]): Resourc
   throw new CliFailure(`the server has no resource type "${word}"${didYouMean(nearSpellings(name, plurals))}.`, {
     remedy: `It has ${plurals.join(', ')}.`,
   });
+}
+
+/** The kind of an object of a manifest. */
+export function typeOf(
+  { apiVersion, kind }: Readonly<Record<string, unknown>>,
+  types: readonly ResourceType[],
+): ResourceType {
+  const found = types.find(
+    (type) => type.kind === kind && apiVersion === (type.group === '' ? type.version : `${type.group}/${type.version}`),
+  );
+  if (found !== undefined) return found;
+  throw new CliFailure(`the server has no kind ${String(kind)} of ${String(apiVersion)}.`);
+}
+
+/** `plan.products.backline.dev/premium`, as kubectl names resources. */
+export function resourceName({ singular, group }: ResourceType, name: string): string {
+  return `${singular}${group === '' ? '' : `.${group}`}/${name}`;
 }
 
 /** The path of a collection, or of one object. Without a namespace: in all of them. */

@@ -9,7 +9,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { systemTime } from '#kernel/base/time.ts';
-import { counter, gauge } from '#kernel/http/metrics.ts';
+import { counter, gauge, gauges } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
@@ -253,10 +253,14 @@ export async function startControlPlane(options: {
     });
     gauge(registry, 'backline_store_writer', '1 in the process that writes.', () => Number(store.isWriter()));
     gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
-    for (const kind of kinds.all.filter(({ verbs }) => verbs.includes('list'))) {
-      const name = `backline_objects_${kind.plural}${kind.group === '' ? '' : `_${kind.group.split('.')[0]}`}`;
-      gauge(registry, name, `Declared ${kind.plural}.`, () => store.count(kind));
-    }
+    const listed = kinds.all.filter(({ verbs }) => verbs.includes('list'));
+    gauges(
+      registry,
+      'backline_objects',
+      'Objects that are declared.',
+      () => listed.map((kind) => [{ resource: kind.plural, group: kind.group }, store.count(kind)] as const),
+      ['resource', 'group'],
+    );
     const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
     return {
       database,

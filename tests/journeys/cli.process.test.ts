@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +9,8 @@ import { stringify } from 'yaml';
 import { runCommandLine } from '#cli/program.ts';
 import { fakeIo } from '#cli/testing/fake-io.ts';
 import { startWorld } from '../support/backline.ts';
+
+const MAIN = join(import.meta.dirname, '../../src/main.ts');
 
 const object = (kind: string, name: string, spec: object) => ({
   apiVersion: 'products.backline.dev/v1',
@@ -47,6 +51,25 @@ async function startTerminal(t: TestContext) {
       const status = await runCommandLine(line.split(' '), io);
       return { status, out: io.written.stdout, err: io.written.stderr };
     },
+    /** A verb that goes on, in a process of its own. */
+    start: (line: string) => {
+      const env = { ...process.env, BACKLINE_KUBECONFIG: world.running.kubeconfigFile };
+      const child = spawn(process.execPath, [MAIN, ...line.split(' ')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+      t.after(() => child.kill('SIGKILL'));
+      let out = '';
+      child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+      return {
+        until: async (text: RegExp) => {
+          while (!text.test(out)) await once(child.stdout, 'data', { signal: t.signal });
+          return out;
+        },
+        interrupt: async () => {
+          child.kill('SIGINT');
+          const [status] = await once(child, 'exit');
+          return status as number;
+        },
+      };
+    },
   };
 }
 
@@ -80,6 +103,87 @@ test('a business is planned, applied, changed and asked from the command line', 
     'plan.products.backline.dev/premium\n\nfeature.products.backline.dev/lyrics',
   );
   assert.match((await backline('get plan premium -o yaml')).out, /^ {2}title: Premium\+$/m);
+});
+
+test('what files do not have any more is planned, and goes with --prune; nothing else does', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  const labelled = (name: string, team: string) => {
+    const feature = object('Feature', name, { title: name, type: 'boolean' });
+    return { ...feature, metadata: { name, labels: { team } } };
+  };
+  const elsewhere = {
+    ...labelled('far', 'a'),
+    metadata: { name: 'far', namespace: 'far', labels: { team: 'a' } },
+  };
+  const far = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'far' } };
+  await write('all.yaml', far, labelled('one', 'a'), labelled('two', 'a'), labelled('three', 'b'), elsewhere);
+  assert.equal((await backline('apply -f all.yaml')).status, 0);
+  await write('some.yaml', labelled('one', 'a'));
+  assert.match((await backline('plan -f some.yaml')).out, /0 to change, 1 unchanged/, 'without --prune');
+
+  const planned = await backline('plan -f some.yaml --prune -l team=a');
+  assert.match(planned.out, /^- Feature default\/two {2}not in the files\n\nPlan: .*, 1 to delete, 1 unchanged\.$/m);
+  assert.equal(planned.status, 2);
+  assert.equal((await backline('plan -f some.yaml --prune')).status, 64);
+  assert.equal((await backline('plan -f some.yaml -l team=a')).status, 64);
+
+  const tried = await backline('apply -f some.yaml --prune -l team=a --dry-run');
+  assert.match(tried.out, /two deleted \(dry run\)/);
+  const applied = await backline('apply -f some.yaml --prune -l team=a');
+  assert.deepEqual([applied.status, applied.err], [0, '']);
+  assert.match(applied.out, /^feature\.products\.backline\.dev\/two deleted$/m);
+  const left = (await backline('get features -A -o name')).out.trim().split('\n').sort();
+  assert.deepEqual(
+    left,
+    ['far', 'one', 'three'].map((name) => `feature.products.backline.dev/${name}`),
+  );
+});
+
+test('objects are deleted by name, by label and by file, and what is not there is said', async (t) => {
+  const { write, backline } = await startTerminal(t);
+  const names = ['one', 'two', 'three', 'four'];
+  const feature = (name: string) => {
+    const made = object('Feature', name, { title: name, type: 'boolean' });
+    return { ...made, metadata: { name, labels: { odd: String(name === 'three') } } };
+  };
+  await write('all.yaml', ...names.map(feature));
+  await write('four.yaml', feature('four'));
+  await backline('apply -f all.yaml');
+  const shown = (name: string) => `feature.products.backline.dev/${name}`;
+
+  assert.equal((await backline('delete feature one --dry-run')).out, `${shown('one')} deleted (dry run)\n`);
+  const byName = await backline('delete feature one nowhere two');
+  assert.deepEqual([byName.status, byName.out], [1, `${shown('one')} deleted\n${shown('two')} deleted\n`]);
+  assert.match(byName.err, /nowhere is not there \(namespace default\)\n.*1 of 3 objects was not there\./);
+  assert.equal((await backline('delete feature/one --ignore-not-found')).status, 0);
+  assert.equal((await backline('delete features -l odd=true')).out, `${shown('three')} deleted\n`);
+  assert.equal((await backline('delete -f four.yaml')).out, `${shown('four')} deleted\n`);
+  assert.match((await backline('get features')).err, /No features found/);
+  for (const line of [
+    'delete',
+    'delete feature',
+    'delete feature one -l a=b',
+    'delete feature/ x',
+    'delete x -f four.yaml',
+  ]) {
+    assert.equal((await backline(line)).status, 64, line);
+  }
+});
+
+test('--watch shows what there is and each change, in the columns of the table', async (t) => {
+  const { write, backline, start } = await startTerminal(t);
+  await write('business.yaml', lyrics);
+  await backline('apply -f business.yaml');
+  const watch = start('get features --watch');
+  await watch.until(/lyrics/);
+  await backline('delete feature lyrics');
+  const out = await watch.until(/\(deleted\)\n/);
+  assert.equal(await watch.interrupt(), 130);
+  const lines = out.trimEnd().split('\n');
+  assert.match(lines[0] ?? '', /^NAME +TITLE /);
+  assert.match(lines.at(-1) ?? '', /^lyrics +Lyrics .*\(deleted\)$/);
+  assert.equal(lines.filter((line) => line.startsWith('NAME')).length, 1);
+  assert.equal((await backline('get features,plans -w')).status, 64);
 });
 
 test('decisions are asked from the command line, and refusals say what was wrong', async (t) => {

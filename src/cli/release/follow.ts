@@ -1,13 +1,11 @@
-import { createInterface } from 'node:readline';
 import { pause, type Time } from '#kernel/base/time.ts';
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/resources/client/http.ts';
 import { Refused } from '../call.ts';
+import { watchEvents, type WatchEvent } from '../watch-events.ts';
 import { RELEASES, listReleases, queryOf } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
 
 const LIMITS = {
-  /** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */
-  silenceMsMax: 75_000,
   /** How soon a server that went away is asked again. */
   againMs: 1_000,
 } as const;
@@ -45,6 +43,9 @@ export async function* followReleases(
       yield { releases };
       const selector = name === undefined ? '' : `metadata.name=${name}`;
       for await (const { type, object } of events(connection, selector, list.metadata.resourceVersion, signal)) {
+        // The version is too old to go on from: everything is listed anew.
+        if (type === 'ERROR') break;
+        if (type === 'BOOKMARK') continue;
         const next = new Map(releases);
         if (type === 'DELETED') next.delete(object.metadata.name);
         else next.set(object.metadata.name, object);
@@ -53,7 +54,7 @@ export async function* followReleases(
       }
     } catch (error) {
       if (signal.aborted) return;
-      const isRefused = error instanceof Refused && error.status < SERVER_ERROR;
+      const isRefused = error instanceof Refused && error.status < SERVER_ERROR && error.status !== GONE;
       if (!isKnown || isRefused) throw error;
       yield { releases, away: error instanceof Error ? error.message : String(error) };
     }
@@ -63,44 +64,15 @@ export async function* followReleases(
 
 /** From this status on it is the server's fault, and may be better in a moment. */
 const SERVER_ERROR = 500;
-
-interface WatchEvent {
-  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
-  readonly object: ReleaseObject;
-}
+/** The version is too old to go on from. */
+const GONE = 410;
 
 /** Changes after a version, until the server ends the stream: then everything is listed anew. */
-async function* events(
+function events(
   connection: Connection,
   fieldSelector: string,
   resourceVersion: string,
   signal: AbortSignal,
-): AsyncIterable<WatchEvent> {
-  const query = queryOf({ watch: 'true', allowWatchBookmarks: 'true', resourceVersion, fieldSelector });
-  const answer = await send(connection, 'GET', `${RELEASES}?${query}`, { signal });
-  if (answer.statusCode !== 200) throw new Error((await readText(answer)).slice(0, ANSWER_SHOWN_MAX));
-  answer.setTimeout(LIMITS.silenceMsMax, () => answer.destroy(new Error('the watch fell silent')));
-  try {
-    for await (const line of createInterface({ input: answer, crlfDelay: Infinity })) {
-      const event = JSON.parse(line) as { readonly type: string; readonly object: ReleaseObject };
-      switch (event.type) {
-        case 'ADDED':
-        case 'MODIFIED':
-        case 'DELETED':
-          yield { type: event.type, object: event.object };
-          break;
-        case 'BOOKMARK':
-          break;
-        default:
-          // The version is too old to go on from: everything is listed anew.
-          return;
-      }
-    }
-  } finally {
-    // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
-    answer.on('error', () => {});
-    answer.destroy();
-  }
+): AsyncIterable<WatchEvent<ReleaseObject>> {
+  return watchEvents<ReleaseObject>(connection, `${RELEASES}?${queryOf({ resourceVersion, fieldSelector })}`, signal);
 }
-
-const ANSWER_SHOWN_MAX = 300;

@@ -28,6 +28,27 @@ export function gauge(registry: Registry, name: string, help: string, read: () =
   );
 }
 
+/** A gauge with labels that is read when somebody asks. */
+export function gauges<Label extends string>(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => Iterable<readonly [Readonly<Record<Label, string>>, number]>,
+  labelNames: readonly Label[],
+): void {
+  registry.registerMetric(
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [],
+      collect() {
+        for (const [labels, value] of read()) this.set(labels, value);
+      },
+    }),
+  );
+}
+
 export function counter(registry: Registry, name: string, help: string): Counter {
   return new Counter({ name, help, registers: [registry] });
 }

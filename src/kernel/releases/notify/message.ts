@@ -1,5 +1,5 @@
-import { createHmac } from 'node:crypto';
 import type { NotificationSpec } from '../kinds/notification.ts';
+import { webhookSignature } from './webhook-signature.ts';
 
 /** Where PagerDuty takes events. */
 const PAGERDUTY_URL = 'https://events.pagerduty.com/v2/enqueue';
@@ -37,7 +37,7 @@ export function messageFor(telling: Telling): Message | undefined {
     type === 'slack' ? slackBody(telling) : type === 'pagerduty' ? pagerDutyBody(telling) : webhookBody(telling),
   );
   const headers = { 'content-type': 'application/json', 'user-agent': 'backline', 'idempotency-key': id };
-  return { url, headers: type === 'webhook' ? { ...headers, ...signature(telling, body) } : headers, body };
+  return { url, headers: type === 'webhook' ? { ...headers, ...webhookHeaders(telling, body) } : headers, body };
 }
 
 function urlOf({ spec: { channel }, secret }: Telling): string | undefined {
@@ -53,12 +53,13 @@ function urlOf({ spec: { channel }, secret }: Telling): string | undefined {
   }
 }
 
-/** Over the time and the body, so that a message that somebody kept is not taken for a new one. */
-function signature({ secret, nowMs }: Telling, body: string): Record<string, string> {
-  if (secret === undefined) return {};
+/** The headers of Standard Webhooks; without a secret there is no signature. */
+function webhookHeaders({ id, secret, nowMs }: Telling, body: string): Record<string, string> {
   const seconds = Math.floor(nowMs / 1_000);
-  const mac = createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex');
-  return { 'backline-signature': `t=${seconds},v1=${mac}` };
+  const head = { 'webhook-id': id, 'webhook-timestamp': String(seconds) };
+  return secret === undefined
+    ? head
+    : { ...head, 'webhook-signature': webhookSignature(secret, { id, seconds, body }) };
 }
 
 function webhookBody({ id, spec: { release, event, phase, message, at }, policy, link }: Telling): object {

@@ -1,0 +1,108 @@
+import { call, Refused } from './call.ts';
+import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
+import { CliFailure, EXIT } from './failure.ts';
+import { coloursFor, oneLine, type Io } from './io.ts';
+import { readManifests } from './manifest-files.ts';
+import { listed } from './list-objects.ts';
+import { pathOf, resourceName, resourceTypes, typeNamed, typeOf, type ResourceType } from './resource-types.ts';
+
+export interface DeleteOptions extends ConnectionOptions {
+  readonly filename?: readonly string[];
+  readonly namespace?: string;
+  readonly selector?: string;
+  readonly dryRun?: boolean;
+  readonly ignoreNotFound?: boolean;
+}
+
+/** One object, wherever it was named. */
+export interface Doomed {
+  readonly type: ResourceType;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** `backline delete plan premium`, `backline delete plan/premium flag/x`, `backline delete -f business/`. */
+export async function deleteObjects(words: readonly string[], options: DeleteOptions, io: Io): Promise<number> {
+  const target = connectionFrom(options, io);
+  const types = await resourceTypes(target);
+  const doomed = await named(words, options, { target, types, io });
+  if (doomed.length === 0) io.stderr.write('No objects found.\n');
+  let missing = 0;
+  for (const one of doomed) {
+    if (!(await remove(one, options.dryRun === true, target, io))) missing += 1;
+  }
+  if (missing === 0 || options.ignoreNotFound === true) return EXIT.ok;
+  throw new CliFailure(
+    `${missing} of ${doomed.length} ${doomed.length === 1 ? 'object' : 'objects'} ${missing === 1 ? 'was' : 'were'} not there.`,
+    {
+      remedy: 'Accept that with --ignore-not-found.',
+    },
+  );
+}
+
+async function named(
+  words: readonly string[],
+  options: DeleteOptions,
+  { target, types, io }: { readonly target: Target; readonly types: readonly ResourceType[]; readonly io: Io },
+): Promise<Doomed[]> {
+  const { filename, selector } = options;
+  const namespace = options.namespace ?? target.namespace;
+  const at = (type: ResourceType, name: string, of = namespace): Doomed => ({
+    type,
+    namespace: type.namespaced ? of : '',
+    name,
+  });
+  if (filename !== undefined) {
+    if (words.length > 0 || selector !== undefined) throw usage('name files with -f, or objects, and not both.');
+    const declared = await readManifests(filename, io);
+    // What refers comes after what it refers to, so it goes first.
+    return declared.toReversed().map(({ object }) => {
+      const { name, namespace: of } = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
+      return at(typeOf(object, types), String(name), of ?? namespace);
+    });
+  }
+  const [first, ...names] = words;
+  if (first === undefined) throw usage('say what to delete: KIND NAME, KIND/NAME, KIND -l LABELS, or -f FILE.');
+  if (first.includes('/')) {
+    if (selector !== undefined) throw usage('name objects, or select them with -l, and not both.');
+    return words.map((word) => {
+      const [kind = '', name = '', ...more] = word.split('/');
+      if (name === '' || more.length > 0) throw usage(`"${word}" is not KIND/NAME.`);
+      return at(typeNamed(kind, types), name);
+    });
+  }
+  const type = typeNamed(first, types);
+  if (selector === undefined) {
+    if (names.length === 0) throw usage(`name the ${type.plural} to delete, or select them with -l.`);
+    return names.map((name) => at(type, name));
+  }
+  if (names.length > 0) throw usage('name objects, or select them with -l, and not both.');
+  const found = await listed(target, type, type.namespaced ? namespace : undefined, selector);
+  return found.map(({ metadata }) => at(type, metadata.name, metadata.namespace));
+}
+
+function usage(message: string): CliFailure {
+  return new CliFailure(message, { exitCode: EXIT.usage });
+}
+
+/** Deletes one object and says so; false when it was not there. */
+export async function remove(
+  { type, namespace, name }: Doomed,
+  isDryRun: boolean,
+  target: Target,
+  io: Io,
+): Promise<boolean> {
+  const { yellow, bold } = coloursFor(io.stderr, io.env);
+  const shown = resourceName(type, name);
+  try {
+    await call(target, 'DELETE', `${pathOf(type, namespace, name)}${isDryRun ? '?dryRun=All' : ''}`, {
+      warned: (text) => io.stderr.write(`${yellow(bold('warning:'))} ${shown}  ${oneLine(text)}\n`),
+    });
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 404) throw error;
+    io.stderr.write(`${shown} is not there${type.namespaced ? ` (namespace ${namespace})` : ''}\n`);
+    return false;
+  }
+  io.stdout.write(`${shown} deleted${isDryRun ? ' (dry run)' : ''}\n`);
+  return true;
+}

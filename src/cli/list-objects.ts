@@ -1,0 +1,39 @@
+import type { Connection } from '#kernel/resources/client/http.ts';
+import { call } from './call.ts';
+import { pathOf, type ResourceType } from './resource-types.ts';
+
+const PAGE_SIZE = 500;
+
+export interface Listed {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
+
+/** All pages of an answer in this form. */
+export async function allPages<Page extends object>(
+  connection: Connection,
+  path: string,
+  accept: string,
+): Promise<Page[]> {
+  const pages: Page[] = [];
+  let token: string | undefined;
+  do {
+    const more = token === undefined ? '' : `&continue=${encodeURIComponent(token)}`;
+    const page = (await call(connection, 'GET', `${path}limit=${PAGE_SIZE}${more}`, { accept })) as Page;
+    pages.push(page);
+    const { metadata } = page as { metadata?: { continue?: string } };
+    token = metadata?.continue === '' ? undefined : metadata?.continue;
+  } while (token !== undefined);
+  return pages;
+}
+
+/** The objects of a kind with some labels; without a namespace: in all of them. */
+export async function listed(
+  connection: Connection,
+  type: ResourceType,
+  namespace: string | undefined,
+  selector: string,
+): Promise<readonly Listed[]> {
+  const path = `${pathOf(type, namespace, undefined)}?labelSelector=${encodeURIComponent(selector)}&`;
+  const pages = await allPages<{ readonly items: readonly Listed[] }>(connection, path, 'application/json');
+  return pages.flatMap(({ items }) => items);
+}

@@ -1,0 +1,45 @@
+import type { Target } from './connection.ts';
+import type { Doomed } from './delete.ts';
+import { listed } from './list-objects.ts';
+import type { Declared } from './manifest-files.ts';
+import { resourceTypes, typeOf, type ResourceType } from './resource-types.ts';
+
+/** What nobody declares in files, or what holds everything else. */
+const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
+
+/**
+ * The objects with some labels that files do not have any more: of every kind that can be declared, in the namespaces of
+ * the files, and those in none.
+ */
+export async function notDeclared(
+  target: Target,
+  declared: readonly Declared[],
+  { namespace, selector }: { readonly namespace: string; readonly selector: string },
+): Promise<readonly Doomed[]> {
+  const types = await resourceTypes(target);
+  const kept = new Set(declared.map(({ object }) => keyOf(placeOf(object, types, namespace))));
+  const namespaces = new Set(declared.map(({ object }) => placeOf(object, types, namespace).namespace));
+  const found: Doomed[] = [];
+  for (const type of types.filter(isDeclared)) {
+    // One request for a kind, however many namespaces there are.
+    for (const { metadata } of await listed(target, type, undefined, selector)) {
+      const one = { type, namespace: metadata.namespace ?? '', name: metadata.name };
+      if ((one.namespace === '' || namespaces.has(one.namespace)) && !kept.has(keyOf(one))) found.push(one);
+    }
+  }
+  return found;
+}
+
+function isDeclared({ plural, verbs }: ResourceType): boolean {
+  return verbs.includes('create') && verbs.includes('delete') && !NEVER.has(plural);
+}
+
+function placeOf(object: Readonly<Record<string, unknown>>, types: readonly ResourceType[], namespace: string): Doomed {
+  const type = typeOf(object, types);
+  const metadata = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
+  return { type, namespace: type.namespaced ? (metadata.namespace ?? namespace) : '', name: String(metadata.name) };
+}
+
+function keyOf({ type, namespace, name }: Doomed): string {
+  return `${type.group}/${type.plural}/${namespace}/${name}`;
+}

@@ -1,0 +1,36 @@
+import { createInterface } from 'node:readline';
+import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { asRefused } from './call.ts';
+
+/** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */
+const SILENCE_MS_MAX = 75_000;
+
+export interface WatchEvent<Item> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR';
+  readonly object: Item;
+}
+
+/**
+ * What a watch says, until the server or the signal ends it. `path` is that of a collection with its query, without
+ * what makes it a watch. Throws Refused when the server says no.
+ */
+export async function* watchEvents<Item>(
+  connection: Connection,
+  path: string,
+  signal: AbortSignal,
+  accept = 'application/json',
+): AsyncIterable<WatchEvent<Item>> {
+  const query = `${path}${path.includes('?') ? '&' : '?'}watch=true&allowWatchBookmarks=true`;
+  const answer = await send(connection, 'GET', query, { signal, headers: { accept } });
+  if (answer.statusCode !== 200) throw asRefused(answer.statusCode ?? 0, await readText(answer));
+  answer.setTimeout(SILENCE_MS_MAX, () => answer.destroy(new Error('the watch fell silent')));
+  try {
+    for await (const line of createInterface({ input: answer, crlfDelay: Infinity })) {
+      yield JSON.parse(line) as WatchEvent<Item>;
+    }
+  } finally {
+    // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
+    answer.on('error', () => {});
+    answer.destroy();
+  }
+}
