@@ -94,7 +94,7 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
     (selector === undefined ? '' : `labelSelector=${encodeURIComponent(selector)}&`) +
     (asOf === undefined ? '' : `asOf=${encodeURIComponent(asOf)}&`);
   if (output === 'table' || output === 'wide') {
-    const pages = await allPages<Table>(connection, `${path}?${query}`, TABLE);
+    const pages = await allPages<Table>(connection, `${path}?${query.toString()}`, TABLE);
     const rows = pages.flatMap((page) => page.rows);
     const [first] = pages;
     if (first === undefined || rows.length === 0) return '';
@@ -103,7 +103,7 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
       { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced },
     );
   }
-  const pages = await allPages<NamedList | Named>(connection, `${path}?${query}`, 'application/json');
+  const pages = await allPages<NamedList | Named>(connection, `${path}?${query.toString()}`, 'application/json');
   const [first] = pages;
   const isList = first !== undefined && 'items' in first;
   const objects = pages.flatMap((page) => ('items' in page ? page.items : [page]));
@@ -130,7 +130,7 @@ async function follow(
   const path = pathOf(type, namespace, undefined);
   const shown = { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced };
   const isTable = output === 'table' || output === 'wide';
-  const pages = await allPages<Table>(connection, `${path}?${query.size === 0 ? '' : `${query}&`}`, TABLE);
+  const pages = await allPages<Table>(connection, `${path}?${query.size === 0 ? '' : `${query.toString()}&`}`, TABLE);
   const rows = pages.flatMap((page) => page.rows);
   const [first] = pages;
   let version = pages.at(-1)?.metadata?.resourceVersion ?? '0';
@@ -155,7 +155,7 @@ async function follow(
     while (!interrupt.signal.aborted) {
       query.set('resourceVersion', version);
       const accept = isTable ? TABLE : 'application/json';
-      const events = watchEvents<Named & Table>(connection, `${path}?${query}`, interrupt.signal, accept);
+      const events = watchEvents<Named & Table>(connection, `${path}?${query.toString()}`, interrupt.signal, accept);
       for await (const { type: happened, object } of events) {
         if (happened === 'ERROR') throw new CliFailure('the server cannot go on from here; ask again.');
         version =
