@@ -22,8 +22,8 @@ export async function askFlags(
   };
   const shown = flags.flatMap(({ key, variant, reason, metadata: about = {} }): ShownFlag[] => {
     if (variant === undefined || reason !== 'SPLIT') return [];
-    const { rule = '', experiment = '', assignmentId = '', holdout = '', revision = '' } = about;
-    return [{ flag: key, variant, reason, rule, experiment, assignmentId, holdout, specRevision: revision }];
+    const { rule = '', experiment = '', assignmentId = '', holdout = '', version = '' } = about;
+    return [{ flag: key, variant, reason, rule, experiment, assignmentId, holdout, specRevision: version }];
   });
   return { shown, snapshot: metadata.snapshot ?? '' };
 }

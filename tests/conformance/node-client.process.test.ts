@@ -120,6 +120,7 @@ test('it decides as the server does, for flags and for what plans give', async (
   assert.deepEqual(JSON.parse(JSON.stringify(client.entitlements(question))), theirs);
   const feature = theirs.entitlements[0].feature as string;
   assert.equal(client.check({ ...question, feature }).outcome, 'allow');
+  assert.throws(() => (client.entitlements(question).entitlements as unknown[]).pop(), TypeError);
   assert.throws(() => client.check({ ...question, feature: 'no-such' }), /no-such/);
 });
 

@@ -71,6 +71,31 @@ test('what cannot be carried over exactly is told, and nothing is applied', asyn
   await world.running.control?.releases()?.caughtUp();
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/plain', { body: {} })).json.value, true);
   assert.equal((await world.call('POST', '/ofrep/v1/evaluate/flags/odd', { body: {} })).status, 404);
+  // A ramp in the source is imported again: nobody who takes part changes variant.
+  const ramped = (coverage: number) => {
+    const rule = { key: 'r', variations: ['off', 'on'], hashAttribute: 'id', hashVersion: 2, seed: 's', coverage };
+    return JSON.stringify({ features: { ramped: { defaultValue: 'none', rules: [rule] } } });
+  };
+  const who = async () => {
+    const seen = new Map<string, string>();
+    for (let number = 0; number < 150; number += 1) {
+      const body = { context: { targetingKey: `u${number}` } };
+      const { json } = await world.call('POST', '/ofrep/v1/evaluate/flags/ramped', { body });
+      if (json.metadata.experiment !== undefined) seen.set(`u${number}`, json.value);
+    }
+    return seen;
+  };
+  const takingPart: ReadonlyMap<string, string>[] = [];
+  for (const coverage of [0.2, 0.7]) {
+    await writeFile(file, ramped(coverage));
+    const imported = await run('--apply', '--targeting-key', 'id');
+    assert.equal(imported.code, 0, imported.stderr);
+    await world.running.control?.releases()?.caughtUp();
+    takingPart.push(await who());
+  }
+  const [few = new Map<string, string>(), many = new Map<string, string>()] = takingPart;
+  assert.ok(few.size > 10 && many.size > few.size * 2, `${few.size}, then ${many.size}`);
+  for (const [unit, variant] of few) assert.equal(many.get(unit), variant, unit);
   // What would be held back would leave everybody with another variant: then nothing is applied.
   const tested = { key: 'e', variations: ['off', 'on'], hashAttribute: 'id', hashVersion: 2, seed: 's' };
   await writeFile(file, JSON.stringify({ features: { tested: { defaultValue: 'off', rules: [tested] } } }));

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
 import type { Context } from '#kernel/audiences/language.ts';
+import { frozen } from '#kernel/base/frozen.ts';
 import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
@@ -165,12 +166,12 @@ export class Backline {
 
   /** What a plan gives; as `/v1/entitlements`. Throws Refusal for names that there are not. */
   entitlements(question: PlanQuestion): ReturnType<typeof listEntitlements> {
-    return listEntitlements(this.#products(), question);
+    return frozen(listEntitlements(this.#products(), question));
   }
 
   /** Whether a plan gives a feature; as `/v1/check`. Throws Refusal for names that there are not. */
   check(question: FeatureQuestion): ReturnType<typeof checkFeature> {
-    return checkFeature(this.#products(), question, Temporal.Now.instant());
+    return frozen(checkFeature(this.#products(), question, Temporal.Now.instant()));
   }
 
   /** Queues an event. */

@@ -1,5 +1,6 @@
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
+import { frozen } from '#kernel/base/frozen.ts';
 import type { Outcome, Participation, Reason } from './table.ts';
 
 /** Completes an outcome with the answer that OFREP clients get. */
@@ -44,13 +45,6 @@ export function outcome(parts: {
     json,
     digest: fnv1a32(json),
   });
-}
-
-/** Frozen in depth: what one listener gets is what all others get. */
-function frozen(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  for (const member of Object.values(value)) frozen(member);
-  return Object.freeze(value);
 }
 
 /** As many characters of a revision as people and dashboards need to tell revisions apart. */

@@ -169,10 +169,11 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?
   const moved =
     live === undefined || before === undefined ? [] : movedProblems(assignedIn(live, before), assignedIn(world, spec));
   if (spec.state !== 'running') return [...missing, ...moved];
-  const unasked = [...world.list(HOLDOUT)].filter(
+  // What runs already could only take one in by a new iteration: it goes on, and can be made smaller, as it is.
+  const goesOn = before?.state === 'running' && before.iteration === spec.iteration;
+  const unasked = [...(goesOn ? [] : world.list(HOLDOUT))].filter(
     (holdout) => holdoutSpec(holdout).required === true && spec.holdouts?.includes(holdout.name) !== true,
   );
-  const goesOn = before?.state === 'running' && before.iteration === spec.iteration;
   return [
     ...missing,
     ...moved,
@@ -180,7 +181,7 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?
       path: ['spec', 'holdouts'],
       reason: 'FieldValueRequired',
       // A rule for all experiments: whoever has one must know its name, wherever it is.
-      detail: `Holdout "${holdout.name}" is required of every experiment: add "${holdout.name}" to spec.holdouts${goesOn ? ` and set iteration: ${spec.iteration + 1}, as it runs without it` : ''}`,
+      detail: `Holdout "${holdout.name}" is required of every experiment: add "${holdout.name}" to spec.holdouts`,
     })),
     ...world.find(EXPERIMENT, 'flag', spec.flag).flatMap((other): Problem[] => {
       const their = experimentSpec(other);

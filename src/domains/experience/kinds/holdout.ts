@@ -20,7 +20,11 @@ const HoldoutSpecSchema = Type.Object(
       description:
         'The attribute by which units are held out; the first of these that the context has. Default the unit of the experiment.',
     }),
-    required: Type.Optional(Type.Boolean({ description: 'True: every experiment that runs must name it.' })),
+    required: Type.Optional(
+      Type.Boolean({
+        description: 'True: every experiment that starts must name it. Those that run already go on without.',
+      }),
+    ),
   },
   { description: 'Units that the experiments which name it leave alone, to see what all of them together change.' },
 );
