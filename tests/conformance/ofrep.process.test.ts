@@ -214,6 +214,11 @@ test('ids of 64 bits are put into buckets as they are, and names with dots are f
     assert.deepEqual((await nested)?.json.variant, (await flat)?.json.variant);
   }
   assert.ok(Math.min(seen.a, seen.b) > 30, JSON.stringify(seen));
+  const id = '1795000000000000142';
+  const asked = ['flag', 'by-id', '--context', `uid=${id}`, '-o', 'json'];
+  const { stdout } = await execute(backline, [...asked, '--kubeconfig', world.running.kubeconfigFile], '', {});
+  const { json } = await evaluate(world, 'by-id', { context: { uid: id } });
+  assert.equal((JSON.parse(stdout) as { variant: string }).variant, json.variant);
 });
 
 test('the tag of a bulk answer follows what this context gets, and nothing else', async (t) => {

@@ -149,6 +149,8 @@ async function events(exchange: Exchange, { now, admit }: Context): Promise<void
     tag = after;
     say(tag);
   });
+  // Its reader may have left before.
+  if (exchange.response.destroyed) stop();
 }
 
 const ASKING = {

@@ -13,7 +13,7 @@ interface LongAnswerOptions {
   readonly contentType: string;
   /** Sent when nothing else is, so that both sides notice a broken connection. */
   readonly beat: string;
-  /** Called once, when it is over for whatever reason. */
+  /** Called once, when it is over for whatever reason; at once when the reader has left already. */
   readonly ended: () => void;
   /** Throws a Refusal, or rejects with one, when whoever reads may no longer. Asked with each beat. */
   readonly admit: () => unknown;
@@ -85,6 +85,11 @@ function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void)
     'x-accel-buffering': 'no',
     'x-request-id': exchange.requestId,
   });
+  // Who left while it was asked whether they may read: nothing will say so again.
+  if (response.destroyed) {
+    options.ended();
+    return () => false;
+  }
   response.flushHeaders();
   exchange.streaming(1);
   const beats = setInterval(() => {

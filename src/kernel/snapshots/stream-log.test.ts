@@ -166,6 +166,21 @@ test('who comes back after a few changes gets those alone; after too many, every
   assert.deepEqual([reader.wholes, reader.objects.get('a')?.revision], [2, 'r1099']);
 });
 
+test('what all have read is no longer kept', () => {
+  const origin = new Origin();
+  origin.objects.set('a', thing('a', 1));
+  const log = new StreamLog(origin.follower, new Set([KIND]));
+  const [one, two] = [log.whole(), log.whole()];
+  origin.set('a', thing('a', 2));
+  one.release();
+  one.release();
+  const third = log.whole();
+  assert.equal(third.sequence, two.sequence, 'another still reads it');
+  two.release();
+  third.release();
+  assert.equal(log.whole().sequence, two.sequence + 1);
+});
+
 test('everything comes in many lines, however much it is, and those who come together share them', () => {
   const origin = new Origin();
   for (let number = 0; number < 40; number += 1) origin.objects.set(`t${number}`, thing(`t${number}`, number, 40_000));

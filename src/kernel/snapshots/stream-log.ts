@@ -61,6 +61,7 @@ export function* linesOfAll(place: StreamPlace, objects: Iterable<LiveObject>): 
 /** A copy of everything; its lines are made when the first of its readers comes to them. */
 class Whole {
   readonly sequence: number;
+  readers = 0;
   readonly #lines: string[] = [];
   readonly #left: Iterator<string>;
 
@@ -81,6 +82,13 @@ class Whole {
       yield line;
     }
   }
+}
+
+export interface WholeReading {
+  readonly sequence: number;
+  readonly lines: Iterator<string>;
+  /** To be called once it is read, or no longer read. */
+  readonly release: () => void;
 }
 
 interface Entry {
@@ -139,8 +147,11 @@ export class StreamLog {
     return this.#changes[sequence + 1 - this.#first]?.line;
   }
 
-  /** A copy of everything, and the last change that is in it. */
-  whole(): { readonly sequence: number; readonly lines: Iterator<string> } {
+  /**
+   * A copy of everything, and the last change that is in it. It takes as much memory as all of it has characters, until all
+   * of its readers have released it.
+   */
+  whole(): WholeReading {
     const place = this.now();
     const isRecent =
       this.#whole !== undefined &&
@@ -151,7 +162,15 @@ export class StreamLog {
       this.#whole = new Whole(this.#last, place, [...this.#objects()]);
       this.#wholeChars = 0;
     }
-    return { sequence: this.#whole.sequence, lines: this.#whole.lines() };
+    const whole = this.#whole;
+    whole.readers += 1;
+    let isHeld = true;
+    const release = (): void => {
+      if (isHeld) whole.readers -= 1;
+      isHeld = false;
+      if (whole.readers === 0 && this.#whole === whole) this.#whole = undefined;
+    };
+    return { sequence: whole.sequence, lines: whole.lines(), release };
   }
 
   get #last(): number {

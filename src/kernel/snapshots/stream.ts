@@ -4,7 +4,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { Asking } from './module.ts';
-import { lineOf, StreamLog } from './stream-log.ts';
+import { lineOf, StreamLog, type WholeReading } from './stream-log.ts';
 
 /** Where applications follow what is live, to answer by themselves. */
 export const SNAPSHOT_STREAM = { path: '/v1/snapshot', access: 'insight', forServers: true } as const satisfies Asking;
@@ -36,44 +36,58 @@ export function snapshotStream(options: {
     const admit = () => gate.admit(exchange, SNAPSHOT_STREAM, {});
     await admit();
     const since = new URLSearchParams(exchange.queryText).get('since') ?? '';
-    const next = readerOf(log, since);
-    let stop = (): void => {};
+    const reading = readingFrom(log, since);
+    const stop = follower.onSwap(() => {
+      if (answer.recheck()) answer.wake();
+    });
     const answer = openPulledAnswer(exchange, {
       contentType: 'application/x-ndjson',
       beat: '\n',
-      next,
-      ended: () => stop(),
+      next: reading.next,
+      ended: () => {
+        reading.end();
+        stop();
+      },
       admit,
-    });
-    stop = follower.onSwap(() => {
-      if (answer.recheck()) answer.wake();
     });
   };
 }
 
-/** What a reader gets next, who is at the place that `since` names; undefined while there is nothing new, null at the end. */
-function readerOf(log: StreamLog, since: string): () => string | undefined | null {
+interface Reading {
+  /** What the reader gets next; undefined while there is nothing new, null at the end. */
+  readonly next: () => string | undefined | null;
+  /** It reads no more. */
+  readonly end: () => void;
+}
+
+/** Reads on from the place that `since` names, or from the beginning. */
+function readingFrom(log: StreamLog, since: string): Reading {
   const known = log.sequenceOf(since);
   let sequence = known ?? 0;
-  let lines: Iterator<string> | undefined;
+  let whole: WholeReading | undefined;
   let wholes = 0;
-  let isGreeted = false;
+  let isGreeted = known === undefined;
+  const end = (): void => {
+    whole?.release();
+    whole = undefined;
+  };
   const beginAnew = (): boolean => {
     wholes += 1;
     if (wholes > WHOLES_MAX) return false;
-    ({ sequence, lines } = log.whole());
+    whole = log.whole();
+    ({ sequence } = whole);
     return true;
   };
   if (known === undefined) beginAnew();
-  return () => {
-    if (known !== undefined && !isGreeted) {
+  const next = (): string | undefined | null => {
+    if (!isGreeted) {
       isGreeted = true;
       // Who has missed something hears of that first.
       if (log.after(sequence) === undefined) return lineOf({ type: 'alive', ...log.now() });
     }
-    const line = lines?.next();
+    const line = whole?.lines.next();
     if (line !== undefined && line.done !== true) return line.value;
-    lines = undefined;
+    end();
     const change = log.after(sequence);
     if (change === null) return beginAnew() ? '' : null;
     if (change === undefined) {
@@ -83,4 +97,5 @@ function readerOf(log: StreamLog, since: string): () => string | undefined | nul
     sequence += 1;
     return change;
   };
+  return { next, end };
 }

@@ -26,9 +26,18 @@ export function digestText({ low, high }: WorldDigest): string {
   return `${high.toString(16).padStart(8, '0')}${low.toString(16).padStart(8, '0')}`;
 }
 
+/** Made once for each live object: they are never altered, and most are in the next world too. */
+const digests = new WeakMap<LiveObject, WorldDigest>();
+
 /** Two lanes of FNV-1a over everything that tells an object apart; its spec is in its revision. */
-function digestOf({ kind, namespace, name, labels, revision, allotment }: LiveObject): WorldDigest {
-  const text = JSON.stringify([kind, namespace, name, labels, revision, allotment]);
+function digestOf(object: LiveObject): WorldDigest {
+  const known = digests.get(object);
+  if (known !== undefined) return known;
+  const { kind, namespace, name, labels, revision, allotment } = object;
+  // Neither kinds nor names nor revisions have spaces in them.
+  let text = `${kind} ${namespace} ${name} ${revision}`;
+  for (const label in labels) text += ` ${label}=${labels[label] ?? ''}`;
+  if (allotment !== undefined) text += ` ${JSON.stringify(allotment)}`;
   let low = 0x811c9dc5;
   let high = 0x01000193;
   for (let index = 0; index < text.length; index += 1) {
@@ -36,7 +45,9 @@ function digestOf({ kind, namespace, name, labels, revision, allotment }: LiveOb
     low = Math.imul(low ^ unit, 0x01000193);
     high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 13);
   }
-  return { low: mixed(low), high: mixed(high) };
+  const digest = { low: mixed(low), high: mixed(high) };
+  digests.set(object, digest);
+  return digest;
 }
 
 /** The end of murmur3: sums of hashes that are alike would be alike. */
