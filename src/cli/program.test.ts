@@ -46,6 +46,8 @@ const WRONG: readonly [line: string, message: RegExp][] = [
   ['apply -f x --colour', /unknown option '--colour'/],
   ['up --port x', /It must be a number from 0 to 65535/],
   ['up --port 70000', /It must be a number from 0 to 65535/],
+  ['serve', /needs a database, and DATABASE_URL names none/],
+  ['serve --role decide ingest', /serve --role ingest needs a database/],
   ['serve --role boss', /Allowed choices are api, decide/],
   ['get', /missing required argument 'kinds'/],
   ['get plans -o html', /Allowed choices are table, wide, json, yaml, name/],

@@ -63,7 +63,10 @@ function commands(io: Io, end: (status: number) => void): Command {
     command
       .option('--port <number>', 'port for everything, 0 for a free one', parsePort, 7700)
       .option('--host <address>', 'address to listen on', '127.0.0.1')
-      .option('--public-name <names...>', 'DNS names that clients and proxies use for it (in its certificate too)')
+      .option(
+        '--tls-san, --public-name <names...>',
+        'DNS names and addresses that clients and proxies use for it: they are in its certificate too',
+      )
       .option('--trusted-proxy <address...>', 'addresses of proxies, which may open any number of connections')
       .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
       .option('--token-file <file>', 'users and their tokens: lines of TOKEN,USER,UID,"GROUP1,GROUP2"')
@@ -104,6 +107,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .option('--api <url>', 'the API server, for the roles decide and controllers without one in the process')
     .option('--kubeconfig <file>', 'how to reach that API server')
+    .option('--embedded', 'run a PostgreSQL in the data folder when DATABASE_URL names none')
     .addHelpText(
       'after',
       examples('backline serve --role api --host 0.0.0.0', 'backline serve --role decide --kubeconfig api.kubeconfig'),

@@ -37,6 +37,7 @@ export interface ServeOptions extends ListenOptions {
   readonly role: readonly ('api' | 'decide' | 'controllers' | 'ingest')[];
   readonly api?: string;
   readonly kubeconfig?: string;
+  readonly embedded?: boolean;
 }
 
 /** `backline up`: everything in one process, with the sample business on the first start. */
@@ -52,13 +53,27 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
 
 /** `backline serve`: one role, as often as is needed, against DATABASE_URL. */
 export async function serve(options: ServeOptions, io: Io): Promise<number> {
+  const common = listening(options, io);
+  requireDatabase(options, common.databaseUrl);
   const { run } = await import('#planes/run.ts');
   return run({
-    ...listening(options, io),
+    ...common,
     roles: options.role,
     sample: false,
     simulation: false,
     follow: followed(options, io),
+  });
+}
+
+/** Roles that keep something: a process that finds no database must not begin with an empty one of its own. */
+const KEEPING = ['api', 'controllers', 'ingest'] as const;
+
+function requireDatabase({ role, embedded }: ServeOptions, databaseUrl: string | undefined): void {
+  const keeping = KEEPING.filter((one) => role.includes(one));
+  if (databaseUrl !== undefined || embedded === true || keeping.length === 0) return;
+  throw new CliFailure(`serve --role ${keeping.join(' ')} needs a database, and DATABASE_URL names none.`, {
+    exitCode: EXIT.usage,
+    remedy: 'Set DATABASE_URL, or say --embedded to run a PostgreSQL in the data folder.',
   });
 }
 

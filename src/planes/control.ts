@@ -8,11 +8,12 @@ import { sealingWith } from '#kernel/access/encryption.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
+import { stopAll, type Part } from '#kernel/base/stop-all.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { counter, gauge, gauges } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
-import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { databaseName, openDatabase, operatorsError, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
@@ -69,7 +70,8 @@ export interface ControlPlane {
   readonly authorize: Authority['authorize'];
   /** Resolves with a sentence when it can no longer work; the process should end then. */
   readonly failed: Promise<string>;
-  readonly close: () => Promise<void>;
+  /** @param msMax how long the parts may take together; an embedded PostgreSQL is waited for beside */
+  readonly close: (msMax?: number) => Promise<void>;
 }
 
 /** Questions that are answered beside the store. */
@@ -88,6 +90,7 @@ export interface Extension {
 export async function startControlPlane(options: {
   readonly dataDirectory: string;
   readonly databaseUrl: string | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Made when it is not there. */
   readonly encryptionKeyFile: string;
   readonly historyDays: number;
@@ -114,19 +117,19 @@ export async function startControlPlane(options: {
   }) => Promise<Extension>;
 }): Promise<ControlPlane> {
   const { kinds, paths, believed, clock, log, registry } = options;
-  const closers: (() => Promise<void>)[] = [];
-  const close = async () => {
-    for (const closer of closers.reverse().splice(0)) await closer();
-  };
+  const parts: Part[] = [];
+  const close = (msMax?: number): Promise<void> => stopAll(parts.splice(0).reverse(), log, msMax);
   try {
     const postgres =
       options.databaseUrl === undefined
-        ? await startEmbeddedPostgres({ dataDirectory: options.dataDirectory, log })
+        ? await startEmbeddedPostgres({ dataDirectory: options.dataDirectory, log, signal: options.signal })
         : undefined;
-    if (postgres !== undefined) closers.push(postgres.close);
-    const database = openDatabase(options.databaseUrl ?? postgres?.url ?? '');
-    closers.push(database.close);
-    await untilAnswers(database, log);
+    if (postgres !== undefined) parts.push({ name: 'PostgreSQL', stop: postgres.close, isWaitedFor: true });
+    const url = options.databaseUrl ?? postgres?.url ?? '';
+    const database = openDatabase(url);
+    log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'this is the database');
+    parts.push({ name: 'database', stop: database.close });
+    await untilAnswers(database, log, options.signal);
     await migrate(database);
     const sealing = await sealingWith(options.encryptionKeyFile);
     const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock, log });
@@ -142,14 +145,14 @@ export async function startControlPlane(options: {
       deliver,
       placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
     });
-    closers.push(store.close);
+    parts.push({ name: 'store', stop: store.close });
     const upkeep = namespaceUpkeep(store);
     if (upkeep.length > 0) await store.write(upkeep, { user: 'system:start', requestId: 'first-start' });
     const access = await prepared.join(store);
-    closers.push(access.stop);
+    parts.push({ name: 'access', stop: access.stop });
     const compact = async () => {
       await access.compact({ historyDays: options.historyDays });
-      await tidyKeptWindows(database, clock());
+      await tidyKeptWindows(database.patient, clock());
       return store.compact({ historyDays: options.historyDays });
     };
     const compaction = setInterval(() => {
@@ -159,11 +162,11 @@ export async function startControlPlane(options: {
         (error: unknown) => log.error({ err: error }, 'history could not be compacted'),
       );
     }, COMPACT_MS);
-    closers.push(() => Promise.resolve(clearInterval(compaction)));
+    parts.push({ name: 'compaction', stop: () => clearInterval(compaction) });
     const { live } = followLive(store, kinds);
     const databaseTime =
       options.releaseClock === undefined ? await databaseClock(database, systemTime, log) : undefined;
-    closers.push(() => Promise.resolve(databaseTime?.stop()));
+    parts.push({ name: 'clock', stop: () => databaseTime?.stop() });
     const releaseClock = options.releaseClock ?? databaseTime?.clock ?? clock;
     let releases: ReleaseEngine | undefined;
     const mayApprove: MayApprove = (user, name) =>
@@ -180,7 +183,7 @@ export async function startControlPlane(options: {
     const notificationMetrics = controllerMetrics(registry)('notifications');
     let notifications: { readonly stop: () => Promise<void> } | undefined;
     const extension = await options.extend({ database, sealing, store, live });
-    closers.push(extension.close);
+    parts.push({ name: 'extension', stop: extension.close });
     const decisions = decisionsSource(database);
     const prometheus = prometheusSource({ store, database });
     const sourceOf: SourceOf = ({ metric, prometheus: asks }) => {
@@ -190,7 +193,7 @@ export async function startControlPlane(options: {
     store.onWriter((isWriter) => {
       void releases?.stop();
       void notifications?.stop();
-      const parts = {
+      const shared = {
         store,
         live,
         kinds,
@@ -205,13 +208,11 @@ export async function startControlPlane(options: {
         metrics: releaseMetrics,
       };
       const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
-      releases = isWriter ? runReleases({ ...parts, evidence, knownUnits: extension.knownUnits }) : undefined;
+      releases = isWriter ? runReleases({ ...shared, evidence, knownUnits: extension.knownUnits }) : undefined;
       const linkTo = (name: string) => `${options.address.url}${RELEASES_PATH}/${name}`;
-      notifications = isWriter ? runNotifications({ ...parts, linkTo, metrics: notificationMetrics }) : undefined;
+      notifications = isWriter ? runNotifications({ ...shared, linkTo, metrics: notificationMetrics }) : undefined;
     });
-    closers.push(async () => {
-      await Promise.all([releases?.stop(), notifications?.stop()]);
-    });
+    parts.push({ name: 'releases', stop: () => Promise.all([releases?.stop(), notifications?.stop()]) });
     const examined = advisedStore(
       tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
       [
@@ -275,7 +276,7 @@ export async function startControlPlane(options: {
     };
   } catch (error) {
     await close();
-    throw error;
+    throw operatorsError(error);
   }
 }
 

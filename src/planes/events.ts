@@ -84,7 +84,8 @@ export async function startEventPlane(options: {
   readonly registry: Registry;
 }): Promise<EventPlane> {
   const { records, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  // Where it cannot be made, roll-ups say so as long as that lasts.
+  await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => {});
   const world = (): World | undefined => {
     const declared = options.world();
     return declared === undefined ? undefined : withBuiltInTypes(declared);
@@ -103,8 +104,8 @@ export async function startEventPlane(options: {
     Promise.all([
       events.maintain(now),
       records.assignments.maintain(now),
-      tidyReleaseCounts(database, now),
-      tidyReleaseCells(database, now),
+      tidyReleaseCounts(database.patient, now),
+      tidyReleaseCells(database.patient, now),
     ]).catch((error: unknown) => log.error({ err: error }, 'events could not be tidied up'));
   };
   const timer = keepsHouse ? setInterval(maintain, MAINTAIN_MS) : undefined;

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { systemClock } from '#kernel/base/clock.ts';
 import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
+import { Refusal } from '#kernel/base/failures.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { simulateListeners } from '#simulation/run.ts';
 import type { Effect } from '#simulation/effect.ts';
@@ -13,6 +14,8 @@ import { allKinds } from './catalogue.ts';
 import type { ControlPlane } from './control.ts';
 import { localHost, startBackline, type AccessOptions, type Role, type Running } from './start.ts';
 
+/** As a shell says that Ctrl-C ended a program. */
+const INTERRUPTED = 130;
 const SAMPLE = resolve(import.meta.dirname, '../../examples/aria');
 
 export interface RunOptions {
@@ -38,19 +41,50 @@ export interface RunOptions {
   readonly logLevel: LogLevel;
 }
 
+/** How long a process that is done may still be held by what did not end. */
+const LINGER_MS_MAX = 1_000;
+
 /**
  * Runs until SIGTERM or SIGINT, then stops in order. Prints one line on standard output when everything answers.
- * @returns the exit status: 0 after an ordered stop, 1 when it could not go on.
+ * @returns the exit status: 0 after an ordered stop, 130 when Ctrl-C ended the start, 1 when it could not go on.
  */
 export async function run(options: RunOptions): Promise<number> {
+  try {
+    return await runUntilStopped(options);
+  } finally {
+    // Whatever still waits for a database that is away must not keep the process: who supervises it starts it again.
+    setTimeout(() => process.exit(), LINGER_MS_MAX).unref();
+  }
+}
+
+async function runUntilStopped(options: RunOptions): Promise<number> {
+  const startStopped = new AbortController();
+  let interrupted = false;
   const stop = new Promise<'stop'>((done) => {
     // Kept while stopping: npm passes on a signal that a terminal has sent to both, and the second must not cut it short.
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => done('stop'));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.on(signal, () => {
+        interrupted ||= signal === 'SIGINT';
+        startStopped.abort();
+        done('stop');
+      });
+    }
   });
   const log = openLog(options.logLevel);
   const prepare = options.sample ? declareSampleOnce : undefined;
   await keepToOurselves(options.data);
-  const running = await startBackline({ ...options, dataDirectory: options.data, prepare, log });
+  const starting = startBackline({
+    ...options,
+    dataDirectory: options.data,
+    prepare,
+    signal: startStopped.signal,
+    log,
+  });
+  const running = await starting.catch((error: unknown) => {
+    if (!startStopped.signal.aborted) throw error;
+    return undefined;
+  });
+  if (running === undefined) return interrupted ? INTERRUPTED : 0;
   const ended = Promise.race([stop, running.failed]);
   const simulation = new AbortController();
   await Promise.race([
@@ -69,7 +103,16 @@ export async function run(options: RunOptions): Promise<number> {
 /** What this process and its children write is read by its own user alone. */
 async function keepToOurselves(dataDirectory: string): Promise<void> {
   // The embedded PostgreSQL of root runs as another user, which has to get through to its own part.
-  await mkdir(dataDirectory, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+  await mkdir(dataDirectory, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 }).catch(
+    (error: unknown) => {
+      throw new Refusal(
+        'start/no-data-folder',
+        'BadRequest',
+        `The data folder cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
+        { remedy: 'Name one that this user may write in with --data.' },
+      );
+    },
+  );
   process.umask(0o077);
 }
 
@@ -82,7 +125,9 @@ async function becomeReady(running: Running, options: RunOptions): Promise<void>
   const shown = file.startsWith('..') ? kubeconfigFile : file;
   if (!options.quiet)
     process.stderr.write(welcome(url, shown, control !== undefined, options.roles.includes('decide')));
-  process.stdout.write(`ready ${url}${control === undefined ? '' : ` kubeconfig=${shown}`}\n`);
+  const withoutRecords =
+    options.databaseUrl === undefined && control === undefined ? ' no-records (no DATABASE_URL)' : '';
+  process.stdout.write(`ready ${url}${control === undefined ? '' : ` kubeconfig=${shown}`}${withoutRecords}\n`);
 }
 
 function welcome(url: string, kubeconfig: string, control: boolean, decide: boolean): string {

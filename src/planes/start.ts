@@ -5,6 +5,8 @@ import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { stopAll } from '#kernel/base/stop-all.ts';
+import type { Candidate } from '#kernel/controllers/leader.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
@@ -25,7 +27,8 @@ import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
 import { decisionOpenApi, decisionRouteNames, pathsOf, starred } from '#kernel/snapshots/decision-api.ts';
 import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
-import { openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { openDatabase, operatorsError, type Database } from '#kernel/postgres/database.ts';
+import { watchDatabase, type Reachability } from '#kernel/postgres/reachability.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
 import { INGEST_PATHS, isIngestPath } from '#kernel/events/ingest-api.ts';
@@ -77,6 +80,8 @@ export interface StartOptions {
   /** Done as soon as there is a control plane, before controllers and decisions begin. */
   readonly prepare?: ((control: ControlPlane) => Promise<void>) | undefined;
   readonly clock?: Clock;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal | undefined;
   readonly log: Log;
 }
 
@@ -91,6 +96,7 @@ export interface Running {
   readonly ready: Promise<void>;
   /** Resolves with a sentence when the process cannot go on. */
   readonly failed: Promise<string>;
+  /** What waits for something that is away does not hold it up: it is left behind. */
   readonly close: () => Promise<void>;
 }
 
@@ -111,6 +117,8 @@ const HISTORY_DAYS = 30;
  * large bodies and answers take comes to it. Far more than a busy controller needs.
  */
 const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
+/** How long a process that cannot go on takes leave. */
+const FAILED_STOP_MS_MAX = 3_000;
 /** Administrators must get through when something runs wild. */
 const UNLIMITED_GROUP = 'system:masters';
 
@@ -137,6 +145,11 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   let events: EventPlane | undefined;
   /** Of a node that answers and takes no events in. */
   let eventLog: EventLog | undefined;
+  let control: ControlPlane | undefined;
+  let controllers: Candidate | undefined;
+  let ownDatabase: Database | undefined;
+  let reachability: Reachability | undefined;
+  let witness = SILENT_WITNESS;
 
   // The port is known before anything else starts: the others must be able to reach whoever writes.
   let handle: HttpServerOptions['handle'] = starting;
@@ -155,113 +168,124 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const decides = options.roles.includes('decide');
   const recordsOptions = { quotaDatabaseUrls, clock: options.clock, log, registry };
   const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
-  const control = options.roles.includes('api')
-    ? await startControlPlane({
-        dataDirectory,
-        databaseUrl: options.databaseUrl,
-        historyDays: options.historyDays ?? HISTORY_DAYS,
-        encryptionKeyFile,
-        kinds,
-        openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
-        paths: declaredPaths(log),
-        believed,
-        clock,
-        releaseClock: options.clock,
-        log,
-        registry,
-        address,
-        extend: async (parts) => {
-          records = await openRecords({ ...parts, ...recordsOptions, isOwner: true });
-          events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
-          const { close } = events;
-          const unitCounts = followUnitCounts({ database: parts.database, time: systemTime, log });
-          return {
-            ...events,
-            knownUnits: unitCounts.of,
-            close: async () => {
-              await unitCounts.stop();
-              await close();
-            },
-          };
-        },
-      }).catch(async (error: unknown) => {
-        await server.close();
-        throw error;
-      })
-    : undefined;
-  const accounts = control === undefined ? [] : [control.serviceAccounts];
-  const authenticate = authenticateWith([...believed, ...accounts]);
-  // A node without the control plane may still read and write what is kept for each listener.
-  const ownDatabase =
-    control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
-  let sealing: Sealing | undefined;
-  if (ownDatabase !== undefined) {
-    try {
-      sealing = await sealingWith(encryptionKeyFile);
-      records = await openRecords({ database: ownDatabase, sealing, ...recordsOptions, isOwner: false });
-    } catch (error) {
-      await server.close();
-      await ownDatabase.close();
-      throw error;
-    }
+  let failure: string | undefined;
+  // What cannot go on is not worth waiting for.
+  const stop = (msMax = failure === undefined ? undefined : FAILED_STOP_MS_MAX): Promise<void> =>
+    stopAll(
+      [
+        { name: 'http', stop: () => server.close() },
+        { name: 'snapshots', stop: () => node?.follower.stop() },
+        { name: 'controllers', stop: () => controllers?.stop() },
+        { name: 'witness', stop: () => witness.close() },
+        { name: 'event log', stop: () => eventLog?.close() },
+        { name: 'records', stop: () => records?.close() },
+        { name: 'events', stop: () => events?.close() },
+        { name: 'control plane', stop: () => control?.close(msMax), isWaitedFor: true },
+        { name: 'reachability', stop: () => reachability?.stop() },
+        { name: 'database', stop: () => ownDatabase?.close() },
+      ],
+      log,
+      msMax,
+    );
+  try {
+    return await startParts();
+  } catch (error) {
+    await stop(FAILED_STOP_MS_MAX);
+    throw operatorsError(error);
   }
-  const database = control?.database ?? ownDatabase;
-  if (decides && ownDatabase !== undefined && sealing !== undefined && !options.roles.includes('ingest')) {
-    eventLog = openEventLog({ database: ownDatabase, sealing, clock, log, registry });
-  }
-  const witness =
-    database === undefined || records === undefined || !decides
-      ? SILENT_WITNESS
-      : releaseWitness({
-          database,
-          write: async (batch) => {
-            const taking = events ?? eventLog;
-            if (taking === undefined) throw new Error('the event log is not open yet');
-            return taking.write(batch);
-          },
-          table: () => node?.follower.snapshot().tables.get(eventsModule.name) as EventTable,
-          cellOf: records.cellOf,
+
+  async function startParts(): Promise<Running> {
+    control = options.roles.includes('api')
+      ? await startControlPlane({
+          dataDirectory,
+          databaseUrl: options.databaseUrl,
+          historyDays: options.historyDays ?? HISTORY_DAYS,
+          encryptionKeyFile,
+          kinds,
+          openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
+          paths: declaredPaths(log),
+          believed,
           clock,
+          releaseClock: options.clock,
           log,
           registry,
-        });
-  const modules = decisionModules({
-    assignments: records?.assignments,
-    desk: records,
-    random: Math.random,
-    log,
-  });
-  const decisionRoute = decisionRouteNames(modules);
-  routeOf = (path) =>
-    decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
-  const limiter = new RateLimiter();
-  const requireRate = (exchange: Exchange, { groups }: User, name: string): void => {
-    if (groups.includes(UNLIMITED_GROUP)) return;
-    const pay = (units: number, afterwards: boolean): void => {
-      const nowMs = performance.now();
-      if (afterwards) return limiter.charge(name, USER_RATE, nowMs, units);
-      if (limiter.spend(name, USER_RATE, nowMs, units)) return;
-      throw new Refusal(
-        'resources/too-many-requests',
-        'TooManyRequests',
-        `User "${name}" asks for more than ${USER_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body and each 64 KiB of an answer one more.`,
-        { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
-      );
+          address,
+          signal: options.signal,
+          extend: async (parts) => {
+            records = await openRecords({ ...parts, ...recordsOptions, isOwner: true });
+            events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
+            const unitCounts = followUnitCounts({ database: parts.database, time: systemTime, log });
+            return { ...events, knownUnits: unitCounts.of, close: () => unitCounts.stop() };
+          },
+        })
+      : undefined;
+    const { serviceAccounts } = control ?? {};
+    const accounts = serviceAccounts === undefined ? [] : [serviceAccounts];
+    const authenticate = authenticateWith([...believed, ...accounts]);
+    // A node without the control plane may still read and write what is kept for each listener.
+    ownDatabase =
+      control === undefined && options.databaseUrl !== undefined ? openDatabase(options.databaseUrl) : undefined;
+    let sealing: Sealing | undefined;
+    if (ownDatabase !== undefined) {
+      sealing = await sealingWith(encryptionKeyFile);
+      records = await openRecords({ database: ownDatabase, sealing, ...recordsOptions, isOwner: false });
+    }
+    const database = control?.database ?? ownDatabase;
+    if (decides && ownDatabase !== undefined && sealing !== undefined && !options.roles.includes('ingest')) {
+      eventLog = openEventLog({ database: ownDatabase, sealing, clock, log, registry });
+    }
+    witness =
+      database === undefined || records === undefined || !decides
+        ? SILENT_WITNESS
+        : releaseWitness({
+            database,
+            write: async (batch) => {
+              const taking = events ?? eventLog;
+              if (taking === undefined) throw new Error('the event log is not open yet');
+              return taking.write(batch);
+            },
+            table: () => node?.follower.snapshot().tables.get(eventsModule.name) as EventTable,
+            cellOf: records.cellOf,
+            clock,
+            log,
+            registry,
+          });
+    const modules = decisionModules({
+      assignments: records?.assignments,
+      desk: records,
+      random: Math.random,
+      log,
+    });
+    const decisionRoute = decisionRouteNames(modules);
+    routeOf = (path) =>
+      decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
+    const limiter = new RateLimiter();
+    const requireRate = (exchange: Exchange, { groups }: User, name: string): void => {
+      if (groups.includes(UNLIMITED_GROUP)) return;
+      const pay = (units: number, afterwards: boolean): void => {
+        const nowMs = performance.now();
+        if (afterwards) return limiter.charge(name, USER_RATE, nowMs, units);
+        if (limiter.spend(name, USER_RATE, nowMs, units)) return;
+        throw new Refusal(
+          'resources/too-many-requests',
+          'TooManyRequests',
+          `User "${name}" asks for more than ${USER_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body and each 64 KiB of an answer one more.`,
+          { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
+        );
+      };
+      pay(1, false);
+      exchange.chargeTo(pay);
     };
-    pay(1, false);
-    exchange.chargeTo(pay);
-  };
-  /** Who sends a request, once they may send one more; undefined when that is not proved. */
-  const userIn = async (exchange: Exchange): Promise<User | undefined> => {
-    const user = await authenticate(exchange.request);
-    if (user === undefined) return undefined;
-    // Whoever mints tokens gets no more for it.
-    const payer = user.mintedBy?.at(-1) ?? user.name;
-    exchange.proved(user.groups.includes(UNLIMITED_GROUP) ? undefined : `user "${payer}"`);
-    requireRate(exchange, user, payer);
-    return user;
-  };
-  try {
+    /** Who sends a request, once they may send one more; undefined when that is not proved. */
+    const userIn = async (exchange: Exchange): Promise<User | undefined> => {
+      const user = await authenticate(exchange.request);
+      if (user === undefined) return undefined;
+      // Whoever mints tokens gets no more for it.
+      const payer = user.mintedBy?.at(-1) ?? user.name;
+      exchange.proved(user.groups.includes(UNLIMITED_GROUP) ? undefined : `user "${payer}"`);
+      requireRate(exchange, user, payer);
+      return user;
+    };
     if (control !== undefined) await options.prepare?.(control);
     if (options.roles.some((role) => role === 'decide' || role === 'ingest')) {
       node = startDecisionNode({
@@ -279,7 +303,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       });
     }
     const { follower } = node ?? {};
-    const controllers = options.roles.includes('controllers')
+    controllers = options.roles.includes('controllers')
       ? runControllers({
           client: client('system:controllers'),
           kinds,
@@ -300,11 +324,15 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
     if (node !== undefined) checks.push(node.check);
     if (control !== undefined) {
-      let failure: string | undefined;
-      void control.failed.then((why) => {
+      const { failed, store } = control;
+      void failed.then((why) => {
         failure = why;
       });
-      checks.push({ name: 'store', problem: () => failure ?? control.store.problem() });
+      checks.push({ name: 'store', problem: () => failure ?? store.problem() });
+    }
+    if (ownDatabase !== undefined) {
+      reachability = watchDatabase(ownDatabase, systemTime);
+      checks.push({ name: 'database', problem: reachability.problem });
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem, isWarning: true });
@@ -332,11 +360,12 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       },
     ];
     if (control !== undefined) {
-      const answer = (exchange: Exchange) => askResources(exchange, control);
+      const plane = control;
+      const answer = (exchange: Exchange) => askResources(exchange, plane);
       served.push(...RESOURCE_PATHS.map((path) => ({ path, by: 'users', answer }) as const), {
         path: FORWARDED_WRITES_PATH,
         by: 'peers',
-        answer: (exchange) => receiveWrite(exchange, address, control.store),
+        answer: (exchange) => receiveWrite(exchange, address, plane.store),
       });
     }
     if (node !== undefined) {
@@ -366,17 +395,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         kubeconfig({ server: `https://${localHost(host)}:${server.port}`, ca: identity.ca, token }),
       );
     }
-    const stop = async () => {
-      await server.close();
-      await follower?.stop();
-      await controllers?.stop();
-      await witness.close();
-      await eventLog?.close();
-      await records?.close();
-      if (control === undefined) await events?.close();
-      await control?.close();
-      await ownDatabase?.close();
-    };
     let stopped: Promise<void> | undefined;
     return {
       port: server.port,
@@ -388,15 +406,6 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       failed: control?.failed ?? new Promise(() => {}),
       close: () => (stopped ??= stop()),
     };
-  } catch (error) {
-    await server.close();
-    await witness.close();
-    await eventLog?.close();
-    await records?.close();
-    if (control === undefined) await events?.close();
-    await control?.close();
-    await ownDatabase?.close();
-    throw error;
   }
 
   function eventPlane(

@@ -106,8 +106,8 @@ export function prepareAccess(parts: {
         serviceAccounts: tokens.authenticator,
         compact: async ({ historyDays }) => {
           const before = clock().subtract({ hours: historyDays * 24 });
-          await dropAttempts(database, before);
-          await dropReads(database, before);
+          await dropAttempts(database.patient, before);
+          await dropReads(database.patient, before);
         },
         stop: async () => {
           await rules.stop();

@@ -27,6 +27,10 @@ export const ELECTION_TIMING: ElectionTiming = {
   retryMs: 2_000,
 };
 
+/** How long giving the lease back may hold up the end of a process: without it the lease runs out by itself. */
+const GIVE_BACK_MS_MAX = 2_000;
+const NEVER = new AbortController().signal;
+
 export interface Leadership {
   /** Aborts when the work has to end. */
   readonly signal: AbortSignal;
@@ -115,7 +119,9 @@ export function runAsLeader(options: {
     await work;
     leading = undefined;
     log.info('this process leads no more');
-    await giveBack();
+    const given = giveBack();
+    // A candidate that goes on must not be overtaken by it.
+    await (stopping.signal.aborted ? Promise.race([given, pause(time, GIVE_BACK_MS_MAX, NEVER)]) : given);
   }
 
   /** Takes or renews the lease if that is allowed. `sinceMs` is before anybody can have seen it. */

@@ -9,7 +9,7 @@ export interface Lane {
   readonly close: () => Promise<void>;
 }
 
-export function openLane(database: Database): Lane {
+export function openLane(database: Database, patience?: Parameters<Database['connect']>[0]): Lane {
   let current: Connection | undefined;
   const close = async (): Promise<void> => {
     const closing = current;
@@ -20,7 +20,7 @@ export function openLane(database: Database): Lane {
     close,
     transaction: async (work) => {
       if (current?.isLost() === true) await close().catch(() => {});
-      current ??= await database.connect();
+      current ??= await database.connect(patience);
       const connection = current;
       try {
         await connection.query('begin');
@@ -36,12 +36,12 @@ export function openLane(database: Database): Lane {
   };
 }
 
-/** One transaction, on a connection for it alone. */
+/** One transaction, on a connection for it alone, which may take long. */
 export async function inTransaction<Result>(
   database: Database,
   work: (connection: Queryable) => Promise<Result>,
 ): Promise<Result> {
-  const lane = openLane(database);
+  const lane = openLane(database, 'housekeeping');
   try {
     return await lane.transaction(work);
   } finally {

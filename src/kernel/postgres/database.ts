@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { Unavailable } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
 type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
@@ -88,6 +88,7 @@ const SERVER_OPTIONS = [
 ];
 
 export function openDatabase(url: string): Database {
+  requireUrl(url);
   const config = {
     connectionString: url,
     application_name: 'backline',
@@ -254,6 +255,39 @@ async function run<Row extends object>(
   } catch (error) {
     throw told(error);
   }
+}
+
+/** A server and database as a log may name them: without the password. */
+export function databaseName(url: string): string {
+  const { hostname, port, pathname, searchParams } = new URL(url);
+  const host = searchParams.get('host') ?? `${hostname || 'localhost'}${port === '' ? '' : `:${port}`}`;
+  return `${host}${pathname}`;
+}
+
+function requireUrl(url: string): void {
+  const isRight = /^postgres(ql)?:\/\//.test(url) && URL.canParse(url);
+  if (isRight) return;
+  throw new Refusal('postgres/bad-url', 'BadRequest', 'The address of the database is not one of PostgreSQL.', {
+    remedy: 'Write DATABASE_URL like postgresql://USER:PASSWORD@HOST:5432/DATABASE.',
+  });
+}
+
+/** SQLSTATEs of what only the operator can mend, and how. */
+const OF_OPERATOR: Readonly<Record<string, string>> = {
+  '3D000': 'Create the database, or name another one in DATABASE_URL.',
+  '28P01': 'Check the user and password in DATABASE_URL.',
+  '28000': 'Check the user in DATABASE_URL, and what pg_hba.conf says about it.',
+  '42501': 'Let the user own the schema "backline": grant create on database NAME to USER.',
+  '42P10': 'Part of the schema is missing, as after half a restore: restore into an empty database again.',
+  '42P01': 'Part of the schema is missing, as after half a restore: restore into an empty database again.',
+};
+
+/** What the server answered at the start, as a sentence for the operator; other errors as they are. */
+export function operatorsError(error: unknown): unknown {
+  if (!(error instanceof DatabaseError)) return error;
+  const remedy = OF_OPERATOR[error.code ?? ''];
+  if (remedy === undefined) return error;
+  return new Refusal('postgres/not-usable', 'ServiceUnavailable', `PostgreSQL says: ${error.message}.`, { remedy });
 }
 
 /** The same server, another database. */

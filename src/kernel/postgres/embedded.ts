@@ -44,6 +44,8 @@ const SOCKET_PATH_BYTES_MAX = 103;
 export async function startEmbeddedPostgres(options: {
   readonly dataDirectory: string;
   readonly log?: Log;
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal | undefined;
 }): Promise<EmbeddedPostgres> {
   const home = await findHome(options.dataDirectory);
   const lock = takeOwnerLock(join(home, 'lock'));
@@ -58,7 +60,7 @@ export async function startEmbeddedPostgres(options: {
     const account = serverAccount(existsSync(data) ? data : undefined);
     const binaries = await findBinaries(account);
     if (existsSync(data)) checkData(data, binaries);
-    else await initialise(home, data, binaries, account);
+    else await initialise(home, data, binaries, account, options.signal);
     await clearOrphan(data, options.log);
     const sockets = await prepareSocketDirectory(home, account);
     const server = await startServer({ binaries, data, home, sockets, account });
@@ -84,7 +86,13 @@ export async function startEmbeddedPostgres(options: {
 }
 
 /** Creates the data directory, whole or not at all. */
-async function initialise(home: string, data: string, binaries: Binaries, account: Account | undefined): Promise<void> {
+async function initialise(
+  home: string,
+  data: string,
+  binaries: Binaries,
+  account: Account | undefined,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   for (const name of await readdir(home)) {
     if (name.startsWith(DRAFT)) await rm(join(home, name), { recursive: true, force: true, maxRetries: 10 });
   }
@@ -100,11 +108,14 @@ async function initialise(home: string, data: string, binaries: Binaries, accoun
       // Whoever needs a new segment of the log fills it with zeros, and all wait: 3 ms for one of 1 MB, 50 ms for one of 16.
       ['--wal-segsize=1'],
     ),
-    { ...account, cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] },
+    // A session of its own: Ctrl-C in a terminal is for us, who end it.
+    { ...account, cwd: '/', env: {}, detached: true, stdio: ['ignore', 'ignore', 'pipe'], ...(signal && { signal }) },
   );
+  initdb.on('error', () => {});
   let said = '';
   initdb.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
   await once(initdb, 'close');
+  signal?.throwIfAborted();
   if (initdb.exitCode !== 0) {
     throw new Refusal(
       'postgres/not-initialised',

@@ -147,3 +147,20 @@ test('a schema that a newer program made is refused only when it needs the newer
     return true;
   });
 });
+
+test('a database that another program has changed otherwise is refused, and so is half of a schema', async () => {
+  await using db = await startDatabase();
+  const { query } = db.database;
+  const mine = step(base + 1, base, 'create table backline.a (id integer)');
+  await migrate(db.database, [...MIGRATIONS, mine]);
+  const theirs = { ...mine, name: 'theirs', sql: 'create table backline.a (id bigint)' };
+  await assert.rejects(
+    migrate(db.database, [...MIGRATIONS, theirs]),
+    (error) => error instanceof Refusal && error.code === 'postgres/other-migration' && /theirs/.test(error.message),
+  );
+  await query('update backline.migrations set checksum = null where number <= 5');
+  await migrate(db.database, [...MIGRATIONS, mine]);
+  assert.deepEqual(await query('select from backline.migrations where checksum is null'), []);
+  await query('alter table backline.revisions drop constraint revisions_pkey');
+  await assert.rejects(migrate(db.database, [...MIGRATIONS, mine]), /revisions have no primary key/);
+});

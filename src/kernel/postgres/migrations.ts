@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Database } from './database.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import type { Database, Queryable } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';
 import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
@@ -61,7 +62,7 @@ export const MIGRATIONS: readonly Migration[] = [
  */
 export async function migrate(database: Database, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
   const known = migrations.length;
-  await database.transaction(async ({ query }) => {
+  await database.patient.transaction(async ({ query }) => {
     await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
     await query('create schema if not exists backline');
     await query(`
@@ -71,9 +72,12 @@ export async function migrate(database: Database, migrations: readonly Migration
         needs integer not null,
         at timestamptz not null default now()
       )`);
+    // Of what was applied; null in rows of programs that kept none.
+    await query('alter table backline.migrations add column if not exists checksum text');
+    await requireSame(query, migrations);
   });
   for (;;) {
-    const done = await database.transaction(async ({ query }) => {
+    const done = await database.patient.transaction(async ({ query }) => {
       await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
       const [state] = await query<{ applied: number; needs: number }>(
         'select coalesce(max(number), 0) as applied, coalesce(max(needs), 0) as needs from backline.migrations',
@@ -92,11 +96,66 @@ export async function migrate(database: Database, migrations: readonly Migration
       if (next === undefined) return true;
       await query(next.sql);
       await query({
-        text: 'insert into backline.migrations (number, name, needs) values ($1, $2, $3)',
-        values: [next.number, next.name, next.needs],
+        text: 'insert into backline.migrations (number, name, needs, checksum) values ($1, $2, $3, $4)',
+        values: [next.number, next.name, next.needs, checksumOf(next)],
       });
       return false;
     });
-    if (done) return;
+    if (done) break;
   }
+  await requireWhole(database);
+}
+
+/** Tells one text of a migration from any other. */
+export function checksumOf({ sql }: Migration): string {
+  return contentHash(sql);
+}
+
+/**
+ * Refuses a database that a program with other migrations has changed: what this one takes for granted may not be there.
+ * Rows of programs that kept no checksum get the one of this program.
+ */
+async function requireSame(query: Queryable['query'], migrations: readonly Migration[]): Promise<void> {
+  const applied = await query<{ number: number; name: string; checksum: string | null }>(
+    'select number, name, checksum from backline.migrations order by number',
+  );
+  for (const { number, name, checksum } of applied) {
+    const own = migrations[number - 1];
+    if (own === undefined) continue;
+    if (checksum === null) {
+      await query({
+        text: 'update backline.migrations set checksum = $2 where number = $1',
+        values: [number, checksumOf(own)],
+      });
+    } else if (checksum !== checksumOf(own)) {
+      throw new Refusal(
+        'postgres/other-migration',
+        'Conflict',
+        `The database was changed by the migration ${number} "${name}" of another program; the ${number} of this one is "${own.name}", and not the same.`,
+        { remedy: 'Start the program that made this database, or restore a backup from before it.' },
+      );
+    }
+  }
+}
+
+/** Some tables that have a primary key. Keys come last in a restore: where one is missing, others are too. */
+const WITH_KEY = ['objects', 'changes', 'revisions', 'quota_counters', 'quota_operations', 'subscriptions'];
+
+/** Refuses a schema of which only a part is there: a restore that ended in the middle has tables, and no keys yet. */
+async function requireWhole(database: Database): Promise<void> {
+  const lacking = await database.query<{ name: string }>({
+    text: `
+      select c.relname as name from pg_class c
+      where c.relnamespace = 'backline'::regnamespace and c.relname = any ($1::text[])
+        and not exists (select from pg_index i where i.indrelid = c.oid and i.indisprimary)
+      order by c.relname`,
+    values: [WITH_KEY],
+  });
+  if (lacking.length === 0) return;
+  throw new Refusal(
+    'postgres/not-whole',
+    'Conflict',
+    `Part of the schema "backline" is missing: ${lacking.map(({ name }) => name).join(', ')} have no primary key.`,
+    { remedy: 'It looks like half a restore. Drop the schema, and restore the whole backup into an empty database.' },
+  );
 }

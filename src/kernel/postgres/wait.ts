@@ -10,13 +10,14 @@ const RETRY_MS = 200;
  * Waits until the database answers: at the start it may be starting too, or recovering from a crash. What no waiting
  * mends (a wrong password, an unknown database) is thrown at once.
  */
-export async function untilAnswers(database: Database, log: Log): Promise<void> {
+export async function untilAnswers(database: Database, log: Log, signal?: AbortSignal): Promise<void> {
   const giveUp = performance.now() + WAIT_MS_MAX;
   for (let told = false; ; told = true) {
     try {
       await database.query('select 1');
       return;
     } catch (error) {
+      signal?.throwIfAborted();
       if (!isConnectionLost(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() > giveUp) {

@@ -220,7 +220,7 @@ export function openQuotas(parts: {
       for (const { database, store } of shards) {
         const expired = await subjectsWithExpired(database, clock?.(), SETTLED_MAX);
         await Promise.all(expired.map((subject) => store.settle(subject)));
-        removed += await tidyRecords(database, clock?.());
+        removed += await tidyRecords(database.patient, clock?.());
       }
       return removed;
     },

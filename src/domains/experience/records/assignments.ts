@@ -97,7 +97,7 @@ export function assignmentStore(database: Database): AssignmentStore {
       return rows.length;
     },
     maintain: async (now) => {
-      await database.query({
+      await database.patient.query({
         text: 'delete from backline.assignments where expires_at <= $1',
         values: [now.toString()],
       });

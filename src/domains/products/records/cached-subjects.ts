@@ -1,4 +1,5 @@
 import type { Log } from '#kernel/base/log.ts';
+import { Outage } from '#kernel/base/outage.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import type { SubjectStore } from './contract.ts';
@@ -7,7 +8,6 @@ import { CHANGES_CHANNEL } from './touch.ts';
 const LIMITS = {
   /** Listeners whose facts are kept: about a kilobyte each. */
   listenersMax: 50_000,
-  retryMs: 1_000,
 } as const;
 
 /** A store whose facts are kept in memory as long as the database says that nobody changed them. */
@@ -25,6 +25,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
+  const outage = new Outage(log, 'changes of records cannot be heard, and nothing of them is kept in memory');
   const ready = hear();
 
   // Whoever changed something and asks again gets what is there now.
@@ -64,22 +65,22 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
     try {
       const opened = await database.connect();
       await opened.listen(CHANGES_CHANNEL, (listener) => kept.delete(listener));
+      outage.ended();
       kept.clear();
       connection = opened;
       void opened.lost.then(() => {
         connection = undefined;
         kept.clear();
-        again();
+        again(0);
       });
       if (isClosed) await opened.close();
     } catch (error) {
-      log.warn({ error: String(error) }, 'changes of records cannot be heard; nothing of them is kept in memory');
-      again();
+      again(outage.failed(error));
     }
   }
 
-  function again(): void {
+  function again(waitMs: number): void {
     if (isClosed) return;
-    timer = setTimeout(() => void hear(), LIMITS.retryMs);
+    timer = setTimeout(() => void hear(), waitMs);
   }
 }

@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Clock } from '#kernel/base/clock.ts';
-import type { Database } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/resources/api/handler.ts';
 import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
 import type { Entry } from '#kernel/resources/store-contract.ts';
@@ -65,7 +65,7 @@ export function keepReads(
 }
 
 /** Drops reads from before a moment. */
-export async function dropReads(database: Database, before: Temporal.Instant): Promise<void> {
+export async function dropReads(database: Queryable, before: Temporal.Instant): Promise<void> {
   await database.query({
     text: `delete from backline.record_reads where day < ($1::timestamptz at time zone 'UTC')::date`,
     values: [before.toString()],

@@ -1,4 +1,4 @@
-import type { Database } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { Change } from '#kernel/resources/store-contract.ts';
 
 /** What a row of either source says of a request. */
@@ -100,7 +100,7 @@ export async function changedTexts(
 }
 
 /** Drops attempts from before a moment. */
-export async function dropAttempts(database: Database, before: Temporal.Instant): Promise<void> {
+export async function dropAttempts(database: Queryable, before: Temporal.Instant): Promise<void> {
   await database.query({
     text: 'delete from backline.attempts where at < $1::timestamptz',
     values: [before.toString()],

@@ -153,7 +153,7 @@ export async function dropLogDays(
   now: Temporal.Instant,
 ): Promise<readonly string[]> {
   const oldest = `event_log_p${plusDays(dayOf(now), -LOG_DAYS).replaceAll('-', '')}`;
-  const days = await database.query<{ name: string }>({
+  const days = await database.patient.query<{ name: string }>({
     text: `
       select c.relname as name from pg_inherits i join pg_class c on c.oid = i.inhrelid
       where i.inhparent = 'backline.event_log'::regclass and c.relname ~ '^event_log_p\\d{8}$' and c.relname < $1
@@ -162,7 +162,7 @@ export async function dropLogDays(
   });
   const dropped: string[] = [];
   for (const { name } of days) {
-    const done = await database.transaction(async ({ query }) => {
+    const done = await database.patient.transaction(async ({ query }) => {
       await query(`set local lock_timeout = ${LOCK_MS_MAX}`);
       await query(WITHOUT_WRITERS);
       const left = await query(`select from backline.${name} where tx >= '${untilTx}'::xid8 limit 1`);

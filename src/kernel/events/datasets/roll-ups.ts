@@ -28,6 +28,14 @@ const MAINTENANCE_MINUTES = 10;
 /** What could not be merged is left alone for so long. */
 const FAILED_MERGE_HOURS = 1;
 
+/** Why files cannot be written to a folder. */
+async function unwritable(directory: string): Promise<string | undefined> {
+  return requireWritable(directory).then(
+    () => undefined,
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+}
+
 export interface RollUpOptions {
   readonly database: Database;
   /** Where the files lie. All processes of the installation see the same folder. */
@@ -81,16 +89,16 @@ interface Leadership {
 }
 
 /**
- * Rolls the event log into Parquet files, in one process at a time. Throws a Refusal when the folder cannot be written.
+ * Rolls the event log into Parquet files, in one process at a time. A folder that cannot be written is a problem of files
+ * alone: events wait in the log, and everything else goes on.
  */
 export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
   const { database, directory, clock, log, registry } = options;
-  await requireWritable(directory);
   const stopped = new AbortController();
   const known = new Map<string, Set<string>>();
   const metrics = rollUpMetrics(registry);
   let leadership: Leadership | undefined;
-  let problem: string | undefined;
+  let problem = await unwritable(directory);
   let missingFiles = 0;
   let completeUntil: Temporal.Instant | undefined;
   gauge(
@@ -170,7 +178,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     types: ReadonlyMap<string, LiveType>,
   ): Promise<Leadership | undefined> {
     if (held !== undefined && !held.connection.isLost()) return held;
-    const connection = await database.connect();
+    const connection = await database.connect('housekeeping');
     try {
       const [row] = await connection.query<{ locked: boolean }>(
         `select pg_try_advisory_lock(${ADVISORY_LOCKS.rollUp}) as locked`,

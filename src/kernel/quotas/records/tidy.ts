@@ -1,4 +1,4 @@
-import type { Database } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { WAITS } from './counter-entries.ts';
 
 const KEPT_DAYS = {
@@ -19,7 +19,7 @@ const KEPT_DAYS = {
  *
  * @param now instead of the time of the database
  */
-export async function tidyRecords({ query }: Database, now: Temporal.Instant | undefined): Promise<number> {
+export async function tidyRecords({ query }: Queryable, now: Temporal.Instant | undefined): Promise<number> {
   const days = (name: keyof typeof KEPT_DAYS): string =>
     `coalesce($1::timestamptz, now()) - interval '${KEPT_DAYS[name]} days'`;
   let removed = 0;

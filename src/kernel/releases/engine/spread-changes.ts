@@ -1,5 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
@@ -617,7 +617,7 @@ function candidateIn({ kind, name, wanted }: Changed): Candidate {
 
 /** Whether an error is about the moment, and not about what was to be written. */
 function isPassing(error: unknown): boolean {
-  return error instanceof Refusal && PASSING.has(error.reason);
+  return error instanceof Unavailable || (error instanceof Refusal && PASSING.has(error.reason));
 }
 
 const PASSING: ReadonlySet<Refusal['reason']> = new Set([

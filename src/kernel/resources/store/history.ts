@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Database } from '#kernel/postgres/database.ts';
+import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { withoutSecrets } from '../confidential.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { Caller, Declaration, HistoryItem, RevisionContent, Store } from '../store-contract.ts';
@@ -169,13 +169,13 @@ const TRANSIENT_HOURS = 24;
  * past remains complete from there on.
  */
 export async function compactHistory(
-  database: Database,
+  { patient }: Database,
   kinds: readonly Kind[],
   now: Temporal.Instant,
   historyDays: number,
 ): Promise<{ readonly floor: number; readonly dropped: number }> {
   // First what cannot be had any more, then the rows: a crash in between leaves rows that the next time takes.
-  const [row] = await database.query<{ version: number }>({
+  const [row] = await patient.query<{ version: number }>({
     text: `
       update backline.compaction c
       set version = greatest(c.version, coalesce(
@@ -185,8 +185,8 @@ export async function compactHistory(
     values: [now.subtract({ hours: historyDays * HOURS_A_DAY }).toString()],
   });
   const floor = row?.version ?? 0;
-  const transient = await dropTransient(database, kinds, now.subtract({ hours: TRANSIENT_HOURS }));
-  const [deleted] = await database.query<{ count: number }>({
+  const transient = await dropTransient(patient, kinds, now.subtract({ hours: TRANSIENT_HOURS }));
+  const [deleted] = await patient.query<{ count: number }>({
     text: `
       with deleted as (
         delete from backline.changes c
@@ -203,8 +203,8 @@ export async function compactHistory(
 }
 
 /** Drops superseded versions of kinds that are written all the time. What an object is, and that it went, stays. */
-async function dropTransient(database: Database, kinds: readonly Kind[], before: Temporal.Instant): Promise<number> {
-  const [deleted] = await database.query<{ count: number }>({
+async function dropTransient({ query }: Queryable, kinds: readonly Kind[], before: Temporal.Instant): Promise<number> {
+  const [deleted] = await query<{ count: number }>({
     text: `
       with deleted as (
         delete from backline.changes c

@@ -30,7 +30,7 @@ export async function loadMemory(
   },
 ): Promise<Memory> {
   const { kinds, limits, texts, log } = options;
-  return database.transaction(async (connection) => {
+  return database.patient.transaction(async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only');
     const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
     const version = writer?.version ?? 0;
