@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
+import { plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import type { Json } from '../support/installation.ts';
 import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
@@ -331,3 +332,204 @@ story(
     assert.equal(await left('rich'), 900 + 885, 'what has ended is not looked at');
   },
 );
+
+story('an ended subscription stays as it is, and nobody is put on it', async () => {
+  const { id } = await begin('over', 'family');
+  await post('subscriptions/end', { subscription: id });
+  for (const [path, body] of [
+    ['subscriptions/members', { listener: 'over-b' }],
+    ['subscriptions/members/remove', { listener: 'over-b' }],
+    ['subscriptions/plan', { plan: 'duo' }],
+    ['subscriptions/resume', {}],
+  ] as const) {
+    assert.equal(await refused(path, { subscription: id, ...body }), 'products/subscription-ended', path);
+  }
+  await begin('over-b', 'monthly');
+});
+
+story('seats hold while a plan changes, roles change on a full plan, and who has no role in it is named', async () => {
+  const { id } = await begin('seats', 'family');
+  const races = [
+    send('subscriptions/plan', { subscription: id, plan: 'duo', key: key() }),
+    ...['1', '2', '3'].map((who) =>
+      send('subscriptions/members', { subscription: id, listener: `seats-${who}`, role: 'member', key: key() }),
+    ),
+  ];
+  await Promise.all(races);
+  const { plan, members } = (await ask('subjects?listener=seats')).subscription;
+  assert.ok(members.length <= (plan === 'duo' ? 2 : 6), `${plan} has ${members.length}`);
+  const full = await begin('full', 'family');
+  for (const who of ['b', 'c', 'd', 'e', 'f']) {
+    await post('subscriptions/members', { subscription: full.id, listener: `full-${who}`, role: 'child' });
+  }
+  const changed = await post('subscriptions/members', { subscription: full.id, listener: 'full-b', role: 'member' });
+  assert.equal(changed.members.find((one: Json) => one.listener === 'full-b').role, 'member');
+  for (const who of ['b', 'd', 'e', 'f']) {
+    await post('subscriptions/members/remove', { subscription: full.id, listener: `full-${who}` });
+  }
+  const answer = await send('subscriptions/plan', { subscription: full.id, plan: 'duo', key: key() });
+  assert.deepEqual([answer.status, answer.json.code], [409, 'products/role-not-in-plan']);
+  assert.match(answer.json.detail, /"full-c" \(child\)/);
+});
+
+story('what was bought or given by hand can be taken back, now or later', async () => {
+  await begin('taken', 'monthly');
+  const plus = await post('grants', { listener: 'taken', addOn: 'plus' });
+  const ten = await post('grants', { listener: 'taken', addOn: 'ten' });
+  const until = '2028-06-01T00:00:00Z';
+  const more = { listener: 'taken', feature: 'books', limit: 1_000, reason: 'sorry', until };
+  const override = await post('overrides', more);
+  const quality = await post('overrides', { listener: 'taken', feature: 'hq', value: 'high', reason: 'sorry', until });
+  assert.equal(await left('taken'), 1_000 + 600 + 600);
+  await consume('taken', 1_100);
+  assert.equal((await post('overrides/end', { override: override.id })).until, now.toString());
+  await post('overrides/end', { override: quality.id });
+  assert.notEqual((await ask('check?listener=taken&feature=hq')).outcome, 'allow');
+  assert.equal(await left('taken'), 500 + 600, 'what was used of it stays used');
+  const later = now.add({ hours: 48 });
+  assert.equal((await post('grants/end', { grant: plus.id, until: later.toString() })).validUntil, later.toString());
+  await post('grants/end', { grant: ten.id });
+  assert.equal(await left('taken'), 500);
+  pass({ hours: 49 });
+  assert.equal(await left('taken'), 0);
+  assert.equal(await refused('grants/end', { grant: 'nothing' }), 'products/no-grant');
+  assert.equal(await refused('overrides/end', { override: 'nothing' }), 'products/no-override');
+  const gone = { grant: plus.id, until: now.subtract({ hours: 1 }).toString() };
+  assert.equal(await refused('grants/end', gone), 'products/invalid-record');
+  const { changes } = await ask('subjects?listener=taken');
+  assert.equal(changes.filter(({ action }: Json) => action.endsWith('-ended')).length, 4);
+});
+
+story('what settles an operation names what was counted, and whose it was', async () => {
+  const { id } = await begin('named', 'monthly');
+  await begin('named-b', 'monthly');
+  const who = { listener: 'named' };
+  await post('reserve', { ...who, feature: 'podmin', amount: 5, seconds: 60, key: 'named-r' });
+  await post('consume', { ...who, feature: 'podmin', amount: 5, key: 'named-c' });
+  const { lease } = await post('offline/leases', { ...who, feature: 'books', amount: 100, device: 'd' });
+  const about = { ...who, feature: 'books', of: 'named-r' };
+  assert.equal(await refused('commit', { ...about, amount: 2 }), 'quotas/other-quota');
+  assert.equal(await refused('commit', { ...about, amount: 9, over: 'charge' }), 'quotas/other-quota');
+  assert.equal(await refused('release', about), 'quotas/other-quota');
+  assert.equal(await refused('extend', { ...about, seconds: 60 }), 'quotas/other-quota');
+  assert.equal(await refused('refund', { ...about, of: 'named-c' }), 'quotas/other-quota');
+  const back = { device: 'd', lease, used: 130 };
+  assert.equal(await refused('offline/returns', { ...who, feature: 'podmin', ...back }), 'products/other-lease');
+  const other = { listener: 'named-b', feature: 'books', ...back };
+  assert.equal(await refused('offline/returns', other), 'products/other-lease');
+  assert.deepEqual([await left('named'), await left('named', 'podmin')], [800, 290]);
+  assert.ok(id);
+});
+
+story('what is used at once has slots and nothing else, and each listener names sessions for themselves', async () => {
+  const { id } = await begin('slots', 'family');
+  await post('subscriptions/members', { subscription: id, listener: 'slots-b' });
+  const at = { listener: 'slots', feature: 'streams' };
+  assert.equal(await refused('consume', { ...at, amount: 1 }), 'products/not-used-up');
+  assert.equal(await refused('reserve', { ...at, amount: 1, seconds: 60 }), 'products/not-used-up');
+  const slot = { session: 'player', holder: 'Kitchen', seconds: 600 };
+  const wrong = await send('acquire', { listener: 'slots', feature: 'books', ...slot });
+  assert.equal(wrong.json.code, 'products/not-at-once');
+  assert.equal((await post('acquire', { ...at, ...slot })).outcome, 'allow');
+  assert.equal((await post('acquire', { ...at, ...slot, listener: 'slots-b' })).usage.used, 2);
+  const third = await post('acquire', { ...at, ...slot, session: 'other' });
+  assert.notEqual(third.outcome, 'allow');
+  assert.deepEqual(
+    third.holders.map(({ session }: Json) => session),
+    ['player', 'player'],
+  );
+  await post('leave', { ...at, session: 'player' });
+  const kept = await post('heartbeat', { listener: 'slots-b', feature: 'streams', session: 'player', seconds: 60 });
+  assert.equal(kept.outcome, 'allow');
+});
+
+story('what is given without limit asks nobody to know the catalogue', async () => {
+  await begin('unlimited', 'all');
+  const items = (...features: string[]) => ({
+    listener: 'unlimited',
+    items: features.map((feature) => ({ feature, amount: 5 })),
+  });
+  assert.deepEqual((await post('batch/consume', items('podmin', 'books'))).outcome, 'allow');
+  const denied = await post('batch/consume', items('podmin', 'skips'));
+  assert.deepEqual([denied.outcome, denied.deniedFeature, denied.charged], ['deny', 'skips', 0]);
+  await begin('batch', 'monthly');
+  const both = { ...items('podmin', 'books'), listener: 'batch', key: 'batch-1' };
+  assert.equal((await post('batch/consume', both)).charged, 10);
+  const { id } = (await ask('subjects?listener=batch')).subscription;
+  pass({ seconds: 1 });
+  await change(id, 'all');
+  assert.equal((await post('batch/consume', both)).charged, 10, 'repeated on another plan');
+  assert.equal((await post('refund', { listener: 'batch', feature: 'books', of: 'batch-1' })).charged, 5);
+});
+
+story('an override that nobody would have is refused', async () => {
+  await begin('odd', 'monthly');
+  const until = now.add({ hours: 48 }).toString();
+  for (const [feature, given] of [
+    ['downloads', { limit: 5 }],
+    ['downloads', { value: false }],
+    ['books', { value: 'many' }],
+    ['hq', { value: 'ultra' }],
+    ['hq', { limit: 1 }],
+    ['hq', {}],
+  ] as const) {
+    const body = { listener: 'odd', feature, reason: 'sorry', until, ...given };
+    assert.equal(await refused('overrides', body), 'products/invalid-record', JSON.stringify(body));
+  }
+});
+
+story('who has a plan, a role or an add-on that is no longer declared is answered, and can go on', async () => {
+  const apply = async (...objects: object[]) => {
+    const applied = await call('POST', CHANGE_SETS, { body: changeSet(...objects) });
+    assert.equal(applied.status, 201, applied.text);
+  };
+  const served = async (isSo: () => Promise<boolean>) => {
+    for (let tries = 0; !(await isSo()); tries += 1) {
+      assert.ok(tries < 200, 'it was not served');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  const spec = {
+    rank: 45,
+    seats: 6,
+    entitlements: [
+      { feature: 'books', limit: 900, per: 'P1M' },
+      { feature: 'downloads', roles: ['kid'] },
+    ],
+  };
+  await apply(plan('old', { rank: 46 }), plan('band', { ...spec, roles: ['manager', 'kid'] }));
+  await served(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 200);
+  await served(async () => (await call('GET', '/v1/check?plan=band&market=de&feature=hq')).status === 200);
+  const old = await begin('gone', 'old');
+  const band = await begin('gone-m', 'band');
+  await post('subscriptions/members', { subscription: band.id, listener: 'gone-kid', role: 'kid' });
+  await begin('gone-plus', 'monthly');
+  await post('grants', { listener: 'gone-plus', addOn: 'plus' });
+  const base = '/apis/products.backline.dev/v1/namespaces/default';
+  const {
+    entitlements: [books],
+    ...rest
+  } = spec;
+  await apply(
+    plan('band', {
+      ...rest,
+      roles: ['manager', 'child'],
+      entitlements: [books, { feature: 'downloads', roles: ['child'] }],
+    }),
+  );
+  for (const path of ['plans/old', 'addons/plus']) {
+    const deleted = await call('DELETE', `${base}/${path}`);
+    assert.equal(deleted.status, 200, deleted.text);
+  }
+  await served(async () => (await call('GET', '/v1/check?plan=old&market=de&feature=hq')).status === 422);
+  assert.equal((await ask('check?listener=gone&feature=hq')).reason.code, 'plan-gone');
+  assert.equal((await ask('entitlements?listener=gone')).offered, false);
+  assert.equal((await ask('explain?listener=gone&feature=hq')).answer.reason.code, 'plan-gone');
+  assert.equal((await change(old.id, 'monthly')).plan, 'monthly');
+  assert.equal(await left('gone'), 900);
+  await served(async () => (await ask('check?listener=gone-kid&feature=downloads')).outcome !== 'allow');
+  assert.equal(await left('gone-kid'), 900, 'what is for every role');
+  assert.equal(await left('gone-plus'), 1_500, 'what was bought stays as it was sold');
+  pass({ months: 1 });
+  assert.equal(await left('gone-plus'), 1_500, 'and comes anew');
+});

@@ -9,12 +9,15 @@ import { factsAt } from './rules/terms-at.ts';
 import { subjectsOfUse } from './rules/use-subject.ts';
 import { receiptOf, situationBy, type Desk, type Situation, type Use } from './usage-desk.ts';
 
+/** As many as the quotas take. */
+const BUCKETS_MAX = 100;
+
 /** Something that was decided before, and what the listener was on then. */
 export interface Earlier {
   readonly subject: string;
   /** Undefined where the catalogue no longer has what counted then. */
   readonly situation: Situation | undefined;
-  /** What it may be given back to, or taken from: in force now, or then. Undefined: only what it was taken from. */
+  /** What it may be given back to: in force now, or then; only what is in force now is taken from. Undefined: its own. */
   readonly buckets: readonly Bucket[] | undefined;
 }
 
@@ -67,8 +70,14 @@ export function earlierOf(
   return {
     subject,
     situation: of(then) !== undefined && !(then instanceof Refusal) ? then : undefined,
-    buckets: (of(now) ?? of(then))?.buckets,
+    buckets: bucketsOf(of(now), of(then)),
   };
+}
+
+function bucketsOf(now: MeteredUse | undefined, then: MeteredUse | undefined): readonly Bucket[] | undefined {
+  if (now === undefined || then === undefined) return (now ?? then)?.buckets;
+  const past = then.buckets.filter(({ id }) => now.buckets.every((bucket) => bucket.id !== id));
+  return [...now.buckets, ...past.map((bucket) => ({ ...bucket, suspended: true }))].slice(0, BUCKETS_MAX);
 }
 
 function meteredOf(situation: Situation | Refusal): MeteredUse | undefined {

@@ -67,7 +67,7 @@ export function recordedRoutes(
         if (desk !== undefined && listener !== undefined && at === undefined) {
           return withListener(listener, answer(desk, table, question as Use, asked, now));
         }
-        if (asked.plan === undefined) throw planNeeded();
+        if (asked.plan === undefined) throw planNeeded(at !== undefined && listener !== undefined);
         return route.handle(table, asked, now, by);
       },
     };
@@ -82,9 +82,14 @@ async function withListener(listener: string, answer: Promise<object>): Promise<
   return { listener, ...(await answer) };
 }
 
-function planNeeded(): Refusal {
-  return new Refusal('products/plan-needed', 'Invalid', 'No plan is given, and no listener on record.', {
+function planNeeded(isOfThePast: boolean): Refusal {
+  const why = isOfThePast
+    ? 'With at, the catalogue of that time is asked, not what is on record of a listener: a plan is needed.'
+    : 'No plan is given, and no listener on record.';
+  return new Refusal('products/plan-needed', 'Invalid', why, {
     problems: [{ path: ['plan'], reason: 'FieldValueRequired', detail: 'Required value' }],
-    remedy: 'Give plan, or listener of somebody who is on a subscription.',
+    remedy: isOfThePast
+      ? 'Give plan, or leave at out.'
+      : 'Give plan, or listener of somebody who is on a subscription.',
   });
 }

@@ -223,10 +223,8 @@ async function settling(
 ): Promise<Earlier> {
   const facts = await factsOf(desk, question.listener);
   const situation = situationIfAny(() => situationBy(table, question, facts, now));
-  if (mayDiffer(facts, situation)) {
-    const earlier = await earlierUse(desk, table, question, { facts, now: situation, key: of });
-    if (earlier !== undefined) return earlier;
-  }
+  const earlier = await earlierUse(desk, table, question, { facts, now: situation, key: of });
+  if (earlier !== undefined) return earlier;
   if (situation instanceof Refusal) throw situation;
   const { scope, buckets } = counted(situation);
   return { subject: scope.subject, situation, buckets };

@@ -6,8 +6,8 @@ import { limitOf, type Limit } from '../rules/entitlement.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { type UseSubject, useSubject } from '../rules/use-subject.ts';
 import { DEFAULT_ANCHOR, periodWindow, type WindowAnchor } from '../rules/windows.ts';
-import { degradations } from './grants.ts';
-import { grantsOf, marketAt, rowOf, unknown } from './lookup.ts';
+import { degradations, rowFor } from './grants.ts';
+import { marketAt, unknown } from './lookup.ts';
 import { listenerOf, type RecordedQuestion } from './on-record.ts';
 import type { Compiled, Grant, GrantRow, MarketTable, ProductsTable } from './table.ts';
 
@@ -80,7 +80,7 @@ export function bucketsFor(
   }
   const asked = listenerOf(question, facts);
   const market = marketAt(table, asked);
-  const row = rowOf(grantsOf(market, asked.plan), asked.plan, asked.role);
+  const row = rowFor(table, market, asked);
   const listener = { plan: asked.plan, market: market.name, role: row.role };
   const zone = facts.subscription?.anchor.zone ?? market.spec.zone;
   const cap = capFor(table.caps.get(feature) ?? [], listener);
@@ -144,7 +144,7 @@ export function usesOf(
 function isByDevice(table: ProductsTable, feature: string, question: RecordedQuestion, facts: SubjectFacts): boolean {
   const asked = listenerOf(question, facts);
   const market = marketAt(table, asked);
-  const { role } = rowOf(grantsOf(market, asked.plan), asked.plan, asked.role);
+  const { role } = rowFor(table, market, asked);
   const listener = { plan: asked.plan, market: market.name, role };
   return capFor(table.caps.get(feature) ?? [], listener)?.spec.scope === 'device';
 }

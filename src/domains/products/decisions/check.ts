@@ -1,10 +1,13 @@
-import { grantsOf, marketAt, momentOf, requireChannel, rowOf, unknown, type Place } from './lookup.ts';
+import { rowFor } from './grants.ts';
+import { marketAt, momentOf, requireChannel, unknown, type Place } from './lookup.ts';
 import { onSaleAt, type CheckAnswer, type MarketTable, type OfferedPlan, type ProductsTable } from './table.ts';
 
 export interface CheckQuestion extends Place {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
+  /** Plan and role are on record, and may be gone by now. */
+  readonly isOnRecord?: boolean;
   readonly feature: string;
   /** The channel whose prices an upsell shows. Absent: the first of the market. */
   readonly channel?: string | undefined;
@@ -18,8 +21,8 @@ export interface CheckQuestion extends Place {
  */
 export function check(table: ProductsTable, question: CheckQuestion, now: Temporal.Instant): CheckAnswer {
   const market = marketAt(table, question);
-  const { plan, feature, role, channel, at } = question;
-  const row = rowOf(grantsOf(market, plan), plan, role);
+  const { plan, feature, channel, at } = question;
+  const row = rowFor(table, market, question);
   const answer = row.answers.get(feature);
   if (answer === undefined) throw unknown('feature', feature, row.answers.keys());
   if (channel !== undefined) requireChannel(market, channel);

@@ -38,7 +38,10 @@ export interface UsageReport {
 }
 
 /** What the quotas say of a use, for people and programs. */
-export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'balances'>): UsageReport {
+export function describeUsage(
+  use: MeteredUse,
+  { balances, atMs = -Infinity }: Pick<Standing, 'balances'> & Partial<Pick<Standing, 'atMs'>>,
+): UsageReport {
   const by: BucketUsage[] = [];
   for (const { id, limit: own, rollover, validUntilMs } of use.buckets) {
     // Late use may be told with its own window first.
@@ -70,7 +73,8 @@ export function describeUsage(use: MeteredUse, { balances }: Pick<Standing, 'bal
     ...sums,
     ...(resetsAtMs === undefined ? {} : { resetsAt: instantText(resetsAtMs) }),
     by,
-    sentence: sentenceOf(use, sums, own, resetsAtMs),
+    // Late use is told of a window that may be over.
+    sentence: sentenceOf(use, sums, own, resetsAtMs !== undefined && resetsAtMs <= atMs ? undefined : resetsAtMs),
   };
 }
 

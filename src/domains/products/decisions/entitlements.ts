@@ -1,8 +1,10 @@
 import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import { soldIn } from '../kinds/plan.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usesOf, type UseQuestion } from './buckets-for.ts';
 import { describeUsage, type UsageReport } from './describe-usage.ts';
-import { grantsOf, marketAt, planNamed, rowOf, type Place } from './lookup.ts';
+import { rowFor } from './grants.ts';
+import { marketAt, type Place } from './lookup.ts';
 import { grantByHand, listenerOf } from './on-record.ts';
 import type { Grant, ProductsTable } from './table.ts';
 
@@ -10,6 +12,8 @@ interface EntitlementsQuestion extends Place {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
+  /** Plan and role are on record, and may be gone by now. */
+  readonly isOnRecord?: boolean;
 }
 
 interface EntitlementsAnswer {
@@ -29,20 +33,12 @@ interface EntitlementsAnswer {
 /** Everything that a plan gives to a role in a market. Refuses names that do not exist. */
 export function entitlements(table: ProductsTable, question: EntitlementsQuestion): EntitlementsAnswer {
   const market = marketAt(table, question);
-  const { name, spec } = planNamed(table, question.plan);
-  const grants = grantsOf(market, name);
-  const row = rowOf(grants, name, question.role);
-  return {
-    market: market.name,
-    plan: name,
-    title: spec.title,
-    group: spec.group,
-    rank: spec.rank,
-    seats: spec.seats,
-    role: row.role,
-    offered: grants.signature !== '-',
-    entitlements: row.grants,
-  };
+  const { role, grants } = rowFor(table, market, question);
+  const given = { market: market.name, plan: question.plan, role, entitlements: grants };
+  const spec = table.plans.get(question.plan)?.spec;
+  if (spec === undefined) return { ...given, title: question.plan, group: '', rank: 0, seats: 0, offered: false };
+  const { title, group, rank, seats } = spec;
+  return { ...given, title, group, rank, seats, offered: soldIn(spec, market.name) };
 }
 
 /** A feature that a listener has, with what is left of it where it is counted. */

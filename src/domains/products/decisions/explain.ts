@@ -5,8 +5,8 @@ import { codeAndAmount } from '../rules/money.ts';
 import { OPEN, timeInWords } from '../rules/times.ts';
 import { check } from './check.ts';
 import { explainUse, type RecordedUse, type Step } from './explain-use.ts';
-import { degradations, winner } from './grants.ts';
-import { grantsOf, marketAt, momentOf, planNamed, rowOf, type Place } from './lookup.ts';
+import { degradations, rowFor, winner } from './grants.ts';
+import { marketAt, momentOf, planNamed, type Place } from './lookup.ts';
 import { checkOnRecord, listenerOf } from './on-record.ts';
 import { windowAt } from './price-series.ts';
 import { prices, seriesFor, type PricesAnswer } from './prices.ts';
@@ -22,6 +22,7 @@ import {
 interface ExplainQuestion extends Place {
   readonly plan: string;
   readonly role?: string | undefined;
+  readonly isOnRecord?: boolean;
   /** Absent: the prices of the plan are explained. */
   readonly feature?: string | undefined;
   readonly channel?: string | undefined;
@@ -63,6 +64,11 @@ export function explain(
       ? asked
       : { ...asked, role: undefined, territory: undefined, ...listenerOf(asked, recorded.facts) };
   const market = marketAt(table, question);
+  if (recorded !== undefined && !table.plans.has(question.plan) && question.feature !== undefined) {
+    const { feature } = question;
+    const answer = checkOnRecord(table, { ...question, feature }, recorded.facts, now);
+    return { answer, steps: [], alternatives: [] };
+  }
   const plan = planNamed(table, question.plan);
   const steps = [placeStep(market, question), planStep(plan, market)];
   const { feature } = question;
@@ -78,7 +84,7 @@ export function explain(
     recorded === undefined
       ? check(table, { ...question, feature }, now)
       : checkOnRecord(table, { ...question, feature }, recorded.facts, now);
-  const { role } = rowOf(grantsOf(market, plan.name), plan.name, question.role);
+  const { role } = rowFor(table, market, question);
   if (soldIn(plan.spec, market.name)) {
     steps.push(roleStep(plan, role, question.role), ...entitlementSteps(table, plan, feature, role, market.name));
     if (answer.outcome !== 'allow') steps.push(...degradeSteps(table, plan, feature, role, market.name));

@@ -1,7 +1,8 @@
 import type { FeatureSpec } from '../kinds/feature.ts';
 import { soldIn, type PlanEntitlement, type PlanSpec } from '../kinds/plan.ts';
 import { exactness, grantInWords } from '../rules/entitlement.ts';
-import type { AnswerReason, Compiled, Grant, GrantRow, PlanGrants, ProductsTable } from './table.ts';
+import { grantsOf, rowOf } from './lookup.ts';
+import type { AnswerReason, Compiled, Grant, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 
 /** Which of a plan's entitlements apply in a market. Equal signatures of one plan mean equal grants. */
 export function grantSignature({ spec }: Compiled<PlanSpec>, market: string): string {
@@ -30,6 +31,53 @@ export function compileGrants(
   if (firstRole === undefined) throw new Error(`plan ${plan.name} has no role`);
   const gives = new Set([...rows.values()].flatMap(({ grants }) => grants.map(({ feature }) => feature)));
   return { signature, firstRole, rows, gives };
+}
+
+/** Rows of roles and plans that are on record and no longer declared, by what they are made from. */
+const gone = new WeakMap<object, Map<string, GrantRow>>();
+
+/**
+ * What somebody gets. Who has a role on record that the plan no longer has gets what is for every role, and who has a plan
+ * that is no longer declared gets nothing of it; both are answered. Otherwise refuses `products/unknown-plan` and
+ * `products/unknown-role`.
+ */
+export function rowFor(
+  { features, plans }: ProductsTable,
+  market: MarketTable,
+  asked: { readonly plan: string; readonly role?: string | undefined; readonly isOnRecord?: boolean },
+): GrantRow {
+  const { plan: name, role, isOnRecord = false } = asked;
+  const grants = market.grants.get(name);
+  if (!isOnRecord || role === undefined || grants?.rows.has(role) === true) {
+    return rowOf(grantsOf(market, name), name, role);
+  }
+  const from = grants ?? features;
+  const rows = gone.get(from) ?? new Map<string, GrantRow>();
+  gone.set(from, rows);
+  const key = `${name} ${role}`;
+  const plan = plans.get(name);
+  const row =
+    rows.get(key) ?? (plan === undefined ? rowOfGone(name, role, features) : rowOfRole(plan, role, market, features));
+  rows.set(key, row);
+  return row;
+}
+
+function rowOfRole(
+  plan: Compiled<PlanSpec>,
+  role: string,
+  market: MarketTable,
+  features: ProductsTable['features'],
+): GrantRow {
+  const byFeature = Map.groupBy(plan.spec.entitlements, ({ feature }) => feature);
+  return compileRow(plan, role, market.name, features, byFeature, soldIn(plan.spec, market.name));
+}
+
+function rowOfGone(plan: string, role: string, features: ProductsTable['features']): GrantRow {
+  const reason = frozenReason('plan-gone', `The plan "${plan}" is no longer declared, so it gives nothing.`);
+  const answers = [...features.keys()].map(
+    (feature) => [feature, Object.freeze({ outcome: 'deny', plan, feature, reason } as const)] as const,
+  );
+  return { role, answers: new Map(answers), grants: [] };
 }
 
 /** The entitlement of a feature that counts for a role in a market: the most exact one that applies. */

@@ -16,6 +16,8 @@ export interface RecordedQuestion extends Place {
 interface Listener extends Place {
   readonly plan: string;
   readonly role?: string | undefined;
+  /** True when it is on record, and so was right when it was written: it may be gone by now, and is answered all the same. */
+  readonly isOnRecord: boolean;
 }
 
 /**
@@ -25,9 +27,9 @@ interface Listener extends Place {
 export function listenerOf({ plan, role, market, territory }: RecordedQuestion, facts: SubjectFacts): Listener {
   const { subscription } = facts;
   if (subscription?.status === 'active') {
-    return { plan: subscription.plan, role: subscription.role, market: subscription.market };
+    return { plan: subscription.plan, role: subscription.role, market: subscription.market, isOnRecord: true };
   }
-  if (plan !== undefined) return { plan, role, market, territory };
+  if (plan !== undefined) return { plan, role, market, territory, isOnRecord: false };
   const why = subscription === undefined ? 'is on no subscription' : 'is on a subscription that has lapsed';
   throw new Refusal('products/plan-needed', 'Invalid', `"${facts.listener}" ${why}, and no plan is given.`, {
     remedy: 'Give the plan that those without a subscription have, like free.',

@@ -85,6 +85,7 @@ export interface AnswerReason {
     | 'not-for-role'
     | 'not-in-market'
     | 'plan-not-in-market'
+    | 'plan-gone'
     | 'given-by-hand';
   readonly message: string;
 }

@@ -440,7 +440,13 @@ test('a change of a plan is told in plain words', () => {
     [{ markets: ['de', 'bg'] }, { markets: ['bg'] }, ['Premium is no longer sold in Germany.']],
     [{}, { markets: ['bg'] }, ['Premium is sold in Bulgaria instead of every market.']],
     [{}, { seats: 3, rank: 31 }, ['Premium: 1 → 3 seats.', 'Premium: rank 30 → 31.']],
-    [{}, undefined, ['Plan Premium is removed.']],
+    [
+      {},
+      undefined,
+      [
+        'Plan Premium is removed: those who are on it get nothing of it any more. With openTo existing it is only no longer sold.',
+      ],
+    ],
   ];
   const spec = (change: object | undefined) => (change === undefined ? undefined : { ...premium, ...change });
   for (const [before, after, expected] of vectors) {

@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext } from '#kernel/resources/kind.ts';
-import { CURRENCIES } from '../rules/currencies.ts';
+import { CURRENCIES, WITHDRAWN } from '../rules/currencies.ts';
 import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';
 import { parseEnding, parseIncrement } from '../rules/price-rounding.ts';
@@ -171,6 +171,8 @@ function currencyProblems({ currencies, zone }: MarketSpec): readonly Problem[] 
     const refuse = (field: string, detail: string) =>
       problems.push({ path: ['spec', 'currencies', index, field], reason: 'FieldValueInvalid', detail });
     if (!CURRENCIES.has(code)) refuse('code', unknownCurrency(code));
+    if (WITHDRAWN.has(code) && until === undefined)
+      refuse('until', `${code} was withdrawn: say until when it was legal.`);
     const begin = from === undefined ? -OPEN : parseTime(from, zone);
     const end = until === undefined ? OPEN : parseTime(until, zone);
     if (isFault(begin)) refuse('from', begin.fault);

@@ -286,7 +286,11 @@ function describePlan(
       }),
     );
 
-  if (after === undefined) return [`Plan ${before?.title ?? name} is removed.`];
+  if (after === undefined) {
+    return [
+      `Plan ${before?.title ?? name} is removed: those who are on it get nothing of it any more. With openTo existing it is only no longer sold.`,
+    ];
+  }
   const { title } = after;
   if (before === undefined) {
     const words = [...grants(after).values()].map((grant) => grant.words);
@@ -321,6 +325,10 @@ function describePlan(
   if (before.group !== after.group) sentences.push(`${title} moves from the group ${before.group} to ${after.group}.`);
   if (before.roles.join(', ') !== after.roles.join(', ')) {
     sentences.push(`${title}: roles ${before.roles.join(', ')} → ${after.roles.join(', ')}.`);
+    const lost = before.roles.filter((role) => !after.roles.includes(role));
+    if (lost.length > 0) {
+      sentences.push(`${title}: those who have the role ${lost.join(' or ')} get only what is for every role.`);
+    }
   }
   const had = grants(before);
   const has = grants(after);

@@ -18,12 +18,30 @@ const CODES_BY_MINOR_DIGITS: Readonly<Record<number, string>> = {
   4: 'CLF UYW',
 };
 
+/**
+ * Currencies that were withdrawn (list three of ISO 4217), so that the history of prices can be brought along; with the
+ * minor units that they had in the end.
+ */
+const WITHDRAWN_BY_MINOR_DIGITS: Readonly<Record<number, string>> = {
+  0: 'BEF BYR ESP GRD GWP ITL LUF MGF PTE TPE TRL',
+  2:
+    'ATS AZM BGL BYB CSD CYP DEM EEK FIM FRF GHC HRK IEP LTL LVL MRO MTL MZM NLG ROL RUR SDD SIT SKK SLL SRG STD ' +
+    'TMM UAK VEB VEF YUM ZMK ZWD ZWL ZWN ZWR',
+};
+
+const listed = (byDigits: Readonly<Record<number, string>>): readonly (readonly [string, number])[] =>
+  Object.entries(byDigits).flatMap(([digits, codes]) =>
+    codes.split(' ').map((code) => [code, Number(digits)] as const),
+  );
+
+/** Those that are in nobody's hands any more: a market has them up to a date. */
+export const WITHDRAWN: ReadonlySet<string> = new Set(listed(WITHDRAWN_BY_MINOR_DIGITS).map(([code]) => code));
+
 /** Minor digits by currency code. */
-export const CURRENCIES: ReadonlyMap<string, number> = new Map(
-  Object.entries(CODES_BY_MINOR_DIGITS).flatMap(([digits, codes]) =>
-    codes.split(' ').map((code): [string, number] => [code, Number(digits)]),
-  ),
-);
+export const CURRENCIES: ReadonlyMap<string, number> = new Map([
+  ...listed(CODES_BY_MINOR_DIGITS),
+  ...listed(WITHDRAWN_BY_MINOR_DIGITS),
+]);
 
 /** No currency has more decimals than this, and no channel may declare more. */
 export const MINOR_DIGITS_MAX = 4;

@@ -1,0 +1,425 @@
+import { windowAt } from '#kernel/quotas/window.ts';
+
+interface Use {
+  readonly who: string;
+  readonly feature: Feature;
+}
+interface Settling extends Use {
+  readonly of: string;
+  readonly amount: number;
+}
+
+/** What is asked of records and of use; names of subscriptions, grants and operations are keys of what made them. */
+export type Step = { readonly key: string; readonly atMs: number } & (
+  | { readonly do: 'begin'; readonly who: string; readonly plan: string; readonly anchor: string }
+  | { readonly do: 'plan'; readonly of: string; readonly plan: string }
+  | { readonly do: 'lapse'; readonly of: string }
+  | { readonly do: 'resume'; readonly of: string }
+  | { readonly do: 'end'; readonly of: string }
+  | { readonly do: 'join'; readonly of: string; readonly who: string; readonly role: string }
+  | { readonly do: 'part'; readonly of: string; readonly who: string }
+  | { readonly do: 'grant'; readonly who: string }
+  | { readonly do: 'endGrant'; readonly of: string }
+  | ({ readonly do: 'consume'; readonly amount: number; readonly agoMs?: number } & Use)
+  | ({ readonly do: 'reserve'; readonly amount: number } & Use)
+  | ({ readonly do: 'lease'; readonly amount: number } & Use)
+  | ({ readonly do: 'commit' } & Settling)
+  | ({ readonly do: 'return' } & Settling)
+  | ({ readonly do: 'refund' } & Settling)
+  | ({ readonly do: 'release'; readonly of: string } & Use)
+);
+export type Feature = 'books' | 'podmin' | 'skips';
+
+/** The code of a refusal; of use, what was charged; of a subscription, its plan, status and members. */
+export type Told = string;
+
+interface Terms {
+  readonly sub: string;
+  readonly plan: string;
+  readonly role: string;
+  readonly anchor: string;
+  readonly house: string;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+interface Sub {
+  readonly id: string;
+  readonly manager: string;
+  readonly anchor: string;
+  plan: string;
+  status: 'active' | 'lapsed' | 'ended';
+  sinceMs: number;
+  readonly members: Map<string, { role: string; sinceMs: number }>;
+}
+interface Grant {
+  readonly id: string;
+  readonly who: string;
+  readonly fromMs: number;
+  untilMs: number;
+}
+interface Bucket {
+  readonly counter: string;
+  readonly limit: number;
+  readonly untilMs: number;
+}
+interface Line {
+  readonly counter: string;
+  readonly untilMs: number;
+  readonly amount: number;
+  back: number;
+}
+interface Done {
+  readonly told: Told;
+  readonly step: Step;
+  readonly lines: readonly Line[];
+  readonly quota: string;
+  state: 'held' | 'settled' | 'taken' | 'denied';
+}
+
+const ZONE = 'Europe/Berlin';
+const DAY_MS = 86_400_000;
+const LEASE_MS = 30 * DAY_MS;
+const RESERVE_MS = 6 * 3_600_000;
+const GIVES: Record<Feature, Record<string, { limit: number; per: string; isAnchored: boolean; isShared: boolean }>> = {
+  books: Object.fromEntries(
+    ['weekly', 'monthly', 'duo', 'family'].map((plan) => [
+      plan,
+      { limit: 900, per: 'P1M', isAnchored: true, isShared: false },
+    ]),
+  ),
+  podmin: {
+    weekly: { limit: 100, per: 'P1W', isAnchored: false, isShared: false },
+    monthly: { limit: 300, per: 'P1M', isAnchored: false, isShared: false },
+  },
+  skips: Object.fromEntries(
+    ['duo', 'family'].map((plan) => [plan, { limit: 50, per: 'P1M', isAnchored: true, isShared: true }]),
+  ),
+};
+const SEATS: Record<string, number> = { duo: 2, family: 6 };
+const ROLES: Record<string, readonly string[]> = { duo: ['manager', 'member'], family: ['manager', 'member', 'child'] };
+const rolesOf = (plan: string): readonly string[] => ROLES[plan] ?? ['manager'];
+
+/** Subscriptions, buckets and use as one clerk with one ledger would keep them, one request after the other. */
+export class Oracle {
+  readonly subs = new Map<string, Sub>();
+  readonly on = new Map<string, string>();
+  readonly past = new Map<string, Terms[]>();
+  readonly grants: Grant[] = [];
+  readonly used = new Map<string, number>();
+  readonly moved = new Map<string, { to: string; gain: number }>();
+  readonly done = new Map<string, Done>();
+  #nowMs = 0;
+
+  clone(): Oracle {
+    const { subs, on, past, grants, used, moved, done } = this;
+    return Object.assign(new Oracle(), structuredClone({ subs, on, past, grants, used, moved, done }));
+  }
+
+  /** Drops what nobody asks about any more: all but the last so many operations, and what is held. */
+  forget(kept: number): void {
+    let rest = this.done.size - kept;
+    for (const [key, { state }] of this.done) {
+      if (rest <= 0) return;
+      rest -= 1;
+      if (state !== 'held') this.done.delete(key);
+    }
+  }
+
+  /** Equal for equal books. */
+  text(): string {
+    const plain = (_: string, value: unknown): unknown => (value instanceof Map ? [...value].sort() : value);
+    return JSON.stringify(this, plain);
+  }
+
+  /** @param nowMs later than that of the step when it is repeated */
+  tell(asked: Step, nowMs: number): Told {
+    const before = this.done.get(asked.key);
+    if (before !== undefined) return before.told;
+    this.#expire(nowMs);
+    const ago = 'agoMs' in asked ? { agoMs: nowMs - asked.atMs + (asked.agoMs ?? 0) } : {};
+    const step: Step = { ...asked, ...ago, atMs: nowMs };
+    const made: Omit<Done, 'told' | 'step'> = { lines: [], quota: '', state: 'taken' };
+    const done = { ...made, step, ...this.#do(step) };
+    // What is refused has not happened, and what is given without limit, or not at all, is not kept.
+    const isKept = !/^\w+\/|^nothing$/.test(done.told) && !(step.do === 'consume' && done.quota === '');
+    if (!isKept) return done.told;
+    this.done.set(step.key, done);
+    return done.told;
+  }
+
+  /** Units of a feature that a listener has left; undefined where nothing is counted. */
+  left(who: string, feature: Feature, atMs: number): number | undefined {
+    this.#expire(atMs);
+    const terms = this.#now(who, atMs);
+    if (terms === undefined || terms.plan === 'all') return undefined;
+    const buckets = this.#buckets(who, feature, terms, atMs);
+    if (buckets.length === 0) return undefined;
+    return buckets.reduce((sum, { limit, counter }) => sum + Math.max(0, limit - (this.used.get(counter) ?? 0)), 0);
+  }
+
+  #do(step: Step): Partial<Done> & { told: Told } {
+    switch (step.do) {
+      case 'begin': {
+        if (this.on.has(step.who)) return { told: 'products/already-subscribed' };
+        const { key: id, who: manager, plan, anchor, atMs: sinceMs } = step;
+        const sub: Sub = { id, manager, anchor, plan, status: 'active', sinceMs, members: new Map() };
+        return this.#change(sub, step, () => {
+          this.subs.set(id, sub);
+          this.#seat(sub, manager, 'manager', sinceMs);
+        });
+      }
+      case 'grant': {
+        const terms = this.#now(step.who, step.atMs);
+        if (terms === undefined) return { told: 'products/plan-needed' };
+        const untilMs = Temporal.Instant.fromEpochMilliseconds(step.atMs)
+          .toZonedDateTimeISO(ZONE)
+          .add('P12M').epochMilliseconds;
+        this.grants.push({ id: step.key, who: step.who, fromMs: step.atMs, untilMs });
+        return { told: 'granted' };
+      }
+      case 'endGrant': {
+        const grant = this.grants.find(({ id }) => id === step.of);
+        if (grant !== undefined) grant.untilMs = Math.min(grant.untilMs, step.atMs);
+        return { told: 'ended' };
+      }
+      case 'consume':
+      case 'reserve':
+      case 'lease':
+        return this.#take(step);
+      case 'commit':
+      case 'return':
+      case 'release':
+        return this.#settle(step);
+      case 'refund':
+        return this.#refund(step);
+      default: {
+        const sub = this.subs.get(step.of);
+        if (sub === undefined) throw new Error(`no subscription ${step.of}`);
+        return sub.status === 'ended' && step.do !== 'end'
+          ? { told: 'products/subscription-ended' }
+          : this.#turn(sub, step);
+      }
+    }
+  }
+
+  #turn(sub: Sub, step: Extract<Step, { do: 'plan' | 'lapse' | 'resume' | 'end' | 'join' | 'part' }>): { told: Told } {
+    switch (step.do) {
+      case 'plan':
+        if (sub.members.size > (SEATS[step.plan] ?? 1)) return { told: 'products/no-seat' };
+        if ([...sub.members].some(([who, { role }]) => who !== sub.manager && !rolesOf(step.plan).includes(role))) {
+          return { told: 'products/role-not-in-plan' };
+        }
+        if (sub.plan === step.plan) return { told: textOf(sub) };
+        return this.#change(sub, step, () => {
+          sub.plan = step.plan;
+          sub.sinceMs = step.atMs;
+        });
+      case 'lapse':
+      case 'resume':
+      case 'end': {
+        const status = ({ lapse: 'lapsed', resume: 'active', end: 'ended' } as const)[step.do];
+        if (sub.status === status) return { told: textOf(sub) };
+        return this.#change(sub, step, () => {
+          sub.status = status;
+          if (status === 'active') sub.sinceMs = step.atMs;
+          if (status !== 'ended') return;
+          for (const who of sub.members.keys()) this.on.delete(who);
+          sub.members.clear();
+        });
+      }
+      case 'join': {
+        const member = sub.members.get(step.who);
+        if (!rolesOf(sub.plan).includes(step.role)) return { told: 'products/unknown-role' };
+        if (member === undefined && this.on.has(step.who)) return { told: 'products/already-subscribed' };
+        if (member === undefined && sub.members.size >= (SEATS[sub.plan] ?? 1)) return { told: 'products/no-seat' };
+        return this.#change(sub, step, () => {
+          if (member === undefined) this.#seat(sub, step.who, step.role, step.atMs);
+          else member.role = step.role;
+        });
+      }
+      case 'part':
+        if (step.who === sub.manager && sub.members.has(step.who)) return { told: 'products/manager-stays' };
+        return this.#change(sub, step, () => {
+          if (sub.members.delete(step.who)) this.on.delete(step.who);
+        });
+    }
+  }
+
+  /** Whatever somebody was on is kept, and their use goes along to what they are on now. */
+  #change(sub: Sub, step: Step, work: () => void): { told: Told } {
+    const all = new Set([...sub.members.keys(), ...('who' in step ? [step.who] : [])]);
+    const before = new Map([...all].map((who) => [who, this.#now(who, step.atMs)]));
+    work();
+    const seen = new Set<string>();
+    for (const who of all) {
+      const [old, now] = [before.get(who), this.#now(who, step.atMs)];
+      const isSame = old?.sub === now?.sub && old?.plan === now?.plan && old?.role === now?.role;
+      if (isSame) continue;
+      const past = this.past.get(who) ?? [];
+      if (old !== undefined) past.unshift({ ...old, untilMs: step.atMs });
+      this.past.set(who, past.slice(0, 10));
+      for (const from of now === undefined ? [] : (this.past.get(who) ?? [])) {
+        for (const feature of ['books', 'podmin', 'skips'] as const)
+          this.#carry(who, feature, from, now, step.atMs, seen);
+      }
+    }
+    return { told: textOf(sub) };
+  }
+
+  #carry(who: string, feature: Feature, from: Terms, to: Terms | undefined, atMs: number, seen: Set<string>): void {
+    const [source, target] = [from, to].map((terms) => terms && this.#plan(who, feature, terms, atMs)?.counter);
+    if (source === undefined || target === undefined || source === target || seen.has(`${source} ${target}`)) return;
+    if (source.split('|')[0] !== target.split('|')[0]) return;
+    seen.add(`${source} ${target}`);
+    const [had, comes] = [this.used.get(target) ?? 0, this.used.get(source) ?? 0];
+    this.used.set(target, Math.max(had, comes));
+    this.moved.delete(target);
+    this.moved.set(source, { to: target, gain: Math.max(0, comes - had) });
+  }
+
+  #take(step: Extract<Step, { do: 'consume' | 'reserve' | 'lease' }>): Partial<Done> & { told: Told } {
+    const { who, feature, amount, atMs } = step;
+    const at = this.#termsAt(who, atMs - (step.do === 'consume' ? (step.agoMs ?? 0) : 0), atMs);
+    if (at === undefined) return { told: 'products/plan-needed' };
+    const { terms, usedMs, isPast } = at;
+    const buckets = terms.plan === 'all' && feature !== 'skips' ? [] : this.#buckets(who, feature, terms, usedMs);
+    if (buckets.length === 0) return { told: step.do === 'consume' ? 'charged 0' : 'products/not-counted' };
+    if (step.do === 'lease' && feature !== 'books') return { told: 'products/not-offline' };
+    let missing = amount;
+    const lines: Line[] = [];
+    for (const { counter, limit, untilMs } of buckets) {
+      const units = Math.min(missing, Math.max(0, limit - (this.used.get(counter) ?? 0)));
+      if (units > 0) lines.push({ counter, untilMs, amount: units, back: 0 });
+      missing -= units;
+    }
+    if (missing > 0) return { told: 'charged 0', state: 'denied', quota: feature };
+    for (const { counter, amount: units } of lines) {
+      if (!isPast) this.moved.delete(counter);
+      this.#add(counter, units);
+    }
+    return { told: `charged ${amount}`, lines, quota: feature, state: step.do === 'consume' ? 'taken' : 'held' };
+  }
+
+  #settle(step: Extract<Step, { do: 'commit' | 'return' | 'release' }>): Partial<Done> & { told: Told } {
+    const hold = this.done.get(step.of);
+    if (hold === undefined || hold.lines.length === 0) return { told: 'nothing' };
+    if (hold.state !== 'held') {
+      return { told: step.do === 'return' ? 'quotas/lease-replayed' : 'quotas/reservation-settled' };
+    }
+    const reserved = hold.lines.reduce((sum, line) => sum + line.amount, 0);
+    const amount = step.do === 'release' ? 0 : step.amount;
+    hold.state = 'settled';
+    const back = this.#giveBack(hold.lines, reserved - amount);
+    return { told: `charged ${step.do === 'release' ? back : amount}` };
+  }
+
+  #refund(step: Extract<Step, { do: 'refund' }>): Partial<Done> & { told: Told } {
+    const use = this.done.get(step.of);
+    const left = use?.lines.reduce((sum, line) => sum + line.amount - line.back, 0) ?? 0;
+    if (use === undefined || use.state !== 'taken' || left < step.amount) return { told: 'nothing' };
+    return { told: `charged ${this.#giveBack(use.lines, step.amount)}` };
+  }
+
+  /** Last in, first out; a window that is closed takes nothing back. */
+  #giveBack(lines: readonly Line[], amount: number): number {
+    let missing = amount;
+    for (const line of lines.toReversed()) {
+      if (line.untilMs + DAY_MS <= this.#nowMs) continue;
+      const units = Math.min(missing, line.amount - line.back);
+      line.back += units;
+      missing -= units;
+      this.#add(line.counter, -units);
+    }
+    return amount - missing;
+  }
+
+  #add(counter: string, units: number): void {
+    this.used.set(counter, Math.max(0, (this.used.get(counter) ?? 0) + units));
+    const moved = this.moved.get(counter);
+    if (moved === undefined) return;
+    const there = units > 0 ? units : -Math.min(moved.gain, -units);
+    moved.gain += there;
+    this.#add(moved.to, there);
+  }
+
+  #expire(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const hold of this.done.values()) {
+      if (hold.state !== 'held' || !this.#isExpired(hold, nowMs)) continue;
+      hold.state = 'settled';
+      this.#giveBack(hold.lines, Infinity);
+    }
+  }
+
+  #isExpired({ step }: Done, nowMs: number): boolean {
+    return step.atMs + (step.do === 'lease' ? LEASE_MS : RESERVE_MS) <= nowMs;
+  }
+
+  #seat(sub: Sub, who: string, role: string, sinceMs: number): void {
+    sub.members.set(who, { role, sinceMs });
+    this.on.set(who, sub.id);
+  }
+
+  #now(who: string, atMs: number): Terms | undefined {
+    const sub = this.subs.get(this.on.get(who) ?? '');
+    const member = sub?.members.get(who);
+    if (sub === undefined || member === undefined || sub.status !== 'active') return undefined;
+    const sinceMs = Math.max(sub.sinceMs, member.sinceMs, this.past.get(who)?.[0]?.untilMs ?? 0);
+    return {
+      sub: sub.id,
+      plan: sub.plan,
+      role: member.role,
+      anchor: sub.anchor,
+      house: sub.manager,
+      sinceMs,
+      untilMs: atMs + 1,
+    };
+  }
+
+  #termsAt(who: string, usedMs: number, nowMs: number): { terms: Terms; usedMs: number; isPast: boolean } | undefined {
+    const now = this.#now(who, nowMs);
+    if (now !== undefined && usedMs >= now.sinceMs) return { terms: now, usedMs, isPast: false };
+    if (usedMs >= nowMs) return undefined;
+    const past = this.past.get(who) ?? [];
+    const then = past.find((one) => one.sinceMs <= usedMs && usedMs < one.untilMs);
+    if (then !== undefined) return { terms: then, usedMs, isPast: true };
+    const next = past.findLast((one) => one.sinceMs > usedMs);
+    if (next !== undefined) return { terms: next, usedMs: next.sinceMs, isPast: true };
+    return now && { terms: now, usedMs: now.sinceMs, isPast: false };
+  }
+
+  #buckets(who: string, feature: Feature, terms: Terms, atMs: number): readonly Bucket[] {
+    const plan = this.#plan(who, feature, terms, atMs);
+    const own = this.grants.filter(
+      (one) => feature === 'books' && one.who === who && one.fromMs <= atMs && atMs < one.untilMs,
+    );
+    own.sort((a, b) => a.untilMs - b.untilMs || a.fromMs - b.fromMs);
+    return [
+      ...(plan === undefined ? [] : [plan]),
+      ...own.map(({ id }) => ({ counter: `${who}|${id}`, limit: 600, untilMs: Infinity })),
+    ];
+  }
+
+  #plan(who: string, feature: Feature, { plan, anchor, house }: Terms, atMs: number): Bucket | undefined {
+    const gives = GIVES[feature][plan];
+    if (gives === undefined) return undefined;
+    const spec = {
+      type: gives.isAnchored ? 'anchored' : 'calendar',
+      per: gives.per,
+      ...(gives.isAnchored ? {} : { zone: ZONE }),
+    } as const;
+    const at = { at: anchor, zone: ZONE };
+    // Use of a window that is closed counts in the present one.
+    const own = windowAt(spec, at, atMs);
+    const { key, untilMs = Infinity } =
+      (own.untilMs ?? Infinity) + DAY_MS <= this.#nowMs ? windowAt(spec, at, this.#nowMs) : own;
+    return { counter: `${gives.isShared ? `house ${house}` : who}|${feature} ${key}`, limit: gives.limit, untilMs };
+  }
+}
+
+function textOf({ plan, status, members }: Sub): Told {
+  return `${plan} ${status} ${[...members]
+    .map(([who, { role }]) => `${who}:${role}`)
+    .sort()
+    .join(' ')}`;
+}

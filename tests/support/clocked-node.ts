@@ -1,0 +1,35 @@
+import { openLog } from '#kernel/base/log.ts';
+import { startBackline, type StartOptions } from '#planes/start.ts';
+
+/** What a node is started with, as JSON in its only argument. */
+export interface ClockedNodeOptions extends Pick<StartOptions, 'roles' | 'dataDirectory' | 'databaseUrl' | 'port'> {
+  readonly nowMs: number;
+}
+
+/** What the parent says: what time it is. It is answered with the same once it is so. */
+export interface ToldTime {
+  readonly nowMs: number;
+}
+
+/** What a node says when it answers requests. */
+export interface NodeReady {
+  readonly port: number;
+  readonly token: string;
+}
+
+const [, , argument] = process.argv;
+// Also imported for its types.
+if (argument !== undefined && process.send !== undefined) {
+  const { nowMs, ...options } = JSON.parse(argument) as ClockedNodeOptions;
+  let now = Temporal.Instant.fromEpochMilliseconds(nowMs);
+  process.on('message', (told: ToldTime) => {
+    now = Temporal.Instant.fromEpochMilliseconds(told.nowMs);
+    process.send?.(told);
+  });
+  // A parent that is gone has no more use for it.
+  process.on('disconnect', () => process.exit(1));
+  const running = await startBackline({ ...options, host: '127.0.0.1', clock: () => now, log: openLog('error') });
+  await running.ready;
+  const ready: NodeReady = { port: running.port, token: running.token };
+  process.send(ready);
+}

@@ -1,0 +1,110 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import type { Role } from '#planes/start.ts';
+import { caller, type Call } from './backline.ts';
+import type { ClockedNodeOptions, NodeReady, ToldTime } from './clocked-node.ts';
+import { startDatabase } from './database.ts';
+
+const PROGRAM = join(import.meta.dirname, 'clocked-node.ts');
+
+/** A process of an installation whose time is what the test says. */
+export interface ClockedNode {
+  /** Fails when the node dies before it has answered. */
+  readonly call: Call;
+  /** SIGKILL; what is under way there is never answered. */
+  readonly kill: () => Promise<void>;
+  /** Another one in its place, at the time of now. */
+  readonly restart: () => Promise<void>;
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  readonly gone: Promise<unknown>;
+  /** Called when it has answered. */
+  heard: () => void;
+}
+
+/** Several processes on one database that share one clock: the test's. */
+export interface ClockedNodes {
+  readonly nodes: readonly ClockedNode[];
+  readonly nowMs: () => number;
+  /** Resolves when it is that time everywhere. */
+  readonly travelTo: (ms: number) => Promise<void>;
+}
+
+export async function startClockedNodes(
+  t: TestContext,
+  options: { readonly count: number; readonly nowMs: number; readonly roles?: readonly Role[] },
+): Promise<ClockedNodes> {
+  const { count, roles = ['api', 'decide'] } = options;
+  let { nowMs } = options;
+  const database = await startDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'backline-clocked-'));
+  const children: (Child | undefined)[] = [];
+  const calls: Call[] = [];
+  t.after(async () => {
+    await Promise.all(children.map((_, index) => kill(index)));
+    await database[Symbol.asyncDispose]();
+    await rm(folder, { recursive: true, force: true });
+  });
+  for (let index = 0; index < count; index += 1) {
+    // The processes of one installation share their keys and tokens; the first one makes them.
+    if (index > 0) await cp(join(folder, '0'), join(folder, String(index)), { recursive: true });
+    await start(index);
+  }
+  return {
+    nodes: Array.from({ length: count }, (_, index) => ({
+      call: (...asked) => {
+        const call = calls[index];
+        if (call === undefined) throw new Error('a node that was never started is asked');
+        return call(...asked);
+      },
+      kill: () => kill(index),
+      restart: async () => {
+        await kill(index);
+        await start(index);
+      },
+    })),
+    nowMs: () => nowMs,
+    travelTo: async (ms) => {
+      nowMs = ms;
+      await Promise.all(children.flatMap((child) => (child === undefined ? [] : [tell(child, { nowMs })])));
+    },
+  };
+
+  async function start(index: number): Promise<void> {
+    const started: ClockedNodeOptions = {
+      roles,
+      dataDirectory: join(folder, String(index)),
+      databaseUrl: database.url,
+      port: 0,
+      nowMs,
+    };
+    const process = fork(PROGRAM, [JSON.stringify(started)]);
+    const child: Child = { process, gone: once(process, 'exit'), heard: () => {} };
+    children[index] = child;
+    const [ready] = (await once(process, 'message')) as [NodeReady];
+    process.on('message', () => child.heard());
+    calls[index] = caller({ server: `http://127.0.0.1:${ready.port}`, token: ready.token });
+    await tell(child, { nowMs });
+  }
+
+  async function kill(index: number): Promise<void> {
+    const child = children[index];
+    children[index] = undefined;
+    child?.process.kill('SIGKILL');
+    await child?.gone;
+  }
+}
+
+async function tell(child: Child, told: ToldTime): Promise<void> {
+  const heard = new Promise<void>((resolve) => {
+    child.heard = resolve;
+  });
+  child.process.send(told);
+  await Promise.race([heard, child.gone]);
+}
