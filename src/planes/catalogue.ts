@@ -11,10 +11,12 @@ import { ChangeSet } from '#kernel/releases/change-set.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { clientsModule } from '#kernel/snapshots/client-table.ts';
 import { pathsOf } from '#kernel/snapshots/decision-api.ts';
-import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
+import type { DescribedPath } from '#kernel/snapshots/openapi.ts';
+import { SNAPSHOT_OPERATIONS, SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { Query } from '#kernel/events/datasets/query-kind.ts';
 import { INGEST_PATHS } from '#kernel/events/ingest-api.ts';
+import { ingestOperations } from '#kernel/events/ingest-documents.ts';
 import { eventsModule } from '#kernel/events/event-table.ts';
 import { Erasure, EventReplay } from '#kernel/events/kinds/event-commands.ts';
 import { QuarantinedEvent } from '#kernel/events/kinds/quarantined-event.ts';
@@ -68,3 +70,9 @@ export function declaredPaths(log: Log): readonly DeclaredPath[] {
 export const followedKinds: ReadonlySet<string> = new Set(
   [...audienceKinds, ...productsKinds, ...experienceKinds].map(({ id }) => id),
 );
+
+/** What applications use besides the questions of modules. */
+export const OTHER_PATHS: readonly DescribedPath[] = [
+  { path: SNAPSHOT_STREAM.path, tag: 'snapshots', operations: SNAPSHOT_OPERATIONS },
+  ...INGEST_PATHS.map(({ path }) => ({ path, tag: 'events', operations: ingestOperations(path) })),
+];

@@ -25,7 +25,8 @@ import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import { RESOURCE_PATHS } from '#kernel/resources/api/handler.ts';
 import { httpClient, type Connection } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import { decisionOpenApi, decisionRouteNames, pathsOf, starred } from '#kernel/snapshots/decision-api.ts';
+import { decisionRouteNames, pathsOf, starred } from '#kernel/snapshots/decision-api.ts';
+import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
 import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
 import { openDatabase, operatorsError, type Database } from '#kernel/postgres/database.ts';
 import { watchDatabase, type Reachability } from '#kernel/postgres/reachability.ts';
@@ -38,7 +39,7 @@ import { openRecords, type Records } from './records.ts';
 import { startDecisionNode, type DecisionNode } from './decision-node.ts';
 import { admitSender, eventTableOf, openEventLog, startEventPlane, type EventLog, type EventPlane } from './events.ts';
 import { releaseWitness, SILENT_WITNESS } from './release-witness.ts';
-import { allKinds, declaredPaths, decisionModules } from './catalogue.ts';
+import { allKinds, declaredPaths, decisionModules, OTHER_PATHS } from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
@@ -336,7 +337,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem, isWarning: true });
-    const openApi = Buffer.from(JSON.stringify(decisionOpenApi(modules, version)));
+    const openApi = Buffer.from(JSON.stringify(decisionOpenApi(modules, OTHER_PATHS, version)));
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
         const user = await userIn(exchange);

@@ -8,6 +8,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
 import { startBackline, type AccessOptions, type Role, type Running, type StartOptions } from '#planes/start.ts';
 import { startDatabase, type TestDatabase } from './database.ts';
+import { requireDocumented } from './documented.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
 export interface World extends AsyncDisposable {
@@ -131,6 +132,7 @@ export function caller(connection: Connection): Call {
       ...(headers === undefined ? {} : { headers }),
     });
     const received = await readText(answer);
+    if (answer.statusCode === 200 && method !== 'HEAD') requireDocumented(path, received);
     return {
       status: answer.statusCode ?? 0,
       headers: answer.headers,

@@ -43,6 +43,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
         flag: Type.String(),
         variant: Type.Optional(Type.String()),
         value: Type.Optional(Type.Unknown()),
+        rule: Type.Optional(Type.String({ description: 'The rule that decided.' })),
         reason: Type.Object({ code: Type.String(), message: Type.String() }),
         steps: Type.Array(Type.Object({ step: Type.String(), says: Type.String() })),
       }),

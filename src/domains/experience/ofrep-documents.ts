@@ -55,7 +55,12 @@ export const ofrepDocuments = {
   events: {
     get: {
       summary: 'Server-sent events that tell when flags may have changed (OFREP).',
-      responses: { 200: { description: 'refetchEvaluation events.', content: { 'text/event-stream': {} } } },
+      responses: {
+        200: {
+          description: 'refetchEvaluation events.',
+          content: { 'text/event-stream': { schema: { type: 'string' } } },
+        },
+      },
     },
   },
 } as const;

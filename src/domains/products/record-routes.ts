@@ -1,6 +1,7 @@
 import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { answerOf } from './answers.ts';
 import { marketAt, planNamed, rowOf, grantsOf, unknown } from './decisions/lookup.ts';
 import { movesToNow } from './decisions/plan-change.ts';
 import { prices } from './decisions/prices.ts';
@@ -12,7 +13,7 @@ import { isFault } from './rules/fault.ts';
 import { isZone, parseInstant, parseWallTime } from './rules/times.ts';
 import { valueFault } from './rules/value-schema.ts';
 import { carryNow, requireDesk, type Desk } from './usage-desk.ts';
-import { answer, input, KEY, name, text } from './usage-route.ts';
+import { input, KEY, name, text } from './usage-route.ts';
 
 const REASON_LENGTH_MAX = 500;
 const LIMIT_MAX = 1_000_000_000_000;
@@ -29,7 +30,6 @@ const BOUGHT = {
   channel: text('Where it is bought, like web. Absent: the first of the market, or where it was bought before.'),
   interval: text('What one payment covers, like P1M. Absent: a month, or what it was before.'),
 };
-const SUBSCRIPTION = answer('The subscription as it is after it.');
 
 /**
  * Records of listeners: who has which plan, and what was given by hand. For server clients, and for people who may post to
@@ -39,7 +39,8 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
   const store = (): SubjectStore => requireDesk(desk).subjects;
   const change = <Input extends TSchema>(
     route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
-  ): DecisionRoute<ProductsTable> => defineRoute({ ...route, access: 'write', forServers: true, answer: SUBSCRIPTION });
+  ): DecisionRoute<ProductsTable> =>
+    defineRoute({ ...route, access: 'write', forServers: true, answer: answerOf(route.path) });
   /** Writes what listeners are on; their use goes along at once. */
   const changeTerms = async (
     path: string,
@@ -62,7 +63,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       summary: 'Everything that is on record for a listener, with who changed it when.',
       forServers: true,
       input: input({ listener: name('Id of the listener.') }),
-      answer: answer('The subscription, grants, overrides, and the latest changes.'),
+      answer: answerOf(RECORD.path),
       handle: (_table: ProductsTable, { listener }) => store().read(listener),
     }),
     change({

@@ -1,6 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
+import { answerOf } from './answers.ts';
 import { requireDesk, type Desk } from './usage-desk.ts';
 
 const NAME_LENGTH_MAX = 253;
@@ -12,7 +13,6 @@ export const text = (description: string) => Type.Optional(name(description));
 /** Names that are not asked for are refused, so that a misspelled one is not silently ignored. */
 export const input = <Properties extends Record<string, TSchema>>(properties: Properties) =>
   Type.Object(properties, { additionalProperties: false });
-export const answer = (description: string) => Type.Object({}, { additionalProperties: true, description });
 
 export const KEY = {
   key: name('Names this request: sent again under the same key, it counts nothing and answers the same, for 32 days.'),
@@ -55,7 +55,7 @@ export function usageRoutesOf(desk: Desk | undefined) {
       subjectInputs: ['listener', 'plan', 'market', 'territory', 'role'],
       ...more,
       input: asked,
-      answer: answer('The outcome with its reason, what is left, and what was charged.'),
+      answer: answerOf(path),
       handle: (table: ProductsTable, question, now, by) => handle(requireDesk(desk), table, question, now, by),
     });
 }

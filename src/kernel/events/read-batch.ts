@@ -7,7 +7,7 @@ import type { EventTable } from './event-table.ts';
 import { timeMs, type EventFormat, type GivenEvent } from './judge.ts';
 import { readSegmentEvent } from './segment.ts';
 
-const BATCH_LIMITS = {
+export const BATCH_LIMITS = {
   eventsMax: 1_000,
   producerCharsMax: 200,
 } as const;

@@ -235,7 +235,7 @@ function ready(module: DecisionModule<unknown>, route: DecisionRoute<unknown>): 
   return { module, route, types, check: (input) => validator.Check(input), errors: (input) => validator.Errors(input) };
 }
 
-function propertiesOf(schema: TSchema): Record<string, TSchema> {
+export function propertiesOf(schema: TSchema): Record<string, TSchema> {
   return (schema as { properties?: Record<string, TSchema> }).properties ?? {};
 }
 
@@ -331,59 +331,4 @@ export function wrongInput(
     problems: wrong.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
     remedy: `It takes ${names.join(', ')}.`,
   });
-}
-
-/** How who asks is proved: see docs/apps.md. */
-const SECURITY_SCHEMES = {
-  key: {
-    type: 'http',
-    scheme: 'bearer',
-    description: 'A key of a Client (bk_…), or the token of a user.',
-  },
-  subjectToken: {
-    type: 'apiKey',
-    in: 'header',
-    name: 'X-Subject-Token',
-    description: 'With the key of a publishable Client: a JWT about the listener, signed by the backend of the app.',
-  },
-} as const;
-
-/** OpenAPI 3.1 of everything that the modules answer. */
-export function decisionOpenApi(modules: readonly DecisionModule<unknown>[], version: string): object {
-  const problem = {
-    description: 'What was wrong, where, and what would be right.',
-    content: { 'application/problem+json': {} },
-  };
-  const paths = modules.flatMap((module) =>
-    module.routes.map((route) => {
-      const answer = { description: 'The answer.', content: { 'application/json': { schema: route.answer } } };
-      const responses = { 200: answer, '4XX': problem };
-      const required = new Set((route.input as { required?: string[] }).required ?? []);
-      const parameters = Object.entries(propertiesOf(route.input)).map(([name, schema]) => ({
-        name,
-        in: 'query',
-        required: required.has(name),
-        schema,
-      }));
-      const requestBody = { content: { 'application/json': { schema: route.input } } };
-      const shared = { summary: route.summary, tags: [module.name], responses };
-      const post = { ...shared, requestBody };
-      return [
-        route.path,
-        verbOfPath(route.access) === 'post' ? { post } : { get: { ...shared, parameters }, post },
-      ] as const;
-    }),
-  );
-  const protocols = modules.flatMap(({ name, protocols: spoken = [] }) =>
-    spoken.map(({ path, openApi }) => [
-      path.replace('*', '{key}'),
-      Object.fromEntries(
-        Object.entries(openApi).map(([method, operation]) => [method, { tags: [name], ...operation }]),
-      ),
-    ]),
-  );
-  const info = { title: 'Backline decisions', version };
-  const components = { securitySchemes: SECURITY_SCHEMES };
-  const security = [{ key: [] }, { key: [], subjectToken: [] }];
-  return { openapi: '3.1.0', info, security, components, paths: Object.fromEntries([...paths, ...protocols]) };
 }

@@ -9,6 +9,28 @@ import { lineOf, StreamLog, type WholeReading } from './stream-log.ts';
 /** Where applications follow what is live, to answer by themselves. */
 export const SNAPSHOT_STREAM = { path: '/v1/snapshot', access: 'insight', forServers: true } as const satisfies Asking;
 
+/** What OpenAPI says of it. */
+export const SNAPSHOT_OPERATIONS = {
+  get: {
+    summary: 'All that is live of flags and the like, and then each change, as lines of JSON until somebody ends it.',
+    parameters: [
+      {
+        name: 'since',
+        in: 'query',
+        schema: { type: 'string' },
+        description:
+          'Go on from a place, as VERSION:DIGEST of the last line; everything comes where that is not known.',
+      },
+    ],
+    responses: {
+      200: {
+        description: 'A line each: begin, objects, end, changes, or alive; and an empty one when nothing happens.',
+        content: { 'application/x-ndjson': { schema: { type: 'string' } } },
+      },
+    },
+  },
+} as const;
+
 /** A reader that falls behind all kept changes while it reads everything begins again so many times, then is ended. */
 const WHOLES_MAX = 3;
 

@@ -65,7 +65,36 @@ const OfferedPlanSchema = Type.Object({
   interval: word('What one payment covers.'),
   ...Amount,
 });
-const CheckFields = {
+const limit = (description: string) => Type.Union([Type.Integer(), Type.Literal('unlimited')], { description });
+const units = (description: string) => Type.Integer({ description });
+const UsageSchema = Type.Object(
+  {
+    unit: word('What is counted.'),
+    limit: limit('Of all that is in force.'),
+    used: units('How much of it is used.'),
+    remaining: limit('What is left, never below 0.'),
+    resetsAt: maybe('When it starts anew.'),
+    overLimit: Type.Boolean({ description: 'Whether more was used than the limit.' }),
+    by: Type.Array(
+      Type.Object({
+        bucket: word('Where units come from.'),
+        from: Type.Enum(['plan', 'grace', 'grant', 'override'], { description: 'What gave them.' }),
+        title: word('For people.'),
+        record: maybe('Id of the grant or override.'),
+        limit: limit('How many there are.'),
+        used: units('How many are used.'),
+        remaining: limit('How many are left.'),
+        rolledOver: Type.Optional(units('How many came from the window before.')),
+        resetsAt: maybe('When it starts anew.'),
+        expiresAt: maybe('When it ends.'),
+      }),
+      { description: 'Each source of units, in the order in which they are taken from.' },
+    ),
+    sentence: word('For people.'),
+  },
+  { description: 'How much is used and left, of listeners on record.' },
+);
+export const CheckFields = {
   outcome: Type.Enum(['allow', 'degrade', 'upsell', 'deny'], { description: 'What the listener gets.' }),
   plan: word('The plan that was asked about.'),
   feature: word('The feature that was asked about.'),
@@ -75,6 +104,23 @@ const CheckFields = {
     Type.Array(OfferedPlanSchema, { description: 'Plans to buy that would give it, the lowest rank first.' }),
   ),
   reason: Reason,
+  addOns: Type.Optional(
+    Type.Array(
+      Type.Object({
+        addOn: word('Name of the AddOn.'),
+        title: word('Its name for people.'),
+        amount: Type.Integer({ description: 'How many units it gives.' }),
+        unit: word('What is counted.'),
+        kind: Type.Enum(['recurring', 'topUp'], { description: 'Whether it gives them again with each period.' }),
+        per: maybe('What a period is, like P1M.'),
+        validity: maybe('How long a top-up lasts, like P90D.'),
+      }),
+      { description: 'What to buy beside the plan for more of it.' },
+    ),
+  ),
+  usage: Type.Optional(UsageSchema),
+  retryAt: maybe('When there is some of it again.'),
+  record: Type.Optional(Type.Integer({ description: 'The version of what is on record for the listener.' })),
 };
 const PriceFields = {
   market: word('Name of the Market.'),
@@ -144,7 +190,10 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       seats: Type.Integer({ description: 'How many people share it.' }),
       role: word('The role that is answered.'),
       offered: Type.Boolean({ description: 'False where the plan is not offered, and so gives nothing.' }),
-      entitlements: Type.Array(GrantSchema, { description: 'By name of the feature.' }),
+      entitlements: Type.Array(Type.Object({ ...GrantSchema.properties, usage: Type.Optional(UsageSchema) }), {
+        description: 'By name of the feature.',
+      }),
+      record: CheckFields.record,
     }),
     handle: (table: ProductsTable, question) => withListener(question.listener, entitlements(table, question)),
   }),
@@ -197,6 +246,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
         }),
         { description: 'The path to the answer.' },
       ),
+      record: CheckFields.record,
       alternatives: Type.Array(
         Type.Object({
           plan: word('Name of the Plan.'),

@@ -1,0 +1,152 @@
+import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
+import { propertiesOf } from './decision-api.ts';
+import type { DecisionModule, DecisionRoute } from './module.ts';
+
+/** Operations at one path, by method, as OpenAPI writes them; without ids, and without what every operation has. */
+export interface DescribedPath {
+  readonly path: string;
+  readonly tag: string;
+  readonly operations: Readonly<Record<string, object>>;
+}
+
+/** How who asks is proved: see docs/apps.md. */
+const SECURITY_SCHEMES = {
+  key: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A key of a Client (bk_…), or the token of a user.',
+  },
+  subjectToken: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-Subject-Token',
+    description: 'With the key of a publishable Client: a JWT about the listener, signed by the backend of the app.',
+  },
+} as const;
+
+const text = { type: 'string' } as const;
+const problemsOf = {
+  type: 'array',
+  items: {
+    type: 'object',
+    required: ['pointer', 'detail'],
+    properties: { pointer: { ...text, description: 'Where: a JSON pointer.' }, detail: text },
+  },
+} as const;
+
+/** Problem details, see `sendProblem`. */
+const PROBLEM = {
+  type: 'object',
+  description: 'What was wrong, where, and what would be right (RFC 9457).',
+  required: ['type', 'title', 'status', 'detail', 'code', 'requestId'],
+  properties: {
+    type: { ...text, description: 'A URN that ends with the code.' },
+    title: text,
+    status: { type: 'integer' },
+    detail: { ...text, description: 'A sentence for people.' },
+    code: { ...text, description: 'For programs: it does not change.' },
+    pointer: { ...text, description: 'Where in the input: a JSON pointer.' },
+    errors: { ...problemsOf, description: 'Each of the things that are wrong.' },
+    remedy: { ...text, description: 'What would be right.' },
+    requestId: { ...text, description: 'As in the log.' },
+  },
+} as const;
+
+/** Of every answer from a snapshot. */
+const SNAPSHOT = {
+  type: 'object',
+  description: 'What it was answered from.',
+  required: ['version', 'ageSeconds'],
+  properties: {
+    version: text,
+    ageSeconds: { type: 'integer' },
+    releases: { type: 'array', items: text, description: 'The releases under way whose changes are in the answer.' },
+  },
+} as const;
+
+/** Of answers that say why. */
+const RELEASES = {
+  type: 'array',
+  description: 'The releases under way that the answer is about, and whether this listener sees what they carry.',
+  items: {
+    type: 'object',
+    required: ['name', 'revision', 'seen', 'says'],
+    properties: { name: text, revision: text, seen: { type: 'boolean' }, says: text },
+  },
+} as const;
+
+/** OpenAPI 3.1 of everything that applications ask and send. */
+export function decisionOpenApi(
+  modules: readonly DecisionModule<unknown>[],
+  others: readonly DescribedPath[],
+  version: string,
+): object {
+  const described = [
+    ...modules.flatMap(({ name, routes, protocols = [] }) => [
+      ...routes.map((route) => ({ path: route.path, tag: name, operations: operationsOf(route) })),
+      ...protocols.map(({ path, openApi }) => ({ path, tag: name, operations: openApi })),
+    ]),
+    ...others,
+  ];
+  return {
+    openapi: '3.1.0',
+    info: { title: 'Backline', version, description: 'Questions of applications, and the events that they send.' },
+    servers: [{ url: '/' }],
+    security: [{ key: [] }, { key: [], subjectToken: [] }],
+    tags: [...new Set(described.map(({ tag }) => tag))].map((name) => ({ name })),
+    paths: Object.fromEntries(described.map((one) => [one.path.replace('*', '{key}'), pathItem(one)])),
+    components: {
+      securitySchemes: SECURITY_SCHEMES,
+      schemas: { Problem: PROBLEM, Snapshot: SNAPSHOT },
+      responses: {
+        Problem: {
+          description: 'What was wrong, where, and what would be right.',
+          content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+        },
+      },
+    },
+  };
+}
+
+function pathItem({ path, tag, operations }: DescribedPath): object {
+  const key = { name: 'key', in: 'path', required: true, schema: text, description: 'The key of the flag.' };
+  return {
+    ...(path.includes('*') ? { parameters: [key] } : {}),
+    ...Object.fromEntries(
+      Object.entries(operations).map(([method, operation]) => {
+        const { responses } = operation as { readonly responses?: object };
+        const problem = { default: { $ref: '#/components/responses/Problem' } };
+        const head = { operationId: operationId(method, path), tags: [tag] };
+        return [method, { ...head, ...operation, responses: { ...responses, ...problem } }];
+      }),
+    ),
+  };
+}
+
+/** `post /v1/subscriptions/plan` is `postSubscriptionsPlan`. */
+function operationId(method: string, path: string): string {
+  const words = path.split(/[^a-z0-9]+/i).filter((word) => word !== '' && !/^v\d+$/.test(word));
+  const named = path.endsWith('*') ? [...words, 'key'] : words;
+  return method + named.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join('');
+}
+
+function operationsOf(route: DecisionRoute<unknown>): DescribedPath['operations'] {
+  const { summary, input, answer, access, explains } = route;
+  const snapshot = { $ref: '#/components/schemas/Snapshot' };
+  const added = explains === true ? { snapshot, releases: RELEASES } : { snapshot };
+  const schema = { allOf: [answer, { properties: added }] };
+  const shared = {
+    summary,
+    responses: { 200: { description: 'The answer.', content: { 'application/json': { schema } } } },
+  };
+  const post = { ...shared, requestBody: { required: true, content: { 'application/json': { schema: input } } } };
+  if (verbOfPath(access) === 'post') return { post };
+  const required = new Set((input as { required?: string[] }).required ?? []);
+  const parameters = Object.entries(propertiesOf(input)).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    required: required.has(name),
+    schema,
+  }));
+  return { get: { ...shared, parameters }, post };
+}

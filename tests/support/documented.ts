@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { Compile } from 'typebox/compile';
+import { openLog } from '#kernel/base/log.ts';
+import { decisionModules } from '#planes/catalogue.ts';
+
+interface Documented {
+  readonly names: ReadonlySet<string>;
+  readonly check: (answer: unknown) => boolean;
+  readonly errors: (answer: unknown) => readonly object[];
+}
+
+let routes: ReadonlyMap<string, Documented> | undefined;
+
+function documented(): ReadonlyMap<string, Documented> {
+  const log = openLog('silent');
+  const modules = decisionModules({ assignments: undefined, desk: undefined, random: Math.random, log });
+  return new Map(
+    modules.flatMap((module) =>
+      module.routes.map(({ path, answer, explains }): [string, Documented] => {
+        const validator = Compile(answer);
+        const { properties = {} } = answer as { properties?: object };
+        const names = new Set([...Object.keys(properties), 'snapshot', ...(explains === true ? ['releases'] : [])]);
+        return [path, { names, check: (one) => validator.Check(one), errors: (one) => validator.Errors(one) }];
+      }),
+    ),
+  );
+}
+
+/** Asserts that an answer is what the OpenAPI document says of its path, with no member that it does not tell. */
+export function requireDocumented(target: string, text: string): void {
+  routes ??= documented();
+  const path = target.split('?', 1)[0] ?? '';
+  const route = routes.get(path);
+  if (route === undefined) return;
+  const answer = JSON.parse(text) as object;
+  assert.ok(
+    route.check(answer),
+    `${path} answers what is not documented: ${JSON.stringify(route.errors(answer).slice(0, 3))}\n${text.slice(0, 600)}`,
+  );
+  const untold = Object.keys(answer).filter((name) => !route.names.has(name));
+  assert.deepEqual(untold, [], `${path} answers members that are not documented`);
+}
