@@ -13,6 +13,7 @@ import type { HistoryOptions } from './history.ts';
 import { ioOf, type Io, type Streams } from './io.ts';
 import { parseDuration } from './release/duration-option.ts';
 import { addReleaseVerbs } from './release/program.ts';
+import type { ENDABLE, EndOptions, RecordOptions } from './record.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import type { SimulateOptions } from './simulate.ts';
 import type { SqlOptions } from './sql.ts';
@@ -278,6 +279,30 @@ function commands(io: Io, end: (status: number) => void): Command {
     )
     .action(async (feature: string | undefined, options: DecideOptions) =>
       end(await (await import('./decide.ts')).explain({ ...options, ...(feature !== undefined && { feature }) }, io)),
+    );
+
+  connecting(program.command('record'))
+    .description('show all that is on record of a listener: subscription, grants, overrides, who changed what')
+    .argument('<listener>', 'id of the listener')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['json', 'yaml']).default('yaml'))
+    .addHelpText('after', examples('backline record u1'))
+    .action(async (listener: string, options: RecordOptions) =>
+      end(await (await import('./record.ts')).record(listener, options, io)),
+    );
+
+  connecting(program.command('end'))
+    .description('take back what was bought or given by hand; what was used of it stays used')
+    .addArgument(new Argument('<what>', 'what it is').choices(['grant', 'override', 'subscription']))
+    .argument('<id>', 'its id, see backline record')
+    .option('--until <instant>', 'of a grant: when it ends; else now')
+    .option('--key <name>', 'repeats an earlier request; else it is a new one')
+    .addOption(new Option('-o, --output <form>', 'how').choices(['json', 'yaml']).default('yaml'))
+    .addHelpText(
+      'after',
+      examples('backline end override 5f0c…', 'backline end grant 9a1b… --until 2027-01-31T00:00:00Z'),
+    )
+    .action(async (what: keyof typeof ENDABLE, id: string, options: EndOptions) =>
+      end(await (await import('./record.ts')).end(what, id, options, io)),
     );
 
   connecting(program.command('flag'))

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { runCommandLine } from '#cli/program.ts';
+import { fakeIo } from '#cli/testing/fake-io.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
@@ -9,12 +11,14 @@ import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 /** Each story has listeners of its own in one server; the time only goes on. */
 let now = Temporal.Instant.from('2026-11-02T09:00:00Z');
 let call: World['call'];
+let kubeconfigFile = '';
 const stories: (readonly [name: string, tell: () => Promise<void>])[] = [];
 const story = (name: string, tell: () => Promise<void>): void => void stories.push([name, tell]);
 
 test('records of listeners are as exact as counters', async (t) => {
   const world = await startWorld(t, { clock: () => now });
   ({ call } = world);
+  ({ kubeconfigFile } = world.running);
   const applied = await call('POST', CHANGE_SETS, { body: changeSet(...RECORDS_CATALOGUE) });
   assert.equal(applied.status, 201, applied.text);
   assert.deepEqual(
@@ -44,6 +48,11 @@ const ask = async (path: string): Promise<Json> => {
   assert.equal(answer.status, 200, answer.text);
   return answer.json;
 };
+async function backline(...args: readonly string[]): Promise<string> {
+  const io = { ...fakeIo(), env: { BACKLINE_KUBECONFIG: kubeconfigFile } };
+  assert.equal(await runCommandLine(args, io), 0, io.written.stderr);
+  return io.written.stdout;
+}
 const begin = (listener: string, plan: string, more: object = {}): Promise<Json> =>
   post('subscriptions', { listener, plan, market: 'de', ...more });
 const change = (subscription: string, plan: string, more: object = {}): Promise<Json> =>
@@ -383,7 +392,8 @@ story('what was bought or given by hand can be taken back, now or later', async 
   assert.equal(await left('taken'), 1_000 + 600 + 600);
   await consume('taken', 1_100);
   assert.equal((await post('overrides/end', { override: override.id })).until, now.toString());
-  await post('overrides/end', { override: quality.id });
+  assert.match(await backline('record', 'taken'), new RegExp(`id: "?${quality.id}`));
+  assert.match(await backline('end', 'override', quality.id), /feature: hq/);
   assert.notEqual((await ask('check?listener=taken&feature=hq')).outcome, 'allow');
   assert.equal(await left('taken'), 500 + 600, 'what was used of it stays used');
   const later = now.add({ hours: 48 });
@@ -532,4 +542,33 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
   assert.equal(await left('gone-plus'), 1_500, 'what was bought stays as it was sold');
   pass({ months: 1 });
   assert.equal(await left('gone-plus'), 1_500, 'and comes anew');
+});
+
+story('a change of tax is declared ahead, and the past keeps what it had', async () => {
+  const path = '/apis/products.backline.dev/v1/namespaces/default/markets/de';
+  const tax = (rate: string, rates?: object) =>
+    call('PATCH', path, {
+      body: { spec: { tax: { rate, ...(rates === undefined ? {} : { rates }) } } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+  const edited = await tax('16');
+  assert.equal(edited.status, 422, edited.text);
+  assert.match(edited.text, /from a moment to come/);
+  const turns = now.add({ hours: 24 * 40 });
+  const ahead = await tax('19', [{ from: turns.toString(), rate: '16' }]);
+  assert.equal(ahead.status, 200, ahead.text);
+  const partsAt = async (at: string) => {
+    const [price] = (await ask(`prices?market=de&plan=weekly&at=${at}`)).prices;
+    return [price.tax.rate, price.tax.net, price.tax.tax, price.from, price.next];
+  };
+  const from = '2019-12-31T23:00:00Z';
+  for (let tries = 0; (await partsAt('2039-01-01'))[0] !== '16'; tries += 1) {
+    assert.ok(tries < 200, 'it was not served');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.deepEqual(await partsAt('2020-06-15'), ['19', '4.19', '0.80', from, undefined]);
+  assert.deepEqual(await partsAt(turns.toString()), ['16', '4.30', '0.69', from, undefined]);
+  assert.deepEqual(await partsAt(turns.subtract({ seconds: 1 }).toString()), ['19', '4.19', '0.80', from, undefined]);
+  const later = await tax('19', [{ from: now.subtract({ hours: 1 }).toString(), rate: '7' }]);
+  assert.equal(later.status, 422, 'what has been is not rewritten');
 });

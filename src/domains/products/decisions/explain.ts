@@ -181,10 +181,13 @@ function degradeSteps(
 function priceSteps(market: MarketTable, question: ExplainQuestion, moment: number): readonly Step[] {
   return seriesFor(market, question).flatMap((series) => {
     const current = windowAt(series, moment);
-    return series.windows.map((window) => {
+    const entries = Map.groupBy(series.windows, ({ span }) => span);
+    return [...entries.values()].flatMap(([window, ...more]) => {
+      if (window === undefined) return [];
       const { zone } = market.spec;
-      const end = window.until === OPEN ? 'with no end' : `until ${timeInWords(window.until, zone)}`;
-      const when = window === current ? 'in force' : window.from > moment ? 'still to come' : 'over';
+      const untilMs = (more.at(-1) ?? window).until;
+      const end = untilMs === OPEN ? 'with no end' : `until ${timeInWords(untilMs, zone)}`;
+      const when = window.span === current?.span ? 'in force' : window.from > moment ? 'still to come' : 'over';
       const what = `${intervalInWords(series.interval)} on ${series.channel}`;
       return {
         object: window.source,

@@ -1,5 +1,5 @@
 import type { LiveObject } from '#kernel/resources/kind.ts';
-import type { MarketSpec } from '../kinds/market-spec.ts';
+import { taxRateAt, taxRates, type MarketSpec } from '../kinds/market-spec.ts';
 import { soldIn, type PlanSpec } from '../kinds/plan.ts';
 import { priceKey, priceSpec, readingOf } from '../kinds/price.ts';
 import { displayMoney } from '../rules/display-money.ts';
@@ -29,36 +29,46 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
   const [first] = byName;
   if (first === undefined) return undefined;
   const sources = byName.map(({ kind, name, revision }) => ({ kind, name, revision }));
+  const rates = taxRates(market);
   const windows = byName.flatMap((price, index): SeriesWindow[] => {
     const spec = priceSpec(price);
     const source = sources[index];
     if (source === undefined) return [];
-    return readTimeline(spec.timeline, readingOf(spec, market)).windows.map(({ from, until, money }) => ({
-      from,
-      until,
-      money,
-      span: Object.freeze({ from: instantText(from), ...(until === OPEN ? {} : { until: instantText(until) }) }),
-      price: priceFacts(money, market),
-      source,
-    }));
+    return readTimeline(spec.timeline, readingOf(spec, market)).windows.flatMap(({ from, until, money }) => {
+      const span = Object.freeze({ from: instantText(from), ...(until === OPEN ? {} : { until: instantText(until) }) });
+      // One price, whose parts change with the tax.
+      const cuts = [from, ...rates.map((rate) => rate.from).filter((cut) => from < cut && cut < until), until];
+      return cuts.slice(0, -1).map((cut, place): SeriesWindow => ({
+        from: cut,
+        until: cuts[place + 1] ?? until,
+        money,
+        span,
+        price: priceFacts(money, market, taxRateAt(rates, cut)),
+        source,
+      }));
+    });
   });
   windows.sort((a, b) => a.from - b.from);
   const { plan, channel, interval } = priceSpec(first);
   return { key: priceKey(priceSpec(first)), plan, channel, interval, sources, windows };
 }
 
-function priceFacts(money: Money, market: MarketSpec): PriceFacts {
+function priceFacts(money: Money, market: MarketSpec, rate: string | undefined): PriceFacts {
   return Object.freeze({
     amount: formatAmount(money),
     minor: money.minor.toString(),
     currency: money.currency,
     exponent: money.exponent,
     display: displayMoney(money, market.locale ?? 'en'),
-    tax: taxFacts(money, market),
+    tax: taxFacts(money, market, rate),
   });
 }
 
-function taxFacts(money: Money, { tax: { name, inclusive, rate }, rounding }: MarketSpec): TaxFacts {
+function taxFacts(
+  money: Money,
+  { tax: { name, inclusive }, rounding }: MarketSpec,
+  rate: string | undefined,
+): TaxFacts {
   const percent = rate === undefined ? undefined : parseDecimal(rate);
   if (rate === undefined || percent === undefined || isFault(percent)) {
     return Object.freeze({ name, inclusive, net: formatAmount(money) });

@@ -178,9 +178,10 @@ function answerAt(
 
 function nextPrice(series: PriceSeries, moment: number): NextPrice | undefined {
   const window = windowAt(series, moment);
-  const later = series.windows.find(({ from }) => from > moment);
-  if (window !== undefined && window.until < OPEN && window.until !== later?.from) {
-    return { at: instantText(window.until), ends: true };
+  const later = series.windows.find(({ from, span }) => from > moment && span !== window?.span);
+  const untilMs = series.windows.findLast(({ span }) => span === window?.span)?.until ?? OPEN;
+  if (window !== undefined && untilMs < OPEN && untilMs !== later?.from) {
+    return { at: instantText(untilMs), ends: true };
   }
   if (later === undefined) return undefined;
   const { amount, currency, display } = later.price;

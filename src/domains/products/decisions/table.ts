@@ -133,7 +133,10 @@ export interface PriceSeries {
   readonly windows: readonly SeriesWindow[];
 }
 
-/** A price in force from `from` up to, and not including, `until` (milliseconds since the epoch, or `OPEN`). */
+/**
+ * A price in force from `from` up to, and not including, `until` (milliseconds since the epoch, or `OPEN`). One entry of a
+ * timeline is several of them where the tax changes meanwhile: they share their span.
+ */
 export interface SeriesWindow {
   readonly from: number;
   readonly until: number;

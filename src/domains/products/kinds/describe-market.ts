@@ -47,7 +47,8 @@ function currenciesInWords({ currencies }: MarketSpec): string {
 
 function taxInWords({ tax }: MarketSpec): string {
   const rate = tax.rate === undefined ? 'by address' : `${tax.rate} %`;
-  return `${tax.name} ${rate} ${tax.inclusive ? 'included' : 'added'}`;
+  const later = (tax.rates ?? []).map((one) => `, ${one.rate} % from ${one.from}`).join('');
+  return `${tax.name} ${rate}${later} ${tax.inclusive ? 'included' : 'added'}`;
 }
 
 function channelsInWords({ channels = [{ name: DEFAULT_CHANNEL }] }: MarketSpec): string {

@@ -9,6 +9,7 @@ const CHANNELS_MAX = 20;
 const CURRENCIES_MAX = 20;
 const ENDINGS_MAX = 20;
 const NOTICE_DAYS_MAX = 365;
+const TAX_RATES_MAX = 50;
 
 const TIME_DESCRIPTION = 'An instant (RFC 3339), or a date, which means its first moment in the zone of the market.';
 
@@ -76,6 +77,23 @@ export const MarketSpecSchema = Type.Object(
         inclusive: Type.Boolean({ description: 'True: prices contain the tax. False: it is added to them.' }),
         rate: Type.Optional(
           Type.String({ description: 'In percent, like "19". Absent where it depends on the address of the buyer.' }),
+        ),
+        rates: Type.Optional(
+          Type.Array(
+            Type.Object(
+              {
+                from: Type.String({ description: `From when it holds. ${TIME_DESCRIPTION}` }),
+                rate: Type.String({ description: 'In percent, like "16".' }),
+              },
+              { description: 'A later rate.' },
+            ),
+            {
+              minItems: 1,
+              maxItems: TAX_RATES_MAX,
+              description:
+                'Rates that come after it, the earliest first; each holds until the next. What has begun stays.',
+            },
+          ),
         ),
         name: Type.String({ minLength: 1, maxLength: 40, description: 'What the tax is called: VAT, GST, Sales tax.' }),
       },
@@ -172,4 +190,24 @@ export function legalCurrencies({ currencies, zone }: MarketSpec): readonly Lega
 /** The market's currency at a moment: the first that is valid then. */
 export function currencyAt(legal: readonly LegalCurrency[], epochMs: number): string | undefined {
   return legal.find(({ from, until }) => from <= epochMs && epochMs < until)?.code;
+}
+
+/** A rate of tax from a moment on, up to the next one. */
+export interface TaxRate {
+  readonly from: number;
+  readonly rate: string | undefined;
+}
+
+/** The rates of a market over time, the earliest first. An unreadable time, which `validate` refuses, never comes. */
+export function taxRates({ tax: { rate, rates = [] }, zone }: MarketSpec): readonly TaxRate[] {
+  const later = rates.map((one): TaxRate => {
+    const from = parseTime(one.from, zone);
+    return { from: isFault(from) ? OPEN : from, rate: one.rate };
+  });
+  return [{ from: -OPEN, rate }, ...later];
+}
+
+/** The rate at a moment; undefined where it depends on the address of the buyer. */
+export function taxRateAt(rates: readonly TaxRate[], epochMs: number): string | undefined {
+  return rates.findLast(({ from }) => from <= epochMs)?.rate;
 }

@@ -11,7 +11,15 @@ import { TERRITORIES } from '../rules/territories.ts';
 import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
 import { describeMarket } from './describe-market.ts';
 import { GROUP, MARKET, PRICE, VERSION } from './identity.ts';
-import { currencyAt, legalCurrencies, marketSpec, MarketSpecSchema, type MarketSpec } from './market-spec.ts';
+import {
+  currencyAt,
+  legalCurrencies,
+  marketSpec,
+  MarketSpecSchema,
+  taxRateAt,
+  taxRates,
+  type MarketSpec,
+} from './market-spec.ts';
 
 export const Market = defineKind({
   group: GROUP,
@@ -53,7 +61,10 @@ export const Market = defineKind({
       name: 'Tax',
       type: 'string',
       description: 'Its name and rate.',
-      value: (market) => `${marketSpec(market).tax.name} ${marketSpec(market).tax.rate ?? 'varies'}`,
+      value: (market, now) => {
+        const spec = marketSpec(market);
+        return `${spec.tax.name} ${taxRateAt(taxRates(spec), now.epochMilliseconds) ?? 'varies'}`;
+      },
     },
     {
       name: 'Channels',
@@ -72,7 +83,7 @@ export const Market = defineKind({
     ...zoneProblems(spec, context),
     ...currencyProblems(spec),
     ...channelProblems(spec),
-    ...taxProblems(spec),
+    ...taxProblems(spec, context),
     ...roundingProblems(spec),
     ...localeProblems(spec),
   ],
@@ -203,28 +214,58 @@ function channelProblems({ channels = [] }: MarketSpec): readonly Problem[] {
 
 const TAX_PERCENT_MAX = 100n;
 
-function taxProblems({ tax }: MarketSpec): readonly Problem[] {
+function taxProblems(spec: MarketSpec, context: Context): readonly Problem[] {
+  const { tax, zone } = spec;
   const path = ['spec', 'tax', 'rate'];
+  const later = tax.rates ?? [];
+  const problems: Problem[] = [];
   if (tax.rate === undefined) {
-    if (!tax.inclusive) return [];
-    return [
-      {
+    if (tax.inclusive || later.length > 0) {
+      const why = tax.inclusive ? 'A tax that prices contain' : 'A tax with later rates';
+      problems.push({
         path,
         reason: 'FieldValueRequired',
-        detail: 'A tax that prices contain needs a rate, to say how much of a price it is.',
-      },
-    ];
+        detail: `${why} needs a rate, to say how much of a price it is.`,
+      });
+    }
+  } else problems.push(...rateProblems(tax.rate, path));
+  let last = -OPEN;
+  for (const [index, { from, rate }] of later.entries()) {
+    const place = ['spec', 'tax', 'rates', index];
+    problems.push(...rateProblems(rate, [...place, 'rate']));
+    const begin = isZone(zone) ? parseTime(from, zone) : last;
+    const fault = isFault(begin)
+      ? begin.fault
+      : begin <= last && index > 0
+        ? `${from} is not after the rate before it, which begins at ${later[index - 1]?.from}.`
+        : undefined;
+    if (fault !== undefined) problems.push({ path: [...place, 'from'], reason: 'FieldValueInvalid', detail: fault });
+    if (!isFault(begin)) last = begin;
   }
-  const rate = parseDecimal(tax.rate);
+  return problems.length > 0 ? problems : begunTaxProblems(spec, context);
+}
+
+function rateProblems(text: string, path: Problem['path']): readonly Problem[] {
+  const rate = parseDecimal(text);
   if (isFault(rate)) return [{ path, reason: 'FieldValueInvalid', detail: rate.fault }];
   if (rate.numerator >= 0n && rate.numerator <= TAX_PERCENT_MAX * rate.denominator) return [];
-  return [
-    {
-      path,
-      reason: 'FieldValueInvalid',
-      detail: `${tax.rate} is not a rate between 0 and ${TAX_PERCENT_MAX} percent.`,
-    },
-  ];
+  const detail = `${text} is not a rate between 0 and ${TAX_PERCENT_MAX} percent.`;
+  return [{ path, reason: 'FieldValueInvalid', detail }];
+}
+
+/** What was part of a price at some time stays part of it: a rate that has begun cannot become another one. */
+function begunTaxProblems(spec: MarketSpec, { name, before, now, find }: Context): readonly Problem[] {
+  if (before === undefined || before.zone !== spec.zone || find(PRICE, 'market', name).length === 0) return [];
+  const nowMs = now.epochMilliseconds;
+  const [was, is] = [taxRates(before), taxRates(spec)];
+  const moments = [...was, ...is].map(({ from }) => from).filter((from) => from <= nowMs);
+  const rewritten = moments.find((moment) => taxRateAt(was, moment) !== taxRateAt(is, moment));
+  if (rewritten === undefined) return [];
+  const rate = taxRateAt(is, rewritten) ?? '';
+  const detail =
+    `It was ${taxRateAt(was, rewritten) ?? 'by address'} %, and prices here are answered with it, also for the past. ` +
+    `Declare another one from a moment to come: rates: [{ from: "2027-01-01", rate: "${rate}" }].`;
+  return [{ path: ['spec', 'tax'], reason: 'FieldValueForbidden', detail }];
 }
 
 function roundingProblems({ rounding, currencies }: MarketSpec): readonly Problem[] {
