@@ -349,7 +349,13 @@ test('pages and phones that can set no headers send their key, and who they are,
   const schema = { properties: {}, additional: true };
   await declare(
     world,
-    client('web', { type: 'publishable', keys: keys('web'), origins: [origin], subjectTokens }),
+    client('web', {
+      type: 'publishable',
+      keys: keys('web'),
+      origins: [origin],
+      subjectTokens,
+      endpoints: ['/v1/events', '/v1/t'],
+    }),
     client('phone', {
       type: 'publishable',
       keys: keys('phone'),
@@ -400,6 +406,8 @@ test('pages and phones that can set no headers send their key, and who they are,
   const secret = { events: events('e5'), writeKey: 'bk_backend' };
   const leaked = await call('POST', '/v1/events', { token: '', body: secret });
   assert.match(leaked.json.detail, /key of a server client must not be in a URL or a body/);
+  const unlisted = { ...message('m9', { anonymousId: 'a1' }), writeKey: 'bk_web', subjectToken };
+  assert.equal((await call('POST', '/v1/p', { token: '', body: unlisted, headers: text })).status, 403);
   const writeKey = 'bk_phone';
   const nobody = { writeKey, batch: [message('m2', { anonymousId: 'a1', userId: 'known' })], sentAt: at };
   const phone = { token: '', headers: { 'content-type': 'text/plain' } };
@@ -409,7 +417,8 @@ test('pages and phones that can set no headers send their key, and who they are,
   // Sent again after the login, under another subject: not counted twice.
   const afterwards = { ...nobody, subjectToken };
   assert.equal(outcomeOf(await call('POST', '/v1/b', { ...phone, body: afterwards })), 'id-reused');
-  assert.equal((await call('POST', '/v1/b', { ...phone, body: { ...nobody, writeKey: 'bk_web' } })).status, 401);
+  const forbidden = await call('POST', '/v1/b', { ...phone, body: { ...nobody, writeKey: 'bk_web' } });
+  assert.equal(forbidden.status, 403);
   const check = await call('POST', '/v1/check', { token: writeKey, body: { feature: 'x' } });
   assert.equal(check.status, 401, 'what is kept of listeners still needs a token');
 

@@ -153,7 +153,7 @@ export function decisionGate(options: {
       );
     }
     spend(client, nowMs);
-    requireEndpoint(client, asking, input);
+    requireEndpoint(exchange, client, asking, input);
     const by = `client:${client.name}`;
     // The key of a publishable client is known to everybody: whoever has it stays a stranger.
     if (!isPublishable) exchange.proved(by);
@@ -323,10 +323,17 @@ function allowOrigin(exchange: Exchange, client: KnownClient): void {
   exchange.response.setHeader('vary', 'Origin');
 }
 
-function requireEndpoint({ name, spec }: KnownClient, asking: Asking, input: Record<string, unknown>): void {
+function requireEndpoint(
+  exchange: Exchange,
+  { name, spec }: KnownClient,
+  asking: Asking,
+  input: Record<string, unknown>,
+): void {
   const isServer = spec.type === 'server';
   const allowed =
-    spec.endpoints?.includes(asking.path) ?? (spec.type === 'partner' ? PARTNER_DEFAULT.has(asking.path) : true);
+    // Several paths may be one endpoint: each of them may be named, or the one that stands for all.
+    spec.endpoints?.some((path) => path === asking.path || path === exchange.path) ??
+    (spec.type === 'partner' ? PARTNER_DEFAULT.has(asking.path) : true);
   if (!allowed || (asking.forServers === true && !isServer)) {
     throw forbidden(`Client ${name} (${spec.type}) may not ask ${asking.path}.`, undefined);
   }

@@ -250,6 +250,29 @@ test('the loss audit compares what was accepted with the rows that there are', a
   assert.deepEqual((await audit())?.[0], ['2026-05-10T10:00:00Z', 'play', 6, 1, 5]);
 });
 
+test('numbers of batches that a producer counted past are in a table', async () => {
+  await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
+  const batches = [1, 2, 2, 5, 6, 9].map(
+    (sequence) => `('2026-05-10T11:0${sequence}:00Z', 'web', 'p1', ${sequence}, 'play', 1, 0, 0)`,
+  );
+  const others = [
+    `('2026-05-10T11:00:00Z', 'web', 'p2', 7, 'play', 1, 0, 0)`,
+    `('2026-05-10T11:00:00Z', 'web', '', null, 'play', 1, 0, 0)`,
+    `('2026-05-01T11:00:00Z', 'web', 'p2', 1, 'play', 1, 0, 0)`,
+  ];
+  await world.db.database.query(`
+    insert into backline.event_batches (received_at, client, producer, sequence, type, accepted, duplicates, quarantined)
+    values ${[...batches, ...others].join(', ')}`);
+  assert.deepEqual((await world.query('from missing_batches order by first')).rows, [
+    ['web', 'p1', 3, 4, '2026-05-10T11:05:00Z'],
+    ['web', 'p1', 7, 8, '2026-05-10T11:09:00Z'],
+  ]);
+  assert.deepEqual(
+    (await world.query(`show tables`)).rows?.map(([name]) => name),
+    ['play'],
+  );
+});
+
 test('erasing a subject leaves events without a person: the files never hold who it was', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   const pseudonym = '3f2c8a54-5d0e-4a37-9a57-0a7e0d6d9e11';

@@ -19,7 +19,7 @@ import { Query, QUERY_LIMITS, type QuerySpec } from './query-kind.ts';
 import { fileMissing, queryRefusal, sqlProblem } from './query-refusal.ts';
 import { JobFailure, runJob } from './run-job.ts';
 import { type Catalogue, datasetSql, namesOf, viewsOf } from './sql-views.ts';
-import { auditFrom, lossAuditSetup, watermarksSetup } from './system-views.ts';
+import { auditFrom, lossAuditSetup, missingBatchesSetup, watermarksSetup } from './system-views.ts';
 
 /** Each query runs in a process of its own. Of one user, one runs and a few wait: no user keeps others out. */
 const QUERY_PLACES: PlaceLimits = { runningMax: 2, waitingMax: 16, runningOfUserMax: 1, waitingOfUserMax: 4 };
@@ -158,6 +158,9 @@ export function startQueries(options: QueryOptions): Queries {
       const system: string[] = [];
       if (names.includes('watermarks'))
         system.push(...(await watermarksSetup(connection, catalogue, progress, clock())));
+      if (names.includes('missing_batches')) {
+        system.push(...(await missingBatchesSetup(connection, auditFrom(clock()))));
+      }
       if (names.includes('loss_audit')) {
         const from = auditFrom(clock());
         const all = await readFiles(connection);
@@ -212,7 +215,7 @@ export function startQueries(options: QueryOptions): Queries {
   };
 }
 
-const SYSTEM_VIEWS = ['watermarks', 'loss_audit'];
+const SYSTEM_VIEWS = ['watermarks', 'loss_audit', 'missing_batches'];
 
 function catalogueOf(world: World | undefined): Catalogue {
   if (world === undefined) {

@@ -74,6 +74,29 @@ export function auditFrom(now: Temporal.Instant): Temporal.Instant {
   return now.subtract({ hours: 24 * AUDIT_DAYS }).round({ smallestUnit: 'hour', roundingMode: 'floor' });
 }
 
+/** Gaps that are told at once. */
+const GAPS_MAX = 10_000;
+
+/** `missing_batches`: numbers that a producer counted past and that never came, in the days that the loss audit looks at. */
+export async function missingBatchesSetup({ query }: Queryable, from: Temporal.Instant): Promise<readonly string[]> {
+  const rows = await query<{ client: string; producer: string; first: number; last: number; until: Temporal.Instant }>({
+    text: `
+      select client, producer, before + 1 as first, sequence - 1 as last, at as until
+      from (
+        select client, producer, sequence, at,
+          lag(sequence) over (partition by client, producer order by sequence) as before
+        from (
+          select client, producer, sequence, min(received_at) as at from backline.event_batches
+          where sequence is not null and received_at >= $1::timestamptz group by client, producer, sequence
+        ) batches
+      ) counted where sequence > before + 1 order by at desc limit $2`,
+    values: [from.toString(), GAPS_MAX],
+  });
+  const columns = { client: 'VARCHAR', producer: 'VARCHAR', first: 'BIGINT', last: 'BIGINT', until: 'TIMESTAMPTZ' };
+  const gaps = rows.map((row) => ({ ...row, until: row.until.toString() }));
+  return [tableSetup('missing_batches', columns, gaps)];
+}
+
 /**
  * `loss_audit`: what was accepted, by the hour of its receipt, beside the rows that there really are in files, and those
  * that no file can hold.

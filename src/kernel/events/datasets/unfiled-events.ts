@@ -40,7 +40,7 @@ export async function tryUnfiledAgain(database: Database, now: Temporal.Instant)
   const [row] = await database.query('select from backline.event_unfiled limit 1');
   if (row === undefined) return;
   const day = await beginDay(database, dayOf(now));
-  await database.query({
+  await database.patient.query({
     text: `
       with again as (delete from backline.event_unfiled returning ${COLUMNS})
       insert into backline.event_log (day, ${COLUMNS}) select $1::date, ${COLUMNS} from again`,

@@ -10,6 +10,7 @@ const SYSTEM_TABLES: ReadonlySet<string> = new Set([
   'watermarks',
   'loss_audit',
   'accepted_events',
+  'missing_batches',
   sqlNameOf(RELEASE_EXPOSURE),
 ]);
 
