@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -138,6 +140,25 @@ test('it sees a change within a second, and tells that there was one', async (t)
   await declare(world, plan('basic', {}));
   await until('the plan is seen', () => changes.length === 4);
   assert.deepEqual(changes.slice(1), ['plain', 'tried', '']);
+});
+
+test('a server behind a path of a gateway is asked below that path', async (t) => {
+  const asked: string[] = [];
+  const gateway = createServer((request, answer) => {
+    asked.push(`${request.method} ${request.url}`);
+    answer.writeHead(404).end();
+  });
+  await new Promise<void>((listening) => void gateway.listen(0, '127.0.0.1', listening));
+  t.after(() => gateway.close());
+  const { port } = gateway.address() as AddressInfo;
+  for (const path of ['/gateway', '/gateway/']) {
+    const { client } = connected(t, { url: `http://127.0.0.1:${port}${path}` });
+    await assert.rejects(client.ready(300), /GET \/gateway\/v1\/snapshot answered 404/);
+    client.track('play', 'u');
+    await client.flush();
+    await client.close(10);
+  }
+  assert.deepEqual(new Set(asked), new Set(['GET /gateway/v1/snapshot', 'POST /gateway/v1/events']));
 });
 
 test('wrong questions are told apart from defaults', async (t) => {

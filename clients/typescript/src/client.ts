@@ -390,7 +390,8 @@ function failed(
 /** Prices and times need Temporal, which Node.js has from version 26 on. */
 async function loadTemporal(): Promise<void> {
   if ('Temporal' in globalThis) return;
-  await import('temporal-polyfill/global').catch(() => {
-    throw new Error('This version of Node.js has no Temporal: install temporal-polyfill beside @backline/node.');
+  await import('temporal-polyfill/global').catch((error: unknown) => {
+    const remedy = 'This version of Node.js has no Temporal: install temporal-polyfill beside @backline/node';
+    throw new Error(`${remedy} (${messageOf(error)}).`, { cause: error });
   });
 }
