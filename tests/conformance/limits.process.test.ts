@@ -37,8 +37,8 @@ test('large answers are paid for by who asked for them', async (t) => {
   await writeFile(tokenFile, 'ann-token-0123456789,ann,u1\n');
   await using world = await startWorld(t, { access: { tokenFile } });
   const path = '/api/v1/namespaces/default/configmaps';
-  for (let index = 0; index < 8; index += 1) {
-    const body = { metadata: { name: `m${index}` }, data: { text: 'x'.repeat(2_000_000) } };
+  for (let index = 0; index < 16; index += 1) {
+    const body = { metadata: { name: `m${index}` }, data: { text: 'x'.repeat(1_000_000) } };
     assert.equal((await world.call('POST', path, { body })).status, 201);
   }
   const bind = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'view' };
@@ -217,9 +217,8 @@ test('an object holds so many values and members, however it comes, and a large 
   // What no body could bring, no patch makes of what stands.
   assert.match(codeOf(await patch('many', { data: { one: 'more' } })), /^413 data has more than 5000 members/);
   assert.equal((await patch('many', { data: { k0: null, one: 'more' } })).status, 200);
-  const text = (name: string) => patch('text', { data: { [name]: 'x'.repeat(1024 * 1024) } });
-  assert.equal((await text('second')).status, 200);
-  assert.match(codeOf(await text('third')), /^413 The object has more than 3145728 characters/);
+  const second = { data: { second: 'x'.repeat(2 * 1024 * 1024) } };
+  assert.match(codeOf(await patch('text', second)), /^413 The object has more than 3145728 characters/);
   const copies = [{ op: 'copy', from: '/data', path: '/x' }];
   assert.equal((await patch('many', copies, 'json-patch')).status, 200);
   const moves = [1, 2, 3, 4, 5].flatMap(() => [

@@ -1,4 +1,4 @@
-import type { ServerResponse } from 'node:http';
+import type { Writable } from 'node:stream';
 
 const LIMITS = {
   /** What is written at once: more than a socket takes at a time, and little to hold for a slow reader. */
@@ -20,7 +20,7 @@ export interface PacedAnswer {
  * It may throw: `failed` then ends the answer.
  */
 export function paceAnswer(
-  response: ServerResponse,
+  response: Writable,
   options: {
     readonly next: () => string | undefined | null;
     readonly failed: (error: unknown) => void;

@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { request, type IncomingHttpHeaders } from 'node:http';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { test, type TestContext } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
@@ -195,7 +198,7 @@ test('answers to requests that were sent ahead come in order, and too many of th
 test('no character is cut in two between pieces', async (t) => {
   const text = `a${'🎧'.repeat(200_000)}`;
   const port = await startServer(t, { handle: (exchange) => send(exchange, 200, 'text/plain', text) });
-  const response = await fetch(`http://127.0.0.1:${port}/`);
+  const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'accept-encoding': 'identity' } });
   assert.equal(await response.text(), text);
   assert.equal(response.headers.get('content-length'), String(Buffer.byteLength(text)));
 });
@@ -373,4 +376,75 @@ test('a stream of any size is made as its reader takes it, and goes on with what
   wake();
   assert.equal(Buffer.from((await reader?.read())?.value ?? []).toString(), 'new\n');
   await reader?.cancel();
+});
+
+test('a long answer is packed for who takes that, whole or in pieces, and short ones are not', async (t) => {
+  const long = JSON.stringify(Array.from({ length: 20_000 }, (_, index) => ({ number: index, text: 'ä😀' })));
+  const bodies: Readonly<Record<string, string>> = { '/short': '{}', '/long': long, '/pieces': long, '/bytes': long };
+  const port = await startServer(t, {
+    handle: (exchange) => {
+      const body = bodies[exchange.path] ?? '';
+      const headers = { etag: '"1"' };
+      if (exchange.path === '/pieces')
+        sendPieces(exchange, 200, 'application/json', [body.slice(0, 9), body.slice(9)], headers);
+      else send(exchange, 200, 'application/json', exchange.path === '/bytes' ? Buffer.from(body) : body, headers);
+    },
+  });
+  const ask = (path: string, encoding?: string, method = 'GET') =>
+    new Promise<{ headers: IncomingHttpHeaders; bytes: Buffer }>((done, failed) => {
+      const headers = encoding === undefined ? {} : { 'accept-encoding': encoding };
+      request({ port, path, method, headers }, (answer) => {
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.once('end', () => done({ headers: answer.headers, bytes: Buffer.concat(chunks) }));
+        answer.once('error', failed);
+      }).end();
+    });
+  for (const path of ['/long', '/pieces', '/bytes']) {
+    for (const encoding of ['gzip', 'br, GZIP;q=0.5', '*', 'x-gzip']) {
+      const { headers, bytes } = await ask(path, encoding);
+      assert.deepEqual(
+        [headers['content-encoding'], headers['etag'], headers['vary']],
+        ['gzip', 'W/"1"', 'Accept-Encoding'],
+      );
+      assert.ok(bytes.length < long.length / 5, `${path}: ${bytes.length} bytes`);
+      assert.equal(gunzipSync(bytes).toString(), long, path);
+    }
+    for (const encoding of [undefined, 'br', 'gzip;q=0, *', 'gzip; q=0.0']) {
+      const { headers, bytes } = await ask(path, encoding);
+      assert.deepEqual(
+        [headers['content-encoding'], headers['etag'], headers['vary']],
+        [undefined, '"1"', 'Accept-Encoding'],
+      );
+      assert.equal(bytes.toString(), long, `${path} ${encoding}`);
+    }
+    assert.equal((await ask(path, 'gzip', 'HEAD')).bytes.length, 0);
+  }
+  assert.equal((await ask('/short', 'gzip')).headers['content-encoding'], undefined);
+});
+
+test('a reader that takes nothing of what is packed costs a few pieces, and leaves nothing when it goes', async (t) => {
+  let made = 0;
+  const port = await startServer(t, {
+    handle: (exchange) => {
+      // What cannot be packed well, so that it fills the socket.
+      const pieces = (function* () {
+        for (; made < 2_000; made += 1) yield randomBytes(48 * 1024).toString('base64');
+      })();
+      sendPieces(exchange, 200, 'text/plain', pieces);
+    },
+  });
+  const deaf = connectTcp(port, '127.0.0.1');
+  deaf.on('error', () => {});
+  deaf.pause();
+  deaf.write(GET.replace('\r\n\r\n', '\r\naccept-encoding: gzip\r\n\r\n'));
+  for (let before = -1; before !== made;) {
+    before = made;
+    await new Promise((done) => setTimeout(done, 200));
+  }
+  assert.ok(made > 2 && made < 500, `${made} pieces`);
+  deaf.destroy();
+  const after = made;
+  await new Promise((done) => setTimeout(done, 200));
+  assert.equal(made, after);
 });
