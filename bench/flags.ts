@@ -50,7 +50,7 @@ export async function* run(): AsyncIterable<Figure> {
       const question = questions[index];
       if (question === undefined) return false;
       let text = '';
-      for (const each of many.inOrder) text += `${each.decide(question, many.flags).json},`;
+      for (const each of many.inOrder()) text += `${each.decide(question, many.flags).json},`;
       // Half of those who asked get each variant; the text is used, or it would not be made.
       return text.length % 2 === 0;
     },

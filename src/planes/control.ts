@@ -9,6 +9,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { stopAll, type Part } from '#kernel/base/stop-all.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { counter, gauge, gauges } from '#kernel/http/metrics.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
@@ -163,7 +164,8 @@ export async function startControlPlane(options: {
       );
     }, COMPACT_MS);
     parts.push({ name: 'compaction', stop: () => clearInterval(compaction) });
-    const { live } = followLive(store, kinds);
+    const { live, filled } = followLive(store, kinds, inTurns);
+    await filled;
     const databaseTime =
       options.releaseClock === undefined ? await databaseClock(database, systemTime, log) : undefined;
     parts.push({ name: 'clock', stop: () => databaseTime?.stop() });

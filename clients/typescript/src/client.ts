@@ -156,7 +156,7 @@ export class Backline {
   /** Every flag that can be decided here, for instance to hand them to a page. Exposes nobody. */
   all(context: DeclaredContext): FlagDetails[] {
     const { snapshot } = this.#world;
-    return (snapshot?.experience.inOrder ?? []).map(({ key }) => this.details(key, context));
+    return (snapshot?.experience.inOrder() ?? []).map(({ key }) => this.details(key, context));
   }
 
   /** Logs that somebody was shown a variant. Only what an experiment, a holdout or a split decided is worth it. */

@@ -3,7 +3,7 @@ import type { Kind } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { subjectOfContext } from './cohort-subject.ts';
-import { compile, update } from './decisions/compile.ts';
+import { compile, compileInSteps, update } from './decisions/compile.ts';
 import type { ExperienceTable } from './decisions/table.ts';
 import { flagRoutes } from './flag-routes.ts';
 import { Experiment } from './kinds/experiment.ts';
@@ -20,6 +20,7 @@ export function experienceModule(facts: FlagFacts): DecisionModule<ExperienceTab
     name: 'experience',
     kinds: [...audienceKinds, ...experienceKinds],
     compile,
+    compileInSteps,
     update,
     routes: flagRoutes(facts.random),
     protocols: ofrep(facts),

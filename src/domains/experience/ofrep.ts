@@ -72,7 +72,7 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   if (question === undefined) return;
   const { asked, view, publishableKey } = question;
   const { table, version, releases } = view;
-  const outcomes = await decided(table, table.inOrder, asked, context, facts);
+  const outcomes = await decided(table, table.inOrder(), asked, context, facts);
   const etag = tagOf(outcomes, releases);
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
   if (isKnown(exchange, etag)) {

@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { jittered, pause, type Time } from '#kernel/base/time.ts';
 
 const LIMITS = {
@@ -91,10 +92,12 @@ export function startInformer(options: {
   async function listAll(): Promise<string> {
     const { items, version } = await client.list(kind);
     const gone = new Set(objects.keys());
-    for (const item of items) {
-      gone.delete(keyOf(item));
-      put(item);
-    }
+    await inTurns(
+      eachOf(items, (item) => {
+        gone.delete(keyOf(item));
+        put(item);
+      }),
+    );
     for (const key of gone) remove(objects.get(key));
     firstSynced();
     return version;

@@ -3,15 +3,23 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Entry, Reader, Store } from '#kernel/resources/store-contract.ts';
 import { contentHash } from '#kernel/base/ids.ts';
+import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { RELEASE } from '#kernel/snapshots/cohort.ts';
 import type { Candidate } from './settle.ts';
 
-/** What is live, as the store's Heads say it at this moment, in whatever process they were written. */
-export function followLive(store: Store<Operation>, kinds: KindRegistry): { live: LiveObjects; stop: () => void } {
+/**
+ * What is live, as the store's Heads say it at this moment, in whatever process they were written.
+ *
+ * @param run reads what there is, at once or in turns: it is all there when `filled` has come
+ */
+export function followLive<Filled>(
+  store: Store<Operation>,
+  kinds: KindRegistry,
+  run: (work: Steps<void>) => Filled,
+): { readonly live: LiveObjects; readonly filled: Filled; readonly stop: () => void } {
   const live = new LiveObjects(kinds);
-  for (const entry of store.list(Head)) show(entry);
   const stop = store.subscribe((changes: readonly Change[]) => {
     for (const { type, entry } of changes) {
       if (entry.kind !== Head) continue;
@@ -19,7 +27,14 @@ export function followLive(store: Store<Operation>, kinds: KindRegistry): { live
       else show(entry);
     }
   });
-  return { live, stop };
+  const filled = run(
+    eachOf([...store.list(Head)], ({ name }) => {
+      // What was written since it was listed is shown already, or gone.
+      const now = store.get(Head, '', name);
+      if (now !== undefined) show(now);
+    }),
+  );
+  return { live, filled, stop };
 
   function show(entry: Entry): void {
     const object = liveObjectOf(entry.object());

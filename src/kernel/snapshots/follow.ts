@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { jittered, pause, systemTime } from '#kernel/base/time.ts';
+import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
@@ -9,7 +10,14 @@ import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { compileApart } from './compile-apart.ts';
-import { audiencesModule, compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
+import {
+  audiencesModule,
+  compileTables,
+  compileTablesInSteps,
+  exposeWorlds,
+  updateTables,
+  type Snapshot,
+} from './snapshot.ts';
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
@@ -150,15 +158,30 @@ export function followHeads(options: {
     snapshot?.worlds.forEach((worlds) => worlds.freeze());
     byHead = new Map();
     exposing = new ExposingReleases();
-    for (const head of items) {
-      exposing.take(head.metadata.name, head);
-      const object = liveObjectOf(head);
-      if (object !== undefined && known.has(object.kind)) byHead.set(head.metadata.name, object);
-    }
+    const listed = new LiveObjects(kinds);
+    // Nothing changes it meanwhile: what is written since comes by the watch.
+    await inTurns(
+      eachOf(items, (head) => {
+        exposing.take(head.metadata.name, head);
+        const object = liveObjectOf(head);
+        if (object === undefined || !known.has(object.kind)) return;
+        byHead.set(head.metadata.name, object);
+        listed.set(object);
+      }),
+    );
     leftOut.clear();
-    world = new LiveObjects(kinds, byHead.values());
-    swap(version, compileWhole(version), undefined);
+    world = listed;
+    swap(version, await compileListed(version), undefined);
     return version;
+  }
+
+  async function compileListed(version: string): Promise<Snapshot['tables']> {
+    try {
+      return await inTurns(compileTablesInSteps(modules, world));
+    } catch {
+      // It is looked into as any other.
+      return compileWhole(version);
+    }
   }
 
   /** A state that does not compile is a bug: what does compile is answered from. */

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind, World } from '#kernel/resources/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 
@@ -15,6 +16,8 @@ export interface DecisionModule<Table> {
   readonly kinds: readonly Kind[];
   /** A table of a world in which every reference resolves and every check passes. */
   readonly compile: (world: World) => Table;
+  /** The same in steps, where it takes long for many objects. */
+  readonly compileInSteps?: (world: World) => Steps<Table>;
   /** The same table as `compile(world)`, made from the previous one and what changed since. Never alters `table`. */
   readonly update: (table: Table, world: World, changed: readonly ChangedObject[]) => Table;
   readonly routes: readonly DecisionRoute<Table>[];

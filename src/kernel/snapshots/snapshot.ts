@@ -1,5 +1,6 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { compileAudiences, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import type { Steps } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
@@ -27,6 +28,19 @@ export const audiencesModule: DecisionModule<AudienceTable> = {
 /** Compiles every module's table from one world. */
 export function compileTables(modules: readonly DecisionModule<unknown>[], world: World): Snapshot['tables'] {
   return new Map(modules.map((module) => [module.name, module.compile(world)]));
+}
+
+/** The same in steps: a world that does not change meanwhile. */
+export function* compileTablesInSteps(
+  modules: readonly DecisionModule<unknown>[],
+  world: World,
+): Steps<Snapshot['tables']> {
+  const tables = new Map<string, unknown>();
+  for (const { name, compile, compileInSteps } of modules) {
+    tables.set(name, compileInSteps === undefined ? compile(world) : yield* compileInSteps(world));
+    yield;
+  }
+  return tables;
 }
 
 /** The next tables: those whose kinds did not change are shared with the previous ones. */

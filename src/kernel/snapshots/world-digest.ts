@@ -21,6 +21,11 @@ export function worldDigest(objects: Iterable<LiveObject>): WorldDigest {
   return digest;
 }
 
+/** Of all objects of two sets that share none. */
+export function summedDigest(a: WorldDigest, b: WorldDigest): WorldDigest {
+  return { low: (a.low + b.low) >>> 0, high: (a.high + b.high) >>> 0 };
+}
+
 /** 16 hexadecimal digits. */
 export function digestText({ low, high }: WorldDigest): string {
   return `${high.toString(16).padStart(8, '0')}${low.toString(16).padStart(8, '0')}`;

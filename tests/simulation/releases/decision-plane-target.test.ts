@@ -4,6 +4,7 @@ import { testTarget } from '#kernel/releases/testing/target-contract.ts';
 import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
 import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { Head, candidateOf, everyoneOf, headOf, headName } from '#kernel/resources/builtin/head.ts';
@@ -43,7 +44,7 @@ testTarget('the decision plane', async () => {
       memory.revision(kind, name, hash),
     subscribe: (listener: Parameters<Store<Operation>['subscribe']>[0]) => memory.subscribe(listener),
   } as unknown as Store<Operation>;
-  const { live } = followLive(store, KINDS);
+  const { live } = followLive(store, KINDS, atOnce);
   const target = decisionPlane({ store, live, kinds: KINDS });
   const node = (name: string, value: number, needs: string[] = []) =>
     put(Node, name, { needs, value, neighbourMax: 9 });

@@ -8,6 +8,7 @@ import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-rel
 import type { Evidence, Judged } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { followLive } from '#kernel/releases/live.ts';
 import type { Target } from '#kernel/releases/target.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
@@ -160,7 +161,7 @@ export class World {
         return stop;
       },
     } as unknown as Store<Operation>;
-    const { live, stop } = followLive(store, KINDS);
+    const { live, stop } = followLive(store, KINDS, atOnce);
     stops.push(stop);
     const real = decisionPlane({ store, live, kinds: KINDS });
     const target: Target = {

@@ -16,6 +16,7 @@ import { ruleSaid, splitSaid } from '../kinds/describe-flag.ts';
 import { compileSplit, compileTraffic } from './compile-split.ts';
 import { outcome, REVISION_CHARS } from './outcome.ts';
 import { unitReader } from './unit.ts';
+import { LazyFlag, type CompiledParts } from './lazy-flag.ts';
 import type { Asked, CompiledFlag, Look, Outcome, Participation } from './table.ts';
 
 /** The one salt of the buckets that all experiments share. */
@@ -37,8 +38,75 @@ interface Requirement {
   readonly inError: Readonly<Record<NonNullable<Outcome['error']>['code'], Outcome>>;
 }
 
+/** What a flag is compiled from besides itself, as it is now: the world goes on changing. */
+interface Beside {
+  /** The experiments that run on it, in the order in which they are asked. */
+  readonly running: readonly LiveObject[];
+  readonly holdouts: ReadonlyMap<string, LiveObject>;
+  /** Keys of the flags that it requires, by their names. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly audiences: AudienceTable;
+}
+
+/** One flag, which becomes a chain of closures when it is first asked for. */
+export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag {
+  const spec = flagSpec(object);
+  const { name, revision } = object;
+  const running = spec.enabled ? runningOn(name, world) : NOTHING;
+  const requires = spec.enabled ? requirementsOf(spec) : NOTHING;
+  const holdouts = new Map(
+    running
+      .flatMap((experiment) => experimentSpec(experiment).holdouts ?? [])
+      .flatMap((holdout) => {
+        const found = world.get(HOLDOUT, holdout);
+        return found === undefined ? [] : [[holdout, found] as const];
+      }),
+  );
+  const keys = new Map(requires.map(({ flag }) => [flag, keyOf(flag, world)]));
+  const known = {
+    name,
+    key: flagKey(name, spec),
+    revision,
+    type: spec.type,
+    object,
+    experiments: running.length === 0 ? NOTHING : running.map((experiment) => experiment.name),
+    sticky: running.length === 0 ? NOTHING : running.flatMap((experiment) => stickyOf(experiment, spec)),
+    requires: requires.length > 0,
+  };
+  return new LazyFlag(known, () => compileParts(object, { running, holdouts, keys, audiences }));
+}
+
+/** Shared by the flags that have nothing of something: most. */
+const NOTHING: readonly never[] = [];
+
+function runningOn(flag: string, world: World): readonly LiveObject[] {
+  const found = world.find(EXPERIMENT, 'flag', flag);
+  if (found.length === 0) return NOTHING;
+  return found
+    .filter((experiment) => experimentSpec(experiment).state === 'running')
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** All that it requires, in whole or in a rule. */
+function requirementsOf({ requires = [], rules = [] }: FlagSpec) {
+  return [...requires, ...rules.flatMap((rule) => rule.requires ?? [])];
+}
+
+function stickyOf(experiment: LiveObject, spec: FlagSpec): CompiledFlag['sticky'] {
+  const declared = experimentSpec(experiment);
+  const { sticky: keep, iteration, bucketing } = declared;
+  if (keep === undefined) return [];
+  const unitOf = unitReader(unitOfExperiment(declared, spec), bucketing);
+  return [
+    {
+      record: `${experiment.name}/${iteration}`,
+      unitOf: (context: Context) => unitOf({ context, random: () => 0 }),
+    },
+  ];
+}
+
 /** One flag as a chain of closures; what it answers is made here, once. */
-export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): CompiledFlag {
+function compileParts(object: LiveObject, { running, holdouts, keys, audiences }: Beside): CompiledParts {
   const spec = flagSpec(object);
   const { name, revision } = object;
   const key = flagKey(name, spec);
@@ -52,44 +120,21 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       make({ reason: 'STATIC', variant: variant.name, value: variant.value, forced: true }),
     ]),
   );
-  const identity = { name, key, revision, type: spec.type, forced };
   if (!spec.enabled) {
     const disabled = make({ reason: 'DISABLED' });
     return {
-      ...identity,
-      experiments: [],
-      sticky: [],
-      requires: false,
+      forced,
       decide: ({ forced: wanted }) => forcedOutcome(wanted) ?? disabled,
       looks: () => [{ step: `flag ${name}`, says: 'It is switched off.' }],
     };
   }
-  const running = world
-    .find(EXPERIMENT, 'flag', name)
-    .filter((experiment) => experimentSpec(experiment).state === 'running')
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const steps: readonly Step[] = [
     ...(spec.rules ?? []).map((rule) => compileRule(rule)),
     ...running.map((experiment) => compileExperiment(experiment)),
   ];
   const requires = compileRequires(spec.requires);
-  const sticky = running.flatMap((experiment) => {
-    const declared = experimentSpec(experiment);
-    const { sticky: keep, iteration, bucketing } = declared;
-    if (keep === undefined) return [];
-    const unitOf = unitReader(unitOfExperiment(declared, spec), bucketing);
-    return [
-      {
-        record: `${experiment.name}/${iteration}`,
-        unitOf: (context: Context) => unitOf({ context, random: () => 0 }),
-      },
-    ];
-  });
   return {
-    ...identity,
-    experiments: running.map((experiment) => experiment.name),
-    sticky,
-    requires: requires.length > 0 || spec.rules?.some((rule) => rule.requires !== undefined) === true,
+    forced,
     decide: (asked, flags) => {
       if (asked.forced !== undefined) {
         const wanted = forcedOutcome(asked.forced);
@@ -135,7 +180,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
       const failing = (code: NonNullable<Outcome['error']>['code']) =>
         make({ reason: 'ERROR', error: { code, message } });
       return {
-        flag: keyOf(flag, world),
+        flag: keys.get(flag) ?? flag,
         variants: new Set(variants),
         inError: { TARGETING_KEY_MISSING: failing('TARGETING_KEY_MISSING'), GENERAL: failing('GENERAL') },
       };
@@ -219,9 +264,9 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     const traffic = experiment.traffic && freshTraffic(experiment.traffic, iteration);
     const takesPart = traffic && trafficTest(traffic, `${salt}/traffic`, unit);
     const isAllotted = allotmentTest(experimentAllotment(live)?.blocks);
-    const holdouts = (experiment.holdouts ?? []).flatMap((holdout) => {
-      const object = world.get(HOLDOUT, holdout);
-      return object === undefined ? [] : [holdoutStep(object, unit)];
+    const heldBy = (experiment.holdouts ?? []).flatMap((holdout) => {
+      const found = holdouts.get(holdout);
+      return found === undefined ? [] : [holdoutStep(found, unit)];
     });
     const choose = compileSplit(split, bucketingOf(experiment.bucketing, iteration) ?? { algorithm: 'backline', salt });
     const participations = split.map(({ variant }) => participation(variant, undefined));
@@ -250,7 +295,7 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
         if (kept !== undefined) return participations[kept];
         if (!matched || keep.intake === 'paused') return undefined;
       }
-      for (const holdout of holdouts) {
+      for (const holdout of heldBy) {
         const held = holdout(asked);
         if (held !== undefined) return held;
       }

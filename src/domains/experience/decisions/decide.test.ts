@@ -219,7 +219,7 @@ test('compiled flags decide as the naive reading of what is declared', () => {
         const table = compile(new LiveObjects(kinds, objectsOf(world)));
         for (const [context, kept] of questions) {
           const asked: Asked = { context, kept, nowMs: NOW_MS, random: () => 0 };
-          for (const flag of table.inOrder) {
+          for (const flag of table.inOrder()) {
             const decided = flag.decide(asked, table.flags);
             assert.equal(said(decided), naiveFlag(world, flag.name, context, NOW_MS, kept));
             // What explains it says the same and never fails.
@@ -244,11 +244,14 @@ test('a table that is updated equals one that is compiled anew, and the one befo
         const first = compile(world);
         const answers = (table: typeof first) =>
           contexts.map((context) =>
-            table.inOrder.map(
-              (flag) => flag.decide({ context, kept: new Map(), nowMs: NOW_MS, random: () => 0 }, table.flags).json,
-            ),
+            table
+              .inOrder()
+              .map(
+                (flag) => flag.decide({ context, kept: new Map(), nowMs: NOW_MS, random: () => 0 }, table.flags).json,
+              ),
           );
-        const answeredBefore = answers(first);
+        // Flags are compiled when they are first asked: the first table is asked only when its world has changed.
+        const answeredBefore = answers(compile(new LiveObjects(kinds, objects)));
         const next = objectsOf(after);
         const isIn = (list: readonly LiveObject[], { kind, name }: LiveObject) =>
           list.some((other) => other.kind === kind && other.name === name);

@@ -1,5 +1,7 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Context } from '#kernel/audiences/language.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { WorldDigest } from '#kernel/snapshots/world-digest.ts';
 
 /** Why a flag has its value, in the words of OpenFeature that OFREP knows. */
 export type Reason = 'STATIC' | 'TARGETING_MATCH' | 'SPLIT' | 'DISABLED' | 'ERROR';
@@ -59,6 +61,8 @@ export interface Look {
 export interface CompiledFlag {
   /** The name of the object. */
   readonly name: string;
+  /** What it is compiled from. */
+  readonly object: LiveObject;
   /** The name that the code asks for. */
   readonly key: string;
   readonly revision: string;
@@ -79,11 +83,13 @@ export interface CompiledFlag {
 export interface ExperienceTable {
   /** By key. */
   readonly flags: ReadonlyMap<string, CompiledFlag>;
-  /** All of them, ordered by key. */
-  readonly inOrder: readonly CompiledFlag[];
+  /** All of them, ordered by key; put in order when they are first asked for. */
+  readonly inOrder: () => readonly CompiledFlag[];
   /** Those with experiments that keep variants on record. */
   readonly sticky: readonly CompiledFlag[];
   readonly audiences: AudienceTable;
   /** Changes when anything changes that flags are decided by. */
   readonly tag: string;
+  /** What the tag is made of: the flags, and everything else. */
+  readonly digests: { readonly flags: WorldDigest; readonly others: WorldDigest };
 }

@@ -64,6 +64,18 @@ export function statusOperation(
   ];
 }
 
+/** Whether an object says of itself that it is live as it is declared, and is: then nothing is to be done about it. */
+export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
+  if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
+  if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
+  const object = entry.object();
+  const said = conditionsOf(object).find(({ type }) => type === 'Live');
+  const { liveRevision, observedGeneration } = (object.status ?? {}) as Record<string, unknown>;
+  const { generation = 1 } = object.metadata;
+  const isSaid = said?.['status'] === 'True' && said['reason'] === LIVE.reason;
+  return isSaid && observedGeneration === generation && liveRevision === liveNow.revision;
+}
+
 /** A deleted object that must stay live: its Head says why, and so does an event where it was. */
 export function heldOperation(
   store: Store<Operation>,
@@ -107,11 +119,13 @@ function keptEvent(
   return { verb: 'apply', kind: Event.id, namespace, name: eventName, object, uid: crypto.randomUUID() };
 }
 
+const LIVE = { status: 'True', reason: 'Released', message: 'The declared spec is live.' } as const;
+
 function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: string; message: string } {
   switch (standing.is) {
     case 'live': {
       const { problems = [] } = standing;
-      if (problems.length === 0) return { status: 'True', reason: 'Released', message: 'The declared spec is live.' };
+      if (problems.length === 0) return LIVE;
       const message = `The declared spec is live, and is no longer accepted; change it: ${textOf(problems)}`;
       return { status: 'True', reason: 'NoLongerAccepted', message };
     }

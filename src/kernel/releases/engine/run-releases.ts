@@ -2,6 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
+import { inTurns } from '#kernel/base/turns.ts';
 import type { ControllerMetrics } from '#kernel/controllers/controller.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
@@ -12,7 +13,7 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Evidence } from '../evidence.ts';
 import type { KnownUnits } from '../known-units.ts';
 import { Pin } from '../kinds/pin.ts';
-import { Release, releaseSpec } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Target } from '../target.ts';
@@ -20,6 +21,7 @@ import { ENGINE } from './advance.ts';
 import { carryReleases, type MayApprove } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
+import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
 import { followPins } from './follow-pins.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
@@ -29,11 +31,10 @@ const AUTHOR: Author = { user: ENGINE, requestId: 'run-releases' };
 const LIMITS = {
   /** How often it is noted that an engine is at work: how exactly the time without one is known. */
   beatMs: 15_000,
-  /** Releases that have come to their end and are kept; of older ones the history tells. */
   finishedMax: 2_000,
-  /** So many are dropped at a time. */
+  charactersMax: 64 * 1024 * 1024,
   droppedMax: 500,
-} as const;
+} as const satisfies FinishedLimits & { readonly beatMs: number };
 
 export interface ReleaseEngine {
   /** Resolves when every write so far is live, carried by a release, or held. */
@@ -63,8 +64,15 @@ export function runReleases(options: {
   const logError = logSeldom(log, time.nowMs);
   const open = new OpenReleases(store);
   const declarations = new Declarations(store);
+  const finished = new FinishedReleases(LIMITS);
   // First of all: whoever is told of a change finds it there.
-  const unfollow = store.subscribe((changes) => changes.forEach((change) => declarations.follow(change)));
+  const unfollow = store.subscribe((changes) => {
+    for (const change of changes) {
+      declarations.follow(change);
+      finished.follow(change);
+    }
+  });
+  void inTurns(finished.begin([...store.list(Release)]));
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
     ...options,
@@ -116,7 +124,7 @@ export function runReleases(options: {
   function beat(): void {
     beating = Promise.all([
       writing(open.size === 0 ? [] : [leaseOperation()], 'the beat of releases was not written'),
-      writing(outdated(), 'releases that have ended could not be dropped'),
+      writing(dropOutdated(), 'releases that have ended could not be dropped'),
     ]);
     cancelBeat = time.after(LIMITS.beatMs, beat);
   }
@@ -144,16 +152,8 @@ export function runReleases(options: {
     };
   }
 
-  /** The oldest of those that have come to their end, where there are too many. */
-  function outdated(): Operation[] {
-    const surplus = store.count(Release) - open.size - LIMITS.finishedMax;
-    if (surplus <= 0) return [];
-    return [...store.list(Release)]
-      .map((entry) => ({ name: entry.name, spec: releaseSpec(entry.object()) }))
-      .filter(({ spec }) => !spec.open)
-      .sort((a, b) => a.spec.number - b.spec.number)
-      .slice(0, Math.min(surplus, LIMITS.droppedMax))
-      .map(({ name }) => ({ verb: 'delete', kind: Release.id, namespace: '', name }));
+  function dropOutdated(): Operation[] {
+    return finished.outdated().map((name) => ({ verb: 'delete', kind: Release.id, namespace: '', name }));
   }
 }
 

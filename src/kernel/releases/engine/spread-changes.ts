@@ -3,7 +3,7 @@ import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
-import { inTurns } from '#kernel/base/turns.ts';
+import { atOnce, inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -35,7 +35,7 @@ import {
   type World,
 } from './form.ts';
 import { checkLive, type LiveFault } from './check-live.ts';
-import { headOperation, heldOperation, statusOperation, textOf, type Standing } from './go-live.ts';
+import { headOperation, heldOperation, stands, statusOperation, textOf, type Standing } from './go-live.ts';
 import { lookAt } from './look.ts';
 import { footprintOf, type OpenReleases } from './open-releases.ts';
 import { createRelease, releaseName, writeStep } from './release-writes.ts';
@@ -53,6 +53,8 @@ const CONFLICTS_USUAL = 5;
 const ORIGINS_MAX = 1_000;
 /** Live objects that are no longer accepted which the log names; the status of each says so. */
 const FAULTS_NAMED_MAX = 20;
+/** So many objects are looked at in one go at the start: some milliseconds. */
+const AT_ONCE_MAX = 500;
 /** What changes without a policy claim while they are written. */
 const AT_ONCE = ' at once';
 
@@ -110,11 +112,13 @@ export function spreadChanges(options: {
   let stopping = false;
   let working: Promise<void> | undefined;
 
-  for (const kind of released) for (const { name } of store.list(kind)) noteNow(kind.id, name, []);
-  // What is live and no longer declared is to go.
-  for (const { id } of released) for (const { name } of live.list(id)) noteNow(id, name, []);
   const unsubscribe = store.subscribe(follow);
-  work();
+  const count = released.reduce((sum, kind) => sum + store.count(kind), 0);
+  if (count > AT_ONCE_MAX) working = inTurns(noteAll()).then(worked);
+  else {
+    atOnce(noteAll());
+    work();
+  }
   // Nothing waits for it: what is live is served, whatever is said of it.
   void inTurns(checkLive(live, kinds, () => !stopping)).then(tellFaults);
 
@@ -137,6 +141,31 @@ export function spreadChanges(options: {
       await working;
     },
   };
+
+  /** Notes everything at the start but what stands as it is: of very many objects nearly all do. */
+  function* noteAll(): Steps<void> {
+    for (const kind of released) {
+      for (const entry of store.list(kind)) {
+        if (stopping) return;
+        const carriers = open.carriersOf(kind.id, entry.name);
+        if (carriers.length > 0 || !stands(entry, live.get(kind.id, entry.name))) noteNow(kind.id, entry.name, []);
+        yield;
+      }
+    }
+    // What is live and no longer declared is to go.
+    for (const kind of released) {
+      for (const { name } of live.list(kind.id)) {
+        if (stopping) return;
+        if (store.find(kind, 'name', name).length === 0) noteNow(kind.id, name, []);
+        yield;
+      }
+    }
+  }
+
+  function worked(): void {
+    working = undefined;
+    work();
+  }
 
   function follow(changes: readonly Change[]): void {
     let isNews = false;
@@ -173,10 +202,7 @@ export function spreadChanges(options: {
 
   function work(): void {
     if (working !== undefined || stopping || pending.size === 0) return;
-    working = drain().then(() => {
-      working = undefined;
-      work();
-    });
+    working = drain().then(worked);
   }
 
   async function drain(): Promise<void> {
@@ -472,11 +498,7 @@ export function spreadChanges(options: {
     if (asked.size === 0) return;
     const handed = new Set(noted.map(({ kind, name }) => liveKey(kind, name)));
     const looked = new Map([...asked].map(([key, one]) => [key, look(one)] as const));
-    const candidates = [...looked.values()].map(candidateIn);
-    const changing = candidates.filter((_, index) => {
-      const one = [...looked.values()][index];
-      return one !== undefined && !isLive(one);
-    });
+    const changing = [...looked.values()].filter((one) => !isLive(one)).map(candidateIn);
     const waiting = new Map<LiveKey, Held>();
     const beside = new Set<string>();
     const stop = store.get(Stop, '', STOP_NAME);

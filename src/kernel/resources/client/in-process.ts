@@ -5,7 +5,8 @@ import { requireKnownVersion } from '../api/list.ts';
 import { requireVerb } from '../api/request.ts';
 import { CURRENT_MS_MAX } from '../api/watch.ts';
 import { eventFor, selectionOf, type SelectionQuery } from '../api/selection.ts';
-import type { Kind } from '../kind.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
+import type { Kind, ResourceObject } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import type { Change, Entry, Outcome, Store } from '../store-contract.ts';
 import type { Batch, ResourceClient, Selected } from './contract.ts';
@@ -23,8 +24,9 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       await store.fresh();
       const namespace = namespaceOf(kind, selected);
       const { matches } = selectionOf(kind, queryOf(selected));
-      const items = [...store.list(kind, { namespace })].filter(matches).map((entry) => entry.object());
-      return { items, version: String(store.version()) };
+      const version = String(store.version());
+      const entries = [...store.list(kind, { namespace })].filter(matches);
+      return { items: await inTurns(objectsOf(entries)), version };
     },
     watch: async function* (kind, from, signal, selected = {}) {
       requireVerb(kind, 'watch');
@@ -145,6 +147,16 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
     if (outcome === undefined) throw new Error('the store gave no outcome for an operation');
     return outcome;
   }
+}
+
+/** Reading very many takes time in which other things go on. */
+function* objectsOf(entries: readonly Entry[]): Steps<ResourceObject[]> {
+  const objects: ResourceObject[] = [];
+  for (const entry of entries) {
+    objects.push(entry.object());
+    yield;
+  }
+  return objects;
 }
 
 function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {

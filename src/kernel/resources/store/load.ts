@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { Change } from '../store-contract.ts';
 import { type StoredChange, StoredEntry } from './entry.ts';
@@ -30,19 +31,49 @@ export async function loadMemory(
   },
 ): Promise<Memory> {
   const { kinds, limits, texts, log } = options;
-  return database.patient.transaction(async (connection) => {
+  const rows = await database.patient.transaction(async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only');
     const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
     const version = writer?.version ?? 0;
     await warnOfUnknownKinds(connection, kinds, log);
     const floor = await windowFloor(connection, version, limits);
-    const reader = new RowReader(kinds, texts);
-    const changes = reader.changes(await changesAbove(connection, floor), await statesBefore(connection, floor));
-    const entries = (await currentStates(connection))
-      .map((row) => reader.entry(row))
-      .filter((entry) => entry !== undefined);
-    return new Memory({ kinds, version, floor, entries, changes, limits });
+    return {
+      version,
+      floor,
+      changed: await changesAbove(connection, floor),
+      before: await statesBefore(connection, floor),
+      current: await currentStates(connection),
+    };
   });
+  return inTurns(memoryOf(rows, new RowReader(kinds, texts), { kinds, limits }));
+}
+
+/** Reading a hundred thousand objects takes seconds, in which other things go on. */
+function* memoryOf(
+  rows: { version: number; floor: number } & Readonly<Record<'changed' | 'before' | 'current', readonly ChangeRow[]>>,
+  reader: RowReader,
+  { kinds, limits }: { readonly kinds: readonly Kind[]; readonly limits: WindowLimits },
+): Steps<Memory> {
+  const { version, floor, changed, before, current } = rows;
+  for (const row of [before, changed, current].flat()) {
+    reader.entry(row);
+    yield;
+  }
+  const memory = new Memory({ kinds, version, floor, entries: [], changes: [], limits });
+  for (const row of current) {
+    const entry = reader.entry(row);
+    if (entry !== undefined) memory.begin(entry);
+    yield;
+  }
+  for (const change of yield* reader.changes(changed, before)) {
+    memory.beginWindow([change]);
+    yield;
+  }
+  for (const kind of kinds) {
+    memory.list(kind);
+    yield;
+  }
+  return memory;
 }
 
 /** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
@@ -70,10 +101,15 @@ export class RowReader {
   }
 
   /** Joins each change to the state that it found. */
-  changes(rows: readonly ChangeRow[], before: readonly ChangeRow[]): StoredChange[] {
-    const states = new Map(before.map((row) => [objectOf(row), this.entry(row)]));
+  *changes(rows: readonly ChangeRow[], before: readonly ChangeRow[]): Steps<StoredChange[]> {
+    const states = new Map<string, StoredEntry | undefined>();
+    for (const row of before) {
+      states.set(objectOf(row), this.entry(row));
+      yield;
+    }
     const changes: StoredChange[] = [];
     for (const row of rows) {
+      yield;
       const entry = this.entry(row);
       if (entry === undefined) continue;
       changes.push({ version: row.version, type: row.type, entry, before: states.get(objectOf(row)) });

@@ -25,8 +25,18 @@ export class Memory implements StoredReader {
     this.#tables = new Map(start.kinds.map((kind) => [kind.id, new KindTable()]));
     this.#window = new WatchWindow(start.limits, start.floor);
     this.#version = start.version;
-    for (const entry of start.entries) this.#table(entry.kind).put(entry);
-    for (const change of start.changes) this.#window.append(change);
+    for (const entry of start.entries) this.begin(entry);
+    this.beginWindow(start.changes);
+  }
+
+  /** Takes in an object that there is at the start, before anybody reads. */
+  begin(entry: StoredEntry): void {
+    this.#table(entry.kind).put(entry);
+  }
+
+  /** Takes in the changes that led there, the oldest first. */
+  beginWindow(changes: Iterable<StoredChange>): void {
+    for (const change of changes) this.#window.append(change);
   }
 
   get version(): number {

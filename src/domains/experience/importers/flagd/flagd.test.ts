@@ -195,7 +195,7 @@ test('imported flags are for every context what flagd-core says', () => {
       for (const context of contexts) {
         // An attribute that is only asked about its truth is taken for a boolean.
         if (contextProblems(context, table.audiences.attributes).length > 0) continue;
-        for (const { key } of table.inOrder) {
+        for (const { key } of table.inOrder()) {
           const outcome = decided(table, key, context, { nowMs: NOW_MS });
           const shown = JSON.stringify([key, context, document, objects, outcome?.json]);
           assert.equal(outcome?.error, undefined, shown);

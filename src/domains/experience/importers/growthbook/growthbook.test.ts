@@ -244,7 +244,7 @@ test('imported features are for every context what the SDK of GrowthBook says, a
       const table = declaredTable(objects);
       for (const context of contexts) {
         assert.deepEqual(contextProblems(context, table.audiences.attributes), []);
-        for (const flag of table.inOrder) {
+        for (const flag of table.inOrder()) {
           const outcome = decided(table, flag.key, context);
           const said = asked(document, flag.key, context);
           const shown = JSON.stringify([flag.key, context, document.features, objects, said, outcome?.json]);

@@ -229,7 +229,7 @@ test('imported features are for every context what unleash-client says', () => {
       const client = sdk(document);
       for (const given of contexts) {
         if (contextProblems(given, table.audiences.attributes).length > 0) continue;
-        for (const flag of table.inOrder) {
+        for (const flag of table.inOrder()) {
           let draws = 0;
           const random = () => {
             draws += 1;
