@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runCommandLine } from '#cli/program.ts';
 import { fakeIo } from '#cli/testing/fake-io.ts';
+import { subjectStore } from '#domains/products/records/subjects.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
 import { plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
@@ -12,12 +13,13 @@ import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 let now = Temporal.Instant.from('2026-11-02T09:00:00Z');
 let call: World['call'];
 let kubeconfigFile = '';
+let database: World['database'];
 const stories: (readonly [name: string, tell: () => Promise<void>])[] = [];
 const story = (name: string, tell: () => Promise<void>): void => void stories.push([name, tell]);
 
 test('records of listeners are as exact as counters', async (t) => {
   const world = await startWorld(t, { clock: () => now });
-  ({ call } = world);
+  ({ call, database } = world);
   ({ kubeconfigFile } = world.running);
   const applied = await call('POST', CHANGE_SETS, { body: changeSet(...RECORDS_CATALOGUE) });
   assert.equal(applied.status, 201, applied.text);
@@ -225,6 +227,13 @@ story(
     await change(third.id, 'weekly');
     assert.equal(await left('again'), 0, 'with a plan between that gives none');
 
+    const fresh = await begin('fresh', 'fresh', { anchor: '2026-10-10T00:00:00' });
+    await consume('fresh', 10, { feature: 'bonus' });
+    await post('subscriptions/end', { subscription: fresh.id });
+    pass({ hours: 1 });
+    await begin('fresh', 'fresh');
+    assert.equal(await left('fresh', 'bonus'), 0, 'where another plan would begin anew');
+
     const families = [];
     for (const [manager, anchor] of [
       ['hop-1', '2026-10-10T00:00:00'],
@@ -322,11 +331,49 @@ story('what is settled after a change is settled in the plan of now as well', as
   }
 });
 
+story('a process that dies right after it has changed a plan leaves no use behind', async () => {
+  const { id } = await begin('died', 'weekly');
+  await consume('died', 60, { feature: 'podmin' });
+  const calendar = (per: string, limit: number) => ({
+    id: 'plan/podmin',
+    limit,
+    window: { type: 'calendar', per, zone: 'Europe/Berlin' } as const,
+    priority: 100,
+    createdMs: 0,
+  });
+  const move = { from: calendar('P1W', 100), to: calendar('P1M', 300), onPlanChange: 'carry' } as const;
+  const dead = { by: 'user:dead', path: '/v1/subscriptions/plan', key: key(), request: {} };
+  const movesOf = () => [{ subject: 'listener/died', moves: [move] }];
+  await subjectStore(database, () => now).changePlan(id, { ...dead, movesOf }, ({ price }) => ({
+    plan: 'monthly',
+    role: 'manager',
+    price,
+  }));
+  pass({ hours: 1 });
+  const planOf = async (): Promise<string> => (await ask('entitlements?listener=died')).plan;
+  for (let tries = 0; (await planOf()) !== 'monthly'; tries += 1) assert.ok(tries < 200, 'it was not heard');
+  await consume('died', 10, { feature: 'podmin' });
+  assert.equal(await left('died', 'podmin'), 230);
+  assert.deepEqual(await database.query('select 1 from backline.use_moves'), []);
+});
+
+story('however often a plan was changed, its counters are there for who comes back', async () => {
+  const { id } = await begin('often', 'weekly');
+  await consume('often', 10, { feature: 'podmin' });
+  await change(id, 'monthly');
+  for (let round = 0; round < 6; round += 1) for (const other of ['none', 'small']) await change(id, other);
+  await change(id, 'weekly');
+  assert.equal((await consume('often', 10, { feature: 'podmin' })).charged, 10);
+  assert.equal(await left('often', 'podmin'), 80);
+});
+
 story(
   'many top-ups lock nobody out: what has ended or is used up makes room, and one too many is refused',
   async () => {
     await begin('rich', 'monthly');
-    await Promise.all(Array.from({ length: 90 }, () => post('grants', { listener: 'rich', addOn: 'kept' })));
+    for (let bought = 0; bought < 90; bought += 6) {
+      await Promise.all(Array.from({ length: 6 }, () => post('grants', { listener: 'rich', addOn: 'kept' })));
+    }
     assert.equal(await refused('grants', { listener: 'rich', addOn: 'kept' }), 'products/too-many-grants');
     assert.equal(await left('rich'), 1_800);
     await consume('rich', 915);

@@ -264,7 +264,7 @@ async function consumeBatch(
       const refused = uses.find((one) => !one.situation.use.metered && one.situation.base.outcome !== 'allow');
       if (refused !== undefined) {
         const { base } = refused.situation;
-        return { outcome: 'deny', deniedFeature: base.feature, reason: base.reason, charged: 0 };
+        return { outcome: 'deny', deniedFeature: base.feature, charged: 0 };
       }
       const metered = uses.flatMap(({ situation: { use }, amount }) =>
         use.metered ? [{ quota: use.quota, buckets: use.buckets, amount, subject: use.scope.subject }] : [],

@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
+import { nearTerritories } from '../rules/territories.ts';
 import { parseTime } from '../rules/times.ts';
 import type { Compiled, GrantRow, MarketTable, PlanGrants, ProductsTable } from './table.ts';
 
@@ -27,7 +28,8 @@ export function marketAt(table: ProductsTable, { market, territory }: Place): Ma
     );
   }
   if (territory !== undefined) {
-    throw unknown('territory', territory, table.marketOfTerritory.keys(), 'No market has it.');
+    const known = table.marketOfTerritory.keys();
+    throw unknown('territory', territory, known, 'No market has it.', nearTerritories);
   }
   if (market !== undefined) throw unknown('market', market, table.markets.keys());
   throw new Refusal(
@@ -74,8 +76,14 @@ export function requireChannel(market: MarketTable, channel: string): void {
 }
 
 /** Refuses `products/unknown-feature` and the like, with names that were perhaps meant. */
-export function unknown(what: string, name: string, known: Iterable<string>, more = ''): Refusal {
-  const hint = didYouMean(nearSpellings(name, known));
+export function unknown(
+  what: string,
+  name: string,
+  known: Iterable<string>,
+  more = '',
+  near: (name: string, known: Iterable<string>) => readonly string[] = nearSpellings,
+): Refusal {
+  const hint = didYouMean(near(name, known));
   const message = `There is no ${what} "${name}"${hint}.${more === '' ? '' : ` ${more}`}`;
   return new Refusal(`products/unknown-${what}`, 'Invalid', message, {
     problems: [{ path: [what], reason: 'FieldValueNotFound', detail: message }],

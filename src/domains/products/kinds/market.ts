@@ -7,7 +7,7 @@ import { unknownCurrency } from '../rules/money.ts';
 import { parseEnding, parseIncrement } from '../rules/price-rounding.ts';
 import { parseDecimal } from '../rules/rational.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { TERRITORIES } from '../rules/territories.ts';
+import { nearTerritories, TERRITORIES } from '../rules/territories.ts';
 import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
 import { describeMarket } from './describe-market.ts';
 import { GROUP, MARKET, PRICE, VERSION } from './identity.ts';
@@ -113,7 +113,7 @@ function territoryProblems(spec: MarketSpec, { name, find }: Context): readonly 
   for (const [index, territory] of spec.territories.entries()) {
     const path = ['spec', 'territories', index];
     if (!TERRITORIES.has(territory)) {
-      const hint = didYouMean(nearSpellings(territory, TERRITORIES));
+      const hint = didYouMean(nearTerritories(territory, TERRITORIES));
       problems.push({
         path,
         reason: 'FieldValueInvalid',

@@ -145,3 +145,22 @@ test('erasing a listener leaves nothing, and ends what others shared', async (t)
   assert.equal((await store.facts('bo')).subscription, undefined);
   assert.equal(await store.erase('anna'), 0);
 });
+
+test('the time of what is on record is that of the database', async (t) => {
+  const { database, [Symbol.asyncDispose]: stop } = await startDatabase();
+  t.after(() => stop());
+  const read = async () => {
+    const [row] = await database.query<{ at: Temporal.Instant }>('select clock_timestamp() as at');
+    return row?.at.epochMilliseconds ?? 0;
+  };
+  const [before, { startedAt, anchor: kept }] = [
+    await read(),
+    await subjectStore(database).subscribe('anna', write(), (now) => ({
+      ...family(),
+      anchor: { wallTime: now.toZonedDateTimeISO('UTC').toPlainDateTime().toString(), zone: 'UTC' },
+    })),
+  ];
+  const began = Temporal.Instant.from(startedAt).epochMilliseconds;
+  assert.ok(before <= began && began <= (await read()));
+  assert.equal(`${kept.wallTime}Z`, startedAt, 'what is asked for within it gets the same time');
+});

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { CURRENCIES, WITHDRAWN } from './currencies.ts';
-import { TERRITORIES } from './territories.ts';
+import { nearTerritories, TERRITORIES } from './territories.ts';
 
 const require = createRequire(import.meta.url);
 
@@ -39,4 +39,9 @@ test('the sixteen currencies whose decimals Intl has otherwise follow ISO 4217',
 test('territories are those of ISO 3166-1 and Kosovo', () => {
   const countries: readonly { readonly cca2: string }[] = require('world-countries');
   assert.deepEqual([...TERRITORIES].toSorted(), countries.map(({ cca2 }) => cca2).toSorted());
+});
+
+test('codes that people write for a territory lead to that of ISO 3166-1', () => {
+  const meant = ['UK', 'EL', 'de'].map((code) => nearTerritories(code, TERRITORIES));
+  assert.deepEqual(meant, [['GB'], ['GR'], ['DE']]);
 });

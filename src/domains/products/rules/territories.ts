@@ -1,3 +1,5 @@
+import { nearSpellings } from '#kernel/base/spelling.ts';
+
 /** ISO 3166-1 alpha-2 codes, and XK (Kosovo), which app stores and banks use as if it were one. */
 const CODES =
   'AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY ' +
@@ -9,3 +11,16 @@ const CODES =
   'TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW';
 
 export const TERRITORIES: ReadonlySet<string> = new Set(CODES.split(' '));
+
+/** Codes that many write for a territory, and that ISO 3166-1 does not have. */
+const WRITTEN_AS: ReadonlyMap<string, string> = new Map([
+  ['UK', 'GB'],
+  ['EL', 'GR'],
+]);
+
+/** The codes that one may have meant. */
+export function nearTerritories(code: string, known: Iterable<string>): readonly string[] {
+  const all = new Set(known);
+  const meant = WRITTEN_AS.get(code.toUpperCase()) ?? code.toUpperCase();
+  return all.has(meant) ? [meant] : nearSpellings(code, all);
+}
