@@ -36,7 +36,7 @@ const TEXTS = [
   '\u2028\u2029',
   '\u202E reversed',
   '👩‍👩‍👧‍👦',
-  'bom\ufeff',
+  '\ufeffbom',
   '%00',
   '\\u0000',
   "'; drop table x; --",

@@ -29,7 +29,7 @@ async function countOf(world: DatasetsWorld, sql = 'select count(*) from play'):
 test('what is logged becomes typed rows, once, and says until when it is complete', async () => {
   await using world = await startDatasetsWorld({ eventTypes: { play: PLAY } });
   await logEvents(world, world.db.database, [
-    { id: 'a', payload: { track: 'x"\\ \u0007 ü', playedMs: 9007199254740991 } },
+    { id: 'a', payload: { track: '\ufeffx"\\ \u0007 ü', playedMs: 9007199254740991 } },
     { id: 'b\nc\u0001\u0002', payload: { track: '', playedMs: null } },
   ]);
   const first = await world.rollUps.rollUpNow();
@@ -37,7 +37,7 @@ test('what is logged becomes typed rows, once, and says until when it is complet
   assert.deepEqual((await world.rollUps.rollUpNow())?.rows, 0);
   const answer = await world.query('select event_id, track, "playedMs", corrected_at, day from play order by 1');
   assert.deepEqual(answer.rows, [
-    ['a', 'x"\\ \u0007 ü', 9007199254740991, '2026-05-10T11:00:00Z', '2026-05-10'],
+    ['a', '\ufeffx"\\ \u0007 ü', 9007199254740991, '2026-05-10T11:00:00Z', '2026-05-10'],
     ['b\nc\u0001\u0002', '', null, '2026-05-10T11:00:00Z', '2026-05-10'],
   ]);
   assert.deepEqual(answer.columns[2], { name: 'playedMs', type: 'BIGINT' });
