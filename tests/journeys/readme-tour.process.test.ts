@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { execute } from '../support/kubectl.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -37,10 +37,16 @@ function pattern(expected: string): RegExp {
   return new RegExp(`^${spaced.replaceAll(/^…$/gm, '[\\s\\S]*?').replaceAll('…', '.*')}\\s*$`);
 }
 
-test('the tour of the README does what it says', async (t) => {
+/** Starts the product as its reader does, runs every step of some guides, and stops it as a terminal does. */
+async function follow(
+  t: TestContext,
+  guides: readonly string[],
+  options: readonly string[],
+  stepsMin: number,
+): Promise<void> {
   const data = await mkdtemp(join(tmpdir(), 'backline-tour-'));
   t.after(() => rm(data, { recursive: true, force: true }));
-  const server = spawn('npm', ['start', '--silent', '--', '--port', '0', '--data', data, '--quiet'], {
+  const server = spawn('npm', ['start', '--silent', '--', '--port', '0', '--data', data, '--quiet', ...options], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     detached: true,
@@ -55,15 +61,24 @@ test('the tour of the README does what it says', async (t) => {
     ready = line;
     break;
   }
-  assert.match(ready, /^ready http:\/\/127\.0\.0\.1:\d+ kubeconfig=\S+kubeconfig$/);
+  const [, url = ''] = /^ready (http:\/\/127\.0\.0\.1:\d+) kubeconfig=\S+kubeconfig$/.exec(ready) ?? [];
+  assert.notEqual(url, '', ready);
 
-  const steps = stepsOf(await readFile(join(root, 'README.md'), 'utf8'));
-  assert.ok(steps.length >= 8, 'the tour has been found');
+  const texts = await Promise.all(guides.map((guide) => readFile(join(root, guide), 'utf8')));
+  const steps = texts.flatMap(stepsOf);
+  assert.ok(steps.length >= stepsMin, 'the steps have been found');
   for (const { command, expected } of steps) {
-    const { stdout, stderr } = await execute('/bin/sh', ['-c', `cd '${root}' && ${command}`], '', {
+    // The folder and the port that the guide names are others here.
+    const here = command.replaceAll('.first/', `${data}/`).replaceAll('http://127.0.0.1:7700', url);
+    const { stdout, stderr } = await execute('/bin/sh', ['-c', `cd '${root}' && ${here}`], '', {
       BACKLINE_KUBECONFIG: join(data, 'kubeconfig'),
     });
     assert.match(stdout + stderr, pattern(expected), command);
+  }
+
+  const metrics = await (await fetch(`${url}/metrics`)).text();
+  for (const [name] of texts.join().matchAll(/\bbackline_[a-z_]+/g)) {
+    assert.ok(metrics.includes(`# TYPE ${name} `), `${name} is no metric`);
   }
 
   const stopped = once(server, 'exit');
@@ -71,4 +86,9 @@ test('the tour of the README does what it says', async (t) => {
   process.kill(-(server.pid ?? 0), 'SIGTERM');
   const [code] = await stopped;
   assert.equal(code, 0, 'it stops in order, with status 0');
-});
+}
+
+test('the tour of the README does what it says', (t) => follow(t, ['README.md'], [], 8));
+
+test('the guides to a first plan and for people on call do what they say', (t) =>
+  follow(t, ['docs/first-plan.md', 'docs/on-call.md'], ['--no-sample'], 14));
