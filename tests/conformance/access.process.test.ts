@@ -396,6 +396,21 @@ test('a token of a service account works until its time, and no longer than the 
   const other = await ask({ audiences: ['somebody-else'] });
   assert.equal((await whoami(other)).status, 401, 'a token for somebody else is not for us');
   assert.equal((await whoami(`${short.slice(0, -8)}AAAAAAAA`)).status, 401);
+  const reviewed = async (spec: object, token?: string) => {
+    const body = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', spec };
+    return call('POST', '/apis/authentication.k8s.io/v1/tokenreviews', { body, ...(token && { token }) });
+  };
+  const good = (await reviewed({ token: short })).json.status;
+  assert.deepEqual([good.authenticated, good.user.username, good.user.uid], [true, userInfo.username, uid]);
+  const meant = (await reviewed({ token: other, audiences: ['somebody-else', 'x'] })).json.status;
+  assert.deepEqual([meant.authenticated, meant.audiences], [true, ['somebody-else']]);
+  for (const spec of [{ token: other }, { token: 'nonsense' }, { token: short, audiences: ['somebody-else'] }]) {
+    const bad = (await reviewed(spec)).json.status;
+    assert.deepEqual([bad.authenticated, bad.user], [false, {}], JSON.stringify(spec));
+  }
+  const own = (await reviewed({ token: world.connection.token })).json.status;
+  assert.deepEqual([own.authenticated, own.user.username], [true, 'admin']);
+  assert.equal((await reviewed({ token: short }, short)).status, 403, 'who asks needs a right to it');
   assert.equal(
     (await call('POST', `${accounts}/robot/token`, { body: { spec: { expirationSeconds: 10 } } })).status,
     422,

@@ -43,7 +43,9 @@ function livezMs(port: number): Promise<number | undefined> {
 test(`a start with ${OBJECTS} released objects answers all the time, and writes nothing again`, async (t) => {
   const db = await startDatabase();
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-large-'));
+  let kill = (): void => {};
   t.after(async () => {
+    kill();
     await db[Symbol.asyncDispose]();
     await rm(dataDirectory, { recursive: true, force: true });
   });
@@ -84,7 +86,7 @@ test(`a start with ${OBJECTS} released objects answers all the time, and writes 
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, DATABASE_URL: db.url },
   });
-  t.after(() => child.kill('SIGKILL'));
+  kill = () => void child.kill('SIGKILL');
   let readyMs: number | undefined;
   child.stdout.once('data', () => (readyMs = performance.now() - begun));
   let [slowestMs, answers] = [0, 0];

@@ -3,7 +3,8 @@ import { type StoredEntry, entryKey, indexKey } from './entry.ts';
 /** The objects of one kind: by key, by index value, and in order. */
 export class KindTable {
   readonly #byKey = new Map<string, StoredEntry>();
-  readonly #byIndexKey = new Map<string, Set<StoredEntry>>();
+  /** Nearly every value is of one object, which then stands for itself: a set of one takes 200 bytes more. */
+  readonly #byIndexKey = new Map<string, StoredEntry | Set<StoredEntry>>();
   /** As of the last call of `sorted`; never altered, so that who holds it holds a snapshot. */
   #sorted: readonly StoredEntry[] = [];
   #changedSinceSorted = new Set<string>();
@@ -18,17 +19,18 @@ export class KindTable {
 
   /** In order. */
   find(index: string, value: string): readonly StoredEntry[] {
-    const found = [...(this.#byIndexKey.get(indexKey(index, value)) ?? [])];
-    return found.length > 1 ? found.sort(byKey) : found;
+    const found = this.#byIndexKey.get(indexKey(index, value));
+    if (found === undefined) return [];
+    return found instanceof Set ? [...found].sort(byKey) : [found];
   }
 
   put(entry: StoredEntry): void {
     this.remove(entry.key);
     this.#byKey.set(entry.key, entry);
     for (const key of entry.indexKeys) {
-      const entries = this.#byIndexKey.get(key);
-      if (entries === undefined) this.#byIndexKey.set(key, new Set([entry]));
-      else entries.add(entry);
+      const found = this.#byIndexKey.get(key);
+      if (found instanceof Set) found.add(entry);
+      else this.#byIndexKey.set(key, found === undefined || found === entry ? entry : new Set([found, entry]));
     }
     this.#changedSinceSorted.add(entry.key);
   }
@@ -38,9 +40,9 @@ export class KindTable {
     if (entry === undefined) return;
     this.#byKey.delete(key);
     for (const indexed of entry.indexKeys) {
-      const entries = this.#byIndexKey.get(indexed);
-      entries?.delete(entry);
-      if (entries?.size === 0) this.#byIndexKey.delete(indexed);
+      const found = this.#byIndexKey.get(indexed);
+      if (found instanceof Set) found.delete(entry);
+      if (found === entry || (found instanceof Set && found.size === 0)) this.#byIndexKey.delete(indexed);
     }
     this.#changedSinceSorted.add(key);
   }
