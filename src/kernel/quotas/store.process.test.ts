@@ -211,8 +211,19 @@ test('use goes along when the plan changes, and going back and forth makes no un
     const carried = await quotas.carry({ ...listener, key, moves: [{ from, to, onPlanChange: 'carry' }] });
     assert.equal(carried.balances[0]?.used, 5);
   }
+  // Who does not know of the change yet gets nothing of the old plan; what was used on it counts in the new one.
+  await assert.rejects(quotas.consume({ ...listener, key: 'old', buckets: [small], amount: 1 }), {
+    code: 'quotas/moved',
+  });
+  await quotas.consume({
+    ...listener,
+    key: 'late',
+    buckets: [small, { ...large, suspended: true }],
+    amount: 2,
+    isOfBefore: true,
+  });
   const full = await quotas.consume({ ...listener, key: 'b', buckets: [large], amount: 20, partial: true });
-  assert.equal(full.amount, 15);
+  assert.equal(full.amount, 13);
 });
 
 test('late use counts in the window in which it was, until that is closed; then as a correction of the present one', async () => {
