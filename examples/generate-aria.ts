@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { Document, isMap, visit } from 'yaml';
 import { isFault } from '#domains/products/rules/fault.ts';
 import { formatAmount, majorUnits, parseMoney, scale, type Money } from '#domains/products/rules/money.ts';
-import { roundPrice } from '#domains/products/rules/price-rounding.ts';
+import { roundPrice } from './price-rounding.ts';
 import { rational, times } from '#domains/products/rules/rational.ts';
 
 const NAMESPACE = 'aria';
@@ -22,7 +22,7 @@ interface MarketRow {
   readonly zone: string;
   /** Name and percent; without a percent it depends on the address, and prices come without it. */
   readonly tax: string;
-  /** How prices end, see `Market.spec.rounding.endings`. */
+  /** How prices end, like 0.99. */
   readonly ending: string;
   /** Premium by month on the web: the first price, then each date with the price from then on. */
   readonly premium: string;
@@ -301,7 +301,7 @@ function currenciesOf(code: string): readonly object[] {
   return [{ code: currencyOf(code) }];
 }
 
-function marketSpec({ code, zone, tax, ending }: MarketRow): object {
+function marketSpec({ code, zone, tax }: MarketRow): object {
   const [, taxName = tax, rate] = /^(.*?)(?: ([\d.]+))?$/.exec(tax) ?? [];
   const currency = currencyOf(code);
   const country = countries.find(({ cca2 }) => cca2 === code);
@@ -314,7 +314,6 @@ function marketSpec({ code, zone, tax, ending }: MarketRow): object {
     currencies: currenciesOf(code),
     channels: [{ name: 'web' }, { name: 'apple' }, { name: 'google', ...google }],
     tax: { inclusive: rate !== undefined, ...(rate === undefined ? {} : { rate }), name: taxName },
-    rounding: { endings: [ending] },
     locale: localeOf(code),
     notice: { days: EUROPEAN_UNION.includes(code) ? 60 : 30 },
     consent: OPT_IN.has(code) ? 'optIn' : EUROPEAN_UNION.includes(code) ? 'optOut' : 'none',

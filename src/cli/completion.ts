@@ -1,5 +1,6 @@
 import type { Argument, Command, Option } from 'commander';
-import type { Shell } from './program.ts';
+
+export type Shell = 'bash' | 'zsh' | 'fish';
 
 /** A verb, by the words that lead to it, and what may follow. */
 interface Place {

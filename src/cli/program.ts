@@ -4,6 +4,7 @@ import { version as programVersion } from '#kernel/base/version.ts';
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { ApplyOptions, ChangeOptions } from './apply.ts';
 import type { DecideOptions } from './decide.ts';
+import type { Shell } from './completion.ts';
 import type { DeleteOptions } from './delete.ts';
 import { CliFailure, EXIT, printFailure } from './failure.ts';
 import type { FlagOptions } from './flag.ts';
@@ -20,8 +21,7 @@ import type { SqlOptions } from './sql.ts';
 import type { VersionOptions } from './version.ts';
 
 /** Those that are completed. */
-const SHELLS = ['bash', 'zsh', 'fish'] as const;
-export type Shell = (typeof SHELLS)[number];
+const SHELLS = ['bash', 'zsh', 'fish'] as const satisfies readonly Shell[];
 
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
 

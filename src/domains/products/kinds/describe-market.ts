@@ -26,7 +26,7 @@ export function describeMarket(
   changed('tax', taxInWords(before), taxInWords(after));
   changed('time zone', before.zone, after.zone);
   changed('channels', channelsInWords(before), channelsInWords(after));
-  changed('computed prices', roundingInWords(before), roundingInWords(after));
+  changed('rounding of tax', before.rounding?.mode ?? 'halfUp', after.rounding?.mode ?? 'halfUp');
   changed('prices are written for', before.locale ?? 'en', after.locale ?? 'en');
   changed('notice of a higher price', `${before.notice?.days ?? 0} days`, `${after.notice?.days ?? 0} days`);
   changed('consent to a higher price', CONSENT[before.consent ?? 'none'], CONSENT[after.consent ?? 'none']);
@@ -58,12 +58,4 @@ function channelsInWords({ channels = [{ name: DEFAULT_CHANNEL }] }: MarketSpec)
       return own.length === 0 ? name : `${name} (${own.join(', ')})`;
     })
     .join(', ');
-}
-
-function roundingInWords({ rounding = {} }: MarketSpec): string {
-  const { endings = [], increment, direction = 'nearest', mode = 'halfUp' } = rounding;
-  if (endings.length > 0) return `end in ${endings.join(' or ')}, ${direction}, ${mode}`;
-  return increment === undefined
-    ? `in the smallest unit, ${mode}`
-    : `are a multiple of ${increment}, ${direction}, ${mode}`;
 }

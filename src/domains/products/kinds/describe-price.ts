@@ -1,3 +1,4 @@
+import type { MarketSpec } from './market-spec.ts';
 import { sameMoney, type Money } from '../rules/money.ts';
 import { englishMoney } from '../rules/display-money.ts';
 import type { PriceWindow } from '../rules/price-timeline.ts';
@@ -43,6 +44,35 @@ export function describeTimeline(
     }
   }
   return sentences;
+}
+
+/**
+ * What a market asks for before subscribers pay more, where a timeline rises from the price that is in force: until when
+ * they must have been told, and whether they must agree. Undefined where nothing is asked for, or nothing rises.
+ */
+export function describeNotice(
+  { title, zone, notice, consent = 'none' }: Pick<MarketSpec, 'title' | 'zone' | 'notice' | 'consent'>,
+  before: readonly PriceWindow[],
+  after: readonly PriceWindow[],
+  now: number,
+): string | undefined {
+  const days = notice?.days ?? 0;
+  const paid = priceAt(before, now);
+  if (paid === undefined || (days === 0 && consent === 'none')) return undefined;
+  const rise = after.find(({ from, until, money }) => {
+    if (until <= now || money.currency !== paid.currency || money.minor <= paid.minor) return false;
+    return !sameMoney(priceAt(before, Math.max(from, now)), money);
+  });
+  if (rise === undefined) return undefined;
+  const told = Temporal.Instant.fromEpochMilliseconds(Math.max(rise.from, now))
+    .toZonedDateTimeISO(zone)
+    .subtract({ days }).epochMilliseconds;
+  const asked = [
+    ...(days === 0 ? [] : [`told ${days} days before`]),
+    ...(consent === 'none' ? [] : [consent === 'optIn' ? 'asked to agree' : 'free to object']),
+  ].join(' and ');
+  const when = days === 0 ? '' : told < now ? ', which is too late already' : `: by ${timeInWords(told, zone)}`;
+  return `${title} wants subscribers to be ${asked} when they shall pay more${when}.`;
 }
 
 /** Each price of a new timeline that is in force or to come. */

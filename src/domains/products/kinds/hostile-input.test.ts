@@ -61,7 +61,7 @@ const specs = {
       }),
     ),
     tax: fc.record({ inclusive: fc.boolean(), rate: some(text), name: text }),
-    rounding: some(fc.record({ increment: some(text), endings: some(texts) })),
+    rounding: some(fc.record({ mode: some(text) })),
     locale: some(text),
   }),
   Plan: fc.record({

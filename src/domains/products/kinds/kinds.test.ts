@@ -97,8 +97,6 @@ test('a market is refused for each thing that does not exist', () => {
     [{ tax: { inclusive: true, name: 'VAT' } }, /tax.rate: .*needs a rate/],
     [{ tax: { inclusive: true, rate: '119', name: 'VAT' } }, /tax.rate: 119 is not a rate between 0 and 100/],
     [{ tax: { inclusive: true, rate: '19,5', name: 'VAT' } }, /tax.rate: "19,5"/],
-    [{ rounding: { endings: ['0.999'] } }, /rounding.endings\[0\]: EUR: /],
-    [{ rounding: { endings: ['0.99'], increment: '0.05' } }, /rounding.increment: .*not both/],
     [{ locale: 'klingon_KL' }, /locale: "klingon_KL"/],
   ];
   for (const [change, expected] of vectors) {
@@ -488,4 +486,27 @@ test('the example of each kind passes its own schema and rules', () => {
     assert.deepEqual(validated(object, []), []);
     worldOf([object]);
   }
+});
+
+test('a higher price says until when its market wants subscribers to be told, and whether they must agree', () => {
+  const priced = (...timeline: object[]) => ({ plan: 'premium', market: 'de', interval: 'P1M', timeline });
+  const at = (from: string, amount: string) => ({ from, amount, currency: 'EUR' });
+  const notices = (market: object, before: object, after: object) =>
+    described('Price', 'p', before, after, [resource('Market', 'de', { ...germany, ...market })]).slice(1);
+  const now = at('2026-01-01', '12.99');
+  const asking = { notice: { days: 30 }, consent: 'optOut' };
+  const risen = priced(now, at('2027-02-01', '13.99'));
+  assert.deepEqual(notices(asking, priced(now), risen), [
+    'Germany wants subscribers to be told 30 days before and free to object when they shall pay more: by 2 January 2027.',
+  ]);
+  assert.deepEqual(notices({ consent: 'optIn' }, priced(now), risen), [
+    'Germany wants subscribers to be asked to agree when they shall pay more.',
+  ]);
+  assert.deepEqual(notices({ notice: { days: 120 } }, priced(now), risen), [
+    'Germany wants subscribers to be told 120 days before when they shall pay more, which is too late already.',
+  ]);
+  // Nothing is asked for, nothing rises, or what rises was declared before.
+  assert.deepEqual(notices({}, priced(now), risen), []);
+  assert.deepEqual(notices(asking, priced(now), priced(now, at('2027-02-01', '11.99'))), []);
+  assert.deepEqual(notices(asking, risen, priced(now, at('2027-02-01', '13.99'), at('2028-01-01', '12.99'))), []);
 });

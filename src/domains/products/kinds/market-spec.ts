@@ -7,7 +7,6 @@ import { OPEN, parseTime } from '../rules/times.ts';
 export const DEFAULT_CHANNEL = 'web';
 const CHANNELS_MAX = 20;
 const CURRENCIES_MAX = 20;
-const ENDINGS_MAX = 20;
 const NOTICE_DAYS_MAX = 365;
 const TAX_RATES_MAX = 50;
 
@@ -108,24 +107,8 @@ export const MarketSpecSchema = Type.Object(
               description: 'How a fraction of the smallest unit is rounded, once, at the end.',
             }),
           ),
-          direction: Type.Optional(
-            Type.Enum(['nearest', 'up', 'down'], {
-              default: 'nearest',
-              description: 'Where a computed price moves to reach an ending or a multiple of the increment.',
-            }),
-          ),
-          increment: Type.Optional(
-            Type.String({ description: 'Computed prices are a multiple of it, like "0.05" or "5" for cash.' }),
-          ),
-          endings: Type.Optional(
-            Type.Array(Type.String({ maxLength: 20, description: 'Like "0.99", ".49" or, in thousands, "900".' }), {
-              minItems: 1,
-              maxItems: ENDINGS_MAX,
-              description: 'Computed prices end in one of these.',
-            }),
-          ),
         },
-        { description: 'How a computed amount becomes a price here.' },
+        { description: 'How tax is rounded here.' },
       ),
     ),
     locale: Type.Optional(

@@ -4,7 +4,6 @@ import type { CheckContext } from '#kernel/resources/kind.ts';
 import { CURRENCIES, WITHDRAWN } from '../rules/currencies.ts';
 import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';
-import { parseEnding, parseIncrement } from '../rules/price-rounding.ts';
 import { parseDecimal } from '../rules/rational.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { nearTerritories, TERRITORIES } from '../rules/territories.ts';
@@ -84,7 +83,6 @@ export const Market = defineKind({
     ...currencyProblems(spec),
     ...channelProblems(spec),
     ...taxProblems(spec, context),
-    ...roundingProblems(spec),
     ...localeProblems(spec),
   ],
   check: (spec, world, name) => takenTerritories(spec, name, (territory) => world.find(MARKET, 'territory', territory)),
@@ -98,7 +96,7 @@ export const Market = defineKind({
       currencies: [{ code: 'EUR' }],
       channels: [{ name: 'web' }, { name: 'apple' }, { name: 'google' }],
       tax: { inclusive: true, rate: '19', name: 'MwSt.' },
-      rounding: { mode: 'halfUp', direction: 'nearest', endings: ['0.99'] },
+      rounding: { mode: 'halfUp' },
       locale: 'de-DE',
       notice: { days: 90 },
       consent: 'optIn',
@@ -266,41 +264,6 @@ function begunTaxProblems(spec: MarketSpec, { name, before, now, find }: Context
     `It was ${taxRateAt(was, rewritten) ?? 'by address'} %, and prices here are answered with it, also for the past. ` +
     `Declare another one from a moment to come: rates: [{ from: "2027-01-01", rate: "${rate}" }].`;
   return [{ path: ['spec', 'tax'], reason: 'FieldValueForbidden', detail }];
-}
-
-function roundingProblems({ rounding, currencies }: MarketSpec): readonly Problem[] {
-  const { increment, endings = [] } = rounding ?? {};
-  const path = ['spec', 'rounding'];
-  const problems: Problem[] = [];
-  if (increment !== undefined && endings.length > 0) {
-    problems.push({
-      path: [...path, 'increment'],
-      reason: 'FieldValueForbidden',
-      detail: `Prices end in ${endings.join(' or ')} already; declare endings or an increment, not both.`,
-    });
-  }
-  for (const { code } of currencies) {
-    const exponent = CURRENCIES.get(code);
-    if (exponent === undefined) continue;
-    const multiple = increment === undefined ? undefined : parseIncrement(increment, exponent);
-    if (multiple !== undefined && isFault(multiple)) {
-      problems.push({
-        path: [...path, 'increment'],
-        reason: 'FieldValueInvalid',
-        detail: `${code}: ${multiple.fault}`,
-      });
-    }
-    for (const [index, text] of endings.entries()) {
-      const ending = parseEnding(text, exponent);
-      if (!isFault(ending)) continue;
-      problems.push({
-        path: [...path, 'endings', index],
-        reason: 'FieldValueInvalid',
-        detail: `${code}: ${ending.fault}`,
-      });
-    }
-  }
-  return problems;
 }
 
 function localeProblems({ locale }: MarketSpec): readonly Problem[] {

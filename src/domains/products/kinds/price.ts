@@ -14,7 +14,7 @@ import {
 } from '../rules/price-timeline.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { OPEN } from '../rules/times.ts';
-import { describeNewTimeline, describeTimeline } from './describe-price.ts';
+import { describeNewTimeline, describeNotice, describeTimeline } from './describe-price.ts';
 import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';
 import { DEFAULT_CHANNEL, exponentOn, legalCurrencies, marketSpec, type MarketSpec } from './market-spec.ts';
 import { planSpec, soldIn } from './plan.ts';
@@ -205,13 +205,17 @@ export const Price = defineKind({
     if (spec === undefined) return [];
     const windowsOf = (price: PriceSpec | undefined) =>
       price === undefined ? [] : readTimeline(price.timeline, readingOf(price, marketIn(world, price.market))).windows;
-    const zone = marketIn(world, spec.market)?.zone ?? ZONE_WITHOUT_MARKET;
+    const market = marketIn(world, spec.market);
+    const zone = market?.zone ?? ZONE_WITHOUT_MARKET;
     const label = labelOf(spec, world);
     const moment = now.epochMilliseconds;
     if (after === undefined) return [`${label}: the price "${name}" is removed, with its history.`];
     if (before === undefined) return describeNewTimeline(label, windowsOf(after), zone, moment);
-    if (priceKey(before) === priceKey(after))
-      return describeTimeline(label, windowsOf(before), windowsOf(after), zone, moment);
+    if (priceKey(before) === priceKey(after)) {
+      const [was, is] = [windowsOf(before), windowsOf(after)];
+      const notice = market && describeNotice(market, was, is, moment);
+      return [...describeTimeline(label, was, is, zone, moment), ...(notice === undefined ? [] : [notice])];
+    }
     return [
       `${labelOf(before, world)}: the price "${name}" moves to ${label}.`,
       ...describeNewTimeline(label, windowsOf(after), zone, moment),

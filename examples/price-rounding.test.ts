@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { isFault } from './fault.ts';
-import { formatAmount } from './money.ts';
+import { isFault } from '#domains/products/rules/fault.ts';
+import { formatAmount } from '#domains/products/rules/money.ts';
 import { parseEnding, roundPrice, type Direction, type PriceRounding } from './price-rounding.ts';
-import { rational } from './rational.ts';
+import { rational } from '#domains/products/rules/rational.ts';
 
 function rounded(amount: string, currency: string, exponent: number, rounding: PriceRounding): string {
   const [whole = '', fraction = ''] = amount.split('.');

@@ -1,6 +1,13 @@
-import { isFault, type Fault } from './fault.ts';
-import type { Money } from './money.ts';
-import { parseDecimal, rational, round, times, type Rational, type RoundingMode } from './rational.ts';
+import { isFault, type Fault } from '#domains/products/rules/fault.ts';
+import type { Money } from '#domains/products/rules/money.ts';
+import {
+  parseDecimal,
+  rational,
+  round,
+  times,
+  type Rational,
+  type RoundingMode,
+} from '#domains/products/rules/rational.ts';
 
 /**
  * How a computed amount becomes a price of a market. With `endings` it is moved to one of them, with `increment` to a
@@ -44,7 +51,7 @@ export function parseEnding(text: string, exponent: number): Ending | Fault {
 }
 
 /** Reads an increment as an ending: multiples of it leave no rest. */
-export function parseIncrement(text: string, exponent: number): Ending | Fault {
+function parseIncrement(text: string, exponent: number): Ending | Fault {
   const decimal = parseDecimal(text);
   if (isFault(decimal)) return decimal;
   if (decimal.numerator <= 0n) return { fault: `The increment "${text}" must be above zero.` };
