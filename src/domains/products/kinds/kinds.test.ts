@@ -502,8 +502,8 @@ test('a higher price says until when its market wants subscribers to be told, an
   assert.deepEqual(notices({ consent: 'optIn' }, priced(now), risen), [
     'Germany wants subscribers to be asked to agree when they shall pay more.',
   ]);
-  assert.deepEqual(notices({ notice: { days: 120 } }, priced(now), risen), [
-    'Germany wants subscribers to be told 120 days before when they shall pay more, which is too late already.',
+  assert.deepEqual(notices({ notice: { days: 240 } }, priced(now), risen), [
+    'Germany wants subscribers to be told 240 days before when they shall pay more, which is too late already.',
   ]);
   // Nothing is asked for, nothing rises, or what rises was declared before.
   assert.deepEqual(notices({}, priced(now), risen), []);
