@@ -2,7 +2,7 @@
  * Runs the tests: `npm test` all of them, `npm test -- PATH…` those files or folders.
  *
  * Two lanes, one after the other. Pure tests (`*.test.ts`) share two processes, which makes hundreds of files cheap. Tests
- * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, two at a time.
+ * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, three at a time.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,6 +32,8 @@ const owningProcess = files.filter((file) => file.endsWith('.process.test.ts'));
 const pure = files.filter((file) => !file.endsWith('.process.test.ts'));
 
 const CORES = 2;
+/** Many wait for something real most of their time. */
+const PROCESSES = 3;
 /** Fewer pure files are soon done in one process. */
 const SHARED_FILES = 20;
 
@@ -61,7 +63,7 @@ async function runPure(paths: readonly string[]): Promise<boolean> {
 async function runProcess(paths: readonly string[]): Promise<boolean> {
   if (paths.length === 0) return true;
   console.log(`# process: ${paths.length} files`);
-  return run(paths, [`--test-concurrency=${CORES}`, '--test-timeout=240000']);
+  return run(paths, [`--test-concurrency=${PROCESSES}`, '--test-timeout=240000']);
 }
 
 const pureOk = await runPure(pure);

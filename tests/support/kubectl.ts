@@ -7,7 +7,13 @@ export interface Kubectl {
   readonly file: string;
 }
 
-/** The kubectl programs of this machine, from 1.27 on: the one on the PATH and versioned ones beside it. */
+/** All of them, or the oldest and the newest. */
+const WHICH = process.env['BACKLINE_KUBECTLS'] ?? 'ends';
+
+/**
+ * The kubectl programs of this machine, from 1.27 on: the one on the PATH and versioned ones beside it, of which the oldest
+ * and the newest; with BACKLINE_KUBECTLS=all each of them.
+ */
 export async function findKubectls(): Promise<Kubectl[]> {
   const onPath = (process.env['PATH'] ?? '')
     .split(':')
@@ -24,7 +30,8 @@ export async function findKubectls(): Promise<Kubectl[]> {
       return { file, version: clientVersion.gitVersion };
     }),
   );
-  return found.sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }));
+  const sorted = found.sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }));
+  return WHICH === 'all' ? sorted : sorted.filter((_, index) => index === 0 || index === sorted.length - 1);
 }
 
 export interface Ran {

@@ -3,7 +3,8 @@ import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
-const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 10_000);
+/** More by command: BACKLINE_SCHEDULES=10000. */
+const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 4_000);
 const PROCESSES = 2;
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 
