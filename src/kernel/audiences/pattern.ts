@@ -5,7 +5,7 @@ import { spendSteps } from './work-budget.ts';
 /** A regular expression looks at texts up to this length; what a longer one would say is unknown. */
 export const MATCHED_CHARS_MAX = 500;
 /** Instructions of a compiled expression. `[a-z]{1,63}` has 128. */
-const PROGRAM_SIZE_MAX = 200;
+const PROGRAM_SIZE_MAX = 150;
 /** What an expression may cost to compile; it is found before anything is compiled. */
 const SIZE_MAX: PatternSize = { instructions: 1_200, characters: 10_000 };
 /** Steps that compiling takes for an instruction. A character of a class takes one. */

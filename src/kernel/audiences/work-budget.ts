@@ -2,7 +2,7 @@
  * What one answer may spend on tests of texts and lists, in steps; a step takes 0.1 µs at worst. As much as the largest
  * regular expression on the longest text takes.
  */
-export const ANSWER_STEPS_MAX = 120_000;
+export const ANSWER_STEPS_MAX = 100_000;
 /** Characters that a plain test of a text looks at in one step: the worst texts take 14 ns a character. */
 const CHARS_A_STEP = 8;
 
