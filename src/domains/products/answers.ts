@@ -1,16 +1,12 @@
 import { Type, type TSchema } from 'typebox';
-import { CheckFields } from './decisions/routes.ts';
+import { CheckFields, limit, maybe, units, word } from './decisions/routes.ts';
 
 /*
  * What the routes answer that read and write records of listeners, for the generated clients of others. Members that are
  * not always there are optional.
  */
 
-const word = (description: string) => Type.String({ description });
-const maybe = (description: string) => Type.Optional(Type.String({ description }));
 const time = (description: string) => Type.String({ format: 'date-time', description });
-const units = (description: string) => Type.Integer({ description });
-const limit = (description: string) => Type.Union([Type.Integer(), Type.Literal('unlimited')], { description });
 
 const Price = Type.Optional(Type.Unknown({ description: 'What was agreed on when it was bought.' }));
 

@@ -36,8 +36,8 @@ const input = <Properties extends Record<string, TSchema>>(properties: Propertie
 /** What a publishable client cannot choose: it asks for the listener in the subject's token. */
 const SUBJECT = ['listener', 'plan', 'market', 'territory', 'role'];
 
-const word = (description: string) => Type.String({ description });
-const maybe = (description: string) => Type.Optional(Type.String({ description }));
+export const word = (description: string) => Type.String({ description });
+export const maybe = (description: string) => Type.Optional(Type.String({ description }));
 
 const Listener = { listener: maybe('The listener as it was asked about.') };
 const Reason = Type.Object({ code: word('Permanent, for programs.'), message: word('A sentence for people.') });
@@ -65,8 +65,8 @@ const OfferedPlanSchema = Type.Object({
   interval: word('What one payment covers.'),
   ...Amount,
 });
-const limit = (description: string) => Type.Union([Type.Integer(), Type.Literal('unlimited')], { description });
-const units = (description: string) => Type.Integer({ description });
+export const limit = (description: string) => Type.Union([Type.Integer(), Type.Literal('unlimited')], { description });
+export const units = (description: string) => Type.Integer({ description });
 const UsageSchema = Type.Object(
   {
     unit: word('What is counted.'),
