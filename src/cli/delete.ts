@@ -56,10 +56,7 @@ async function named(
     if (words.length > 0 || selector !== undefined) throw usage('name files with -f, or objects, and not both.');
     const declared = await readManifests(filename, io);
     // What refers comes after what it refers to, so it goes first.
-    return declared.toReversed().map(({ object }) => {
-      const { name, namespace: of } = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
-      return at(typeOf(object, types), String(name), of ?? namespace);
-    });
+    return declared.toReversed().map(({ object }) => placeOf(object, types, namespace));
   }
   const [first, ...names] = words;
   if (first === undefined) throw usage('say what to delete: KIND NAME, KIND/NAME, KIND -l LABELS, or -f FILE.');
@@ -79,6 +76,17 @@ async function named(
   if (names.length > 0) throw usage('name objects, or select them with -l, and not both.');
   const found = await listed(target, type, type.namespaced ? namespace : undefined, selector);
   return found.map(({ metadata }) => at(type, metadata.name, metadata.namespace));
+}
+
+/** Where an object of a manifest is, or would be. */
+export function placeOf(
+  object: Readonly<Record<string, unknown>>,
+  types: readonly ResourceType[],
+  namespace: string,
+): Doomed {
+  const type = typeOf(object, types);
+  const metadata = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
+  return { type, namespace: type.namespaced ? (metadata.namespace ?? namespace) : '', name: String(metadata.name) };
 }
 
 function usage(message: string): CliFailure {

@@ -19,7 +19,7 @@ export interface GetOptions extends ConnectionOptions {
 }
 
 interface NamedList {
-  readonly metadata?: { readonly continue?: string };
+  readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
   readonly items: readonly Named[];
 }
 
@@ -94,7 +94,7 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
     (selector === undefined ? '' : `labelSelector=${encodeURIComponent(selector)}&`) +
     (asOf === undefined ? '' : `asOf=${encodeURIComponent(asOf)}&`);
   if (output === 'table' || output === 'wide') {
-    const pages = await allPages<Table>(connection, `${path}?${query.toString()}`, TABLE);
+    const pages = await allPages<Table>(connection, `${path}?${query}`, TABLE);
     const rows = pages.flatMap((page) => page.rows);
     const [first] = pages;
     if (first === undefined || rows.length === 0) return '';
@@ -103,7 +103,18 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
       { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced },
     );
   }
-  const pages = await allPages<NamedList | Named>(connection, `${path}?${query.toString()}`, 'application/json');
+  return objectsText(
+    type,
+    await allPages<NamedList | Named>(connection, `${path}?${query}`, 'application/json'),
+    output,
+  );
+}
+
+function objectsText(
+  type: ResourceType,
+  pages: readonly (NamedList | Named)[],
+  output: Exclude<GetOptions['output'], 'table' | 'wide'>,
+): string {
   const [first] = pages;
   const isList = first !== undefined && 'items' in first;
   const objects = pages.flatMap((page) => ('items' in page ? page.items : [page]));
@@ -130,30 +141,37 @@ async function follow(
   const path = pathOf(type, namespace, undefined);
   const shown = { wide: output === 'wide', namespaces: options.allNamespaces === true && type.namespaced };
   const isTable = output === 'table' || output === 'wide';
-  const pages = await allPages<Table>(connection, `${path}?${query.size === 0 ? '' : `${query.toString()}&`}`, TABLE);
-  const rows = pages.flatMap((page) => page.rows);
-  const [first] = pages;
-  let version = pages.at(-1)?.metadata?.resourceVersion ?? '0';
+  const all = `${path}?${query.size === 0 ? '' : `${query.toString()}&`}`;
+  let version: string | undefined;
+  let columns: Table['columnDefinitions'] = [];
   let widths: readonly number[] = [];
   const print = (table: Table, isDeleted: boolean): void => {
     const texts = tableRows(table, shown).map((row) => (isDeleted ? [...row, '(deleted)'] : row));
     widths = columnWidths(texts, widths);
     if (texts.length > 0) io.stdout.write(`${textTable(texts, widths)}\n`);
   };
-  if (isTable && first !== undefined) {
-    const head = tableHead(first, shown);
-    widths = columnWidths([head, ...tableRows({ ...first, rows }, shown)]);
+  if (isTable) {
+    const pages = await allPages<Table>(connection, all, TABLE);
+    const rows = pages.flatMap((page) => page.rows);
+    version = pages.at(-1)?.metadata?.resourceVersion;
+    columns = pages[0]?.columnDefinitions ?? [];
+    const head = tableHead({ columnDefinitions: columns, rows }, shown);
+    widths = columnWidths([head, ...tableRows({ columnDefinitions: columns, rows }, shown)]);
     io.stdout.write(`${textTable([head], widths)}\n`);
-    print({ ...first, rows }, false);
-  } else if (rows.length > 0) {
-    io.exact.write(`${await textOf(connection, type, name === undefined ? path : `${path}/${name}`, options)}\n`);
+    print({ columnDefinitions: columns, rows }, false);
+  } else {
+    const pages = await allPages<NamedList>(connection, all, 'application/json');
+    const items = pages.flatMap((page) => page.items);
+    version = pages.at(-1)?.metadata?.resourceVersion;
+    const text = items.length === 0 ? '' : objectsText(type, name === undefined ? pages : items, output);
+    if (text !== '') io.exact.write(`${text}\n`);
   }
   const interrupt = new AbortController();
   const stop = (): void => interrupt.abort();
   process.once('SIGINT', stop);
   try {
     while (!interrupt.signal.aborted) {
-      query.set('resourceVersion', version);
+      query.set('resourceVersion', version ?? '0');
       const accept = isTable ? TABLE : 'application/json';
       const events = watchEvents<Named & Table>(connection, `${path}?${query.toString()}`, interrupt.signal, accept);
       for await (const { type: happened, object } of events) {
@@ -163,7 +181,7 @@ async function follow(
           object.metadata?.resourceVersion ??
           version;
         if (happened === 'BOOKMARK') continue;
-        if (isTable) print({ ...object, columnDefinitions: first?.columnDefinitions ?? [] }, happened === 'DELETED');
+        if (isTable) print({ ...object, columnDefinitions: columns }, happened === 'DELETED');
         else if (output === 'name') io.stdout.write(`${resourceName(type, object.metadata.name)}\n`);
         else io.exact.write(output === 'json' ? `${JSON.stringify(object, null, 2)}\n` : `---\n${encodeYaml(object)}`);
       }

@@ -1,8 +1,8 @@
 import type { Target } from './connection.ts';
-import type { Doomed } from './delete.ts';
+import { placeOf, type Doomed } from './delete.ts';
 import { listed } from './list-objects.ts';
 import type { Declared } from './manifest-files.ts';
-import { resourceTypes, typeOf, type ResourceType } from './resource-types.ts';
+import { resourceTypes, type ResourceType } from './resource-types.ts';
 
 /** What nobody declares in files, or what holds everything else. */
 const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
@@ -17,8 +17,9 @@ export async function notDeclared(
   { namespace, selector }: { readonly namespace: string; readonly selector: string },
 ): Promise<readonly Doomed[]> {
   const types = await resourceTypes(target);
-  const kept = new Set(declared.map(({ object }) => keyOf(placeOf(object, types, namespace))));
-  const namespaces = new Set(declared.map(({ object }) => placeOf(object, types, namespace).namespace));
+  const places = declared.map(({ object }) => placeOf(object, types, namespace));
+  const kept = new Set(places.map(keyOf));
+  const namespaces = new Set(places.map((place) => place.namespace));
   const found: Doomed[] = [];
   for (const type of types.filter(isDeclared)) {
     // One request for a kind, however many namespaces there are.
@@ -32,12 +33,6 @@ export async function notDeclared(
 
 function isDeclared({ plural, verbs }: ResourceType): boolean {
   return verbs.includes('create') && verbs.includes('delete') && !NEVER.has(plural);
-}
-
-function placeOf(object: Readonly<Record<string, unknown>>, types: readonly ResourceType[], namespace: string): Doomed {
-  const type = typeOf(object, types);
-  const metadata = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
-  return { type, namespace: type.namespaced ? (metadata.namespace ?? namespace) : '', name: String(metadata.name) };
 }
 
 function keyOf({ type, namespace, name }: Doomed): string {
