@@ -79,7 +79,7 @@ function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number
   const { clustering } = folded;
   const history = folded.history ?? undefined;
   const blocks = blocksSince(folded.blocks, longSinceMs);
-  const least = doubt(allKnown(folded.blocks), undefined);
+  const least = doubt(allKnown(folded.blocks), { hasUnits: clustering !== null });
   const dispersion = (inTime: (blocks: TimeBlocks, changeMs: number) => InTime) =>
     Math.min(
       ...[longSinceMs, shortSinceMs].map((changeMs) =>

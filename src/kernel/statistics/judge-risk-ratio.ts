@@ -146,14 +146,12 @@ function dispersionsOf(
   });
   const units = clustering === null ? null : ratioDispersion(clustering.release);
   const known = Math.max(time, units ?? 1);
-  const harm = Math.max(known, doubt(seen, independentMs));
+  const doubted = { hasUnits: clustering !== null, independentMs };
+  const harm = Math.max(known, doubt(seen, doubted));
   return {
     harm,
     known,
-    safety: Math.max(
-      time,
-      clustering === null ? doubt(allKnown(blocks), independentMs) : ratioDispersion(clustering.scope),
-    ),
+    safety: Math.max(time, clustering === null ? doubt(allKnown(blocks), doubted) : ratioDispersion(clustering.scope)),
     figures: { units, time, harm },
   };
 }

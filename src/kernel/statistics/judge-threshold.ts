@@ -96,10 +96,10 @@ function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }:
   const of = (clustering: Clustering | undefined): number =>
     Math.max(1, time, clustering === undefined ? 1 : (trackDispersion(clustering.candidate) ?? 1));
   const known = of(folded.clustering?.release);
-  const doubted = Math.max(known, doubt(seen, undefined));
+  const doubted = Math.max(known, doubt(seen, { hasUnits: folded.clustering !== null }));
   const safety =
     folded.clustering === null
-      ? Math.max(known, doubt(allKnown(folded.blocks), undefined))
+      ? Math.max(known, doubt(allKnown(folded.blocks), { hasUnits: false }))
       : of(folded.clustering.scope);
   return {
     value: counts.units === 0 ? null : counts.bad / counts.units,
@@ -113,7 +113,7 @@ function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }:
 function weighMean(spec: ThresholdSpec, { blocks, clustering }: Folded, { counts }: RateTally): Weighed {
   const { limit, side } = limitOf(spec);
   const value = counts.units === 0 ? null : counts.total / counts.units;
-  const dispersion = doubt(allKnown(blocks), undefined);
+  const dispersion = doubt(allKnown(blocks), { hasUnits: clustering !== null });
   const off = (track: TrackClustering | undefined, sign: 1 | -1): number =>
     track === undefined || !isOfMany(track) ? 0 : logMeanBeyond(track, limit, side === 'above' ? sign : -sign);
   return {

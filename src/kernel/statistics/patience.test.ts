@@ -39,7 +39,27 @@ test('doubt is ten at first and one after 20 windows and 20 minutes, or six stre
     [0, 0, 0, 30, 10],
   ];
   for (const [windows, minutes, stretches, independent, wanted] of cases) {
-    const found = doubt(known(windows, minutes, stretches), independent && independent * MINUTE_MS);
+    const found = doubt(known(windows, minutes, stretches), {
+      hasUnits: true,
+      independentMs: independent && independent * MINUTE_MS,
+    });
+    assert.ok(Math.abs(found - wanted) < 1e-9, `${windows} in ${minutes} min: ${found}, not ${wanted}`);
+  }
+});
+
+test('without units doubt lasts for 30 windows and 30 minutes', () => {
+  const cases = [
+    [0, 0, 10],
+    [15, 15, 7.5],
+    [20, 20, 10 * (1 - (20 / 30) ** 2)],
+    [60, 15, 7.5],
+    [29, 29, 1],
+    [28, 28, 10 * (1 - (28 / 30) ** 2)],
+    [30, 30, 1],
+    [30, 60, 1],
+  ] as const;
+  for (const [windows, minutes, wanted] of cases) {
+    const found = doubt(known(windows, minutes), { hasUnits: false });
     assert.ok(Math.abs(found - wanted) < 1e-9, `${windows} in ${minutes} min: ${found}, not ${wanted}`);
   }
 });

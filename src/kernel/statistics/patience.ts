@@ -8,8 +8,9 @@ import type { Known } from './time-blocks.ts';
 
 /** By how many times what a track does may vary more than chance, as long as nothing is known of how it varies in time. */
 const DOUBT = 10;
-/** What is known after so many windows, and so long, is known. */
-const KNOWN = { windows: 20, ms: 20 * 60_000 } as const;
+/** After so many windows, and as many minutes, a track is known. Without units its moments are all there is to know it by. */
+const KNOWN = { withUnits: 20, without: 30 } as const;
+const MINUTE_MS = 60_000;
 /** Stretches that were declared to be independent, instead. */
 const KNOWN_STRETCHES = 6;
 /** So many units of the candidate, and cells behind what it did, before anything is called safe. */
@@ -19,13 +20,18 @@ const WINDOWS_MIN = 3;
 
 /**
  * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, and less with the
- * square of time, to 1 once 20 windows and 20 minutes were seen. So overwhelming harm is found within three windows, and what
- * may be a moment's noise is not taken for harm. With `independentMs` a window is but a part of an observation, and the doubt
- * as many times as large.
+ * square of time, to 1 once 20 windows and 20 minutes were seen, or 30 where no units are known. So overwhelming harm is
+ * found within three windows, and what may be a moment's noise is not taken for harm. With `independentMs` a window is but a
+ * part of an observation, and the doubt as many times as large.
  */
-export function doubt({ windows, ms, stretches }: Known, independentMs: number | undefined): number {
-  if (independentMs === undefined)
-    return Math.max(1, DOUBT * (1 - Math.min(windows / KNOWN.windows, ms / KNOWN.ms) ** 2));
+export function doubt(
+  { windows, ms, stretches }: Known,
+  { hasUnits, independentMs }: { readonly hasUnits: boolean; readonly independentMs?: number | undefined },
+): number {
+  if (independentMs === undefined) {
+    const needed = hasUnits ? KNOWN.withUnits : KNOWN.without;
+    return Math.max(1, DOUBT * (1 - Math.min(windows / needed, ms / (needed * MINUTE_MS)) ** 2));
+  }
   const windowsEach = Math.max(1, (independentMs * windows) / Math.max(1, ms));
   return Math.max(1, DOUBT * windowsEach * (1 - stretches / KNOWN_STRETCHES));
 }
