@@ -1,3 +1,4 @@
+import { runningAdvisor } from '#domains/experience/running-advice.ts';
 import { clientAdvisor } from '#kernel/access/client-advice.ts';
 import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
 import type { Registry } from 'prom-client';
@@ -221,6 +222,7 @@ export async function startControlPlane(options: {
         ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock: releaseClock }),
         clientAdvisor(paths, clock),
         aliasAdvisor,
+        runningAdvisor(live),
       ],
       (operations) => deletionAdvice(operations, live, kinds),
     );

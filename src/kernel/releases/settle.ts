@@ -99,10 +99,15 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
     return (byKey.get(liveKey(kind, name))?.wanted ?? live.get(kind, name))?.namespace;
   }
 
-  /** The object itself and everything that refers to it. */
+  /** The object itself and everything that refers to it, also by way of what passes on. */
   function around(key: LiveKey): LiveKey[] {
-    const [kind, name] = split(key);
-    return [key, ...live.dependents(kind, name), ...(referrers.get(key) ?? [])];
+    const found = new Set([key]);
+    for (const each of found) {
+      const [kind, name] = split(each);
+      if (each !== key && kinds.byId(kind).passesOn !== true) continue;
+      for (const other of [...live.dependents(kind, name), ...(referrers.get(each) ?? [])]) found.add(other);
+    }
+    return [...found];
   }
 
   /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
@@ -116,10 +121,13 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
 
   /** The accepted candidates that an object which was fine before may owe its problems to. */
   function culpritsOf(key: LiveKey): LiveKey[] {
-    const [kind, name] = split(key);
-    const referred = refsOf(world.get(kind, name))
-      .map((ref) => liveKey(ref.kind, ref.name))
-      .filter((target) => world.touched().has(target));
+    const found = new Set([key]);
+    for (const each of found) {
+      const [kind, name] = split(each);
+      if (each !== key && kinds.byId(kind).passesOn !== true) continue;
+      for (const ref of refsOf(world.get(kind, name))) found.add(liveKey(ref.kind, ref.name));
+    }
+    const referred = [...found].filter((target) => target !== key && world.touched().has(target));
     return referred.length > 0 ? referred : [...world.touched()];
   }
 

@@ -152,6 +152,11 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * does not hold them.
    */
   readonly decidedBy?: readonly string[];
+  /**
+   * True where what an object means is also what it refers to: when that changes, what refers to this object is checked
+   * anew.
+   */
+  readonly passesOn?: boolean;
   /** What this object refers to; a reference to nothing keeps the object from going live. */
   readonly refs?: (spec: Static<Spec>) => readonly Ref[];
   /**

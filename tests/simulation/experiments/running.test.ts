@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { allot } from '#kernel/releases/allot.ts';
@@ -34,6 +35,12 @@ const ranges = (until: number) => [
   { variant: 'b', ranges: [{ from: 0.5, until: 0.5 + until }] },
 ];
 const named = { algorithm: 'growthbook-v2', salt: 's' };
+
+const contexts = Array.from({ length: 60 }, (_, index) => ({
+  targetingKey: `u${index}`,
+  household: `h${index % 23}`,
+  plan: index % 3 === 0 ? 'paid' : 'free',
+}));
 
 /** What somebody declares next: some fields of one object, or of two at once. */
 const flagFields = fc.constantFrom<Spec>(
@@ -93,13 +100,19 @@ const change = fc.oneof(
       fields: fc.constantFrom<Spec>({ percent: 10 }, { percent: 40 }),
     }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant(Audience),
+      name: fc.constantFrom('tuned', 'listening'),
+      fields: fc.constantFrom<Spec>(
+        { members: { exclude: contexts.slice(0, 30).map(({ targetingKey }) => targetingKey) } },
+        { members: undefined },
+        { title: 'Another name' },
+      ),
+    }),
+  },
 );
-
-const contexts = Array.from({ length: 60 }, (_, index) => ({
-  targetingKey: `u${index}`,
-  household: `h${index % 23}`,
-  plan: index % 3 === 0 ? 'paid' : 'free',
-}));
 
 /** Declares and brings live what may go live, as the engine does. */
 class Installation {
@@ -108,7 +121,10 @@ class Installation {
     ...['f', 'g'].map((name) =>
       live(Flag, name, { type: 'string', enabled: true, default: 'c', variants: values('A', 'B', 'C') }),
     ),
-    live(Holdout, 'rest', { percent: 20 }),
+    live(Audience, 'tuned', { anyOf: [{ allOf: [{ attribute: 'plan', in: ['free', 'paid'] }] }] }),
+    // The holdout goes by one audience, and so by the one that it is made of.
+    live(Audience, 'listening', { anyOf: [{ allOf: [{ audience: 'tuned' }] }] }),
+    live(Holdout, 'rest', { percent: 20, audience: 'listening' }),
     ...['f', 'g'].map((flag) =>
       live(Experiment, `on-${flag}`, { flag, state: 'draft', iteration: 1, split: weights(1, 1) }),
     ),
@@ -165,4 +181,24 @@ test('whatever is declared around it, an experiment that runs moves nobody, hold
   );
   // A rule that holds everything would pass as well.
   assert.ok(accepted > declared / 3, `${accepted} of ${declared} changes went live`);
+});
+
+test('whom a holdout is for stays while an experiment runs with it, however many audiences are between', () => {
+  const installation = new Installation();
+  const running = { state: 'running', holdouts: ['rest'] };
+  assert.equal(installation.declare([{ kind: Experiment, name: 'on-f', fields: running }]), 1);
+  for (const name of ['tuned', 'listening']) {
+    const others = { members: { exclude: ['u1', 'u2'] } };
+    assert.equal(installation.declare([{ kind: Audience, name, fields: others }]), 0, name);
+    assert.equal(installation.declare([{ kind: Audience, name, fields: { title: 'Another name' } }]), 1);
+    const beside = { kind: Flag, name: 'g', fields: { default: name === 'tuned' ? 'a' : 'b' } };
+    assert.equal(
+      installation.declare([beside, { kind: Audience, name, fields: others }]),
+      1,
+      'and nothing else is held',
+    );
+  }
+  const anew = { kind: Experiment, name: 'on-f', fields: { iteration: 2 } };
+  const others = { kind: Audience, name: 'tuned', fields: { members: { exclude: ['u1'] } } };
+  assert.equal(installation.declare([others, anew]), 2);
 });

@@ -30,14 +30,45 @@ export function describeExperiment(
   if (percentBefore !== percent)
     sentences.push(`Experiment ${title}: ${percentBefore} % → ${percent} % of all units; nobody changes variant.`);
   sentences.push(...whoSaid(title, before, after), ...partSaid(title, before, after));
-  if (before.sticky?.intake !== after.sticky?.intake && after.sticky !== undefined) {
-    sentences.push(
-      after.sticky.intake === 'paused'
-        ? `Experiment ${title} takes nobody new.`
-        : `Experiment ${title} takes new units.`,
-    );
+  return [...sentences, ...recordSaid(title, before, after), ...besideSaid(title, before, after)];
+}
+
+/** What is kept on record, and for whom that decides. */
+function recordSaid(title: string, { sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): string[] {
+  if (was === undefined && is === undefined) return [];
+  if (is === undefined)
+    return [
+      `Experiment ${title} no longer keeps variants on record: whoever was in by what is on record alone leaves it.`,
+    ];
+  const kept = was === undefined || was.days !== is.days;
+  const keepsLeft = is.ignoreTargeting === true;
+  return [
+    ...(kept ? [`Experiment ${title} keeps the variant of each unit for ${is.days} days.`] : []),
+    ...(was?.intake === is.intake || (was === undefined && is.intake === 'open')
+      ? []
+      : [`Experiment ${title} takes ${is.intake === 'paused' ? 'nobody new' : 'new units'}.`]),
+    ...((was?.ignoreTargeting ?? false) === keepsLeft
+      ? []
+      : [
+          keepsLeft
+            ? `Experiment ${title}: who has a variant keeps it also when the audience no longer matches.`
+            : `Experiment ${title}: whoever no longer matches its audience leaves it.`,
+        ]),
+  ];
+}
+
+/** What it is beside others, and from which holdouts it keeps away. */
+function besideSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
+  const list = (names: readonly string[] = []) => (names.length === 0 ? 'none' : names.join(', '));
+  return [
+    ...changeSaid('its tags', list(before.allocation?.exclusivityTags), list(after.allocation?.exclusivityTags)),
+    ...changeSaid('it is exclusive to', list(before.allocation?.exclusiveTo), list(after.allocation?.exclusiveTo)),
+    ...changeSaid('its holdouts', list(before.holdouts), list(after.holdouts)),
+  ];
+
+  function changeSaid(what: string, was: string, is: string): string[] {
+    return was === is ? [] : [`Experiment ${title}: ${what}: ${was} → ${is}.`];
   }
-  return sentences;
 }
 
 /** Who is asked: those who no longer match leave, unless what they have is on record and kept. */

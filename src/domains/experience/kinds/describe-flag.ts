@@ -1,5 +1,9 @@
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { describeRule } from '#kernel/audiences/describe-rule.ts';
+import type { World } from '#kernel/resources/kind.ts';
+import { experimentSpec } from './experiment-spec.ts';
+import { EXPERIMENT } from './identity.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';
 import type { Split, Traffic } from './parts.ts';
 
@@ -8,6 +12,7 @@ export function describeFlag(
   name: string,
   before: FlagSpec | undefined,
   after: FlagSpec | undefined,
+  world?: World,
 ): readonly string[] {
   if (after === undefined) return [`Flag ${before?.title ?? name} is removed: the app uses the default in its code.`];
   const title = after.title ?? name;
@@ -36,11 +41,48 @@ export function describeFlag(
     if (!after.variants.some((other) => other.name === variant.name))
       sentences.push(`${title} can no longer be ${variant.name}.`);
   }
-  return [...sentences, ...rulesSaid(title, before.rules ?? [], after.rules ?? [])];
+  if (canonicalJson(before.requires) !== canonicalJson(after.requires)) sentences.push(requiresSaid(title, after));
+  if (canonicalJson(before.unit) !== canonicalJson(after.unit)) {
+    const unit = after.unit?.join(' or ') ?? TARGETING_KEY;
+    sentences.push(`${title} goes by ${unit}: whoever is in a part of a rule that names no unit is drawn anew.`);
+  }
+  return [
+    ...sentences,
+    ...rulesSaid(title, before.rules ?? [], after.rules ?? []),
+    ...(takesOthers(before, after) ? runningSaid(title, name, world) : []),
+  ];
+}
+
+/** Whether what is asked before experiments changes. */
+function takesOthers(before: FlagSpec, after: FlagSpec): boolean {
+  const first = ({ enabled, requires, rules }: FlagSpec) => canonicalJson([enabled, requires, rules]);
+  return first(before) !== first(after);
+}
+
+/** Experiments are of any namespace, so they are not named. */
+function runningSaid(title: string, name: string, world: World | undefined): string[] {
+  const runs = (world?.find(EXPERIMENT, 'flag', name) ?? []).some(
+    (object) => experimentSpec(object).state === 'running',
+  );
+  return runs
+    ? [`An experiment runs on ${title}: whoever its rules, its switch or what it requires take now leaves it.`]
+    : [];
+}
+
+function requiresSaid(title: string, { requires = [], default: fallback }: FlagSpec): string {
+  if (requires.length === 0) return `${title} requires no other flag any more.`;
+  const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`).join(' and ');
+  return `${title}: ${fallback ?? 'the default in the code'} for everybody unless ${others}.`;
 }
 
 function rulesSaid(title: string, before: readonly FlagRule[], after: readonly FlagRule[]): string[] {
+  const kept = (rules: readonly FlagRule[], others: readonly FlagRule[]) =>
+    rules.map(({ name }) => name).filter((name) => others.some((other) => other.name === name));
+  const order = kept(after, before);
   return [
+    ...(canonicalJson(kept(before, after)) === canonicalJson(order)
+      ? []
+      : [`${title}: the rules are asked in another order: ${order.join(', ')}.`]),
     ...before
       .filter(({ name }) => !after.some((rule) => rule.name === name))
       .map(({ name }) => `${title}: the rule ${name} is removed.`),

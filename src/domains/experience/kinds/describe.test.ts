@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { describeExperiment } from './describe-experiment.ts';
 import { describeFlag } from './describe-flag.ts';
+import type { World } from '#kernel/resources/kind.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';
 import type { Split } from './parts.ts';
@@ -56,6 +57,62 @@ for (const [what, before, after, says] of EXPERIMENTS) {
     assert.match(sentences[0] ?? '', says);
   });
 }
+
+const sticky = { intake: 'open', days: 90 } as const;
+
+test('a plan says what else changes of who is in an experiment', () => {
+  const says = (before: Partial<ExperimentSpec>, after: Partial<ExperimentSpec>) =>
+    describeExperiment('e', experiment(before), experiment(after));
+  assert.deepEqual(says({}, { sticky }), ['Experiment e keeps the variant of each unit for 90 days.']);
+  assert.deepEqual(says({ sticky }, { sticky: { ...sticky, intake: 'paused' } }), ['Experiment e takes nobody new.']);
+  assert.deepEqual(says({ sticky: { ...sticky, ignoreTargeting: true } }, { sticky }), [
+    'Experiment e: whoever no longer matches its audience leaves it.',
+  ]);
+  assert.deepEqual(says({ sticky }, {}), [
+    'Experiment e no longer keeps variants on record: whoever was in by what is on record alone leaves it.',
+  ]);
+  const tags = (exclusiveTo: string[]) => ({ allocation: { percent: 20, exclusiveTo } });
+  assert.deepEqual(says(tags([]), tags(['home'])), ['Experiment e: it is exclusive to: none → home.']);
+});
+
+test('a plan says what is asked before the rules of a flag, their order, and that an experiment runs on it', () => {
+  const flag = (spec: Partial<FlagSpec>): FlagSpec => ({
+    type: 'string',
+    enabled: true,
+    variants: [{ name: 'a', value: 'A' }],
+    default: 'a',
+    ...spec,
+  });
+  const world = (state: string): World => ({
+    get: () => undefined,
+    list: () => [],
+    find: () => [
+      {
+        kind: 'Experiment',
+        namespace: 'n',
+        name: 'e',
+        labels: {},
+        revision: '1',
+        spec: experiment({ state } as object),
+      },
+    ],
+  });
+  const says = (before: Partial<FlagSpec>, after: Partial<FlagSpec>, state = 'draft') =>
+    describeFlag('f', flag(before), flag(after), world(state));
+  const [first, second] = ['x', 'y'].map((name) => ({ name, serve: 'a' })) as [FlagRule, FlagRule];
+  assert.deepEqual(says({}, { requires: [{ flag: 'g', variants: ['on'] }] }), [
+    'f: a for everybody unless flag g is on.',
+  ]);
+  assert.deepEqual(says({ rules: [first, second] }, { rules: [second, first] }), [
+    'f: the rules are asked in another order: y, x.',
+  ]);
+  assert.match(says({}, { unit: ['household'] }).join(), /goes by household/);
+  const runs = /An experiment runs on f: whoever its rules, its switch or what it requires take now leaves it/;
+  assert.match(says({}, { rules: [first] }, 'running').join(), runs);
+  assert.match(says({}, { enabled: false }, 'running').join(), runs);
+  assert.doesNotMatch(says({}, { title: 'F' }, 'running').join(), runs);
+  assert.doesNotMatch(says({}, { rules: [first] }).join(), runs);
+});
 
 const FLAGS: readonly [what: string, before: FlagRule, after: FlagRule, says: RegExp | undefined][] = [
   [

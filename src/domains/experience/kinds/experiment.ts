@@ -1,10 +1,13 @@
 import { allocate, conflicts } from '#kernel/audiences/allocation.ts';
+import { namesIn } from '#kernel/audiences/audience-problems.ts';
 import { ruleProblems } from '#kernel/audiences/check-rule.ts';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
+import { audienceSpec, type AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
+import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext, LiveObject, World } from '#kernel/resources/kind.ts';
-import { movedProblems, unitOf, type Assigned } from '../rules/assignment.ts';
+import { movedProblems, unitOf, type Assigned, type HeldOut } from '../rules/assignment.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
 import { describeExperiment } from './describe-experiment.ts';
@@ -17,7 +20,7 @@ import {
 } from './experiment-spec.ts';
 import { flagSpec, type FlagSpec } from './flag-spec.ts';
 import { variantProblem } from './flag.ts';
-import { holdoutSpec, type HoldoutSpec } from './holdout.ts';
+import { holdoutSpec } from './holdout.ts';
 import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { RANDOM_UNIT } from './parts.ts';
 
@@ -143,7 +146,7 @@ function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { na
   if (now === undefined || live === undefined) return [];
   const before = now as ExperimentSpec;
   const flag = live(FLAG, before.flag) as FlagSpec | undefined;
-  const holdouts = new Map<string, HoldoutSpec>();
+  const holdouts = new Map<string, HeldOut>();
   return movedProblems({ experiment: before, flag, holdouts }, { experiment: spec, flag, holdouts });
 }
 
@@ -152,9 +155,26 @@ function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
   const flag = world.get(FLAG, experiment.flag);
   const holdouts = (experiment.holdouts ?? []).flatMap((name) => {
     const holdout = world.get(HOLDOUT, name);
-    return holdout === undefined ? [] : [[name, holdoutSpec(holdout)] as const];
+    if (holdout === undefined) return [];
+    const { percent, audience, when } = holdoutSpec(holdout);
+    const named = [...(audience === undefined ? [] : [audience]), ...(when === undefined ? [] : namesIn(when))];
+    return [[name, { percent, audiences: audiencesBelow(world, named) }] as const];
   });
   return { experiment, flag: flag === undefined ? undefined : flagSpec(flag), holdouts: new Map(holdouts) };
+}
+
+/** These audiences, and those that they are made of. */
+function audiencesBelow(world: World, named: readonly string[]): HeldOut['audiences'] {
+  const found = new Map<string, AudienceSpec>();
+  const names = new Set(named);
+  for (const name of names) {
+    const object = world.get(AUDIENCE, name);
+    if (object === undefined) continue;
+    const spec = audienceSpec(object);
+    found.set(name, spec);
+    for (const below of namesIn(spec)) names.add(below);
+  }
+  return found;
 }
 
 function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?: World): readonly Problem[] {

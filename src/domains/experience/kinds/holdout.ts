@@ -44,6 +44,7 @@ export const Holdout = defineKind({
   categories: ['experience'],
   scope: 'Namespaced',
   released: true,
+  passesOn: true,
   // Every experiment of the installation must then name it.
   actsEverywhere: ({ required }) => required === true,
   description: 'A holdout is a part of all units that experiments leave alone.',
@@ -88,10 +89,20 @@ export const Holdout = defineKind({
   },
   describe: (name, before, after) => {
     if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
-    if (before === undefined) return [`New holdout: ${after.percent} % of all units are left alone.`];
-    return before.percent === after.percent
-      ? []
-      : [`Holdout ${after.title ?? name}: ${before.percent} % → ${after.percent} % of all units.`];
+    if (before === undefined) {
+      const required = after.required === true ? '; every experiment that starts must name it' : '';
+      return [`New holdout: ${after.percent} % of all units are left alone${required}.`];
+    }
+    const title = after.title ?? name;
+    const isRequired = after.required === true;
+    return [
+      ...(before.percent === after.percent
+        ? []
+        : [`Holdout ${title}: ${before.percent} % → ${after.percent} % of all units.`]),
+      ...((before.required ?? false) === isRequired
+        ? []
+        : [`Holdout ${title}: experiments that start ${isRequired ? 'must' : 'need not'} name it.`]),
+    ];
   },
   example: { name: 'autumn', spec: { title: 'Autumn holdout', percent: 5 } },
 });

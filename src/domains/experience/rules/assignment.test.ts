@@ -9,9 +9,10 @@ interface Parts {
   readonly experiment?: Partial<ExperimentSpec>;
   readonly flag?: Partial<FlagSpec>;
   readonly held?: number;
+  readonly heldPlan?: string;
 }
 
-function assigned({ experiment, flag, held = 5 }: Parts = {}): Assigned {
+function assigned({ experiment, flag, held = 5, heldPlan = 'free' }: Parts = {}): Assigned {
   return {
     experiment: {
       flag: 'f',
@@ -34,10 +35,11 @@ function assigned({ experiment, flag, held = 5 }: Parts = {}): Assigned {
       ],
       ...flag,
     },
-    holdouts: new Map([['autumn', { percent: held }]]),
+    holdouts: new Map([['autumn', { percent: held, audiences: new Map([['some', planIs(heldPlan)]]) }]]),
   };
 }
 
+const planIs = (plan: string) => ({ anyOf: [{ allOf: [{ attribute: 'plan', in: [plan] }] }] });
 const ranges = (...parts: readonly (readonly [string, number, number])[]): Split =>
   parts.map(([variant, from, until]) => ({ variant, ranges: [{ from, until }] }));
 const buckets = { algorithm: 'growthbook-v2', salt: 's' } as const;
@@ -81,6 +83,18 @@ const KEPT: readonly [what: string, before: Parts, after: Parts, says: RegExp][]
   ],
   ['a larger holdout', {}, { held: 50 }, /^holdout "autumn" cannot go from 5 % to 50 %/],
   ['a smaller holdout', {}, { held: 1 }, /^holdout "autumn" cannot go from 5 % to 1 %/],
+  [
+    'the audience of its holdout',
+    {},
+    { heldPlan: 'paid' },
+    /^holdout "autumn" is for audience "some", which cannot change/,
+  ],
+  [
+    'those who take part when a record is kept from now on',
+    {},
+    { experiment: { sticky: { intake: 'paused', days: 90 } } },
+    /^no variant is on record yet/,
+  ],
   ['a holdout that goes', {}, { experiment: { holdouts: [] } }, /^holdout "autumn" cannot come or go/],
   ['an iteration that goes back', { experiment: { iteration: 2 } }, {}, /^iteration 2 has started/],
   ['running that is no draft again', {}, { experiment: { state: 'draft' } }, /^it is running; end it/],
@@ -97,6 +111,8 @@ for (const [what, before, after, says] of KEPT) {
   });
 }
 
+const sticky = { intake: 'open', days: 90 } as const;
+
 const FREE: readonly [what: string, before: Parts, after: Parts][] = [
   ['who it is for', {}, { experiment: { audience: 'payers' } }],
   ['how many take part', { experiment: { traffic: { percent: 50 } } }, { experiment: { traffic: { percent: 10 } } }],
@@ -107,6 +123,12 @@ const FREE: readonly [what: string, before: Parts, after: Parts][] = [
     { experiment: { split: ranges(['a', 0, 0.25], ['b', 0.5, 0.75]) } },
   ],
   ['a unit that is spelled out', {}, { experiment: { unit: ['targetingKey'] } }],
+  ['that variants are kept on record', {}, { experiment: { sticky } }],
+  [
+    'whether it takes new units',
+    { experiment: { sticky } },
+    { experiment: { sticky: { ...sticky, intake: 'paused' } } },
+  ],
   ['its end, whatever else', {}, { experiment: { state: 'ended', unit: ['household'] } }],
   [
     'variants that it does not compare',

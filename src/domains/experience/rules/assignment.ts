@@ -1,10 +1,10 @@
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
+import type { AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
 import type { FlagSpec } from '../kinds/flag-spec.ts';
-import type { HoldoutSpec } from '../kinds/holdout.ts';
 import type { Split, Traffic } from '../kinds/parts.ts';
 
 /** What an experiment puts into buckets: its own unit, else that of its flag. */
@@ -20,12 +20,19 @@ export function bucketingOf(named: Bucketing | undefined, iteration: number): Bu
   return named === undefined || iteration === 1 ? named : { ...named, salt: `${named.salt}/${iteration}` };
 }
 
+/** What decides whom a holdout leaves alone and may change; the rest of its spec may not. */
+export interface HeldOut {
+  readonly percent: number;
+  /** Those that it is for, with all that they are made of. */
+  readonly audiences: ReadonlyMap<string, AudienceSpec>;
+}
+
 /** An experiment, and what else decides who gets what in it. */
 export interface Assigned {
   readonly experiment: ExperimentSpec;
   readonly flag: FlagSpec | undefined;
   /** Those that it names. */
-  readonly holdouts: ReadonlyMap<string, HoldoutSpec>;
+  readonly holdouts: ReadonlyMap<string, HeldOut>;
 }
 
 /**
@@ -46,6 +53,7 @@ export function movedProblems(before: Assigned, after: Assigned): readonly Probl
     ...trafficProblems(was.traffic, is.traffic),
     ...valueProblems(before, after),
     ...holdoutProblems(before, after),
+    ...recordProblems(was, is),
   ];
 }
 
@@ -118,6 +126,13 @@ function valueProblems(before: Assigned, after: Assigned): Problem[] {
   });
 }
 
+/** Who takes part stays in by what is on record, and there is nothing. */
+function recordProblems({ sticky: was }: ExperimentSpec, { sticky: is }: ExperimentSpec): Problem[] {
+  if (was !== undefined || is?.intake !== 'paused') return [];
+  const detail = `no variant is on record yet: paused at once it would take out everybody; set sticky with intake open first, and pause when those who take part were asked again`;
+  return forbidden(['sticky', 'intake'], detail);
+}
+
 function holdoutProblems(before: Assigned, after: Assigned): Problem[] {
   const names = new Set([...(before.experiment.holdouts ?? []), ...(after.experiment.holdouts ?? [])]);
   return [...names].flatMap((name): Problem[] => {
@@ -128,10 +143,22 @@ function holdoutProblems(before: Assigned, after: Assigned): Problem[] {
         `holdout "${name}" cannot come or go while the experiment runs: it would take out or let in units; ${ANEW}`,
       );
     const [was, is] = [before.holdouts.get(name), after.holdouts.get(name)];
-    if (was === undefined || is === undefined || was.percent === is.percent) return [];
+    if (was === undefined || is === undefined) return [];
+    const change =
+      was.percent === is.percent
+        ? [...was.audiences.keys()]
+            .filter((audience) => !areSameMembers(was.audiences.get(audience), is.audiences.get(audience)))
+            .map((audience) => `holdout "${name}" is for audience "${audience}", which cannot change`)[0]
+        : `holdout "${name}" cannot go from ${was.percent} % to ${is.percent} %`;
+    if (change === undefined) return [];
     return forbidden(
       ['holdouts'],
-      `holdout "${name}" cannot go from ${was.percent} % to ${is.percent} % while the experiment runs: it would take out or let in units; ${ANEW}, or make a new holdout`,
+      `${change} while the experiment runs: it would take out or let in units; ${ANEW}, or make a new holdout`,
     );
   });
+}
+
+function areSameMembers(was: AudienceSpec | undefined, is: AudienceSpec | undefined): boolean {
+  if (was === is) return true;
+  return canonicalJson([was?.anyOf, was?.members]) === canonicalJson([is?.anyOf, is?.members]);
 }

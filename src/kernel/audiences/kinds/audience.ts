@@ -42,7 +42,8 @@ const AudienceSpecSchema = Type.Object(
 
 export type AudienceSpec = Static<typeof AudienceSpecSchema>;
 
-function audienceSpec(object: { readonly spec?: unknown }): AudienceSpec {
+/** The spec of a stored or live Audience, which has passed the schema. */
+export function audienceSpec(object: { readonly spec?: unknown }): AudienceSpec {
   return object.spec as AudienceSpec;
 }
 
@@ -55,6 +56,7 @@ export const Audience = defineKind({
   categories: ['targeting'],
   scope: 'Namespaced',
   released: true,
+  passesOn: true,
   description: 'An audience says who is meant, once, for flags, experiments, releases, prices and ads alike.',
   spec: AudienceSpecSchema,
   columns: [

@@ -1,0 +1,37 @@
+import { namesIn } from '#kernel/audiences/audience-problems.ts';
+import { Audience, audienceSpec } from '#kernel/audiences/kinds/audience.ts';
+import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import type { Advisor } from '#kernel/resources/advised-store.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import { experimentSpec } from './kinds/experiment-spec.ts';
+import { EXPERIMENT } from './kinds/identity.ts';
+
+/** Who changes an audience hears of the experiments that go by it while they run. */
+export function runningAdvisor(live: World): Advisor {
+  return {
+    kind: Audience,
+    advise: ({ metadata }) => {
+      const running = [...live.list(EXPERIMENT)].filter((object) => goesBy(object, metadata.name, live));
+      const own = running.filter(({ namespace }) => namespace === metadata.namespace).map(({ name }) => name);
+      const others = running.length - own.length;
+      return [
+        ...own.map((name) => `Experiment "${name}" runs and goes by it: whoever no longer matches leaves it.`),
+        ...(others === 0
+          ? []
+          : [`Experiments of other namespaces run and go by it (${others}): whoever no longer matches leaves them.`]),
+      ];
+    },
+  };
+}
+
+/** Whether a running experiment is for this audience, or for one that is made of it. */
+function goesBy(object: LiveObject, audience: string, live: World): boolean {
+  const { state, audience: named, when } = experimentSpec(object);
+  if (state !== 'running') return false;
+  const names = new Set([...(named === undefined ? [] : [named]), ...(when === undefined ? [] : namesIn(when))]);
+  for (const name of names) {
+    const found = live.get(AUDIENCE, name);
+    for (const below of found === undefined ? [] : namesIn(audienceSpec(found))) names.add(below);
+  }
+  return names.has(audience);
+}
