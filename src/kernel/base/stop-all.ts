@@ -1,4 +1,5 @@
 import type { Log } from './log.ts';
+import { LATE, within } from './time.ts';
 
 /** A part of a process and how it ends. */
 export interface Part {
@@ -22,7 +23,7 @@ export async function stopAll(parts: readonly Part[], log: Log, msMax = STOP_MS_
     try {
       const stopping = Promise.resolve(stop());
       if (isWaitedFor) await stopping;
-      else if (await isLate(stopping, Math.max(LATE_MS_MAX, untilMs - performance.now()))) {
+      else if ((await within(stopping, Math.max(LATE_MS_MAX, untilMs - performance.now()))) === LATE) {
         log.warn({ part: name }, 'a part of this process did not end in time');
       }
     } catch (error) {
@@ -31,17 +32,5 @@ export async function stopAll(parts: readonly Part[], log: Log, msMax = STOP_MS_
         'a part did not end well',
       );
     }
-  }
-}
-
-async function isLate(stopping: Promise<unknown>, ms: number): Promise<boolean> {
-  let limit: NodeJS.Timeout | undefined;
-  const late = new Promise<true>((resolve) => {
-    limit = setTimeout(() => resolve(true), ms);
-  });
-  try {
-    return await Promise.race([stopping.then(() => false), late]);
-  } finally {
-    clearTimeout(limit);
   }
 }

@@ -31,6 +31,24 @@ export function pause(time: Time, ms: number, signal: AbortSignal): Promise<void
   });
 }
 
+/** What comes of work that takes longer than its limit. */
+export const LATE = Symbol('late');
+
+/** The result of work, or LATE when it takes longer; what comes of it then is of no interest. Fails as the work does. */
+export async function within<Result>(
+  work: Promise<Result>,
+  ms: number,
+  time: Time = systemTime,
+): Promise<Result | typeof LATE> {
+  const { promise: late, resolve } = Promise.withResolvers<typeof LATE>();
+  const cancel = time.after(Math.max(0, ms), () => resolve(LATE));
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    cancel();
+  }
+}
+
 /** Somewhere between half of it and all of it, so that many who wait do not come back together. */
 export function jittered(ms: number, random: () => number): number {
   return ms * (0.5 + random() / 2);

@@ -5,7 +5,7 @@ import { Lease } from '#kernel/resources/builtin/lease.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { claimed, leaseRecord, released, type LeaseRecord } from './lease-record.ts';
-import { jittered, pause, type Time } from '#kernel/base/time.ts';
+import { jittered, pause, within, type Time } from '#kernel/base/time.ts';
 
 export interface ElectionTiming {
   /** How long others wait after they last saw the lease change; whole seconds. */
@@ -29,7 +29,6 @@ export const ELECTION_TIMING: ElectionTiming = {
 
 /** How long giving the lease back may hold up the end of a process: without it the lease runs out by itself. */
 const GIVE_BACK_MS_MAX = 2_000;
-const NEVER = new AbortController().signal;
 
 export interface Leadership {
   /** Aborts when the work has to end. */
@@ -121,7 +120,7 @@ export function runAsLeader(options: {
     log.info('this process leads no more');
     const given = giveBack();
     // A candidate that goes on must not be overtaken by it.
-    await (stopping.signal.aborted ? Promise.race([given, pause(time, GIVE_BACK_MS_MAX, NEVER)]) : given);
+    await (stopping.signal.aborted ? within(given, GIVE_BACK_MS_MAX, time) : given);
   }
 
   /** Takes or renews the lease if that is allowed. `sinceMs` is before anybody can have seen it. */

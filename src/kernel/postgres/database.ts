@@ -3,6 +3,7 @@ import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { within } from '#kernel/base/time.ts';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
 type SqlValue = string | number | bigint | boolean | null | Buffer | readonly string[] | readonly number[];
@@ -130,7 +131,7 @@ export function openDatabase(url: string): Database {
       return { stream, rows };
     },
     close: async () => {
-      await Promise.all([within(pool.end()), within(patientPool.end())]);
+      await Promise.all([ended(pool.end()), ended(patientPool.end())]);
     },
   };
 }
@@ -197,7 +198,7 @@ async function connect(config: ConstructorParameters<typeof Client>[0]): Promise
     client.on('end', end);
   });
   // With a statement under way it cuts the connection, as it does when that is dead already.
-  const close = (): Promise<void> => within(client.end());
+  const close = (): Promise<void> => ended(client.end());
   try {
     await client.connect();
   } catch (error) {
@@ -237,11 +238,8 @@ function streamOf(client: Client): { readonly destroy: () => void } {
 }
 
 /** Waits for an ordered end, but not for a server that does not answer. */
-async function within(ending: Promise<void>): Promise<void> {
-  let limit: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => (limit = setTimeout(resolve, LIMITS.goodbyeMs)));
-  await Promise.race([ending.catch(() => {}), late]);
-  clearTimeout(limit);
+async function ended(ending: Promise<void>): Promise<void> {
+  await within(ending, LIMITS.goodbyeMs).catch(() => {});
 }
 
 async function run<Row extends object>(

@@ -1,5 +1,5 @@
 import type { Log } from '#kernel/base/log.ts';
-import { pause, type Time } from '#kernel/base/time.ts';
+import { LATE, within, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { TimeHistory } from '#kernel/statistics/time-history.ts';
@@ -69,10 +69,8 @@ export function releaseEvidence(parts: {
       const policy = release.spec.policy?.spec;
       if (policy === undefined) return new Map();
       const watch = await watchOf(release, policy);
-      const patience = new AbortController();
       const measuring = policy.guardrails.map((one) => measureOnce(release, policy, one, watch, nowMs));
-      await Promise.race([Promise.all(measuring), pause(time, LIMITS.patienceMs, patience.signal)]);
-      patience.abort();
+      await within(Promise.all(measuring), LIMITS.patienceMs, time);
       return new Map(
         policy.guardrails.flatMap((one) => {
           const verdict = judged(release, policy, one, watch, nowMs);
@@ -217,14 +215,11 @@ export function releaseEvidence(parts: {
     down: (because: string) => Result,
   ): Promise<Result> {
     const ended = new AbortController();
-    const late = pause(time, LIMITS.measureMs, ended.signal).then(() =>
-      down(`it did not answer in ${LIMITS.measureMs / 1_000} s`),
-    );
-    const stopped = work(ended.signal).catch((error: unknown) =>
-      down(error instanceof Error ? error.message : String(error)),
-    );
     try {
-      return await Promise.race([stopped, late]);
+      const result = await within(work(ended.signal), LIMITS.measureMs, time);
+      return result === LATE ? down(`it did not answer in ${LIMITS.measureMs / 1_000} s`) : result;
+    } catch (error) {
+      return down(error instanceof Error ? error.message : String(error));
     } finally {
       ended.abort();
     }

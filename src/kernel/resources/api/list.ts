@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { within } from '#kernel/base/time.ts';
 import type { Entry, Store } from '../store-contract.ts';
 import type { Operation } from '../operation.ts';
 import { checkListOptions } from './list-options.ts';
@@ -127,9 +128,7 @@ async function waitForVersion(store: Store<Operation>, version: number): Promise
   const unsubscribe = store.subscribe(() => {
     if (version <= store.version()) resolve();
   });
-  const limit = setTimeout(resolve, VERSION_MS_MAX);
-  await promise;
-  clearTimeout(limit);
+  await within(promise, VERSION_MS_MAX);
   unsubscribe();
 }
 

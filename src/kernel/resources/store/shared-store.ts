@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { Outage } from '#kernel/base/outage.ts';
+import { LATE, within } from '#kernel/base/time.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import type { Author, Change, Outcome, Place, Store } from '../store-contract.ts';
 import type { StoredChange } from './entry.ts';
@@ -260,12 +261,11 @@ export async function openSharedStore<Operation>(
   }
 
   /** Gets everything that was acknowledged anywhere until now. */
-  async function catchUp(): Promise<'current'> {
+  async function catchUp(): Promise<void> {
     const { epoch, version } = await writerNow();
     // It was paused or cut off, and somebody else has written since.
     if (sequencer !== undefined && sequencer.epoch !== epoch) sequencer.doubt();
     await tail.reach(version);
-    return 'current';
   }
 
   async function write(
@@ -298,6 +298,7 @@ export async function openSharedStore<Operation>(
     while (performance.now() < giveUp && !stopping) {
       try {
         const writer = await within(writerNow(), giveUp - performance.now());
+        if (writer === LATE) break;
         // In a later epoch nothing of an earlier one can still be committed: the record is conclusive.
         if (unanswered !== undefined && writer.epoch > unanswered) {
           const found = await recorded(forwarded);
@@ -404,31 +405,12 @@ interface WriterRow {
   readonly address: WriterAddress | undefined;
 }
 
-async function withinFreshTime(catchingUp: Promise<'current'>, ms: number): Promise<void> {
-  const end = await within(catchingUp, ms).catch((error: unknown) => {
-    if (error instanceof TooLong) return 'late';
-    throw error;
-  });
-  if (end === 'current') return;
+async function withinFreshTime(catchingUp: Promise<void>, ms: number): Promise<void> {
+  if ((await within(catchingUp, ms)) !== LATE) return;
   throw new Refusal('resources/not-fresh', 'ServiceUnavailable', 'This process lags behind the writer.', {
     retryAfterSeconds: 1,
     remedy: 'Try again in a moment, or read with resourceVersion=0 what it has.',
   });
-}
-
-class TooLong extends Error {}
-
-/** Fails when it takes longer; whatever comes of it then is of no interest. */
-async function within<Result>(asked: Promise<Result>, ms: number): Promise<Result> {
-  let limit: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    limit = setTimeout(() => reject(new TooLong()), Math.max(0, ms));
-  });
-  try {
-    return await Promise.race([asked, late]);
-  } finally {
-    clearTimeout(limit);
-  }
 }
 
 function noWriter(message: string): Refusal {
