@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { World as LiveWorld } from '#kernel/resources/kind.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { allKinds } from '#planes/catalogue.ts';
@@ -31,11 +32,15 @@ const defaults: DecisionModule<Defaults> = {
   routes: [],
 };
 
-function follow(t: TestContext, world: World): Follower {
+type Watch = ResourceClient['watch'];
+
+/** @param through what the changes pass on their way */
+function follow(t: TestContext, world: World, through: (watch: Watch) => Watch = (watch) => watch): Follower {
   const { control } = world.running;
   assert.ok(control !== undefined);
+  const client = inProcessClient(control.store, 'test');
   const follower = followHeads({
-    client: inProcessClient(control.store, 'test'),
+    client: { ...client, watch: through(client.watch) },
     kinds: allKinds(),
     modules: [defaults as DecisionModule<unknown>],
     log: openLog('silent'),
@@ -88,3 +93,31 @@ test('what was declared together is left out together, and taken in when it comp
   await declare(world, follower, flag('bad', { default: 'a' }));
   assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 0]);
 });
+
+test('a change that fails halfway is taken in all the same, and a subscriber that fails keeps it from no other', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  let failures = 0;
+  const follower = follow(
+    t,
+    world,
+    (watch) =>
+      async function* (...asked) {
+        for await (const batch of watch(...asked))
+          yield batch.changes.length > 0 && failures++ === 0 ? torn(batch) : batch;
+      },
+  );
+  await follower.compiled;
+  follower.onSwap(() => {
+    throw new Error('a subscriber that fails');
+  });
+  await declare(world, follower, flag('good', { default: 'b' }));
+  assert.deepEqual([answers(follower), failures], [{ good: 'b' }, 1]);
+  await declare(world, follower, flag('good', { default: 'a' }));
+  assert.deepEqual([answers(follower), failures], [{ good: 'a' }, 2]);
+});
+
+/** The same, with changes that nobody can read. */
+function torn(batch: Batch): Batch {
+  const unreadable = { apiVersion: '', kind: '', metadata: { name: 'torn' } };
+  return { ...batch, changes: [...batch.changes, { type: 'MODIFIED', object: unreadable }] };
+}

@@ -131,11 +131,13 @@ export function followHeads(options: {
       try {
         version ??= await listAll();
         for await (const batch of client.watch(Head, version, stopping.signal)) {
-          version = batch.version;
           heardAtMs = monotonicMs();
           isLost = false;
-          retryMs = RETRY_MS_MIN;
+          // What fails halfway is neither in the snapshot nor to come again: everything is listed anew.
+          version = undefined;
           if (batch.changes.length > 0) apply(batch);
+          version = batch.version;
+          retryMs = RETRY_MS_MIN;
         }
       } catch (error) {
         // Too old, or of a database that was restored to what it was before: what there is now is listed anew.
@@ -271,7 +273,13 @@ export function followHeads(options: {
     snapshot = { version, tables, worlds: worldsOf(tables) };
     lastProblem = undefined;
     firstCompiled();
-    for (const listener of listeners) listener(snapshot, changes);
+    for (const listener of listeners) {
+      try {
+        listener(snapshot, changes);
+      } catch (error) {
+        log.error({ err: error, version }, 'a subscriber to snapshots failed');
+      }
+    }
   }
 
   function worldsOf(tables: Snapshot['tables']): Snapshot['worlds'] {
