@@ -6,7 +6,7 @@ import { prepareAccess } from '#kernel/access/access.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
-import type { Clock } from '#kernel/base/clock.ts';
+import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { stopAll, type Part } from '#kernel/base/stop-all.ts';
@@ -103,9 +103,8 @@ export async function startControlPlane(options: {
   readonly paths: readonly DeclaredPath[];
   /** Who is believed, beside the ServiceAccounts that are declared here. */
   readonly believed: readonly Authenticator[];
-  readonly clock: Clock;
-  /** What releases go by; absent: the time of the database. */
-  readonly releaseClock?: Clock | undefined;
+  /** What everything that is written goes by; absent: the time of the database. */
+  readonly clock: Clock | undefined;
   readonly log: Log;
   readonly registry: Registry;
   /** How other processes of the installation reach this one. */
@@ -118,7 +117,7 @@ export async function startControlPlane(options: {
     readonly live: LiveObjects;
   }) => Promise<Extension>;
 }): Promise<ControlPlane> {
-  const { kinds, paths, believed, clock, log, registry } = options;
+  const { kinds, paths, believed, log, registry } = options;
   const parts: Part[] = [];
   const close = (msMax?: number): Promise<void> => stopAll(parts.splice(0).reverse(), log, msMax);
   try {
@@ -133,6 +132,10 @@ export async function startControlPlane(options: {
     parts.push({ name: 'database', stop: database.close });
     await untilAnswers(database, log, options.signal);
     await migrate(database);
+    // Whichever process writes, and whatever its own clock shows: times on record follow each other.
+    const databaseTime = options.clock === undefined ? await databaseClock(database, systemTime, log) : undefined;
+    parts.push({ name: 'clock', stop: () => databaseTime?.stop() });
+    const clock = options.clock ?? databaseTime?.clock ?? systemClock;
     const sealing = await sealingWith(options.encryptionKeyFile);
     const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock, log });
     const admission = allAdmissions(prepared.admission, releaseGuard);
@@ -167,10 +170,6 @@ export async function startControlPlane(options: {
     parts.push({ name: 'compaction', stop: () => clearInterval(compaction) });
     const { live, filled } = followLive(store, kinds, inTurns);
     await filled;
-    const databaseTime =
-      options.releaseClock === undefined ? await databaseClock(database, systemTime, log) : undefined;
-    parts.push({ name: 'clock', stop: () => databaseTime?.stop() });
-    const releaseClock = options.releaseClock ?? databaseTime?.clock ?? clock;
     let releases: ReleaseEngine | undefined;
     const mayApprove: MayApprove = (user, name) =>
       access.may(user, {
@@ -202,9 +201,9 @@ export async function startControlPlane(options: {
         kinds,
         mayApprove,
         target,
-        clock: releaseClock,
+        clock,
         // A clock that is handed in is all the time there is.
-        steadyMs: databaseTime === undefined ? () => releaseClock().epochMilliseconds : systemTime.nowMs,
+        steadyMs: databaseTime === undefined ? () => clock().epochMilliseconds : systemTime.nowMs,
         time: systemTime,
         random: Math.random,
         log,
@@ -219,7 +218,7 @@ export async function startControlPlane(options: {
     const examined = advisedStore(
       tellingOfFirstClient(examinedStore(store, extension.examiners), options.openAnswers),
       [
-        ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock: releaseClock }),
+        ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock }),
         clientAdvisor(paths, clock),
         aliasAdvisor,
         runningAdvisor(live),
@@ -234,14 +233,14 @@ export async function startControlPlane(options: {
       knownUnits: extension.knownUnits,
       clock,
     });
-    const commands = releaseCommands({ store, kinds, mayApprove, clock: releaseClock });
+    const commands = releaseCommands({ store, kinds, mayApprove, clock });
     const judging = judgements({ store, database });
     const virtual = new Map([
       ...access.virtual,
       [ChangeSet.id, applyChangeSet],
       ...commands,
       ...judging,
-      ...releaseChanges({ store, live, kinds, clock: releaseClock }),
+      ...releaseChanges({ store, live, kinds, clock }),
       ...extension.virtual,
     ]);
     const { authority, serviceAccounts } = access;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
@@ -44,6 +44,7 @@ import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
+import { writeWhole } from '#kernel/base/write-whole.ts';
 import { followUnitCounts } from '#domains/products/records/unit-counts.ts';
 
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
@@ -206,8 +207,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
           paths: declaredPaths(log),
           believed,
-          clock,
-          releaseClock: options.clock,
+          clock: options.clock,
           log,
           registry,
           address,
@@ -532,10 +532,4 @@ function nothingAt(path: string): Refusal {
   return new Refusal('http/nothing-here', 'NotFound', `There is nothing at ${path}.`, {
     remedy: 'See /openapi.json for decisions and /apis for resources.',
   });
-}
-
-/** Replaces a file in one step, so that nobody reads half of it. */
-async function writeWhole(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await rename(`${file}.new`, file);
 }

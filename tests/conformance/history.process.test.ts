@@ -90,3 +90,24 @@ interface Item {
   user: string;
   changes: { path: string }[];
 }
+
+test('a process whose clock jumps writes the times of the database, one after the other', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const now = Date.now;
+  const madeAt = async (name: string, offMs: number): Promise<number> => {
+    const clock = t.mock.method(Date, 'now', () => now() + offMs);
+    const made = await call('POST', features, { body: feature(name) });
+    clock.mock.restore();
+    assert.equal(made.status, 201, made.text);
+    return Date.parse(made.json.metadata.creationTimestamp);
+  };
+  const begunMs = now();
+  const times = [await madeAt('ahead', 3_600_000), await madeAt('behind', -3_600_000), await madeAt('right', 0)];
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  for (const time of times)
+    assert.ok(time > begunMs - 2_000 && time < now() + 1_000, `${time - begunMs} ms from the begin`);
+});
