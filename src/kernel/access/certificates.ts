@@ -1,8 +1,10 @@
-import { X509Certificate } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
+import { Refusal } from '#kernel/base/failures.ts';
+import { writeWhole } from '#kernel/base/write-whole.ts';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
@@ -19,7 +21,8 @@ export interface ServerIdentity {
 
 /**
  * The installation's own certificate authority and the server certificate that it signed, made at first start and kept
- * in `directory`. The server certificate is renewed when it is about to end or does not name one of `hosts`.
+ * in `directory`. The server certificate is renewed when it is about to end, does not name one of `hosts`, or cannot be
+ * read. Refuses `access/bad-authority` when a part of the authority is missing or cannot be read: clients trust no other.
  */
 export async function serverIdentity(
   directory: string,
@@ -28,15 +31,18 @@ export async function serverIdentity(
 ): Promise<ServerIdentity> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const file = (name: string) => join(directory, name);
-  const read = (name: string) => readFile(file(name), 'utf8').catch(() => undefined);
-  const write = (name: string, text: string) => writeFile(file(name), text, { mode: 0o600 });
+  const read = (name: string) => readFile(file(name), 'utf8').catch(ifThere);
+  const write = (name: string, text: string) => writeWhole(file(name), text);
   const nowMs = now.epochMilliseconds;
   // A clock that is a little behind must not make a fresh certificate "not yet valid".
   const notBeforeDate = new Date(nowMs - DAY_MS);
 
   let ca = await read('ca.crt');
   let caKey = await read('ca.key');
-  if (ca === undefined || caKey === undefined) {
+  const cert = await read('server.crt');
+  const key = await read('server.key');
+  // Without a certificate that it signed, a half of it is of a first start that was cut off.
+  if ((ca === undefined || caKey === undefined) && cert === undefined) {
     const made = await generate([{ name: 'commonName', value: 'Backline CA' }], {
       keyType: 'ec',
       algorithm: 'sha256',
@@ -51,10 +57,15 @@ export async function serverIdentity(
     await write('ca.key', caKey);
     await write('ca.crt', ca);
   }
-
-  const cert = await read('server.crt');
-  const key = await read('server.key');
-  if (cert !== undefined && key !== undefined && stillGood(cert, ca, hosts, nowMs)) return { ca, cert, key };
+  if (ca === undefined) throw badAuthority(file('ca.crt'), 'it is missing');
+  if (caKey === undefined) throw badAuthority(file('ca.key'), 'it is missing');
+  const authority = pairOf(ca, caKey);
+  if (authority === undefined) {
+    throw badAuthority(`${file('ca.crt')} or ${file('ca.key')}`, 'they are no certificate and the key of it');
+  }
+  if (cert !== undefined && key !== undefined && stillGood(pairOf(cert, key), authority, hosts, nowMs)) {
+    return { ca, cert, key };
+  }
   const made = await generate([{ name: 'commonName', value: 'backline' }], {
     keyType: 'ec',
     algorithm: 'sha256',
@@ -76,12 +87,40 @@ export async function serverIdentity(
   return { ca, cert: made.cert, key: made.private };
 }
 
-function stillGood(pem: string, ca: string, hosts: readonly string[], nowMs: number): boolean {
-  const certificate = new X509Certificate(pem);
+/** What is not there is made; what is there and cannot be read is not written over. */
+function ifThere(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}
+
+/** A certificate with the key that belongs to it; undefined when one of them cannot be read, or belongs to another. */
+function pairOf(cert: string, key: string): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(cert);
+    return certificate.checkPrivateKey(createPrivateKey(key)) ? certificate : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function badAuthority(what: string, why: string): Refusal {
+  return new Refusal('access/bad-authority', 'BadRequest', `The certificate authority is damaged: ${what}: ${why}.`, {
+    remedy:
+      'Bring the folder back from a backup. Or remove it: then a new authority is made, and each kubeconfig and each ' +
+      'copy in the folders of other processes has to be handed out again.',
+  });
+}
+
+function stillGood(
+  certificate: X509Certificate | undefined,
+  authority: X509Certificate,
+  hosts: readonly string[],
+  nowMs: number,
+): boolean {
+  if (certificate === undefined) return false;
   const names = (host: string) =>
     (isIP(host) === 0 ? certificate.checkHost(host) : certificate.checkIP(host)) !== undefined;
   return (
-    certificate.checkIssued(new X509Certificate(ca)) &&
+    certificate.checkIssued(authority) &&
     certificate.validToDate.getTime() - nowMs > RENEW_DAYS * DAY_MS &&
     hosts.every(names)
   );

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { link, readFile, unlink } from 'node:fs/promises';
 import { Refusal } from '#kernel/base/failures.ts';
+import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Place, Sealing } from '#kernel/resources/store-contract.ts';
 
 const CIPHER = 'aes-256-gcm';
@@ -20,12 +21,12 @@ export async function sealingWith(file: string): Promise<Sealing> {
   const made = `${randomBytes(KEY_ID_BYTES).toString('hex')} ${randomBytes(KEY_BYTES).toString('base64')}\n`;
   // Whoever makes the file first decides, and makes it whole: another process that starts now takes its key.
   const draft = `${file}.${randomBytes(KEY_ID_BYTES).toString('hex')}`;
-  await writeFile(draft, made, { mode: 0o600 });
+  await writeWhole(draft, made);
   await link(draft, file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
   await unlink(draft);
-  return sealing(readKeys(await readFile(file, 'utf8')));
+  return sealing(readKeys(file, await readFile(file, 'utf8')));
 }
 
 interface Key {
@@ -33,18 +34,19 @@ interface Key {
   readonly bytes: Buffer;
 }
 
-function readKeys(text: string): readonly [Key, ...Key[]] {
+function readKeys(file: string, text: string): readonly [Key, ...Key[]] {
   const keys = text.split(/\r?\n/).flatMap((line, index) => {
     if (line.trim() === '' || line.startsWith('#')) return [];
     const [, id = '', base64 = ''] = /^([\w.-]+) ([A-Za-z0-9+/=]+)\s*$/.exec(line) ?? [];
     const bytes = Buffer.from(base64, 'base64');
     if (id === '' || bytes.length !== KEY_BYTES)
-      throw wrongKeyFile(`line ${index + 1} is not "ID BASE64" of ${KEY_BYTES} bytes`);
+      throw wrongKeyFile(file, `line ${index + 1} is not "ID BASE64" of ${KEY_BYTES} bytes`);
     return [{ id, bytes }];
   });
   const [first, ...others] = keys;
-  if (first === undefined) throw wrongKeyFile('it holds no key');
-  if (new Set(keys.map(({ id }) => id)).size !== keys.length) throw wrongKeyFile('two of its keys have the same id');
+  if (first === undefined) throw wrongKeyFile(file, 'it holds no key');
+  if (new Set(keys.map(({ id }) => id)).size !== keys.length)
+    throw wrongKeyFile(file, 'two of its keys have the same id');
   return [first, ...others];
 }
 
@@ -86,6 +88,8 @@ function cannotOpen({ kind, namespace, name }: Place, why: string): Refusal {
   });
 }
 
-function wrongKeyFile(why: string): Refusal {
-  return new Refusal('access/bad-key-file', 'BadRequest', `The encryption key file cannot be used: ${why}.`);
+function wrongKeyFile(file: string, why: string): Refusal {
+  return new Refusal('access/bad-key-file', 'BadRequest', `The encryption keys in ${file} cannot be used: ${why}.`, {
+    remedy: 'Bring the file back from a backup: without its keys no Secret of this installation can be opened.',
+  });
 }

@@ -1,5 +1,6 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
+import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { User } from '#kernel/resources/api/authority.ts';
 import { AUTHENTICATED, type Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
@@ -12,7 +13,7 @@ export async function adminToken(file: string): Promise<string> {
   const kept = await readFile(file, 'utf8').catch(() => '');
   if (kept.trim() !== '') return kept.trim();
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
-  await writeFile(file, `${token}\n`, { mode: 0o600 });
+  await writeWhole(file, `${token}\n`);
   return token;
 }
 

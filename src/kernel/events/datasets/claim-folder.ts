@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Refusal } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
+import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Connection } from '#kernel/postgres/database.ts';
 
 /** The file that says whose a folder of datasets is; no type begins with a dot. */
@@ -94,15 +95,7 @@ function parsed(text: string): Marker | undefined {
   }
 }
 
-/** Replaces the file in one step, durably. */
 async function writeMarker(directory: string, { installations, untilTx }: Marker): Promise<void> {
-  const path = join(directory, MARKER);
-  const file = await open(`${path}.new`, 'w', 0o600);
-  try {
-    await file.writeFile(`${JSON.stringify({ installations, untilTx: String(untilTx) })}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(`${path}.new`, path);
+  const text = `${JSON.stringify({ installations, untilTx: String(untilTx) })}\n`;
+  await writeWhole(join(directory, MARKER), text);
 }

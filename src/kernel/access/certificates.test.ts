@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Refusal } from '#kernel/base/failures.ts';
+import { serverIdentity } from './certificates.ts';
+
+const NOW = Temporal.Instant.from('2026-06-01T00:00:00Z');
+
+async function installation(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-pki-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const start = () => serverIdentity(folder, ['localhost', '127.0.0.1'], NOW);
+  return { file: (name: string) => join(folder, name), start, first: await start() };
+}
+
+test('the next start has the same authority and the same certificate', async (t) => {
+  const { start, first } = await installation(t);
+  assert.deepEqual(await start(), first);
+});
+
+for (const name of ['server.crt', 'server.key']) {
+  test(`a ${name} that is torn or missing is made anew, by the same authority`, async (t) => {
+    const { file, start, first } = await installation(t);
+    await truncate(file(name), 60);
+    const second = await start();
+    assert.equal(second.ca, first.ca);
+    assert.notEqual(second.cert, first.cert);
+    await rm(file(name));
+    assert.equal((await start()).ca, first.ca);
+  });
+}
+
+for (const name of ['ca.crt', 'ca.key']) {
+  test(`a ${name} that is torn or missing is named, and no other authority takes its place`, async (t) => {
+    const { file, start } = await installation(t);
+    const refusal = (error: unknown): boolean =>
+      error instanceof Refusal && error.code === 'access/bad-authority' && error.message.includes(file(name));
+    await truncate(file(name), 60);
+    await assert.rejects(start, refusal);
+    await rm(file(name));
+    await assert.rejects(start, refusal);
+  });
+}
+
+test('a first start that was cut off is begun again', async (t) => {
+  const { file, start } = await installation(t);
+  for (const name of ['ca.crt', 'server.crt', 'server.key']) await rm(file(name));
+  await start();
+  assert.match(await readFile(file('ca.crt'), 'utf8'), /BEGIN CERTIFICATE/);
+});
