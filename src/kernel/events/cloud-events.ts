@@ -1,6 +1,6 @@
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
-import type { GivenEvent } from './judge.ts';
+import { type GivenEvent, PLACES } from './judge.ts';
 
 const HEADER = /^ce-([a-z0-9]{1,20})$/;
 const STRUCTURED = /^application\/cloudevents\+json\s*(;|$)/i;
@@ -31,6 +31,7 @@ export function readCloudEvent(original: unknown): GivenEvent {
   const { specversion, type, source, id, time, subject, data } = event;
   return {
     format: 'cloudevents',
+    places: PLACES.cloudevents,
     original,
     type,
     id: typeof source === 'string' && typeof id === 'string' ? `${source}#${id}` : undefined,

@@ -20,7 +20,7 @@ export interface EventRules {
   /** Content hash of the spec that these come from. */
   readonly revision: string;
   readonly subject: EventTypeSpec['subject'];
-  /** What is wrong with the properties, as `POINTER: what is wrong`; empty when nothing is. */
+  /** What is wrong with the properties, as `POINTER: what is wrong`, from the properties on; empty when nothing is. */
   readonly faults: (properties: Readonly<Record<string, unknown>>) => readonly string[];
   /** Fields that are declared. */
   readonly fields: ReadonlySet<string>;
@@ -108,20 +108,20 @@ function faultsOf({ properties, required, additional }: EventTypeSpec['schema'])
   return (given) => {
     const faults: string[] = [];
     for (const name of required) {
-      if (!Object.hasOwn(given, name)) faults.push(`/properties/${name}: is required`);
+      if (!Object.hasOwn(given, name)) faults.push(`/${name}: is required`);
     }
     for (const name of Object.keys(given)) {
       const check = checks.get(name);
       if (check !== undefined) {
         // Many serializers write null for what is absent.
         const fault = given[name] === null && !isRequired.has(name) ? undefined : check(given[name]);
-        if (fault !== undefined) faults.push(`/properties/${name}: ${fault}`);
+        if (fault !== undefined) faults.push(`/${name}: ${fault}`);
       } else if (!additional) {
         const hint = didYouMean(nearSpellings(name, checks.keys()));
-        faults.push(`/properties/${pointerSegment(name)}: is not a declared field${hint}`);
+        faults.push(`/${pointerSegment(name)}: is not a declared field${hint}`);
       } else {
         const fault = freeFault(given[name]);
-        if (fault !== undefined) faults.push(`/properties/${pointerSegment(name)}: ${fault}`);
+        if (fault !== undefined) faults.push(`/${pointerSegment(name)}: ${fault}`);
       }
       if (faults.length >= FAULTS_MAX) break;
     }

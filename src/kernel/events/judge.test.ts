@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { EVENT_LIMITS, judge, OWN_SENDER, type Envelope, type Verdict } from './judge.ts';
+import { EVENT_LIMITS, judge, OWN_SENDER, type Envelope, type EventFormat, type Verdict } from './judge.ts';
 import { readBatch, readEvent } from './read-batch.ts';
 import { eventTypes, tableOf } from './testing/table.ts';
 
@@ -57,6 +57,10 @@ test('an event is accepted, or told by its pointer what is wrong and what would 
     [{ ...play, subject: undefined }, /^subject-missing \/subject: is required for play/],
     [{ ...play, subject: 7 }, /^invalid \/subject/],
     [{ ...play, subject: '\ud800' }, /^invalid \/subject/],
+    [{ ...play, subject: 'undefined' }, /^invalid \/subject: is what a program writes where it has none: leave it out/],
+    [{ ...play, subject: '[object Object]' }, /^invalid \/subject/],
+    [{ ...play, subject: 'Null' }, /^accepted$/],
+    [{ ...play, type: 'app-opened', subject: 'null', properties: {} }, /^accepted$/],
     [{ ...play, properties: [] }, /^invalid \/properties: must be an object/],
     [{ ...play, properties: {} }, /^invalid \/properties\/track: is required/],
     [{ ...play, properties: { track: 7 } }, /^invalid \/properties\/track: must be text, and is a whole number/],
@@ -107,6 +111,28 @@ test('an event is accepted, or told by its pointer what is wrong and what would 
     [{ ...play, type: 'app-opened', properties: { what: 'ever' } }, /^accepted$/],
   ];
   for (const [event, expected] of cases) assert.match(told(event), expected);
+});
+
+test('what is said about an event names what its sender wrote', () => {
+  const message = { type: 'track', event: 'Song Played', messageId: 'm', userId: 'u', timestamp: minutesAgo(1) };
+  const cloud = { specversion: '1.0', type: 'play', source: '/a', id: '1', time: minutesAgo(1), subject: 'u' };
+  const cases: [EventFormat, object, RegExp][] = [
+    ['segment', { ...message, event: 'Song Plaid' }, /^unknown-type \/event: /],
+    ['segment', { ...message, type: 'page' }, /^unknown-type \/type: /],
+    ['segment', { ...message, messageId: 7 }, /^invalid \/messageId: /],
+    ['segment', { ...message, timestamp: 'now' }, /^bad-time \/timestamp: /],
+    ['segment', { ...message, userId: undefined }, /^subject-missing \/userId: /],
+    ['segment', { ...message, userId: 'undefined' }, /^invalid \/userId: /],
+    ['segment', { ...message, properties: {} }, /^invalid \/properties\/track: /],
+    ['segment', { ...message, type: 'identify', traits: { country: 1 } }, /^invalid \/traits\/country: /],
+    ['cloudevents', { ...cloud, time: undefined }, /^bad-time \/time: /],
+    ['cloudevents', { ...cloud, data: 'text' }, /^invalid \/data: must be an object/],
+    ['cloudevents', { ...cloud, data: { track: 7 } }, /^invalid \/data\/track: must be text/],
+  ];
+  for (const [format, event, expected] of cases) {
+    const verdict = judge(table, readEvent(format, event, table), envelope);
+    assert.match(verdict.outcome === 'accepted' ? 'accepted' : `${verdict.reason} ${verdict.detail}`, expected);
+  }
 });
 
 test('what is said about a sensitive field never holds its value', () => {

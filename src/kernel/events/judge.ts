@@ -21,9 +21,29 @@ export const EVENT_LIMITS = {
 /** The shape in which an event came. */
 export type EventFormat = 'backline' | 'segment' | 'cloudevents';
 
+/** Where a sender wrote each part of an event, as JSON pointers. */
+export interface Places {
+  readonly type: string;
+  readonly id: string;
+  readonly at: string;
+  readonly subject: string;
+  readonly properties: string;
+}
+
+/** Of each shape, so that what is said about an event names what its sender wrote. */
+export const PLACES: Readonly<Record<EventFormat, Places>> = {
+  backline: { type: '/type', id: '/id', at: '/at', subject: '/subject', properties: '/properties' },
+  segment: { type: '/event', id: '/messageId', at: '/timestamp', subject: '/userId', properties: '/properties' },
+  cloudevents: { type: '/type', id: '/id', at: '/time', subject: '/subject', properties: '/data' },
+};
+
+/** What programs write for a value that is not there: whoever has no subject would share one with all others. */
+const NO_SUBJECT: ReadonlySet<string> = new Set(['undefined', 'null', '[object Object]', 'NaN', 'None']);
+
 /** An event as somebody sent it: nothing in it is known to be right. */
 export interface GivenEvent {
   readonly format: EventFormat;
+  readonly places: Places;
   /** As it came, to be kept when it cannot be accepted. */
   readonly original: unknown;
   readonly type: unknown;
@@ -107,7 +127,7 @@ export function timeMs(value: unknown): number | undefined {
 
 /** Judges one event, without regard to whether it was seen before. Pure. */
 export function judge(table: EventTable, given: GivenEvent, envelope: Envelope): Verdict {
-  const { id, at, fault } = given;
+  const { id, at, fault, places } = given;
   const type = readable(given.type);
   // By these releases are judged: whoever asks must not be able to make them up.
   const isMadeUp = given.type === RELEASE_EXPOSURE && envelope.client !== OWN_SENDER;
@@ -127,59 +147,68 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
   });
 
   if (fault !== undefined) return quarantined('invalid', fault);
-  if (isMadeUp) return quarantined('unknown-type', `/type: only Backline itself tells of ${type}`);
+  if (isMadeUp) return quarantined('unknown-type', `${places.type}: only Backline itself tells of ${type}`);
   if (rules === undefined) {
     const hint = didYouMean(nearSpellings(type, table.types.keys()));
     return quarantined(
       'unknown-type',
       type === ''
-        ? `/type: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`
-        : `/type: no event type is called "${type}"${hint}`,
+        ? `${places.type}: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`
+        : `${places.type}: no event type is called "${type}"${hint}`,
     );
   }
   if (!isName(id, EVENT_LIMITS.idCharsMax)) {
-    return quarantined('invalid', `/id: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`);
+    return quarantined('invalid', `${places.id}: must be text of 1 to ${EVENT_LIMITS.idCharsMax} characters`);
   }
   const atMs = timeMs(at);
   if (atMs === undefined)
-    return quarantined('bad-time', '/at: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z');
+    return quarantined(
+      'bad-time',
+      `${places.at}: must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z`,
+    );
   const { sentMs, receivedMs, boundTo } = envelope;
   const correctedMs = atMs + correctionMs(sentMs, receivedMs);
   if (correctedMs > receivedMs + EVENT_LIMITS.aheadMsMax) {
-    return quarantined('clock-ahead', `/at: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`);
+    return quarantined(
+      'clock-ahead',
+      `${places.at}: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`,
+    );
   }
   if (correctedMs < receivedMs - rules.latenessMs) {
     const hours = Math.round(rules.latenessMs / 3_600_000);
-    const detail = `/at: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
+    const detail = `${places.at}: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
     return quarantined('too-late', isBeyond(sentMs, receivedMs) ? detail + aboutClock(sentMs, receivedMs) : detail);
   }
   const subjectCharsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
   if (claimed !== undefined && claimed !== null && !isName(claimed, subjectCharsMax)) {
-    return quarantined('invalid', `/subject: must be text of 1 to ${subjectCharsMax} characters`);
+    return quarantined('invalid', `${places.subject}: must be text of 1 to ${subjectCharsMax} characters`);
+  }
+  if (readableSubject !== undefined && NO_SUBJECT.has(readableSubject) && rules.subject !== 'none') {
+    return quarantined('invalid', `${places.subject}: is what a program writes where it has none: leave it out`);
   }
   if (boundTo !== undefined && subject !== undefined && subject !== boundTo) {
-    return quarantined('subject-forbidden', '/subject: the sender speaks only for the subject of its token');
+    return quarantined('subject-forbidden', `${places.subject}: the sender speaks only for the subject of its token`);
   }
   const about = rules.subject === 'none' ? undefined : (subject ?? boundTo);
   if (about === undefined && rules.subject === 'required') {
-    return quarantined('subject-missing', `/subject: is required for ${rules.type}`);
+    return quarantined('subject-missing', `${places.subject}: is required for ${rules.type}`);
   }
   const sent = given.properties ?? {};
-  if (!isRecord(sent)) return quarantined('invalid', '/properties: must be an object');
-  const faults = rules.faults(sent);
+  if (!isRecord(sent)) return quarantined('invalid', `${places.properties}: must be an object`);
+  const faults = rules.faults(sent).map((one) => `${places.properties}${one}`);
   if (faults.length > 0) return quarantined('invalid', faults.join('; '));
   const properties = withoutNulls(sent, rules.fields);
   const text = JSON.stringify(properties);
   if (text.length > EVENT_LIMITS.propertiesCharsMax) {
     return quarantined(
       'invalid',
-      `/properties: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
+      `${places.properties}: has ${text.length} characters as JSON; at most ${EVENT_LIMITS.propertiesCharsMax} are allowed`,
     );
   }
   if (holdsUnstorable(text)) {
     return quarantined(
       'invalid',
-      '/properties: holds a NUL character or half of a surrogate pair, which no table can keep',
+      `${places.properties}: holds a NUL character or half of a surrogate pair, which no table can keep`,
     );
   }
   return { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text };

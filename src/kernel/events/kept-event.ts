@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { isRecord } from '#kernel/base/is-record.ts';
+import { isTooDeep } from '#kernel/resources/schema/depth.ts';
 
 const KEPT_LIMITS = {
   /** Characters of an event as JSON, beyond which its content is not kept. */
@@ -10,7 +11,7 @@ const KEPT_LIMITS = {
 
 /** The content of a quarantined event, and what an erasure finds it by. */
 export interface KeptEvent {
-  /** Absent where the event is too large: then it cannot be replayed, and there is nothing to erase. */
+  /** Absent where the event is too large or nested too deep: then it cannot be replayed, and there is nothing to erase. */
   readonly sealed: string | undefined;
   /** Keyed digests of every text in it, and of whom its sender speaks for. */
   readonly tokens: readonly string[];
@@ -25,6 +26,7 @@ export function keptEvent(
   boundTo: string | undefined,
   parts: { readonly secret: Buffer; readonly seal: (text: string) => string },
 ): KeptEvent {
+  if (isTooDeep(original)) return { sealed: undefined, tokens: [] };
   const text = JSON.stringify(original);
   const texts = text.length > KEPT_LIMITS.charsMax ? undefined : textsIn(original, KEPT_LIMITS.textsMax);
   if (texts === undefined) return { sealed: undefined, tokens: [] };

@@ -1,10 +1,10 @@
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { refuseTooDeep } from '#kernel/resources/schema/depth.ts';
+import { isTooDeep, valueDepthMax } from '#kernel/resources/schema/depth.ts';
 import { readCloudEvent } from './cloud-events.ts';
 import type { EventTable } from './event-table.ts';
-import { timeMs, type EventFormat, type GivenEvent } from './judge.ts';
+import { type EventFormat, type GivenEvent, PLACES, timeMs } from './judge.ts';
 import { readSegmentEvent } from './segment.ts';
 
 export const BATCH_LIMITS = {
@@ -37,29 +37,34 @@ export function readBatch(body: unknown): GivenBatch {
     throw badBatch(['sequence'], 'must be a whole number from 0');
   }
   const list = listOf(events, 'events');
-  return { sentMs: sentMsOf(sentAt), producer, sequence, events: list.map(readNativeEvent) };
+  return { sentMs: sentMsOf(sentAt), producer, sequence, events: list.map(readNativeEvent).map(notTooDeep) };
 }
 
 /** Reads the body of Segment's `POST /v1/batch`. */
 export function readSegmentBatch(body: unknown, table: EventTable): GivenBatch {
   const { batch, sentAt } = asObject(body);
   const list = listOf(batch, 'batch');
-  const events = list.map((event) => readSegmentEvent(withoutKey(event), table));
+  const events = list.map((event) => notTooDeep(readSegmentEvent(withoutKey(event), table)));
   return { sentMs: sentMsOf(sentAt), producer: '', sequence: undefined, events };
 }
 
 /** Reads the body of a call that Segment's libraries send alone. @param call what it is, should it not say so itself */
 export function readSegmentCall(body: unknown, call: string, table: EventTable): GivenBatch {
   const { writeKey: _key, subjectToken: _token, ...message } = asObject(body);
-  const event = readSegmentEvent({ type: call, ...message }, table);
+  const event = notTooDeep(readSegmentEvent({ type: call, ...message }, table));
   return { sentMs: sentMsOf(message['sentAt']), producer: '', sequence: undefined, events: [event] };
 }
 
 /** Reads CloudEvents, which do not say when they were sent. */
 export function readCloudEvents(given: readonly unknown[]): GivenBatch {
-  refuseTooDeep(given);
-  const events = listOf(given, '').map(readCloudEvent);
+  const events = listOf(given, '').map(readCloudEvent).map(notTooDeep);
   return { sentMs: undefined, producer: '', sequence: undefined, events };
+}
+
+/** An event that is nested too deep is at fault alone. What walks through the others may recurse. */
+function notTooDeep(given: GivenEvent): GivenEvent {
+  if (!isTooDeep(given.original)) return given;
+  return { ...given, fault: `the event is nested deeper than ${valueDepthMax} levels` };
 }
 
 /** Reads an event again that was kept as it came. */
@@ -95,12 +100,12 @@ function readNativeEvent(original: unknown): GivenEvent {
       ? undefined
       : `there is no member "${stray.slice(0, 100).toWellFormed()}"${didYouMean(nearSpellings(stray, EVENT_MEMBERS))}; what an event carries goes into its properties`
     : 'an event must be an object';
-  return { format: 'backline', original, type, id, at, subject, anonymousId: subject, properties, fault };
+  const places = PLACES.backline;
+  return { format: 'backline', places, original, type, id, at, subject, anonymousId: subject, properties, fault };
 }
 
 function asObject(body: unknown): Record<string, unknown> {
   if (!isRecord(body)) throw badBatch([], 'the body must be an object');
-  refuseTooDeep(body);
   return body;
 }
 

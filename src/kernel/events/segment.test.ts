@@ -18,6 +18,14 @@ test('calls of Segment’s libraries become events of the declared type, or of t
       { type: 'app-opened', subject: 'a1' },
     ],
     [
+      { type: 'track', event: 'App Opened', userId: '', anonymousId: 'a1' },
+      { type: 'app-opened', subject: 'a1' },
+    ],
+    [
+      { type: 'track', event: 'App Opened', userId: '' },
+      { type: 'app-opened', subject: undefined },
+    ],
+    [
       { type: 'track', event: 'appOpened', userId: 7 },
       { type: 'app-opened', subject: '7' },
     ],

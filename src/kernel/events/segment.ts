@@ -1,27 +1,35 @@
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { EventTable } from './event-table.ts';
-import type { GivenEvent } from './judge.ts';
+import { type GivenEvent, PLACES } from './judge.ts';
 
 /**
  * Reads one message of Segment's libraries (https://segment.com/docs/connections/spec/). What they add on their own
  * (context, integrations) is not declared by anybody, and not kept.
  */
 export function readSegmentEvent(original: unknown, table: EventTable): GivenEvent {
-  if (!isRecord(original)) {
-    const nothing = { type: undefined, id: undefined, at: undefined, subject: undefined, properties: undefined };
-    return { format: 'segment', original, ...nothing, anonymousId: undefined, fault: 'a message must be an object' };
-  }
-  const { messageId, timestamp, originalTimestamp, sentAt, userId, anonymousId } = original;
+  const message = isRecord(original) ? original : {};
+  const { type: call, messageId, timestamp, originalTimestamp, sentAt, userId, anonymousId } = message;
   return {
     format: 'segment',
+    places: {
+      ...PLACES.segment,
+      ...(call === 'track' ? {} : { type: '/type' }),
+      ...(call === 'identify' || call === 'group' ? { properties: '/traits' } : {}),
+    },
     original,
-    type: typeOf(original, table),
+    type: typeOf(message, table),
     id: messageId,
-    at: timestamp ?? originalTimestamp ?? sentAt,
-    subject: textOf(userId ?? anonymousId),
-    anonymousId: textOf(anonymousId),
-    properties: propertiesOf(original),
+    at: firstOf(timestamp, originalTimestamp, sentAt),
+    subject: textOf(firstOf(userId, anonymousId)),
+    anonymousId: textOf(firstOf(anonymousId)),
+    properties: propertiesOf(message),
+    fault: isRecord(original) ? undefined : 'a message must be an object',
   };
+}
+
+/** The first that is there. The libraries send empty text for what they do not know. */
+function firstOf(...values: readonly unknown[]): unknown {
+  return values.find((value) => value !== undefined && value !== null && value !== '');
 }
 
 function typeOf({ type: call, event }: Record<string, unknown>, { bySegment }: EventTable): unknown {

@@ -71,7 +71,7 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
       }
       if (seen === fingerprint) return { outcome: 'duplicate' };
       const days = verdict.rules.rememberedDays;
-      const detail = `/id: an event with this id, of the same type, was sent with other content within ${days} days`;
+      const detail = `${verdict.given.places.id}: an event with this id, of the same type, was sent with other content within ${days} days`;
       return { outcome: 'quarantined', reason: 'id-reused', detail };
     });
     const aside = await setAside(connection, events, results, day);

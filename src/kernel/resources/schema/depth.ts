@@ -3,11 +3,16 @@ import { Refusal } from '#kernel/base/failures.ts';
 /** Levels of objects and lists within each other. Every recursion over a value relies on it; real resources have < 40. */
 export const valueDepthMax = 200;
 
-/** Throws a Refusal when a value that stands at `depth` is nested deeper than `valueDepthMax`. Does not itself recurse. */
+/** Throws a Refusal when a value that stands at `depth` is nested deeper than `valueDepthMax`. */
 export function refuseTooDeep(value: unknown, depth = 0): void {
+  if (isTooDeep(value, depth)) throw tooDeep();
+}
+
+/** Whether a value that stands at `depth` is nested deeper than `valueDepthMax`. Does not itself recurse. */
+export function isTooDeep(value: unknown, depth = 0): boolean {
   let level: unknown[] = [value];
   for (; level.length > 0; depth++) {
-    if (depth > valueDepthMax) throw tooDeep();
+    if (depth > valueDepthMax) return true;
     const next: unknown[] = [];
     for (const item of level) {
       if (typeof item !== 'object' || item === null) continue;
@@ -17,6 +22,7 @@ export function refuseTooDeep(value: unknown, depth = 0): void {
     }
     level = next;
   }
+  return false;
 }
 
 export function tooDeep(): Refusal {
