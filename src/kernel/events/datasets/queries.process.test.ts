@@ -158,7 +158,7 @@ test('values keep what they are: large numbers exact, times in RFC 3339, nothing
     select 9007199254740993::bigint, 170141183460469231731687303715884105727::hugeint, 1.50::decimal(9,2),
       1234567890123456.78::decimal(18,2), timestamptz '2026-01-02 03:04:05.25+02', timestamp '2026-01-02 03:04:05',
       date '2026-01-02', [1, null], {'a': 1::bigint}, map {'k': 1}, 'nan'::double, '{"a":1}'::json, true, '\\x41'::blob,
-      timestamptz 'infinity', sum(range) from range(3)`);
+      timestamptz 'infinity', date '-infinity', sum(range) from range(3)`);
   assert.deepEqual(rows, [
     [
       '9007199254740993',
@@ -176,6 +176,7 @@ test('values keep what they are: large numbers exact, times in RFC 3339, nothing
       true,
       'QQ==',
       'infinity',
+      '-infinity',
       3,
     ],
   ]);

@@ -44,7 +44,7 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
       'datasets/broken-dataset',
       'Invalid',
       `The Dataset "${fault.dataset}" cannot be read: ${message}.`,
-      { remedy: 'Correct its sql.' },
+      { remedy: 'Correct its sql, or give it one where its event types do not go together.' },
     );
   }
   if (fault.kind === 'Statement') {

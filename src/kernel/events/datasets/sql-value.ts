@@ -1,6 +1,7 @@
 import {
   DuckDBArrayValue,
   DuckDBBlobValue,
+  DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBListValue,
   DuckDBMapValue,
@@ -42,6 +43,7 @@ function composite(value: Exclude<DuckDBValue, bigint | number | string | boolea
     return Object.fromEntries(Object.entries(value.entries).map(([name, member]) => [name, sqlValue(member)]));
   }
   if (value instanceof DuckDBMapValue) return value.entries.map(({ key, value: of }) => [sqlValue(key), sqlValue(of)]);
+  if (value instanceof DuckDBDateValue && !value.isFinite) return value.days > 0 ? 'infinity' : '-infinity';
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString('base64');
   return String(value);
 }

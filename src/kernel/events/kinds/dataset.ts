@@ -3,6 +3,8 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
+import type { EventField } from './event-field.ts';
+import { eventTypeSpec } from './event-type-spec.ts';
 import { DATASET, EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
 
@@ -86,7 +88,7 @@ export const Dataset = defineKind({
     ...inputProblems(spec),
     ...durationProblems(['spec', 'freshness'], spec.freshness, 'PT1M', 'P7D'),
   ],
-  check: (spec, world, name) => circleProblems(spec, world, name),
+  check: (spec, world, name) => [...circleProblems(spec, world, name), ...mixtureProblems(spec, world)],
   describe: (name, before, after) => {
     if (after === undefined) return [`The dataset ${before?.title ?? name} is removed.`];
     if (before === undefined) return [`New dataset: ${after.title}.`];
@@ -112,6 +114,32 @@ function inputProblems({ sql, eventTypes, datasets }: DatasetSpec): readonly Pro
   }
   if (eventTypes !== undefined || datasets !== undefined) return [];
   return [{ path: ['spec', 'eventTypes'], reason: 'FieldValueRequired', detail: 'A dataset says what it is made of.' }];
+}
+
+/** Without SQL, fields of one name are one column: numbers go together, and nothing else does. */
+function mixtureProblems({ sql, eventTypes = [] }: DatasetSpec, world: World): readonly Problem[] {
+  if (sql !== undefined) return [];
+  const first = new Map<string, { readonly type: string; readonly shape: string }>();
+  return eventTypes.flatMap((type, index): Problem[] => {
+    const live = world.get(EVENT_TYPE, type);
+    if (live === undefined) return [];
+    return Object.entries(eventTypeSpec(live).schema.properties).flatMap(([name, field]): Problem[] => {
+      const shape = shapeOf(field);
+      const other = first.get(name.toLowerCase()) ?? { type, shape };
+      first.set(name.toLowerCase(), other);
+      if (other.shape === shape) return [];
+      const detail = `The field "${name}" of "${type}" is ${shape}, and of "${other.type}" ${other.shape}: say with sql how they become one column.`;
+      return [{ path: ['spec', 'eventTypes', index], reason: 'FieldValueInvalid', detail }];
+    });
+  });
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(['integer', 'number', 'decimal']);
+
+function shapeOf({ type, items, sensitive }: EventField): string {
+  if (sensitive === true) return 'sealed';
+  const scalar = (of: string): string => (NUMBERS.has(of) ? 'a number' : `of the type ${of}`);
+  return type === 'array' ? `a list whose items are ${scalar(items?.type ?? 'string')}` : scalar(type);
 }
 
 function circleProblems({ datasets = [] }: DatasetSpec, world: World, name: string): readonly Problem[] {

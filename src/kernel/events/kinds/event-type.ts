@@ -21,9 +21,9 @@ const DURATIONS = {
   lateness: ['PT1M', 'P30D'],
 } as const;
 
-/** Columns that every event has: a field of that name would hide one of them. */
+/** Columns that every event has, in its own table or in that of a Dataset: a field of that name would hide one of them. */
 const RESERVED: ReadonlySet<string> = new Set(
-  'subject event_id day tx type id client pseudonym event_at sent_at received_at corrected_at revision payload'.split(
+  'subject event_type event_id day tx type id client pseudonym event_at sent_at received_at corrected_at revision payload'.split(
     ' ',
   ),
 );

@@ -122,6 +122,7 @@ test('an event type that contradicts itself is refused', () => {
     [changed({ lateness: 'P31D' }), /from PT1M to P30D/],
     [changed({ retention: 'P1M' }), /spec\.retention/],
     [changed({ properties: { Received_At: { type: 'string' } } }), /Every event has a column "received_at"/],
+    [changed({ properties: { event_type: { type: 'string' } } }), /Every event has a column "event_type"/],
     [changed({ properties: { Track: { type: 'string' } } }), /differ only in capital letters/],
     [changed({ properties: { list: { type: 'array' } } }), /An array says what its items are/],
     [changed({ properties: { list: { type: 'array', items: { type: 'string' }, maxLength: 3 } } }), /of its items/],
@@ -191,6 +192,29 @@ test('datasets that read each other in a circle are held, however many ways lead
     'spec.datasets[0]: The datasets one → two → three → one read each other in a circle.',
   ]);
   assert.match(refusals(Dataset, { title: 'T', owner: 'o', freshness: 'PT1H' }).join(''), /says what it is made of/);
+});
+
+test('a dataset without SQL whose event types have no common columns is held, and says which', () => {
+  const type = (properties: object) => ({ ...play, schema: { properties } });
+  const world = worldOf({
+    eventTypes: {
+      one: type({ n: { type: 'integer' }, s: { type: 'string' }, tags: { type: 'array', items: { type: 'string' } } }),
+      two: type({ n: { type: 'number' }, S: { type: 'string' }, own: { type: 'boolean' } }),
+      three: type({ n: { type: 'string' } }),
+      four: type({ tags: { type: 'string' } }),
+      five: type({ s: { type: 'string', sensitive: true } }),
+    },
+  });
+  const check = (...eventTypes: string[]) =>
+    told(Dataset.check?.({ title: 'T', owner: 'o', freshness: 'PT1H', eventTypes }, world, 'all') ?? []);
+  assert.deepEqual(check('one', 'two'), []);
+  assert.deepEqual(check('one', 'three'), [
+    'spec.eventTypes[1]: The field "n" of "three" is of the type string, and of "one" a number: say with sql how they become one column.',
+  ]);
+  assert.match(check('one', 'two', 'four').join(), /"four" is of the type string, and of "one" a list whose items/);
+  assert.match(check('one', 'five').join(), /"five" is sealed, and of "one" of the type string/);
+  const sql = { title: 'T', owner: 'o', freshness: 'PT1H', eventTypes: ['one', 'three'], sql: 'select 1' };
+  assert.deepEqual(Dataset.check?.(sql, world, 'all'), []);
 });
 
 test('no role but the administrator’s lets anybody replay or erase', () => {
