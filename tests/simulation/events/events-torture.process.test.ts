@@ -57,6 +57,7 @@ class Site {
       this.nodes.push({ child, port: Number(line) });
       return;
     }
+    assert.fail(`a node ended as it began (${child.signalCode ?? child.exitCode})`);
   }
 
   async killNode(index: number): Promise<void> {
@@ -68,7 +69,7 @@ class Site {
   async killDuckDb(): Promise<void> {
     for (const { child } of this.nodes) {
       const children = await readFile(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').catch(() => '');
-      for (const pid of children.trim().split(' ')) if (pid !== '') process.kill(Number(pid), 'SIGKILL');
+      for (const pid of children.trim().split(' ')) if (pid !== '') killIfThere(Number(pid));
     }
   }
 
@@ -94,6 +95,15 @@ class Site {
   running(): EmbeddedPostgres {
     assert.ok(this.postgres);
     return this.postgres;
+  }
+}
+
+/** One that has just ended by itself is dead as well. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
@@ -123,6 +133,7 @@ async function deliver(site: Site, batch: string, told: Told): Promise<void> {
             headers: { 'content-type': 'application/json' },
             body: batch,
           }).catch(() => undefined);
+    // An answer that broke off is none.
     const body = (await answer?.json().catch(() => undefined)) as { results: { outcome: string }[] } | undefined;
     if (answer?.status === 200 && body !== undefined) {
       const { events } = JSON.parse(batch) as { events: { id: string; properties: { text: string } }[] };
@@ -134,7 +145,10 @@ async function deliver(site: Site, batch: string, told: Told): Promise<void> {
       }
       return;
     }
-    assert.ok(answer === undefined || answer.status >= 429, `${answer?.status} ${JSON.stringify(body)}`);
+    assert.ok(
+      answer === undefined || body === undefined || answer.status >= 429,
+      `${answer?.status} ${JSON.stringify(body)}`,
+    );
     await sleep(50);
   }
   assert.fail('a batch was not acknowledged');
@@ -185,7 +199,8 @@ async function startSite(t: TestContext): Promise<Site> {
   const site = new Site(directory);
   t.after(async () => {
     await site.stop();
-    await rm(directory, { recursive: true, force: true });
+    if (t.passed) await rm(directory, { recursive: true, force: true });
+    else t.diagnostic(`the data is kept in ${directory}`);
   });
   const first = await startEmbeddedPostgres({ dataDirectory: directory });
   const database = openDatabase(first.url);
@@ -205,17 +220,23 @@ test(
     const told: Told = { kept: new Map(), refused: new Set() };
     let batches = 0;
     const send = () => deliver(site, oddBatch(chance, `e${(batches += 1)}`, 20), told);
-    const faults: readonly (() => Promise<void>)[] = [
-      async () => {},
-      () => site.killDuckDb(),
-      async () => {
-        await site.killNode(chance.between(0, NODES - 1));
-        await site.startNode();
-      },
-      async () => {
-        await site.killAll();
-        await site.start();
-      },
+    const faults: readonly [string, () => Promise<void>][] = [
+      ['nothing', async () => {}],
+      ['DuckDB killed', () => site.killDuckDb()],
+      [
+        'a node killed',
+        async () => {
+          await site.killNode(chance.between(0, NODES - 1));
+          await site.startNode();
+        },
+      ],
+      [
+        'everything killed',
+        async () => {
+          await site.killAll();
+          await site.start();
+        },
+      ],
     ];
     for (let night = 1; night <= NIGHTS; night += 1) {
       await send();
@@ -223,8 +244,11 @@ test(
       site.copy('data', 'backup');
       await site.start();
       for (let step = 0; step < STEPS; step += 1) {
-        const fault = step === STEPS - 1 ? faults.at(-1) : faults[chance.between(0, faults.length - 2)];
-        await Promise.all([...Array.from({ length: SENDERS }, send), sleep(chance.between(0, 300)).then(fault)]);
+        const choice = step === STEPS - 1 ? faults.length - 1 : chance.between(0, faults.length - 2);
+        const [name, fault] = faults[choice] ?? ['nothing', async () => {}];
+        const ms = chance.between(0, 300);
+        t.diagnostic(`night ${night}, step ${step}: ${name} after ${ms} ms`);
+        await Promise.all([...Array.from({ length: SENDERS }, send), sleep(ms).then(fault)]);
       }
       await settle(site);
       await check(site, told);

@@ -2,12 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Registry } from 'prom-client';
 import { generate } from 'selfsigned';
 import { sealingWith } from '#kernel/access/encryption.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { openLog } from '#kernel/base/log.ts';
+import { type Log, openLog } from '#kernel/base/log.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
-import { serveHttp } from '#kernel/http/server.ts';
+import { type HttpServer, serveHttp } from '#kernel/http/server.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import type { EventTable } from '../event-table.ts';
@@ -57,7 +58,6 @@ export async function startIngest(
   const sealing = options.sealing ?? (await testSealing(t));
   const database = openDatabase(options.databaseUrl);
   const registry = openRegistry();
-  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
   const log = openLog('silent');
   const state = { now: NOON, table: tableOf() };
   const events = startEvents({
@@ -71,16 +71,7 @@ export async function startIngest(
     chargeStranger: () => {},
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
-  const server = await serveHttp({
-    host: '127.0.0.1',
-    port: 0,
-    tls: { key: made.private, cert: made.cert },
-    handle: async (exchange) => {
-      if ((await events.api(exchange)) === false) throw new Refusal('test/no-path', 'NotFound', 'Nothing is here.');
-    },
-    log,
-    metrics: httpMetrics(registry, () => undefined),
-  });
+  const server = await serveEvents(events, { log, registry });
   t.after(async () => {
     await server.close();
     await events.close();
@@ -101,6 +92,24 @@ export async function startIngest(
       const text = await answer.text();
       return { status: answer.status, headers: answer.headers, json: text === '' ? undefined : JSON.parse(text) };
     },
+  });
+}
+
+/** Serves nothing but the paths that events are sent to, on a free port. */
+export async function serveEvents(
+  events: Events,
+  { log, registry }: { readonly log: Log; readonly registry: Registry },
+): Promise<HttpServer> {
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
+  return serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    tls: { key: made.private, cert: made.cert },
+    handle: async (exchange) => {
+      if ((await events.api(exchange)) === false) throw new Refusal('test/no-path', 'NotFound', 'Nothing is here.');
+    },
+    log,
+    metrics: httpMetrics(registry, () => undefined),
   });
 }
 
