@@ -105,6 +105,8 @@ export interface QuarantinedEvent {
   readonly id: string;
   /** The type where it is a known one; else empty: what senders make up is not counted one by one. */
   readonly countedAs: string;
+  /** What it is but for coming too late: one that was accepted in time is sent again, and a duplicate. */
+  readonly late?: AcceptedEvent;
 }
 
 export type Verdict = AcceptedEvent | QuarantinedEvent;
@@ -174,11 +176,6 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
       `${places.at}: is more than 24 hours in the future${aboutClock(sentMs, receivedMs)}`,
     );
   }
-  if (correctedMs < receivedMs - rules.latenessMs) {
-    const hours = Math.round(rules.latenessMs / 3_600_000);
-    const detail = `${places.at}: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
-    return quarantined('too-late', isBeyond(sentMs, receivedMs) ? detail + aboutClock(sentMs, receivedMs) : detail);
-  }
   const subjectCharsMax = EVENT_LIMITS.subjectCharsMax - (isAnonymous ? ANONYMOUS.length : 0);
   if (claimed !== undefined && claimed !== null && !isName(claimed, subjectCharsMax)) {
     return quarantined('invalid', `${places.subject}: must be text of 1 to ${subjectCharsMax} characters`);
@@ -211,7 +208,12 @@ export function judge(table: EventTable, given: GivenEvent, envelope: Envelope):
       `${places.properties}: holds a NUL character or half of a surrogate pair, which no table can keep`,
     );
   }
-  return { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text };
+  const event = { outcome: 'accepted', rules, given, id, subject: about, atMs, correctedMs, properties, text } as const;
+  if (correctedMs >= receivedMs - rules.latenessMs) return event;
+  const hours = Math.round(rules.latenessMs / 3_600_000);
+  const detail = `${places.at}: is longer ago than the ${hours} hours for which ${rules.type} is accepted`;
+  const clock = isBeyond(sentMs, receivedMs) ? aboutClock(sentMs, receivedMs) : '';
+  return { ...quarantined('too-late', detail + clock), late: event };
 }
 
 /** What is added to a sender's times; see `EVENT_LIMITS`. */

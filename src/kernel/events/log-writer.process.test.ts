@@ -143,6 +143,30 @@ test('an id is remembered for seven days, and forgotten with its partition', asy
   assert.deepEqual(await write(ingest, 'c', [event]), ['accepted']);
 });
 
+test('what was accepted and is sent again too late is a duplicate, and nothing else that comes too late is', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const { subject: _subject, ...unnamed } = play('n', { type: 'identify', properties: {} });
+  const exposure = play('x', { type: 'exposure', properties: { experiment: 'e', variant: 'a' } });
+  const sent = [play('e1'), unnamed, exposure];
+  assert.deepEqual(await write(ingest, 'client:app', sent), ['accepted', 'accepted', 'accepted']);
+  ingest.now = NOON.add({ hours: 4 * 24 });
+  assert.deepEqual(await write(ingest, 'client:app', sent), ['duplicate', 'duplicate', 'duplicate']);
+  const others = [
+    play('e1', { properties: { track: 'other' } }),
+    play('e2'),
+    play('e2'),
+    play('e1', { subject: 'u2' }),
+    play('e3', { subject: 'never seen' }),
+  ];
+  assert.deepEqual(await write(ingest, 'client:app', others), Array(5).fill('too-late'));
+  assert.deepEqual(await write(ingest, 'client:other', sent), ['too-late', 'too-late', 'duplicate']);
+  const subjects = await ingest.database.query('select subject from backline.pseudonyms order by subject');
+  assert.deepEqual(subjects, [{ subject: 'u1' }], 'nobody becomes known by what is not accepted');
+  const [row] = await ingest.database.query('select count(*) as logged from backline.event_log');
+  assert.deepEqual(row, { logged: 3 });
+});
+
 test('an id is remembered for as long as its event may come again', async (t) => {
   await using db = await startDatabase();
   const ingest = await startIngest(t, { databaseUrl: db.url });
@@ -164,8 +188,9 @@ test('an id is remembered for as long as its event may come again', async (t) =>
     assert.deepEqual(await write(ingest, 'c', [event]), ['duplicate'], `after ${days} days`);
     if (days < 9) assert.deepEqual(await write(ingest, 'c', [seen(5 * 24)]), ['duplicate']);
   }
-  ingest.now = NOON.add({ hours: 31 * 24 });
-  assert.deepEqual(await write(ingest, 'c', [event]), ['too-late']);
+  ingest.now = NOON.add({ hours: 33 * 24 });
+  await ingest.events.maintain(ingest.now);
+  assert.deepEqual(await write(ingest, 'c', [event]), ['too-late'], 'when it is forgotten, it cannot come again');
 });
 
 test('an event that the database refuses does not take others along', async (t) => {

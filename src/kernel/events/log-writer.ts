@@ -5,13 +5,14 @@ import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
-import { distinct, payloadOf } from './digest.ts';
+import { distinct, payloadOf, type Distinct } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';
 import type { EventMetrics } from './event-metrics.ts';
-import type { Verdict } from './judge.ts';
+import type { AcceptedEvent, Verdict } from './judge.ts';
 import { keptEvent, type KeptEvent } from './kept-event.ts';
 import { openLane, type Lane } from './lane.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
+import type { SubjectKey } from './subject-key.ts';
 import { openQuarantineSecret } from './quarantine-secret.ts';
 import { writeEvents, type EventResult, type Origin, type ReadyEvent } from './write-events.ts';
 
@@ -159,6 +160,7 @@ export function logWriter(parts: {
 
   async function prepare(batches: readonly JudgedBatch[]): Promise<readonly ReadyEvent[]> {
     const keys = await pseudonyms.of(subjectsOf(batches));
+    const lateKeys = await pseudonyms.existing(lateSubjectsOf(batches));
     const secret = await quarantineSecret();
     const ready: ReadyEvent[] = [];
     let refused = 0;
@@ -170,7 +172,8 @@ export function logWriter(parts: {
         const shared = { origin, replayOf: replayOf?.[index] };
         if (verdict.outcome === 'quarantined') {
           const kept = keep();
-          ready.push({ ...shared, verdict, kept: () => kept });
+          const late = verdict.late === undefined ? undefined : distinctOf(verdict.late, origin, lateKeys);
+          ready.push({ ...shared, verdict, kept: () => kept, late });
           refused += 1;
           // Digests of a thousand bad events take longer than others may wait.
           if (refused % WRITER_LIMITS.refusedAtOnceMax === 0) await nextTurn();
@@ -191,6 +194,13 @@ export function logWriter(parts: {
   }
 }
 
+/** What tells an event from others; undefined where its subject has no key, so that none of its events was accepted. */
+function distinctOf(event: AcceptedEvent, origin: Origin, keys: ReadonlyMap<string, SubjectKey>): Distinct | undefined {
+  const key = event.subject === undefined ? undefined : keys.get(event.subject);
+  if (event.subject !== undefined && key === undefined) return undefined;
+  return distinct(event, clientOf(origin), key);
+}
+
 /** An event that is sent again after the login is the same event. */
 function clientOf({ client }: Origin): string {
   return client.startsWith(ANONYMOUS) ? `client:${client.slice(ANONYMOUS.length)}` : client;
@@ -199,6 +209,14 @@ function clientOf({ client }: Origin): string {
 /** Where events of the quarantine are sealed. */
 export function placeOf(format: string) {
   return { kind: 'QuarantinedEvent', namespace: '', name: format };
+}
+
+function* lateSubjectsOf(batches: readonly JudgedBatch[]): Iterable<string> {
+  for (const { verdicts } of batches) {
+    for (const verdict of verdicts) {
+      if (verdict.outcome === 'quarantined' && verdict.late?.subject !== undefined) yield verdict.late.subject;
+    }
+  }
 }
 
 function* subjectsOf(batches: readonly JudgedBatch[]): Iterable<string> {

@@ -25,21 +25,29 @@ export class Pseudonyms {
 
   /** The keys of these subjects. They may be stale: whoever writes with them looks whether they are still there. */
   async of(subjects: Iterable<string>): Promise<ReadonlyMap<string, SubjectKey>> {
+    const asked = [...new Set(subjects)];
+    for (let tries = 1; ; tries += 1) {
+      const found = await this.existing(asked);
+      const missing = asked.filter((subject) => !found.has(subject));
+      if (missing.length === 0) return found;
+      if (tries === TRIES_MAX) throw new Error(`pseudonyms of ${missing.length} subjects do not stay`);
+      await this.#make(missing);
+    }
+  }
+
+  /** The keys of those of these subjects that have one. */
+  async existing(subjects: Iterable<string>): Promise<ReadonlyMap<string, SubjectKey>> {
     const found = new Map<string, SubjectKey>();
-    let missing: string[] = [];
+    const missing: string[] = [];
     for (const subject of new Set(subjects)) {
       const known = this.#known.get(subject);
       if (known === undefined) missing.push(subject);
       else this.#remember(subject, known, found);
     }
-    for (let tries = 0; missing.length > 0; tries += 1) {
-      if (tries === TRIES_MAX) throw new Error(`pseudonyms of ${missing.length} subjects do not stay`);
-      if (tries > 0) await this.#make(missing);
-      for (const row of await this.#read(missing)) {
-        const key = Buffer.from(this.#sealing.open(placeOf(row.pseudonym), row.sealed_key), 'base64');
-        this.#remember(row.subject, { pseudonym: row.pseudonym, key }, found);
-      }
-      missing = missing.filter((subject) => !found.has(subject));
+    if (missing.length === 0) return found;
+    for (const row of await this.#read(missing)) {
+      const key = Buffer.from(this.#sealing.open(placeOf(row.pseudonym), row.sealed_key), 'base64');
+      this.#remember(row.subject, { pseudonym: row.pseudonym, key }, found);
     }
     return found;
   }

@@ -27,7 +27,11 @@ export type ReadyEvent = {
   /** What is kept of the event when it is not accepted. */
   readonly kept: () => KeptEvent;
 } & (
-  | { readonly verdict: QuarantinedEvent }
+  | {
+      readonly verdict: QuarantinedEvent;
+      /** What one that came too late is known by, should it have been accepted before. */
+      readonly late?: Distinct | undefined;
+    }
   | {
       readonly verdict: AcceptedEvent;
       readonly distinct: Distinct;
@@ -58,9 +62,12 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
     if (stale.length > 0) return { is: 'stale', pseudonyms: new Set(stale) };
     const present = await presentOf(connection, events);
     const fingerprints = await claim(connection, events.filter(present), day);
+    const before = await acceptedBefore(connection, events.filter(present));
     const results = events.map((event): EventResult | undefined => {
       if (!present(event)) return undefined;
       const { verdict } = event;
+      const late = 'late' in event ? event.late : undefined;
+      if (late !== undefined && before.get(late.digest) === late.fingerprint) return { outcome: 'duplicate' };
       if (verdict.outcome === 'quarantined')
         return { outcome: 'quarantined', reason: verdict.reason, detail: verdict.detail };
       const { digest, fingerprint } = 'distinct' in event ? event.distinct : { digest: '', fingerprint: '' };
@@ -159,6 +166,22 @@ async function claim(connection: Queryable, events: readonly ReadyEvent[], day: 
     values: [day, textArray(unclaimed.map(({ digest }) => digest)), days],
   });
   if (rows.length < unclaimed.length) throw new Error('an event was neither new nor seen before');
+  return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));
+}
+
+/** The fingerprints of what came too late and has an id that is still remembered. Claims nothing. */
+async function acceptedBefore(
+  connection: Queryable,
+  events: readonly ReadyEvent[],
+): Promise<ReadonlyMap<string, string>> {
+  const digests = events.flatMap((event) => ('late' in event ? (event.late?.digest ?? []) : []));
+  if (digests.length === 0) return new Map();
+  const rows = await connection.query<{ digest: string; fingerprint: string }>({
+    name: 'read-late-fingerprints',
+    text: `
+      select digest::text, fingerprint::text from backline.event_ids where digest = any ($1::text[]::uuid[])`,
+    values: [textArray(digests)],
+  });
   return new Map(rows.map(({ digest, fingerprint }) => [plain(digest), plain(fingerprint)]));
 }
 
