@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Event } from '#kernel/resources/builtin/core.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
@@ -31,17 +31,15 @@ export function eventRecorder(options: {
 }): RecordEvent {
   const { client, component, clock, log } = options;
   return async (object, happening) => {
-    const { name, namespace = NAMESPACE_OF_THE_REST, uid } = object.metadata;
-    // The name follows from what is told, so that every process counts in the same event, also after a restart.
-    const digest = createHash('sha256')
-      .update(JSON.stringify([uid, component, happening.type, happening.reason, happening.message]))
-      .digest('hex')
-      .slice(0, 16);
-    const at = { namespace, name: `${name.slice(0, NAME_CHARACTERS_MAX)}.${digest}` };
+    const { apiVersion, kind, metadata } = object;
+    const { name, namespace, uid, resourceVersion } = metadata;
+    const about = { apiVersion, kind, name, namespace, uid, resourceVersion };
     const now = kubernetesTime(clock());
+    const event = newEvent(about, component, happening, now);
+    const at = { namespace: event.metadata.namespace, name: event.metadata.name };
     try {
       const before = await client.get(Event, at);
-      if (before === undefined) await client.create(Event, newEvent(at, object, component, happening, now));
+      if (before === undefined) await client.create(Event, event);
       else await client.mergePatch(Event, at, { count: Number(before['count'] ?? 1) + 1, lastTimestamp: now });
     } catch (error) {
       if (!(error instanceof Refusal)) log.warn({ error: String(error), ...happening }, 'an event was not recorded');
@@ -50,20 +48,31 @@ export function eventRecorder(options: {
   };
 }
 
-function newEvent(
-  at: { readonly namespace: string; readonly name: string },
-  object: ResourceObject,
+/** What an event is about. */
+interface InvolvedObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string | undefined;
+  readonly uid?: string | undefined;
+  readonly resourceVersion?: string | undefined;
+}
+
+/** An event that happened for the first time. Its name follows from what is told: every process counts in the same one. */
+export function newEvent(
+  about: InvolvedObject,
   component: string,
   happening: Happening,
   now: string,
-): ResourceObject {
-  const { apiVersion, kind, metadata } = object;
-  const { name, namespace, uid, resourceVersion } = metadata;
+): ResourceObject & { readonly metadata: { readonly namespace: string } } {
+  const { kind, name, namespace = NAMESPACE_OF_THE_REST, uid = '' } = about;
+  const { type, reason, message } = happening;
+  const digest = contentHash([kind, name, uid, component, type, reason, message]).slice(0, 16);
   return {
     apiVersion: Event.apiVersion,
     kind: Event.kind,
-    metadata: at,
-    involvedObject: { apiVersion, kind, name, namespace, uid, resourceVersion },
+    metadata: { namespace, name: `${name.slice(0, NAME_CHARACTERS_MAX)}.${digest}` },
+    involvedObject: { ...about },
     ...happening,
     source: { component },
     reportingComponent: component,

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import { contentHash } from '#kernel/base/ids.ts';
+import { newEvent } from '#kernel/controllers/record-event.ts';
 import { Event } from '#kernel/resources/builtin/core.ts';
 import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
@@ -100,23 +100,13 @@ function keptEvent(
   text: string,
   now: Temporal.Instant,
 ): Operation {
-  const eventName = `${name.slice(0, 200)}.${contentHash([kind, name, text]).slice(0, 16)}`;
-  const at = kubernetesTime(now);
-  const object: ResourceObject = {
-    apiVersion: Event.apiVersion,
-    kind: Event.kind,
-    metadata: { namespace, name: eventName },
-    involvedObject: { apiVersion, kind, namespace, name },
+  const happening = {
     type: 'Warning',
     reason: 'KeptLive',
     message: `It was deleted and is kept live: ${text}`,
-    source: { component: 'releases' },
-    reportingComponent: 'releases',
-    firstTimestamp: at,
-    lastTimestamp: at,
-    count: 1,
-  };
-  return { verb: 'apply', kind: Event.id, namespace, name: eventName, object, uid: crypto.randomUUID() };
+  } as const;
+  const object = newEvent({ apiVersion, kind, name, namespace }, 'releases', happening, kubernetesTime(now));
+  return { verb: 'apply', kind: Event.id, namespace, name: object.metadata.name, object, uid: crypto.randomUUID() };
 }
 
 const LIVE = { status: 'True', reason: 'Released', message: 'The declared spec is live.' } as const;
