@@ -158,12 +158,6 @@ test('bad questions are refused as OFREP says, with what would be right', async 
     ['[]', 400, 'INVALID_CONTEXT', /must be an object/],
     [{ context: 'u1' }, 400, 'INVALID_CONTEXT', /"u1"; it must be an object/],
     [{ context: { targetingKey: 5 } }, 400, 'INVALID_CONTEXT', /\/context\/targetingKey/],
-    [
-      { context: { targetingKey: 'u', appVersion: 9 } },
-      400,
-      'INVALID_CONTEXT',
-      /\/context\/appVersion: 9 is not a version/,
-    ],
     [{ context: {}, forced: { txt: 'b' } }, 400, 'GENERAL', /no flag "txt" \(did you mean "text"\?\)/],
     [{ context: {}, forced: { text: 'c' } }, 400, 'GENERAL', /has no variant "c"; it has a, b/],
   ];
@@ -177,6 +171,44 @@ test('bad questions are refused as OFREP says, with what would be right', async 
   }
   assert.equal((await world.call('GET', BULK)).status, 405);
   assert.equal((await world.call('POST', BULK, { body: `{"context":{"x":"${'y'.repeat(70_000)}"}}` })).status, 413);
+});
+
+test('a value of the wrong type takes the flags that go by it, and no other', async (t) => {
+  const world = await startWorld(t);
+  const newest = { anyOf: [{ allOf: [{ attribute: 'appVersion', semver: '>=9' }] }] };
+  await declare(
+    world,
+    ...everyType,
+    attribute('sdk-version', { name: 'sdkVersion', type: 'semver' }),
+    { apiVersion: 'audiences.backline.dev/v1', kind: 'Audience', metadata: { name: 'newest' }, spec: newest },
+    flag('by-version', { rules: [{ name: 'r', audience: 'newest', serve: 'b' }] }),
+    flag('on-top', { requires: [{ flag: 'by-version', variants: ['b'] }] }),
+  );
+  const context = { targetingKey: 'u', appVersion: 9, sdkVersion: '5.1' };
+  const bulk = await world.call('POST', BULK, { body: { context } });
+  assert.equal(bulk.status, 200);
+  const errors = bulk.json.flags.filter(({ key }: { key: string }) => ['by-version', 'on-top'].includes(key));
+  assert.equal(bulk.json.flags.find(({ key }: { key: string }) => key === 'text').value, 'A');
+  assert.deepEqual(errors, [
+    {
+      key: 'by-version',
+      errorCode: 'INVALID_CONTEXT',
+      errorDetails: '/context/appVersion: 9 is not a version like "9.1.0", as "appVersion" needs',
+    },
+    {
+      key: 'on-top',
+      errorCode: 'INVALID_CONTEXT',
+      errorDetails: 'It requires flag "by-version", which cannot be decided for this context.',
+    },
+  ]);
+  const alone = await world.call('POST', `${BULK}/by-version`, { body: { context } });
+  assert.deepEqual([alone.status, alone.json], [400, errors[0]]);
+  assert.equal((await world.call('POST', `${BULK}/text`, { body: { context } })).status, 200);
+  const why = await world.call('POST', '/v1/flags/explain', { body: { flag: 'by-version', context } });
+  assert.deepEqual(
+    [why.json.reason.code, why.json.steps],
+    ['INVALID_CONTEXT', [{ step: 'context', says: errors[0]?.errorDetails }]],
+  );
 });
 
 test('ids of 64 bits are put into buckets as they are, and names with dots are found in nested values', async (t) => {

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import { contextProblems } from '#kernel/audiences/check-context.ts';
 import type { Context } from '#kernel/audiences/language.ts';
 import { frozen } from '#kernel/base/frozen.ts';
 import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
@@ -9,6 +8,7 @@ import { check as checkFeature } from '#domains/products/decisions/check.ts';
 import { entitlements as listEntitlements } from '#domains/products/decisions/entitlements.ts';
 import { REVISION_CHARS } from '#domains/experience/decisions/outcome.ts';
 import type { CompiledFlag, Outcome } from '#domains/experience/decisions/table.ts';
+import { wrongSaid, wrongValues } from '#domains/experience/decisions/wrong-values.ts';
 import type {
   Backline as Declared,
   BacklineOptions,
@@ -37,6 +37,13 @@ const LIMITS = {
 interface Hooks {
   readonly connected?: () => void;
   readonly lost?: () => void;
+}
+
+/** A flag, and what it is asked. */
+interface FoundFlag {
+  readonly flag: CompiledFlag;
+  readonly snapshot: LocalSnapshot;
+  readonly question: Parameters<CompiledFlag['decide']>[0];
 }
 
 export type PlanQuestion = Parameters<typeof listEntitlements>[1];
@@ -122,7 +129,7 @@ export class Backline {
         const message = `Variants of "${key}" are on record at the server: ask with detailsOnRecord.`;
         return failed(key, 'GENERAL', message, found.snapshot);
       }
-      return detailsOf(found.flag.decide(questionOf(context), found.snapshot.experience.flags), found.snapshot);
+      return detailsOf(found.flag.decide(found.question, found.snapshot.experience.flags), found.snapshot);
     } catch (error) {
       return failed(key, 'GENERAL', `"${key}" cannot be decided: ${messageOf(error)}`, this.#world.snapshot);
     }
@@ -249,7 +256,7 @@ export class Backline {
     }
   }
 
-  #find(key: string, context: DeclaredContext): { flag: CompiledFlag; snapshot: LocalSnapshot } | FlagDetails {
+  #find(key: string, context: DeclaredContext): FoundFlag | FlagDetails {
     const { snapshot } = this.#world;
     if (snapshot === undefined)
       return failed(key, 'PROVIDER_NOT_READY', `There is no snapshot yet: ${this.#problem ?? ''}`, undefined);
@@ -257,9 +264,11 @@ export class Backline {
       return failed(key, 'INVALID_CONTEXT', 'The context must be an object of attributes.', snapshot);
     const flag = snapshot.experience.flags.get(key);
     if (flag === undefined) return failed(key, 'FLAG_NOT_FOUND', `There is no flag "${key}".`, snapshot);
-    const [problem] = contextProblems(context as Context, snapshot.experience.audiences.attributes);
-    if (problem === undefined) return { flag, snapshot };
-    return failed(key, 'INVALID_CONTEXT', `${problem.path.join('.')}: ${problem.detail}`, snapshot);
+    const { refused, asked } = wrongValues(context as Context, snapshot.experience);
+    const [problem] = refused;
+    if (problem !== undefined) return failed(key, 'INVALID_CONTEXT', wrongSaid(problem), snapshot);
+    const question = { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE, ...asked };
+    return { flag, snapshot, question };
   }
 
   #products(): LocalSnapshot['products'] {
@@ -321,10 +330,6 @@ function messageOf(error: unknown): string {
 
 function needsRecord({ experience }: LocalSnapshot, { sticky, requires }: CompiledFlag): boolean {
   return sticky.length > 0 || (requires && experience.sticky.length > 0);
-}
-
-function questionOf(context: DeclaredContext): Parameters<CompiledFlag['decide']>[0] {
-  return { context: context as Context, nowMs: Date.now(), random: Math.random, kept: NONE };
 }
 
 const NONE: ReadonlyMap<string, string> = new Map();

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
-import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { explain } from './decisions/explain.ts';
 import type { ExperienceTable } from './decisions/table.ts';
+import { wrongValues } from './decisions/wrong-values.ts';
 import { forcedProblem } from './ofrep.ts';
 
 /** A context may be as large as one that asks for flags. */
@@ -53,7 +53,8 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
           const near = didYouMean(nearSpellings(name, table.flags.keys()));
           throw invalid(['flag'], `There is no flag "${name}"${near}.`);
         }
-        const [problem] = contextProblems(context, table.audiences.attributes);
+        const { refused, asked } = wrongValues(context, table);
+        const [problem] = refused;
         if (problem !== undefined) throw invalid(['context', ...problem.path], problem.detail);
         const wrong = forcedProblem(forced, table);
         if (wrong !== undefined) throw invalid(['forced'], wrong);
@@ -61,6 +62,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
           context,
           nowMs: now.epochMilliseconds,
           random,
+          ...asked,
           kept: new Map(Object.entries(kept)),
           ...(forced === undefined ? {} : { forced }),
         });

@@ -1,4 +1,3 @@
-import { contextProblems } from '#kernel/audiences/check-context.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
@@ -13,6 +12,7 @@ import type { Asking, DecisionProtocol, ProtocolContext, ProtocolView } from '#k
 import { decideWithRecord } from './assignment-record.ts';
 import { subjectOfContext } from './cohort-subject.ts';
 import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
+import { wrongSaid, wrongValues } from './decisions/wrong-values.ts';
 import { ofrepDocuments } from './ofrep-documents.ts';
 import type { AssignmentStore } from './records/assignments.ts';
 
@@ -20,8 +20,6 @@ const BULK_PATH = '/ofrep/v1/evaluate/flags';
 const SINGLE_PATH = '/ofrep/v1/evaluate/flags/*';
 const EVENTS_PATH = '/ofrep/v1/events';
 const BODY_BYTES_MAX = 64 * 1024;
-/** As many problems as a person mends at once. */
-const PROBLEMS_MAX = 10;
 /** What clients are told about how long a stream may be silent; ours beats every 15 s. */
 const INACTIVITY_SECONDS = 120;
 
@@ -188,12 +186,9 @@ async function questionIn(
     forced === undefined ? context : { ...context, $forced: forced },
   );
   const view = viewOf(subjectOfContext, input);
-  const problems = contextProblems(input, view.table.audiences.attributes);
-  if (problems.length > 0) {
-    const named = problems.slice(0, PROBLEMS_MAX);
-    const said = named.map(({ path, detail }) => `${jsonPointer(['context', ...path])}: ${detail}`);
-    if (named.length < problems.length) said.push(`and ${problems.length - named.length} more`);
-    const errorDetails = said.join('; ');
+  const { refused, asked: wrongs } = wrongValues(input, view.table);
+  if (refused.length > 0) {
+    const errorDetails = refused.map(wrongSaid).join('; ');
     return fail(exchange, 400, { ...about, errorCode: 'INVALID_CONTEXT', errorDetails });
   }
   const wrong = forcedProblem(forced, view.table);
@@ -202,6 +197,7 @@ async function questionIn(
     context: input,
     nowMs: now.epochMilliseconds,
     random,
+    ...wrongs,
     ...(isRecord(forced) ? { forced: forced as Record<string, string> } : {}),
   };
   return { asked, view, publishableKey };

@@ -9,6 +9,8 @@ export interface AttributeDeclaration {
   readonly multiValued: boolean;
   /** Numbers and true/false count as their text. */
   readonly loose?: boolean;
+  /** Its values are shown to nobody. */
+  readonly sensitive?: boolean;
   /** The only values that there are, where they are known. */
   readonly values?: readonly (string | number | boolean)[];
 }
@@ -49,17 +51,18 @@ export function attributeObjectName(name: string): string {
 /** An attribute as the object of this name declares it. */
 export function declarationOf(
   objectName: string,
-  spec: Partial<Pick<AttributeDeclaration, 'name' | 'multiValued' | 'loose'>> & {
+  spec: Partial<Pick<AttributeDeclaration, 'name' | 'multiValued' | 'loose' | 'sensitive'>> & {
     readonly type: AttributeType;
     readonly values?: readonly unknown[];
   },
 ): AttributeDeclaration {
-  const { name = objectName, type, multiValued = false, loose = false, values } = spec;
+  const { name = objectName, type, multiValued = false, loose = false, sensitive = false, values } = spec;
   return {
     name,
     type,
     multiValued,
     ...(loose ? { loose } : {}),
+    ...(sensitive ? { sensitive } : {}),
     ...(values === undefined ? {} : { values: values as (string | number | boolean)[] }),
   };
 }

@@ -79,3 +79,9 @@ test('what JSON has not is told like any other wrong value', () => {
     'joined: function is not an instant like "2026-12-01T00:00:00Z" or epoch milliseconds, as "joined" needs',
   ]);
 });
+
+test('a value of a sensitive attribute is not shown', () => {
+  const table = attributeTable([{ name: 'birthday', type: 'timestamp', multiValued: false, sensitive: true }]);
+  const [problem] = contextProblems({ birthday: '12 May 1980' }, table);
+  assert.match(problem?.detail ?? '', /^The value is not an instant/);
+});

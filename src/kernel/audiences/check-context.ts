@@ -14,13 +14,19 @@ const RIGHT: Record<AttributeType, string> = {
   ip: 'an IP address like "192.0.2.1" or "2001:db8::1"',
 };
 
+/** A value of the wrong type. */
+export interface ContextProblem extends Problem {
+  /** The attribute whose value it is. */
+  readonly attribute: string;
+}
+
 /**
  * What is wrong with a context: declared attributes whose value is of the wrong type. Paths start at the context.
  * Attributes that nobody declared are ignored, and so is whether a value is among the declared ones: an app that knows
- * a new value before it is declared goes on. Values of `sensitive` attributes are for the caller to keep out of logs.
+ * a new value before it is declared goes on. Values of `sensitive` attributes are not shown.
  */
-export function contextProblems(context: Context, attributes: AttributeTable): readonly Problem[] {
-  let problems: Problem[] | undefined;
+export function contextProblems(context: Context, attributes: AttributeTable): readonly ContextProblem[] {
+  let problems: ContextProblem[] | undefined;
   for (const attribute of attributes.all) {
     const value = readOf(attribute)(context);
     if (value === undefined || value === null || isRight(value, attribute)) continue;
@@ -30,7 +36,7 @@ export function contextProblems(context: Context, attributes: AttributeTable): r
   return problems ?? NONE;
 }
 
-const NONE: readonly Problem[] = [];
+const NONE: readonly ContextProblem[] = [];
 const readers = new WeakMap<AttributeDeclaration, (context: Context) => unknown>();
 
 function readOf(attribute: AttributeDeclaration): (context: Context) => unknown {
@@ -47,12 +53,14 @@ function isRight(value: unknown, { type, multiValued }: AttributeDeclaration): b
   return plainValue(type, value) !== undefined;
 }
 
-function problem(context: Context, { name, type, multiValued, loose }: AttributeDeclaration, value: unknown): Problem {
-  const shown = shownOf(value);
+function problem(context: Context, attribute: AttributeDeclaration, value: unknown): ContextProblem {
+  const { name, type, multiValued, loose, sensitive } = attribute;
+  const shown = sensitive === true ? 'The value' : shownOf(value);
   const came = shown.length > SHOWN_CHARS_MAX ? `${shown.slice(0, SHOWN_CHARS_MAX)}…` : shown;
   const one = loose === true ? 'a text, a number up to 2^53 (beyond, send a text), true or false' : RIGHT[type];
   const right = multiValued ? `${one}, or a list of such` : one;
   return {
+    attribute: name,
     path: Object.hasOwn(context, name) ? [name] : name.split('.'),
     reason: 'FieldValueTypeInvalid',
     detail: `${came} is not ${right}, as "${name}" needs`,

@@ -9,12 +9,20 @@ import type { AudienceRule, Matcher, Truth } from './language.ts';
 /** What an `AudienceTable` is compiled from, as `Kind.id`. */
 export const audienceKindIds: ReadonlySet<string> = new Set([ATTRIBUTE, AUDIENCE]);
 
+/** Who something is for: an Audience by name, a rule of its own, or both. */
+interface Who {
+  readonly audience?: string;
+  readonly when?: AudienceRule;
+}
+
 /** Everybody who is declared to be somebody: attributes and audiences of one world. Never altered. */
 export interface AudienceTable {
   readonly attributes: AttributeTable;
   /** The matcher of an Audience; undefined when there is none. `update` keeps it while what it means stays. */
   readonly matcher: (name: string) => Matcher | undefined;
   readonly compile: (rule: AudienceRule) => Matcher;
+  /** Names of the attributes that decide who is meant, those of the audiences that are named included. */
+  readonly attributesOf: (who: Who) => ReadonlySet<string>;
   /** What `compileAudiences(world)` makes, with little work; the same table when nothing changed that it knows. */
   readonly update: (
     world: World,
@@ -121,10 +129,32 @@ function makeTable(
     return compiled;
   };
   const lookup: RuleLookup = { attributes, matcher };
+  const read = new Map<string, ReadonlySet<string>>();
+  const attributesIn = (name: string): ReadonlySet<string> => {
+    const known = read.get(name);
+    if (known !== undefined) return known;
+    // Should there be a circle, it ends here.
+    read.set(name, new Set());
+    const { anyOf: groups } = specs.get(name) ?? {};
+    const found = groups === undefined ? new Set<string>() : attributesOf({ when: { anyOf: groups } });
+    read.set(name, found);
+    return found;
+  };
+  const attributesOf = ({ audience, when }: Who): ReadonlySet<string> => {
+    const found = new Set(audience === undefined ? [] : attributesIn(audience));
+    for (const { allOf: conditions } of when?.anyOf ?? []) {
+      for (const condition of conditions) {
+        if (condition.attribute !== undefined) found.add(condition.attribute);
+        if (condition.audience !== undefined) for (const name of attributesIn(condition.audience)) found.add(name);
+      }
+    }
+    return found;
+  };
   const table: AudienceTable = {
     attributes,
     matcher,
     compile: (rule) => compileRule(rule, lookup),
+    attributesOf,
     update: (world, changed) => {
       if (changed.some(({ kind }) => kind === ATTRIBUTE)) return compileAudiences(world);
       const names = new Set(changed.filter(({ kind }) => kind === AUDIENCE).map(({ name }) => name));

@@ -233,10 +233,10 @@ test('changes of audiences and attributes are told in plain sentences', () => {
   assert.deepEqual(say(Audience, 'adults', adults, undefined), ['Audience adults is removed.']);
   assert.deepEqual(
     say(Attribute, 'app-version', undefined, { name: 'appVersion', type: 'semver', multiValued: true }),
-    ['New attribute: appVersion (set of semver); contexts in which it is anything else are refused, for every flag.'],
+    ['New attribute: appVersion (set of semver); flags that go by it are in error where a context says anything else.'],
   );
   assert.deepEqual(say(Attribute, 'age', age, { ...age, sensitive: true, values: [1] }), [
     'The values that attribute age may have change.',
-    'Attribute age is now kept out of logs.',
+    'Attribute age is now kept out of messages.',
   ]);
 });

@@ -133,12 +133,17 @@ function compileParts(object: LiveObject, { running, holdouts, keys, audiences }
     ...running.map((experiment) => compileExperiment(experiment)),
   ];
   const requires = compileRequires(spec.requires);
+  const needs = attributesNeeded(spec, { running, holdouts, audiences });
   return {
     forced,
     decide: (asked, flags) => {
       if (asked.forced !== undefined) {
         const wanted = forcedOutcome(asked.forced);
         if (wanted !== undefined) return wanted;
+      }
+      if (asked.wrong !== undefined) {
+        const message = wrongIn(asked.wrong);
+        if (message !== undefined) return make({ reason: 'ERROR', error: { code: 'INVALID_CONTEXT', message } });
       }
       if (requires.length > 0) {
         const met = areMet(requires, asked, flags);
@@ -156,6 +161,8 @@ function compileParts(object: LiveObject, { running, holdouts, keys, audiences }
   function looks(asked: Asked, flags: ReadonlyMap<string, CompiledFlag>): readonly Look[] {
     if (forcedOutcome(asked.forced) !== undefined)
       return [{ step: 'forced', says: 'The caller asks for this variant.' }];
+    const wrong = asked.wrong && wrongIn(asked.wrong);
+    if (wrong !== undefined) return [{ step: 'context', says: wrong }];
     const seen: Look[] = [];
     for (const requirement of requires) {
       const { flag, variants } = requirement;
@@ -174,6 +181,11 @@ function compileParts(object: LiveObject, { running, holdouts, keys, audiences }
     return [...seen, { step: 'default', says: `Everybody else gets ${spec.default ?? 'the default in the code'}.` }];
   }
 
+  function wrongIn(wrong: NonNullable<Asked['wrong']>): string | undefined {
+    const found = [...wrong].filter(([name]) => needs.has(name)).map(([, says]) => says);
+    return found.length === 0 ? undefined : found.join('; ');
+  }
+
   function compileRequires(declared: FlagSpec['requires']): readonly Requirement[] {
     return (declared ?? []).map(({ flag, variants }) => {
       const message = `It requires flag "${flag}", which cannot be decided for this context.`;
@@ -182,7 +194,11 @@ function compileParts(object: LiveObject, { running, holdouts, keys, audiences }
       return {
         flag: keys.get(flag) ?? flag,
         variants: new Set(variants),
-        inError: { TARGETING_KEY_MISSING: failing('TARGETING_KEY_MISSING'), GENERAL: failing('GENERAL') },
+        inError: {
+          TARGETING_KEY_MISSING: failing('TARGETING_KEY_MISSING'),
+          INVALID_CONTEXT: failing('INVALID_CONTEXT'),
+          GENERAL: failing('GENERAL'),
+        },
       };
     });
   }
@@ -356,6 +372,23 @@ function areMet(requires: readonly Requirement[], asked: Asked, flags: Flags): b
     else if (decided?.variant === undefined || !variants.has(decided.variant)) return false;
   }
   return failing ?? true;
+}
+
+/** Names of the attributes that a flag goes by: those of its rules, of the experiments on it, and of their holdouts. */
+function attributesNeeded(
+  { unit = [], rules = [] }: FlagSpec,
+  { running, holdouts, audiences }: Pick<Beside, 'running' | 'holdouts' | 'audiences'>,
+): ReadonlySet<string> {
+  const trafficUnits = (traffic: Traffic | undefined) =>
+    traffic === undefined ? [] : [traffic, ...(traffic.also ?? [])].flatMap((part) => part.unit ?? []);
+  const experiments = running.map(experimentSpec);
+  const deciders = [...rules, ...experiments];
+  return new Set([
+    ...unit,
+    ...deciders.flatMap((each) => [...(each.unit ?? []), ...trafficUnits(each.traffic)]),
+    ...[...holdouts.values()].flatMap((holdout) => holdoutSpec(holdout).unit ?? []),
+    ...[...deciders, ...[...holdouts.values()].map(holdoutSpec)].flatMap((who) => [...audiences.attributesOf(who)]),
+  ]);
 }
 
 /** Who takes part, drawn anew by each iteration, also where another tool has said how. */

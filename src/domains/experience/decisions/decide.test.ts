@@ -232,6 +232,30 @@ test('compiled flags decide as the naive reading of what is declared', () => {
   );
 });
 
+test('a value of the wrong type changes nothing for flags that are not in error for it', () => {
+  let [inError, others] = [0, 0];
+  fc.assert(
+    fc.property(worldArbitrary, contextArbitrary, keptArbitrary, (world, context, kept) => {
+      const { flags } = compile(new LiveObjects(kinds, objectsOf(world)));
+      const asked = { nowMs: NOW_MS, random: () => 0, kept };
+      for (const flag of flags.values()) {
+        const wrong = new Map([['plan', 'it is of the wrong type']]);
+        const decided = flag.decide({ ...asked, context: { ...context, plan: 'premium' }, wrong }, flags);
+        if (decided.error?.code === 'INVALID_CONTEXT') {
+          inError += 1;
+          continue;
+        }
+        others += 1;
+        for (const plan of ['premium', 'free', undefined]) {
+          const right = flag.decide({ ...asked, context: { ...context, plan } }, flags);
+          assert.equal(decided.json, right.json, `${flag.key} with ${String(plan)}`);
+        }
+      }
+    }),
+  );
+  assert.ok(inError > 0 && others > 0, `${inError} in error, ${others} not`);
+});
+
 test('a table that is updated equals one that is compiled anew, and the one before stays as it was', () => {
   fc.assert(
     fc.property(

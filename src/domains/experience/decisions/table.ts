@@ -23,7 +23,9 @@ export interface Outcome {
   readonly holdout: string | undefined;
   /** Attributes of which the first that is there was put into buckets; undefined where nothing was. */
   readonly unit: readonly string[] | undefined;
-  readonly error: { readonly code: 'TARGETING_KEY_MISSING' | 'GENERAL'; readonly message: string } | undefined;
+  readonly error:
+    | { readonly code: 'TARGETING_KEY_MISSING' | 'INVALID_CONTEXT' | 'GENERAL'; readonly message: string }
+    | undefined;
   /** The answer as OFREP has it. */
   readonly json: string;
   /** Digest of `json`. */
@@ -44,6 +46,8 @@ export interface Participation {
 export interface Asked {
   readonly context: Context;
   readonly nowMs: number;
+  /** Attributes whose value is of the wrong type, and what is wrong: see `wrongValues`. */
+  readonly wrong?: ReadonlyMap<string, string>;
   /** A number in [0, 1): for flags that split at random. */
   readonly random: () => number;
   /** Variants to serve whatever the rules say, by flag: for developers and tests. */

@@ -44,7 +44,7 @@ const AttributeSpecSchema = Type.Object(
       }),
     ),
     sensitive: Type.Optional(
-      Type.Boolean({ description: 'Its values are personal or secret: they are in no log, trace or report.' }),
+      Type.Boolean({ description: 'Its values are personal or secret: no answer and no message shows them.' }),
     ),
     values: Type.Optional(
       Type.Array(
@@ -125,7 +125,7 @@ export const Attribute = defineKind({
     if (before === undefined) {
       const right = `${after.multiValued === true ? 'set of ' : ''}${after.type}`;
       return [
-        `New attribute: ${called} (${right}); contexts in which it is anything else are refused, for every flag.`,
+        `New attribute: ${called} (${right}); flags that go by it are in error where a context says anything else.`,
       ];
     }
     const sentences: string[] = [];
@@ -133,7 +133,7 @@ export const Attribute = defineKind({
       sentences.push(`The values that attribute ${called} may have change.`);
     }
     if (before.sensitive !== after.sensitive) {
-      sentences.push(`Attribute ${called} is ${after.sensitive === true ? 'now' : 'no longer'} kept out of logs.`);
+      sentences.push(`Attribute ${called} is ${after.sensitive === true ? 'now' : 'no longer'} kept out of messages.`);
     }
     return sentences;
   },

@@ -1,0 +1,28 @@
+import { BUILT_IN_ATTRIBUTES } from '#kernel/audiences/attributes.ts';
+import { contextProblems, type ContextProblem } from '#kernel/audiences/check-context.ts';
+import type { Context } from '#kernel/audiences/language.ts';
+import { jsonPointer } from '#kernel/base/failures.ts';
+import type { Asked, ExperienceTable } from './table.ts';
+
+const BUILT_IN: ReadonlySet<string> = new Set(BUILT_IN_ATTRIBUTES.map(({ name }) => name));
+
+/**
+ * Values of the wrong type in a context. Those of built-in attributes refuse the whole question; of any other, the flags
+ * that go by it are in error, and no more: who declares an attribute takes nothing from apps that do not need it.
+ */
+export function wrongValues(
+  context: Context,
+  { audiences }: Pick<ExperienceTable, 'audiences'>,
+): { readonly refused: readonly ContextProblem[]; readonly asked: Pick<Asked, 'wrong'> } {
+  const problems = contextProblems(context, audiences.attributes);
+  if (problems.length === 0) return NONE;
+  const refused = problems.filter(({ attribute }) => BUILT_IN.has(attribute));
+  const wrong = new Map(problems.map((problem) => [problem.attribute, wrongSaid(problem)]));
+  return { refused, asked: { wrong } };
+}
+
+export function wrongSaid({ path, detail }: ContextProblem): string {
+  return `${jsonPointer(['context', ...path])}: ${detail}`;
+}
+
+const NONE = { refused: [], asked: {} } as const;
