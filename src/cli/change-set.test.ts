@@ -65,6 +65,7 @@ test('each cause of a refusal is shown at its file, line and field', () => {
       { field: 'objects[1]', message: 'declared twice' },
       { field: 'objects[1].spec.title', message: 'Required value' },
       { field: 'spec.objects', message: 'too many' },
+      { field: 'objects[0].spec.rate', message: 'in body must be of type string: "integer"' },
     ],
     declared,
   );
@@ -74,6 +75,7 @@ test('each cause of a refusal is shown at its file, line and field', () => {
     { where: 'plans.yaml:10  Plan free', what: 'declared twice' },
     { where: 'plans.yaml:10  spec.title', what: 'Required value' },
     { where: 'spec.objects', what: 'too many' },
+    { where: 'plans.yaml:6  spec.rate', what: 'in body must be of type string: "integer"; put it in quotes' },
   ]);
 });
 

@@ -64,6 +64,9 @@ export async function sendChangeSet(
   }
 }
 
+/** A number or a word of YAML where a text belongs. */
+const UNQUOTED = /must be of type string: "(integer|number|boolean)"$/;
+
 /**
  * The refusal of a change set, with each cause at its file and line. What the server said as a whole goes on after the
  * only cause where it knows what can be done.
@@ -72,8 +75,9 @@ export function refusedChange(causes: readonly Cause[], declared: readonly Decla
   const details = causes.map(({ field = '', message = '' }) => {
     const [, position, rest = ''] = /^(?:spec\.)?objects\[(\d+)\]\.?(.*)$/s.exec(field) ?? [];
     const found = position === undefined ? undefined : declared[Number(position)];
-    if (found === undefined) return { where: field, what: message };
-    return { where: `${found.place(parseFieldPath(rest))}  ${rest || nameOf(found.object)}`, what: message };
+    const what = UNQUOTED.test(message) ? `${message}; put it in quotes` : message;
+    if (found === undefined) return { where: field, what };
+    return { where: `${found.place(parseFieldPath(rest))}  ${rest || nameOf(found.object)}`, what };
   });
   const cause = causes[0]?.message?.replace(/\.$/, '') ?? '';
   const remedy = cause !== '' && said.startsWith(`${cause}. `) ? said.slice(cause.length + 2) : undefined;

@@ -4,8 +4,9 @@ import { call, Refused } from './call.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import type { Io } from './io.ts';
-import { allPages } from './list-objects.ts';
+import { allPages, AS_TABLE } from './list-objects.ts';
 import { pathOf, resourceName, resourceTypes, typeNamed, type ResourceType } from './resource-types.ts';
+import { stopSignal } from './stop-signal.ts';
 import { columnWidths, textTable } from './text-table.ts';
 import { watchEvents } from './watch-events.ts';
 
@@ -33,8 +34,6 @@ export interface Table {
   readonly columnDefinitions: readonly { readonly name: string; readonly priority: number }[];
   readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: Named }[];
 }
-
-const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
 /** `backline get plans [premium]`, `backline get plan/premium`, `backline get plans,prices`. */
 export async function get(what: string, name: string | undefined, options: GetOptions, io: Io): Promise<number> {
@@ -94,7 +93,7 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
     (selector === undefined ? '' : `labelSelector=${encodeURIComponent(selector)}&`) +
     (asOf === undefined ? '' : `asOf=${encodeURIComponent(asOf)}&`);
   if (output === 'table' || output === 'wide') {
-    const pages = await allPages<Table>(connection, `${path}?${query}`, TABLE);
+    const pages = await allPages<Table>(connection, `${path}?${query}`, AS_TABLE);
     const rows = pages.flatMap((page) => page.rows);
     const [first] = pages;
     if (first === undefined || rows.length === 0) return '';
@@ -151,7 +150,7 @@ async function follow(
     if (texts.length > 0) io.stdout.write(`${textTable(texts, widths)}\n`);
   };
   if (isTable) {
-    const pages = await allPages<Table>(connection, all, TABLE);
+    const pages = await allPages<Table>(connection, all, AS_TABLE);
     const rows = pages.flatMap((page) => page.rows);
     version = pages.at(-1)?.metadata?.resourceVersion;
     columns = pages[0]?.columnDefinitions ?? [];
@@ -166,14 +165,12 @@ async function follow(
     const text = items.length === 0 ? '' : objectsText(type, name === undefined ? pages : items, output);
     if (text !== '') io.exact.write(`${text}\n`);
   }
-  const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort();
-  process.once('SIGINT', stop);
+  using stop = stopSignal();
   try {
-    while (!interrupt.signal.aborted) {
+    while (!stop.signal.aborted) {
       query.set('resourceVersion', version ?? '0');
-      const accept = isTable ? TABLE : 'application/json';
-      const events = watchEvents<Named & Table>(connection, `${path}?${query.toString()}`, interrupt.signal, accept);
+      const accept = isTable ? AS_TABLE : 'application/json';
+      const events = watchEvents<Named & Table>(connection, `${path}?${query.toString()}`, stop.signal, accept);
       for await (const { type: happened, object } of events) {
         if (happened === 'ERROR') throw new CliFailure('the server cannot go on from here; ask again.');
         version =
@@ -187,9 +184,7 @@ async function follow(
       }
     }
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-  } finally {
-    process.off('SIGINT', stop);
+    if (!stop.signal.aborted) throw error;
   }
   return EXIT.interrupted;
 }

@@ -4,6 +4,9 @@ import { pathOf, type ResourceType } from './resource-types.ts';
 
 const PAGE_SIZE = 500;
 
+/** Asks for rows and columns, as kubectl does. */
+export const AS_TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
+
 export interface Listed {
   readonly metadata: { readonly name: string; readonly namespace?: string };
 }

@@ -410,7 +410,7 @@ function asking(command: Command): Command {
     .option('--territory <code>', 'where the listener is: a territory, like DE')
     .option('--channel <name>', 'a way to buy, like web')
     .option('--at <moment>', 'a date or an instant; else now')
-    .option('--listener <id>', 'any id; comes back in the answer')
+    .option('--listener <id>', 'who asks: what is on record of them, and what a release under way shows them, counts')
     .addOption(new Option('-o, --output <form>', 'the answer as it came').choices(['json', 'yaml']));
 }
 

@@ -4,6 +4,7 @@ import { simulateListeners } from '#simulation/run.ts';
 import { connectionFrom, type ConnectionOptions } from './connection.ts';
 import { CliFailure, EXIT } from './failure.ts';
 import type { Io } from './io.ts';
+import { stopSignal } from './stop-signal.ts';
 
 export type SimulateOptions = ConnectionOptions & {
   readonly count: number;
@@ -20,10 +21,7 @@ const RELEASE_EFFECT = /^release:([a-z0-9.-]+):conversions:(\d+(?:\.\d+)?)$/;
 /** `backline simulate listeners`: plays the app for made-up listeners, until it is stopped or done. */
 export async function simulate(options: SimulateOptions, io: Io): Promise<number> {
   const effects = (options.effect ?? []).map(parseEffect);
-  const ending = new AbortController();
-  const end = (): void => ending.abort();
-  process.once('SIGINT', end);
-  process.once('SIGTERM', end);
+  using stop = stopSignal();
   let shownMs = 0;
   const result = await simulateListeners({
     connection: connectionFrom(options, io),
@@ -33,15 +31,13 @@ export async function simulate(options: SimulateOptions, io: Io): Promise<number
     sessions: options.sessions,
     effects,
     clock: systemClock,
-    signal: ending.signal,
+    signal: stop.signal,
     progress: (done) => {
       if (performance.now() - shownMs < 1_000) return;
       shownMs = performance.now();
       io.stderr.write(`${sayProgress(done)}\n`);
     },
   });
-  process.off('SIGINT', end);
-  process.off('SIGTERM', end);
   io.stdout.write(`${sayProgress(result)}\n`);
   if (result.sessions > 0 || result.failed === 0) return EXIT.ok;
   throw new CliFailure(`no session went through: ${result.lastFailure ?? ''}`, { exitCode: EXIT.failed });

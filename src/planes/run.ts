@@ -123,30 +123,21 @@ async function becomeReady(running: Running, options: RunOptions): Promise<void>
   const url = `http://${localHost(options.host)}:${port}`;
   const file = relative(process.cwd(), kubeconfigFile);
   const shown = file.startsWith('..') ? kubeconfigFile : file;
-  if (!options.quiet)
-    process.stderr.write(welcome(url, shown, control !== undefined, options.roles.includes('decide')));
+  if (!options.quiet) {
+    const hints = control === undefined ? [] : isSampleThere(control) ? sampleHints(url, shown) : EMPTY_HINTS;
+    process.stderr.write(welcome(url, control === undefined ? undefined : shown, hints));
+  }
   const withoutRecords =
     options.databaseUrl === undefined && control === undefined ? ' no-records (no DATABASE_URL)' : '';
   process.stdout.write(`ready ${url}${control === undefined ? '' : ` kubeconfig=${shown}`}${withoutRecords}\n`);
 }
 
-function welcome(url: string, kubeconfig: string, control: boolean, decide: boolean): string {
+function welcome(url: string, kubeconfig: string | undefined, hints: readonly string[]): string {
   const lines = [
     '',
     `  Backline answers at ${url}`,
-    ...(control ? [`  kubeconfig          ${kubeconfig}`] : []),
-    '',
-    '  Try:',
-    ...(control ? [`    kubectl --kubeconfig ${kubeconfig} get plans,prices -A`] : []),
-    ...(decide
-      ? [
-          `    curl '${url}/v1/prices?market=de&plan=premium'`,
-          `    curl '${url}/v1/check?market=de&plan=free&feature=offline'`,
-          `    curl ${url}/ofrep/v1/evaluate/flags -d '{"context":{"targetingKey":"you","plan":"free"}}'`,
-          `    bin/backline sql 'select plan, count(*) as plays from play group by all'`,
-          `    bin/backline apply -f examples/price-rise && bin/backline release watch`,
-        ]
-      : []),
+    ...(kubeconfig === undefined ? [] : [`  kubeconfig          ${kubeconfig}`]),
+    ...(hints.length === 0 ? [] : ['', '  Try:', ...hints.map((hint) => `    ${hint}`)]),
     '',
     '  Ctrl-C stops it; what is declared stays.',
     '',
@@ -154,19 +145,36 @@ function welcome(url: string, kubeconfig: string, control: boolean, decide: bool
   return `${lines.join('\n')}\n`;
 }
 
+/** What can be asked of the sample business. */
+function sampleHints(url: string, kubeconfig: string): readonly string[] {
+  return [
+    `kubectl --kubeconfig ${kubeconfig} get plans,prices -A`,
+    `curl '${url}/v1/prices?market=de&plan=premium'`,
+    `curl '${url}/v1/check?market=de&plan=free&feature=offline'`,
+    `curl ${url}/ofrep/v1/evaluate/flags -d '{"context":{"targetingKey":"you","plan":"free"}}'`,
+    `bin/backline sql 'select plan, count(*) as plays from play group by all'`,
+    `bin/backline apply -f examples/price-rise && bin/backline release watch`,
+  ];
+}
+
+const EMPTY_HINTS = ['docs/first-plan.md: your first plan, from nothing to the first denied minute'];
+
+function isSampleThere({ store }: ControlPlane): boolean {
+  return store.find(EventType, 'name', 'session').length > 0;
+}
+
 const SIMULATION = { listeners: 20_000, seed: 1, sessionsPerSecond: 5 } as const;
 
 /** Plays the app as long as the sample business is there. */
 async function simulate(
   { port, token }: Running,
-  { store }: ControlPlane,
+  control: ControlPlane,
   ending: AbortController,
   log: Log,
 ): Promise<void> {
-  const isThere = (): boolean => store.find(EventType, 'name', 'session').length > 0;
-  if (!isThere()) return;
-  const unsubscribe = store.subscribe(() => {
-    if (!isThere()) ending.abort();
+  if (!isSampleThere(control)) return;
+  const unsubscribe = control.store.subscribe(() => {
+    if (!isSampleThere(control)) ending.abort();
   });
   const done = await simulateListeners({
     ...SIMULATION,

@@ -2,6 +2,7 @@ import type { Connection } from '#kernel/resources/client/http.ts';
 import { Refused, call } from '../call.ts';
 import { CliFailure } from '../failure.ts';
 import type { Table } from '../get.ts';
+import { AS_TABLE } from '../list-objects.ts';
 import type { ReleaseObject } from './release-object.ts';
 
 const GROUP_PATH = '/apis/releases.backline.dev/v1';
@@ -11,7 +12,6 @@ const STOPS = `${GROUP_PATH}/stops`;
 const STOP_NAME = 'all';
 
 export const API_VERSION = 'releases.backline.dev/v1';
-const TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 /** Candidates that are named where a name could mean several. */
 const candidatesShownMax = 10;
 
@@ -79,7 +79,7 @@ async function completed(connection: Connection, given: string): Promise<string 
 /** Releases as rows, by field selectors that all must hold. */
 export async function releaseTable(connection: Connection, selectors: readonly string[]): Promise<Table> {
   const path = `${RELEASES}?${queryOf({ fieldSelector: selectors.join(',') })}`;
-  return (await call(connection, 'GET', path, { accept: TABLE })) as Table;
+  return (await call(connection, 'GET', path, { accept: AS_TABLE })) as Table;
 }
 
 export async function listReleases(connection: Connection, selectors: readonly string[]): Promise<ReleaseList> {

@@ -8,6 +8,7 @@ import { followReleases, type Seen } from './follow.ts';
 import { frame } from './frame.ts';
 import { failureOf, outcomeText } from './outcome.ts';
 import { changeLine } from './change-line.ts';
+import { stopSignal } from '../stop-signal.ts';
 import { findRelease } from './release-api.ts';
 import { isFinished, type ReleaseObject } from './release-object.ts';
 import { openScreen, widthOfScreen } from './screen.ts';
@@ -69,18 +70,10 @@ async function show(
   signal: AbortSignal,
   isEnough: (seen: Seen) => boolean,
 ): Promise<void> {
-  const interrupt = new AbortController();
-  const stop = (): void => interrupt.abort();
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  try {
-    const seen = followReleases(connection, name, AbortSignal.any([signal, interrupt.signal]), systemTime);
-    const isLive = io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
-    await (isLive ? showLive(seen, name, io, systemTime, isEnough) : showLines(seen, name, io, isEnough));
-  } finally {
-    process.off('SIGINT', stop);
-    process.off('SIGTERM', stop);
-  }
+  using stop = stopSignal();
+  const seen = followReleases(connection, name, AbortSignal.any([signal, stop.signal]), systemTime);
+  const isLive = io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
+  await (isLive ? showLive(seen, name, io, systemTime, isEnough) : showLines(seen, name, io, isEnough));
 }
 
 async function showLive(

@@ -14,6 +14,7 @@ import { validateMetadata } from './schema/metadata.ts';
 import { nameCharsMax } from './schema/names.ts';
 import { invalid as invalidValue } from './schema/problems.ts';
 import { structureOf } from './schema/structure.ts';
+import { unknownFieldProblems } from './schema/unknown-fields.ts';
 import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from './schema/weight.ts';
 import { toldProblems } from './told-problems.ts';
 import { withoutValues } from './confidential.ts';
@@ -348,7 +349,7 @@ function shaped(
   const messages = unknown.map((path) => `unknown field "${fieldPath(path)}"`);
   if (fieldValidation === 'Strict' && unknown.length > 0) {
     throw new Refusal('resources/unknown-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
-      problems: unknown.map((path) => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' })),
+      problems: unknownFieldProblems(structure, unknown),
       remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
     });
   }
@@ -362,7 +363,7 @@ export function shapeProblems(kind: Kind, object: ResourceObject): readonly Prob
   const structure = structureOf(kind);
   const { value, unknown } = structure.prune(object);
   return [
-    ...unknown.map((path): Problem => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' })),
+    ...unknownFieldProblems(structure, unknown),
     ...metadataProblems(kind, object.metadata),
     ...structure.validate(structure.applyDefaults(value)),
   ];

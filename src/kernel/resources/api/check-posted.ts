@@ -1,7 +1,8 @@
-import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { fieldPath } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { FieldValidation } from '../operation.ts';
 import { structureOf } from '../schema/structure.ts';
+import { unknownFieldProblems } from '../schema/unknown-fields.ts';
 import { invalid } from '../write.ts';
 
 /**
@@ -20,12 +21,7 @@ export function checkPosted(
   const { value, unknown } = structure.prune(sent);
   const isTheirs = kind.group.endsWith('.k8s.io');
   const isTolerant = fieldValidation === 'Ignore' || (isTheirs && fieldValidation === 'Warn');
-  const problems = [
-    ...(isTolerant
-      ? []
-      : unknown.map((path): Problem => ({ path, reason: 'FieldValueNotSupported', detail: 'unknown field' }))),
-    ...structure.validate(value),
-  ];
+  const problems = [...(isTolerant ? [] : unknownFieldProblems(structure, unknown)), ...structure.validate(value)];
   if (problems.length > 0) throw invalid(kind, given.metadata.name ?? '', problems);
   const warnings = fieldValidation === 'Warn' ? unknown.map((path) => `unknown field "${fieldPath(path)}"`) : [];
   return { object: value as ResourceObject, warnings };

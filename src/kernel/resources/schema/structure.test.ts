@@ -7,6 +7,7 @@ import { defineKind } from '../define-kind.ts';
 import { isObject } from './own.ts';
 import { unknownFieldsMax } from './prune.ts';
 import { compileSchema, structureOf } from './structure.ts';
+import { unknownFieldProblems } from './unknown-fields.ts';
 
 function pruned(schema: unknown, value: unknown): [unknown, string[]] {
   const { value: kept, unknown } = compileSchema(schema).prune(value);
@@ -25,6 +26,23 @@ test('unknown fields are removed and named, known ones stay, and the argument is
     ['spec.x', 'spec.list[1].y', 'z'],
   ]);
   assert.deepEqual(value, before);
+});
+
+test('an unknown field is told with what was meant, or with what there is', () => {
+  const condition = Type.Object({ attribute: Type.String(), in: Type.Array(Type.String()) });
+  const schema = compileSchema(
+    Type.Object({ allOf: Type.Array(condition), labels: Type.Record(Type.String(), condition) }),
+  );
+  const said = (value: object) =>
+    unknownFieldProblems(schema, schema.prune(value).unknown).map(
+      ({ path, detail }) => `${fieldPath(path)}: ${detail}`,
+    );
+  assert.deepEqual(said({ allOf: [{ attribut: 'plan', equals: 'free' }], labels: { x: { is: 1 } }, allof: [] }), [
+    'allOf[0].attribut: unknown field (did you mean "attribute"?)',
+    'allOf[0].equals: unknown field; there are attribute, in',
+    'labels.x.is: unknown field (did you mean "in"?)',
+    'allof: unknown field (did you mean "allOf"?)',
+  ]);
 });
 
 test('a value without unknown fields comes back as the same value', () => {
