@@ -108,6 +108,35 @@ test('files left by a killed server do not keep the next one from starting, even
   await kill(stranger);
 });
 
+for (const left of ['', 'garbage\n']) {
+  test(`a postmaster.pid that holds ${JSON.stringify(left)} keeps no start up, and what still runs is stopped`, async () => {
+    await using directory = await makeDirectory();
+    const { owner, url, pid } = await startOwner(directory.path);
+    await ask(url, 'create table kept (id integer)');
+    await kill(owner);
+    await writeFile(join(directory.path, 'data/postmaster.pid'), left);
+    const next = await startEmbeddedPostgres({ dataDirectory: directory.path });
+    assert.equal(isAlive(pid), false);
+    assert.deepEqual(await ask(next.url, 'select count(*) from kept'), [{ count: 0 }]);
+    await next.close();
+  });
+}
+
+test('a second owner is refused also when somebody has removed the lock', async () => {
+  await using directory = await makeDirectory();
+  const { owner, url } = await startOwner(directory.path);
+  await rm(join(directory.path, 'lock'));
+  for (let tries = 0; tries < 2; tries += 1) {
+    await assert.rejects(startEmbeddedPostgres({ dataDirectory: directory.path }), {
+      code: 'postgres/in-use',
+      message: new RegExp(`the process ${owner.pid}\\.`),
+    });
+  }
+  assert.deepEqual(await ask(url, 'select 1 as one'), [{ one: 1 }], 'the first goes on undisturbed');
+  await kill(owner);
+  await (await startEmbeddedPostgres({ dataDirectory: directory.path })).close();
+});
+
 test('a second owner of the same directory is refused with the pid of the first', async () => {
   await using directory = await makeDirectory();
   const { owner, url } = await startOwner(directory.path);

@@ -12,7 +12,7 @@ import { type Account, canEnter, serverAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { findHome } from './home.ts';
 import { takeOwnerLock } from './owner-lock.ts';
-import { clearOrphan, readPostmaster, stopServer } from './postmaster.ts';
+import { clearOrphan, isServedBy, readPostmaster, stopServer } from './postmaster.ts';
 
 export interface EmbeddedPostgres {
   /** A connection string for us and for `psql`: over a socket that only our own user can open. */
@@ -49,14 +49,12 @@ export async function startEmbeddedPostgres(options: {
 }): Promise<EmbeddedPostgres> {
   const home = await findHome(options.dataDirectory);
   const lock = takeOwnerLock(join(home, 'lock'));
-  if ('heldBy' in lock) {
-    const holder = lock.heldBy === undefined ? 'another process' : `the process ${lock.heldBy}`;
-    throw new Refusal('postgres/in-use', 'Conflict', `The data in ${home} is in use by ${holder}.`, {
-      remedy: 'Stop that process, or choose another data directory.',
-    });
-  }
+  if ('heldBy' in lock) throw inUse(home, lock.heldBy);
   try {
     const data = join(home, 'data');
+    // Somebody may have removed the file of the lock, as it is empty.
+    if (lock.formerOwner !== undefined && isServedBy(lock.formerOwner, data)) throw inUse(home, lock.formerOwner);
+    lock.sign();
     const account = serverAccount(existsSync(data) ? data : undefined);
     const binaries = await findBinaries(account);
     if (existsSync(data)) checkData(data, binaries);
@@ -83,6 +81,13 @@ export async function startEmbeddedPostgres(options: {
     lock.release();
     throw error;
   }
+}
+
+function inUse(home: string, by: number | undefined): Refusal {
+  const holder = by === undefined ? 'another process' : `the process ${by}`;
+  return new Refusal('postgres/in-use', 'Conflict', `The data in ${home} is in use by ${holder}.`, {
+    remedy: 'Stop that process, or choose another data directory.',
+  });
 }
 
 /** Creates the data directory, whole or not at all. */

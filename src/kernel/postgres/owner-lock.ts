@@ -3,6 +3,10 @@ import { DatabaseSync } from 'node:sqlite';
 
 /** The right to run the server on a data directory. */
 export interface OwnerLock {
+  /** Who said last that it is the owner; undefined when nobody did. */
+  readonly formerOwner: number | undefined;
+  /** Says that this process is the owner, for those who come while it is. */
+  readonly sign: () => void;
   readonly release: () => void;
 }
 
@@ -22,8 +26,11 @@ export function takeOwnerLock(path: string): OwnerLock | { readonly heldBy: numb
     if (!isBusy(error)) throw error;
     return { heldBy: readPid(holder) };
   }
-  writeFileSync(holder, `${process.pid}\n`);
-  return { release: () => file.close() };
+  return {
+    formerOwner: readPid(holder),
+    sign: () => writeFileSync(holder, `${process.pid}\n`),
+    release: () => file.close(),
+  };
 }
 
 const SQLITE_BUSY = 5;

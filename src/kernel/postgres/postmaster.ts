@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -31,13 +31,37 @@ export function readPostmaster(dataDirectory: string): Postmaster | undefined {
  * Call only as the holder of the owner lock.
  */
 export async function clearOrphan(dataDirectory: string, log: Log | undefined): Promise<void> {
+  if (!existsSync(pidFile(dataDirectory))) return;
   const found = readPostmaster(dataDirectory);
-  if (found === undefined) return;
+  if (found === undefined) return clearUnreadable(dataDirectory, log);
   if (isServerOf(found.pid, dataDirectory)) {
     log?.warn(`A PostgreSQL server (pid ${found.pid}) outlived the process that had started it; stopping it.`);
     await stopServer(found.pid, () => isServerOf(found.pid, dataDirectory));
   }
   if (existsSync(pidFile(dataDirectory))) markStale(dataDirectory);
+}
+
+/** A file that tells no pid, as after a power cut or on a full disk: whatever still works on the data is looked for. */
+async function clearUnreadable(dataDirectory: string, log: Log | undefined): Promise<void> {
+  log?.warn(`${pidFile(dataDirectory)} is empty or damaged; removing it.`);
+  const left = (): number[] => processesOn(dataDirectory);
+  const isServer = (pid: number): boolean => isServerOf(pid, dataDirectory);
+  // With the server its other processes end as well.
+  for (const pid of left().toSorted((a, b) => Number(isServer(b)) - Number(isServer(a)))) {
+    await stopServer(pid, () => left().includes(pid));
+  }
+  rmSync(pidFile(dataDirectory), { force: true });
+}
+
+/** Whether there is a server on this directory whose owner still runs: without its owner it has another parent. */
+export function isServedBy(owner: number, dataDirectory: string): boolean {
+  const pid = readPostmaster(dataDirectory)?.pid;
+  if (owner === process.pid || pid === undefined || !isServerOf(pid, dataDirectory)) return false;
+  const parent =
+    process.platform === 'linux'
+      ? /^PPid:\s+(\d+)$/m.exec(readIfThere(`/proc/${pid}/status`) ?? '')?.[1]
+      : ps('-o', 'ppid=', '-p', String(pid));
+  return Number(parent) === owner;
 }
 
 /** Fast shutdown: open transactions are rolled back, everything committed is flushed. */
@@ -66,8 +90,31 @@ function isServerOf(pid: number, dataDirectory: string): boolean {
   const commandLine =
     process.platform === 'linux'
       ? readIfThere(`/proc/${pid}/cmdline`)?.replaceAll('\0', ' ')
-      : spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout;
+      : ps('-o', 'args=', '-p', String(pid));
   return commandLine !== undefined && commandLine.includes('postgres') && commandLine.includes(` -D ${dataDirectory} `);
+}
+
+/** The server on a directory, and its other processes: all of them work in it. */
+function processesOn(dataDirectory: string): number[] {
+  if (process.platform !== 'linux') {
+    const lines = ps('-axo', 'pid=,args=').split('\n');
+    return lines.filter((line) => line.includes(` -D ${dataDirectory} `)).map((line) => Number.parseInt(line, 10));
+  }
+  const home = realpathSync(dataDirectory);
+  const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
+  return pids.filter((pid) => workingDirectory(pid) === home);
+}
+
+function workingDirectory(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+}
+
+function ps(...asked: readonly string[]): string {
+  return spawnSync('ps', asked, { encoding: 'utf8' }).stdout ?? '';
 }
 
 /**
