@@ -330,6 +330,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         failure = why;
       });
       checks.push({ name: 'store', problem: () => failure ?? store.problem() });
+      // What is read is right all the same.
+      checks.push({ name: 'writes', problem: store.refusedBecause, isWarning: true });
     }
     if (ownDatabase !== undefined) {
       reachability = watchDatabase(ownDatabase, systemTime);

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { bigintArray, textArray } from './arrays.ts';
-import { isConnectionLost, openDatabase } from './database.ts';
+import { isConnectionLost, openDatabase, operatorsError, urlOfDatabase } from './database.ts';
 
 test('arrays arrive as they were sent, quotes, newlines and any script included', async () => {
   await using db = await startDatabase();
@@ -98,4 +99,16 @@ test('rows that are copied out come at the pace of the reader, all of them, or e
     left.destroy();
   }
   assert.deepEqual(await db.database.query('select 1 as n'), [{ n: 1 }]);
+});
+
+test('a database that lets nobody in is away for who asks, and for the operator there is something to do', async () => {
+  await using db = await startDatabase();
+  const nowhere = openDatabase(urlOfDatabase(db.url, 'not-made-yet'));
+  const error = await nowhere.query('select 1').catch((caught: unknown) => caught);
+  await nowhere.close();
+  assert.ok(error instanceof Unavailable, String(error));
+  assert.equal(isConnectionLost(error), false, 'waiting does not mend it');
+  const told = operatorsError(error);
+  assert.ok(told instanceof Refusal);
+  assert.match(`${told.message} ${told.remedy}`, /"not-made-yet" does not exist.*Create the database/);
 });

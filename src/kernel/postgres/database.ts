@@ -282,10 +282,11 @@ const OF_OPERATOR: Readonly<Record<string, string>> = {
 
 /** What the server answered at the start, as a sentence for the operator; other errors as they are. */
 export function operatorsError(error: unknown): unknown {
-  if (!(error instanceof DatabaseError)) return error;
-  const remedy = OF_OPERATOR[error.code ?? ''];
+  const answer = error instanceof Unavailable ? error.cause : error;
+  if (!(answer instanceof DatabaseError)) return error;
+  const remedy = OF_OPERATOR[answer.code ?? ''];
   if (remedy === undefined) return error;
-  return new Refusal('postgres/not-usable', 'ServiceUnavailable', `PostgreSQL says: ${error.message}.`, { remedy });
+  return new Refusal('postgres/not-usable', 'ServiceUnavailable', `PostgreSQL says: ${answer.message}.`, { remedy });
 }
 
 /** The same server, another database. */
@@ -317,8 +318,11 @@ function parseBigint(text: string): number {
 
 /** SQLSTATEs that end the session: class 08, an administrator's shutdown, a crash, a server that is starting. */
 const SESSION_ENDS = /^(08|57P0[1-5])/;
-/** What a server cannot do for now: it has no room or no connections left, takes no writes, or took too long. */
-const CANNOT_NOW = /^(53|57014|25006|25P03|58030)/;
+/**
+ * What a server cannot do for now: it has no room or no connections left, takes no writes, or took too long; and it lets
+ * nobody in, as after a change of passwords.
+ */
+const CANNOT_NOW = /^(28|3D000|53|55000|57014|25006|25P03|58030)/;
 /** What the driver says of a server that is silent. */
 const SILENT = new Set(['Query read timeout', 'timeout expired']);
 

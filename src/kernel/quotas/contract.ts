@@ -248,7 +248,7 @@ export interface Signer {
  * above the limit given with it. Counter, ledger and answer are durable, in one transaction, before anything resolves.
  * The catalogue is the caller's: with each request come the buckets in force. The time is that of the database.
  *
- * All reject with a Refusal: `quotas/not-stored` when the database does not take it in time (try again under the same
+ * All reject with a Refusal: `quotas/not-stored` when the database does not confirm it (try again under the same
  * key), `quotas/wrong-amount`, `quotas/wrong-name`, `quotas/key-reused`, `quotas/anchor-missing`; charges also with
  * `quotas/moved`, see `Carry`.
  */

@@ -1,5 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { idOf, type Book } from './book.ts';
@@ -124,7 +124,8 @@ export function openStore(parts: {
   function notStored(error: unknown): Error {
     log.error({ err: error }, 'quotas could not be decided');
     if (error instanceof FailedDecision) return error;
-    return new Refusal('quotas/not-stored', 'ServiceUnavailable', 'The database did not confirm it in time.', {
+    const why = error instanceof Unavailable ? error.message : 'The database did not confirm it.';
+    return new Refusal('quotas/not-stored', 'ServiceUnavailable', why, {
       retryAfterSeconds: 1,
       remedy: 'Ask again under the same key: if it was done after all, that is answered.',
     });

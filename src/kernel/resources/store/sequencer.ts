@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
@@ -43,6 +43,8 @@ export class Sequencer<Operation> {
   /** Whether another process can take over: then this one gives way when the database is silent. */
   readonly #givesWay: boolean;
   #isBeating = false;
+  /** Why the database took nothing when it was last asked to; undefined when it did. */
+  #refusedBecause: string | undefined;
   readonly #heart: NodeJS.Timeout;
   readonly #finished: Promise<void>;
   #tellLost: (why: Refusal) => void = () => {};
@@ -82,6 +84,11 @@ export class Sequencer<Operation> {
   /** Whether what it shows is the newest there is: nobody else can have written since. */
   get isConfirmed(): boolean {
     return !this.#session.isLost && this.behindMs < this.#limits.leaseMs;
+  }
+
+  /** Why nothing can be written although the database answers: it is full, or takes no writes. */
+  get refusedBecause(): string | undefined {
+    return this.#refusedBecause;
   }
 
   /** Finds out anew whether this process is still the writer, after a sign that it is not. */
@@ -154,16 +161,24 @@ export class Sequencer<Operation> {
     if (this.#isBeating || this.#inFlight.length > 0 || this.behindMs < this.#limits.beatMs / 2) return;
     this.#isBeating = true;
     void this.#session
-      .beat()
+      .beat(this.#memory.version)
       .then(
         (isOurs) => {
+          this.#refusedBecause = undefined;
           if (!isOurs) this.doubt();
         },
-        (error: unknown) => this.#log?.debug({ err: error }, 'the writer could not show that it is there'),
+        (error: unknown) => {
+          this.#noteRefusal(error);
+          this.#log?.debug({ err: error }, 'the writer could not show that it is there');
+        },
       )
       .finally(() => {
         this.#isBeating = false;
       });
+  }
+
+  #noteRefusal(error: unknown): void {
+    if (error instanceof Unavailable && !isConnectionLost(error)) this.#refusedBecause = error.message;
   }
 
   async #somethingToDo(): Promise<void> {
@@ -219,9 +234,11 @@ export class Sequencer<Operation> {
   async #commit(plan: BatchPlan<Operation>): Promise<CommitResult> {
     for (let tries = 1; ; tries++) {
       try {
-        if (await this.#session.commit(plan)) return { is: 'durable' };
-        return { is: 'stopped', why: takenOver() };
+        if (!(await this.#session.commit(plan))) return { is: 'stopped', why: takenOver() };
+        this.#refusedBecause = undefined;
+        return { is: 'durable' };
       } catch (error) {
+        this.#noteRefusal(error);
         if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
         if (tries >= COMMIT_TRIES_MAX) return { is: 'stopped', why: outcomeUnknown() };
         this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
@@ -370,7 +387,9 @@ function notStored(why: unknown): Refusal {
   return new Refusal(
     'resources/not-stored',
     'ServiceUnavailable',
-    `The database refused the write: ${why instanceof Error ? why.message : String(why)}.`,
+    why instanceof Unavailable
+      ? why.message
+      : `The database refused the write: ${why instanceof Error ? why.message : String(why)}.`,
     { retryAfterSeconds: 1, remedy: 'Nothing was written. Try again, and look at the database if it persists.' },
   );
 }

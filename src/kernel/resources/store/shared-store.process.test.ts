@@ -40,6 +40,7 @@ async function startTwo() {
     writer,
     standby,
     proxy,
+    database: db.database,
     [Symbol.asyncDispose]: async () => {
       proxy.heal();
       await Promise.all([writer.close(), standby.close()]);
@@ -99,3 +100,47 @@ test('a writer that has nothing to write shows that it is there', async () => {
   assert.deepEqual([two.writer.isWriter(), two.standby.isWriter()], [true, false]);
   assert.equal(two.writer.fresh(), undefined);
 });
+
+test('a database that takes no writes is named by the writer, until it takes them again', async () => {
+  await using two = await startTwo();
+  const { writer, standby, database } = two;
+  const cutAll = () =>
+    database.query(
+      'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+    );
+  const name = (await database.query<{ name: string }>('select current_database() as name'))[0]?.name;
+  await database.query(`alter database ${name} set default_transaction_read_only = on`);
+  await cutAll();
+  const named = (): string | undefined => writer.refusedBecause() ?? standby.refusedBecause();
+  await until(() => named() !== undefined, 'somebody says that nothing can be written, also before anybody tries');
+  assert.match(named() ?? '', /read-only/);
+  await assert.rejects(writer.write([put('a', '1')], author), {
+    reason: 'ServiceUnavailable',
+    message: /read-only transaction\.$/,
+  });
+  assert.deepEqual([writer.problem(), standby.problem()], [undefined, undefined], 'what is read is right');
+
+  await database.query(`begin read write; alter database ${name} reset default_transaction_read_only; commit`);
+  await cutAll();
+  await writer.write([put('a', '2')], author);
+  await until(() => named() === undefined, 'nobody says so any more');
+});
+
+for (const isWritten of [true, false]) {
+  const when = isWritten ? 'at the next write' : 'though nobody writes';
+  test(`processes that run on while their database is restored from a backup end, ${when}`, async () => {
+    await using two = await startTwo();
+    const { writer, standby, database } = two;
+    for (const text of ['1', '2', '3']) await writer.write([put('a', text)], author);
+    await standby.fresh();
+    await database.transaction(async ({ query }) => {
+      await query('delete from backline.changes where version > 1');
+      await query('update backline.objects set version = 1');
+      await query('update backline.writer set version = 1');
+    });
+    const written = isWritten ? writer.write([put('a', '4')], author).catch(() => {}) : undefined;
+    const why = await Promise.all([writer.lost, standby.lost]);
+    for (const sentence of why) assert.match(sentence, /restored or replaced|compacted or restored/);
+    await written;
+  });
+}

@@ -32,6 +32,9 @@ const CAMPAIGN_POLL_MS = 150;
 const RETRY_MS = 50;
 /** How long a write waits for a writer before the caller is told to try again. */
 const WRITE_MS_MAX = 10_000;
+/** How long it takes at most to look up what became of one that this process began itself. */
+const SETTLE_MS_MIN = 2_000;
+
 /** One of several processes on one database. Reads come from its own memory; writes go to whoever writes. */
 export interface SharedStore<Operation> extends Store<Operation> {
   readonly isWriter: () => boolean;
@@ -39,6 +42,8 @@ export interface SharedStore<Operation> extends Store<Operation> {
   readonly onWriter: (listener: (isWriter: boolean) => void) => void;
   /** Why what it shows may be old, or why nothing can be written; undefined when all is well. */
   readonly problem: () => string | undefined;
+  /** Why this process, which writes, can write nothing for now although the database answers. */
+  readonly refusedBecause: () => string | undefined;
   /** Carries out what another process forwarded, once. */
   readonly receive: (write: ForwardedWrite<Operation>) => Promise<ForwardedAnswer>;
 }
@@ -105,6 +110,7 @@ export async function openSharedStore<Operation>(
         ? `the database has confirmed nothing for ${seconds} s; what is shown may be old, and nothing can be written`
         : undefined;
     },
+    refusedBecause: () => sequencer?.refusedBecause,
     isWriter: () => sequencer?.isConfirmed === true,
     onWriter: (listener) => {
       roleListeners.push(listener);
@@ -161,6 +167,10 @@ export async function openSharedStore<Operation>(
           },
         });
         session = opened.session;
+        if (opened.version < memory.version) {
+          await session.close();
+          return tellLost(restored(opened.version, memory.version));
+        }
         await tail.reach(opened.version);
         if (stopping) return await session.close();
         await tail.pause();
@@ -180,7 +190,6 @@ export async function openSharedStore<Operation>(
         for (const listener of roleListeners) listener(false);
         if (why === undefined) return;
         if (!CAN_GO_ON.has(why.code)) return tellLost(why.message);
-        log?.warn(why.message);
         tail.resume(silentMs);
       } catch (error) {
         await session?.close();
@@ -242,11 +251,14 @@ export async function openSharedStore<Operation>(
   }
 
   async function writerNow(): Promise<WriterRow> {
+    // Never more than there is in the database, whatever is written meanwhile.
+    const { version: known } = memory;
     const [row] = await database.query<Omit<WriterRow, 'address'> & { readonly address: string }>({
       name: 'writer',
       text: 'select epoch, version, beat, patience_ms as "patienceMs", address from backline.writer',
     });
     if (row === undefined) throw new Error('backline.writer has no row');
+    if (row.version < known) tellLost(restored(row.version, known));
     const { address } = row;
     return { ...row, address: address === '' ? undefined : (JSON.parse(address) as WriterAddress) };
   }
@@ -274,13 +286,19 @@ export async function openSharedStore<Operation>(
     { dryRun = false }: { dryRun?: boolean } = {},
   ): Promise<readonly Outcome[]> {
     const sent: ForwardedWrite<Operation> = { id: randomUUID(), operations, author, dryRun };
-    if (sequencer === undefined || stopping) return forward(sent, undefined);
+    const giveUp = performance.now() + WRITE_MS_MAX;
+    if (sequencer === undefined || stopping) return forward(sent, undefined, giveUp);
     const { epoch } = sequencer;
     try {
       return await sequencer.write(operations, author, dryRun, sent.id);
     } catch (error) {
       if (stopping || !isUndecided(error)) throw error;
-      return forward(sent, wasNotWritten(error) ? undefined : epoch);
+      // However long this process itself has tried: what became of it is looked up.
+      return forward(
+        sent,
+        wasNotWritten(error) ? undefined : epoch,
+        Math.max(giveUp, performance.now() + SETTLE_MS_MIN),
+      );
     }
   }
 
@@ -288,12 +306,13 @@ export async function openSharedStore<Operation>(
    * Sends a write to whoever writes, until there is an answer; settles by the record what was sent without one.
    *
    * @param unansweredIn the epoch in which it was last sent without an answer: while that lasts it may still be carried out
+   * @param giveUp when the caller is told to try again, by the steady clock
    */
   async function forward(
     forwarded: ForwardedWrite<Operation>,
     unansweredIn: number | undefined,
+    giveUp: number,
   ): Promise<readonly Outcome[]> {
-    const giveUp = performance.now() + WRITE_MS_MAX;
     let unanswered = unansweredIn;
     while (performance.now() < giveUp && !stopping) {
       try {
@@ -411,6 +430,11 @@ async function withinFreshTime(catchingUp: Promise<void>, ms: number): Promise<v
     retryAfterSeconds: 1,
     remedy: 'Try again in a moment, or read with resourceVersion=0 what it has.',
   });
+}
+
+/** Why a process has to start anew: it shows what the database no longer holds. */
+function restored(version: number, known: number): string {
+  return `The database is at version ${version} and was at ${known} before: it was restored or replaced.`;
 }
 
 function noWriter(message: string): Refusal {

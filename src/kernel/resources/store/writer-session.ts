@@ -86,12 +86,16 @@ export class WriterSession {
     return this.behindMs - this.#patienceMs;
   }
 
-  /** Shows the others that this writer is there, and itself that it still is the writer. False when it is not. */
-  async beat(patienceMs = 0): Promise<boolean> {
+  /**
+   * Shows the others that this writer is there, and itself that it still is the writer. False when it is not, or when the
+   * order of writes is not where it left it.
+   */
+  async beat(version: number, patienceMs = 0): Promise<boolean> {
     const rows = await this.#ask<{ epoch: number }>({
       name: 'beat',
-      text: 'update backline.writer set beat = beat + 1, patience_ms = $2 where epoch = $1 returning epoch',
-      values: [this.epoch, patienceMs],
+      text: `
+        update backline.writer set beat = beat + 1, patience_ms = $3 where epoch = $1 and version = $2 returning epoch`,
+      values: [this.epoch, version, patienceMs],
     });
     return rows.length === 1;
   }
@@ -125,7 +129,7 @@ export class WriterSession {
     const patienceMs = (Math.max(0, batch.characters - QUICK_CHARACTERS_MAX) / MIB) * 1000;
     if (patienceMs === 0) return this.#write(batch);
     // The others are told before, for until it is committed they see nothing of it.
-    if (!(await this.beat(Math.ceil(patienceMs)))) return false;
+    if (!(await this.beat(batch.after, Math.ceil(patienceMs)))) return false;
     this.#patienceMs = patienceMs;
     try {
       return await this.#write(batch);
