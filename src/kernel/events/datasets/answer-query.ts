@@ -112,7 +112,8 @@ async function readRows(
       bytes += JSON.stringify(row).length;
       if (rows.length === rowsMax) return { rows, truncated: true };
       if (bytes > bytesMax) {
-        throw new QueryFault('Size', `its first ${rows.length + 1} rows have more than ${bytesMax} characters`);
+        const first = rows.length === 0 ? 'its first row has' : `its first ${rows.length + 1} rows have`;
+        throw new QueryFault('Size', `${first} more than ${bytesMax} characters`);
       }
       rows.push(row);
     }
@@ -126,7 +127,8 @@ async function writeParquet(job: QueryJob, connection: DuckDBConnection, out: st
   const { rowsChanged } = await connection.run(
     `copy (from result limit ${job.rowsMax + 1}) to ${literal(out)} (format parquet, compression zstd)`,
   );
-  if (rowsChanged > job.rowsMax) throw new QueryFault('Size', `the result has more than ${job.rowsMax} rows`);
+  if (rowsChanged > job.rowsMax)
+    throw new QueryFault('Size', `the result has more than ${job.rowsMax} rows: raise limit`);
   const { size } = statSync(out);
   if (size > job.bytesMax) throw new QueryFault('Size', `the file has ${size} bytes, more than ${job.bytesMax}`);
   return rowsChanged;

@@ -129,6 +129,8 @@ test('rows and CSV are cut off at the limit and say so; Parquet is all or nothin
   const large = await refusalOf(world, `select repeat('x', 20000000) as x from range(3)`);
   assert.deepEqual([large.status, large.code], [413, 'datasets/result-too-large']);
   assert.match(large.message, /its first 2 rows have more than 33554432 characters/);
+  const one = await refusalOf(world, `select [repeat('x', 20000000), repeat('y', 20000000)] as x`);
+  assert.match(one.message, /its first row has more than 33554432 characters/);
   const high = await refusalOf(world, 'from range(3)', { format: 'csv', limit: 1_000_000 });
   assert.match(high.message, /^An answer as csv holds at most 100000 rows\./);
   const names = await world.query('select 1 as a, 2 as a, 3 as a_1, 4 as a');

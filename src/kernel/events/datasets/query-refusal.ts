@@ -52,7 +52,7 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
   }
   if (fault.kind === 'Size') {
     return new Refusal('datasets/result-too-large', 'RequestEntityTooLarge', `The result is too large: ${message}.`, {
-      remedy: 'Aggregate, ask about fewer days, or raise limit.',
+      remedy: 'Aggregate, or ask about fewer days or columns.',
     });
   }
   if (fault.kind === 'Permission') return bad('datasets/outside', OUTSIDE);

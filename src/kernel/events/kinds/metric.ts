@@ -67,7 +67,7 @@ export const Metric = defineKind({
   categories: ['measurement'],
   scope: 'Namespaced',
   released: true,
-  description: 'A number that is computed from events, for experiments, releases and reports alike.',
+  description: 'A number that is computed from events, for the guardrails of releases.',
   spec: MetricSpecSchema,
   columns: [
     { name: 'Title', type: 'string', description: 'The name that people see.', value: (m) => metricSpec(m).title },
