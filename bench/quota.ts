@@ -5,6 +5,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import type { Bucket } from '#kernel/quotas/bucket.ts';
 import type { Quotas } from '#kernel/quotas/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
@@ -38,7 +39,7 @@ export async function* run(): AsyncIterable<Figure> {
   let database = openDatabase(postgres.url);
   const closers: (() => Promise<void>)[] = [];
   try {
-    await migrate(database);
+    await migrate(database, allMigrations());
     const quotas = open(database);
     const buckets = [bucket('cap', { type: 'calendar', per: 'P1D', zone: 'Europe/Berlin' })];
     const ours: number[] = [];

@@ -11,6 +11,7 @@ import { EVENT_TYPE } from '#kernel/events/kinds/identity.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { absolute, type Figure } from './figure.ts';
 
@@ -52,7 +53,7 @@ export async function* run(): AsyncIterable<Figure> {
   const postgres = await startEmbeddedPostgres({ dataDirectory: join(directory, 'postgres') });
   const database = openDatabase(postgres.url);
   try {
-    await migrate(database);
+    await migrate(database, allMigrations());
     await fill(database);
     const started = performance.now();
     const { stream } = await database.copyOut('copy (select * from backline.event_log) to stdout (format csv)');

@@ -22,7 +22,7 @@ const now = Temporal.Instant.from(NOW);
 const nowMs = now.epochMilliseconds;
 const DAY = 86_400_000;
 
-const folder = join(ARIA_FOLDER, 'usage');
+const folder = join(ARIA_FOLDER, 'products');
 const texts = readdirSync(folder).map((name) => readFileSync(join(folder, name), 'utf8'));
 const objectsIn = (text: string) =>
   parseAllDocuments(text, { version: '1.1' }).map((document) => document.toJS() as ResourceObject);

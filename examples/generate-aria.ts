@@ -442,14 +442,14 @@ function yamlOf(objects: readonly object[]): string {
 export function ariaFiles(): ReadonlyMap<string, string> {
   return new Map([
     ['namespace.yaml', yamlOf([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }])],
-    ['features.yaml', yamlOf(Object.entries(FEATURES).map(([name, spec]) => resource('Feature', name, spec)))],
-    ['plans.yaml', yamlOf(Object.entries(PLANS).map(([name, spec]) => resource('Plan', name, spec)))],
+    ['products/features.yaml', yamlOf(Object.entries(FEATURES).map(([name, spec]) => resource('Feature', name, spec)))],
+    ['products/plans.yaml', yamlOf(Object.entries(PLANS).map(([name, spec]) => resource('Plan', name, spec)))],
     [
-      'markets.yaml',
+      'products/markets.yaml',
       yamlOf(MARKETS.map((market) => resource('Market', market.code.toLowerCase(), marketSpec(market)))),
     ],
     ...(['lite', 'student', 'premium', 'duo', 'family'] as const).map((plan): [string, string] => [
-      `prices-${plan}.yaml`,
+      `products/prices-${plan}.yaml`,
       yamlOf(pricesOf(plan)),
     ]),
   ]);
@@ -458,7 +458,7 @@ export function ariaFiles(): ReadonlyMap<string, string> {
 export const ARIA_FOLDER = join(import.meta.dirname, 'aria');
 
 if (import.meta.main) {
-  await mkdir(ARIA_FOLDER, { recursive: true });
+  await mkdir(join(ARIA_FOLDER, 'products'), { recursive: true });
   for (const [name, text] of ariaFiles()) await writeFile(join(ARIA_FOLDER, name), text);
   console.log(`wrote ${ariaFiles().size} files to ${ARIA_FOLDER}`);
 }

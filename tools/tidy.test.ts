@@ -16,6 +16,7 @@ const KERNEL = [
   'releases',
   'quotas',
   'events',
+  'modules',
 ];
 
 /** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */

@@ -1,6 +1,6 @@
-import { runningAdvisor } from '#domains/experience/running-advice.ts';
 import { clientAdvisor } from '#kernel/access/client-advice.ts';
 import { aliasAdvisor } from '#kernel/events/alias-advice.ts';
+import { ownTypes, ownTypesGuard, type OwnEventType } from '#kernel/events/built-in-types.ts';
 import type { Registry } from 'prom-client';
 import { prepareAccess } from '#kernel/access/access.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
@@ -17,13 +17,14 @@ import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { databaseClock } from '#kernel/postgres/database-clock.ts';
 import { databaseName, openDatabase, operatorsError, type Database } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { isLabelledByName } from '#kernel/resources/builtin/namespace-label.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Authority } from '#kernel/resources/api/authority.ts';
-import { advisedStore } from '#kernel/resources/advised-store.ts';
+import { advisedStore, type Advisor } from '#kernel/resources/advised-store.ts';
 import { examinedStore, type Examiner } from '#kernel/resources/examined-store.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -85,6 +86,8 @@ export interface Extension {
   /** What guardrails that name a Metric are judged by. */
   readonly metrics: MeasureSource;
   readonly knownUnits: KnownUnits;
+  /** Who tells writers of modules' kinds what to look after. */
+  readonly advisors: readonly Advisor[];
   readonly close: () => Promise<void>;
 }
 
@@ -97,6 +100,10 @@ export async function startControlPlane(options: {
   readonly encryptionKeyFile: string;
   readonly historyDays: number;
   readonly kinds: KindRegistry;
+  /** Every step of the schema, in order. */
+  readonly migrations: readonly Migration[];
+  /** Types of events that modules write. */
+  readonly ownEventTypes: readonly OwnEventType[];
   /** How many questions this process answered without a credential lately; undefined where it answers none. */
   readonly openAnswers: Parameters<typeof tellingOfFirstClient>[1];
   /** The paths beside the resource API. */
@@ -131,14 +138,14 @@ export async function startControlPlane(options: {
     log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'this is the database');
     parts.push({ name: 'database', stop: database.close });
     await untilAnswers(database, log, options.signal);
-    await migrate(database);
+    await migrate(database, options.migrations);
     // Whichever process writes, and whatever its own clock shows: times on record follow each other.
     const databaseTime = options.clock === undefined ? await databaseClock(database, systemTime, log) : undefined;
     parts.push({ name: 'clock', stop: () => databaseTime?.stop() });
     const clock = options.clock ?? databaseTime?.clock ?? systemClock;
     const sealing = await sealingWith(options.encryptionKeyFile);
     const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock, log });
-    const admission = allAdmissions(prepared.admission, releaseGuard);
+    const admission = allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(options.ownEventTypes)));
     const store = await openSharedStore<Operation>({
       database,
       kinds: kinds.all,
@@ -221,7 +228,7 @@ export async function startControlPlane(options: {
         ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock }),
         clientAdvisor(paths, clock),
         aliasAdvisor,
-        runningAdvisor(live),
+        ...extension.advisors,
       ],
       (operations) => deletionAdvice(operations, live, kinds),
     );

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { runController } from '#kernel/controllers/controller.ts';
 import { garbageCollector, isCollected } from '#kernel/controllers/garbage.ts';
-import { startInformer } from '#kernel/controllers/informer.ts';
+import { startInformer, type Informer } from '#kernel/controllers/informer.ts';
 import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } from '#kernel/controllers/leader.ts';
 import { controllerMetrics } from '#kernel/controllers/metrics.ts';
 import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
@@ -12,8 +12,9 @@ import { aborted, systemTime as time } from '#kernel/base/time.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { Module } from '#kernel/modules/module.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 
 /** Keys that one controller works on at a time. */
@@ -23,6 +24,7 @@ const WORKERS = 4;
 export function runControllers(options: {
   readonly client: ResourceClient;
   readonly kinds: KindRegistry;
+  readonly modules: readonly Module[];
   /** Unlike that of every other candidate. */
   readonly identity: string;
   readonly timing?: ElectionTiming;
@@ -30,7 +32,7 @@ export function runControllers(options: {
   readonly log: Log;
   readonly registry: Registry;
 }): Candidate {
-  const { kinds, clock, log, registry } = options;
+  const { kinds, modules, clock, log, registry } = options;
   const metricsOf = controllerMetrics(registry);
   const candidate = runAsLeader({
     ...options,
@@ -46,7 +48,15 @@ export function runControllers(options: {
       const contents = informers.filter(({ kind }) => kind.namespaced);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
+      const watched: Informer[] = [];
+      const inform = (kind: Kind): Informer => {
+        const informer = startInformer({ client, kind, time, log });
+        watched.push(informer);
+        return informer;
+      };
+      const own = modules.flatMap(({ controllers }) => controllers?.({ client, inform, clock }) ?? []);
       const controllers = [
+        ...own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) })),
         runController({
           ...shared,
           ...garbageCollector({ client, kinds, informers, recordEvent }),
@@ -62,7 +72,7 @@ export function runControllers(options: {
       ];
       await aborted(leadership.signal);
       await Promise.all(controllers.map(({ stop }) => stop()));
-      await Promise.all(informers.map(({ stop }) => stop()));
+      await Promise.all([...informers, ...watched].map(({ stop }) => stop()));
     },
   });
   gauge(registry, 'backline_controllers_leading', '1 while the controllers run in this process.', () =>

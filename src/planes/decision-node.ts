@@ -14,7 +14,6 @@ import { decisionGate, type Gate, type RecordRead } from '#kernel/snapshots/gate
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { SNAPSHOT_STREAM, snapshotStream } from '#kernel/snapshots/stream.ts';
 import type { Witness } from '#kernel/snapshots/witness.ts';
-import { followedKinds } from './catalogue.ts';
 
 /** What follows the live state in one process, and who may ask it. */
 export interface DecisionNode {
@@ -29,6 +28,8 @@ export function startDecisionNode(options: {
   readonly client: ResourceClient;
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
+  /** Ids of kinds that server applications may follow. */
+  readonly followed: ReadonlySet<string>;
   readonly userOf: (exchange: Exchange) => Promise<User | undefined>;
   readonly authorize: (user: User, wanted: PathAttributes) => void;
   readonly keepRead: (read: RecordRead) => Promise<void>;
@@ -52,7 +53,7 @@ export function startDecisionNode(options: {
     keepRead,
   });
   const decide = decisionApi(modules, follower, clock, gate, witness);
-  const stream = snapshotStream({ follower, gate, kinds: followedKinds });
+  const stream = snapshotStream({ follower, gate, kinds: options.followed });
   gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
     Number(follower.current()?.version ?? 0),
   );

@@ -7,7 +7,7 @@ import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
-import { withBuiltInTypes } from '#kernel/events/built-in-types.ts';
+import { ownTypes, withOwnTypes, type OwnEventType } from '#kernel/events/built-in-types.ts';
 import { eventMetrics } from '#kernel/events/event-metrics.ts';
 import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
 import type { Admit, IngestApi, Sender } from '#kernel/events/ingest-api.ts';
@@ -29,7 +29,7 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
-import { tellChanges } from './change-events.ts';
+import type { Job, JobParts } from '#kernel/modules/module.ts';
 import type { Records } from './records.ts';
 
 const MAINTAIN_MS = 3_600_000;
@@ -78,17 +78,22 @@ export async function startEventPlane(options: {
   readonly admit: Admit;
   readonly chargeStranger: (exchange: Exchange) => void;
   readonly records: Records;
+  /** Types of events that modules write. */
+  readonly ownEventTypes: readonly OwnEventType[];
+  /** What modules do meanwhile in a process that keeps house. */
+  readonly beginJobs: (parts: JobParts) => readonly Job[];
   readonly rollUpSeconds?: number | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
 }): Promise<EventPlane> {
-  const { records, keepsHouse, clock, log, directory, rollUpSeconds, ...shared } = options;
+  const { records, keepsHouse, ownEventTypes, beginJobs, clock, log, directory, rollUpSeconds, ...shared } = options;
   // Where it cannot be made, roll-ups say so as long as that lasts.
   await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => {});
+  const own = ownTypes(ownEventTypes);
   const world = (): World | undefined => {
     const declared = options.world();
-    return declared === undefined ? undefined : withBuiltInTypes(declared);
+    return declared === undefined ? undefined : withOwnTypes(declared, own);
   };
   const parts = { ...shared, world, directory, clock, log };
   const events = startEvents(parts);
@@ -98,12 +103,11 @@ export async function startEventPlane(options: {
     ? await startRollUps({ ...parts, ...(rollUpSeconds === undefined ? {} : { rollUpSeconds }) })
     : undefined;
   const { database } = options;
-  const changes = keepsHouse ? tellChanges({ ...options, write: events.write }) : undefined;
+  const jobs = keepsHouse ? beginJobs({ ...options, write: events.write }) : [];
   const maintain = (): void => {
     const now = clock();
     Promise.all([
       events.maintain(now),
-      records.assignments.maintain(now),
       tidyReleaseCounts(database.patient, now),
       tidyReleaseCells(database.patient, now),
     ]).catch((error: unknown) => log.error({ err: error }, 'events could not be tidied up'));
@@ -119,7 +123,7 @@ export async function startEventPlane(options: {
     problem: () => rollUps?.problem(),
     close: async () => {
       clearInterval(timer);
-      await changes?.close();
+      for (const job of jobs) await job.close();
       await events.close();
       await rollUps?.close();
       await queries.close();
@@ -149,11 +153,16 @@ export function admitSender(
 }
 
 /** The event types that are live in a store, compiled anew when one of them changes. */
-export function eventTableOf(store: SharedStore<Operation>, live: LiveObjects): () => EventTable {
+export function eventTableOf(
+  store: SharedStore<Operation>,
+  live: LiveObjects,
+  own: readonly OwnEventType[],
+): () => EventTable {
+  const events = eventsModule(own);
   let table: EventTable | undefined;
   store.subscribe((changes) => {
     if (changes.some(({ entry }) => entry.kind === Head && entry.name.startsWith(`${EventType.plural}.`)))
       table = undefined;
   });
-  return () => (table ??= eventsModule.compile(live));
+  return () => (table ??= events.compile(live));
 }

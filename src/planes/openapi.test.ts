@@ -3,15 +3,15 @@ import { test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { openLog } from '#kernel/base/log.ts';
 import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
-import { declaredPaths, decisionModules, OTHER_PATHS } from './catalogue.ts';
+import { declaredPaths, describedModules, OTHER_PATHS } from './catalogue.ts';
+import { MODULES } from './modules.ts';
 
 interface Operation {
   readonly operationId: string;
   readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, { schema?: object }>> }>>;
 }
 
-const log = openLog('silent');
-const modules = decisionModules({ assignments: undefined, desk: undefined, random: Math.random, log });
+const modules = describedModules(MODULES, openLog('silent'));
 const document = decisionOpenApi(modules, OTHER_PATHS, '1') as {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 };
@@ -26,7 +26,7 @@ test('the document is valid OpenAPI', async () => {
 
 test('every path that applications may use is in it, each operation with an id of its own', () => {
   const told = Object.keys(document.paths).map((path) => path.replace('{key}', '*'));
-  assert.deepEqual(told.sort(), [...new Set(declaredPaths(log).map(({ path }) => path))].sort());
+  assert.deepEqual(told.sort(), [...new Set(declaredPaths(modules).map(({ path }) => path))].sort());
   const ids = operations.map(({ operation }) => operation.operationId);
   assert.equal(new Set(ids).size, ids.length);
   assert.ok(

@@ -10,6 +10,7 @@ import { startDatabase } from '#tests/support/database.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MODULES } from './modules.ts';
 import { openRecords } from './records.ts';
 
 /** Ids that are parts, beginnings and escapes of each other. */
@@ -40,6 +41,7 @@ test('an erasure takes the use of one listener, in whatever scope and database i
     database: main.database,
     quotaDatabaseUrls: [one.url, two.url],
     isOwner: true,
+    modules: MODULES,
     sealing: await sealingWith(join(directory, 'keys')),
     clock: undefined,
     log: openLog('silent'),

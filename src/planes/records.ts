@@ -4,6 +4,7 @@ import { sharedSecret } from '#kernel/access/shared-secret.ts';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
+import type { Module, ModuleRecords } from '#kernel/modules/module.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Quotas } from '#kernel/quotas/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
@@ -11,18 +12,14 @@ import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
-import { assignmentStore, type AssignmentStore } from '#domains/experience/records/assignments.ts';
-import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
-import type { SubjectStore } from '#domains/products/records/contract.ts';
-import { subjectStore } from '#domains/products/records/subjects.ts';
-import { subjectsOfListener } from '#domains/products/rules/use-subject.ts';
+import { allMigrations } from './catalogue.ts';
 
 const TIDY_MS = 3_600_000;
 
 /** What is kept for each listener: nothing of it is in a snapshot. */
 export interface Records {
-  readonly assignments: AssignmentStore;
-  readonly subjects: SubjectStore;
+  /** What each module keeps, by its name. */
+  readonly ofModules: ReadonlyMap<string, ModuleRecords>;
   readonly quotas: Quotas;
   /** Which cell somebody is counted in: the same on all nodes. */
   readonly cellOf: CellOf;
@@ -38,18 +35,22 @@ export async function openRecords(options: {
   readonly quotaDatabaseUrls: readonly string[];
   /** Whether this process keeps the schema up to date. */
   readonly isOwner: boolean;
+  readonly modules: readonly Module[];
   readonly sealing: Sealing;
   /** Instead of the time of the database, for tests. */
   readonly clock: Clock | undefined;
   readonly log: Log;
   readonly registry: Registry;
 }): Promise<Records> {
-  const { database, quotaDatabaseUrls: urls, isOwner, sealing, clock, log, registry } = options;
+  const { database, quotaDatabaseUrls: urls, isOwner, modules, sealing, clock, log, registry } = options;
   const signer = hmacSigner(await sharedSecret(database, sealing, 'quota-leases'));
   const cellOf = cellsOfUnits(await sharedSecret(database, sealing, 'release-cells'));
-  const quotaDatabases = await openQuotaDatabases({ main: database, urls, isOwner, log });
-  const assignments = assignmentStore(database);
-  const subjects = cachedSubjects(subjectStore(database, clock), database, log);
+  const quotaDatabases = await openQuotaDatabases({
+    main: database,
+    urls,
+    migrations: isOwner ? allMigrations(modules) : undefined,
+    log,
+  });
   const quotas = openQuotas({
     databases: quotaDatabases.all,
     signer,
@@ -57,33 +58,34 @@ export async function openRecords(options: {
     log,
     registry,
   });
+  const ofModules = new Map(
+    modules.flatMap(({ name, records }) =>
+      records === undefined ? [] : [[name, records({ database, quotas, clock, log })] as const],
+    ),
+  );
   const tidy = setInterval(() => {
+    const now = (clock ?? systemClock)();
     quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas could not be tidied up'));
-    subjects.tidy().catch((error: unknown) => log.error({ err: error }, 'answers of records could not be tidied up'));
+    for (const [module, records] of ofModules) {
+      records
+        .tidy?.(now)
+        .catch((error: unknown) => log.error({ err: error, module }, 'records could not be tidied up'));
+    }
   }, TIDY_MS);
   return {
-    assignments,
-    subjects,
+    ofModules,
     quotas,
     cellOf,
     keepRead: keepReads(database, clock ?? systemClock),
     erasers: [
-      { store: 'assignments', erase: assignments.erase },
-      { store: 'subjects', erase: subjects.erase },
       { store: 'record-reads', erase: (listener) => eraseReads(database, listener) },
-      { store: 'quotas', erase: (listener) => eraseUse(quotas, listener) },
+      ...[...ofModules.values()].flatMap(({ erasers }) => erasers),
     ],
     close: async () => {
       clearInterval(tidy);
-      await subjects.close();
+      for (const records of ofModules.values()) await records.close?.();
       await quotas.close();
       await quotaDatabases.close();
     },
   };
-}
-
-async function eraseUse(quotas: Quotas, listener: string): Promise<number> {
-  let erased = 0;
-  for (const subject of subjectsOfListener(listener)) erased += await quotas.erase(subject);
-  return erased;
 }

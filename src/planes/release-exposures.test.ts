@@ -8,7 +8,7 @@ import { releaseExposures } from './release-exposures.ts';
 
 const NOON = Temporal.Instant.from('2026-05-01T12:00:00Z');
 const nothing = { get: () => undefined, list: () => [], find: () => [] };
-const table = eventsModule.compile(nothing);
+const table = eventsModule().compile(nothing);
 const release = { name: 'premium-2', revision: 'abc' };
 
 function open() {

@@ -11,12 +11,15 @@ import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import { allKinds } from './catalogue.ts';
+import { MODULES } from './modules.ts';
 import type { ControlPlane } from './control.ts';
 import { localHost, startBackline, type AccessOptions, type Role, type Running } from './start.ts';
 
 /** As a shell says that Ctrl-C ended a program. */
 const INTERRUPTED = 130;
+/** The parts of the sample business: of the kernel, and of each module. */
 const SAMPLE = resolve(import.meta.dirname, '../../examples/aria');
+const SAMPLES = [SAMPLE, join(SAMPLE, 'releases'), ...MODULES.flatMap(({ sample = [] }) => sample)];
 
 export interface RunOptions {
   readonly roles: readonly Role[];
@@ -207,9 +210,8 @@ async function declareSampleOnce(control: ControlPlane): Promise<void> {
   const declared = allKinds().all.some((kind) => kind.released && store.count(kind) > 0);
   const mark = store.get(ConfigMap, SYSTEM_NAMESPACE, SAMPLE_MARK.metadata.name);
   if (declared || mark !== undefined) return;
-  const files = (await readdir(SAMPLE, { recursive: true })).filter((name) => name.endsWith('.yaml')).sort();
-  const texts = await Promise.all(files.map((name) => readFile(join(SAMPLE, name), 'utf8')));
-  const objects = [SAMPLE_MARK, ...texts.flatMap((text) => decodeManifests(text).map(({ value }) => value))];
+  const manifests = await Promise.all(SAMPLES.map(manifestsIn));
+  const objects = [SAMPLE_MARK, ...manifests.flat()];
   await control.changeSets(
     { apiVersion: 'releases.backline.dev/v1', kind: 'ChangeSet', metadata: { name: 'sample' }, spec: { objects } },
     {
@@ -220,4 +222,10 @@ async function declareSampleOnce(control: ControlPlane): Promise<void> {
       name: undefined,
     },
   );
+}
+
+async function manifestsIn(folder: string): Promise<readonly unknown[]> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.yaml')).sort();
+  const texts = await Promise.all(files.map((name) => readFile(join(folder, name), 'utf8')));
+  return texts.flatMap((text) => decodeManifests(text).map(({ value }) => value));
 }

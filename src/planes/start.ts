@@ -31,7 +31,7 @@ import { SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
 import { openDatabase, operatorsError, type Database } from '#kernel/postgres/database.ts';
 import { watchDatabase, type Reachability } from '#kernel/postgres/reachability.ts';
 import { sealingWith } from '#kernel/access/encryption.ts';
-import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
+import { EVENTS, type EventTable } from '#kernel/events/event-table.ts';
 import { INGEST_PATHS, isIngestPath } from '#kernel/events/ingest-api.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
@@ -39,13 +39,24 @@ import { openRecords, type Records } from './records.ts';
 import { startDecisionNode, type DecisionNode } from './decision-node.ts';
 import { admitSender, eventTableOf, openEventLog, startEventPlane, type EventLog, type EventPlane } from './events.ts';
 import { releaseWitness, SILENT_WITNESS } from './release-witness.ts';
-import { allKinds, declaredPaths, decisionModules, OTHER_PATHS } from './catalogue.ts';
+import {
+  allKinds,
+  allMigrations,
+  declaredPaths,
+  decisionModules,
+  describedModules,
+  followedKinds,
+  OTHER_PATHS,
+  ownEventTypes,
+} from './catalogue.ts';
 import { startControlPlane, type ControlPlane } from './control.ts';
 import { runControllers } from './controllers.ts';
 import { FORWARDED_WRITES_PATH, peerAddress, receiveWrite } from './peers.ts';
 import { version } from '#kernel/base/version.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
-import { followUnitCounts } from '#domains/products/records/unit-counts.ts';
+import type { Module } from '#kernel/modules/module.ts';
+import { moduleCommands, openUnits } from './module-parts.ts';
+import { MODULES } from './modules.ts';
 
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
 
@@ -56,6 +67,8 @@ export interface AccessOptions extends BelievedOptions {
 }
 
 export interface StartOptions {
+  /** The domains that are served; default all of them. */
+  readonly modules?: readonly Module[] | undefined;
   readonly roles: readonly Role[];
   readonly host: string;
   /** 0 chooses a free one. */
@@ -126,9 +139,10 @@ const UNLIMITED_GROUP = 'system:masters';
 
 /** Starts the asked roles in this process: the one place where the parts are wired together. */
 export async function startBackline(options: StartOptions): Promise<Running> {
-  const { log, host, clock = systemClock } = options;
+  const { log, host, modules = MODULES, clock = systemClock } = options;
   const dataDirectory = resolve(options.dataDirectory);
-  const kinds = allKinds();
+  const kinds = allKinds(modules);
+  const eventTypes = ownEventTypes(modules);
   const registry = openRegistry();
   await mkdir(dataDirectory, { recursive: true });
   const { publicNames = [] } = options;
@@ -168,7 +182,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   });
   const { quotaDatabaseUrls = [] } = options;
   const decides = options.roles.includes('decide');
-  const recordsOptions = { quotaDatabaseUrls, clock: options.clock, log, registry };
+  const recordsOptions = { modules, quotaDatabaseUrls, clock: options.clock, log, registry };
   const address = peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca);
   let failure: string | undefined;
   // What cannot go on is not worth waiting for.
@@ -204,8 +218,10 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           historyDays: options.historyDays ?? HISTORY_DAYS,
           encryptionKeyFile,
           kinds,
+          migrations: allMigrations(modules),
+          ownEventTypes: eventTypes,
           openAnswers: () => (decides ? node?.gate.openAnswers() : undefined),
-          paths: declaredPaths(log),
+          paths: declaredPaths(describedModules(modules, log)),
           believed,
           clock: options.clock,
           log,
@@ -214,9 +230,17 @@ export async function startBackline(options: StartOptions): Promise<Running> {
           signal: options.signal,
           extend: async (parts) => {
             records = await openRecords({ ...parts, ...recordsOptions, isOwner: true });
-            events = await eventPlane(parts, records, () => parts.live, eventTableOf(parts.store, parts.live));
-            const unitCounts = followUnitCounts({ database: parts.database, time: systemTime, log });
-            return { ...events, knownUnits: unitCounts.of, close: () => unitCounts.stop() };
+            events = await eventPlane(
+              parts,
+              records,
+              () => parts.live,
+              eventTableOf(parts.store, parts.live, eventTypes),
+            );
+            const units = openUnits(modules, { database: parts.database, time: systemTime, log });
+            const commands = moduleCommands(modules, { records: records.ofModules, store: parts.store, clock });
+            const virtual = new Map([...events.virtual, ...commands]);
+            const advisors = modules.flatMap((module) => module.advisors?.(parts.live) ?? []);
+            return { ...events, virtual, knownUnits: units.of, advisors, close: () => units.stop() };
           },
         })
       : undefined;
@@ -245,19 +269,14 @@ export async function startBackline(options: StartOptions): Promise<Running> {
               if (taking === undefined) throw new Error('the event log is not open yet');
               return taking.write(batch);
             },
-            table: () => node?.follower.snapshot().tables.get(eventsModule.name) as EventTable,
+            table: () => node?.follower.snapshot().tables.get(EVENTS) as EventTable,
             cellOf: records.cellOf,
             clock,
             log,
             registry,
           });
-    const modules = decisionModules({
-      assignments: records?.assignments,
-      desk: records,
-      random: Math.random,
-      log,
-    });
-    const decisionRoute = decisionRouteNames(modules);
+    const decisions = decisionModules(modules, { records: records?.ofModules, random: Math.random, log });
+    const decisionRoute = decisionRouteNames(decisions);
     routeOf = (path) =>
       decisionRoute(path) ?? (isIngestPath(path) ? path : isResourcePath(path) ? 'resources' : undefined);
     const limiter = new RateLimiter();
@@ -292,7 +311,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       node = startDecisionNode({
         client: client('system:decisions'),
         kinds,
-        modules,
+        modules: decisions,
+        followed: followedKinds(modules),
         userOf: userIn,
         authorize: (user, wanted) => authorizePath(user, wanted, control),
         // A node without a database has no records.
@@ -308,6 +328,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       ? runControllers({
           client: client('system:controllers'),
           kinds,
+          modules,
           identity: `${hostname()}_${randomUUID()}`,
           clock,
           log,
@@ -320,7 +341,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
         { database: ownDatabase, sealing },
         records,
         follower.world,
-        () => follower.snapshot().tables.get(eventsModule.name) as EventTable,
+        () => follower.snapshot().tables.get(EVENTS) as EventTable,
       );
     }
     if (node !== undefined) checks.push(node.check);
@@ -339,7 +360,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
     const { api: ingest, problem: rollUpProblem } = events ?? {};
     if (rollUpProblem !== undefined) checks.push({ name: 'datasets', problem: rollUpProblem, isWarning: true });
-    const openApi = Buffer.from(JSON.stringify(decisionOpenApi(modules, OTHER_PATHS, version)));
+    const openApi = Buffer.from(JSON.stringify(decisionOpenApi(decisions, OTHER_PATHS, version)));
     const askResources = async (exchange: Exchange, { api }: ControlPlane): Promise<void> => {
       try {
         const user = await userIn(exchange);
@@ -373,7 +394,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     }
     if (node !== undefined) {
       const { answer, gate } = node;
-      if (decides) served.push(...[SNAPSHOT_STREAM, ...pathsOf(modules)].map((at) => servedBy(at, answer)));
+      if (decides) served.push(...[SNAPSHOT_STREAM, ...pathsOf(decisions)].map((at) => servedBy(at, answer)));
       if (options.roles.includes('ingest')) {
         const take = (exchange: Exchange) => gate.answerPreflight(exchange) || (ingest?.(exchange) ?? false);
         served.push(...INGEST_PATHS.map((at) => servedBy(at, take)));
@@ -425,6 +446,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
       keepsHouse: options.roles.includes('ingest'),
       rollUpSeconds: options.rollUpSeconds,
       records: kept,
+      ownEventTypes: eventTypes,
+      beginJobs: (shared) => modules.flatMap(({ jobs }) => jobs?.(shared) ?? []),
       admit: (exchange, ...asked) => admitSender(node?.gate, exchange, ...asked),
       chargeStranger: (exchange) => node?.gate.chargeAddress(exchange),
       clock,

@@ -11,6 +11,7 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import { openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import { EventReplay } from '#kernel/events/kinds/event-commands.ts';
 import { play, startIngest, type Ingest } from '#kernel/events/testing/ingest.ts';
 import { eventTypes, tableOf } from '#kernel/events/testing/table.ts';
@@ -370,7 +371,7 @@ test('what was acknowledged survives a crash of the database', async (t) => {
   });
   const first = await startEmbeddedPostgres({ dataDirectory: directory });
   const setup = openDatabase(first.url);
-  await migrate(setup);
+  await migrate(setup, allMigrations());
   await setup.close();
   const ingest = await startIngest(t, { databaseUrl: first.url });
   const acknowledged: string[] = [];

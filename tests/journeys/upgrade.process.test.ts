@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { migrate, MIGRATIONS } from '#kernel/postgres/migrations.ts';
+import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import { startWorld } from '../support/backline.ts';
 import { startDatabase } from '../support/database.ts';
 import { flag } from '../support/flags.ts';
@@ -28,7 +29,7 @@ async function startOverOldRows(t: TestContext) {
   const database = await startDatabase();
   const { query } = database.database;
   await query('drop schema backline cascade');
-  await migrate(database.database, MIGRATIONS.slice(0, OLD_MIGRATIONS));
+  await migrate(database.database, allMigrations().slice(0, OLD_MIGRATIONS));
   await query('delete from backline.writer');
   for (const line of (await readFile(ROWS, 'utf8')).trim().split('\n')) {
     const { table, row }: OldRow = JSON.parse(line);

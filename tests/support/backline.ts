@@ -46,6 +46,7 @@ export async function startWorld(
     readonly access?: AccessOptions;
     readonly rollUpSeconds?: number;
     readonly quotaDatabaseUrls?: readonly string[];
+    readonly modules?: StartOptions['modules'];
     /** One that holds something already; ends with the world. */
     readonly database?: TestDatabase;
   } = {},
@@ -63,6 +64,7 @@ export async function startWorld(
       access: options.access,
       rollUpSeconds: options.rollUpSeconds,
       quotaDatabaseUrls: options.quotaDatabaseUrls,
+      modules: options.modules,
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });
   let running = await start(0);

@@ -3,6 +3,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { openRegistry } from '#kernel/http/metrics.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import { allKinds } from '#planes/catalogue.ts';
+import { MODULES } from '#planes/modules.ts';
 import { runControllers } from '#planes/controllers.ts';
 
 /** Controllers in a process of their own, whose lease is short so that a test need not wait long. */
@@ -10,6 +11,7 @@ const [, , server = '', token, identity = ''] = process.argv;
 const controllers = runControllers({
   client: httpClient({ server, token }),
   kinds: allKinds(),
+  modules: MODULES,
   identity,
   timing: { leaseMs: 1_000, renewDeadlineMs: 700, renewEveryMs: 200, retryMs: 100 },
   clock: systemClock,

@@ -5,6 +5,7 @@ import { after } from 'node:test';
 import { type Database, openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 
 /** A database of one test: migrated, empty, gone at the end of its block. */
 export interface TestDatabase extends AsyncDisposable {
@@ -59,7 +60,7 @@ async function startServer(): Promise<TestServer> {
   await admin.query(`drop database if exists ${template} with (force)`);
   await admin.query(`create database ${template}`);
   const database = openDatabase(urlOfDatabase(url, template));
-  await migrate(database);
+  await migrate(database, allMigrations());
   await database.close();
   const stop = async (): Promise<void> => {
     if (own === undefined) await admin.query(`drop database ${template} with (force)`);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { Compile } from 'typebox/compile';
 import { openLog } from '#kernel/base/log.ts';
-import { decisionModules } from '#planes/catalogue.ts';
+import { describedModules } from '#planes/catalogue.ts';
+import { MODULES } from '#planes/modules.ts';
 
 interface Documented {
   readonly names: ReadonlySet<string>;
@@ -12,8 +13,7 @@ interface Documented {
 let routes: ReadonlyMap<string, Documented> | undefined;
 
 function documented(): ReadonlyMap<string, Documented> {
-  const log = openLog('silent');
-  const modules = decisionModules({ assignments: undefined, desk: undefined, random: Math.random, log });
+  const modules = describedModules(MODULES, openLog('silent'));
   return new Map(
     modules.flatMap((module) =>
       module.routes.map(({ path, answer, explains }): [string, Documented] => {

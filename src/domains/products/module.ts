@@ -1,4 +1,5 @@
-import type { Kind } from '#kernel/resources/kind.ts';
+import { resolve } from 'node:path';
+import { defineModule } from '#kernel/modules/module.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { cohortSubjects, isDenial } from './cohort-subject.ts';
 import { compile, update } from './decisions/compile.ts';
@@ -11,19 +12,28 @@ import { Market } from './kinds/market.ts';
 import { Plan } from './kinds/plan.ts';
 import { Price } from './kinds/price.ts';
 import { grantRoutes } from './grant-routes.ts';
+import { subscriptions } from './migrations/0008-subscriptions.ts';
+import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
+import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
 import { offlineRoutes } from './offline-routes.ts';
+import { openDesk } from './open-desk.ts';
 import { recordRoutes } from './record-routes.ts';
 import { recordedRoutes } from './recorded-routes.ts';
+import { tellChanges } from './records/change-events.ts';
+import { followUnitCounts } from './records/unit-counts.ts';
 import { slotRoutes } from './slot-routes.ts';
-import type { Desk } from './usage-desk.ts';
 import { usageRoutes } from './usage-routes.ts';
 
-/** In the order in which objects of one change set are written: what is referred to comes first. */
-export const productsKinds: readonly Kind[] = [Feature, Market, Plan, Price, Cap, AddOn];
+export const productsKinds = [Feature, Market, Plan, Price, Cap, AddOn];
 
-/** Plans, features, markets, prices, caps and add-ons in the decision plane. */
-export function productsModule({ desk }: ProductFacts): DecisionModule<ProductsTable> {
-  return {
+/** Plans, features, markets, prices, caps and add-ons; who is on which plan, and what they have used. */
+export const products = defineModule({
+  name: 'products',
+  kinds: productsKinds,
+  followed: productsKinds,
+  migrations: [subscriptions, subjectNames, recordWrites],
+  records: openDesk,
+  decisions: ({ records: desk }): DecisionModule<ProductsTable> => ({
     name: 'products',
     kinds: productsKinds,
     compile,
@@ -38,10 +48,8 @@ export function productsModule({ desk }: ProductFacts): DecisionModule<ProductsT
     ],
     subjectOf: cohortSubjects(desk),
     isDenial,
-  };
-}
-
-/** What is kept for each listener; undefined on a node without a database. */
-export interface ProductFacts {
-  readonly desk: Desk | undefined;
-}
+  }),
+  jobs: (parts) => [tellChanges(parts)],
+  units: followUnitCounts,
+  sample: resolve(import.meta.dirname, '../../../examples/aria/products'),
+});

@@ -1,8 +1,11 @@
+import { Refusal } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { Admission } from '#kernel/resources/write.ts';
 import { CELLS } from '#kernel/statistics/cells.ts';
-import { EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
+import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
+import { sqlNameOf } from './kinds/sql-name.ts';
 
 /** A node tells of one listener, release and track once in this time; several nodes that do are told apart by it. */
 export const EXPOSURE_WINDOW_MS = 60_000;
@@ -31,22 +34,49 @@ const releaseExposure = {
   within: `PT${EXPOSURE_WINDOW_MS / 60_000}M`,
 };
 
-export const builtInTypes: readonly LiveObject[] = [
-  {
+/** A type of events that the program itself writes: it is always there, nobody declares it, and nobody else sends it. */
+export interface OwnEventType {
+  readonly name: string;
+  readonly spec: object;
+}
+
+/** The program's own types: those of the kernel and of modules. */
+export function ownTypes(more: readonly OwnEventType[] = []): readonly LiveObject[] {
+  return [{ name: RELEASE_EXPOSURE, spec: releaseExposure }, ...more].map(({ name, spec }) => ({
     kind: EVENT_TYPE,
     namespace: SYSTEM_NAMESPACE,
-    name: RELEASE_EXPOSURE,
+    name,
     labels: {},
-    spec: releaseExposure,
-    revision: contentHash(releaseExposure),
-  },
-];
+    spec,
+    revision: contentHash(spec),
+  }));
+}
 
-/** What is live, with the event types that are always there. */
-export function withBuiltInTypes(world: World): World {
+/** What is live, with the program's own event types in place of any of the same name. */
+export function withOwnTypes(world: World, own: readonly LiveObject[]): World {
+  const isOwn = (name: string) => own.some((type) => type.name === name);
   return {
-    get: (kind, name) => world.get(kind, name) ?? builtInTypes.find((type) => type.kind === kind && type.name === name),
-    list: (kind) => (kind === EVENT_TYPE ? [...world.list(kind), ...builtInTypes] : world.list(kind)),
+    get: (kind, name) =>
+      (kind === EVENT_TYPE ? own.find((type) => type.name === name) : undefined) ?? world.get(kind, name),
+    list: (kind) =>
+      kind === EVENT_TYPE ? [...[...world.list(kind)].filter(({ name }) => !isOwn(name)), ...own] : world.list(kind),
     find: world.find,
+  };
+}
+
+/** Refuses to declare what is called in SQL as one of the program's own types is. */
+export function ownTypesGuard(own: readonly LiveObject[]): Admission {
+  const names = new Set(own.map(({ name }) => sqlNameOf(name)));
+  return {
+    mayAsk: () => {},
+    mayStore: ({ kind, object: { metadata } }) => {
+      if ((kind.id !== EVENT_TYPE && kind.id !== DATASET) || !names.has(sqlNameOf(metadata.name))) return;
+      throw new Refusal(
+        'events/own-type',
+        'Invalid',
+        `The table "${sqlNameOf(metadata.name)}" of SQL belongs to the system.`,
+        { subject: metadata.name, remedy: 'Choose another name.' },
+      );
+    },
   };
 }

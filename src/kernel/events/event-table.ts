@@ -1,7 +1,7 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
-import { withBuiltInTypes } from './built-in-types.ts';
+import { ownTypes, withOwnTypes, type OwnEventType } from './built-in-types.ts';
 import { REMEMBERED_DAYS_MIN } from './event-days.ts';
 import { fieldCheck, freeFault } from './field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
@@ -17,6 +17,8 @@ const FAULTS_MAX = 5;
 /** What events of a type must be, and how they are kept. */
 export interface EventRules {
   readonly type: string;
+  /** Whether only this program writes such events. */
+  readonly isOwn: boolean;
   /** Content hash of the spec that these come from. */
   readonly revision: string;
   readonly subject: EventTypeSpec['subject'];
@@ -39,30 +41,36 @@ export interface EventTable {
   readonly bySegment: ReadonlyMap<string, string>;
 }
 
-/** The part of each snapshot that events are judged by. It answers no questions. */
-export const eventsModule: DecisionModule<EventTable> = {
-  name: 'events',
-  kinds: [EventType, Metric, Dataset],
-  compile,
-  update: (table, declared, changed) => {
-    const world = withBuiltInTypes(declared);
-    const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
-    if (names.length === 0) return table;
-    const types = new Map(table.types);
-    for (const name of names) {
-      const live = world.get(EVENT_TYPE, name);
-      if (live === undefined) types.delete(name);
-      else types.set(name, rulesOf(live));
-    }
-    return { types, bySegment: segmentNames(world) };
-  },
-  routes: [],
-};
+export const EVENTS = 'events';
+export const eventKinds: readonly Kind[] = [EventType, Metric, Dataset];
 
-function compile(declared: World): EventTable {
-  const world = withBuiltInTypes(declared);
-  const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesOf(live)]));
-  return { types, bySegment: segmentNames(world) };
+/** The part of each snapshot that events are judged by, with the types of `own` modules. It answers no questions. */
+export function eventsModule(own: readonly OwnEventType[] = []): DecisionModule<EventTable> {
+  const all = ownTypes(own);
+  const ownNames = new Set(all.map(({ name }) => name));
+  const rulesIn = (live: LiveObject): EventRules => rulesOf(live, ownNames.has(live.name));
+  return {
+    name: EVENTS,
+    kinds: eventKinds,
+    compile: (declared) => {
+      const world = withOwnTypes(declared, all);
+      const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesIn(live)]));
+      return { types, bySegment: segmentNames(world) };
+    },
+    update: (table, declared, changed) => {
+      const world = withOwnTypes(declared, all);
+      const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
+      if (names.length === 0) return table;
+      const types = new Map(table.types);
+      for (const name of names) {
+        const live = world.get(EVENT_TYPE, name);
+        if (live === undefined) types.delete(name);
+        else types.set(name, rulesIn(live));
+      }
+      return { types, bySegment: segmentNames(world) };
+    },
+    routes: [],
+  };
 }
 
 function segmentNames(world: World): ReadonlyMap<string, string> {
@@ -77,11 +85,12 @@ function segmentNames(world: World): ReadonlyMap<string, string> {
   return names;
 }
 
-function rulesOf(live: LiveObject): EventRules {
+function rulesOf(live: LiveObject, isOwn: boolean): EventRules {
   const spec = eventTypeSpec(live);
   const { identity, within, schema } = spec;
   return {
     type: live.name,
+    isOwn,
     revision: live.revision,
     subject: spec.subject,
     faults: faultsOf(schema),

@@ -3,7 +3,6 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { FORMATS } from '#kernel/resources/schema/formats.ts';
 import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import type { EventRules, EventTable } from './event-table.ts';
-import { RELEASE_EXPOSURE } from './kinds/identity.ts';
 
 export const EVENT_LIMITS = {
   idCharsMax: 200,
@@ -131,9 +130,10 @@ export function timeMs(value: unknown): number | undefined {
 export function judge(table: EventTable, given: GivenEvent, envelope: Envelope): Verdict {
   const { id, at, fault, places } = given;
   const type = readable(given.type);
-  // By these releases are judged: whoever asks must not be able to make them up.
-  const isMadeUp = given.type === RELEASE_EXPOSURE && envelope.client !== OWN_SENDER;
-  const rules = typeof given.type === 'string' && !isMadeUp ? table.types.get(given.type) : undefined;
+  const named = typeof given.type === 'string' ? table.types.get(given.type) : undefined;
+  // By some of these releases are judged: whoever asks must not be able to make them up.
+  const isMadeUp = named?.isOwn === true && envelope.client !== OWN_SENDER;
+  const rules = isMadeUp ? undefined : named;
   const isAnonymous = envelope.client.startsWith(ANONYMOUS);
   const claimed = isAnonymous ? given.anonymousId : given.subject;
   const readableSubject = readable(claimed) || undefined;

@@ -6,7 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Measurement } from '#kernel/releases/evidence/measure-source.ts';
 import { sourceContract, type SourceWorld } from '#kernel/releases/evidence/testing/source-contract.ts';
 import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
-import { builtInTypes } from './built-in-types.ts';
+import { ownTypes } from './built-in-types.ts';
 import { startQueries } from './datasets/queries.ts';
 import { logEvents, PLAY, startDatasetsWorld, type LoggedEvent } from './datasets/testing/datasets-world.ts';
 import { RELEASE_EXPOSURE } from './kinds/identity.ts';
@@ -17,7 +17,7 @@ const START_MS = Date.parse('2026-05-10T11:00:00Z');
 const MINUTE_MS = 60_000;
 const metric = (more: object) => ({ title: 'Plays', owner: 'o', eventType: 'play', direction: 'decrease', ...more });
 const SPECS = {
-  eventTypes: { play: PLAY, [RELEASE_EXPOSURE]: builtInTypes[0]?.spec as object },
+  eventTypes: { play: PLAY, [RELEASE_EXPOSURE]: ownTypes()[0]?.spec as object },
   metrics: {
     played: metric({ type: 'proportion' }),
     plays: metric({ type: 'count', filter: [{ field: 'track', in: ["it's", 'b'] }] }),

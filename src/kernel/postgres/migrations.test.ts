@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checksumOf, MIGRATIONS } from './migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
+import { checksumOf } from './migrations.ts';
 
 /** The beginnings of the checksums of migrations that databases have: to change one would leave those behind. */
 const LANDED = [
@@ -32,7 +33,9 @@ const LANDED = [
 
 test('a migration that landed is never changed: what follows goes into a new one', () => {
   assert.deepEqual(
-    MIGRATIONS.slice(0, LANDED.length).map((migration) => checksumOf(migration).slice(0, 12)),
+    allMigrations()
+      .slice(0, LANDED.length)
+      .map((migration) => checksumOf(migration).slice(0, 12)),
     LANDED,
   );
 });

@@ -8,14 +8,11 @@ import { access } from './migrations/0002-access.ts';
 import { severalProcesses } from './migrations/0003-several-processes.ts';
 import { events } from './migrations/0004-events.ts';
 import { datasets } from './migrations/0005-datasets.ts';
-import { assignments } from './migrations/0006-assignments.ts';
 import { quotas } from './migrations/0007-quotas.ts';
-import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { releaseCounts } from './migrations/0009-release-counts.ts';
 import { releaseEvidence } from './migrations/0010-release-evidence.ts';
 import { writes } from './migrations/0011-writes-20261129.ts';
 import { recordReads } from './migrations/0012-record-reads-20261129.ts';
-import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { quarantine } from './migrations/0014-quarantine-20261129.ts';
 import { attempts } from './migrations/0015-attempts-20261129.ts';
 import { releaseAuthors } from './migrations/0016-release-authors-20261129.ts';
@@ -25,24 +22,20 @@ import { releaseCellsUntil } from './migrations/0019-release-cells-until-2026112
 import { unfiledEvents } from './migrations/0020-unfiled-events-20261129.ts';
 import { installation } from './migrations/0021-installation-20261129.ts';
 import { datasetFields } from './migrations/0022-dataset-fields-20261129.ts';
-import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
 import { writerBeat } from './migrations/0024-writer-beat-20261129.ts';
 
-/** In order, numbered from 1 without gaps. */
-export const MIGRATIONS: readonly Migration[] = [
+/** Those of the kernel. Modules have their own; all are applied in the one order of their numbers. */
+export const KERNEL_MIGRATIONS: readonly Migration[] = [
   resourceStore,
   access,
   severalProcesses,
   events,
   datasets,
-  assignments,
   quotas,
-  subscriptions,
   releaseCounts,
   releaseEvidence,
   writes,
   recordReads,
-  subjectNames,
   quarantine,
   attempts,
   releaseAuthors,
@@ -52,16 +45,18 @@ export const MIGRATIONS: readonly Migration[] = [
   unfiledEvents,
   installation,
   datasetFields,
-  recordWrites,
   writerBeat,
 ];
 
 /**
  * Brings the schema `backline` up to date; several processes may do so at once. Refuses a database that a newer
  * version of the program has changed beyond what this one understands.
+ *
+ * @param migrations in the order of their numbers; one with a lower number than those applied is applied all the same, as
+ *   when a module is added to a program
  */
-export async function migrate(database: Database, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
-  const known = migrations.length;
+export async function migrate(database: Database, migrations: readonly Migration[]): Promise<void> {
+  const known = migrations.at(-1)?.number ?? 0;
   await database.patient.transaction(async ({ query }) => {
     await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
     await query('create schema if not exists backline');
@@ -79,20 +74,19 @@ export async function migrate(database: Database, migrations: readonly Migration
   for (;;) {
     const done = await database.patient.transaction(async ({ query }) => {
       await query(`select pg_advisory_xact_lock(${ADVISORY_LOCKS.migrations})`);
-      const [state] = await query<{ applied: number; needs: number }>(
-        'select coalesce(max(number), 0) as applied, coalesce(max(needs), 0) as needs from backline.migrations',
-      );
-      const { applied, needs } = state ?? { applied: 0, needs: 0 };
+      const applied = await query<{ number: number; needs: number }>('select number, needs from backline.migrations');
+      const needs = Math.max(0, ...applied.map((one) => one.needs));
       if (needs > known) {
         throw new Refusal(
           'postgres/schema-too-new',
           'Conflict',
-          `The database has schema ${applied}, which needs a program that knows at least schema ${needs}; ` +
+          `The database has schema ${Math.max(...applied.map(numberOf))}, which needs a program that knows at least schema ${needs}; ` +
             `this one knows ${known}.`,
           { remedy: 'Start the newer version of Backline, or restore a backup from before the upgrade.' },
         );
       }
-      const next = migrations[applied];
+      const numbers = new Set(applied.map(numberOf));
+      const next = migrations.find(({ number }) => !numbers.has(number));
       if (next === undefined) return true;
       await query(next.sql);
       await query({
@@ -104,6 +98,10 @@ export async function migrate(database: Database, migrations: readonly Migration
     if (done) break;
   }
   await requireWhole(database);
+}
+
+function numberOf({ number }: { readonly number: number }): number {
+  return number;
 }
 
 /** Tells one text of a migration from any other. */
@@ -120,7 +118,7 @@ async function requireSame(query: Queryable['query'], migrations: readonly Migra
     'select number, name, checksum from backline.migrations order by number',
   );
   for (const { number, name, checksum } of applied) {
-    const own = migrations[number - 1];
+    const own = migrations.find((one) => one.number === number);
     if (own === undefined) continue;
     if (checksum === null) {
       await query({

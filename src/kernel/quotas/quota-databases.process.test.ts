@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { openQuotaDatabases } from './quota-databases.ts';
 
@@ -20,7 +21,7 @@ test('which databases use is spread over, and their order, hold from the first u
   const [main, a, b, c] = await startDatabases(t, 4);
   assert.ok(main !== undefined && a !== undefined && b !== undefined && c !== undefined);
   const open = async (...urls: readonly string[]) => {
-    const { all, close } = await openQuotaDatabases({ main: main.database, urls, isOwner: true, log });
+    const { all, close } = await openQuotaDatabases({ main: main.database, urls, migrations: allMigrations(), log });
     await close();
     return all.length;
   };
@@ -44,7 +45,7 @@ test('one database beside the main one holds as well', async (t) => {
   const [main, a, b] = await startDatabases(t, 3);
   assert.ok(main !== undefined && a !== undefined && b !== undefined);
   const open = (...urls: readonly string[]) =>
-    openQuotaDatabases({ main: main.database, urls, isOwner: true, log }).then(({ close }) => close());
+    openQuotaDatabases({ main: main.database, urls, migrations: allMigrations(), log }).then(({ close }) => close());
   await open(a.url);
   await a.database.query(`insert into backline.quota_subjects values ('listener/anna')`);
   await assert.rejects(open(), { code: 'quotas/other-databases' });
@@ -56,7 +57,7 @@ test('use in the one database that there was is not left behind', async (t) => {
   const [main, a] = await startDatabases(t, 2);
   assert.ok(main !== undefined && a !== undefined);
   const open = (...urls: readonly string[]) =>
-    openQuotaDatabases({ main: main.database, urls, isOwner: true, log }).then(({ close }) => close());
+    openQuotaDatabases({ main: main.database, urls, migrations: allMigrations(), log }).then(({ close }) => close());
   await open();
   await main.database.query(`insert into backline.quota_subjects values ('listener/anna')`);
   await assert.rejects(open(a.url), {
@@ -70,5 +71,5 @@ test('a database that does not answer, or is not there, is told at the start', a
   const [main] = await startDatabases(t, 1);
   assert.ok(main !== undefined);
   const urls = [main.url.replace(/\/[^/?]+(\?|$)/, '/nowhere$1')];
-  await assert.rejects(openQuotaDatabases({ main: main.database, urls, isOwner: true, log }), /nowhere/);
+  await assert.rejects(openQuotaDatabases({ main: main.database, urls, migrations: allMigrations(), log }), /nowhere/);
 });

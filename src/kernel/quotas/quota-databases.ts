@@ -3,6 +3,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { openDatabase, type Database, type Queryable } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 
 type Databases = readonly [Database, ...Database[]];
@@ -22,15 +23,15 @@ export interface QuotaDatabases {
  * Refuses `quotas/database-twice`, and `quotas/other-databases` when they are not those of before.
  *
  * @param main has everything else, and use as well when no others are named
- * @param isOwner brings the schema of the others up to date, as it does with that of the main one
+ * @param migrations bring the schema of the others up to date, in the process that does so with that of the main one
  */
 export async function openQuotaDatabases(parts: {
   readonly main: Database;
   readonly urls: readonly string[];
-  readonly isOwner: boolean;
+  readonly migrations: readonly Migration[] | undefined;
   readonly log: Log;
 }): Promise<QuotaDatabases> {
-  const { main, urls, isOwner, log } = parts;
+  const { main, urls, migrations, log } = parts;
   const opened = urls.map(openDatabase);
   const close = async (): Promise<void> => {
     await Promise.all(opened.map((database) => database.close()));
@@ -38,7 +39,7 @@ export async function openQuotaDatabases(parts: {
   try {
     for (const database of opened) {
       await untilAnswers(database, log);
-      if (isOwner) await migrate(database);
+      if (migrations !== undefined) await migrate(database, migrations);
     }
     const [first = main, ...others] = opened;
     const all: Databases = [first, ...others];

@@ -13,6 +13,7 @@ import { worldOf } from '#kernel/events/testing/world.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
+import { allMigrations } from '#planes/catalogue.ts';
 import { seededChance } from '../../support/chance.ts';
 import { ODD_TYPES, oddBatch } from './odd-events.ts';
 
@@ -204,7 +205,7 @@ async function startSite(t: TestContext): Promise<Site> {
   });
   const first = await startEmbeddedPostgres({ dataDirectory: directory });
   const database = openDatabase(first.url);
-  await migrate(database);
+  await migrate(database, allMigrations());
   await database.close();
   await first.close();
   await site.start();

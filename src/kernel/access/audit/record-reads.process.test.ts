@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { migrate } from '#kernel/postgres/migrations.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { dropReads, eraseReads, keepReads } from './record-reads.ts';
 
 test('a reader has one row for a day, listener and question, and only so many of them', async () => {
   await using db = await startDatabase();
-  await migrate(db.database);
   let now = Temporal.Instant.from('2026-11-29T23:59:59Z');
   const keep = keepReads(db.database, () => now, { namedMax: 3 });
   const rows = () =>
@@ -43,7 +41,6 @@ test('a reader has one row for a day, listener and question, and only so many of
 
 test('a user who read the records of ten thousand listeners in a day reads no other', async () => {
   await using db = await startDatabase();
-  await migrate(db.database);
   const now = Temporal.Instant.from('2026-11-29T12:00:00Z');
   await db.database.query({
     text: `

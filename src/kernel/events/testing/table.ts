@@ -39,5 +39,5 @@ export const eventTypes = {
 
 /** The table of these types. */
 export function tableOf(types: Readonly<Record<string, object>> = eventTypes): EventTable {
-  return eventsModule.compile(worldOf({ eventTypes: types }));
+  return eventsModule().compile(worldOf({ eventTypes: types }));
 }

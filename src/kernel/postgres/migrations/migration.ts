@@ -1,5 +1,6 @@
-/** One step of the schema. Never altered after it was released: a database has either none of it or all of it. */
+/** One step of the schema. Never altered after it landed: a database has either none of it or all of it. */
 export interface Migration {
+  /** Unlike that of every other, in whatever module. New ones are YYYYMMDDNN: the day, and a number of that day. */
   readonly number: number;
   readonly name: string;
   /**

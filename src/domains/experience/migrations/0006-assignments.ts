@@ -1,4 +1,4 @@
-import type { Migration } from './migration.ts';
+import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 
 export const assignments: Migration = {
   number: 6,

@@ -1,0 +1,126 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
+import type { Watch, Requeue } from '#kernel/controllers/controller.ts';
+import type { Informer } from '#kernel/controllers/informer.ts';
+import type { OwnEventType } from '#kernel/events/built-in-types.ts';
+import type { Eraser } from '#kernel/events/erasure.ts';
+import type { EventTable } from '#kernel/events/event-table.ts';
+import type { LogWriter } from '#kernel/events/log-writer.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Migration } from '#kernel/postgres/migrations/migration.ts';
+import type { Quotas } from '#kernel/quotas/contract.ts';
+import type { KnownUnits } from '#kernel/releases/known-units.ts';
+import type { Advisor } from '#kernel/resources/advised-store.ts';
+import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { Kind, World } from '#kernel/resources/kind.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+
+/**
+ * One domain, as the program is told of it: everything but the name may be left out. The list of modules is the one place
+ * that names domains; whatever else wants something of them goes through what they give here.
+ */
+export interface Module<Table = unknown, Records extends ModuleRecords = ModuleRecords> {
+  /** E.g. `products`; also the name of its table in snapshots. */
+  readonly name: string;
+  /** In the order in which objects of one change set are written: what is referred to comes first. */
+  readonly kinds?: readonly Kind[];
+  /** Kinds that server applications may follow, to answer by themselves. */
+  readonly followed?: readonly Kind[];
+  /** Those of its tables. */
+  readonly migrations?: readonly Migration[];
+  /** Opens what is kept for each listener, in every process that has the database. */
+  readonly records?: (parts: RecordParts) => Records;
+  /** Its part in snapshots, and the questions that are answered from it. `records` is undefined without a database. */
+  readonly decisions?: (parts: DecisionParts<Records>) => DecisionModule<Table>;
+  /** Run by the process that leads the controllers. */
+  readonly controllers?: (parts: ControllerParts) => readonly ModuleController[];
+  /** What answers objects that are posted and not stored, by `Kind.id`; run where the API is. */
+  readonly commands?: (parts: CommandParts<Records>) => ReadonlyMap<string, VirtualKind>;
+  /** Tell who declares something what to look after, by what is live; run where the API is. */
+  readonly advisors?: (live: World) => readonly Advisor[];
+  /** Types of the events that the module itself writes: always there, and declared by nobody. */
+  readonly eventTypes?: readonly OwnEventType[];
+  /** Begins what goes on beside requests, in every process that takes events in. */
+  readonly jobs?: (parts: JobParts) => readonly Job[];
+  /** Begins to count the units that releases choose their cohorts from; run where the API is. */
+  readonly units?: (parts: UnitParts) => Units;
+  /** Folder of manifests, which `backline up` declares on the first start. */
+  readonly sample?: string;
+}
+
+/** What is kept of listeners. */
+export interface ModuleRecords {
+  readonly erasers: readonly Eraser[];
+  /** Drops what has ended. Any process may call it at any time; it is called every hour. */
+  readonly tidy?: (now: Temporal.Instant) => Promise<unknown>;
+  readonly close?: () => Promise<void>;
+}
+
+export interface RecordParts {
+  readonly database: Database;
+  readonly quotas: Quotas;
+  /** Instead of the time of the database, for tests. */
+  readonly clock: Clock | undefined;
+  readonly log: Log;
+}
+
+interface DecisionParts<Records> {
+  readonly records: Records | undefined;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+interface CommandParts<Records> {
+  /** Undefined where the module keeps none. */
+  readonly records: Records | undefined;
+  readonly client: ResourceClient;
+  readonly clock: Clock;
+}
+
+interface ControllerParts {
+  readonly client: ResourceClient;
+  /** Follows a kind; stopped with the controllers. */
+  readonly inform: (kind: Kind) => Informer;
+  readonly clock: Clock;
+}
+
+/** See `runController`. */
+interface ModuleController {
+  readonly name: string;
+  readonly watches: readonly Watch[];
+  readonly reconcile: (key: string) => Promise<Requeue | void>;
+}
+
+export interface JobParts {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  /** Writes events of the program's own. */
+  readonly write: LogWriter['write'];
+  /** The event types that are live. */
+  readonly table: () => EventTable;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export interface Job {
+  readonly close: () => Promise<void>;
+}
+
+export interface UnitParts {
+  readonly database: Database;
+  readonly time: Time;
+  readonly log: Log;
+}
+
+export interface Units {
+  readonly of: KnownUnits;
+  readonly stop: () => Promise<void>;
+}
+
+/** A module whose parts fit each other: what it opens as records is what its decisions and commands are given. */
+export function defineModule<Table, Records extends ModuleRecords>(module: Module<Table, Records>): Module {
+  return module as unknown as Module;
+}

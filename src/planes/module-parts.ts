@@ -1,0 +1,34 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Module, ModuleRecords, UnitParts, Units } from '#kernel/modules/module.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+
+/** The units that modules know, each counted by the first that knows it. */
+export function openUnits(modules: readonly Module[], parts: UnitParts): Units {
+  const all = modules.flatMap(({ units }) => units?.(parts) ?? []);
+  return {
+    of: (unit) => all.map((units) => units.of(unit)).find((known) => known !== undefined),
+    stop: async () => {
+      await Promise.all(all.map((units) => units.stop()));
+    },
+  };
+}
+
+/** What modules answer that is posted to the resource API and not stored, by `Kind.id`. */
+export function moduleCommands(
+  modules: readonly Module[],
+  parts: {
+    readonly records: ReadonlyMap<string, ModuleRecords>;
+    readonly store: SharedStore<Operation>;
+    readonly clock: Clock;
+  },
+): ReadonlyMap<string, VirtualKind> {
+  const { records, store, clock } = parts;
+  return new Map(
+    modules.flatMap(({ name, commands }) => [
+      ...(commands?.({ records: records.get(name), client: inProcessClient(store, `system:${name}`), clock }) ?? []),
+    ]),
+  );
+}

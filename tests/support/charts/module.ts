@@ -1,0 +1,208 @@
+import { Type, type Static } from 'typebox';
+import { defineModule } from '#kernel/modules/module.ts';
+import type { Migration } from '#kernel/postgres/migrations/migration.ts';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineRoute, type DecisionModule } from '#kernel/snapshots/module.ts';
+import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
+import { readBatch } from '#kernel/events/read-batch.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+
+/**
+ * A domain that only tests have, with one of each part that a module can have: listeners vote for songs, and charts say
+ * how many votes count. Adding it to a list of modules is all that it takes.
+ */
+
+const GROUP = 'charts.example.dev';
+
+const ChartSpec = Type.Object({
+  title: Type.String({ minLength: 1, maxLength: 100, description: 'What people see.' }),
+  size: Type.Integer({ minimum: 1, maximum: 100, description: 'How many songs it shows.' }),
+});
+
+export const Chart = defineKind({
+  group: GROUP,
+  version: 'v1',
+  kind: 'Chart',
+  plural: 'charts',
+  scope: 'Namespaced',
+  released: true,
+  description: 'A chart shows the songs with the most votes.',
+  spec: ChartSpec,
+  example: { name: 'top', spec: { title: 'Top', size: 3 } },
+});
+
+const Recount = defineKind({
+  group: GROUP,
+  version: 'v1',
+  kind: 'Recount',
+  plural: 'recounts',
+  scope: 'Cluster',
+  verbs: ['create'],
+  postedBy: 'editors',
+  description: 'A recount drops the votes for a song. Posting one does so; it is not stored.',
+  spec: Type.Object({ song: Type.String({ minLength: 1, maxLength: 100, description: 'The song.' }) }),
+  example: { name: 'anthem', spec: { song: 'Anthem' } },
+});
+
+const votes: Migration = {
+  number: 2026112901,
+  name: 'chart votes',
+  needs: 24,
+  sql: `
+    create table backline.chart_votes (
+      listener text not null,
+      song text not null,
+      voted_at timestamptz not null,
+      told boolean not null default false,
+      primary key (listener, song)
+    );
+  `,
+};
+
+type Charts = ReadonlyMap<string, Static<typeof ChartSpec>>;
+
+/** What an answer of the route has of one song. */
+const Place = Type.Object({ song: Type.String(), votes: Type.Integer() });
+
+export const charts = defineModule({
+  name: 'charts',
+  kinds: [Chart, Recount],
+  migrations: [votes],
+  records: ({ database }) => {
+    const changed = (text: string, values: readonly string[]): Promise<number> =>
+      database
+        .query<{ n: number }>({ text: `with gone as (${text} returning 1) select count(*) as n from gone`, values })
+        .then(([row]) => row?.n ?? 0);
+    return {
+      vote: (listener: string, song: string, now: Temporal.Instant) =>
+        changed(
+          'insert into backline.chart_votes (listener, song, voted_at) values ($1, $2, $3) on conflict do nothing',
+          [listener, song, now.toString()],
+        ),
+      most: (count: number) =>
+        database.query<{ song: string; votes: number }>({
+          text: `select song, count(*) as votes from backline.chart_votes group by song order by votes desc, song limit $1`,
+          values: [count],
+        }),
+      drop: (song: string) => changed('delete from backline.chart_votes where song = $1', [song]),
+      erasers: [
+        {
+          store: 'chart-votes',
+          erase: (listener) => changed('delete from backline.chart_votes where listener = $1', [listener]),
+        },
+      ],
+    };
+  },
+  decisions: ({ records }): DecisionModule<Charts> => {
+    const compile: DecisionModule<Charts>['compile'] = (world) =>
+      new Map([...world.list(Chart.id)].map(({ name, spec }) => [name, spec as Static<typeof ChartSpec>]));
+    const required = () => {
+      if (records !== undefined) return records;
+      throw new Refusal('charts/no-votes', 'ServiceUnavailable', 'This node has no database, and so no votes.');
+    };
+    return {
+      name: 'charts',
+      kinds: [Chart],
+      compile,
+      update: (_table, world) => compile(world),
+      routes: [
+        defineRoute({
+          path: '/v1/charts/votes',
+          access: 'write',
+          summary: 'Votes for a song.',
+          forServers: true,
+          input: Type.Object({ listener: Type.String({ minLength: 1 }), song: Type.String({ minLength: 1 }) }),
+          answer: Type.Object({ counted: Type.Boolean() }),
+          handle: async (_table: Charts, { listener, song }, now) => ({
+            counted: (await required().vote(listener, song, now)) === 1,
+          }),
+        }),
+        defineRoute({
+          path: '/v1/chart',
+          access: 'catalogue',
+          summary: 'The songs of a chart.',
+          isAboutNobody: true,
+          input: Type.Object({ name: Type.String({ minLength: 1 }) }),
+          answer: Type.Object({ title: Type.String(), songs: Type.Array(Place) }),
+          handle: async (table: Charts, { name }) => {
+            const chart = table.get(name);
+            if (chart === undefined) throw new Refusal('charts/unknown', 'NotFound', `There is no chart "${name}".`);
+            return { title: chart.title, songs: await required().most(chart.size) };
+          },
+        }),
+      ],
+    };
+  },
+  // Says on each chart how many songs it shows.
+  controllers: ({ client, inform }) => {
+    const informer = inform(Chart);
+    return [
+      {
+        name: 'chart-labels',
+        watches: [{ informer, keys: ({ now }) => (now === undefined ? [] : [now.metadata.name]) }],
+        reconcile: async (name) => {
+          const chart = informer.get('default', name);
+          const size = String((chart?.spec as Static<typeof ChartSpec> | undefined)?.size);
+          if (chart === undefined || chart.metadata.labels?.['size'] === size) return;
+          await client.mergePatch(Chart, { namespace: 'default', name }, { metadata: { labels: { size } } });
+        },
+      },
+    ];
+  },
+  commands: ({ records }) =>
+    new Map([
+      [
+        Recount.id,
+        async ({ apiVersion, kind, metadata, spec }, { dryRun }) => {
+          const { song } = spec as { song: string };
+          const dropped = dryRun ? 0 : ((await records?.drop(song)) ?? 0);
+          return { apiVersion, kind, metadata, spec, status: { dropped } };
+        },
+      ],
+    ]),
+  // Tells of each vote once.
+  jobs: ({ database, write, table, clock }) => {
+    let working: Promise<void> = Promise.resolve();
+    const tell = () =>
+      database.transaction(async ({ query }) => {
+        const rows = await query<{ listener: string; song: string; at: Temporal.Instant }>(
+          `update backline.chart_votes set told = true where not told returning listener, song, voted_at as at`,
+        );
+        if (rows.length === 0) return;
+        const receivedMs = clock().epochMilliseconds;
+        const events = rows.map(({ listener, song, at }) => ({
+          type: 'chart-vote',
+          id: `${listener} ${song}`,
+          at: at.toString(),
+          subject: listener,
+          properties: { song },
+        }));
+        const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
+        const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
+        await write({ origin, verdicts: readBatch({ events }).events.map((event) => judge(table(), event, envelope)) });
+      });
+    const timer = setInterval(() => (working = working.then(tell)), 50);
+    return [
+      {
+        close: async () => {
+          clearInterval(timer);
+          await working;
+        },
+      },
+    ];
+  },
+  eventTypes: [
+    {
+      name: 'chart-vote',
+      spec: {
+        title: 'Somebody voted for a song',
+        owner: 'charts',
+        purpose: 'To know what is liked.',
+        subject: 'required',
+        schema: { properties: { song: { type: 'string', maxLength: 100 } }, required: ['song'] },
+        retention: 'P90D',
+        lateness: 'P1D',
+      },
+    },
+  ],
+});
