@@ -181,7 +181,9 @@ export const charts = defineModule({
         const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
         await write({ origin, verdicts: readBatch({ events }).events.map((event) => judge(table(), event, envelope)) });
       });
-    const timer = setInterval(() => (working = working.then(tell)), 50);
+    const timer = setInterval(() => {
+      working = working.then(tell);
+    }, 50);
     return [
       {
         close: async () => {
