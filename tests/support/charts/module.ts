@@ -19,7 +19,7 @@ const ChartSpec = Type.Object({
   size: Type.Integer({ minimum: 1, maximum: 100, description: 'How many songs it shows.' }),
 });
 
-export const Chart = defineKind({
+const Chart = defineKind({
   group: GROUP,
   version: 'v1',
   kind: 'Chart',
