@@ -438,6 +438,53 @@ test('pages and phones that can set no headers send their key, and who they are,
   assert.deepEqual(await erased('known'), [1, 0]);
 });
 
+test('an app without logins asks for flags with its key alone, as nobody who has an account', async (t) => {
+  await using world = await startWorld(t);
+  const { call } = world;
+  const origin = 'https://app.example.com';
+  const key = (name: string) => [{ name: 'a', hash: sha256(`bk_${name}`) }];
+  const { publicKey } = await generateKeyPair('ES256');
+  const subjectTokens = { issuer: 'i', audience: 'a', publicKeys: [await exportJWK(publicKey)] };
+  const open = { type: 'publishable', anonymous: true, rate: { perSecond: 500 }, origins: [origin] };
+  const listed = (attribute: string, values: string[]) => [
+    { name: 'r', when: { anyOf: [{ allOf: [{ attribute, in: values }] }] }, serve: 'on' },
+  ];
+  const variants = ['on', 'off'].map((name) => ({ name, value: name }));
+  const flag = (name: string, rules: object[]) => ({
+    apiVersion: 'experience.backline.dev/v1',
+    kind: 'Flag',
+    metadata: { name, namespace: 'default' },
+    spec: { type: 'string', variants, default: 'off', rules },
+  });
+  await declare(
+    world,
+    ...catalogue,
+    client('page', { ...open, keys: key('page') }),
+    client('closed', { type: 'publishable', keys: key('closed'), subjectTokens }),
+    flag('for-ann', listed('targetingKey', ['ann'])),
+    flag('for-nobody-ann', listed('targetingKey', ['anonymous:ann'])),
+  );
+  const ask = async (token: string, path = '', context: object = { targetingKey: 'ann' }) =>
+    call('POST', `/ofrep/v1/evaluate/flags${path}`, { token, body: { context }, headers: { origin } });
+  const bulk = await ask('bk_page');
+  assert.equal(bulk.headers['access-control-allow-origin'], origin);
+  assert.deepEqual(
+    bulk.json.flags.map(({ key: name, value }: { key: string; value: string }) => [name, value]),
+    [
+      ['for-ann', 'off'],
+      ['for-nobody-ann', 'on'],
+    ],
+  );
+  assert.equal((await ask('bk_page', '/for-ann', {})).json.value, 'off', 'a context without an id');
+  assert.equal((await ask('bk_closed')).status, 403, 'its origins');
+  const closed = await call('POST', '/ofrep/v1/evaluate/flags', { token: 'bk_closed', body: { context: {} } });
+  assert.equal(closed.status, 401);
+  const other = await call('GET', '/v1/check?market=de&plan=free&feature=offline', { token: 'bk_page' });
+  assert.equal(other.status, 401);
+  assert.match(other.json.remedy, /flags and sends events alone/);
+  assert.equal((await call('POST', '/v1/flags/explain', { token: 'bk_page', body: { flag: 'for-ann' } })).status, 403);
+});
+
 test('a question has ten problems at most, and a body as large as a question needs', async (t) => {
   await using world = await startWorld(t);
   const { call } = world;

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
+import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
@@ -164,6 +165,10 @@ export function decisionGate(options: {
         chargeAddress(exchange);
         return { input, by: `${ANONYMOUS}${client.name}`, publishableKey: key };
       }
+      if (token === undefined && client.spec.anonymous === true && isAboutUnits(asking)) {
+        chargeAddress(exchange);
+        return { input: anonymously(input), by: `${ANONYMOUS}${client.name}`, publishableKey: key };
+      }
       return subjectOf(token, client, nowMs).then((claims) => {
         spendOfSubject(exchange, client, claims);
         return { input: boundTo(claims, asking, input), by, publishableKey: key };
@@ -274,7 +279,9 @@ export function decisionGate(options: {
     if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
       throw unauthorized(
         `Client ${client.name} acts for a subject, and no token of one is here.`,
-        `Send the token that ${subjectTokens?.issuer ?? 'its issuer'} signed for the listener in X-Subject-Token.`,
+        subjectTokens === undefined
+          ? 'Without tokens it asks for flags and sends events alone; for the rest declare spec.subjectTokens.'
+          : `Send the token that ${subjectTokens.issuer} signed for the listener in X-Subject-Token.`,
       );
     }
     const known = subjects.get(token);
@@ -355,6 +362,17 @@ function boundTo(claims: JWTPayload, asking: Asking, input: Record<string, unkno
     if (claimed !== undefined) bound[name] = claimed;
   }
   return bound;
+}
+
+/** Whether a question is about whatever unit the context names, and about no record: flags. */
+function isAboutUnits({ access, subjectInputs }: Asking): boolean {
+  return access === 'catalogue' && subjectInputs?.length === 1 && subjectInputs[0] === TARGETING_KEY;
+}
+
+/** The same question about nobody who has an account: what the sender calls itself is a name of its own. */
+function anonymously(input: Record<string, unknown>): Record<string, unknown> {
+  const id = input[TARGETING_KEY];
+  return typeof id === 'string' && id !== '' ? { ...input, [TARGETING_KEY]: `${ANONYMOUS}${id}` } : input;
 }
 
 /** The listener whose record a question reads. */

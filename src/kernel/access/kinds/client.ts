@@ -60,7 +60,7 @@ const ClientSpec = Type.Object(
     anonymous: Type.Optional(
       Type.Boolean({
         description:
-          'Whether a publishable client may send events without a subject token, before a login: their subject is then “anonymous:” and the id that the sender chose.',
+          'Whether a publishable client may ask for flags and send events without a subject token, before a login: their subject is then “anonymous:” and the id that the sender chose.',
       }),
     ),
     subjectTokens: Type.Optional(
@@ -177,7 +177,7 @@ function typeProblems({ type, subjectTokens, origins, anonymous, rate }: ClientS
     problems.push({
       path: ['spec', 'rate'],
       reason: 'FieldValueRequired',
-      detail: 'anybody can copy the key and send without a token: say how much all of them may send',
+      detail: 'anybody can copy the key and ask without a token: say how much all of them may ask and send',
     });
   }
   if (type === 'publishable' && subjectTokens === undefined && anonymous !== true) {
