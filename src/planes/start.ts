@@ -10,11 +10,11 @@ import type { Candidate } from '#kernel/controllers/leader.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { answerHealth, type ReadinessCheck } from '#kernel/http/health.ts';
-import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from '#kernel/http/own-names.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import { serveHttp, type HttpServerOptions } from '#kernel/http/server.ts';
-import { serverIdentity } from '#kernel/access/certificates.ts';
+import { keepCertificate, serverIdentity } from '#kernel/access/certificates.ts';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { adminToken, administrator } from '#kernel/access/authentication/admin-token.ts';
 import { authenticateWith, notBelieved } from '#kernel/access/authentication/authenticate.ts';
@@ -150,7 +150,8 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     (name) => name !== '0.0.0.0' && name !== '::',
   );
   const ownNames = new Set(names.map((name) => name.toLowerCase()));
-  const identity = await serverIdentity(join(dataDirectory, 'pki'), names, clock());
+  const ownIdentity = () => serverIdentity(join(dataDirectory, 'pki'), names, clock());
+  const identity = await ownIdentity();
   const token = await adminToken(join(dataDirectory, 'admin-token'));
   const encryptionKeyFile = options.access?.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys');
   const believed = [administrator(token), ...(await configuredAuthenticators(options.access ?? {}, clock, log))];
@@ -180,6 +181,16 @@ export async function startBackline(options: StartOptions): Promise<Running> {
     log,
     metrics: httpMetrics(registry, (path) => routeOf(path)),
   });
+  const certificate = keepCertificate({
+    first: identity,
+    identity: ownIdentity,
+    renewed: server.renew,
+    time: systemTime,
+    log,
+  });
+  gauge(registry, 'backline_certificate_end_timestamp_seconds', 'When the server certificate ends, as Unix time.', () =>
+    Math.floor(certificate.endsAtMs() / 1_000),
+  );
   const { quotaDatabaseUrls = [] } = options;
   const decides = options.roles.includes('decide');
   const recordsOptions = { modules, quotaDatabaseUrls, clock: options.clock, log, registry };
@@ -189,6 +200,7 @@ export async function startBackline(options: StartOptions): Promise<Running> {
   const stop = (msMax = failure === undefined ? undefined : FAILED_STOP_MS_MAX): Promise<void> =>
     stopAll(
       [
+        { name: 'certificate', stop: () => certificate.stop() },
         { name: 'http', stop: () => server.close() },
         { name: 'snapshots', stop: () => node?.follower.stop() },
         { name: 'controllers', stop: () => controllers?.stop() },

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
-import { serverIdentity } from './certificates.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { keepCertificate, serverIdentity } from './certificates.ts';
 
 const NOW = Temporal.Instant.from('2026-06-01T00:00:00Z');
 
@@ -49,4 +51,52 @@ test('a first start that was cut off is begun again', async (t) => {
   for (const name of ['ca.crt', 'server.crt', 'server.key']) await rm(file(name));
   await start();
   assert.match(await readFile(file('ca.crt'), 'utf8'), /BEGIN CERTIFICATE/);
+});
+
+const DAY_MS = 86_400_000;
+
+test('a certificate is renewed a month before it ends, also while the process runs', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-pki-'));
+  t.after(() => rm(directory, { recursive: true }));
+  let nowMs = Date.UTC(2026, 10, 29);
+  let asked: ReturnType<typeof serverIdentity> | undefined;
+  const identity = () =>
+    (asked = serverIdentity(directory, ['a.example'], Temporal.Instant.fromEpochMilliseconds(nowMs)));
+  const first = await identity();
+  const renewed: string[] = [];
+  let due: () => void = () => assert.fail('nothing waits');
+  const kept = keepCertificate({
+    first,
+    identity,
+    renewed: ({ ca, cert }) => {
+      assert.equal(ca, first.ca);
+      renewed.push(cert);
+    },
+    time: {
+      after: (ms, call) => {
+        assert.equal(ms, DAY_MS);
+        due = call;
+        return () => (due = () => {});
+      },
+    },
+    log: openLog('silent'),
+  });
+  const daysLeft = () => Math.floor((kept.endsAtMs() - nowMs) / DAY_MS);
+  const nextDay = async (days = 1) => {
+    nowMs += days * DAY_MS;
+    due();
+    await asked;
+    await Promise.resolve();
+  };
+  assert.equal(daysLeft(), 397);
+  await nextDay();
+  await nextDay(365);
+  assert.deepEqual([renewed.length, daysLeft()], [0, 31]);
+  await nextDay();
+  assert.deepEqual([renewed.length, daysLeft()], [1, 397]);
+  assert.ok(new X509Certificate(renewed[0] ?? '').checkIssued(new X509Certificate(first.ca)));
+  kept.stop();
+  asked = undefined;
+  await nextDay(400);
+  assert.equal(asked, undefined, 'it has stopped');
 });

@@ -3,13 +3,15 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
+import type { Log } from '#kernel/base/log.ts';
+import type { Time } from '#kernel/base/time.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 
 const DAY_MS = 86_400_000;
 const CA_DAYS = 3_650;
 const SERVER_DAYS = 397;
-/** A certificate that ends within this time is replaced at start. */
+/** A certificate that ends within this time is replaced. */
 const RENEW_DAYS = 30;
 
 export interface ServerIdentity {
@@ -108,6 +110,47 @@ function badAuthority(what: string, why: string): Refusal {
       'Bring the folder back from a backup. Or remove it: then a new authority is made, and each kubeconfig and each ' +
       'copy in the folders of other processes has to be handed out again.',
   });
+}
+
+/**
+ * Looks every day whether the certificate is about to end, and has it renewed: a process may run for longer than that.
+ * @param renewed called with each new certificate
+ */
+export function keepCertificate(parts: {
+  readonly first: ServerIdentity;
+  /** `serverIdentity` of this process. */
+  readonly identity: () => Promise<ServerIdentity>;
+  readonly renewed: (identity: ServerIdentity) => void;
+  readonly time: Pick<Time, 'after'>;
+  readonly log: Log;
+}): { readonly endsAtMs: () => number; readonly stop: () => void } {
+  const { identity, renewed, time, log } = parts;
+  let { cert } = parts.first;
+  let endsAtMs = endOf(cert);
+  let cancel = time.after(DAY_MS, look);
+  return { endsAtMs: () => endsAtMs, stop: () => cancel() };
+
+  function look(): void {
+    cancel = time.after(DAY_MS, look);
+    identity()
+      .then((found) => {
+        if (found.cert === cert) return;
+        renewed(found);
+        cert = found.cert;
+        endsAtMs = endOf(cert);
+        log.info({ endsAt: new Date(endsAtMs).toISOString() }, 'the server certificate was renewed');
+      })
+      .catch((error: unknown) => {
+        log.error(
+          { error: String(error), endsAt: new Date(endsAtMs).toISOString() },
+          'the server certificate cannot be renewed; trying again tomorrow',
+        );
+      });
+  }
+}
+
+function endOf(pem: string): number {
+  return new X509Certificate(pem).validToDate.getTime();
 }
 
 function stillGood(

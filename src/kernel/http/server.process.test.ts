@@ -75,6 +75,39 @@ test('one port speaks TLS and plain HTTP, as the first byte says', async (t) => 
   assert.match(await answerOf(secure, /POST \/x 5$/), /^HTTP\/1\.1 200/);
 });
 
+test('another certificate is shown from now on, and connections that are there go on', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'backline-http-'));
+  t.after(() => rm(directory, { recursive: true, force: true }));
+  const made = await Promise.all(
+    ['first', 'second'].map((value) =>
+      generate([{ name: 'commonName', value }], { keyType: 'ec', algorithm: 'sha256' }),
+    ),
+  );
+  const [first, second] = made.map(({ private: key, cert }) => ({ key, cert }));
+  assert.ok(first !== undefined && second !== undefined);
+  const server = await serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    tls: first,
+    handle: (exchange) => send(exchange, 200, 'text/plain', 'ok'),
+    log: openLog('silent'),
+    metrics: httpMetrics(openRegistry(), () => undefined),
+  });
+  t.after(server.close);
+  const connected = async () => {
+    const socket = connectTls({ port: server.port, host: '127.0.0.1', rejectUnauthorized: false });
+    await new Promise((done) => socket.once('secureConnect', done));
+    return { socket, name: socket.getPeerCertificate().subject.CN };
+  };
+  const before = await connected();
+  server.renew(second);
+  const after = await connected();
+  assert.deepEqual([before.name, after.name], ['first', 'second']);
+  before.socket.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  assert.match(await answerOf(before.socket, /ok$/), /^HTTP\/1\.1 200/);
+  after.socket.destroy();
+});
+
 test('clients that dawdle over their first byte, their headers or their body are cut off', async (t) => {
   const port = await startServer(t);
   const beginnings: [name: string, bytes: string][] = [

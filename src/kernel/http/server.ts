@@ -36,6 +36,8 @@ const CONNECTIONS_SPARE = 100;
 /** First byte of a TLS handshake record. */
 const TLS_HANDSHAKE = 0x16;
 
+const TLS_MIN = 'TLSv1.2';
+
 export interface HttpServerOptions {
   readonly host: string;
   /** 0 chooses a free one. */
@@ -51,6 +53,8 @@ export interface HttpServerOptions {
 
 export interface HttpServer {
   readonly port: number;
+  /** Shows another certificate on connections from now on. */
+  readonly renew: (tls: HttpServerOptions['tls']) => void;
   /** Ends idle connections, lets answers under way finish for a moment, then cuts what is left. */
   readonly close: () => Promise<void>;
 }
@@ -92,7 +96,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     inTurn(request, response, limits.pipelinedMax, () => answer(options.handle, context, request, response));
   const plain = createHttpServer(serverOptions, onRequest);
   const secure = createHttpsServer(
-    { ...serverOptions, ...options.tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.firstByteMsMax },
+    { ...serverOptions, ...options.tls, minVersion: TLS_MIN, handshakeTimeout: limits.firstByteMsMax },
     onRequest,
   );
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
@@ -147,6 +151,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
 
   return {
     port: (front.address() as AddressInfo).port,
+    renew: (tls) => secure.setSecureContext({ ...tls, minVersion: TLS_MIN }),
     close: async () => {
       closing.abort();
       const closed = new Promise<void>((resolve) => front.close(() => resolve()));
