@@ -70,6 +70,7 @@ test('each event of a batch is answered in its place, and what is accepted is in
     { ...batch, type: 'play', accepted: 2, duplicates: 1, quarantined: 2 },
   ]);
   assert.match(await ingest.metrics(), /backline_events_total\{type="play",outcome="accepted"\} 2/);
+  assert.match(await ingest.metrics(), /backline_events_clock_skew_seconds_count 1/);
 });
 
 test('nothing of a subject stands in the log or the quarantine in the clear, but its name where it can be erased', async (t) => {
