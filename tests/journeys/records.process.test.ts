@@ -4,7 +4,7 @@ import { runCommandLine } from '#cli/program.ts';
 import { fakeIo } from '#cli/testing/fake-io.ts';
 import { subjectStore } from '#domains/products/records/subjects.ts';
 import { startWorld, type Answer, type World } from '../support/backline.ts';
-import { plan } from '../support/catalogue.ts';
+import { market, plan } from '../support/catalogue.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import type { Json } from '../support/installation.ts';
 import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
@@ -423,6 +423,12 @@ story('seats hold while a plan changes, roles change on a full plan, and who has
   for (const who of ['b', 'd', 'e', 'f']) {
     await post('subscriptions/members/remove', { subscription: full.id, listener: `full-${who}` });
   }
+  const owner = (await change((await begin('owner', 'monthly')).id, 'solo')).members;
+  assert.deepEqual(
+    owner.map(({ role }: Json) => role),
+    ['owner'],
+    'who pays has the first role of each plan',
+  );
   const answer = await send('subscriptions/plan', { subscription: full.id, plan: 'duo', key: key() });
   assert.deepEqual([answer.status, answer.json.code], [409, 'products/role-not-in-plan']);
   assert.match(answer.json.detail, /"full-c" \(child\)/);
@@ -519,6 +525,71 @@ story('what is given without limit asks nobody to know the catalogue', async () 
   assert.equal((await post('refund', { listener: 'batch', feature: 'books', of: 'batch-1' })).charged, 5);
 });
 
+story('what is given without limit is answered the same under its key, whatever comes since', async () => {
+  const { id } = await begin('free-use', 'all');
+  const body = { listener: 'free-use', feature: 'books', amount: 30, key: 'free-use-1' };
+  const both = {
+    listener: 'free-use',
+    items: [
+      { feature: 'books', amount: 5 },
+      { feature: 'podmin', amount: 5 },
+    ],
+  };
+  const first = await post('consume', body);
+  assert.deepEqual([first.outcome, first.charged, first.receipt, first.replayed], ['allow', 0, [], false]);
+  assert.equal((await post('batch/consume', { ...both, key: 'free-use-2' })).charged, 0);
+  assert.equal(await refused('consume', { ...body, amount: 20 }), 'quotas/key-reused');
+  pass({ seconds: 1 });
+  await change(id, 'monthly');
+  const again = await post('consume', body);
+  assert.deepEqual([again.outcome, again.charged, again.reason, again.replayed], ['allow', 0, first.reason, true]);
+  assert.equal((await post('batch/consume', { ...both, key: 'free-use-2' })).charged, 0);
+  assert.equal(
+    await refused('refund', { listener: 'free-use', feature: 'books', of: 'free-use-1' }),
+    'quotas/nothing-to-refund',
+  );
+  const until = now.add({ hours: 48 }).toString();
+  const more = { listener: 'free-use', feature: 'books', limit: 'unlimited', reason: 'sorry', until };
+  const { id: override } = await post('overrides', more);
+  await post('consume', { ...body, key: 'free-use-3' });
+  await post('overrides/end', { override });
+  assert.equal((await post('consume', { ...body, key: 'free-use-3' })).charged, 0);
+  assert.deepEqual([await left('free-use'), await left('free-use', 'podmin')], [900, 300]);
+});
+
+story('a reservation whose time is over gives its units back, and once', async () => {
+  await begin('expired', 'monthly');
+  const who = { listener: 'expired', feature: 'books' };
+  await post('reserve', { ...who, amount: 100, seconds: 60, key: 'expired-r' });
+  await post('reserve', { ...who, amount: 50, seconds: 60, key: 'expired-s' });
+  await post('extend', { ...who, of: 'expired-s', seconds: 600 });
+  assert.equal(await left('expired'), 750);
+  pass({ seconds: 61 });
+  assert.equal(await left('expired'), 850);
+  assert.equal(await refused('commit', { ...who, of: 'expired-r', amount: 100 }), 'quotas/reservation-settled');
+  assert.equal((await consume('expired', 850)).charged, 850);
+  assert.equal((await post('commit', { ...who, of: 'expired-s', amount: 50 })).charged, 50);
+  assert.equal(await left('expired'), 0);
+});
+
+story('what is left of a month goes on only from months in which the plan gave it', async () => {
+  pass({ milliseconds: 400 });
+  const { id } = await begin('saver', 'none');
+  await begin('saver-b', 'saving');
+  pass({ months: 2, hours: 1 });
+  assert.equal(await left('saver-b', 'saved'), 30, 'the first one, too');
+  await change(id, 'saving');
+  assert.equal(await left('saver', 'saved'), 10, 'before, the plan gave none');
+  pass({ months: 1 });
+  assert.equal(await left('saver', 'saved'), 10, 'and then for a part of a month');
+  pass({ months: 1 });
+  assert.equal(await left('saver', 'saved'), 20);
+  await post('subscriptions/lapse', { subscription: id });
+  pass({ months: 2 });
+  await post('subscriptions/resume', { subscription: id });
+  assert.equal(await left('saver', 'saved'), 10, 'while it had lapsed it gave none');
+});
+
 story('an override that nobody would have is refused', async () => {
   await begin('odd', 'monthly');
   const until = now.add({ hours: 48 }).toString();
@@ -589,6 +660,41 @@ story('who has a plan, a role or an add-on that is no longer declared is answere
   assert.equal(await left('gone-plus'), 1_500, 'what was bought stays as it was sold');
   pass({ months: 1 });
   assert.equal(await left('gone-plus'), 1_500, 'and comes anew');
+});
+
+story('who is in a market that is no longer declared has what the plan gives everywhere, and can go on', async () => {
+  const sent = await call('POST', CHANGE_SETS, {
+    body: changeSet(market('se', { title: 'Sweden', zone: 'Europe/Stockholm', currencies: [{ code: 'SEK' }] })),
+  });
+  assert.equal(sent.status, 201, sent.text);
+  const known = async () => (await call('GET', '/v1/check?plan=all&market=se&feature=hq')).status;
+  for (let tries = 0; (await known()) !== 200; tries += 1) {
+    assert.ok(tries < 200, 'it was not served');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  const { id } = await begin('nowhere', 'duo', { market: 'se' });
+  await consume('nowhere', 100);
+  const gone = await call('DELETE', '/apis/products.backline.dev/v1/namespaces/default/markets/se');
+  assert.equal(gone.status, 200, gone.text);
+  for (let tries = 0; (await known()) !== 422; tries += 1) {
+    assert.ok(tries < 200, 'it was not served');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(await left('nowhere'), 800);
+  assert.equal((await consume('nowhere', 800)).charged, 800);
+  const denied = await consume('nowhere', 1);
+  assert.deepEqual([denied.outcome, denied.plans], ['upsell', []], 'only add-ons are sold without a market');
+  assert.equal((await ask('entitlements?listener=nowhere')).plan, 'duo');
+  assert.equal((await ask('check?listener=nowhere&feature=hq&channel=apple')).outcome, 'deny');
+  assert.equal((await ask('explain?listener=nowhere&feature=books')).answer.usage.remaining, 0);
+  await post('grants', { listener: 'nowhere', addOn: 'ten' });
+  assert.equal((await post('subscriptions/members', { subscription: id, listener: 'nowhere-b' })).members.length, 2);
+  await post('subscriptions/members/remove', { subscription: id, listener: 'nowhere-b' });
+  assert.equal(await refused('subscriptions/plan', { subscription: id, plan: 'monthly' }), 'products/not-sold');
+  assert.equal((await change(id, 'all')).plan, 'all');
+  assert.equal((await post('subscriptions/end', { subscription: id })).status, 'ended');
+  await begin('nowhere', 'monthly', { anchor: '2026-12-25T00:00:00' });
+  assert.equal(await left('nowhere'), 600, 'what was used there goes along');
 });
 
 story('a change of tax is declared ahead, and the past keeps what it had', async () => {

@@ -43,11 +43,8 @@ export async function earlierUse(
   question: Use,
   { facts, now, key }: { readonly facts: SubjectFacts; readonly now: Situation | Refusal; readonly key: string },
 ): Promise<Earlier | undefined> {
-  const present = meteredOf(now);
-  const subjects = new Set([
-    ...(present === undefined ? [] : [present.scope.subject]),
-    ...subjectsOfUse(facts, question),
-  ]);
+  const present = now instanceof Refusal ? undefined : subjectOfNow(now);
+  const subjects = new Set([...(present === undefined ? [] : [present]), ...subjectsOfUse(facts, question)]);
   const found = await quotas.find([...subjects], key);
   return found === undefined ? undefined : earlierOf(table, question, { facts, now, found });
 }
@@ -67,11 +64,20 @@ export function earlierOf(
     const use = meteredOf(one);
     return use?.scope.subject === subject ? use : undefined;
   };
+  const isKnown = !(then instanceof Refusal) && (of(then) !== undefined || isFreeFor(then, subject));
   return {
     subject,
-    situation: of(then) !== undefined && !(then instanceof Refusal) ? then : undefined,
+    situation: isKnown ? then : undefined,
     buckets: bucketsOf(of(now), of(then)),
   };
+}
+
+function subjectOfNow({ use }: Situation): string | undefined {
+  return use.metered ? use.scope.subject : use.freeFor;
+}
+
+function isFreeFor({ use }: Situation, subject: string): boolean {
+  return !use.metered && use.freeFor === subject;
 }
 
 function bucketsOf(now: MeteredUse | undefined, then: MeteredUse | undefined): readonly Bucket[] | undefined {
@@ -86,7 +92,7 @@ function meteredOf(situation: Situation | Refusal): MeteredUse | undefined {
 
 /** The answer of quotas in the words of products. */
 export function said(table: ProductsTable, { base, use, facts }: Situation, result: Answer, amount: number): object {
-  if (!use.metered) return { ...base, charged: 0 };
+  if (!use.metered) return { ...base, ...receiptOf(result), record: facts.version };
   const { balances, atMs, retryAtMs } = result;
   const standing = {
     outcome: result.outcome === 'denied' ? 'denied' : 'granted',

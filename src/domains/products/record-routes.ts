@@ -2,7 +2,7 @@ import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { answerOf } from './answers.ts';
-import { marketAt, planNamed, rowOf, grantsOf, unknown } from './decisions/lookup.ts';
+import { marketAt, planNamed, unknown } from './decisions/lookup.ts';
 import { movesToNow } from './decisions/plan-change.ts';
 import { prices } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
@@ -132,10 +132,12 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       }),
       handle: (table: ProductsTable, wish, _now, by) =>
         changeTerms('/v1/subscriptions/members', wish, table, by, (at, write) =>
-          at.addMember(wish.subscription, wish.listener, write, ({ plan, market }) => {
+          at.addMember(wish.subscription, wish.listener, write, ({ plan }) => {
             const { spec } = planNamed(table, plan);
             const role = wish.role ?? spec.roles.at(-1) ?? '';
-            rowOf(grantsOf(marketAt(table, { market }), plan), plan, role);
+            if (!spec.roles.includes(role)) {
+              throw unknown('role', role, spec.roles, `The plan "${plan}" has the roles ${spec.roles.join(', ')}.`);
+            }
             return { role, seats: spec.seats };
           }),
         ),
@@ -195,7 +197,7 @@ function newPlan(
   now: Temporal.Instant,
 ): NewPlan {
   const { spec, name: plan } = planNamed(table, wish.plan);
-  const market = marketAt(table, { market: before.market });
+  const market = marketAt(table, { market: before.market, isOnRecord: true });
   const others = before.members.filter(({ listener }) => listener !== before.manager);
   const strangers = others.filter(({ role }) => !spec.roles.includes(role));
   const role = spec.roles[0] ?? '';
@@ -237,7 +239,7 @@ function agreedPrice(
   now: Temporal.Instant,
 ): object | undefined {
   const { channel = market.defaultChannel, interval = 'P1M' } = wish;
-  const [price] = prices(table, { market: market.name, plan, channel, interval }, now).prices;
+  const [price] = prices(table, { market: market.name, isOnRecord: true, plan, channel, interval }, now).prices;
   if (price?.amount === undefined) {
     if (!isSoldAnywhere(table, plan)) return undefined;
     const message = price?.reason?.message ?? `Plan "${plan}" has no price here.`;

@@ -79,9 +79,14 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
                 then.facts,
                 Temporal.Instant.fromEpochMilliseconds(then.atMs),
               );
-              if (!situation.use.metered) return { ...situation.base, charged: 0 };
+              const { use } = situation;
+              if (!use.metered) {
+                if (use.freeFor === undefined) return { ...situation.base, charged: 0 };
+                const free = { quota: question.feature, buckets: [] };
+                return said(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
+              }
               const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
-              const result = await charge(situation.use.scope.subject, situation.use, { ...late, isOfBefore });
+              const result = await charge(use.scope.subject, use, { ...late, isOfBefore });
               return said(table, situation, result, amount);
             },
           },
@@ -270,8 +275,13 @@ async function consumeBatch(
         use.metered ? [{ quota: use.quota, buckets: use.buckets, amount, subject: use.scope.subject }] : [],
       );
       const [own] = metered;
-      if (own === undefined) return { outcome: 'allow', charged: 0 };
-      return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }));
+      if (own !== undefined) {
+        return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }));
+      }
+      const free = uses.flatMap(({ situation: { use } }) => (use.metered ? [] : (use.freeFor ?? [])))[0];
+      if (free === undefined) return { outcome: 'allow', charged: 0 };
+      const nothing = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
+      return batchSaid(await desk.quotas.batch({ subject: free, key, request, items: nothing, isFree: true }));
     },
     (facts) => situationsOf(facts).flatMap((one) => meteredUse(one.situation)),
   );

@@ -38,12 +38,16 @@ interface Consume extends Named, Source {
   readonly countsAtMs?: number;
   /** It belongs to a plan that the subject had before: where use has moved on since, it is counted there as well. */
   readonly isOfBefore?: boolean;
+  /** Given without limit: nothing is taken, and that is what is answered under the key from then on. */
+  readonly isFree?: boolean;
 }
 
 /** Several quotas at once, all or nothing. Subjects of different databases are refused with `quotas/batch-across-shards`. */
 interface Batch extends Named {
   /** What was asked for, where the items are only a part of it: under one key it is the same. */
   readonly request?: string;
+  /** Given without limit, all of it. */
+  readonly isFree?: boolean;
   readonly items: readonly (Source & { readonly amount: number; readonly subject?: string })[];
 }
 

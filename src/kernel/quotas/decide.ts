@@ -82,6 +82,7 @@ function charge(book: Book, operation: Charge): Answer {
   const usedAtMs = operation.countsAtMs ?? operation.usedAtMs;
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
   const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
+  if (operation.isFree === true) return plain(book, 'granted', asked, 0, []);
   const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
   const taken = items.length === 1 ? undefined : new Map<string, number>();
   const receipt: Line[] = [];

@@ -71,7 +71,7 @@ export function openQuotas(parts: {
     },
     peek: (check, ageMsMax) => known.check(check, ageMsMax) ?? seen.check(check, ageMsMax),
     consume: async (request) => {
-      const { partial = false, usedAtMs, countsAtMs, isOfBefore } = request;
+      const { partial = false, usedAtMs, countsAtMs, isOfBefore, isFree } = request;
       const manner = partial ? 'partial' : 'whole';
       return charge({
         ...single(request),
@@ -79,9 +79,10 @@ export function openQuotas(parts: {
         ...(usedAtMs === undefined ? {} : { usedAtMs }),
         ...(countsAtMs === undefined ? {} : { countsAtMs }),
         ...(isOfBefore === undefined ? {} : { isOfBefore }),
+        ...(isFree === undefined ? {} : { isFree }),
       });
     },
-    batch: async ({ subject, key, items, request }) => {
+    batch: async ({ subject, key, items, request, isFree }) => {
       checkNamed({ subject, key });
       checkItems(items);
       const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
@@ -91,7 +92,8 @@ export function openQuotas(parts: {
         amountOf(item.amount, 1);
         if (shardOf(item.subject) !== shardOf(subject)) throw acrossShards(subject, item.subject);
       }
-      return charge({ subject, key, items: all, manner: 'whole', ...(request === undefined ? {} : { request }) });
+      const more = { ...(request === undefined ? {} : { request }), ...(isFree === undefined ? {} : { isFree }) };
+      return charge({ subject, key, items: all, manner: 'whole', ...more });
     },
     reserve: async (request) => {
       checkTtl(request.ttlMs);

@@ -18,6 +18,8 @@ export interface Charge {
   readonly usedAtMs?: number;
   readonly countsAtMs?: number;
   readonly isOfBefore?: boolean;
+  /** Given without limit: nothing is taken. No part of what the key names. */
+  readonly isFree?: boolean;
   /** What was asked for, where the items are only a part of it. */
   readonly request?: string;
   /** When the units may come back: who has them, and until when. All items of it have the same amount. */

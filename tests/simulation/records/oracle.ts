@@ -1,5 +1,9 @@
 import { windowAt } from '#kernel/quotas/window.ts';
 
+/** How it is bought: for a year at Apple, or as it was before, which begins as a month on the web. */
+interface Way {
+  readonly isYearly?: boolean;
+}
 interface Use {
   readonly who: string;
   readonly feature: Feature;
@@ -11,8 +15,8 @@ interface Settling extends Use {
 
 /** What is asked of records and of use; names of subscriptions, grants and operations are keys of what made them. */
 export type Step = { readonly key: string; readonly atMs: number } & (
-  | { readonly do: 'begin'; readonly who: string; readonly plan: string; readonly anchor: string }
-  | { readonly do: 'plan'; readonly of: string; readonly plan: string }
+  | ({ readonly do: 'begin'; readonly who: string; readonly plan: string; readonly anchor: string } & Way)
+  | ({ readonly do: 'plan'; readonly of: string; readonly plan: string } & Way)
   | { readonly do: 'lapse'; readonly of: string }
   | { readonly do: 'resume'; readonly of: string }
   | { readonly do: 'end'; readonly of: string }
@@ -20,17 +24,22 @@ export type Step = { readonly key: string; readonly atMs: number } & (
   | { readonly do: 'part'; readonly of: string; readonly who: string }
   | { readonly do: 'grant'; readonly who: string }
   | { readonly do: 'endGrant'; readonly of: string }
-  | ({ readonly do: 'consume'; readonly amount: number; readonly agoMs?: number } & Use)
+  | { readonly do: 'give'; readonly who: string; readonly limit: number; readonly hours: number }
+  | { readonly do: 'endGive'; readonly of: string }
+  | ({ readonly do: 'consume'; readonly amount: number; readonly agoMs?: number; readonly isPartial?: boolean } & Use)
+  | { readonly do: 'batch'; readonly who: string; readonly books: number; readonly podmin: number }
   | ({ readonly do: 'reserve'; readonly amount: number } & Use)
   | ({ readonly do: 'lease'; readonly amount: number } & Use)
   | ({ readonly do: 'commit' } & Settling)
   | ({ readonly do: 'return' } & Settling)
   | ({ readonly do: 'refund' } & Settling)
   | ({ readonly do: 'release'; readonly of: string } & Use)
+  | ({ readonly do: 'extend'; readonly of: string } & Use)
+  | { readonly do: 'acquire' | 'heartbeat' | 'leave'; readonly who: string; readonly session: string }
 );
 export type Feature = 'books' | 'podmin' | 'skips';
 
-/** The code of a refusal; of use, what was charged; of a subscription, its plan, status and members. */
+/** The code of a refusal; of use, what was charged; of a subscription, its plan, status, price and members. */
 export type Told = string;
 
 interface Terms {
@@ -47,6 +56,7 @@ interface Sub {
   readonly manager: string;
   readonly anchor: string;
   plan: string;
+  price: string;
   status: 'active' | 'lapsed' | 'ended';
   sinceMs: number;
   readonly members: Map<string, { role: string; sinceMs: number }>;
@@ -57,8 +67,15 @@ interface Grant {
   readonly fromMs: number;
   untilMs: number;
 }
+interface Gift {
+  readonly id: string;
+  readonly who: string;
+  readonly limit: number;
+  untilMs: number;
+}
 interface Bucket {
   readonly counter: string;
+  /** Infinity: nothing is counted. */
   readonly limit: number;
   readonly untilMs: number;
 }
@@ -73,23 +90,41 @@ interface Done {
   readonly step: Step;
   readonly lines: readonly Line[];
   readonly quota: string;
+  /** When what is held ends by itself. */
+  untilMs: number;
   state: 'held' | 'settled' | 'taken' | 'denied';
 }
 
 const ZONE = 'Europe/Berlin';
 const DAY_MS = 86_400_000;
+const YEARLY = 'P1Y';
+const MONTHLY = 'P1M';
+const SLOTS = 2;
+const SLOT_MS = 2 * 3_600_000;
+const SLOT_STEPS: ReadonlySet<Step['do']> = new Set(['acquire', 'heartbeat', 'leave']);
+export const PEOPLE = ['a', 'b', 'c/d', 'e'] as const;
+export const PLANS = ['weekly', 'monthly', 'all', 'none', 'duo', 'family'] as const;
+export const ANCHORS = ['2026-10-10T00:00:00', '2026-10-25T12:00:00', '2026-01-31T15:00:00'] as const;
+export const FEATURES: readonly Feature[] = ['books', 'podmin', 'skips'];
+/** What a plan costs, by how it is bought. What has no price is given for nothing. */
+const PRICES: Record<string, Record<string, string>> = {
+  weekly: { [MONTHLY]: '4.99' },
+  monthly: { [MONTHLY]: '9.99', [YEARLY]: '99.00' },
+  family: { [MONTHLY]: '19.99', [YEARLY]: '199.00' },
+};
 const LEASE_MS = 30 * DAY_MS;
 const RESERVE_MS = 6 * 3_600_000;
 const GIVES: Record<Feature, Record<string, { limit: number; per: string; isAnchored: boolean; isShared: boolean }>> = {
   books: Object.fromEntries(
-    ['weekly', 'monthly', 'duo', 'family'].map((plan) => [
+    ['weekly', 'monthly', 'duo', 'family', 'all'].map((plan) => [
       plan,
-      { limit: 900, per: 'P1M', isAnchored: true, isShared: false },
+      { limit: plan === 'all' ? Infinity : 900, per: 'P1M', isAnchored: true, isShared: false },
     ]),
   ),
   podmin: {
     weekly: { limit: 100, per: 'P1W', isAnchored: false, isShared: false },
     monthly: { limit: 300, per: 'P1M', isAnchored: false, isShared: false },
+    all: { limit: Infinity, per: 'P1M', isAnchored: false, isShared: false },
   },
   skips: Object.fromEntries(
     ['duo', 'family'].map((plan) => [plan, { limit: 50, per: 'P1M', isAnchored: true, isShared: true }]),
@@ -105,14 +140,31 @@ export class Oracle {
   readonly on = new Map<string, string>();
   readonly past = new Map<string, Terms[]>();
   readonly grants: Grant[] = [];
+  readonly gifts: Gift[] = [];
+  /** By household and session: until when. */
+  readonly slots = new Map<string, number>();
   readonly used = new Map<string, number>();
   readonly moved = new Map<string, { to: string; gain: number }>();
   readonly done = new Map<string, Done>();
   #nowMs = 0;
 
   clone(): Oracle {
-    const { subs, on, past, grants, used, moved, done } = this;
-    return Object.assign(new Oracle(), structuredClone({ subs, on, past, grants, used, moved, done }));
+    const copy = new Oracle();
+    for (const [id, sub] of this.subs) {
+      const members = new Map([...sub.members].map(([who, member]) => [who, { ...member }]));
+      copy.subs.set(id, { ...sub, members });
+    }
+    for (const [who, id] of this.on) copy.on.set(who, id);
+    for (const [who, terms] of this.past) copy.past.set(who, [...terms]);
+    for (const grant of this.grants) copy.grants.push({ ...grant });
+    for (const gift of this.gifts) copy.gifts.push({ ...gift });
+    for (const [id, untilMs] of this.slots) copy.slots.set(id, untilMs);
+    for (const [counter, units] of this.used) copy.used.set(counter, units);
+    for (const [counter, moved] of this.moved) copy.moved.set(counter, { ...moved });
+    for (const [key, done] of this.done) {
+      copy.done.set(key, { ...done, lines: done.lines.map((line) => ({ ...line })) });
+    }
+    return copy;
   }
 
   /** Drops what nobody asks about any more: all but the last so many operations, and what is held. */
@@ -127,8 +179,12 @@ export class Oracle {
 
   /** Equal for equal books. */
   text(): string {
-    const plain = (_: string, value: unknown): unknown => (value instanceof Map ? [...value].sort() : value);
-    return JSON.stringify(this, plain);
+    const sorted = <Value>(map: ReadonlyMap<string, Value>): readonly (readonly [string, Value])[] =>
+      [...map].sort(([a], [b]) => (a < b ? -1 : 1));
+    const { subs, on, past, grants, gifts, slots, used, moved, done } = this;
+    const members = sorted(subs).map(([, sub]) => sorted(sub.members));
+    const byId = [grants, gifts].map((all) => all.toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+    return JSON.stringify([members, ...[subs, on, past, slots, used, moved, done].map(sorted<unknown>), byId]);
   }
 
   /** @param nowMs later than that of the step when it is repeated */
@@ -138,10 +194,12 @@ export class Oracle {
     this.#expire(nowMs);
     const ago = 'agoMs' in asked ? { agoMs: nowMs - asked.atMs + (asked.agoMs ?? 0) } : {};
     const step: Step = { ...asked, ...ago, atMs: nowMs };
-    const made: Omit<Done, 'told' | 'step'> = { lines: [], quota: '', state: 'taken' };
+    const untilMs = nowMs + (asked.do === 'lease' ? LEASE_MS : RESERVE_MS);
+    const made: Omit<Done, 'told' | 'step'> = { lines: [], quota: '', state: 'taken', untilMs };
     const done = { ...made, step, ...this.#do(step) };
-    // What is refused has not happened, and what is given without limit, or not at all, is not kept.
-    const isKept = !/^\w+\/|^nothing$/.test(done.told) && !(step.do === 'consume' && done.quota === '');
+    // What is refused has not happened, and what nothing gives is not kept.
+    const isCount = step.do === 'consume' || step.do === 'batch';
+    const isKept = !/^\w+\/|^nothing$/.test(done.told) && !SLOT_STEPS.has(step.do) && !(isCount && done.quota === '');
     if (!isKept) return done.told;
     this.done.set(step.key, done);
     return done.told;
@@ -151,9 +209,8 @@ export class Oracle {
   left(who: string, feature: Feature, atMs: number): number | undefined {
     this.#expire(atMs);
     const terms = this.#now(who, atMs);
-    if (terms === undefined || terms.plan === 'all') return undefined;
-    const buckets = this.#buckets(who, feature, terms, atMs);
-    if (buckets.length === 0) return undefined;
+    const buckets = terms === undefined ? [] : this.#buckets(who, feature, terms, atMs);
+    if (buckets.length === 0 || buckets[0]?.limit === Infinity) return undefined;
     return buckets.reduce((sum, { limit, counter }) => sum + Math.max(0, limit - (this.used.get(counter) ?? 0)), 0);
   }
 
@@ -162,7 +219,9 @@ export class Oracle {
       case 'begin': {
         if (this.on.has(step.who)) return { told: 'products/already-subscribed' };
         const { key: id, who: manager, plan, anchor, atMs: sinceMs } = step;
-        const sub: Sub = { id, manager, anchor, plan, status: 'active', sinceMs, members: new Map() };
+        const price = priceOf(plan, step.isYearly === true ? YEARLY : MONTHLY);
+        if (price === undefined) return { told: 'products/not-sold' };
+        const sub: Sub = { id, manager, anchor, plan, price, status: 'active', sinceMs, members: new Map() };
         return this.#change(sub, step, () => {
           this.subs.set(id, sub);
           this.#seat(sub, manager, 'manager', sinceMs);
@@ -175,12 +234,35 @@ export class Oracle {
           .toZonedDateTimeISO(ZONE)
           .add('P12M').epochMilliseconds;
         this.grants.push({ id: step.key, who: step.who, fromMs: step.atMs, untilMs });
-        return { told: 'granted' };
+        return { told: 'done' };
       }
       case 'endGrant': {
         const grant = this.grants.find(({ id }) => id === step.of);
         if (grant !== undefined) grant.untilMs = Math.min(grant.untilMs, step.atMs);
-        return { told: 'ended' };
+        return { told: 'done' };
+      }
+      case 'give': {
+        const { key: id, who, limit, hours, atMs } = step;
+        this.gifts.push({ id, who, limit, untilMs: atMs + hours * 3_600_000 });
+        return { told: 'done' };
+      }
+      case 'endGive': {
+        const gift = this.gifts.find(({ id }) => id === step.of);
+        if (gift !== undefined) gift.untilMs = Math.min(gift.untilMs, step.atMs);
+        return { told: 'done' };
+      }
+      case 'acquire':
+      case 'heartbeat':
+      case 'leave':
+        return { told: this.#slot(step) };
+      case 'batch':
+        return this.#batch(step);
+      case 'extend': {
+        const hold = this.done.get(step.of);
+        if (hold === undefined || hold.lines.length === 0) return { told: 'nothing' };
+        if (hold.state !== 'held') return { told: 'quotas/reservation-settled' };
+        hold.untilMs = step.atMs + RESERVE_MS;
+        return { told: `charged ${sum(hold.lines)}` };
       }
       case 'consume':
       case 'reserve':
@@ -209,11 +291,16 @@ export class Oracle {
         if ([...sub.members].some(([who, { role }]) => who !== sub.manager && !rolesOf(step.plan).includes(role))) {
           return { told: 'products/role-not-in-plan' };
         }
-        if (sub.plan === step.plan) return { told: textOf(sub) };
-        return this.#change(sub, step, () => {
-          sub.plan = step.plan;
-          sub.sinceMs = step.atMs;
-        });
+        if (sub.plan === step.plan && step.isYearly !== true) return { told: textOf(sub) };
+        {
+          const price = priceOf(step.plan, step.isYearly === true ? YEARLY : wayOf(sub.price));
+          if (price === undefined) return { told: 'products/not-sold' };
+          return this.#change(sub, step, () => {
+            if (sub.plan !== step.plan) sub.sinceMs = step.atMs;
+            sub.plan = step.plan;
+            sub.price = price;
+          });
+        }
       case 'lapse':
       case 'resume':
       case 'end': {
@@ -267,7 +354,10 @@ export class Oracle {
   }
 
   #carry(who: string, feature: Feature, from: Terms, to: Terms | undefined, atMs: number, seen: Set<string>): void {
-    const [source, target] = [from, to].map((terms) => terms && this.#plan(who, feature, terms, atMs)?.counter);
+    const [source, target] = [from, to].map((terms) => {
+      const plan = terms && this.#plan(who, feature, terms, atMs);
+      return plan === undefined || plan.limit === Infinity ? undefined : plan.counter;
+    });
     if (source === undefined || target === undefined || source === target || seen.has(`${source} ${target}`)) return;
     if (source.split('|')[0] !== target.split('|')[0]) return;
     seen.add(`${source} ${target}`);
@@ -282,9 +372,43 @@ export class Oracle {
     const at = this.#termsAt(who, atMs - (step.do === 'consume' ? (step.agoMs ?? 0) : 0), atMs);
     if (at === undefined) return { told: 'products/plan-needed' };
     const { terms, usedMs, isPast } = at;
-    const buckets = terms.plan === 'all' && feature !== 'skips' ? [] : this.#buckets(who, feature, terms, usedMs);
-    if (buckets.length === 0) return { told: step.do === 'consume' ? 'charged 0' : 'products/not-counted' };
+    const buckets = this.#buckets(who, feature, terms, usedMs);
+    if (buckets[0]?.limit === Infinity || buckets.length === 0) {
+      const isFree = buckets.length > 0;
+      return step.do === 'consume'
+        ? { told: 'charged 0', quota: isFree ? feature : '' }
+        : { told: 'products/not-counted' };
+    }
     if (step.do === 'lease' && feature !== 'books') return { told: 'products/not-offline' };
+    const lines = this.#linesOf(buckets, amount, step.do === 'consume' && step.isPartial === true);
+    if (lines.length === 0) return { told: 'charged 0', state: 'denied', quota: feature };
+    this.#charge(lines, isPast);
+    return { told: `charged ${sum(lines)}`, lines, quota: feature, state: step.do === 'consume' ? 'taken' : 'held' };
+  }
+
+  #batch({ who, books, podmin, atMs }: Extract<Step, { do: 'batch' }>): Partial<Done> & { told: Told } {
+    const terms = this.#now(who, atMs);
+    if (terms === undefined) return { told: 'products/plan-needed' };
+    const lines: Line[] = [];
+    let isDenied = false;
+    for (const [feature, amount] of [
+      ['books', books],
+      ['podmin', podmin],
+    ] as const) {
+      const buckets = this.#buckets(who, feature, terms, atMs);
+      if (buckets.length === 0) return { told: 'charged 0' };
+      if (buckets[0]?.limit === Infinity) continue;
+      const own = this.#linesOf(buckets, amount, false);
+      isDenied ||= own.length === 0;
+      lines.push(...own);
+    }
+    if (isDenied) return { told: 'charged 0', state: 'denied', quota: 'both' };
+    this.#charge(lines, false);
+    return { told: `charged ${sum(lines)}`, lines, quota: 'both' };
+  }
+
+  /** What is taken from where; nothing when there is not enough. */
+  #linesOf(buckets: readonly Bucket[], amount: number, isPartial: boolean): Line[] {
     let missing = amount;
     const lines: Line[] = [];
     for (const { counter, limit, untilMs } of buckets) {
@@ -292,12 +416,38 @@ export class Oracle {
       if (units > 0) lines.push({ counter, untilMs, amount: units, back: 0 });
       missing -= units;
     }
-    if (missing > 0) return { told: 'charged 0', state: 'denied', quota: feature };
-    for (const { counter, amount: units } of lines) {
+    return missing > 0 && !isPartial ? [] : lines;
+  }
+
+  #charge(lines: readonly Line[], isPast: boolean): void {
+    for (const { counter, amount } of lines) {
       if (!isPast) this.moved.delete(counter);
-      this.#add(counter, units);
+      this.#add(counter, amount);
     }
-    return { told: `charged ${amount}`, lines, quota: feature, state: step.do === 'consume' ? 'taken' : 'held' };
+  }
+
+  #slot(step: Extract<Step, { do: 'acquire' | 'heartbeat' | 'leave' }>): Told {
+    const { who, session, atMs } = step;
+    const terms = this.#now(who, atMs);
+    const ownOf = (house: string): string => `${house} ${who} ${session}`;
+    const isLive = (id: string): boolean => (this.slots.get(id) ?? 0) > atMs;
+    const hasStreams = terms !== undefined && (terms.plan === 'duo' || terms.plan === 'family');
+    if (step.do === 'leave' || (step.do === 'heartbeat' && !hasStreams)) {
+      const houses = [
+        this.subs.get(this.on.get(who) ?? '')?.manager,
+        ...(this.past.get(who) ?? []).map(({ house }) => house),
+      ];
+      for (const house of houses) if (house !== undefined) this.slots.delete(ownOf(house));
+      return step.do === 'leave' ? 'left' : 'ended';
+    }
+    if (terms === undefined) return 'products/plan-needed';
+    if (!hasStreams) return 'no';
+    const own = ownOf(terms.house);
+    if (step.do === 'heartbeat' && !isLive(own)) return 'ended';
+    const live = [...this.slots.keys()].filter((id) => id.startsWith(`${terms.house} `) && isLive(id));
+    if (!live.includes(own) && live.length >= SLOTS) return 'no';
+    this.slots.set(own, atMs + SLOT_MS);
+    return 'allow';
   }
 
   #settle(step: Extract<Step, { do: 'commit' | 'return' | 'release' }>): Partial<Done> & { told: Told } {
@@ -306,7 +456,7 @@ export class Oracle {
     if (hold.state !== 'held') {
       return { told: step.do === 'return' ? 'quotas/lease-replayed' : 'quotas/reservation-settled' };
     }
-    const reserved = hold.lines.reduce((sum, line) => sum + line.amount, 0);
+    const reserved = sum(hold.lines);
     const amount = step.do === 'release' ? 0 : step.amount;
     hold.state = 'settled';
     const back = this.#giveBack(hold.lines, reserved - amount);
@@ -345,14 +495,10 @@ export class Oracle {
   #expire(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const hold of this.done.values()) {
-      if (hold.state !== 'held' || !this.#isExpired(hold, nowMs)) continue;
+      if (hold.state !== 'held' || hold.untilMs > nowMs) continue;
       hold.state = 'settled';
       this.#giveBack(hold.lines, Infinity);
     }
-  }
-
-  #isExpired({ step }: Done, nowMs: number): boolean {
-    return step.atMs + (step.do === 'lease' ? LEASE_MS : RESERVE_MS) <= nowMs;
   }
 
   #seat(sub: Sub, who: string, role: string, sinceMs: number): void {
@@ -390,12 +536,17 @@ export class Oracle {
 
   #buckets(who: string, feature: Feature, terms: Terms, atMs: number): readonly Bucket[] {
     const plan = this.#plan(who, feature, terms, atMs);
+    const gift = this.#gift(who, feature, atMs);
+    if (plan?.limit === Infinity) return [plan];
     const own = this.grants.filter(
       (one) => feature === 'books' && one.who === who && one.fromMs <= atMs && atMs < one.untilMs,
     );
     own.sort((a, b) => a.untilMs - b.untilMs || a.fromMs - b.fromMs);
     return [
       ...(plan === undefined ? [] : [plan]),
+      ...(plan !== undefined || gift === undefined
+        ? []
+        : [{ counter: `${who}|${gift.id}`, limit: gift.limit, untilMs: Infinity }]),
       ...own.map(({ id }) => ({ counter: `${who}|${id}`, limit: 600, untilMs: Infinity })),
     ];
   }
@@ -413,13 +564,35 @@ export class Oracle {
     const own = windowAt(spec, at, atMs);
     const { key, untilMs = Infinity } =
       (own.untilMs ?? Infinity) + DAY_MS <= this.#nowMs ? windowAt(spec, at, this.#nowMs) : own;
-    return { counter: `${gives.isShared ? `house ${house}` : who}|${feature} ${key}`, limit: gives.limit, untilMs };
+    const limit = this.#gift(who, feature, atMs)?.limit ?? gives.limit;
+    return { counter: `${gives.isShared ? `house ${house}` : who}|${feature} ${key}`, limit, untilMs };
+  }
+
+  /** What was given by hand in place of what the plan gives: of several the most generous, then the one that lasts longest. */
+  #gift(who: string, feature: Feature, atMs: number): Gift | undefined {
+    const all = this.gifts.filter((gift) => feature === 'books' && gift.who === who && gift.untilMs > atMs);
+    return all.sort((a, b) => b.limit - a.limit || b.untilMs - a.untilMs)[0];
   }
 }
 
-function textOf({ plan, status, members }: Sub): Told {
-  return `${plan} ${status} ${[...members]
+function textOf({ plan, status, price, members }: Sub): Told {
+  return `${plan} ${status} ${price} ${[...members]
     .map(([who, { role }]) => `${who}:${role}`)
     .sort()
     .join(' ')}`;
+}
+
+/** Undefined where it is sold, but not so. */
+function priceOf(plan: string, way: string): string | undefined {
+  const prices = PRICES[plan];
+  return prices === undefined ? 'nothing' : prices[way];
+}
+
+/** How what has this price was bought. */
+function wayOf(price: string): string {
+  return Object.values(PRICES).some((prices) => prices[YEARLY] === price) ? YEARLY : MONTHLY;
+}
+
+function sum(lines: readonly { readonly amount: number }[]): number {
+  return lines.reduce((all, { amount }) => all + amount, 0);
 }

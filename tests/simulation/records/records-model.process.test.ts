@@ -1,21 +1,36 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test, type TestContext } from 'node:test';
 import { playRecords } from './model.ts';
+import { stageOfDesks, stageOfProcesses, type Stage } from './stage.ts';
 
 /** More by command: BACKLINE_RECORDS_STEPS=2000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/records */
-const STEPS = Number(process.env['BACKLINE_RECORDS_STEPS'] ?? 400);
-const KILLS = Math.max(1, Math.round(STEPS / 300));
+const STEPS = Number(process.env['BACKLINE_RECORDS_STEPS'] ?? 200);
+/** Without processes and HTTP a step costs a fraction. */
+const STEPS_OF_DESKS = 10 * STEPS;
 const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? 1);
+const CLERK = 'whatever is asked of records and use, repeated, raced and killed, is answered as by one clerk';
 
-test(
-  'whatever is asked of records and use, repeated, raced and killed, is answered as by one clerk',
-  { timeout: Math.max(240_000, STEPS * 500) },
-  async (t) => {
-    t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
-    const counts = await playRecords(t, { seed, steps: STEPS, kills: KILLS });
-    t.diagnostic(JSON.stringify(Object.fromEntries([...counts].sort())));
-    for (const what of ['killed', 'repeated', 'asked again', 'refund', 'commit', 'return', 'part', 'end']) {
-      assert.ok((counts.get(what) ?? 0) > 0, `${what} never happened`);
-    }
-  },
-);
+test(`${CLERK}: two processes`, { timeout: Math.max(240_000, STEPS * 500) }, async (t) => {
+  const counts = await play(t, await stageOfProcesses(t), { steps: STEPS, towns: 6 });
+  for (const what of ['killed', 'repeated', 'asked again']) assert.ok(counts.has(what), `${what} never happened`);
+});
+
+test(`${CLERK}: two nodes in one process`, { timeout: Math.max(240_000, STEPS_OF_DESKS * 100) }, async (t) => {
+  const counts = await play(t, await stageOfDesks(t), { steps: STEPS_OF_DESKS, towns: 12 });
+  for (const what of ['killed', 'repeated', 'asked again', 'refund', 'commit', 'return', 'extend', 'part', 'end']) {
+    assert.ok(counts.has(what), `${what} never happened`);
+  }
+});
+
+async function play(
+  t: TestContext,
+  stage: Stage,
+  { steps, towns }: { readonly steps: number; readonly towns: number },
+): Promise<ReadonlyMap<string, number>> {
+  t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
+  const begun = performance.now();
+  const counts = await playRecords(stage, { seed, steps, towns, kills: Math.ceil(steps / 400) });
+  t.diagnostic(`${steps} steps in ${Math.round((performance.now() - begun) / 1_000)} s`);
+  t.diagnostic(JSON.stringify(Object.fromEntries([...counts].sort())));
+  return counts;
+}

@@ -52,6 +52,8 @@ export interface UnmeteredUse {
   readonly metered: false;
   readonly feature: string;
   readonly reason: { readonly code: 'not-counted' | 'nobody' | 'not-given' | 'unlimited'; readonly message: string };
+  /** Whose use it would be, where it is given without limit: what is asked under a key is remembered there. */
+  readonly freeFor?: string;
   readonly notes: readonly string[];
 }
 
@@ -97,7 +99,11 @@ export function bucketsFor(
     zone,
   };
   const { buckets, origins, isUnlimited, notes } = bucketsOf(counted, facts, nowMs);
-  if (isUnlimited) return { ...unmetered(feature, 'unlimited', `${title} is unlimited.`), notes };
+  if (isUnlimited) {
+    const kind = scope === 'device' && question.device === undefined ? 'listener' : scope;
+    const freeFor = scopeOf(kind, question, facts, listener).subject;
+    return { ...unmetered(feature, 'unlimited', `${title} is unlimited.`), freeFor, notes };
+  }
   if (buckets.length === 0) {
     return { ...unmetered(feature, 'not-given', `Nothing gives ${title} to this listener.`), notes };
   }

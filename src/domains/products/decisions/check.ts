@@ -1,13 +1,11 @@
 import { rowFor } from './grants.ts';
-import { marketAt, momentOf, requireChannel, unknown, type Place } from './lookup.ts';
+import { marketAt, momentOf, requireChannel, unknown, type KnownPlace } from './lookup.ts';
 import { onSaleAt, type CheckAnswer, type MarketTable, type OfferedPlan, type ProductsTable } from './table.ts';
 
-export interface CheckQuestion extends Place {
+export interface CheckQuestion extends KnownPlace {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
-  /** Plan and role are on record, and may be gone by now. */
-  readonly isOnRecord?: boolean;
   readonly feature: string;
   /** The channel whose prices an upsell shows. Absent: the first of the market. */
   readonly channel?: string | undefined;

@@ -5,7 +5,7 @@ import { instantText, timeInWords } from '../rules/times.ts';
 import { DEFAULT_ANCHOR, roughWindowDays } from '../rules/windows.ts';
 import { planTermsFor, type MeteredUse } from './buckets-for.ts';
 import { describeUsage, type UsageReport } from './describe-usage.ts';
-import { grantsOf, marketAt } from './lookup.ts';
+import { grantsOf } from './lookup.ts';
 import { onSaleAt, type CheckAnswer, type Grant, type OfferedPlan, type ProductsTable } from './table.ts';
 
 /** More of a feature that the listener may buy beside the plan. */
@@ -114,7 +114,8 @@ function plansGivingMore(
   channel: string | undefined,
   moment: number,
 ): readonly OfferedPlan[] {
-  const market = marketAt(table, { market: listener.market });
+  const market = table.markets.get(listener.market);
+  if (market === undefined) return [];
   const offered = onSaleAt(market, channel ?? market.defaultChannel, moment)?.giving.get(feature) ?? [];
   const have = plan === undefined ? 0 : rate(plan);
   return offered.filter((offer) => {

@@ -4,16 +4,14 @@ import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usesOf, type UseQuestion } from './buckets-for.ts';
 import { describeUsage, type UsageReport } from './describe-usage.ts';
 import { rowFor } from './grants.ts';
-import { marketAt, type Place } from './lookup.ts';
+import { marketAt, type KnownPlace } from './lookup.ts';
 import { grantByHand, listenerOf } from './on-record.ts';
 import type { Grant, ProductsTable } from './table.ts';
 
-interface EntitlementsQuestion extends Place {
+interface EntitlementsQuestion extends KnownPlace {
   readonly plan: string;
   /** Absent: the first role of the plan. */
   readonly role?: string | undefined;
-  /** Plan and role are on record, and may be gone by now. */
-  readonly isOnRecord?: boolean;
 }
 
 interface EntitlementsAnswer {

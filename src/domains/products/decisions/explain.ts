@@ -6,7 +6,7 @@ import { OPEN, timeInWords } from '../rules/times.ts';
 import { check } from './check.ts';
 import { explainUse, type RecordedUse, type Step } from './explain-use.ts';
 import { degradations, rowFor, winner } from './grants.ts';
-import { marketAt, momentOf, planNamed, type Place } from './lookup.ts';
+import { marketAt, momentOf, planNamed, type KnownPlace, type Place } from './lookup.ts';
 import { checkOnRecord, listenerOf } from './on-record.ts';
 import { windowAt } from './price-series.ts';
 import { prices, seriesFor, type PricesAnswer } from './prices.ts';
@@ -19,10 +19,9 @@ import {
   type ProductsTable,
 } from './table.ts';
 
-interface ExplainQuestion extends Place {
+interface ExplainQuestion extends KnownPlace {
   readonly plan: string;
   readonly role?: string | undefined;
-  readonly isOnRecord?: boolean;
   /** Absent: the prices of the plan are explained. */
   readonly feature?: string | undefined;
   readonly channel?: string | undefined;

@@ -54,7 +54,7 @@ export function rowFor(
   const from = grants ?? features;
   const rows = gone.get(from) ?? new Map<string, GrantRow>();
   gone.set(from, rows);
-  const key = `${name} ${role}`;
+  const key = `${name} ${role} ${market.name}`;
   const plan = plans.get(name);
   const row =
     rows.get(key) ?? (plan === undefined ? rowOfGone(name, role, features) : rowOfRole(plan, role, market, features));

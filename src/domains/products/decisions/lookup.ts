@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { MARKET } from '../kinds/identity.ts';
 import type { PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
 import { nearTerritories } from '../rules/territories.ts';
@@ -12,8 +13,20 @@ export interface Place {
   readonly territory?: string | undefined;
 }
 
-/** The market of a place. Refuses `products/market-needed`, `unknown-market`, `unknown-territory`, `market-mismatch`. */
-export function marketAt(table: ProductsTable, { market, territory }: Place): MarketTable {
+/** A place that may be on record of a listener, and so may be gone by now. */
+export interface KnownPlace extends Place {
+  readonly isOnRecord?: boolean;
+  /** In which the days of who is there begin, when the market is gone. */
+  readonly zone?: string;
+}
+
+/**
+ * The market of a place. One on record that is no longer declared is answered: what plans give everywhere is given there,
+ * and nothing is sold. Otherwise refuses `products/market-needed`, `unknown-market`, `unknown-territory` and
+ * `market-mismatch`.
+ */
+export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
+  const { market, territory } = place;
   const name = territory === undefined ? market : table.marketOfTerritory.get(territory);
   const found = name === undefined ? undefined : table.markets.get(name);
   if (found !== undefined && (market === undefined || market === found.name)) return found;
@@ -31,6 +44,7 @@ export function marketAt(table: ProductsTable, { market, territory }: Place): Ma
     const known = table.marketOfTerritory.keys();
     throw unknown('territory', territory, known, 'No market has it.', nearTerritories);
   }
+  if (market !== undefined && place.isOnRecord === true) return goneMarket(market, place.zone ?? 'UTC');
   if (market !== undefined) throw unknown('market', market, table.markets.keys());
   throw new Refusal(
     'products/market-needed',
@@ -40,6 +54,20 @@ export function marketAt(table: ProductsTable, { market, territory }: Place): Ma
       remedy: 'Give market, the name of a Market, or territory, an ISO 3166 code like DE.',
     },
   );
+}
+
+function goneMarket(name: string, zone: string): MarketTable {
+  return {
+    name,
+    source: { kind: MARKET, name, revision: '' },
+    spec: { title: name, territories: [], zone, currencies: [], tax: { name: '', inclusive: false } },
+    legal: [],
+    channels: [],
+    defaultChannel: '',
+    grants: new Map(),
+    series: new Map(),
+    offers: new Map(),
+  };
 }
 
 /** A plan by name. Refuses `products/unknown-plan`. */
@@ -71,7 +99,8 @@ export function rowOf(grants: PlanGrants, plan: string, role: string | undefined
 
 /** Refuses `products/unknown-channel`. */
 export function requireChannel(market: MarketTable, channel: string): void {
-  if (market.channels.includes(channel)) return;
+  // A market that is gone has none, and whoever is there need not know.
+  if (market.channels.length === 0 || market.channels.includes(channel)) return;
   throw unknown('channel', channel, market.channels, `${market.spec.title} has ${market.channels.join(', ')}.`);
 }
 

@@ -18,6 +18,7 @@ interface Listener extends Place {
   readonly role?: string | undefined;
   /** True when it is on record, and so was right when it was written: it may be gone by now, and is answered all the same. */
   readonly isOnRecord: boolean;
+  readonly zone?: string;
 }
 
 /**
@@ -27,7 +28,8 @@ interface Listener extends Place {
 export function listenerOf({ plan, role, market, territory }: RecordedQuestion, facts: SubjectFacts): Listener {
   const { subscription } = facts;
   if (subscription?.status === 'active') {
-    return { plan: subscription.plan, role: subscription.role, market: subscription.market, isOnRecord: true };
+    const { plan: own, role: as, market: where, anchor } = subscription;
+    return { plan: own, role: as, market: where, isOnRecord: true, zone: anchor.zone };
   }
   if (plan !== undefined) return { plan, role, market, territory, isOnRecord: false };
   const why = subscription === undefined ? 'is on no subscription' : 'is on a subscription that has lapsed';

@@ -22,7 +22,6 @@ export function movesToNow(table: ProductsTable, after: SubjectFacts, nowMs: num
   const known = new Set<string>();
   for (const former of after.formers) {
     if (former.untilMs < nowMs - FORMER_DAYS_MAX * 86_400_000) continue;
-    if (!table.markets.has(former.subscription.market)) continue;
     for (const { subject, moves: more } of movesAtChange(table, factsOn(after, former), after, nowMs)) {
       const own = moves.get(subject) ?? [];
       for (const move of more) {

@@ -4,11 +4,11 @@ import { soldIn, type PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
 import { intervalInWords, parseInterval } from '../rules/intervals.ts';
 import { instantText, OPEN, timeInWords } from '../rules/times.ts';
-import { marketAt, momentOf, planNamed, requireChannel, type Place } from './lookup.ts';
+import { marketAt, momentOf, planNamed, requireChannel, type KnownPlace } from './lookup.ts';
 import { windowAt } from './price-series.ts';
 import type { Compiled, MarketTable, PriceFacts, PriceSeries, ProductsTable, SeriesWindow } from './table.ts';
 
-export interface PricesQuestion extends Place {
+export interface PricesQuestion extends KnownPlace {
   /** Absent: every plan with a price in the market. */
   readonly plan?: string | undefined;
   /** Absent: every channel. */

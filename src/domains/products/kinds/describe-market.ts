@@ -6,7 +6,10 @@ export function describeMarket(
   before: MarketSpec | undefined,
   after: MarketSpec | undefined,
 ): readonly string[] {
-  if (after === undefined) return [`Market ${before?.title ?? name} is removed.`];
+  if (after === undefined)
+    return [
+      `Market ${before?.title ?? name} is removed: nothing is sold there any more, and those who are on record there have what their plans give in every market.`,
+    ];
   if (before === undefined) {
     return [
       `New market ${after.title} (${after.territories.join(', ')}): ${currenciesInWords(after)}, ${taxInWords(after)}.`,

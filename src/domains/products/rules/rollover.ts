@@ -58,7 +58,8 @@ export function rolloverOf(
     max: most,
     min: min === undefined ? 0 : Math.min(most, unitsOf(min, limit)),
     overage,
-    ...(sinceMs === undefined ? {} : { sinceMs }),
+    // Anchors are whole seconds, and the first window begins with its anchor.
+    ...(sinceMs === undefined ? {} : { sinceMs: Math.floor(sinceMs / 1_000) * 1_000 }),
   };
 }
 
