@@ -281,6 +281,23 @@ story('the price on record is that of the plan, where and for how long it was bo
   await begin('price-2', 'weekly');
 });
 
+story('where two currencies are legal, each has its price, and who pays chooses', async () => {
+  const there = { market: 'zw' };
+  const amounts = async (more = ''): Promise<string[]> =>
+    (await ask(`prices?market=zw&plan=monthly${more}`)).prices.map((one: Json) => `${one.currency} ${one.amount}`);
+  assert.deepEqual(await amounts(), ['USD 5.00', 'ZWG 130.00']);
+  assert.deepEqual(await amounts('&currency=ZWG'), ['ZWG 130.00']);
+  const usual = await begin('tender-1', 'monthly', there);
+  assert.deepEqual([usual.price.currency, usual.price.amount], ['USD', '5.00'], 'the default of the market');
+  const { id, price } = await begin('tender-2', 'monthly', { ...there, currency: 'ZWG' });
+  assert.deepEqual([price.currency, price.amount, price.sources[0].name], ['ZWG', '130.00', 'monthly-zw-zwg']);
+  assert.equal((await change(id, 'weekly')).price.amount, '60.00');
+  assert.equal((await change(id, 'monthly')).price.currency, 'ZWG', 'as before');
+  assert.equal((await change(id, 'monthly', { currency: 'USD' })).price.amount, '5.00');
+  const wrong = { listener: 'tender-3', plan: 'weekly', ...there, currency: 'USD' };
+  assert.equal(await refused('subscriptions', wrong), 'products/not-sold');
+});
+
 story('use that is counted while plans change is lost in neither plan', async () => {
   for (const [plans, feature, ratio] of [
     [['small', 'large'], 'points', 2],

@@ -22,6 +22,21 @@ const books = (limit: number | string) => ({ feature: 'books', limit, per: 'P1M'
 export const RECORDS_CATALOGUE: readonly object[] = [
   market('de', { title: 'Germany', currencies: [{ code: 'EUR' }], channels: [{ name: 'web' }, { name: 'apple' }] }),
   market('us', { title: 'USA', zone: 'America/Los_Angeles', currencies: [{ code: 'USD' }] }),
+  market('zw', { title: 'Zimbabwe', zone: 'Africa/Harare', currencies: [{ code: 'USD' }, { code: 'ZWG' }] }),
+  ...[
+    ['monthly', 'USD', '5.00'],
+    ['monthly', 'ZWG', '130.00'],
+    ['weekly', 'ZWG', '60.00'],
+  ].map(([of = '', currency = '', amount = '']) =>
+    price(`${of}-zw-${currency.toLowerCase()}`, {
+      plan: of,
+      market: 'zw',
+      interval: 'P1M',
+      channel: 'web',
+      currency,
+      timeline: [{ from: '2025-01-01', amount, currency }],
+    }),
+  ),
   feature('books', { type: 'metered', unit: 'minutes', title: 'Audiobooks' }),
   feature('podmin', { type: 'metered', unit: 'minutes', title: 'Podcasts' }),
   feature('skips', { type: 'metered', unit: 'skips', title: 'Skips' }),

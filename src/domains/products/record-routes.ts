@@ -4,7 +4,8 @@ import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { answerOf } from './answers.ts';
 import { marketAt, planNamed, unknown } from './decisions/lookup.ts';
 import { movesToNow } from './decisions/plan-change.ts';
-import { prices } from './decisions/prices.ts';
+import { windowAt } from './decisions/price-series.ts';
+import { prices, seriesFor, usualPrice } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import type { FeatureSpec } from './kinds/feature.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
@@ -29,6 +30,9 @@ const ID = { subscription: name('Id of the subscription.') };
 const BOUGHT = {
   channel: text('Where it is bought, like web. Absent: the first of the market, or where it was bought before.'),
   interval: text('What one payment covers, like P1M. Absent: a month, or what it was before.'),
+  currency: text(
+    'ISO 4217 code, where there are several at once. Absent: that of before, or the default of the market.',
+  ),
 };
 
 /**
@@ -193,7 +197,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
 function newPlan(
   table: ProductsTable,
   before: Subscription,
-  wish: { readonly plan: string; readonly channel?: string; readonly interval?: string },
+  wish: { readonly plan: string } & Bought,
   now: Temporal.Instant,
 ): NewPlan {
   const { spec, name: plan } = planNamed(table, wish.plan);
@@ -203,12 +207,12 @@ function newPlan(
   const role = spec.roles[0] ?? '';
   if (before.members.length > spec.seats) throw tooFewSeats(before, plan, spec);
   if (strangers.length > 0) throw roleNotInPlan(strangers, plan, spec);
-  const { channel, interval } = (before.price ?? {}) as { readonly channel?: string; readonly interval?: string };
-  const isSame = plan === before.plan && wish.channel === undefined && wish.interval === undefined;
-  if (isSame) return { plan, role, price: before.price };
+  const { channel, interval, currency } = (before.price ?? {}) as Bought;
+  const isSame = [wish.channel, wish.interval, wish.currency].every((one) => one === undefined);
+  if (plan === before.plan && isSame) return { plan, role, price: before.price };
   if (plan !== before.plan) requireOpen(spec, plan, market);
   const bought = { channel: wish.channel ?? channel, interval: wish.interval ?? interval };
-  const price = agreedPrice(table, market, plan, bought, now);
+  const price = agreedPrice(table, market, plan, { ...bought, currency: wish.currency }, now, currency);
   return { plan, role, ...(price === undefined ? {} : { price }) };
 }
 
@@ -227,28 +231,41 @@ function requireOpen(spec: PlanSpec, plan: string, market: MarketTable): void {
   });
 }
 
+interface Bought {
+  readonly channel?: string | undefined;
+  readonly interval?: string | undefined;
+  readonly currency?: string | undefined;
+}
+
 /**
- * The price of the moment with its revision; undefined for a plan that is sold nowhere, and so is given for nothing.
+ * The price of the moment with its revision, in the currency that was wished, or else rather in that of before; undefined for a plan that is sold nowhere, and so is given for nothing.
  * Refuses `products/not-sold` where it is sold, but not so.
  */
 function agreedPrice(
   table: ProductsTable,
   market: MarketTable,
   plan: string,
-  wish: { readonly channel?: string | undefined; readonly interval?: string | undefined },
+  wish: Bought,
   now: Temporal.Instant,
+  before?: string,
 ): object | undefined {
   const { channel = market.defaultChannel, interval = 'P1M' } = wish;
-  const [price] = prices(table, { market: market.name, isOnRecord: true, plan, channel, interval }, now).prices;
+  const answer = prices(table, { market: market.name, isOnRecord: true, plan, channel, interval }, now);
+  const price =
+    wish.currency === undefined
+      ? (answer.prices.find(({ currency }) => currency !== undefined && currency === before) ?? usualPrice(answer))
+      : answer.prices.find(({ currency }) => currency === wish.currency);
   if (price?.amount === undefined) {
     if (!isSoldAnywhere(table, plan)) return undefined;
-    const message = price?.reason?.message ?? `Plan "${plan}" has no price here.`;
+    const message =
+      price?.reason?.message ??
+      `Plan "${plan}" has no price ${wish.currency === undefined ? 'here' : `in ${wish.currency} here`}.`;
     throw new Refusal('products/not-sold', 'Conflict', message, {
       remedy: 'See /v1/prices for what can be bought here, on which channel and for which interval.',
     });
   }
-  const series = [...market.series.values()].find(
-    (each) => each.plan === plan && each.channel === channel && each.interval === interval,
+  const series = seriesFor(market, { plan, channel, interval }).find(
+    (one) => windowAt(one, now.epochMilliseconds)?.money.currency === price.currency,
   );
   const { amount, currency, minor, exponent } = price;
   return { amount, currency, minor, exponent, channel, interval, at: now.toString(), sources: series?.sources ?? [] };

@@ -2,7 +2,7 @@ import { seeded } from '#kernel/base/chance.ts';
 import type { Stage } from './stage.ts';
 import { openTown } from './town.ts';
 
-const PASSES_MS = [1, 1, 1_000, 60_000, 3_600_000, 5 * 3_600_000, 26 * 3_600_000];
+const PASSES_MS = [1, 1, 1, 1_000, 1_000, 60_000, 60_000, 600_000, 3_600_000, 5 * 3_600_000, 26 * 3_600_000];
 
 /**
  * Two nodes on one database are asked at random, repeatedly, several at once, and killed meanwhile. Whatever they answer

@@ -163,7 +163,7 @@ export function openTown({
     if (dice < 0.77) return { do: 'reserve', who, feature, amount };
     if (dice < 0.81) return { do: 'lease', who, feature: 'books', amount };
     const open = [...oracle.done.values()].filter(({ state }) => state === 'held' || state === 'taken');
-    const wanted = pick(['consume', 'reserve', 'reserve', 'lease']);
+    const wanted = pick(['consume', 'reserve', 'reserve', 'reserve', 'lease']);
     const some = open.filter(({ step: { do: what } }) => what === wanted).slice(-6);
     if (some.length === 0) return { do: 'consume', who, feature, amount };
     const { step: about, lines } = pick(some) as {
@@ -174,7 +174,7 @@ export function openTown({
     const own = { who: about.who, feature: about.feature, of: about.key };
     if (about.do === 'lease' && lines.length > 0) return { ...own, do: 'return', amount: below(most + 1) };
     if (about.do === 'consume') return { ...own, do: 'refund', amount: 1 + below(Math.max(1, most)) };
-    if (chance() < 0.2) return { ...own, do: 'extend' };
+    if (chance() < 0.35) return { ...own, do: 'extend' };
     return chance() < 0.3 ? { ...own, do: 'release' } : { ...own, do: 'commit', amount: below(most + 1) };
   }
 

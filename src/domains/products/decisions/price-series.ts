@@ -49,8 +49,9 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
     });
   });
   windows.sort((a, b) => a.from - b.from);
-  const { plan, channel, interval } = priceSpec(first);
-  return { key: priceKey(priceSpec(first)), plan, channel, interval, sources, windows };
+  const { plan, channel, interval, currency } = priceSpec(first);
+  const one = currency === undefined ? {} : { currency };
+  return { key: priceKey(priceSpec(first)), plan, channel, interval, ...one, sources, windows };
 }
 
 function priceFacts(money: Money, market: MarketSpec, rate: string | undefined): PriceFacts {
@@ -89,14 +90,15 @@ export function windowAt({ windows }: PriceSeries, moment: number): SeriesWindow
   return windows.findLast(({ from, until }) => from <= moment && moment < until);
 }
 
-/** The order in which prices are answered: rank and name of the plan, channel, length of the interval. */
+/** The order in which prices are answered: rank and name of the plan, channel, length of the interval, currency. */
 export function compareSeries(plans: ProductsTable['plans']): (a: PriceSeries, b: PriceSeries) => number {
   const rank = (name: string) => plans.get(name)?.spec.rank ?? 0;
   return (a, b) =>
     rank(a.plan) - rank(b.plan) ||
     order(a.plan, b.plan) ||
     order(a.channel, b.channel) ||
-    compareIntervals(a.interval, b.interval);
+    compareIntervals(a.interval, b.interval) ||
+    order(a.currency ?? '', b.currency ?? '');
 }
 
 function order(a: string, b: string): number {

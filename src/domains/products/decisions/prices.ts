@@ -15,6 +15,8 @@ export interface PricesQuestion extends KnownPlace {
   readonly channel?: string | undefined;
   /** Absent: every interval. */
   readonly interval?: string | undefined;
+  /** Of several currencies at once, one. Absent: each that there is. */
+  readonly currency?: string | undefined;
   /** The moment that is asked about. Absent: now. */
   readonly at?: string | undefined;
 }
@@ -61,15 +63,22 @@ export function prices(table: ProductsTable, question: PricesQuestion, now: Temp
   if (question.channel !== undefined) requireChannel(market, question.channel);
   if (question.interval !== undefined) requireInterval(question.interval);
   const currency = currencyAt(market.legal, moment);
+  const all =
+    plan === undefined ? pricesOfAll(table, market, question, moment) : pricesOf(market, plan, question, moment);
   return {
     market: market.name,
     title: market.spec.title,
     zone: market.spec.zone,
     ...(currency === undefined ? {} : { currency }),
     at: instantText(moment),
-    prices:
-      plan === undefined ? pricesOfAll(table, market, question, moment) : pricesOf(market, plan, question, moment),
+    prices: question.currency === undefined ? all : all.filter((price) => price.currency === question.currency),
   };
+}
+
+/** Which of the prices of one sale somebody pays who does not say: the default currency of the market, or else the first. */
+export function usualPrice({ currency, prices: all }: PricesAnswer): PriceAnswer | undefined {
+  const known = all.filter(({ amount }) => amount !== undefined);
+  return known.find((price) => price.currency === currency) ?? known[0] ?? all[0];
 }
 
 type Filter = Pick<PricesQuestion, 'plan' | 'channel' | 'interval'>;

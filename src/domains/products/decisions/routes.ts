@@ -207,6 +207,7 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       plan: text('Name of a Plan. Absent: all that have a price.'),
       ...CHANNEL,
       ...INTERVAL,
+      currency: text('ISO 4217 code: only prices in it. Absent: each that there is.'),
       ...WHEN,
     }),
     inputsForServers: ['at'],

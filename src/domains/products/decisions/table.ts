@@ -128,6 +128,8 @@ export interface PriceSeries {
   readonly plan: string;
   readonly channel: string;
   readonly interval: string;
+  /** Where the market has several at once, and each has prices of its own. */
+  readonly currency?: string;
   readonly sources: readonly Source[];
   /** In order of time, not overlapping. */
   readonly windows: readonly SeriesWindow[];

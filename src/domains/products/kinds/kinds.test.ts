@@ -236,6 +236,24 @@ test('a price overlaps no other price of the same plan, market, interval and cha
   assert.deepEqual(validated(resource('Price', 'premium-de-google', { ...later, channel: 'google' }), declared), []);
 });
 
+test('prices of one sale stand beside each other in currencies that they name, and in no other way', () => {
+  const declared = [...base, resource('Price', 'premium-de', price)];
+  const inCurrency = (code: string, named: object) => ({
+    ...price,
+    ...named,
+    timeline: [{ from: '2025-06-01', amount: '14.00', currency: code }],
+  });
+  const faults = (code: string, named: object, others = declared) =>
+    validated(resource('Price', 'other', inCurrency(code, named)), others).map((one) => one.split(':')[0]);
+  const overlaps = ['spec.timeline[0].from'];
+  const usd = resource('Price', 'premium-de-usd', inCurrency('USD', { currency: 'USD' }));
+  assert.deepEqual(faults('USD', { currency: 'USD' }), []);
+  assert.deepEqual(faults('USD', { currency: 'USD' }, [...declared, usd]), overlaps, 'twice in dollars');
+  assert.deepEqual(faults('EUR', { currency: 'EUR' }), overlaps, 'twice in euros');
+  assert.deepEqual(faults('USD', {}), overlaps, 'no currency is named');
+  assert.deepEqual(faults('EUR', { currency: 'USD' }), ['spec.timeline[0].currency']);
+});
+
 test('a price for tomorrow may stand beside one that ends tomorrow, or be appended to it', () => {
   const ends = { ...price, timeline: [{ from: '2025-01-01', until: '2026-06-16', amount: '12.99', currency: 'EUR' }] };
   const tomorrow = { from: '2026-06-16', amount: '13.99', currency: 'EUR' };

@@ -34,6 +34,13 @@ const PriceSpecSchema = Type.Object(
     channel: Type.Optional(
       Type.String({ minLength: 1, maxLength: 40, default: DEFAULT_CHANNEL, description: 'A channel of the market.' }),
     ),
+    currency: Type.Optional(
+      Type.String({
+        pattern: '^[A-Z]{3}$',
+        description:
+          'ISO 4217 code of all entries, where a market has several at once: each has a Price of its own. Absent: entries may change it.',
+      }),
+    ),
     timeline: Type.Array(
       Type.Object(
         {
@@ -74,7 +81,12 @@ function withDefaults(spec: DeclaredPrice): PriceSpec {
 }
 
 /** Prices with one key are one price over time. */
-export function priceKey({ plan, market, interval, channel = DEFAULT_CHANNEL }: DeclaredPrice): string {
+export function priceKey(spec: DeclaredPrice): string {
+  return spec.currency === undefined ? saleKey(spec) : `${saleKey(spec)}/${spec.currency}`;
+}
+
+/** What is sold: at each moment it has one price in a currency. */
+function saleKey({ plan, market, interval, channel = DEFAULT_CHANNEL }: DeclaredPrice): string {
   return `${market}/${plan}/${channel}/${interval}`;
 }
 
@@ -129,6 +141,7 @@ export const Price = defineKind({
   ],
   indexes: {
     key: (spec) => [priceKey(spec)],
+    sale: (spec) => [saleKey(spec)],
     market: ({ market }) => [market],
     plan: ({ plan }) => [plan],
   },
@@ -148,18 +161,15 @@ export const Price = defineKind({
     const reading = readingOf(spec, marketOf(spec.market));
     const { windows, problems } = readTimeline(spec.timeline, reading);
     if (problems.length > 0) return problems;
+    const strangers = otherCurrencies(spec);
+    if (strangers.length > 0) return strangers;
 
     const past =
       before === undefined ? [] : pastOf(withDefaults(before), spec, windows, marketOf, now.epochMilliseconds);
-    const others = find(PRICE, 'key', priceKey(spec)).filter((other) => other.metadata.name !== name);
+    const others = find(PRICE, 'sale', saleKey(spec)).filter((other) => other.metadata.name !== name);
     return [
       ...past,
-      ...others.flatMap((other) =>
-        overlapProblems(windows, {
-          name: other.metadata.name,
-          windows: readTimeline(priceSpec(other).timeline, reading).windows,
-        }),
-      ),
+      ...others.flatMap((other) => collisions(spec, windows, other.metadata.name, priceSpec(other), reading)),
     ];
   },
   validateDelete: (declared, { now, find, annotations }) => {
@@ -188,14 +198,9 @@ export const Price = defineKind({
       ...soldProblems(spec, windows, planSpec(plan)),
       ...currencyProblems(windows, marketSpec(market)),
       ...world
-        .find(PRICE, 'key', priceKey(spec))
+        .find(PRICE, 'sale', saleKey(spec))
         .filter((other) => other.name !== name)
-        .flatMap((other) =>
-          overlapProblems(windows, {
-            name: other.name,
-            windows: readTimeline(priceSpec(other).timeline, reading).windows,
-          }),
-        ),
+        .flatMap((other) => collisions(spec, windows, other.name, priceSpec(other), reading)),
     ];
   },
   describe: (name, declaredBefore, declaredAfter, world, now) => {
@@ -245,10 +250,36 @@ function labelOf(spec: PriceSpec, world: World): string {
   const plan = world.get(PLAN, spec.plan);
   const planTitle = plan === undefined ? spec.plan : planSpec(plan).title;
   const marketTitle = marketIn(world, spec.market)?.title ?? spec.market;
-  return `${planTitle} in ${marketTitle} (${spec.channel}, ${intervalInWords(spec.interval)})`;
+  const inCurrency = spec.currency === undefined ? '' : `, ${spec.currency}`;
+  return `${planTitle} in ${marketTitle} (${spec.channel}, ${intervalInWords(spec.interval)}${inCurrency})`;
 }
 
-const IDENTITY = ['plan', 'market', 'interval', 'channel'] as const;
+function otherCurrencies({ currency, timeline }: PriceSpec): readonly Problem[] {
+  if (currency === undefined) return [];
+  return timeline.flatMap((entry, index): readonly Problem[] => {
+    if (entry.currency === currency) return [];
+    const detail = `All entries of this Price are in ${currency}; make another Price for ${entry.currency}.`;
+    return [{ path: ['spec', 'timeline', index, 'currency'], reason: 'FieldValueInvalid', detail }];
+  });
+}
+
+/** Where two Prices of the same sale are in force at once: of one key not at all, else not in one currency. */
+function collisions(
+  spec: PriceSpec,
+  windows: readonly PriceWindow[],
+  name: string,
+  other: PriceSpec,
+  reading: TimelineReading,
+): readonly Problem[] {
+  const others = readTimeline(other.timeline, reading).windows;
+  if (priceKey(spec) === priceKey(other)) return overlapProblems(windows, { name, windows: others });
+  const of = (all: readonly PriceWindow[], code: string) => all.filter(({ money }) => money.currency === code);
+  return [...new Set(windows.map(({ money }) => money.currency))].flatMap((code) =>
+    overlapProblems(of(windows, code), { name, windows: of(others, code) }),
+  );
+}
+
+const IDENTITY = ['plan', 'market', 'interval', 'channel', 'currency'] as const;
 
 function pastOf(
   before: PriceSpec,
@@ -265,7 +296,7 @@ function pastOf(
   return moved.map((field) => ({
     path: ['spec', field],
     reason: 'FieldValueForbidden',
-    detail: `${inWords(begun)} has begun for the ${field} "${before[field]}"; create another Price for "${after[field]}".`,
+    detail: `${inWords(begun)} has begun for the ${field} "${before[field] ?? ''}"; create another Price for "${after[field] ?? ''}".`,
   }));
 }
 
