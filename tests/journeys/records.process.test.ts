@@ -254,6 +254,25 @@ story(
   },
 );
 
+story('who is asked about in two zones has one day of them, where it is two', async () => {
+  now = now.toZonedDateTimeISO('Europe/Berlin').add({ days: 1 }).withPlainTime('06:00').toInstant();
+  const listens = (listener: string, where: string): Promise<Json> =>
+    consume(listener, 20, { feature: 'podmin', plan: 'free', market: where });
+  for (const [who, first, second, hoursLeft] of [
+    ['zones-west', 'us', 'de', 3],
+    ['zones-east', 'de', 'us', 18],
+  ] as const) {
+    assert.equal((await listens(who, first)).charged, 20, who);
+    const denied = await listens(who, second);
+    assert.equal(denied.charged, 0, who);
+    const ends = now.add({ hours: hoursLeft });
+    assert.equal(Temporal.Instant.from(denied.retryAt).toString(), ends.toString(), who);
+  }
+  pass({ hours: 3, seconds: 1 });
+  assert.equal((await listens('zones-west', 'de')).charged, 20, 'the day is over where it began');
+  assert.equal((await listens('zones-west', 'us')).charged, 0, 'and is the same one here');
+});
+
 story('a lapse and what it has been is kept; a lapsed subscription may change its plan', async () => {
   const { id } = await begin('back', 'weekly');
   await consume('back', 400);

@@ -28,19 +28,27 @@ export function standingsOf(
   for (const bucket of buckets) {
     const own = spanOf(bucket, usedAtMs);
     const isClosed = bucket.window.type !== 'rolling' && own.untilMs !== undefined && isPast(own.untilMs, book);
-    const span = isClosed ? spanOf(bucket, book.nowMs) : own;
-    if (!isInForce(bucket, isClosed ? book.nowMs : usedAtMs)) continue;
-    const corrects = own.key === span.key ? undefined : own.key;
+    const atMs = isClosed ? book.nowMs : usedAtMs;
+    const here = isClosed ? spanOf(bucket, atMs) : own;
+    if (!isInForce(bucket, atMs)) continue;
+    const corrects = own.key === here.key ? undefined : own.key;
     const { rollover, limit } = bucket;
     if (rollover !== undefined && limit !== 'unlimited') {
-      const rolling = { bucket, rollover, limit, span, corrects };
+      const rolling = { bucket, rollover, limit, span: here, corrects };
       for (const standing of rolledOver(book, subject, rolling)) {
         standings.push({ ...standing, used: standing.used + (taken?.get(standing.id) ?? 0) });
       }
       continue;
     }
-    const id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
-    const counter = book.counters.get(id);
+    let span = here;
+    let id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
+    let counter = book.counters.get(id);
+    const elsewhere = counter === undefined ? begunElsewhere(book, subject, bucket, here, atMs) : undefined;
+    if (elsewhere !== undefined) {
+      span = elsewhere;
+      id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
+      counter = book.counters.get(id);
+    }
     if (book.looked !== undefined) {
       book.looked.add(id);
       // One that nobody used yet is written as well: only what is there can be seen to be unchanged.
@@ -50,6 +58,24 @@ export function standingsOf(
     standings.push({ bucket, span, used, id, corrects });
   }
   return standings;
+}
+
+/**
+ * The window that goes on, where one of another zone has begun, and nobody has used that of this zone: who is asked about in two
+ * zones at a time at which one is a day ahead has one of their days, until it ends where it began.
+ */
+function begunElsewhere(book: Counters, subject: string, bucket: Bucket, here: Span, atMs: number): Span | undefined {
+  const { type, per } = bucket.window;
+  const { fromMs, untilMs } = here;
+  if (type !== 'calendar' || per === 'PT1H' || untilMs === undefined) return undefined;
+  for (const near of [spanOf(bucket, fromMs - 1), spanOf(bucket, untilMs)]) {
+    const endMs = book.counters.get(idOfCounter({ subject, bucket: bucket.id, window: near.key }))?.untilMs;
+    // In this zone it has ended, or is yet to come.
+    if (endMs === undefined || endMs === near.untilMs) continue;
+    const beganMs = endMs - ((near.untilMs ?? 0) - near.fromMs);
+    if (beganMs <= atMs && atMs < endMs) return { key: near.key, fromMs: beganMs, untilMs: endMs };
+  }
+  return undefined;
 }
 
 /**
