@@ -5,10 +5,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
-import { compile } from '#domains/products/decisions/compile.ts';
-import { productsModule } from '#domains/products/module.ts';
-import { cachedSubjects } from '#domains/products/records/cached-subjects.ts';
-import { subjectStore } from '#domains/products/records/subjects.ts';
+import { products } from '#domains/products/module.ts';
 import { worldOf } from '#domains/products/testing/world.ts';
 import type { Answer, Call } from '../../support/backline.ts';
 import { startClockedNodes, type ClockedNode, type ClockedNodes } from '../../support/clocked-nodes.ts';
@@ -55,7 +52,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
   const { url, database, [Symbol.asyncDispose]: dispose } = await startDatabase();
   let nowMs = BEGIN_MS;
   const clock = (): Temporal.Instant => Temporal.Instant.fromEpochMilliseconds(nowMs);
-  const table = compile(worldOf(RECORDS_CATALOGUE as Parameters<typeof worldOf>[0]));
+  const world = worldOf(RECORDS_CATALOGUE as Parameters<typeof worldOf>[0]);
   const log = openLog('silent');
   const closing: (() => Promise<void>)[] = [];
   t.after(async () => {
@@ -64,15 +61,17 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
   });
   const nodes = Array.from({ length: 2 }, (): ClockedNode => {
     const own = openDatabase(url);
-    const subjects = cachedSubjects(subjectStore(own, clock), own, log);
     const signer = hmacSigner(Buffer.alloc(32, 7));
     const quotas = openQuotas({ databases: [own], clock, signer, log, registry: new Registry() });
     closing.push(async () => {
-      await subjects.close();
+      await records?.close?.();
       await quotas.close();
       await own.close();
     });
-    const { routes } = productsModule({ desk: { subjects, quotas } });
+    const records = products.records?.({ database: own, quotas, clock, log });
+    const decisions = products.decisions?.({ records, random: Math.random, log });
+    const table = decisions?.compile(world);
+    const { routes = [] } = decisions ?? {};
     const byPath = new Map(routes.map((route) => [route.path, route]));
     const call: Call = async (_method, path, { body } = {}) => {
       const { pathname, searchParams } = new URL(path, 'http://model');
