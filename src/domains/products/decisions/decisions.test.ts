@@ -172,6 +172,14 @@ test('a price is answered with its parts, its time and the next change', () => {
       next: { at: '2026-11-30T23:00:00Z', amount: '13.99', currency: 'EUR', display: '13,99\u00a0€' },
     },
   ]);
+  const [irish] = priced({ market: 'de', plan: 'premium', channel: 'web', locale: 'en-IE' });
+  assert.deepEqual(
+    [irish?.display, irish?.next],
+    ['€12.99', { at: '2026-11-30T23:00:00Z', amount: '13.99', currency: 'EUR', display: '€13.99' }],
+  );
+  for (const locale of ['xx-XX', 'not a tag']) {
+    assert.throws(() => priced({ market: 'de', locale }), { code: 'products/bad-locale' });
+  }
   const [india] = priced({ market: 'in', plan: 'premium' });
   assert.deepEqual(india?.tax, {
     name: 'GST',

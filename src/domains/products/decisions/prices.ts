@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { currencyAt } from '../kinds/market-spec.ts';
 import { soldIn, type PlanSpec } from '../kinds/plan.ts';
+import { displayMoney, isLocale } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { intervalInWords, parseInterval } from '../rules/intervals.ts';
 import { instantText, OPEN, timeInWords } from '../rules/times.ts';
@@ -17,6 +18,8 @@ export interface PricesQuestion extends KnownPlace {
   readonly interval?: string | undefined;
   /** Of several currencies at once, one. Absent: each that there is. */
   readonly currency?: string | undefined;
+  /** BCP 47 tag of the language in which amounts are written. Absent: that of the market. */
+  readonly locale?: string | undefined;
   /** The moment that is asked about. Absent: now. */
   readonly at?: string | undefined;
 }
@@ -62,6 +65,7 @@ export function prices(table: ProductsTable, question: PricesQuestion, now: Temp
   const plan = question.plan === undefined ? undefined : planNamed(table, question.plan);
   if (question.channel !== undefined) requireChannel(market, question.channel);
   if (question.interval !== undefined) requireInterval(question.interval);
+  if (question.locale !== undefined) requireLocale(question.locale);
   const currency = currencyAt(market.legal, moment);
   const all =
     plan === undefined ? pricesOfAll(table, market, question, moment) : pricesOf(market, plan, question, moment);
@@ -81,13 +85,21 @@ export function usualPrice({ currency, prices: all }: PricesAnswer): PriceAnswer
   return known.find((price) => price.currency === currency) ?? known[0] ?? all[0];
 }
 
-type Filter = Pick<PricesQuestion, 'plan' | 'channel' | 'interval'>;
+type Filter = Pick<PricesQuestion, 'plan' | 'channel' | 'interval' | 'locale'>;
 
 function requireInterval(text: string): void {
   const interval = parseInterval(text);
   if (!isFault(interval)) return;
   throw new Refusal('products/bad-interval', 'Invalid', `interval: ${interval.fault}`, {
     problems: [{ path: ['interval'], reason: 'FieldValueInvalid', detail: interval.fault }],
+  });
+}
+
+function requireLocale(locale: string): void {
+  if (isLocale(locale)) return;
+  const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "fr-CH".`;
+  throw new Refusal('products/bad-locale', 'Invalid', `locale: ${detail}`, {
+    problems: [{ path: ['locale'], reason: 'FieldValueInvalid', detail }],
   });
 }
 
@@ -109,7 +121,7 @@ function pricesOfAll(
 ): readonly PriceAnswer[] {
   return seriesFor(market, filter).flatMap((series) => {
     const plan = table.plans.get(series.plan);
-    return plan === undefined ? [] : [priceAnswer(series, plan, market, moment)];
+    return plan === undefined ? [] : [priceAnswer(series, plan, market, moment, filter.locale)];
   });
 }
 
@@ -120,7 +132,7 @@ function pricesOf(
   moment: number,
 ): readonly PriceAnswer[] {
   const found = seriesFor(market, { ...filter, plan: plan.name });
-  if (found.length > 0) return found.map((series) => priceAnswer(series, plan, market, moment));
+  if (found.length > 0) return found.map((series) => priceAnswer(series, plan, market, moment, filter.locale));
   const { channel, interval } = filter;
   const asked = [channel, interval === undefined ? undefined : intervalInWords(interval)].filter(
     (part) => part !== undefined,
@@ -150,9 +162,15 @@ function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<Pric
  */
 const inForce = new WeakMap<Compiled<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
 
-function priceAnswer(series: PriceSeries, plan: Compiled<PlanSpec>, market: MarketTable, moment: number): PriceAnswer {
+function priceAnswer(
+  series: PriceSeries,
+  plan: Compiled<PlanSpec>,
+  market: MarketTable,
+  moment: number,
+  locale: string | undefined,
+): PriceAnswer {
   const window = windowAt(series, moment);
-  if (window === undefined) return answerAt(series, plan, market, moment);
+  if (window === undefined || locale !== undefined) return answerAt(series, plan, market, moment, locale);
   let ofPlan = inForce.get(plan);
   if (ofPlan === undefined) inForce.set(plan, (ofPlan = new WeakMap()));
   let answer = ofPlan.get(window);
@@ -165,14 +183,15 @@ function answerAt(
   { name, spec }: Compiled<PlanSpec>,
   market: MarketTable,
   moment: number,
+  locale?: string,
 ): PriceAnswer {
   const named = { plan: name, title: spec.title, interval: series.interval, channel: series.channel };
   const window = windowAt(series, moment);
-  const next = nextPrice(series, moment);
+  const next = nextPrice(series, moment, locale);
   const known = {
     ...named,
     sellable: false,
-    ...(window === undefined ? {} : { ...window.price, ...window.span }),
+    ...(window === undefined ? {} : { ...window.price, display: displayed(window, locale), ...window.span }),
     ...(next === undefined ? {} : { next }),
   };
   if (!soldIn(spec, market.name)) return { ...known, reason: notInMarket(spec, market) };
@@ -185,7 +204,7 @@ function answerAt(
   };
 }
 
-function nextPrice(series: PriceSeries, moment: number): NextPrice | undefined {
+function nextPrice(series: PriceSeries, moment: number, locale: string | undefined): NextPrice | undefined {
   const window = windowAt(series, moment);
   const later = series.windows.find(({ from, span }) => from > moment && span !== window?.span);
   const untilMs = series.windows.findLast(({ span }) => span === window?.span)?.until ?? OPEN;
@@ -193,8 +212,12 @@ function nextPrice(series: PriceSeries, moment: number): NextPrice | undefined {
     return { at: instantText(untilMs), ends: true };
   }
   if (later === undefined) return undefined;
-  const { amount, currency, display } = later.price;
-  return { at: later.span.from, amount, currency, display };
+  const { amount, currency } = later.price;
+  return { at: later.span.from, amount, currency, display: displayed(later, locale) };
+}
+
+function displayed({ price, money }: SeriesWindow, locale: string | undefined): string {
+  return locale === undefined ? price.display : displayMoney(money, locale);
 }
 
 function whenSold(series: PriceSeries, { title }: PlanSpec, { spec }: MarketTable, moment: number): string {

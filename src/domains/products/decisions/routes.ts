@@ -208,6 +208,13 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       ...CHANNEL,
       ...INTERVAL,
       currency: text('ISO 4217 code: only prices in it. Absent: each that there is.'),
+      locale: Type.Optional(
+        Type.String({
+          minLength: 2,
+          maxLength: 35,
+          description: 'BCP 47 tag in which amounts are written, like fr-CH. Absent: that of the market.',
+        }),
+      ),
       ...WHEN,
     }),
     inputsForServers: ['at'],

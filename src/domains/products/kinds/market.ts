@@ -2,6 +2,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext } from '#kernel/resources/kind.ts';
 import { CURRENCIES, WITHDRAWN } from '../rules/currencies.ts';
+import { isLocale } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { unknownCurrency } from '../rules/money.ts';
 import { parseDecimal } from '../rules/rational.ts';
@@ -267,12 +268,7 @@ function begunTaxProblems(spec: MarketSpec, { name, before, now, find }: Context
 }
 
 function localeProblems({ locale }: MarketSpec): readonly Problem[] {
-  if (locale === undefined) return [];
-  try {
-    if (Intl.NumberFormat.supportedLocalesOf(locale).length > 0) return [];
-  } catch {
-    // Not even the form of a locale; said below.
-  }
+  if (locale === undefined || isLocale(locale)) return [];
   const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "de-DE".`;
   return [{ path: ['spec', 'locale'], reason: 'FieldValueInvalid', detail }];
 }

@@ -26,6 +26,16 @@ export function displayMoney(money: Money, locale: string): string {
   return formatter.format(formatAmount(money) as `${number}`);
 }
 
+/** Whether it is a tag of a language that is known here. */
+export function isLocale(text: string): boolean {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf(text).length > 0;
+  } catch {
+    // Not even the form of one.
+    return false;
+  }
+}
+
 /** An amount in the sentences of previews and reasons, which are English. */
 export function englishMoney(money: Money): string {
   return displayMoney(money, 'en');
