@@ -120,7 +120,7 @@ function decided(
 }
 
 /** Tells that flags may have changed; not which, nor for whom. */
-async function events(exchange: Exchange, { now, admit }: Context): Promise<void> {
+async function events(exchange: Exchange, { admit }: Context): Promise<void> {
   if (exchange.method !== 'GET') throw wrongMethod(exchange, 'GET');
   await readBody(exchange, 0);
   const { everybodys, onSwap } = await admit({});
@@ -134,8 +134,7 @@ async function events(exchange: Exchange, { now, admit }: Context): Promise<void
     admit: () => admit({}),
   });
   const say = (at: string): void => {
-    const data = { type: 'refetchEvaluation', etag: at, lastModified: Math.floor(now.epochMilliseconds / 1_000) };
-    answer.write(`id: ${at}\nevent: message\ndata: ${JSON.stringify(data)}\n\n`);
+    answer.write(`id: ${at}\nevent: message\ndata: ${JSON.stringify({ type: 'refetchEvaluation', etag: at })}\n\n`);
   };
   const last = exchange.header('last-event-id');
   if (last !== undefined && last !== tag) say(tag);

@@ -1,6 +1,6 @@
-import { describeRule } from '#kernel/audiences/describe-rule.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { splitSaid, trafficSaid } from './describe-flag.ts';
+import { EVERYBODY, forWhom, whoParts } from './describe-who.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 
 /** What a change of an experiment means, for people who are not engineers. */
@@ -15,7 +15,7 @@ export function describeExperiment(
     ];
   const title = after.title ?? name;
   const share = `${after.allocation?.percent ?? 100} % of all units`;
-  const parts = `${share}, ${splitSaid(after.split)}`;
+  const parts = `${share}${forWhom(after)}, ${splitSaid(after.split)}`;
   const was = before?.state ?? 'draft';
   if (after.state === 'running' && (was !== 'running' || before?.iteration !== after.iteration)) {
     return [`Experiment ${title} starts on flag ${after.flag}: ${parts}.`];
@@ -73,7 +73,7 @@ function besideSaid(title: string, before: ExperimentSpec, after: ExperimentSpec
 
 /** Who is asked: those who no longer match leave, unless what they have is on record and kept. */
 function whoSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): string[] {
-  const [was, is] = [before, after].map(audienceSaid);
+  const [was, is] = [before, after].map((one) => whoParts(one).join(' and ') || EVERYBODY);
   if (canonicalJson([before.audience, before.when]) === canonicalJson([after.audience, after.when])) return [];
   const leaving =
     after.sticky?.ignoreTargeting === true
@@ -82,12 +82,6 @@ function whoSaid(title: string, before: ExperimentSpec, after: ExperimentSpec): 
   return [
     `Experiment ${title} is for ${is} instead of ${was}; ${after.state === 'running' ? leaving : 'it does not run'}.`,
   ];
-}
-
-function audienceSaid({ audience, when }: ExperimentSpec): string {
-  const named = audience === undefined ? undefined : `audience ${audience}`;
-  const own = when === undefined ? undefined : describeRule(when);
-  return [named, own].filter((part) => part !== undefined).join(' and ') || 'everybody';
 }
 
 /** Which part of them takes part: by traffic, or by parts of the line in the split. */

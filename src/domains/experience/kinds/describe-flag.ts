@@ -1,6 +1,6 @@
 import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
-import { describeRule } from '#kernel/audiences/describe-rule.ts';
+import { EVERYBODY, whoParts } from './describe-who.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { experimentSpec } from './experiment-spec.ts';
 import { EXPERIMENT } from './identity.ts';
@@ -129,11 +129,10 @@ function drawnAnewSaid(
 }
 
 /** A rule as a sentence without its full stop. */
-export function ruleSaid({ audience, when, requires = [], traffic, serve, split, name }: FlagRule): string {
-  const named = audience === undefined ? undefined : `audience ${audience}`;
-  const own = when === undefined ? undefined : describeRule(when);
+export function ruleSaid(rule: FlagRule): string {
+  const { requires = [], traffic, serve, split, name } = rule;
   const others = requires.map(({ flag, variants }) => `flag ${flag} is ${variants.join(' or ')}`);
-  const who = [named, own, ...others].filter((part) => part !== undefined).join(' and ') || 'everybody';
+  const who = [...whoParts(rule), ...others].join(' and ') || EVERYBODY;
   const part = traffic === undefined ? '' : `${trafficSaid(traffic)} of `;
   return `${part}${who} gets ${split === undefined ? serve : splitSaid(split)} (rule ${name})`;
 }

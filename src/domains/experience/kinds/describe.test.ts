@@ -3,10 +3,14 @@ import { test } from 'node:test';
 import { describeExperiment } from './describe-experiment.ts';
 import { describeFlag } from './describe-flag.ts';
 import type { World } from '#kernel/resources/kind.ts';
+import { kindRegistry } from '#kernel/resources/registry.ts';
+import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { Holdout } from './holdout.ts';
 import type { ExperimentSpec } from './experiment-spec.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';
 import type { Split } from './parts.ts';
 
+const NOW = Temporal.Instant.from('2026-11-29T12:00:00Z');
 const halves: Split = [
   { variant: 'a', weight: 1 },
   { variant: 'b', weight: 1 },
@@ -59,6 +63,18 @@ for (const [what, before, after, says] of EXPERIMENTS) {
 }
 
 const sticky = { intake: 'open', days: 90 } as const;
+
+test('what starts is said with whom it is for', () => {
+  const started = (spec: Partial<ExperimentSpec>) => describeExperiment('e', undefined, experiment(spec)).join();
+  assert.equal(started({}), 'Experiment e starts on flag f: 100 % of all units, a 50 %, b 50 %.');
+  assert.match(started({ audience: 'payers' }), /100 % of all units, for audience payers, a 50 %/);
+  const say = (spec: object) => Holdout.describe?.('h', undefined, spec, new LiveObjects(kindRegistry([])), NOW).join();
+  assert.equal(say({ percent: 5 }), 'New holdout: 5 % of all units are left alone.');
+  assert.equal(
+    say({ percent: 5, audience: 'payers', required: true }),
+    'New holdout: 5 % of all units are left alone, for audience payers; every experiment that starts must name it.',
+  );
+});
 
 test('a plan says what else changes of who is in an experiment', () => {
   const says = (before: Partial<ExperimentSpec>, after: Partial<ExperimentSpec>) =>

@@ -6,6 +6,7 @@ import { canonicalJson } from '#kernel/base/ids.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { audienceRefs } from '../rules/audience-refs.ts';
 import { unitProblems } from '../rules/check-split.ts';
+import { forWhom } from './describe-who.ts';
 import { GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { owner, RANDOM_UNIT, title, UnitSchema, whoFields } from './parts.ts';
 
@@ -91,14 +92,14 @@ export const Holdout = defineKind({
     if (after === undefined) return [`Holdout ${before?.title ?? name} ends: its units may take part again.`];
     if (before === undefined) {
       const required = after.required === true ? '; every experiment that starts must name it' : '';
-      return [`New holdout: ${after.percent} % of all units are left alone${required}.`];
+      return [`New holdout: ${after.percent} % of all units are left alone${forWhom(after)}${required}.`];
     }
     const title = after.title ?? name;
     const isRequired = after.required === true;
     return [
       ...(before.percent === after.percent
         ? []
-        : [`Holdout ${title}: ${before.percent} % → ${after.percent} % of all units.`]),
+        : [`Holdout ${title}: ${before.percent} % → ${after.percent} % of all units${forWhom(after)}.`]),
       ...((before.required ?? false) === isRequired
         ? []
         : [`Holdout ${title}: experiments that start ${isRequired ? 'must' : 'need not'} name it.`]),
