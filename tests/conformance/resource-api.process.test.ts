@@ -195,6 +195,20 @@ test('selectors choose, and bad ones are refused with what was expected', async 
   assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n in (1,2)')}`), ['m1', 'm2']);
   assert.deepEqual(await names(`labelSelector=${encodeURIComponent('n,n!=3')}`), ['m0', 'm1', 'm2']);
   assert.deepEqual(await names('fieldSelector=metadata.name%3Dm3'), ['m3']);
+  assert.deepEqual(await names('fieldSelector=metadata.name%3Dm3&labelSelector=n%3D2'), []);
+  assert.deepEqual(await names('fieldSelector=metadata.name%3Dm9'), []);
+  await call('POST', '/api/v1/namespaces', { body: { metadata: { name: 'another' } } });
+  await call('POST', '/api/v1/namespaces/another/configmaps', { body: { metadata: { name: 'm3' } } });
+  assert.deepEqual(await names('fieldSelector=metadata.name%3Dm3'), ['m3'], 'of this namespace alone');
+  const everywhere = async (query: string) =>
+    (await call('GET', `/api/v1/configmaps?fieldSelector=metadata.name%3Dm3&${query}`)).json;
+  const all = await everywhere('');
+  const namespaces = ({ items }: typeof all) =>
+    items.map((item: { metadata: { namespace: string } }) => item.metadata.namespace);
+  assert.deepEqual(namespaces(all), ['another', 'default']);
+  const first = await everywhere('limit=1');
+  const rest = await everywhere(`limit=1&continue=${first.metadata.continue}`);
+  assert.deepEqual([...namespaces(first), ...namespaces(rest)], ['another', 'default']);
   for (const query of [
     'labelSelector=a%20b%20c',
     'labelSelector=%3D%3D',

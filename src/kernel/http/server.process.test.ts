@@ -162,6 +162,14 @@ test('whatever bytes come, the answer is no 5xx and the next client is served', 
   assert.match(await answerOf(plain, /still-there 0$/), /^HTTP\/1\.1 200/);
 });
 
+test('a request line that is too long is refused with how long it may be, and what helps', async (t) => {
+  const port = await startServer(t);
+  const socket = connectTcp(port, '127.0.0.1');
+  socket.write(`GET /?labelSelector=${'x'.repeat(40_000)} HTTP/1.1\r\nhost: a\r\n\r\n`);
+  const answer = await answerOf(socket, /^never$/);
+  assert.match(answer, /^HTTP\/1\.1 431 .*longer than 32768 bytes: spread a long selector/s);
+});
+
 const GET = 'GET / HTTP/1.1\r\nhost: a\r\n\r\n';
 
 /** Resolves when nothing more happens for some turns of the loop, in which sockets are served. */

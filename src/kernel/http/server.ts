@@ -2,6 +2,7 @@ import { createServer as createHttpServer, type IncomingMessage, type ServerResp
 import { createServer as createHttpsServer } from 'node:https';
 import { BlockList, createServer as createTcpServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { setMaxListeners } from 'node:events';
+import type { Duplex } from 'node:stream';
 import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
@@ -99,6 +100,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     { ...serverOptions, ...options.tls, minVersion: TLS_MIN, handshakeTimeout: limits.firstByteMsMax },
     onRequest,
   );
+  for (const server of [plain, secure]) server.on('clientError', (error, socket) => refuseBytes(error, socket, limits));
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
 
   // These two never listen: they are handed their connections. Being told that they do starts their watch over
@@ -161,6 +163,25 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       clearTimeout(cut);
     },
   };
+}
+
+/** Bytes that are no request, by what Node.js says of them; anything else is 400. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+};
+
+/** Answers what could not be read as a request; what went wrong before there were bytes to read gets no answer. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex, { headerBytesMax }: typeof HTTP_LIMITS): void {
+  const { code = '' } = error;
+  if (!socket.writable || !(code.startsWith('HPE_') || code in UNREADABLE)) return void socket.destroy();
+  const status = UNREADABLE[code] ?? '400 Bad Request';
+  const text =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? `The request line and headers are longer than ${headerBytesMax} bytes: spread a long selector over several requests.\n`
+      : '';
+  const head = `connection: close\r\ncontent-type: text/plain\r\ncontent-length: ${text.length}`;
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n\r\n${text}`, () => socket.destroy());
 }
 
 export function isLoopback(address: string | undefined): boolean {

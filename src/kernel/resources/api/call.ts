@@ -4,7 +4,7 @@ import { Namespace } from '../builtin/core.ts';
 import type { Author } from '../store-contract.ts';
 import type { Attempt, ResourceAttributes, User } from './authority.ts';
 import type { Query, Target } from './request.ts';
-import { requiredValues } from './selection.ts';
+import { nameRequired } from './list.ts';
 
 /** As much of what the client says of itself as is kept. */
 const USER_AGENT_CHARS_MAX = 256;
@@ -91,7 +91,6 @@ export function attributesOf(target: Target, verb: string, query: Query): Resour
 }
 
 /** The one name that a selection is about, so that a rule for certain names may allow it. */
-function nameSelected(verb: string, { fieldSelector }: Query): string {
-  if (!['list', 'watch', 'deletecollection'].includes(verb)) return '';
-  return requiredValues(fieldSelector).get('metadata.name') ?? '';
+function nameSelected(verb: string, query: Query): string {
+  return ['list', 'watch', 'deletecollection'].includes(verb) ? (nameRequired(query) ?? '') : '';
 }

@@ -21,7 +21,7 @@ import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { unwritten } from './dry-run.ts';
 import { checkListOptions } from './list-options.ts';
-import { listPage, reachVersion, type Page } from './list.ts';
+import { listPage, nameRequired, reachVersion, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
 import { checkPosted } from './check-posted.ts';
@@ -330,7 +330,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
     // Each object is held against each term.
     const terms = termsIn(query.labelSelector) + termsIn(query.fieldSelector);
-    exchange.chargeLooks(terms === 0 ? 0 : terms * store.count(target.kind));
+    exchange.chargeLooks(terms === 0 || nameRequired(query) !== undefined ? 0 : terms * store.count(target.kind));
     const page = await pageOf(target, query);
     const shown = representationOf(accepted, { ...query, clock });
     sendJsonPieces(exchange, shown.list(target.kind, page.entries, pageMetadata(page)), accepted);

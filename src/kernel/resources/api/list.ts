@@ -4,7 +4,7 @@ import type { Entry, Store } from '../store-contract.ts';
 import type { Operation } from '../operation.ts';
 import { checkListOptions } from './list-options.ts';
 import type { Query, Target } from './request.ts';
-import type { Selection } from './selection.ts';
+import { requiredValues, type Selection } from './selection.ts';
 
 /** One page of a list: all of its pages show the objects as they were when the first page was read. */
 export interface Page {
@@ -53,6 +53,13 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
   };
 
   function openList(): Iterable<Entry> {
+    const name = nameRequired(query);
+    // As things are now there is an index.
+    if (name !== undefined && from === undefined && version === store.version()) {
+      const named = store.find(target.kind, 'name', name);
+      const inScope = named.filter((entry) => namespace === undefined || entry.namespace === namespace);
+      return inScope.toSorted((a, b) => (a.namespace < b.namespace ? -1 : 1));
+    }
     try {
       return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
     } catch (error) {
@@ -61,6 +68,11 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
       throw new Refusal('resources/expired', 'Expired', 'The resourceVersion for the provided list is too old.');
     }
   }
+}
+
+/** The one name that a list is about; every `kubectl delete` and `wait` asks so. */
+export function nameRequired({ fieldSelector }: Pick<Query, 'fieldSelector'>): string | undefined {
+  return requiredValues(fieldSelector).get('metadata.name');
 }
 
 /** Of a continue token: go on behind its place with the objects as they are then. */
