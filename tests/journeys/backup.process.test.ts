@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -138,3 +138,29 @@ test('what is backed up as documented is all that a restore needs', { skip }, as
   assert.equal(second.token, first.token);
   await check(second.call);
 });
+
+test('with the embedded PostgreSQL the data folder is the backup, copied while nothing runs', async (t) => {
+  const folder = await folderFor(t);
+  const first = await start(folder, undefined);
+  await fill(first.call);
+  await first.close();
+  const kept = await folderFor(t);
+  // Where PostgreSQL cannot reach it, its part of the folder is somewhere else.
+  const elsewhere = await readFile(join(folder, 'DATA-IS-ELSEWHERE'), 'utf8').catch(() => undefined);
+  const home = elsewhere === undefined ? undefined : /^\/.*$/m.exec(elsewhere)?.[0];
+  t.after(() => (home === undefined ? undefined : rm(home, { recursive: true, force: true })));
+  const copies = [[folder, join(kept, 'data')], ...(home === undefined ? [] : [[home, join(kept, 'home')]])] as const;
+  for (const [from = '', to = ''] of copies) await copy(from, to);
+  for (const [from = ''] of copies) await rm(from, { recursive: true });
+  for (const [from = '', to = ''] of copies) await copy(to, from);
+
+  const second = await start(folder, undefined);
+  t.after(second.close);
+  assert.equal(second.token, first.token);
+  await check(second.call);
+});
+
+/** With owners and rights, as PostgreSQL wants its files; the modes of folders too. */
+async function copy(from: string, to: string): Promise<void> {
+  await run('cp', ['-a', from, to]);
+}

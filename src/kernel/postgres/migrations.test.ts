@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { allMigrations } from '#planes/catalogue.ts';
 import { checksumOf } from './migrations.ts';
@@ -38,4 +40,18 @@ test('a migration that landed is never changed: what follows goes into a new one
       .map((migration) => checksumOf(migration).slice(0, 12)),
     LANDED,
   );
+});
+
+test('of each table the page for operators says how long its rows are kept, or what bounds it', async () => {
+  const sql = MIGRATIONS.map((migration) => migration.sql).join('\n');
+  const made = [...sql.matchAll(/create (?:unlogged )?table (?:if not exists )?backline\.(\w+)(?! partition of)/g)];
+  const dropped = new Set([...sql.matchAll(/drop table (?:if exists )?backline\.(\w+)/g)].map(([, name]) => name));
+  const page = await readFile(resolve(import.meta.dirname, '../../../docs/operating.md'), 'utf8');
+  const [, kept = ''] = /## What is kept\n(.*?)\n## /s.exec(page) ?? [];
+  const tables = [...new Set(made.map(([, name = '']) => name))].filter((name) => !dropped.has(name));
+  assert.deepEqual(
+    tables.filter((name) => !kept.includes(`\`${name}\``)),
+    [],
+  );
+  assert.ok(tables.length > 30);
 });
