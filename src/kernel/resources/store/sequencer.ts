@@ -43,8 +43,8 @@ export class Sequencer<Operation> {
   /** Whether another process can take over: then this one gives way when the database is silent. */
   readonly #givesWay: boolean;
   #isBeating = false;
-  /** Why the database took nothing when it was last asked to; undefined when it did. */
-  #refusedBecause: string | undefined;
+  /** Why the database took no batch, or no beat, when it last got one: a full disk may have room for the small one. */
+  readonly #refused: { batch?: string | undefined; beat?: string | undefined } = {};
   readonly #heart: NodeJS.Timeout;
   readonly #finished: Promise<void>;
   #tellLost: (why: Refusal) => void = () => {};
@@ -88,7 +88,7 @@ export class Sequencer<Operation> {
 
   /** Why nothing can be written although the database answers: it is full, or takes no writes. */
   get refusedBecause(): string | undefined {
-    return this.#refusedBecause;
+    return this.#refused.batch ?? this.#refused.beat;
   }
 
   /** Finds out anew whether this process is still the writer, after a sign that it is not. */
@@ -164,21 +164,17 @@ export class Sequencer<Operation> {
       .beat(this.#memory.version)
       .then(
         (isOurs) => {
-          this.#refusedBecause = undefined;
+          this.#refused.beat = undefined;
           if (!isOurs) this.doubt();
         },
         (error: unknown) => {
-          this.#noteRefusal(error);
+          this.#refused.beat = refusalIn(error);
           this.#log?.debug({ err: error }, 'the writer could not show that it is there');
         },
       )
       .finally(() => {
         this.#isBeating = false;
       });
-  }
-
-  #noteRefusal(error: unknown): void {
-    if (error instanceof Unavailable && !isConnectionLost(error)) this.#refusedBecause = error.message;
   }
 
   async #somethingToDo(): Promise<void> {
@@ -235,10 +231,10 @@ export class Sequencer<Operation> {
     for (let tries = 1; ; tries++) {
       try {
         if (!(await this.#session.commit(plan))) return { is: 'stopped', why: takenOver() };
-        this.#refusedBecause = undefined;
+        this.#refused.batch = undefined;
         return { is: 'durable' };
       } catch (error) {
-        this.#noteRefusal(error);
+        this.#refused.batch = refusalIn(error);
         if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
         if (tries >= COMMIT_TRIES_MAX) return { is: 'stopped', why: outcomeUnknown() };
         this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
@@ -312,6 +308,11 @@ async function orStopped<Result>(resuming: Promise<Result>, leftMs: () => number
   } finally {
     clearInterval(look);
   }
+}
+
+/** What the database says that it cannot do for now; undefined for a connection that is lost, and for faults of one write. */
+function refusalIn(error: unknown): string | undefined {
+  return error instanceof Unavailable && !isConnectionLost(error) ? error.message : undefined;
 }
 
 function tooBusy(queued: number): Refusal {
