@@ -52,7 +52,9 @@ function mayImport(from: string, to: string): boolean {
     case 'domains':
       return otherArea === 'kernel' || (otherArea === 'domains' && otherFolder === folder);
     case 'planes':
-      return ['kernel', 'domains', 'planes', 'simulation'].includes(otherArea);
+      return otherArea === 'domains'
+        ? from === 'src/planes/modules.ts' && /^src\/domains\/[^/]+\/module\.ts$/.test(to)
+        : ['kernel', 'planes', 'simulation'].includes(otherArea);
     case 'cli':
       return otherArea === 'cli' || CLI_MAY_IMPORT.some((allowed) => allowed.test(to));
     case 'simulation':
