@@ -90,7 +90,7 @@ function partSaid(title: string, before: ExperimentSpec, after: ExperimentSpec):
   if (canonicalJson(before.traffic) !== canonicalJson(after.traffic)) {
     const [was, is] = [before, after].map(({ traffic }) => (traffic === undefined ? '100 %' : trafficSaid(traffic)));
     sentences.push(
-      `Experiment ${title}: ${was} → ${is} of its audience take part; whoever no longer does gets the default of flag ${after.flag}, and nobody changes variant.`,
+      `Experiment ${title}: ${was === is ? `another ${is}` : `${was} → ${is}`} of its audience take part; whoever no longer does gets the default of flag ${after.flag}, and nobody changes variant.`,
     );
   }
   if (canonicalJson(before.split) !== canonicalJson(after.split)) {

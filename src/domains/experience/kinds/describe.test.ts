@@ -47,6 +47,12 @@ const EXPERIMENTS: readonly [
     /^Experiment e: 50 % → 10 % of its audience take part; whoever no longer does gets the default of flag f, and nobody changes variant\.$/,
   ],
   [
+    'which of them, and not how many',
+    { traffic: { percent: 50 } },
+    { traffic: { ranges: [{ from: 0.5, until: 1 }] } },
+    /^Experiment e: another 50 % of its audience take part; whoever no longer does gets the default of flag f/,
+  ],
+  [
     'its parts of the line',
     { split: [{ variant: 'a', ranges: [{ from: 0, until: 0.05 }] }] },
     { split: [{ variant: 'a', ranges: [{ from: 0, until: 0.25 }] }] },
