@@ -179,7 +179,13 @@ export interface Heartbeat extends SessionName {
 
 export type SlotAnswer =
   | { readonly outcome: 'granted'; readonly expiresAtMs: number; readonly inUse: number }
-  | { readonly outcome: 'conflict'; readonly slots: number; readonly holders: readonly SlotHolder[] }
+  /** Of many holders those that have been there longest are named. */
+  | {
+      readonly outcome: 'conflict';
+      readonly slots: number;
+      readonly inUse: number;
+      readonly holders: readonly SlotHolder[];
+    }
   /** The session has no slot: it was never given one, it fell silent, it gave it back, or another one took it over. */
   | {
       readonly outcome: 'ended';

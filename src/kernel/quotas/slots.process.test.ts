@@ -44,6 +44,17 @@ test('a session renews its slot, gives it up, and loses it when it falls silent'
   assert.deepEqual(await quotas.heartbeat({ ...name, session: 'nobody' }), { outcome: 'ended', because: 'unknown' });
 });
 
+test('of many that have slots a conflict counts all, and names those that have been there longest', async () => {
+  await using world = await startQuotasWorld();
+  const take = (session: string) => world.quotas.acquire({ ...streams, buckets: slots(120), session, holder: session });
+  assert.equal((await take('first')).outcome, 'granted');
+  world.pass({ seconds: 1 });
+  await Promise.all(Array.from({ length: 119 }, (_, index) => take(`s${index}`)));
+  const conflict = await take('late');
+  assert.ok(conflict.outcome === 'conflict');
+  assert.deepEqual([conflict.inUse, conflict.holders.length, conflict.holders[0]?.holder], [120, 100, 'first']);
+});
+
 test('slots that expire in great number, and are looked at again and again, are free once each', async () => {
   await using world = await startQuotasWorld();
   const { quotas } = world;

@@ -8,6 +8,9 @@ export type SlotRequest =
   | ({ readonly kind: 'heartbeat' } & Heartbeat)
   | ({ readonly kind: 'leave' } & SessionName);
 
+/** Holders that a conflict names, those first who have been there longest: nobody chooses from more. */
+const HOLDERS_MAX = 100;
+
 /** Marks what a token is for, so that none is taken for another. */
 const TAKEOVER = 'takeover';
 
@@ -52,7 +55,8 @@ function acquire(book: Book, request: Acquire, signer: Signer, own: Slot | undef
   return {
     outcome: 'conflict',
     slots,
-    holders: live.map((slot) => ({
+    inUse: live.length,
+    holders: live.slice(0, HOLDERS_MAX).map((slot) => ({
       session: slot.session,
       holder: slot.holder,
       sinceMs: slot.sinceMs,

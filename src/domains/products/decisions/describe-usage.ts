@@ -132,7 +132,7 @@ function sentenceOf(
  * all else.
  */
 export function standingOfSlots({ buckets }: MeteredUse, answer: SlotAnswer, atMs: number): Standing {
-  const inUse = answer.outcome === 'granted' ? answer.inUse : answer.outcome === 'conflict' ? answer.holders.length : 0;
+  const inUse = answer.outcome === 'ended' ? 0 : answer.inUse;
   let left = inUse;
   const balances = buckets
     .filter(({ suspended, validFromMs = -Infinity, validUntilMs = Infinity }) => {

@@ -528,7 +528,7 @@ test('slots that are in use are told like all else', () => {
   const facts = anna({ plan: 'free' });
   const use = useOf(facts, 'streams');
   const holders = [{ session: 's', holder: 'Kitchen speaker', sinceMs: 0, expiresAtMs: 1, takeover: 't' }];
-  const standing = standingOfSlots(use, { outcome: 'conflict', slots: 1, holders }, NOW_MS);
+  const standing = standingOfSlots(use, { outcome: 'conflict', slots: 1, inUse: 1, holders }, NOW_MS);
   const answer = decideUse(table, check(table, { ...free, feature: 'streams' }, NOW), use, standing, { amount: 1 });
   assert.equal(
     `${answer.outcome}: ${answer.reason.message}`,
