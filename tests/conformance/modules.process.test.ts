@@ -3,7 +3,9 @@ import { test } from 'node:test';
 import { MODULES } from '#planes/modules.ts';
 import { startWorld } from '../support/backline.ts';
 import { charts } from '../support/charts/module.ts';
+import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
+import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 
 const CHARTS = '/apis/charts.example.dev/v1/namespaces/default/charts';
 const TOP = {
@@ -39,7 +41,22 @@ test('a domain is added by one line: its kind, table, question, controller, comm
     assert.ok('/v1/chart' in document.json.paths, 'it is documented');
   });
 
-  await t.test('its records are written and read', async () => {
+  await t.test('its records are written and read, by what another domain knows', async () => {
+    await post(CHANGE_SETS, changeSet(...RECORDS_CATALOGUE));
+    for (const listener of ['ann', 'bob', 'cyd']) {
+      await until(
+        async () => {
+          const begun = await call('POST', '/v1/subscriptions', {
+            body: { listener, plan: 'free', market: 'de', key: listener },
+          });
+          return begun.status === 200 ? true : undefined;
+        },
+        () => `${listener} to be on a plan`,
+        10,
+      );
+    }
+    const without = await call('POST', '/v1/charts/votes', { body: { listener: 'dan', song: 'Anthem' } });
+    assert.deepEqual([without.status, without.json.code], [403, 'charts/no-plan'], without.text);
     for (const [listener, song] of [
       ['ann', 'Anthem'],
       ['bob', 'Anthem'],
@@ -95,7 +112,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
       },
     });
     assert.equal(declared.status, 422, declared.text);
-    assert.match(declared.text, /"chart_vote" of SQL belongs to the system/);
+    assert.match(declared.json.message, /"chart_vote" of SQL belongs to the system/);
     const sent = await call('POST', '/v1/events', {
       body: {
         events: [

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { explain } from './decisions/explain.ts';
 import type { ExperienceTable } from './decisions/table.ts';
 import { wrongValues } from './decisions/wrong-values.ts';
@@ -47,7 +47,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
         reason: Type.Object({ code: Type.String(), message: Type.String() }),
         steps: Type.Array(Type.Object({ step: Type.String(), says: Type.String() })),
       }),
-      handle: (table: ExperienceTable, { flag: name, context = {}, kept = {}, forced }, now) => {
+      handle: ({ flag: name, context = {}, kept = {}, forced }, { table, now }: AnswerContext<ExperienceTable>) => {
         const flag = table.flags.get(name);
         if (flag === undefined) {
           const near = didYouMean(nearSpellings(name, table.flags.keys()));

@@ -17,6 +17,7 @@ import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
 import { offlineRoutes } from './offline-routes.ts';
 import { openDesk } from './open-desk.ts';
+import { planOfListeners } from './plan-of.ts';
 import { recordRoutes } from './record-routes.ts';
 import { recordedRoutes } from './recorded-routes.ts';
 import { tellChanges } from './records/change-events.ts';
@@ -48,6 +49,7 @@ export const products = defineModule({
     ],
     subjectOf: cohortSubjects(desk),
     isDenial,
+    provides: { planOf: planOfListeners(desk) },
   }),
   jobs: (parts) => [tellChanges(parts)],
   units: followUnitCounts,

@@ -1,6 +1,6 @@
 import { Type, type TSchema } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
-import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { answerOf } from './answers.ts';
 import { marketAt, planNamed, unknown } from './decisions/lookup.ts';
 import { movesToNow } from './decisions/plan-change.ts';
@@ -68,7 +68,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       forServers: true,
       input: input({ listener: name('Id of the listener.') }),
       answer: answerOf(RECORD.path),
-      handle: (_table: ProductsTable, { listener }) => store().read(listener),
+      handle: ({ listener }) => store().read(listener),
     }),
     change({
       path: '/v1/subscriptions',
@@ -83,7 +83,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         zone: text('IANA zone of the anchor. Absent: that of the market.'),
         ...KEY,
       }),
-      handle: (table: ProductsTable, wish, _now, by) =>
+      handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions', wish, table, by, (at, write) =>
           at.subscribe(wish.listener, write, (now) => {
             const market = marketAt(table, wish);
@@ -105,7 +105,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       path: '/v1/subscriptions/plan',
       summary: 'Changes the plan of a subscription. Use in the current windows goes along as each Cap says.',
       input: input({ ...ID, plan: name('Name of the Plan.'), ...BOUGHT, ...KEY }),
-      handle: (table: ProductsTable, wish, _now, by) =>
+      handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions/plan', wish, table, by, (at, write) =>
           at.changePlan(wish.subscription, write, (before, now) => newPlan(table, before, wish, now)),
         ),
@@ -119,7 +119,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
           end: 'Ends a subscription for good.',
         }[action],
         input: input({ ...ID, ...KEY }),
-        handle: (table: ProductsTable, wish, _now, by) =>
+        handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
           changeTerms(`/v1/subscriptions/${action}`, wish, table, by, (at, write) =>
             at.setStatus(wish.subscription, STATUS_AFTER[action], write),
           ),
@@ -134,7 +134,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         role: text('A role of the plan. Absent: the last of the plan.'),
         ...KEY,
       }),
-      handle: (table: ProductsTable, wish, _now, by) =>
+      handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions/members', wish, table, by, (at, write) =>
           at.addMember(wish.subscription, wish.listener, write, ({ plan }) => {
             const { spec } = planNamed(table, plan);
@@ -150,7 +150,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       path: '/v1/subscriptions/members/remove',
       summary: 'Takes a listener off a subscription.',
       input: input({ ...ID, listener: name('Who leaves.'), ...KEY }),
-      handle: (table: ProductsTable, wish, _now, by) =>
+      handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
         changeTerms('/v1/subscriptions/members/remove', wish, table, by, (at, write) =>
           at.removeMember(wish.subscription, wish.listener, write),
         ),
@@ -173,7 +173,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         until: Type.String({ format: 'date-time', description: 'When it ends.' }),
         ...KEY,
       }),
-      handle: (table: ProductsTable, { key, ...request }, _now, by) =>
+      handle: ({ key, ...request }, { table, by }: AnswerContext<ProductsTable>) =>
         store().override(request.listener, { by, path: '/v1/overrides', key, request }, (now) => {
           const { feature: wanted, limit, value, reason, until } = request;
           const feature = table.features.get(wanted);
@@ -187,7 +187,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       path: '/v1/overrides/end',
       summary: 'Takes back what was given by hand. What was used of it stays used.',
       input: input({ override: name('Id of the override.'), ...KEY }),
-      handle: (_table: ProductsTable, { key, ...request }, _now, by) =>
+      handle: ({ key, ...request }, { by }) =>
         store().endOverride(request.override, { by, path: '/v1/overrides/end', key, request }),
     }),
   ];

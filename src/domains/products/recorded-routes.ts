@@ -61,14 +61,15 @@ export function recordedRoutes(
       ...route,
       recordOf: RECORD,
       input: Type.Object({ ...input.properties, plan: OPTIONAL_PLAN, device: DEVICE }, { additionalProperties: false }),
-      handle: (table, question, now, by) => {
+      handle: (question, context) => {
+        const { table, now } = context;
         const { device: _, ...asked } = question as Asked;
         const { listener, at } = asked;
         if (desk !== undefined && listener !== undefined && at === undefined) {
           return withListener(listener, answer(desk, table, question as Use, asked, now));
         }
         if (asked.plan === undefined) throw planNeeded(at !== undefined && listener !== undefined);
-        return route.handle(table, asked, now, by);
+        return route.handle(asked, context);
       },
     };
   });

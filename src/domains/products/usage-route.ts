@@ -1,5 +1,5 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { answerOf } from './answers.ts';
 import { requireDesk, type Desk } from './usage-desk.ts';
@@ -56,6 +56,7 @@ export function usageRoutesOf(desk: Desk | undefined) {
       ...more,
       input: asked,
       answer: answerOf(path),
-      handle: (table: ProductsTable, question, now, by) => handle(requireDesk(desk), table, question, now, by),
+      handle: (question, { table, now, by }: AnswerContext<ProductsTable>) =>
+        handle(requireDesk(desk), table, question, now, by),
     });
 }

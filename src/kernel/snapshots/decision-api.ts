@@ -11,6 +11,7 @@ import type { CohortSubject } from './cohort-membership.ts';
 import type { Follower } from './follow.ts';
 import type { Admitted, Gate } from './gate.ts';
 import type { AdmittedToProtocol, DecisionModule, DecisionProtocol, DecisionRoute } from './module.ts';
+import { factsBetween } from './facts.ts';
 import { releasesExplained, releasesMember, releasesText } from './name-releases.ts';
 import type { Snapshot } from './snapshot.ts';
 import { resultOfStatus, type Result, type Witness } from './witness.ts';
@@ -52,6 +53,7 @@ export function decisionApi(
   const routes = new Map<string, Ready>(
     modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module, route)] as const)),
   );
+  const facts = factsBetween(modules);
   const protocols = new Map<string, Spoken>(
     modules.flatMap((module) =>
       (module.protocols ?? []).map((protocol) => [protocol.path, { module, protocol }] as const),
@@ -133,8 +135,11 @@ export function decisionApi(
     requireInput(found, input);
     const { version, tables, worlds } = follower.snapshot();
     const table = tables.get(module.name);
-    if (worlds.size > 0 && worlds.has(module.name)) return respondInWorld(exchange, found, { table, input, by });
-    const answer = route.handle(table, input, clock(), by);
+    if (worlds.size > 0 && facts.sourcesOf(module).some((name) => worlds.has(name))) {
+      return respondInWorld(exchange, found, { table, input, by });
+    }
+    const context = { table, facts: facts.of(module, (name) => tables.get(name)), now: clock(), by };
+    const answer = route.handle(input, context);
     if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version, ''));
     finish(exchange, answer, version, '');
     return true;
@@ -150,17 +155,16 @@ export function decisionApi(
     // The snapshot of now: records may have been read meanwhile.
     const snapshot = follower.snapshot();
     const now = clock();
-    const exposed = snapshot.worlds.get(module.name);
-    const seen =
-      exposed === undefined || subject === undefined
-        ? everybodys(snapshot.tables.get(module.name))
-        : exposed.see(subject, now.epochMilliseconds);
+    const byModule = new Map(facts.sourcesOf(module).map((name) => [name, seenOf(snapshot, name, subject, now)]));
+    const tableOf = (name: string): unknown => byModule.get(name)?.table;
+    const seen = together([...byModule.values()]);
     const note = (result: Result): void => {
       if (subject !== undefined && route.explains !== true) witness.saw(seen, subject, result, now);
     };
     let answer: object;
     try {
-      answer = await route.handle(seen.table, input, now, by);
+      const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by };
+      answer = await route.handle(input, context);
     } catch (error) {
       note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');
       throw error;
@@ -198,8 +202,28 @@ async function subjectIn(
   }
 }
 
-function everybodys(table: unknown): Seen<unknown> {
-  return { table, releases: [], tracks: [], isBroken: false };
+/** What a subject sees of one module. */
+function seenOf(
+  { tables, worlds }: Snapshot,
+  module: string,
+  subject: CohortSubject | undefined,
+  now: Temporal.Instant,
+): Seen<unknown> {
+  const exposed = subject === undefined ? undefined : worlds.get(module);
+  return subject === undefined || exposed === undefined
+    ? { table: tables.get(module), releases: [], tracks: [], isBroken: false }
+    : exposed.see(subject, now.epochMilliseconds);
+}
+
+/** What releases make of somebody in several modules: one that carries objects of more than one is one. */
+function together(all: readonly Seen<unknown>[]): Omit<Seen<unknown>, 'table'> {
+  const [one] = all;
+  if (all.length === 1 && one !== undefined) return one;
+  return {
+    releases: [...new Map(all.flatMap(({ releases }) => releases.map((release) => [release.name, release]))).values()],
+    tracks: [...new Map(all.flatMap(({ tracks }) => tracks.map((track) => [track.release.name, track]))).values()],
+    isBroken: all.some(({ isBroken }) => isBroken),
+  };
 }
 
 function wrongMethod({ method, path }: Exchange, right: string): Refusal {

@@ -28,6 +28,10 @@ export interface DecisionModule<Table> {
    * records are read. Asked only while there are such releases.
    */
   readonly subjectOf?: (table: Table, input: unknown) => CohortSubject | Promise<CohortSubject>;
+  /** Facts for other modules, by name: each from the table of this one that the one who is asked about sees. */
+  readonly provides?: Readonly<Record<string, (table: Table) => unknown>>;
+  /** Names of the facts of other modules that its routes are answered from. */
+  readonly needs?: readonly string[];
   /** Whether an answer keeps something from the listener. */
   readonly isDenial?: (answer: object) => boolean;
 }
@@ -105,21 +109,26 @@ export interface DecisionRoute<Table> extends Asking {
   readonly answer: TSchema;
   /**
    * The answer, without the snapshot that the plane adds; a promise where records of listeners are read or written.
-   * Throws Refusal for what is wrong with the input. `by` says who asks, see `Admitted`.
+   * Throws Refusal for what is wrong with the input.
    */
-  readonly handle: (table: Table, input: unknown, now: Temporal.Instant, by: string) => object | Promise<object>;
+  readonly handle: (input: unknown, context: AnswerContext<Table>) => object | Promise<object>;
+}
+
+/** What a question is answered from: everything of one moment, as whoever is asked about sees it. */
+export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>> {
+  readonly table: Table;
+  /** What the module needs of others, by name. */
+  readonly facts: Facts;
+  readonly now: Temporal.Instant;
+  /** Who asks, see `Admitted`. */
+  readonly by: string;
 }
 
 /** Declares a question; `input` has been checked against the schema before `handle` sees it. */
-export function defineRoute<Table, Input extends TSchema>(
+export function defineRoute<Table, Input extends TSchema, Facts = Readonly<Record<string, unknown>>>(
   route: Omit<DecisionRoute<Table>, 'input' | 'handle'> & {
     readonly input: Input;
-    readonly handle: (
-      table: Table,
-      input: Static<Input>,
-      now: Temporal.Instant,
-      by: string,
-    ) => object | Promise<object>;
+    readonly handle: (input: Static<Input>, context: AnswerContext<Table, Facts>) => object | Promise<object>;
   },
 ): DecisionRoute<Table> {
   return route as DecisionRoute<Table>;

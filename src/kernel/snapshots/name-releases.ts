@@ -17,7 +17,7 @@ export function releasesText(releases: readonly Named[]): string {
 }
 
 /** What the releases that are under way make of somebody, in sentences. */
-export function releasesExplained({ releases, tracks, isBroken }: Seen<unknown>): object {
+export function releasesExplained({ releases, tracks, isBroken }: Omit<Seen<unknown>, 'table'>): object {
   if (tracks.length === 0) return {};
   return {
     releases: tracks.map(({ release }) => {

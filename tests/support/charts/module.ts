@@ -2,7 +2,7 @@ import { Type, type Static } from 'typebox';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import { defineRoute, type DecisionModule } from '#kernel/snapshots/module.ts';
+import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -61,6 +61,11 @@ const votes: Migration = {
 
 type Charts = ReadonlyMap<string, Static<typeof ChartSpec>>;
 
+/** What other modules know of listeners. */
+interface Needed {
+  readonly planOf: (listener: string) => Promise<string | undefined>;
+}
+
 /** What an answer of the route has of one song. */
 const Place = Type.Object({ song: Type.String(), votes: Type.Integer() });
 
@@ -105,6 +110,7 @@ export const charts = defineModule({
       kinds: [Chart],
       compile,
       update: (_table, world) => compile(world),
+      needs: ['planOf'],
       routes: [
         defineRoute({
           path: '/v1/charts/votes',
@@ -113,9 +119,12 @@ export const charts = defineModule({
           forServers: true,
           input: Type.Object({ listener: Type.String({ minLength: 1 }), song: Type.String({ minLength: 1 }) }),
           answer: Type.Object({ counted: Type.Boolean() }),
-          handle: async (_table: Charts, { listener, song }, now) => ({
-            counted: (await required().vote(listener, song, now)) === 1,
-          }),
+          handle: async ({ listener, song }, { facts, now }: AnswerContext<Charts, Needed>) => {
+            if ((await facts.planOf(listener)) === undefined) {
+              throw new Refusal('charts/no-plan', 'Forbidden', 'Only who is on a plan votes.');
+            }
+            return { counted: (await required().vote(listener, song, now)) === 1 };
+          },
         }),
         defineRoute({
           path: '/v1/chart',
@@ -124,7 +133,7 @@ export const charts = defineModule({
           isAboutNobody: true,
           input: Type.Object({ name: Type.String({ minLength: 1 }) }),
           answer: Type.Object({ title: Type.String(), songs: Type.Array(Place) }),
-          handle: async (table: Charts, { name }) => {
+          handle: async ({ name }, { table }: AnswerContext<Charts>) => {
             const chart = table.get(name);
             if (chart === undefined) throw new Refusal('charts/unknown', 'NotFound', `There is no chart "${name}".`);
             return { title: chart.title, songs: await required().most(chart.size) };

@@ -331,7 +331,9 @@ test('every answer over HTTP fits its schema, and brings back the listener', () 
     for (const question of questions[route.path] ?? []) {
       const input = { ...question, listener: 'listener-1' };
       assert.ok(Value.Check(route.input, input), route.path);
-      const answer: unknown = JSON.parse(JSON.stringify(route.handle(table, input, NOW, 'local')));
+      const answer: unknown = JSON.parse(
+        JSON.stringify(route.handle(input, { table, facts: {}, now: NOW, by: 'local' })),
+      );
       assert.deepEqual(Value.Errors(route.answer, answer), [], route.path);
       assert.equal((answer as { listener?: string }).listener, 'listener-1');
     }

@@ -1,5 +1,5 @@
 import { Type, type TSchema } from 'typebox';
-import { defineRoute, type DecisionRoute } from '#kernel/snapshots/module.ts';
+import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { check } from './check.ts';
 import { entitlements } from './entitlements.ts';
 import { explain } from './explain.ts';
@@ -172,7 +172,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     inputsForServers: ['at'],
     subjectInputs: SUBJECT,
     answer: Type.Object({ ...Listener, ...CheckFields }),
-    handle: (table: ProductsTable, question, now) => withListener(question.listener, check(table, question, now)),
+    handle: (question, { table, now }: AnswerContext<ProductsTable>) =>
+      withListener(question.listener, check(table, question, now)),
   }),
   defineRoute({
     path: '/v1/entitlements',
@@ -195,7 +196,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
       }),
       record: CheckFields.record,
     }),
-    handle: (table: ProductsTable, question) => withListener(question.listener, entitlements(table, question)),
+    handle: (question, { table }: AnswerContext<ProductsTable>) =>
+      withListener(question.listener, entitlements(table, question)),
   }),
   defineRoute({
     path: '/v1/prices',
@@ -220,7 +222,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
     inputsForServers: ['at'],
     subjectInputs: ['listener', 'market', 'territory'],
     answer: Type.Object({ ...Listener, ...PriceFields }),
-    handle: (table: ProductsTable, question, now) => withListener(question.listener, prices(table, question, now)),
+    handle: (question, { table, now }: AnswerContext<ProductsTable>) =>
+      withListener(question.listener, prices(table, question, now)),
   }),
   defineRoute({
     path: '/v1/explain',
@@ -266,7 +269,8 @@ export const productsRoutes: readonly DecisionRoute<ProductsTable>[] = [
         { description: 'The other plans, the lowest rank first.' },
       ),
     }),
-    handle: (table: ProductsTable, question, now) => withListener(question.listener, explain(table, question, now)),
+    handle: (question, { table, now }: AnswerContext<ProductsTable>) =>
+      withListener(question.listener, explain(table, question, now)),
   }),
 ];
 
