@@ -626,6 +626,22 @@ story('what is left of a month goes on only from months in which the plan gave i
   assert.equal(await left('saver', 'saved'), 10, 'while it had lapsed it gave none');
 });
 
+story('late use that is repeated after another change is answered as the first time', async () => {
+  const { id } = await begin('late-again', 'monthly');
+  pass({ hours: 1 });
+  await change(id, 'none');
+  pass({ seconds: 1 });
+  const usedAt = now.subtract({ minutes: 30 }).toString();
+  const late = { listener: 'late-again', feature: 'books', amount: 20, usedAt, key: 'late-again' };
+  const first = await post('consume', late);
+  assert.deepEqual([first.outcome, first.charged], ['allow', 20]);
+  pass({ seconds: 1 });
+  await change(id, 'weekly');
+  const again = await post('consume', late);
+  assert.deepEqual([again.outcome, again.charged, again.replayed], ['allow', 20, true]);
+  assert.equal(await left('late-again'), 880);
+});
+
 story('an override that nobody would have is refused', async () => {
   await begin('odd', 'monthly');
   const until = now.add({ hours: 48 }).toString();

@@ -105,6 +105,10 @@ export function said(table: ProductsTable, { base, use, facts }: Situation, resu
 
 /** The same of something that was decided before. */
 export function saidOfEarlier(table: ProductsTable, { situation }: Earlier, result: Answer, amount: number): object {
-  if (situation !== undefined) return said(table, situation, result, amount);
+  const answer = situation === undefined ? undefined : said(table, situation, result, amount);
+  // Late use was counted by what was had before the moment of the decision, which may have given nothing of it.
+  const fits =
+    answer !== undefined && (result.outcome === 'denied' || ('outcome' in answer && answer.outcome === 'allow'));
+  if (fits) return answer;
   return { outcome: result.outcome === 'denied' ? 'deny' : 'allow', ...receiptOf(result) };
 }
