@@ -21,7 +21,7 @@ function fastClock(): Clock {
 /** Prices of the sample as they are, with another amount from a few seconds from now on. */
 async function raised(now: Temporal.Instant, file: string, changes: Readonly<Record<string, string>>): Promise<Json[]> {
   const from = now.add({ seconds: 20 }).toString({ smallestUnit: 'second' });
-  return (await example(`aria/${file}.yaml`))
+  return (await example(`aria/products/${file}.yaml`))
     .filter(({ metadata }) => metadata.name in changes)
     .map((price) => {
       const { timeline } = price.spec;
