@@ -646,6 +646,20 @@ story('late use that is repeated after another change is answered as the first t
   assert.deepEqual([later.outcome, later.charged, later.replayed], ['allow', 20, true]);
 });
 
+story('late use is given back to what it was counted by, whatever is had when it was asked for', async () => {
+  const { id } = await begin('late-back', 'monthly');
+  pass({ hours: 1 });
+  await change(id, 'none');
+  await post('grants', { listener: 'late-back', addOn: 'ten' });
+  pass({ seconds: 1 });
+  const usedAt = now.subtract({ minutes: 30 }).toString();
+  const used = { listener: 'late-back', feature: 'books', amount: 436, usedAt, key: 'late-back' };
+  assert.equal((await post('consume', used)).charged, 436);
+  pass({ hours: 1 });
+  const back = await post('refund', { listener: 'late-back', feature: 'books', of: 'late-back', amount: 298 });
+  assert.deepEqual([back.charged, back.receipt[0].bucket], [298, 'plan/books']);
+});
+
 story('an override that nobody would have is refused', async () => {
   await begin('odd', 'monthly');
   const until = now.add({ hours: 48 }).toString();

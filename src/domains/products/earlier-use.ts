@@ -68,7 +68,7 @@ export function earlierOf(
   return {
     subject,
     situation: isKnown ? then : undefined,
-    buckets: bucketsOf(of(now), of(then)),
+    buckets: bucketsOf(found, of(now), of(then)),
   };
 }
 
@@ -80,10 +80,16 @@ function isFreeFor({ use }: Situation, subject: string): boolean {
   return !use.metered && use.freeFor === subject;
 }
 
-function bucketsOf(now: MeteredUse | undefined, then: MeteredUse | undefined): readonly Bucket[] | undefined {
-  if (now === undefined || then === undefined) return (now ?? then)?.buckets;
-  const past = then.buckets.filter(({ id }) => now.buckets.every((bucket) => bucket.id !== id));
-  return [...now.buckets, ...past.map((bucket) => ({ ...bucket, suspended: true }))].slice(0, BUCKETS_MAX);
+function bucketsOf(
+  { buckets: taken }: Decided,
+  now: MeteredUse | undefined,
+  then: MeteredUse | undefined,
+): readonly Bucket[] | undefined {
+  const past = (then?.buckets ?? []).filter(({ id }) => !(now?.buckets ?? []).some((bucket) => bucket.id === id));
+  const all = now === undefined ? past : [...now.buckets, ...past.map((bucket) => ({ ...bucket, suspended: true }))];
+  // Late use is counted by what was had when it was used, which neither now nor the moment of the decision may know.
+  const isKnown = taken.every((id) => all.some((bucket) => bucket.id === id || bucket.replaces?.includes(id) === true));
+  return all.length === 0 || !isKnown ? undefined : all.slice(0, BUCKETS_MAX);
 }
 
 function meteredOf(situation: Situation | Refusal): MeteredUse | undefined {

@@ -75,6 +75,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
           subject,
           atMs: now.epochMilliseconds,
           quotas: [quota],
+          buckets: [],
         };
         const earlier = earlierOf(table, question, { facts, now: situation, found });
         const { buckets } = earlier;

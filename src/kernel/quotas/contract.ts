@@ -69,6 +69,8 @@ export interface Decided {
   readonly subject: string;
   readonly atMs: number;
   readonly quotas: readonly string[];
+  /** Ids of the buckets that units were taken from. */
+  readonly buckets: readonly string[];
 }
 
 export interface Extend extends About {

@@ -78,7 +78,8 @@ export async function findOperations(
   });
   return rows.map(({ subject, answer: text }) => {
     const { answer } = parseLedgerText(subject, text);
-    return { subject, atMs: answer.atMs, quotas: quotasOf(answer) };
+    const buckets = answer.receipt.map(({ bucket }) => bucket);
+    return { subject, atMs: answer.atMs, quotas: quotasOf(answer), buckets };
   });
 }
 
