@@ -1,13 +1,8 @@
 import { hash } from 'node:crypto';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
-import type { Clock } from '#kernel/base/clock.ts';
-import type { Log } from '#kernel/base/log.ts';
-import type { EventTable } from '#kernel/events/event-table.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
-import type { LogWriter } from '#kernel/events/log-writer.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
-import type { Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Job, JobParts } from '#kernel/modules/module.ts';
 
 const LIMITS = {
   everyMs: 2_000,
@@ -32,56 +27,41 @@ interface ChangeRow {
   readonly detail: Readonly<Record<string, unknown>>;
 }
 
-export interface ChangeEvents {
-  /** Turns what there is into events; gives how many. */
-  readonly tellNow: () => Promise<number>;
-  readonly close: () => Promise<void>;
-}
-
 /**
  * Turns changes of listeners' records into events of the log: each at least once, and under an id of its own, so that
  * it counts once. Any number of processes may do so. Without a declared EventType changes wait.
  */
-export function tellChanges(parts: {
-  readonly database: Database;
-  readonly sealing: Sealing;
-  readonly write: LogWriter['write'];
-  readonly table: () => EventTable;
-  readonly clock: Clock;
-  readonly log: Log;
-}): ChangeEvents {
-  const { database, sealing, write, table, clock, log } = parts;
-  let working: Promise<number> | undefined;
+export function tellChanges({ database, sealing, write, table, clock, log }: JobParts): Job {
+  let working: Promise<void> | undefined;
   const timer = setInterval(() => {
     tellNow().catch((error: unknown) => log.error({ err: error }, 'changes of records could not become events'));
   }, LIMITS.everyMs);
   return {
-    tellNow,
     close: async () => {
       clearInterval(timer);
       await working?.catch(() => {});
     },
   };
 
-  function tellNow(): Promise<number> {
+  function tellNow(): Promise<void> {
     working ??= tell().finally(() => {
       working = undefined;
     });
     return working;
   }
 
-  async function tell(): Promise<number> {
+  async function tell(): Promise<void> {
     const rules = table();
     const declared = rules.types.get(EVENT_TYPE);
-    if (declared === undefined) return 0;
+    if (declared === undefined) return;
     const secret = await sharedSecret(database, sealing, 'change-events');
     const isReasonSealed = declared.sensitive.includes(REASON);
-    return database.transaction(async ({ query }) => {
+    await database.transaction(async ({ query }) => {
       const rows = await query<ChangeRow>({
         text: `select number, at, listener, action, detail from backline.subject_changes
           where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
       });
-      if (rows.length === 0) return 0;
+      if (rows.length === 0) return;
       const receivedMs = clock().epochMilliseconds;
       const { events } = readBatch({ events: rows.map((row) => eventOf(row, secret, isReasonSealed)) });
       const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
@@ -91,7 +71,6 @@ export function tellChanges(parts: {
         text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
         values: [rows.map(({ number }) => number)],
       });
-      return rows.length;
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { Log } from '#kernel/base/log.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
+import type { Units } from '#kernel/modules/module.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 
@@ -12,13 +13,6 @@ const LIMITS = {
 
 type Unit = 'household' | 'listener';
 
-/** How many have a subscription that has not ended, by market. */
-export interface UnitCounts {
-  /** Undefined before the first count, when nobody is on record, and when there are too many to count. */
-  readonly of: (unit: Unit) => ReadonlyMap<string, number> | undefined;
-  readonly stop: () => Promise<void>;
-}
-
 interface Row {
   readonly market: string;
   readonly households: number;
@@ -26,12 +20,15 @@ interface Row {
   readonly rows: number;
 }
 
-/** Counts now, and again and again, so that whoever asks waits for nothing. */
+/**
+ * Counts how many have a subscription that has not ended, by market: now, and again and again, so that whoever asks waits
+ * for nothing. Nothing is known before the first count, when nobody is on record, and when there are too many to count.
+ */
 export function followUnitCounts(parts: {
   readonly database: Queryable;
   readonly time: Time;
   readonly log: Log;
-}): UnitCounts {
+}): Units {
   const { database, time, log } = parts;
   const logError = logSeldom(log, time.nowMs);
   let counts: Readonly<Record<Unit, ReadonlyMap<string, number>>> | undefined;
