@@ -247,11 +247,11 @@ export async function recordOf(database: Queryable, listener: string): Promise<S
   const values = [listener];
   const [grants, overrides, changes] = await Promise.all([
     database.query<GrantRow>({
-      text: `select ${GRANT} from backline.grants where listener = $1 order by created_at`,
+      text: `select ${GRANT} from backline.grants where listener = $1 order by created_at, id`,
       values,
     }),
     database.query<OverrideRow>({
-      text: `select ${OVERRIDE} from backline.overrides where listener = $1 order by created_at`,
+      text: `select ${OVERRIDE} from backline.overrides where listener = $1 order by created_at, id`,
       values,
     }),
     database.query<{ at: Temporal.Instant; author: string; action: string; detail: unknown }>({
