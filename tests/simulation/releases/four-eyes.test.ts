@@ -25,7 +25,7 @@ function named(name: string, label: string, more: object): Operation {
   return put(ReleasePolicy, name, { selector: { matchLabels: { [label]: '1' } }, stages: [], ...more });
 }
 
-test('who wrote what a later release carries along does not approve it, whoever wrote last', async () => {
+test('I5: who wrote what a later release carries along does not approve it, whoever wrote last', async () => {
   const story = await underWay(AGREED);
   story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
   await story.run(1_000);
@@ -247,7 +247,7 @@ test('a force that was given before a guardrail failed does not count after it',
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('nobody forces what they wrote a part of', async () => {
+test('I4: nobody forces what they wrote a part of', async () => {
   const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
   const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, () => 'fail');
   story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
@@ -345,7 +345,7 @@ test('a label that is put on and taken off before the engine looks counts as one
   assert.equal(story.liveValue('x'), 1);
 });
 
-test('each policy needs its approvals, and one person may count for both', async () => {
+test('I5: each policy needs its approvals, and one person may count for both', async () => {
   const story = startStory();
   story.declare([
     named('strict', 'strict', { approvals: { required: 2, users: ['bob', 'cyd'] } }),
@@ -423,7 +423,7 @@ test('who is off the list when the release begins does not count', async () => {
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('approvals bind to everything of each policy but who is notified', async () => {
+test('I2: approvals bind to everything of each policy but who is notified', async () => {
   const base = { approvals: { required: 2 }, stages: [{ name: 'few', percent: 1 }] };
   for (const [edit, holds] of [
     [{ unit: 'listener' }, false],

@@ -140,7 +140,7 @@ test('a release that waits and comes to be about nothing ends, whatever is ahead
   assert.equal(story.liveValue('x'), 3);
 });
 
-test('what somebody declares while a release is taken back is written over at no moment', async () => {
+test('I7: what somebody declares while a release is taken back is written over at no moment', async () => {
   const outcomes = new Set<string>();
   for (const isNew of [false, true]) {
     for (let afterMs = 0; afterMs < 120; afterMs += 2) {

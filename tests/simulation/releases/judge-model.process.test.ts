@@ -9,7 +9,7 @@ const STEPS = Number(process.env['BACKLINE_JUDGE_STEPS'] ?? 50);
 // One seed here: a clock that is set back by much still counts cells twice at some others.
 const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? 9);
 
-test('two engines say of every look what all kept windows come to, whatever dies, leaps or lies', async (t) => {
+test('I13: two engines say of every look what all kept windows come to, whatever dies, leaps or lies', async (t) => {
   t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
   await using db = await startDatabase();
   const { counts } = await playJudge(db.database, { seed, steps: STEPS, shadow: true, raced: true });
@@ -19,7 +19,7 @@ test('two engines say of every look what all kept windows come to, whatever dies
     assert.ok((counts.get(what) ?? 0) > 0, `${what} never happened`);
 });
 
-test('a shadow changes nothing but what it says itself', async (t) => {
+test('I14: a shadow changes nothing but what it says itself', async (t) => {
   t.diagnostic(`BACKLINE_TEST_SEED=${seed}`);
   await using db = await startDatabase();
   const [without, beside] = [false, true].map((shadow) =>

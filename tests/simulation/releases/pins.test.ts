@@ -58,7 +58,7 @@ test('a change of the spec on top of labels that were rolled back waits for some
   assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);
 });
 
-test('a pin of a later rollback refuses what earlier ones refused as well', async () => {
+test('I2: a pin of a later rollback refuses what earlier ones refused as well', async () => {
   const story = await underWay(HALF);
   for (const value of [2, 3, 4]) {
     if (value > 2) story.declare([node('x', value)]);

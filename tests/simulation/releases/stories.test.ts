@@ -21,6 +21,8 @@ import { Node } from '#kernel/releases/testing/node.ts';
 import { NO_FAULTS } from './world.ts';
 import { GUARDED, MINUTE, node, policy, startStory, underWay } from './story.ts';
 
+type Story = ReturnType<typeof startStory>;
+
 test('a change goes stage by stage, soaks in each, and then to everybody', async () => {
   const story = await underWay();
   assert.deepEqual(
@@ -207,7 +209,7 @@ test('that nothing measured the candidate holds until something does', async () 
   assert.deepEqual(story.phases(), ['Promoted']);
 });
 
-test('no stage is passed by the evidence of those before: it waits for a whole window of its own', async () => {
+test('I10: no stage is passed by the evidence of those before: it waits for a whole window of its own', async () => {
   const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
   let isMeasured = false;
   const story = await underWay({ ...GUARDED, stages }, () => ({ outcome: 'pass', isOfStage: isMeasured }));
@@ -257,7 +259,7 @@ test('while it bakes everybody has it, and it is told as promoted when that has 
   assert.equal(story.liveValue('x'), 2);
 });
 
-test('while it bakes nothing has to pass, and what fails takes it back from everybody', async () => {
+test('I14: while it bakes nothing has to pass, and what fails takes it back from everybody', async () => {
   let outcome: 'pass' | 'stale' | 'fail' = 'pass';
   const story = await underWay(BAKED, () => ({ outcome, isOfStage: true }));
   await story.run(MINUTE + 2_000);
@@ -375,7 +377,7 @@ test('a rollback that somebody asked for is undone by nobody: not by what is app
   await assert.rejects(story.ask('rollback', story.releases()[1]?.name ?? ''), { code: 'releases/no-rollback' });
 });
 
-test('without evidence nothing is promoted: the deadline of the stage ends in a pause that says what is missing', async () => {
+test('I4: without evidence nothing is promoted: the deadline of the stage ends in a pause that says what is missing', async () => {
   for (const outcome of [
     'undecided',
     'providerDown',
@@ -436,7 +438,7 @@ test('what was commanded while no engine ran is carried out by the next', async 
   assert.deepEqual(story.phases(), ['Promoted']);
 });
 
-test('a later change takes the place of the earlier one, from the first stage, and what was superseded never goes on', async () => {
+test('I3: a later change takes the place of the earlier one, from the first stage, and what was superseded never goes on', async () => {
   const story = await underWay();
   await story.run(MINUTE + 5_000);
   assert.equal(story.releases()[0]?.status.stage, 'half');
@@ -535,7 +537,7 @@ const audience = (name: string, value: string, of: string[] = []): Operation => 
   namespace: SYSTEM_NAMESPACE,
 });
 
-test('who is in a cohort stays in it: an audience of a stage, and what defines it, wait for the release', async () => {
+test('I6: who is in a cohort stays in it: an audience of a stage, and what defines it, wait for the release', async () => {
   const story = startStory();
   const live = (name: string) =>
     JSON.stringify(story.world.store.memory.get(Head, '', headName(Audience, name))?.object());
@@ -677,6 +679,57 @@ function freezeIn(story: ReturnType<typeof startStory>, fromMs: number, untilMs:
   const [start, end] = [inUtc(nowMs + fromMs), inUtc(nowMs + untilMs)];
   return put(Freeze, 'later', { timeZone: 'UTC', start, end, reason: 'Sleep.', owner: 'ops' });
 }
+
+test('I15: nothing is promoted while held: not from the last stage, nor what was promoting when the hold began', async () => {
+  const stages = [{ name: 'few', percent: 1, soak: 'PT1M' }];
+  const holds = {
+    stopped: {
+      begin: (story: Story) => story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]),
+      end: (story: Story) => story.declare([drop(Stop, STOP_NAME)]),
+    },
+    frozen: {
+      begin: (story: Story) => story.declare([freezeIn(story, 0, 600 * MINUTE)]),
+      end: (story: Story) => story.declare([drop(Freeze, 'later')]),
+    },
+    paused: {
+      begin: (story: Story) => story.ask('pause', story.releases()[0]?.name ?? '', 'bob'),
+      end: (story: Story) => story.ask('resume', story.releases()[0]?.name ?? '', 'bob'),
+    },
+  };
+  for (const [what, { begin, end }] of Object.entries(holds)) {
+    for (const isPromoting of [false, true]) {
+      const story = await underWay({ stages });
+      if (isPromoting) {
+        story.world.refusedHeads.add(headName(Node, 'x'));
+        await story.run(2 * MINUTE);
+        assert.deepEqual(story.phases(), ['Promoting']);
+      }
+      await begin(story);
+      story.world.refusedHeads.clear();
+      await story.run(60 * MINUTE);
+      assert.equal(story.liveValue('x'), 1, `${what}, promoting: ${isPromoting}`);
+      await end(story);
+      await story.run(3 * MINUTE);
+      assert.equal(story.liveValue('x'), 2, `${what} has ended, promoting: ${isPromoting}`);
+    }
+  }
+});
+
+test('I16: a person who resumes after a failure is heeded: the engine pauses that stage no more, and takes nothing back', async () => {
+  const stages = [{ name: 'few', percent: 1, soak: 'PT1M' }];
+  const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, () => 'fail');
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['Paused']);
+  await story.ask('resume', story.release, 'bob');
+  for (let passed = 0; passed < 30; passed += 1) {
+    await story.run(MINUTE);
+    assert.deepEqual(story.phases(), ['Progressing']);
+  }
+  assert.equal(story.liveValue('x'), 1, 'nobody forced it');
+  await story.ask('promote', story.release, 'bob', { force: true, reason: 'It is another thing.' });
+  await story.run(MINUTE);
+  assert.deepEqual(story.phases(), ['Promoted']);
+});
 
 test('promotion is refused in a freeze, and one that was asked for before lapses: nothing goes on hours later', async () => {
   const stages = [
@@ -868,7 +921,7 @@ test('a group is collected until it is sealed, and goes as one', async () => {
   assert.deepEqual([story.liveValue('x'), story.liveValue('y')], [1, 1]);
 });
 
-test('creations and deletions come back as well: what was deleted is declared again', async () => {
+test('I7: creations and deletions come back as well: what was deleted is declared again', async () => {
   const story = startStory();
   story.declare([node('x', 1), node('y', 1)]);
   await story.run(1_000);
@@ -883,7 +936,7 @@ test('creations and deletions come back as well: what was deleted is declared ag
   assert.deepEqual([story.declaredValue('x'), story.declaredValue('y'), story.declaredValue('z')], [1, 1, undefined]);
 });
 
-test('a rollback that would break the world keeps its intent, says why, and goes on when it can', async () => {
+test('I1: a rollback that would break the world keeps its intent, says why, and goes on when it can', async () => {
   const story = startStory();
   story.declare([policy({ stages: [] })]);
   story.declare([node('x', 1)]);

@@ -9,7 +9,7 @@ const schedule = fc.record({
   everyMs: fc.integer({ min: 1_000, max: 120_000 }),
 });
 
-test('windows follow each other without gap or overlap, in whole grains, each of one stage, and short only at its end', () => {
+test('I12: windows follow each other without gap or overlap, in whole grains, each of one stage, and short only at its end', () => {
   const looks = fc.array(fc.integer({ min: 1, max: 90_000 }), { minLength: 1, maxLength: 60 });
   const stages = fc.array(fc.integer({ min: 0, max: 3_000_000 }), { minLength: 1, maxLength: 3 });
   fc.assert(

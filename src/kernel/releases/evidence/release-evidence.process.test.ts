@@ -125,7 +125,7 @@ test('nothing is asked and nothing judged before a whole interval, and each wind
   ]);
 });
 
-test('an engine that takes over judges the same and asks for no window again', async () => {
+test('I8: an engine that takes over judges the same and asks for no window again', async () => {
   await using db = await startDatabase();
   const noisy = (window: Window): Measurement => {
     const bad = (window.fromMs / 10_000) % 7;
@@ -248,7 +248,7 @@ test('cells are added up from window to window, of the release and of the scope'
   assert.deepEqual([stable.cells, stable.bad], [2, 140]);
 });
 
-test('of two engines at once the state of the one whose window is kept is kept, and both go on from it', async () => {
+test('I11: of two engines at once the state of the one whose window is kept is kept, and both go on from it', async () => {
   await using db = await startDatabase();
   const begunMs = { 0: SEEN_MS };
   const engines = [0, 2, 5].map((ahead) => evidenceOn(db, { denied: countingByCell(begunMs, ahead).source }));
@@ -394,7 +394,7 @@ function happeningByCell(now: () => number) {
   });
 }
 
-test('what happened in a window that is dropped is in the state by cell once, whichever clock was wrong', async () => {
+test('I12: what happened in a window that is dropped is in the state by cell once, whichever clock was wrong', async () => {
   await using db = await startDatabase();
   for (const [uid, leapMs] of [
     ['ahead', 3_600_000],
@@ -459,7 +459,7 @@ test('what a source says of itself is kept, whatever is in it', async () => {
   assert.match(kept?.reading.at === 'down' ? kept.reading.because : '', /^a\u{fffd}b.*\u{fffd}$/u);
 });
 
-test('what the day before teaches is asked once, kept with the first window that counts, and judged by ever after', async () => {
+test('I9: what the day before teaches is asked once, kept with the first window that counts, and judged by ever after', async () => {
   await using db = await startDatabase();
   const byInstance = (units: number): Measurement => ({
     ...(good() as Extract<Measurement, { at: 'measured' }>),
