@@ -2,12 +2,14 @@
  * Runs the tests: `npm test` all of them, `npm test -- PATH…` those files or folders.
  *
  * Two lanes, one after the other. Pure tests (`*.test.ts`) share two processes, which makes hundreds of files cheap. Tests
- * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, three at a time.
+ * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, three at a time, and share a
+ * PostgreSQL, where each makes databases of its own.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { glob } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { startTestServer } from '#tests/support/postgres-server.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
@@ -38,11 +40,15 @@ const PROCESSES = 3;
 const SHARED_FILES = 20;
 
 /** Runs files in one child; what it prints comes at once, or in one piece at its end where another prints meanwhile. */
-async function run(paths: readonly string[], laneFlags: readonly string[], isAlone = true): Promise<boolean> {
+async function run(
+  paths: readonly string[],
+  laneFlags: readonly string[],
+  { isAlone = true, env = {} }: { readonly isAlone?: boolean; readonly env?: NodeJS.ProcessEnv } = {},
+): Promise<boolean> {
   const child = spawn(process.execPath, ['--test', ...laneFlags, ...flags, ...paths], {
     cwd: root,
     stdio: ['ignore', isAlone ? 'inherit' : 'pipe', isAlone ? 'inherit' : 'pipe'],
-    env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
+    env: { ...process.env, ...env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
   });
   const printed: Buffer[] = [];
   for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk: Buffer) => printed.push(chunk));
@@ -56,14 +62,24 @@ async function runPure(paths: readonly string[]): Promise<boolean> {
   console.log(`# pure: ${paths.length} files`);
   const shares = paths.length < SHARED_FILES ? 1 : CORES;
   const parts = Array.from({ length: shares }, (_, share) => paths.filter((_, index) => index % shares === share));
-  const done = await Promise.all(parts.map((part) => run(part, ['--test-isolation=none'], shares === 1)));
+  const done = await Promise.all(parts.map((part) => run(part, ['--test-isolation=none'], { isAlone: shares === 1 })));
   return done.every(Boolean);
 }
 
 async function runProcess(paths: readonly string[]): Promise<boolean> {
   if (paths.length === 0) return true;
   console.log(`# process: ${paths.length} files`);
-  return run(paths, [`--test-concurrency=${PROCESSES}`, '--test-timeout=240000']);
+  const flagsOfLane = [`--test-concurrency=${PROCESSES}`, '--test-timeout=240000'];
+  const isServed = process.env['BACKLINE_TEST_DATABASE_URL'] !== undefined;
+  if (isServed || paths.length === 1) return run(paths, flagsOfLane);
+  const { url, template, stop } = await startTestServer();
+  try {
+    return await run(paths, flagsOfLane, {
+      env: { BACKLINE_TEST_DATABASE_URL: url, BACKLINE_TEST_TEMPLATE: template },
+    });
+  } finally {
+    await stop();
+  }
 }
 
 const pureOk = await runPure(pure);

@@ -85,7 +85,7 @@ test('rows that are copied out come at the pace of the reader, all of them, or e
   await assert.rejects(broken.rows, /division by zero/);
 
   const killed = await db.database.copyOut('copy (select pg_sleep(60)) to stdout');
-  const sleeper = `select pid from pg_stat_activity where query like 'copy (select pg_sleep%'`;
+  const sleeper = `select pid from pg_stat_activity where query like 'copy (select pg_sleep%' and datname = current_database()`;
   let backend: { pid: number } | undefined;
   while (backend === undefined) [backend] = await db.database.query<{ pid: number }>(sleeper);
   const ended = assert.rejects(killed.rows);

@@ -46,6 +46,8 @@ export async function startEmbeddedPostgres(options: {
   readonly log?: Log;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal | undefined;
+  /** Settings of PostgreSQL that go before ours. */
+  readonly settings?: Readonly<Record<string, string>>;
 }): Promise<EmbeddedPostgres> {
   const home = await findHome(options.dataDirectory);
   const lock = takeOwnerLock(join(home, 'lock'));
@@ -61,7 +63,7 @@ export async function startEmbeddedPostgres(options: {
     else await initialise(home, data, binaries, account, options.signal);
     await clearOrphan(data, options.log);
     const sockets = await prepareSocketDirectory(home, account);
-    const server = await startServer({ binaries, data, home, sockets, account });
+    const server = await startServer({ binaries, data, home, sockets, account, settings: options.settings ?? {} });
 
     let closing = false;
     const died = new Promise<string>((tell) => {
@@ -184,6 +186,7 @@ interface Start {
   readonly home: string;
   readonly sockets: string;
   readonly account: Account | undefined;
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 /** Starts the server and waits until it takes connections. */
@@ -205,7 +208,7 @@ async function startServer(start: Start): Promise<ChildProcess> {
   }
 }
 
-async function spawnServer({ binaries, data, sockets, account }: Start, log: string): Promise<ChildProcess> {
+async function spawnServer({ binaries, data, sockets, account, ...start }: Start, log: string): Promise<ChildProcess> {
   const settings = {
     listen_addresses: '',
     unix_socket_directories: sockets,
@@ -219,6 +222,7 @@ async function spawnServer({ binaries, data, sockets, account }: Start, log: str
     // the log whole when it is first changed: among 9,000 listeners 5 KB for each of their charges, instead of 400 bytes.
     max_wal_size: '1GB',
     min_wal_size: '256MB',
+    ...start.settings,
   };
   const logHandle = await open(log, 'w', 0o600);
   const server = spawn(

@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
 import { type Database, isConnectionLost, openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
-import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
+import { startDatabase, startDatabaseAlone, type TestDatabase } from '#tests/support/database.ts';
 import { seededChance } from '#tests/support/chance.ts';
 import type { Change, HistoryItem, Store } from '../store-contract.ts';
 import { openStore, type StoreOptions } from './open-store.ts';
@@ -30,8 +30,9 @@ function open(db: TestDatabase, options: Options = {}): Promise<Store<NoteOperat
 /** A database and a store on it that are closed at the end of the block. */
 async function startStore(
   options: Options = {},
+  start = startDatabase,
 ): Promise<AsyncDisposable & { db: TestDatabase; store: Store<NoteOperation> }> {
-  const db = await startDatabase();
+  const db = await start();
   const store = await open(db, options);
   return {
     db,
@@ -83,6 +84,10 @@ async function writerBackend(database: Database): Promise<number> {
   return row?.pid ?? 0;
 }
 
+/** The sessions on this database that wait for a lock. */
+const waiting = (database: Database) =>
+  database.query("select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'");
+
 test('concurrent writes are one order without gaps, the same to callers, subscribers, readers and the database', async () => {
   await using it = await startStore();
   const { store, db } = it;
@@ -116,7 +121,7 @@ test('a write is seen by nobody before it is durable, then by readers, its calle
   const release = await holdCommits(db.database);
   const write = store.write([put('a', '1')], author).then(() => events.push(`answered: ${noteText(store, 'a')}`));
   const dry = store.write([put('a', '1')], author, { dryRun: true });
-  while ((await db.database.query(`select from pg_locks where not granted`)).length === 0);
+  while ((await waiting(db.database)).length === 0);
   assert.equal(store.get(Note, 'default', 'a'), undefined);
   assert.deepEqual([store.version(), events, store.changesSince(0), [...store.list(Note)]], [0, [], [], []]);
   await release();
@@ -383,9 +388,10 @@ async function writeUnderCuts(
   t: TestContext,
   cutsWanted: number,
   cut: (db: TestDatabase, backend: number) => Promise<unknown>,
+  start = startDatabase,
 ): Promise<void> {
   const chance = seededChance(t);
-  await using it = await startStore();
+  await using it = await startStore({}, start);
   const { store, db } = it;
   const heard: number[] = [];
   store.subscribe((changes) => heard.push(...changes.map((change) => change.version)));
@@ -435,16 +441,9 @@ async function writeUnderCuts(
 test('connections cut again and again under load: every write is answered and happens exactly once', (t) =>
   writeUnderCuts(t, 12, (db, backend) => db.database.query(`select pg_terminate_backend(${backend})`)));
 
-const ownServer =
-  process.env['BACKLINE_TEST_DATABASE_URL'] === undefined ? {} : { skip: 'the server is not ours to crash' };
-
-test(
-  'a server that crashes and recovers under load: every write is answered and happens exactly once',
-  ownServer,
-  (t) =>
-    // PostgreSQL drops all its memory when one of its processes was killed, and recovers from its log.
-    writeUnderCuts(t, 3, async (_, backend) => process.kill(backend, 'SIGKILL')),
-);
+test('a server that crashes and recovers under load: every write is answered and happens exactly once', (t) =>
+  // PostgreSQL drops all its memory when one of its processes was killed, and recovers from its log.
+  writeUnderCuts(t, 3, async (_, backend) => process.kill(backend, 'SIGKILL'), startDatabaseAlone));
 
 test('a writer whose place was taken while it was cut off refuses what waits, says so, and still reads', async () => {
   await using db = await startDatabase();
@@ -498,7 +497,7 @@ test('closing while the database is away says that the outcome of the write unde
     status: 503,
   });
   const [row] = await db.database.query<{ name: string }>('select current_database() as name');
-  while ((await db.database.query(`select from pg_locks where not granted`)).length === 0);
+  while ((await waiting(db.database)).length === 0);
   const admin = openDatabase(urlOfDatabase(db.url, 'postgres'));
   await admin.query(`alter database ${row?.name} allow_connections false`);
   await admin.close();
