@@ -1,5 +1,6 @@
 /**
- * Runs the tests: `npm test` all of them, `npm test -- PATH…` those files or folders.
+ * Runs the tests: `npm test` all of them, `npm test -- PATH…` those files or folders, `npm run test:long -- PATH…` with as
+ * many steps, schedules and seconds as before a release.
  *
  * Two lanes, one after the other. Pure tests (`*.test.ts`) share two processes, which makes hundreds of files cheap. Tests
  * that own a server, a child process or a signal (`*.process.test.ts`) get a process each, three at a time, and share a
@@ -13,14 +14,17 @@ import { startTestServer } from '#tests/support/postgres-server.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const asked = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
-const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-'));
+const isLong = process.argv.includes('--long');
+const flags = process.argv.slice(2).filter((argument) => argument.startsWith('-') && argument !== '--long');
 
 const files: string[] = [];
 for await (const file of glob('{src,clients/typescript/src,tests,tools,bench,examples}/**/*.test.ts', { cwd: root })) {
   const path = resolve(root, file);
   if (
     asked.length === 0 ||
-    asked.some((wanted) => path === resolve(wanted) || path.startsWith(`${resolve(wanted)}/`))
+    asked.some(
+      (wanted) => path === resolve(wanted) || ['/', '.'].some((end) => path.startsWith(`${resolve(wanted)}${end}`)),
+    )
   ) {
     files.push(path);
   }
@@ -36,6 +40,7 @@ const pure = files.filter((file) => !file.endsWith('.process.test.ts'));
 const CORES = 2;
 /** Many wait for something real most of their time. */
 const PROCESSES = 3;
+const FILE_MS_MAX = isLong ? 3_600_000 : 240_000;
 /** Fewer pure files are soon done in one process. */
 const SHARED_FILES = 20;
 
@@ -48,7 +53,12 @@ async function run(
   const child = spawn(process.execPath, ['--test', ...laneFlags, ...flags, ...paths], {
     cwd: root,
     stdio: ['ignore', isAlone ? 'inherit' : 'pipe', isAlone ? 'inherit' : 'pipe'],
-    env: { ...process.env, ...env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
+    env: {
+      ...process.env,
+      ...env,
+      ...(isLong && { BACKLINE_TEST_LONG: '1' }),
+      NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile'),
+    },
   });
   const printed: Buffer[] = [];
   for (const output of [child.stdout, child.stderr]) output?.on('data', (chunk: Buffer) => printed.push(chunk));
@@ -69,7 +79,7 @@ async function runPure(paths: readonly string[]): Promise<boolean> {
 async function runProcess(paths: readonly string[]): Promise<boolean> {
   if (paths.length === 0) return true;
   console.log(`# process: ${paths.length} files`);
-  const flagsOfLane = [`--test-concurrency=${PROCESSES}`, '--test-timeout=240000'];
+  const flagsOfLane = [`--test-concurrency=${PROCESSES}`, `--test-timeout=${FILE_MS_MAX}`];
   const isServed = process.env['BACKLINE_TEST_DATABASE_URL'] !== undefined;
   if (isServed || paths.length === 1) return run(paths, flagsOfLane);
   const { url, template, stop } = await startTestServer();

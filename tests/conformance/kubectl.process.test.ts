@@ -35,7 +35,7 @@ async function shell(t: TestContext, world: World, kubectl: Kubectl): Promise<Sh
 
 const yaml = (...objects: object[]) => objects.map((object) => stringify(object)).join('---\n');
 
-/** The oldest and the newest, or BACKLINE_KUBECTLS=all. Two at a time: each kubectl is a process of its own that works for itself. */
+/** The oldest and the newest, or all in the long version. Two at a time: each kubectl is a process of its own that works for itself. */
 test('each kubectl does all that it does with a Kubernetes server', { skip, concurrency: 2 }, async (t) => {
   await Promise.all(
     kubectls.map((kubectl) =>

@@ -2,17 +2,16 @@ import { execFile } from 'node:child_process';
 import { existsSync, readdirSync, realpathSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
+import { isLong } from './amount.ts';
+
 export interface Kubectl {
   readonly version: string;
   readonly file: string;
 }
 
-/** All of them, or the oldest and the newest. */
-const WHICH = process.env['BACKLINE_KUBECTLS'] ?? 'ends';
-
 /**
  * The kubectl programs of this machine, from 1.27 on: the one on the PATH and versioned ones beside it, of which the oldest
- * and the newest; with BACKLINE_KUBECTLS=all each of them.
+ * and the newest; in the long version each of them.
  */
 export async function findKubectls(): Promise<Kubectl[]> {
   const onPath = (process.env['PATH'] ?? '')
@@ -31,7 +30,7 @@ export async function findKubectls(): Promise<Kubectl[]> {
     }),
   );
   const sorted = found.sort((a, b) => a.version.localeCompare(b.version, 'en', { numeric: true }));
-  return WHICH === 'all' ? sorted : sorted.filter((_, index) => index === 0 || index === sorted.length - 1);
+  return isLong() ? sorted : sorted.filter((_, index) => index === 0 || index === sorted.length - 1);
 }
 
 export interface Ran {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { amount } from '#tests/support/amount.ts';
 import { simulate } from './testing/simulate.ts';
 
-const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 2_000);
+const SCHEDULES = amount({ usual: 2_000, long: 50_000 });
 
 test('no schedule of crashes, lost and repeated answers, dead nodes and wrong clocks takes a unit too many or loses one', (t) => {
   const first = Number(process.env['BACKLINE_TEST_SEED'] ?? 1);
@@ -12,7 +13,7 @@ test('no schedule of crashes, lost and repeated answers, dead nodes and wrong cl
       const counts = simulate(seed);
       for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += counts[name];
     } catch (error) {
-      t.diagnostic(`BACKLINE_TEST_SEED=${seed} BACKLINE_SCHEDULES=1`);
+      t.diagnostic(`BACKLINE_TEST_SEED=${seed} BACKLINE_TEST_AMOUNT=1`);
       throw error;
     }
   }

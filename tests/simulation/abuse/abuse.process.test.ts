@@ -3,12 +3,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { amount } from '../../support/amount.ts';
 import { startWorld } from '../../support/backline.ts';
 import { flag } from '../../support/flags.ts';
 import { ATTACKS, prepareInstallation, TOKEN_FILE } from './attacks.ts';
 import { observeUnder } from './under-attack.ts';
 
-const SECONDS = Number(process.env['BACKLINE_ABUSE_SECONDS'] ?? 1);
+const SECONDS = amount({ usual: 1, long: 60 });
 
 test('whoever abuses the server, others are answered and it lives', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-abuse-'));

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { amount } from '#tests/support/amount.ts';
 import { playRecords } from './model.ts';
 import { stageOfDesks, stageOfProcesses, type Stage } from './stage.ts';
 
-/** More by command: BACKLINE_RECORDS_STEPS=2000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/records */
-const STEPS = Number(process.env['BACKLINE_RECORDS_STEPS'] ?? 200);
+const STEPS = amount({ usual: 200, long: 2_000 });
 /** Without processes and HTTP a step costs a fraction. */
 const STEPS_OF_DESKS = 10 * STEPS;
 const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? 1);

@@ -3,11 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { amount } from '#tests/support/amount.ts';
 import { startWorld } from '#tests/support/backline.ts';
 import { TOKENS, playFourEyes } from './four-eyes-model.ts';
 
-/** More by command: BACKLINE_FOUR_EYES_STEPS=20000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/releases/four-eyes-model */
-const STEPS = Number(process.env['BACKLINE_FOUR_EYES_STEPS'] ?? 250);
+const STEPS = amount({ usual: 250, long: 20_000 });
 
 /** What has to have happened, so that the steps are about something. */
 const MUST_HAPPEN = [

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { amount } from '#tests/support/amount.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { playJudge } from './judge-model.ts';
 
-/** More by command: BACKLINE_JUDGE_STEPS=3000 BACKLINE_TEST_SEED=7 npm test -- tests/simulation/releases/judge-model */
-const STEPS = Number(process.env['BACKLINE_JUDGE_STEPS'] ?? 50);
+const STEPS = amount({ usual: 50, long: 3_000 });
 
 // One seed here: a clock that is set back by much still counts cells twice at some others.
 const seed = Number(process.env['BACKLINE_TEST_SEED'] ?? 9);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { amount } from '#tests/support/amount.ts';
 
-/** More by command: BACKLINE_SCHEDULES=10000. */
-const SCHEDULES = Number(process.env['BACKLINE_SCHEDULES'] ?? 4_000);
+const SCHEDULES = amount({ usual: 4_000, long: 10_000 });
 const PROCESSES = 2;
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 
