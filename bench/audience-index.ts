@@ -1,7 +1,7 @@
-import { attributeTable, type AttributeDeclaration } from '#kernel/audiences/attributes.ts';
-import { buildAudienceIndex, type Candidate } from '#kernel/audiences/audience-index.ts';
+import { attributeTable, type AttributeDeclaration } from '#kernel/audiences/language/attributes.ts';
+import { buildAudienceIndex, type Candidate } from '#kernel/audiences/index/audience-index.ts';
 import { compileRule } from '#kernel/audiences/compile-audience.ts';
-import type { Condition, Context, Matcher } from '#kernel/audiences/language.ts';
+import type { Condition, Context, Matcher } from '#kernel/audiences/language/language.ts';
 import { chance, type Chance } from '#simulation/chance.ts';
 import { absolute, median, type Figure } from './figure.ts';
 

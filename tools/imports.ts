@@ -39,7 +39,7 @@ export async function sourceFiles(folders: readonly string[]): Promise<SourceFil
 
 function resolveSpecifier(specifier: string, from: string): string | undefined {
   if (specifier.startsWith('.')) return relative(root, resolve(root, dirname(from), specifier)).replaceAll('\\', '/');
-  const alias = /^#(kernel|domains|planes|cli)\/(.+)$/.exec(specifier);
+  const alias = /^#(kernel|domains|planes|cli|simulation)\/(.+)$/.exec(specifier);
   if (alias !== null) return `src/${alias[1]}/${alias[2]}`;
   return specifier.startsWith('#tests/') ? specifier.slice(1) : undefined;
 }

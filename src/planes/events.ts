@@ -14,7 +14,7 @@ import type { Admit, IngestApi, Sender } from '#kernel/events/ingest-api.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { logWriter, type LogWriter } from '#kernel/events/log-writer.ts';
 import { Pseudonyms } from '#kernel/events/pseudonyms.ts';
-import { releaseMetrics } from '#kernel/events/release-metrics.ts';
+import { releaseMetrics } from '#kernel/events/datasets/release-metrics.ts';
 import { startEvents } from '#kernel/events/start-events.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import type { Database } from '#kernel/postgres/database.ts';

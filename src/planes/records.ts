@@ -6,7 +6,7 @@ import type { Log } from '#kernel/base/log.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
 import type { Module, ModuleRecords } from '#kernel/modules/module.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Quotas } from '#kernel/quotas/contract.ts';
+import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';

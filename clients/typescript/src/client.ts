@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { rename, rm, writeFile } from 'node:fs/promises';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import { frozen } from '#kernel/base/frozen.ts';
 import type { StreamLine } from '#kernel/snapshots/stream-log.ts';
 import { check as checkFeature } from '#domains/products/decisions/check.ts';

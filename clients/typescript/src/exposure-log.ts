@@ -1,5 +1,5 @@
-import type { Context } from '#kernel/audiences/language.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { unitReader } from '#domains/experience/decisions/unit.ts';
 import { randomUUID } from 'node:crypto';
 import type { FlagDetails } from '../package/types/index.d.ts';

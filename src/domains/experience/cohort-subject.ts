@@ -1,5 +1,5 @@
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 
 /** Attributes by which releases go beside the targetingKey, where the app says them. */

@@ -1,5 +1,5 @@
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';

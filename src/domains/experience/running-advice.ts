@@ -1,6 +1,6 @@
-import { namesIn } from '#kernel/audiences/audience-problems.ts';
+import { namesIn } from '#kernel/audiences/language/audience-problems.ts';
 import { Audience, audienceSpec } from '#kernel/audiences/kinds/audience.ts';
-import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { experimentSpec } from './kinds/experiment-spec.ts';

@@ -1,4 +1,4 @@
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import type { CohortSubject } from '#kernel/snapshots/cohort-membership.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';

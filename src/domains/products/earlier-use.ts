@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Bucket } from '#kernel/quotas/bucket.ts';
-import type { Answer, Decided } from '#kernel/quotas/contract.ts';
+import type { Bucket } from '#kernel/quotas/rules/bucket.ts';
+import type { Answer, Decided } from '#kernel/quotas/rules/contract.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import { decideUse } from './decisions/decide-use.ts';
 import type { ProductsTable } from './decisions/table.ts';

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { Type } from 'typebox';
-import type { SlotAnswer } from '#kernel/quotas/contract.ts';
+import type { SlotAnswer } from '#kernel/quotas/rules/contract.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import { decideUse } from './decisions/decide-use.ts';

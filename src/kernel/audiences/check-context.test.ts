@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldPath } from '#kernel/base/failures.ts';
-import { attributeTable } from './attributes.ts';
+import { attributeTable } from './language/attributes.ts';
 import { contextProblems } from './check-context.ts';
-import type { Context } from './language.ts';
+import type { Context } from './language/language.ts';
 import { ATTRIBUTES } from './testing/arbitraries.ts';
 
 const attributes = attributeTable(ATTRIBUTES);

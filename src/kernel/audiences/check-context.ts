@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import type { AttributeDeclaration, AttributeTable, AttributeType } from './attributes.ts';
-import type { Context } from './language.ts';
-import { declaredReader, plainValue } from './values.ts';
+import type { AttributeDeclaration, AttributeTable, AttributeType } from './language/attributes.ts';
+import type { Context } from './language/language.ts';
+import { declaredReader, plainValue } from './language/values.ts';
 
 const SHOWN_CHARS_MAX = 80;
 

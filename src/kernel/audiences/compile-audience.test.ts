@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BUILT_IN_ATTRIBUTES } from './attributes.ts';
+import { BUILT_IN_ATTRIBUTES } from './language/attributes.ts';
 import { compileAudiences, type AudienceTable } from './compile-audience.ts';
 import { Attribute } from './kinds/attribute.ts';
 import { Audience, type AudienceSpec } from './kinds/audience.ts';
-import type { Condition, Context, Truth } from './language.ts';
+import type { Condition, Context, Truth } from './language/language.ts';
 import { ATTRIBUTES, audiences, context, nowMs, rule } from './testing/arbitraries.ts';
 import { naiveAudience, naiveTruth, type NaiveWorld } from './testing/naive.ts';
 import { live, liveAttribute, worldOf } from './testing/world.ts';

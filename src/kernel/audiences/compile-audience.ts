@@ -1,10 +1,10 @@
 import type { World } from '#kernel/resources/kind.ts';
-import { attributeTable, declarationOf, TARGETING_KEY, type AttributeTable } from './attributes.ts';
+import { attributeTable, declarationOf, TARGETING_KEY, type AttributeTable } from './language/attributes.ts';
 import { compileCondition, type RuleLookup } from './compile-condition.ts';
 import type { AttributeSpec } from './kinds/attribute.ts';
 import type { AudienceSpec } from './kinds/audience.ts';
-import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
-import type { AudienceRule, Matcher, Truth } from './language.ts';
+import { ATTRIBUTE, AUDIENCE } from './language/identity.ts';
+import type { AudienceRule, Matcher, Truth } from './language/language.ts';
 
 /** What an `AudienceTable` is compiled from, as `Kind.id`. */
 export const audienceKindIds: ReadonlySet<string> = new Set([ATTRIBUTE, AUDIENCE]);

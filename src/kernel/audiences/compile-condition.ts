@@ -1,15 +1,15 @@
 import parseVersion from 'semver/functions/parse.js';
 import VersionRange from 'semver/classes/range.js';
-import type { AttributeDeclaration, AttributeLookup, AttributeType } from './attributes.ts';
-import { compileTime } from './compile-time.ts';
-import { epochMs } from './instant.ts';
-import { compileNetworks, parseAddress } from './ip.ts';
-import type { Condition, Context, Matcher, Truth } from './language.ts';
-import { growthbookVersionTest } from './growthbook-version.ts';
-import { patternTest } from './pattern.ts';
-import { readAs, typeRead } from './read-as.ts';
-import { spendSteps, stepsOfText } from './work-budget.ts';
-import { attributeReader, declaredReader, plainValue, type Plain } from './values.ts';
+import type { AttributeDeclaration, AttributeLookup, AttributeType } from './language/attributes.ts';
+import { compileTime } from './language/compile-time.ts';
+import { epochMs } from './language/instant.ts';
+import { compileNetworks, parseAddress } from './language/ip.ts';
+import type { Condition, Context, Matcher, Truth } from './language/language.ts';
+import { growthbookVersionTest } from './language/growthbook-version.ts';
+import { patternTest } from './language/pattern.ts';
+import { readAs, typeRead } from './language/read-as.ts';
+import { spendSteps, stepsOfText } from './language/work-budget.ts';
+import { attributeReader, declaredReader, plainValue, type Plain } from './language/values.ts';
 
 /** Versions whose answer a range remembers: more than the versions of an app that are in use. */
 const VERSIONS_REMEMBERED_MAX = 1_000;

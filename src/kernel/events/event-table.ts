@@ -3,7 +3,7 @@ import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { ownTypes, withOwnTypes, type OwnEventType } from './built-in-types.ts';
 import { REMEMBERED_DAYS_MIN } from './event-days.ts';
-import { fieldCheck, freeFault } from './field-check.ts';
+import { fieldCheck, freeFault } from './kinds/field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { eventTypeSpec, segmentKey, type EventTypeSpec } from './kinds/event-type-spec.ts';

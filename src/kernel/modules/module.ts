@@ -9,7 +9,7 @@ import type { EventTable } from '#kernel/events/event-table.ts';
 import type { LogWriter } from '#kernel/events/log-writer.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
-import type { Quotas } from '#kernel/quotas/contract.ts';
+import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';

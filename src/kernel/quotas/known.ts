@@ -1,8 +1,8 @@
-import { checked } from './check.ts';
-import type { Check, CheckAnswer } from './contract.ts';
-import { openBook, type Book, type Counter, type CounterRow } from './book.ts';
-import type { ChargeOperation, Operation } from './operation.ts';
-import { isPast, LATE_MS_MAX } from './standing.ts';
+import { checked } from './rules/check.ts';
+import type { Check, CheckAnswer } from './rules/contract.ts';
+import { openBook, type Book, type Counter, type CounterRow } from './rules/book.ts';
+import type { ChargeOperation, Operation } from './rules/operation.ts';
+import { isPast, LATE_MS_MAX } from './rules/standing.ts';
 
 const KNOWN_LIMITS = {
   /** Subjects that are remembered; at some 600 bytes each that is a few megabytes. */

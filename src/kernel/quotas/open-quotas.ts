@@ -4,18 +4,18 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import { amountOf } from './amount.ts';
-import { checkBuckets, checkItems, checkName, checkSubject, checkTtl } from './check-request.ts';
-import type { Named, Quotas, SessionName, Signer, Source } from './contract.ts';
+import { amountOf } from './rules/amount.ts';
+import { checkBuckets, checkItems, checkName, checkSubject, checkTtl } from './rules/check-request.ts';
+import type { Named, Quotas, SessionName, Signer, Source } from './rules/contract.ts';
 import { openKnown } from './known.ts';
-import { openLease, signLease } from './offline-lease.ts';
-import type { Charge, Item } from './operation.ts';
+import { openLease, signLease } from './rules/offline-lease.ts';
+import type { Charge, Item } from './rules/operation.ts';
 import { quotaMetrics } from './quota-metrics.ts';
 import { eraseSubject, subjectsFrom } from './records/erase.ts';
 import { findOperations } from './records/read-book.ts';
 import { overdueSlices, recallSlices, recalledSlices } from './records/slices.ts';
 import { subjectsWithExpired, tidyRecords } from './records/tidy.ts';
-import { openSeen } from './seen.ts';
+import { openSeen } from './rules/seen.ts';
 import { openSlices } from './slices.ts';
 import { openStore, type Store } from './store.ts';
 
@@ -39,7 +39,7 @@ export function openQuotas(parts: {
 }): Quotas {
   const { databases, clock, signer, log, registry } = parts;
   const metrics = quotaMetrics(registry, () => shards.reduce((sum, { store }) => sum + store.waiting(), 0));
-  const seen = openSeen();
+  const seen = openSeen(() => performance.now());
   const known = openKnown();
   const shards = databases.map((database) => ({
     database,

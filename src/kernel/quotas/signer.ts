@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { Signer } from './contract.ts';
+import type { Signer } from './rules/contract.ts';
 
 /** Signs with HMAC-SHA-256: `BASE64URL(payload).BASE64URL(signature)`, so that whoever has a token can read it. */
 export function hmacSigner(secret: Uint8Array): Signer {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Answer, Budget, SliceNode, Slices } from './contract.ts';
-import type { Operation } from './operation.ts';
-import { leftIn, sliceSize, spendFrom, takeOver, type Pool, type Slice } from './slice-pool.ts';
+import type { Answer, Budget, SliceNode, Slices } from './rules/contract.ts';
+import type { Operation } from './rules/operation.ts';
+import { leftIn, sliceSize, spendFrom, takeOver, type Pool, type Slice } from './rules/slice-pool.ts';
 
 const SLICE_LIMITS = {
   /** Of what is left of a budget one slice takes at most this part: eight nodes find something. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Answer } from './contract.ts';
+import type { Answer } from './rules/contract.ts';
 import { bucket } from './testing/bucket.ts';
 import { startQuotasWorld } from './testing/quotas-world.ts';
 

@@ -2,20 +2,20 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
-import { idOf, type Book } from './book.ts';
-import type { Answer, CheckAnswer, Check, Signer, SlotAnswer } from './contract.ts';
-import { decide, settleExpired } from './decide.ts';
-import { checked } from './check.ts';
+import { idOf, type Book } from './rules/book.ts';
+import type { Answer, CheckAnswer, Check, Signer, SlotAnswer } from './rules/contract.ts';
+import { decide, settleExpired } from './rules/decide.ts';
+import { checked } from './rules/check.ts';
 import { openDatabaseTime } from './database-time.ts';
 import { FailedDecision, openGroup } from './group.ts';
 import type { Known } from './known.ts';
-import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './operation.ts';
+import { bucketsOf, subjectsOf, type ChargeOperation, type Operation } from './rules/operation.ts';
 import type { QuotaMetrics } from './quota-metrics.ts';
 import { addSubjects, lockSubjects } from './records/lock-subjects.ts';
 import { readBook, type Needs } from './records/read-book.ts';
 import { draftOf, newMark, recordDraft, writeBook } from './records/write-book.ts';
-import type { Seen } from './seen.ts';
-import { decideSlot, type SlotRequest } from './slots.ts';
+import type { Seen } from './rules/seen.ts';
+import { decideSlot, type SlotRequest } from './rules/slots.ts';
 
 /**
  * How often a transaction is begun anew because it needs subjects that were not known to be needed, or are new, or because

@@ -1,6 +1,6 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
-import type { Context, Matcher } from '#kernel/audiences/language.ts';
+import type { Context, Matcher } from '#kernel/audiences/language/language.ts';
 import { SHARE_TOTAL, type Cohort, type CohortSlice } from './cohort.ts';
 
 /** Whom a question is about, as far as releases go by it. */

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';

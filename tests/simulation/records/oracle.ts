@@ -1,4 +1,4 @@
-import { windowAt } from '#kernel/quotas/window.ts';
+import { windowAt } from '#kernel/quotas/rules/window.ts';
 
 /** How it is bought: for a year at Apple, or as it was before, which begins as a month on the web. */
 interface Way {

@@ -1,5 +1,5 @@
 import { audienceKindIds, compileAudiences } from '#kernel/audiences/compile-audience.ts';
-import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/resources/kind.ts';

@@ -5,7 +5,7 @@ import { allocate, blocksText } from '#kernel/audiences/allocation.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';

@@ -1,4 +1,4 @@
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { frozen } from '#kernel/base/frozen.ts';
 import type { Outcome, Participation, Reason } from './table.ts';

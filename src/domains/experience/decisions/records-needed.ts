@@ -1,4 +1,4 @@
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import type { CompiledFlag, ExperienceTable } from './table.ts';
 
 /** A unit whose variant may be on record. */

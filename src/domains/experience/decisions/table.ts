@@ -1,5 +1,5 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { WorldDigest } from '#kernel/snapshots/world-digest.ts';
 

@@ -1,7 +1,7 @@
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
-import type { Context } from '#kernel/audiences/language.ts';
-import { attributeReader } from '#kernel/audiences/values.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
+import { attributeReader } from '#kernel/audiences/language/values.ts';
 import { RANDOM_UNIT } from '../kinds/parts.ts';
 import type { Asked } from './table.ts';
 

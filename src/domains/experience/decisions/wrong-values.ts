@@ -1,6 +1,6 @@
-import { BUILT_IN_ATTRIBUTES } from '#kernel/audiences/attributes.ts';
+import { BUILT_IN_ATTRIBUTES } from '#kernel/audiences/language/attributes.ts';
 import { contextProblems, type ContextProblem } from '#kernel/audiences/check-context.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import { jsonPointer } from '#kernel/base/failures.ts';
 import type { Asked, ExperienceTable } from './table.ts';
 

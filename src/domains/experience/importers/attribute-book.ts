@@ -3,8 +3,8 @@ import {
   attributeObjectName,
   BUILT_IN_ATTRIBUTES,
   TARGETING_KEY,
-} from '#kernel/audiences/attributes.ts';
-import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/kinds/identity.ts';
+} from '#kernel/audiences/language/attributes.ts';
+import { ATTRIBUTE, GROUP, VERSION } from '#kernel/audiences/language/identity.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { CannotSay } from './cannot-say.ts';
 import type { AttributeKind, Made } from './imported.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { attributeTable } from '#kernel/audiences/attributes.ts';
+import { attributeTable } from '#kernel/audiences/language/attributes.ts';
 import { compileRule } from '#kernel/audiences/compile-audience.ts';
-import type { Condition } from '#kernel/audiences/language.ts';
+import type { Condition } from '#kernel/audiences/language/language.ts';
 import { all, any, leaf, not, toRule, type Expression } from './expression.ts';
 import { CannotSay } from './cannot-say.ts';
 

@@ -1,4 +1,4 @@
-import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from '#kernel/audiences/language.ts';
+import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from '#kernel/audiences/language/language.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { CannotSay } from './cannot-say.ts';

@@ -1,5 +1,5 @@
 import type { Path } from '#kernel/base/failures.ts';
-import type { AudienceRule } from '#kernel/audiences/language.ts';
+import type { AudienceRule } from '#kernel/audiences/language/language.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
 import type { FlagSpec } from '../kinds/flag-spec.ts';
 import { EXPERIMENT, FLAG, GROUP, VERSION } from '../kinds/identity.ts';

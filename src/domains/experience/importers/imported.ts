@@ -1,4 +1,4 @@
-import type { AttributeType } from '#kernel/audiences/attributes.ts';
+import type { AttributeType } from '#kernel/audiences/language/attributes.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { CannotSay } from './cannot-say.ts';

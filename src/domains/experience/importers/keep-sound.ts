@@ -1,6 +1,6 @@
-import { attributeObjectName } from '#kernel/audiences/attributes.ts';
+import { attributeObjectName } from '#kernel/audiences/language/attributes.ts';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
-import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';

@@ -1,4 +1,4 @@
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { EVERYBODY, whoParts } from './describe-who.ts';
 import type { World } from '#kernel/resources/kind.ts';

@@ -1,5 +1,5 @@
-import { describeRule } from '#kernel/audiences/describe-rule.ts';
-import type { AudienceRule } from '#kernel/audiences/language.ts';
+import { describeRule } from '#kernel/audiences/language/describe-rule.ts';
+import type { AudienceRule } from '#kernel/audiences/language/language.ts';
 
 export const EVERYBODY = 'everybody';
 

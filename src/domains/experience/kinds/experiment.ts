@@ -1,9 +1,9 @@
 import { allocate, conflicts } from '#kernel/audiences/allocation.ts';
-import { namesIn } from '#kernel/audiences/audience-problems.ts';
-import { ruleProblems } from '#kernel/audiences/check-rule.ts';
+import { namesIn } from '#kernel/audiences/language/audience-problems.ts';
+import { ruleProblems } from '#kernel/audiences/language/check-rule.ts';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import { audienceSpec, type AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
-import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext, LiveObject, World } from '#kernel/resources/kind.ts';

@@ -1,6 +1,6 @@
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
-import { ruleProblems } from '#kernel/audiences/check-rule.ts';
-import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
+import { ruleProblems } from '#kernel/audiences/language/check-rule.ts';
+import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';

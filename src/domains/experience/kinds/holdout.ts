@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { ruleProblems } from '#kernel/audiences/check-rule.ts';
+import { ruleProblems } from '#kernel/audiences/language/check-rule.ts';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';

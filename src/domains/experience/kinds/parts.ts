@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
-import { AudienceRuleSchema } from '#kernel/audiences/language.ts';
+import { AudienceRuleSchema } from '#kernel/audiences/language/language.ts';
 
 const TITLE_LENGTH_MAX = 200;
 const WEIGHT_MAX = 1_000_000;

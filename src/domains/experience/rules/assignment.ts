@@ -1,4 +1,4 @@
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
 import type { Problem } from '#kernel/base/failures.ts';

@@ -1,6 +1,6 @@
-import { ruleRefs } from '#kernel/audiences/check-rule.ts';
-import { AUDIENCE } from '#kernel/audiences/kinds/identity.ts';
-import type { AudienceRule } from '#kernel/audiences/language.ts';
+import { ruleRefs } from '#kernel/audiences/language/check-rule.ts';
+import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
+import type { AudienceRule } from '#kernel/audiences/language/language.ts';
 import type { Path } from '#kernel/base/failures.ts';
 
 /** What something that is for an audience refers to: the audience by name, and what its own rule goes by. */

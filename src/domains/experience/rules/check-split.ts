@@ -1,6 +1,6 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { TARGETING_KEY, type AttributeLookup } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY, type AttributeLookup } from '#kernel/audiences/language/attributes.ts';
 import { RANDOM_UNIT, type Split, type Traffic } from '../kinds/parts.ts';
 
 /** What is wrong with how units are split. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { fieldPath } from '#kernel/base/failures.ts';
 import type { CheckContext, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';

@@ -2,7 +2,7 @@ import { naiveAudience, naiveTruth, type NaiveWorld } from '#kernel/audiences/te
 import { blocksFrom, has } from '#kernel/audiences/allocation.ts';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
-import type { AudienceRule, Context } from '#kernel/audiences/language.ts';
+import type { AudienceRule, Context } from '#kernel/audiences/language/language.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
 import type { FlagSpec, Requirement } from '../kinds/flag-spec.ts';
 import type { HoldoutSpec } from '../kinds/holdout.ts';

@@ -1,4 +1,4 @@
-import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import type { CheckAnswer as Standing } from '#kernel/quotas/rules/contract.ts';
 import { capExactness } from '../rules/cap-choice.ts';
 import { UNLIMITED, type Limit } from '../rules/entitlement.ts';
 import { instantText, timeInWords } from '../rules/times.ts';

@@ -1,6 +1,6 @@
-import type { Balance } from '#kernel/quotas/bucket.ts';
-import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
-import type { SlotAnswer } from '#kernel/quotas/contract.ts';
+import type { Balance } from '#kernel/quotas/rules/bucket.ts';
+import type { CheckAnswer as Standing } from '#kernel/quotas/rules/contract.ts';
+import type { SlotAnswer } from '#kernel/quotas/rules/contract.ts';
 import { UNLIMITED, type Limit } from '../rules/entitlement.ts';
 import { instantText, timeInWords } from '../rules/times.ts';
 import type { MeteredUse } from './buckets-for.ts';

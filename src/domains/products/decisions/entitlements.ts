@@ -1,4 +1,4 @@
-import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import type { CheckAnswer as Standing } from '#kernel/quotas/rules/contract.ts';
 import { soldIn } from '../kinds/plan.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usesOf, type UseQuestion } from './buckets-for.ts';

@@ -1,4 +1,4 @@
-import type { CheckAnswer as Standing } from '#kernel/quotas/contract.ts';
+import type { CheckAnswer as Standing } from '#kernel/quotas/rules/contract.ts';
 import { grantInWords } from '../rules/entitlement.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { rolloverInWords } from '../rules/rollover.ts';

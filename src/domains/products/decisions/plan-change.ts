@@ -1,5 +1,5 @@
-import type { Bucket } from '#kernel/quotas/bucket.ts';
-import type { Carry } from '#kernel/quotas/contract.ts';
+import type { Bucket } from '#kernel/quotas/rules/bucket.ts';
+import type { Carry } from '#kernel/quotas/rules/contract.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { factsOn } from '../rules/terms-at.ts';
 import { bucketsFor, type MeteredUse } from './buckets-for.ts';

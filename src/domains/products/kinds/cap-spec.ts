@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { WindowSchema } from '#kernel/quotas/window-spec.ts';
+import { WindowSchema } from '#kernel/quotas/rules/window-spec.ts';
 import { RolloverSchema } from '../rules/rollover.ts';
 
 const NAMES_MAX = 500;

@@ -2,7 +2,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import { windowProblems } from '#kernel/quotas/window-spec.ts';
+import { windowProblems } from '#kernel/quotas/rules/window-spec.ts';
 import { capsCollide } from '../rules/cap-choice.ts';
 import { limitFault, UNLIMITED } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { balanceOf, isInForce, spanOf, type Bucket } from '#kernel/quotas/bucket.ts';
-import { deduct } from '#kernel/quotas/deduct.ts';
+import { balanceOf, isInForce, spanOf, type Bucket } from '#kernel/quotas/rules/bucket.ts';
+import { deduct } from '#kernel/quotas/rules/deduct.ts';
 import { anna, grant } from '../testing/on-record.ts';
 import { bucketsOf, planBucket, type Counted, type PlanTerms } from './buckets.ts';
 import type { GrantTerms, SubjectFacts } from './subject-facts.ts';

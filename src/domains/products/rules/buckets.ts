@@ -1,7 +1,7 @@
-import type { Bucket } from '#kernel/quotas/bucket.ts';
-import { byOrder } from '#kernel/quotas/bucket.ts';
-import { windowAt } from '#kernel/quotas/window.ts';
-import type { WindowSpec } from '#kernel/quotas/window-spec.ts';
+import type { Bucket } from '#kernel/quotas/rules/bucket.ts';
+import { byOrder } from '#kernel/quotas/rules/bucket.ts';
+import { windowAt } from '#kernel/quotas/rules/window.ts';
+import type { WindowSpec } from '#kernel/quotas/rules/window-spec.ts';
 import { UNLIMITED, type Limit } from './entitlement.ts';
 import type { GrantFacts, GrantTerms, OverrideFacts, SubjectFacts } from './subject-facts.ts';
 import { rolloverOf, type DeclaredRollover } from './rollover.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { windowAt } from '#kernel/quotas/window.ts';
+import { windowAt } from '#kernel/quotas/rules/window.ts';
 import { grantBought } from './purchase.ts';
 
 const zone = 'Europe/Berlin';

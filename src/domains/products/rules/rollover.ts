@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import type { Rollover } from '#kernel/quotas/bucket.ts';
-import { canRollOver, type WindowSpec } from '#kernel/quotas/window-spec.ts';
+import type { Rollover } from '#kernel/quotas/rules/bucket.ts';
+import { canRollOver, type WindowSpec } from '#kernel/quotas/rules/window-spec.ts';
 import type { Limit } from './entitlement.ts';
 import { isFault } from './fault.ts';
 import { parseUnitsOrShare, unitsOf } from './units-or-share.ts';

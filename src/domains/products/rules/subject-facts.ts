@@ -1,4 +1,4 @@
-import type { Carry } from '#kernel/quotas/contract.ts';
+import type { Carry } from '#kernel/quotas/rules/contract.ts';
 import type { DeclaredRollover } from './rollover.ts';
 
 /** What is on record for one listener: everything about caps that no snapshot holds. */

@@ -1,4 +1,4 @@
-import { subjectName, subjectParts } from '#kernel/quotas/subject-name.ts';
+import { subjectName, subjectParts } from '#kernel/quotas/rules/subject-name.ts';
 import type { SubjectFacts } from './subject-facts.ts';
 
 /** What belongs to a listener, by whose id it is called. A household has the id of the listener who pays for it. */

@@ -1,4 +1,4 @@
-import { CALENDAR_PERIODS, type WindowSpec } from '#kernel/quotas/window-spec.ts';
+import { CALENDAR_PERIODS, type WindowSpec } from '#kernel/quotas/rules/window-spec.ts';
 import { isFault } from './fault.ts';
 import { periodInWords } from './intervals.ts';
 

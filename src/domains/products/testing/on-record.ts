@@ -1,7 +1,7 @@
-import { checked } from '#kernel/quotas/check.ts';
-import { openBook, type Book } from '#kernel/quotas/book.ts';
-import type { Answer, CheckAnswer } from '#kernel/quotas/contract.ts';
-import { decide } from '#kernel/quotas/decide.ts';
+import { checked } from '#kernel/quotas/rules/check.ts';
+import { openBook, type Book } from '#kernel/quotas/rules/book.ts';
+import type { Answer, CheckAnswer } from '#kernel/quotas/rules/contract.ts';
+import { decide } from '#kernel/quotas/rules/decide.ts';
 import type { MeteredUse, UnmeteredUse } from '../decisions/buckets-for.ts';
 import type { UseMoves } from '../decisions/plan-change.ts';
 import type { GrantFacts, SubjectFacts, SubscriptionFacts } from '../rules/subject-facts.ts';

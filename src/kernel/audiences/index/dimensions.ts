@@ -1,7 +1,7 @@
-import type { AttributeDeclaration, AttributeLookup } from '../attributes.ts';
+import type { AttributeDeclaration, AttributeLookup } from '../language/attributes.ts';
 import { absentTruth, isFlipped, isRange, plainSet } from '../compile-condition.ts';
-import type { AudienceRule, Condition, Context } from '../language.ts';
-import { declaredReader, plainValue, type Plain } from '../values.ts';
+import type { AudienceRule, Condition, Context } from '../language/language.ts';
+import { declaredReader, plainValue, type Plain } from '../language/values.ts';
 import { DimensionBuilder, type Dimension, type Holding, type Reading } from './dimension.ts';
 
 /** Bounds of ranges over one attribute; with more, the ranges are looked at one by one for who is left. */

@@ -9,9 +9,9 @@ import {
   declarationOf,
   type AttributeDeclaration,
   type AttributeLookup,
-} from '../attributes.ts';
-import { plainValue, type Plain } from '../values.ts';
-import { ATTRIBUTE, GROUP, VERSION } from './identity.ts';
+} from '../language/attributes.ts';
+import { plainValue, type Plain } from '../language/values.ts';
+import { ATTRIBUTE, GROUP, VERSION } from '../language/identity.ts';
 
 const TEXT_LENGTH_MAX = 200;
 /** A closed list of values is one that people choose from. */

@@ -1,12 +1,12 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import { audienceProblems, namesIn } from '../audience-problems.ts';
-import { ruleProblems, ruleRefs } from '../check-rule.ts';
-import { AUDIENCE_LIMITS, AudienceRuleSchema } from '../language.ts';
-import { describeRule } from '../describe-rule.ts';
+import { audienceProblems, namesIn } from '../language/audience-problems.ts';
+import { ruleProblems, ruleRefs } from '../language/check-rule.ts';
+import { AUDIENCE_LIMITS, AudienceRuleSchema } from '../language/language.ts';
+import { describeRule } from '../language/describe-rule.ts';
 import { attributeLookup, liveAttributeLookup } from './attribute.ts';
-import { GROUP, VERSION } from './identity.ts';
+import { GROUP, VERSION } from '../language/identity.ts';
 
 const TITLE_LENGTH_MAX = 200;
 

@@ -1,7 +1,7 @@
 import fc, { type Arbitrary } from 'fast-check';
-import type { AttributeDeclaration, AttributeType } from '../attributes.ts';
+import type { AttributeDeclaration, AttributeType } from '../language/attributes.ts';
 import type { AudienceSpec } from '../kinds/audience.ts';
-import type { AudienceRule, Condition, Context } from '../language.ts';
+import type { AudienceRule, Condition, Context } from '../language/language.ts';
 
 const single = (name: string, type: AttributeType): AttributeDeclaration => ({ name, type, multiValued: false });
 const several = (name: string, type: AttributeType): AttributeDeclaration => ({ name, type, multiValued: true });

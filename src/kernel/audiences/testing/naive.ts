@@ -1,9 +1,9 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { evalCondition } from '@growthbook/growthbook';
 import semver from 'semver';
-import type { AttributeDeclaration, AttributeType } from '../attributes.ts';
+import type { AttributeDeclaration, AttributeType } from '../language/attributes.ts';
 import type { AudienceSpec } from '../kinds/audience.ts';
-import type { AudienceRule, Condition, Context, Truth } from '../language.ts';
+import type { AudienceRule, Condition, Context, Truth } from '../language/language.ts';
 
 /** What the naive evaluator knows: the declared attributes and all audiences. */
 export interface NaiveWorld {

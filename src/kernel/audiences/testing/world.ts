@@ -1,7 +1,7 @@
 import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { attributeObjectName, type AttributeDeclaration } from '../attributes.ts';
+import { attributeObjectName, type AttributeDeclaration } from '../language/attributes.ts';
 import { audienceKinds } from '../kinds.ts';
 import { Attribute } from '../kinds/attribute.ts';
 import { Audience, type AudienceSpec } from '../kinds/audience.ts';

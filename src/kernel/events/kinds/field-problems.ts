@@ -1,5 +1,5 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import { itemFault } from '../field-check.ts';
+import { itemFault } from './field-check.ts';
 import type { EventField, ItemField } from './event-field.ts';
 
 /** What is wrong with declared fields beyond their schema. */

@@ -1,5 +1,5 @@
-import type { Counter, Moved } from '../book.ts';
-import type { Entry } from '../rolling.ts';
+import type { Counter, Moved } from '../rules/book.ts';
+import type { Entry } from '../rules/rolling.ts';
 
 /*
  * What a counter knows besides its use, as JSON: the entries of a rolling window, or what a window with rollover was

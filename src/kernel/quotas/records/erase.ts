@@ -1,6 +1,6 @@
 import type { Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
-import { namesBelow } from '../subject-name.ts';
+import { namesBelow } from '../rules/subject-name.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 import { lockSubjects } from './lock-subjects.ts';
 

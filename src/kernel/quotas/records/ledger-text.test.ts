@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { balanceOf } from '../bucket.ts';
-import type { Answer } from '../contract.ts';
-import { fingerprintOf, plainFingerprint, type ChargeOperation } from '../operation.ts';
+import { balanceOf } from '../rules/bucket.ts';
+import type { Answer } from '../rules/contract.ts';
+import { fingerprintOf, plainFingerprint, type ChargeOperation } from '../rules/operation.ts';
 import { ledgerText, parseLedgerText } from './ledger-text.ts';
 
 // Names and times meet often: what a balance shares with a line of the receipt is kept once.

@@ -1,7 +1,7 @@
-import { remainingOf, type Balance } from '../bucket.ts';
-import type { Recorded } from '../book.ts';
-import type { Answer, Line } from '../contract.ts';
-import { plainFingerprint } from '../operation.ts';
+import { remainingOf, type Balance } from '../rules/bucket.ts';
+import type { Recorded } from '../rules/book.ts';
+import type { Answer, Line } from '../rules/contract.ts';
+import { plainFingerprint } from '../rules/operation.ts';
 
 /*
  * Operations as the ledger keeps them: JSON without names, and without what follows from the rest, in one text. The ledger

@@ -1,8 +1,8 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../book.ts';
-import { quotasOf, type Decided, type Line } from '../contract.ts';
-import { LATE_MS_MAX } from '../standing.ts';
+import { idOf, idOfCounter, idOfSlot, openBook, type Book, type Hold, type Slot } from '../rules/book.ts';
+import { quotasOf, type Decided, type Line } from '../rules/contract.ts';
+import { LATE_MS_MAX } from '../rules/standing.ts';
 import { parseEntries, WAITS } from './counter-entries.ts';
 import { parseLedgerText } from './ledger-text.ts';
 

@@ -1,6 +1,6 @@
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { LostSlice } from '../contract.ts';
+import type { LostSlice } from '../rules/contract.ts';
 
 /**
  * Marks the slices that nodes have of these buckets; gives how many nodes may bring something back. Needs no lock on the

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { idOfCounter, type Book, type Counter, type Recorded } from '../book.ts';
+import { idOfCounter, type Book, type Counter, type Recorded } from '../rules/book.ts';
 import { entriesOf } from './counter-entries.ts';
 import { ledgerText } from './ledger-text.ts';
 

@@ -1,4 +1,4 @@
-import type { Bucket } from '../bucket.ts';
+import type { Bucket } from '../rules/bucket.ts';
 
 /** A bucket of so many units for each month, unless it says otherwise. */
 export function bucket(id: string, limit: Bucket['limit'], more: Partial<Bucket> = {}): Bucket {

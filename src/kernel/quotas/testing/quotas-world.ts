@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { type Database, openDatabase } from '#kernel/postgres/database.ts';
 import { startDatabase } from '#tests/support/database.ts';
-import type { Quotas } from '../contract.ts';
+import type { Quotas } from '../rules/contract.ts';
 import { openQuotas } from '../open-quotas.ts';
 import { hmacSigner } from '../signer.ts';
 

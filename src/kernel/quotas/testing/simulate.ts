@@ -1,12 +1,21 @@
 import assert from 'node:assert/strict';
 import { seeded } from '#kernel/base/chance.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Bucket } from '../bucket.ts';
-import { idOf, idOfCounter, openBook, usedIn, type Book, type Counter, type Hold, type Recorded } from '../book.ts';
-import type { Answer, Line } from '../contract.ts';
-import { decide, settleExpired } from '../decide.ts';
-import type { Operation } from '../operation.ts';
-import { leftIn, spendFrom, takeOver, type Pool, type Slice } from '../slice-pool.ts';
+import type { Bucket } from '../rules/bucket.ts';
+import {
+  idOf,
+  idOfCounter,
+  openBook,
+  usedIn,
+  type Book,
+  type Counter,
+  type Hold,
+  type Recorded,
+} from '../rules/book.ts';
+import type { Answer, Line } from '../rules/contract.ts';
+import { decide, settleExpired } from '../rules/decide.ts';
+import type { Operation } from '../rules/operation.ts';
+import { leftIn, spendFrom, takeOver, type Pool, type Slice } from '../rules/slice-pool.ts';
 
 const NODES = 3;
 const STEPS = 60;

@@ -1,5 +1,5 @@
-import type { Condition } from '#kernel/audiences/language.ts';
-import { partialVersion } from '#kernel/audiences/read-as.ts';
+import type { Condition } from '#kernel/audiences/language/language.ts';
+import { partialVersion } from '#kernel/audiences/language/read-as.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import compareVersions from 'semver/functions/compare.js';
 import parseVersion from 'semver/functions/parse.js';

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FlagdCore } from '@openfeature/flagd-core';
 import fc from 'fast-check';
 import { contextProblems } from '#kernel/audiences/check-context.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import { decided, declaredTable } from '../../testing/imported-table.ts';
 import { importFlagd } from './flagd.ts';
 

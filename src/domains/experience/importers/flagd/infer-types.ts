@@ -1,5 +1,5 @@
 import { jsonPointer, type Path } from '#kernel/base/failures.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { CannotSay } from '../cannot-say.ts';
 import type { AttributeKind, ImportOptions, Note } from '../imported.ts';
 import type { FlagdFlag } from './definition.ts';

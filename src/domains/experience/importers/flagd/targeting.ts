@@ -1,5 +1,5 @@
 import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
-import { TARGETING_KEY } from '#kernel/audiences/attributes.ts';
+import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { compileSplit } from '../../decisions/compile-split.ts';
 import type { Split } from '../../kinds/parts.ts';

@@ -1,6 +1,6 @@
-import { paddedVersion } from '#kernel/audiences/growthbook-version.ts';
-import type { Condition } from '#kernel/audiences/language.ts';
-import { patternFault } from '#kernel/audiences/pattern.ts';
+import { paddedVersion } from '#kernel/audiences/language/growthbook-version.ts';
+import type { Condition } from '#kernel/audiences/language/language.ts';
+import { patternFault } from '#kernel/audiences/language/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';

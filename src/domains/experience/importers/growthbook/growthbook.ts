@@ -1,6 +1,6 @@
 import type { Path } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/kinds/identity.ts';
+import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/language/identity.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { AttributeBook } from '../attribute-book.ts';
 import { leaf, not, toRule, type Expression } from '../expression.ts';

@@ -1,6 +1,6 @@
-import { attributeTable } from '#kernel/audiences/attributes.ts';
+import { attributeTable } from '#kernel/audiences/language/attributes.ts';
 import { compileRule } from '#kernel/audiences/compile-audience.ts';
-import type { Context } from '#kernel/audiences/language.ts';
+import type { Context } from '#kernel/audiences/language/language.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { toRule } from '../expression.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { patternFault, patternTest } from '#kernel/audiences/pattern.ts';
+import { patternFault, patternTest } from '#kernel/audiences/language/pattern.ts';
 import { re2Pattern } from './re2-pattern.ts';
 
 test('an expression of JavaScript finds the same texts when it is written for RE2', () => {

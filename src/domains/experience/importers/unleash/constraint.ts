@@ -1,7 +1,7 @@
 import parseVersion from 'semver/functions/parse.js';
-import { epochMs } from '#kernel/audiences/instant.ts';
-import type { Condition } from '#kernel/audiences/language.ts';
-import { patternFault } from '#kernel/audiences/pattern.ts';
+import { epochMs } from '#kernel/audiences/language/instant.ts';
+import type { Condition } from '#kernel/audiences/language/language.ts';
+import { patternFault } from '#kernel/audiences/language/pattern.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { AttributeBook } from '../attribute-book.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';

@@ -1,4 +1,4 @@
-import { parseAddress } from '#kernel/audiences/ip.ts';
+import { parseAddress } from '#kernel/audiences/language/ip.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import { all, any, leaf, not, type Expression } from '../expression.ts';
 import { CannotSay } from '../cannot-say.ts';

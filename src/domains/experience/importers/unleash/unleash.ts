@@ -1,4 +1,4 @@
-import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/kinds/identity.ts';
+import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/language/identity.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
 import type { FlagRule, FlagSpec, Requirement } from '../../kinds/flag-spec.ts';

@@ -6,12 +6,12 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Measurement } from '#kernel/releases/evidence/measure-source.ts';
 import { sourceContract, type SourceWorld } from '#kernel/releases/evidence/testing/source-contract.ts';
 import { ReleaseCounts } from '#kernel/snapshots/release-counts.ts';
-import { ownTypes } from './built-in-types.ts';
-import { startQueries } from './datasets/queries.ts';
-import { logEvents, PLAY, startDatasetsWorld, type LoggedEvent } from './datasets/testing/datasets-world.ts';
-import { RELEASE_EXPOSURE } from './kinds/identity.ts';
+import { ownTypes } from '../built-in-types.ts';
+import { startQueries } from './queries.ts';
+import { logEvents, PLAY, startDatasetsWorld, type LoggedEvent } from './testing/datasets-world.ts';
+import { RELEASE_EXPOSURE } from '../kinds/identity.ts';
 import { releaseMetrics } from './release-metrics.ts';
-import { worldOf } from './testing/world.ts';
+import { worldOf } from '../testing/world.ts';
 
 const START_MS = Date.parse('2026-05-10T11:00:00Z');
 const MINUTE_MS = 60_000;

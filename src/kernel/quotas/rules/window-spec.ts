@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import { zoneClock } from '#kernel/audiences/zone.ts';
+import { zoneClock } from '#kernel/audiences/language/zone.ts';
 
 export const CALENDAR_PERIODS = ['PT1H', 'P1D', 'P1W', 'P1M', 'P1Y'] as const;
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;

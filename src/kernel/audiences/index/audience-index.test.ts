@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { BUILT_IN_ATTRIBUTES } from './attributes.ts';
+import { BUILT_IN_ATTRIBUTES } from '../language/attributes.ts';
 import { buildAudienceIndex, type Candidate } from './audience-index.ts';
-import { compileAudiences } from './compile-audience.ts';
-import type { AudienceRule, Condition, Context } from './language.ts';
-import { ATTRIBUTES, audiences, context, nowMs, rule } from './testing/arbitraries.ts';
-import { naiveTruth, type NaiveWorld } from './testing/naive.ts';
-import { worldOf } from './testing/world.ts';
+import { compileAudiences } from '../compile-audience.ts';
+import type { AudienceRule, Condition, Context } from '../language/language.ts';
+import { ATTRIBUTES, audiences, context, nowMs, rule } from '../testing/arbitraries.ts';
+import { naiveTruth, type NaiveWorld } from '../testing/naive.ts';
+import { worldOf } from '../testing/world.ts';
 
 const attributes = new Map([...BUILT_IN_ATTRIBUTES, ...ATTRIBUTES].map((attribute) => [attribute.name, attribute]));
 

@@ -1,8 +1,8 @@
-import { compileCondition, type RuleLookup } from './compile-condition.ts';
-import { Best } from './index/best.ts';
-import { BLOCK_WORDS, EVERY_GROUP, type Dimension } from './index/dimension.ts';
-import { Dimensions } from './index/dimensions.ts';
-import type { AudienceRule, Condition, Context, Matcher } from './language.ts';
+import { compileCondition, type RuleLookup } from '../compile-condition.ts';
+import { Best } from './best.ts';
+import { BLOCK_WORDS, EVERY_GROUP, type Dimension } from './dimension.ts';
+import { Dimensions } from './dimensions.ts';
+import type { AudienceRule, Condition, Context, Matcher } from '../language/language.ts';
 
 export interface Candidate {
   /** Who it is for; undefined: everybody. */

@@ -4,10 +4,10 @@ import fc from 'fast-check';
 import { fieldPath } from '#kernel/base/failures.ts';
 import { attributeTable } from './attributes.ts';
 import { ruleProblems, ruleRefs } from './check-rule.ts';
-import { compileRule } from './compile-audience.ts';
+import { compileRule } from '../compile-audience.ts';
 import { describeRule } from './describe-rule.ts';
 import type { Condition } from './language.ts';
-import { ATTRIBUTES, context, rule } from './testing/arbitraries.ts';
+import { ATTRIBUTES, context, rule } from '../testing/arbitraries.ts';
 
 const attributes = attributeTable([
   ...ATTRIBUTES,

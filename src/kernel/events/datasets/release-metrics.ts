@@ -4,12 +4,12 @@ import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts'
 import type { Measured, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import type { CellCounts } from '#kernel/statistics/cells.ts';
 import { isCount, type Track } from '#kernel/statistics/interval.ts';
-import { EXPOSURE_WINDOW_MS } from './built-in-types.ts';
-import { identifier, literal } from './datasets/sql-text.ts';
-import { readProgress } from './datasets/manifest.ts';
-import { RECEIPT_SECONDS_MAX } from './datasets/watermark.ts';
-import { METRIC, RELEASE_EXPOSURE } from './kinds/identity.ts';
-import { metricSpec, type MetricSpec } from './kinds/metric.ts';
+import { EXPOSURE_WINDOW_MS } from '../built-in-types.ts';
+import { identifier, literal } from './sql-text.ts';
+import { readProgress } from './manifest.ts';
+import { RECEIPT_SECONDS_MAX } from './watermark.ts';
+import { METRIC, RELEASE_EXPOSURE } from '../kinds/identity.ts';
+import { metricSpec, type MetricSpec } from '../kinds/metric.ts';
 
 /** How long an event is usually on its way to us. What comes later is in files, but in no window. */
 const ARRIVAL_MS = 10_000;

@@ -21,7 +21,7 @@ interface SubjectSeen {
   readonly buckets: ReadonlySet<string>;
 }
 
-export function openSeen(steadyMs: () => number = () => performance.now()): Seen {
+export function openSeen(steadyMs: () => number): Seen {
   const subjects = new Map<string, SubjectSeen>();
   return {
     note: ({ nowMs, counters }, noted) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { attributeTable } from './attributes.ts';
 import { ruleProblems } from './check-rule.ts';
-import { compileRule } from './compile-audience.ts';
+import { compileRule } from '../compile-audience.ts';
 import { AUDIENCE_LIMITS, type AudienceRule, type Condition, type Context, type Truth } from './language.ts';
 import { ANSWER_STEPS_MAX, spendSteps } from './work-budget.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { SlotAnswer } from './contract.ts';
-import { bucket } from './testing/bucket.ts';
-import { startQuotasWorld } from './testing/quotas-world.ts';
+import { bucket } from '../testing/bucket.ts';
+import { startQuotasWorld } from '../testing/quotas-world.ts';
 
 const streams = { subject: 'household-1', quota: 'streams', ttlMs: 30_000 };
 const slots = (limit: number) => [bucket('plan', limit, { window: { type: 'concurrent' } })];

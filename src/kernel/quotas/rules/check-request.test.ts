@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkBuckets } from './check-request.ts';
-import { bucket } from './testing/bucket.ts';
+import { bucket } from '../testing/bucket.ts';
 import type { WindowSpec } from './window-spec.ts';
 
 test('a window is remembered as good for itself alone, not for one that reads like it', () => {

@@ -1,5 +1,5 @@
 import { FORMATS } from '#kernel/resources/schema/formats.ts';
-import { FIELD_LIMITS, type EventField, type ItemField } from './kinds/event-field.ts';
+import { FIELD_LIMITS, type EventField, type ItemField } from './event-field.ts';
 
 /** What is wrong with a value, as the end of a sentence that begins with its place; never cites the value itself. */
 export type FieldCheck = (value: unknown) => string | undefined;

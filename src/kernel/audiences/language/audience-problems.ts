@@ -1,6 +1,6 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import type { World } from '#kernel/resources/kind.ts';
-import { AUDIENCE } from './kinds/identity.ts';
+import { AUDIENCE } from './identity.ts';
 import { AUDIENCE_LIMITS, type AudienceRule } from './language.ts';
 
 interface Spec {

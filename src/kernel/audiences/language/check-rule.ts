@@ -11,7 +11,7 @@ import {
 import { DAYS, LISTENER_ZONE } from './compile-time.ts';
 import { epochMs } from './instant.ts';
 import { parseNetwork } from './ip.ts';
-import { ATTRIBUTE, AUDIENCE } from './kinds/identity.ts';
+import { ATTRIBUTE, AUDIENCE } from './identity.ts';
 import { AUDIENCE_LIMITS, type AudienceRule, type Condition } from './language.ts';
 import { compileSteps, INSTRUCTION_STEPS, patternFault, RULE_COMPILE_STEPS_MAX } from './pattern.ts';
 import { typeRead } from './read-as.ts';
