@@ -20,11 +20,13 @@ export interface Server {
 export async function startScript(
   script: string,
   args: readonly string[],
+  { nodeArgs = [], channel = false }: { readonly nodeArgs?: readonly string[]; readonly channel?: boolean } = {},
 ): Promise<{ child: ChildProcess; url: string; line: string }> {
-  const child = spawn(process.execPath, ['--v8-pool-size=0', resolve(root, script), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+  const child = spawn(process.execPath, ['--v8-pool-size=0', ...nodeArgs, resolve(root, script), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit', channel ? 'ipc' : 'ignore'],
     env: { ...process.env, NODE_COMPILE_CACHE: resolve(root, 'node_modules/.cache/compile') },
   });
+  if (child.stdout === null) throw new Error(`${script} has no output`);
   for await (const line of createInterface({ input: child.stdout })) {
     const url = /^ready (\S+)/.exec(line)?.[1];
     if (url !== undefined) return { child, url, line };

@@ -7,7 +7,17 @@ import type { Figure } from './figure.ts';
 // As src/main.ts does.
 setFlagsFromString('--no-allocation-site-pretenuring');
 
-const SUPPORT = ['main', 'figure', 'load', 'bare-server', 'catalogue', 'flag-world', 'limiter-server', 'limiters'];
+const SUPPORT = [
+  'main',
+  'figure',
+  'load',
+  'bare-server',
+  'catalogue',
+  'flag-world',
+  'limiter-server',
+  'limiters',
+  'memory-probe',
+];
 const known = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
   .map((file) => file.slice(0, -3))
