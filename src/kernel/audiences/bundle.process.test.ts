@@ -5,7 +5,7 @@ import { build } from 'esbuild';
 
 const EVALUATING = [
   'allocation.ts',
-  'audience-index.ts',
+  'index/audience-index.ts',
   'check-context.ts',
   'compile-audience.ts',
   'bucketing/compile-slot.ts',
