@@ -2,19 +2,19 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { Refusal } from '#kernel/base/failures.ts';
 import { version as programVersion } from '#kernel/base/version.ts';
 import type { LogLevel } from '#kernel/base/log.ts';
-import type { ApplyOptions, ChangeOptions } from './apply.ts';
-import type { DecideOptions } from './decide.ts';
+import type { ApplyOptions, ChangeOptions } from './apply/apply.ts';
+import type { DecideOptions } from './decisions/decide.ts';
 import type { Shell } from './completion.ts';
-import type { DeleteOptions } from './delete.ts';
-import { CliFailure, EXIT, printFailure } from './failure.ts';
-import type { FlagOptions } from './flag.ts';
-import type { ImportCliOptions, SOURCES } from './import.ts';
-import type { GetOptions } from './get.ts';
-import type { HistoryOptions } from './history.ts';
-import { ioOf, type Io, type Streams } from './io.ts';
+import type { DeleteOptions } from './apply/delete.ts';
+import { CliFailure, EXIT, printFailure } from './terminal/failure.ts';
+import type { FlagOptions } from './decisions/flag.ts';
+import type { ImportCliOptions, SOURCES } from './apply/import.ts';
+import type { GetOptions } from './objects/get.ts';
+import type { HistoryOptions } from './objects/history.ts';
+import { ioOf, type Io, type Streams } from './terminal/io.ts';
 import { parseDuration } from './release/duration-option.ts';
 import { addReleaseVerbs } from './release/program.ts';
-import type { ENDABLE, EndOptions, RecordOptions } from './record.ts';
+import type { ENDABLE, EndOptions, RecordOptions } from './decisions/record.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import type { SimulateOptions } from './simulate.ts';
 import type { SqlOptions } from './sql.ts';
@@ -138,7 +138,7 @@ function commands(io: Io, end: (status: number) => void): Command {
         'backline apply -f business/ --prune -l team=growth',
       ),
     )
-    .action(async (options: ApplyOptions) => end(await (await import('./apply.ts')).apply(options, io)));
+    .action(async (options: ApplyOptions) => end(await (await import('./apply/apply.ts')).apply(options, io)));
 
   changing(program.command('plan'))
     .description(
@@ -148,7 +148,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       'after',
       examples('backline plan -f business/', 'backline plan -f - < plans.yaml', 'backline plan -f business/ -o json'),
     )
-    .action(async (options: ChangeOptions) => end(await (await import('./apply.ts')).plan(options, io)));
+    .action(async (options: ChangeOptions) => end(await (await import('./apply/apply.ts')).plan(options, io)));
 
   addReleaseVerbs(program, { io, end, connecting, examples });
 
@@ -174,7 +174,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (kinds: string, name: string | undefined, options: GetOptions) =>
-      end(await (await import('./get.ts')).get(kinds, name, options, io)),
+      end(await (await import('./objects/get.ts')).get(kinds, name, options, io)),
     );
 
   connecting(program.command('delete'))
@@ -195,7 +195,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (words: readonly string[], options: DeleteOptions) =>
-      end(await (await import('./delete.ts')).deleteObjects(words, options, io)),
+      end(await (await import('./apply/delete.ts')).deleteObjects(words, options, io)),
     );
 
   program
@@ -219,7 +219,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .command('client-key')
     .description('make a key for an application: the key for it, and the hash to declare in its Client')
     .addHelpText('after', examples('backline client-key'))
-    .action(async () => end((await import('./client-key.ts')).clientKey(io)));
+    .action(async () => end((await import('./api/client-key.ts')).clientKey(io)));
 
   connecting(program.command('history'))
     .description('show who changed an object when, and what, newest first')
@@ -234,7 +234,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       examples('backline history plan premium -n aria', 'backline history price premium-de --limit 3'),
     )
     .action(async (kind: string, name: string, options: HistoryOptions) =>
-      end(await (await import('./history.ts')).history(kind, name, options, io)),
+      end(await (await import('./objects/history.ts')).history(kind, name, options, io)),
     );
 
   asking(program.command('check'))
@@ -251,7 +251,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (feature: string, options: DecideOptions) =>
-      end(await (await import('./decide.ts')).check({ ...options, feature }, io)),
+      end(await (await import('./decisions/decide.ts')).check({ ...options, feature }, io)),
     );
 
   asking(program.command('prices'))
@@ -262,7 +262,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       'after',
       examples('backline prices --market de', 'backline prices --territory SE --plan premium --at 2027-01-01'),
     )
-    .action(async (options: DecideOptions) => end(await (await import('./decide.ts')).prices(options, io)));
+    .action(async (options: DecideOptions) => end(await (await import('./decisions/decide.ts')).prices(options, io)));
 
   asking(program.command('explain'))
     .description('ask why: the objects that led to an answer, as sentences')
@@ -278,7 +278,11 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (feature: string | undefined, options: DecideOptions) =>
-      end(await (await import('./decide.ts')).explain({ ...options, ...(feature !== undefined && { feature }) }, io)),
+      end(
+        await (
+          await import('./decisions/decide.ts')
+        ).explain({ ...options, ...(feature !== undefined && { feature }) }, io),
+      ),
     );
 
   connecting(program.command('record'))
@@ -287,7 +291,7 @@ function commands(io: Io, end: (status: number) => void): Command {
     .addOption(new Option('-o, --output <form>', 'how').choices(['json', 'yaml']).default('yaml'))
     .addHelpText('after', examples('backline record u1'))
     .action(async (listener: string, options: RecordOptions) =>
-      end(await (await import('./record.ts')).record(listener, options, io)),
+      end(await (await import('./decisions/record.ts')).record(listener, options, io)),
     );
 
   connecting(program.command('end'))
@@ -302,7 +306,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       examples('backline end override 5f0c…', 'backline end grant 9a1b… --until 2027-01-31T00:00:00Z'),
     )
     .action(async (what: keyof typeof ENDABLE, id: string, options: EndOptions) =>
-      end(await (await import('./record.ts')).end(what, id, options, io)),
+      end(await (await import('./decisions/record.ts')).end(what, id, options, io)),
     );
 
   connecting(program.command('flag'))
@@ -318,7 +322,9 @@ function commands(io: Io, end: (status: number) => void): Command {
         'backline flag gapless --listener u1 -o json',
       ),
     )
-    .action(async (key: string, options: FlagOptions) => end(await (await import('./flag.ts')).flag(key, options, io)));
+    .action(async (key: string, options: FlagOptions) =>
+      end(await (await import('./decisions/flag.ts')).flag(key, options, io)),
+    );
 
   connecting(program.command('import'))
     .description('turn the state of another flag tool into flags in which everybody keeps their variant')
@@ -344,7 +350,7 @@ function commands(io: Io, end: (status: number) => void): Command {
       ),
     )
     .action(async (tool: (typeof SOURCES)[number], file: string, options: ImportCliOptions) =>
-      end(await (await import('./import.ts')).importFlags(tool, file, options, io)),
+      end(await (await import('./apply/import.ts')).importFlags(tool, file, options, io)),
     );
 
   const simulating = program.command('simulate').description('play the app for made-up listeners');

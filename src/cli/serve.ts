@@ -1,9 +1,9 @@
 import { isIP } from 'node:net';
 import type { LogLevel } from '#kernel/base/log.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { connectionFrom } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import type { Io } from './io.ts';
+import { connectionFrom } from './api/connection.ts';
+import { CliFailure, EXIT } from './terminal/failure.ts';
+import type { Io } from './terminal/io.ts';
 
 /** What `up` and `serve` have in common on the command line. */
 export interface ListenOptions {

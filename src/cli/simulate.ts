@@ -1,10 +1,10 @@
 import { systemClock } from '#kernel/base/clock.ts';
 import type { Effect } from '#simulation/effect.ts';
 import { simulateListeners } from '#simulation/run.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import type { Io } from './io.ts';
-import { stopSignal } from './stop-signal.ts';
+import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
+import { CliFailure, EXIT } from './terminal/failure.ts';
+import type { Io } from './terminal/io.ts';
+import { stopSignal } from './terminal/stop-signal.ts';
 
 export type SimulateOptions = ConnectionOptions & {
   readonly count: number;

@@ -2,10 +2,10 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, oneLine, type Io } from './io.ts';
+import { call } from './api/call.ts';
+import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
+import { CliFailure, EXIT } from './terminal/failure.ts';
+import { coloursFor, oneLine, type Io } from './terminal/io.ts';
 
 export interface SqlOptions extends ConnectionOptions {
   readonly filename?: string;

@@ -1,8 +1,8 @@
 import { version as programVersion } from '#kernel/base/version.ts';
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { EXIT } from './failure.ts';
-import type { Io } from './io.ts';
+import { call } from './api/call.ts';
+import { connectionFrom, type ConnectionOptions } from './api/connection.ts';
+import { EXIT } from './terminal/failure.ts';
+import type { Io } from './terminal/io.ts';
 
 export interface VersionOptions extends ConnectionOptions {
   readonly client?: boolean;

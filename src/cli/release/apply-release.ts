@@ -1,7 +1,7 @@
 import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused } from '../call.ts';
-import type { Colours } from '../io.ts';
+import { Refused } from '../api/call.ts';
+import type { Colours } from '../terminal/io.ts';
 import { followReleases } from './follow.ts';
 import { approvalsText, authorsText, policiesText, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';

@@ -1,9 +1,9 @@
 import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused } from '../call.ts';
-import { connectionFrom, type ConnectionOptions } from '../connection.ts';
-import { CliFailure, EXIT } from '../failure.ts';
-import { coloursFor, type Io } from '../io.ts';
+import { Refused } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Io } from '../terminal/io.ts';
 import { followReleases } from './follow.ts';
 import { outcomeText, pinnedText } from './outcome.ts';
 import { command, findRelease, listReleases, resumeAll, stopAll, stopReason, type CommandVerb } from './release-api.ts';

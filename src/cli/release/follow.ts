@@ -1,7 +1,7 @@
 import { pause, type Time } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused } from '../call.ts';
-import { watchEvents, type WatchEvent } from '../watch-events.ts';
+import { Refused } from '../api/call.ts';
+import { watchEvents, type WatchEvent } from '../api/watch-events.ts';
 import { RELEASES, listReleases, queryOf } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
 

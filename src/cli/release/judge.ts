@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { call } from '../call.ts';
-import { connectionFrom, type ConnectionOptions } from '../connection.ts';
-import { EXIT } from '../failure.ts';
-import type { Io } from '../io.ts';
-import { textTable } from '../text-table.ts';
+import { call } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { EXIT } from '../terminal/failure.ts';
+import type { Io } from '../terminal/io.ts';
+import { textTable } from '../terminal/text-table.ts';
 import { API_VERSION, RELEASES, findRelease } from './release-api.ts';
 import { stagesIn, weightsIn, type Evidence, type Guardrail, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';

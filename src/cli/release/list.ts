@@ -1,7 +1,7 @@
-import { connectionFrom, type ConnectionOptions } from '../connection.ts';
-import { EXIT } from '../failure.ts';
-import { tableText } from '../get.ts';
-import { coloursFor, type Io } from '../io.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { EXIT } from '../terminal/failure.ts';
+import { tableText } from '../objects/get.ts';
+import { coloursFor, type Io } from '../terminal/io.ts';
 import { listReleases, releaseTable } from './release-api.ts';
 
 export interface ListOptions extends ConnectionOptions {

@@ -1,4 +1,4 @@
-import { CliFailure } from '../failure.ts';
+import { CliFailure } from '../terminal/failure.ts';
 import { isFinished, type ReleaseObject } from './release-object.ts';
 import { plain } from './terminal-text.ts';
 

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import type { ConnectionOptions } from '../connection.ts';
-import type { Io } from '../io.ts';
+import type { ConnectionOptions } from '../api/connection.ts';
+import type { Io } from '../terminal/io.ts';
 import type { CommandOptions } from './commands.ts';
 import { parseUntil } from './duration-option.ts';
 import type { JudgeOptions } from './judge.ts';

@@ -1,8 +1,8 @@
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused, call } from '../call.ts';
-import { CliFailure } from '../failure.ts';
-import type { Table } from '../get.ts';
-import { AS_TABLE } from '../list-objects.ts';
+import { Refused, call } from '../api/call.ts';
+import { CliFailure } from '../terminal/failure.ts';
+import type { Table } from '../objects/get.ts';
+import { AS_TABLE } from '../api/list-objects.ts';
 import type { ReleaseObject } from './release-object.ts';
 
 const GROUP_PATH = '/apis/releases.backline.dev/v1';

@@ -1,7 +1,7 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused, call } from '../call.ts';
-import { CliFailure } from '../failure.ts';
+import { Refused, call } from '../api/call.ts';
+import { CliFailure } from '../terminal/failure.ts';
 import { API_VERSION, RELEASES } from './release-api.ts';
 import type { ReleaseObject } from './release-object.ts';
 

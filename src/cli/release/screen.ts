@@ -1,4 +1,4 @@
-import type { Output } from '../io.ts';
+import type { Output } from '../terminal/io.ts';
 
 /** What a terminal takes to be drawn on without flicker, and to be left in order. */
 const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l\u001b[2J';

@@ -1,10 +1,10 @@
 import { systemClock } from '#kernel/base/clock.ts';
-import { Refused } from '../call.ts';
-import { connectionFrom, type ConnectionOptions } from '../connection.ts';
-import { EXIT } from '../failure.ts';
-import { coloursFor, type Io } from '../io.ts';
-import { fieldLines } from '../plan-text.ts';
-import { textTable } from '../text-table.ts';
+import { Refused } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Io } from '../terminal/io.ts';
+import { fieldLines } from '../objects/plan-text.ts';
+import { textTable } from '../terminal/text-table.ts';
 import { guardrailLines } from './guardrail-lines.ts';
 import { findRelease, listPins, type Pin } from './release-api.ts';
 import { releaseChanges, type ObjectChange } from './release-changes.ts';

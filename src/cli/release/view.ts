@@ -1,4 +1,4 @@
-import type { Colours } from '../io.ts';
+import type { Colours } from '../terminal/io.ts';
 import type { Paint } from './terminal-text.ts';
 
 /** What drawing goes by besides what is drawn. */

@@ -1,14 +1,14 @@
 import { systemClock } from '#kernel/base/clock.ts';
 import { systemTime, type Time } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { connectionFrom, type ConnectionOptions } from '../connection.ts';
-import { CliFailure, EXIT } from '../failure.ts';
-import { coloursFor, readable, type Io } from '../io.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, readable, type Io } from '../terminal/io.ts';
 import { followReleases, type Seen } from './follow.ts';
 import { frame } from './frame.ts';
 import { failureOf, outcomeText } from './outcome.ts';
 import { changeLine } from './change-line.ts';
-import { stopSignal } from '../stop-signal.ts';
+import { stopSignal } from '../terminal/stop-signal.ts';
 import { findRelease } from './release-api.ts';
 import { isFinished, type ReleaseObject } from './release-object.ts';
 import { openScreen, widthOfScreen } from './screen.ts';

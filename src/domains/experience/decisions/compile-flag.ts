@@ -11,7 +11,7 @@ import { flagKey, flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag-s
 import { holdoutSpec } from '../kinds/holdout.ts';
 import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
 import type { Traffic } from '../kinds/parts.ts';
-import { bucketingOf, unitOf as unitOfExperiment } from '../rules/assignment.ts';
+import { bucketingOf, unitOf as unitOfExperiment } from '../kinds/assignment.ts';
 import { ruleSaid, splitSaid } from '../kinds/describe-flag.ts';
 import { compileSplit, compileTraffic } from './compile-split.ts';
 import { outcome, REVISION_CHARS } from './outcome.ts';

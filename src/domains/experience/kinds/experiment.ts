@@ -7,9 +7,9 @@ import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { CheckContext, LiveObject, World } from '#kernel/resources/kind.ts';
-import { movedProblems, unitOf, type Assigned, type HeldOut } from '../rules/assignment.ts';
-import { audienceRefs } from '../rules/audience-refs.ts';
-import { splitProblems, trafficProblems, unitProblems } from '../rules/check-split.ts';
+import { movedProblems, unitOf, type Assigned, type HeldOut } from './assignment.ts';
+import { audienceRefs } from './audience-refs.ts';
+import { splitProblems, trafficProblems, unitProblems } from './check-split.ts';
 import { describeExperiment } from './describe-experiment.ts';
 import {
   experimentAllotment,

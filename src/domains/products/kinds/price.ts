@@ -272,10 +272,10 @@ function collisions(
   reading: TimelineReading,
 ): readonly Problem[] {
   const others = readTimeline(other.timeline, reading).windows;
-  if (priceKey(spec) === priceKey(other)) return overlapProblems(windows, { name, windows: others });
+  if (priceKey(spec) === priceKey(other)) return overlapProblems(windows, { kind: PRICE, name, windows: others });
   const of = (all: readonly PriceWindow[], code: string) => all.filter(({ money }) => money.currency === code);
   return [...new Set(windows.map(({ money }) => money.currency))].flatMap((code) =>
-    overlapProblems(of(windows, code), { name, windows: of(others, code) }),
+    overlapProblems(of(windows, code), { kind: PRICE, name, windows: of(others, code) }),
   );
 }
 

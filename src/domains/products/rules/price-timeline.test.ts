@@ -109,13 +109,13 @@ test('each thing wrong in a timeline is told with its path', () => {
 
 test('an entry with no end of another price overlaps everything after it; one that ends when this begins does not', () => {
   const mine = read([entry('2026-12-01', undefined, '13.99')]).windows;
-  const open = { name: 'premium-de', windows: read([entry('2025-01-01')]).windows };
+  const open = { kind: 'Price', name: 'premium-de', windows: read([entry('2025-01-01')]).windows };
   assert.deepEqual(told(overlapProblems(mine, open)), [
     'spec.timeline[0].from: EUR 13.99 from 2026-12-01 with no end overlaps EUR 12.99 from 2025-01-01 with no end of Price "premium-de". ' +
       'Append the new entry to the timeline of "premium-de", or give that entry an until.',
   ]);
   assert.deepEqual(
-    overlapProblems(mine, { name: 'x', windows: read([entry('2025-01-01', '2026-12-01')]).windows }),
+    overlapProblems(mine, { kind: 'Price', name: 'x', windows: read([entry('2025-01-01', '2026-12-01')]).windows }),
     [],
   );
 });
@@ -132,7 +132,11 @@ test('two sets of windows overlap exactly when some day is in both', () => {
   fc.assert(
     fc.property(days, days, (a, b) => {
       const expected = Array.from({ length: 29 }, (_, day) => day).some((day) => holds(a, day) && holds(b, day));
-      const problems = overlapProblems(read(timeline(a)).windows, { name: 'b', windows: read(timeline(b)).windows });
+      const problems = overlapProblems(read(timeline(a)).windows, {
+        kind: 'Price',
+        name: 'b',
+        windows: read(timeline(b)).windows,
+      });
       assert.equal(problems.length > 0, expected);
     }),
   );

@@ -1,5 +1,4 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import { PRICE } from '../kinds/identity.ts';
 import { isFault } from './fault.ts';
 import { codeAndAmount, parseMoney, sameMoney, type Money } from './money.ts';
 import { instantText, OPEN, parseTime } from './times.ts';
@@ -86,7 +85,7 @@ export function inWords({ money, fromText, untilText }: PriceWindow): string {
 /** Where entries overlap those of another object for the same plan, market, interval and channel. */
 export function overlapProblems(
   windows: readonly PriceWindow[],
-  other: { readonly name: string; readonly windows: readonly PriceWindow[] },
+  other: { readonly kind: string; readonly name: string; readonly windows: readonly PriceWindow[] },
 ): readonly Problem[] {
   const problems: Problem[] = [];
   for (const window of windows) {
@@ -99,7 +98,7 @@ export function overlapProblems(
         `${inWords(window)} overlaps ${inWords(hit)} of Price "${other.name}". ` +
         `Append the new entry to the timeline of "${other.name}", or give that entry an until.`,
       about: {
-        kind: PRICE,
+        kind: other.kind,
         name: other.name,
         instead: `${inWords(window)} overlaps a Price of the same plan, market, interval and channel that you may not read.`,
       },

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { EXIT } from './failure.ts';
-import type { Io } from './io.ts';
+import { call } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { EXIT } from '../terminal/failure.ts';
+import type { Io } from '../terminal/io.ts';
 
 export interface RecordOptions extends ConnectionOptions {
   readonly output?: 'json' | 'yaml';

@@ -1,14 +1,14 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { call, Refused } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import type { Io } from './io.ts';
-import { allPages, AS_TABLE } from './list-objects.ts';
-import { pathOf, resourceName, resourceTypes, typeNamed, type ResourceType } from './resource-types.ts';
-import { stopSignal } from './stop-signal.ts';
-import { columnWidths, textTable } from './text-table.ts';
-import { watchEvents } from './watch-events.ts';
+import { call, Refused } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import type { Io } from '../terminal/io.ts';
+import { allPages, AS_TABLE } from '../api/list-objects.ts';
+import { pathOf, resourceName, resourceTypes, typeNamed, type ResourceType } from '../api/resource-types.ts';
+import { stopSignal } from '../terminal/stop-signal.ts';
+import { columnWidths, textTable } from '../terminal/text-table.ts';
+import { watchEvents } from '../api/watch-events.ts';
 
 export interface GetOptions extends ConnectionOptions {
   readonly namespace?: string;

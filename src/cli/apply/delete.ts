@@ -1,10 +1,10 @@
-import { call, Refused } from './call.ts';
-import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, oneLine, type Io } from './io.ts';
-import { readManifests } from './manifest-files.ts';
-import { listed } from './list-objects.ts';
-import { pathOf, resourceName, resourceTypes, typeNamed, typeOf, type ResourceType } from './resource-types.ts';
+import { call, Refused } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, oneLine, type Io } from '../terminal/io.ts';
+import { readManifests } from '../objects/manifest-files.ts';
+import { listed } from '../api/list-objects.ts';
+import { pathOf, resourceName, resourceTypes, typeNamed, typeOf, type ResourceType } from '../api/resource-types.ts';
 
 export interface DeleteOptions extends ConnectionOptions {
   readonly filename?: readonly string[];

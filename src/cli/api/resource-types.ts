@@ -1,7 +1,7 @@
 import type { Connection } from '#kernel/resources/client/http.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { call } from './call.ts';
-import { CliFailure } from './failure.ts';
+import { CliFailure } from '../terminal/failure.ts';
 
 /** A kind that a server has. */
 export interface ResourceType {

@@ -3,9 +3,9 @@ import type { Bucketing } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
-import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
-import type { FlagSpec } from '../kinds/flag-spec.ts';
-import type { Split, Traffic } from '../kinds/parts.ts';
+import type { ExperimentSpec } from './experiment-spec.ts';
+import type { FlagSpec } from './flag-spec.ts';
+import type { Split, Traffic } from './parts.ts';
 
 /** What an experiment puts into buckets: its own unit, else that of its flag. */
 export function unitOf(

@@ -1,5 +1,5 @@
-import type { Colours } from './io.ts';
-import { textTable } from './text-table.ts';
+import type { Colours } from '../terminal/io.ts';
+import { textTable } from '../terminal/text-table.ts';
 
 interface Snapshot {
   readonly snapshot?: { readonly version: string; readonly ageSeconds: number };

@@ -1,8 +1,8 @@
-import type { Target } from './connection.ts';
+import type { Target } from '../api/connection.ts';
 import { placeOf, type Doomed } from './delete.ts';
-import { listed } from './list-objects.ts';
-import type { Declared } from './manifest-files.ts';
-import { resourceTypes, type ResourceType } from './resource-types.ts';
+import { listed } from '../api/list-objects.ts';
+import type { Declared } from '../objects/manifest-files.ts';
+import { resourceTypes, type ResourceType } from '../api/resource-types.ts';
 
 /** What nobody declares in files, or what holds everything else. */
 const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);

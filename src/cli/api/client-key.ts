@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { EXIT } from './failure.ts';
-import type { Io } from './io.ts';
+import { EXIT } from '../terminal/failure.ts';
+import type { Io } from '../terminal/io.ts';
 
 const KEY_BYTES = 32;
 

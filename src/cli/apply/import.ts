@@ -8,12 +8,12 @@ import { InexactNumbers } from '#domains/experience/importers/inexact.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
 import { parseJson } from '#kernel/resources/codec/json.ts';
-import { sendChangeSet } from './change-set.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, type Io } from './io.ts';
+import { sendChangeSet } from '../objects/change-set.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Io } from '../terminal/io.ts';
 import { requireLive } from './apply.ts';
-import { applyText, heldText } from './plan-text.ts';
+import { applyText, heldText } from '../objects/plan-text.ts';
 
 export const SOURCES = ['unleash', 'growthbook', 'flagd'] as const;
 

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { CliFailure } from './failure.ts';
+import { CliFailure } from '../terminal/failure.ts';
 import { readManifests } from './manifest-files.ts';
-import { fakeIo } from './testing/fake-io.ts';
+import { fakeIo } from '../testing/fake-io.ts';
 
 async function world(t: TestContext, stdin = '') {
   const directory = await mkdtemp(join(tmpdir(), 'backline-cli-'));

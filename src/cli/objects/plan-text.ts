@@ -1,6 +1,6 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
 import type { ChangeAnswer, ChangeResult } from './change-set.ts';
-import { oneLine, type Colours } from './io.ts';
+import { oneLine, type Colours } from '../terminal/io.ts';
 
 /** Characters of one value in a plan; the whole value is in `-o json`. */
 const valueCharsMax = 120;

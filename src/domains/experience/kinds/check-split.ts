@@ -1,7 +1,7 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { TARGETING_KEY, type AttributeLookup } from '#kernel/audiences/language/attributes.ts';
-import { RANDOM_UNIT, type Split, type Traffic } from '../kinds/parts.ts';
+import { RANDOM_UNIT, type Split, type Traffic } from './parts.ts';
 
 /** What is wrong with how units are split. */
 export function splitProblems(split: Split, at: Path): readonly Problem[] {

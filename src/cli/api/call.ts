@@ -1,5 +1,5 @@
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
-import { CliFailure, EXIT, type Detail } from './failure.ts';
+import { CliFailure, EXIT, type Detail } from '../terminal/failure.ts';
 
 /** A cause in a Kubernetes `Status`. */
 export interface Cause {

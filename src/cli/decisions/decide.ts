@@ -1,6 +1,6 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
+import { call } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import {
   checkText,
   explainText,
@@ -9,8 +9,8 @@ import {
   type ExplainAnswer,
   type PricesAnswer,
 } from './decision-text.ts';
-import { EXIT } from './failure.ts';
-import { coloursFor, type Colours, type Io } from './io.ts';
+import { EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Colours, type Io } from '../terminal/io.ts';
 
 /** What can be asked of the decision API; the names are those of its parameters. */
 export interface Question {

@@ -1,11 +1,11 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { EXIT } from './failure.ts';
-import { coloursFor, type Colours, type Io } from './io.ts';
+import { call } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Colours, type Io } from '../terminal/io.ts';
 import { fieldLines } from './plan-text.ts';
-import { pathOf, resourceTypes, typeNamed } from './resource-types.ts';
+import { pathOf, resourceTypes, typeNamed } from '../api/resource-types.ts';
 
 export interface HistoryOptions extends ConnectionOptions {
   readonly namespace?: string;

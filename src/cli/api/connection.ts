@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { CliFailure } from './failure.ts';
-import type { Io } from './io.ts';
+import { CliFailure } from '../terminal/failure.ts';
+import type { Io } from '../terminal/io.ts';
 
 /** What the user said about the server on the command line. */
 export interface ConnectionOptions {

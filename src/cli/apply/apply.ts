@@ -1,14 +1,14 @@
 import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { sendChangeSet, type ChangeAnswer, type ChangeResult } from './change-set.ts';
-import { connectionFrom, type ConnectionOptions, type Target } from './connection.ts';
+import { sendChangeSet, type ChangeAnswer, type ChangeResult } from '../objects/change-set.ts';
+import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
 import { remove } from './delete.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, type Io } from './io.ts';
-import { readManifests } from './manifest-files.ts';
-import { applyText, heldText, notLive, planText, warningsText } from './plan-text.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Io } from '../terminal/io.ts';
+import { readManifests } from '../objects/manifest-files.ts';
+import { applyText, heldText, notLive, planText, warningsText } from '../objects/plan-text.ts';
 import { notDeclared } from './prune.ts';
-import { firstWord, releaseText, unseenText } from './release/apply-release.ts';
-import { waitForEnd } from './release/watch.ts';
+import { firstWord, releaseText, unseenText } from '../release/apply-release.ts';
+import { waitForEnd } from '../release/watch.ts';
 
 export interface ChangeOptions extends ConnectionOptions {
   readonly filename: readonly string[];

@@ -1,7 +1,7 @@
-import { call } from './call.ts';
-import { connectionFrom, type ConnectionOptions } from './connection.ts';
-import { CliFailure, EXIT } from './failure.ts';
-import { coloursFor, type Colours, type Io } from './io.ts';
+import { call } from '../api/call.ts';
+import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
+import { CliFailure, EXIT } from '../terminal/failure.ts';
+import { coloursFor, type Colours, type Io } from '../terminal/io.ts';
 
 export type FlagOptions = ConnectionOptions & {
   readonly listener?: string;

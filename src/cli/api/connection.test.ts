@@ -5,8 +5,8 @@ import { delimiter, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { connectionFrom } from './connection.ts';
-import { CliFailure } from './failure.ts';
-import { followed } from './serve.ts';
+import { CliFailure } from '../terminal/failure.ts';
+import { followed } from '../serve.ts';
 
 const CONFIG = kubeconfig({ server: 'https://127.0.0.1:7700', ca: 'AUTHORITY', token: 'secret' });
 const EXPECTED = { server: 'https://127.0.0.1:7700', ca: 'AUTHORITY', token: 'secret', namespace: 'default' };

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { CliFailure } from './failure.ts';
+import { CliFailure } from '../terminal/failure.ts';
 import { tableText } from './get.ts';
-import { pathOf, typeNamed, type ResourceType } from './resource-types.ts';
+import { pathOf, typeNamed, type ResourceType } from '../api/resource-types.ts';
 
 const type = (more: Partial<ResourceType>): ResourceType => ({
   group: 'products.backline.dev',

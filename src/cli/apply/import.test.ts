@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { runCommandLine } from './program.ts';
-import { fakeIo } from './testing/fake-io.ts';
+import { runCommandLine } from '../program.ts';
+import { fakeIo } from '../testing/fake-io.ts';
 
 const unleash = {
   features: [

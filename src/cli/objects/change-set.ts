@@ -1,7 +1,7 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
-import { Refused, call, type Cause } from './call.ts';
-import { CliFailure } from './failure.ts';
+import { Refused, call, type Cause } from '../api/call.ts';
+import { CliFailure } from '../terminal/failure.ts';
 import type { Declared } from './manifest-files.ts';
 
 /** What became of one object of a change set, or what would. */

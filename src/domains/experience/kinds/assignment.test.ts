@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
-import type { FlagSpec } from '../kinds/flag-spec.ts';
-import type { Split } from '../kinds/parts.ts';
+import type { ExperimentSpec } from './experiment-spec.ts';
+import type { FlagSpec } from './flag-spec.ts';
+import type { Split } from './parts.ts';
 import { movedProblems, type Assigned } from './assignment.ts';
 
 interface Parts {

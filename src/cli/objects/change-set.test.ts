@@ -4,7 +4,7 @@ import { createColors } from 'picocolors';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
 import type { Declared } from './manifest-files.ts';
-import { requireLive } from './apply.ts';
+import { requireLive } from '../apply/apply.ts';
 import { applyText, heldText, planText, warningsText } from './plan-text.ts';
 
 const plain = createColors(false);
