@@ -1,0 +1,76 @@
+import { Option, type Command } from 'commander';
+import type { LogLevel } from '#kernel/base/log.ts';
+import type { ServeOptions, UpOptions } from './serve.ts';
+import { examples, numberOf, type Verbs } from './terminal/verbs.ts';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const satisfies readonly LogLevel[];
+
+/** Verbs that run a server. */
+export function addServerVerbs(verbs: Verbs): void {
+  addUp(verbs);
+  addServe(verbs);
+}
+
+function addUp({ program, io, end }: Verbs): void {
+  // On a terminal people read what `up` prints; what a service logs is read by programs.
+  listening(program.command('up'), 'warn')
+    .description('run everything on this machine: API, decisions, PostgreSQL, a sample business')
+    .option('--no-sample', 'do not declare the sample business on the first start')
+    .option('--no-simulation', 'do not play the app for made-up listeners of the sample business')
+    .addHelpText(
+      'after',
+      examples('backline up', 'backline up --port 8080 --no-sample', 'DATABASE_URL=postgres://… backline up'),
+    )
+    .action(async (options: UpOptions) => end(await (await import('./serve.ts')).up(options, io)));
+}
+
+function addServe({ program, io, end }: Verbs): void {
+  listening(program.command('serve'), 'info')
+    .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
+    .addOption(
+      new Option('--role <roles...>', 'what to run')
+        .choices(['api', 'decide', 'controllers', 'ingest'])
+        .default(['api', 'decide', 'controllers', 'ingest']),
+    )
+    .option('--api <url>', 'the API server, for the roles decide and controllers without one in the process')
+    .option('--kubeconfig <file>', 'how to reach that API server')
+    .option('--embedded', 'run a PostgreSQL in the data folder when DATABASE_URL names none')
+    .addHelpText(
+      'after',
+      examples('backline serve --role api --host 0.0.0.0', 'backline serve --role decide --kubeconfig api.kubeconfig'),
+    )
+    .action(async (options: ServeOptions) => end(await (await import('./serve.ts')).serve(options, io)));
+}
+
+function listening(command: Command, logLevel: LogLevel): Command {
+  return command
+    .option('--port <number>', 'port for everything, 0 for a free one', numberOf(0, 65_535), 7700)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option(
+      '--tls-san, --public-name <names...>',
+      'DNS names and addresses that clients and proxies use for it: they are in its certificate too',
+    )
+    .option('--trusted-proxy <address...>', 'addresses of proxies, which may open any number of connections')
+    .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
+    .option('--token-file <file>', 'users and their tokens: lines of TOKEN,USER,UID,"GROUP1,GROUP2"')
+    .option('--oidc-issuer-url <url>', 'OpenID Connect issuer whose ID tokens are believed')
+    .option('--oidc-client-id <id>', 'whom those tokens must be meant for')
+    .option('--oidc-username-claim <claim>', 'which claim is the name of the user', 'sub')
+    .option('--oidc-username-prefix <text>', 'in front of that name; - for none (else the issuer and #)')
+    .option('--oidc-groups-claim <claim>', 'which claim holds the groups')
+    .option('--oidc-groups-prefix <text>', 'in front of their names')
+    .option('--oidc-ca-file <file>', 'certificate of the authority behind the issuer')
+    .option('--history-days <number>', 'how long past versions and the audit record are kept', numberOf(1, 10_000), 30)
+    .option('--datasets <folder>', 'where the files of datasets lie (else in the data folder)')
+    .option('--roll-up-seconds <number>', 'how often events become files', numberOf(1, 10_000), 15)
+    .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
+    .option('--quiet', 'print only the line that says that it is ready')
+    .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel))
+    .addHelpText('after', ENVIRONMENT);
+}
+
+const ENVIRONMENT = `
+Environment:
+  DATABASE_URL          a PostgreSQL to use instead of the embedded one
+  QUOTA_DATABASE_URLS   others that use is spread over, with commas between them
+`;
