@@ -4,6 +4,7 @@ import type { VirtualList } from '#kernel/resources/api/handler.ts';
 import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Entry } from '#kernel/resources/store-contract.ts';
+import { textEntry } from '#kernel/resources/text-entry.ts';
 import { QuarantinedEvent, type QuarantinedEventSpec } from './kinds/quarantined-event.ts';
 
 const LIMITS = {
@@ -88,11 +89,6 @@ function entryOf(row: Row): Entry {
 
 /** An object that is not stored as one, as lists and tables show it. */
 export function virtualEntry(kind: Kind, name: string, at: Temporal.Instant, content: object): Entry {
-  const text = JSON.stringify({
-    apiVersion: kind.apiVersion,
-    kind: kind.kind,
-    metadata: { name, uid: name, creationTimestamp: at.toString({ smallestUnit: 'millisecond' }) },
-    ...content,
-  });
-  return { kind, namespace: '', name, uid: name, version: 0, labels: {}, text, object: () => JSON.parse(text) };
+  const metadata = { name, uid: name, creationTimestamp: at.toString({ smallestUnit: 'millisecond' }) };
+  return textEntry(kind, { apiVersion: kind.apiVersion, kind: kind.kind, metadata, ...content }, 0);
 }

@@ -14,6 +14,10 @@ export interface Entry {
   readonly text: string;
   /** Parsed anew from `text` at each call: the caller owns what it gets. */
   readonly object: () => ResourceObject;
+  /** The same with null in the place of `specText`, where that is known: what is large need not be parsed. */
+  readonly outline: () => ResourceObject;
+  /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
+  readonly specText: () => string | undefined;
 }
 
 /** One write in the total order. A DELETED entry is the object's last state with the version of its deletion. */

@@ -25,7 +25,7 @@ export class MemoryStore {
 
   constructor(kinds: readonly Kind[], decide: Decide<Operation>, now: () => Temporal.Instant) {
     const limits = { changes: 1_000, characters: 10_000_000 };
-    this.memory = new Memory({ kinds, version: 0, floor: 0, entries: [], changes: [], limits });
+    this.memory = new Memory({ kinds, version: 0, floor: 0, limits });
     this.#decide = decide;
     this.#now = now;
   }

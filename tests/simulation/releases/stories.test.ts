@@ -856,7 +856,7 @@ test('a freeze that cannot be reckoned with holds what would go on, says so, and
   const version = memory.version + 1;
   const metadata = { ...object.metadata, generation: 9, resourceVersion: String(version) };
   const text = JSON.stringify({ ...object, metadata, spec });
-  const stored = new StoredEntry(Freeze, JSON.parse(text) as ResourceObject, version, text);
+  const stored = new StoredEntry({ kind: Freeze, namespace: '', name: 'later', version }, text);
   story.world.store.publish([{ version, type: 'MODIFIED', entry: stored, before: entry }]);
   await story.run(10 * MINUTE);
   assert.deepEqual(story.phases(), ['Progressing']);

@@ -5,6 +5,7 @@ import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts'
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Caller, Entry, Sealing } from '#kernel/resources/store-contract.ts';
+import { textEntry } from '#kernel/resources/text-entry.ts';
 import { AuditRecord, type AuditSpec } from '../kinds/audit-record.ts';
 import type { AttemptLog } from './attempts.ts';
 import { changedFields } from './changed-fields.ts';
@@ -147,18 +148,7 @@ function entryOf(row: Row, kinds: KindRegistry, changed: readonly string[]): Ent
     metadata: { name, uid: name, creationTimestamp: row.at.toString({ smallestUnit: 'millisecond' }) },
     spec: specOf(row, kinds, changed),
   };
-  const text = JSON.stringify(object);
-  const version = row.source === 'change' ? row.number : 0;
-  return {
-    kind: AuditRecord,
-    namespace: '',
-    name,
-    uid: name,
-    version,
-    labels: {},
-    text,
-    object: () => JSON.parse(text),
-  };
+  return textEntry(AuditRecord, object, row.source === 'change' ? row.number : 0);
 }
 
 function specOf(row: Row, kinds: KindRegistry, changed: readonly string[]): AuditSpec {

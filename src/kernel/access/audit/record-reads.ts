@@ -4,6 +4,7 @@ import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/resources/api/handler.ts';
 import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
 import type { Entry } from '#kernel/resources/store-contract.ts';
+import { textEntry } from '#kernel/resources/text-entry.ts';
 import { RecordRead, type RecordReadSpec } from '../kinds/record-read.ts';
 
 const LIMITS = {
@@ -121,17 +122,7 @@ function entryOf({ number, firstAt, lastAt, ...rest }: RecordReadSpec & { readon
     metadata: { name, uid: name, creationTimestamp: spec.firstAt },
     spec,
   };
-  const text = JSON.stringify(object);
-  return {
-    kind: RecordRead,
-    namespace: '',
-    name,
-    uid: name,
-    version: 0,
-    labels: {},
-    text,
-    object: () => JSON.parse(text),
-  };
+  return textEntry(RecordRead, object, 0);
 }
 
 const NAME = /^read-(\d{1,15})$/;

@@ -1,4 +1,5 @@
 import type { Entry } from '../store-contract.ts';
+import { textEntry } from '../text-entry.ts';
 
 /**
  * What a dry run came to, as Kubernetes shows it: nothing was written, so an object keeps the version that it has, and one
@@ -6,12 +7,8 @@ import type { Entry } from '../store-contract.ts';
  */
 export function unwritten(entry: Entry, current: Entry | undefined): Entry {
   const version = current?.version ?? entry.version;
-  const object = () => {
-    const copy = entry.object();
-    if (current === undefined) delete copy.metadata.resourceVersion;
-    else copy.metadata.resourceVersion = String(version);
-    return copy;
-  };
-  const { kind, namespace, name, uid, labels } = entry;
-  return { kind, namespace, name, uid, labels, version, object, text: JSON.stringify(object()) };
+  const copy = entry.object();
+  if (current === undefined) delete copy.metadata.resourceVersion;
+  else copy.metadata.resourceVersion = String(version);
+  return textEntry(entry.kind, copy, version);
 }

@@ -1,6 +1,7 @@
 import { parseFieldSelector, parseLabelSelector } from '../codec/selectors.ts';
 import type { Kind } from '../kind.ts';
 import type { Change, Entry } from '../store-contract.ts';
+import { textEntry } from '../text-entry.ts';
 
 /** Which objects a list or watch is about. */
 export interface Selection {
@@ -59,11 +60,7 @@ export function eventFor(change: Change, matches: (entry: Entry) => boolean): Wa
 
 /** The same object, stamped with another version. */
 function atVersion(entry: Entry, version: number): Entry {
-  const object = () => {
-    const copy = entry.object();
-    copy.metadata.resourceVersion = String(version);
-    return copy;
-  };
-  const { kind, namespace, name, uid, labels } = entry;
-  return { kind, namespace, name, uid, labels, version, object, text: JSON.stringify(object()) };
+  const copy = entry.object();
+  copy.metadata.resourceVersion = String(version);
+  return textEntry(entry.kind, copy, version);
 }

@@ -4,6 +4,7 @@ import { Type } from 'typebox';
 import { defineKind } from '../define-kind.ts';
 import type { ResourceObject } from '../kind.ts';
 import type { Entry } from '../store-contract.ts';
+import { textEntry } from '../text-entry.ts';
 import { tableOf } from './table.ts';
 
 const Thing = defineKind({
@@ -40,16 +41,7 @@ function entry(fields: object, creationTimestamp?: string): Entry {
     metadata: { name: 'a', namespace: 'shop', ...(creationTimestamp && { creationTimestamp }) },
     ...fields,
   };
-  return {
-    kind: Thing,
-    namespace: 'shop',
-    name: 'a',
-    uid: '1',
-    version: 7,
-    labels: {},
-    text: JSON.stringify(object),
-    object: () => structuredClone(object),
-  };
+  return textEntry(Thing, object, 7);
 }
 
 test('a table has the name, the columns of the kind and the age, as kubectl get prints them', () => {

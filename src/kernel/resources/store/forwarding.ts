@@ -1,5 +1,5 @@
 import { Refusal, type Problem, type Reason } from '#kernel/base/failures.ts';
-import type { Kind, ResourceObject } from '../kind.ts';
+import type { Kind } from '../kind.ts';
 import type { Author, Outcome } from '../store-contract.ts';
 import { StoredEntry } from './entry.ts';
 import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
@@ -25,6 +25,8 @@ export interface WriterAddress {
 export interface PlainOutcome {
   readonly did: Outcome['did'];
   readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
   readonly version: number;
   readonly text: string;
   readonly warnings?: readonly string[];
@@ -53,16 +55,15 @@ export type Deliver<Operation> = (
 ) => Promise<ForwardedAnswer>;
 
 function plainOutcome({ did, entry, warnings }: Outcome): PlainOutcome {
-  const { kind, version, text } = entry;
-  return { did, kind: kind.id, version, text, ...(warnings === undefined ? {} : { warnings }) };
+  const { kind, namespace, name, version, text } = entry;
+  return { did, kind: kind.id, namespace, name, version, text, ...(warnings === undefined ? {} : { warnings }) };
 }
 
 export function outcomeOf(plain: PlainOutcome, kinds: ReadonlyMap<string, Kind>): Outcome {
-  const { did, version, text, warnings } = plain;
+  const { did, namespace, name, version, text, warnings } = plain;
   const kind = kinds.get(plain.kind);
   if (kind === undefined) throw new Error(`the writer answered with the unknown kind ${plain.kind}`);
-  const object: ResourceObject = JSON.parse(text);
-  const entry = new StoredEntry(kind, object, version, text);
+  const entry = new StoredEntry({ kind, namespace, name, version }, text);
   return { did, entry, ...(warnings === undefined ? {} : { warnings }) };
 }
 

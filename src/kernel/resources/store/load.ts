@@ -1,7 +1,7 @@
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
-import type { Kind, ResourceObject } from '../kind.ts';
+import type { Kind } from '../kind.ts';
 import type { Change } from '../store-contract.ts';
 import { type StoredChange, StoredEntry } from './entry.ts';
 import { Memory } from './memory.ts';
@@ -55,24 +55,13 @@ function* memoryOf(
   { kinds, limits }: { readonly kinds: readonly Kind[]; readonly limits: WindowLimits },
 ): Steps<Memory> {
   const { version, floor, changed, before, current } = rows;
-  for (const row of [before, changed, current].flat()) {
-    reader.entry(row);
-    yield;
-  }
-  const memory = new Memory({ kinds, version, floor, entries: [], changes: [], limits });
+  const memory = new Memory({ kinds, version, floor, limits });
   for (const row of current) {
     const entry = reader.entry(row);
     if (entry !== undefined) memory.begin(entry);
     yield;
   }
-  for (const change of yield* reader.changes(changed, before)) {
-    memory.beginWindow([change]);
-    yield;
-  }
-  for (const kind of kinds) {
-    memory.list(kind);
-    yield;
-  }
+  yield* memory.begun(yield* reader.changes(changed, before));
   return memory;
 }
 
@@ -93,8 +82,8 @@ export class RowReader {
     let entry = this.#entries.get(row.version);
     if (entry === undefined) {
       const text = this.#texts.fromDatabase(kind, row.namespace, row.name, row.body);
-      const object: ResourceObject = JSON.parse(text);
-      entry = new StoredEntry(kind, object, row.version, text);
+      const { namespace, name, version } = row;
+      entry = new StoredEntry({ kind, namespace, name, version }, text);
       this.#entries.set(row.version, entry);
     }
     return entry;

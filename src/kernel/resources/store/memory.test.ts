@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as fc from 'fast-check';
-import type { Kind } from '../kind.ts';
+import { Head, headOf } from '../builtin/head.ts';
+import type { Kind, ResourceObject } from '../kind.ts';
 import type { Entry, Reader } from '../store-contract.ts';
-import type { StoredChange } from './entry.ts';
+import { type StoredChange, stampEntry, StoredEntry } from './entry.ts';
 import { Memory } from './memory.ts';
 import { atOnce } from '#kernel/base/turns.ts';
 import { BatchPlan } from './plan-batch.ts';
@@ -149,7 +152,7 @@ function assertReads(read: Reader, state: OracleState): void {
 }
 
 function emptyMemory(changes = 1000, characters = 1_000_000): Memory {
-  return new Memory({ kinds: KINDS, version: 0, floor: 0, entries: [], changes: [], limits: { changes, characters } });
+  return new Memory({ kinds: KINDS, version: 0, floor: 0, limits: { changes, characters } });
 }
 
 /** Runs batches on both; `check` sees them after each. */
@@ -337,6 +340,106 @@ test('an entry carries its own version, and a deletion the version of the deleti
   assert.deepEqual(deleted?.entry.object().spec, { text: '1', tags: [] });
   assert.equal(deleted?.before, added?.entry);
 });
+
+const SPECS = [
+  { text: '1', tags: [] },
+  { text: 'ü€😀"\\', tags: ['a'] },
+  { text: '2', tags: [], extra: { spec: 1 } },
+];
+const writtenSpec = fc.record({
+  name: fc.constantFrom('x', 'y'),
+  isHead: fc.boolean(),
+  isGone: fc.boolean(),
+  spec: fc.constantFrom(...SPECS),
+  shown: fc.option(fc.constantFrom(...SPECS), { nil: undefined }),
+});
+
+test('an object and its Head, which share a spec where they have the same, keep each its text to the letter', () => {
+  fc.assert(
+    fc.property(fc.array(writtenSpec, { maxLength: 20 }), (input) => {
+      const kinds = [Note, Head];
+      const limits = { changes: 1000, characters: 1_000_000 };
+      const memory = new Memory({ kinds, version: 0, floor: 0, limits });
+      const kept: { readonly entry: StoredEntry; readonly text: string }[] = [];
+      for (const { name, isHead, isGone, spec, shown: other } of input) {
+        const version = memory.version + 1;
+        const live = { kind: Note.id, namespace: 'a', name, labels: { of: name }, spec, revision: '1' };
+        const candidate = { release: 'r', object: other && { ...live, spec: other }, generation: 2 };
+        const object = isHead
+          ? headOf(Note, name, isGone ? undefined : { object: live, generation: 1 }, other && candidate)
+          : { ...noteOf(name, spec), status: { seen: spec } };
+        const entry = stampEntry(isHead ? Head : Note, object, version);
+        const metadata = { ...object.metadata, resourceVersion: String(version) };
+        kept.push({ entry, text: JSON.stringify({ ...object, metadata }) });
+        const before = memory.get(entry.kind, entry.namespace, entry.name);
+        const type = before === undefined ? 'ADDED' : isGone ? 'DELETED' : 'MODIFIED';
+        memory.publish([{ version, type, entry, before }]);
+      }
+      // As it is after a restart: Heads first, all from bytes.
+      const restarted = new Memory({ kinds, version: memory.version, floor: memory.version, limits });
+      for (const kind of [Head, Note]) {
+        for (const { text, ...place } of memory.list(kind)) restarted.begin(new StoredEntry(place, Buffer.from(text)));
+      }
+      atOnce(restarted.begun([]));
+      const anew = kinds.flatMap((kind) => [...memory.list(kind)].map(({ text }) => text));
+      assert.deepEqual(
+        kinds.flatMap((kind) => [...restarted.list(kind)].map(({ text }) => text)),
+        anew,
+      );
+      for (const { entry, text } of kept) {
+        assert.equal(entry.text, text);
+        assert.equal(entry.characters, text.length);
+        const object: ResourceObject = JSON.parse(text);
+        assert.deepEqual(entry.object(), object);
+        assert.deepEqual(entry.spec(), object.spec);
+        assert.deepEqual(entry.labels, object.metadata.labels ?? {});
+        assert.equal(entry.uid, object.metadata.uid ?? '');
+        const specText = entry.specText();
+        if (specText !== undefined) {
+          assert.equal(text.replace(specText, 'null'), JSON.stringify(entry.outline()));
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test('a spec that an object, its earlier version and its Head have is kept once', () => {
+  const size = 900_000;
+  const fill = (memory: Memory): void => {
+    const spec = { text: 'x'.repeat(size), tags: [] };
+    const live = { kind: Note.id, namespace: 'a', name: 'x', labels: {}, spec, revision: '1' };
+    const head = headOf(Note, 'x', { object: live, generation: 1 });
+    for (const object of [noteOf('x', spec), head, noteOf('x', spec)]) {
+      const entry = stampEntry(object === head ? Head : Note, object, memory.version + 1);
+      const before = memory.get(entry.kind, entry.namespace, entry.name);
+      memory.publish([{ version: entry.version, type: 'ADDED', entry, before }]);
+    }
+  };
+  const memory = new Memory({
+    kinds: [Note, Head],
+    version: 0,
+    floor: 0,
+    limits: { changes: 9, characters: 5 * size },
+  });
+  const before = heapInUse();
+  fill(memory);
+  const used = heapInUse() - before;
+  assert.ok(used > size / 2 && used < 1.5 * size, `${used} bytes`);
+  assert.equal(memory.changesSince(0).length, 3);
+});
+
+function noteOf(name: string, spec: object): ResourceObject {
+  const metadata = { name, namespace: 'a', uid: `uid-${name}`, labels: { of: name } };
+  return { apiVersion: Note.apiVersion, kind: Note.kind, metadata, spec };
+}
+
+function heapInUse(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  for (let round = 0; round < 3; round += 1) collect();
+  return process.memoryUsage().heapUsed;
+}
 
 function shownChange(change: StoredChange): Oracle['changes'][number] {
   const { version, type, entry, before } = change;

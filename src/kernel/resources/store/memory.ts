@@ -1,3 +1,5 @@
+import type { Steps } from '#kernel/base/turns.ts';
+import { Head, headName } from '../builtin/head.ts';
 import type { Kind } from '../kind.ts';
 import type { Store } from '../store-contract.ts';
 import { type StoredChange, type StoredEntry, entryKey, keyBehind, keyBehindNamespace } from './entry.ts';
@@ -13,30 +15,31 @@ export class Memory implements StoredReader {
   readonly #window: WatchWindow;
   #version: number;
 
-  /** Starts with a state and the changes that led to it, oldest first: those above `floor`, up to `version`. */
   constructor(start: {
     readonly kinds: readonly Kind[];
     readonly version: number;
     readonly floor: number;
-    readonly entries: Iterable<StoredEntry>;
-    readonly changes: Iterable<StoredChange>;
     readonly limits: WindowLimits;
   }) {
     this.#tables = new Map(start.kinds.map((kind) => [kind.id, new KindTable()]));
     this.#window = new WatchWindow(start.limits, start.floor);
     this.#version = start.version;
-    for (const entry of start.entries) this.begin(entry);
-    this.beginWindow(start.changes);
   }
 
-  /** Takes in an object that there is at the start, before anybody reads. */
+  /** Takes in an object that there is at the start, of Heads before others; `begun` is to follow. */
   begin(entry: StoredEntry): void {
-    this.#table(entry.kind).put(entry);
+    this.#table(entry.kind).begin(entry);
+    const head = this.#headOf(entry);
+    if (head !== undefined) entry.shareSpec(head);
   }
 
-  /** Takes in the changes that led there, the oldest first. */
-  beginWindow(changes: Iterable<StoredChange>): void {
-    for (const change of changes) this.#window.append(change);
+  /** Takes in the changes above the floor that led there, the oldest first. */
+  *begun(changes: Iterable<StoredChange>): Steps<void> {
+    for (const change of changes) {
+      this.#window.append(change);
+      yield;
+    }
+    for (const table of this.#tables.values()) yield* table.sort();
   }
 
   get version(): number {
@@ -81,8 +84,11 @@ export class Memory implements StoredReader {
   publish(changes: readonly StoredChange[], upTo = changes.at(-1)?.version ?? this.#version): void {
     for (const change of changes) {
       const table = this.#table(change.entry.kind);
-      if (change.type === 'DELETED') table.remove(change.entry.key);
-      else table.put(change.entry);
+      const { entry, before } = change;
+      if (before !== undefined) entry.shareSpec(before);
+      this.#headOf(entry)?.shareSpec(entry);
+      if (change.type === 'DELETED') table.remove(entry.namespace, entry.name);
+      else table.put(entry);
       this.#window.append(change);
     }
     this.#version = upTo;
@@ -102,6 +108,10 @@ export class Memory implements StoredReader {
       if (!then.has(entry.key)) then.set(entry.key, before);
     }
     return mergeChanged(now, then.keys(), (key) => then.get(key));
+  }
+
+  #headOf({ kind, name }: StoredEntry): StoredEntry | undefined {
+    return kind.released ? this.#tables.get(Head.id)?.get('', headName(kind, name)) : undefined;
   }
 
   #table(kind: Kind): KindTable {

@@ -47,7 +47,7 @@ export class Overlay implements StoredReader {
       this.#written.set(entry.kind.id, written);
     }
     written.keys.add(entry.key);
-    if (type === 'DELETED') written.entries.remove(entry.key);
+    if (type === 'DELETED') written.entries.remove(entry.namespace, entry.name);
     else written.entries.put(entry);
   }
 }

@@ -92,7 +92,7 @@ export class BatchPlan<Operation> implements Batch {
     for (const change of written.changes) {
       this.#overlay.apply(change);
       this.records.push({ change, author: request.author, writeId: request.writeId });
-      this.characters += change.entry.text.length;
+      this.characters += change.entry.characters;
     }
     this.revisions.push(...revisions);
   }

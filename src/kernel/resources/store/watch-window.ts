@@ -27,7 +27,7 @@ export class WatchWindow {
   append(change: StoredChange): void {
     this.#all.push(change);
     this.#queueOf(change.entry.kind.id).push(change);
-    this.#characters += change.entry.text.length;
+    this.#characters += change.entry.characters;
     while (this.#all.size > this.#limits.changes || this.#characters > this.#limits.characters) this.#dropOldest();
   }
 
@@ -55,7 +55,7 @@ export class WatchWindow {
     const oldest = this.#all.shift();
     if (oldest === undefined) return;
     this.#queueOf(oldest.entry.kind.id).shift();
-    this.#characters -= oldest.entry.text.length;
+    this.#characters -= oldest.entry.characters;
     this.#floor = oldest.version;
   }
 

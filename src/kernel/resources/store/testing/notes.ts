@@ -12,6 +12,7 @@ export const Note = defineKind({
   plural: 'notes',
   scope: 'Namespaced',
   description: 'A text with tags.',
+  released: true,
   spec: Type.Object({ text: Type.String(), tags: Type.Array(Type.String()) }),
   indexes: { tag: (spec) => spec.tags },
 });
