@@ -41,7 +41,7 @@ const WRONG: readonly [args: readonly string[], message: RegExp][] = [
   [['sql'], /one query is needed/],
   [['sql', 'select 1', '-f', 'x.sql'], /one query is needed/],
   [['sql', 'select 1', '-o', 'parquet'], /--file out\.parquet/],
-  [['sql', 'select 1', '--limit', '0'], /It must be from 1 to 5000000/],
+  [['sql', 'select 1', '--limit', '0'], /It must be a whole number from 1 to 5000000/],
 ];
 
 for (const [args, message] of WRONG) {
