@@ -6,7 +6,7 @@ import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts
 import type { Database } from '#kernel/postgres/database.ts';
 import { amountOf } from './rules/amount.ts';
 import { checkBuckets, checkItems, checkName, checkSubject, checkTtl } from './rules/check-request.ts';
-import type { Named, Quotas, SessionName, Signer, Source } from './rules/contract.ts';
+import type { Answer, Named, Quotas, SessionName, Signer, Source } from './rules/contract.ts';
 import { openKnown } from './known.ts';
 import { openLease, signLease } from './rules/offline-lease.ts';
 import type { Charge, Item } from './rules/operation.ts';
@@ -23,6 +23,23 @@ import { openStore, type Store } from './store.ts';
 const SHARD_SALT = hashPrefix('backline-quotas|');
 /** Reservations that one tidying settles. */
 const SETTLED_MAX = 1_000;
+
+interface Shard {
+  readonly database: Database;
+  readonly store: Store;
+}
+
+/** The databases that subjects are spread over, and what all of them share. */
+interface Shards {
+  readonly shards: readonly Shard[];
+  readonly shardOf: (subject: string) => Shard;
+  readonly charge: (charge: Charge) => Promise<Answer>;
+  readonly seen: ReturnType<typeof openSeen>;
+  readonly known: ReturnType<typeof openKnown>;
+  readonly signer: Signer;
+  readonly clock: Clock | undefined;
+  readonly log: Log;
+}
 
 /**
  * Opens the quotas of an installation.
@@ -46,13 +63,34 @@ export function openQuotas(parts: {
     store: openStore({ database, clock, signer, log, metrics, seen, known }),
   }));
 
-  const shardOf = (subject: string): { readonly database: Database; readonly store: Store } => {
+  const shardOf: Shards['shardOf'] = (subject) => {
     const shard = shards[murmurBucket(SHARD_SALT, subject, shards.length)];
     if (shard === undefined) throw new Error('a hash led to a database that is not there');
     return shard;
   };
-  const charge = (charge: Charge) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge });
+  const all: Shards = {
+    shards,
+    shardOf,
+    charge: (charge) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge }),
+    seen,
+    known,
+    signer,
+    clock,
+    log,
+  };
+  return {
+    ...answersOf(all),
+    ...chargesOf(all),
+    ...settlementsOf(all),
+    ...slotsOf(all),
+    ...offlineOf(all),
+    ...slicesOf(all),
+    ...upkeepOf(all),
+  };
+}
 
+/** What is answered without a change. */
+function answersOf({ shardOf, seen, known }: Shards): Pick<Quotas, 'check' | 'find' | 'peek'> {
   return {
     check: async (check) => {
       checkSubject(check.subject);
@@ -70,6 +108,12 @@ export function openQuotas(parts: {
       return found.toSorted((a, b) => subjects.indexOf(a.subject) - subjects.indexOf(b.subject))[0];
     },
     peek: (check, ageMsMax) => known.check(check, ageMsMax) ?? seen.check(check, ageMsMax),
+  };
+}
+
+/** What takes units at once, together, or for a while. */
+function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch' | 'reserve'> {
+  return {
     consume: async (request) => {
       const { partial = false, usedAtMs, countsAtMs, isOfBefore, isFree } = request;
       const manner = partial ? 'partial' : 'whole';
@@ -100,6 +144,12 @@ export function openQuotas(parts: {
       const hold = { kind: 'reservation', owner: '', ttlMs: request.ttlMs } as const;
       return charge({ ...single(request), manner: 'whole', hold });
     },
+  };
+}
+
+/** What is done about units that were taken. */
+function settlementsOf({ shardOf }: Shards): Pick<Quotas, 'extend' | 'commit' | 'release' | 'refund' | 'carry'> {
+  return {
     extend: async (request) => {
       checkAbout(request);
       checkTtl(request.ttlMs);
@@ -125,6 +175,12 @@ export function openQuotas(parts: {
       for (const { from, to } of request.moves) for (const bucket of [from, to]) checkBuckets([bucket]);
       return shardOf(request.subject).store.operate({ kind: 'carry', ...request });
     },
+  };
+}
+
+/** Places for what is in use at once. */
+function slotsOf({ shardOf }: Shards): Pick<Quotas, 'acquire' | 'heartbeat' | 'leave'> {
+  return {
     acquire: async (request) => {
       checkSession(request);
       checkName('holder', request.holder);
@@ -141,6 +197,12 @@ export function openQuotas(parts: {
       checkSession(request);
       return shardOf(request.subject).store.slot({ kind: 'leave', ...request });
     },
+  };
+}
+
+/** Leases of devices that are offline. */
+function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffline' | 'lease' | 'reconcile'> {
+  return {
     grantOffline: async (request) => {
       const { device, owner, subject, key, quota, amount, ttlMs } = request;
       checkName('device', device);
@@ -180,6 +242,12 @@ export function openQuotas(parts: {
       const overBudget = Math.max(0, used - budget);
       return { ...answer, return: answer.atMs < notAfterMs ? 'in-time' : 'expired', overBudget };
     },
+  };
+}
+
+/** Budgets that nodes take in slices. */
+function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices' | 'lostSlices' | 'settleSlice'> {
+  return {
     slices: (node) => {
       checkName('name of the node', node.name);
       return openSlices(node, {
@@ -191,11 +259,12 @@ export function openQuotas(parts: {
           };
         },
         recalled: async (name) =>
-          (await Promise.all(databases.map((database) => recalledSlices(database, name)))).flat(),
+          (await Promise.all(shards.map(({ database }) => recalledSlices(database, name)))).flat(),
         log,
       });
     },
-    lostSlices: async () => (await Promise.all(databases.map((database) => overdueSlices(database, clock?.())))).flat(),
+    lostSlices: async () =>
+      (await Promise.all(shards.map(({ database }) => overdueSlices(database, clock?.())))).flat(),
     settleSlice: async ({ subject, slice, settled }) => {
       checkNamed({ subject, key: slice });
       const commit = {
@@ -207,6 +276,12 @@ export function openQuotas(parts: {
       } as const;
       return shardOf(subject).store.operate({ kind: 'commit', lost: true, ...commit });
     },
+  };
+}
+
+/** What keeps the records small, and forgets. */
+function upkeepOf({ shards, clock }: Shards): Pick<Quotas, 'erase' | 'tidy' | 'close'> {
+  return {
     erase: async (subject) => {
       let erased = 0;
       for (const { database, store } of shards) {
