@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
+import { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { runController } from '#kernel/controllers/controller.ts';
 import { garbageCollector, isCollected } from '#kernel/controllers/garbage.ts';
@@ -40,21 +41,21 @@ export function runControllers(options: {
     lease: { namespace: SYSTEM_NAMESPACE, name: 'controllers' },
     lead: async (leadership) => {
       const client = onlyWhileLeading(options.client, leadership);
-      const informers = kinds.all
-        .filter(isCollected)
-        .map((kind) => startInformer({ client, kind, trim: onlyMetadata, time, log }));
+      const lifetime = new Lifetime(log);
+      const follow = (kind: Kind, trim = (object: ResourceObject) => object): Informer => {
+        const informer = startInformer({ client, kind, trim, time, log });
+        lifetime.keep(`informer of ${kind.plural}`, informer.stop);
+        return informer;
+      };
+      const informers = kinds.all.filter(isCollected).map((kind) => follow(kind, onlyMetadata));
       const namespaces = informers.find(({ kind }) => kind === Namespace);
       if (namespaces === undefined) throw new Error('namespaces are not collected');
       const contents = informers.filter(({ kind }) => kind.namespaced);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
-      const watched: Informer[] = [];
-      const inform = (kind: Kind): Informer => {
-        const informer = startInformer({ client, kind, time, log });
-        watched.push(informer);
-        return informer;
-      };
-      const own = modules.flatMap(({ controllers }) => controllers?.({ client, inform, clock }) ?? []);
+      const own = modules.flatMap(
+        ({ controllers }) => controllers?.({ client, inform: (kind) => follow(kind), clock }) ?? [],
+      );
       const controllers = [
         ...own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) })),
         runController({
@@ -70,9 +71,9 @@ export function runControllers(options: {
           metrics: metricsOf('namespace-end'),
         }),
       ];
+      lifetime.keep('controllers', () => Promise.all(controllers.map(({ stop }) => stop())));
       await aborted(leadership.signal);
-      await Promise.all(controllers.map(({ stop }) => stop()));
-      await Promise.all([...informers, ...watched].map(({ stop }) => stop()));
+      await lifetime.close();
     },
   });
   gauge(registry, 'backline_controllers_leading', '1 while the controllers run in this process.', () =>

@@ -1,6 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { digest } from '#kernel/access/authentication/digest.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { Deadline } from '#kernel/http/request-limit.ts';
+import type { Route } from '#kernel/http/router.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { readText, send as request } from '#kernel/resources/client/http.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -8,10 +10,12 @@ import type { Deliver, ForwardedAnswer, ForwardedWrite, WriterAddress } from '#k
 import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 
 /** Where a process takes the writes that others forward to it. */
-export const FORWARDED_WRITES_PATH = '/internal/v1/writes';
+const FORWARDED_WRITES_PATH = '/internal/v1/writes';
 
 const FORWARDED_BYTES_MAX = 256 * 1024 * 1024;
 const SECRET_BYTES = 32;
+/** As long as a resource request may take that is forwarded. */
+const DEADLINE: Deadline = { msDefault: 300_000, msMax: 300_000 };
 
 /** An address that only those can use who can read the database. */
 export function peerAddress(url: string, ca: string): WriterAddress {
@@ -28,14 +32,20 @@ export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write, si
   return JSON.parse(text) as ForwardedAnswer;
 };
 
-/** Takes a write from another process of this installation. */
-export async function receiveWrite(
-  exchange: Exchange,
-  own: WriterAddress,
-  store: SharedStore<Operation>,
-): Promise<void> {
+/** The route that takes writes from other processes of this installation. */
+export function forwardedWrites(own: WriterAddress, store: SharedStore<Operation>): Route<'peers'> {
+  return {
+    methods: ['POST'],
+    path: FORWARDED_WRITES_PATH,
+    by: 'peers',
+    deadline: DEADLINE,
+    handle: (exchange) => receiveWrite(exchange, own, store),
+  };
+}
+
+async function receiveWrite(exchange: Exchange, own: WriterAddress, store: SharedStore<Operation>): Promise<void> {
   const given = exchange.request.headers.authorization ?? '';
-  if (exchange.method !== 'POST' || !timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
+  if (!timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
     throw new Refusal('access/unauthorized', 'Unauthorized', 'Only processes of this installation may do this.');
   }
   const body = await readBody(exchange, FORWARDED_BYTES_MAX);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { sealingWith } from '#kernel/access/encryption.ts';
+import { Lifetime } from '#kernel/base/lifetime.ts';
 import { openLog } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { bucket } from '#kernel/quotas/testing/bucket.ts';
@@ -37,16 +38,13 @@ test('an erasure takes the use of one listener, in whatever scope and database i
   await using main = await startDatabase();
   await using one = await startDatabase();
   await using two = await startDatabase();
-  const records = await openRecords({
-    database: main.database,
-    quotaDatabaseUrls: [one.url, two.url],
-    isOwner: true,
-    modules: MODULES,
-    sealing: await sealingWith(join(directory, 'keys')),
-    clock: undefined,
-    log: openLog('silent'),
-    registry: new Registry(),
-  });
+  const log = openLog('silent');
+  const lifetime = new Lifetime(log);
+  const options = { quotaDatabaseUrls: [one.url, two.url] };
+  const records = await openRecords(
+    { options, lifetime, modules: MODULES, log, registry: new Registry() },
+    { database: main.database, sealing: await sealingWith(join(directory, 'keys')), isOwner: true },
+  );
   const { quotas, erasers } = records;
   const owners = new Map<string, string>();
   const buckets = [bucket('plan', 10)];
@@ -76,5 +74,5 @@ test('an erasure takes the use of one listener, in whatever scope and database i
     for (const [subject, owner] of left) if (owner === listener) left.delete(subject);
     assert.deepEqual(await subjectsIn(databases), [...left.keys()].sort(), `after ${listener} was erased`);
   }
-  await records.close();
+  await lifetime.close();
 });

@@ -1,10 +1,8 @@
-import type { Registry } from 'prom-client';
 import { eraseReads, keepReads } from '#kernel/access/audit/record-reads.ts';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
-import { systemClock, type Clock } from '#kernel/base/clock.ts';
-import type { Log } from '#kernel/base/log.ts';
+import { systemClock } from '#kernel/base/clock.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
-import type { Module, ModuleRecords } from '#kernel/modules/module.ts';
+import type { ModuleRecords } from '#kernel/modules/module.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
@@ -13,6 +11,7 @@ import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
 import { allMigrations } from './catalogue.ts';
+import type { Shared, StartOptions } from './shared.ts';
 
 const TIDY_MS = 3_600_000;
 
@@ -26,44 +25,53 @@ export interface Records {
   readonly erasers: readonly Eraser[];
   /** Puts on record that a record is read. */
   readonly keepRead: ReturnType<typeof keepReads>;
-  readonly close: () => Promise<void>;
 }
 
-export async function openRecords(options: {
-  readonly database: Database;
-  /** That use is spread over; none: it is kept in the database. */
-  readonly quotaDatabaseUrls: readonly string[];
-  /** Whether this process keeps the schema up to date. */
-  readonly isOwner: boolean;
-  readonly modules: readonly Module[];
-  readonly sealing: Sealing;
-  /** Instead of the time of the database, for tests. */
-  readonly clock: Clock | undefined;
-  readonly log: Log;
-  readonly registry: Registry;
-}): Promise<Records> {
-  const { database, quotaDatabaseUrls: urls, isOwner, modules, sealing, clock, log, registry } = options;
-  const signer = hmacSigner(await sharedSecret(database, sealing, 'quota-leases'));
-  const cellOf = cellsOfUnits(await sharedSecret(database, sealing, 'release-cells'));
-  const quotaDatabases = await openQuotaDatabases({
-    main: database,
-    urls,
-    migrations: isOwner ? allMigrations(modules) : undefined,
-    log,
-  });
-  const quotas = openQuotas({
-    databases: quotaDatabases.all,
-    signer,
-    ...(clock === undefined ? {} : { clock }),
-    log,
-    registry,
-  });
-  const ofModules = new Map(
-    modules.flatMap(({ name, records }) =>
-      records === undefined ? [] : [[name, records({ database, quotas, clock, log })] as const],
-    ),
+type RecordsShared = Pick<Shared, 'lifetime' | 'modules' | 'log' | 'registry'> & {
+  readonly options: Pick<StartOptions, 'quotaDatabaseUrls' | 'clock'>;
+};
+
+export async function openRecords(
+  { options, lifetime, modules, log, registry }: RecordsShared,
+  parts: {
+    readonly database: Database;
+    readonly sealing: Sealing;
+    /** Whether this process keeps the schema up to date. */
+    readonly isOwner: boolean;
+  },
+): Promise<Records> {
+  const { quotaDatabaseUrls: urls = [], clock } = options;
+  const { database, sealing, isOwner } = parts;
+  const secretOf = (name: string) => lifetime.step(`secret ${name}`, () => sharedSecret(database, sealing, name));
+  const signer = hmacSigner(await secretOf('quota-leases'));
+  const cellOf = cellsOfUnits(await secretOf('release-cells'));
+  const quotaDatabases = await lifetime.open(
+    'quota databases',
+    () => {
+      const migrations = isOwner ? allMigrations(modules) : undefined;
+      return openQuotaDatabases({ main: database, urls, migrations, log });
+    },
+    (opened) => opened.close(),
   );
-  const tidy = setInterval(() => {
+  const quotas = await lifetime.open(
+    'quotas',
+    () => {
+      const databases = quotaDatabases.all;
+      return openQuotas({ databases, signer, ...(clock === undefined ? {} : { clock }), log, registry });
+    },
+    (opened) => opened.close(),
+  );
+  const ofModules = new Map<string, ModuleRecords>();
+  for (const { name, records } of modules) {
+    if (records === undefined) continue;
+    const opened = await lifetime.open(
+      `records of ${name}`,
+      () => records({ database, quotas, clock, log }),
+      (own) => own.close?.(),
+    );
+    ofModules.set(name, opened);
+  }
+  const tidy = (): void => {
     const now = (clock ?? systemClock)();
     quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas could not be tidied up'));
     for (const [module, records] of ofModules) {
@@ -71,7 +79,8 @@ export async function openRecords(options: {
         .tidy?.(now)
         .catch((error: unknown) => log.error({ err: error, module }, 'records could not be tidied up'));
     }
-  }, TIDY_MS);
+  };
+  await lifetime.open('tidying of records', () => setInterval(tidy, TIDY_MS), clearInterval);
   return {
     ofModules,
     quotas,
@@ -81,11 +90,5 @@ export async function openRecords(options: {
       { store: 'record-reads', erase: (listener) => eraseReads(database, listener) },
       ...[...ofModules.values()].flatMap(({ erasers }) => erasers),
     ],
-    close: async () => {
-      clearInterval(tidy);
-      for (const records of ofModules.values()) await records.close?.();
-      await quotas.close();
-      await quotaDatabases.close();
-    },
   };
 }

@@ -21,7 +21,7 @@ export interface ReleaseWitness extends Witness {
 }
 
 /** A node without a database sees, and tells nobody. */
-export const SILENT_WITNESS: ReleaseWitness = { saw: () => {}, close: async () => {} };
+export const SILENT_WITNESS: Witness = { saw: () => {} };
 
 /** Tells in the database what those were answered of whom releases make something, and who of them saw what. */
 export function releaseWitness(parts: {

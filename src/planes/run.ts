@@ -13,7 +13,8 @@ import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import { allKinds } from './catalogue.ts';
 import { MODULES } from './modules.ts';
 import type { ControlPlane } from './control.ts';
-import { localHost, startBackline, type AccessOptions, type Role, type Running } from './start.ts';
+import { localHost, type AccessOptions, type FirstDeclarations, type Role } from './shared.ts';
+import { startBackline, type Running } from './start.ts';
 
 /** As a shell says that Ctrl-C ended a program. */
 const INTERRUPTED = 130;
@@ -205,7 +206,7 @@ const SAMPLE_MARK = {
   data: { declared: 'true' },
 };
 
-async function declareSampleOnce(control: ControlPlane): Promise<void> {
+async function declareSampleOnce(control: FirstDeclarations): Promise<void> {
   const { store } = control;
   const declared = allKinds().all.some((kind) => kind.released && store.count(kind) > 0);
   const mark = store.get(ConfigMap, SYSTEM_NAMESPACE, SAMPLE_MARK.metadata.name);

@@ -154,7 +154,7 @@ test('only POST is taken, and whoever is not let in is told so before the body i
   const { url } = await startIngest(t, { databaseUrl: db.url });
   const answer = await fetch(`${url}/v1/events`);
   assert.equal(answer.status, 405);
-  assert.equal((await fetch(`${url}/v1/events`, { method: 'OPTIONS' })).status, 404, 'preflight is left to the gate');
+  assert.equal((await fetch(`${url}/v1/events`, { method: 'OPTIONS' })).status, 405, 'preflight is left to the gate');
 });
 
 test('a sender that is bound to a subject cannot speak for another', async (t) => {
@@ -353,7 +353,9 @@ test('bytes that wait are limited too, and a body that was not finished gives it
   const ingest = await startIngest(t, { databaseUrl: db.url, limits: { waitingBytesMax: 10_000 } });
   const slow = connect(Number(new URL(ingest.url).port), '127.0.0.1');
   slow.on('error', () => {});
-  slow.write('POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n{');
+  slow.write(
+    'POST /v1/events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 9999\r\n\r\n{',
+  );
   while (!/waiting_bytes 9999/.test(await ingest.metrics())) await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal((await ingest.post('/v1/events', { events: [play('e1')] })).status, 429);
   slow.destroy();

@@ -217,7 +217,7 @@ for (const [name, open] of Object.entries(implementations)) {
       [() => client.delete(ConfigMap, at, { uid: other }), 'resources/conflict', 'Conflict'],
       [() => client.delete(ConfigMap, at, { resourceVersion: '1' }), 'resources/conflict', 'Conflict'],
       [() => client.delete(Namespace, { name: 'default' }), 'resources/namespace-lasting', 'Forbidden'],
-      [() => client.delete(Head, { name: 'x' }), 'resources/method-not-allowed', 'MethodNotAllowed'],
+      [() => client.delete(Head, { name: 'x' }), 'http/method-not-allowed', 'MethodNotAllowed'],
       [() => client.list(ConfigMap, { fieldSelector: 'data=x' }), 'resources/field-not-selectable', 'BadRequest'],
       [first, 'resources/invalid-label-selector', 'BadRequest'],
       [future, 'resources/version-too-large', 'Timeout'],

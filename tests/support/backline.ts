@@ -6,7 +6,8 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
-import { startBackline, type AccessOptions, type Role, type Running, type StartOptions } from '#planes/start.ts';
+import type { AccessOptions, Role, StartOptions } from '#planes/shared.ts';
+import { startBackline, type Running } from '#planes/start.ts';
 import { startDatabase, type TestDatabase } from './database.ts';
 import { requireDocumented } from './documented.ts';
 

@@ -1,5 +1,6 @@
 import { openLog } from '#kernel/base/log.ts';
-import { startBackline, type StartOptions } from '#planes/start.ts';
+import type { StartOptions } from '#planes/shared.ts';
+import { startBackline } from '#planes/start.ts';
 
 /** What a node is started with, as JSON in its only argument. */
 export interface ClockedNodeOptions extends Pick<StartOptions, 'roles' | 'dataDirectory' | 'databaseUrl' | 'port'> {

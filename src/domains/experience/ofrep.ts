@@ -2,7 +2,7 @@ import { fnv1a32 } from '#kernel/audiences/bucketing/fnv1a.ts';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
+import { jsonPointer, type Path } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
@@ -51,17 +51,27 @@ export function ofrep(facts: FlagFacts): readonly DecisionProtocol<ExperienceTab
   return [
     {
       path: BULK_PATH,
+      methods: ['POST'],
       ...ASKING,
       openApi: ofrepDocuments.bulk,
       answer: (exchange, context) => bulk(exchange, context, facts),
     },
     {
       path: SINGLE_PATH,
+      methods: ['POST'],
       ...ASKING,
       openApi: ofrepDocuments.single,
       answer: (exchange, context) => single(exchange, context, facts),
     },
-    { path: EVENTS_PATH, access: 'catalogue', isAboutNobody: true, openApi: ofrepDocuments.events, answer: events },
+    {
+      path: EVENTS_PATH,
+      methods: ['GET'],
+      isStream: true,
+      access: 'catalogue',
+      isAboutNobody: true,
+      openApi: ofrepDocuments.events,
+      answer: events,
+    },
   ];
 }
 
@@ -121,7 +131,6 @@ function decided(
 
 /** Tells that flags may have changed; not which, nor for whom. */
 async function events(exchange: Exchange, { admit }: Context): Promise<void> {
-  if (exchange.method !== 'GET') throw wrongMethod(exchange, 'GET');
   await readBody(exchange, 0);
   const { everybodys, onSwap } = await admit({});
   const { table, exposure } = everybodys();
@@ -163,7 +172,6 @@ async function questionIn(
   { random }: FlagFacts,
   key: string | undefined,
 ): Promise<Question | undefined> {
-  if (exchange.method !== 'POST') throw wrongMethod(exchange, 'POST');
   const bytes = await readBody(exchange, BODY_BYTES_MAX);
   const { body, unstorable } = parse(bytes);
   const about = key === undefined ? {} : { key };
@@ -238,10 +246,6 @@ interface OfrepFailure {
 function fail(exchange: Exchange, status: number, failure: OfrepFailure): undefined {
   send(exchange, status, 'application/json', JSON.stringify(failure));
   return undefined;
-}
-
-function wrongMethod({ method, path }: Exchange, right: string): Refusal {
-  return new Refusal('flags/method', 'MethodNotAllowed', `${method} ${path}: ask with ${right}.`);
 }
 
 function keyIn({ path }: Exchange): string {

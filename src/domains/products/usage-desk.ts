@@ -12,6 +12,8 @@ import type { PendingMoves, SubjectFacts } from './rules/subject-facts.ts';
 export interface Desk {
   readonly subjects: SubjectStore;
   readonly quotas: Quotas;
+  /** Of the request that is answered: when it fires, nothing more is counted. */
+  readonly signal?: AbortSignal;
 }
 
 /** Refuses `products/no-records` on a node without a database. */
@@ -41,8 +43,9 @@ export interface Situation {
 
 /** Facts of a listener, once all use has gone along with what they say. */
 export async function factsOf(desk: Desk, listener: string, isFresh = false): Promise<SubjectFacts> {
-  const { subjects } = desk;
+  const { subjects, signal } = desk;
   const facts = await (isFresh ? subjects.freshFacts(listener) : subjects.facts(listener));
+  signal?.throwIfAborted();
   if (facts.moves.length === 0) return facts;
   await carryAlong(desk, facts.moves);
   return { ...facts, moves: [] };

@@ -49,7 +49,7 @@ export interface Access {
 }
 
 /** Who may do what. */
-interface JoinedAccess {
+export interface JoinedAccess {
   readonly authority: Authority;
   /** Whether somebody may, by the rules in force now. A ServiceAccount that is gone may nothing. */
   readonly may: (user: Holder, wanted: Attributes) => boolean;

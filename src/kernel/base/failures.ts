@@ -61,12 +61,20 @@ export class Refusal extends Error {
   readonly retryAfterSeconds: number | undefined;
   /** The object that is meant, where the request itself does not name it. */
   readonly subject: string | undefined;
+  /** The methods that are right, where the method was wrong. */
+  readonly allow: readonly string[] | undefined;
 
   constructor(
     code: string,
     reason: Reason,
     message: string,
-    more: { problems?: readonly Problem[]; remedy?: string; retryAfterSeconds?: number; subject?: string } = {},
+    more: {
+      problems?: readonly Problem[];
+      remedy?: string;
+      retryAfterSeconds?: number;
+      subject?: string;
+      allow?: readonly string[];
+    } = {},
   ) {
     super(message);
     this.code = code;
@@ -75,6 +83,7 @@ export class Refusal extends Error {
     this.remedy = more.remedy;
     this.retryAfterSeconds = more.retryAfterSeconds;
     this.subject = more.subject;
+    this.allow = more.allow;
   }
 
   get status(): number {

@@ -1,10 +1,12 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
+import type { DeclaredPath, PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { Deadline } from '#kernel/http/request-limit.ts';
+import type { RequestContext, Route } from '#kernel/http/router.ts';
 import type { BodyCredentials } from '#kernel/snapshots/gate.ts';
 import { cloudEventsIn } from './cloud-events.ts';
 import type { EventTable } from './event-table.ts';
@@ -45,8 +47,8 @@ export type Admit = (
   credentials?: BodyCredentials,
 ) => Sender | Promise<Sender>;
 
-/** Takes events over HTTP; false when the request is none of its own. */
-export type IngestApi = (exchange: Exchange) => boolean | Promise<void>;
+/** A body may take a minute to come. */
+const DEADLINE: Deadline = { msDefault: 60_000, msMax: 60_000 };
 
 /** What is posted to a path, and how its body is read. */
 interface Endpoint {
@@ -84,11 +86,6 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map([
 /** What callers must be allowed who post to these paths. */
 export const INGEST_PATHS: readonly DeclaredPath[] = [...ENDPOINTS.keys()].map((path) => ({ path, access: 'ingest' }));
 
-/** True for the paths that events are posted to. */
-export function isIngestPath(path: string): boolean {
-  return ENDPOINTS.has(path);
-}
-
 const unpack = promisify(gunzip);
 
 /** Bytes of requests under way. */
@@ -96,33 +93,43 @@ export interface Load {
   bytes: number;
 }
 
-export function ingestApi(parts: {
-  readonly table: () => EventTable;
-  readonly writer: LogWriter;
+/** Lets senders of events through. */
+export interface EventGate {
   readonly admit: Admit;
   /** Names who pays for reading a body before anybody knows whose it is. */
   readonly chargeStranger: (exchange: Exchange) => void;
+  /** As `Route.answerPreflight`. */
+  readonly answerPreflight?: (exchange: Exchange) => boolean;
+}
+
+/** The routes that events are posted to. */
+export function ingestRoutes(parts: {
+  readonly table: () => EventTable;
+  readonly writer: LogWriter;
+  readonly gate: EventGate;
   readonly clock: Clock;
   readonly metrics: EventMetrics;
   readonly load: Load;
   readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
-}): IngestApi {
-  const { table, writer, admit, chargeStranger, clock, metrics, load } = parts;
+}): readonly Route<PathAccess>[] {
+  const { table, writer, gate, clock, metrics, load } = parts;
+  const { admit, chargeStranger, answerPreflight } = gate;
   const limits = { ...INGEST_LIMITS, ...parts.limits };
 
-  return (exchange) => {
-    const endpoint = ENDPOINTS.get(exchange.path);
-    // Whether a page may send is a question to the gate.
-    if (endpoint === undefined || exchange.method === 'OPTIONS') return false;
-    if (exchange.method === 'POST') return take(exchange, endpoint);
-    throw new Refusal(
-      'events/method',
-      'MethodNotAllowed',
-      `${exchange.method} ${exchange.path}: send events with POST.`,
-    );
-  };
+  return [...ENDPOINTS].map(([path, endpoint]) => ({
+    methods: ['POST'],
+    path,
+    by: 'ingest',
+    deadline: DEADLINE,
+    ...(answerPreflight === undefined ? {} : { answerPreflight }),
+    handle: (exchange, context) => take(exchange, context, endpoint),
+  }));
 
-  async function take(exchange: Exchange, { path, isSegment, read }: Endpoint): Promise<void> {
+  async function take(
+    exchange: Exchange,
+    { signal }: RequestContext,
+    { path, isSegment, read }: Endpoint,
+  ): Promise<void> {
     requireJson(exchange);
     const isStranger = exchange.header('authorization') === undefined;
     const known = isStranger ? undefined : await admit(exchange, path, 'subject');
@@ -141,10 +148,8 @@ export function ingestApi(parts: {
       requireRoom(waiting === 0 || waiting + batch.events.length <= limits.waitingEventsMax);
       const envelope = { client, boundTo: subject, sentMs, receivedMs };
       const verdicts = batch.events.map((event) => judge(rules, event, envelope));
-      const results = await writer.write({
-        origin: { client, producer, sequence, boundTo: subject, sentMs, receivedMs },
-        verdicts,
-      });
+      const origin = { client, producer, sequence, boundTo: subject, sentMs, receivedMs };
+      const results = await writer.write({ origin, verdicts }, signal);
       send(exchange, 200, 'application/json', JSON.stringify(answer(results, isSegment)));
     } finally {
       load.bytes -= reserved;

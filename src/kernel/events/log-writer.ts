@@ -42,9 +42,10 @@ interface JudgedBatch {
 export interface LogWriter {
   /**
    * Resolves when the events are durable, with what became of each in order; undefined for a replayed event that is no
-   * longer in the quarantine. Rejects with `events/not-stored` when they are not, as far as is known.
+   * longer in the quarantine. Rejects with `events/not-stored` when they are not, as far as is known, and with the reason
+   * of a signal that fires before their transaction begins: then nothing of them is stored.
    */
-  readonly write: (batch: JudgedBatch) => Promise<readonly (EventResult | undefined)[]>;
+  readonly write: (batch: JudgedBatch, signal?: AbortSignal) => Promise<readonly (EventResult | undefined)[]>;
   /** Events that are not answered yet. */
   readonly waiting: () => number;
   /** Resolves when everything that was given is answered. Takes no more. */
@@ -53,6 +54,7 @@ export interface LogWriter {
 
 interface Waiting {
   readonly batch: JudgedBatch;
+  readonly signal: AbortSignal | undefined;
   readonly resolve: (results: readonly (EventResult | undefined)[]) => void;
   readonly reject: (why: unknown) => void;
 }
@@ -76,11 +78,11 @@ export function logWriter(parts: {
   let lastDay = '';
 
   return {
-    write: (batch) =>
+    write: (batch, signal) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(notStored('this process is stopping'));
         waiting += batch.verdicts.length;
-        queue.push({ batch, resolve, reject });
+        queue.push({ batch, signal, resolve, reject });
         const lane = idle.pop();
         if (lane === undefined) return;
         const running: Promise<void> = run(lane).finally(() => busy.delete(running));
@@ -112,6 +114,7 @@ export function logWriter(parts: {
   }
 
   function nextGroup(): readonly Waiting[] {
+    dropUnwanted();
     let events = 0;
     let batches = 0;
     for (const { batch } of queue) {
@@ -120,6 +123,18 @@ export function logWriter(parts: {
       batches += 1;
     }
     return queue.splice(0, batches);
+  }
+
+  /** Takes out what nobody waits for any more. */
+  function dropUnwanted(): void {
+    if (!queue.some(({ signal }) => signal?.aborted === true)) return;
+    for (const one of queue.splice(0)) {
+      if (one.signal?.aborted !== true) queue.push(one);
+      else {
+        waiting -= one.batch.verdicts.length;
+        one.reject(one.signal.reason);
+      }
+    }
   }
 
   function fail(group: readonly Waiting[], error: unknown): void {

@@ -1,8 +1,9 @@
 import type { Registry } from 'prom-client';
+import type { PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Route } from '#kernel/http/router.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
@@ -11,7 +12,7 @@ import { eventErasers, type Eraser } from './erasure.ts';
 import { dayOf, REMEMBERED_DAYS_MIN, turnPartitions } from './event-days.ts';
 import { eventMetrics } from './event-metrics.ts';
 import type { EventTable } from './event-table.ts';
-import { ingestApi, type Admit, type INGEST_LIMITS, type IngestApi } from './ingest-api.ts';
+import { ingestRoutes, type EventGate, type INGEST_LIMITS } from './ingest-api.ts';
 import { Erasure, EventReplay, type ErasureSpec, type ErasureStatus, type ReplaySpec } from './kinds/event-commands.ts';
 import { QuarantinedEvent } from './kinds/quarantined-event.ts';
 import { logWriter, type LogWriter } from './log-writer.ts';
@@ -30,7 +31,8 @@ const KEPT_DAYS = {
 } as const;
 
 export interface Events {
-  readonly api: IngestApi;
+  /** The routes that events are posted to. */
+  readonly routes: (gate: EventGate) => readonly Route<PathAccess>[];
   /** For parts of this program that have events of their own. */
   readonly write: LogWriter['write'];
   readonly virtual: ReadonlyMap<string, VirtualKind>;
@@ -51,11 +53,9 @@ export function startEvents(parts: {
   readonly clock: Clock;
   readonly log: Log;
   readonly registry: Registry;
-  readonly admit: Admit;
-  readonly chargeStranger: (exchange: Exchange) => void;
   readonly limits?: Partial<Record<keyof typeof INGEST_LIMITS, number>>;
 }): Events {
-  const { database, sealing, table, clock, log, registry, admit, chargeStranger } = parts;
+  const { database, sealing, table, clock, log, registry } = parts;
   const load = { bytes: 0 };
   const metrics = eventMetrics(registry, { waiting: () => writer.waiting(), waitingBytes: () => load.bytes });
   const pseudonyms = new Pseudonyms({ database, sealing, clock });
@@ -64,7 +64,7 @@ export function startEvents(parts: {
   const limits = parts.limits === undefined ? {} : { limits: parts.limits };
 
   return {
-    api: ingestApi({ table, writer, admit, chargeStranger, clock, metrics, load, ...limits }),
+    routes: (gate) => ingestRoutes({ table, writer, gate, clock, metrics, load, ...limits }),
     write: writer.write,
     virtual: new Map([
       [

@@ -50,8 +50,11 @@ export class Exchange {
   readonly queryText: string;
   /** The caller's `X-Request-Id` where it is a sane one, else ours. */
   readonly requestId: string;
+  /** When its headers had come, as `performance.now()` counts. */
+  readonly startedMs = performance.now();
+  /** The name that it is counted under. */
+  route = 'other';
   readonly #context: ExchangeContext;
-  readonly #startedMs = performance.now();
   #pay: ((units: number, afterwards: boolean) => void) | undefined;
   /** Units of a body that came before anybody was named who pays for it. */
   #owed = 0;
@@ -138,8 +141,8 @@ export class Exchange {
   /** Notes that the answer has been given. */
   answered(status: number): void {
     const { log, metrics } = this.#context;
-    const ms = performance.now() - this.#startedMs;
-    metrics.answered(this.path, status, ms);
+    const ms = performance.now() - this.startedMs;
+    metrics.answered(this.route, status, ms);
     const level = status >= 500 ? 'warn' : 'debug';
     if (!log.isLevelEnabled(level)) return;
     this.log[level]({ method: this.method, path: this.path, status, ms }, 'answered');
@@ -300,11 +303,15 @@ export function sendProblem(exchange: Exchange, refusal: Refusal): void {
     ...(refusal.remedy === undefined ? {} : { remedy: refusal.remedy }),
     requestId: exchange.requestId,
   };
-  send(exchange, refusal.status, 'application/problem+json', JSON.stringify(body), retryAfter(refusal));
+  send(exchange, refusal.status, 'application/problem+json', JSON.stringify(body), refusalHeaders(refusal));
 }
 
-export function retryAfter(refusal: Refusal): Record<string, string> {
-  return refusal.retryAfterSeconds === undefined ? {} : { 'retry-after': String(refusal.retryAfterSeconds) };
+/** What a refusal says in headers. */
+export function refusalHeaders({ retryAfterSeconds, allow }: Refusal): Record<string, string> {
+  return {
+    ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),
+    ...(allow === undefined ? {} : { allow: allow.join(', ') }),
+  };
 }
 
 /**

@@ -1,5 +1,7 @@
 import type { Registry } from 'prom-client';
 import { send, type Exchange } from './exchange.ts';
+import type { Deadline } from './request-limit.ts';
+import { READ_METHODS, type Route } from './router.ts';
 
 /** Something that must be true before requests should come: its name and, when it is not, why. */
 export interface ReadinessCheck {
@@ -23,31 +25,36 @@ function metricsText(registry: Registry): Promise<string> {
   return text;
 }
 
-/** Answers `/livez`, `/readyz`, `/healthz` and `/metrics`; false when the path is none of them. */
-export function answerHealth(exchange: Exchange, checks: readonly ReadinessCheck[], registry: Registry): boolean {
-  switch (exchange.path) {
-    case '/livez':
-      send(exchange, 200, 'text/plain; charset=utf-8', 'ok');
-      return true;
-    case '/readyz':
-    case '/healthz': {
-      const lines = checks.map(({ name, problem, isWarning = false }) => ({ name, problem: problem(), isWarning }));
-      const isWell = lines.every(({ problem }) => problem === undefined);
-      const ready = lines.every(({ problem, isWarning }) => problem === undefined || isWarning);
-      const verbose = !isWell || exchange.queryText.includes('verbose');
-      const text = lines.map(({ name, problem, isWarning }) =>
-        problem === undefined ? `[+] ${name} ok` : `[${isWarning ? '!' : '-'}] ${name}: ${problem}`,
-      );
-      send(exchange, ready ? 200 : 503, 'text/plain; charset=utf-8', verbose ? `${text.join('\n')}\n` : 'ok');
-      return true;
-    }
-    case '/metrics':
-      metricsText(registry).then(
-        (text) => send(exchange, 200, registry.contentType, text),
-        (error: unknown) => exchange.log.error({ err: error }, 'metrics could not be collected'),
-      );
-      return true;
-    default:
-      return false;
-  }
+const DEADLINE: Deadline = { msDefault: 10_000, msMax: 10_000 };
+
+/** `/livez`, `/readyz`, `/healthz` and `/metrics`. */
+export function healthRoutes(checks: readonly ReadinessCheck[], registry: Registry): readonly Route<'everybody'>[] {
+  const open = { methods: READ_METHODS, by: 'everybody', deadline: DEADLINE } as const;
+  const answerReadiness = (exchange: Exchange) => sendReadiness(exchange, checks);
+  return [
+    { ...open, path: '/livez', isForAnyHost: true, handle: sendLiveness },
+    { ...open, path: '/readyz', isForAnyHost: true, handle: answerReadiness },
+    { ...open, path: '/healthz', isForAnyHost: true, handle: answerReadiness },
+    {
+      ...open,
+      // What is measured is not for pages of others.
+      path: '/metrics',
+      handle: async (exchange) => send(exchange, 200, registry.contentType, await metricsText(registry)),
+    },
+  ];
+}
+
+function sendLiveness(exchange: Exchange): void {
+  send(exchange, 200, 'text/plain; charset=utf-8', 'ok');
+}
+
+function sendReadiness(exchange: Exchange, checks: readonly ReadinessCheck[]): void {
+  const lines = checks.map(({ name, problem, isWarning = false }) => ({ name, problem: problem(), isWarning }));
+  const isWell = lines.every(({ problem }) => problem === undefined);
+  const ready = lines.every(({ problem, isWarning }) => problem === undefined || isWarning);
+  const verbose = !isWell || exchange.queryText.includes('verbose');
+  const text = lines.map(({ name, problem, isWarning }) =>
+    problem === undefined ? `[+] ${name} ok` : `[${isWarning ? '!' : '-'}] ${name}: ${problem}`,
+  );
+  send(exchange, ready ? 200 : 503, 'text/plain; charset=utf-8', verbose ? `${text.join('\n')}\n` : 'ok');
 }

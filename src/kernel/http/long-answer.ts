@@ -79,6 +79,11 @@ export function openPulledAnswer(
 /** Sends the head of a long answer and keeps it alive. Gives what asks again whether the reader may go on. */
 function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void): () => boolean {
   const { response, closing } = exchange;
+  // It was answered already, as its deadline has passed.
+  if (response.headersSent) {
+    options.ended();
+    return () => false;
+  }
   response.writeHead(200, {
     'content-type': options.contentType,
     'cache-control': 'no-cache, no-transform',

@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 
 /** Counts of answered requests, by route and status class; kept cheap because every decision passes through. */
 export interface HttpMetrics {
-  readonly answered: (path: string, status: number, ms: number) => void;
+  readonly answered: (route: string, status: number, ms: number) => void;
   /** One more (1) or one fewer (-1) answer that goes on until somebody ends it. */
   readonly streaming: (change: 1 | -1) => void;
 }
@@ -55,11 +55,8 @@ export function counter(registry: Registry, name: string, help: string): Counter
 
 const BUCKETS_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10];
 
-/**
- * Metrics of requests by route. A route is the first two segments of a path (`/v1/check`, `/apis/products.backline.dev`):
- * few enough to be labels whatever callers send, because unknown ones count as `other`.
- */
-export function httpMetrics(registry: Registry, knownRoute: (path: string) => string | undefined): HttpMetrics {
+/** Metrics of requests by route: few enough to be labels whatever callers send, because unknown paths count as `other`. */
+export function httpMetrics(registry: Registry): HttpMetrics {
   const seconds = new Histogram({
     name: 'backline_http_request_seconds',
     help: 'Time from the end of the request headers to the end of the answer.',
@@ -76,8 +73,7 @@ export function httpMetrics(registry: Registry, knownRoute: (path: string) => st
     streaming: (change) => {
       streams += change;
     },
-    answered: (path, status, ms) => {
-      const route = knownRoute(path) ?? 'other';
+    answered: (route, status, ms) => {
       let ofRoute = children.get(route);
       if (ofRoute === undefined) children.set(route, (ofRoute = []));
       const hundreds = Math.floor(status / 100);

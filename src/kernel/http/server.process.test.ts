@@ -12,7 +12,8 @@ import fc from 'fast-check';
 import { generate } from 'selfsigned';
 import { openLog } from '#kernel/base/log.ts';
 import { readBody, send, sendPieces } from './exchange.ts';
-import { answerHealth } from './health.ts';
+import { healthRoutes } from './health.ts';
+import { routeRequests } from './router.ts';
 import { openPulledAnswer } from './long-answer.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
 import { paceAnswer } from './paced-answer.ts';
@@ -43,7 +44,7 @@ async function startServer(t: TestContext, options: ServerOptions = {}): Promise
         send(exchange, 200, 'text/plain', `${exchange.method} ${exchange.path} ${body.length}`);
       }),
     log: openLog('silent'),
-    metrics: httpMetrics(registry, () => undefined),
+    metrics: httpMetrics(registry),
     limits: { ...LIMITS, ...options.limits },
     trustedProxies: options.trustedProxies,
   });
@@ -91,7 +92,7 @@ test('another certificate is shown from now on, and connections that are there g
     tls: first,
     handle: (exchange) => send(exchange, 200, 'text/plain', 'ok'),
     log: openLog('silent'),
-    metrics: httpMetrics(openRegistry(), () => undefined),
+    metrics: httpMetrics(openRegistry()),
   });
   t.after(server.close);
   const connected = async () => {
@@ -369,7 +370,7 @@ test('what waits somewhere is said to those who ask whether the process is ready
     { name: 'store', problem: () => problems.store },
     { name: 'datasets', problem: () => problems.datasets, isWarning: true },
   ];
-  const port = await startServer(t, { handle: (exchange) => void answerHealth(exchange, checks, openRegistry()) });
+  const port = await startServer(t, { handle: routeRequests(healthRoutes(checks, openRegistry()), new Set()) });
   const ask = async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
     return [answer.status, await answer.text()];

@@ -54,6 +54,8 @@ export interface HttpServerOptions {
 
 export interface HttpServer {
   readonly port: number;
+  /** Answers by this from now on. */
+  readonly answerWith: (handle: HttpServerOptions['handle']) => void;
   /** Shows another certificate on connections from now on. */
   readonly renew: (tls: HttpServerOptions['tls']) => void;
   /** Ends idle connections, lets answers under way finish for a moment, then cuts what is left. */
@@ -93,8 +95,9 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
       );
     },
   };
+  let { handle } = options;
   const onRequest = (request: IncomingMessage, response: ServerResponse) =>
-    inTurn(request, response, limits.pipelinedMax, () => answer(options.handle, context, request, response));
+    inTurn(request, response, limits.pipelinedMax, () => answer(handle, context, request, response));
   const plain = createHttpServer(serverOptions, onRequest);
   const secure = createHttpsServer(
     { ...serverOptions, ...options.tls, minVersion: TLS_MIN, handshakeTimeout: limits.firstByteMsMax },
@@ -151,18 +154,24 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     );
   });
 
+  let closed: Promise<void> | undefined;
   return {
     port: (front.address() as AddressInfo).port,
-    renew: (tls) => secure.setSecureContext({ ...tls, minVersion: TLS_MIN }),
-    close: async () => {
-      closing.abort();
-      const closed = new Promise<void>((resolve) => front.close(() => resolve()));
-      for (const server of servers) server.close(() => {});
-      const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), limits.drainMsMax);
-      await closed;
-      clearTimeout(cut);
+    answerWith: (next) => {
+      handle = next;
     },
+    renew: (tls) => secure.setSecureContext({ ...tls, minVersion: TLS_MIN }),
+    close: () => (closed ??= close()),
   };
+
+  async function close(): Promise<void> {
+    closing.abort();
+    const ended = new Promise<void>((resolve) => front.close(() => resolve()));
+    for (const server of servers) server.close(() => {});
+    const cut = setTimeout(() => sockets.forEach((socket) => socket.destroy()), limits.drainMsMax);
+    await ended;
+    clearTimeout(cut);
+  }
 }
 
 /** Bytes that are no request, by what Node.js says of them; anything else is 400. */

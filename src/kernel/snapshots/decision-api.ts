@@ -1,12 +1,14 @@
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
-import { verbOfPath, type DeclaredPath } from '#kernel/access/authorization/path-access.ts';
+import { verbOfPath, type DeclaredPath, type PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
+import type { Deadline } from '#kernel/http/request-limit.ts';
+import { READ_METHODS, type Method, type RequestContext, type Route } from '#kernel/http/router.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 import type { Follower } from './follow.ts';
 import type { Admitted, Gate } from './gate.ts';
@@ -25,13 +27,8 @@ const SHOWN_CHARS_MAX = 100;
 /** As much of a path as a person reads. */
 const SHOWN_DEPTH_MAX = 20;
 
-/** Answers decision requests; false when the path is none of a module's. */
-export type DecisionApi = (exchange: Exchange) => boolean | Promise<void>;
-
-interface Spoken {
-  readonly module: DecisionModule<unknown>;
-  readonly protocol: DecisionProtocol<unknown>;
-}
+/** Records are read and written within a second or two; a database that is away is refused by then. */
+const DEADLINE: Deadline = { msDefault: 30_000, msMax: 60_000 };
 
 interface Ready {
   readonly module: DecisionModule<unknown>;
@@ -42,57 +39,69 @@ interface Ready {
   readonly errors: (input: unknown) => readonly { readonly instancePath: string; readonly message: string }[];
 }
 
-/** Serves the questions of all modules from the follower's snapshot. Every answer names the snapshot and its age. */
+/** The routes of all modules, answered from the follower's snapshot. Every answer names the snapshot and its age. */
 export function decisionApi(
   modules: readonly DecisionModule<unknown>[],
   follower: Follower,
   clock: Clock,
   gate: Gate,
   witness: Witness,
-): DecisionApi {
-  const routes = new Map<string, Ready>(
-    modules.flatMap((module) => module.routes.map((route) => [route.path, ready(module, route)] as const)),
-  );
+): readonly Route<PathAccess>[] {
   const facts = factsBetween(modules);
-  const protocols = new Map<string, Spoken>(
-    modules.flatMap((module) =>
-      (module.protocols ?? []).map((protocol) => [protocol.path, { module, protocol }] as const),
-    ),
-  );
-  return (exchange) => {
-    const found = routes.get(exchange.path);
-    if (found === undefined) {
-      const spoken = protocols.get(exchange.path) ?? protocols.get(starred(exchange.path));
-      return spoken === undefined ? false : speak(exchange, spoken);
-    }
-    switch (exchange.method) {
-      case 'GET':
-      case 'HEAD':
-        if (verbOfPath(found.route.access) === 'post') throw wrongMethod(exchange, 'POST');
-        return ask(exchange, found, queryInput(exchange.queryText, found));
-      case 'POST':
-        return readBody(exchange, found.route.bodyBytesMax ?? BODY_BYTES_MAX).then(
-          async (bytes) => void (await ask(exchange, found, jsonInput(bytes))),
-        );
-      default:
-        if (gate.answerPreflight(exchange)) return true;
-        throw wrongMethod(exchange, verbOfPath(found.route.access) === 'post' ? 'POST' : 'GET or POST');
-    }
-  };
+  const { answerPreflight } = gate;
+  return modules.flatMap((module) => [
+    ...module.routes.map((route): Route<PathAccess> => {
+      const found = ready(module, route);
+      const { path, access: by } = route;
+      const methods: readonly Method[] = verbOfPath(by) === 'post' ? ['POST'] : [...READ_METHODS, 'POST'];
+      return {
+        methods,
+        path,
+        by,
+        deadline: DEADLINE,
+        answerPreflight,
+        handle: (exchange, context) => handle(exchange, context, found),
+      };
+    }),
+    ...(module.protocols ?? []).map((protocol): Route<PathAccess> => {
+      const { path, access: by, methods, isStream = false } = protocol;
+      return {
+        methods,
+        path,
+        by,
+        deadline: isStream ? 'stream' : DEADLINE,
+        answerPreflight,
+        handle: (exchange, context) => speak(exchange, context, module, protocol),
+      };
+    }),
+  ]);
 
-  function ask(exchange: Exchange, found: Ready, input: unknown): true | Promise<void> {
+  function handle(exchange: Exchange, context: RequestContext, found: Ready): void | Promise<void> {
+    if (exchange.method !== 'POST') return ask(exchange, context, found, queryInput(exchange.queryText, found));
+    return readBody(exchange, found.route.bodyBytesMax ?? BODY_BYTES_MAX).then((bytes) =>
+      ask(exchange, context, found, jsonInput(bytes)),
+    );
+  }
+
+  function ask(exchange: Exchange, context: RequestContext, found: Ready, input: unknown): void | Promise<void> {
     const allowed = gate.admit(exchange, found.route, isRecord(input) ? input : {}, (given) =>
       requireInput(found, given),
     );
     if (allowed instanceof Promise)
-      return allowed.then(async (admitted) => {
-        await respond(exchange, found, isRecord(input) ? admitted.input : input, admitted.by);
+      return allowed.then((admitted) => {
+        // Nothing is counted for who no longer waits for the answer.
+        context.signal.throwIfAborted();
+        return respond(exchange, context, found, isRecord(input) ? admitted.input : input, admitted.by);
       });
-    return respond(exchange, found, isRecord(input) ? allowed.input : input, allowed.by);
+    return respond(exchange, context, found, isRecord(input) ? allowed.input : input, allowed.by);
   }
 
-  function speak(exchange: Exchange, { module, protocol }: Spoken): true | Promise<void> {
-    if (exchange.method === 'OPTIONS' && gate.answerPreflight(exchange)) return true;
+  function speak(
+    exchange: Exchange,
+    { signal }: RequestContext,
+    module: DecisionModule<unknown>,
+    protocol: DecisionProtocol<unknown>,
+  ): void | Promise<void> {
     const now = clock();
     const letThrough = ({ input, publishableKey }: Admitted): AdmittedToProtocol<unknown> => ({
       input,
@@ -116,42 +125,56 @@ export function decisionApi(
       onSwap: (listener) =>
         follower.onSwap((snapshot) => listener(snapshot.tables.get(module.name), exposureOf(snapshot.worlds))),
     });
-    const pending = protocol.answer(exchange, {
+    return protocol.answer(exchange, {
       now,
+      signal,
       admit: (input) => {
         const admitted = gate.admit(exchange, protocol, input);
         return admitted instanceof Promise ? admitted.then(letThrough) : letThrough(admitted);
       },
     });
-    return pending ?? true;
 
     function exposureOf(exposed: Snapshot['worlds']): string {
       return exposed.get(module.name)?.tag ?? '';
     }
   }
 
-  function respond(exchange: Exchange, found: Ready, input: unknown, by: string): true | Promise<void> {
+  function respond(
+    exchange: Exchange,
+    request: RequestContext,
+    found: Ready,
+    input: unknown,
+    by: string,
+  ): void | Promise<void> {
     const { module, route } = found;
     requireInput(found, input);
     const { version, tables, worlds } = follower.snapshot();
     const table = tables.get(module.name);
     if (worlds.size > 0 && facts.sourcesOf(module).some((name) => worlds.has(name))) {
-      return respondInWorld(exchange, found, { table, input, by });
+      return respondInWorld(exchange, request, found, { table, input, by });
     }
-    const context = { table, facts: facts.of(module, (name) => tables.get(name)), now: clock(), by };
-    const answer = route.handle(input, context);
+    const answer = route.handle(input, {
+      table,
+      facts: facts.of(module, (name) => tables.get(name)),
+      now: clock(),
+      by,
+      get signal() {
+        return request.signal;
+      },
+    });
     if (answer instanceof Promise) return answer.then((settled: object) => finish(exchange, settled, version, ''));
-    finish(exchange, answer, version, '');
-    return true;
+    return finish(exchange, answer, version, '');
   }
 
   /** The same while releases are under way: what the subject sees of them is found once, and all is answered from that. */
   async function respondInWorld(
     exchange: Exchange,
+    { signal }: RequestContext,
     { module, route }: Ready,
     { table, input, by }: { readonly table: unknown; readonly input: unknown; readonly by: string },
   ): Promise<void> {
     const subject = await subjectIn(exchange, module, table, input);
+    signal.throwIfAborted();
     // The snapshot of now: records may have been read meanwhile.
     const snapshot = follower.snapshot();
     const now = clock();
@@ -163,7 +186,7 @@ export function decisionApi(
     };
     let answer: object;
     try {
-      const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by };
+      const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, signal };
       answer = await route.handle(input, context);
     } catch (error) {
       note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');
@@ -226,24 +249,9 @@ function together(all: readonly Seen<unknown>[]): Omit<Seen<unknown>, 'table'> {
   };
 }
 
-function wrongMethod({ method, path }: Exchange, right: string): Refusal {
-  return new Refusal('decisions/method', 'MethodNotAllowed', `${method} ${path}: ask with ${right}.`);
-}
-
-/** The path with a star in place of its last part. */
-export function starred(path: string): string {
-  return `${path.slice(0, path.lastIndexOf('/') + 1)}*`;
-}
-
 /** What callers must be allowed who ask the modules. */
 export function pathsOf(modules: readonly DecisionModule<unknown>[]): readonly DeclaredPath[] {
   return modules.flatMap(({ routes, protocols = [] }) => [...routes, ...protocols]);
-}
-
-/** The paths of the modules as metrics name them: what follows a star is not told apart. */
-export function decisionRouteNames(modules: readonly DecisionModule<unknown>[]): (path: string) => string | undefined {
-  const names = new Set(pathsOf(modules).map(({ path }) => path));
-  return (path) => (names.has(path) ? path : names.has(starred(path)) ? starred(path) : undefined);
 }
 
 function ready(module: DecisionModule<unknown>, route: DecisionRoute<unknown>): Ready {

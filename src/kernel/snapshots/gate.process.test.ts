@@ -11,6 +11,7 @@ import { serveHttp } from '#kernel/http/server.ts';
 import type { User } from '#kernel/resources/api/authority.ts';
 import type { ClientTable } from './client-table.ts';
 import { decisionGate, type RecordRead } from './gate.ts';
+import { OpenAnswers } from './open-answers.ts';
 import type { Asking } from './module.ts';
 
 const CLIENTS: Readonly<Record<string, ClientSpec['type']>> = { bk_app: 'publishable', bk_backend: 'server' };
@@ -34,6 +35,7 @@ async function startGate(t: TestContext, asking: Asking, user?: User) {
     userOf: async () => user,
     authorize: () => {},
     keepRead: async (read) => void reads.push(read),
+    openAnswers: new OpenAnswers(),
   });
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
   const server = await serveHttp({
@@ -45,7 +47,7 @@ async function startGate(t: TestContext, asking: Asking, user?: User) {
       send(exchange, 200, 'text/plain', 'ok');
     },
     log: openLog('silent'),
-    metrics: httpMetrics(openRegistry(), () => undefined),
+    metrics: httpMetrics(openRegistry()),
     limits: { unprovenPerAddressMax: STRANGERS_MAX },
   });
   t.after(server.close);

@@ -12,7 +12,7 @@ import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import { ANONYMOUS } from './anonymous.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
 import type { Asking } from './module.ts';
-import { OpenAnswers } from './open-answers.ts';
+import type { OpenAnswers } from './open-answers.ts';
 
 const LIMITS = {
   /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
@@ -80,8 +80,6 @@ export interface Gate {
   ) => Admitted | Promise<Admitted>;
   /** Lets the address of a request pay for its body, until somebody proves whose it is. */
   readonly chargeAddress: (exchange: Exchange) => void;
-  /** How many were let through without a credential in the last minutes. */
-  readonly openAnswers: () => ReturnType<OpenAnswers['recent']>;
   /** Answers a browser's question whether a page may ask; false when the request is no such question. */
   readonly answerPreflight: (exchange: Exchange) => boolean;
 }
@@ -99,8 +97,10 @@ export function decisionGate(options: {
   readonly authorize: (user: User, wanted: PathAttributes) => void;
   /** Puts a read on record; resolves when it is durable. Rejects with a Refusal for more than one caller may read. */
   readonly keepRead: (read: RecordRead) => Promise<void>;
+  /** Counts those who are let through without a credential. */
+  readonly openAnswers: OpenAnswers;
 }): Gate {
-  const { table, clock, userOf, authorize, keepRead } = options;
+  const { table, clock, userOf, authorize, keepRead, openAnswers } = options;
   const limiter = new RateLimiter();
   const recordLimiter = new RateLimiter();
   const subjectLimiter = new RateLimiter();
@@ -108,9 +108,7 @@ export function decisionGate(options: {
   const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
   const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
 
-  const openAnswers = new OpenAnswers();
-
-  return { admit, answerPreflight, chargeAddress, openAnswers: () => openAnswers.recent(clock().epochMilliseconds) };
+  return { admit, answerPreflight, chargeAddress };
 
   function admit(...[exchange, asking, input, check, body]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
     const authorization = exchange.header('authorization');
@@ -189,7 +187,7 @@ export function decisionGate(options: {
       'access-control-allow-origin': origin,
       'access-control-allow-methods': 'GET, POST',
       'access-control-allow-headers':
-        'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, traceparent',
+        'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, x-request-timeout-ms, traceparent',
       'access-control-max-age': String(LIMITS.preflightSeconds),
       vary: 'Origin',
     });

@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Method } from '#kernel/http/router.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind, World } from '#kernel/resources/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
@@ -55,6 +56,9 @@ export interface Asking extends DeclaredPath {
 
 /** Paths whose requests and answers follow a published protocol, e.g. OFREP: it reads and answers them itself. */
 export interface DecisionProtocol<Table> extends Asking {
+  readonly methods: readonly Method[];
+  /** Whether its answer goes on until somebody ends it. */
+  readonly isStream?: boolean;
   /** The operations of the path as OpenAPI has them, by method in small letters. */
   readonly openApi: Readonly<Record<string, object>>;
   readonly answer: (exchange: Exchange, context: ProtocolContext<Table>) => void | Promise<void>;
@@ -71,6 +75,8 @@ export interface ProtocolView<Table> {
 
 export interface ProtocolContext<Table> {
   readonly now: Temporal.Instant;
+  /** As `RequestContext.signal`. */
+  readonly signal: AbortSignal;
   /** Lets the question through, or throws Refusal. Nothing can be answered before. */
   readonly admit: (input: Record<string, unknown>) => AdmittedToProtocol<Table> | Promise<AdmittedToProtocol<Table>>;
 }
@@ -122,6 +128,8 @@ export interface AnswerContext<Table, Facts = Readonly<Record<string, unknown>>>
   readonly now: Temporal.Instant;
   /** Who asks, see `Admitted`. */
   readonly by: string;
+  /** As `RequestContext.signal`. */
+  readonly signal: AbortSignal;
 }
 
 /** Declares a question; `input` has been checked against the schema before `handle` sees it. */

@@ -1,6 +1,7 @@
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
 import { openPulledAnswer } from '#kernel/http/long-answer.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { PathAccess } from '#kernel/access/authorization/path-access.ts';
+import type { Route } from '#kernel/http/router.ts';
 import type { Follower } from './follow.ts';
 import type { Gate } from './gate.ts';
 import type { Asking } from './module.ts';
@@ -35,7 +36,7 @@ export const SNAPSHOT_OPERATIONS = {
 const WHOLES_MAX = 3;
 
 /**
- * Serves the live objects of some kinds as they are and as they change: what a server application needs to evaluate
+ * The route that serves the live objects of some kinds as they are and as they change: what a server application needs to evaluate
  * flags and entitlements by itself. Lines are made as the reader takes them. For server clients and users alone.
  */
 export function snapshotStream(options: {
@@ -43,17 +44,13 @@ export function snapshotStream(options: {
   readonly gate: Gate;
   /** `Kind.id`s that applications may know. */
   readonly kinds: ReadonlySet<string>;
-}): (exchange: Exchange) => Promise<void> {
+}): Route<PathAccess> {
   const { follower, gate, kinds } = options;
   const log = new StreamLog(follower, kinds);
-  return async (exchange) => {
-    if (exchange.method !== 'GET') {
-      throw new Refusal(
-        'snapshots/method',
-        'MethodNotAllowed',
-        `${exchange.method} ${exchange.path}: follow it with GET.`,
-      );
-    }
+  const { path, access: by } = SNAPSHOT_STREAM;
+  return { methods: ['GET'], path, by, deadline: 'stream', handle: stream };
+
+  async function stream(exchange: Exchange): Promise<void> {
     await readBody(exchange, 0);
     const admit = () => gate.admit(exchange, SNAPSHOT_STREAM, {});
     await admit();
@@ -72,7 +69,7 @@ export function snapshotStream(options: {
       },
       admit,
     });
-  };
+  }
 }
 
 interface Reading {

@@ -24,8 +24,6 @@ const events = startEvents({
   ...parts,
   sealing: await sealingWith(keys),
   table: () => table,
-  admit: () => ({ client: 'client:app' }),
-  chargeStranger: () => {},
 });
 await startRollUps({ ...parts, directory, world: () => world, rollUpSeconds: ROLL_UP_SECONDS });
 const server = await serveEvents(events, parts);

@@ -79,7 +79,16 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
       if (route === undefined) throw new Error(`no route ${pathname}`);
       try {
         const input = body ?? Object.fromEntries(searchParams);
-        return answerWith(200, await route.handle(input, { table, facts: {}, now: clock(), by: 'user:model' }));
+        return answerWith(
+          200,
+          await route.handle(input, {
+            table,
+            facts: {},
+            now: clock(),
+            by: 'user:model',
+            signal: new AbortController().signal,
+          }),
+        );
       } catch (error) {
         if (error instanceof Unavailable) return answerWith(503, {});
         if (!(error instanceof Refusal)) throw error;

@@ -332,7 +332,9 @@ test('every answer over HTTP fits its schema, and brings back the listener', () 
       const input = { ...question, listener: 'listener-1' };
       assert.ok(Value.Check(route.input, input), route.path);
       const answer: unknown = JSON.parse(
-        JSON.stringify(route.handle(input, { table, facts: {}, now: NOW, by: 'local' })),
+        JSON.stringify(
+          route.handle(input, { table, facts: {}, now: NOW, by: 'local', signal: new AbortController().signal }),
+        ),
       );
       assert.deepEqual(Value.Errors(route.answer, answer), [], route.path);
       assert.equal((answer as { listener?: string }).listener, 'listener-1');

@@ -5,9 +5,9 @@ import type { TestContext } from 'node:test';
 import type { Registry } from 'prom-client';
 import { generate } from 'selfsigned';
 import { sealingWith } from '#kernel/access/encryption.ts';
-import { Refusal } from '#kernel/base/failures.ts';
 import { type Log, openLog } from '#kernel/base/log.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
+import { routeRequests } from '#kernel/http/router.ts';
 import { type HttpServer, serveHttp } from '#kernel/http/server.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
@@ -67,11 +67,9 @@ export async function startIngest(
     clock: () => state.now,
     log,
     registry,
-    admit: options.admit ?? (() => ({ client: 'client:app' })),
-    chargeStranger: () => {},
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
-  const server = await serveEvents(events, { log, registry });
+  const server = await serveEvents(events, { log, registry, admit: options.admit });
   t.after(async () => {
     await server.close();
     await events.close();
@@ -98,18 +96,19 @@ export async function startIngest(
 /** Serves nothing but the paths that events are sent to, on a free port. */
 export async function serveEvents(
   events: Events,
-  { log, registry }: { readonly log: Log; readonly registry: Registry },
+  { log, registry, admit }: { readonly log: Log; readonly registry: Registry; readonly admit?: Admit | undefined },
 ): Promise<HttpServer> {
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
   return serveHttp({
     host: '127.0.0.1',
     port: 0,
     tls: { key: made.private, cert: made.cert },
-    handle: async (exchange) => {
-      if ((await events.api(exchange)) === false) throw new Refusal('test/no-path', 'NotFound', 'Nothing is here.');
-    },
+    handle: routeRequests(
+      events.routes({ admit: admit ?? (() => ({ client: 'client:app' })), chargeStranger: () => {} }),
+      new Set(),
+    ),
     log,
-    metrics: httpMetrics(registry, () => undefined),
+    metrics: httpMetrics(registry),
   });
 }
 

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { isKnown, retryAfter, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
+import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
 import { negotiate, type Accepted } from '../codec/accept.ts';
 import { REFUSAL_CODE } from '../client/refusal-of.ts';
 import { encodeYaml } from '../codec/body.ts';
@@ -95,7 +95,7 @@ export function sendRefusal(
   // What is left of a body that is too large is not read: the connection ends with the answer.
   const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
   sendJson(exchange, refusal.status, JSON.stringify(status), accepted, {
-    ...retryAfter(refusal),
+    ...refusalHeaders(refusal),
     ...headers,
     [REFUSAL_CODE]: refusal.code,
   });

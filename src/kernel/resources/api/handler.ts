@@ -2,10 +2,19 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, refusalIn } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Deadline } from '#kernel/http/request-limit.ts';
+import {
+  methodNotAllowed,
+  READ_METHODS,
+  type Handler,
+  type Method,
+  type RequestContext,
+  type Route,
+} from '#kernel/http/router.ts';
 import type { Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
 import type { Kind, ResourceObject, Verb } from '../kind.ts';
-import type { Operation, Part } from '../operation.ts';
+import type { Operation } from '../operation.ts';
 import type { KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound, requirePreconditions } from '../write.ts';
@@ -23,7 +32,7 @@ import { unwritten } from './dry-run.ts';
 import { checkListOptions } from './list-options.ts';
 import { listPage, nameRequired, reachVersion, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
-import { notAllowed, parsePath, parseQuery, requireVerb, type Query, type Target } from './request.ts';
+import { notAllowed, parsePath, parseQuery, verbsOf, type Query, type Target } from './request.ts';
 import { checkPosted } from './check-posted.ts';
 import { selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
@@ -76,13 +85,18 @@ export interface ResourceApiOptions {
 }
 
 /** Answers resource requests of authenticated callers. Every refusal is a Kubernetes `Status`. */
-export type ResourceApi = (exchange: Exchange, user: User) => Promise<void>;
+export type ResourceApi = (exchange: Exchange, context: RequestContext, user: User) => Promise<void>;
 
-/** The paths of the resource API; with a star, everything below. */
-export const RESOURCE_PATHS: readonly string[] = [
-  '/',
-  ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/*`]),
-];
+/** Of requests that are no watch: a large change set, or a question that reads many files, takes minutes. */
+const DEADLINE: Deadline = { msDefault: 300_000, msMax: 600_000 };
+
+/** The routes of the resource API. A watch has begun to answer long before its deadline, and goes on. */
+export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
+  const paths = ['/', ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`])];
+  const methods: readonly Method[] = [...READ_METHODS, 'POST', 'PUT', 'PATCH', 'DELETE'];
+  const shared = { methods, by: 'users', deadline: DEADLINE, countedAs: 'resources', refuse: sendRefusal } as const;
+  return paths.map((path) => ({ ...shared, path, handle }));
+}
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const { store, kinds, clock, authority } = options;
@@ -90,7 +104,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const openapi = openApiDocuments(kinds.all, options.version);
   const openapiV2 = openApiV2(openapi, options.version);
 
-  return async (exchange, user) => {
+  return async (exchange, context, user) => {
     let call: Call | undefined;
     let accepted: Accepted | undefined;
     try {
@@ -101,12 +115,12 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
         ? openapiV2(exchange.request.headers.accept)
         : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
       if (document !== undefined) {
-        if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw onlyRead(exchange);
+        if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed(exchange, READ_METHODS);
         authority.authorize(user, { verb: 'get', path: exchange.path });
         return sendDocument(exchange, document);
       }
       call = callOf(exchange, user, parsePath(exchange.path, kinds));
-      await serve(exchange, call, parseQuery(exchange), accepted);
+      await serve(exchange, context, call, parseQuery(exchange), accepted);
     } catch (error) {
       if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
       const refusal = refusalIn(error);
@@ -116,30 +130,36 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     }
   };
 
-  async function serve(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
+  async function serve(
+    exchange: Exchange,
+    { signal }: RequestContext,
+    call: Call,
+    query: Query,
+    accepted: Accepted,
+  ): Promise<void> {
     const { user, author, target } = call;
     const { kind, name, part } = target;
     call.dryRun = query.dryRun;
     if (target.question !== undefined) {
-      if (exchange.method !== 'POST') throw notAllowed(exchange.method, target.question.kind);
+      if (exchange.method !== 'POST') throw notAllowed(exchange, target);
       authority.authorize(user, attributesOf(target, 'create', query));
-      return ask(exchange, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
+      return ask(exchange, signal, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
     }
-    const verb = verbOf(exchange.method, target, query);
+    const verb = verbOf(exchange, target, query);
+    if (!verbsOf(target).includes(verb)) throw notAllowed(exchange, target);
+    authority.authorize(user, attributesOf(target, verb, query));
     if (part === 'history') {
-      if (verb !== 'get') throw notAllowed(exchange.method, kind);
-      authority.authorize(user, attributesOf(target, verb, query));
       return sendJson(exchange, 200, JSON.stringify(await historyOf(exchange, store, target, query)), accepted);
     }
-    if (part === 'main') requireVerb(kind, verb);
-    else if (!VERBS_OF_PART[part].includes(verb)) throw notAllowed(exchange.method, kind);
-    authority.authorize(user, attributesOf(target, verb, query));
-    if (READS.has(verb)) await catchUp(kind, verb, query);
+    if (READS.has(verb)) {
+      await catchUp(kind, verb, query);
+      signal.throwIfAborted();
+    }
     switch (verb) {
       case 'get':
         return sendEntry(exchange, 200, await found(target, query), accepted, query);
       case 'list':
-        return list(exchange, target, query, accepted);
+        return list(exchange, signal, target, query, accepted);
       case 'watch':
         requireStreamable(accepted);
         return watch(
@@ -152,7 +172,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
           options.watchMetrics,
         );
       case 'create':
-        return create(exchange, call, query, accepted);
+        return create(exchange, signal, call, query, accepted);
       case 'update': {
         const object = await readObject(exchange, kind, query.fieldValidation);
         requireMatch(object.value, target);
@@ -202,6 +222,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
   async function ask(
     exchange: Exchange,
+    signal: AbortSignal,
     call: Call,
     kind: Kind,
     id: string,
@@ -215,19 +236,21 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;
     const { namespace, name } = target;
-    const gone = new AbortController();
-    exchange.response.once('close', () => gone.abort());
-    if (exchange.response.destroyed) gone.abort();
-    const { signal } = gone;
     const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name, signal });
     await authority.attempted(author, attemptOf(call, 201));
     sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders([...warnings, ...posted.warnings]));
   }
 
-  async function create(exchange: Exchange, call: Call, query: Query, accepted: Accepted): Promise<void> {
+  async function create(
+    exchange: Exchange,
+    signal: AbortSignal,
+    call: Call,
+    query: Query,
+    accepted: Accepted,
+  ): Promise<void> {
     const { author, target } = call;
     const { kind } = target;
-    if (options.virtual.has(kind.id)) return ask(exchange, call, kind, kind.id, query, accepted);
+    if (options.virtual.has(kind.id)) return ask(exchange, signal, call, kind, kind.id, query, accepted);
     const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation);
     requireMatch(object, target);
     return createNamed(kind, object, (name) => {
@@ -327,11 +350,18 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted, warningHeaders(warnings));
   }
 
-  async function list(exchange: Exchange, target: Target, query: Query, accepted: Accepted): Promise<void> {
+  async function list(
+    exchange: Exchange,
+    signal: AbortSignal,
+    target: Target,
+    query: Query,
+    accepted: Accepted,
+  ): Promise<void> {
     // Each object is held against each term.
     const terms = termsIn(query.labelSelector) + termsIn(query.fieldSelector);
     exchange.chargeLooks(terms === 0 || nameRequired(query) !== undefined ? 0 : terms * store.count(target.kind));
     const page = await pageOf(target, query);
+    signal.throwIfAborted();
     const shown = representationOf(accepted, { ...query, clock });
     sendJsonPieces(exchange, shown.list(target.kind, page.entries, pageMetadata(page)), accepted);
   }
@@ -374,18 +404,14 @@ function pageMetadata({ version, continueToken, remaining }: Page) {
   };
 }
 
-const VERBS_OF_PART: Readonly<Record<Exclude<Part, 'main'>, readonly Verb[]>> = {
-  status: ['get', 'update', 'patch'],
-  finalize: ['update'],
-};
-
 /** How many terms a selector has at most. */
 function termsIn(selector: string): number {
   return selector === '' ? 0 : selector.split(',').length;
 }
 
-function verbOf(method: string, { kind, name, namespace, part }: Target, query: Query): Verb {
-  switch (method) {
+function verbOf(exchange: Exchange, target: Target, query: Query): Verb {
+  const { name, namespace, part } = target;
+  switch (exchange.method) {
     case 'GET':
       // A part of an object is no collection: whoever watches it gets it once.
       if (query.watch && part === 'main') return 'watch';
@@ -405,17 +431,9 @@ function verbOf(method: string, { kind, name, namespace, part }: Target, query: 
       return name === undefined ? 'deletecollection' : 'delete';
     default:
   }
-  throw notAllowed(method, kind);
+  throw notAllowed(exchange, target);
 }
 
 function placeOf(target: Target) {
   return { kind: target.kind.id, namespace: target.namespace ?? '', name: target.name ?? '' };
-}
-
-function onlyRead({ method, path }: Exchange): Refusal {
-  return new Refusal(
-    'resources/method-not-allowed',
-    'MethodNotAllowed',
-    `${method} ${path}: it is only read, with GET.`,
-  );
 }

@@ -1,5 +1,6 @@
 import { Refusal, type Problem } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
+import { methodNotAllowed, READ_METHODS, type Method } from '#kernel/http/router.ts';
 import { Namespace } from '../builtin/core.ts';
 import type { FieldValidation, Part } from '../operation.ts';
 import type { Kind, Verb } from '../kind.ts';
@@ -23,18 +24,53 @@ function noSuchPath(path: string): Refusal {
   });
 }
 
-/** Refuses what cannot be done with the objects of a kind. */
+/** Refuses what cannot be done with the objects of a kind, whatever the path. */
 export function requireVerb(kind: Kind, verb: Verb): void {
-  if (!kind.verbs.includes(verb)) throw notAllowed(verb, kind);
+  if (kind.verbs.includes(verb)) return;
+  throw methodNotAllowed({ method: verb, path: kind.plural }, kind.verbs, allowedVerbs(kind));
 }
 
-export function notAllowed(method: string, kind: Kind): Refusal {
-  return new Refusal(
-    'resources/method-not-allowed',
-    'MethodNotAllowed',
-    `the server does not allow this method on the requested resource: ${method} on ${kind.plural}`,
-    { remedy: `${kind.plural} allow ${kind.verbs.join(', ')}; namespaced kinds are written below /namespaces/NAME.` },
-  );
+/** The refusal of a method at the path of a resource request. */
+export function notAllowed(exchange: Exchange, target: Target): Refusal {
+  return methodNotAllowed(exchange, methodsOf(target), allowedVerbs(target.question?.kind ?? target.kind));
+}
+
+function allowedVerbs({ plural, verbs }: Kind): string {
+  return `${plural} allow ${verbs.join(', ')}; namespaced kinds are written below /namespaces/NAME.`;
+}
+
+const METHODS_OF_VERB: Readonly<Record<Verb, readonly Method[]>> = {
+  get: READ_METHODS,
+  list: READ_METHODS,
+  watch: ['GET'],
+  create: ['POST'],
+  update: ['PUT'],
+  patch: ['PATCH'],
+  delete: ['DELETE'],
+  deletecollection: ['DELETE'],
+};
+
+const COLLECTION_VERBS: readonly Verb[] = ['list', 'watch', 'create', 'deletecollection'];
+const OBJECT_VERBS: readonly Verb[] = ['get', 'watch', 'update', 'patch', 'delete'];
+
+/** What may be done with a part of an object. */
+const VERBS_OF_PART: Readonly<Record<Exclude<Target['part'], 'main'>, readonly Verb[]>> = {
+  status: ['get', 'update', 'patch'],
+  finalize: ['update'],
+  history: ['get'],
+};
+
+/** What may be done at the path of a target. */
+export function verbsOf({ kind, namespace, name, part, question }: Target): readonly Verb[] {
+  if (question !== undefined) return ['create'];
+  if (part !== 'main') return VERBS_OF_PART[part];
+  if (name !== undefined) return OBJECT_VERBS.filter((verb) => kind.verbs.includes(verb));
+  // What is in all namespaces is not written.
+  return COLLECTION_VERBS.filter((verb) => kind.verbs.includes(verb) && (verb !== 'create' || namespace !== undefined));
+}
+
+function methodsOf(target: Target): readonly Method[] {
+  return [...new Set(verbsOf(target).flatMap((verb) => METHODS_OF_VERB[verb]))];
 }
 
 /** Reads `/api/v1/…` and `/apis/GROUP/VERSION/…`. */

@@ -1,0 +1,96 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from './exchange.ts';
+
+/** How long an answer may take to begin, from the end of the request's headers. */
+export interface Deadline {
+  readonly msDefault: number;
+  /** The most that `X-Request-Timeout-Ms` can ask for; more is cut to it. */
+  readonly msMax: number;
+}
+
+const TIMEOUT_HEADER = 'x-request-timeout-ms';
+const MILLISECONDS = /^[1-9]\d{0,9}$/;
+
+/** The milliseconds that a request may take: what its header asks for, within what the route allows. */
+export function requestDeadline(exchange: Exchange, { msDefault, msMax }: Deadline): number {
+  const wanted = exchange.header(TIMEOUT_HEADER);
+  if (wanted === undefined) return msDefault;
+  if (MILLISECONDS.test(wanted)) return Math.min(Number(wanted), msMax);
+  throw new Refusal(
+    'http/bad-timeout',
+    'BadRequest',
+    `The header X-Request-Timeout-Ms is "${wanted.slice(0, 20)}", not a whole number of milliseconds from 1.`,
+    { remedy: `Send one up to ${msMax}, or leave the header out.` },
+  );
+}
+
+/** The time that one request has, and the signal that it is over. Most requests never ask for the signal. */
+export class RequestLimit {
+  readonly #exchange: Exchange;
+  readonly #ms: number;
+  #ending: AbortController | undefined;
+  /** Why it ended before anybody asked for the signal. */
+  #ended: Refusal | undefined;
+
+  /** @param ms from the end of the request's headers; Infinity for a stream */
+  constructor(exchange: Exchange, ms: number) {
+    this.#exchange = exchange;
+    this.#ms = ms;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#ending !== undefined) return this.#ending.signal;
+    const ending = new AbortController();
+    this.#ending = ending;
+    const { response } = this.#exchange;
+    if (this.#ended !== undefined) ending.abort(this.#ended);
+    else if (response.destroyed) ending.abort(clientGone());
+    else {
+      response.once('close', () => {
+        if (!response.writableFinished) ending.abort(clientGone());
+      });
+    }
+    return ending.signal;
+  }
+
+  /**
+   * Waits for an answer until the deadline, then lets `refuse` answer instead: what comes later goes nowhere. An answer
+   * that has begun by then goes on.
+   */
+  async hold(pending: Promise<void>, refuse: (refusal: Refusal) => void): Promise<void> {
+    const { request, response, startedMs } = this.#exchange;
+    const timer = setTimeout(
+      () => {
+        if (response.headersSent || response.destroyed) return;
+        const refusal = tooLate(this.#ms);
+        this.#ended = refusal;
+        // The rest of a body that is not wanted any more is not read.
+        if (!request.complete) response.shouldKeepAlive = false;
+        refuse(refusal);
+        this.#ending?.abort(refusal);
+      },
+      Math.max(0, startedMs + this.#ms - performance.now()),
+    );
+    try {
+      await pending;
+    } catch (error) {
+      if (this.#ended === undefined) throw error;
+      this.#exchange.log.debug({ err: error, path: this.#exchange.path }, 'a request failed after its deadline');
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function tooLate(ms: number): Refusal {
+  return new Refusal('http/deadline', 'Timeout', `The request was not answered within its deadline of ${ms} ms.`, {
+    retryAfterSeconds: 1,
+    remedy:
+      'A write may have been done: repeat it with the same key or id. For more time send X-Request-Timeout-Ms, or ask for less.',
+  });
+}
+
+/** Nobody reads what would be answered. */
+function clientGone(): Error {
+  return Object.assign(new Error('the client has gone'), { code: 'ECONNRESET' });
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { test, type TestContext } from 'node:test';
+import { generate } from 'selfsigned';
+import { Refusal } from '#kernel/base/failures.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { readBody, send } from './exchange.ts';
+import { httpMetrics, openRegistry } from './metrics.ts';
+import { routeRequests, type Route } from './router.ts';
+import { serveHttp } from './server.ts';
+
+const DEADLINE = { msDefault: 5_000, msMax: 5_000 };
+
+type Given = Pick<Route, 'path' | 'handle'> & Partial<Route>;
+
+async function serveRoutes(t: TestContext, routes: readonly Given[]) {
+  const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
+  const registry = openRegistry();
+  const server = await serveHttp({
+    host: '127.0.0.1',
+    port: 0,
+    tls: { key: made.private, cert: made.cert },
+    handle: routeRequests(
+      routes.map((route) => ({ methods: ['GET'], by: 'everybody', deadline: DEADLINE, ...route })),
+      new Set(),
+    ),
+    log: openLog('silent'),
+    metrics: httpMetrics(registry),
+  });
+  t.after(server.close);
+  const url = `http://127.0.0.1:${server.port}`;
+  const ask = async (method: string, path: string, headers: Record<string, string> = {}) => {
+    const answer = await fetch(`${url}${path}`, { method, headers });
+    const text = await answer.text();
+    return { status: answer.status, headers: answer.headers, text };
+  };
+  return { ask, port: server.port, metrics: () => registry.metrics() };
+}
+
+function saying(text: string): Route['handle'] {
+  return (exchange) => send(exchange, 200, 'text/plain', text);
+}
+
+test('a path is found as it is, then with its last part free, then below the longest beginning', async (t) => {
+  const { ask, metrics } = await serveRoutes(t, [
+    { path: '/flags', handle: saying('all') },
+    { path: '/flags/*', handle: saying('one') },
+    { path: '/flags/first', handle: saying('first') },
+    { path: '/files/**', handle: saying('file'), countedAs: 'files' },
+    { path: '/files/pages/**', handle: saying('page') },
+  ]);
+  const said = async (path: string) => {
+    const { status, text } = await ask('GET', path);
+    return status === 200 ? text : status;
+  };
+  const paths = [
+    '/flags',
+    '/flags/x',
+    '/flags/first',
+    '/flags/x/y',
+    '/files/a',
+    '/files/a/b/c',
+    '/files/pages/p/q',
+    '/',
+  ];
+  assert.deepEqual(await Promise.all(paths.map(said)), ['all', 'one', 'first', 404, 'file', 'file', 'page', 404]);
+  const counted = await metrics();
+  assert.match(counted, /backline_http_request_seconds_count\{route="\/flags\/\*",status="2xx"\} 1/);
+  assert.match(counted, /backline_http_request_seconds_count\{route="files",status="2xx"\} 2/);
+  assert.match(counted, /backline_http_request_seconds_count\{route="other",status="4xx"\} 2/);
+});
+
+test('a wrong method has one refusal, which names the right ones; a preflight is no wrong method', async (t) => {
+  const { ask } = await serveRoutes(t, [
+    { path: '/cap', methods: ['GET', 'HEAD'], handle: saying('read') },
+    {
+      path: '/cap',
+      methods: ['POST'],
+      handle: saying('written'),
+    },
+    {
+      path: '/asked',
+      handle: saying('read'),
+      answerPreflight: (exchange) => {
+        if (exchange.header('origin') === undefined) return false;
+        send(exchange, 204, 'text/plain', '');
+        return true;
+      },
+    },
+  ]);
+  assert.deepEqual([(await ask('GET', '/cap')).text, (await ask('POST', '/cap')).text], ['read', 'written']);
+  for (const method of ['DELETE', 'OPTIONS', 'PUT']) {
+    const { status, headers, text } = await ask(method, '/cap');
+    const { code } = JSON.parse(text) as { code: string };
+    assert.deepEqual([status, headers.get('allow'), code], [405, 'GET, HEAD, POST', 'http/method-not-allowed']);
+  }
+  assert.equal((await ask('OPTIONS', '/asked', { origin: 'https://app.example' })).status, 204);
+  assert.equal((await ask('OPTIONS', '/asked')).headers.get('allow'), 'GET');
+});
+
+test('a deadline that passes is refused with 504, the work is told, and what it sends later goes nowhere', async (t) => {
+  const { promise: told, resolve } = Promise.withResolvers<unknown>();
+  const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
+  const { promise: over, resolve: end } = Promise.withResolvers<void>();
+  const { ask } = await serveRoutes(t, [
+    {
+      path: '/slow',
+      handle: async (exchange, { signal }) => {
+        if (!signal.aborted) await once(signal, 'abort');
+        resolve(signal.reason);
+        send(exchange, 200, 'text/plain', 'too late');
+        end();
+      },
+    },
+    {
+      path: '/deaf',
+      handle: async () => {
+        await answered;
+        throw new Error('what fails too late is not told');
+      },
+    },
+    { path: '/streamed', deadline: 'stream', handle: saying('streamed') },
+  ]);
+  const late = await ask('GET', '/slow', { 'x-request-timeout-ms': '30' });
+  const { code, detail } = JSON.parse(late.text) as { code: string; detail: string };
+  assert.deepEqual([late.status, code], [504, 'http/deadline'], late.text);
+  assert.match(detail, /deadline of 30 ms/);
+  assert.equal(late.headers.get('content-type'), 'application/problem+json');
+  await over;
+  const reason = await told;
+  assert.ok(reason instanceof Refusal && reason.reason === 'Timeout');
+  assert.equal((await ask('GET', '/deaf', { 'x-request-timeout-ms': '1' })).status, 504);
+  answer();
+  assert.equal((await ask('GET', '/streamed', { 'x-request-timeout-ms': 'soon' })).text, 'streamed');
+});
+
+test('the wanted timeout is a number of milliseconds, and no more than the route allows', async (t) => {
+  const { ask } = await serveRoutes(t, [
+    {
+      path: '/slow',
+      deadline: { msDefault: 5_000, msMax: 20 },
+      handle: (_exchange, { signal }) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    },
+  ]);
+  for (const wrong of ['0', '-1', '1.5', 'soon', '']) {
+    const { status, text } = await ask('GET', '/slow', { 'x-request-timeout-ms': wrong });
+    assert.deepEqual([status, JSON.parse(text).code], [400, 'http/bad-timeout'], wrong);
+  }
+  const { status, text } = await ask('GET', '/slow', { 'x-request-timeout-ms': '3600000' });
+  assert.equal(status, 504);
+  assert.match(text, /deadline of 20 ms/);
+});
+
+test('who does not send the whole body in time is refused, and the connection ends', async (t) => {
+  const { port } = await serveRoutes(t, [
+    {
+      path: '/body',
+      methods: ['POST'],
+      deadline: { msDefault: 50, msMax: 50 },
+      handle: async (exchange) => void (await readBody(exchange, 100)),
+    },
+  ]);
+  const socket = connect(port, '127.0.0.1');
+  t.after(() => socket.destroy());
+  socket.write('POST /body HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\nhalf');
+  let answer = '';
+  socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+  await once(socket, 'end');
+  assert.match(answer, /^HTTP\/1\.1 504 /);
+  assert.match(answer, /connection: close/i);
+});
+
+test('the signal of a request fires when the client goes away', async (t) => {
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: gone, resolve } = Promise.withResolvers<unknown>();
+  const { port } = await serveRoutes(t, [
+    {
+      path: '/slow',
+      handle: async (_exchange, { signal }) => {
+        signal.addEventListener('abort', () => resolve(signal.reason));
+        begin();
+        await gone;
+        signal.throwIfAborted();
+      },
+    },
+  ]);
+  const socket = connect(port, '127.0.0.1');
+  socket.write('GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n');
+  await begun;
+  socket.destroy();
+  assert.match(String(await gone), /the client has gone/);
+});

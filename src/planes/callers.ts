@@ -1,0 +1,60 @@
+import { authenticateWith, type Authenticator } from '#kernel/access/authentication/authenticate.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
+import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+
+/**
+ * How much one user may ask of the resource API of one process, in units of work: a small request is one, and what
+ * large bodies and answers take comes to it. Far more than a busy controller needs.
+ */
+const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
+/** Administrators must get through when something runs wild. */
+const UNLIMITED_GROUP = 'system:masters';
+
+/** Who sends a request, once they may send one more; undefined when that is not proved. */
+export type UserOf = (exchange: Exchange) => Promise<User | undefined>;
+
+export function callersBy(authenticators: readonly Authenticator[]): UserOf {
+  const authenticate = authenticateWith(authenticators);
+  const limiter = new RateLimiter();
+  return async (exchange) => {
+    const user = await authenticate(exchange.request);
+    if (user === undefined) return undefined;
+    // Whoever mints tokens gets no more for it.
+    const payer = user.mintedBy?.at(-1) ?? user.name;
+    const isLimited = !user.groups.includes(UNLIMITED_GROUP);
+    exchange.proved(isLimited ? `user "${payer}"` : undefined);
+    if (isLimited) requireRate(exchange, payer, limiter);
+    return user;
+  };
+}
+
+function requireRate(exchange: Exchange, name: string, limiter: RateLimiter): void {
+  const pay = (units: number, afterwards: boolean): void => {
+    const nowMs = performance.now();
+    if (afterwards) return limiter.charge(name, USER_RATE, nowMs, units);
+    if (limiter.spend(name, USER_RATE, nowMs, units)) return;
+    throw new Refusal(
+      'resources/too-many-requests',
+      'TooManyRequests',
+      `User "${name}" asks for more than ${USER_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body and each 64 KiB of an answer one more.`,
+      { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
+    );
+  };
+  pay(1, false);
+  exchange.chargeTo(pay);
+}
+
+/** Rules about who may do what are with the resource API: without it in the process, paths are for administrators. */
+export function authorizeAdministrators(user: User, { verb, path }: PathAttributes): void {
+  if (user.groups.includes(UNLIMITED_GROUP)) return;
+  throw new Refusal(
+    'access/forbidden',
+    'Forbidden',
+    `User "${user.name}" cannot ${verb} path "${path}" on this node.`,
+    {
+      remedy: 'Use the key of a Client, or ask a node that runs the API as well.',
+    },
+  );
+}

@@ -1,0 +1,136 @@
+import { prepareAccess, type JoinedAccess } from '#kernel/access/access.ts';
+import { sealingWith } from '#kernel/access/encryption.ts';
+import type { Clock } from '#kernel/base/clock.ts';
+import { systemTime } from '#kernel/base/time.ts';
+import { inTurns } from '#kernel/base/turns.ts';
+import { ownTypes, ownTypesGuard } from '#kernel/events/built-in-types.ts';
+import { databaseClock } from '#kernel/postgres/database-clock.ts';
+import { databaseName, openDatabase, type Database } from '#kernel/postgres/database.ts';
+import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
+import { migrate } from '#kernel/postgres/migrations.ts';
+import { untilAnswers } from '#kernel/postgres/wait.ts';
+import { releaseGuard } from '#kernel/releases/guard.ts';
+import { followLive } from '#kernel/releases/live.ts';
+import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { isLabelledByName } from '#kernel/resources/builtin/namespace-label.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Sealing } from '#kernel/resources/store-contract.ts';
+import { openSharedStore, type SharedStore } from '#kernel/resources/store/shared-store.ts';
+import { allAdmissions, decideWith, type Admission } from '#kernel/resources/write.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import { allMigrations, declaredPaths, describedModules } from './catalogue.ts';
+import { deliver } from './peers.ts';
+import type { Shared } from './shared.ts';
+
+/** There from the first start on. */
+const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
+
+/** What everything that writes stands on: PostgreSQL, the store, who may do what, and what is live. */
+export interface ControlStore {
+  readonly database: Database;
+  readonly sealing: Sealing;
+  readonly clock: Clock;
+  /** Time that only moves forward; that of a clock which is handed in. */
+  readonly steadyMs: () => number;
+  readonly store: SharedStore<Operation>;
+  readonly admission: Admission;
+  readonly access: JoinedAccess;
+  readonly live: LiveObjects;
+  /** Resolves with a sentence when it can no longer work. */
+  readonly failed: Promise<string>;
+}
+
+/** Opens PostgreSQL, unless an address names one, brings its schema up to date, and fills the store from it. */
+export async function openControlStore(shared: Shared): Promise<ControlStore> {
+  const { options, lifetime, modules, kinds, believed, dataDirectory, log } = shared;
+  const postgres =
+    options.databaseUrl === undefined
+      ? await lifetime.open(
+          'PostgreSQL',
+          () => startEmbeddedPostgres({ dataDirectory, log, signal: options.signal }),
+          (server) => server.close(),
+          { isWaitedFor: true },
+        )
+      : undefined;
+  const url = options.databaseUrl ?? postgres?.url ?? '';
+  const database = await lifetime.open(
+    'database',
+    () => openDatabase(url),
+    (open) => open.close(),
+  );
+  log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'this is the database');
+  await lifetime.step('first answer of the database', () => untilAnswers(database, log, options.signal));
+  await lifetime.step('migrations', () => migrate(database, allMigrations(modules)));
+  const time = await openTime(shared, database);
+  const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
+  const paths = declaredPaths(describedModules(modules, log));
+  const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock: time.clock, log });
+  const admission = allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)));
+  const store = await lifetime.open(
+    'store',
+    () =>
+      openSharedStore<Operation>({
+        database,
+        kinds: kinds.all,
+        decide: decideWith(kinds, admission),
+        sealing,
+        clock: time.clock,
+        log,
+        address: () => shared.address,
+        deliver,
+        placeOf: ({ kind, namespace, name }) => ({ kind, namespace, name }),
+      }),
+    (open) => open.close(),
+  );
+  await lifetime.step('namespaces', async () => {
+    const upkeep = namespaceUpkeep(store);
+    if (upkeep.length > 0) await store.write(upkeep, { user: 'system:start', requestId: 'first-start' });
+  });
+  const access = await lifetime.open(
+    'access',
+    () => prepared.join(store),
+    (joined) => joined.stop(),
+  );
+  const live = await lifetime.step('live objects', async () => {
+    const following = followLive(store, kinds, inTurns);
+    await following.filled;
+    return following.live;
+  });
+  const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
+  return { database, sealing, ...time, store, admission, access, live, failed };
+}
+
+/**
+ * The time that everything written goes by: that of the database, so that times on record follow each other whichever
+ * process writes; or the clock that is handed in, which then is all the time there is.
+ */
+async function openTime(
+  { options: { clock }, lifetime, log }: Shared,
+  database: Database,
+): Promise<Pick<ControlStore, 'clock' | 'steadyMs'>> {
+  if (clock !== undefined) return { clock, steadyMs: () => clock().epochMilliseconds };
+  const databaseTime = await lifetime.open(
+    'clock',
+    () => databaseClock(database, systemTime, log),
+    (open) => open.stop(),
+  );
+  return { clock: databaseTime.clock, steadyMs: systemTime.nowMs };
+}
+
+/** Makes the namespaces that are always there, and labels those that were made before there was the label. */
+function namespaceUpkeep(store: SharedStore<Operation>): Operation[] {
+  const unlabelled = [...store.list(Namespace)].filter(({ name, labels }) => !isLabelledByName(labels, name));
+  return [
+    ...FIRST_NAMESPACES.filter((name) => store.get(Namespace, '', name) === undefined).map(namespaceOperation),
+    ...unlabelled.map(({ name }): Operation => {
+      const place = { kind: Namespace.id, namespace: '', name };
+      return { ...place, verb: 'patch', part: 'main', patchType: 'merge', patch: {}, fieldValidation: 'Ignore' };
+    }),
+  ];
+}
+
+function namespaceOperation(name: string): Operation {
+  const object = { apiVersion: Namespace.apiVersion, kind: Namespace.kind, metadata: { name } };
+  return { verb: 'apply', kind: Namespace.id, namespace: '', name, object, uid: crypto.randomUUID() };
+}

@@ -1,0 +1,71 @@
+import { counter, gauge } from '#kernel/http/metrics.ts';
+import type { ReadinessCheck } from '#kernel/http/health.ts';
+import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
+import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
+import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
+import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import { OpenAnswers } from '#kernel/snapshots/open-answers.ts';
+import type { UserOf } from './callers.ts';
+import { decisionModules } from './catalogue.ts';
+import type { Records } from './records.ts';
+import type { Shared } from './shared.ts';
+
+/** What follows the live state in one process, and who may ask it: for decisions and for senders of events. */
+export interface FollowingNode {
+  readonly modules: readonly DecisionModule<unknown>[];
+  readonly follower: Follower;
+  readonly gate: Gate;
+  readonly check: ReadinessCheck;
+}
+
+export async function startNode(
+  shared: Shared,
+  parts: {
+    readonly client: ResourceClient;
+    /** Undefined without a database. */
+    readonly records: Records | undefined;
+    readonly userOf: UserOf;
+    readonly authorize: (user: User, wanted: PathAttributes) => void;
+  },
+): Promise<FollowingNode> {
+  const { lifetime, kinds, openAnswers = new OpenAnswers(), clock, log, registry } = shared;
+  const { client, records, userOf, authorize } = parts;
+  const modules = decisionModules(shared.modules, { records: records?.ofModules, random: Math.random, log });
+  const broken = counter(
+    registry,
+    'backline_release_worlds_broken_total',
+    'What releases show to their cohorts and what could not be compiled: answered as for everybody.',
+  );
+  const follower = await lifetime.open(
+    'snapshots',
+    () => followHeads({ client, kinds, modules, log, worldBroken: () => broken.inc() }),
+    (following) => following.stop(),
+  );
+  gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>
+    Number(follower.current()?.version ?? 0),
+  );
+  gauge(
+    registry,
+    'backline_snapshot_left_out_objects',
+    'Live objects that are answered as they were before, as their newest change does not compile: see the log.',
+    follower.leftOut,
+  );
+  gauge(
+    registry,
+    'backline_snapshot_age_seconds',
+    'How long ago the snapshot was last known to be current.',
+    () => follower.ageMs() / 1000,
+  );
+  const gate = decisionGate({
+    table: () => follower.snapshot().tables.get(clientsModule.name) as ClientTable,
+    clock,
+    userOf,
+    authorize,
+    // A node without a database has no records.
+    keepRead: (read) => records?.keepRead(read) ?? Promise.resolve(),
+    openAnswers,
+  });
+  return { modules, follower, gate, check: { name: 'snapshot', problem: follower.problem } };
+}

@@ -1,0 +1,85 @@
+import { join } from 'node:path';
+import { notBelieved } from '#kernel/access/authentication/authenticate.ts';
+import { kubeconfig } from '#kernel/access/kubeconfig.ts';
+import { systemTime } from '#kernel/base/time.ts';
+import { writeWhole } from '#kernel/base/write-whole.ts';
+import type { ReadinessCheck } from '#kernel/http/health.ts';
+import { resourceRoutes } from '#kernel/resources/api/handler.ts';
+import { callersBy, type UserOf } from '../callers.ts';
+import { openControlStore } from '../control-store.ts';
+import { startControlPlane, type ControlPlane } from '../control.ts';
+import { eventTableOf, startEventPlane, type EventPlane } from '../events.ts';
+import type { KeptData } from '../kept-data.ts';
+import { moduleCommands, openUnits } from '../module-parts.ts';
+import { forwardedWrites } from '../peers.ts';
+import { openRecords } from '../records.ts';
+import { localHost, type RoleParts, type Shared } from '../shared.ts';
+
+export interface ApiRole extends RoleParts {
+  readonly control: ControlPlane;
+  readonly kept: KeptData;
+  readonly events: EventPlane;
+  readonly userOf: UserOf;
+  /** Why it can no longer work; undefined as long as it can. */
+  readonly failure: () => string | undefined;
+}
+
+/** Declares, releases and shows what the business is made of; keeps the schema of the database up to date. */
+export async function startApi(shared: Shared): Promise<ApiRole> {
+  const { options, lifetime, modules, eventTypes, believed, clock, log, address } = shared;
+  const base = await openControlStore(shared);
+  const { database, sealing, store, live } = base;
+  const records = await openRecords(shared, { database, sealing, isOwner: true });
+  const kept = { database, sealing, records };
+  const table = eventTableOf(store, live, eventTypes);
+  const events = await startEventPlane(shared, kept, { world: () => live, table });
+  const units = await lifetime.open(
+    'units',
+    () => openUnits(modules, { database, time: systemTime, log }),
+    (open) => open.stop(),
+  );
+  const commands = moduleCommands(modules, { records: records.ofModules, store, clock });
+  const control = await startControlPlane(shared, base, {
+    ...events,
+    virtual: new Map([...events.virtual, ...commands]),
+    knownUnits: units.of,
+    advisors: modules.flatMap((module) => module.advisors?.(live) ?? []),
+  });
+  const userOf = callersBy([...believed, control.serviceAccounts]);
+  const failure = firstValue(control.failed);
+  await lifetime.step('preparation', () => options.prepare?.(control));
+  await lifetime.step('kubeconfig', () => writeKubeconfig(shared));
+  const checks: readonly ReadinessCheck[] = [
+    { name: 'store', problem: () => failure() ?? store.problem() },
+    // What is read is right all the same.
+    { name: 'writes', problem: store.refusedBecause, isWarning: true },
+    events.check,
+  ];
+  const routes = [
+    ...resourceRoutes(async (exchange, context) => {
+      const user = await userOf(exchange);
+      if (user === undefined) throw notBelieved();
+      await control.api(exchange, context, user);
+    }),
+    forwardedWrites(address, store),
+  ];
+  return { control, kept, events, userOf, failure, checks, routes };
+}
+
+async function writeKubeconfig({ options, dataDirectory, server, ca, token }: Shared): Promise<void> {
+  const url = `https://${localHost(options.host)}:${server.port}`;
+  await writeWhole(kubeconfigIn(dataDirectory), kubeconfig({ server: url, ca, token }));
+}
+
+export function kubeconfigIn(dataDirectory: string): string {
+  return join(dataDirectory, 'kubeconfig');
+}
+
+/** What a promise has come to; undefined as long as it has not. */
+function firstValue<Value>(promise: Promise<Value>): () => Value | undefined {
+  let value: Value | undefined;
+  void promise.then((come) => {
+    value = come;
+  });
+  return () => value;
+}

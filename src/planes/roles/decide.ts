@@ -1,0 +1,42 @@
+import { EVENTS, type EventTable } from '#kernel/events/event-table.ts';
+import type { LogWriter } from '#kernel/events/log-writer.ts';
+import { decisionApi } from '#kernel/snapshots/decision-api.ts';
+import { snapshotStream } from '#kernel/snapshots/stream.ts';
+import type { Witness } from '#kernel/snapshots/witness.ts';
+import { followedKinds } from '../catalogue.ts';
+import type { KeptData } from '../kept-data.ts';
+import type { FollowingNode } from '../node.ts';
+import { releaseWitness, SILENT_WITNESS } from '../release-witness.ts';
+import type { RoleParts, Shared } from '../shared.ts';
+
+/** Answers decisions, and streams snapshots to applications that decide by themselves. */
+export async function startDecide(
+  shared: Shared,
+  node: FollowingNode,
+  /** Where what releases show is counted; undefined without a database. */
+  counted: { readonly kept: KeptData; readonly write: LogWriter['write'] } | undefined,
+): Promise<RoleParts> {
+  const { follower, gate } = node;
+  const witness = counted === undefined ? SILENT_WITNESS : await openWitness(shared, node, counted);
+  const kinds = followedKinds(shared.modules);
+  return {
+    routes: [
+      snapshotStream({ follower, gate, kinds }),
+      ...decisionApi(node.modules, follower, shared.clock, gate, witness),
+    ],
+    checks: [],
+  };
+}
+
+function openWitness(
+  { lifetime, clock, log, registry }: Shared,
+  { follower }: FollowingNode,
+  { kept: { database, records }, write }: { readonly kept: KeptData; readonly write: LogWriter['write'] },
+): Promise<Witness> {
+  const table = () => follower.snapshot().tables.get(EVENTS) as EventTable;
+  return lifetime.open(
+    'witness',
+    () => releaseWitness({ database, write, table, cellOf: records.cellOf, clock, log, registry }),
+    (witness) => witness.close(),
+  );
+}
