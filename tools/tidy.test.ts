@@ -166,3 +166,20 @@ test('no file only re-exports, and nothing is left to be done later', () => {
     .map(({ path }) => path);
   assert.deepEqual({ barrels, later }, { barrels: [], later: [] });
 });
+
+test('a stored spec or status gets its type from the schema of its kind, and from nowhere else', () => {
+  const may = [
+    'src/kernel/resources/schema/read-typed.ts',
+    // Bundled for programs of others, without schemas: the two schemas that it reads by have no defaults.
+    'src/kernel/audiences/compile-audience.ts',
+  ];
+  const casts = product
+    .filter(({ path }) => !may.includes(path))
+    .flatMap(({ path, text }) =>
+      text
+        .split('\n')
+        .filter((line) => /\b(spec|status)\b( \?\? \{\})?\)? as [A-Z{]/.test(line))
+        .map((line) => `${path}: ${line.trim()}`),
+    );
+  assert.deepEqual(casts, []);
+});

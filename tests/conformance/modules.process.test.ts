@@ -74,12 +74,39 @@ test('a domain is added by one line: its kind, table, question, controller, comm
     ]);
   });
 
-  await t.test('its controller does what it is for', async () => {
-    await until(
-      async () => ((await call('GET', `${CHARTS}/top`)).json.metadata.labels?.size === '2' ? true : undefined),
-      () => 'the label',
-      10,
+  await t.test('its controller writes the status of its own kind, beside what the kernel says of it', async () => {
+    const says = async (size: number) =>
+      until(
+        async () => {
+          const { status, metadata } = (await call('GET', `${CHARTS}/top`)).json;
+          const isLive =
+            status?.conditions?.[0]?.status === 'True' && status.observedGeneration === metadata.generation;
+          return status?.shows === size && isLive ? status : undefined;
+        },
+        () => `a chart of ${size} songs to be live and to say so`,
+        10,
+      );
+    const first = await says(2);
+    const changed = await call('PATCH', `${CHARTS}/top`, {
+      body: { spec: { size: 3 } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    assert.equal(changed.status, 200, changed.text);
+    const second = await says(3);
+    assert.notEqual(first.liveRevision, second.liveRevision);
+    const table = await call('GET', CHARTS, {
+      headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+    });
+    assert.deepEqual(
+      table.json.columnDefinitions.map(({ name }: { name: string }) => name),
+      ['Name', 'Shows', 'Live', 'Age'],
     );
+    assert.deepEqual(table.json.rows[0].cells.slice(0, 3), ['top', 3, 'True']);
+    await call('PATCH', `${CHARTS}/top`, {
+      body: { spec: { size: 2 } },
+      headers: { 'content-type': 'application/merge-patch+json' },
+    });
+    await says(2);
   });
 
   await t.test('its events are of a type that nobody declares, sends or takes', async () => {

@@ -1,5 +1,5 @@
 import { namesIn } from '#kernel/audiences/language/audience-problems.ts';
-import { Audience, audienceSpec } from '#kernel/audiences/kinds/audience.ts';
+import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
@@ -31,7 +31,7 @@ function goesBy(object: LiveObject, audience: string, live: World): boolean {
   const names = new Set([...(named === undefined ? [] : [named]), ...(when === undefined ? [] : namesIn(when))]);
   for (const name of names) {
     const found = live.get(AUDIENCE, name);
-    for (const below of found === undefined ? [] : namesIn(audienceSpec(found))) names.add(below);
+    for (const below of found === undefined ? [] : namesIn(Audience.spec(found))) names.add(below);
   }
   return names.has(audience);
 }

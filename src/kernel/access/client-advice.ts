@@ -6,7 +6,7 @@ import { Client, type ClientSpec } from './kinds/client.ts';
 
 /** What those who write a Client are warned of: no key that still works, and endpoints that do not exist. */
 export function clientAdvisor(paths: readonly DeclaredPath[], clock: Clock): Advisor {
-  return { kind: Client, advise: ({ spec }) => clientAdvice(spec as ClientSpec, paths, clock()) };
+  return { kind: Client, advise: (client) => clientAdvice(Client.spec(client), paths, clock()) };
 }
 
 function clientAdvice(

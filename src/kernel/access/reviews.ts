@@ -13,11 +13,9 @@ import {
   SubjectAccessReview,
   TokenReview,
   type AccessSpec,
-  type RulesSpec,
-  type TokenSpec,
 } from './kinds/reviews.ts';
 import { ServiceAccount } from './kinds/service-account.ts';
-import type { TokenRequestSpec } from './kinds/token-request.ts';
+import { TokenRequest } from './kinds/token-request.ts';
 
 /** What answers the questions about access, by the ids of their kinds. */
 export function reviews(
@@ -30,21 +28,21 @@ export function reviews(
     [
       SelfSubjectAccessReview.id,
       async (object, { user }) => {
-        const spec = object.spec as AccessSpec;
+        const spec = SelfSubjectAccessReview.spec(object);
         return { ...object, status: judge(user, spec) };
       },
     ],
     [
       SubjectAccessReview.id,
       async (object) => {
-        const spec = object.spec as AccessSpec;
+        const spec = SubjectAccessReview.spec(object);
         return { ...object, status: judge(subjectOf(spec), spec) };
       },
     ],
     [
       LocalSubjectAccessReview.id,
       async (object, { namespace = '' }) => {
-        const spec = object.spec as AccessSpec;
+        const spec = LocalSubjectAccessReview.spec(object);
         const asked = spec.resourceAttributes?.namespace;
         if (asked !== namespace) {
           throw badQuestion(`spec.resourceAttributes.namespace is "${asked ?? ''}" and must be "${namespace}"`);
@@ -55,7 +53,7 @@ export function reviews(
     [
       SelfSubjectRulesReview.id,
       async (object, { user }) => {
-        const { namespace = '' } = object.spec as RulesSpec;
+        const { namespace = '' } = SelfSubjectRulesReview.spec(object);
         if (namespace === '') throw badQuestion('spec.namespace is missing');
         const rules = heldRules(table(), user, namespace);
         const isForPaths = (rule: (typeof rules)[number]) => (rule.nonResourceURLs ?? []).length > 0;
@@ -74,7 +72,7 @@ export function reviews(
     [
       TokenReview.id,
       async (object) => {
-        const { token = '', audiences } = object.spec as TokenSpec;
+        const { token = '', audiences } = TokenReview.spec(object);
         if (token === '') throw badQuestion('spec.token is missing');
         return { ...object, status: await statusOfToken(token, audiences ?? []) };
       },
@@ -82,7 +80,7 @@ export function reviews(
     [
       `${ServiceAccount.id}/token`,
       async (object, { namespace = '', name = '', dryRun, user }) => {
-        const spec = (object.spec ?? {}) as TokenRequestSpec;
+        const spec = TokenRequest.spec(object) ?? {};
         requireUnbound(spec);
         const { token, expirationTimestamp } = await tokens.issue(namespace, name, spec, user);
         const status = { token: dryRun ? '' : token, expirationTimestamp };

@@ -150,7 +150,7 @@ export function runAsLeader(options: {
   function observe({ metadata, spec }: ResourceObject): LeaseRecord {
     const { resourceVersion = '' } = metadata;
     if (seen?.version !== resourceVersion) {
-      seen = { version: resourceVersion, record: leaseRecord(spec), sinceMs: time.nowMs() };
+      seen = { version: resourceVersion, record: leaseRecord({ spec }), sinceMs: time.nowMs() };
     }
     return seen.record;
   }
@@ -164,8 +164,8 @@ export function runAsLeader(options: {
   async function giveBack(): Promise<void> {
     try {
       const found = await client.get(Lease, lease);
-      if (found === undefined || leaseRecord(found.spec).holderIdentity !== identity) return;
-      await client.update(Lease, { ...found, spec: released(leaseRecord(found.spec), clock()) });
+      if (found === undefined || leaseRecord(found).holderIdentity !== identity) return;
+      await client.update(Lease, { ...found, spec: released(leaseRecord(found), clock()) });
     } catch (error) {
       log.debug({ error: String(error) }, 'the lease was not given back; it runs out by itself');
     }

@@ -1,3 +1,4 @@
+import { Lease } from '#kernel/resources/builtin/lease.ts';
 /** What a Lease says. `holderIdentity` is empty when nobody holds it. */
 export interface LeaseRecord {
   readonly holderIdentity: string;
@@ -6,17 +7,10 @@ export interface LeaseRecord {
   readonly leaseTransitions: number;
 }
 
-/** Reads the spec of a Lease; others may have written less than they should. */
-export function leaseRecord(spec: unknown): LeaseRecord {
-  const { holderIdentity, leaseDurationSeconds, acquireTime, leaseTransitions } = (spec ?? {}) as Partial<
-    Record<keyof LeaseRecord, unknown>
-  >;
-  return {
-    holderIdentity: typeof holderIdentity === 'string' ? holderIdentity : '',
-    leaseDurationSeconds: typeof leaseDurationSeconds === 'number' ? leaseDurationSeconds : 0,
-    acquireTime: typeof acquireTime === 'string' ? acquireTime : undefined,
-    leaseTransitions: typeof leaseTransitions === 'number' ? leaseTransitions : 0,
-  };
+/** Reads a Lease; others may have written less than they should. */
+export function leaseRecord(lease: { readonly spec?: unknown }): LeaseRecord {
+  const { holderIdentity = '', leaseDurationSeconds = 0, acquireTime, leaseTransitions = 0 } = Lease.spec(lease) ?? {};
+  return { holderIdentity, leaseDurationSeconds, acquireTime, leaseTransitions };
 }
 
 /** The spec with which a candidate takes or renews a lease. */

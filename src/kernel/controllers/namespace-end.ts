@@ -9,7 +9,7 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { resourceName } from '#kernel/resources/write.ts';
 import type { Requeue, Watch } from './controller.ts';
 import type { Informer } from './informer.ts';
-import { endConditions, type Condition, type Survey } from './namespace-conditions.ts';
+import { endConditions, type Survey } from './namespace-conditions.ts';
 
 /** Deletions on the way at a time. */
 const DELETIONS_AT_ONCE = 16;
@@ -101,7 +101,7 @@ export function namespaceEnd(options: {
   }
 
   async function say(namespace: ResourceObject, survey: Survey): Promise<ResourceObject> {
-    const { conditions: before = [] } = (namespace.status ?? {}) as { conditions?: readonly Condition[] };
+    const { conditions: before = [] } = Namespace.status(namespace) ?? {};
     const conditions = endConditions(before, survey, kubernetesTime(clock()));
     if (isDeepStrictEqual(conditions, before)) return namespace;
     return client.patchStatus(Namespace, namespace.metadata, { conditions });

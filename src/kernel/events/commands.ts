@@ -2,7 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import { selectionOf } from '#kernel/resources/api/selection.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, KindOf, ResourceObject } from '#kernel/resources/kind.ts';
 import { virtualEntry } from './quarantine.ts';
 
 /** Commands that a list shows: the newest. */
@@ -10,7 +10,7 @@ const SHOWN_MAX = 500;
 
 /** Carries out a posted command and puts on record that it was. */
 export function command<Spec>(
-  kind: Kind,
+  kind: KindOf<Spec, unknown>,
   parts: { readonly database: Database; readonly clock: Clock },
   work: {
     readonly carryOut: (spec: Spec, user: string) => Promise<object>;
@@ -21,7 +21,7 @@ export function command<Spec>(
   return async (object: ResourceObject, { user, dryRun }) => {
     const { apiVersion, metadata } = object;
     if (dryRun) return { apiVersion, kind: kind.kind, metadata, spec: object.spec };
-    const spec = object.spec as Spec;
+    const spec = kind.spec(object);
     const status = await work.carryOut(spec, user.name);
     const [row] = await parts.database.query<{ number: number }>({
       text: `

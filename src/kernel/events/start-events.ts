@@ -13,7 +13,7 @@ import { dayOf, REMEMBERED_DAYS_MIN, turnPartitions } from './event-days.ts';
 import { eventMetrics } from './event-metrics.ts';
 import type { EventTable } from './event-table.ts';
 import { ingestRoutes, type EventGate, type INGEST_LIMITS } from './ingest-api.ts';
-import { Erasure, EventReplay, type ErasureSpec, type ErasureStatus, type ReplaySpec } from './kinds/event-commands.ts';
+import { Erasure, EventReplay, type ErasureSpec, type ErasureStatus } from './kinds/event-commands.ts';
 import { QuarantinedEvent } from './kinds/quarantined-event.ts';
 import { logWriter, type LogWriter } from './log-writer.ts';
 import { Pseudonyms } from './pseudonyms.ts';
@@ -69,7 +69,7 @@ export function startEvents(parts: {
     virtual: new Map([
       [
         EventReplay.id,
-        command<ReplaySpec>(
+        command(
           EventReplay,
           { database, clock },
           {
@@ -78,7 +78,7 @@ export function startEvents(parts: {
           },
         ),
       ],
-      [Erasure.id, command<ErasureSpec>(Erasure, { database, clock }, { carryOut: erase, kept: () => ({}) })],
+      [Erasure.id, command(Erasure, { database, clock }, { carryOut: erase, kept: () => ({}) })],
     ]),
     virtualLists: new Map([
       [QuarantinedEvent.id, quarantinedEvents(database)],

@@ -1,16 +1,18 @@
+import { Type } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath } from '#kernel/base/failures.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { specReader } from '#kernel/resources/schema/read-typed.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
-import { Freeze, freezeSpec } from './kinds/freeze.ts';
+import { Freeze } from './kinds/freeze.ts';
 import { SAFE } from '#kernel/statistics/patience.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
-import { ReleasePolicy, policySpec } from './kinds/release-policy.ts';
+import { ReleasePolicy } from './kinds/release-policy.ts';
 import type { KnownUnits } from './known-units.ts';
 import { spanAfter } from './rules/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
@@ -41,12 +43,12 @@ export function releaseAdvisors(parts: {
   return [
     {
       kind: ReleasePolicy,
-      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, written, knownUnits }),
+      advise: (object, written) => policyAdvice(ReleasePolicy.spec(object), { store, kinds, written, knownUnits }),
     },
     {
       kind: Freeze,
       advise: (object, written) => {
-        const spec = freezeSpec(object);
+        const spec = Freeze.spec(object);
         const selected = spec.selector === undefined ? [] : selectorAdvice(spec.selector, { store, kinds, written });
         return isOver(object, clock) ? ['It is over: it will hold nothing.', ...selected] : selected;
       },
@@ -82,10 +84,13 @@ function limitAdvice({ guardrails }: PolicySpec, declared: Declared): readonly s
   });
 }
 
-function metricType({ store, kinds, written = [] }: Declared, name: string): unknown {
+/** What is read here of a Metric, whose kind comes after this folder. */
+const readTyped = specReader(Type.Object({ type: Type.Optional(Type.String()) }));
+
+function metricType({ store, kinds, written = [] }: Declared, name: string): string | undefined {
   const kind = kinds.byId(METRIC);
   const entry = written.find((one) => one.kind === kind && one.name === name) ?? store.find(kind, 'name', name)[0];
-  return (entry?.object().spec as { readonly type?: unknown } | undefined)?.type;
+  return entry === undefined ? undefined : readTyped(entry.object()).type;
 }
 
 /** Stages that wait for a comparison and are too small for one to end in safety, as far as units are known. */
@@ -170,9 +175,9 @@ function isDeclared({ store, written = [] }: Selectable, kind: Kind, name: strin
   );
 }
 
-function isOver(object: Parameters<typeof freezeSpec>[0], clock: Clock): boolean {
+function isOver(object: Parameters<typeof Freeze.spec>[0], clock: Clock): boolean {
   try {
-    return spanAfter(freezeSpec(object), clock().epochMilliseconds) === undefined;
+    return spanAfter(Freeze.spec(object), clock().epochMilliseconds) === undefined;
   } catch {
     return false;
   }

@@ -8,10 +8,10 @@ import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/resources/confidential.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { Kind, ResourceObject, World } from '#kernel/resources/kind.ts';
+import { liveCondition, releasedStatus } from '#kernel/resources/released-status.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { refuseTooHeavy } from '#kernel/resources/schema/weight.ts';
 import { atPosition, invalid, objectLimits, shapeProblems, type Admission } from '#kernel/resources/write.ts';
 import { Overlay, liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -21,7 +21,6 @@ import { policiesIn, policyConflicts, selectPolicies } from './engine/choose-pol
 import { sameSide } from './engine/same-side.ts';
 import { selectionIn, unitsAdvice } from './advice.ts';
 import { Freeze } from './kinds/freeze.ts';
-import type { Selector } from './kinds/policy-spec.ts';
 import type { KnownUnits } from './known-units.ts';
 import { ReleasePolicy } from './kinds/release-policy.ts';
 import { Release } from './kinds/release.ts';
@@ -29,7 +28,7 @@ import { selectionText } from './rules/selection.ts';
 import { stagesText } from './kinds/stages-text.ts';
 import { wantedLive } from './live.ts';
 import { settle, type Candidate } from './settle.ts';
-import { isObserved, standingIn, whenReleased } from './when-released.ts';
+import { isObserved, whenReleased } from './when-released.ts';
 
 const LIMITS = {
   /** One atomic change; more belongs in several. */
@@ -42,9 +41,7 @@ const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
 const ChangeSetSpec = Type.Object(
   {
-    defaultNamespace: Type.Optional(
-      Type.String({ description: 'Where objects go that name no namespace.', default: 'default' }),
-    ),
+    defaultNamespace: Type.String({ description: 'Where objects go that name no namespace.', default: 'default' }),
     objects: Type.Array(Type.Object({}, free), {
       description: 'Whole objects as they should be; their order does not matter.',
       minItems: 1,
@@ -240,7 +237,7 @@ export function changeSets(options: {
   /** Who a policy or a freeze that is declared selects now. */
   function selectedText({ kind }: Item, { entry, did }: Outcome, outcomes: readonly Outcome[]): readonly string[] {
     if (did === 'nothing' || (kind !== ReleasePolicy && kind !== Freeze)) return [];
-    const { selector } = entry.object().spec as { selector?: Selector };
+    const { selector } = kind === Freeze ? Freeze.spec(entry.object()) : ReleasePolicy.spec(entry.object());
     if (selector === undefined) return [];
     const written = outcomes.map((one) => one.entry);
     return [`It selects ${selectionText(selectionIn(selector, { store, kinds, written }))}, as things are now.`];
@@ -257,8 +254,8 @@ export function changeSets(options: {
   function standingOf({ kind, namespace, name }: Item, { problems }: Result): Partial<Result> {
     const entry = kind.released ? store.get(kind, namespace, name) : undefined;
     if (entry === undefined) return {};
-    const { release, conditions = [] } = standingIn(entry);
-    const live = conditions.find(({ type }) => type === 'Live');
+    const { release } = releasedStatus(entry.object());
+    const live = liveCondition(entry.object());
     if (live?.status !== 'False') return {};
     if (live.reason === 'InRelease') return release === undefined ? {} : { release };
     return problems.length > 0 || !isObserved(entry) ? {} : { problems: [{ path: '', message: live.message }] };
@@ -337,9 +334,7 @@ interface Named {
 
 /** What objects there are, by their kinds and names alone. */
 function itemsIn(given: ResourceObject, kinds: KindRegistry): Named {
-  const shape = structureOf(ChangeSet).validate(given);
-  if (shape.length > 0) throw invalid(ChangeSet, given.metadata.name ?? '', shape);
-  const { objects, defaultNamespace = 'default' } = given.spec as Static<typeof ChangeSetSpec>;
+  const { objects, defaultNamespace } = ChangeSet.spec(given);
   const problems: Problem[] = [];
   const seen = new Map<string, number>();
   const items: Item[] = [];

@@ -8,8 +8,8 @@ import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { sentencesOf } from './engine/describe-release.ts';
 import type { Changed } from './engine/form.ts';
 import { keptSide } from './engine/look.ts';
-import { CHANGES_AT_ONCE_MAX, type ChangesSpec } from './kinds/release-changes.ts';
-import { Release, releaseSpec } from './kinds/release.ts';
+import { CHANGES_AT_ONCE_MAX, ReleaseChanges } from './kinds/release-changes.ts';
+import { Release } from './kinds/release.ts';
 import type { Carried, Side } from './kinds/release-spec.ts';
 
 /** An answer ends after the object that brings it over this size. */
@@ -24,11 +24,11 @@ export function releaseChanges(parts: {
 }): ReadonlyMap<string, VirtualKind> {
   const { store, live, kinds, clock } = parts;
   const answer: VirtualKind = async (given, { name = '' }) => {
-    const { offset = 0, limit = CHANGES_AT_ONCE_MAX } = (given.spec ?? {}) as ChangesSpec;
+    const { offset = 0, limit = CHANGES_AT_ONCE_MAX } = ReleaseChanges.spec(given) ?? {};
     await store.fresh();
     const entry = store.get(Release, '', name);
     if (entry === undefined) throw notFound(Release, name);
-    const { objects, planHash } = releaseSpec(entry.object());
+    const { objects, planHash } = Release.spec(entry.object());
     const part = objects.slice(offset, offset + limit);
     const sides: (Changed | undefined)[] = [];
     for (const one of part) sides.push(await sidesOf(one));

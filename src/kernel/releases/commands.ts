@@ -17,10 +17,10 @@ import { sameSide } from './engine/same-side.ts';
 import { countApprovals, type Person } from './engine/approvals.ts';
 import type { MayApprove } from './engine/carry-releases.ts';
 import { pinsOf } from './guard.ts';
-import { BY_HAND, pinName, pinSpec } from './kinds/pin.ts';
-import { RELEASE_COMMANDS, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
-import { STOP_NAME, Stop, stopReason } from './kinds/stop.ts';
-import { Release, releaseSpec, releaseStatus } from './kinds/release.ts';
+import { Pin, BY_HAND, pinName } from './kinds/pin.ts';
+import { RELEASE_COMMANDS, ReleaseCommand, type CommandSpec, type CommandVerb } from './kinds/release-command.ts';
+import { STOP_NAME, Stop } from './kinds/stop.ts';
+import { Release } from './kinds/release.ts';
 import type { ReleaseSpec } from './kinds/release-spec.ts';
 import type { Phase, ReleaseStanding } from './kinds/release-status.ts';
 
@@ -43,7 +43,7 @@ export function releaseCommands(parts: {
 
   function answerTo(verb: CommandVerb): VirtualKind {
     return async (given, { user, author, dryRun, name = '' }) => {
-      const spec = (given.spec ?? {}) as CommandSpec;
+      const spec = ReleaseCommand.spec(given) ?? {};
       for (let tries = 1; ; tries += 1) {
         await store.fresh();
         const entry = store.get(Release, '', name);
@@ -68,8 +68,8 @@ export function releaseCommands(parts: {
     object: ResourceObject,
   ): Promise<Operation[]> {
     const { name } = object.metadata;
-    const spec = releaseSpec(object);
-    const status = releaseStatus(object);
+    const spec = Release.spec(object);
+    const status = Release.status(object);
     if (status === undefined) throw notFound(Release, name);
     const { standing } = status;
     const nowMs = clock().epochMilliseconds;
@@ -96,7 +96,7 @@ export function releaseCommands(parts: {
   function requireFree(name: string, spec: ReleaseSpec, nowMs: number): void {
     const stop = store.get(Stop, '', STOP_NAME);
     if (stop !== undefined) {
-      const why = `every release is stopped: ${stopReason(stop.object())}`;
+      const why = `every release is stopped: ${Stop.spec(stop.object()).reason}`;
       throw notNow(name, why, 'Promote it when that is over: backline release resume-all.');
     }
     const frozen = freezes.holding(spec, nowMs);
@@ -161,7 +161,7 @@ export function releaseCommands(parts: {
     const backName = releaseName({ ...back, objects: spec.objects }, 'back-');
     const displacements = [...displaced.values()].flatMap((entry) => {
       const other = entry.object();
-      const status = releaseStatus(other);
+      const status = Release.status(other);
       if (status === undefined || status.standing.state.at === 'retracting') return [];
       return writeStep(
         other,
@@ -217,7 +217,7 @@ export function releaseCommands(parts: {
   function unpinned({ objects, rollbackOf }: ReleaseSpec, name: string): Operation[] {
     const pins = objects.flatMap(({ kind, name: one }) => pinsOf(store, kinds.byId(kind), one));
     const release = rollbackOf ?? name;
-    const own = pins.filter((pin) => pinSpec(pin.object()).release === release);
+    const own = pins.filter((pin) => Pin.spec(pin.object()).release === release);
     if (own.length > 0) return own.map((pin) => unpinOperation(pin.name));
     const [other] = pins;
     const why = other === undefined ? '' : ` by it; ${other.name} is a pin of something that it changed`;

@@ -6,8 +6,8 @@ import type { Author, Entry, Reader } from '#kernel/resources/store-contract.ts'
 import type { Admission } from '#kernel/resources/write.ts';
 import { ENGINE } from './engine/advance.ts';
 import { sameSide, type State } from './engine/same-side.ts';
-import { Pin, pinSpec, type PinSpec } from './kinds/pin.ts';
-import { Release, releaseSpec } from './kinds/release.ts';
+import { Pin, type PinSpec } from './kinds/pin.ts';
+import { Release } from './kinds/release.ts';
 
 /** Who writes back what was live, when a release is taken back. */
 export const ROLLBACK_USER = 'backline-rollback';
@@ -62,7 +62,7 @@ export function pinOn(
   now: Temporal.Instant,
 ): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
   for (const entry of pinsOf(read, kind, name)) {
-    const pin = pinSpec(entry.object());
+    const pin = Pin.spec(entry.object());
     if (isOver(pin, now) || !refuses(pin, state, kind, name, read)) continue;
     const until = pin.until === undefined ? '' : ` until ${pin.until}`;
     const isBack = pin.release !== undefined && pin.refuses !== undefined;
@@ -112,7 +112,7 @@ function stateOf({ metadata: { namespace = '', labels = {} }, spec }: ResourceOb
 function requireFree({ kind, read, object }: Written): void {
   const { name } = object.metadata;
   for (const entry of read.find(Release, 'openObject', `${kind.id} ${name}`)) {
-    const { policy } = releaseSpec(entry.object());
+    const { policy } = Release.spec(entry.object());
     if (policy?.spec.queue !== 'reject') continue;
     throw new Refusal(
       'releases/under-way',

@@ -45,7 +45,7 @@ export function followLive<Filled>(
   }
 
   function hide(entry: Entry): void {
-    const { object } = entry.object().spec as { object: { kind: string; name: string } };
+    const { object } = Head.spec(entry.object());
     if (object.kind !== RELEASE) live.delete(object.kind, object.name);
   }
 }

@@ -1,28 +1,13 @@
+import { releasedStatus } from '#kernel/resources/released-status.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
 
 /** How long a change set waits for its release before it answers without: longer than any release takes. */
 const RELEASE_MS_MAX = 2_000;
 
-/** That part of a released object's status that says where it stands. */
-interface Standing {
-  readonly observedGeneration?: number;
-  readonly release?: string;
-  readonly conditions?: readonly {
-    readonly type: string;
-    readonly status: string;
-    readonly reason: string;
-    readonly message: string;
-  }[];
-}
-
-export function standingIn(entry: Entry): Standing {
-  return entry.object().status ?? {};
-}
-
 /** Whether the status is about the spec as it is declared now. */
 export function isObserved(entry: Entry): boolean {
-  return standingIn(entry).observedGeneration === entry.object().metadata.generation;
+  return releasedStatus(entry.object()).observedGeneration === entry.object().metadata.generation;
 }
 
 /** Resolves when the status of everything that was written says whether it is live, and the rest is there as well. */

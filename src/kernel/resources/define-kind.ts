@@ -1,36 +1,7 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import type { Column, Kind, KindDeclaration, Verb } from './kind.ts';
-
-/** The status of every kind whose spec goes live through a Head. Written by the kernel alone. */
-const ReleasedStatus = Type.Object(
-  {
-    observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
-    liveRevision: Type.Optional(
-      Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
-    ),
-    release: Type.Optional(
-      Type.String({ description: 'The Release that carries the declared spec, or that brought what is live.' }),
-    ),
-    conditions: Type.Optional(
-      Type.Array(
-        Type.Object({
-          type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
-          status: Type.Enum(['True', 'False', 'Unknown']),
-          reason: Type.String({ description: 'One word for programs.' }),
-          message: Type.String({ description: 'A sentence for people.' }),
-          observedGeneration: Type.Optional(Type.Integer()),
-          lastTransitionTime: Type.String({ format: 'date-time' }),
-        }),
-        {
-          description: 'What is true of the object now.',
-          'x-kubernetes-list-type': 'map',
-          'x-kubernetes-list-map-keys': ['type'],
-        },
-      ),
-    ),
-  },
-  { description: 'What has become of the declared spec.' },
-);
+import type { Column, KindDeclaration, KindOf, ObjectOf, ResourceObject, Verb } from './kind.ts';
+import { LIVE_COLUMN, releasedStatusSchema, type ReleasedStatus } from './released-status.ts';
+import { typedReader, type Typed } from './schema/read-typed.ts';
 
 const BODY_BYTES_MAX = {
   /** Questions and commands are small; whoever is known may post some of them. */
@@ -44,43 +15,78 @@ const BODY_VALUES_MAX = 32_768;
 
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
-const LIVE_COLUMN: Column = {
-  name: 'Live',
-  type: 'string',
-  description: 'Whether the declared spec is what the decision plane serves.',
-  value: ({ status }) => {
-    const { conditions = [] } = (status ?? {}) as Static<typeof ReleasedStatus>;
-    const live = conditions.find(({ type }) => type === 'Live');
-    return live?.status === 'False' ? `False: ${live.reason}` : live?.status;
-  },
-};
+/** The status of a kind: its own fields, and beside them the standard ones where it is released. */
+type StatusOf<Status extends TSchema, Released> = Released extends true
+  ? Static<Status> & ReleasedStatus
+  : Static<Status>;
 
 /** Completes a declaration. The one way to make a kind. */
-export function defineKind<Spec extends TSchema, Status extends TSchema>(
-  declaration: KindDeclaration<Spec, Status>,
-): Kind {
-  const { group, version, kind, scope, spec, fields = {}, verbs = EVERY_VERB } = declaration;
+export function defineKind<Spec extends TSchema, Status extends TSchema, const Released extends boolean = false>(
+  declaration: KindDeclaration<Spec, Status> & { readonly released?: Released },
+): KindOf<Typed<Spec>, StatusOf<Status, Released>> {
+  const { spec, status: ownStatus, scope, columns = [], fields = {}, verbs = EVERY_VERB, ...others } = declaration;
+  const { indexes, refs, validate, validateDelete, check, describe, actsEverywhere, ...rest } = others;
+  const { group, version, kind } = rest;
   const released = declaration.released ?? false;
-  const status: TSchema | undefined = released ? ReleasedStatus : declaration.status;
+  const id = group === '' ? kind : `${group}/${kind}`;
+  const status = released ? releasedStatusSchema(id, ownStatus) : ownStatus;
   const properties: Record<string, TSchema> = { ...fields };
   if (spec !== undefined) properties['spec'] = spec;
   if (status !== undefined) properties['status'] = Type.Optional(status);
+  const readSpec = typedReader(spec);
+  const readStatus = typedReader(status) as (stored: unknown) => StatusOf<Status, Released> | undefined;
   return {
-    // The functions of a declaration are called only with specs that passed its own schema.
-    ...(declaration as unknown as KindDeclaration<TSchema, TSchema>),
-    id: group === '' ? kind : `${group}/${kind}`,
+    ...rest,
+    ...(declaration.fields && { fields }),
+    // Whoever calls a function of a kind has a spec that passed the schema, maybe before a field with a default came.
+    ...(indexes && { indexes: mapValues(indexes, (of) => (stored, name) => of(readSpec(stored), name)) }),
+    ...(refs && { refs: (stored) => refs(readSpec(stored)) }),
+    ...(check && { check: (stored, ...beside) => check(readSpec(stored), ...beside) }),
+    ...(describe && {
+      describe: (name, before, after, ...beside) => describe(name, readSpec(before), readSpec(after), ...beside),
+    }),
+    ...(validate && {
+      validate: (stored, { before, ...context }) =>
+        validate(readSpec(stored), { ...context, ...(before === undefined ? {} : { before: readSpec(before) }) }),
+    }),
+    ...(validateDelete && { validateDelete: (stored, context) => validateDelete(readSpec(stored), context) }),
+    ...(actsEverywhere && {
+      actsEverywhere: actsEverywhere === true ? true : (stored: unknown) => actsEverywhere(readSpec(stored)),
+    }),
+    id,
     apiVersion: group === '' ? version : `${group}/${version}`,
     singular: kind.toLowerCase(),
     namespaced: scope === 'Namespaced',
     released,
+    hasSpec: spec !== undefined,
     hasStatus: status !== undefined,
     verbs,
     bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],
     bodyValuesMax: declaration.bodyValuesMax ?? BODY_VALUES_MAX,
-    columns: [...(declaration.columns ?? []), ...(released ? [LIVE_COLUMN] : [])],
+    columns: [...columns.map(typedColumn), ...(released ? [typedColumn(LIVE_COLUMN)] : [])],
     shortNames: declaration.shortNames ?? [],
     // `kubectl get all` shows what the business declares.
     categories: [...(declaration.categories ?? []), ...(released ? ['all'] : [])],
     schema: Type.Object(properties),
+    spec: (object) => readSpec(object.spec),
+    status: (object) => readStatus(object.status),
   };
+
+  /** A column gets the object with its defaults. */
+  function typedColumn<Object extends ObjectOf<never, never>>(column: Column<Object>): Column {
+    return { ...column, value: (object, now) => column.value(withDefaults(object) as Object, now) };
+  }
+
+  function withDefaults(object: ResourceObject): ResourceObject {
+    if (object.spec === undefined) return object;
+    const filled = readSpec(object.spec);
+    return filled === object.spec ? object : { ...object, spec: filled };
+  }
+}
+
+function mapValues<In, Out>(
+  values: Readonly<Record<string, In>>,
+  of: (value: In) => Out,
+): Readonly<Record<string, Out>> {
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, of(value)]));
 }

@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { Namespace } from './builtin/core.ts';
+import { isObject } from './schema/own.ts';
 import type { Kind, ResourceObject } from './kind.ts';
 import type { Propagation } from './operation.ts';
 
@@ -54,7 +55,7 @@ export function withFinalizersOf(other: ResourceObject, namespace: ResourceObjec
 }
 
 export function namespaceFinalizers({ spec }: ResourceObject): readonly string[] {
-  const finalizers = (spec as { finalizers?: unknown } | null | undefined)?.finalizers;
+  const finalizers = isObject(spec) ? spec['finalizers'] : undefined;
   return Array.isArray(finalizers) ? finalizers.filter((finalizer) => typeof finalizer === 'string') : [];
 }
 

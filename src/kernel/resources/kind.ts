@@ -1,5 +1,6 @@
-import type { Static, TSchema } from 'typebox';
+import type { TSchema } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
+import type { Typed } from './schema/read-typed.ts';
 
 /** The part of every resource that the kernel owns. Times are RFC 3339. */
 export interface ObjectMeta {
@@ -37,6 +38,12 @@ export interface ResourceObject {
   [field: string]: unknown;
 }
 
+/** A resource of a kind, as its own functions get it: of the types of its schema, with every default in place. */
+export interface ObjectOf<Spec, Status> extends ResourceObject {
+  spec: Spec;
+  status?: Status;
+}
+
 /** A reference from one resource to another, by the name that is unique in the installation. */
 interface Ref {
   /** Where in the object the reference stands, e.g. `['spec', 'plan']`. */
@@ -46,14 +53,14 @@ interface Ref {
   readonly name: string;
 }
 
-export interface Column {
+export interface Column<Object extends ResourceObject = ResourceObject> {
   readonly name: string;
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date';
   readonly description: string;
   /** Above 0 the column shows only with `kubectl get -o wide`. */
   readonly priority?: number;
   /** The cell; a `date` cell is RFC 3339 and shown as an age. `undefined` shows as `<none>`. */
-  readonly value: (object: ResourceObject, now: Temporal.Instant) => string | number | boolean | undefined;
+  readonly value: (object: Object, now: Temporal.Instant) => string | number | boolean | undefined;
 }
 
 /** What an object check may read besides the object: other objects as they are declared at this moment, and the time. */
@@ -61,8 +68,8 @@ export interface CheckContext {
   readonly now: Temporal.Instant;
   /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
-  /** The spec that is live for everybody under a name; absent where an object is checked beside no live state. */
-  readonly live?: (kind: string, name: string) => unknown;
+  /** The object that is live for everybody under a name; absent where an object is checked beside no live state. */
+  readonly live?: (kind: string, name: string) => LiveObject | undefined;
   /** Whether whoever writes may be told of an object that was found; absent: of all. */
   readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
   /** The kinds of this program; absent where an object is checked without one. */
@@ -116,7 +123,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * everywhere opens it, no RoleBinding, and no default role but `cluster-admin` and `client-admin`. Where it depends on
    * the spec: writing and deleting such an object needs the right to do so everywhere.
    */
-  readonly actsEverywhere?: true | ((spec: Static<Spec>) => boolean);
+  readonly actsEverywhere?: true | ((spec: Typed<Spec>) => boolean);
   /** The largest body of a request about it: 64 KiB for a kind that is only posted, 3 MiB for one that is stored. */
   readonly bodyBytesMax?: number;
   /** The most values in such a body, and in an object that is stored: 32,768. */
@@ -129,7 +136,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /** Who may write its objects by the roles that every installation has, where that is not everybody who may edit. */
   readonly writtenBy?: 'administrators';
   readonly spec?: Spec;
-  /** With a status the kind has a `/status` subresource. */
+  /** With a status the kind has a `/status` subresource. Of a released kind: the fields that it has beside the standard ones. */
   readonly status?: Status;
   /** Top-level fields besides apiVersion, kind, metadata, spec and status (ConfigMap's `data`). */
   readonly fields?: Readonly<Record<string, TSchema>>;
@@ -138,7 +145,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * Its name is then unique in the installation, its spec is kept as Revisions, and it has the standard status.
    */
   readonly released?: boolean;
-  readonly columns?: readonly Column[];
+  readonly columns?: readonly Column<ObjectOf<Typed<Spec>, Typed<Status>>>[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
   /**
@@ -146,7 +153,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly transient?: boolean;
   /** Extra ways to find objects: index name to the values of one object. */
-  readonly indexes?: Readonly<Record<string, (spec: Static<Spec>, name: string) => readonly string[]>>;
+  readonly indexes?: Readonly<Record<string, (spec: Typed<Spec>, name: string) => readonly string[]>>;
   /**
    * Kinds (`Kind.id`) whose objects also decide what is answered of an object of this kind: a policy about this one alone
    * does not hold them.
@@ -158,14 +165,14 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    */
   readonly passesOn?: boolean;
   /** What this object refers to; a reference to nothing keeps the object from going live. */
-  readonly refs?: (spec: Static<Spec>) => readonly Ref[];
+  readonly refs?: (spec: Typed<Spec>) => readonly Ref[];
   /**
    * What is wrong in the object itself, beyond its schema: refuses the write. `before` is absent on create.
    * Paths start at the object's root (`['spec', …]`).
    */
   readonly validate?: (
-    spec: Static<Spec>,
-    context: CheckContext & { name: string; before?: Static<Spec> },
+    spec: Typed<Spec>,
+    context: CheckContext & { name: string; before?: Typed<Spec> },
   ) => readonly Problem[];
   /** Rewrites a whole object before it is checked and stored: write-only fields into those that are kept. Pure. */
   readonly prepare?: (object: ResourceObject) => ResourceObject;
@@ -177,7 +184,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly subresources?: Readonly<Record<string, Kind>>;
   /** Why the object may not be deleted now; refuses the delete. */
   readonly validateDelete?: (
-    spec: Static<Spec>,
+    spec: Typed<Spec>,
     context: CheckContext & { annotations: Readonly<Record<string, string>> },
   ) => readonly Problem[];
   /**
@@ -185,7 +192,7 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * and is said in its status. `world` is the world as it would be with this object live, `live` the one that is; absent
    * where there is none yet.
    */
-  readonly check?: (spec: Static<Spec>, world: World, name: string, live?: World) => readonly Problem[];
+  readonly check?: (spec: Typed<Spec>, world: World, name: string, live?: World) => readonly Problem[];
   /**
    * For kinds whose objects share something scarce: what this object gets of it as it goes live, given what others in
    * `world` have and what it had before; problems keep it from going live. The allotment is kept with the Head, so it
@@ -199,21 +206,21 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /** What a change means, in sentences for people who are not engineers. `undefined` stands for absent. */
   readonly describe?: (
     name: string,
-    before: Static<Spec> | undefined,
-    after: Static<Spec> | undefined,
+    before: Typed<Spec> | undefined,
+    after: Typed<Spec> | undefined,
     world: World,
     now: Temporal.Instant,
   ) => readonly string[];
   /** A complete, valid object for docs and tests: its spec (or fields) and name. */
   readonly example?: {
     readonly name: string;
-    readonly spec?: Static<Spec>;
+    readonly spec?: Typed<Spec>;
     readonly fields?: Readonly<Record<string, unknown>>;
   };
 }
 
 /** A declared kind with everything derived from the declaration. */
-export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
+export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 'spec' | 'status' | 'columns'> {
   /** `group/Kind`, or `Kind` in the core group: names the kind whatever the version. */
   readonly id: string;
   /** `group/version`, or `version` in the core group. */
@@ -221,6 +228,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
   readonly singular: string;
   readonly namespaced: boolean;
   readonly released: boolean;
+  readonly hasSpec: boolean;
   readonly hasStatus: boolean;
   readonly verbs: readonly Verb[];
   readonly bodyBytesMax: number;
@@ -230,4 +238,12 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope'> {
   readonly categories: readonly string[];
   /** Schema of the whole object except apiVersion, kind and metadata. */
   readonly schema: TSchema;
+}
+
+/** A kind whose specs and statuses have the types of its schema. */
+export interface KindOf<Spec, Status> extends Kind {
+  /** The spec of an object of the kind that passed the schema, with the defaults of fields that came later. */
+  readonly spec: (object: { readonly spec?: unknown }) => Spec;
+  /** The status of such an object; undefined where nobody has written one. */
+  readonly status: (object: { readonly status?: unknown }) => Status | undefined;
 }

@@ -123,7 +123,7 @@ function checkContext(
     find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
     live: (kind, name) => {
       const head = read.get(Head, '', headName(kinds.byId(kind), name));
-      return head === undefined ? undefined : everyoneOf(head.object())?.object.spec;
+      return head === undefined ? undefined : everyoneOf(head.object())?.object;
     },
   };
 }
@@ -139,10 +139,13 @@ function decideOne(operation: Operation, given: Given): Mutation {
   switch (operation.verb) {
     case 'create':
       return create(given, current, operation, operation.object, operation.uid, operation.fieldValidation);
-    case 'apply':
+    case 'apply': {
+      // What was live may be older than the schema, and has to come back all the same.
+      const validation = operation.restores === true ? 'Ignore' : 'Strict';
       return current === undefined
-        ? create(given, current, operation, operation.object, operation.uid, 'Strict')
-        : replace(given, current, 'main', declaredOver(current, operation.object), 'Strict');
+        ? create(given, current, operation, operation.object, operation.uid, validation)
+        : replace(given, current, asStored(current), 'main', declaredOver(current, operation.object), validation);
+    }
     case 'update': {
       if (current === undefined) throw notFound(kind, operation.name);
       const wanted = asObject(operation.object, kind);
@@ -156,15 +159,16 @@ function decideOne(operation: Operation, given: Given): Mutation {
           },
         ]);
       }
-      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, asStored(current), operation.part, wanted, operation.fieldValidation);
     }
     case 'patch': {
       if (current === undefined) throw notFound(kind, operation.name);
-      const patched = applyPatch(operation.patchType, current.object(), operation.patch);
+      const stored = asStored(current);
+      const patched = applyPatch(operation.patchType, stored, operation.patch);
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
-      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, stored, operation.part, wanted, operation.fieldValidation);
     }
     case 'delete':
       if (current === undefined) throw notFound(kind, operation.name);
@@ -205,7 +209,7 @@ function create(
     ...(kind.namespaced ? { namespace } : {}),
     uid,
     creationTimestamp: kubernetesTime(now),
-    ...(kind.spec === undefined ? {} : { generation: 1 }),
+    ...(kind.hasSpec ? { generation: 1 } : {}),
   };
   const { status: _ignored, ...fields } = wanted;
   const { object: declared, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
@@ -217,12 +221,12 @@ function create(
 function replace(
   given: Given,
   current: Entry,
+  before: ResourceObject,
   part: Part,
   wanted: ResourceObject,
   fieldValidation: FieldValidation,
 ): Mutation {
   const { kind } = given;
-  const before = current.object();
   const meta = before.metadata;
   requireSameObject(kind, current, wanted.metadata);
   if (part === 'status') {
@@ -303,6 +307,12 @@ export function requirePreconditions(
   }
 }
 
+/** A stored object as the schema of today has it: without fields that are gone, with the defaults of those that came. */
+function asStored(current: Entry): ResourceObject {
+  const { prune, applyDefaults } = structureOf(current.kind);
+  return asObject(applyDefaults(prune(current.object()).value), current.kind);
+}
+
 function remove(
   given: Given,
   current: Entry,
@@ -332,7 +342,7 @@ function remove(
   metadata.deletionTimestamp = kubernetesTime(now);
   metadata.deletionGracePeriodSeconds = 0;
   if (metadata.generation !== undefined) metadata.generation += 1;
-  if (kind === Namespace) object.status = { ...(object.status as object | undefined), phase: 'Terminating' };
+  if (kind === Namespace) object.status = { ...Namespace.status(object), phase: 'Terminating' };
   return { do: 'put', kind, object };
 }
 

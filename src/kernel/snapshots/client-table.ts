@@ -31,8 +31,8 @@ function compile(world: World): ClientTable {
   };
 }
 
-function knownClient({ name, revision, spec }: LiveObject): KnownClient {
-  return { name, revision, spec: spec as ClientSpec };
+function knownClient(client: LiveObject): KnownClient {
+  return { name: client.name, revision: client.revision, spec: Client.spec(client) };
 }
 
 /** The part of each snapshot that says who may ask. */

@@ -1,4 +1,4 @@
-import { Release, releaseSpec } from '#kernel/releases/kinds/release.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CarriedRelease } from '#kernel/releases/target.ts';
 import { testTarget } from '#kernel/releases/testing/target-contract.ts';
 import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
@@ -77,7 +77,7 @@ testTarget('the decision plane', async () => {
   const read = (name: string): CarriedRelease => {
     const object = memory.memory.get(Release, '', name)?.object();
     if (object === undefined) throw new Error(`there is no release ${name}`);
-    return { name, spec: releaseSpec(object), object };
+    return { name, spec: Release.spec(object), object };
   };
   make('possible', ['changes', 'comes', 'goes']);
   memory.commit([node('needy', 1, ['nothing'])], AUTHOR);

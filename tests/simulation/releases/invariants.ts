@@ -4,8 +4,8 @@ import { countApprovals } from '#kernel/releases/engine/approvals.ts';
 import { sameSide } from '#kernel/releases/engine/same-side.ts';
 import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
-import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
-import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import { Pin } from '#kernel/releases/kinds/pin.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import type { ReleaseState } from '#kernel/releases/kinds/release-status.ts';
 import { Stop } from '#kernel/releases/kinds/stop.ts';
 import { wantedLive } from '#kernel/releases/live.ts';
@@ -95,9 +95,9 @@ export class Invariants {
     const holders = new Map<string, string>();
     for (const entry of this.#store.memory.find(Release, 'open', 'true')) {
       const object = entry.object();
-      const state = releaseStatus(object)?.standing.state;
+      const state = Release.status(object)?.standing.state;
       if (state === undefined || !isBegun(state)) continue;
-      for (const { name } of releaseSpec(object).objects) {
+      for (const { name } of Release.spec(object).objects) {
         assert.equal(holders.get(name), undefined, `${entry.name} and ${holders.get(name)} both change ${name}`);
         holders.set(name, entry.name);
       }
@@ -106,15 +106,15 @@ export class Invariants {
 
   #release({ entry, before }: Change): void {
     const object = entry.object();
-    const spec = releaseSpec(object);
-    const standing = releaseStatus(object)?.standing;
+    const spec = Release.spec(object);
+    const standing = Release.status(object)?.standing;
     if (standing === undefined) return;
     const { state, goOn } = standing;
     const { name } = entry;
     const ended = this.#ended.get(name);
     if (ended !== undefined) assert.equal(state.at, ended, `${name} had come to its end`);
     if (goOn?.force === true) this.#forced.add(name);
-    const was = before === undefined ? undefined : releaseStatus(before.object())?.standing.state;
+    const was = before === undefined ? undefined : Release.status(before.object())?.standing.state;
     if (isBegun(state) && was?.at === 'waiting' && state.at !== 'retracting') {
       const now = { nowMs: this.#nowMs(), withoutRight: new Set<string>() };
       assert.ok(countApprovals(spec, standing.approvals, now).isComplete, `${name} began without its approvals`);
@@ -151,7 +151,7 @@ export class Invariants {
     if (shown.kind === RELEASE) return this.#cohort(shown.name, after?.spec as Cohort | undefined);
     if (after?.revision === was?.revision) return;
     for (const found of this.#store.memory.find(Pin, 'object', `${Node.id} ${shown.name}`)) {
-      const { refuses, until } = pinSpec(found.object());
+      const { refuses, until } = Pin.spec(found.object());
       // What was under way when it was pinned is not refused, and what somebody rolled back with it is taken back now.
       const isNew = found.version > (before?.version ?? 0);
       if (isNew || (until !== undefined && Date.parse(until) <= this.#nowMs())) continue;
@@ -168,9 +168,9 @@ export class Invariants {
     const was = before === undefined ? undefined : wantedLive(before);
     const isOurs = [...this.#store.memory.list(Release)].some((found) => {
       const object = found.object();
-      const state = releaseStatus(object)?.standing.state;
-      if (state?.at !== 'retracting' && releaseSpec(object).rollbackOf === undefined) return false;
-      return releaseSpec(object).objects.some(({ name, to }) => name === entry.name && sameSide(to, was));
+      const state = Release.status(object)?.standing.state;
+      if (state?.at !== 'retracting' && Release.spec(object).rollbackOf === undefined) return false;
+      return Release.spec(object).objects.some(({ name, to }) => name === entry.name && sameSide(to, was));
     });
     assert.ok(isOurs, `${entry.name} was written over`);
   }
@@ -196,8 +196,8 @@ export class Invariants {
     if (this.#stoppedSinceMs === undefined || this.#passedMs() - this.#stoppedSinceMs < LANDING_MS) return;
     const takesBack = [...this.#store.memory.list(Release)].some((entry) => {
       const object = entry.object();
-      const state = releaseStatus(object)?.standing.state;
-      return state?.at === 'retracting' || releaseSpec(object).rollbackOf !== undefined;
+      const state = Release.status(object)?.standing.state;
+      return state?.at === 'retracting' || Release.spec(object).rollbackOf !== undefined;
     });
     assert.ok(takesBack, `${what} although everything is stopped`);
   }
@@ -211,13 +211,13 @@ export class Invariants {
     const { memory } = this.#store;
     const open = [...memory.find(Release, 'open', 'true')].map((entry) => entry.object());
     for (const object of open) {
-      const status = releaseStatus(object);
+      const status = Release.status(object);
       assert.ok(status !== undefined);
       const { state } = status.standing;
       const isBlocked = state.at === 'waiting' && (state.for === 'world' || state.for === 'turn');
       assert.ok(isBlocked, `${object.metadata.name} is still ${status.phase}: ${status.message}`);
     }
-    const carried = new Set(open.flatMap((object) => releaseSpec(object).objects.map(({ name }) => name)));
+    const carried = new Set(open.flatMap((object) => Release.spec(object).objects.map(({ name }) => name)));
     const declared = new Map([...memory.list(Node)].map((entry) => [entry.name, entry] as const));
     for (const [name, entry] of declared) {
       const head = memory.get(Head, '', headName(Node, name))?.object();

@@ -17,7 +17,7 @@ import { withFailures } from '#kernel/releases/engine/known-verdicts.ts';
 import { writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { actingOf, metricsOf, type GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
 import type { PolicySpec } from '#kernel/releases/kinds/policy-spec.ts';
-import { releaseStatus } from '#kernel/releases/kinds/release.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import { guardrailStatus, type ReleaseStanding } from '#kernel/releases/kinds/release-status.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
 import { isBake, stagesOf } from '#kernel/releases/kinds/stages-of.ts';
@@ -113,7 +113,7 @@ export async function playJudge(
   }
 
   function standingOf(): ReleaseStanding {
-    return releaseStatus(object)?.standing ?? assert.fail();
+    return Release.status(object)?.standing ?? assert.fail();
   }
 
   function policyOf(): PolicySpec {
@@ -437,7 +437,7 @@ export async function playJudge(
               earlier: state.earlier ?? [],
             })
           : new Map();
-      const before = releaseStatus(object);
+      const before = Release.status(object);
       const verdicts = withFailures(judged, before?.guardrails);
       const seen = {
         nowMs: nowMs(),
@@ -473,11 +473,11 @@ export async function playJudge(
       if (written !== undefined && 'object' in written) {
         object = JSON.parse(JSON.stringify(written.object)) as ResourceObject;
         for (const { name, outcome, figures } of before?.guardrails ?? []) {
-          const now = releaseStatus(object)?.guardrails?.find((one) => one.name === name);
+          const now = Release.status(object)?.guardrails?.find((one) => one.name === name);
           if (outcome === 'fail' && figures.of !== 'nothing') assert.equal(now?.outcome, 'fail', `${name}: it failed`);
         }
-        const others = releaseStatus(object)?.guardrails?.filter(({ name }) => name !== SHADOW);
-        const stands = JSON.stringify([uid().split('-').at(-1), releaseStatus(object)?.phase, standingOf(), others]);
+        const others = Release.status(object)?.guardrails?.filter(({ name }) => name !== SHADOW);
+        const stands = JSON.stringify([uid().split('-').at(-1), Release.status(object)?.phase, standingOf(), others]);
         // A write that is about the shadow alone is no step of the release.
         if (history.at(-1) !== stands) history.push(stands);
         // Its own write is a reason to look again.

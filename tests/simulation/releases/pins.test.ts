@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
-import { Pin, pinSpec } from '#kernel/releases/kinds/pin.ts';
+import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory, underWay } from './story.ts';
@@ -171,7 +171,7 @@ test('a pin of a hand that comes to its end lets go of what it held, with a poli
     assert.equal(story.liveValue('x'), 1);
     await story.run(2 * MINUTE);
     assert.equal(story.liveValue('x'), 2, `${isSelected}`);
-    assert.equal(pinSpec(story.world.store.memory.get(Pin, '', 'hand')?.object() ?? {}).until, until);
+    assert.equal(Pin.spec(story.world.store.memory.get(Pin, '', 'hand')?.object() ?? {}).until, until);
   }
 });
 

@@ -6,7 +6,7 @@ import { releaseCommands } from '#kernel/releases/commands.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
-import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
@@ -102,7 +102,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     for (let passedMs = 0; passedMs < SETTLE_MS && !(await isSo()); passedMs += LOOK_MS) await time.run(LOOK_MS);
   };
   const letGoOn = async (name: string, isLate: boolean): Promise<void> => {
-    const standing = releaseStatus(store.memory.get(Release, '', name)?.object() ?? {})?.standing;
+    const standing = Release.status(store.memory.get(Release, '', name)?.object() ?? {})?.standing;
     if (standing?.state.at === 'collecting') await ask('seal', {}, name);
     if (standing?.paused !== undefined || standing?.doubt !== undefined)
       await ask(chance() < 0.5 ? 'resume' : 'abort', {}, name);
@@ -176,12 +176,12 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   for (const entry of store.memory.list(Release)) {
     const object = entry.object();
     const by =
-      releaseSpec(object).rollbackOf === undefined
-        ? releaseSpec(object).policy === undefined
+      Release.spec(object).rollbackOf === undefined
+        ? Release.spec(object).policy === undefined
           ? 'at once'
           : 'by policy'
         : 'back';
-    note(`${releaseStatus(object)?.phase} ${by}`);
+    note(`${Release.status(object)?.phase} ${by}`);
   }
   return counts;
 }

@@ -5,7 +5,7 @@ import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { Notification } from '#kernel/releases/kinds/notification.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
-import { Release, releaseSpec } from '#kernel/releases/kinds/release.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import type { Stretch } from '#kernel/releases/kinds/release-status.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Head, headName } from '#kernel/resources/builtin/head.ts';
@@ -576,7 +576,7 @@ test('a stage of an audience that is not there reaches nobody: the release is bl
 test('a release says what it means, as it is when it begins to wait and when what is live has changed', async () => {
   const story = startStory();
   const sentences = (at: number) =>
-    releaseSpec(story.world.store.memory.get(Release, '', story.releases()[at]?.name ?? '')?.object() ?? {}).sentences;
+    Release.spec(story.world.store.memory.get(Release, '', story.releases()[at]?.name ?? '')?.object() ?? {}).sentences;
   story.declare([policy({ queue: 'queue', approvals: { required: 1 } })]);
   const some = (value: string): Operation => {
     const operation = audience('some', value);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { releaseCommands } from '#kernel/releases/commands.ts';
 import type { GuardrailVerdict } from '#kernel/releases/evidence.ts';
-import { Release, releaseSpec, releaseStatus } from '#kernel/releases/kinds/release.ts';
+import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
 import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
@@ -43,11 +43,11 @@ export function startStory(judge: StoryJudge = () => 'pass') {
   const all = (): { name: string; spec: ReleaseSpec; status: ReleaseStatus; objects: string[] }[] =>
     [...world.store.memory.list(Release)]
       .map((entry) => entry.object())
-      .sort((a, b) => releaseSpec(a).number - releaseSpec(b).number)
+      .sort((a, b) => Release.spec(a).number - Release.spec(b).number)
       .map((object) => {
-        const status = releaseStatus(object);
+        const status = Release.status(object);
         assert.ok(status !== undefined);
-        const spec = releaseSpec(object);
+        const spec = Release.spec(object);
         return { name: object.metadata.name, spec, status, objects: spec.objects.map(({ name }) => name) };
       });
   return {

@@ -28,6 +28,10 @@ const Chart = defineKind({
   released: true,
   description: 'A chart shows the songs with the most votes.',
   spec: ChartSpec,
+  status: Type.Object({ shows: Type.Optional(Type.Integer({ description: 'How many songs it shows.' })) }),
+  columns: [
+    { name: 'Shows', type: 'integer', description: 'How many songs it shows.', value: ({ status }) => status?.shows },
+  ],
   example: { name: 'top', spec: { title: 'Top', size: 3 } },
 });
 
@@ -100,7 +104,7 @@ export const charts = defineModule({
   },
   decisions: ({ records }): DecisionModule<Charts> => {
     const compile: DecisionModule<Charts>['compile'] = (world) =>
-      new Map([...world.list(Chart.id)].map(({ name, spec }) => [name, spec as Static<typeof ChartSpec>]));
+      new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)]));
     const required = () => {
       if (records !== undefined) return records;
       throw new Refusal('charts/no-votes', 'ServiceUnavailable', 'This node has no database, and so no votes.');
@@ -147,13 +151,14 @@ export const charts = defineModule({
     const informer = inform(Chart);
     return [
       {
-        name: 'chart-labels',
+        name: 'chart-status',
         watches: [{ informer, keys: ({ now }) => (now === undefined ? [] : [now.metadata.name]) }],
         reconcile: async (name) => {
           const chart = informer.get('default', name);
-          const size = String((chart?.spec as Static<typeof ChartSpec> | undefined)?.size);
-          if (chart === undefined || chart.metadata.labels?.['size'] === size) return;
-          await client.mergePatch(Chart, { namespace: 'default', name }, { metadata: { labels: { size } } });
+          if (chart === undefined) return;
+          const { size } = Chart.spec(chart);
+          if (Chart.status(chart)?.shows === size) return;
+          await client.patchStatus(Chart, { namespace: 'default', name }, { shows: size });
         },
       },
     ];
@@ -163,7 +168,7 @@ export const charts = defineModule({
       [
         Recount.id,
         async ({ apiVersion, kind, metadata, spec }, { dryRun }) => {
-          const { song } = spec as { song: string };
+          const { song } = Recount.spec({ spec });
           const dropped = dryRun ? 0 : ((await records?.drop(song)) ?? 0);
           return { apiVersion, kind, metadata, spec, status: { dropped } };
         },

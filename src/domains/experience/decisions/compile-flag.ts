@@ -8,7 +8,7 @@ import type { AudienceRule, Context, Matcher } from '#kernel/audiences/language/
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { experimentAllotment, experimentSpec } from '../kinds/experiment-spec.ts';
 import { flagKey, flagSpec, type FlagRule, type FlagSpec } from '../kinds/flag-spec.ts';
-import { holdoutSpec } from '../kinds/holdout.ts';
+import { Holdout } from '../kinds/holdout.ts';
 import { EXPERIMENT, FLAG, HOLDOUT } from '../kinds/identity.ts';
 import type { Traffic } from '../kinds/parts.ts';
 import { bucketingOf, unitOf as unitOfExperiment } from '../kinds/assignment.ts';
@@ -347,7 +347,7 @@ function compileParts(object: LiveObject, { running, holdouts, keys, audiences }
    * the experiment, unless the holdout names one: part of a household would tell the rest.
    */
   function holdoutStep(object: LiveObject, experimentUnit: readonly string[]): (asked: Asked) => Outcome | undefined {
-    const holdout = holdoutSpec(object);
+    const holdout = Holdout.spec(object);
     const matches = whoMatches(holdout, audiences);
     const unit = holdout.unit ?? experimentUnit;
     const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, unit);
@@ -386,8 +386,8 @@ function attributesNeeded(
   return new Set([
     ...unit,
     ...deciders.flatMap((each) => [...(each.unit ?? []), ...trafficUnits(each.traffic)]),
-    ...[...holdouts.values()].flatMap((holdout) => holdoutSpec(holdout).unit ?? []),
-    ...[...deciders, ...[...holdouts.values()].map(holdoutSpec)].flatMap((who) => [...audiences.attributesOf(who)]),
+    ...[...holdouts.values()].flatMap((holdout) => Holdout.spec(holdout).unit ?? []),
+    ...[...deciders, ...[...holdouts.values()].map(Holdout.spec)].flatMap((who) => [...audiences.attributesOf(who)]),
   ]);
 }
 

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { specReader } from '#kernel/resources/schema/read-typed.ts';
 import { blocksFrom, blocksText, type Allotted } from '#kernel/audiences/allocation.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
@@ -90,10 +91,8 @@ export const ExperimentSpecSchema = Type.Object(
 
 export type ExperimentSpec = Static<typeof ExperimentSpecSchema>;
 
-/** The spec of a stored or live Experiment, which has passed the schema. */
-export function experimentSpec(object: { readonly spec?: unknown }): ExperimentSpec {
-  return object.spec as ExperimentSpec;
-}
+/** The spec of a stored or live Experiment. */
+export const experimentSpec = specReader(ExperimentSpecSchema);
 
 /** How buckets are kept with a live Experiment: sets as text, see `blocksText`. */
 interface KeptAllotment {

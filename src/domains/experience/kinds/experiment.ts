@@ -2,7 +2,7 @@ import { allocate, conflicts } from '#kernel/audiences/allocation.ts';
 import { namesIn } from '#kernel/audiences/language/audience-problems.ts';
 import { ruleProblems } from '#kernel/audiences/language/check-rule.ts';
 import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
-import { audienceSpec, type AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
+import { Audience, type AudienceSpec } from '#kernel/audiences/kinds/audience.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
@@ -18,9 +18,9 @@ import {
   keptAllotment,
   type ExperimentSpec,
 } from './experiment-spec.ts';
-import { flagSpec, type FlagSpec } from './flag-spec.ts';
+import { flagSpec } from './flag-spec.ts';
 import { variantProblem } from './flag.ts';
-import { holdoutSpec } from './holdout.ts';
+import { Holdout } from './holdout.ts';
 import { EXPERIMENT, FLAG, GROUP, HOLDOUT, VERSION } from './identity.ts';
 import { RANDOM_UNIT } from './parts.ts';
 
@@ -36,34 +36,32 @@ export const Experiment = defineKind({
   description: 'An experiment compares variants of a flag: who takes part, how they are split, what is measured.',
   spec: ExperimentSpecSchema,
   columns: [
-    { name: 'Flag', type: 'string', description: 'What it varies.', value: (object) => experimentSpec(object).flag },
+    { name: 'Flag', type: 'string', description: 'What it varies.', value: ({ spec }) => spec.flag },
     {
       name: 'State',
       type: 'string',
       description: 'draft, running or ended.',
-      value: (object) => experimentSpec(object).state,
+      value: ({ spec }) => spec.state,
     },
     {
       name: 'Split',
       type: 'string',
       description: 'Variants and weights.',
-      value: (object) =>
-        experimentSpec(object)
-          .split.map(({ variant, weight }) => (weight === undefined ? variant : `${variant}:${weight}`))
-          .join(','),
+      value: ({ spec }) =>
+        spec.split.map(({ variant, weight }) => (weight === undefined ? variant : `${variant}:${weight}`)).join(','),
     },
     {
       name: 'Percent',
       type: 'number',
       description: 'Part of all units.',
-      value: (object) => experimentSpec(object).allocation?.percent ?? 100,
+      value: ({ spec }) => spec.allocation?.percent ?? 100,
     },
     {
       name: 'Owner',
       type: 'string',
       description: 'Whom to ask.',
       priority: 1,
-      value: (object) => experimentSpec(object).owner,
+      value: ({ spec }) => spec.owner,
     },
   ],
   indexes: { flag: ({ flag }) => [flag] },
@@ -144,8 +142,9 @@ function repeatedVariants({ split }: ExperimentSpec): Problem[] {
 function movedFromLive(spec: ExperimentSpec, { name, live }: CheckContext & { name: string }): readonly Problem[] {
   const now = live?.(EXPERIMENT, name);
   if (now === undefined || live === undefined) return [];
-  const before = now as ExperimentSpec;
-  const flag = live(FLAG, before.flag) as FlagSpec | undefined;
+  const before = experimentSpec(now);
+  const liveFlag = live(FLAG, before.flag);
+  const flag = liveFlag && flagSpec(liveFlag);
   const holdouts = new Map<string, HeldOut>();
   return movedProblems({ experiment: before, flag, holdouts }, { experiment: spec, flag, holdouts });
 }
@@ -156,7 +155,7 @@ function assignedIn(world: World, experiment: ExperimentSpec): Assigned {
   const holdouts = (experiment.holdouts ?? []).flatMap((name) => {
     const holdout = world.get(HOLDOUT, name);
     if (holdout === undefined) return [];
-    const { percent, audience, when } = holdoutSpec(holdout);
+    const { percent, audience, when } = Holdout.spec(holdout);
     const named = [...(audience === undefined ? [] : [audience]), ...(when === undefined ? [] : namesIn(when))];
     return [[name, { percent, audiences: audiencesBelow(world, named) }] as const];
   });
@@ -170,7 +169,7 @@ function audiencesBelow(world: World, named: readonly string[]): HeldOut['audien
   for (const name of names) {
     const object = world.get(AUDIENCE, name);
     if (object === undefined) continue;
-    const spec = audienceSpec(object);
+    const spec = Audience.spec(object);
     found.set(name, spec);
     for (const below of namesIn(spec)) names.add(below);
   }
@@ -192,7 +191,7 @@ function checkExperiment(spec: ExperimentSpec, world: World, name: string, live?
   // What runs already could only take one in by a new iteration: it goes on, and can be made smaller, as it is.
   const goesOn = before?.state === 'running' && before.iteration === spec.iteration;
   const unasked = [...(goesOn ? [] : world.list(HOLDOUT))].filter(
-    (holdout) => holdoutSpec(holdout).required === true && spec.holdouts?.includes(holdout.name) !== true,
+    (holdout) => Holdout.spec(holdout).required === true && spec.holdouts?.includes(holdout.name) !== true,
   );
   return [
     ...missing,

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { specReader } from '#kernel/resources/schema/read-typed.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, VARIANTS_MAX, whoFields } from './parts.ts';
 
@@ -93,10 +94,8 @@ export type FlagSpec = Static<typeof FlagSpecSchema>;
 export type Requirement = NonNullable<FlagSpec['requires']>[number];
 export type FlagRule = NonNullable<FlagSpec['rules']>[number];
 
-/** The spec of a stored or live Flag, which has passed the schema. */
-export function flagSpec(object: { readonly spec?: unknown }): FlagSpec {
-  return object.spec as FlagSpec;
-}
+/** The spec of a stored or live Flag. */
+export const flagSpec = specReader(FlagSpecSchema);
 
 /** The name that the code asks for. */
 export function flagKey(name: string, { key = name }: Pick<FlagSpec, 'key'>): string {

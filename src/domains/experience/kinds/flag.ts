@@ -31,27 +31,24 @@ export const Flag = defineKind({
       type: 'string',
       description: 'The name that the code asks for.',
       priority: 1,
-      value: (flag) => flagKey(flag.metadata.name, flagSpec(flag)),
+      value: ({ spec, metadata }) => flagKey(metadata.name, spec),
     },
-    { name: 'Type', type: 'string', description: 'The JSON type of its values.', value: (flag) => flagSpec(flag).type },
+    { name: 'Type', type: 'string', description: 'The JSON type of its values.', value: ({ spec }) => spec.type },
     {
       name: 'Variants',
       type: 'string',
       description: 'What it can be.',
-      value: (flag) =>
-        flagSpec(flag)
-          .variants.map(({ name }) => name)
-          .join(','),
+      value: ({ spec }) => spec.variants.map(({ name }) => name).join(','),
     },
-    { name: 'Default', type: 'string', description: 'For everybody else.', value: (flag) => flagSpec(flag).default },
+    { name: 'Default', type: 'string', description: 'For everybody else.', value: ({ spec }) => spec.default },
     {
       name: 'Rules',
       type: 'integer',
       description: 'How many rules it has.',
-      value: (flag) => flagSpec(flag).rules?.length ?? 0,
+      value: ({ spec }) => spec.rules?.length ?? 0,
     },
-    { name: 'Enabled', type: 'boolean', description: 'Whether it is on.', value: (flag) => flagSpec(flag).enabled },
-    { name: 'Owner', type: 'string', description: 'Whom to ask.', priority: 1, value: (flag) => flagSpec(flag).owner },
+    { name: 'Enabled', type: 'boolean', description: 'Whether it is on.', value: ({ spec }) => spec.enabled },
+    { name: 'Owner', type: 'string', description: 'Whom to ask.', priority: 1, value: ({ spec }) => spec.owner },
   ],
   refs: (spec) => [
     ...requirementsIn(spec).map(({ flag, path }) => ({ path: [...path, 'flag'], kind: FLAG, name: flag })),

@@ -4,6 +4,7 @@ import { attributeLookup } from '#kernel/audiences/kinds/attribute.ts';
 import type { Problem } from '#kernel/base/failures.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
 import { audienceRefs } from './audience-refs.ts';
 import { unitProblems } from './check-split.ts';
 import { forWhom } from './describe-who.ts';
@@ -32,11 +33,6 @@ const HoldoutSpecSchema = Type.Object(
 
 export type HoldoutSpec = Static<typeof HoldoutSpecSchema>;
 
-/** The spec of a stored or live Holdout, which has passed the schema. */
-export function holdoutSpec(object: { readonly spec?: unknown }): HoldoutSpec {
-  return object.spec as HoldoutSpec;
-}
-
 export const Holdout = defineKind({
   group: GROUP,
   version: VERSION,
@@ -55,19 +51,19 @@ export const Holdout = defineKind({
       name: 'Percent',
       type: 'number',
       description: 'Part of all units.',
-      value: (object) => holdoutSpec(object).percent,
+      value: ({ spec }) => spec.percent,
     },
     {
       name: 'Required',
       type: 'boolean',
       description: 'Of every experiment.',
-      value: (object) => holdoutSpec(object).required ?? false,
+      value: ({ spec }) => spec.required ?? false,
     },
     {
       name: 'Title',
       type: 'string',
       description: 'The name that people see.',
-      value: (object) => holdoutSpec(object).title,
+      value: ({ spec }) => spec.title,
     },
   ],
   refs: (spec) => audienceRefs(spec, ['spec']),
@@ -112,9 +108,9 @@ export const Holdout = defineKind({
  * Who was held out stays so: a larger part contains the smaller one, another unit or audience would not. Experiments that
  * run with it hold its percent too, see `movedProblems`.
  */
-function changeProblems(live: unknown, after: HoldoutSpec): Problem[] {
+function changeProblems(live: LiveObject | undefined, after: HoldoutSpec): Problem[] {
   if (live === undefined) return [];
-  const before = live as HoldoutSpec;
+  const before = Holdout.spec(live);
   return (['unit', 'audience', 'when'] as const).flatMap((field): Problem[] =>
     canonicalJson(before[field]) === canonicalJson(after[field])
       ? []

@@ -1,20 +1,21 @@
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
-import { addOnSpec } from '../kinds/add-on.ts';
-import { capSpec, type CapSpec } from '../kinds/cap-spec.ts';
-import { featureSpec } from '../kinds/feature.ts';
+import { rankedAddOn } from '../kinds/add-on.ts';
+import { Cap } from '../kinds/cap.ts';
+import type { CapSpec } from '../kinds/cap-spec.ts';
+import { Feature } from '../kinds/feature.ts';
 import { ADD_ON, CAP, FEATURE, MARKET, PLAN, PRICE } from '../kinds/identity.ts';
 import { DEFAULT_CHANNEL, legalCurrencies, marketSpec } from '../kinds/market-spec.ts';
-import { planSpec } from '../kinds/plan.ts';
-import { priceKey, priceSpec } from '../kinds/price.ts';
+import { Plan } from '../kinds/plan.ts';
+import { Price, priceKey } from '../kinds/price.ts';
 import { compileGrants, grantSignature } from './grants.ts';
 import { compareSeries, compileOffers, compileSeries } from './price-series.ts';
 import type { Compiled, MarketTable, PlanGrants, PriceSeries, ProductsTable } from './table.ts';
 
 /** The table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ProductsTable {
-  const features = compileAll(world, FEATURE, featureSpec);
-  const plans = compileAll(world, PLAN, planSpec);
+  const features = compileAll(world, FEATURE, Feature.spec);
+  const plans = compileAll(world, PLAN, Plan.spec);
   const grantsFor = grantsMaker(features, new Map());
   const markets = new Map<string, MarketTable>();
   for (const market of byName(world, MARKET)) {
@@ -25,8 +26,8 @@ export function compile(world: World): ProductsTable {
     plans,
     markets,
     marketOfTerritory: territoriesOf(markets),
-    caps: byFeature(compileAll(world, CAP, capSpec)),
-    addOns: compileAll(world, ADD_ON, addOnSpec),
+    caps: byFeature(compileAll(world, CAP, Cap.spec)),
+    addOns: compileAll(world, ADD_ON, rankedAddOn),
   };
 }
 
@@ -43,8 +44,8 @@ export function update(table: ProductsTable, world: World, changed: readonly Cha
   const featuresChanged = names(FEATURE).size > 0;
   const staleKeys = keysOf(table, world, names(PRICE));
 
-  const features = featuresChanged ? compileAll(world, FEATURE, featureSpec) : table.features;
-  const plans = changedPlans.size > 0 ? compileAll(world, PLAN, planSpec, table.plans, changedPlans) : table.plans;
+  const features = featuresChanged ? compileAll(world, FEATURE, Feature.spec) : table.features;
+  const plans = changedPlans.size > 0 ? compileAll(world, PLAN, Plan.spec, table.plans, changedPlans) : table.plans;
   const grantsFor = grantsMaker(features, featuresChanged ? new Map() : keptGrants(table, changedPlans));
   const everyMarket = featuresChanged || changedPlans.size > 0;
 
@@ -59,13 +60,13 @@ export function update(table: ProductsTable, world: World, changed: readonly Cha
     }
   }
   const marketOfTerritory = changedMarkets.size > 0 ? territoriesOf(markets) : table.marketOfTerritory;
-  const caps = changedCaps.size > 0 ? byFeature(compileAll(world, CAP, capSpec)) : table.caps;
+  const caps = changedCaps.size > 0 ? byFeature(compileAll(world, CAP, Cap.spec)) : table.caps;
   const addOns =
-    changedAddOns.size > 0 ? compileAll(world, ADD_ON, addOnSpec, table.addOns, changedAddOns) : table.addOns;
+    changedAddOns.size > 0 ? compileAll(world, ADD_ON, rankedAddOn, table.addOns, changedAddOns) : table.addOns;
   return { features, plans, markets, marketOfTerritory, caps, addOns };
 }
 
-type GrantsFor = (plan: Compiled<ReturnType<typeof planSpec>>, market: string) => PlanGrants;
+type GrantsFor = (plan: Compiled<ReturnType<typeof Plan.spec>>, market: string) => PlanGrants;
 
 function byName(world: World, kind: string): readonly LiveObject[] {
   return [...world.list(kind)].sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -123,7 +124,7 @@ function compileMarket(
 ): MarketTable {
   const { name } = market;
   const spec = marketSpec(market);
-  const channels = (spec.channels ?? [{ name: DEFAULT_CHANNEL }]).map((channel) => channel.name);
+  const channels = spec.channels.map((channel) => channel.name);
   const ordered = series.toSorted(compareSeries(plans));
   const grants = new Map([...plans.values()].map((plan) => [plan.name, grantsFor(plan, name)]));
   return {
@@ -141,7 +142,7 @@ function compileMarket(
 
 function allSeries(world: World, market: LiveObject): readonly PriceSeries[] {
   const prices = world.find(PRICE, 'market', market.name);
-  return [...Map.groupBy(prices, (price) => priceKey(priceSpec(price))).values()].flatMap(
+  return [...Map.groupBy(prices, (price) => priceKey(Price.spec(price))).values()].flatMap(
     (group) => compileSeries(group, marketSpec(market)) ?? [],
   );
 }
@@ -164,7 +165,7 @@ function keysOf(table: ProductsTable, world: World, prices: ReadonlySet<string>)
   }
   for (const name of prices) {
     const price = world.get(PRICE, name);
-    if (price !== undefined) add(priceSpec(price).market, priceKey(priceSpec(price)));
+    if (price !== undefined) add(Price.spec(price).market, priceKey(Price.spec(price)));
   }
   return keys;
 }

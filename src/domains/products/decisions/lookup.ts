@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { MARKET } from '../kinds/identity.ts';
+import { Market } from '../kinds/market.ts';
 import type { PlanSpec } from '../kinds/plan.ts';
 import { isFault } from '../rules/fault.ts';
 import { nearTerritories } from '../rules/territories.ts';
@@ -60,7 +61,9 @@ function goneMarket(name: string, zone: string): MarketTable {
   return {
     name,
     source: { kind: MARKET, name, revision: '' },
-    spec: { title: name, territories: [], zone, currencies: [], tax: { name: '', inclusive: false } },
+    spec: Market.spec({
+      spec: { title: name, territories: [], zone, currencies: [], tax: { name: '', inclusive: false } },
+    }),
     legal: [],
     channels: [],
     defaultChannel: '',

@@ -1,7 +1,7 @@
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { taxRateAt, taxRates, type MarketSpec } from '../kinds/market-spec.ts';
 import { soldIn, type PlanSpec } from '../kinds/plan.ts';
-import { priceKey, priceSpec, readingOf } from '../kinds/price.ts';
+import { Price, priceKey, readingOf } from '../kinds/price.ts';
 import { displayMoney } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';
 import { compareIntervals } from '../rules/intervals.ts';
@@ -31,7 +31,7 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
   const sources = byName.map(({ kind, name, revision }) => ({ kind, name, revision }));
   const rates = taxRates(market);
   const windows = byName.flatMap((price, index): SeriesWindow[] => {
-    const spec = priceSpec(price);
+    const spec = Price.spec(price);
     const source = sources[index];
     if (source === undefined) return [];
     return readTimeline(spec.timeline, readingOf(spec, market)).windows.flatMap(({ from, until, money }) => {
@@ -49,9 +49,9 @@ export function compileSeries(prices: readonly LiveObject[], market: MarketSpec)
     });
   });
   windows.sort((a, b) => a.from - b.from);
-  const { plan, channel, interval, currency } = priceSpec(first);
+  const { plan, channel, interval, currency } = Price.spec(first);
   const one = currency === undefined ? {} : { currency };
-  return { key: priceKey(priceSpec(first)), plan, channel, interval, ...one, sources, windows };
+  return { key: priceKey(Price.spec(first)), plan, channel, interval, ...one, sources, windows };
 }
 
 function priceFacts(money: Money, market: MarketSpec, rate: string | undefined): PriceFacts {
@@ -60,7 +60,7 @@ function priceFacts(money: Money, market: MarketSpec, rate: string | undefined):
     minor: money.minor.toString(),
     currency: money.currency,
     exponent: money.exponent,
-    display: displayMoney(money, market.locale ?? 'en'),
+    display: displayMoney(money, market.locale),
     tax: taxFacts(money, market, rate),
   });
 }
@@ -74,7 +74,7 @@ function taxFacts(
   if (rate === undefined || percent === undefined || isFault(percent)) {
     return Object.freeze({ name, inclusive, net: formatAmount(money) });
   }
-  const split = (inclusive ? splitInclusive : addExclusive)(money, percent, rounding?.mode);
+  const split = (inclusive ? splitInclusive : addExclusive)(money, percent, rounding.mode);
   return Object.freeze({
     name,
     inclusive,

@@ -1,4 +1,4 @@
-import type { AddOnSpec } from '../kinds/add-on.ts';
+import type { RankedAddOn } from '../kinds/add-on.ts';
 import type { CapSpec } from '../kinds/cap-spec.ts';
 import type { FeatureSpec } from '../kinds/feature.ts';
 import type { LegalCurrency, MarketSpec } from '../kinds/market-spec.ts';
@@ -17,7 +17,7 @@ export interface ProductsTable {
   readonly marketOfTerritory: ReadonlyMap<string, string>;
   /** Caps by feature. */
   readonly caps: ReadonlyMap<string, readonly Compiled<CapSpec>[]>;
-  readonly addOns: ReadonlyMap<string, Compiled<AddOnSpec>>;
+  readonly addOns: ReadonlyMap<string, Compiled<RankedAddOn>>;
 }
 
 /** A live object as the explanations name it. */

@@ -7,9 +7,9 @@ import { LIMIT_MAX } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
 import { rolloverFaults, rolloverInWords, RolloverSchema } from '../rules/rollover.ts';
-import { featureSpec } from './feature.ts';
+import { Feature } from './feature.ts';
 import { FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
-import { planSpec, twice } from './plan.ts';
+import { Plan, twice } from './plan.ts';
 
 /** After what the plan gives (100): first what starts anew by itself, then what was bought once. */
 const PRIORITY = { recurring: 200, topUp: 300 } as const;
@@ -48,28 +48,26 @@ const AddOnSpecSchema = Type.Object(
       }),
     ),
     rollover: Type.Optional(RolloverSchema),
-    whileLapsed: Type.Optional(
-      Type.Enum(['suspended', 'kept'], {
-        default: 'suspended',
-        description: 'Without a subscription: suspended cannot be used while its time goes on, kept can be used.',
-      }),
-    ),
+    whileLapsed: Type.Enum(['suspended', 'kept'], {
+      default: 'suspended',
+      description: 'Without a subscription: suspended cannot be used while its time goes on, kept can be used.',
+    }),
   },
   { description: 'More of a feature, which is bought beside a plan.' },
 );
 
-type DeclaredAddOn = Static<typeof AddOnSpecSchema>;
+type AddOnSpec = Static<typeof AddOnSpecSchema>;
 
-/** An add-on with its defaults in place. */
-export type AddOnSpec = DeclaredAddOn & Required<Pick<DeclaredAddOn, 'priority' | 'whileLapsed'>>;
+/** An add-on with its place in the order of use, which follows from its kind where it names none. */
+export type RankedAddOn = AddOnSpec & { readonly priority: number };
 
-/** The spec of a stored or live AddOn, which has passed the schema. */
-export function addOnSpec(object: { readonly spec?: unknown }): AddOnSpec {
-  return withDefaults(object.spec as DeclaredAddOn);
+export function rankedAddOn(object: { readonly spec?: unknown }): RankedAddOn {
+  const spec = AddOn.spec(object);
+  return { ...spec, priority: priorityOf(spec) };
 }
 
-function withDefaults(spec: DeclaredAddOn): AddOnSpec {
-  return { priority: PRIORITY[spec.kind], whileLapsed: 'suspended', ...spec };
+function priorityOf({ priority, kind }: AddOnSpec): number {
+  return priority ?? PRIORITY[kind];
 }
 
 export const AddOn = defineKind({
@@ -87,33 +85,33 @@ export const AddOn = defineKind({
       name: 'Title',
       type: 'string',
       description: 'The name that people see.',
-      value: (addOn) => addOnSpec(addOn).title,
+      value: ({ spec }) => spec.title,
     },
     {
       name: 'Feature',
       type: 'string',
       description: 'What there is more of.',
-      value: (addOn) => addOnSpec(addOn).feature,
+      value: ({ spec }) => spec.feature,
     },
     {
       name: 'Amount',
       type: 'integer',
       description: 'Units that are bought.',
-      value: (addOn) => addOnSpec(addOn).amount,
+      value: ({ spec }) => spec.amount,
     },
-    { name: 'Kind', type: 'string', description: 'recurring or topUp.', value: (addOn) => addOnSpec(addOn).kind },
+    { name: 'Kind', type: 'string', description: 'recurring or topUp.', value: ({ spec }) => spec.kind },
     {
       name: 'Time',
       type: 'string',
       description: 'The period, or how long it can be used.',
-      value: (addOn) => addOnSpec(addOn).per ?? addOnSpec(addOn).validity,
+      value: ({ spec }) => spec.per ?? spec.validity,
     },
     {
       name: 'Plans',
       type: 'string',
       description: 'Who may buy it.',
       priority: 1,
-      value: (addOn) => addOnSpec(addOn).plans?.join(',') ?? 'all',
+      value: ({ spec }) => spec.plans?.join(',') ?? 'all',
     },
   ],
   indexes: { feature: ({ feature }) => [feature] },
@@ -131,8 +129,7 @@ export const AddOn = defineKind({
     ...soldProblems(spec, before),
   ],
   check: (spec, world) => [...featureProblems(spec, world), ...roleProblems(spec, world)],
-  describe: (name, before, after, world) =>
-    describeAddOn(name, before && withDefaults(before), after && withDefaults(after), world),
+  describe: describeAddOn,
   example: {
     name: 'audiobooks-10h',
     spec: {
@@ -153,7 +150,7 @@ function wrong(field: string, detail: string, reason: Problem['reason'] = 'Field
   return { path: ['spec', ...field.split('.')], reason, detail };
 }
 
-function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[] {
+function timeProblems({ kind, per, validity }: AddOnSpec): readonly Problem[] {
   const problems: Problem[] = [];
   if (kind === 'recurring') {
     if (per === undefined) {
@@ -177,7 +174,7 @@ function timeProblems({ kind, per, validity }: DeclaredAddOn): readonly Problem[
   return problems;
 }
 
-function rolloverProblems({ rollover, kind, per }: DeclaredAddOn): readonly Problem[] {
+function rolloverProblems({ rollover, kind, per }: AddOnSpec): readonly Problem[] {
   if (rollover === undefined) return [];
   if (kind === 'topUp' || per === undefined) {
     return [wrong('rollover', 'A top-up has one period; how long it lasts is its validity.', 'FieldValueForbidden')];
@@ -186,7 +183,7 @@ function rolloverProblems({ rollover, kind, per }: DeclaredAddOn): readonly Prob
 }
 
 /** What was sold is counted as it was sold; another product is another add-on. */
-function soldProblems(spec: DeclaredAddOn, before: DeclaredAddOn | undefined): readonly Problem[] {
+function soldProblems(spec: AddOnSpec, before: AddOnSpec | undefined): readonly Problem[] {
   if (before === undefined) return [];
   return (['feature', 'kind', 'per'] as const).flatMap((field) =>
     before[field] === spec[field]
@@ -201,10 +198,10 @@ function soldProblems(spec: DeclaredAddOn, before: DeclaredAddOn | undefined): r
   );
 }
 
-function featureProblems({ feature: name, kind }: DeclaredAddOn, world: World): readonly Problem[] {
+function featureProblems({ feature: name, kind }: AddOnSpec, world: World): readonly Problem[] {
   const found = world.get(FEATURE, name);
   if (found === undefined) return [];
-  const { title, type } = featureSpec(found);
+  const { title, type } = Feature.spec(found);
   if (type === 'metered' || (type === 'concurrent' && kind === 'recurring')) return [];
   const why =
     type === 'concurrent'
@@ -213,9 +210,9 @@ function featureProblems({ feature: name, kind }: DeclaredAddOn, world: World): 
   return [wrong('feature', `${title} ${why}.`)];
 }
 
-function roleProblems({ plans, roles = [] }: DeclaredAddOn, world: World): readonly Problem[] {
+function roleProblems({ plans, roles = [] }: AddOnSpec, world: World): readonly Problem[] {
   const named = plans?.flatMap((name) => world.get(PLAN, name) ?? []) ?? [...world.list(PLAN)];
-  const known = new Set(named.flatMap((plan) => planSpec(plan).roles));
+  const known = new Set(named.flatMap((plan) => Plan.spec(plan).roles));
   return roles.flatMap((role, index): readonly Problem[] =>
     known.has(role)
       ? []
@@ -237,7 +234,7 @@ function describeAddOn(
 ): readonly string[] {
   if (after === undefined) return [`Add-on ${before?.title ?? name} is no longer sold; what was bought stays.`];
   const found = world.get(FEATURE, after.feature);
-  const feature = found === undefined ? { title: after.feature } : featureSpec(found);
+  const feature = found === undefined ? { title: after.feature } : Feature.spec(found);
   const units = 'unit' in feature ? feature.unit : 'units';
   const gives = ({ amount, per, validity }: AddOnSpec): string => {
     if (per !== undefined) {
@@ -270,8 +267,10 @@ function describeAddOn(
   if (goesOn(before) !== goesOn(after)) {
     sentences.push(`${after.title}: ${goesOn(before)} → ${goesOn(after)}.`);
   }
-  if (before.priority !== after.priority) {
-    sentences.push(`${after.title}: its place in the order of use is ${after.priority} instead of ${before.priority}.`);
+  if (priorityOf(before) !== priorityOf(after)) {
+    sentences.push(
+      `${after.title}: its place in the order of use is ${priorityOf(after)} instead of ${priorityOf(before)}.`,
+    );
   }
   return sentences;
 }

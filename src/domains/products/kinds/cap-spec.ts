@@ -23,20 +23,15 @@ export const CapSpecSchema = Type.Object(
       limit('Units for each window: a whole number, or "unlimited". Absent: what the plan says it gives.'),
     ),
     window: WindowSchema,
-    scope: Type.Optional(
-      Type.Enum(['listener', 'household', 'device', 'role'], {
-        default: 'listener',
-        description:
-          'Whose use is counted together: of each listener, of all on a subscription, of each device of a listener, of all with one role on a subscription.',
-      }),
-    ),
-    enforcement: Type.Optional(
-      Type.Enum(['hard', 'soft', 'degrade'], {
-        default: 'hard',
-        description:
-          'At the limit: hard denies, soft counts on and says so, degrade gives what the feature degrades to.',
-      }),
-    ),
+    scope: Type.Enum(['listener', 'household', 'device', 'role'], {
+      default: 'listener',
+      description:
+        'Whose use is counted together: of each listener, of all on a subscription, of each device of a listener, of all with one role on a subscription.',
+    }),
+    enforcement: Type.Enum(['hard', 'soft', 'degrade'], {
+      default: 'hard',
+      description: 'At the limit: hard denies, soft counts on and says so, degrade gives what the feature degrades to.',
+    }),
     grace: Type.Optional(
       Type.Unsafe<number | string>({
         'x-kubernetes-int-or-string': true,
@@ -45,19 +40,15 @@ export const CapSpecSchema = Type.Object(
       }),
     ),
     rollover: Type.Optional(RolloverSchema),
-    onPlanChange: Type.Optional(
-      Type.Enum(['carry', 'scale', 'reset'], {
-        default: 'carry',
-        description:
-          'What becomes of use in the present window when a listener comes to a plan of this cap: it counts, it counts in proportion to the limits, or it does not count.',
-      }),
-    ),
-    onLimitChange: Type.Optional(
-      Type.Enum(['now', 'nextWindow'], {
-        default: 'now',
-        description: 'From when a changed limit counts. nextWindow needs limitBefore.',
-      }),
-    ),
+    onPlanChange: Type.Enum(['carry', 'scale', 'reset'], {
+      default: 'carry',
+      description:
+        'What becomes of use in the present window when a listener comes to a plan of this cap: it counts, it counts in proportion to the limits, or it does not count.',
+    }),
+    onLimitChange: Type.Enum(['now', 'nextWindow'], {
+      default: 'now',
+      description: 'From when a changed limit counts. nextWindow needs limitBefore.',
+    }),
     limitBefore: Type.Optional(
       Type.Object(
         {
@@ -67,14 +58,12 @@ export const CapSpecSchema = Type.Object(
         { description: 'Windows that began before `until` keep this limit to their end.' },
       ),
     ),
-    priority: Type.Optional(
-      Type.Integer({
-        minimum: 0,
-        maximum: PRIORITY_MAX,
-        default: PLAN_PRIORITY,
-        description: 'Lower numbers are used up first; add-ons have 200 and top-ups 300, unless they say otherwise.',
-      }),
-    ),
+    priority: Type.Integer({
+      minimum: 0,
+      maximum: PRIORITY_MAX,
+      default: PLAN_PRIORITY,
+      description: 'Lower numbers are used up first; add-ons have 200 and top-ups 300, unless they say otherwise.',
+    }),
     offlineFor: Type.Optional(
       Type.String({
         description: 'How long a device may use it without a connection before it checks in: P1D to P40D.',
@@ -84,27 +73,7 @@ export const CapSpecSchema = Type.Object(
   { description: 'How much of a feature may be used, how long use counts, and what happens at the limit.' },
 );
 
-type DeclaredCap = Static<typeof CapSpecSchema>;
-type Defaulted = 'scope' | 'enforcement' | 'onPlanChange' | 'onLimitChange' | 'priority';
-
-/** A cap with its defaults in place. */
-export type CapSpec = DeclaredCap & Required<Pick<DeclaredCap, Defaulted>>;
-
-/** The spec of a stored or live Cap, which has passed the schema. */
-export function capSpec(object: { readonly spec?: unknown }): CapSpec {
-  return withCapDefaults(object.spec as DeclaredCap);
-}
-
-export function withCapDefaults(spec: DeclaredCap): CapSpec {
-  return {
-    scope: 'listener',
-    enforcement: 'hard',
-    onPlanChange: 'carry',
-    onLimitChange: 'now',
-    priority: PLAN_PRIORITY,
-    ...spec,
-  };
-}
+export type CapSpec = Static<typeof CapSpecSchema>;
 
 const OFFLINE = /^P([1-9]\d?)D$/;
 /** Units that a device holds are kept from all others for so long at most. */

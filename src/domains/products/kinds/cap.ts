@@ -10,11 +10,11 @@ import { rolloverFaults } from '../rules/rollover.ts';
 import { isPlainDate, parseTime } from '../rules/times.ts';
 import { parseUnitsOrShare } from '../rules/units-or-share.ts';
 import { windowInWords } from '../rules/windows.ts';
-import { capSpec, CapSpecSchema, offlineDays, withCapDefaults, type CapSpec } from './cap-spec.ts';
+import { CapSpecSchema, offlineDays, type CapSpec } from './cap-spec.ts';
 import { describeCap } from './describe-cap.ts';
-import { featureSpec } from './feature.ts';
+import { Feature } from './feature.ts';
 import { CAP, FEATURE, GROUP, MARKET, PLAN, VERSION } from './identity.ts';
-import { planSpec, twice } from './plan.ts';
+import { Plan, twice } from './plan.ts';
 
 export const Cap = defineKind({
   group: GROUP,
@@ -28,37 +28,37 @@ export const Cap = defineKind({
     'A cap says how much of a feature may be used, by whom, how long use counts, and what happens at the limit.',
   spec: CapSpecSchema,
   columns: [
-    { name: 'Feature', type: 'string', description: 'What is limited.', value: (cap) => capSpec(cap).feature },
+    { name: 'Feature', type: 'string', description: 'What is limited.', value: ({ spec }) => spec.feature },
     {
       name: 'Limit',
       type: 'string',
       description: 'Units for each window; "plan" for what the plan gives.',
-      value: (cap) => String(capSpec(cap).limit ?? 'plan'),
+      value: ({ spec }) => String(spec.limit ?? 'plan'),
     },
     {
       name: 'Window',
       type: 'string',
       description: 'How long use counts.',
-      value: (cap) => windowInWords(capSpec(cap).window),
+      value: ({ spec }) => windowInWords(spec.window),
     },
     {
       name: 'Scope',
       type: 'string',
       description: 'Whose use is counted together.',
-      value: (cap) => capSpec(cap).scope,
+      value: ({ spec }) => spec.scope,
     },
     {
       name: 'Enforcement',
       type: 'string',
       description: 'What happens at the limit.',
-      value: (cap) => capSpec(cap).enforcement,
+      value: ({ spec }) => spec.enforcement,
     },
     {
       name: 'Plans',
       type: 'string',
       description: 'The plans it is for.',
       priority: 1,
-      value: (cap) => capSpec(cap).plans?.join(',') ?? 'all',
+      value: ({ spec }) => spec.plans?.join(',') ?? 'all',
     },
   ],
   indexes: { feature: ({ feature }) => [feature] },
@@ -67,8 +67,7 @@ export const Cap = defineKind({
     ...plans.map((name, index) => ({ path: ['spec', 'plans', index], kind: PLAN, name })),
     ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
   ],
-  validate: (declared, { find, name, before }) => {
-    const spec = withCapDefaults(declared);
+  validate: (spec, { find, name, before }) => {
     const others = find(CAP, 'feature', spec.feature).filter((other) => other.metadata.name !== name);
     return [
       ...['plans', 'roles', 'markets'].flatMap((field) => {
@@ -79,21 +78,19 @@ export const Cap = defineKind({
       ...limitProblems(spec),
       ...graceProblems(spec),
       ...rolloverProblems(spec),
-      ...limitChangeProblems(spec, before && withCapDefaults(before)),
-      ...others.flatMap((other) => collisionProblems(spec, other.metadata.name, capSpec(other))),
+      ...limitChangeProblems(spec, before),
+      ...others.flatMap((other) => collisionProblems(spec, other.metadata.name, other)),
     ];
   },
-  check: (declared, world, name) => {
-    const spec = withCapDefaults(declared);
+  check: (spec, world, name) => {
     const others = world.find(CAP, 'feature', spec.feature).filter((other) => other.name !== name);
     return [
       ...featureProblems(spec, world),
       ...roleProblems(spec, world),
-      ...others.flatMap((other) => collisionProblems(spec, other.name, capSpec(other))),
+      ...others.flatMap((other) => collisionProblems(spec, other.name, other)),
     ];
   },
-  describe: (name, before, after, world) =>
-    describeCap(name, before && withCapDefaults(before), after && withCapDefaults(after), world),
+  describe: describeCap,
   example: {
     name: 'audiobooks-monthly',
     spec: {
@@ -195,8 +192,8 @@ function limitChangeProblems(spec: CapSpec, before: CapSpec | undefined): readon
   return problems;
 }
 
-function collisionProblems(spec: CapSpec, otherName: string, other: CapSpec): readonly Problem[] {
-  if (!capsCollide(spec, other)) return [];
+function collisionProblems(spec: CapSpec, otherName: string, other: { readonly spec?: unknown }): readonly Problem[] {
+  if (!capsCollide(spec, Cap.spec(other))) return [];
   return [
     {
       ...wrong(
@@ -216,7 +213,7 @@ function collisionProblems(spec: CapSpec, otherName: string, other: CapSpec): re
 function featureProblems({ feature: name, window, enforcement }: CapSpec, world: World): readonly Problem[] {
   const found = world.get(FEATURE, name);
   if (found === undefined) return [];
-  const { title, type, degradeTo } = featureSpec(found);
+  const { title, type, degradeTo } = Feature.spec(found);
   if (type !== 'metered' && type !== 'concurrent') {
     return [wrong('feature', `${title} is a ${type} feature; only metered and concurrent features are counted.`)];
   }
@@ -241,7 +238,7 @@ function featureProblems({ feature: name, window, enforcement }: CapSpec, world:
 
 function roleProblems({ plans, roles = [] }: CapSpec, world: World): readonly Problem[] {
   const named = plans?.flatMap((name) => world.get(PLAN, name) ?? []) ?? [...world.list(PLAN)];
-  const known = [...new Set(named.flatMap((plan) => planSpec(plan).roles))];
+  const known = [...new Set(named.flatMap((plan) => Plan.spec(plan).roles))];
   return roles.flatMap((role, index): readonly Problem[] => {
     if (known.includes(role)) return [];
     const whose = plans === undefined ? 'no plan' : `none of ${plans.join(', ')}`;

@@ -2,10 +2,10 @@ import type { World } from '#kernel/resources/kind.ts';
 import { rolloverInWords } from '../rules/rollover.ts';
 import { windowInWords } from '../rules/windows.ts';
 import type { CapSpec } from './cap-spec.ts';
-import { featureSpec } from './feature.ts';
+import { Feature } from './feature.ts';
 import { FEATURE, MARKET, PLAN } from './identity.ts';
 import { marketSpec } from './market-spec.ts';
-import { planSpec } from './plan.ts';
+import { Plan } from './plan.ts';
 
 const SCOPES = {
   listener: 'for each listener',
@@ -29,7 +29,7 @@ export function describeCap(
   const spec = after ?? before;
   if (spec === undefined) return [];
   const feature = world.get(FEATURE, spec.feature);
-  const { title, unit = 'units' } = feature === undefined ? { title: spec.feature } : featureSpec(feature);
+  const { title, unit = 'units' } = feature === undefined ? { title: spec.feature } : Feature.spec(feature);
   if (after === undefined) {
     return [`${title}: the cap "${name}" ${whom(spec, world)} is removed; what the plans give limits it.`];
   }
@@ -79,7 +79,7 @@ export function describeCap(
 function whom({ plans, roles, markets }: CapSpec, world: World): string {
   const planTitle = (name: string): string => {
     const found = world.get(PLAN, name);
-    return found === undefined ? name : planSpec(found).title;
+    return found === undefined ? name : Plan.spec(found).title;
   };
   const marketTitle = (name: string): string => {
     const found = world.get(MARKET, name);

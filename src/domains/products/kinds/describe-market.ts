@@ -1,4 +1,4 @@
-import { DEFAULT_CHANNEL, type MarketSpec } from './market-spec.ts';
+import type { MarketSpec } from './market-spec.ts';
 
 /** What a change of a market means, in sentences. */
 export function describeMarket(
@@ -29,10 +29,10 @@ export function describeMarket(
   changed('tax', taxInWords(before), taxInWords(after));
   changed('time zone', before.zone, after.zone);
   changed('channels', channelsInWords(before), channelsInWords(after));
-  changed('rounding of tax', before.rounding?.mode ?? 'halfUp', after.rounding?.mode ?? 'halfUp');
-  changed('prices are written for', before.locale ?? 'en', after.locale ?? 'en');
+  changed('rounding of tax', before.rounding.mode, after.rounding.mode);
+  changed('prices are written for', before.locale, after.locale);
   changed('notice of a higher price', `${before.notice?.days ?? 0} days`, `${after.notice?.days ?? 0} days`);
-  changed('consent to a higher price', CONSENT[before.consent ?? 'none'], CONSENT[after.consent ?? 'none']);
+  changed('consent to a higher price', CONSENT[before.consent], CONSENT[after.consent]);
   return sentences;
 }
 
@@ -54,7 +54,7 @@ function taxInWords({ tax }: MarketSpec): string {
   return `${tax.name} ${rate}${later} ${tax.inclusive ? 'included' : 'added'}`;
 }
 
-function channelsInWords({ channels = [{ name: DEFAULT_CHANNEL }] }: MarketSpec): string {
+function channelsInWords({ channels }: MarketSpec): string {
   return channels
     .map(({ name, exponents = {} }) => {
       const own = Object.entries(exponents).map(([code, digits]) => `${code} with ${digits} decimals`);

@@ -51,7 +51,7 @@ export function describeTimeline(
  * they must have been told, and whether they must agree. Undefined where nothing is asked for, or nothing rises.
  */
 export function describeNotice(
-  { title, zone, notice, consent = 'none' }: Pick<MarketSpec, 'title' | 'zone' | 'notice' | 'consent'>,
+  { title, zone, notice, consent }: Pick<MarketSpec, 'title' | 'zone' | 'notice' | 'consent'>,
   before: readonly PriceWindow[],
   after: readonly PriceWindow[],
   now: number,

@@ -48,11 +48,6 @@ const FeatureSpecSchema = Type.Object(
 
 export type FeatureSpec = Static<typeof FeatureSpecSchema>;
 
-/** The spec of a stored or live Feature, which has passed the schema. */
-export function featureSpec(object: { readonly spec?: unknown }): FeatureSpec {
-  return object.spec as FeatureSpec;
-}
-
 export const Feature = defineKind({
   group: GROUP,
   version: VERSION,
@@ -70,20 +65,20 @@ export const Feature = defineKind({
       name: 'Title',
       type: 'string',
       description: 'The name that people see.',
-      value: (feature) => featureSpec(feature).title,
+      value: ({ spec }) => spec.title,
     },
-    { name: 'Type', type: 'string', description: 'How it is given.', value: (feature) => featureSpec(feature).type },
+    { name: 'Type', type: 'string', description: 'How it is given.', value: ({ spec }) => spec.type },
     {
       name: 'Unit',
       type: 'string',
       description: 'What a limit counts.',
-      value: (feature) => featureSpec(feature).unit,
+      value: ({ spec }) => spec.unit,
     },
     {
       name: 'Degrades To',
       type: 'string',
       description: 'What a listener without it gets instead.',
-      value: (feature) => featureSpec(feature).degradeTo,
+      value: ({ spec }) => spec.degradeTo,
     },
   ],
   refs: ({ degradeTo }) =>
@@ -201,7 +196,7 @@ function loopProblems(spec: FeatureSpec, world: World, name: string): readonly P
       ];
     }
     const target = world.get(FEATURE, next);
-    next = target === undefined ? undefined : featureSpec(target).degradeTo;
+    next = target === undefined ? undefined : Feature.spec(target).degradeTo;
   }
   return [];
 }

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { specReader } from '#kernel/resources/schema/read-typed.ts';
 import { CURRENCIES, MINOR_DIGITS_MAX } from '../rules/currencies.ts';
 import { isFault } from '../rules/fault.ts';
 import { TERRITORIES } from '../rules/territories.ts';
@@ -40,36 +41,34 @@ export const MarketSpecSchema = Type.Object(
         description: 'Legal currencies. The first that is valid now is the default.',
       },
     ),
-    channels: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            name: Type.String({
-              pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
-              maxLength: 40,
-              description: 'web, apple, google …',
-            }),
-            exponents: Type.Optional(
-              Type.Record(
-                Type.String(),
-                Type.Integer({
-                  minimum: 0,
-                  maximum: MINOR_DIGITS_MAX,
-                  description: 'Decimals of that currency there.',
-                }),
-                { description: 'Decimals by currency, where the channel differs from ISO 4217.' },
-              ),
-            ),
-          },
-          { description: 'A way to buy.' },
-        ),
+    channels: Type.Array(
+      Type.Object(
         {
-          minItems: 1,
-          maxItems: CHANNELS_MAX,
-          default: [{ name: DEFAULT_CHANNEL }],
-          description: 'The ways to buy in this market.',
+          name: Type.String({
+            pattern: '^[a-z0-9]([-a-z0-9]*[a-z0-9])?$',
+            maxLength: 40,
+            description: 'web, apple, google …',
+          }),
+          exponents: Type.Optional(
+            Type.Record(
+              Type.String(),
+              Type.Integer({
+                minimum: 0,
+                maximum: MINOR_DIGITS_MAX,
+                description: 'Decimals of that currency there.',
+              }),
+              { description: 'Decimals by currency, where the channel differs from ISO 4217.' },
+            ),
+          ),
         },
+        { description: 'A way to buy.' },
       ),
+      {
+        minItems: 1,
+        maxItems: CHANNELS_MAX,
+        default: [{ name: DEFAULT_CHANNEL }],
+        description: 'The ways to buy in this market.',
+      },
     ),
     tax: Type.Object(
       {
@@ -98,26 +97,20 @@ export const MarketSpecSchema = Type.Object(
       },
       { description: 'The tax on a subscription.' },
     ),
-    rounding: Type.Optional(
-      Type.Object(
-        {
-          mode: Type.Optional(
-            Type.Enum(['halfUp', 'halfEven', 'up', 'down'], {
-              default: 'halfUp',
-              description: 'How a fraction of the smallest unit is rounded, once, at the end.',
-            }),
-          ),
-        },
-        { description: 'How tax is rounded here.' },
-      ),
+    rounding: Type.Object(
+      {
+        mode: Type.Enum(['halfUp', 'halfEven', 'up', 'down'], {
+          default: 'halfUp',
+          description: 'How a fraction of the smallest unit is rounded, once, at the end.',
+        }),
+      },
+      { default: {}, description: 'How tax is rounded here.' },
     ),
-    locale: Type.Optional(
-      Type.String({
-        maxLength: 35,
-        default: 'en',
-        description: 'BCP 47 locale in which prices are written for listeners.',
-      }),
-    ),
+    locale: Type.String({
+      maxLength: 35,
+      default: 'en',
+      description: 'BCP 47 locale in which prices are written for listeners.',
+    }),
     notice: Type.Optional(
       Type.Object(
         {
@@ -130,26 +123,22 @@ export const MarketSpecSchema = Type.Object(
         { description: 'How long before a higher price subscribers must be told.' },
       ),
     ),
-    consent: Type.Optional(
-      Type.Enum(['optIn', 'optOut', 'none'], {
-        default: 'none',
-        description: 'What a higher price needs of existing subscribers: their yes, no objection, or nothing.',
-      }),
-    ),
+    consent: Type.Enum(['optIn', 'optOut', 'none'], {
+      default: 'none',
+      description: 'What a higher price needs of existing subscribers: their yes, no objection, or nothing.',
+    }),
   },
   { description: 'A set of territories that share currency, tax and rules for prices.' },
 );
 
 export type MarketSpec = Static<typeof MarketSpecSchema>;
 
-/** The spec of a stored or live Market, which has passed the schema. */
-export function marketSpec(object: { readonly spec?: unknown }): MarketSpec {
-  return object.spec as MarketSpec;
-}
+/** The spec of a stored or live Market. */
+export const marketSpec = specReader(MarketSpecSchema);
 
 /** Decimals of a currency on a channel of a market: the channel's own, or those of ISO 4217. */
 export function exponentOn(market: MarketSpec | undefined, channel: string, currency: string): number | undefined {
-  const exponents = market?.channels?.find(({ name }) => name === channel)?.exponents;
+  const exponents = market?.channels.find(({ name }) => name === channel)?.exponents;
   if (exponents !== undefined && Object.hasOwn(exponents, currency)) return exponents[currency];
   return CURRENCIES.get(currency);
 }

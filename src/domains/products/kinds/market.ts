@@ -9,17 +9,10 @@ import { parseDecimal } from '../rules/rational.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { nearTerritories, TERRITORIES } from '../rules/territories.ts';
 import { isPlainDate, isZone, OPEN, parseTime } from '../rules/times.ts';
+import { Price } from './price.ts';
 import { describeMarket } from './describe-market.ts';
 import { GROUP, MARKET, PRICE, VERSION } from './identity.ts';
-import {
-  currencyAt,
-  legalCurrencies,
-  marketSpec,
-  MarketSpecSchema,
-  taxRateAt,
-  taxRates,
-  type MarketSpec,
-} from './market-spec.ts';
+import { currencyAt, legalCurrencies, MarketSpecSchema, taxRateAt, taxRates, type MarketSpec } from './market-spec.ts';
 
 export const Market = defineKind({
   group: GROUP,
@@ -37,32 +30,31 @@ export const Market = defineKind({
       name: 'Title',
       type: 'string',
       description: 'The name that people see.',
-      value: (market) => marketSpec(market).title,
+      value: ({ spec }) => spec.title,
     },
     {
       name: 'Territories',
       type: 'string',
       description: 'The territories it is made of.',
-      value: (market) => marketSpec(market).territories.join(','),
+      value: ({ spec }) => spec.territories.join(','),
     },
     {
       name: 'Currency',
       type: 'string',
       description: 'The default currency now.',
-      value: (market, now) => currencyAt(legalCurrencies(marketSpec(market)), now.epochMilliseconds),
+      value: ({ spec }, now) => currencyAt(legalCurrencies(spec), now.epochMilliseconds),
     },
     {
       name: 'Zone',
       type: 'string',
       description: 'The zone in which dates begin.',
-      value: (market) => marketSpec(market).zone,
+      value: ({ spec }) => spec.zone,
     },
     {
       name: 'Tax',
       type: 'string',
       description: 'Its name and rate.',
-      value: (market, now) => {
-        const spec = marketSpec(market);
+      value: ({ spec }, now) => {
         return `${spec.tax.name} ${taxRateAt(taxRates(spec), now.epochMilliseconds) ?? 'varies'}`;
       },
     },
@@ -71,10 +63,7 @@ export const Market = defineKind({
       type: 'string',
       description: 'The ways to buy.',
       priority: 1,
-      value: (market) =>
-        marketSpec(market)
-          .channels?.map(({ name }) => name)
-          .join(','),
+      value: ({ spec }) => spec.channels.map(({ name }) => name).join(','),
     },
   ],
   indexes: { territory: ({ territories }) => territories },
@@ -151,8 +140,8 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
   }
   if (before === undefined || before.zone === zone) return [];
   // Dates of prices are read in this zone: moving it would move what has begun.
-  const begun = find(PRICE, 'market', name).filter(({ spec }) =>
-    plainDates(spec).some((date) => {
+  const begun = find(PRICE, 'market', name).filter((price) =>
+    plainDates(price).some((date) => {
       const moments = [parseTime(date, before.zone), parseTime(date, zone)];
       return moments.some((moment) => !isFault(moment) && moment <= now.epochMilliseconds);
     }),
@@ -168,10 +157,11 @@ function zoneProblems({ zone }: MarketSpec, { name, before, now, find }: Context
   return [{ path, reason: 'FieldValueForbidden', detail, about }];
 }
 
-/** The plain dates in the timeline of a Price, whose kind is declared after this one. */
-function plainDates(priceSpec: unknown): readonly string[] {
-  const { timeline = [] } = priceSpec as { timeline?: readonly { from: string; until?: string }[] };
-  return timeline.flatMap(({ from, until }) => [from, until ?? '']).filter(isPlainDate);
+/** The plain dates in the timeline of a Price. */
+function plainDates(price: { readonly spec?: unknown }): readonly string[] {
+  return Price.spec(price)
+    .timeline.flatMap(({ from, until }) => [from, until ?? ''])
+    .filter(isPlainDate);
 }
 
 function currencyProblems({ currencies, zone }: MarketSpec): readonly Problem[] {
@@ -192,7 +182,7 @@ function currencyProblems({ currencies, zone }: MarketSpec): readonly Problem[] 
   return problems;
 }
 
-function channelProblems({ channels = [] }: MarketSpec): readonly Problem[] {
+function channelProblems({ channels }: MarketSpec): readonly Problem[] {
   const problems: Problem[] = [];
   for (const [index, { name, exponents = {} }] of channels.entries()) {
     const path = ['spec', 'channels', index];

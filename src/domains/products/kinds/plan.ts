@@ -6,7 +6,7 @@ import { collide, entitlementFaults, grantInWords, limitFault, UNLIMITED } from 
 import { isFault } from '../rules/fault.ts';
 import { periodInWords } from '../rules/intervals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { featureSpec, type FeatureSpec } from './feature.ts';
+import { Feature, type FeatureSpec } from './feature.ts';
 import { FEATURE, GROUP, MARKET, VERSION } from './identity.ts';
 import { marketSpec } from './market-spec.ts';
 
@@ -40,81 +40,62 @@ const PlanSpecSchema = Type.Object(
       maximum: 1_000,
       description: 'Order within the group: a higher rank is a better plan.',
     }),
-    seats: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'How many people share the plan.' }),
-    ),
-    roles: Type.Optional(
-      Type.Array(Type.String({ pattern: NAME_PATTERN, maxLength: 63, description: 'A role.' }), {
-        minItems: 1,
-        maxItems: ROLES_MAX,
-        default: [DEFAULT_ROLE],
-        description: 'What people on the plan can be; the first is who pays.',
-      }),
-    ),
+    seats: Type.Integer({ minimum: 1, maximum: 100, default: 1, description: 'How many people share the plan.' }),
+    roles: Type.Array(Type.String({ pattern: NAME_PATTERN, maxLength: 63, description: 'A role.' }), {
+      minItems: 1,
+      maxItems: ROLES_MAX,
+      default: [DEFAULT_ROLE],
+      description: 'What people on the plan can be; the first is who pays.',
+    }),
     markets: marketNames('Where it is sold; absent: in every market.'),
-    openTo: Type.Optional(
-      Type.Enum(['everyone', 'existing'], {
-        default: 'everyone',
-        description: 'existing: closed for new sign-ups, those who have it keep it.',
-      }),
-    ),
-    entitlements: Type.Optional(
-      Type.Array(
-        Type.Object(
-          {
-            feature: Type.String({ minLength: 1, description: 'The Feature that is given.' }),
-            value: Type.Optional(
-              Type.Unknown({
-                'x-kubernetes-preserve-unknown-fields': true,
-                description: 'The value of a config feature.',
-              }),
-            ),
-            limit: Type.Optional(
-              Type.Unsafe<number | string>({
-                'x-kubernetes-int-or-string': true,
-                description: 'How much of a metered or concurrent feature: a whole number, or "unlimited".',
-              }),
-            ),
-            per: Type.Optional(
-              Type.String({ description: 'How often a metered limit starts anew: P1M, P1D, PT1H (ISO 8601).' }),
-            ),
-            roles: Type.Optional(
-              Type.Array(Type.String({ minLength: 1, description: 'A role of the plan.' }), {
-                minItems: 1,
-                maxItems: ROLES_MAX,
-                description: 'Who gets it; absent: every role.',
-              }),
-            ),
-            markets: marketNames('Where it is given; absent: in every market of the plan.'),
-          },
-          { description: 'A feature that the plan gives, how much of it, to whom and where.' },
-        ),
+    openTo: Type.Enum(['everyone', 'existing'], {
+      default: 'everyone',
+      description: 'existing: closed for new sign-ups, those who have it keep it.',
+    }),
+    entitlements: Type.Array(
+      Type.Object(
         {
-          maxItems: ENTITLEMENTS_MAX,
-          default: [],
-          description:
-            'What the plan gives. Where two speak of one feature, the one that names the market wins, then the one that names the role.',
+          feature: Type.String({ minLength: 1, description: 'The Feature that is given.' }),
+          value: Type.Optional(
+            Type.Unknown({
+              'x-kubernetes-preserve-unknown-fields': true,
+              description: 'The value of a config feature.',
+            }),
+          ),
+          limit: Type.Optional(
+            Type.Unsafe<number | string>({
+              'x-kubernetes-int-or-string': true,
+              description: 'How much of a metered or concurrent feature: a whole number, or "unlimited".',
+            }),
+          ),
+          per: Type.Optional(
+            Type.String({ description: 'How often a metered limit starts anew: P1M, P1D, PT1H (ISO 8601).' }),
+          ),
+          roles: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, description: 'A role of the plan.' }), {
+              minItems: 1,
+              maxItems: ROLES_MAX,
+              description: 'Who gets it; absent: every role.',
+            }),
+          ),
+          markets: marketNames('Where it is given; absent: in every market of the plan.'),
         },
+        { description: 'A feature that the plan gives, how much of it, to whom and where.' },
       ),
+      {
+        maxItems: ENTITLEMENTS_MAX,
+        default: [],
+        description:
+          'What the plan gives. Where two speak of one feature, the one that names the market wins, then the one that names the role.',
+      },
     ),
   },
   { description: 'A tier that listeners subscribe to, or have for free.' },
 );
 
-type DeclaredPlan = Static<typeof PlanSpecSchema>;
-export type PlanEntitlement = NonNullable<DeclaredPlan['entitlements']>[number];
+export type PlanEntitlement = PlanSpec['entitlements'][number];
 
-/** A plan with its defaults in place. */
-export type PlanSpec = DeclaredPlan & Required<Pick<DeclaredPlan, 'seats' | 'roles' | 'openTo' | 'entitlements'>>;
-
-/** The spec of a stored or live Plan, which has passed the schema. */
-export function planSpec(object: { readonly spec?: unknown }): PlanSpec {
-  return withDefaults(object.spec as DeclaredPlan);
-}
-
-function withDefaults(spec: DeclaredPlan): PlanSpec {
-  return { seats: 1, roles: [DEFAULT_ROLE], openTo: 'everyone', entitlements: [], ...spec };
-}
+export type PlanSpec = Static<typeof PlanSpecSchema>;
 
 /** True when the plan is sold, or still honoured, in the market. */
 export function soldIn({ markets }: { readonly markets?: readonly string[] }, market: string): boolean {
@@ -132,32 +113,32 @@ export const Plan = defineKind({
   description: 'A plan is a tier that listeners subscribe to, or have for free: what it gives, to whom and where.',
   spec: PlanSpecSchema,
   columns: [
-    { name: 'Title', type: 'string', description: 'The name that people see.', value: (plan) => planSpec(plan).title },
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
     {
       name: 'Group',
       type: 'string',
       description: 'Plans of one group replace each other.',
-      value: (plan) => planSpec(plan).group,
+      value: ({ spec }) => spec.group,
     },
-    { name: 'Rank', type: 'integer', description: 'Order within the group.', value: (plan) => planSpec(plan).rank },
-    { name: 'Seats', type: 'integer', description: 'How many people share it.', value: (plan) => planSpec(plan).seats },
-    { name: 'Open To', type: 'string', description: 'Who may sign up.', value: (plan) => planSpec(plan).openTo },
+    { name: 'Rank', type: 'integer', description: 'Order within the group.', value: ({ spec }) => spec.rank },
+    { name: 'Seats', type: 'integer', description: 'How many people share it.', value: ({ spec }) => spec.seats },
+    { name: 'Open To', type: 'string', description: 'Who may sign up.', value: ({ spec }) => spec.openTo },
     {
       name: 'Features',
       type: 'integer',
       description: 'How many features it gives.',
-      value: (plan) => new Set(planSpec(plan).entitlements.map(({ feature }) => feature)).size,
+      value: ({ spec }) => new Set(spec.entitlements.map(({ feature }) => feature)).size,
     },
     {
       name: 'Markets',
       type: 'string',
       description: 'Where it is sold.',
       priority: 1,
-      value: (plan) => planSpec(plan).markets?.join(',') ?? 'all',
+      value: ({ spec }) => spec.markets?.join(',') ?? 'all',
     },
   ],
-  indexes: { feature: ({ entitlements = [] }) => [...new Set(entitlements.map(({ feature }) => feature))] },
-  refs: ({ markets = [], entitlements = [] }) => [
+  indexes: { feature: ({ entitlements }) => [...new Set(entitlements.map(({ feature }) => feature))] },
+  refs: ({ markets = [], entitlements }) => [
     ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),
     ...entitlements.flatMap((entitlement, index) => [
       { path: ['spec', 'entitlements', index, 'feature'], kind: FEATURE, name: entitlement.feature },
@@ -168,26 +149,22 @@ export const Plan = defineKind({
       })),
     ]),
   ],
-  validate: (declared) => {
-    const spec = withDefaults(declared);
-    return [
-      ...twice(spec.roles, ['spec', 'roles']),
-      ...twice(spec.markets ?? [], ['spec', 'markets']),
-      ...entitlementProblems(spec),
-    ];
-  },
-  check: (declared, world) =>
-    withDefaults(declared).entitlements.flatMap((entitlement, index) => {
+  validate: (spec) => [
+    ...twice(spec.roles, ['spec', 'roles']),
+    ...twice(spec.markets ?? [], ['spec', 'markets']),
+    ...entitlementProblems(spec),
+  ],
+  check: ({ entitlements }, world) =>
+    entitlements.flatMap((entitlement, index) => {
       const feature = world.get(FEATURE, entitlement.feature);
       if (feature === undefined) return [];
-      return entitlementFaults(entitlement, featureSpec(feature)).map(({ field, fault }): Problem => ({
+      return entitlementFaults(entitlement, Feature.spec(feature)).map(({ field, fault }): Problem => ({
         path: ['spec', 'entitlements', index, field],
         reason: 'FieldValueInvalid',
         detail: fault,
       }));
     }),
-  describe: (name, before, after, world) =>
-    describePlan(name, before && withDefaults(before), after && withDefaults(after), world),
+  describe: describePlan,
   example: {
     name: 'family',
     spec: {
@@ -264,7 +241,7 @@ function describePlan(
 ): readonly string[] {
   const featureOf = (feature: string): Pick<FeatureSpec, 'title' | 'type'> => {
     const found = world.get(FEATURE, feature);
-    return found === undefined ? { title: feature, type: 'boolean' } : featureSpec(found);
+    return found === undefined ? { title: feature, type: 'boolean' } : Feature.spec(found);
   };
   const marketTitle = (market: string) => {
     const found = world.get(MARKET, market);

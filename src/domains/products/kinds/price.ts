@@ -17,7 +17,7 @@ import { OPEN } from '../rules/times.ts';
 import { describeNewTimeline, describeNotice, describeTimeline } from './describe-price.ts';
 import { GROUP, MARKET, PLAN, PRICE, VERSION } from './identity.ts';
 import { DEFAULT_CHANNEL, exponentOn, legalCurrencies, marketSpec, type MarketSpec } from './market-spec.ts';
-import { planSpec, soldIn } from './plan.ts';
+import { Plan, soldIn } from './plan.ts';
 
 /** With this annotation set to "true" a Price that has begun may be deleted with its history. */
 export const DISCARD_HISTORY = 'products.backline.dev/discard-history';
@@ -31,9 +31,12 @@ const PriceSpecSchema = Type.Object(
     plan: Type.String({ minLength: 1, description: 'The Plan that is sold.' }),
     market: Type.String({ minLength: 1, description: 'The Market it is sold in.' }),
     interval: Type.String({ description: 'What one payment covers: P1M (monthly), P1Y (yearly), P1W (weekly).' }),
-    channel: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 40, default: DEFAULT_CHANNEL, description: 'A channel of the market.' }),
-    ),
+    channel: Type.String({
+      minLength: 1,
+      maxLength: 40,
+      default: DEFAULT_CHANNEL,
+      description: 'A channel of the market.',
+    }),
     currency: Type.Optional(
       Type.String({
         pattern: '^[A-Z]{3}$',
@@ -67,26 +70,15 @@ const PriceSpecSchema = Type.Object(
   { description: 'What a plan costs in a market, over time.' },
 );
 
-type DeclaredPrice = Static<typeof PriceSpecSchema>;
-/** A price with its defaults in place. */
-type PriceSpec = DeclaredPrice & { readonly channel: string };
-
-/** The spec of a stored or live Price, which has passed the schema. */
-export function priceSpec(object: { readonly spec?: unknown }): PriceSpec {
-  return withDefaults(object.spec as DeclaredPrice);
-}
-
-function withDefaults(spec: DeclaredPrice): PriceSpec {
-  return { channel: DEFAULT_CHANNEL, ...spec };
-}
+type PriceSpec = Static<typeof PriceSpecSchema>;
 
 /** Prices with one key are one price over time. */
-export function priceKey(spec: DeclaredPrice): string {
+export function priceKey(spec: PriceSpec): string {
   return spec.currency === undefined ? saleKey(spec) : `${saleKey(spec)}/${spec.currency}`;
 }
 
 /** What is sold: at each moment it has one price in a currency. */
-function saleKey({ plan, market, interval, channel = DEFAULT_CHANNEL }: DeclaredPrice): string {
+function saleKey({ plan, market, interval, channel }: PriceSpec): string {
   return `${market}/${plan}/${channel}/${interval}`;
 }
 
@@ -109,21 +101,20 @@ export const Price = defineKind({
   description: 'A price says what a plan costs in a market over time, for one interval and channel.',
   spec: PriceSpecSchema,
   columns: [
-    { name: 'Plan', type: 'string', description: 'The plan that is sold.', value: (price) => priceSpec(price).plan },
-    { name: 'Market', type: 'string', description: 'Where it is sold.', value: (price) => priceSpec(price).market },
+    { name: 'Plan', type: 'string', description: 'The plan that is sold.', value: ({ spec }) => spec.plan },
+    { name: 'Market', type: 'string', description: 'Where it is sold.', value: ({ spec }) => spec.market },
     {
       name: 'Interval',
       type: 'string',
       description: 'What one payment covers.',
-      value: (price) => priceSpec(price).interval,
+      value: ({ spec }) => spec.interval,
     },
-    { name: 'Channel', type: 'string', description: 'The way to buy.', value: (price) => priceSpec(price).channel },
+    { name: 'Channel', type: 'string', description: 'The way to buy.', value: ({ spec }) => spec.channel },
     {
       name: 'Now',
       type: 'string',
       description: 'The price in force, dates read in UTC.',
-      value: (price, now) => {
-        const spec = priceSpec(price);
+      value: ({ spec }, now) => {
         const { windows } = readTimeline(spec.timeline, readingOf(spec, undefined));
         const current = windows.find(
           ({ from, until }) => from <= now.epochMilliseconds && now.epochMilliseconds < until,
@@ -136,7 +127,7 @@ export const Price = defineKind({
       type: 'integer',
       description: 'Prices over time, past and future.',
       priority: 1,
-      value: (price) => priceSpec(price).timeline.length,
+      value: ({ spec }) => spec.timeline.length,
     },
   ],
   indexes: {
@@ -149,8 +140,7 @@ export const Price = defineKind({
     { path: ['spec', 'plan'], kind: PLAN, name: plan },
     { path: ['spec', 'market'], kind: MARKET, name: market },
   ],
-  validate: (declared, { now, find, name, before }) => {
-    const spec = withDefaults(declared);
+  validate: (spec, { now, find, name, before }) => {
     const interval = parseInterval(spec.interval);
     if (isFault(interval)) return [{ path: ['spec', 'interval'], reason: 'FieldValueInvalid', detail: interval.fault }];
 
@@ -164,17 +154,12 @@ export const Price = defineKind({
     const strangers = otherCurrencies(spec);
     if (strangers.length > 0) return strangers;
 
-    const past =
-      before === undefined ? [] : pastOf(withDefaults(before), spec, windows, marketOf, now.epochMilliseconds);
+    const past = before === undefined ? [] : pastOf(before, spec, windows, marketOf, now.epochMilliseconds);
     const others = find(PRICE, 'sale', saleKey(spec)).filter((other) => other.metadata.name !== name);
-    return [
-      ...past,
-      ...others.flatMap((other) => collisions(spec, windows, other.metadata.name, priceSpec(other), reading)),
-    ];
+    return [...past, ...others.flatMap((other) => collisions(spec, windows, other.metadata.name, other, reading))];
   },
-  validateDelete: (declared, { now, find, annotations }) => {
+  validateDelete: (spec, { now, find, annotations }) => {
     if (annotations[DISCARD_HISTORY] === 'true') return [];
-    const spec = withDefaults(declared);
     const market = find(MARKET, 'name', spec.market)[0];
     const { windows } = readTimeline(spec.timeline, readingOf(spec, market && marketSpec(market)));
     const begun = windows.find(({ from }) => from <= now.epochMilliseconds);
@@ -184,8 +169,7 @@ export const Price = defineKind({
       `to delete the history too, set the annotation ${DISCARD_HISTORY} to "true".`;
     return [{ path: ['spec', 'timeline', begun.index], reason: 'FieldValueForbidden', detail }];
   },
-  check: (declared, world, name) => {
-    const spec = withDefaults(declared);
+  check: (spec, world, name) => {
     const market = world.get(MARKET, spec.market);
     const plan = world.get(PLAN, spec.plan);
     // References that lead nowhere are told by the kernel.
@@ -195,17 +179,15 @@ export const Price = defineKind({
     if (problems.length > 0) return problems;
     return [
       ...channelProblems(spec, marketSpec(market)),
-      ...soldProblems(spec, windows, planSpec(plan)),
+      ...soldProblems(spec, windows, Plan.spec(plan)),
       ...currencyProblems(windows, marketSpec(market)),
       ...world
         .find(PRICE, 'sale', saleKey(spec))
         .filter((other) => other.name !== name)
-        .flatMap((other) => collisions(spec, windows, other.name, priceSpec(other), reading)),
+        .flatMap((other) => collisions(spec, windows, other.name, other, reading)),
     ];
   },
-  describe: (name, declaredBefore, declaredAfter, world, now) => {
-    const before = declaredBefore && withDefaults(declaredBefore);
-    const after = declaredAfter && withDefaults(declaredAfter);
+  describe: (name, before, after, world, now) => {
     const spec = after ?? before;
     if (spec === undefined) return [];
     const windowsOf = (price: PriceSpec | undefined) =>
@@ -248,7 +230,7 @@ function marketIn(world: World, name: string): MarketSpec | undefined {
 
 function labelOf(spec: PriceSpec, world: World): string {
   const plan = world.get(PLAN, spec.plan);
-  const planTitle = plan === undefined ? spec.plan : planSpec(plan).title;
+  const planTitle = plan === undefined ? spec.plan : Plan.spec(plan).title;
   const marketTitle = marketIn(world, spec.market)?.title ?? spec.market;
   const inCurrency = spec.currency === undefined ? '' : `, ${spec.currency}`;
   return `${planTitle} in ${marketTitle} (${spec.channel}, ${intervalInWords(spec.interval)}${inCurrency})`;
@@ -268,9 +250,10 @@ function collisions(
   spec: PriceSpec,
   windows: readonly PriceWindow[],
   name: string,
-  other: PriceSpec,
+  object: { readonly spec?: unknown },
   reading: TimelineReading,
 ): readonly Problem[] {
+  const other = Price.spec(object);
   const others = readTimeline(other.timeline, reading).windows;
   if (priceKey(spec) === priceKey(other)) return overlapProblems(windows, { kind: PRICE, name, windows: others });
   const of = (all: readonly PriceWindow[], code: string) => all.filter(({ money }) => money.currency === code);
@@ -301,7 +284,7 @@ function pastOf(
 }
 
 function channelProblems({ channel }: PriceSpec, market: MarketSpec): readonly Problem[] {
-  const names = (market.channels ?? [{ name: DEFAULT_CHANNEL }]).map(({ name }) => name);
+  const names = market.channels.map(({ name }) => name);
   if (names.includes(channel)) return [];
   const detail = `"${channel}" is not a channel of ${market.title}${didYouMean(nearSpellings(channel, names))}; it has ${names.join(', ')}.`;
   return [{ path: ['spec', 'channel'], reason: 'FieldValueNotFound', detail }];

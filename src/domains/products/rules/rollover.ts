@@ -13,13 +13,11 @@ export const RolloverSchema = Type.Object(
   {
     max: units('What goes on at most: units, or a share of the limit like "50%".'),
     min: Type.Optional(units('What goes on at least, also when less is left: units, or a share. Absent: nothing.')),
-    overage: Type.Optional(
-      Type.Enum(['forgiven', 'carried'], {
-        default: 'forgiven',
-        description:
-          'Use beyond the limit, as a soft cap has it: forgiven is forgotten when a window ends, carried makes the next one give as much less.',
-      }),
-    ),
+    overage: Type.Enum(['forgiven', 'carried'], {
+      default: 'forgiven',
+      description:
+        'Use beyond the limit, as a soft cap has it: forgiven is forgotten when a window ends, carried makes the next one give as much less.',
+    }),
   },
   { description: 'Units that are left when a window ends can be used in the next one. Absent: they are lost.' },
 );
@@ -49,7 +47,7 @@ export function rolloverFaults(
 
 /** A rollover that has passed the checks, for a limit. */
 export function rolloverOf(
-  { max, min, overage = 'forgiven' }: DeclaredRollover,
+  { max, min, overage }: DeclaredRollover,
   limit: Limit,
   sinceMs: number | undefined,
 ): Rollover {

@@ -54,12 +54,11 @@ export function kindOf(object: ResourceObject): Kind {
 }
 
 function specWithDefaults(kind: Kind, spec: unknown): unknown {
-  if (kind.spec === undefined) return spec;
-  const complete = Value.Default(kind.spec, structuredClone(spec));
-  const [error] = Value.Errors(kind.spec, complete);
+  const complete = Value.Default(kind.schema, { spec: structuredClone(spec) }) as { spec: unknown };
+  const [error] = Value.Errors(kind.schema, complete);
   if (error !== undefined)
     throw new Error(`${kind.kind} ${JSON.stringify(spec)}: ${error.instancePath} ${error.message}`);
-  return complete;
+  return complete.spec;
 }
 
 function indexKeys(kind: Kind, name: string, spec: unknown): readonly string[] {

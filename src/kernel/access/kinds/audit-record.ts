@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 
 const AuditSpec = Type.Object(
   {
@@ -30,8 +29,6 @@ const AuditSpec = Type.Object(
 
 export type AuditSpec = Static<typeof AuditSpec>;
 
-const specOf = (object: ResourceObject) => object.spec as AuditSpec;
-
 /** Read-only: made from the record of writes, newest first. */
 export const AuditRecord = defineKind({
   group: 'audit.backline.dev',
@@ -55,25 +52,25 @@ export const AuditRecord = defineKind({
     requestId: ['spec', 'requestId'],
   },
   columns: [
-    { name: 'User', type: 'string', description: 'Who.', value: (object) => specOf(object).user },
-    { name: 'Verb', type: 'string', description: 'What they asked for.', value: (object) => specOf(object).verb },
+    { name: 'User', type: 'string', description: 'Who.', value: ({ spec }) => spec.user },
+    { name: 'Verb', type: 'string', description: 'What they asked for.', value: ({ spec }) => spec.verb },
     {
       name: 'Object',
       type: 'string',
       description: 'What it was about.',
-      value: (object) => {
-        const { resource, group, namespace, name } = specOf(object);
+      value: ({ spec }) => {
+        const { resource, group, namespace, name } = spec;
         const kind = group === '' ? resource : `${resource}.${group}`;
         return `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`.trim();
       },
     },
-    { name: 'Code', type: 'integer', description: 'The HTTP status.', value: (object) => specOf(object).code },
+    { name: 'Code', type: 'integer', description: 'The HTTP status.', value: ({ spec }) => spec.code },
     {
       name: 'Changed',
       type: 'string',
       description: 'The fields that it changed, or why it was refused.',
-      value: (object) => {
-        const { changed, reason, dryRun, times } = specOf(object);
+      value: ({ spec }) => {
+        const { changed, reason, dryRun, times } = spec;
         const said = reason ?? (dryRun ? '(dry run)' : changed.join(', '));
         return times === undefined ? said : `${said} (${times} times)`;
       },
@@ -83,21 +80,21 @@ export const AuditRecord = defineKind({
       type: 'string',
       description: 'The network address.',
       priority: 1,
-      value: (object) => specOf(object).address,
+      value: ({ spec }) => spec.address,
     },
     {
       name: 'Program',
       type: 'string',
       description: 'The user agent.',
       priority: 1,
-      value: (object) => specOf(object).userAgent,
+      value: ({ spec }) => spec.userAgent,
     },
     {
       name: 'Request',
       type: 'string',
       description: 'The request id.',
       priority: 1,
-      value: (object) => specOf(object).requestId,
+      value: ({ spec }) => spec.requestId,
     },
   ],
 });

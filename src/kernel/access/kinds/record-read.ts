@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 
 const RecordReadSpec = Type.Object(
   {
@@ -19,8 +18,6 @@ const RecordReadSpec = Type.Object(
 
 export type RecordReadSpec = Static<typeof RecordReadSpec>;
 
-const specOf = (object: ResourceObject) => object.spec as RecordReadSpec;
-
 /** Read-only: made from the record of reads, newest first. */
 export const RecordRead = defineKind({
   group: 'audit.backline.dev',
@@ -38,10 +35,10 @@ export const RecordRead = defineKind({
     path: ['spec', 'path'],
   },
   columns: [
-    { name: 'Reader', type: 'string', description: 'Who.', value: (object) => specOf(object).reader },
-    { name: 'Listener', type: 'string', description: 'Whose record.', value: (object) => specOf(object).listener },
-    { name: 'Path', type: 'string', description: 'The question.', value: (object) => specOf(object).path },
-    { name: 'Times', type: 'integer', description: 'How often on that day.', value: (object) => specOf(object).times },
-    { name: 'Last', type: 'date', description: 'When last.', value: (object) => specOf(object).lastAt },
+    { name: 'Reader', type: 'string', description: 'Who.', value: ({ spec }) => spec.reader },
+    { name: 'Listener', type: 'string', description: 'Whose record.', value: ({ spec }) => spec.listener },
+    { name: 'Path', type: 'string', description: 'The question.', value: ({ spec }) => spec.path },
+    { name: 'Times', type: 'integer', description: 'How often on that day.', value: ({ spec }) => spec.times },
+    { name: 'Last', type: 'date', description: 'When last.', value: ({ spec }) => spec.lastAt },
   ],
 });

@@ -61,8 +61,6 @@ const AccessSpec = Type.Object({ ...question, ...whom }, { description: 'What is
 const RulesSpec = Type.Object({ namespace: text('Where.') }, { description: 'Where.' });
 
 export type AccessSpec = Static<typeof AccessSpec>;
-export type RulesSpec = Static<typeof RulesSpec>;
-
 export const SelfSubjectAccessReview = defineKind({
   group: AUTHORIZATION_GROUP,
   version: 'v1',
@@ -144,8 +142,6 @@ const TokenSpec = Type.Object(
   },
   { description: 'What is asked.' },
 );
-
-export type TokenSpec = Static<typeof TokenSpec>;
 
 export const TokenReview = defineKind({
   group: AUTHENTICATION_GROUP,

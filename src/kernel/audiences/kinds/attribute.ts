@@ -68,10 +68,6 @@ const AttributeSpecSchema = Type.Object(
 
 export type AttributeSpec = Static<typeof AttributeSpecSchema>;
 
-function attributeSpec(object: { readonly spec?: unknown }): AttributeSpec {
-  return object.spec as AttributeSpec;
-}
-
 export const Attribute = defineKind({
   group: GROUP,
   version: VERSION,
@@ -90,26 +86,26 @@ export const Attribute = defineKind({
       name: 'Attribute',
       type: 'string',
       description: 'The name in contexts.',
-      value: (object) => declarationOf(object.metadata.name, attributeSpec(object)).name,
+      value: ({ spec, metadata }) => declarationOf(metadata.name, spec).name,
     },
     {
       name: 'Type',
       type: 'string',
       description: 'What its values are.',
-      value: (object) => attributeSpec(object).type,
+      value: ({ spec }) => spec.type,
     },
     {
       name: 'Multi-Valued',
       type: 'boolean',
       description: 'Whether it is a set of values.',
-      value: (object) => attributeSpec(object).multiValued ?? false,
+      value: ({ spec }) => spec.multiValued ?? false,
     },
     {
       name: 'Owner',
       type: 'string',
       description: 'Who sees to it.',
       priority: 1,
-      value: (object) => attributeSpec(object).owner,
+      value: ({ spec }) => spec.owner,
     },
   ],
   indexes: { every: () => [EVERY] },
@@ -198,7 +194,7 @@ export function attributeLookup({
     () =>
       find(ATTRIBUTE, 'every', EVERY)
         .filter((object) => mayRead(ATTRIBUTE, object))
-        .map((object) => declarationOf(object.metadata.name, attributeSpec(object))),
+        .map((object) => declarationOf(object.metadata.name, Attribute.spec(object))),
   );
 }
 
@@ -206,7 +202,7 @@ export function attributeLookup({
 export function liveAttributeLookup(world: World): AttributeLookup {
   return lookup(
     (objectName) => world.get(ATTRIBUTE, objectName),
-    () => [...world.list(ATTRIBUTE)].map((object) => declarationOf(object.name, attributeSpec(object))),
+    () => [...world.list(ATTRIBUTE)].map((object) => declarationOf(object.name, Attribute.spec(object))),
   );
 }
 
@@ -220,7 +216,7 @@ function lookup(
       if (builtIn !== undefined) return builtIn;
       const objectName = attributeObjectName(name);
       const object = find(objectName);
-      const declaration = object === undefined ? undefined : declarationOf(objectName, attributeSpec(object));
+      const declaration = object === undefined ? undefined : declarationOf(objectName, Attribute.spec(object));
       return declaration?.name === name ? declaration : undefined;
     },
     names: () => [...BUILT_IN_ATTRIBUTES, ...all()].map(({ name }) => name),

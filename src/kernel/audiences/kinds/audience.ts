@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { World } from '#kernel/resources/kind.ts';
 import { audienceProblems, namesIn } from '../language/audience-problems.ts';
 import { ruleProblems, ruleRefs } from '../language/check-rule.ts';
 import { AUDIENCE_LIMITS, AudienceRuleSchema } from '../language/language.ts';
@@ -42,11 +43,6 @@ const AudienceSpecSchema = Type.Object(
 
 export type AudienceSpec = Static<typeof AudienceSpecSchema>;
 
-/** The spec of a stored or live Audience, which has passed the schema. */
-export function audienceSpec(object: { readonly spec?: unknown }): AudienceSpec {
-  return object.spec as AudienceSpec;
-}
-
 export const Audience = defineKind({
   group: GROUP,
   version: VERSION,
@@ -64,27 +60,27 @@ export const Audience = defineKind({
       name: 'Title',
       type: 'string',
       description: 'The name that people see.',
-      value: (object) => audienceSpec(object).title,
+      value: ({ spec }) => spec.title,
     },
     {
       name: 'Groups',
       type: 'integer',
       description: 'How many groups of conditions it has; one is enough.',
-      value: (object) => audienceSpec(object).anyOf?.length ?? 0,
+      value: ({ spec }) => spec.anyOf?.length ?? 0,
     },
     {
       name: 'Members',
       type: 'integer',
       description: 'How many are included by name.',
-      value: (object) => audienceSpec(object).members?.include?.length ?? 0,
+      value: ({ spec }) => spec.members?.include?.length ?? 0,
     },
     {
       name: 'Rule',
       type: 'string',
       description: 'The rule in words.',
       priority: 1,
-      value: (object) => {
-        const { anyOf } = audienceSpec(object);
+      value: ({ spec }) => {
+        const { anyOf } = spec;
         return anyOf === undefined ? undefined : describeRule({ anyOf });
       },
     },
@@ -98,7 +94,7 @@ export const Audience = defineKind({
   ],
   check: (spec, world, name) => [
     ...(spec.anyOf === undefined ? [] : ruleProblems({ anyOf: spec.anyOf }, ['spec'], liveAttributeLookup(world))),
-    ...audienceProblems(spec, world, name),
+    ...chainProblems(spec, world, name),
   ],
   describe: (name, before, after) => {
     const called = after?.title ?? before?.title ?? name;
@@ -157,6 +153,10 @@ function shapeProblems({ anyOf, members: lists }: AudienceSpec): readonly Proble
         ]
       : [],
   );
+}
+
+function chainProblems(spec: AudienceSpec, world: World, name: string): readonly Problem[] {
+  return audienceProblems(spec, world, name, Audience.spec);
 }
 
 function selfProblems(spec: AudienceSpec, name: string): readonly Problem[] {

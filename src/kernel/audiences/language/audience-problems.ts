@@ -1,5 +1,5 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { AUDIENCE } from './identity.ts';
 import { AUDIENCE_LIMITS, type AudienceRule } from './language.ts';
 
@@ -8,11 +8,16 @@ interface Spec {
 }
 
 /** What keeps an Audience from going live beside its references: circles, and chains that nobody understands. */
-export function audienceProblems(spec: Spec, world: World, name: string): readonly Problem[] {
+export function audienceProblems(
+  spec: Spec,
+  world: World,
+  name: string,
+  specOf: (object: LiveObject) => Spec,
+): readonly Problem[] {
   const { depthMax } = AUDIENCE_LIMITS;
   const below = (from: string): readonly string[] => {
     const object = world.get(AUDIENCE, from);
-    return object === undefined ? [] : namesIn(object.spec as Spec);
+    return object === undefined ? [] : namesIn(specOf(object));
   };
   for (const { audience, path } of referencesIn(spec)) {
     const circle = wayTo(name, audience, below, new Set([name]));

@@ -7,7 +7,7 @@ import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { Examiner } from '#kernel/resources/examined-store.ts';
 import type { ResourceObject, World } from '#kernel/resources/kind.ts';
 import type { Author } from '#kernel/resources/store-contract.ts';
-import { Dataset, datasetSpec } from '../kinds/dataset.ts';
+import { Dataset } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { sqlNameOf } from '../kinds/sql-name.ts';
@@ -75,7 +75,7 @@ export function startQueries(options: QueryOptions): Queries {
   let asked: Promise<unknown> = Promise.resolve();
 
   const answer: VirtualKind = async (object, { dryRun, user, signal }) => {
-    const spec = object.spec as QuerySpec;
+    const spec = Query.spec(object);
     const started = performance.now();
     const wanted = AbortSignal.any([stopped.signal, ...(signal === undefined ? [] : [signal])]);
     const turn = places.take(user.name, wanted, () => run(spec, dryRun, catalogueOf(options.world()), wanted));
@@ -104,7 +104,7 @@ export function startQueries(options: QueryOptions): Queries {
     catalogue: Catalogue,
     signal: AbortSignal,
   ): Promise<{ result: QueryAnswer; progress: Progress }> {
-    const { sql, timeoutSeconds = QUERY_LIMITS.secondsDefault } = spec;
+    const { sql, timeoutSeconds } = spec;
     const limits = {
       residentMb: memory.residentMb,
       scratchMb: memory.diskMb,
@@ -184,7 +184,7 @@ export function startQueries(options: QueryOptions): Queries {
     objects: readonly ResourceObject[],
     { user }: Author,
   ): Promise<readonly (readonly Problem[])[]> {
-    const datasets = objects.map((object) => datasetSql(object.metadata.name, datasetSpec(object)));
+    const datasets = objects.map((object) => datasetSql(object.metadata.name, Dataset.spec(object)));
     // What has no SQL of its own is ours.
     if (datasets.every(({ inputs }) => inputs === undefined)) return [];
     const job: ParseJob = { does: 'parse', ...engineOf({ memoryMb: PARSE_MEMORY_MB, spillMb: 0 }), datasets };
@@ -203,7 +203,9 @@ export function startQueries(options: QueryOptions): Queries {
       const either = AbortSignal.any([stopped.signal, signal]);
       const turn = asked.then(async () => {
         either.throwIfAborted();
-        return (await run({ sql }, false, ownCatalogue(options.world()), either)).result.rows ?? [];
+        return (
+          (await run(Query.spec({ spec: { sql } }), false, ownCatalogue(options.world()), either)).result.rows ?? []
+        );
       });
       asked = turn.catch(() => {});
       return turn;
@@ -225,7 +227,7 @@ function catalogueOf(world: World | undefined): Catalogue {
   }
   return {
     eventTypes: new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, eventTypeSpec(live)])),
-    datasets: new Map([...world.list(DATASET)].map((live) => [live.name, datasetSpec(live)])),
+    datasets: new Map([...world.list(DATASET)].map((live) => [live.name, Dataset.spec(live)])),
   };
 }
 
@@ -247,7 +249,7 @@ function limitTooHigh(format: string): Refusal {
   });
 }
 
-function formOf({ format = 'rows', limit }: QuerySpec, dryRun: boolean): Pick<QueryJob, 'format' | 'rowsMax'> {
+function formOf({ format, limit }: QuerySpec, dryRun: boolean): Pick<QueryJob, 'format' | 'rowsMax'> {
   if (dryRun) return { format: 'check', rowsMax: 0 };
   if (format === 'parquet') return { format, rowsMax: limit ?? QUERY_LIMITS.fileRowsMax };
   if (limit !== undefined && limit > QUERY_LIMITS.rowsMax) throw limitTooHigh(format);

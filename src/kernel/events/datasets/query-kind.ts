@@ -25,9 +25,7 @@ const QuerySpec = Type.Object(
       description:
         'One SELECT, in the SQL of DuckDB. EventTypes and Datasets are its tables; hyphens become underscores.',
     }),
-    format: Type.Optional(
-      Type.Enum(['rows', 'csv', 'parquet'], { default: 'rows', description: 'How the result is given.' }),
-    ),
+    format: Type.Enum(['rows', 'csv', 'parquet'], { default: 'rows', description: 'How the result is given.' }),
     limit: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -35,14 +33,12 @@ const QuerySpec = Type.Object(
         description: `Rows at most. Of rows and csv the rest is cut off, up to ${QUERY_LIMITS.rowsMax}; a parquet result that is longer is refused. Absent: ${QUERY_LIMITS.rowsDefault} rows.`,
       }),
     ),
-    timeoutSeconds: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: QUERY_LIMITS.secondsMax,
-        default: QUERY_LIMITS.secondsDefault,
-        description: 'How long it may take.',
-      }),
-    ),
+    timeoutSeconds: Type.Integer({
+      minimum: 1,
+      maximum: QUERY_LIMITS.secondsMax,
+      default: QUERY_LIMITS.secondsDefault,
+      description: 'How long it may take.',
+    }),
   },
   { description: 'What is asked.' },
 );

@@ -9,7 +9,7 @@ import { identifier, literal } from './sql-text.ts';
 import { readProgress } from './manifest.ts';
 import { RECEIPT_SECONDS_MAX } from './watermark.ts';
 import { METRIC, RELEASE_EXPOSURE } from '../kinds/identity.ts';
-import { metricSpec, type MetricSpec } from '../kinds/metric.ts';
+import { Metric, type MetricSpec } from '../kinds/metric.ts';
 
 /** How long an event is usually on its way to us. What comes later is in files, but in no window. */
 const ARRIVAL_MS = 10_000;
@@ -43,7 +43,7 @@ export function releaseMetrics(parts: {
       const name = window.guardrail.metric ?? '';
       const live = parts.world()?.get(METRIC, name);
       if (live === undefined) return { at: 'down', because: `there is no live Metric "${name}"` };
-      const spec = metricSpec(live);
+      const spec = Metric.spec(live);
       const { type, title, direction } = spec;
       // One that was declared before other types were taken away.
       if (!Object.hasOwn(OF, type)) {

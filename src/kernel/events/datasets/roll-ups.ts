@@ -7,7 +7,7 @@ import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
-import { datasetSpec } from '../kinds/dataset.ts';
+import { Dataset } from '../kinds/dataset.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { adoptFiles } from './adopt-files.ts';
 import { chooseMerges } from './choose-merge.ts';
@@ -121,7 +121,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
     () => (completeUntil === undefined || leadership === undefined ? Number.NaN : stale(completeUntil)),
   );
   const stale = (until: Temporal.Instant): number =>
-    [...(options.world()?.list(DATASET) ?? [])].filter((live) => !isFresh(datasetSpec(live), until, clock())).length;
+    [...(options.world()?.list(DATASET) ?? [])].filter((live) => !isFresh(Dataset.spec(live), until, clock())).length;
 
   let last: Promise<unknown> = Promise.resolve();
   const rollUpNow = (): Promise<RollUpResult | undefined> => {

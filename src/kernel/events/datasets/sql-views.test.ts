@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { datasetSpec } from '../kinds/dataset.ts';
+import { Dataset } from '../kinds/dataset.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { columnsOf, selectStaged } from './columns.ts';
 import { type Catalogue, namesOf, viewsOf } from './sql-views.ts';
@@ -8,7 +8,7 @@ import { literal } from './sql-text.ts';
 
 const type = (properties: object, more: object = {}) =>
   eventTypeSpec({ spec: { owner: 'o', purpose: 'p', retention: 'P30D', schema: { properties, ...more } } });
-const dataset = (more: object) => datasetSpec({ spec: { title: 't', owner: 'o', freshness: 'PT1H', ...more } });
+const dataset = (more: object) => Dataset.spec({ spec: { title: 't', owner: 'o', freshness: 'PT1H', ...more } });
 
 const catalogue: Catalogue = {
   eventTypes: new Map([

@@ -52,11 +52,6 @@ const DatasetSpecSchema = Type.Object(
 
 export type DatasetSpec = Static<typeof DatasetSpecSchema>;
 
-/** The spec of a stored or live Dataset, which has passed the schema. */
-export function datasetSpec(object: { readonly spec?: unknown }): DatasetSpec {
-  return object.spec as DatasetSpec;
-}
-
 export const Dataset = defineKind({
   group: GROUP,
   version: VERSION,
@@ -68,15 +63,15 @@ export const Dataset = defineKind({
   description: 'A table of events, or of what SQL makes of them, with a promise of how fresh it is.',
   spec: DatasetSpecSchema,
   columns: [
-    { name: 'Title', type: 'string', description: 'The name that people see.', value: (d) => datasetSpec(d).title },
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
     {
       name: 'From',
       type: 'string',
       description: 'What it is made of.',
-      value: (d) => [...(datasetSpec(d).eventTypes ?? []), ...(datasetSpec(d).datasets ?? [])].join(', '),
+      value: ({ spec }) => [...(spec.eventTypes ?? []), ...(spec.datasets ?? [])].join(', '),
     },
-    { name: 'Fresh', type: 'string', description: 'How far it may lag.', value: (d) => datasetSpec(d).freshness },
-    { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: (d) => datasetSpec(d).owner },
+    { name: 'Fresh', type: 'string', description: 'How far it may lag.', value: ({ spec }) => spec.freshness },
+    { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: ({ spec }) => spec.owner },
   ],
   refs: ({ eventTypes = [], datasets = [] }) => [
     ...eventTypes.map((name, index) => ({ path: ['spec', 'eventTypes', index], kind: EVENT_TYPE, name })),
@@ -163,7 +158,7 @@ function wayTo(goal: string, start: string, world: World): readonly string[] | u
     }
     const live = world.get(DATASET, input);
     if (live === undefined) continue;
-    for (const next of datasetSpec(live).datasets ?? []) if (!cameFrom.has(next)) cameFrom.set(next, input);
+    for (const next of Dataset.spec(live).datasets ?? []) if (!cameFrom.has(next)) cameFrom.set(next, input);
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject, Verb } from '#kernel/resources/kind.ts';
+import type { Verb } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /**
@@ -13,7 +13,7 @@ const byWhom = {
   name: 'By',
   type: 'string',
   description: 'Who had it done.',
-  value: (object: ResourceObject) => (object.status as { by?: string } | undefined)?.by,
+  value: ({ status }: { readonly status?: { readonly by: string } }) => status?.by,
 } as const;
 
 const ReplaySpec = Type.Object(
@@ -50,8 +50,6 @@ const ReplayStatus = Type.Object(
 export type ReplaySpec = Static<typeof ReplaySpec>;
 export type ReplayStatus = Static<typeof ReplayStatus>;
 
-const replayStatus = ({ status }: ResourceObject) => status as ReplayStatus;
-
 /** Judges quarantined events by the event types that are live now. */
 export const EventReplay = defineKind({
   group: GROUP,
@@ -64,14 +62,14 @@ export const EventReplay = defineKind({
   status: ReplayStatus,
   verbs: VERBS,
   columns: [
-    { name: 'Accepted', type: 'integer', description: 'In the log now.', value: (o) => replayStatus(o).accepted },
+    { name: 'Accepted', type: 'integer', description: 'In the log now.', value: ({ status }) => status?.accepted },
     {
       name: 'Duplicates',
       type: 'integer',
       description: 'Came in otherwise.',
-      value: (o) => replayStatus(o).duplicates,
+      value: ({ status }) => status?.duplicates,
     },
-    { name: 'Quarantined', type: 'integer', description: 'Still wrong.', value: (o) => replayStatus(o).quarantined },
+    { name: 'Quarantined', type: 'integer', description: 'Still wrong.', value: ({ status }) => status?.quarantined },
     byWhom,
   ],
 });
@@ -130,7 +128,7 @@ export const Erasure = defineKind({
       type: 'string',
       description: 'Records that are gone.',
       value: ({ status }) =>
-        Object.entries((status as ErasureStatus).erased)
+        Object.entries(status?.erased ?? {})
           .map(([store, count]) => `${count} ${store}`)
           .join(', '),
     },

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { specReader } from '#kernel/resources/schema/read-typed.ts';
 import { durationText } from '#kernel/resources/schema/duration.ts';
 import { EventFieldSchema, FIELD_LIMITS } from './event-field.ts';
 
@@ -10,29 +11,26 @@ export const EventTypeSpecSchema = Type.Object(
     title: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'The name that people see.' })),
     owner: Type.String({ minLength: 1, maxLength: 200, description: 'The team that answers for it.' }),
     purpose: Type.String({ minLength: 1, maxLength: 1_000, description: 'What it is collected for.' }),
-    subject: Type.Optional(
-      Type.Enum(['required', 'optional', 'none'], {
-        default: 'optional',
-        description: 'Whether an event is about a listener. none: a subject that is sent along is not kept.',
-      }),
-    ),
+    subject: Type.Enum(['required', 'optional', 'none'], {
+      default: 'optional',
+      description: 'Whether an event is about a listener. none: a subject that is sent along is not kept.',
+    }),
     schema: Type.Object(
       {
         properties: Type.Record(Type.String({ pattern: '^[A-Za-z][A-Za-z0-9_]{0,62}$' }), EventFieldSchema, {
           maxProperties: FIELD_LIMITS.fieldsMax,
           description: 'The fields by their names.',
         }),
-        required: Type.Optional(
-          Type.Array(Type.String({ description: 'Name of a field.' }), {
-            maxItems: FIELD_LIMITS.fieldsMax,
-            default: [],
-            description: 'Fields that every event has.',
-            'x-kubernetes-list-type': 'set',
-          }),
-        ),
-        additional: Type.Optional(
-          Type.Boolean({ default: false, description: 'Whether fields that are not declared are accepted and kept.' }),
-        ),
+        required: Type.Array(Type.String({ description: 'Name of a field.' }), {
+          maxItems: FIELD_LIMITS.fieldsMax,
+          default: [],
+          description: 'Fields that every event has.',
+          'x-kubernetes-list-type': 'set',
+        }),
+        additional: Type.Boolean({
+          default: false,
+          description: 'Whether fields that are not declared are accepted and kept.',
+        }),
       },
       { description: 'What the properties of an event are.' },
     ),
@@ -48,16 +46,14 @@ export const EventTypeSpecSchema = Type.Object(
     within: Type.Optional(
       durationText('The window of `identity`; windows begin at its multiples since 1970, by the time of the event.'),
     ),
-    lateness: Type.Optional(durationText('How long after it happened an event is still accepted.', { default: 'P3D' })),
+    lateness: durationText('How long after it happened an event is still accepted.', { default: 'P3D' }),
     segment: Type.Optional(
       Type.Object(
         {
-          call: Type.Optional(
-            Type.Enum(['track', 'identify', 'page', 'screen', 'group', 'alias'], {
-              default: 'track',
-              description: 'The call of the library.',
-            }),
-          ),
+          call: Type.Enum(['track', 'identify', 'page', 'screen', 'group', 'alias'], {
+            default: 'track',
+            description: 'The call of the library.',
+          }),
           event: Type.Optional(
             Type.String({ minLength: 1, maxLength: 200, description: 'The event name of a track call: Song Played.' }),
           ),
@@ -72,32 +68,14 @@ export const EventTypeSpecSchema = Type.Object(
   { description: 'What events of this type are, and what they are for.' },
 );
 
-type DeclaredEventType = Static<typeof EventTypeSpecSchema>;
+export type EventTypeSpec = Static<typeof EventTypeSpecSchema>;
 
-/** An event type with its defaults in place. */
-export type EventTypeSpec = DeclaredEventType &
-  Required<Pick<DeclaredEventType, 'subject' | 'lateness'>> & {
-    readonly schema: DeclaredEventType['schema'] &
-      Required<Pick<DeclaredEventType['schema'], 'required' | 'additional'>>;
-  };
-
-/** The spec of a stored or live EventType, which has passed the schema. */
-export function eventTypeSpec(object: { readonly spec?: unknown }): EventTypeSpec {
-  return withDefaults(object.spec as DeclaredEventType);
-}
-
-export function withDefaults(spec: DeclaredEventType): EventTypeSpec {
-  return {
-    subject: 'optional',
-    lateness: 'P3D',
-    ...spec,
-    schema: { required: [], additional: false, ...spec.schema },
-  };
-}
+/** The spec of a stored or live EventType. */
+export const eventTypeSpec = specReader(EventTypeSpecSchema);
 
 /** Names the calls of Segment's libraries that a type takes; undefined when it says nothing. */
 export function segmentKey({ segment }: Pick<EventTypeSpec, 'segment'>): string | undefined {
   if (segment === undefined) return undefined;
-  const { call = 'track', event = '' } = segment;
+  const { call, event = '' } = segment;
   return `${call} ${event}`;
 }

@@ -2,14 +2,7 @@ import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { evolutionProblems } from './compatible.ts';
 import { durationProblems } from '#kernel/resources/schema/duration.ts';
-import {
-  EventTypeSpecSchema,
-  SUBJECT,
-  eventTypeSpec,
-  segmentKey,
-  withDefaults,
-  type EventTypeSpec,
-} from './event-type-spec.ts';
+import { EventTypeSpecSchema, SUBJECT, segmentKey, type EventTypeSpec } from './event-type-spec.ts';
 import { fieldProblems } from './field-problems.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';
 import { SQL_NAME, sqlNameOf, sqlNameProblems } from './sql-name.ts';
@@ -44,43 +37,42 @@ export const EventType = defineKind({
       name: 'Owner',
       type: 'string',
       description: 'The team that answers for it.',
-      value: (type) => eventTypeSpec(type).owner,
+      value: ({ spec }) => spec.owner,
     },
     {
       name: 'Fields',
       type: 'integer',
       description: 'How many fields it declares.',
-      value: (type) => Object.keys(eventTypeSpec(type).schema.properties).length,
+      value: ({ spec }) => Object.keys(spec.schema.properties).length,
     },
     {
       name: 'Subject',
       type: 'string',
       description: 'Whether an event is about a listener.',
-      value: (type) => eventTypeSpec(type).subject,
+      value: ({ spec }) => spec.subject,
     },
     {
       name: 'Kept',
       type: 'string',
       description: 'How long events are kept.',
-      value: (type) => eventTypeSpec(type).retention,
+      value: ({ spec }) => spec.retention,
     },
     {
       name: 'Purpose',
       type: 'string',
       description: 'What it is collected for.',
       priority: 1,
-      value: (type) => eventTypeSpec(type).purpose,
+      value: ({ spec }) => spec.purpose,
     },
   ],
   indexes: {
     [SQL_NAME]: (_spec, name) => [sqlNameOf(name)],
     segment: (spec) => {
-      const key = segmentKey(withDefaults(spec));
+      const key = segmentKey(spec);
       return key === undefined ? [] : [key];
     },
   },
-  validate: (declared, { name, before, find }) => {
-    const spec = withDefaults(declared);
+  validate: (spec, { name, before, find }) => {
     const key = segmentKey(spec);
     const other =
       key === undefined ? undefined : find(EVENT_TYPE, 'segment', key).find(({ metadata }) => metadata.name !== name);
@@ -93,7 +85,7 @@ export const EventType = defineKind({
       ...durationProblems(['spec', 'retention'], spec.retention, ...DURATIONS.retention),
       ...durationProblems(['spec', 'lateness'], spec.lateness, ...DURATIONS.lateness),
       ...segmentProblems(spec, other?.metadata.name),
-      ...(before === undefined ? [] : evolutionProblems(withDefaults(before), spec, name)),
+      ...(before === undefined ? [] : evolutionProblems(before, spec, name)),
     ];
   },
   describe: (name, before, after) => {
@@ -126,9 +118,11 @@ export const EventType = defineKind({
           ipAddress: { type: 'string', sensitive: true },
         },
         required: ['track', 'playedMs'],
+        additional: false,
       },
       retention: 'P395D',
-      segment: { event: 'Song Played' },
+      lateness: 'P3D',
+      segment: { call: 'track', event: 'Song Played' },
     },
   },
 });
@@ -197,7 +191,7 @@ function identityProblems({ identity, within, schema, subject }: EventTypeSpec):
 
 function segmentProblems({ segment }: EventTypeSpec, other: string | undefined): readonly Problem[] {
   if (segment === undefined) return [];
-  const { call = 'track', event } = segment;
+  const { call, event } = segment;
   const path = ['spec', 'segment'];
   if ((call === 'track') !== (event !== undefined)) {
     return [

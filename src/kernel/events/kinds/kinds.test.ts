@@ -18,8 +18,10 @@ const play = EventType.example?.spec as Record<string, unknown>;
 const playSchema = play['schema'] as { properties: Record<string, object>; required: string[] };
 
 /** What refuses the write of a spec. */
-function refusals(kind: Kind, spec: unknown, before?: unknown): readonly string[] {
-  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'play' }, spec };
+function refusals(kind: Kind, declared: unknown, before?: unknown): readonly string[] {
+  const given = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name: 'play' }, spec: declared };
+  const object = structureOf(kind).applyDefaults(given) as typeof given;
+  const { spec } = object;
   const shape = structureOf(kind).validate(object);
   if (shape.length > 0) return told(shape);
   const context = { now: Temporal.Instant.from('2026-05-01T12:00:00Z'), find: () => [], name: 'play' };

@@ -54,11 +54,6 @@ const MetricSpecSchema = Type.Object(
 export type MetricSpec = Static<typeof MetricSpecSchema>;
 type Filter = NonNullable<MetricSpec['filter']>;
 
-/** The spec of a stored or live Metric, which has passed the schema. */
-export function metricSpec(object: { readonly spec?: unknown }): MetricSpec {
-  return object.spec as MetricSpec;
-}
-
 export const Metric = defineKind({
   group: GROUP,
   version: VERSION,
@@ -70,11 +65,11 @@ export const Metric = defineKind({
   description: 'A number that is computed from events, for the guardrails of releases.',
   spec: MetricSpecSchema,
   columns: [
-    { name: 'Title', type: 'string', description: 'The name that people see.', value: (m) => metricSpec(m).title },
-    { name: 'Type', type: 'string', description: 'How it is computed.', value: (m) => metricSpec(m).type },
-    { name: 'Events', type: 'string', description: 'The EventType.', value: (m) => metricSpec(m).eventType },
-    { name: 'Better', type: 'string', description: 'Which way is better.', value: (m) => metricSpec(m).direction },
-    { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: (m) => metricSpec(m).owner },
+    { name: 'Title', type: 'string', description: 'The name that people see.', value: ({ spec }) => spec.title },
+    { name: 'Type', type: 'string', description: 'How it is computed.', value: ({ spec }) => spec.type },
+    { name: 'Events', type: 'string', description: 'The EventType.', value: ({ spec }) => spec.eventType },
+    { name: 'Better', type: 'string', description: 'Which way is better.', value: ({ spec }) => spec.direction },
+    { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: ({ spec }) => spec.owner },
   ],
   refs: ({ eventType }) => [{ path: ['spec', 'eventType'], kind: EVENT_TYPE, name: eventType }],
   validate: (spec) => [...fieldProblems(spec), ...filterProblems(spec.filter, ['spec', 'filter'])],

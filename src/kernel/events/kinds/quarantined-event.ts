@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const QuarantinedEventSpec = Type.Object(
@@ -18,8 +17,6 @@ const QuarantinedEventSpec = Type.Object(
 );
 
 export type QuarantinedEventSpec = Static<typeof QuarantinedEventSpec>;
-
-const specOf = (object: ResourceObject) => object.spec as QuarantinedEventSpec;
 
 /** Read-only: made from the quarantine, newest first. */
 export const QuarantinedEvent = defineKind({
@@ -40,16 +37,16 @@ export const QuarantinedEvent = defineKind({
     id: ['spec', 'id'],
   },
   columns: [
-    { name: 'Type', type: 'string', description: 'The type as it was sent.', value: (event) => specOf(event).type },
-    { name: 'Event', type: 'string', description: 'The id as it was sent.', value: (event) => specOf(event).id },
-    { name: 'Client', type: 'string', description: 'Who sent it.', value: (event) => specOf(event).client },
-    { name: 'Reason', type: 'string', description: 'Why, as one word.', value: (event) => specOf(event).reason },
-    { name: 'Detail', type: 'string', description: 'Where and what.', value: (event) => specOf(event).detail },
+    { name: 'Type', type: 'string', description: 'The type as it was sent.', value: ({ spec }) => spec.type },
+    { name: 'Event', type: 'string', description: 'The id as it was sent.', value: ({ spec }) => spec.id },
+    { name: 'Client', type: 'string', description: 'Who sent it.', value: ({ spec }) => spec.client },
+    { name: 'Reason', type: 'string', description: 'Why, as one word.', value: ({ spec }) => spec.reason },
+    { name: 'Detail', type: 'string', description: 'Where and what.', value: ({ spec }) => spec.detail },
     {
       name: 'Replayed',
       type: 'date',
       description: 'Since when it is accepted.',
-      value: (event) => specOf(event).replayedAt,
+      value: ({ spec }) => spec.replayedAt,
     },
   ],
 });

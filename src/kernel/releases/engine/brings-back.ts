@@ -1,6 +1,6 @@
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
-import { Release, releaseSpec } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';
 
@@ -20,7 +20,7 @@ export function bringsBack(
   for (const { state, version } of steps) {
     if (state === undefined) continue;
     for (const entry of read.find(Release, 'takenBackRevision', `${kind.id} ${name} ${state.revision}`)) {
-      const { takenBack, objects } = releaseSpec(entry.object());
+      const { takenBack, objects } = Release.spec(entry.object());
       const brought = objects.find((one) => one.kind === kind.id && one.name === name);
       const isOnlyLabels = brought?.from?.revision === state.revision;
       // What was declared again after it was taken back is a decision.

@@ -16,12 +16,12 @@ import type { Evidence, GuardrailVerdict } from '../evidence.ts';
 import { ROLLBACK_USER, pinOn } from '../guard.ts';
 import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
-import { Release, releaseStatus } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import { ReleasePolicy } from '../kinds/release-policy.ts';
 import { PrometheusSource } from '../kinds/prometheus-source.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
-import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
+import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { followFreezes } from './follow-freezes.ts';
 import { policyRefs } from '../rules/policy-refs.ts';
 import type { CarriedRelease, Target } from '../target.ts';
@@ -212,7 +212,7 @@ export function carryReleases(options: {
     if (isRebased && !isSeen && rebased(release).length > 0) return { afterMs: 0 };
     if (state.at === 'waiting' && besideNow.some((other) => !beside.includes(other))) return { afterMs: 0 };
     const nowMs = clock().epochMilliseconds;
-    const verdicts = withFailures(judged, releaseStatus(object)?.guardrails);
+    const verdicts = withFailures(judged, Release.status(object)?.guardrails);
     const failure = failures.get(name);
     const isStuckRollback = spec.rollbackOf !== undefined && alone.length > 0;
     const failing = isStuckRollback
@@ -233,7 +233,7 @@ export function carryReleases(options: {
           .map(({ user }) => user),
       ),
       behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
-      ...(stop === undefined ? {} : { stopped: { because: stopReason(stop.object()) } }),
+      ...(stop === undefined ? {} : { stopped: { because: Stop.spec(stop.object()).reason } }),
       ...(frozen === undefined ? {} : { frozen }),
       verdicts,
       restored: isRestored(release, standing, nowMs),
@@ -315,7 +315,7 @@ export function carryReleases(options: {
   }
 
   function restorations({ name, spec, object }: CarriedRelease, pin: boolean, nowMs: number): Operation[] {
-    const state = releaseStatus(object)?.standing.state;
+    const state = Release.status(object)?.standing.state;
     const { by = ENGINE, because = '' } = state?.at === 'retracting' ? state : {};
     return [
       ...(pin ? pinning(spec, { release: name, by, because }, store, kinds, nowMs) : []),

@@ -3,7 +3,7 @@ import type { Kind } from '#kernel/resources/kind.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
-import { ReleasePolicy, policySpec } from '../kinds/release-policy.ts';
+import { ReleasePolicy } from '../kinds/release-policy.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { oncePerEntry } from './once-per-entry.ts';
 
@@ -24,7 +24,7 @@ export function policiesIn(store: Pick<Store<never>, 'list'>): readonly NamedPol
   return Array.from(store.list(ReleasePolicy), policyIn);
 }
 
-const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: policySpec(entry.object()) }));
+const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: ReleasePolicy.spec(entry.object()) }));
 
 export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {
   if (kinds !== undefined && !kinds.includes(kind.id) && !kinds.includes(kind.kind)) return false;

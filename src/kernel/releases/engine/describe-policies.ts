@@ -7,7 +7,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import { policyAdvice, selectionIn } from '../advice.ts';
 import type { KnownUnits } from '../known-units.ts';
-import { ReleasePolicy, policySpec, type PolicyStatus } from '../kinds/release-policy.ts';
+import { ReleasePolicy, type PolicyStatus } from '../kinds/release-policy.ts';
 import { ENGINE } from './advance.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'describe-policies' };
@@ -75,7 +75,7 @@ export function describePolicies(options: {
   async function describe(name: string): Promise<void> {
     const object = store.get(ReleasePolicy, '', name)?.object();
     if (object === undefined) return;
-    const spec = policySpec(object);
+    const spec = ReleasePolicy.spec(object);
     const { objects, names, isPart } = selectionIn(spec.selector, { store, kinds });
     const status: PolicyStatus = {
       selects: { objects, names: [...names], ...(isPart ? { isPart } : {}) },

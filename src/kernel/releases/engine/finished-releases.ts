@@ -1,6 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Change, Entry } from '#kernel/resources/store-contract.ts';
-import { Release, releaseSpec } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 
 export interface FinishedLimits {
   /** Releases that have come to their end and are kept; of older ones the history tells. */
@@ -58,7 +58,7 @@ export class FinishedReleases {
   }
 
   #take(entry: Entry): void {
-    const { open, number } = releaseSpec(entry.object());
+    const { open, number } = Release.spec(entry.object());
     if (open) return;
     const characters = entry.text.length;
     this.#kept.set(entry.name, { name: entry.name, number, characters });

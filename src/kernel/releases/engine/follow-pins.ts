@@ -4,7 +4,7 @@ import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Entry, Store } from '#kernel/resources/store-contract.ts';
-import { Pin, pinSpec } from '../kinds/pin.ts';
+import { Pin } from '../kinds/pin.ts';
 import { ENGINE } from './advance.ts';
 import { unpinOperation } from './restore.ts';
 
@@ -55,7 +55,7 @@ export function followPins(options: {
   };
 
   function note(entry: Entry): void {
-    const { until } = pinSpec(entry.object());
+    const { until } = Pin.spec(entry.object());
     if (until === undefined) ends.delete(entry.name);
     else ends.set(entry.name, { endMs: Temporal.Instant.from(until).epochMilliseconds, version: entry.version });
   }

@@ -4,7 +4,8 @@ import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { newEvent } from '#kernel/controllers/record-event.ts';
 import { Event } from '#kernel/resources/builtin/core.ts';
 import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
-import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
+import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/resources/released-status.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
 import type { Held } from '../settle.ts';
@@ -34,7 +35,7 @@ export type Standing =
   | { readonly is: 'carried'; readonly release: string }
   | { readonly is: 'held'; readonly reasons: Held };
 
-/** The status that says where an object stands; nothing when it says so already. */
+/** The status that says where an object stands; nothing when it says so already. What else it says stays. */
 export function statusOperation(
   kind: Kind,
   entry: Entry,
@@ -44,24 +45,19 @@ export function statusOperation(
 ): Operation[] {
   const object = entry.object();
   const { generation = 1 } = object.metadata;
-  const before = conditionsOf(object).find(({ type }) => type === 'Live');
+  const { liveRevision: _was, ...before } = releasedStatus(object);
+  const live = liveCondition(object);
   const said = conditionOf(standing);
-  const lastTransitionTime = before?.['status'] === said.status ? before['lastTransitionTime'] : kubernetesTime(now);
-  const known = (object.status as { release?: string } | undefined)?.release;
-  const release = standing.is === 'carried' ? standing.release : known;
-  const status = {
+  const lastTransitionTime = live?.status === said.status ? live.lastTransitionTime : kubernetesTime(now);
+  const others = (before.conditions ?? []).filter((condition) => condition !== live);
+  const says = {
     observedGeneration: generation,
     ...(liveNow === undefined ? {} : { liveRevision: liveNow.revision }),
-    ...(release === undefined ? {} : { release }),
-    conditions: [{ type: 'Live', ...said, observedGeneration: generation, lastTransitionTime }],
+    ...(standing.is === 'carried' ? { release: standing.release } : {}),
+    conditions: [{ type: LIVE_CONDITION, ...said, observedGeneration: generation, lastTransitionTime }, ...others],
   };
-  if (isDeepStrictEqual(object.status, status)) return [];
-  return [
-    statusPatch(kind, entry.namespace, entry.name, {
-      ...(liveNow === undefined ? { liveRevision: null } : {}),
-      ...status,
-    }),
-  ];
+  if (isDeepStrictEqual(object.status, { ...before, ...says })) return [];
+  return [statusPatch(kind, entry.namespace, entry.name, { liveRevision: null, ...says })];
 }
 
 /** Whether an object says of itself that it is live as it is declared, and is: then nothing is to be done about it. */
@@ -69,10 +65,10 @@ export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
   if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
   if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
   const object = entry.object();
-  const said = conditionsOf(object).find(({ type }) => type === 'Live');
-  const { liveRevision, observedGeneration } = (object.status ?? {}) as Record<string, unknown>;
+  const said = liveCondition(object);
+  const { liveRevision, observedGeneration } = releasedStatus(object);
   const { generation = 1 } = object.metadata;
-  const isSaid = said?.['status'] === 'True' && said['reason'] === LIVE.reason;
+  const isSaid = said?.status === 'True' && said.reason === LIVE.reason;
   return isSaid && observedGeneration === generation && liveRevision === liveNow.revision;
 }
 
@@ -86,10 +82,10 @@ export function heldOperation(
 ): Operation[] {
   const head = store.get(Head, '', headName(kind, name))?.object();
   const text = standing.is === 'live' ? undefined : conditionOf(standing).message;
-  const before = (head?.status as { held?: string } | undefined)?.held;
+  const before = head === undefined ? undefined : Head.status(head)?.held;
   if (head === undefined || text === undefined || text === before) return [];
   const said = statusPatch(Head, '', headName(kind, name), { held: text });
-  const { namespace } = (head.spec as { object: { namespace: string } }).object;
+  const { namespace } = Head.spec(head).object;
   return standing.is === 'held' && namespace !== '' ? [said, keptEvent(kind, { namespace, name }, text, now)] : [said];
 }
 
@@ -155,8 +151,4 @@ function statusPatch(kind: Kind, namespace: string, name: string, status: object
     patch: { status },
     fieldValidation: 'Ignore',
   };
-}
-
-function conditionsOf(object: ResourceObject): readonly Record<string, unknown>[] {
-  return (object.status as { conditions?: Record<string, unknown>[] } | undefined)?.conditions ?? [];
 }

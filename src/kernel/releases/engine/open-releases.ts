@@ -2,7 +2,7 @@ import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
-import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { isBegun } from './advance.ts';
@@ -70,8 +70,8 @@ export class OpenReleases {
   /** Takes in what the store has of a release now. */
   track(entry: Entry): void {
     const object = entry.object();
-    const spec = releaseSpec(object);
-    const standing = releaseStatus(object)?.standing;
+    const spec = Release.spec(object);
+    const standing = Release.status(object)?.standing;
     const { name, uid, version } = entry;
     // Within the write that makes it there is a moment without a status, which nobody sees.
     if (!spec.open || standing === undefined) return this.forget(name);

@@ -1,6 +1,6 @@
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Entry, Store } from '#kernel/resources/store-contract.ts';
-import { Freeze, freezeSpec, type FreezeSpec } from '../kinds/freeze.ts';
+import { Freeze, type FreezeSpec } from '../kinds/freeze.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { spanAfter, type Span } from '../rules/freeze-window.ts';
 import type { Seen } from './advance.ts';
@@ -74,7 +74,7 @@ export function reckonFreezes(options: {
     const generation = object.metadata.generation ?? 1;
     const isEdited = last?.generation !== generation;
     if (isCurrent && !isEdited) return { ...last, version: entry.version };
-    const spec = freezeSpec(object);
+    const spec = Freeze.spec(object);
     const sinceMs = isEdited ? nowMs : last.sinceMs;
     const reckoned = { version: entry.version, spec, generation, sinceMs, atMs: nowMs };
     try {

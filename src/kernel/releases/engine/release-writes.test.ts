@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import type { GuardrailVerdict } from '../evidence.ts';
-import { Release, releaseStatus } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import type { Step } from './advance.ts';
 import { writeStep } from './release-writes.ts';
 
@@ -34,7 +34,7 @@ test('what the judge says is in the status, with how many units it still takes w
   ]);
   const [written] = writeStep(object, step, verdicts, NOW_MS);
   assert.ok(written?.verb === 'update');
-  assert.deepEqual(releaseStatus(written.object as ResourceObject)?.guardrails, [
+  assert.deepEqual(Release.status(written.object as ResourceObject)?.guardrails, [
     {
       name: 'denials',
       outcome: 'undecided',

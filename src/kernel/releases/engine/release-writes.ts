@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { Notification } from '../kinds/notification.ts';
-import { Release, releaseSpec, releaseStatus } from '../kinds/release.ts';
+import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import {
   guardrailStatus,
@@ -69,8 +69,8 @@ export function writeStep(
   nowMs: number,
   by: string = ENGINE,
 ): Operation[] {
-  const spec = releaseSpec(object);
-  const before = releaseStatus(object);
+  const spec = Release.spec(object);
+  const before = Release.status(object);
   const status = statusOf(before, spec, step, verdicts, nowMs, by);
   const { name } = object.metadata;
   const target = { kind: Release.id, namespace: '', name, fieldValidation: 'Ignore' } as const;
@@ -85,7 +85,7 @@ export function writeStep(
 
 /** Says of a promoted release that another one took it back from everybody. */
 export function rolledBack(object: ResourceObject, by: string): Operation[] {
-  const status = releaseStatus(object);
+  const status = Release.status(object);
   if (status?.phase !== 'Promoted' || status.rolledBackBy === by) return [];
   const message = `It was promoted, and rolled back by ${by}.`;
   return [

@@ -5,7 +5,7 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { isOver, pinsOf, refusedOf } from '../guard.ts';
-import { Pin, pinName, pinSpec, type PinSpec } from '../kinds/pin.ts';
+import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
 import { timeText } from './release-writes.ts';
@@ -115,7 +115,7 @@ export function pinning(
     const refused = refusedOf(from, to);
     const own = pinName(kind, name, taken.release);
     const known = read.get(Pin, '', own);
-    const before = known === undefined ? undefined : pinSpec(known.object());
+    const before = known === undefined ? undefined : Pin.spec(known.object());
     const holds = before !== undefined && !isOver(before, Temporal.Instant.fromEpochMilliseconds(nowMs));
     if (holds && before.refuses?.includes(refused) === true) return [];
     const pin: PinSpec = {
@@ -126,7 +126,7 @@ export function pinning(
       reason: taken.because.slice(0, REASON_MAX),
       ...until,
     };
-    const others = pinsOf(read, kind, name).filter((one) => one.name !== own && pinSpec(one.object()).refuses);
+    const others = pinsOf(read, kind, name).filter((one) => one.name !== own && Pin.spec(one.object()).refuses);
     const surplus = others
       .toSorted((a, b) => a.version - b.version)
       .slice(0, Math.max(0, others.length + 1 - PINS_MAX));

@@ -116,7 +116,7 @@ export function runReleases(options: {
 
   function lastBeatMs(): number | undefined {
     const lease = store.get(Lease, SYSTEM_NAMESPACE, LEASE_NAME)?.object();
-    const { renewTime } = (lease?.spec ?? {}) as { renewTime?: string };
+    const renewTime = lease === undefined ? undefined : Lease.spec(lease)?.renewTime;
     return renewTime === undefined ? undefined : Date.parse(renewTime);
   }
 

@@ -13,7 +13,7 @@ import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
 import { pinOn } from '../guard.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import { STOP_NAME, Stop, stopReason } from '../kinds/stop.ts';
+import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate, type Held } from '../settle.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
@@ -514,7 +514,7 @@ export function spreadChanges(options: {
       if (kept !== undefined && !(kept.isDue && handed.has(key))) waiting.set(key, kept.reasons);
       else if (pinned !== undefined) waiting.set(key, [problem(pinned.because)]);
       else if (stop !== undefined)
-        waiting.set(key, [problem(`Every release is stopped: ${stopReason(stop.object())}`)]);
+        waiting.set(key, [problem(`Every release is stopped: ${Stop.spec(stop.object()).reason}`)]);
       else if (certain.length > 0) {
         waiting.set(key, [problem(`release ${certain.join(', ')} is under way with it, or with what it relies on`)]);
       } else for (const other of possible) beside.add(other);

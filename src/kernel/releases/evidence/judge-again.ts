@@ -7,8 +7,8 @@ import type { Store } from '#kernel/resources/store-contract.ts';
 import { notFound } from '#kernel/resources/write.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
-import { JUDGEMENT_REPLAYED_MAX, JUDGEMENT_WINDOWS_MAX, type JudgementSpec } from '../kinds/judgement.ts';
-import { Release, releaseSpec } from '../kinds/release.ts';
+import { JUDGEMENT_REPLAYED_MAX, JUDGEMENT_WINDOWS_MAX, Judgement, type JudgementSpec } from '../kinds/judgement.ts';
+import { Release } from '../kinds/release.ts';
 import { guardrailStatus } from '../kinds/release-status.ts';
 import { writeReading } from './kept-reading.ts';
 import { keptWindows } from './kept-windows.ts';
@@ -24,11 +24,11 @@ export function judgements(parts: {
 }): ReadonlyMap<string, VirtualKind> {
   const { store, database } = parts;
   const answer: VirtualKind = async (object, { name = '' }) => {
-    const given = (object.spec ?? {}) as JudgementSpec;
+    const given = Judgement.spec(object) ?? {};
     await store.fresh();
     const entry = store.get(Release, '', name);
     if (entry === undefined) throw notFound(Release, name);
-    const policy = releaseSpec(entry.object()).policy?.spec;
+    const policy = Release.spec(entry.object()).policy?.spec;
     const all = policy?.guardrails ?? [];
     const { alpha = 0.05, beta = 0.05 } = { ...policy?.judging, ...given.judging };
     const context = { alpha, beta, metrics: metricsOf(all) };

@@ -2,7 +2,6 @@ import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { windowProblem } from '../rules/freeze-window.ts';
 import { GROUP, VERSION } from './identity.ts';
@@ -43,10 +42,6 @@ export type FreezeStatus = Static<typeof FreezeStatusSchema>;
 
 export type FreezeSpec = Static<typeof FreezeSchema>;
 
-export function freezeSpec(object: Pick<ResourceObject, 'spec'>): FreezeSpec {
-  return object.spec as FreezeSpec;
-}
-
 export const Freeze = defineKind({
   group: GROUP,
   version: VERSION,
@@ -63,18 +58,18 @@ export const Freeze = defineKind({
       name: 'State',
       type: 'string',
       description: 'Whether it holds now.',
-      value: ({ status }) => (status as FreezeStatus | undefined)?.state,
+      value: ({ status }) => status?.state,
     },
-    { name: 'Start', type: 'string', description: 'When it begins.', value: (f) => freezeSpec(f).start },
+    { name: 'Start', type: 'string', description: 'When it begins.', value: ({ spec }) => spec.start },
     {
       name: 'Until',
       type: 'string',
       description: 'When it is over, or how it comes again.',
-      value: (f) => freezeSpec(f).end ?? `${freezeSpec(f).rrule} for ${freezeSpec(f).duration}`,
+      value: ({ spec }) => spec.end ?? `${spec.rrule} for ${spec.duration}`,
     },
-    { name: 'Zone', type: 'string', description: 'Whose clocks count.', value: (f) => freezeSpec(f).timeZone },
-    { name: 'Owner', type: 'string', description: 'Who to ask.', value: (f) => freezeSpec(f).owner },
-    { name: 'Reason', type: 'string', description: 'Why.', value: (f) => freezeSpec(f).reason },
+    { name: 'Zone', type: 'string', description: 'Whose clocks count.', value: ({ spec }) => spec.timeZone },
+    { name: 'Owner', type: 'string', description: 'Who to ask.', value: ({ spec }) => spec.owner },
+    { name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason },
   ],
   validate: (spec, { now, before, kinds }) => {
     // What is accepted stays: its rule may take longer to reckon with by now, and its status says so.

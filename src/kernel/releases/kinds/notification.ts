@@ -1,6 +1,5 @@
 import { Type, type Static } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { ChannelSchema } from './policy-spec.ts';
 
@@ -23,10 +22,6 @@ export interface NotificationStatus {
   readonly deliveredAt?: string;
   readonly problem?: string;
   readonly nextAt?: string;
-}
-
-export function notificationSpec(object: Pick<ResourceObject, 'spec'>): NotificationSpec {
-  return object.spec as NotificationSpec;
 }
 
 /**
@@ -54,20 +49,20 @@ export const Notification = defineKind({
   transient: true,
   verbs: ['get', 'list', 'watch', 'delete'],
   columns: [
-    { name: 'Release', type: 'string', description: 'What it is about.', value: (n) => notificationSpec(n).release },
-    { name: 'Event', type: 'string', description: 'What happened.', value: (n) => notificationSpec(n).event },
-    { name: 'To', type: 'string', description: 'The channel.', value: (n) => notificationSpec(n).channel.type },
+    { name: 'Release', type: 'string', description: 'What it is about.', value: ({ spec }) => spec.release },
+    { name: 'Event', type: 'string', description: 'What happened.', value: ({ spec }) => spec.event },
+    { name: 'To', type: 'string', description: 'The channel.', value: ({ spec }) => spec.channel.type },
     {
       name: 'Delivered',
       type: 'date',
       description: 'When it arrived.',
-      value: ({ status }) => (status as NotificationStatus | undefined)?.deliveredAt,
+      value: ({ status }) => status?.deliveredAt,
     },
     {
       name: 'Problem',
       type: 'string',
       description: 'What came back.',
-      value: ({ status }) => (status as NotificationStatus | undefined)?.problem,
+      value: ({ status }) => status?.problem,
     },
   ],
 });

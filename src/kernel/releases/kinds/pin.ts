@@ -1,7 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { contentHash } from '#kernel/base/ids.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const PinSchema = Type.Object(
@@ -29,10 +28,6 @@ const PinSchema = Type.Object(
 );
 
 export type PinSpec = Static<typeof PinSchema>;
-
-export function pinSpec(object: Pick<ResourceObject, 'spec'>): PinSpec {
-  return object.spec as PinSpec;
-}
 
 /** Who made a pin by hand: the first part of its name. Names of releases have a number at their end. */
 export const BY_HAND = 'hand';
@@ -67,12 +62,12 @@ export const Pin = defineKind({
       name: 'Object',
       type: 'string',
       description: 'What is pinned.',
-      value: (pin) => `${pinSpec(pin).object.kind.split('/').at(-1)}/${pinSpec(pin).object.name}`,
+      value: ({ spec }) => `${spec.object.kind.split('/').at(-1)}/${spec.object.name}`,
     },
-    { name: 'By', type: 'string', description: 'Who pinned it.', value: (pin) => pinSpec(pin).by },
-    { name: 'Release', type: 'string', description: 'What was rolled back.', value: (pin) => pinSpec(pin).release },
-    { name: 'Until', type: 'string', description: 'When it ends.', value: (pin) => pinSpec(pin).until },
-    { name: 'Reason', type: 'string', description: 'Why.', value: (pin) => pinSpec(pin).reason },
+    { name: 'By', type: 'string', description: 'Who pinned it.', value: ({ spec }) => spec.by },
+    { name: 'Release', type: 'string', description: 'What was rolled back.', value: ({ spec }) => spec.release },
+    { name: 'Until', type: 'string', description: 'When it ends.', value: ({ spec }) => spec.until },
+    { name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason },
   ],
   example: {
     name: 'audiobooks-4211.caps.products.backline.dev.audiobooks',

@@ -1,7 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
 import { GROUP, VERSION } from './identity.ts';
 
@@ -51,11 +50,6 @@ const PrometheusSourceSchema = Type.Object(
 
 export type PrometheusSourceSpec = Static<typeof PrometheusSourceSchema>;
 
-/** The spec of a stored PrometheusSource. */
-export function prometheusSourceSpec(object: Pick<ResourceObject, 'spec'>): PrometheusSourceSpec {
-  return object.spec as PrometheusSourceSpec;
-}
-
 /** Where guardrails get numbers that Backline does not count itself. Whoever writes one says where a Secret is sent. */
 export const PrometheusSource = defineKind({
   group: GROUP,
@@ -68,13 +62,13 @@ export const PrometheusSource = defineKind({
   description: 'A Prometheus whose numbers guardrails of releases can be about.',
   spec: PrometheusSourceSchema,
   columns: [
-    { name: 'Url', type: 'string', description: 'Where it is.', value: (s) => prometheusSourceSpec(s).url },
+    { name: 'Url', type: 'string', description: 'Where it is.', value: ({ spec }) => spec.url },
     {
       name: 'Auth',
       type: 'string',
       description: 'How it knows who asks.',
-      value: (s) => {
-        const { bearerToken, basicAuth } = prometheusSourceSpec(s);
+      value: ({ spec }) => {
+        const { bearerToken, basicAuth } = spec;
         return bearerToken !== undefined ? 'token' : basicAuth !== undefined ? 'password' : 'none';
       },
     },

@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
@@ -14,8 +14,6 @@ const ChangesSchema = Type.Object(
   },
   { description: 'Which part of the changes is asked for.' },
 );
-
-export type ChangesSpec = Static<typeof ChangesSchema>;
 
 const FieldChanges = Type.Array(Type.Object({}, { 'x-kubernetes-preserve-unknown-fields': true }), {
   description: 'Path, value before and value after. Absent where a revision is no longer kept.',

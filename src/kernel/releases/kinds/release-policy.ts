@@ -1,7 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
 import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
@@ -9,10 +8,6 @@ import { impossibleProblems, selectorProblems } from './impossible.ts';
 import { PolicySchema, type PolicySpec } from './policy-spec.ts';
 import { BAKE } from './stages-of.ts';
 import { stagesText } from './stages-text.ts';
-
-export function policySpec(object: Pick<ResourceObject, 'spec'>): PolicySpec {
-  return object.spec as PolicySpec;
-}
 
 const PolicyStatusSchema = Type.Object(
   {
@@ -45,34 +40,31 @@ export const ReleasePolicy = defineKind({
   spec: PolicySchema,
   status: PolicyStatusSchema,
   columns: [
-    { name: 'Priority', type: 'integer', description: 'The highest counts.', value: (p) => policySpec(p).priority },
+    { name: 'Priority', type: 'integer', description: 'The highest counts.', value: ({ spec }) => spec.priority },
     {
       name: 'Kinds',
       type: 'string',
       description: 'Whose changes.',
-      value: (p) => policySpec(p).selector.kinds?.join(',') ?? 'all',
+      value: ({ spec }) => spec.selector.kinds?.join(',') ?? 'all',
     },
     {
       name: 'Selects',
       type: 'integer',
       description: 'How many objects it is about now.',
-      value: ({ status }) => (status as PolicyStatus | undefined)?.selects.objects,
+      value: ({ status }) => status?.selects.objects,
     },
-    { name: 'Stages', type: 'string', description: 'The steps.', value: (p) => stagesText(policySpec(p)) },
+    { name: 'Stages', type: 'string', description: 'The steps.', value: ({ spec }) => stagesText(spec) },
     {
       name: 'Guardrails',
       type: 'string',
       description: 'What must not get worse.',
-      value: (p) =>
-        policySpec(p)
-          .guardrails.map(({ name }) => name)
-          .join(','),
+      value: ({ spec }) => spec.guardrails.map(({ name }) => name).join(','),
     },
     {
       name: 'Approvals',
       type: 'integer',
       description: 'How many people have to agree.',
-      value: (p) => policySpec(p).approvals?.required ?? 0,
+      value: ({ spec }) => spec.approvals?.required ?? 0,
     },
   ],
   validate: (spec, { kinds }) => [

@@ -165,43 +165,45 @@ export function guardrailStatus(
 
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
-export const ReleaseStatusSchema = Type.Object(
-  {
-    phase: Type.String({ description: 'Where it is.' }),
-    message: Type.String({ description: 'Why, in a sentence.' }),
-    stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
-    share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
-    held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
-    rolledBackBy: Type.Optional(
-      Type.String({ description: 'Of a promoted release: the one that took it back from everybody.' }),
-    ),
-    approvals: Type.Optional(
-      Type.Object({}, { ...free, description: 'What each policy needs, and which of the approvals given count.' }),
-    ),
-    guardrails: Type.Optional(
-      Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
-    ),
-    nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may bring it on.' })),
-    standing: Type.Object({}, { ...free, description: 'What the engine goes on from.' }),
-    history: Type.Array(
-      Type.Object({
-        at: Type.String({ format: 'date-time' }),
-        phase: Type.String(),
-        by: Type.Optional(Type.String()),
-        message: Type.String(),
-      }),
-      { maxItems: HISTORY_MAX, description: 'How it came here, the latest last.' },
-    ),
-    conditions: Type.Array(
-      Type.Object({
-        type: Type.String({ description: '`Promoted`: everybody gets it. `Finished`: nothing more will happen.' }),
-        status: Type.Enum(['True', 'False']),
-        reason: Type.String({ description: 'The phase.' }),
-        message: Type.String({ description: 'A sentence for people.' }),
-        lastTransitionTime: Type.String({ format: 'date-time' }),
-      }),
-      { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'], description: 'For kubectl wait.' },
-    ),
-  },
-  { description: 'What has become of it.' },
+export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
+  Type.Object(
+    {
+      phase: Type.String({ description: 'Where it is.' }),
+      message: Type.String({ description: 'Why, in a sentence.' }),
+      stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
+      share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
+      held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
+      rolledBackBy: Type.Optional(
+        Type.String({ description: 'Of a promoted release: the one that took it back from everybody.' }),
+      ),
+      approvals: Type.Optional(
+        Type.Object({}, { ...free, description: 'What each policy needs, and which of the approvals given count.' }),
+      ),
+      guardrails: Type.Optional(
+        Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
+      ),
+      nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may bring it on.' })),
+      standing: Type.Object({}, { ...free, description: 'What the engine goes on from.' }),
+      history: Type.Array(
+        Type.Object({
+          at: Type.String({ format: 'date-time' }),
+          phase: Type.String(),
+          by: Type.Optional(Type.String()),
+          message: Type.String(),
+        }),
+        { maxItems: HISTORY_MAX, description: 'How it came here, the latest last.' },
+      ),
+      conditions: Type.Array(
+        Type.Object({
+          type: Type.String({ description: '`Promoted`: everybody gets it. `Finished`: nothing more will happen.' }),
+          status: Type.Enum(['True', 'False']),
+          reason: Type.String({ description: 'The phase.' }),
+          message: Type.String({ description: 'A sentence for people.' }),
+          lastTransitionTime: Type.String({ format: 'date-time' }),
+        }),
+        { 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'], description: 'For kubectl wait.' },
+      ),
+    },
+    { description: 'What has become of it.' },
+  ),
 );

@@ -1,6 +1,5 @@
 import { humanDuration } from '#kernel/resources/api/human-duration.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { actingOf } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { Judgement } from './judgement.ts';
@@ -8,16 +7,6 @@ import { ReleaseChanges } from './release-changes.ts';
 import { RELEASE_COMMANDS, ReleaseCommand } from './release-command.ts';
 import { ReleaseSchema, type ReleaseSpec } from './release-spec.ts';
 import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
-
-/** The spec of a stored Release. */
-export function releaseSpec(object: Pick<ResourceObject, 'spec'>): ReleaseSpec {
-  return object.spec as ReleaseSpec;
-}
-
-/** The status of a stored Release; undefined only within the write that makes it. */
-export function releaseStatus(object: Pick<ResourceObject, 'status'>): ReleaseStatus | undefined {
-  return object.status as ReleaseStatus | undefined;
-}
 
 /** A change on its way to everybody, and afterwards the record of it. */
 export const Release = defineKind({
@@ -57,65 +46,65 @@ export const Release = defineKind({
     'status.phase': ['status', 'phase'],
   },
   columns: [
-    { name: 'Phase', type: 'string', description: 'Where it is.', value: (r) => phaseText(releaseStatus(r)) },
-    { name: 'Stage', type: 'string', description: 'The stage that it is in.', value: (r) => releaseStatus(r)?.stage },
+    { name: 'Phase', type: 'string', description: 'Where it is.', value: ({ status }) => phaseText(status) },
+    { name: 'Stage', type: 'string', description: 'The stage that it is in.', value: ({ status }) => status?.stage },
     {
       name: 'Share',
       type: 'string',
       description: 'How many of the units get it.',
-      value: (r) => shareText(releaseSpec(r), releaseStatus(r)),
+      value: ({ spec, status }) => shareText(spec, status),
     },
     {
       name: 'Guardrails',
       type: 'string',
       description: 'How many pass, and the first that does not.',
-      value: (r) => guardrailsText(releaseStatus(r)),
+      value: ({ status }) => guardrailsText(status),
     },
     {
       name: 'Objects',
       type: 'integer',
       description: 'How many it changes.',
-      value: (r) => releaseSpec(r).objects.length,
+      value: ({ spec }) => spec.objects.length,
     },
     {
       name: 'Policy',
       type: 'string',
       description: 'How it spreads, and whose approvals it needs besides.',
-      value: (r) => policiesText(releaseSpec(r)),
+      value: ({ spec }) => policiesText(spec),
     },
     {
       name: 'Next',
       type: 'string',
       description: 'How long until time alone may bring it on: the end of a soak, a deadline or a freeze.',
-      value: (r, now) => nextText(releaseStatus(r), now),
+      value: ({ status }, now) => nextText(status, now),
     },
     {
       name: 'Changes',
       type: 'string',
       description: 'What it changes.',
       priority: 1,
-      value: (r) => changesText(releaseSpec(r)),
+      value: ({ spec }) => changesText(spec),
     },
     {
       name: 'Plan Hash',
       type: 'string',
       description: 'What approvals are for.',
       priority: 1,
-      value: (r) => releaseSpec(r).planHash,
+      value: ({ spec }) => spec.planHash,
     },
     {
       name: 'Authors',
       type: 'string',
       description: 'Who made the change.',
       priority: 1,
-      value: (r) => releaseSpec(r).authors.join(','),
+      value: ({ spec }) => spec.authors.join(','),
     },
     {
       name: 'Message',
       type: 'string',
       description: 'Why it is where it is.',
       priority: 1,
-      value: (r) => releaseStatus(r)?.message,
+      value: ({ status }) => status?.message,
     },
   ],
 });

@@ -1,6 +1,5 @@
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /** The one name that a Stop may have. */
@@ -10,10 +9,6 @@ const StopSchema = Type.Object(
   { reason: Type.String({ minLength: 1, maxLength: 500, description: 'Why everything stands still.' }) },
   { description: 'The switch that stops every release.' },
 );
-
-export function stopReason(object: Pick<ResourceObject, 'spec'>): string {
-  return (object.spec as Static<typeof StopSchema>).reason;
-}
 
 /** While it is there nothing reaches anybody new, changes without a policy included; abort and rollback pass. */
 export const Stop = defineKind({
@@ -36,6 +31,6 @@ export const Stop = defineKind({
             detail: `There is one switch: it is called "${STOP_NAME}".`,
           },
         ],
-  columns: [{ name: 'Reason', type: 'string', description: 'Why.', value: stopReason }],
+  columns: [{ name: 'Reason', type: 'string', description: 'Why.', value: ({ spec }) => spec.reason }],
   example: { name: STOP_NAME, spec: { reason: 'An incident with payments.' } },
 });

@@ -7,13 +7,8 @@ import { runController, type ControllerMetrics, type Requeue } from '#kernel/con
 import { ask, Unanswered, type Answered } from '#kernel/http/outgoing.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Entry, Store } from '#kernel/resources/store-contract.ts';
-import {
-  Notification,
-  notificationSpec,
-  type NotificationSpec,
-  type NotificationStatus,
-} from '../kinds/notification.ts';
-import { Release, releaseSpec } from '../kinds/release.ts';
+import { Notification, type NotificationSpec, type NotificationStatus } from '../kinds/notification.ts';
+import { Release } from '../kinds/release.ts';
 import { missingKey, secretText } from '../secret-text.ts';
 import { messageFor } from './message.ts';
 import { isGivenUp, isOutdated, retryAfterMs, retryMs } from './schedule.ts';
@@ -65,7 +60,7 @@ export function runNotifications(options: {
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
     for (const { entry, type } of changes) {
       if (entry.kind !== Notification) continue;
-      if (type === 'DELETED') forget(lineOf(notificationSpec(entry.object())), entry.name);
+      if (type === 'DELETED') forget(lineOf(Notification.spec(entry.object())), entry.name);
       else follow(entry);
     }
   });
@@ -81,8 +76,8 @@ export function runNotifications(options: {
 
   function follow(entry: Entry): void {
     const object = entry.object();
-    const line = lineOf(notificationSpec(object));
-    const { deliveredAt } = statusOf(object.status);
+    const line = lineOf(Notification.spec(object));
+    const { deliveredAt } = statusOf(object);
     if (deliveredAt !== undefined) return forget(line, entry.name);
     const waiting = lines.get(line) ?? new Set();
     if (waiting.has(entry.name)) return;
@@ -103,8 +98,8 @@ export function runNotifications(options: {
     if (name === undefined) return;
     const object = store.get(Notification, '', name)?.object();
     if (object === undefined) return forget(line, name);
-    const spec = notificationSpec(object);
-    const before = statusOf(object.status);
+    const spec = Notification.spec(object);
+    const before = statusOf(object);
     if (isGivenUp({ atMs: Date.parse(spec.at) }, nowMs)) {
       if (before.nextAt !== undefined || before.attempts === 0) {
         await note(name, {
@@ -166,7 +161,7 @@ export function runNotifications(options: {
       return { at: 'failed', problem: `Not sent: ${missingKey(channel.secret)}.` };
     }
     const entry = store.get(Release, '', release);
-    const policy = entry === undefined ? undefined : releaseSpec(entry.object()).policy?.name;
+    const policy = entry === undefined ? undefined : Release.spec(entry.object()).policy?.name;
     const message = messageFor({
       id: name,
       spec,
@@ -215,9 +210,9 @@ export function runNotifications(options: {
     const outdated: Operation[] = [...store.list(Notification)]
       .filter((entry) => {
         const object = entry.object();
-        const { deliveredAt } = statusOf(object.status);
+        const { deliveredAt } = statusOf(object);
         const deliveredMs = deliveredAt === undefined ? undefined : Date.parse(deliveredAt);
-        return isOutdated({ atMs: Date.parse(notificationSpec(object).at), deliveredMs }, nowMs);
+        return isOutdated({ atMs: Date.parse(Notification.spec(object).at), deliveredMs }, nowMs);
       })
       .slice(0, LIMITS.sweptMax)
       .map(({ name }) => ({ verb: 'delete', kind: Notification.id, namespace: '', name }));
@@ -270,8 +265,8 @@ function orderOf(name: string): number {
   return Number.parseInt(name.slice(name.lastIndexOf('-') + 1), 36);
 }
 
-function statusOf(status: unknown): NotificationStatus {
-  return { attempts: 0, ...(status as NotificationStatus | undefined) };
+function statusOf(notification: { readonly status?: unknown }): NotificationStatus {
+  return { attempts: 0, ...Notification.status(notification) };
 }
 
 function timeText(ms: number): string {

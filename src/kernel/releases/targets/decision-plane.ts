@@ -5,7 +5,7 @@ import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Author, Store } from '#kernel/resources/store-contract.ts';
-import { RELEASE, SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { parseCohort, RELEASE, SHARE_TOTAL, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import type { Exposure } from '../engine/advance.ts';
@@ -223,7 +223,7 @@ function shown(head: ResourceObject): Shown {
   return {
     everyone: stateOf(everyone),
     ...(candidate === undefined ? {} : { candidate: { release: candidate.release, state: stateOf(candidate.object) } }),
-    slices: everyone?.kind === RELEASE ? (everyone.spec as Cohort).slices.length : 0,
+    slices: everyone?.kind === RELEASE ? (parseCohort(everyone.spec)?.slices.length ?? 0) : 0,
   };
 }
 

@@ -31,5 +31,6 @@ export const Node = defineKind({
 });
 
 function valueOf(world: World, name: string): number {
-  return (world.get(Node.id, name)?.spec as NodeSpec | undefined)?.value ?? Number.NaN;
+  const node = world.get(Node.id, name);
+  return node === undefined ? Number.NaN : Node.spec(node).value;
 }

@@ -18,7 +18,8 @@ export function checkPosted(
   const structure = structureOf(kind);
   // What is answered is written into the status: the one that was sent says nothing.
   const { status: _sent, ...sent } = given;
-  const { value, unknown } = structure.prune(sent);
+  const { value: known, unknown } = structure.prune(sent);
+  const value = structure.applyDefaults(known);
   const isTheirs = kind.group.endsWith('.k8s.io');
   const isTolerant = fieldValidation === 'Ignore' || (isTheirs && fieldValidation === 'Warn');
   const problems = [...(isTolerant ? [] : unknownFieldProblems(structure, unknown)), ...structure.validate(value)];

@@ -1,4 +1,4 @@
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import { defineKind } from '../define-kind.ts';
 import type { LiveObject, ResourceObject } from '../kind.ts';
 
@@ -44,8 +44,6 @@ const HeadSpec = Type.Object(
   { description: 'What of an object is live.' },
 );
 
-type HeadSpec = Static<typeof HeadSpec>;
-
 /**
  * What is live for one object, as opposed to what is declared. It carries the specs it names, so that a decision node
  * needs to follow one kind only. Written by the kernel, read by everybody.
@@ -69,39 +67,35 @@ export const Head = defineKind({
       name: 'Object',
       type: 'string',
       description: 'Kind and name.',
-      value: ({ spec }) => `${kindName(spec)}/${(spec as HeadSpec).object.name}`,
+      value: ({ spec }) => `${spec.object.kind.split('/').at(-1) ?? ''}/${spec.object.name}`,
     },
     {
       name: 'Namespace',
       type: 'string',
       description: 'Its namespace.',
-      value: ({ spec }) => (spec as HeadSpec).object.namespace,
+      value: ({ spec }) => spec.object.namespace,
     },
     {
       name: 'Revision',
       type: 'string',
       description: 'Content hash of the live spec.',
-      value: ({ spec }) => (spec as HeadSpec).live.find(({ release }) => release === undefined)?.revision.slice(0, 12),
+      value: ({ spec }) => spec.live.find(({ release }) => release === undefined)?.revision.slice(0, 12),
     },
     {
       name: 'Release',
       type: 'string',
       description: 'The release whose cohort gets something else.',
-      value: ({ spec }) => (spec as HeadSpec).live.find(({ release }) => release !== undefined)?.release,
+      value: ({ spec }) => spec.live.find(({ release }) => release !== undefined)?.release,
     },
     {
       name: 'Held',
       type: 'string',
       description: 'Why something that was deleted is still live.',
       priority: 1,
-      value: ({ status }) => (status as { held?: string } | undefined)?.held,
+      value: ({ status }) => status?.held,
     },
   ],
 });
-
-function kindName(spec: unknown): string {
-  return (spec as HeadSpec).object.kind.split('/').at(-1) ?? '';
-}
 
 /** The name of the Head of an object. */
 export function headName(kind: { readonly plural: string; readonly group: string }, name: string): string {
@@ -160,7 +154,7 @@ export function liveObjectOf(head: ResourceObject): LiveObject | undefined {
 
 /** The same, with the generation that declared it. */
 export function everyoneOf(head: ResourceObject): { object: LiveObject; generation: number } | undefined {
-  const { object, labels, live } = head.spec as HeadSpec;
+  const { object, labels, live } = Head.spec(head);
   const found = live.find(({ release }) => release === undefined);
   if (found === undefined) return undefined;
   const { revision, spec, allotment, generation } = found;
@@ -170,7 +164,7 @@ export function everyoneOf(head: ResourceObject): { object: LiveObject; generati
 
 /** What a Head says the cohort of a release gets. */
 export function candidateOf(head: ResourceObject): LiveCandidate | undefined {
-  const { object, live } = head.spec as HeadSpec;
+  const { object, live } = Head.spec(head);
   const found = live.find(({ release }) => release !== undefined);
   if (found?.release === undefined) return undefined;
   const { release, generation, absent, namespace = object.namespace, labels = {}, revision, spec, allotment } = found;

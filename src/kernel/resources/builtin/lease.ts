@@ -36,7 +36,7 @@ export const Lease = defineKind({
       name: 'Holder',
       type: 'string',
       description: 'Who holds it.',
-      value: ({ spec }) => (spec as { holderIdentity?: string } | undefined)?.holderIdentity,
+      value: ({ spec }) => spec?.holderIdentity,
     },
   ],
   example: { name: 'controllers', spec: { holderIdentity: 'node-1', leaseDurationSeconds: 15 } },

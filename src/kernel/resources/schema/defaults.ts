@@ -9,14 +9,19 @@ type Fill = (value: unknown) => unknown;
  * that needs nothing comes back as it is. `structure` comes from `withAlternatives`.
  */
 export function compileDefaults(structure: SchemaNode): Fill {
-  return compileNode(structure) ?? ((value) => value);
+  return compileNode(structure, true) ?? ((value) => value);
+}
+
+/** The same for values that had their defaults and lack those of later fields: visits only what has defaults. */
+export function compileMissing(structure: SchemaNode): Fill {
+  return compileNode(structure, false) ?? ((value) => value);
 }
 
 /** `undefined` when there is nothing to do below this node. */
-function compileNode(node: SchemaNode): Fill | undefined {
+function compileNode(node: SchemaNode, withNulls: boolean): Fill | undefined {
   if (node.anything) return undefined;
-  const fillItems = compileItems(node);
-  const fillObject = compileObject(node);
+  const fillItems = compileItems(node, withNulls);
+  const fillObject = compileObject(node, withNulls);
   if (fillItems === undefined && fillObject === undefined) return undefined;
   return (value) => {
     if (Array.isArray(value)) return fillItems === undefined ? value : mapItems(value, fillItems);
@@ -24,11 +29,12 @@ function compileNode(node: SchemaNode): Fill | undefined {
   };
 }
 
-function compileItems(node: SchemaNode): Fill | undefined {
+function compileItems(node: SchemaNode, withNulls: boolean): Fill | undefined {
   const { items } = node;
   if (items === undefined) return undefined;
-  const below = compileNode(items) ?? ((value) => value);
-  if (items.default === undefined || items.nullable) return below;
+  const fill = compileNode(items, withNulls);
+  if (!withNulls || items.default === undefined || items.nullable) return fill;
+  const below = fill ?? ((value: unknown) => value);
   return (value) => below(value === null ? structuredClone(items.default) : value);
 }
 
@@ -50,15 +56,17 @@ interface Field {
   readonly below: Fill | undefined;
 }
 
-function compileObject(node: SchemaNode): ((value: JsonObject) => unknown) | undefined {
-  const fields: Field[] = [...node.properties].map(([name, property]) => ({
-    name,
-    initial: property.default,
-    nullable: property.nullable,
-    below: compileNode(property),
-  }));
-  const { additional } = node;
-  const fillAdditional = additional === undefined ? undefined : compileNode(additional);
+function compileObject(node: SchemaNode, withNulls: boolean): ((value: JsonObject) => unknown) | undefined {
+  const fields = [...node.properties]
+    .map(([name, property]): Field => ({
+      name,
+      initial: property.default,
+      nullable: property.nullable || !withNulls,
+      below: compileNode(property, withNulls),
+    }))
+    .filter(({ initial, below }) => withNulls || initial !== undefined || below !== undefined);
+  const fillAdditional = node.additional === undefined ? undefined : compileNode(node.additional, withNulls);
+  const additional = withNulls || fillAdditional !== undefined ? node.additional : undefined;
   if (fields.length === 0 && additional === undefined) return undefined;
   return (value) => {
     let result: Record<string, unknown> | undefined;
@@ -78,7 +86,7 @@ function compileObject(node: SchemaNode): ((value: JsonObject) => unknown) | und
     for (const key of Object.keys(value)) {
       if (node.properties.has(key)) continue;
       const before = value[key];
-      if (before === null && !additional.nullable) {
+      if (withNulls && before === null && !additional.nullable) {
         result ??= { ...value };
         delete result[key];
       } else if (fillAdditional !== undefined) {

@@ -1,3 +1,4 @@
+import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { AUDIENCE, GROUP as AUDIENCES, VERSION as AUDIENCES_VERSION } from '#kernel/audiences/language/identity.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import type { Path } from '#kernel/base/failures.ts';
@@ -54,8 +55,8 @@ export function importUnleash(document: unknown, options: ImportOptions = {}): I
   const fromSdk = attributes
     .made()
     .filter(({ object }) => used.has(object.metadata.name))
-    .flatMap(({ object: { metadata, spec }, path }): Note[] => {
-      const name = (spec as { name?: string }).name ?? metadata.name;
+    .flatMap(({ object, path }): Note[] => {
+      const { name = object.metadata.name } = Attribute.spec(object);
       if (!OF_THE_SDK.includes(name)) return [];
       return [{ path, says: `"${name}" was filled in by the SDK of Unleash; contexts must say it from now on` }];
     });

@@ -5,7 +5,7 @@ import { durationMs } from '#kernel/resources/schema/duration.ts';
 import type { Counts } from '#kernel/statistics/interval.ts';
 import { median } from '#kernel/statistics/median.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
-import { PrometheusSource, prometheusSourceSpec, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
+import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { missingKey, secretText } from '../../secret-text.ts';
 import { candidateAnswers } from '../decisions-source.ts';
 import type { Measured, Measurement, MeasureSource, Window } from '../measure-source.ts';
@@ -78,7 +78,7 @@ export function prometheusSource(parts: {
   function accessTo(source: string): Access | { readonly because: string } {
     const entry = store.get(PrometheusSource, '', source);
     if (entry === undefined) return { because: `there is no PrometheusSource "${source}"` };
-    const spec = prometheusSourceSpec(entry.object());
+    const spec = PrometheusSource.spec(entry.object());
     const { bearerToken, basicAuth } = spec;
     const key = bearerToken ?? basicAuth?.password;
     if (key === undefined) return { spec, headers: {}, credential: undefined };

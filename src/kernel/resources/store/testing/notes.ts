@@ -70,8 +70,7 @@ export const decideNote: Decide<NoteOperation> = (operation, read) => {
 };
 
 export function textOf(object: ResourceObject): string {
-  const spec = object.spec as { text: string };
-  return spec.text;
+  return Folder.spec(object).text;
 }
 
 export function put(name: string, text: string, tags: readonly string[] = []): NoteOperation {

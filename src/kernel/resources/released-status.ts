@@ -1,0 +1,68 @@
+import { Type, type Static, type TSchema } from 'typebox';
+import type { Column, ObjectOf } from './kind.ts';
+import { typedReader } from './schema/read-typed.ts';
+
+/** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
+/** The status that every kind has whose spec goes live through a Head. Written by the kernel alone. */
+const StandardStatus = Type.Object({
+  observedGeneration: Type.Optional(Type.Integer({ description: 'The generation that the conditions speak of.' })),
+  liveRevision: Type.Optional(
+    Type.String({ description: 'Content hash of the spec that is live; absent when none is.' }),
+  ),
+  release: Type.Optional(
+    Type.String({ description: 'The Release that carries the declared spec, or that brought what is live.' }),
+  ),
+  conditions: Type.Optional(
+    Type.Array(
+      Type.Object({
+        type: Type.String({ description: '`Live`: the declared spec is what the decision plane serves.' }),
+        status: Type.Enum(['True', 'False', 'Unknown']),
+        reason: Type.String({ description: 'One word for programs.' }),
+        message: Type.String({ description: 'A sentence for people.' }),
+        observedGeneration: Type.Optional(Type.Integer()),
+        lastTransitionTime: Type.String({ format: 'date-time' }),
+      }),
+      {
+        description: 'What is true of the object now.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['type'],
+      },
+    ),
+  ),
+});
+
+export type ReleasedStatus = Static<typeof StandardStatus>;
+
+/** The standard status together with the fields that a kind has of its own. */
+export function releasedStatusSchema(kindId: string, own: TSchema | undefined): TSchema {
+  if (own !== undefined && !Type.IsObject(own)) throw new Error(`the status of kind ${kindId} is no object`);
+  const fields = own?.properties ?? {};
+  const taken = Object.keys(fields).filter((field) => Object.hasOwn(StandardStatus.properties, field));
+  if (taken.length > 0) throw new Error(`the status of kind ${kindId} has ${taken.join(', ')} twice`);
+  const description = 'What has become of the declared spec.';
+  return Type.Object({ ...StandardStatus.properties, ...fields }, { description });
+}
+
+const readStandard = typedReader(StandardStatus);
+
+/** What the kernel says of an object that is released, in its status; empty where it has said nothing yet. */
+export function releasedStatus({ status }: { readonly status?: unknown }): ReleasedStatus {
+  return readStandard(status ?? {});
+}
+
+/** The condition that says whether the declared spec is live. */
+export const LIVE_CONDITION = 'Live';
+
+export function liveCondition(object: { readonly status?: unknown }) {
+  return releasedStatus(object).conditions?.find(({ type }) => type === LIVE_CONDITION);
+}
+
+export const LIVE_COLUMN: Column<ObjectOf<unknown, ReleasedStatus>> = {
+  name: 'Live',
+  type: 'string',
+  description: 'Whether the declared spec is what the decision plane serves.',
+  value: (object) => {
+    const live = liveCondition(object);
+    return live?.status === 'False' ? `False: ${live.reason}` : live?.status;
+  },
+};
