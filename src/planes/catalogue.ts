@@ -1,98 +1,14 @@
-import { accessKinds } from '#kernel/access/access.ts';
-import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
-import { Client } from '#kernel/access/kinds/client.ts';
-import type { Log } from '#kernel/base/log.ts';
-import { audienceKinds } from '#kernel/audiences/kinds.ts';
-import { Query } from '#kernel/events/datasets/query-kind.ts';
-import { eventKinds, eventsModule } from '#kernel/events/event-table.ts';
-import { INGEST_PATHS } from '#kernel/events/ingest-api.ts';
-import { ingestOperations } from '#kernel/events/ingest-documents.ts';
-import { Erasure, EventReplay } from '#kernel/events/kinds/event-commands.ts';
-import { QuarantinedEvent } from '#kernel/events/kinds/quarantined-event.ts';
-import type { Module, ModuleRecords } from '#kernel/modules/module.ts';
-import { KERNEL_MIGRATIONS } from '#kernel/postgres/migrations.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
-import { ChangeSet } from '#kernel/releases/change-set.ts';
-import { releaseKinds } from '#kernel/releases/kinds.ts';
-import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
-import { Head } from '#kernel/resources/builtin/head.ts';
-import { Lease } from '#kernel/resources/builtin/lease.ts';
-import { kindRegistry, type KindRegistry } from '#kernel/resources/registry.ts';
-import { clientsModule } from '#kernel/snapshots/client-table.ts';
-import { pathsOf } from '#kernel/snapshots/decision-api.ts';
-import type { DecisionModule } from '#kernel/snapshots/module.ts';
-import type { DescribedPath } from '#kernel/snapshots/openapi.ts';
-import { SNAPSHOT_OPERATIONS, SNAPSHOT_STREAM } from '#kernel/snapshots/stream.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { MODULES } from './modules.ts';
+import { kindsOf, migrationsOf } from './parts/catalogue.ts';
 
-/** Every kind that a program of these modules serves. Objects of one change set are written in this order. */
-export function allKinds(modules: readonly Module[] = MODULES): KindRegistry {
-  return kindRegistry([
-    Namespace,
-    ConfigMap,
-    Event,
-    Lease,
-    ...accessKinds,
-    Client,
-    Head,
-    ChangeSet,
-    ...releaseKinds,
-    ...audienceKinds,
-    ...eventKinds,
-    QuarantinedEvent,
-    EventReplay,
-    Erasure,
-    Query,
-    ...modules.flatMap(({ kinds = [] }) => kinds),
-  ]);
+/** Every kind that this program serves. */
+export function allKinds(): KindRegistry {
+  return kindsOf(MODULES);
 }
 
 /** Every step of the schema, in order. */
-export function allMigrations(modules: readonly Module[] = MODULES): readonly Migration[] {
-  const all = [...KERNEL_MIGRATIONS, ...modules.flatMap(({ migrations = [] }) => migrations)];
-  return all.toSorted((a, b) => a.number - b.number);
+export function allMigrations(): readonly Migration[] {
+  return migrationsOf(MODULES);
 }
-
-/** The part of the kernel and of each module in the decision plane. */
-export function decisionModules(
-  modules: readonly Module[],
-  parts: {
-    /** What modules keep of listeners, by their names; undefined without a database. */
-    readonly records: ReadonlyMap<string, ModuleRecords> | undefined;
-    readonly random: () => number;
-    readonly log: Log;
-  },
-): readonly DecisionModule<unknown>[] {
-  const { records, random, log } = parts;
-  return [
-    clientsModule as DecisionModule<unknown>,
-    eventsModule(ownEventTypes(modules)) as DecisionModule<unknown>,
-    ...modules.flatMap(({ name, decisions }) => decisions?.({ records: records?.get(name), random, log }) ?? []),
-  ];
-}
-
-/** Types of events that modules write themselves. */
-export function ownEventTypes(modules: readonly Module[]) {
-  return modules.flatMap(({ eventTypes = [] }) => eventTypes);
-}
-
-/** The decisions of these modules in a process that keeps no records: what they are, not what they answer. */
-export function describedModules(modules: readonly Module[], log: Log): readonly DecisionModule<unknown>[] {
-  return decisionModules(modules, { records: undefined, random: Math.random, log });
-}
-
-/** Every path that is answered beside the resource API by those who may ask it, whatever this process answers. */
-export function declaredPaths(modules: readonly DecisionModule<unknown>[]): readonly DeclaredPath[] {
-  return [...pathsOf(modules), SNAPSHOT_STREAM, ...INGEST_PATHS].map(({ path, access }) => ({ path, access }));
-}
-
-/** Kinds that server applications may follow, to answer by themselves. */
-export function followedKinds(modules: readonly Module[]): ReadonlySet<string> {
-  return new Set(modules.flatMap(({ followed = [] }) => followed.map(({ id }) => id)));
-}
-
-/** What applications use besides the questions of modules. */
-export const OTHER_PATHS: readonly DescribedPath[] = [
-  { path: SNAPSHOT_STREAM.path, tag: 'snapshots', operations: SNAPSHOT_OPERATIONS },
-  ...INGEST_PATHS.map(({ path }) => ({ path, tag: 'events', operations: ingestOperations(path) })),
-];

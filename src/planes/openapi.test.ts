@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { openLog } from '#kernel/base/log.ts';
 import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
-import { declaredPaths, describedModules, OTHER_PATHS } from './catalogue.ts';
+import { declaredPaths, describedModules, OTHER_PATHS } from './parts/catalogue.ts';
 import { MODULES } from './modules.ts';
 
 interface Operation {

@@ -12,8 +12,8 @@ import type { Connection } from '#kernel/resources/client/http.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import { allKinds } from './catalogue.ts';
 import { MODULES } from './modules.ts';
-import type { ControlPlane } from './control.ts';
-import { localHost, type AccessOptions, type FirstDeclarations, type Role } from './shared.ts';
+import type { ControlPlane } from './parts/control.ts';
+import { localHost, type AccessOptions, type FirstDeclarations, type Role } from './parts/shared.ts';
 import { startBackline, type Running } from './start.ts';
 
 /** As a shell says that Ctrl-C ended a program. */

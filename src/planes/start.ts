@@ -7,25 +7,32 @@ import { healthRoutes } from '#kernel/http/health.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
 import { READ_METHODS, routeRequests, type Route } from '#kernel/http/router.ts';
 import { operatorsError } from '#kernel/postgres/database.ts';
+import type { Module } from '#kernel/modules/module.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import { inProcessClient } from '#kernel/resources/client/in-process.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
-import { authorizeAdministrators, callersBy } from './callers.ts';
-import { describedModules, OTHER_PATHS } from './catalogue.ts';
-import type { ControlPlane } from './control.ts';
-import { openEventLog, startEventPlane, type EventPlane } from './events.ts';
-import { openKeptData, type KeptData } from './kept-data.ts';
-import { startNode, type FollowingNode } from './node.ts';
+import { authorizeAdministrators, callersBy } from './parts/callers.ts';
+import { describedModules, OTHER_PATHS } from './parts/catalogue.ts';
+import { MODULES } from './modules.ts';
+import type { ControlPlane } from './parts/control.ts';
+import { openEventLog, startEventPlane, type EventPlane } from './parts/events.ts';
+import { openKeptData, type KeptData } from './parts/kept-data.ts';
+import { startNode, type FollowingNode } from './parts/node.ts';
 import { kubeconfigIn, startApi, type ApiRole } from './roles/api.ts';
 import { startControllers } from './roles/controllers.ts';
 import { startDecide } from './roles/decide.ts';
 import { startIngest } from './roles/ingest.ts';
-import { openShared, type AskedBy, type RoleParts, type Shared, type StartOptions } from './shared.ts';
+import { openShared, type AskedBy, type RoleParts, type Shared, type StartOptions } from './parts/shared.ts';
 
 /** How long a process that cannot go on takes leave. */
 const FAILED_STOP_MS_MAX = 3_000;
+
+export interface BacklineOptions extends Omit<StartOptions, 'modules'> {
+  /** The domains that are served; default all of them. */
+  readonly modules?: readonly Module[] | undefined;
+}
 
 export interface Running {
   readonly port: number;
@@ -43,10 +50,10 @@ export interface Running {
 }
 
 /** Starts the asked roles in this process: the one place where the parts are wired together. */
-export async function startBackline(options: StartOptions): Promise<Running> {
+export async function startBackline(options: BacklineOptions): Promise<Running> {
   const lifetime = new Lifetime(options.log, options.beginStep);
   try {
-    return await startRoles(await openShared(options, lifetime));
+    return await startRoles(await openShared({ ...options, modules: options.modules ?? MODULES }, lifetime));
   } catch (error) {
     await lifetime.close(FAILED_STOP_MS_MAX);
     throw operatorsError(error);

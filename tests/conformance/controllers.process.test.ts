@@ -12,7 +12,7 @@ import type { At, ResourceClient } from '#kernel/resources/client/contract.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import type { Kind, OwnerReference, ResourceObject } from '#kernel/resources/kind.ts';
 import { Price } from '#domains/products/kinds/price.ts';
-import type { Role } from '#planes/shared.ts';
+import type { Role } from '#planes/parts/shared.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { findKubectls, execute } from '../support/kubectl.ts';
 import { feature, market, plan, price } from '../support/catalogue.ts';

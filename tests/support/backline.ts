@@ -6,7 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
-import type { AccessOptions, Role, StartOptions } from '#planes/shared.ts';
+import type { AccessOptions, Role, StartOptions } from '#planes/parts/shared.ts';
 import { startBackline, type Running } from '#planes/start.ts';
 import { startDatabase, type TestDatabase } from './database.ts';
 import { requireDocumented } from './documented.ts';
@@ -47,7 +47,7 @@ export async function startWorld(
     readonly access?: AccessOptions;
     readonly rollUpSeconds?: number;
     readonly quotaDatabaseUrls?: readonly string[];
-    readonly modules?: StartOptions['modules'];
+    readonly modules?: StartOptions['modules'] | undefined;
     /** One that holds something already; ends with the world. */
     readonly database?: TestDatabase;
   } = {},

@@ -1,5 +1,5 @@
 import { openLog } from '#kernel/base/log.ts';
-import type { StartOptions } from '#planes/shared.ts';
+import type { StartOptions } from '#planes/parts/shared.ts';
 import { startBackline } from '#planes/start.ts';
 
 /** What a node is started with, as JSON in its only argument. */

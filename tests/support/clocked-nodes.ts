@@ -4,7 +4,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { Role } from '#planes/shared.ts';
+import type { Role } from '#planes/parts/shared.ts';
 import { caller, type Call } from './backline.ts';
 import type { ClockedNodeOptions, NodeReady, ToldTime } from './clocked-node.ts';
 import { startDatabase } from './database.ts';

@@ -4,7 +4,7 @@ import { openRegistry } from '#kernel/http/metrics.ts';
 import { httpClient } from '#kernel/resources/client/http.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { MODULES } from '#planes/modules.ts';
-import { runControllers } from '#planes/controllers.ts';
+import { runControllers } from '#planes/parts/controllers.ts';
 
 /** Controllers in a process of their own, whose lease is short so that a test need not wait long. */
 const [, , server = '', token, identity = ''] = process.argv;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Compile } from 'typebox/compile';
 import { openLog } from '#kernel/base/log.ts';
-import { describedModules } from '#planes/catalogue.ts';
+import { describedModules } from '#planes/parts/catalogue.ts';
 import { MODULES } from '#planes/modules.ts';
 
 interface Documented {

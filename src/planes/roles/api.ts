@@ -5,15 +5,15 @@ import { systemTime } from '#kernel/base/time.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { resourceRoutes } from '#kernel/resources/api/handler.ts';
-import { callersBy, type UserOf } from '../callers.ts';
-import { openControlStore } from '../control-store.ts';
-import { startControlPlane, type ControlPlane } from '../control.ts';
-import { eventTableOf, startEventPlane, type EventPlane } from '../events.ts';
-import type { KeptData } from '../kept-data.ts';
-import { moduleCommands, openUnits } from '../module-parts.ts';
-import { forwardedWrites } from '../peers.ts';
-import { openRecords } from '../records.ts';
-import { localHost, type RoleParts, type Shared } from '../shared.ts';
+import { callersBy, type UserOf } from '../parts/callers.ts';
+import { openControlStore } from '../parts/control-store.ts';
+import { startControlPlane, type ControlPlane } from '../parts/control.ts';
+import { eventTableOf, startEventPlane, type EventPlane } from '../parts/events.ts';
+import type { KeptData } from '../parts/kept-data.ts';
+import { moduleCommands, openUnits } from '../parts/module-parts.ts';
+import { forwardedWrites } from '../parts/peers.ts';
+import { openRecords } from '../parts/records.ts';
+import { localHost, type RoleParts, type Shared } from '../parts/shared.ts';
 
 export interface ApiRole extends RoleParts {
   readonly control: ControlPlane;

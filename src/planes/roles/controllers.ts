@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
-import { runControllers } from '../controllers.ts';
-import type { RoleParts, Shared } from '../shared.ts';
+import { runControllers } from '../parts/controllers.ts';
+import type { RoleParts, Shared } from '../parts/shared.ts';
 
 /** Runs the controllers while this process holds their lease. */
 export async function startControllers(shared: Shared, client: ResourceClient): Promise<RoleParts> {

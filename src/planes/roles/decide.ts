@@ -3,11 +3,11 @@ import type { LogWriter } from '#kernel/events/log-writer.ts';
 import { decisionApi } from '#kernel/snapshots/decision-api.ts';
 import { snapshotStream } from '#kernel/snapshots/stream.ts';
 import type { Witness } from '#kernel/snapshots/witness.ts';
-import { followedKinds } from '../catalogue.ts';
-import type { KeptData } from '../kept-data.ts';
-import type { FollowingNode } from '../node.ts';
-import { releaseWitness, SILENT_WITNESS } from '../release-witness.ts';
-import type { RoleParts, Shared } from '../shared.ts';
+import { followedKinds } from '../parts/catalogue.ts';
+import type { KeptData } from '../parts/kept-data.ts';
+import type { FollowingNode } from '../parts/node.ts';
+import { releaseWitness, SILENT_WITNESS } from '../parts/release-witness.ts';
+import type { RoleParts, Shared } from '../parts/shared.ts';
 
 /** Answers decisions, and streams snapshots to applications that decide by themselves. */
 export async function startDecide(

@@ -1,6 +1,6 @@
-import { eventGate, type EventPlane } from '../events.ts';
-import type { FollowingNode } from '../node.ts';
-import type { RoleParts } from '../shared.ts';
+import { eventGate, type EventPlane } from '../parts/events.ts';
+import type { FollowingNode } from '../parts/node.ts';
+import type { RoleParts } from '../parts/shared.ts';
 
 /** Takes events in. */
 export function startIngest(node: FollowingNode, events: EventPlane): RoleParts {

@@ -19,7 +19,7 @@ import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { openSharedStore, type SharedStore } from '#kernel/resources/store/shared-store.ts';
 import { allAdmissions, decideWith, type Admission } from '#kernel/resources/write.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { allMigrations, declaredPaths, describedModules } from './catalogue.ts';
+import { migrationsOf, declaredPaths, describedModules } from './catalogue.ts';
 import { deliver } from './peers.ts';
 import type { Shared } from './shared.ts';
 
@@ -61,7 +61,7 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
   );
   log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'this is the database');
   await lifetime.step('first answer of the database', () => untilAnswers(database, log, options.signal));
-  await lifetime.step('migrations', () => migrate(database, allMigrations(modules)));
+  await lifetime.step('migrations', () => migrate(database, migrationsOf(modules)));
   const time = await openTime(shared, database);
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));

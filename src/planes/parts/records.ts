@@ -10,7 +10,7 @@ import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
-import { allMigrations } from './catalogue.ts';
+import { migrationsOf } from './catalogue.ts';
 import type { Shared, StartOptions } from './shared.ts';
 
 const TIDY_MS = 3_600_000;
@@ -48,7 +48,7 @@ export async function openRecords(
   const quotaDatabases = await lifetime.open(
     'quota databases',
     () => {
-      const migrations = isOwner ? allMigrations(modules) : undefined;
+      const migrations = isOwner ? migrationsOf(modules) : undefined;
       return openQuotaDatabases({ main: database, urls, migrations, log });
     },
     (opened) => opened.close(),

@@ -11,7 +11,7 @@ import { startDatabase } from '#tests/support/database.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MODULES } from './modules.ts';
+import { MODULES } from '../modules.ts';
 import { openRecords } from './records.ts';
 
 /** Ids that are parts, beginnings and escapes of each other. */

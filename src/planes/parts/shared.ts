@@ -25,8 +25,7 @@ import type { Store } from '#kernel/resources/store-contract.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { WriterAddress } from '#kernel/resources/store/forwarding.ts';
 import { OpenAnswers } from '#kernel/snapshots/open-answers.ts';
-import { allKinds, ownEventTypes } from './catalogue.ts';
-import { MODULES } from './modules.ts';
+import { kindsOf, ownEventTypes } from './catalogue.ts';
 import { peerAddress } from './peers.ts';
 
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
@@ -44,8 +43,8 @@ export interface FirstDeclarations {
 }
 
 export interface StartOptions {
-  /** The domains that are served; default all of them. */
-  readonly modules?: readonly Module[] | undefined;
+  /** The domains that are served. */
+  readonly modules: readonly Module[];
   readonly roles: readonly Role[];
   readonly host: string;
   /** 0 chooses a free one. */
@@ -119,7 +118,7 @@ export interface Shared {
 
 /** Takes the port before anything else starts: other processes must be able to reach whoever writes. */
 export async function openShared(options: StartOptions, lifetime: Lifetime): Promise<Shared> {
-  const { log, host, access = {}, modules = MODULES, clock = systemClock, publicNames = [] } = options;
+  const { log, host, access = {}, modules, clock = systemClock, publicNames = [] } = options;
   const roles = new Set(options.roles);
   const dataDirectory = resolve(options.dataDirectory);
   const names = [...new Set([host, '127.0.0.1', '::1', 'localhost', hostname(), ...publicNames])].filter(
@@ -159,7 +158,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
     lifetime,
     roles,
     modules,
-    kinds: allKinds(modules),
+    kinds: kindsOf(modules),
     eventTypes: ownEventTypes(modules),
     dataDirectory,
     encryptionKeyFile: access.encryptionKeyFile ?? join(dataDirectory, 'encryption-keys'),
