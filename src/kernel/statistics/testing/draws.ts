@@ -10,6 +10,7 @@ export function poisson(mean: number, chance: () => number): number {
   if (mean > 30) {
     return Math.max(0, Math.round(mean + Math.sqrt(mean) * normal(chance)));
   }
+  if (mean === 0) return 0;
   const limit = Math.exp(-mean);
   let count = -1;
   for (let product = 1; product > limit; product *= chance()) count += 1;
