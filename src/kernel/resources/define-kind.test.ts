@@ -125,6 +125,8 @@ test('an object that was stored with a field that is gone can be written, and lo
   assert.ok(changed.do === 'put');
   assert.deepEqual(changed.object.spec, { title: 'D', size: 3, parts: [{ name: 'lid', share: 0.5 }] });
   assert.equal(changed.object.metadata.generation, 5);
+  const replaced = decided(merge([{ op: 'replace', path: '/spec/title', value: 'D' }], { patchType: 'json' }));
+  assert.deepEqual(replaced.do === 'put' && replaced.object, changed.object, 'in whatever form the patch comes');
   assert.throws(() => decided(merge({ spec: { colour: 'blue' } })), Refusal, 'who writes it is told');
 });
 

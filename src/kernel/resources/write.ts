@@ -144,7 +144,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
       const validation = operation.restores === true ? 'Ignore' : 'Strict';
       return current === undefined
         ? create(given, current, operation, operation.object, operation.uid, validation)
-        : replace(given, current, asStored(current), 'main', declaredOver(current, operation.object), validation);
+        : replace(given, current, 'main', declaredOver(current, operation.object), validation);
     }
     case 'update': {
       if (current === undefined) throw notFound(kind, operation.name);
@@ -159,16 +159,16 @@ function decideOne(operation: Operation, given: Given): Mutation {
           },
         ]);
       }
-      return replace(given, current, asStored(current), operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
     }
     case 'patch': {
       if (current === undefined) throw notFound(kind, operation.name);
-      const stored = asStored(current);
-      const patched = applyPatch(operation.patchType, stored, operation.patch);
+      // A patch may alter what it is given.
+      const patched = applyPatch(operation.patchType, asStored(current), operation.patch);
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
-      return replace(given, current, stored, operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
     }
     case 'delete':
       if (current === undefined) throw notFound(kind, operation.name);
@@ -221,12 +221,12 @@ function create(
 function replace(
   given: Given,
   current: Entry,
-  before: ResourceObject,
   part: Part,
   wanted: ResourceObject,
   fieldValidation: FieldValidation,
 ): Mutation {
   const { kind } = given;
+  const before = asStored(current);
   const meta = before.metadata;
   requireSameObject(kind, current, wanted.metadata);
   if (part === 'status') {
