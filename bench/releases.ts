@@ -87,8 +87,7 @@ export async function* run(): AsyncIterable<Figure> {
       spec: {
         selector: { kinds: ['Flag'], matchLabels: { bench: 'releases' } },
         priority: 100,
-        unit: 'listener',
-        stages: [{ name: 'all', percent: 100, soak: 'P1D' }],
+        stages: [{ name: 'all', listeners: { unit: 'listener', percent: 100 }, soak: 'P1D' }],
       },
     });
 

@@ -25,7 +25,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   const { call } = world;
   const spec = {
     selector: { kinds: ['Feature'], matchLabels: { staged: '1' } },
-    stages: [{ name: 'few', audience: 'staff', markets: ['se'], percent: 10 }],
+    stages: [{ name: 'few', listeners: { audience: 'staff', markets: ['se'], percent: 10 } }],
     guardrails: [
       { name: 'plays', metric: 'plays', noWorse: {} },
       { name: 'errors', prometheus: { source: 'main', value: 'x' }, threshold: { above: 1 } },
@@ -33,8 +33,8 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   };
   const expected = [
     'spec.selector: nothing that is declared now is selected.',
-    'spec.stages[0].audience: there is no Audience "staff"; releases wait until there is.',
-    'spec.stages[0].markets[0]: there is no Market "se"; releases wait until there is.',
+    'spec.stages[0].listeners.audience: there is no Audience "staff"; releases wait until there is.',
+    'spec.stages[0].listeners.markets[0]: there is no Market "se"; releases wait until there is.',
     'spec.guardrails[0].metric: there is no Metric "plays"; releases wait until there is.',
     'spec.guardrails[1].prometheus.source: there is no PrometheusSource "main"; releases wait until there is.',
   ];
@@ -66,7 +66,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   );
   const all = await planned([policy({ selector: { kinds: ['Flag', 'Holdout', 'Audience', 'Experiment'] } })]);
   assert.ok(!all[0]?.warnings.some((warning) => warning.includes('decided')));
-  const soft = { stages: [{ name: 'few', percent: 10, deadline: 'P1D' }], onUndecided: 'rollback' };
+  const soft = { stages: [{ name: 'few', listeners: { percent: 10 }, deadline: 'P1D' }], onUndecided: 'rollBack' };
   const undecided = await planned([policy({ selector: { namespaces: ['nowhere'] }, ...soft })]);
   assert.deepEqual(undecided[0]?.warnings.slice(1), [
     'spec.stages[0].deadline does nothing without guardrails: only what they leave undecided meets a deadline.',
@@ -82,7 +82,7 @@ test('what a policy names and is not there is warned of, by the API as kubectl s
   const unreached = await planned([
     policy({
       selector: { namespaces: ['default'] },
-      stages: [{ name: 'few', percent: 10 }],
+      stages: [{ name: 'few', listeners: { percent: 10 } }],
       judging: { every: 'PT10S' },
       guardrails: [
         { name: 'sold', metric: 'bought', threshold: { below: 5 } },
@@ -137,11 +137,11 @@ test('a stage that cannot have the units that safety takes is told, of the polic
     insert into backline.subscription_members (listener, subscription, role, since) select id, id, 'r', now() from made`);
   await world.restart();
   const guarded = policy({
-    stages: [{ name: 'tenth', percent: 10 }],
+    stages: [{ name: 'tenth', listeners: { percent: 10 } }],
     guardrails: [{ name: 'denials', decisions: 'denied', noWorse: {} }],
   });
   const sentence =
-    'spec.stages[0]: stage tenth has 10 % of about 2,000 households on record, at most 200; a guardrail noWorse (denials) needs 300 to pass.';
+    'spec.stages[0].listeners: stage tenth has at most 200 of about 2,000 households on record; a guardrail noWorse (denials) needs 300 to pass.';
   const planned = async (...objects: object[]) => {
     const { json, text } = await world.call('POST', `${CHANGE_SETS}?dryRun=All`, { body: { spec: { objects } } });
     assert.ok(json.status !== undefined, text);

@@ -21,7 +21,7 @@ async function startBusiness(t: TestContext) {
     apiVersion: 'releases.backline.dev/v1',
     kind: 'ReleasePolicy',
     metadata: { name: 'prices' },
-    spec: { selector: { kinds: ['Price'] }, stages: [{ name: 'half', percent: 50, promote: 'manual' }] },
+    spec: { selector: { kinds: ['Price'] }, stages: [{ name: 'half', listeners: { percent: 50 }, promote: 'manual' }] },
   });
   return {
     world,

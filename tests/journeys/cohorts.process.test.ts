@@ -69,7 +69,7 @@ async function caughtUp(call: Call, world: World): Promise<void> {
 
 function trackOf(cohort: Cohort, listener: string): Track | undefined {
   const membership = compileMembership(cohort, { matcher: () => undefined });
-  return membership({ listener, market: 'de', context: {} }, 0);
+  return membership({ units: { listener, household: listener }, facts: { market: 'de' }, context: {} }, 0);
 }
 
 const listeners = Array.from({ length: 60 }, (_, number) => `listener-${number}`);
@@ -145,7 +145,11 @@ test('a household is answered as one, by what is on record of it, whatever a que
   const world = await startBusiness(t);
   const { call } = world;
   await declare(world, plan('duo', { title: 'Duo 0', seats: 2, roles: ['manager', 'member'] }), market('se'));
-  const cohort: Cohort = { unit: 'household', salt: 'half', slices: [{ markets: ['de'], share: SHARE_TOTAL / 2 }] };
+  const cohort: Cohort = {
+    unit: 'household',
+    salt: 'half',
+    slices: [{ facts: { market: ['de'] }, share: SHARE_TOTAL / 2 }],
+  };
   const manager = listeners.find((each) => trackOf(cohort, each) === 'candidate');
   const member = listeners.find((each) => trackOf(cohort, each) === 'stable');
   const begun = await call('POST', '/v1/subscriptions', {
@@ -225,7 +229,7 @@ test('applications are told to ask again when a cohort changes', async (t) => {
   const release = handReleased(store, 'flags', [changed(store, Flag, 'one', { default: 'v1' })]);
   await release.expose(half);
   await told(1);
-  await release.step({ ...half, slices: [...half.slices, { share: SHARE_TOTAL }] });
+  await release.expose({ ...half, slices: [...half.slices, { share: SHARE_TOTAL }] });
   await told(2);
   await release.retract();
   await told(3);
@@ -305,7 +309,7 @@ test('whatever releases do meanwhile, each answer is wholly of one world, and na
         const share = chance.between(1, SHARE_TOTAL);
         await release.expose(cohortOf(salt, share));
         for (let step = chance.between(0, 3); step > 0; step -= 1) {
-          await release.step(cohortOf(salt, chance.between(share, SHARE_TOTAL)));
+          await release.expose(cohortOf(salt, chance.between(share, SHARE_TOTAL)));
           for (const call of nodes) await caughtUp(call, world);
         }
       }

@@ -107,10 +107,10 @@ function policy(name: string, spec: object): object {
 }
 
 const STAGES = [
-  { name: 'some', percent: 10, soak: 'PT0S' },
-  { name: 'half', percent: 50, soak: 'PT1S' },
+  { name: 'some', listeners: { percent: 10 }, soak: 'PT0S' },
+  { name: 'half', listeners: { percent: 50 }, soak: 'PT1S' },
 ];
-const HELD = [{ name: 'some', percent: 10, soak: 'PT1H' }];
+const HELD = [{ name: 'some', listeners: { percent: 10 }, soak: 'PT1H' }];
 const CATALOGUE = { kinds: ['Plan', 'Price', 'Flag'] };
 
 async function startBusiness(t: TestContext, policySpec: object): Promise<Office> {
@@ -420,7 +420,7 @@ test('who approves reads every object of a large release, and is told of those t
 const IDENTITY = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleaseChanges' };
 
 test('apply waits for everybody to get it, and says why when they do not', async (t) => {
-  const { backline } = await startBusiness(t, { stages: [{ name: 'some', percent: 10, soak: 'PT0S' }] });
+  const { backline } = await startBusiness(t, { stages: [{ name: 'some', listeners: { percent: 10 }, soak: 'PT0S' }] });
   const gone = await backline('ann', 'apply -f offer.yaml --wait --timeout 60s');
   assert.deepEqual([gone.status, gone.err], [0, '']);
   assert.match(gone.out, /is promoted: everybody gets it\.$/m);
@@ -480,7 +480,7 @@ test('kubectl alone tells where releases are, and waits for them', { skip }, asy
     assert.match(
       await run('get rel --field-selector spec.open=true'),
       new RegExp(
-        `^NAME +PHASE +STAGE +SHARE +GUARDRAILS +OBJECTS +POLICY +NEXT +AGE\n${name} +Progressing +some +10% +<none> +3 +catalogue +(59m|60m) +\\d+s\n$`,
+        `^NAME +PHASE +STAGE +SHARE +TARGETS +GUARDRAILS +OBJECTS +POLICY +NEXT +AGE\n${name} +Progressing +some +10% +<none> +<none> +3 +catalogue +(59m|60m) +\\d+s\n$`,
       ),
     );
     assert.match(

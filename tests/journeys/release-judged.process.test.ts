@@ -34,7 +34,7 @@ async function startBusiness(
     metadata: { name: 'caps' },
     spec: {
       selector: { kinds: ['Cap'] },
-      stages: [{ name: 'half', percent: 50, soak: 'PT1M' }],
+      stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1M' }],
       judging: { every: 'PT1S' },
       ...policy,
     },

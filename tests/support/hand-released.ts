@@ -4,7 +4,7 @@ import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Store } from '#kernel/resources/store-contract.ts';
 import type { Cohort } from '#kernel/snapshots/cohort.ts';
-import { cohortHead, dropCohort, putHead } from '#kernel/snapshots/testing/exposing-heads.ts';
+import { putHead } from '#kernel/snapshots/testing/exposing-heads.ts';
 
 const AUTHOR: Author = { user: 'test', requestId: 'released-by-hand' };
 
@@ -34,34 +34,30 @@ export function handReleased(store: Store<Operation>, name: string, carried: rea
     name: headName(kind, object),
   });
   return {
-    /** Begins to show what it carries to a cohort. */
-    expose: (cohort: Cohort) =>
-      write([
-        ...candidates.map(({ kind, name: object, live }) => {
-          const candidate = { release: name, object: live, generation: 2 };
+    /** Shows what it carries to a cohort. */
+    expose: (where: Cohort) =>
+      write(
+        candidates.map(({ kind, name: object, live }) => {
+          const stage = where.slices.length - 1;
+          const candidate = { release: name, object: live, generation: 2, stage, where };
           return putHead(headOf(kind, object, everyone(kind, object), candidate));
         }),
-        putHead(cohortHead(name, cohort)),
-      ]),
-    /** Goes on to another cohort. */
-    step: (cohort: Cohort) => write([putHead(cohortHead(name, cohort))]),
+      ),
     /** Everybody gets it. */
     promote: () =>
-      write([
-        ...candidates.map(({ kind, name: object, live }) =>
+      write(
+        candidates.map(({ kind, name: object, live }) =>
           live === undefined ? drop(kind, object) : putHead(headOf(kind, object, { object: live, generation: 2 })),
         ),
-        dropCohort(name),
-      ]),
+      ),
     /** Nobody gets it any more. */
     retract: () =>
-      write([
-        ...candidates.map(({ kind, name: object }) => {
+      write(
+        candidates.map(({ kind, name: object }) => {
           const before = everyone(kind, object);
           return before === undefined ? drop(kind, object) : putHead(headOf(kind, object, before));
         }),
-        dropCohort(name),
-      ]),
+      ),
   };
 }
 

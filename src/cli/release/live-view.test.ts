@@ -19,8 +19,8 @@ test('a release in a stage is shown with its track, its cohort, what is left, an
 premium-4211  Progressing
 Plan/premium, Price/premium-de · by ann · policy prices
 
-● first 1% ━━ ◉ tenth 10% in de ── ○ half 50% ── ○ everybody
-share     ███░░░░░░░░░░░░░░░░░░░░░░░░░░░  10% in de · by household
+● first 1% ━━ ◉ tenth 10% markets de ── ○ half 50% ── ○ everybody
+share     ███░░░░░░░░░░░░░░░░░░░░░░░░░░░  10% markets de · by household
 soak      █████████████████▊░░░░░░░░░░░░  4:05 left of 10:00
 deadline  ██▉░░░░░░░░░░░░░░░░░░░░░░░░░░░  54:05 left of 1:00:00
 Soaks until 2026-11-22T10:04:05Z.
@@ -69,7 +69,7 @@ test('what waits for somebody says who and how', () => {
     spec: {
       policy: {
         name: 'prices',
-        spec: { unit: 'household', stages: [stage('first', 1)], guardrails: [], approvals: { required: 2 } },
+        spec: { stages: [stage('first', 1)], guardrails: [], approvals: { required: 2 } },
       },
     },
     status: {

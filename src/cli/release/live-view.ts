@@ -9,7 +9,7 @@ import {
   stagesIn,
   type ReleaseObject,
 } from './release-object.ts';
-import { reachText, stageTrack } from './stage-track.ts';
+import { reachText, stageTrack, unitOf } from './stage-track.ts';
 import { bar, countdown, line, padded, wrapped, type Paint, type Piece } from './terminal-text.ts';
 import { clockTime, phasePaint, type View } from './view.ts';
 
@@ -80,6 +80,7 @@ function progressLines(release: ReleaseObject, view: View): string[] {
   const { colours, width } = view;
   if (status === undefined) return [];
   const stage = stagesIn(spec).find(({ name }) => name === status.stage);
+  const unit = unitOf(stagesIn(spec));
   const isForAll = status.phase === 'Promoted';
   const share = isForAll ? 100 : (status.share ?? 0);
   const reach =
@@ -87,7 +88,7 @@ function progressLines(release: ReleaseObject, view: View): string[] {
       ? isForAll
         ? 'everybody'
         : 'nobody'
-      : `${reachText(stage)} · by ${spec.policy?.spec.unit ?? 'unit'}`;
+      : `${reachText(stage)}${unit === undefined ? '' : ` · by ${unit}`}`;
   return [
     ...(stage !== undefined || isFinished(release) ? [barLine('share', share / 100, colours.cyan, reach, view)] : []),
     ...timeLeft(release, view.nowMs).map(({ label, ms, share: passed, of }) =>

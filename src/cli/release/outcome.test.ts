@@ -51,7 +51,7 @@ test('what apply set going says where it stands, and the command for who has to 
 → to follow it: backline release watch premium-4211`,
   );
   const approvals = { required: 1 };
-  const policy = { name: 'prices', spec: { unit: 'household', stages: [stage('one', 1)], guardrails: [], approvals } };
+  const policy = { name: 'prices', spec: { stages: [stage('one', 1)], guardrails: [], approvals } };
   const waiting = release({
     spec: { policy },
     status: {

@@ -28,7 +28,6 @@ interface NamedPolicy {
 }
 
 interface Policy {
-  readonly unit: string;
   readonly approvals?: {
     readonly required: number;
     readonly users?: readonly string[];
@@ -43,12 +42,13 @@ interface Policy {
 
 export interface Stage {
   readonly name: string;
-  readonly percent: number;
-  readonly audience?: string;
-  readonly markets?: readonly string[];
   readonly soak: string;
   readonly deadline?: string;
   readonly promote: 'auto' | 'manual';
+  /** In a bake: everybody and every place, of each target. */
+  readonly isForAll?: boolean;
+  /** Where it shows the change, by target. */
+  readonly [target: string]: unknown;
 }
 
 /** What the stage of a bake is called. */
@@ -58,7 +58,7 @@ export const BAKE = 'bake';
 export function stagesIn({ policy }: Pick<ReleaseSpec, 'policy'>): readonly Stage[] {
   const { stages = [], bake } = policy?.spec ?? {};
   if (bake === undefined || stages.length === 0) return stages;
-  return [...stages, { name: BAKE, percent: 100, soak: bake, promote: 'auto' }];
+  return [...stages, { name: BAKE, soak: bake, promote: 'auto', isForAll: true }];
 }
 
 /** One object: what it was, and what it becomes. An absent side is no object. */
@@ -81,6 +81,7 @@ export interface ReleaseStatus {
   readonly message: string;
   readonly stage?: string;
   readonly share?: number;
+  readonly targets?: readonly TargetStatus[];
   readonly held?: string;
   /** Of a promoted release: the one that took it back from everybody. */
   readonly rolledBackBy?: string;
@@ -89,6 +90,25 @@ export interface ReleaseStatus {
   readonly nextAt?: string;
   readonly standing: Standing;
   readonly history: readonly Moment[];
+}
+
+/** How one target of a release stands. */
+interface TargetStatus {
+  readonly name: string;
+  readonly stage?: string;
+  readonly state: string;
+  readonly places: readonly PlaceStatus[];
+  readonly placesMore?: number;
+}
+
+interface PlaceStatus {
+  readonly name: string;
+  readonly state: string;
+  readonly wanted: string;
+  readonly observed?: string;
+  readonly healthySince?: string;
+  readonly message?: string;
+  readonly observedAt?: string;
 }
 
 interface Approvals {

@@ -109,16 +109,43 @@ export function reachSoFar({ spec, status }: ReleaseObject): string {
   const reached = state?.at === 'promoting' ? stages.length : state?.at === 'exposing' ? (state.stage ?? 0) + 1 : 0;
   if (reached === 0) return state?.at === 'retracting' ? 'is being taken back' : 'nobody';
   const names = stages.slice(0, reached).map(reachText).join(', ');
-  return `${names} of ${UNITS[spec.policy?.spec.unit ?? ''] ?? 'units'} (stage ${reached} of ${stages.length})`;
+  return `${names}${unitsText(stages)} (stage ${reached} of ${stages.length})`;
 }
 
-const UNITS: Readonly<Record<string, string>> = { household: 'households', listener: 'listeners' };
+function unitsText(stages: readonly Stage[]): string {
+  const unit = unitOf(stages);
+  return unit === undefined ? '' : ` of ${unit}s`;
+}
 
-/** `10%`, `10% of nordic in se+no`. */
-export function reachText({ percent, audience, markets }: Stage): string {
+/** What stages split, where they do. */
+export function unitOf(stages: readonly Stage[]): string | undefined {
+  const units = stages.flatMap((stage) => partsIn(stage).map(([, { unit }]) => unit));
+  const unit = units.find((one) => one !== undefined);
+  return unit === undefined ? undefined : String(unit);
+}
+
+/** Fields of a stage that are not the part of a target. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'soak', 'deadline', 'promote', 'maxUnknown', 'isForAll']);
+
+type Part = Readonly<Record<string, unknown>>;
+
+function partsIn(stage: Stage): [target: string, where: Part][] {
+  return Object.entries(stage).flatMap(([name, where]): [string, Part][] =>
+    OWN_FIELDS.has(name) || typeof where !== 'object' || where === null ? [] : [[name, where as Part]],
+  );
+}
+
+/** `10%`, `10% audience nordic markets se+no`; with the names of targets where there are several. */
+export function reachText(stage: Stage): string {
+  if (stage.isForAll === true) return '100%';
+  const parts = partsIn(stage);
+  return parts.map(([name, where]) => `${parts.length > 1 ? `${name} ` : ''}${whereText(where)}`).join(', ');
+}
+
+/** What is split is told once for all stages. */
+function whereText({ percent, unit: _unit, ...rest }: Part): string {
   return [
-    `${percent}%`,
-    ...(audience === undefined ? [] : [`of ${audience}`]),
-    ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
+    ...(percent === undefined ? [] : [`${String(percent)}%`]),
+    ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
   ].join(' ');
 }

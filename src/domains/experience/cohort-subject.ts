@@ -8,10 +8,11 @@ const MARKET = 'market';
 
 /** Whom a context is about. What is on record is not looked at: flags answer with what the app knows. */
 export function subjectOfContext(context: Context): CohortSubject {
+  const listener = textIn(context, TARGETING_KEY);
   return {
-    listener: textIn(context, TARGETING_KEY),
-    household: textIn(context, HOUSEHOLD),
-    market: textIn(context, MARKET),
+    // A listener of whom no household is known is a household of one.
+    units: { listener, household: textIn(context, HOUSEHOLD) ?? listener },
+    facts: { market: textIn(context, MARKET) },
     context,
   };
 }

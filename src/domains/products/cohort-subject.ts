@@ -48,7 +48,16 @@ async function ofSubscription({ subjects }: Desk, id: string): Promise<CohortSub
 
 function subjectOf({ listener, ...known }: Known): CohortSubject {
   const { household, market } = known;
-  return { listener, household, market, context: { ...known, [TARGETING_KEY]: listener } };
+  return {
+    units: unitsOf({ listener, household }),
+    facts: { market },
+    context: { ...known, [TARGETING_KEY]: listener },
+  };
+}
+
+/** A listener of whom no household is known is a household of one. */
+function unitsOf({ listener, household }: Pick<Known, 'listener' | 'household'>): CohortSubject['units'] {
+  return { listener, household: household ?? listener };
 }
 
 function knownIn(table: ProductsTable, asked: Readonly<Record<string, unknown>>): Known {

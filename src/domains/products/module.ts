@@ -15,6 +15,7 @@ import { grantRoutes } from './grant-routes.ts';
 import { subscriptions } from './migrations/0008-subscriptions.ts';
 import { subjectNames } from './migrations/0013-subject-names-20261129.ts';
 import { recordWrites } from './migrations/0023-record-writes-20261129.ts';
+import { listeners } from './listeners.ts';
 import { offlineRoutes } from './offline-routes.ts';
 import { openDesk } from './open-desk.ts';
 import { planOfListeners } from './plan-of.ts';
@@ -51,6 +52,7 @@ export const products = defineModule({
     isDenial,
     provides: { planOf: planOfListeners(desk) },
   }),
+  targets: [listeners],
   jobs: (parts) => [tellChanges(parts)],
   units: followUnitCounts,
   sample: resolve(import.meta.dirname, '../../../examples/aria/products'),

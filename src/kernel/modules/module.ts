@@ -1,8 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
-import type { Watch, Requeue } from '#kernel/controllers/controller.ts';
-import type { Informer } from '#kernel/controllers/informer.ts';
+import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
 import type { Eraser } from '#kernel/events/erasure.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
@@ -11,6 +10,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
+import type { Target } from '#kernel/releases/kinds/target.ts';
 import type { Advisor } from '#kernel/resources/advised-store.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
@@ -37,6 +37,8 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   readonly decisions?: (parts: DecisionParts<Records>) => DecisionModule<Table>;
   /** Run by the process that leads the controllers. */
   readonly controllers?: (parts: ControllerParts) => readonly ModuleController[];
+  /** Where changes of kinds are shown, in the order in which they go out: releases go by these. */
+  readonly targets?: readonly Target[];
   /** What answers objects that are posted and not stored, by `Kind.id`; run where the API is. */
   readonly commands?: (parts: CommandParts<Records>) => ReadonlyMap<string, VirtualKind>;
   /** Tell who declares something what to look after, by what is live; run where the API is. */
@@ -78,20 +80,6 @@ interface CommandParts<Records> {
   readonly records: Records | undefined;
   readonly client: ResourceClient;
   readonly clock: Clock;
-}
-
-interface ControllerParts {
-  readonly client: ResourceClient;
-  /** Follows a kind; stopped with the controllers. */
-  readonly inform: (kind: Kind) => Informer;
-  readonly clock: Clock;
-}
-
-/** See `runController`. */
-interface ModuleController {
-  readonly name: string;
-  readonly watches: readonly Watch[];
-  readonly reconcile: (key: string) => Promise<Requeue | void>;
 }
 
 export interface JobParts {

@@ -1,36 +1,38 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { unitsAdvice } from './advice.ts';
+import { LISTENERS } from './testing/listeners.ts';
 import type { PolicySpec, Stage } from './kinds/policy-spec.ts';
 
-const stage = (name: string, percent: number, more: Partial<Stage> = {}): Stage => ({
+const stage = (name: string, percent: number, more: object = {}): Stage => ({
   name,
-  percent,
+  listeners: { unit: 'group', percent, ...more },
   soak: 'PT10M',
   promote: 'auto',
-  ...more,
+  maxUnknown: 0,
 });
 
 const POLICY: PolicySpec = {
   selector: {},
   priority: 0,
-  unit: 'household',
   stages: [stage('first', 1), stage('tenth', 10), stage('half', 50)],
   guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
   judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
-  onFailure: 'rollback',
-  onUndecided: 'pause',
+  onFailure: 'rollBack',
+  onUndecided: 'halt',
   queue: 'supersede',
 };
 
 function short(more: Partial<PolicySpec>, known: Readonly<Record<string, number>> | null = { de: 1_500, se: 493 }) {
-  return unitsAdvice({ ...POLICY, ...more }, () => (known === null ? undefined : new Map(Object.entries(known))));
+  return unitsAdvice({ ...POLICY, ...more }, [LISTENERS], () =>
+    known === null ? undefined : new Map(Object.entries(known)),
+  );
 }
 
 test('a stage that cannot have 300 units of the candidate is told, where a comparison has to pass in it', () => {
   assert.deepEqual(short({}), [
-    'spec.stages[0]: stage first has 1 % of about 2,000 households on record, at most 19; a guardrail noWorse (denials) needs 300 to pass.',
-    'spec.stages[1]: stage tenth has 10 % of about 2,000 households on record, at most 199; a guardrail noWorse (denials) needs 300 to pass.',
+    'spec.stages[0].listeners: stage first has at most 19 of about 2,000 groups on record; a guardrail noWorse (denials) needs 300 to pass.',
+    'spec.stages[1].listeners: stage tenth has at most 199 of about 2,000 groups on record; a guardrail noWorse (denials) needs 300 to pass.',
   ]);
   const [denials] = POLICY.guardrails;
   assert.ok(denials !== undefined);
@@ -42,15 +44,15 @@ test('a stage that cannot have 300 units of the candidate is told, where a compa
   assert.deepEqual(short({}, { de: 30_000 }), []);
 });
 
-test('a stage of some markets has the units of these, and one of an audience no more than all', () => {
+test('a stage of some regions has the units of these, and one of an audience no more than all', () => {
   assert.deepEqual(
-    short({ stages: [stage('se', 60, { markets: ['se', 'no'] }), stage('de', 20, { markets: ['de'] })] }),
+    short({ stages: [stage('se', 60, { regions: ['se', 'no'] }), stage('de', 20, { regions: ['de'] })] }),
     [
-      'spec.stages[0]: stage se has 60 % of about 490 households on record, at most 295; a guardrail noWorse (denials) needs 300 to pass.',
+      'spec.stages[0].listeners: stage se has at most 295 of about 490 groups on record; a guardrail noWorse (denials) needs 300 to pass.',
     ],
   );
   assert.match(
     short({ stages: [stage('staff', 10, { audience: 'staff' })] }).join(),
-    /10 % of staff among about 2,000/,
+    /at most 200 of about 2,000|at most 199 of about 2,000/,
   );
 });

@@ -12,7 +12,8 @@ import { Freeze } from './kinds/freeze.ts';
 import { SAFE } from '#kernel/statistics/patience.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from './kinds/policy-spec.ts';
-import { ReleasePolicy } from './kinds/release-policy.ts';
+import { RELEASE_POLICY, policySpec } from './kinds/release-policy.ts';
+import type { Targets } from './kinds/targets.ts';
 import type { KnownUnits } from './known-units.ts';
 import { spanAfter } from './rules/freeze-window.ts';
 import { METRIC, policyRefs } from './rules/policy-refs.ts';
@@ -29,6 +30,7 @@ interface Selectable {
 }
 
 interface Declared extends Selectable {
+  readonly targets: Targets;
   readonly knownUnits: KnownUnits;
 }
 
@@ -36,14 +38,15 @@ interface Declared extends Selectable {
 export function releaseAdvisors(parts: {
   readonly store: Store<never>;
   readonly kinds: KindRegistry;
+  readonly targets: Targets;
   readonly knownUnits: KnownUnits;
   readonly clock: Clock;
 }): readonly Advisor[] {
-  const { store, kinds, knownUnits, clock } = parts;
+  const { store, kinds, targets, knownUnits, clock } = parts;
   return [
     {
-      kind: ReleasePolicy,
-      advise: (object, written) => policyAdvice(ReleasePolicy.spec(object), { store, kinds, written, knownUnits }),
+      kind: kinds.byId(RELEASE_POLICY),
+      advise: (object, written) => policyAdvice(policySpec(object), { store, kinds, targets, written, knownUnits }),
     },
     {
       kind: Freeze,
@@ -58,7 +61,9 @@ export function releaseAdvisors(parts: {
 
 /** What a policy needs and is not there now. */
 export function policyAdvice(spec: PolicySpec, declared: Declared): readonly string[] {
-  const missing = policyRefs(spec).filter(({ kind, name }) => !isDeclared(declared, declared.kinds.byId(kind), name));
+  const missing = policyRefs(spec, declared.targets).filter(
+    ({ kind, name }) => !isDeclared(declared, declared.kinds.byId(kind), name),
+  );
   return [
     ...selectorAdvice(spec.selector, declared),
     ...deciderAdvice(spec.selector, declared.kinds),
@@ -69,7 +74,7 @@ export function policyAdvice(spec: PolicySpec, declared: Declared): readonly str
     }),
     ...limitAdvice(spec, declared),
     ...scrapeAdvice(spec),
-    ...unitsAdvice(spec, declared.knownUnits),
+    ...unitsAdvice(spec, declared.targets, declared.knownUnits),
   ];
 }
 
@@ -94,21 +99,29 @@ function metricType({ store, kinds, written = [] }: Declared, name: string): str
 }
 
 /** Stages that wait for a comparison and are too small for one to end in safety, as far as units are known. */
-export function unitsAdvice({ unit, stages, guardrails }: PolicySpec, knownUnits: KnownUnits): readonly string[] {
-  const known = knownUnits(unit);
-  if (known === undefined) return [];
-  return stages.flatMap(({ name, audience, markets = [...known.keys()], percent }, index) => {
+export function unitsAdvice(
+  { stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>,
+  targets: Targets,
+  knownUnits: KnownUnits,
+): readonly string[] {
+  return stages.flatMap((stage, index) => {
     const waiting = actingOf(guardrails).filter(({ noWorse, promotesFrom = stages[0]?.name }) => {
       return noWorse !== undefined && stages.findIndex((one) => one.name === promotesFrom) <= index;
     });
-    const all = markets.reduce((sum, market) => sum + (known.get(market) ?? 0), 0);
-    const some = Math.floor((all * percent) / 100);
-    if (waiting.length === 0 || some >= SAFE.units) return [];
-    const of = audience === undefined ? 'about' : `${audience} among about`;
-    const names = waiting.map((one) => one.name).join(', ');
-    return [
-      `spec.stages[${index}]: stage ${name} has ${percent} % of ${of} ${roughly(all)} ${unit}s on record, at most ${some}; a guardrail noWorse (${names}) needs ${SAFE.units} to pass.`,
-    ];
+    return targets.flatMap(({ name: target, split, unitsIn }) => {
+      const where = stage[target];
+      if (waiting.length === 0 || where === undefined || split === undefined || unitsIn === undefined) return [];
+      const { unit, share } = split(where);
+      const known = knownUnits(unit);
+      if (known === undefined) return [];
+      const all = unitsIn(where, known);
+      const some = Math.floor(all * share);
+      if (some >= SAFE.units) return [];
+      const names = waiting.map((one) => one.name).join(', ');
+      return [
+        `spec.stages[${index}].${target}: stage ${stage.name} has at most ${some} of about ${roughly(all)} ${unit}s on record; a guardrail noWorse (${names}) needs ${SAFE.units} to pass.`,
+      ];
+    });
   });
 }
 
@@ -148,7 +161,7 @@ function undecidedAdvice({ stages, guardrails, onUndecided }: PolicySpec): reado
       deadline === undefined ? [] : [`spec.stages[${index}].deadline ${nothing}`],
     ),
     // What is set by default is nobody's wish.
-    ...(onUndecided === 'rollback' ? [`spec.onUndecided ${nothing}`] : []),
+    ...(onUndecided === 'halt' ? [] : [`spec.onUndecided ${nothing}`]),
   ];
 }
 

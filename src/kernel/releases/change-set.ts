@@ -21,8 +21,9 @@ import { policiesIn, policyConflicts, selectPolicies } from './engine/choose-pol
 import { sameSide } from './engine/same-side.ts';
 import { selectionIn, unitsAdvice } from './advice.ts';
 import { Freeze } from './kinds/freeze.ts';
+import type { Targets } from './kinds/targets.ts';
 import type { KnownUnits } from './known-units.ts';
-import { ReleasePolicy } from './kinds/release-policy.ts';
+import { policySpec, RELEASE_POLICY } from './kinds/release-policy.ts';
 import { Release } from './kinds/release.ts';
 import { selectionText } from './rules/selection.ts';
 import { stagesText } from './kinds/stages-text.ts';
@@ -143,13 +144,14 @@ interface Item {
 export function changeSets(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
+  readonly targets: Targets;
   readonly live: LiveObjects;
   /** Whether the author may write an object at all; throws a Refusal. The write itself asks again. */
   readonly mayAsk: Admission['mayAsk'];
   readonly knownUnits: KnownUnits;
   readonly clock: Clock;
 }): VirtualKind {
-  const { store, kinds, live, mayAsk, knownUnits, clock } = options;
+  const { store, kinds, targets, live, mayAsk, knownUnits, clock } = options;
   return async (given, { author, dryRun }) => {
     const named = itemsIn(given, kinds);
     await inTurns(eachOf(named.items, (item) => requireMayWrite(item, author)));
@@ -221,7 +223,7 @@ export function changeSets(options: {
       if (wanted === undefined || sameSide(wanted, now)) return [];
       return [wanted, ...(now === undefined ? [] : [now])].map((side) => ({ ...side, kind: kinds.byId(kind) }));
     });
-    const policies = selectPolicies(policiesIn(store), changed);
+    const policies = selectPolicies(policiesIn(store, kinds), changed);
     const [policy, ...others] = policies;
     if (policy === undefined) return undefined;
     return {
@@ -230,14 +232,14 @@ export function changeSets(options: {
       approvals: policy.spec.approvals?.required ?? 0,
       others: others.map(({ name, spec }) => ({ name, approvals: spec.approvals?.required ?? 0 })),
       conflicts: [...policyConflicts(policies)],
-      warnings: [...unitsAdvice(policy.spec, knownUnits)],
+      warnings: [...unitsAdvice(policy.spec, targets, knownUnits)],
     };
   }
 
   /** Who a policy or a freeze that is declared selects now. */
   function selectedText({ kind }: Item, { entry, did }: Outcome, outcomes: readonly Outcome[]): readonly string[] {
-    if (did === 'nothing' || (kind !== ReleasePolicy && kind !== Freeze)) return [];
-    const { selector } = kind === Freeze ? Freeze.spec(entry.object()) : ReleasePolicy.spec(entry.object());
+    if (did === 'nothing' || (kind.id !== RELEASE_POLICY && kind !== Freeze)) return [];
+    const { selector } = kind === Freeze ? Freeze.spec(entry.object()) : policySpec(entry.object());
     if (selector === undefined) return [];
     const written = outcomes.map((one) => one.entry);
     return [`It selects ${selectionText(selectionIn(selector, { store, kinds, written }))}, as things are now.`];

@@ -1,5 +1,6 @@
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import type { ReleaseSpec } from './kinds/release-spec.ts';
+import type { Split } from './kinds/target.ts';
 import type { Stretch } from './kinds/release-status.ts';
 
 /** A release in a stage, as the judge gets it. */
@@ -8,6 +9,8 @@ export interface Judged {
   readonly uid: string;
   readonly spec: ReleaseSpec;
   readonly stage: number;
+  /** How each stage splits units; undefined while none has split any. */
+  readonly splits: readonly (Split | undefined)[];
   /** When the stage was first seen to have it. */
   readonly seenMs: number;
   /** The times of stages before, and of this one before it began anew. */

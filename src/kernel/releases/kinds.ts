@@ -4,16 +4,11 @@ import { Notification } from './kinds/notification.ts';
 import { Pin } from './kinds/pin.ts';
 import { PrometheusSource } from './kinds/prometheus-source.ts';
 import { Release } from './kinds/release.ts';
-import { ReleasePolicy } from './kinds/release-policy.ts';
+import { releasePolicyKind } from './kinds/release-policy.ts';
 import { Stop } from './kinds/stop.ts';
+import type { Targets } from './kinds/targets.ts';
 
-/** In the order in which objects of one change set are written. */
-export const releaseKinds: readonly Kind[] = [
-  PrometheusSource,
-  ReleasePolicy,
-  Freeze,
-  Stop,
-  Pin,
-  Release,
-  Notification,
-];
+/** In the order in which objects of one change set are written. A policy says where by these targets. */
+export function releaseKinds(targets: Targets): readonly Kind[] {
+  return [PrometheusSource, releasePolicyKind(targets), Freeze, Stop, Pin, Release, Notification];
+}

@@ -1,6 +1,5 @@
-import type { PolicySpec } from './kinds/policy-spec.ts';
-
 /**
- * How many units are on record, by market; undefined where it is not known: then nothing is said about them.
+ * How many units of a name are on record, by the value of the fact that tells where they are; undefined where it is not
+ * known: then nothing is said about them.
  */
-export type KnownUnits = (unit: PolicySpec['unit']) => ReadonlyMap<string, number> | undefined;
+export type KnownUnits = (unit: string) => ReadonlyMap<string, number> | undefined;

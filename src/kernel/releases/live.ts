@@ -6,7 +6,6 @@ import { contentHash } from '#kernel/base/ids.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { RELEASE } from '#kernel/snapshots/cohort.ts';
 import type { Candidate } from './settle.ts';
 
 /**
@@ -38,15 +37,13 @@ export function followLive<Filled>(
 
   function show(entry: Entry): void {
     const object = liveObjectOf(entry.object());
-    // A Head under the name of a release says who is in its cohort.
-    if (object?.kind === RELEASE) return;
     if (object !== undefined) live.set(object);
     else hide(entry);
   }
 
   function hide(entry: Entry): void {
     const { object } = Head.spec(entry.object());
-    if (object.kind !== RELEASE) live.delete(object.kind, object.name);
+    live.delete(object.kind, object.name);
   }
 }
 

@@ -13,6 +13,9 @@ const BODY_BYTES_MAX = {
 /** Reading, checking and writing so many takes some 15 ms. */
 const BODY_VALUES_MAX = 32_768;
 
+/** What most kinds change is seen in what listeners are answered. */
+const DEFAULT_TARGET = 'listeners';
+
 const EVERY_VERB: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 
 /** The status of a kind: its own fields, and beside them the standard ones where it is released. */
@@ -59,6 +62,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     namespaced: scope === 'Namespaced',
     released,
     hasSpec: spec !== undefined,
+    target: declaration.target ?? DEFAULT_TARGET,
     hasStatus: status !== undefined,
     verbs,
     bodyBytesMax: declaration.bodyBytesMax ?? BODY_BYTES_MAX[verbs.join() === 'create' ? 'posted' : 'stored'],

@@ -145,6 +145,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * Its name is then unique in the installation, its spec is kept as Revisions, and it has the standard status.
    */
   readonly released?: boolean;
+  /** The target that carries its changes, for a kind that is released; default `listeners`. */
+  readonly target?: string;
   readonly columns?: readonly Column<ObjectOf<Typed<Spec>, Typed<Status>>>[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
@@ -229,6 +231,7 @@ export interface Kind extends Omit<KindDeclaration<TSchema, TSchema>, 'scope' | 
   readonly namespaced: boolean;
   readonly released: boolean;
   readonly hasSpec: boolean;
+  readonly target: string;
   readonly hasStatus: boolean;
   readonly verbs: readonly Verb[];
   readonly bodyBytesMax: number;

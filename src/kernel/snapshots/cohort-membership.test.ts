@@ -16,7 +16,7 @@ const audiences = {
 const slice = fc.record(
   {
     audience: fc.constantFrom('early', 'paying', 'missing'),
-    markets: fc.subarray(['de', 'se', 'us'], { minLength: 1 }),
+    facts: fc.record({ region: fc.subarray(['de', 'se', 'us'], { minLength: 1 }) }, { requiredKeys: [] }),
     share: fc.oneof(fc.constantFrom(0, 1, SHARE_TOTAL - 1, SHARE_TOTAL), fc.integer({ min: 0, max: SHARE_TOTAL })),
   },
   { requiredKeys: ['share'] },
@@ -28,11 +28,17 @@ const cohort: fc.Arbitrary<Cohort> = fc.record({
 });
 const truth = fc.constantFrom(true, false, undefined);
 const subject: fc.Arbitrary<CohortSubject> = fc.record({
-  listener: fc.option(fc.uuid(), { nil: undefined }),
-  household: fc.option(fc.uuid(), { nil: undefined }),
-  market: fc.constantFrom('de', 'se', 'us', undefined),
+  units: fc.record({
+    listener: fc.option(fc.uuid(), { nil: undefined }),
+    household: fc.option(fc.uuid(), { nil: undefined }),
+  }),
+  facts: fc.record({ region: fc.constantFrom('de', 'se', 'us', undefined) }),
   context: fc.record({ early: truth, paying: truth }),
 });
+
+function listener(id: string): CohortSubject {
+  return { units: { listener: id }, facts: {}, context: {} };
+}
 
 function trackOf(asked: Cohort, who: CohortSubject): Track | undefined {
   return compileMembership(asked, audiences)(who, NOW_MS);
@@ -44,12 +50,12 @@ function isIn(track: Track | undefined): boolean {
 
 /** What is said of cohorts, word for word. */
 function naive({ unit, salt, slices }: Cohort, who: CohortSubject): Track | undefined {
-  const id = unit === 'listener' ? who.listener : (who.household ?? who.listener);
+  const id = who.units[unit];
   const hex = murmurHash3.x64.hash128(new TextEncoder().encode(`${salt}|${id}`));
   const bucket = Number((BigInt(`0x${hex.slice(0, 16)}`) >> 4n) % 1_000_000n);
-  const isAbout = ({ audience, markets }: CohortSlice): boolean =>
+  const isAbout = ({ audience, facts = {} }: CohortSlice): boolean =>
     (audience === undefined || Reflect.get(who.context, audience) === true) &&
-    (markets === undefined || markets.some((market) => market === who.market));
+    Object.entries(facts).every(([name, values]) => values.some((value) => value === who.facts[name]));
   const takes = (one: CohortSlice): boolean =>
     isAbout(one) && (id === undefined ? one.share === SHARE_TOTAL : bucket < one.share);
   const member = slices.some(takes);
@@ -66,7 +72,7 @@ function tally(asked: Cohort, who: Partial<CohortSubject> = {}): Record<Track | 
   const counts = { candidate: 0, stable: 0, exposed: 0, none: 0 };
   const membership = compileMembership(asked, audiences);
   for (let unit = 0; unit < UNITS; unit += 1) {
-    counts[membership({ listener: `listener-${unit}`, context: {}, ...who }, NOW_MS) ?? 'none'] += 1;
+    counts[membership({ ...listener(`listener-${unit}`), ...who }, NOW_MS) ?? 'none'] += 1;
   }
   return counts;
 }
@@ -117,11 +123,11 @@ test('who was in by a larger share of an earlier stage is not compared by a smal
   assertShare(others.candidate, UNITS, 0.1);
 });
 
-test('in every market and every audience the candidates are the same share of those who are compared', () => {
+test('in every region and every audience the candidates are the same share of those who are compared', () => {
   const slices = [{ audience: 'early', share: 20_000 }, { share: 250_000 }];
   for (const early of [true, false, undefined]) {
-    for (const market of ['de', 'se']) {
-      const counts = tally({ unit: 'listener', salt: 'strata', slices }, { market, context: { early } });
+    for (const region of ['de', 'se']) {
+      const counts = tally({ unit: 'listener', salt: 'strata', slices }, { facts: { region }, context: { early } });
       assertShare(counts.candidate, counts.candidate + counts.stable, 0.25);
     }
   }
@@ -132,27 +138,34 @@ test('two releases with different salts share nobody more often than by chance',
   const other = compileMembership({ unit: 'listener', salt: 'other', slices: [{ share: 200_000 }] }, audiences);
   let both = 0;
   for (let unit = 0; unit < UNITS; unit += 1) {
-    const who = { listener: `listener-${unit}`, context: {} };
+    const who = listener(`listener-${unit}`);
     if (isIn(one(who, NOW_MS)) && isIn(other(who, NOW_MS))) both += 1;
   }
   assertShare(both, UNITS, 0.06);
 });
 
-test('a household is in or out as a whole, and a listener without one is a household of one', () => {
+test('a unit is in or out as a whole', () => {
   const asked: Cohort = { unit: 'household', salt: 's', slices: [{ share: 500_000 }] };
   fc.assert(
     fc.property(fc.uuid(), fc.uuid(), fc.uuid(), (household, one, other) => {
-      const track = trackOf(asked, { household, listener: one, context: {} });
-      assert.equal(trackOf(asked, { household, listener: other, context: {} }), track);
-      assert.equal(trackOf(asked, { listener: household, context: {} }), track);
+      const member = (name: string) => ({ units: { household, listener: name }, facts: {}, context: {} });
+      assert.equal(trackOf(asked, member(other)), trackOf(asked, member(one)));
     }),
   );
 });
 
 test('somebody without an id gets what a release carries only where all of them do, and is compared with nobody', () => {
-  const anonymous = { market: 'de', context: {} };
-  const asked = (share: number): Cohort => ({ unit: 'listener', salt: 's', slices: [{ markets: ['de'], share }] });
+  const anonymous = { units: {}, facts: { region: 'de' }, context: {} };
+  const asked = (share: number): Cohort => ({
+    unit: 'listener',
+    salt: 's',
+    slices: [{ facts: { region: ['de'] }, share }],
+  });
   assert.equal(trackOf(asked(SHARE_TOTAL - 1), anonymous), undefined);
   assert.equal(trackOf(asked(SHARE_TOTAL), anonymous), 'exposed');
-  assert.equal(trackOf(asked(SHARE_TOTAL), { context: {} }), undefined, 'in no market, as far as is known');
+  assert.equal(
+    trackOf(asked(SHARE_TOTAL), { units: {}, facts: {}, context: {} }),
+    undefined,
+    'in no region, as far as is known',
+  );
 });

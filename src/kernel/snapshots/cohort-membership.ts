@@ -5,9 +5,10 @@ import { SHARE_TOTAL, type Cohort, type CohortSlice } from './cohort.ts';
 
 /** Whom a question is about, as far as releases go by it. */
 export interface CohortSubject {
-  readonly listener?: string | undefined;
-  readonly household?: string | undefined;
-  readonly market?: string | undefined;
+  /** The units that it belongs to, by what they are called: a release puts one of them into buckets. */
+  readonly units: Readonly<Record<string, string | undefined>>;
+  /** What cohorts go by besides audiences. */
+  readonly facts: Readonly<Record<string, string | undefined>>;
   /** What audiences are asked with: attributes by name. */
   readonly context: Context;
 }
@@ -26,7 +27,7 @@ const LAST_BUCKET = SHARE_TOTAL - 1;
 
 /**
  * Who is in a cohort, and in which track of the comparison. What is compared is the last slice: its share against the
- * rest of the same audience and markets. Whoever an earlier, larger slice is about too had another chance to be in, and
+ * rest of the same audience and facts. Whoever an earlier, larger slice is about too had another chance to be in, and
  * is no part of it; neither is who has no id. With the audiences of the world that everybody gets, so that a release
  * that carries audiences does not choose its own cohort.
  */
@@ -36,7 +37,7 @@ export function compileMembership(cohort: Cohort, audiences: Pick<AudienceTable,
   const slices = cohort.slices.map((slice) => ({ share: slice.share, isAbout: compileSlice(slice, audiences) }));
   const last = slices.at(-1);
   return (subject, nowMs) => {
-    const unit = unitOf(kind, subject);
+    const unit = subject.units[kind];
     const bucket = unit === undefined ? LAST_BUCKET : bucketOf(unit);
     let isIn = false;
     let isCompared = false;
@@ -52,20 +53,15 @@ export function compileMembership(cohort: Cohort, audiences: Pick<AudienceTable,
   };
 }
 
-/** What falls into buckets and cells: a listener of whom no household is known is a household of one. */
-export function unitOf(kind: Cohort['unit'], { listener, household }: CohortSubject): string | undefined {
-  return kind === 'household' ? (household ?? listener) : listener;
-}
-
 /** Whether a slice is about somebody: unknown is no. */
 function compileSlice(
-  { audience, markets }: CohortSlice,
+  { audience, facts: needed = {} }: CohortSlice,
   audiences: Pick<AudienceTable, 'matcher'>,
 ): (subject: CohortSubject, nowMs: number) => boolean {
   const matcher = audience === undefined ? EVERYBODY : (audiences.matcher(audience) ?? NOBODY);
-  const places = markets === undefined ? undefined : new Set(markets);
-  return ({ market, context }, nowMs) =>
-    (places === undefined || (market !== undefined && places.has(market))) && matcher(context, nowMs) === true;
+  const places = Object.entries(needed).map(([name, values]) => [name, new Set<string | undefined>(values)] as const);
+  return ({ facts, context }, nowMs) =>
+    places.every(([name, values]) => values.has(facts[name])) && matcher(context, nowMs) === true;
 }
 
 const EVERYBODY: Matcher = () => true;

@@ -4,38 +4,49 @@ import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { headOf } from '#kernel/resources/builtin/head.ts';
 import type { LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
 import { ExposingReleases } from './exposing-releases.ts';
-import { cohortHead, everybody } from './testing/exposing-heads.ts';
+import { everybody } from './testing/exposing-heads.ts';
 
 function live(name: string, revision: string): LiveObject {
   return { kind: ConfigMap.id, namespace: 'default', name, labels: {}, spec: { revision }, revision };
 }
 
-function carrying(name: string, release: string, revision: string | undefined): ResourceObject {
-  const object = revision === undefined ? undefined : live(name, revision);
-  return headOf(ConfigMap, name, { object: live(name, 'old'), generation: 1 }, { release, object, generation: 2 });
+interface Carrying {
+  readonly release?: string;
+  readonly revision?: string | undefined;
+  readonly stage?: number;
+  readonly where?: unknown;
 }
 
-test('a release exposes something while it has both candidates and a cohort', () => {
+function carrying(name: string, given: Carrying = {}): ResourceObject {
+  const { release = 'r', revision = 'new', stage = 0, where = everybody } = { revision: 'new', ...given };
+  const object = 'revision' in given && given.revision === undefined ? undefined : live(name, revision);
+  const before = { object: live(name, 'old'), generation: 1 };
+  return headOf(ConfigMap, name, before, { release, object, generation: 2, stage, where });
+}
+
+test('a release exposes something while a Head has an entry of it', () => {
   const exposing = new ExposingReleases();
-  assert.equal(exposing.take('a', carrying('a', 'r', 'new')), true);
-  assert.deepEqual(exposing.list(), []);
-  assert.equal(exposing.take('r', cohortHead('r', everybody)), true);
+  assert.equal(exposing.take('a', carrying('a')), true);
   const [release] = exposing.list();
   assert.deepEqual([release?.name, release?.candidates.map(({ object }) => object?.revision)], ['r', ['new']]);
-  assert.equal(exposing.take('r', undefined), true);
+  assert.equal(exposing.take('a', undefined), true);
   assert.deepEqual(exposing.list(), []);
 });
 
-test('the same Head again changes nothing; another cohort, candidate or release does', () => {
+test('the same Head again changes nothing; another cohort, stage, candidate or release does', () => {
   const exposing = new ExposingReleases();
-  exposing.take('a', carrying('a', 'r', 'new'));
-  exposing.take('r', cohortHead('r', everybody));
-  assert.equal(exposing.take('a', carrying('a', 'r', 'new')), false);
-  assert.equal(exposing.take('r', cohortHead('r', everybody)), false);
-  assert.equal(exposing.take('r', cohortHead('r', { ...everybody, slices: [{ share: 1 }] })), true);
-  assert.equal(exposing.take('a', carrying('a', 'r', 'newer')), true);
-  assert.equal(exposing.take('a', carrying('a', 'other', 'newer')), true);
-  assert.equal(exposing.take('a', carrying('a', 'other', undefined)), true);
+  exposing.take('a', carrying('a'));
+  assert.equal(exposing.take('a', carrying('a')), false);
+  for (const other of [
+    { where: { ...everybody, slices: [{ share: 1 }] } },
+    { stage: 1 },
+    { revision: 'newer' },
+    { release: 'other' },
+    { revision: undefined },
+  ]) {
+    assert.equal(exposing.take('a', carrying('a', other)), true, JSON.stringify(other));
+    assert.equal(exposing.take('a', carrying('a')), true);
+  }
 });
 
 test('the revision of a release follows from what it carries, and from nothing else', () => {
@@ -44,17 +55,19 @@ test('the revision of a release follows from what it carries, and from nothing e
     for (const head of heads) exposing.take(head.metadata.name, head);
     return exposing.list()[0]?.revision;
   };
-  const two = [carrying('a', 'r', '1'), carrying('b', 'r', '2')];
-  const revision = revisionOf([...two, cohortHead('r', everybody)]);
+  const two = (more: Carrying = {}) => [
+    carrying('a', { revision: '1', ...more }),
+    carrying('b', { revision: '2', ...more }),
+  ];
+  const revision = revisionOf(two());
   assert.match(revision ?? '', /^[0-9a-f]{12}$/);
-  assert.equal(revisionOf([cohortHead('r', { ...everybody, salt: 'x' }), ...two.toReversed()]), revision);
-  assert.notEqual(revisionOf([carrying('a', 'r', '1'), cohortHead('r', everybody)]), revision);
-  assert.notEqual(revisionOf([carrying('a', 'r', '2'), carrying('b', 'r', '1'), cohortHead('r', everybody)]), revision);
+  assert.equal(revisionOf(two({ where: { ...everybody, salt: 'x' } }).toReversed()), revision);
+  assert.notEqual(revisionOf([carrying('a', { revision: '1' })]), revision);
+  assert.notEqual(revisionOf([carrying('a', { revision: '2' }), carrying('b', { revision: '1' })]), revision);
 });
 
-test('a cohort that cannot be read exposes nothing', () => {
+test('an entry that has no cohort, as it is for somewhere else, exposes nothing', () => {
   const exposing = new ExposingReleases();
-  exposing.take('a', carrying('a', 'r', 'new'));
-  assert.equal(exposing.take('r', cohortHead('r', { unit: 'planet' })), false);
+  assert.equal(exposing.take('r', carrying('r', { where: { places: ['one'] } })), false);
   assert.deepEqual(exposing.list(), []);
 });

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { compileSlot } from '#kernel/audiences/bucketing/compile-slot.ts';
 import { CELLS } from '#kernel/statistics/cells.ts';
-import { unitOf, type CohortSubject } from './cohort-membership.ts';
+import type { CohortSubject } from './cohort-membership.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 
 /** Releases whose hash is kept prepared. */
@@ -15,12 +15,12 @@ export type CellOf = (release: Pick<ExposingRelease, 'name' | 'cohort'>, subject
 /**
  * Puts units into cells. The hash has a key for each release, made of the `secret` that all nodes of the installation
  * share. So a cell tells nothing about the bucket of assignment. And who reads the cells of pseudonyms cannot compute the
- * cell of a household that they know, nor follow one pseudonym from release to release.
+ * cell of a unit that they know, nor follow one pseudonym from release to release.
  */
 export function cellsOfUnits(secret: Buffer): CellOf {
   const slots = new Map<string, (unit: string) => number>();
   return ({ name, cohort }, subject) => {
-    const unit = unitOf(cohort.unit, subject);
+    const unit = subject.units[cohort.unit];
     if (unit === undefined) return undefined;
     let slotOf = slots.get(name);
     if (slotOf === undefined) {

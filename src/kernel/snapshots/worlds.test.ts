@@ -40,6 +40,7 @@ function release(name: string, object: string, revision: string | undefined, sha
   return {
     name,
     revision: `${object}-${revision}`,
+    stage: 0,
     cohort: { unit: 'listener', salt: name, slices: [{ share }] },
     candidates: [{ kind: ConfigMap.id, name: object, object: candidate }],
   };
@@ -72,7 +73,8 @@ function worldsOf(
   return { worlds: new ModuleWorlds(of, base, releases, source, before), base, broken, of, world };
 }
 
-const someone = { listener: 'someone', context: {} };
+const listener = (id: string) => ({ units: { listener: id }, facts: {}, context: {} });
+const someone = listener('someone');
 
 test('each cohort sees its candidates over what everybody gets: changed, new and taken away', () => {
   const { worlds } = worldsOf([
@@ -100,7 +102,7 @@ test('a world is compiled once, when it is first seen, and kept while what every
   const { worlds, of, base } = worldsOf([one]);
   assert.equal(of.made, 0);
   const first = worlds.see(someone, 0).table;
-  assert.equal(worlds.see({ listener: 'other', context: {} }, 0).table, first);
+  assert.equal(worlds.see(listener('other'), 0).table, first);
   const nextStage = { ...one, cohort: { ...one.cohort, slices: [{ share: 1 }, { share: SHARE_TOTAL }] } };
   const { worlds: later } = worldsOf([nextStage], of, { base, worlds });
   assert.equal(later.see(someone, 0).table, first);
@@ -125,7 +127,7 @@ test('a world that does not compile is told of once, and everybody’s world ans
 
 test('once the world moves on, what is not compiled yet is answered as for everybody, and nobody is compared by it', () => {
   const { worlds, of, world } = worldsOf([release('r', 'a', '2', 500_000)]);
-  const listeners = Array.from({ length: 20 }, (_, number) => ({ listener: `l${number}`, context: {} }));
+  const listeners = Array.from({ length: 20 }, (_, number) => listener(`l${number}`));
   const inside = listeners.find((each) => worlds.see(each, 0).releases.length > 0);
   assert.ok(inside);
   const { worlds: fresh } = worldsOf([release('r', 'a', '2', 500_000)], of);
@@ -139,11 +141,11 @@ test('once the world moves on, what is not compiled yet is answered as for every
 test('not more tables are kept than the limit, and those that are asked for stay', () => {
   const releases = Array.from({ length: 8 }, (_, number) => release(`r${number}`, `x${number}`, '1', 500_000));
   const { worlds, of } = worldsOf(releases);
-  const favourite = { listener: 'favourite', context: {} };
+  const favourite = listener('favourite');
   worlds.see(favourite, 0);
   const combinations = new Set<string>();
   for (let number = 0; number < 1_000; number += 1) {
-    const { releases: seen } = worlds.see({ listener: `l${number}`, context: {} }, 0);
+    const { releases: seen } = worlds.see(listener(`l${number}`), 0);
     combinations.add(seen.map(({ name }) => name).join());
     const made = of.made;
     worlds.see(favourite, 0);

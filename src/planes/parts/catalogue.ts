@@ -14,6 +14,7 @@ import { KERNEL_MIGRATIONS } from '#kernel/postgres/migrations.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { ChangeSet } from '#kernel/releases/change-set.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
+import { requireTargets, type Targets } from '#kernel/releases/kinds/targets.ts';
 import { ConfigMap, Event, Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
@@ -26,7 +27,8 @@ import { SNAPSHOT_OPERATIONS, SNAPSHOT_STREAM } from '#kernel/snapshots/stream.t
 
 /** Every kind that a program of these modules serves. Objects of one change set are written in this order. */
 export function kindsOf(modules: readonly Module[]): KindRegistry {
-  return kindRegistry([
+  const targets = targetsOf(modules);
+  const kinds = kindRegistry([
     Namespace,
     ConfigMap,
     Event,
@@ -35,15 +37,22 @@ export function kindsOf(modules: readonly Module[]): KindRegistry {
     Client,
     Head,
     ChangeSet,
-    ...releaseKinds,
+    ...releaseKinds(targets),
     ...audienceKinds,
     ...eventKinds,
     QuarantinedEvent,
     EventReplay,
     Erasure,
     Query,
-    ...modules.flatMap(({ kinds = [] }) => kinds),
+    ...modules.flatMap((module) => module.kinds ?? []),
   ]);
+  requireTargets(kinds, targets);
+  return kinds;
+}
+
+/** Where changes are shown, in the order in which they go out. */
+export function targetsOf(modules: readonly Module[]): Targets {
+  return modules.flatMap(({ targets = [] }) => targets);
 }
 
 /** Every step of the schema, in order. */

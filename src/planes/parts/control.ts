@@ -23,7 +23,6 @@ import { deletionAdvice } from '#kernel/releases/kept-live.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
-import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import type { Authority } from '#kernel/resources/api/authority.ts';
 import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/resources/api/handler.ts';
 import { advisedStore, type Advisor } from '#kernel/resources/advised-store.ts';
@@ -31,7 +30,7 @@ import { examinedStore, type Examiner } from '#kernel/resources/examined-store.t
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
 import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
-import { declaredPaths, describedModules } from './catalogue.ts';
+import { declaredPaths, describedModules, targetsOf } from './catalogue.ts';
 import type { ControlStore } from './control-store.ts';
 import type { Shared } from './shared.ts';
 
@@ -76,6 +75,7 @@ export async function startControlPlane(
   const { options, lifetime, modules, kinds, openAnswers, registry, log } = shared;
   const { database, store, live, clock, access, admission, failed } = base;
   const { historyDays = HISTORY_DAYS } = options;
+  const targets = targetsOf(modules);
   await lifetime.open('compaction', () => startCompaction(shared, base, historyDays), clearInterval);
   const mayApprove: MayApprove = (user, name) =>
     access.may(user, {
@@ -96,7 +96,7 @@ export async function startControlPlane(
       openAnswers?.recent(shared.clock().epochMilliseconds),
     ),
     [
-      ...releaseAdvisors({ store, kinds, knownUnits: extension.knownUnits, clock }),
+      ...releaseAdvisors({ store, kinds, targets, knownUnits: extension.knownUnits, clock }),
       clientAdvisor(declaredPaths(describedModules(modules, log)), clock),
       aliasAdvisor,
       ...extension.advisors,
@@ -106,6 +106,7 @@ export async function startControlPlane(
   const applyChangeSet = changeSets({
     store: examined,
     kinds,
+    targets,
     live,
     mayAsk: admission.mayAsk,
     knownUnits: extension.knownUnits,
@@ -165,7 +166,7 @@ function startCompaction(
 
 /** Runs releases and their notifications as long as this process is the one that writes. */
 function runWhileWriting(
-  { kinds, address, registry, log }: Shared,
+  { kinds, modules, address, registry, log }: Shared,
   { database, store, live, clock, steadyMs }: ControlStore,
   { metrics, knownUnits }: Extension,
   mayApprove: MayApprove,
@@ -179,7 +180,7 @@ function runWhileWriting(
     if (asks !== undefined) return prometheus;
     return metric === undefined ? decisions : metrics;
   };
-  const target = decisionPlane({ store, live, kinds });
+  const targets = targetsOf(modules);
   const linkTo = (name: string) => `${address.url}${RELEASES_PATH}/${name}`;
   let term: { readonly releases: ReleaseEngine; readonly stop: () => Promise<unknown> } | undefined;
   const begin = (): NonNullable<typeof term> => {
@@ -188,7 +189,7 @@ function runWhileWriting(
       live,
       kinds,
       mayApprove,
-      target,
+      targets,
       clock,
       steadyMs,
       time: systemTime,

@@ -53,9 +53,11 @@ export function runControllers(options: {
       const contents = informers.filter(({ kind }) => kind.namespaced);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
-      const own = modules.flatMap(
-        ({ controllers }) => controllers?.({ client, inform: (kind) => follow(kind), clock }) ?? [],
-      );
+      const parts = { client, inform: (kind: Kind) => follow(kind), clock };
+      const own = modules.flatMap(({ controllers, targets = [] }) => [
+        ...(controllers?.(parts) ?? []),
+        ...targets.flatMap((target) => target.follow?.(parts) ?? []),
+      ]);
       const controllers = [
         ...own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) })),
         runController({

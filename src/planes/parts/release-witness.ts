@@ -54,7 +54,7 @@ export function releaseWitness(parts: {
   const timer = setInterval(() => void flush(false).catch(() => {}), EVERY_MS);
   return {
     saw: ({ tracks, isBroken }, subject, result, now) => {
-      const { listener } = subject;
+      const { listener } = subject.units;
       const nowMs = now.epochMilliseconds;
       for (const { release, track } of tracks) {
         // Who should have seen what does not compile was failed, though an answer was given.
@@ -65,9 +65,7 @@ export function releaseWitness(parts: {
         const cell = cellOf(release, subject);
         // Nobody without an id is compared.
         if (cell === undefined) continue;
-        // A cohort has one slice for each stage that was reached.
-        const stage = release.cohort.slices.length - 1;
-        cells.count({ release: release.name, stage, track, cell }, counted, nowMs);
+        cells.count({ release: release.name, stage: release.stage, track, cell }, counted, nowMs);
         if (listener === undefined || isFailed) continue;
         exposures.tell(listener, release, track, cell, now);
       }

@@ -1,12 +1,13 @@
 import { Release } from '#kernel/releases/kinds/release.ts';
-import type { CarriedRelease } from '#kernel/releases/target.ts';
-import { testTarget } from '#kernel/releases/testing/target-contract.ts';
+import type { CarriedRelease } from '#kernel/releases/kinds/target.ts';
+import { testTransactionalTarget } from '#kernel/releases/testing/target-contract.ts';
 import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
 import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { atOnce } from '#kernel/base/turns.ts';
 import { followLive } from '#kernel/releases/live.ts';
-import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
+import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
+import { openTargets, releaseIntents } from '#kernel/releases/engine/intent.ts';
 import { Head, candidateOf, everyoneOf, headOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
@@ -22,20 +23,25 @@ const POLICY = {
   spec: {
     selector: {},
     priority: 0,
-    unit: 'listener' as const,
     stages: [
-      { name: 'few', percent: 1, soak: 'PT0S', promote: 'auto' as const },
-      { name: 'half', percent: 50, soak: 'PT0S', promote: 'auto' as const },
+      { name: 'few', listeners: { unit: 'group', percent: 1 }, soak: 'PT0S', promote: 'auto' as const, maxUnknown: 0 },
+      {
+        name: 'half',
+        listeners: { unit: 'group', percent: 50 },
+        soak: 'PT0S',
+        promote: 'auto' as const,
+        maxUnknown: 0,
+      },
     ],
     guardrails: [],
     judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
-    onFailure: 'rollback' as const,
-    onUndecided: 'pause' as const,
+    onFailure: 'rollBack' as const,
+    onUndecided: 'halt' as const,
     queue: 'supersede' as const,
   },
 };
 
-testTarget('the decision plane', async () => {
+testTransactionalTarget('the decision plane', LISTENERS.name, async () => {
   const memory = new MemoryStore(KINDS.all, decideWith(KINDS), () => Temporal.Instant.fromEpochMilliseconds(0));
   const store = {
     ...memory.reads(),
@@ -45,7 +51,9 @@ testTarget('the decision plane', async () => {
     subscribe: (listener: Parameters<Store<Operation>['subscribe']>[0]) => memory.subscribe(listener),
   } as unknown as Store<Operation>;
   const { live } = followLive(store, KINDS, atOnce);
-  const target = decisionPlane({ store, live, kinds: KINDS });
+  const clock = () => Temporal.Instant.fromEpochMilliseconds(0);
+  const opened = openTargets([LISTENERS], { store, kinds: KINDS, clock });
+  const intents = releaseIntents({ store, live, kinds: KINDS, targets: [LISTENERS], opened });
   const node = (name: string, value: number, needs: string[] = []) =>
     put(Node, name, { needs, value, neighbourMax: 9 });
   // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
@@ -63,7 +71,13 @@ testTarget('the decision plane', async () => {
   const make = (name: string, names: readonly string[]): void => {
     const look = lookAt(store, KINDS);
     const objects = names.map((one) => carriedOf(look({ kind: Node.id, name: one })));
-    const world = { kinds: KINDS, policies: [POLICY], look, trail: () => ({ steps: [], isWhole: true }) };
+    const world = {
+      kinds: KINDS,
+      targets: [LISTENERS],
+      policies: [POLICY],
+      look,
+      trail: () => ({ steps: [], isWhole: true }),
+    };
     const spec = specOf({ write: 1, user: 'ann', version: 1 }, objects, undefined, world, []);
     memory.commit(createRelease(name, spec, step('begun'), 0, 'ann'), AUTHOR);
   };
@@ -83,7 +97,7 @@ testTarget('the decision plane', async () => {
   memory.commit([node('needy', 1, ['nothing'])], AUTHOR);
   make('impossible', ['needy']);
   return {
-    target,
+    intents,
     release: () => read('possible'),
     impossible: () => read('impossible'),
     decideOtherwise: async () =>
@@ -98,10 +112,10 @@ testTarget('the decision plane', async () => {
         );
       const everybody = named((head) => everyoneOf(head)?.object.spec);
       const isShown = heads.some((head) => candidateOf(head) !== undefined);
-      if (!isShown) return { everybody, cohort: undefined };
+      if (!isShown) return { everybody, candidate: undefined };
       return {
         everybody,
-        cohort: named((head) => {
+        candidate: named((head) => {
           const candidate = candidateOf(head);
           return candidate === undefined ? everyoneOf(head)?.object.spec : candidate.object?.spec;
         }),

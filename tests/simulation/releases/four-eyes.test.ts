@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
-import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { drop, put } from './schedule.ts';
+import { ReleasePolicy } from './world.ts';
 import { GUARDED, MINUTE, node, policy, startStory, underWay } from './story.ts';
 
 const AGREED = { approvals: { required: 1 }, stages: [] };
@@ -226,8 +226,8 @@ test('a release that needs more approvals than its users can give is blocked, an
 });
 
 test('a force that was given before a guardrail failed does not count after it', async () => {
-  const stages = [{ name: 'half', percent: 50, soak: 'PT5M' }];
-  const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, (ms) =>
+  const stages = [{ name: 'half', listeners: { percent: 50 }, soak: 'PT5M' }];
+  const story = await underWay({ ...GUARDED, stages, onFailure: 'halt' }, (ms) =>
     ms > 2 * MINUTE && ms < 60 * MINUTE ? 'fail' : undefined,
   );
   // The engine sees both at once: the switch holds what is forced.
@@ -248,8 +248,8 @@ test('a force that was given before a guardrail failed does not count after it',
 });
 
 test('I4: nobody forces what they wrote a part of', async () => {
-  const stages = [{ name: 'few', percent: 1, soak: 'PT0S' }];
-  const story = await underWay({ ...GUARDED, stages, onFailure: 'pause' }, () => 'fail');
+  const stages = [{ name: 'few', listeners: { percent: 1 }, soak: 'PT0S' }];
+  const story = await underWay({ ...GUARDED, stages, onFailure: 'halt' }, () => 'fail');
   story.declare([node('x', 2, { policy: 'p', typo: 'fixed' })], 'bob');
   await story.run(2_000);
   const { name, status } = last(story);
@@ -306,7 +306,9 @@ test('what takes the place of a release goes by its policy as well, though neith
   const story = startStory();
   story.declare([node('x', 1, {})]);
   await story.run(1_000);
-  story.declare([policy({ approvals: { required: 1 }, stages: [{ name: 'few', percent: 1, soak: 'PT10M' }] })]);
+  story.declare([
+    policy({ approvals: { required: 1 }, stages: [{ name: 'few', listeners: { percent: 1 }, soak: 'PT10M' }] }),
+  ]);
   story.declare([node('x', 2)]);
   await story.run(1_000);
   await story.ask('approve', last(story).name, 'bob');
@@ -368,7 +370,7 @@ test('I5: each policy needs its approvals, and one person may count for both', a
 });
 
 test('a policy without stages does not carry what another one stages, nor without its guardrails', async () => {
-  const stages = [{ name: 'few', percent: 1 }];
+  const stages = [{ name: 'few', listeners: { percent: 1 } }];
   for (const [strict, lax, sentence] of [
     [{ stages }, {}, 'policy strict stages this, policy lax does not: apply them apart'],
     [{ stages, ...GUARDED }, { stages }, 'policy strict guards this by harm, policy lax does not: apply them apart'],
@@ -424,10 +426,10 @@ test('who is off the list when the release begins does not count', async () => {
 });
 
 test('I2: approvals bind to everything of each policy but who is notified', async () => {
-  const base = { approvals: { required: 2 }, stages: [{ name: 'few', percent: 1 }] };
+  const base = { approvals: { required: 2 }, stages: [{ name: 'few', listeners: { percent: 1 } }] };
   for (const [edit, holds] of [
-    [{ unit: 'listener' }, false],
-    [{ onFailure: 'pause' }, false],
+    [{ stages: [{ name: 'few', listeners: { percent: 1, unit: 'member' } }] }, false],
+    [{ onFailure: 'halt' }, false],
     [{ queue: 'queue' }, false],
     [{ pinFor: 'PT1H' }, false],
     [{ notify: [{ type: 'webhook', url: 'http://127.0.0.1/', on: ['started'] }] }, true],
@@ -481,7 +483,7 @@ const SENTENCE =
   /^Node "x" was changed on top of what release x-\d+ brought, which cyd rolled back: Complaints\. Resume it/;
 
 test('a change on top of what was rolled back waits for somebody, and brings nothing back by itself', async () => {
-  const stages = [{ name: 'half', percent: 50, soak: 'PT1H' }];
+  const stages = [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }];
   const story = await underWay({ queue: 'queue', stages, pinFor: 'PT10M' });
   story.declare([onTop(2)], 'bob');
   await story.run(1_000);
@@ -501,7 +503,10 @@ test('a change on top of what was rolled back waits for somebody, and brings not
 });
 
 test('what was declared anew from what is live needs nobody after a rollback', async () => {
-  const story = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  const story = await underWay({
+    queue: 'queue',
+    stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }],
+  });
   story.declare([onTop(2)], 'bob');
   await story.run(1_000);
   await story.ask('rollback', story.release, 'cyd', { reason: 'Complaints.' });
@@ -519,7 +524,7 @@ test('a change made while a rollback is under way waits as well, whether or not 
     const story = startStory();
     story.declare([node('x', 1, {})]);
     await story.run(1_000);
-    story.declare([policy({ stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] })]);
+    story.declare([policy({ stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] })]);
     story.declare([node('x', 2)]);
     await story.run(1_000);
     const [release] = story.releases();
@@ -533,7 +538,10 @@ test('a change made while a rollback is under way waits as well, whether or not 
 });
 
 test('so does a group, and what was blocked behind the release, and what followed one that everybody had', async () => {
-  const story = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  const story = await underWay({
+    queue: 'queue',
+    stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }],
+  });
   story.declare([
     put(Node, 'x', { needs: ['missing'], value: 2, neighbourMax: 8 }, { policy: 'p', [GROUP_LABEL]: 'g' }),
   ]);
@@ -548,7 +556,10 @@ test('so does a group, and what was blocked behind the release, and what followe
   assert.deepEqual(story.phases(), ['RolledBack', 'Paused']);
   assert.equal(story.liveValue('x'), 1);
 
-  const promoted = await underWay({ queue: 'queue', stages: [{ name: 'half', percent: 50, soak: 'PT1M' }] });
+  const promoted = await underWay({
+    queue: 'queue',
+    stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1M' }],
+  });
   await promoted.run(5 * MINUTE);
   assert.equal(promoted.liveValue('x'), 2);
   promoted.declare([policy({ queue: 'queue', approvals: { required: 1 }, stages: [] })]);
@@ -563,7 +574,7 @@ test('so does a group, and what was blocked behind the release, and what followe
 });
 
 test('a change on top of what was aborted after somebody saw it waits as well, and brings nothing back by itself', async () => {
-  const stages = [{ name: 'half', percent: 50, soak: 'PT1H' }];
+  const stages = [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }];
   const relabelled = node('x', 2, { policy: 'p', typo: 'fixed' });
   for (const change of [onTop(2), relabelled]) {
     for (const isKilled of [false, true]) {
@@ -591,7 +602,7 @@ test('a change on top of what was aborted after somebody saw it waits as well, a
 });
 
 test('what no policy selects and was declared on top of an aborted release waits for somebody, too', async () => {
-  const story = await underWay({ stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  const story = await underWay({ stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] });
   await story.ask('abort', story.release, 'cyd', { reason: 'Complaints.' });
   story.declare([drop(ReleasePolicy, 'p')]);
   story.declare([onTop(2, {})], 'bob');
@@ -601,7 +612,10 @@ test('what no policy selects and was declared on top of an aborted release waits
 });
 
 test('after an abort the same change may be applied again, and changed further, without a question', async () => {
-  const story = await underWay({ queue: 'supersede', stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] });
+  const story = await underWay({
+    queue: 'supersede',
+    stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }],
+  });
   await story.ask('abort', story.release, 'cyd', { reason: 'Not now.' });
   await story.run(1_000);
   assert.equal(story.declaredValue('x'), 1);
@@ -665,7 +679,9 @@ function startTeams(...teams: readonly string[]) {
     const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
     story.declare([{ kind: Namespace.id, namespace: '', name, verb: 'apply', object, uid: name }]);
   }
-  story.declare([policy({ approvals: { required: 1 }, stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] })]);
+  story.declare([
+    policy({ approvals: { required: 1 }, stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] }),
+  ]);
   return story;
 }
 

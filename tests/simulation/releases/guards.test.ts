@@ -9,7 +9,7 @@ import { Node } from '#kernel/releases/testing/node.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory, underWay } from './story.ts';
 
-const HALF = { stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] };
+const HALF = { stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] };
 const AGREED = { approvals: { required: 1 }, stages: [] };
 
 test('a person who is called like a part of the program is a person', async () => {
@@ -60,7 +60,7 @@ test('what is being taken back takes no command that would have it go on', async
 });
 
 test('nothing takes the place of what is promoting: it waits', async () => {
-  const story = await underWay({ stages: [{ name: 'half', percent: 50, soak: 'PT1M' }] });
+  const story = await underWay({ stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1M' }] });
   story.world.refusedHeads.add(headName(Node, 'x'));
   await story.run(5 * MINUTE);
   assert.equal(story.releases()[0]?.status.standing.state.at, 'promoting');

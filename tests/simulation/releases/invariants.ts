@@ -6,13 +6,14 @@ import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
 import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
+import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
 import type { ReleaseState } from '#kernel/releases/kinds/release-status.ts';
 import { Stop } from '#kernel/releases/kinds/stop.ts';
 import { wantedLive } from '#kernel/releases/live.ts';
-import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#kernel/resources/builtin/head.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { Change } from '#kernel/resources/store-contract.ts';
-import { RELEASE, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { parseCohort, type Cohort } from '#kernel/snapshots/cohort.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
@@ -26,7 +27,7 @@ export class Invariants {
   /** Time that passes, whatever clocks show. */
   readonly #passedMs: () => number;
   readonly #ended = new Map<string, ReleaseState['at']>();
-  readonly #cohorts = new Map<string, string>();
+  readonly #cohorts = new Map<string, { readonly stage: number; readonly slices: Cohort['slices'] }>();
   readonly #forced = new Set<string>();
   #broken: unknown;
   #stoppedSinceMs: number | undefined;
@@ -73,7 +74,6 @@ export class Invariants {
     for (const entry of this.#store.memory.list(Head)) {
       const head = entry.object();
       const live = everyoneOf(head)?.object;
-      if (live?.kind === RELEASE) continue;
       if (live !== undefined) everyone.set(live.name, live);
       const candidate = candidateOf(head);
       if (candidate === undefined) continue;
@@ -121,8 +121,10 @@ export class Invariants {
     }
     if (was?.at === 'retracting' && !isFinished(state))
       assert.equal(state.at, 'retracting', `${name} stopped being taken back`);
-    if (was?.at === 'exposing' && state.at === 'exposing')
-      assert.ok(state.stage >= was.stage, `${name} went back a stage`);
+    if (was?.at === 'exposing' && state.at === 'exposing' && state.stage < was.stage) {
+      const isPaused = standing.paused !== undefined && state.stage === was.stage - 1;
+      assert.ok(isPaused && this.#mayGoBack(spec), `${name} went back a stage`);
+    }
     if (!isFinished(state)) return;
     this.#ended.set(name, state.at);
     if (state.at === 'promoted' && (spec.policy?.spec.guardrails.length ?? 0) > 0) {
@@ -136,19 +138,22 @@ export class Invariants {
         `${name} has ended and somebody has ${kind} ${one} of it`,
       );
     }
-    assert.equal(
-      this.#store.memory.get(Head, '', headName(Release, name)),
-      undefined,
-      `${name} has ended and has a cohort`,
-    );
+  }
+
+  #mayGoBack({ policy }: ReleaseSpec): boolean {
+    const { onFailure, onUndecided } = policy?.spec ?? {};
+    return onFailure === 'rollBackStage' || onUndecided === 'rollBackStage';
   }
 
   #head({ entry, before, type, author }: Change): void {
+    this.#cohort(
+      before === undefined ? undefined : candidateOf(before.object()),
+      type === 'DELETED' ? undefined : candidateOf(entry.object()),
+    );
     const after = type === 'DELETED' ? undefined : everyoneOf(entry.object())?.object;
     const was = before === undefined ? undefined : everyoneOf(before.object())?.object;
     const shown = after ?? was;
     if (shown === undefined) return;
-    if (shown.kind === RELEASE) return this.#cohort(shown.name, after?.spec as Cohort | undefined);
     if (after?.revision === was?.revision) return;
     for (const found of this.#store.memory.find(Pin, 'object', `${Node.id} ${shown.name}`)) {
       const { refuses, until } = Pin.spec(found.object());
@@ -175,20 +180,22 @@ export class Invariants {
     assert.ok(isOurs, `${entry.name} was written over`);
   }
 
-  /** A cohort only grows until it is gone. */
-  #cohort(release: string, cohort: Cohort | undefined): void {
+  /** A cohort only grows until it is gone, unless a stage of it is rolled back. */
+  #cohort(was: LiveCandidate | undefined, now: LiveCandidate | undefined): void {
+    if (was !== undefined && was.release !== now?.release) this.#cohorts.delete(was.release);
+    const cohort = parseCohort(now?.where);
+    if (now === undefined || cohort === undefined) return;
+    const { release, stage } = now;
     const before = this.#cohorts.get(release);
-    if (cohort === undefined) {
-      this.#cohorts.delete(release);
+    this.#cohorts.set(release, { stage, slices: cohort.slices });
+    if (before !== undefined && stage < before.stage) {
+      const found = this.#store.memory.get(Release, '', release);
+      assert.ok(found !== undefined && this.#mayGoBack(Release.spec(found.object())), `${release} moved somebody back`);
       return;
     }
-    const after = JSON.stringify(cohort.slices);
-    if (before !== undefined) {
-      const [old, now] = [JSON.parse(before) as unknown[], cohort.slices];
-      assert.deepEqual(now.slice(0, old.length), old, `${release} moved somebody back`);
-    }
-    this.#cohorts.set(release, after);
-    if (before !== after) this.#reachesSomebody(`${release} reaches more`);
+    const old = before?.slices ?? [];
+    assert.deepEqual(cohort.slices.slice(0, old.length), old, `${release} moved somebody back`);
+    if (cohort.slices.length > old.length) this.#reachesSomebody(`${release} reaches more`);
   }
 
   /** While everything is stopped nothing reaches anybody new but what is taken back. */

@@ -12,7 +12,10 @@ import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasuredCells, Measurement, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import { releaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
 import type { Kept } from '#kernel/releases/evidence/tally.ts';
-import { advance, isFinished, retracting, type Exposure } from '#kernel/releases/engine/advance.ts';
+import { advance, isFinished, retracting } from '#kernel/releases/engine/advance.ts';
+import type { Intent } from '#kernel/releases/engine/progress.ts';
+import { splitIn } from '#kernel/releases/rules/splits.ts';
+import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { withFailures } from '#kernel/releases/engine/known-verdicts.ts';
 import { writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { actingOf, metricsOf, type GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
@@ -88,7 +91,7 @@ export async function playJudge(
   const harm: { readonly fromMs: number; untilMs: number }[] = [];
   let shown: { readonly atMs: number; readonly stage: number; readonly percent: number }[] = [];
   let [realMs, aheadMs, number, releaseBeganMs] = [BEGIN_MS, 0, 0, BEGIN_MS];
-  let exposure: Exposure = { at: 'nobody' };
+  let intent: Intent = { at: 'nobody' };
   let object = begin();
   const engines = [start(0), start(1)];
   const dead: Engine[] = [];
@@ -117,21 +120,20 @@ export async function playJudge(
   }
 
   function policyOf(): PolicySpec {
-    const stage = { soak: 'PT1M', promote: 'auto' } as const;
+    const stage = { soak: 'PT1M', promote: 'auto', maxUnknown: 0 } as const;
     return {
       selector: {},
       priority: 0,
-      unit: 'household',
       stages: [
-        { ...stage, name: 's0', percent: 10 },
-        { ...stage, name: 's1', percent: 50, soak: 'PT0S' },
-        { ...stage, name: 's2', percent: 50, markets: ['se'] },
+        { ...stage, name: 's0', listeners: { unit: 'group', percent: 10 } },
+        { ...stage, name: 's1', listeners: { unit: 'group', percent: 50 }, soak: 'PT0S' },
+        { ...stage, name: 's2', listeners: { unit: 'group', percent: 50, regions: ['se'] } },
       ],
       bake: 'PT5M',
       guardrails: [...guardrails],
       judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
-      onFailure: number % 2 === 0 ? 'rollback' : 'pause',
-      onUndecided: 'pause',
+      onFailure: number % 2 === 0 ? 'rollBack' : 'halt',
+      onUndecided: 'halt',
       queue: 'supersede',
     };
   }
@@ -147,7 +149,7 @@ export async function playJudge(
       planHash: 'h',
       open: true,
     };
-    exposure = { at: 'nobody' };
+    intent = { at: 'nobody' };
     shown = [];
     releaseBeganMs = realMs;
     const standing: ReleaseStanding = { state: { at: 'waiting', for: 'turn' }, approvals: [] };
@@ -296,7 +298,7 @@ export async function playJudge(
       aheadMs = LEAPS_MS[Math.floor(how * LEAPS_MS.length)] ?? 0;
       note('leapt');
     } else if (what === 12 && state.at === 'exposing') {
-      exposure = { at: 'nobody' };
+      intent = { at: 'nobody' };
       note('lost its cohort');
     } else if (what === 13 && how < 0.5) {
       harm.push({ fromMs: realMs, untilMs: realMs + 120_000 });
@@ -433,6 +435,7 @@ export async function playJudge(
               uid: uid(),
               spec,
               stage: state.stage,
+              splits: stagesOf(policy).map((_, index) => splitIn(policy, index, [LISTENERS])),
               seenMs: state.seenMs,
               earlier: state.earlier ?? [],
             })
@@ -441,7 +444,7 @@ export async function playJudge(
       const verdicts = withFailures(judged, before?.guardrails);
       const seen = {
         nowMs: nowMs(),
-        exposure,
+        targets: [{ name: LISTENERS.name, intent, places: [] }],
         problems: [],
         bringsBack: [],
         withoutRight: new Set<string>(),
@@ -466,9 +469,9 @@ export async function playJudge(
         assert.equal(next.stage, state.stage, 'a bake is the last stage');
       const failed = actingOf(guardrails).filter(({ name }) => verdicts.get(name)?.outcome === 'fail');
       if (state.at === 'exposing' && next.at === 'retracting')
-        assert.ok(failed.length > 0 && policy.onFailure === 'rollback', 'only a failure takes it back');
+        assert.ok(failed.length > 0 && policy.onFailure === 'rollBack', 'only a failure takes it back');
       if (failed.length > 0 && state.at === 'exposing')
-        assert.ok(policy.onFailure === 'rollback' ? next.at !== 'exposing' : !isNextStage, 'a failure goes on');
+        assert.ok(policy.onFailure === 'rollBack' ? next.at !== 'exposing' : !isNextStage, 'a failure goes on');
       const written = writeStep(object, step, verdicts, nowMs()).find((one) => 'part' in one && one.part === 'status');
       if (written !== undefined && 'object' in written) {
         object = JSON.parse(JSON.stringify(written.object)) as ResourceObject;
@@ -485,11 +488,11 @@ export async function playJudge(
       } else {
         for (const effect of step.effects) {
           if (effect.do === 'expose') {
-            exposure = { at: 'stage', stage: effect.stage };
-            const percent = stagesOf(policy)[effect.stage]?.percent ?? 100;
+            intent = { at: 'stage', stage: effect.stage };
+            const percent = (splitIn(policy, effect.stage, [LISTENERS])?.share ?? 1) * 100;
             shown.push({ atMs: realMs, stage: effect.stage, percent });
-          } else if (effect.do === 'promote') exposure = { at: 'everybody' };
-          else if (effect.do === 'retract') exposure = { at: 'nobody' };
+          } else if (effect.do === 'promote') intent = { at: 'everybody' };
+          else if (effect.do === 'retract') intent = { at: 'nobody' };
         }
         if (step.effects.length > 0) continue;
       }

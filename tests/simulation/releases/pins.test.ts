@@ -6,7 +6,7 @@ import { Node } from '#kernel/releases/testing/node.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory, underWay } from './story.ts';
 
-const HALF = { stages: [{ name: 'half', percent: 50, soak: 'PT1H' }] };
+const HALF = { stages: [{ name: 'half', listeners: { percent: 50 }, soak: 'PT1H' }] };
 const GOLD = { policy: 'p', tier: 'gold' };
 
 /** A node that is live at 1, and the rollback of a release that changed its labels only. */

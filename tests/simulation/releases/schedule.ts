@@ -8,7 +8,6 @@ import { Freeze } from '#kernel/releases/kinds/freeze.ts';
 import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
-import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -16,7 +15,7 @@ import type { Store } from '#kernel/resources/store-contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
-import { KINDS, NO_FAULTS, World, type Faults } from './world.ts';
+import { ReleasePolicy, KINDS, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
 const STEPS_MAX = 8;
@@ -218,7 +217,7 @@ function policy(pick: Pick, below: Below): object {
     priority: below(3),
     stages: percents.map((percent, index) => ({
       name: `s${index}`,
-      percent,
+      listeners: { percent },
       soak: pick(['PT0S', 'PT30S', 'PT2M']),
       promote: pick(['auto', 'auto', 'manual']),
       ...(below(2) === 0 ? { deadline: 'PT5M' } : {}),
@@ -228,8 +227,8 @@ function policy(pick: Pick, below: Below): object {
       ? { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] }
       : {}),
     ...(below(3) === 0 ? { approvals: { required: 1 + below(2), expireAfter: pick(['PT10M', 'P7D']) } } : {}),
-    onFailure: pick(['rollback', 'rollback', 'pause']),
-    onUndecided: pick(['pause', 'rollback']),
+    onFailure: pick(['rollBack', 'rollBack', 'halt', 'rollBackStage']),
+    onUndecided: pick(['halt', 'rollBack', 'rollBackStage']),
     queue: pick(['supersede', 'supersede', 'queue', 'reject']),
     ...(below(2) === 0 ? { pinFor: 'PT20M' } : {}),
   };

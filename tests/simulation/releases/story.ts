@@ -3,7 +3,6 @@ import { releaseCommands } from '#kernel/releases/commands.ts';
 import type { GuardrailVerdict } from '#kernel/releases/evidence.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
-import { ReleasePolicy } from '#kernel/releases/kinds/release-policy.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
 import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
 import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
@@ -11,7 +10,7 @@ import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { put, throughApi } from './schedule.ts';
-import { KINDS, World } from './world.ts';
+import { ReleasePolicy, KINDS, World } from './world.ts';
 
 export const MINUTE = 60_000;
 
@@ -103,8 +102,8 @@ export function policy(more: object = {}): Operation {
   return put(ReleasePolicy, 'p', {
     selector: { matchLabels: { policy: 'p' } },
     stages: [
-      { name: 'few', percent: 1, soak: 'PT1M' },
-      { name: 'half', percent: 50, soak: 'PT1M' },
+      { name: 'few', listeners: { percent: 1 }, soak: 'PT1M' },
+      { name: 'half', listeners: { percent: 50 }, soak: 'PT1M' },
     ],
     ...more,
   });

@@ -10,22 +10,29 @@ import { releaseGuard } from '#kernel/releases/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { atOnce } from '#kernel/base/turns.ts';
 import { followLive } from '#kernel/releases/live.ts';
-import type { Target } from '#kernel/releases/target.ts';
+import { defineTarget, type Target } from '#kernel/releases/kinds/target.ts';
+import { RELEASE_POLICY } from '#kernel/releases/kinds/release-policy.ts';
+import type { Targets } from '#kernel/releases/kinds/targets.ts';
+import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
-import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
-import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import { allAdmissions, decideWith, type Admission } from '#kernel/resources/write.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { MemoryStore } from './memory-store.ts';
 
-export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds, ...audienceKinds, Node, Fragile]);
+/** The decision plane alone. */
+const TARGETS: Targets = [LISTENERS];
+
+export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds(TARGETS), ...audienceKinds, Node, Fragile]);
+
+export const ReleasePolicy = KINDS.byId(RELEASE_POLICY);
 
 /** How often things go wrong, of 1. */
 export interface Faults {
@@ -139,6 +146,10 @@ export class World {
       await awhile();
       if (this.#rolls('lost')) throw AWAY;
       const outcomes = this.store.commit(operations, author, dryRun);
+      // A write of Heads that comes again, long after.
+      if (operations.some(({ kind }) => kind === Head.id) && this.#rolls('repeated')) {
+        time.after(Math.floor(this.#chance() * LATE_MS_MAX), () => this.#again(operations, author));
+      }
       if (this.#rolls('unknown')) throw AWAY;
       await awhile();
       return outcomes;
@@ -163,17 +174,7 @@ export class World {
     } as unknown as Store<Operation>;
     const { live, stop } = followLive(store, KINDS, atOnce);
     stops.push(stop);
-    const real = decisionPlane({ store, live, kinds: KINDS });
-    const target: Target = {
-      plan: async (...asked) => {
-        await awhile();
-        return real.plan(...asked);
-      },
-      observe: (release) =>
-        this.#rolls('unseen') ? { at: 'unknown', because: 'nobody answers' } : real.observe(release),
-      expose: (...asked) => this.#often(time, () => real.expose(...asked)),
-      retract: (...asked) => this.#often(time, () => real.retract(...asked)),
-    };
+    const targets = TARGETS.map((target) => this.#unreliable(target, awhile));
     const evidence: Evidence = {
       verdicts: async (judged, nowMs) => {
         await awhile();
@@ -197,7 +198,7 @@ export class World {
       live,
       kinds: KINDS,
       mayApprove: this.mayApprove,
-      target,
+      targets,
       evidence,
       knownUnits: () => undefined,
       clock: this.clock,
@@ -219,16 +220,34 @@ export class World {
     this.#kill();
   }
 
-  /** An effect that gets lost, or comes twice, the second time long after. */
-  async #often(time: Time, effect: () => Promise<void>): Promise<void> {
-    if (this.#rolls('lost')) throw AWAY;
-    if (this.#rolls('repeated')) {
-      await effect();
-      const again = (): void => void effect().catch(() => {});
-      time.after(Math.floor(this.#chance() * LATE_MS_MAX), again);
-      return;
+  /** A target that takes its time, and is sometimes not seen. */
+  #unreliable(target: Target, awhile: () => Promise<void>): Target {
+    return defineTarget({
+      ...target,
+      open: (parts) => {
+        const real = target.open(parts);
+        return {
+          ...real,
+          plan: async (release) => {
+            await awhile();
+            return real.plan(release);
+          },
+          observe: (release) => {
+            const places = real.observe(release);
+            if (!this.#rolls('unseen')) return places;
+            return places.map(({ name, wanted }) => ({ name, wanted, state: 'unknown', message: 'nobody answers' }));
+          },
+        };
+      },
+    });
+  }
+
+  #again(operations: readonly Operation[], author: Author): void {
+    try {
+      this.store.commit(operations, author);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
     }
-    await effect();
   }
 
   #rolls(fault: keyof Faults): boolean {

@@ -9,8 +9,8 @@ export function viewOf(width: number, more: Partial<View> = {}): View {
   return { nowMs: NOW_MS, width, colours: createColors(false), timeZone: 'UTC', ...more };
 }
 
-export function stage(name: string, percent: number, more: Partial<Stage> = {}): Stage {
-  return { name, percent, soak: 'PT10M', promote: 'auto', ...more };
+export function stage(name: string, percent: number, more: object = {}, part: object = {}): Stage {
+  return { name, listeners: { unit: 'household', percent, ...part }, soak: 'PT10M', promote: 'auto', ...more };
 }
 
 const side = (revision: string) => ({ revision, generation: 1, namespace: 'default', labels: {} });
@@ -32,8 +32,7 @@ export function release(
       policy: {
         name: 'prices',
         spec: {
-          unit: 'household',
-          stages: [stage('first', 1), stage('tenth', 10, { markets: ['de'], deadline: 'PT1H' }), stage('half', 50)],
+          stages: [stage('first', 1), stage('tenth', 10, { deadline: 'PT1H' }, { markets: ['de'] }), stage('half', 50)],
           guardrails: [{ name: 'denials' }],
         },
       },

@@ -11,8 +11,6 @@ const LIMITS = {
   rowsMax: 100_000,
 } as const;
 
-type Unit = 'household' | 'listener';
-
 interface Row {
   readonly market: string;
   readonly households: number;
@@ -31,12 +29,12 @@ export function followUnitCounts(parts: {
 }): Units {
   const { database, time, log } = parts;
   const logError = logSeldom(log, time.nowMs);
-  let counts: Readonly<Record<Unit, ReadonlyMap<string, number>>> | undefined;
+  let counts: ReadonlyMap<string, ReadonlyMap<string, number>> | undefined;
   let stopping = false;
   let cancel = () => {};
   let counting = look();
   return {
-    of: (unit) => counts?.[unit],
+    of: (unit) => counts?.get(unit),
     stop: async () => {
       stopping = true;
       cancel();
@@ -56,7 +54,7 @@ export function followUnitCounts(parts: {
 
 async function countedUnits({
   query,
-}: Queryable): Promise<Readonly<Record<Unit, ReadonlyMap<string, number>>> | undefined> {
+}: Queryable): Promise<ReadonlyMap<string, ReadonlyMap<string, number>> | undefined> {
   const rows = await query<Row>({
     text: `
       select market, count(distinct household) as households, count(distinct listener) as listeners, count(*) as rows
@@ -69,8 +67,8 @@ async function countedUnits({
   });
   const all = rows.reduce((sum, one) => sum + one.rows, 0);
   if (all === 0 || all >= LIMITS.rowsMax) return undefined;
-  return {
-    household: new Map(rows.map((one) => [one.market, one.households])),
-    listener: new Map(rows.map((one) => [one.market, one.listeners])),
-  };
+  return new Map([
+    ['household', new Map(rows.map((one) => [one.market, one.households]))],
+    ['listener', new Map(rows.map((one) => [one.market, one.listeners]))],
+  ]);
 }

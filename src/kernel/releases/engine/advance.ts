@@ -1,6 +1,6 @@
 import { durationMs } from '#kernel/resources/schema/duration.ts';
 import { actingOf } from '../kinds/guardrail-spec.ts';
-import type { PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
+import type { OnFailure, PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type {
   ApprovalsStatus,
@@ -10,25 +10,17 @@ import type {
   ReleaseState,
   Stretch,
 } from '../kinds/release-status.ts';
-import { isBake, stagesOf } from '../kinds/stages-of.ts';
+import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
 import { policiesOf, policyConflicts } from './choose-policy.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
-
-/** Who has what a release carries, as the target shows it. */
-export type Exposure =
-  /** It cannot be told: never taken for anything else. */
-  | { readonly at: 'unknown'; readonly because: string }
-  | { readonly at: 'nobody' }
-  /** Neither one nor the other: a step that was begun and not ended. */
-  | { readonly at: 'mixed' }
-  | { readonly at: 'stage'; readonly stage: number }
-  | { readonly at: 'everybody' };
+import { progressHome, progressTo, type Progress, type TargetSeen, type Wanted } from './progress.ts';
 
 /** All that deciding about a release goes by, besides the release. */
 export interface Seen {
   readonly nowMs: number;
-  readonly exposure: Exposure;
+  /** In the order in which they go out. */
+  readonly targets: readonly TargetSeen[];
   /** What keeps the world from taking it, in sentences. */
   readonly problems: readonly string[];
   /** That it brings back what was rolled back, in sentences. */
@@ -58,9 +50,9 @@ export interface Seen {
 
 /** What is to be done now; doing it again changes nothing. */
 export type Effect =
-  | { readonly do: 'expose'; readonly stage: number }
+  | { readonly do: 'expose'; readonly target: string; readonly stage: number }
   | { readonly do: 'promote' }
-  | { readonly do: 'retract' }
+  | { readonly do: 'retract'; readonly target: string }
   | { readonly do: 'restore'; readonly pin: boolean };
 
 /** What is told to people, see `notify` of a policy. */
@@ -77,6 +69,10 @@ export interface Step {
   readonly tell: readonly Told[];
   /** When time alone may bring it on. */
   readonly wakeAtMs?: number;
+  /** How many per cent of the units of its stage get it; absent where nobody looked, and where it splits none. */
+  readonly share?: number;
+  /** How its targets stand; absent where nobody looked. */
+  readonly targets?: readonly TargetSeen[];
 }
 
 /** Times of stages that are kept: more than a policy has stages, for each may begin anew. */
@@ -90,7 +86,8 @@ export const ENGINE = 'system:releases';
  * does nothing; called again with the same it says the same. Whatever takes a release back passes every hold.
  */
 export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
-  return withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
+  const step = withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
+  return isBegun(step.standing.state) || isBegun(standing.state) ? { ...step, targets: seen.targets } : step;
 }
 
 function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
@@ -158,11 +155,12 @@ export function stretchesUntil({ earlier = [], stage, seenMs }: Exposing, nowMs:
 /** The time in which no engine ran is no soak: counted once for each start of an engine, and once with a hold. */
 function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen): ReleaseStanding {
   const { state } = standing;
-  if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
-  if (state.awakeMs === awakeSinceMs || state.seenMs >= awakeSinceMs) return standing;
+  if (state.at !== 'exposing') return standing;
+  const { seenMs: fromMs = state.sinceMs } = state;
+  if (state.awakeMs === awakeSinceMs || fromMs >= awakeSinceMs) return standing;
   // A hold that has not ended counts all of it.
   if (state.heldSinceMs !== undefined) return { ...standing, state: { ...state, awakeMs: awakeSinceMs } };
-  const asleepMs = Math.max(0, awakeSinceMs - Math.max(asleepSinceMs, state.seenMs, state.awakeMs ?? 0));
+  const asleepMs = Math.max(0, awakeSinceMs - Math.max(asleepSinceMs, fromMs, state.awakeMs ?? 0));
   return { ...standing, state: { ...state, heldMs: state.heldMs + asleepMs, awakeMs: awakeSinceMs } };
 }
 
@@ -228,7 +226,7 @@ function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, ap
   if ((spec.policy?.spec.stages ?? []).length === 0) {
     return whilePromoting(spec, { ...standing, state: { at: 'promoting' } }, seen);
   }
-  return enterStage(standing, 0, seen, ['started']);
+  return enterStage(spec, standing, 0, seen, ['started']);
 }
 
 /** What was declared on top of something that was rolled back brings it back: nobody decided that. */
@@ -253,39 +251,83 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
   return `Waits for ${counts.join(' and ')} of plan ${planHash}.${lost.join('')}`;
 }
 
-function enterStage(standing: ReleaseStanding, stage: number, seen: Seen, tell: readonly Told[]): Step {
+function enterStage(
+  spec: ReleaseSpec,
+  standing: ReleaseStanding,
+  stage: number,
+  seen: Seen,
+  tell: readonly Told[],
+): Step {
   const { goOn: _done, ...kept } = standing;
   const earlier = kept.state.at === 'exposing' ? stretchesUntil(kept.state, seen.nowMs) : [];
   const state = { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0, earlier } as const;
-  const entered = { ...kept, state };
-  return { ...progressing(entered, 'It is being shown to this stage.'), effects: [{ do: 'expose', stage }], tell };
+  const step = toStage({ ...kept, state }, stage, progressIn(spec, stage, seen), seen);
+  return { ...step, tell };
 }
 
 type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
 
+/** How far its targets have come to a stage. Behind the last one every target has all of it. */
+function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: Seen): Progress {
+  const stages = policy === undefined ? [] : stagesOf(policy.spec);
+  const begins = (target: string): boolean =>
+    stage >= stages.length || stages.slice(0, stage + 1).some((one) => hasPart(one, target));
+  const wanted = (target: string): Wanted => (begins(target) ? { at: 'stage', stage } : { at: 'nobody' });
+  return progressTo(wanted, targets, unknownMaxIn(stages, stage));
+}
+
+/** How many places may be unknown in a stage; behind the last one as many as in it. */
+function unknownMaxIn(stages: readonly Stage[], stage: number): number {
+  return (stages[stage] ?? stages.at(-1))?.maxUnknown ?? 0;
+}
+
+/** Goes on to a stage with the target whose turn it is. */
+function toStage(standing: ReleaseStanding, stage: number, { turn, waits }: Progress, seen: Seen): Step {
+  const doing = progressing(standing, seen.failure ?? waits ?? SHOWING);
+  if (turn === undefined) return doing;
+  const { begun = [] } = standing;
+  const told = begun.includes(turn) ? standing : { ...standing, begun: [...begun, turn] };
+  return { ...doing, standing: told, effects: [{ do: 'expose', target: turn, stage }] };
+}
+
+const SHOWING = 'It is being shown to this stage.';
+
+/** What fails: guardrails that act, and places of targets; each with a sentence. */
+function failuresIn(guardrails: PolicySpec['guardrails'], { failed }: Progress, { verdicts }: Seen): string[] {
+  return [
+    ...failed,
+    ...actingOf(guardrails).flatMap(({ name }) => {
+      const verdict = verdicts.get(name);
+      return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
+    }),
+  ];
+}
+
 function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing, seen: Seen): Step {
-  const { policy } = stageIn(spec, was);
-  const isOverruled = before.overruled?.stage === was.stage;
-  const failed = actingOf(policy.guardrails).flatMap(({ name }) => {
-    const verdict = seen.verdicts.get(name);
-    return verdict?.outcome === 'fail' ? [saidOf(name, verdict)] : [];
-  });
+  const { policy, stage } = stageIn(spec, was);
+  const progress = progressIn(spec, was.stage, seen);
+  const failed = failuresIn(policy.guardrails, progress, seen);
   if (failed.length > 0) {
+    const isHeeded = before.paused !== undefined || before.overruled?.stage === was.stage;
     const because = failed.join(' ');
-    if (policy.onFailure === 'rollback') return retract(before, because, seen);
-    if (before.paused === undefined && !isOverruled) return pausedBy(before, was, because, seen);
+    if (policy.onFailure === 'rollBack' || !isHeeded) return failing(policy.onFailure, before, was, because, seen);
   }
   const hold = holdOf(spec, before, seen);
   const state = held(was, hold, seen.nowMs);
   const standing = { ...(hold === undefined ? before : lapsed(before)), state };
-  const isThere = seen.exposure.at === 'stage' && seen.exposure.stage === was.stage;
-  if (!isThere) {
+  if (!progress.isReached) {
     // What was seen is over: the soak begins anew when it is seen again.
-    const { seenMs: _lost, ...unseen } = state;
-    const doing: Step = progressing({ ...standing, state: unseen }, exposureText(seen));
-    if (seen.exposure.at === 'unknown') return doing;
-    if (hold !== undefined) return { ...doing, ...heldBy(before, hold) };
-    return { ...doing, effects: [{ do: 'expose', stage: was.stage }] };
+    const { seenMs, ...unseen } = state;
+    const again = seenMs === undefined ? unseen : { ...unseen, sinceMs: seen.nowMs, heldMs: 0 };
+    const step = toStage({ ...standing, state: again }, was.stage, progress, seen);
+    // What takes a part back passes every hold.
+    if (progress.isBack === true) return { ...step, ...(hold === undefined ? {} : heldBy(before, hold)) };
+    if (hold !== undefined) {
+      return { ...step, standing: { ...standing, state: again }, effects: [], ...heldBy(before, hold) };
+    }
+    const leftMs = deadlineLeftMs(stage, again, seen.nowMs);
+    if (leftMs > 0) return { ...step, ...wakeAt(seen.nowMs + leftMs) };
+    return undecided(policy, stage, standing, again, [progress.waits ?? SHOWING], seen);
   }
   if (state.seenMs === undefined) {
     const { heldSinceMs: _, ...rest } = state;
@@ -294,6 +336,47 @@ function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing
     return whileSeen(spec, { ...standing, state: fresh }, fresh, seen, hold);
   }
   return whileSeen(spec, standing, state, seen, hold);
+}
+
+/** What is left of the deadline of a stage, without the time that it was held. */
+function deadlineLeftMs({ deadline }: Stage, state: Exposing, nowMs: number): number {
+  return deadline === undefined ? Infinity : durationMs(deadline) - activeSince(state, nowMs);
+}
+
+/** The deadline has passed. */
+function undecided(
+  { onUndecided }: PolicySpec,
+  { deadline = '' }: Stage,
+  standing: ReleaseStanding,
+  state: Exposing,
+  open: readonly string[],
+  seen: Seen,
+): Step {
+  return failing(onUndecided, standing, state, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
+}
+
+/** What becomes of a stage that failed, or that nobody can decide. */
+function failing(does: OnFailure, standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
+  switch (does) {
+    case 'rollBack':
+      return retract(standing, because, seen);
+    case 'rollBackStage':
+      // Before the first stage nobody has it.
+      return state.stage === 0 ? retract(standing, because, seen) : backOneStage(standing, state, because, seen);
+    case 'halt':
+      return pausedBy(standing, state, because, seen);
+    default:
+      return does satisfies never;
+  }
+}
+
+/** Only who had it before this stage has it then, and somebody decides whether it goes on. */
+function backOneStage(standing: ReleaseStanding, was: Exposing, because: string, seen: Seen): Step {
+  const { nowMs } = seen;
+  const { goOn: _lapsed, ...kept } = standing;
+  const earlier = stretchesUntil(was, nowMs);
+  const state = { at: 'exposing', stage: was.stage - 1, sinceMs: nowMs, heldMs: 0, earlier } as const;
+  return pausedBy(kept, state, because, seen);
 }
 
 /** The cohort of the stage has it: does it go on? */
@@ -312,15 +395,9 @@ function whileSeen(
   const goOn = standing.goOn?.stage === state.stage && standing.goOn.lapsed !== true ? standing.goOn : undefined;
   const soakLeftMs = goOn === undefined ? durationMs(stage.soak) - activeMs : 0;
   const open = goOn?.force === true ? [] : openGuardrails(policy, state.stage, seen.verdicts);
-  const deadlineLeftMs = stage.deadline === undefined ? Infinity : durationMs(stage.deadline) - activeMs;
-  if (open.length > 0 && deadlineLeftMs <= 0) {
-    const because = `Undecided after ${stage.deadline}: ${open.join(' ')}`;
-    if (policy.onUndecided === 'rollback') return retract(standing, because, seen);
-    return pausedBy(standing, state, because, seen);
-  }
-  const wakes = wakeAt(
-    nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? deadlineLeftMs : Infinity),
-  );
+  const leftMs = deadlineLeftMs(stage, state, nowMs);
+  if (open.length > 0 && leftMs <= 0) return undecided(policy, stage, standing, state, open, seen);
+  const wakes = wakeAt(nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? leftMs : Infinity));
   if (soakLeftMs > 0) {
     const verb = isBake(policy, state.stage) ? 'Bakes' : 'Soaks';
     const openText = open.length === 0 ? '' : ` ${open.join(' ')}`;
@@ -329,7 +406,7 @@ function whileSeen(
   if (open.length > 0) return here(open.join(' '), wakes);
   if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
   const next = state.stage + 1;
-  if (next < stagesOf(policy).length) return enterStage(standing, next, seen, ['stage']);
+  if (next < stagesOf(policy).length) return enterStage(spec, standing, next, seen, ['stage']);
   const { goOn: _done, ...kept } = standing;
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
@@ -343,14 +420,31 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen
     message,
     ...more,
   });
-  if (seen.exposure.at === 'everybody') {
+  const { targets } = seen;
+  const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
+  const everywhere = progressTo(() => ({ at: 'everybody' }), targets, unknownMaxIn(stages, stages.length));
+  if (everywhere.isReached) {
     const promoted = { ...standing, state: { at: 'promoted', atMs: seen.nowMs } } as const;
     return { standing: promoted, effects: [], tell: ['promoted'], phase: 'Promoted', message: 'Everybody gets it.' };
   }
+  const isAll = targets.every(({ intent }) => intent.at === 'everybody');
+  // One after the other they have all of it before it is what everybody has, in one step.
+  const isOneByOne = targets.length > 1 && !targets.some(({ intent }) => intent.at === 'everybody');
+  const last = isOneByOne ? progressIn(spec, stages.length, seen) : everywhere;
+  const failed = last.failed.length > 0 && spec.rollbackOf === undefined ? last.failed.join(' ') : undefined;
+  if (failed !== undefined && spec.policy !== undefined) {
+    if (spec.policy.spec.onFailure === 'rollBack') return retract(standing, failed, seen);
+    const isHeeded = standing.paused !== undefined || standing.overruled?.stage === stages.length;
+    if (!isHeeded) return doing(failed, { ...pausing(standing, failed, seen), tell: ['paused'] });
+  }
+  if (isAll) return doing(last.waits ?? 'It goes to everybody.');
   const hold = holdOf(spec, standing, seen);
   if (hold !== undefined) return doing(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
   if (seen.problems.length > 0) return doing(seen.problems.join('; '), { held: seen.problems.join('; ') });
-  if (seen.exposure.at === 'unknown') return doing(exposureText(seen));
+  if (isOneByOne && !last.isReached) {
+    const { standing: told, effects, message } = toStage(standing, stages.length, last, seen);
+    return doing(message, { standing: told, effects });
+  }
   return doing(seen.failure ?? 'It goes to everybody.', { effects: [{ do: 'promote' }] });
 }
 
@@ -386,24 +480,34 @@ export function displacing(standing: ReleaseStanding, because: string, by: strin
 
 function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: Seen): Step {
   const { end, because, by, shown } = state;
-  const doing = (effects: readonly Effect[]): Step => ({
-    standing,
-    effects,
-    tell: [],
-    phase: 'RollingBack',
-    message: seen.failure === undefined ? because : `${because} It cannot be taken back yet: ${seen.failure}`,
-  });
-  if (shown && seen.exposure.at === 'unknown') return doing([]);
-  if (shown && seen.exposure.at !== 'nobody') return doing([{ do: 'retract' }]);
+  const doing = (effects: readonly Effect[], waits?: string): Step => {
+    const open = seen.failure === undefined ? waits : `It cannot be taken back yet: ${seen.failure}`;
+    const message = open === undefined ? because : `${because} ${open}`;
+    return { standing, effects, tell: [], phase: 'RollingBack', message };
+  };
+  if (shown) {
+    // What was never begun there is none of its business.
+    const { begun } = standing;
+    const home = progressHome(seen.targets.filter(({ name }) => begun?.includes(name) ?? true));
+    if (home.turn !== undefined) return doing([{ do: 'retract', target: home.turn }]);
+    if (!home.isReached) return doing([], home.waits);
+  }
   if (end !== 'superseded' && !seen.restored) return doing([{ do: 'restore', pin: end === 'rolledBack' }]);
   const ended = { ...standing, state: { at: end, because, by, atMs: seen.nowMs } } as const;
   return { standing: ended, effects: [], tell: [end], phase: PHASE_OF_ENDING[end], message: because };
 }
 
 function pausedBy(standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
-  const paused = { ...standing, paused: { by: ENGINE, because, atMs: seen.nowMs } };
-  const stopped = held(state, { text: because }, seen.nowMs);
-  return { ...progressing({ ...paused, state: stopped }, because), phase: 'Paused', held: because, tell: ['paused'] };
+  const stopped = { ...standing, state: held(state, { text: because }, seen.nowMs) };
+  return { ...progressing(stopped, because), ...pausing(stopped, because, seen), tell: ['paused'] };
+}
+
+function pausing(
+  standing: ReleaseStanding,
+  because: string,
+  { nowMs }: Seen,
+): Pick<Step, 'standing' | 'phase' | 'held'> {
+  return { standing: { ...standing, paused: { by: ENGINE, because, atMs: nowMs } }, phase: 'Paused', held: because };
 }
 
 interface Hold {
@@ -452,10 +556,9 @@ function held(state: Exposing, hold: Hold | undefined, nowMs: number): Exposing 
   return { ...free, heldMs: free.heldMs + Math.max(0, nowMs - heldSinceMs) };
 }
 
-/** For how long the cohort has had it, without the time that it was held. */
-function activeSince({ seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
-  if (seenMs === undefined) return 0;
-  return Math.max(0, (heldSinceMs ?? nowMs) - seenMs - heldMs);
+/** For how long the cohort has had it, or has been on its way to it, without the time that it was held. */
+function activeSince({ sinceMs, seenMs, heldMs, heldSinceMs }: Exposing, nowMs: number): number {
+  return Math.max(0, (heldSinceMs ?? nowMs) - (seenMs ?? sinceMs) - heldMs);
 }
 
 /** Guardrails that do not let it go on from this stage, each with a sentence. */
@@ -488,13 +591,8 @@ function progressing(standing: ReleaseStanding, message: string): Step {
   return { standing, effects: [], tell: [], phase: 'Progressing', message };
 }
 
-function withoutHolds({ approvals, state }: ReleaseStanding): ReleaseStanding {
-  return { approvals, state };
-}
-
-function exposureText({ exposure, failure }: Seen): string {
-  if (exposure.at === 'unknown') return `Who has it cannot be told: ${exposure.because}`;
-  return failure ?? 'It is being shown to this stage.';
+function withoutHolds({ approvals, state, begun }: ReleaseStanding): ReleaseStanding {
+  return { approvals, state, ...(begun === undefined ? {} : { begun }) };
 }
 
 function wakeAt(ms: number | undefined): Pick<Step, 'wakeAtMs'> {

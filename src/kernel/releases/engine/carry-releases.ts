@@ -17,14 +17,20 @@ import { ROLLBACK_USER, pinOn } from '../guard.ts';
 import { isThere } from '../live.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release } from '../kinds/release.ts';
-import { ReleasePolicy } from '../kinds/release-policy.ts';
+import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { PrometheusSource } from '../kinds/prometheus-source.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+import { stagesOf } from '../kinds/stages-of.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { followFreezes } from './follow-freezes.ts';
+import { couplingProblem } from '../rules/coupling.ts';
 import { policyRefs } from '../rules/policy-refs.ts';
-import type { CarriedRelease, Target } from '../target.ts';
+import { splitIn } from '../rules/splits.ts';
+import type { CarriedRelease } from '../kinds/target.ts';
+import type { ReleasePart, Targets } from '../kinds/targets.ts';
+import type { Intents } from './intent.ts';
+import type { TargetSeen } from './progress.ts';
 import { ENGINE, advance, displacing, isBegun, isFinished, type Effect, type Seen } from './advance.ts';
 import { policiesIn, policiesOf } from './choose-policy.ts';
 import { bringsBack } from './brings-back.ts';
@@ -79,7 +85,8 @@ export function carryReleases(options: {
   readonly declarations: Declarations;
   /** Whether somebody may approve a release, by the rules in force now. */
   readonly mayApprove: MayApprove;
-  readonly target: Target;
+  readonly targets: Targets;
+  readonly intents: Intents;
   readonly evidence: Evidence;
   /** Called when a release has come to its end. */
   readonly ended: (spec: ReleaseSpec) => void;
@@ -93,7 +100,8 @@ export function carryReleases(options: {
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): Carrying {
-  const { store, live, kinds, open, declarations, mayApprove, target, evidence, clock, steadyMs, time, log } = options;
+  const { store, live, kinds, open, declarations, mayApprove, targets, intents, evidence, clock, steadyMs, time, log } =
+    options;
   let { awakeSinceMs, asleepSinceMs } = options;
   let clockAheadMs = clock().epochMilliseconds - steadyMs();
   const failures = new Map<string, { readonly count: number; readonly because: string }>();
@@ -134,6 +142,7 @@ export function carryReleases(options: {
     let all = false;
     let world = false;
     for (const { entry, type } of changes) {
+      world ||= entry.kind.id === RELEASE_POLICY;
       switch (entry.kind) {
         case Release: {
           const before = open.get(entry.name);
@@ -147,7 +156,6 @@ export function carryReleases(options: {
         case Pin:
           all = true;
           break;
-        case ReleasePolicy:
         case PrometheusSource:
         case Head:
         // Whose approval counts may be another question now.
@@ -191,15 +199,27 @@ export function carryReleases(options: {
       if (operations.length > 0) return void (await store.write(operations, AUTHOR));
     }
     const seenVersion = store.version();
+    const parts = intents.parts(spec);
     const { beside, behind: behindBefore } = open.before(release);
     const needsPlan = state.at === 'waiting' || state.at === 'promoting';
-    const alone = needsPlan ? await target.plan(release, []) : [];
+    const alone = needsPlan ? await planned(release, parts) : [];
     const others = beside.flatMap((other) => open.get(other) ?? []);
-    const together = needsPlan && alone.length === 0 && others.length > 0 ? await target.plan(release, others) : [];
+    // What goes out target by target is in several worlds one after the other: nothing goes beside it.
+    const isMixed = [release, ...others].some((one) => intents.parts(one.spec).length > 1);
+    const needsOthers = needsPlan && alone.length === 0 && others.length > 0;
+    const together = needsOthers && !isMixed ? await intents.problems(release, others) : [];
     const judged =
       state.at === 'exposing' && state.seenMs !== undefined && (spec.policy?.spec.guardrails.length ?? 0) > 0
         ? await evidence.verdicts(
-            { name, uid, spec, stage: state.stage, seenMs: state.seenMs, earlier: state.earlier ?? [] },
+            {
+              name,
+              uid,
+              spec,
+              stage: state.stage,
+              splits: splitsOf(spec),
+              seenMs: state.seenMs,
+              earlier: state.earlier ?? [],
+            },
             clock().epochMilliseconds,
           )
         : NOTHING_JUDGED;
@@ -224,7 +244,7 @@ export function carryReleases(options: {
     const frozen = mayBeHeld(spec, state) ? freezes.holding(spec, nowMs) : undefined;
     const seen: Seen = {
       nowMs,
-      exposure: target.observe(release),
+      targets: targetsNow(name, parts),
       problems: [...alone, ...pinsOn(spec), ...(state.at === 'waiting' ? missingIn(spec) : [])],
       bringsBack: state.at === 'waiting' ? broughtBack(release) : [],
       withoutRight: new Set(
@@ -232,7 +252,10 @@ export function carryReleases(options: {
           .filter(({ user, uid, groups }) => !mayApprove({ name: user, uid, groups }, name))
           .map(({ user }) => user),
       ),
-      behind: together.length > 0 ? [...new Set([...behind, ...besideNow])].sort() : behind,
+      behind:
+        together.length > 0 || (isMixed && besideNow.length > 0)
+          ? [...new Set([...behind, ...besideNow])].sort()
+          : behind,
       ...(stop === undefined ? {} : { stopped: { because: Stop.spec(stop.object()).reason } }),
       ...(frozen === undefined ? {} : { frozen }),
       verdicts,
@@ -241,7 +264,9 @@ export function carryReleases(options: {
       awakeSinceMs,
       asleepSinceMs,
     };
-    const step = advance(spec, standing, seen);
+    const decided = advance(spec, standing, seen);
+    const share = shareIn(spec, decided.standing.state);
+    const step = share === undefined ? decided : { ...decided, share };
     const begins = isBegun(step.standing.state) && !isBegun(state);
     if (begins) open.claim(name, spec, step.standing);
     const operations = writeStep(object, step, verdicts, nowMs);
@@ -261,7 +286,8 @@ export function carryReleases(options: {
     } else {
       for (const effect of step.effects) await carryOut(release, effect, nowMs);
       // What is asked of others takes its time to show.
-      const isSame = JSON.stringify(target.observe(release)) === JSON.stringify(seen.exposure);
+      const intentsOf = (some: readonly TargetSeen[]): string => JSON.stringify(some.map(({ intent }) => intent));
+      const isSame = intentsOf(targetsNow(name, parts)) === intentsOf(seen.targets);
       const isSlow = isSame && step.effects.some((effect) => effect.do !== 'restore');
       if (step.effects.length > 0) return { afterMs: isSlow ? LIMITS.lookAgainMs : 0 };
     }
@@ -269,10 +295,43 @@ export function carryReleases(options: {
     const waits = [
       step.wakeAtMs === undefined ? Infinity : step.wakeAtMs - nowMs,
       judgedEveryMs(spec, step.standing.state.at === 'exposing'),
-      seen.exposure.at === 'unknown' ? LIMITS.unknownMs : Infinity,
+      isBegun(step.standing.state) ? lookAgainMs(seen.targets, parts) : Infinity,
     ];
     const afterMs = Math.min(...waits);
     return Number.isFinite(afterMs) ? { afterMs: Math.max(1, afterMs) } : undefined;
+  }
+
+  /** What keeps a release from being shown at all, in sentences. */
+  async function planned(release: TrackedRelease, parts: readonly ReleasePart[]): Promise<readonly string[]> {
+    const { name, spec } = release;
+    const order = parts.map(({ target }) => target);
+    const coupling =
+      spec.policy === undefined || spec.rollbackOf !== undefined ? undefined : couplingProblem(spec.policy, order);
+    if (coupling !== undefined) return [coupling];
+    const plans = await Promise.all(
+      parts.map(({ target, objects }) => intents.opened(target.name).plan({ name, objects })),
+    );
+    return [...(await intents.problems(release, [])), ...plans.flatMap(({ problems }) => problems)];
+  }
+
+  function targetsNow(name: string, parts: readonly ReleasePart[]): TargetSeen[] {
+    return parts.map((part) => ({
+      name: part.target.name,
+      intent: intents.of(name, part),
+      places: intents.opened(part.target.name).observe({ name, objects: part.objects }),
+    }));
+  }
+
+  /** In per cent. */
+  function shareIn({ policy }: ReleaseSpec, state: ReleaseState): number | undefined {
+    if (policy === undefined || state.at !== 'exposing') return undefined;
+    const split = splitIn(policy.spec, state.stage, targets);
+    return split === undefined ? undefined : Number((split.share * 100).toFixed(4));
+  }
+
+  function splitsOf({ policy }: ReleaseSpec) {
+    if (policy === undefined) return [];
+    return stagesOf(policy.spec).map((_, stage) => splitIn(policy.spec, stage, targets));
   }
 
   /** A clock that leaps forward, as after a suspension, is as if no engine had run meanwhile. */
@@ -302,11 +361,11 @@ export function carryReleases(options: {
   async function act(release: CarriedRelease, effect: Effect, nowMs: number): Promise<void> {
     switch (effect.do) {
       case 'expose':
-        return target.expose(release, { stage: effect.stage });
+        return intents.expose(release, effect.target, effect.stage);
       case 'promote':
-        return target.expose(release, 'everybody');
+        return intents.promote(release);
       case 'retract':
-        return target.retract(release);
+        return intents.retract(release, effect.target);
       case 'restore':
         return void (await store.write(restorations(release, effect.pin, nowMs), RESTORER));
       default:
@@ -330,7 +389,7 @@ export function carryReleases(options: {
   /** What its stages and guardrails go by and is not there: nobody would be reached, and nothing judged. */
   function missingIn({ policy }: ReleaseSpec): string[] {
     if (policy === undefined) return [];
-    const missing = policyRefs(policy.spec).filter(
+    const missing = policyRefs(policy.spec, targets).filter(
       ({ kind, name, isShadow }) => !isShadow && !isThere(store, live, kinds, kind, name),
     );
     return missing.map(
@@ -353,7 +412,8 @@ export function carryReleases(options: {
     looks.set(release, look);
     return {
       kinds,
-      policies: policiesIn(store),
+      targets,
+      policies: policiesIn(store, kinds),
       look,
       trail: ({ kind, name, live: now }, to) => declarations.between(kind.id, name, now?.object, to),
     };
@@ -423,6 +483,14 @@ export function carryReleases(options: {
 /** What is taken back is held by nothing, and what keeps a freeze from being reckoned with does not concern it. */
 function mayBeHeld({ rollbackOf }: ReleaseSpec, { at }: ReleaseState): boolean {
   return rollbackOf === undefined && (at === 'waiting' || at === 'exposing' || at === 'promoting');
+}
+
+/** How soon a target may have something new to tell: those that follow Heads by and by tell nobody of it. */
+function lookAgainMs(seen: readonly TargetSeen[], parts: readonly ReleasePart[]): number {
+  const states = new Set(seen.flatMap(({ places }) => places.map(({ state }) => state)));
+  if (states.has('progressing')) return LIMITS.lookAgainMs;
+  const isFollowed = parts.some(({ target }) => target.follow !== undefined);
+  return isFollowed || states.has('unknown') || states.has('failed') ? LIMITS.unknownMs : Infinity;
 }
 
 /** How soon there is something new to judge. */

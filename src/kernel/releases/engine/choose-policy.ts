@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec, Selector } from '../kinds/policy-spec.ts';
-import { ReleasePolicy } from '../kinds/release-policy.ts';
-import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { RELEASE_POLICY, policySpec } from '../kinds/release-policy.ts';
+import type { NamedPolicy, ReleaseSpec } from '../kinds/release-spec.ts';
 import { oncePerEntry } from './once-per-entry.ts';
 
 /** What a selector goes by. */
@@ -14,17 +15,12 @@ export interface Selected {
   readonly labels: Readonly<Record<string, string>>;
 }
 
-export interface NamedPolicy {
-  readonly name: string;
-  readonly spec: PolicySpec;
-}
-
 /** The policies as they are declared now. */
-export function policiesIn(store: Pick<Store<never>, 'list'>): readonly NamedPolicy[] {
-  return Array.from(store.list(ReleasePolicy), policyIn);
+export function policiesIn(store: Pick<Store<never>, 'list'>, kinds: KindRegistry): readonly NamedPolicy[] {
+  return Array.from(store.list(kinds.byId(RELEASE_POLICY)), policyIn);
 }
 
-const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: ReleasePolicy.spec(entry.object()) }));
+const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec: policySpec(entry.object()) }));
 
 export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {
   if (kinds !== undefined && !kinds.includes(kind.id) && !kinds.includes(kind.kind)) return false;

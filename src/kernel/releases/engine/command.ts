@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { CommandSpec, CommandVerb } from '../kinds/release-command.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
+import { stagesOf } from '../kinds/stages-of.ts';
 import { ENGINE, isBegun, isFinished, retracting, stretchesUntil } from './advance.ts';
 import { approvalPolicies, authorBehind, countApprovals, isAsked, type Person } from './approvals.ts';
 
@@ -45,11 +46,17 @@ export function command(
       }
       if (paused === undefined) throw refuse('it is not paused');
       // What it was paused for has been looked at: the stage begins anew.
-      if (state.at !== 'exposing') return { ...going, ...(doubt === undefined ? {} : { doubt }) };
+      const isEngines = paused.by === ENGINE;
+      if (state.at !== 'exposing') {
+        const isOverruled = isEngines && state.at === 'promoting';
+        const stage = spec.policy === undefined ? 0 : stagesOf(spec.policy.spec).length;
+        const overruled = isOverruled ? { overruled: { stage, by: by.name } } : {};
+        return { ...going, ...overruled, ...(doubt === undefined ? {} : { doubt }) };
+      }
       const { stage } = state;
       const earlier = stretchesUntil(state, nowMs);
       const again = { at: 'exposing', stage, sinceMs: nowMs, heldMs: 0, earlier } as const;
-      return { ...going, state: again, ...(paused.by === ENGINE ? { overruled: { stage, by: by.name } } : {}) };
+      return { ...going, state: again, ...(isEngines ? { overruled: { stage, by: by.name } } : {}) };
     }
     case 'promote': {
       if (standing.paused !== undefined) {

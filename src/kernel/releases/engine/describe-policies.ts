@@ -6,8 +6,9 @@ import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Store } from '#kernel/resources/store-contract.ts';
 import { policyAdvice, selectionIn } from '../advice.ts';
+import type { Targets } from '../kinds/targets.ts';
 import type { KnownUnits } from '../known-units.ts';
-import { ReleasePolicy, type PolicyStatus } from '../kinds/release-policy.ts';
+import { RELEASE_POLICY, policySpec, type PolicyStatus } from '../kinds/release-policy.ts';
 import { ENGINE } from './advance.ts';
 
 const AUTHOR: Author = { user: ENGINE, requestId: 'describe-policies' };
@@ -23,11 +24,13 @@ const LIMITS = {
 export function describePolicies(options: {
   readonly store: Store<Operation>;
   readonly kinds: KindRegistry;
+  readonly targets: Targets;
   readonly knownUnits: KnownUnits;
   readonly time: Time;
   readonly log: Log;
 }): { readonly stop: () => Promise<void> } {
-  const { store, kinds, knownUnits, time, log } = options;
+  const { store, kinds, targets, knownUnits, time, log } = options;
+  const policies = kinds.byId(RELEASE_POLICY);
   const logError = logSeldom(log, time.nowMs);
   let stopping = false;
   let working: Promise<void> = Promise.resolve();
@@ -35,7 +38,7 @@ export function describePolicies(options: {
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
     const isNews = changes.some(
       ({ entry, type, author }) =>
-        entry.kind === ReleasePolicy &&
+        entry.kind.id === RELEASE_POLICY &&
         type !== 'DELETED' &&
         (author?.caller !== undefined || author?.requestId !== AUTHOR.requestId),
     );
@@ -60,7 +63,7 @@ export function describePolicies(options: {
   }
 
   async function describeAll(): Promise<void> {
-    for (const { name } of store.list(ReleasePolicy)) {
+    for (const { name } of store.list(policies)) {
       if (stopping) return;
       try {
         await describe(name);
@@ -73,18 +76,18 @@ export function describePolicies(options: {
   }
 
   async function describe(name: string): Promise<void> {
-    const object = store.get(ReleasePolicy, '', name)?.object();
+    const object = store.get(policies, '', name)?.object();
     if (object === undefined) return;
-    const spec = ReleasePolicy.spec(object);
+    const spec = policySpec(object);
     const { objects, names, isPart } = selectionIn(spec.selector, { store, kinds });
     const status: PolicyStatus = {
       selects: { objects, names: [...names], ...(isPart ? { isPart } : {}) },
-      warnings: [...policyAdvice(spec, { store, kinds, knownUnits })],
+      warnings: [...policyAdvice(spec, { store, kinds, targets, knownUnits })],
     };
     if (isDeepStrictEqual(object.status, status)) return;
     const operation: Operation = {
       verb: 'patch',
-      kind: ReleasePolicy.id,
+      kind: RELEASE_POLICY,
       namespace: '',
       name,
       part: 'status',

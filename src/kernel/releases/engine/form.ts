@@ -3,10 +3,11 @@ import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import { namespacesOf, type Carried, type ReleaseSpec, type Side } from '../kinds/release-spec.ts';
+import { namespacesOf, type Carried, type NamedPolicy, type ReleaseSpec, type Side } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
+import type { Targets } from '../kinds/targets.ts';
 import { reliedOn } from '../rules/policy-refs.ts';
-import { policiesOf, selectPolicies, type NamedPolicy, type Selected } from './choose-policy.ts';
+import { policiesOf, selectPolicies, type Selected } from './choose-policy.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';
 
@@ -21,6 +22,7 @@ export interface Origin {
 /** What forming a release asks about the world. */
 export interface World {
   readonly kinds: KindRegistry;
+  readonly targets: Targets;
   readonly policies: readonly NamedPolicy[];
   readonly look: Look;
   readonly trail: (one: Changed, to: State | undefined) => Trail;
@@ -154,7 +156,7 @@ export function specOf(
   { write, user, version }: Origin,
   objects: readonly Carried[],
   group: string | undefined,
-  { kinds, policies, look, trail }: World,
+  { kinds, targets, policies, look, trail }: World,
   earlier: readonly ReleaseSpec[],
 ): ReleaseSpec {
   const selected: Selected[] = [];
@@ -182,7 +184,7 @@ export function specOf(
   const relies =
     policy === undefined
       ? []
-      : reliedOn(policy.spec, (kind, name) => {
+      : reliedOn(policy.spec, targets, (kind, name) => {
           const object = look({ kind, name });
           return object.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
         });

@@ -15,6 +15,8 @@ import { stagesOf } from '../kinds/stages-of.ts';
 import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
+import { targetStatuses } from './target-status.ts';
+import { timeText } from './time-text.ts';
 
 /** What the name of a release tells besides its number: how much of an object's name. */
 const NAME_PART_MAX = 60;
@@ -130,7 +132,7 @@ export function noting(name: string, spec: Partial<Pick<ReleaseSpec, 'open' | 't
 function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
-  { standing, phase, message, held, approvals, wakeAtMs }: Step,
+  { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen }: Step,
   verdicts: KnownVerdicts,
   nowMs: number,
   by: string,
@@ -138,6 +140,9 @@ function statusOf(
   const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
   const stage = standing.state.at === 'exposing' ? stages[standing.state.stage] : undefined;
   const shown = message.slice(0, MESSAGE_MAX);
+  const share = shareNow ?? (before?.stage === stage?.name ? before?.share : undefined);
+  const names = stages.map(({ name }) => name);
+  const targets = seen === undefined ? before?.targets : targetStatuses(before?.targets, seen, names, nowMs);
   // What people do is news, whatever it changes.
   const isNews = before?.phase !== phase || before.stage !== stage?.name || by !== ENGINE;
   const moment = (): Moment => ({
@@ -163,7 +168,8 @@ function statusOf(
   return {
     phase,
     message: shown,
-    ...(stage === undefined ? {} : { stage: stage.name, share: stage.percent }),
+    ...(stage === undefined ? {} : { stage: stage.name, ...(share === undefined ? {} : { share }) }),
+    ...(targets === undefined ? {} : { targets }),
     ...(held === undefined ? {} : { held: held.slice(0, MESSAGE_MAX) }),
     ...(shownApprovals === undefined ? {} : { approvals: shownApprovals }),
     ...(guardrails.length === 0 ? {} : { guardrails }),
@@ -198,8 +204,4 @@ function notifications(
       channel.on.includes(what) || endsIncident(channel, what) ? [told(what, channel, index)] : [],
     ),
   );
-}
-
-export function timeText(ms: number): string {
-  return Temporal.Instant.fromEpochMilliseconds(ms).toString({ smallestUnit: 'second', roundingMode: 'ceil' });
 }

@@ -8,7 +8,7 @@ import { isOver, pinsOf, refusedOf } from '../guard.ts';
 import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
-import { timeText } from './release-writes.ts';
+import { timeText } from './time-text.ts';
 import { sameSide } from './same-side.ts';
 
 /** Why and by whom a release was taken back. */

@@ -14,15 +14,16 @@ import type { Evidence } from '../evidence.ts';
 import type { KnownUnits } from '../known-units.ts';
 import { Pin } from '../kinds/pin.ts';
 import { Release } from '../kinds/release.ts';
-import { ReleasePolicy } from '../kinds/release-policy.ts';
+import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
-import type { Target } from '../target.ts';
+import type { Targets } from '../kinds/targets.ts';
 import { ENGINE } from './advance.ts';
 import { carryReleases, type MayApprove } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
 import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
 import { followPins } from './follow-pins.ts';
+import { openTargets, releaseIntents } from './intent.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
@@ -48,7 +49,7 @@ export function runReleases(options: {
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
   readonly mayApprove: MayApprove;
-  readonly target: Target;
+  readonly targets: Targets;
   readonly evidence: Evidence;
   readonly knownUnits: KnownUnits;
   readonly clock: Clock;
@@ -60,7 +61,7 @@ export function runReleases(options: {
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): ReleaseEngine {
-  const { store, live, kinds, clock, time, log } = options;
+  const { store, live, kinds, targets, clock, time, log } = options;
   const logError = logSeldom(log, time.nowMs);
   const open = new OpenReleases(store);
   const declarations = new Declarations(store);
@@ -73,9 +74,12 @@ export function runReleases(options: {
     }
   });
   void inTurns(finished.begin([...store.list(Release)]));
+  const opened = openTargets(targets, { store, kinds, clock });
+  const intents = releaseIntents({ store, live, kinds, targets, opened });
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
     ...options,
+    intents,
     open,
     declarations,
     awakeSinceMs,
@@ -86,9 +90,9 @@ export function runReleases(options: {
       spreading.again();
     },
   });
-  const spreading = spreadChanges({ store, live, kinds, open, declarations, clock, time, log });
+  const spreading = spreadChanges({ store, live, kinds, targets, open, declarations, clock, time, log });
   const unsubscribe = store.subscribe((changes: readonly Change[]) => {
-    if (changes.some(({ entry: { kind } }) => kind === Stop || kind === ReleasePolicy || kind === Pin))
+    if (changes.some(({ entry: { kind } }) => kind === Stop || kind.id === RELEASE_POLICY || kind === Pin))
       spreading.again();
   });
   const pins = followPins({
@@ -101,7 +105,7 @@ export function runReleases(options: {
     time,
     log,
   });
-  const describing = describePolicies({ store, kinds, knownUnits: options.knownUnits, time, log });
+  const describing = describePolicies({ store, kinds, targets, knownUnits: options.knownUnits, time, log });
   let cancelBeat = time.after(LIMITS.beatMs, beat);
   let beating: Promise<unknown> = Promise.resolve();
   return {

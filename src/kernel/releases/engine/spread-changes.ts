@@ -16,6 +16,7 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { shownBy } from '../live.ts';
 import { settle, type Candidate, type Held } from '../settle.ts';
+import { partsOf, type Targets } from '../kinds/targets.ts';
 import { ENGINE, displacing, type Step } from './advance.ts';
 import { policiesIn, selects } from './choose-policy.ts';
 import { withSentences } from './describe-release.ts';
@@ -94,13 +95,14 @@ export function spreadChanges(options: {
   /** What is live, kept up to date by the Heads. */
   readonly live: LiveObjects;
   readonly kinds: KindRegistry;
+  readonly targets: Targets;
   readonly open: OpenReleases;
   readonly declarations: Declarations;
   readonly clock: Clock;
   readonly time: Time;
   readonly log: Log;
 }): Spreading {
-  const { store, live, kinds, open, declarations, clock, time, log } = options;
+  const { store, live, kinds, targets, open, declarations, clock, time, log } = options;
   const released = kinds.all.filter((kind) => kind.released);
   const pending = new Map<LiveKey, Noted>();
   const held = new Map<LiveKey, Noted>();
@@ -378,7 +380,7 @@ export function spreadChanges(options: {
     if (isBack) return false;
     const trail = trailOf(changed);
     if (groupOf(changed, trail) !== undefined) return true;
-    const policies = policiesIn(store);
+    const policies = policiesIn(store, kinds);
     const states = [now?.object, wanted?.object, ...trail.steps.map(({ state }) => state)];
     const isSelected = states.some((state) => {
       if (state === undefined) return false;
@@ -445,7 +447,7 @@ export function spreadChanges(options: {
   function worldNow(): World {
     const trail: World['trail'] = ({ kind, name, live: now }, to) =>
       declarations.between(kind.id, name, now?.object, to);
-    return { kinds, policies: policiesIn(store), look, trail };
+    return { kinds, targets, policies: policiesIn(store, kinds), look, trail };
   }
 
   /** Whether the latest release of an object carries just what is declared. */
@@ -508,6 +510,9 @@ export function spreadChanges(options: {
       if (one === undefined) continue;
       const footprint = footprintOf({ objects: [carriedOf(one)] });
       const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprint);
+      const mixed = possible.filter(
+        (other) => partsOf(open.get(other)?.spec ?? { objects: [] }, kinds, targets).length > 1,
+      );
       const pinned = pinOn(store, one.kind, name, one.wanted?.object, clock());
       const kept = parked.get(key);
       // What was kept apart is tried when it has been looked at as a whole, history included.
@@ -517,6 +522,10 @@ export function spreadChanges(options: {
         waiting.set(key, [problem(`Every release is stopped: ${Stop.spec(stop.object()).reason}`)]);
       else if (certain.length > 0) {
         waiting.set(key, [problem(`release ${certain.join(', ')} is under way with it, or with what it relies on`)]);
+      } else if (mixed.length > 0) {
+        waiting.set(key, [
+          problem(`release ${mixed.join(', ')} is under way with what relies on the same, target by target`),
+        ]);
       } else for (const other of possible) beside.add(other);
     }
     const free = changing.filter(({ kind, name }) => !waiting.has(liveKey(kind, name)));

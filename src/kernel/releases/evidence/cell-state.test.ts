@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { addCells, clusteringOf, NO_CELLS, type CellCounts, type WindowCells } from '#kernel/statistics/cells.ts';
-import type { Stage } from '../kinds/policy-spec.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
 import { cellColumns, stateIn } from './kept-cells.ts';
 import type { MeasuredCells } from './measure-source.ts';
@@ -131,17 +130,12 @@ test('counts that are less than they were, as old rows went, are nothing, and wh
   assert.deepEqual([state?.release.candidate.units[1], state?.release.candidate.bad[1]], [105, 11]);
 });
 
-test('a scope is the run of stages that only raise the share', () => {
-  const stages = [
-    { percent: 1 },
-    { percent: 5 },
-    { percent: 5, markets: ['de', 'se'] },
-    { percent: 20, markets: ['se', 'de'] },
-    { percent: 20, audience: 'early' },
-    { percent: 20 },
-  ].map((one, index): Stage => ({ name: `s${index}`, soak: 'PT0S', promote: 'auto', ...one }));
+test('a scope is the run of stages that split the same', () => {
+  const splits = [undefined, undefined, 'all', 'all', 'some', 'all'].map((scope) =>
+    scope === undefined ? undefined : { scope },
+  );
   assert.deepEqual(
-    stages.map((_, stage) => scopeOf(stages, stage)),
+    splits.map((_, stage) => scopeOf(splits, stage)),
     [0, 0, 2, 2, 4, 5],
   );
 });

@@ -7,7 +7,7 @@ import {
   type Clustering,
   type WindowCells,
 } from '#kernel/statistics/cells.ts';
-import type { Stage } from '../kinds/policy-spec.ts';
+import type { Split } from '../kinds/target.ts';
 import type { MeasuredCells } from './measure-source.ts';
 
 /** What the windows of a guardrail come to by cell. Plain data; the next window is added to it. */
@@ -21,12 +21,9 @@ export interface CellState {
   readonly seen?: WindowCells & { readonly stage: number };
 }
 
-/** The first stage of the run of stages up to this one that are about the same audience and markets. */
-export function scopeOf(stages: readonly Stage[], stage: number): number {
-  const about = (index: number): string => {
-    const { audience = '', markets = [] } = stages[index] ?? {};
-    return JSON.stringify([audience, markets.toSorted()]);
-  };
+/** The first stage of the run of stages up to this one that split the same units. */
+export function scopeOf(splits: readonly (Pick<Split, 'scope'> | undefined)[], stage: number): number {
+  const about = (index: number): string => splits[index]?.scope ?? '';
   let first = stage;
   while (first > 0 && about(first - 1) === about(stage)) first -= 1;
   return first;

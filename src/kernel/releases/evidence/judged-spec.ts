@@ -4,7 +4,7 @@ import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { Measured } from './measure-source.ts';
 
 /**
- * How far the odds of the split may be off: by half or twice. It is households that fall into tracks, and what is counted
+ * How far the odds of the split may be off: by half or twice. It is units that fall into tracks, and what is counted
  * is what they do: a few that do much move it further than chance would move single requests.
  */
 const SPLIT_TOLERANCE = 1;

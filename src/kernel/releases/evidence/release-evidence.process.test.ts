@@ -9,6 +9,8 @@ import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
 import type { Evidence, Judged } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { splitIn } from '../rules/splits.ts';
+import { LISTENERS } from '../testing/listeners.ts';
 import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
@@ -30,23 +32,22 @@ function judged(
   seenMs = SEEN_MS,
   earlier: Judged['earlier'] = [],
 ): Judged {
-  const slices = [{ percent: 10 }, { percent: 50 }, { percent: 50, markets: ['se'] }];
-  const stages = slices.map((slice, index) => ({
+  const stages = [10, 50, 50].map((percent, index) => ({
     name: `s${index}`,
-    ...slice,
+    listeners: { unit: 'group', percent, ...(index === 2 ? { regions: ['se'] } : {}) },
     soak: 'PT0S',
     promote: 'auto' as const,
+    maxUnknown: 0,
   }));
   const policy: PolicySpec = {
     selector: {},
     priority: 0,
-    unit: 'household',
     stages,
     bake: 'PT10M',
     guardrails: [...guardrails],
     judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
-    onFailure: 'rollback',
-    onUndecided: 'pause',
+    onFailure: 'rollBack',
+    onUndecided: 'halt',
     queue: 'supersede',
   };
   const spec = {
@@ -58,7 +59,8 @@ function judged(
     planHash: 'h',
     open: true,
   };
-  return { name: 'cap-1', uid: 'uid-1', spec, stage, seenMs, earlier };
+  const splits = [...stages, undefined].map((_, index) => splitIn(policy, index, [LISTENERS]));
+  return { name: 'cap-1', uid: 'uid-1', spec, stage, splits, seenMs, earlier };
 }
 
 /** A source that answers what a test says, and notes what it was asked. */

@@ -7,7 +7,7 @@ import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
-import { isBake, stagesOf } from '../kinds/stages-of.ts';
+import { isBake } from '../kinds/stages-of.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
 import { dueWindow, nextStretch, windowMs, type DueWindow, type Schedule } from './due-window.ts';
 import { misfit } from './judged-spec.ts';
@@ -143,10 +143,9 @@ export function releaseEvidence(parts: {
       return;
     }
     delete one.waits;
-    const { uid } = release;
+    const { uid, splits } = release;
     const { stage } = found.window;
-    const stages = stagesOf(policy);
-    const scope = scopeOf(stages, stage);
+    const scope = scopeOf(splits, stage);
     const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail.name, {
       stage,
       scope,
@@ -156,7 +155,7 @@ export function releaseEvidence(parts: {
       guardrail: guardrail.name,
       ...found.window,
       scope,
-      share: (stages[stage]?.percent ?? 0) / 100,
+      share: splits[stage]?.share ?? 0,
       reading,
       judgeVersion,
       atMs: nowMs,

@@ -15,7 +15,7 @@ export interface Kept {
   readonly fromMs: number;
   readonly toMs: number;
   readonly stage: number;
-  /** The first of the stages up to this one that have the same audience and markets; absent in windows of old. */
+  /** The first of the stages up to this one that split the same units; absent in windows of old. */
   readonly scope?: number;
   /** The part of units that the stage gives the candidate. */
   readonly share: number;

@@ -4,7 +4,9 @@ import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { CheckContext } from '#kernel/resources/kind.ts';
 import { durationProblems } from '#kernel/resources/schema/duration.ts';
 import { actingOf } from './guardrail-spec.ts';
-import type { PolicySpec, Selector, Stage } from './policy-spec.ts';
+import { splitIn } from '../rules/splits.ts';
+import type { Targets } from './targets.ts';
+import type { PolicySpec, Selector } from './policy-spec.ts';
 
 /** The kinds of a selector that no release can ever be about. */
 export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckContext['kinds'] = []): Problem[] {
@@ -27,13 +29,8 @@ export function selectorProblems({ kinds: asked = [] }: Selector, kinds: CheckCo
 }
 
 /** What would wait for ever, or do nothing, whatever is declared later. */
-export function impossibleProblems(policy: PolicySpec): Problem[] {
-  return [
-    ...approvalProblems(policy),
-    ...reachProblems(policy),
-    ...comparisonProblems(policy),
-    ...limitProblems(policy),
-  ];
+export function impossibleProblems(policy: PolicySpec, targets: Targets): Problem[] {
+  return [...approvalProblems(policy), ...comparisonProblems(policy, targets), ...limitProblems(policy)];
 }
 
 function approvalProblems({ approvals, pinFor }: PolicySpec): Problem[] {
@@ -50,39 +47,21 @@ function approvalProblems({ approvals, pinFor }: PolicySpec): Problem[] {
   return problems;
 }
 
-/** A stage that reaches nobody whom an earlier one has not reached. */
-function reachProblems({ stages }: PolicySpec): Problem[] {
-  return stages.flatMap((stage, index): Problem[] => {
-    const wider = coveringStages(stages.slice(0, index), stage);
-    if (wider.length === 0) return [];
-    const names = wider.map(({ name, percent }) => `"${name}" (${percent} %)`).join(', ');
-    const detail = `Stage "${stage.name}" reaches nobody new: ${names} did before. A later stage reaches more.`;
-    return [{ path: ['spec', 'stages', index, 'percent'], reason: 'FieldValueInvalid', detail }];
-  });
-}
-
-/** Earlier stages that together reach all that a stage does; none when it reaches somebody new. */
-function coveringStages(earlier: readonly Stage[], { audience, markets, percent }: Stage): readonly Stage[] {
-  const wide = earlier.filter(
-    (one) => one.percent >= percent && (one.audience === undefined || one.audience === audience),
-  );
-  const everywhere = wide.find((one) => one.markets === undefined);
-  if (everywhere !== undefined) return [everywhere];
-  const places = (markets ?? [undefined]).map((market) =>
-    wide.find((one) => market !== undefined && one.markets?.includes(market) === true),
-  );
-  const found = places.filter((one) => one !== undefined);
-  return found.length < places.length ? [] : [...new Set(found)];
-}
-
-/** A comparison that the first stage waits for in which nobody is left to be compared with. */
-function comparisonProblems({ stages, guardrails }: PolicySpec): Problem[] {
+/** A comparison that the first stage waits for in which nobody is left to be compared with, or nobody has the change. */
+function comparisonProblems(policy: PolicySpec, targets: Targets): Problem[] {
+  const { stages, guardrails } = policy;
   return guardrails.flatMap(({ noWorse, promotesFrom, name, shadow }, index): Problem[] => {
-    const stage = promotesFrom === undefined ? stages[0] : stages.find((one) => one.name === promotesFrom);
-    if (shadow === true || noWorse === undefined || stage === undefined || stage.percent < 100) return [];
-    const detail = `"${name}" compares with those who do not get the change, and stage "${stage.name}" leaves nobody: let it wait for an earlier, smaller stage, or use a threshold.`;
-    const at = promotesFrom === undefined ? 'noWorse' : 'promotesFrom';
-    return [{ path: ['spec', 'guardrails', index, at], reason: 'FieldValueInvalid', detail }];
+    const at = promotesFrom === undefined ? 0 : stages.findIndex((one) => one.name === promotesFrom);
+    const stage = stages[at];
+    if (shadow === true || noWorse === undefined || stage === undefined) return [];
+    const split = splitIn(policy, at, targets);
+    if (split !== undefined && split.share < 1) return [];
+    const detail =
+      split === undefined
+        ? `"${name}" compares those who get the change with the others, and stage "${stage.name}" splits nobody: let it wait for a stage that does, or use a threshold.`
+        : `"${name}" compares with those who do not get the change, and stage "${stage.name}" leaves nobody: let it wait for an earlier, smaller stage, or use a threshold.`;
+    const field = promotesFrom === undefined ? 'noWorse' : 'promotesFrom';
+    return [{ path: ['spec', 'guardrails', index, field], reason: 'FieldValueInvalid', detail }];
   });
 }
 

@@ -4,10 +4,13 @@ import { shapeProblems } from '#kernel/resources/write.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import { structureOf } from '#kernel/resources/schema/structure.ts';
 import { releaseKinds } from '../kinds.ts';
+import { LISTENERS } from '../testing/listeners.ts';
 import { Freeze } from './freeze.ts';
 import { Release } from './release.ts';
-import { ReleasePolicy } from './release-policy.ts';
+import { releasePolicyKind } from './release-policy.ts';
 import { STOP_NAME, Stop } from './stop.ts';
+
+const ReleasePolicy = releasePolicyKind([LISTENERS]);
 
 function objectOf(kind: Kind, name: string, spec: unknown): ResourceObject {
   const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name }, spec };
@@ -31,7 +34,7 @@ function problemsOf(kind: Kind, spec: unknown, name = 'x'): string[] {
 }
 
 test('every example is right as it stands', () => {
-  for (const kind of releaseKinds) {
+  for (const kind of releaseKinds([LISTENERS])) {
     const { example } = kind;
     if (example === undefined) continue;
     const [problems] = [problemsOf(kind, example.spec, example.name)];
@@ -39,24 +42,38 @@ test('every example is right as it stands', () => {
   }
 });
 
-const stage = (more: object = {}) => ({ name: 's', percent: 10, ...more });
+const stage = (
+  { name = 's', ...part }: { readonly name?: string; readonly [field: string]: unknown } = {},
+  more: object = {},
+) => ({
+  name,
+  listeners: { percent: 10, ...part },
+  ...more,
+});
 
 test('a policy that makes no sense is refused, with the place and what would be right', () => {
   const guardrail = { name: 'g', decisions: 'failed', noWorse: {} };
   const cases: [object, RegExp][] = [
-    [{ stages: [stage({ percent: 0 })] }, /stages\.0\.percent/],
-    [{ stages: [stage({ percent: -5 })] }, /stages\.0\.percent/],
-    [{ stages: [stage({ percent: 101 })] }, /stages\.0\.percent/],
-    [{ stages: [stage({ percent: '10' })] }, /stages\.0\.percent/],
-    [{ stages: [stage({ soak: 'ten minutes' })] }, /stages\.0\.soak/],
-    [{ stages: [stage({ soak: 'P31D' })] }, /stages\.0\.soak: .*from PT0S to P30D/],
-    [{ stages: [stage({ soak: 'PT1H', deadline: 'PT10M' })] }, /stages\.0\.deadline: .*before the end of the soak/],
+    [{ stages: [stage({ percent: 0 })] }, /stages\.0\.listeners\.percent/],
+    [{ stages: [stage({ percent: -5 })] }, /stages\.0\.listeners\.percent/],
+    [{ stages: [stage({ percent: 101 })] }, /stages\.0\.listeners\.percent/],
+    [{ stages: [stage({ percent: '10' })] }, /stages\.0\.listeners\.percent/],
+    [{ stages: [stage({}, { soak: 'ten minutes' })] }, /stages\.0\.soak/],
+    [{ stages: [stage({}, { soak: 'P31D' })] }, /stages\.0\.soak: .*from PT0S to P30D/],
+    [{ stages: [stage({}, { soak: 'PT1H', deadline: 'PT10M' })] }, /stages\.0\.deadline: .*before the end of the soak/],
     [{ stages: [stage(), stage({ percent: 20 })] }, /stages\.1\.name: Two stages are called "s"/],
     [
       { stages: [stage(), stage({ name: 't', percent: 10 })] },
-      /stages\.1\.percent: Stage "t" reaches nobody new: "s" \(10 %\) did before/,
+      /stages\.1\.listeners\.percent: Stage "t" reaches nobody new: "s" \(10 %\) did before/,
     ],
-    [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.percent/],
+    [{ stages: [stage({ percent: 50 }), stage({ name: 't', percent: 10 })] }, /stages\.1\.listeners\.percent/],
+    [{ stages: [{ name: 's', percent: 10 }] }, /stages\.0\.percent: unknown field/],
+    [{ stages: [{ name: 's' }] }, /stages\.0: Stage "s" shows the change nowhere: say where, by listeners\./],
+    [
+      { stages: [stage(), stage({ name: 't', percent: 20, unit: 'member' })] },
+      /stages\.1\.listeners\.unit: An earlier stage is of each group, and this one of each member/,
+    ],
+    [{ stages: [stage({}, { maxUnknown: -1 })] }, /stages\.0\.maxUnknown/],
     [{ guardrails: [guardrail] }, /stages: .*before there is anything to judge/],
     [{ bake: 'PT10M' }, /bake: A bake follows stages/],
     [{ stages: [stage()], bake: 'PT1S' }, /bake: .*from PT1M to P30D/],
@@ -118,28 +135,31 @@ test('a policy that can never work is refused, whatever is declared later', () =
     [{ approvals: { required: 1, expireAfter: 'PT0S' } }, /approvals\.expireAfter/],
     [{ pinFor: 'PT0S' }, /pinFor/],
     [
-      { stages: [stage({ percent: 50 }), stage({ name: 't', percent: 20, markets: ['se'] })] },
-      /stages\.1\.percent: Stage "t" reaches nobody new: "s" \(50 %\)/,
+      { stages: [stage({ percent: 50 }), stage({ name: 't', percent: 20, regions: ['se'] })] },
+      /stages\.1\.listeners\.percent: Stage "t" reaches nobody new: "s" \(50 %\)/,
     ],
     [
       {
         stages: [
-          stage({ percent: 50, markets: ['se', 'de'] }),
-          stage({ name: 't', percent: 20, markets: ['de', 'se'] }),
+          stage({ percent: 50, regions: ['se', 'de'] }),
+          stage({ name: 't', percent: 20, regions: ['de', 'se'] }),
         ],
       },
-      /stages\.1\.percent/,
+      /stages\.1\.listeners\.percent/,
     ],
-    [{ stages: [stage({ percent: 100 }), stage({ name: 't', percent: 50, audience: 'staff' })] }, /stages\.1\.percent/],
+    [
+      { stages: [stage({ percent: 100 }), stage({ name: 't', percent: 50, audience: 'staff' })] },
+      /stages\.1\.listeners\.percent/,
+    ],
     [
       {
         stages: [
-          stage({ percent: 20, markets: ['se'] }),
-          stage({ name: 't', percent: 30, markets: ['de'] }),
-          stage({ name: 'u', percent: 20, markets: ['se', 'de'] }),
+          stage({ percent: 20, regions: ['se'] }),
+          stage({ name: 't', percent: 30, regions: ['de'] }),
+          stage({ name: 'u', percent: 20, regions: ['se', 'de'] }),
         ],
       },
-      /stages\.2\.percent: .*"s" \(20 %\), "t" \(30 %\)/,
+      /stages\.2\.listeners\.percent: .*"s" \(20 %\), "t" \(30 %\)/,
     ],
     [{ stages: [stage({ percent: 100 })], guardrails: [compared] }, /guardrails\.0\.noWorse: .*leaves nobody/],
     [
@@ -185,7 +205,7 @@ test('a policy that can work is not refused', () => {
     { selector: { kinds: ['products.backline.dev/Plan'] } },
     { approvals: { required: 2, users: ['bob'], groups: ['pricing'] } },
     {
-      stages: [stage({ percent: 50, markets: ['se'] }), stage({ name: 't', percent: 20 })],
+      stages: [stage({ percent: 50, regions: ['se'] }), stage({ name: 't', percent: 20 })],
       guardrails: [rate('high', { above: 0.2 }), rate('low', { below: 0.1 })],
     },
     { stages: [stage({ percent: 100, audience: 'staff' }), stage({ name: 't', percent: 50 })] },
@@ -210,10 +230,10 @@ test('a policy that can work is not refused', () => {
   }
 });
 
-test('stages of other audiences and markets may be as wide or wider in any order', () => {
+test('stages of other audiences and regions may be as wide or wider in any order', () => {
   const stages = [
     stage({ audience: 'staff', percent: 100 }),
-    stage({ name: 't', markets: ['se'], percent: 50 }),
+    stage({ name: 't', regions: ['se'], percent: 50 }),
     stage({ name: 'u', percent: 1 }),
   ];
   assert.deepEqual(problemsOf(ReleasePolicy, { selector: {}, stages }), []);
@@ -234,9 +254,9 @@ test('a freeze has an end or comes again, and there is one switch', () => {
 
 test('the share of a release says of whom, where a stage is about some', () => {
   const stages = [
-    { name: 'de', percent: 100, markets: ['de'] },
-    { name: 'more', percent: 50, audience: 'staff', markets: ['at', 'ch', 'de', 'us'] },
-    { name: 'all', percent: 5 },
+    { name: 'de', listeners: { percent: 100, regions: ['de'] } },
+    { name: 'more', listeners: { percent: 50, audience: 'staff', regions: ['at', 'ch', 'de', 'us'] } },
+    { name: 'all', listeners: { percent: 5 } },
   ];
   const share = (status: object): unknown =>
     Release.columns
@@ -245,8 +265,8 @@ test('the share of a release says of whom, where a stage is about some', () => {
         { ...objectOf(Release, 'x', {}), spec: { policy: { name: 'p', spec: { stages } }, objects: [] }, status },
         Temporal.Instant.fromEpochMilliseconds(0),
       );
-  assert.equal(share({ phase: 'Progressing', stage: 'de', share: 100 }), '100% in de');
-  assert.equal(share({ phase: 'Progressing', stage: 'more', share: 50 }), '50% of staff in at,ch,de +1');
+  assert.equal(share({ phase: 'Progressing', stage: 'de', share: 100 }), '100% regions de');
+  assert.equal(share({ phase: 'Progressing', stage: 'more', share: 50 }), '50% audience staff regions at+ch+de+us');
   assert.equal(share({ phase: 'Progressing', stage: 'all', share: 5 }), '5%');
   assert.equal(share({ phase: 'Promoted' }), '100%');
   assert.equal(share({ phase: 'Promoted', rolledBackBy: 'back-x-1' }), undefined);

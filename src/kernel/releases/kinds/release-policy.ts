@@ -1,11 +1,13 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { KindOf } from '#kernel/resources/kind.ts';
 import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
 import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { impossibleProblems, selectorProblems } from './impossible.ts';
-import { PolicySchema, type PolicySpec } from './policy-spec.ts';
+import { isCircular, type Targets } from './targets.ts';
+import { policySchema, type PolicySpec } from './policy-spec.ts';
 import { BAKE } from './stages-of.ts';
 import { stagesText } from './stages-text.ts';
 
@@ -26,73 +28,113 @@ const PolicyStatusSchema = Type.Object(
 
 export type PolicyStatus = Static<typeof PolicyStatusSchema>;
 
-/** How changes of some objects spread; without one they go live at once. */
-export const ReleasePolicy = defineKind({
-  group: GROUP,
-  version: VERSION,
-  kind: 'ReleasePolicy',
-  plural: 'releasepolicies',
-  shortNames: ['rp'],
-  categories: ['releasing'],
-  scope: 'Cluster',
-  writtenBy: 'administrators',
-  description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
-  spec: PolicySchema,
-  status: PolicyStatusSchema,
-  columns: [
-    { name: 'Priority', type: 'integer', description: 'The highest counts.', value: ({ spec }) => spec.priority },
-    {
-      name: 'Kinds',
-      type: 'string',
-      description: 'Whose changes.',
-      value: ({ spec }) => spec.selector.kinds?.join(',') ?? 'all',
+/** `Kind.id` of policies. */
+export const RELEASE_POLICY = `${GROUP}/ReleasePolicy`;
+
+/** How changes of some objects spread where these targets are installed; without a policy they go live at once. */
+export const releasePolicyKind = (targets: Targets): KindOf<PolicySpec, PolicyStatus> =>
+  defineKind({
+    group: GROUP,
+    version: VERSION,
+    kind: 'ReleasePolicy',
+    plural: 'releasepolicies',
+    shortNames: ['rp'],
+    categories: ['releasing'],
+    scope: 'Cluster',
+    writtenBy: 'administrators',
+    description: 'How changes of some objects spread: who approves, in which stages, what must not get worse.',
+    spec: Type.Unsafe<PolicySpec>(policySchema(targets)),
+    status: PolicyStatusSchema,
+    columns: [
+      { name: 'Priority', type: 'integer', description: 'The highest counts.', value: ({ spec }) => spec.priority },
+      {
+        name: 'Kinds',
+        type: 'string',
+        description: 'Whose changes.',
+        value: ({ spec }) => spec.selector.kinds?.join(',') ?? 'all',
+      },
+      {
+        name: 'Selects',
+        type: 'integer',
+        description: 'How many objects it is about now.',
+        value: ({ status }) => status?.selects.objects,
+      },
+      { name: 'Stages', type: 'string', description: 'The steps.', value: ({ spec }) => stagesText(spec) },
+      {
+        name: 'Guardrails',
+        type: 'string',
+        description: 'What must not get worse.',
+        value: ({ spec }) => spec.guardrails.map(({ name }) => name).join(','),
+      },
+      {
+        name: 'Approvals',
+        type: 'integer',
+        description: 'How many people have to agree.',
+        value: ({ spec }) => spec.approvals?.required ?? 0,
+      },
+    ],
+    validate: (spec, { kinds }) => {
+      return [
+        ...selectorProblems(spec.selector, kinds),
+        ...stageProblems(spec),
+        ...partProblems(spec, targets),
+        ...orderProblems(spec, targets),
+        ...bakeProblems(spec),
+        ...guardrailsProblems(spec),
+        ...channelProblems(spec),
+        ...impossibleProblems(spec, targets),
+      ];
     },
-    {
-      name: 'Selects',
-      type: 'integer',
-      description: 'How many objects it is about now.',
-      value: ({ status }) => status?.selects.objects,
+    example: {
+      name: 'prices',
+      spec: {
+        selector: { kinds: ['Price', 'Plan'] },
+        priority: 0,
+        stages: targets.slice(0, 1).map(({ name, example }) => ({
+          name: 'first',
+          [name]: example,
+          soak: 'PT10M',
+          promote: 'auto' as const,
+          maxUnknown: 0,
+        })),
+        guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
+        judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
+        onFailure: 'rollBack',
+        onUndecided: 'halt',
+        queue: 'supersede',
+      },
     },
-    { name: 'Stages', type: 'string', description: 'The steps.', value: ({ spec }) => stagesText(spec) },
-    {
-      name: 'Guardrails',
-      type: 'string',
-      description: 'What must not get worse.',
-      value: ({ spec }) => spec.guardrails.map(({ name }) => name).join(','),
-    },
-    {
-      name: 'Approvals',
-      type: 'integer',
-      description: 'How many people have to agree.',
-      value: ({ spec }) => spec.approvals?.required ?? 0,
-    },
-  ],
-  validate: (spec, { kinds }) => [
-    ...selectorProblems(spec.selector, kinds),
-    ...stageProblems(spec),
-    ...bakeProblems(spec),
-    ...guardrailsProblems(spec),
-    ...channelProblems(spec),
-    ...impossibleProblems(spec),
-  ],
-  example: {
-    name: 'prices',
-    spec: {
-      selector: { kinds: ['Price', 'Plan'] },
-      priority: 0,
-      unit: 'household',
-      stages: [
-        { name: 'first', percent: 1, soak: 'PT10M', promote: 'auto' },
-        { name: 'tenth', percent: 10, soak: 'PT1H', promote: 'auto' },
-      ],
-      guardrails: [{ name: 'denials', decisions: 'denied', noWorse: { margin: 1.5 } }],
-      judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
-      onFailure: 'rollback',
-      onUndecided: 'pause',
-      queue: 'supersede',
-    },
-  },
-});
+  });
+
+/** The spec of a stored policy, whatever targets there are. */
+export const policySpec = releasePolicyKind([]).spec;
+
+/** Each stage says where, in a form that its target takes. */
+function partProblems({ stages }: PolicySpec, targets: Targets): readonly Problem[] {
+  const names = targets.map(({ name }) => name);
+  const empty = stages.flatMap((stage, index): Problem[] => {
+    if (names.some((name) => stage[name] !== undefined)) return [];
+    const detail = `Stage "${stage.name}" shows the change nowhere: say where, by ${new Intl.ListFormat('en', { type: 'disjunction' }).format(names)}.`;
+    return [{ path: ['spec', 'stages', index], reason: 'FieldValueRequired', detail }];
+  });
+  const wrong = targets.flatMap(({ name: target, check }) => {
+    const parts = stages.flatMap(({ name, [target]: where }, stage) =>
+      where === undefined ? [] : [{ stage, name, where }],
+    );
+    const found = check?.(parts) ?? [];
+    return found.map(({ stage, path, ...problem }): Problem => ({
+      ...problem,
+      path: ['spec', 'stages', stage, target, ...path],
+    }));
+  });
+  return [...empty, ...wrong];
+}
+
+function orderProblems({ before = {} }: PolicySpec, targets: Targets): readonly Problem[] {
+  if (!isCircular(targets, before)) return [];
+  const detail = 'A target would go before itself: let each go only before those that do not go before it.';
+  return [{ path: ['spec', 'before'], reason: 'FieldValueInvalid', detail }];
+}
 
 function stageProblems({ stages }: PolicySpec): readonly Problem[] {
   const seen = new Set<string>();

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { PolicySchema } from './policy-spec.ts';
+import { KeptPolicySchema, type PolicySpec } from './policy-spec.ts';
 
 /** Objects of one release: what a change set may hold. */
 const RELEASE_OBJECTS_MAX = 10_000;
@@ -28,9 +28,9 @@ const Carried = Type.Object(
   { description: 'One object: what it was, and what it becomes. Absent: it is not there.' },
 );
 
-const NAMED_POLICY = { name: Type.String({ description: 'Its name.' }), spec: PolicySchema };
+const NAMED_POLICY = { name: Type.String({ description: 'Its name.' }), spec: KeptPolicySchema };
 
-export const ReleaseSchema = Type.Object(
+const Schema = Type.Object(
   {
     number: Type.Integer({ description: 'The version of the write that began it: later releases have greater ones.' }),
     authors: Type.Array(Type.String(), {
@@ -82,7 +82,20 @@ export const ReleaseSchema = Type.Object(
   { description: 'A change on its way. Written by the release engine.' },
 );
 
-export type ReleaseSpec = Static<typeof ReleaseSchema>;
+/** A policy, as it was when a release began. */
+export interface NamedPolicy {
+  readonly name: string;
+  readonly spec: PolicySpec;
+}
+
+export interface ReleaseSpec extends Omit<Static<typeof Schema>, 'policy' | 'otherPolicies'> {
+  readonly policy?: NamedPolicy;
+  readonly otherPolicies?: readonly NamedPolicy[];
+}
+
+/** Its policies are typed by hand: which targets a stage names is known to the program alone. */
+export const ReleaseSchema = Type.Unsafe<ReleaseSpec>(Schema);
+
 export type Carried = Static<typeof Carried>;
 export type Side = Static<typeof Side>;
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { PlaceState } from './target.ts';
 import type { GuardrailSpec } from './guardrail-spec.ts';
 
 /** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
@@ -65,6 +66,8 @@ export interface Approval {
 export interface ReleaseStanding {
   readonly state: ReleaseState;
   readonly approvals: readonly Approval[];
+  /** Targets that were told to show any of it. */
+  readonly begun?: readonly string[];
   readonly paused?: { readonly by: string; readonly because: string; readonly atMs: number };
   /** Somebody went on although a guardrail had failed in this stage. */
   readonly overruled?: { readonly stage: number; readonly by: string };
@@ -118,8 +121,10 @@ export interface ReleaseStatus {
   /** Why it is where it is, in a sentence. */
   readonly message: string;
   readonly stage?: string;
-  /** In per cent, of the audience and markets of the stage. */
+  /** In per cent, of the units that the stage is about. */
   readonly share?: number;
+  /** Of a release that was begun, in the order in which they go out. */
+  readonly targets?: readonly TargetStatus[];
   readonly held?: string;
   /** Of a promoted release: the one that took it back from everybody. */
   readonly rolledBackBy?: string;
@@ -135,6 +140,28 @@ export interface ReleaseStatus {
     readonly message: string;
     readonly lastTransitionTime: string;
   }[];
+}
+
+/** How one target of a release stands. */
+export interface TargetStatus {
+  readonly name: string;
+  /** What its Heads say: a stage, `everybody`, or nothing. */
+  readonly stage?: string;
+  /** The worst of its places. */
+  readonly state: PlaceState;
+  readonly places: readonly PlaceStatus[];
+  /** How many more places there are. */
+  readonly placesMore?: number;
+}
+
+export interface PlaceStatus {
+  readonly name: string;
+  readonly state: PlaceState;
+  readonly wanted: string;
+  readonly observed?: string;
+  readonly healthySince?: string;
+  readonly message?: string;
+  readonly observedAt?: string;
 }
 
 export interface GuardrailStatus {
@@ -163,6 +190,40 @@ export function guardrailStatus(
   };
 }
 
+/** Places of a target that are shown; those that are not healthy come first. */
+export const PLACES_SHOWN_MAX = 100;
+
+const PLACE_STATES = ['healthy', 'progressing', 'failed', 'unknown'] as const;
+const placeState = (description: string) => Type.Enum([...PLACE_STATES], { description });
+
+const TargetsSchema = Type.Array(
+  Type.Object({
+    name: Type.String({ description: 'The target.' }),
+    stage: Type.Optional(Type.String({ description: 'The stage that is wanted there; `everybody` behind the last.' })),
+    state: placeState('The worst of its places.'),
+    places: Type.Array(
+      Type.Object({
+        name: Type.String({ description: 'A cluster, a project, the decision plane.' }),
+        state: placeState('`unknown` is neither healthy nor failed.'),
+        wanted: Type.String({ description: 'What it should have.' }),
+        observed: Type.Optional(Type.String({ description: 'What it was last seen to have.' })),
+        healthySince: Type.Optional(Type.String({ format: 'date-time', description: 'Since when without a break.' })),
+        message: Type.Optional(Type.String({ description: 'Why, in a sentence.' })),
+        observedAt: Type.Optional(
+          Type.String({ format: 'date-time', description: 'When it was last seen, to the minute; absent: never.' }),
+        ),
+      }),
+      { maxItems: PLACES_SHOWN_MAX, description: 'Those that are not healthy first.' },
+    ),
+    placesMore: Type.Optional(Type.Integer({ description: 'Places that are not listed.' })),
+  }),
+  {
+    'x-kubernetes-list-type': 'map',
+    'x-kubernetes-list-map-keys': ['name'],
+    description: 'How far each target has come, in the order in which they go out.',
+  },
+);
+
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
 export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
@@ -172,6 +233,7 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
       message: Type.String({ description: 'Why, in a sentence.' }),
       stage: Type.Optional(Type.String({ description: 'The stage that it is in.' })),
       share: Type.Optional(Type.Number({ description: 'How many per cent of the units of the stage get it.' })),
+      targets: Type.Optional(TargetsSchema),
       held: Type.Optional(Type.String({ description: 'What keeps it from reaching anybody new.' })),
       rolledBackBy: Type.Optional(
         Type.String({ description: 'Of a promoted release: the one that took it back from everybody.' }),

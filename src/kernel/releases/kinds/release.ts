@@ -7,6 +7,8 @@ import { ReleaseChanges } from './release-changes.ts';
 import { RELEASE_COMMANDS, ReleaseCommand } from './release-command.ts';
 import { ReleaseSchema, type ReleaseSpec } from './release-spec.ts';
 import { ReleaseStatusSchema, type ReleaseStatus } from './release-status.ts';
+import { stagesOf } from './stages-of.ts';
+import { reachText } from './stages-text.ts';
 
 /** A change on its way to everybody, and afterwards the record of it. */
 export const Release = defineKind({
@@ -53,6 +55,12 @@ export const Release = defineKind({
       type: 'string',
       description: 'How many of the units get it.',
       value: ({ spec, status }) => shareText(spec, status),
+    },
+    {
+      name: 'Targets',
+      type: 'string',
+      description: 'Of a release over several targets: how many places of each are healthy.',
+      value: (r) => targetsText(r.status),
     },
     {
       name: 'Guardrails',
@@ -110,18 +118,26 @@ export const Release = defineKind({
 });
 
 const CHANGES_SHOWN = 2;
-const MARKETS_SHOWN = 3;
 
 /** Everybody has what is promoted, whatever its last stage was. A stage may be about some of the units only. */
 function shareText({ policy }: ReleaseSpec, status: ReleaseStatus | undefined): string | undefined {
   if (status?.phase === 'Promoted') return status.rolledBackBy === undefined ? '100%' : undefined;
-  if (status?.share === undefined) return undefined;
-  const stage = policy?.spec.stages.find(({ name }) => name === status.stage);
-  const { audience, markets = [] } = stage ?? {};
-  const of = audience === undefined ? '' : ` of ${audience}`;
-  const more = markets.length > MARKETS_SHOWN ? ` +${markets.length - MARKETS_SHOWN}` : '';
-  const where = markets.length === 0 ? '' : ` in ${markets.slice(0, MARKETS_SHOWN).join(',')}${more}`;
-  return `${status.share}%${of}${where}`;
+  const stage = policy === undefined ? undefined : stagesOf(policy.spec).find(({ name }) => name === status?.stage);
+  return stage === undefined ? undefined : reachText(stage, false) || '100%';
+}
+
+/** `venues progressing 1/3`: each target with how many of its places are healthy, where there are several targets. */
+function targetsText(status: ReleaseStatus | undefined): string | undefined {
+  const { targets = [] } = status ?? {};
+  if (targets.length < 2) return undefined;
+  return targets
+    .map(({ name, state, places, placesMore = 0 }) => {
+      const healthy = places.filter((place) => place.state === 'healthy').length;
+      const all = places.length + placesMore;
+      // Those that are not listed are healthy, as the others come first.
+      return `${name} ${state === 'healthy' ? '' : `${state} `}${state === 'healthy' ? all : healthy}/${all}`;
+    })
+    .join(', ');
 }
 
 function phaseText(status: ReleaseStatus | undefined): string | undefined {

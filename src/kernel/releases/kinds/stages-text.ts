@@ -1,13 +1,33 @@
 import type { PolicySpec, Stage } from './policy-spec.ts';
 
+/** Fields of a stage that are not the part of a target. */
+const OWN_FIELDS: ReadonlySet<string> = new Set(['name', 'soak', 'deadline', 'promote', 'maxUnknown', 'isForAll']);
+
 /** `1% → 10% → all`, `1% → all (bakes PT10M)`. */
 export function stagesText({ stages, bake }: Pick<PolicySpec, 'stages' | 'bake'>): string {
-  const one = ({ percent, audience, markets }: Stage) =>
-    [
-      `${percent}%`,
-      ...(audience === undefined ? [] : [`of ${audience}`]),
-      ...(markets === undefined ? [] : [`in ${markets.join('+')}`]),
-    ].join(' ');
+  const targets = new Set(stages.flatMap((stage) => partsIn(stage).map(([name]) => name)));
   const last = bake === undefined ? 'all' : `all (bakes ${bake})`;
-  return [...stages.map(one), last].join(' → ');
+  return [...stages.map((stage) => reachText(stage, targets.size > 1)), last].join(' → ');
+}
+
+/** Where a stage shows a change: `10% audience nordic markets se+no`; with the names of the targets where there are several. */
+export function reachText(stage: Stage, isNamed: boolean): string {
+  return partsIn(stage)
+    .map(([name, where]) => `${isNamed ? `${name} ` : ''}${whereText(where)}`)
+    .join(', ');
+}
+
+function partsIn(stage: Stage): [target: string, where: object][] {
+  return Object.entries(stage).flatMap(([name, where]): [string, object][] =>
+    OWN_FIELDS.has(name) || typeof where !== 'object' || where === null ? [] : [[name, where]],
+  );
+}
+
+/** What is split is said elsewhere: all stages have the same. */
+function whereText(where: object): string {
+  const { percent, unit: _unit, ...rest } = where as { readonly percent?: unknown; readonly unit?: unknown };
+  return [
+    ...(percent === undefined ? [] : [`${String(percent)}%`]),
+    ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
+  ].join(' ');
 }

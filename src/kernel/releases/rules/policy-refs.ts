@@ -1,12 +1,11 @@
 import type { Path } from '#kernel/base/failures.ts';
-import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
+import type { Targets } from '../kinds/targets.ts';
 import { PrometheusSource } from '../kinds/prometheus-source.ts';
 
-/** Kinds of the modules above that a policy names. */
-const MARKET = 'products.backline.dev/Market';
+/** A kind of a module above that a policy names. */
 export const METRIC = 'events.backline.dev/Metric';
 
 /** Objects that those reach by name which one cohort goes by: more is no audience that people made. */
@@ -18,28 +17,43 @@ export interface PolicyRef {
   readonly kind: string;
   readonly name: string;
   readonly isShadow: boolean;
+  /** Whether it decides who gets a change. */
+  readonly decides: boolean;
 }
 
 /** What a policy names: without it, nobody is reached or nothing is judged. */
-export function policyRefs({ stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>): readonly PolicyRef[] {
+export function policyRefs(
+  { stages, guardrails }: Pick<PolicySpec, 'stages' | 'guardrails'>,
+  targets: Targets,
+): readonly PolicyRef[] {
   return [
-    ...stages.flatMap(({ audience, markets = [] }, index): PolicyRef[] => {
-      const path = ['spec', 'stages', index];
-      return [
-        ...(audience === undefined
-          ? []
-          : [{ path: [...path, 'audience'], kind: Audience.id, name: audience, isShadow: false }]),
-        ...markets.map((name, at) => ({ path: [...path, 'markets', at], kind: MARKET, name, isShadow: false })),
-      ];
-    }),
+    ...stages.flatMap((stage, index) =>
+      targets.flatMap(({ name: target, refs }): PolicyRef[] => {
+        const where = stage[target];
+        const named = where === undefined ? [] : (refs?.(where) ?? []);
+        return named.map(({ path, ...ref }) => ({
+          ...ref,
+          path: ['spec', 'stages', index, target, ...path],
+          isShadow: false,
+        }));
+      }),
+    ),
     ...guardrails.flatMap(({ metric, prometheus, shadow: isShadow = false }, index): PolicyRef[] => {
       const path = ['spec', 'guardrails', index];
       return [
-        ...(metric === undefined ? [] : [{ path: [...path, 'metric'], kind: METRIC, name: metric, isShadow }]),
+        ...(metric === undefined
+          ? []
+          : [{ path: [...path, 'metric'], kind: METRIC, name: metric, isShadow, decides: false }]),
         ...(prometheus === undefined
           ? []
           : [
-              { path: [...path, 'prometheus', 'source'], kind: PrometheusSource.id, name: prometheus.source, isShadow },
+              {
+                path: [...path, 'prometheus', 'source'],
+                kind: PrometheusSource.id,
+                name: prometheus.source,
+                isShadow,
+                decides: false,
+              },
             ]),
       ];
     }),
@@ -52,11 +66,12 @@ export function policyRefs({ stages, guardrails }: Pick<PolicySpec, 'stages' | '
  */
 export function reliedOn(
   policy: PolicySpec,
+  targets: Targets,
   liveOf: (kind: string, name: string) => { readonly kind: Kind; readonly spec: unknown } | undefined,
 ): readonly LiveKey[] {
-  const refs = policyRefs(policy).filter(({ isShadow }) => !isShadow);
+  const refs = policyRefs(policy, targets).filter(({ isShadow }) => !isShadow);
   const keys = new Set(refs.filter(({ kind }) => kind === METRIC).map(({ kind, name }) => liveKey(kind, name)));
-  const open = refs.filter(({ kind }) => kind === Audience.id).map(({ kind, name }) => ({ kind, name }));
+  const open = refs.filter(({ decides }) => decides).map(({ kind, name }) => ({ kind, name }));
   for (let ref = open.pop(); ref !== undefined && keys.size < RELIED_MAX; ref = open.pop()) {
     const key = liveKey(ref.kind, ref.name);
     if (keys.has(key)) continue;

@@ -1,81 +1,114 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { CarriedRelease, Target } from '../target.ts';
+import type { Intents } from '../engine/intent.ts';
+import type { CarriedRelease, PlaceObservation } from '../kinds/target.ts';
 
-/** A target with something to release on it. */
+/** A target with something to release on it, and nothing else in the way. */
 export interface TargetFixture {
-  readonly target: Target;
-  /** A release that could be shown, of at least two stages. */
+  readonly intents: Intents;
+  /** A release that could be shown, of at least two stages, with a part of the target in each. */
   readonly release: () => CarriedRelease;
   /** Writes the release again, as if somebody had decided otherwise meanwhile. */
   readonly decideOtherwise: () => Promise<void>;
-  /** What everybody has, and what the cohort has where there is one, in any form that can be compared. */
-  readonly shown: () => { readonly everybody: unknown; readonly cohort: unknown };
+  /** What everybody has, and what is shown besides where something is, in any form that can be compared. */
+  readonly shown: () => { readonly everybody: unknown; readonly candidate: unknown };
   /** A release that cannot be shown, for what is not there. */
   readonly impossible: () => CarriedRelease;
 }
 
-/** What every target must do, see `Target`. `make` gives a new world each time. */
-export function testTarget(title: string, make: () => Promise<TargetFixture>): void {
+/**
+ * What every target that answers from Heads themselves must do: what is written is what is shown, at once and whole. `make`
+ * gives a new world each time.
+ */
+export function testTransactionalTarget(title: string, target: string, make: () => Promise<TargetFixture>): void {
+  const intentOf = ({ intents, release }: TargetFixture) => {
+    const { name, spec } = release();
+    const part = intents.parts(spec).find((one) => one.target.name === target);
+    assert.ok(part !== undefined);
+    return intents.of(name, part);
+  };
+  const places = ({ intents, release }: TargetFixture): readonly PlaceObservation[] => {
+    const { name, spec } = release();
+    return intents.opened(target).observe({ name, objects: spec.objects });
+  };
+
   test(`${title}: nobody has what was not shown`, async () => {
-    const { target, release } = await make();
-    assert.deepEqual(target.observe(release()), { at: 'nobody' });
+    const fixture = await make();
+    assert.deepEqual(intentOf(fixture), { at: 'nobody' });
   });
 
-  test(`${title}: each stage is seen as it is shown, and everybody keeps what they have`, async () => {
-    const { target, release, shown } = await make();
+  test(`${title}: each stage is seen at once as it is shown, and everybody keeps what they have`, async () => {
+    const fixture = await make();
+    const { intents, release, shown } = fixture;
     const { everybody } = shown();
-    await target.expose(release(), { stage: 0 });
-    assert.deepEqual(target.observe(release()), { at: 'stage', stage: 0 });
-    await target.expose(release(), { stage: 1 });
-    assert.deepEqual(target.observe(release()), { at: 'stage', stage: 1 });
+    for (const stage of [0, 1]) {
+      await intents.expose(release(), target, stage);
+      assert.deepEqual(intentOf(fixture), { at: 'stage', stage });
+      const seen = places(fixture);
+      assert.ok(seen.length > 0);
+      for (const { state, wanted, observed } of seen) assert.deepEqual([state, observed], ['healthy', wanted]);
+    }
     assert.deepEqual(shown().everybody, everybody);
-    assert.notDeepEqual(shown().cohort, everybody);
+    assert.notDeepEqual(shown().candidate, everybody);
   });
 
-  test(`${title}: everybody gets what the cohort had`, async () => {
-    const { target, release, shown } = await make();
-    await target.expose(release(), { stage: 0 });
-    const { cohort } = shown();
-    await target.expose(release(), 'everybody');
-    assert.deepEqual(target.observe(release()), { at: 'everybody' });
-    assert.deepEqual(shown(), { everybody: cohort, cohort: undefined });
+  test(`${title}: everybody gets what was shown`, async () => {
+    const fixture = await make();
+    const { intents, release, shown } = fixture;
+    await intents.expose(release(), target, 0);
+    const { candidate } = shown();
+    await intents.promote(release());
+    assert.deepEqual(intentOf(fixture), { at: 'everybody' });
+    assert.deepEqual(shown(), { everybody: candidate, candidate: undefined });
   });
 
   test(`${title}: what is taken back leaves everything as it was, also from everybody`, async () => {
-    for (const to of [{ stage: 0 }, { stage: 1 }, 'everybody'] as const) {
-      const { target, release, shown } = await make();
+    for (const to of [0, 1, 'everybody'] as const) {
+      const fixture = await make();
+      const { intents, release, shown } = fixture;
       const before = shown();
-      await target.expose(release(), to);
-      await target.retract(release());
-      assert.deepEqual(target.observe(release()), { at: 'nobody' });
+      await (to === 'everybody' ? intents.promote(release()) : intents.expose(release(), target, to));
+      await intents.retract(release(), target);
+      assert.deepEqual(intentOf(fixture), { at: 'nobody' });
       assert.deepEqual(shown(), before);
     }
   });
 
+  test(`${title}: a stage may be taken back alone`, async () => {
+    const fixture = await make();
+    const { intents, release, shown } = fixture;
+    await intents.expose(release(), target, 0);
+    const first = shown();
+    await intents.expose(release(), target, 1);
+    await intents.expose(release(), target, 0);
+    assert.deepEqual(intentOf(fixture), { at: 'stage', stage: 0 });
+    assert.deepEqual(shown(), first);
+  });
+
   test(`${title}: asked twice is asked once`, async () => {
-    const { target, release, shown } = await make();
-    for (const to of [{ stage: 0 }, { stage: 1 }, 'everybody'] as const) {
-      await target.expose(release(), to);
+    const { intents, release, shown } = await make();
+    for (const step of [
+      () => intents.expose(release(), target, 0),
+      () => intents.expose(release(), target, 1),
+      () => intents.promote(release()),
+      () => intents.retract(release(), target),
+    ]) {
+      await step();
       const once = shown();
-      await target.expose(release(), to);
+      await step();
       assert.deepEqual(shown(), once);
     }
-    await target.retract(release());
-    const once = shown();
-    await target.retract(release());
-    assert.deepEqual(shown(), once);
   });
 
   test(`${title}: a step that is no longer wanted changes nothing`, async () => {
-    const { target, release, decideOtherwise, shown } = await make();
+    const { intents, release, decideOtherwise, shown } = await make();
     const outdated = release();
     await decideOtherwise();
     const before = shown();
     for (const step of [
-      () => target.expose(outdated, { stage: 0 }),
-      () => target.expose(outdated, 'everybody'),
-      () => target.retract(outdated),
+      () => intents.expose(outdated, target, 0),
+      () => intents.promote(outdated),
+      () => intents.retract(outdated, target),
     ]) {
       await assert.rejects(step());
       assert.deepEqual(shown(), before);
@@ -83,9 +116,20 @@ export function testTarget(title: string, make: () => Promise<TargetFixture>): v
   });
 
   test(`${title}: what cannot be shown is told before anybody gets it`, async () => {
-    const { target, release, impossible } = await make();
-    assert.deepEqual(await target.plan(release(), []), []);
-    const problems = await target.plan(impossible(), []);
+    const { intents, release, impossible } = await make();
+    assert.deepEqual(await intents.problems(release(), []), []);
+    const problems = await intents.problems(impossible(), []);
     assert.ok(problems.length > 0 && problems.every((text) => text.length > 10), problems.join());
+  });
+
+  test(`${title}: each object has a planned action, that says how it is undone`, async () => {
+    const { intents, release } = await make();
+    const { name, spec } = release();
+    const { actions } = await intents.opened(target).plan({ name, objects: spec.objects });
+    assert.deepEqual(
+      actions.map((one) => one.name),
+      spec.objects.map((one) => one.name),
+    );
+    for (const { undo, remains } of actions) assert.equal(remains === undefined, undo === 'exact');
   });
 }

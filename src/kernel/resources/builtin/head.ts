@@ -16,10 +16,21 @@ const HeadSpec = Type.Object(
     live: Type.Array(
       Type.Object({
         release: Type.Optional(
-          Type.String({ description: 'The Release whose cohort gets this instead of what everybody gets.' }),
+          Type.String({
+            description: 'The Release that shows this instead of what everybody gets, in a part of the world.',
+          }),
         ),
         revision: Type.String({ description: 'Content hash of the spec; empty where the object is absent.' }),
         generation: Type.Integer({ description: 'The generation of the object that declared it.' }),
+        stage: Type.Optional(
+          Type.Integer({ description: 'The stage of the release that this is for: 0 is the first.' }),
+        ),
+        where: Type.Optional(
+          Type.Unknown({
+            description: 'Who or where gets it, in the form of the target that carries the kind.',
+            'x-kubernetes-preserve-unknown-fields': true,
+          }),
+        ),
         absent: Type.Optional(Type.Literal(true, { description: 'The cohort gets nothing under this name.' })),
         namespace: Type.Optional(Type.String({ description: 'Its namespace, where the cohort gets it from another.' })),
         labels: Type.Optional(
@@ -37,7 +48,7 @@ const HeadSpec = Type.Object(
       }),
       {
         description:
-          'What is live: for everybody, and, in an entry that names a release, for the cohort of that release. An object has at most one of each.',
+          'What is live: for everybody, and, in an entry that names a release, where that release shows it. An object has at most one of each.',
       },
     ),
   },
@@ -107,6 +118,9 @@ export interface LiveCandidate {
   readonly release: string;
   readonly object: LiveObject | undefined;
   readonly generation: number;
+  /** The stage of the release, and who or where gets it then, in the form of the target of its kind. */
+  readonly stage: number;
+  readonly where: unknown;
 }
 
 /** The Head of an object that everybody gets as `everyone`, and the cohort of a release as `candidate`. */
@@ -125,6 +139,8 @@ export function headOf(
           {
             release: candidate.release,
             generation: candidate.generation,
+            stage: candidate.stage,
+            where: candidate.where,
             ...(candidate.object === undefined
               ? { revision: '', absent: true }
               : {
@@ -167,8 +183,10 @@ export function candidateOf(head: ResourceObject): LiveCandidate | undefined {
   const { object, live } = Head.spec(head);
   const found = live.find(({ release }) => release !== undefined);
   if (found?.release === undefined) return undefined;
-  const { release, generation, absent, namespace = object.namespace, labels = {}, revision, spec, allotment } = found;
-  if (absent === true) return { release, generation, object: undefined };
+  const { release, generation, stage = 0, where } = found;
+  const intent = { release, generation, stage, where };
+  const { absent, namespace = object.namespace, labels = {}, revision, spec, allotment } = found;
+  if (absent === true) return { ...intent, object: undefined };
   const candidate = { ...object, namespace, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
-  return { release, generation, object: candidate };
+  return { ...intent, object: candidate };
 }

@@ -364,7 +364,8 @@ test('an object and its Head, which share a spec where they have the same, keep 
       for (const { name, isHead, isGone, spec, shown: other } of input) {
         const version = memory.version + 1;
         const live = { kind: Note.id, namespace: 'a', name, labels: { of: name }, spec, revision: '1' };
-        const candidate = { release: 'r', object: other && { ...live, spec: other }, generation: 2 };
+        const shown = other && { ...live, spec: other };
+        const candidate = { release: 'r', object: shown, generation: 2, stage: 0, where: {} };
         const object = isHead
           ? headOf(Note, name, isGone ? undefined : { object: live, generation: 1 }, other && candidate)
           : { ...noteOf(name, spec), status: { seen: spec } };

@@ -1,0 +1,10 @@
+import { decisionPlane } from '#kernel/releases/targets/decision-plane.ts';
+import { Market } from './kinds/market.ts';
+
+/** Who is answered, as a target of releases: households or listeners, in markets. */
+export const listeners = decisionPlane({
+  name: 'listeners',
+  units: ['household', 'listener'],
+  unitsDescription: 'What falls into buckets: plans, prices and caps are for whole households.',
+  facts: [{ field: 'markets', fact: 'market', kind: Market.id, description: 'Only these Markets.' }],
+});

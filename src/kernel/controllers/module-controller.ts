@@ -1,0 +1,20 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { Kind } from '#kernel/resources/kind.ts';
+import type { Requeue, Watch } from './controller.ts';
+import type { Informer } from './informer.ts';
+
+/** What controllers of a module are made of, in the process that leads them. */
+export interface ControllerParts {
+  readonly client: ResourceClient;
+  /** Follows a kind; stopped with the controllers. */
+  readonly inform: (kind: Kind) => Informer;
+  readonly clock: Clock;
+}
+
+/** See `runController`. */
+export interface ModuleController {
+  readonly name: string;
+  readonly watches: readonly Watch[];
+  readonly reconcile: (key: string) => Promise<Requeue | void>;
+}

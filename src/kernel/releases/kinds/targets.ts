@@ -1,0 +1,67 @@
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { PolicySpec } from './policy-spec.ts';
+import type { Carried, ReleaseSpec } from './release-spec.ts';
+import type { Target } from './target.ts';
+
+/** The targets of a program, in the order in which they go out where a policy says nothing else. */
+export type Targets = readonly Target[];
+
+/** What one target carries of a release. */
+export interface ReleasePart {
+  readonly target: Target;
+  readonly objects: readonly Carried[];
+}
+
+function targetNamed(targets: Targets, name: string): Target {
+  const found = targets.find((target) => target.name === name);
+  if (found === undefined) throw new Error(`no module has the target ${name}`);
+  return found;
+}
+
+/** Throws where a kind names a target that no module has: a bug of the program. */
+export function requireTargets(kinds: KindRegistry, targets: Targets): void {
+  for (const { released, target } of kinds.all) if (released) targetNamed(targets, target);
+}
+
+/**
+ * The parts of a release by target, in the order in which they go out. What takes back a promoted release goes the other way
+ * round.
+ */
+export function partsOf(
+  { objects, policy, rollbackOf }: Pick<ReleaseSpec, 'objects' | 'policy' | 'rollbackOf'>,
+  kinds: KindRegistry,
+  targets: Targets,
+): readonly ReleasePart[] {
+  const byTarget = Map.groupBy(objects, ({ kind }) => kinds.byId(kind).target);
+  for (const name of byTarget.keys()) targetNamed(targets, name);
+  const order = inOrder(targets, policy?.spec.before ?? {});
+  const parts = order.flatMap((target): ReleasePart[] => {
+    const carried = byTarget.get(target.name);
+    return carried === undefined ? [] : [{ target, objects: carried }];
+  });
+  return rollbackOf === undefined ? parts : parts.toReversed();
+}
+
+/** The targets so that each comes before those that `before` says; else as they are. Cycles are refused at the policy. */
+function inOrder(targets: Targets, before: NonNullable<PolicySpec['before']>): Targets {
+  const left = new Set(targets);
+  const order: Target[] = [];
+  const isBehind = (one: Target, other: Target): boolean => before[other.name]?.includes(one.name) === true;
+  while (left.size > 0) {
+    const next = [...left].find((one) => ![...left].some((other) => other !== one && isBehind(one, other)));
+    const [first] = left;
+    const chosen = next ?? first;
+    if (chosen === undefined) break;
+    left.delete(chosen);
+    order.push(chosen);
+  }
+  return order;
+}
+
+/** Whether `before` says of some target, by way of others, that it comes before itself. */
+export function isCircular(targets: Targets, before: NonNullable<PolicySpec['before']>): boolean {
+  const order = inOrder(targets, before).map(({ name }) => name);
+  return Object.entries(before).some(([name, later]) =>
+    later.some((other) => order.includes(other) && order.indexOf(other) <= order.indexOf(name)),
+  );
+}
