@@ -8,6 +8,7 @@ const KERNEL = [
   'base',
   'statistics',
   'http',
+  'outbound',
   'postgres',
   'resources',
   'access',
@@ -55,6 +56,37 @@ const MUTUAL_FOLDERS = [
   'src/kernel/resources/api <-> src/kernel/resources/client',
   'src/kernel/resources/codec <-> src/kernel/resources/codec/protobuf',
 ];
+
+/** Files that open connections: to clients of ours, to API servers of the configuration, and the door for all else. */
+const SPEAKING = new Set([
+  'src/kernel/http/server.ts',
+  'src/kernel/resources/client/http.ts',
+  'src/kernel/outbound/outbound.ts',
+  'src/kernel/outbound/send-request.ts',
+]);
+
+/** Files that run programs. Which ones, and their arguments, follows from no declared object. */
+const RUNNING = new Set([
+  'src/kernel/events/datasets/roll.ts',
+  'src/kernel/events/datasets/run-job.ts',
+  'src/kernel/postgres/account.ts',
+  'src/kernel/postgres/binaries.ts',
+  'src/kernel/postgres/embedded.ts',
+  'src/kernel/postgres/postmaster.ts',
+]);
+
+/** The client of API servers, and who gets the address of one: from the configuration, never from an object. */
+const API_CLIENT = 'src/kernel/resources/client/http.ts';
+const ASKING_SERVERS = /^src\/(cli|planes|simulation)\/|^src\/kernel\/access\/authentication\/oidc\.ts$/;
+
+const CONNECTING =
+  /^import (?!type\b)(.*) from '(?:node:(?:http|https|http2|net|tls|dgram|dns|dns\/promises)|undici)'/gm;
+
+function speaksToOthers({ text }: SourceFile): boolean {
+  // Looking at an address opens nothing.
+  const imported = [...text.matchAll(CONNECTING)].map(([, names]) => names);
+  return imported.some((names) => names !== '{ isIP }') || /\bfetch\(|createRemoteJWKSet/.test(text);
+}
 
 const all = await sourceFiles(['src', 'clients', 'tests', 'tools', 'bench', 'examples']);
 const isTest = ({ path }: SourceFile) => path.endsWith('.test.ts') || /^tests\/|\/testing\//.test(path);
@@ -157,6 +189,15 @@ test('only the door to SQL knows the driver', () => {
     wrong.map(({ path }) => path),
     [],
   );
+});
+
+test('what an object names is reached through one door, and run by nobody', () => {
+  const wrong = product.flatMap((file) => [
+    ...(speaksToOthers(file) && !SPEAKING.has(file.path) ? [`${file.path} opens connections`] : []),
+    ...(file.packages.includes('node:child_process') && !RUNNING.has(file.path) ? [`${file.path} runs programs`] : []),
+    ...(file.imports.includes(API_CLIENT) && !ASKING_SERVERS.test(file.path) ? [`${file.path} asks API servers`] : []),
+  ]);
+  assert.deepEqual(wrong, []);
 });
 
 test('no file only re-exports, and nothing is left to be done later', () => {

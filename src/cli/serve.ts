@@ -24,6 +24,7 @@ export interface ListenOptions {
   readonly historyDays: number;
   readonly datasets?: string;
   readonly rollUpSeconds: number;
+  readonly allowOutbound?: readonly string[];
   readonly quiet?: boolean;
   readonly logLevel: LogLevel;
 }
@@ -45,6 +46,8 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
   const { run } = await import('#planes/run.ts');
   return run({
     ...listening(options, io),
+    // What a developer runs beside it, such as a Prometheus.
+    mayReachThisMachine: true,
     roles: ['api', 'decide', 'controllers', 'ingest'],
     sample: options.sample,
     simulation: options.simulation,
@@ -59,6 +62,7 @@ export async function serve(options: ServeOptions, io: Io): Promise<number> {
   return run({
     ...common,
     roles: options.role,
+    mayReachThisMachine: false,
     sample: false,
     simulation: false,
     follow: followed(options, io),
@@ -106,6 +110,7 @@ function listening(options: ListenOptions, io: Io) {
     historyDays,
     datasetsDirectory: datasets,
     rollUpSeconds,
+    allowOutbound: options.allowOutbound ?? [],
     trustedProxies: trustedProxiesOf(options),
     access: { tokenFile, encryptionKeyFile, oidc: oidcOf(options) },
   };

@@ -64,6 +64,10 @@ function listening(command: Command, logLevel: LogLevel): Command {
     .option('--datasets <folder>', 'where the files of datasets lie (else in the data folder)')
     .option('--roll-up-seconds <number>', 'how often events become files', numberOf(1, 10_000), 15)
     .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
+    .option(
+      '--allow-outbound <hosts...>',
+      'private hosts that declared objects may reach: names, addresses, ranges like 10.0.0.0/8',
+    )
     .option('--quiet', 'print only the line that says that it is ready')
     .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel))
     .addHelpText('after', ENVIRONMENT);

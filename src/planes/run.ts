@@ -6,6 +6,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { simulateListeners } from '#simulation/run.ts';
 import type { Effect } from '#simulation/effect.ts';
+import { THIS_MACHINE } from '#kernel/outbound/address-policy.ts';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
@@ -40,6 +41,10 @@ export interface RunOptions {
   readonly simulation: boolean;
   readonly datasetsDirectory?: string | undefined;
   readonly rollUpSeconds?: number | undefined;
+  /** See `StartOptions`. */
+  readonly allowOutbound: readonly string[];
+  /** Whether declared objects may reach what else runs on this machine. */
+  readonly mayReachThisMachine: boolean;
   /** Print nothing but the line that says that it is ready. */
   readonly quiet: boolean;
   readonly logLevel: LogLevel;
@@ -79,6 +84,7 @@ async function runUntilStopped(options: RunOptions): Promise<number> {
   await keepToOurselves(options.data);
   const starting = startBackline({
     ...options,
+    allowOutbound: [...(options.mayReachThisMachine ? THIS_MACHINE : []), ...options.allowOutbound],
     dataDirectory: options.data,
     prepare,
     signal: startStopped.signal,

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
+import { THIS_MACHINE } from '#kernel/outbound/address-policy.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
 import type { AccessOptions, Role, StartOptions } from '#planes/parts/shared.ts';
@@ -48,6 +49,8 @@ export async function startWorld(
     readonly rollUpSeconds?: number;
     readonly quotaDatabaseUrls?: readonly string[];
     readonly modules?: StartOptions['modules'] | undefined;
+    /** Default this machine, where the servers of tests are. */
+    readonly allowOutbound?: readonly string[];
     /** One that holds something already; ends with the world. */
     readonly database?: TestDatabase;
   } = {},
@@ -62,6 +65,7 @@ export async function startWorld(
       dataDirectory,
       databaseUrl: database.url,
       log: openLog('silent'),
+      allowOutbound: options.allowOutbound ?? THIS_MACHINE,
       access: options.access,
       rollUpSeconds: options.rollUpSeconds,
       quotaDatabaseUrls: options.quotaDatabaseUrls,

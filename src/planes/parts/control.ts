@@ -166,7 +166,7 @@ function startCompaction(
 
 /** Runs releases and their notifications as long as this process is the one that writes. */
 function runWhileWriting(
-  { kinds, modules, address, registry, log }: Shared,
+  { kinds, modules, address, outbound, registry, log }: Shared,
   { database, store, live, clock, steadyMs }: ControlStore,
   { metrics, knownUnits }: Extension,
   mayApprove: MayApprove,
@@ -175,7 +175,7 @@ function runWhileWriting(
   const releaseMetrics = metricsOf('releases');
   const notificationMetrics = metricsOf('notifications');
   const decisions = decisionsSource(database);
-  const prometheus = prometheusSource({ store, database });
+  const prometheus = prometheusSource({ store, database, outbound });
   const sourceOf: SourceOf = ({ metric, prometheus: asks }) => {
     if (asks !== undefined) return prometheus;
     return metric === undefined ? decisions : metrics;
@@ -198,7 +198,7 @@ function runWhileWriting(
     };
     const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
     const releases = runReleases({ ...parts, metrics: releaseMetrics, evidence, knownUnits });
-    const notifications = runNotifications({ ...parts, metrics: notificationMetrics, linkTo });
+    const notifications = runNotifications({ ...parts, outbound, metrics: notificationMetrics, linkTo });
     return { releases, stop: () => Promise.all([releases.stop(), notifications.stop()]) };
   };
   store.onWriter((isWriter) => {

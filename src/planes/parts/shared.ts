@@ -18,6 +18,8 @@ import { gauge, httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { routeRequests, type Handler, type Route } from '#kernel/http/router.ts';
 import { serveHttp, type HttpServer } from '#kernel/http/server.ts';
 import type { Module } from '#kernel/modules/module.ts';
+import { parseAllowedHosts } from '#kernel/outbound/address-policy.ts';
+import { openOutbound, type Outbound } from '#kernel/outbound/outbound.ts';
 import { resourceRoutes, type VirtualKind } from '#kernel/resources/api/handler.ts';
 import type { Connection } from '#kernel/resources/client/http.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
@@ -71,6 +73,8 @@ export interface StartOptions {
   /** Done as soon as there is a control plane, before controllers and decisions begin. */
   readonly prepare?: ((control: FirstDeclarations) => Promise<void>) | undefined;
   readonly clock?: Clock;
+  /** Hosts that declared objects may reach although they are not public, see `parseAllowedHosts`; default none. */
+  readonly allowOutbound?: readonly string[] | undefined;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal | undefined;
   /** Is told the name of each step before it runs; tests let one fail. */
@@ -112,6 +116,8 @@ export interface Shared {
   readonly believed: readonly Authenticator[];
   /** How other processes of the installation reach this one. */
   readonly address: WriterAddress;
+  /** Where requests that declared objects cause go through. */
+  readonly outbound: Outbound;
   /** Questions that this process answers without a credential; undefined where it answers none. */
   readonly openAnswers: OpenAnswers | undefined;
 }
@@ -130,6 +136,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
   const identity = await lifetime.step('certificate', ownIdentity);
   const token = await lifetime.step('administrator token', () => adminToken(join(dataDirectory, 'admin-token')));
   const configured = await lifetime.step('authentication', () => configuredAuthenticators(access, clock, log));
+  const allowed = await lifetime.step('allowed hosts', () => parseAllowedHosts(options.allowOutbound ?? []));
   const registry = openRegistry();
   const server = await lifetime.open(
     'port',
@@ -171,6 +178,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
     token,
     believed: [administrator(token), ...configured],
     address: peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca),
+    outbound: openOutbound({ allowed, log, registry }),
     openAnswers: roles.has('decide') ? new OpenAnswers() : undefined,
   };
 }

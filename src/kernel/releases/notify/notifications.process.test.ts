@@ -8,6 +8,7 @@ import { Secret } from '#kernel/access/kinds/secret.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { kindRegistry } from '#kernel/resources/registry.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
+import { localOutbound } from '#kernel/outbound/testing/local-outbound.ts';
 import { openStore } from '#kernel/resources/store/open-store.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
@@ -16,6 +17,8 @@ import { startDatabase } from '#tests/support/database.ts';
 import { Notification, type NotificationSpec, type NotificationStatus } from '../kinds/notification.ts';
 import { Release } from '../kinds/release.ts';
 import { runNotifications } from './run-notifications.ts';
+
+const outbound = localOutbound();
 
 const START = Temporal.Instant.from('2026-05-01T12:00:00Z');
 const AUTHOR = { user: 'test', requestId: 'test' };
@@ -75,6 +78,7 @@ async function startTelling(t: TestContext) {
   const start = () =>
     runNotifications({
       store,
+      outbound,
       clock,
       time,
       random: () => 1,
@@ -296,7 +300,7 @@ test('no secret is in a status or in the log, whatever a receiver answers', asyn
     [
       'Not taken: it answered 404.',
       'Not taken: it cannot be reached (ECONNREFUSED).',
-      'Not taken: it cannot be reached (ERR_INVALID_URL).',
+      'Not taken: its address is not one of HTTP.',
       'Not taken: it answered 404.',
       'Not taken: it answered 404.',
     ],

@@ -4,7 +4,8 @@ import { contentHash } from '#kernel/base/ids.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { runController, type ControllerMetrics, type Requeue } from '#kernel/controllers/controller.ts';
-import { ask, Unanswered, type Answered } from '#kernel/http/outgoing.ts';
+import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
+import type { Answered } from '#kernel/outbound/send-request.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Author, Change, Entry, Store } from '#kernel/resources/store-contract.ts';
 import { Notification, type NotificationSpec, type NotificationStatus } from '../kinds/notification.ts';
@@ -33,6 +34,7 @@ const LIMITS = {
  */
 export function runNotifications(options: {
   readonly store: Store<Operation>;
+  readonly outbound: Outbound;
   readonly clock: Clock;
   readonly time: Time;
   readonly random: () => number;
@@ -41,7 +43,7 @@ export function runNotifications(options: {
   readonly log: Log;
   readonly metrics: ControllerMetrics;
 }): { readonly stop: () => Promise<void> } {
-  const { store, clock, time, random, linkTo, log } = options;
+  const { store, outbound, clock, time, random, linkTo, log } = options;
   /** What is still to be told, by line: one for each release and channel. */
   const lines = new Map<string, Set<string>>();
   /** What is on its way to a receiver, and the lines that wait for their turn there. */
@@ -172,12 +174,10 @@ export function runNotifications(options: {
     });
     if (message === undefined) return { at: 'failed', problem: 'Not sent: the channel does not say where to.' };
     try {
-      const answered = await ask({
-        method: 'POST',
-        ...message,
-        msMax: LIMITS.answerMsMax,
-        bytesMax: LIMITS.answerBytesMax,
-      });
+      const answered = await outbound.ask(
+        { kind: Notification.kind, name },
+        { method: 'POST', ...message, msMax: LIMITS.answerMsMax, bytesMax: LIMITS.answerBytesMax },
+      );
       return outcomeOf(answered, channel.type, clock().epochMilliseconds);
     } catch (error) {
       // Whatever else is thrown may tell of the address, which may be secret.

@@ -14,8 +14,11 @@ import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { addKept, NO_TALLY, verdictOf } from '../tally.ts';
 import { sourceContract, type SourceWorld } from '../testing/source-contract.ts';
+import { localOutbound } from '#kernel/outbound/testing/local-outbound.ts';
 import { prometheusSource } from './prometheus-source.ts';
 import { startRealPrometheus } from './testing/real-prometheus.ts';
+
+const outbound = localOutbound();
 
 const START_MS = Date.parse('2026-05-01T12:00:00Z');
 const COUNTS: GuardrailSpec = {
@@ -119,7 +122,7 @@ sourceContract(
       isGone ? request.socket.destroy() : answer(request, response),
     );
     return {
-      source: prometheusSource({ store: storeWith({ url: `${url}/` }), database }),
+      source: prometheusSource({ outbound, store: storeWith({ url: `${url}/` }), database }),
       guardrail: COUNTS,
       happened: happenedTo(samples),
       settle: async () => {},
@@ -138,7 +141,7 @@ sourceContract(
     const samples: Sample[] = [];
     const real = await startRealPrometheus(t);
     return {
-      source: prometheusSource({ store: storeWith({ url: real.url }), database }),
+      source: prometheusSource({ outbound, store: storeWith({ url: real.url }), database }),
       guardrail: COUNTS,
       happened: happenedTo(samples),
       settle: () =>
@@ -175,7 +178,7 @@ async function measured(
     });
   });
   const database = parts.database ?? (await startCounts(t));
-  const source = prometheusSource({ store: storeWith({ url, ...parts.spec }), database });
+  const source = prometheusSource({ outbound, store: storeWith({ url, ...parts.spec }), database });
   const window = { release: 'one', guardrail, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   return source.measure(window, AbortSignal.timeout(60_000));
 }
@@ -215,7 +218,11 @@ test('each way in which there is no number is told apart', async (t) => {
 
 test('a server that does not answer is down in the time that it is given', async (t) => {
   const url = await serving(t, () => {});
-  const source = prometheusSource({ store: storeWith({ url, timeout: 'PT1S' }), database: await startCounts(t) });
+  const source = prometheusSource({
+    outbound,
+    store: storeWith({ url, timeout: 'PT1S' }),
+    database: await startCounts(t),
+  });
   const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   const measurement = await source.measure(window, AbortSignal.timeout(60_000));
   assert.deepEqual(measurement, { at: 'down', because: 'it did not answer in 1 s' });
@@ -305,7 +312,7 @@ test('one broken instance of many is named and decides nothing; all of them, or 
         response.end(JSON.stringify({ status: 'success', data: { resultType: 'vector', result } }));
       });
     });
-    const source = prometheusSource({ store: storeWith({ url }), database });
+    const source = prometheusSource({ outbound, store: storeWith({ url }), database });
     let tally = NO_TALLY;
     for (let index = 0; index < 10; index += 1) {
       const [fromMs, toMs] = [START_MS + index * 60_000, START_MS + (index + 1) * 60_000];
@@ -363,7 +370,7 @@ async function startRanges(t: TestContext, answer: (range: AskedRange) => object
       else response.end(JSON.stringify({ status: 'success', data: { resultType: 'matrix', result } }));
     });
   });
-  const source = prometheusSource({ store: storeWith({ url }), database: await startCounts(t) });
+  const source = prometheusSource({ outbound, store: storeWith({ url }), database: await startCounts(t) });
   const history = (guardrail = COUNTS, windowMs = 60_000) =>
     source.history?.({ release: 'one', guardrail, beforeMs: START_MS + 321, windowMs }, AbortSignal.timeout(60_000));
   return { asked, history };
@@ -447,7 +454,7 @@ test(
       value: 10,
     }));
     await real.start([...samples, ...now]);
-    const source = prometheusSource({ store: storeWith({ url: real.url }), database: await startCounts(t) });
+    const source = prometheusSource({ outbound, store: storeWith({ url: real.url }), database: await startCounts(t) });
     const query = (name: string) => `sum by (instance) (sum_over_time(${name}{track="$track"}[$window]))`;
     const guardrail: GuardrailSpec = {
       ...COUNTS,
@@ -550,7 +557,10 @@ test('a token or a password is sent and never said, over TLS to whom the certifi
   const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   const key = { namespace: 'ops', name: 's', key: 'key' };
   const measure = (spec: Partial<PrometheusSourceSpec>) =>
-    prometheusSource({ store: storeWith({ url, ...spec }), database }).measure(window, AbortSignal.timeout(60_000));
+    prometheusSource({ outbound, store: storeWith({ url, ...spec }), database }).measure(
+      window,
+      AbortSignal.timeout(60_000),
+    );
   const trusted = { caCertificate: made.cert, serverName: 'prometheus.internal' };
   const token = await measure({ ...trusted, bearerToken: key });
   await measure({ ...trusted, basicAuth: { username: 'ada', password: key } });

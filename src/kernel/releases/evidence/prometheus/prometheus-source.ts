@@ -1,4 +1,5 @@
-import { ask, Unanswered, type Answered } from '#kernel/http/outgoing.ts';
+import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
+import type { Answered } from '#kernel/outbound/send-request.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { Reader } from '#kernel/resources/store-contract.ts';
 import { durationMs } from '#kernel/resources/schema/duration.ts';
@@ -29,8 +30,9 @@ type Down = Extract<QueryResult, { readonly at: 'down' }>;
 export function prometheusSource(parts: {
   readonly store: Pick<Reader, 'get'>;
   readonly database: Queryable;
+  readonly outbound: Outbound;
 }): MeasureSource {
-  const { store, database } = parts;
+  const { store, database, outbound } = parts;
   return {
     grainMs: LIMITS.grainMs,
     lagMs: LIMITS.lagMs,
@@ -81,18 +83,22 @@ export function prometheusSource(parts: {
     const spec = PrometheusSource.spec(entry.object());
     const { bearerToken, basicAuth } = spec;
     const key = bearerToken ?? basicAuth?.password;
-    if (key === undefined) return { spec, headers: {}, credential: undefined };
+    const through = { outbound, name: source, spec };
+    if (key === undefined) return { ...through, headers: {}, credential: undefined };
     const credential = secretText(store, key)?.trim();
     if (credential === undefined) return { because: missingKey(key) };
     const authorization =
       basicAuth === undefined
         ? `Bearer ${credential}`
         : `Basic ${Buffer.from(`${basicAuth.username}:${credential}`).toString('base64')}`;
-    return { spec, headers: { authorization }, credential };
+    return { ...through, headers: { authorization }, credential };
   }
 }
 
 interface Access {
+  readonly outbound: Outbound;
+  /** Of the PrometheusSource. */
+  readonly name: string;
   readonly spec: PrometheusSourceSpec;
   readonly headers: Readonly<Record<string, string>>;
   readonly credential: string | undefined;
@@ -140,12 +146,14 @@ function traitsOf(query: string, { prometheus }: GuardrailSpec) {
 async function askFor(
   type: QueryType,
   parameters: Readonly<Record<string, string>>,
-  { spec: { url, timeout, caCertificate, serverName }, headers, credential }: Access,
+  { outbound, name, spec, headers, credential }: Access,
   signal: AbortSignal,
 ): Promise<QueryResult> {
+  const { url, timeout, caCertificate, serverName } = spec;
   let answered: Answered;
   try {
-    answered = await ask({
+    const cause = { kind: PrometheusSource.kind, name };
+    answered = await outbound.ask(cause, {
       method: 'POST',
       url: `${url.replace(/\/+$/, '')}/api/v1/${type === 'instant' ? 'query' : 'query_range'}`,
       headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' },

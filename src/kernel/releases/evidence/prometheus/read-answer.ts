@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Answered } from '#kernel/http/outgoing.ts';
+import type { Answered } from '#kernel/outbound/send-request.ts';
 
 const SampleShape = Type.Tuple([Type.Number(), Type.String()]);
 const Labels = Type.Record(Type.String(), Type.String());

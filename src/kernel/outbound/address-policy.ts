@@ -1,0 +1,76 @@
+import ipaddr from 'ipaddr.js';
+import { Refusal } from '#kernel/base/failures.ts';
+
+type Address = ReturnType<typeof ipaddr.process>;
+
+/** Hosts that declared objects may reach although their addresses are not public. */
+export interface AllowedHosts {
+  readonly names: ReadonlySet<string>;
+  /** Each an address and the length of its prefix. */
+  readonly ranges: readonly (readonly [Address, number])[];
+}
+
+/** Everything on this machine: what a developer runs beside the server. */
+export const THIS_MACHINE = ['localhost', '127.0.0.0/8', '::1'] as const;
+
+const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/;
+
+/** Reads what the server's configuration allows: names of hosts, addresses, and ranges like 10.0.0.0/8. */
+export function parseAllowedHosts(texts: readonly string[]): AllowedHosts {
+  const names = new Set<string>();
+  const ranges: (readonly [Address, number])[] = [];
+  for (const text of texts) {
+    if (ipaddr.isValidCIDR(text)) ranges.push(ipaddr.parseCIDR(text));
+    else if (isAddress(text)) {
+      const address = ipaddr.process(text);
+      ranges.push([address, address.toByteArray().length * 8]);
+    } else if (NAME.test(text.toLowerCase())) names.add(nameOf(text));
+    else {
+      throw new Refusal('outbound/bad-host', 'BadRequest', `"${text}" is not a host that --allow-outbound can allow.`, {
+        remedy: 'Write a name, an address, or a range: prometheus.example, 10.0.0.7, 10.0.0.0/8.',
+      });
+    }
+  }
+  return { names, ranges };
+}
+
+/** Whether the host of a URL is an address, and no name that is looked up. */
+export function isAddress(host: string): boolean {
+  // As in URLs: four decimal numbers; shorter forms of IPv4 are names here.
+  return ipaddr.IPv4.isValidFourPartDecimal(host) || ipaddr.IPv6.isValid(host);
+}
+
+/** The host of a URL as lookups and lists have it: small, without brackets and the dot of the root. */
+export function nameOf(host: string): string {
+  return host
+    .toLowerCase()
+    .replace(/^\[|\]$/g, '')
+    .replace(/\.$/, '');
+}
+
+/** A public address that answers only the virtual machines of Azure, and tells them what they are. */
+const AZURE_PLATFORM = '168.63.129.16';
+/** What is routed in the Internet of version 6. */
+const GLOBAL_UNICAST = { base: ipaddr.IPv6.parse('2000::'), bits: 3 } as const;
+
+/**
+ * Why an address is refused to declared objects, as the kind of its range: loopback, linkLocal (metadata of clouds among
+ * them), private and the like. Undefined for public addresses and for those that are allowed.
+ */
+export function refusedRange(host: string, text: string, allowed: AllowedHosts): string | undefined {
+  if (allowed.names.has(host)) return undefined;
+  // IPv4 within IPv6 is judged as IPv4.
+  const address = ipaddr.process(text);
+  if (allowed.ranges.some((range) => isWithin(address, range))) return undefined;
+  const range = address.range();
+  if (range !== 'unicast') return range;
+  if (text === AZURE_PLATFORM) return 'metadata';
+  return address instanceof ipaddr.IPv6 && !address.match(GLOBAL_UNICAST.base, GLOBAL_UNICAST.bits)
+    ? 'reserved'
+    : undefined;
+}
+
+function isWithin(address: Address, [base, bits]: readonly [Address, number]): boolean {
+  if (address instanceof ipaddr.IPv4) return base instanceof ipaddr.IPv4 && address.match(base, bits);
+  return base instanceof ipaddr.IPv6 && address.match(base, bits);
+}
