@@ -76,7 +76,9 @@ function readKubeconfig(file: string): Target {
     try {
       return readFileSync(resolve(dirname(file), path), 'utf8');
     } catch (error) {
-      throw new CliFailure(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`);
+      throw new CliFailure(`cannot read ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+        remedy: 'Name the kubeconfig of the API server with --kubeconfig FILE or BACKLINE_KUBECONFIG.',
+      });
     }
   };
   const text = read(file);

@@ -1,6 +1,6 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import type { Database, Queryable } from './database.ts';
+import { operatorsError, type Database, type Queryable } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';
 import type { Migration } from './migrations/migration.ts';
 import { resourceStore } from './migrations/0001-resource-store.ts';
@@ -88,7 +88,7 @@ export async function migrate(database: Database, migrations: readonly Migration
       const numbers = new Set(applied.map(numberOf));
       const next = migrations.find(({ number }) => !numbers.has(number));
       if (next === undefined) return true;
-      await query(next.sql);
+      await applyStep(query, next);
       await query({
         text: 'insert into backline.migrations (number, name, needs, checksum) values ($1, $2, $3, $4)',
         values: [next.number, next.name, next.needs, checksumOf(next)],
@@ -98,6 +98,25 @@ export async function migrate(database: Database, migrations: readonly Migration
     if (done) break;
   }
   await requireWhole(database);
+}
+
+async function applyStep(query: Queryable['query'], { number, name, sql }: Migration): Promise<void> {
+  try {
+    await query(sql);
+  } catch (error) {
+    const told = operatorsError(error);
+    if (told instanceof Refusal || told instanceof Unavailable) throw told;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Refusal(
+      'postgres/migration-failed',
+      'ServiceUnavailable',
+      `Step ${number} (${name}) of the schema cannot be applied: ${why}.`,
+      {
+        remedy:
+          'Nothing of it was kept. Name an empty database, restore a backup, or mend what it names; then start again.',
+      },
+    );
+  }
 }
 
 function numberOf({ number }: { readonly number: number }): number {
