@@ -111,6 +111,7 @@ function startFollowing(
 ): Promise<FollowingNode> {
   return startNode(shared, {
     client,
+    live: api?.control.live.get,
     records: kept?.records,
     userOf: api?.userOf ?? callersBy(shared.believed),
     authorize: api?.control.authorize ?? authorizeAdministrators,

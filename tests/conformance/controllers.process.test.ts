@@ -53,7 +53,8 @@ async function until(
 ): Promise<ResourceObject | undefined> {
   const selected = { fieldSelector: `metadata.name=${name}`, ...(namespace === undefined ? {} : { namespace }) };
   const { items, version } = await client.list(kind, selected);
-  if (is(items[0])) return items[0];
+  const [found] = items;
+  if (is(found)) return found;
   const stop = new AbortController();
   for await (const { changes } of client.watch(kind, version, stop.signal, selected)) {
     for (const { type, object } of changes) {
@@ -114,7 +115,7 @@ async function eventsAbout(world: World, object: ResourceObject): Promise<readon
   const { items } = await httpClient(world.connection).list(Event, {
     fieldSelector: `involvedObject.uid=${object.metadata.uid ?? ''}`,
   });
-  return items;
+  return [...items];
 }
 
 test('something without a namespace is not collected for an owner that has one, and an event says so', async (t) => {

@@ -36,7 +36,7 @@ for (const [name, open] of Object.entries(implementations)) {
     await store.write([put('a', '0')], author);
     const listed = await client.list(ConfigMap);
     assert.deepEqual(
-      listed.items.map(({ metadata }) => metadata.name),
+      Array.from(listed.items, ({ metadata }) => metadata.name),
       ['a'],
     );
     // Written between the list and the watch: must not be lost.
@@ -153,7 +153,7 @@ for (const [name, open] of Object.entries(implementations)) {
     await labelled('b', 'free');
     await labelled('c', 'paid', 'team');
     const names = async (selected: Selected) =>
-      (await client.list(ConfigMap, selected)).items.map(({ metadata }) => metadata.name);
+      Array.from((await client.list(ConfigMap, selected)).items, ({ metadata }) => metadata.name);
     assert.deepEqual(await names({}), ['a', 'b', 'c']);
     assert.deepEqual(await names({ namespace: 'team' }), ['c']);
     assert.deepEqual(await names({ labelSelector: 'tier=paid' }), ['a', 'c']);

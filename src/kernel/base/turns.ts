@@ -26,7 +26,7 @@ export async function inTurns<Result>(work: Steps<Result>): Promise<Result> {
 }
 
 /** One step for each item. */
-export function* eachOf<One>(items: readonly One[], act: (item: One) => void): Steps<void> {
+export function* eachOf<One>(items: Iterable<One>, act: (item: One) => void): Steps<void> {
   for (const item of items) {
     act(item);
     yield;

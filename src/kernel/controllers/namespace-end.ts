@@ -69,16 +69,16 @@ export function namespaceEnd(options: {
     const refusals: string[] = [];
     for (const kind of held) {
       const { items } = await client.list(kind, { namespace });
-      const queue = [...items];
+      const queue = items[Symbol.iterator]();
       const worker = async () => {
-        for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
-          const left = await removeOne(kind, item);
+        for (let next = queue.next(); next.done !== true; next = queue.next()) {
+          const left = await removeOne(kind, next.value);
           if (left === undefined) continue;
           remaining.push({ resource: resourceName(kind), finalizers: left.object.metadata.finalizers ?? [] });
           if (left.refusal !== undefined) refusals.push(left.refusal);
         }
       };
-      await Promise.all(Array.from({ length: Math.min(DELETIONS_AT_ONCE, items.length) }, worker));
+      await Promise.all(Array.from({ length: DELETIONS_AT_ONCE }, worker));
     }
     return { remaining, refusals: refusals.sort() };
   }

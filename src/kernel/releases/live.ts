@@ -1,10 +1,11 @@
-import { Head, candidateOf, headName, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import { Head, candidateOf, headName, liveObjectOf, placeIn } from '#kernel/resources/builtin/head.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Entry, Reader, Store } from '#kernel/resources/store-contract.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
+import { KeptObject } from '#kernel/snapshots/kept-object.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Candidate } from './settle.ts';
 
@@ -36,14 +37,15 @@ export function followLive<Filled>(
   return { live, filled, stop };
 
   function show(entry: Entry): void {
-    const object = liveObjectOf(entry.object());
-    if (object !== undefined) live.set(object);
-    else hide(entry);
+    const object = liveObjectOf(entry.outline());
+    if (object === undefined) return hide(entry);
+    const specText = object.spec === null ? entry.specText() : undefined;
+    live.set(new KeptObject(object, specText ?? JSON.stringify(object.spec)));
   }
 
   function hide(entry: Entry): void {
-    const { object } = Head.spec(entry.object());
-    live.delete(object.kind, object.name);
+    const { kind, name } = placeIn(entry.outline());
+    live.delete(kind, name);
   }
 }
 

@@ -1,12 +1,14 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { jittered, pause, systemTime } from '#kernel/base/time.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
-import { Head, liveObjectOf } from '#kernel/resources/builtin/head.ts';
+import { Head, headName, liveObjectOf, placeIn } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
+import { KeptObject } from './kept-object.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { compileApart } from './compile-apart.ts';
@@ -67,19 +69,19 @@ export function followHeads(options: {
   readonly kinds: KindRegistry;
   readonly modules: readonly DecisionModule<unknown>[];
   readonly log: Log;
+  /** What is live as another part of this process has it: where it is the same it is kept once. */
+  readonly shared?: World['get'] | undefined;
   /** Told when what a release shows to its cohort does not compile. */
   readonly worldBroken?: () => void;
   /** Milliseconds that only move forward. */
   readonly monotonicMs?: () => number;
 }): Follower {
-  const { client, kinds, log, worldBroken = () => {}, monotonicMs = () => performance.now() } = options;
+  const { client, kinds, shared, log, worldBroken = () => {}, monotonicMs = () => performance.now() } = options;
   const modules = [audiencesModule as DecisionModule<unknown>, ...options.modules];
   const stopping = new AbortController();
   const known = new Map(modules.flatMap((module) => module.kinds.map((kind) => [kind.id, kind] as const)));
   let snapshot: Snapshot | undefined;
   let world = new LiveObjects(kinds);
-  /** The live object of each Head, by the Head's name: a deletion tells only that. */
-  let byHead = new Map<string, LiveObject>();
   let exposing = new ExposingReleases();
   /** When the control plane was last heard of. */
   let heardAtMs = monotonicMs();
@@ -158,7 +160,6 @@ export function followHeads(options: {
   async function listAll(): Promise<string> {
     const { items, version } = await client.list(Head);
     snapshot?.worlds.forEach((worlds) => worlds.freeze());
-    byHead = new Map();
     exposing = new ExposingReleases();
     const listed = new LiveObjects(kinds);
     // Nothing changes it meanwhile: what is written since comes by the watch.
@@ -166,9 +167,7 @@ export function followHeads(options: {
       eachOf(items, (head) => {
         exposing.take(head.metadata.name, head);
         const object = liveObjectOf(head);
-        if (object === undefined || !known.has(object.kind)) return;
-        byHead.set(head.metadata.name, object);
-        listed.set(object);
+        if (object !== undefined && known.has(object.kind)) listed.set(keep(object));
       }),
     );
     leftOut.clear();
@@ -194,13 +193,15 @@ export function followHeads(options: {
       log.error({ err: error, version }, 'the live state does not compile; looking for the objects that make it fail');
     }
     lastProblem = `version ${version} does not compile`;
-    const heads = new Map([...byHead].map(([head, object]) => [object, head]));
-    const apart = compileApart(modules, kinds, [...byHead.values()]);
+    const apart = compileApart(
+      modules,
+      kinds,
+      [...known.keys()].flatMap((kind) => [...world.list(kind)]),
+    );
     world = apart.world;
     for (const [object, error] of apart.leftOut) {
-      const head = heads.get(object) ?? '';
-      byHead.delete(head);
-      leaveOut({ head, kind: object.kind, name: object.name, object }, version, error);
+      const { kind, name } = object;
+      leaveOut({ head: headName(kinds.byId(kind), name), kind, name, object }, version, error);
     }
     return apart.tables;
   }
@@ -219,18 +220,19 @@ export function followHeads(options: {
     const changed: HeadChange[] = [];
     let isExposedAnew = false;
     for (const { type, object } of changes) {
-      const { name: headName } = object.metadata;
+      const { name: headOf } = object.metadata;
       const head = type === 'DELETED' ? undefined : object;
-      if (exposing.take(headName, head)) isExposedAnew = true;
-      const before = byHead.get(headName);
+      if (exposing.take(headOf, head)) isExposedAnew = true;
+      const { kind, name } = placeIn(object);
+      leftOut.delete(headOf);
+      if (!known.has(kind)) continue;
+      const before = world.get(kind, name);
       const after = head === undefined ? undefined : liveObjectOf(head);
-      leftOut.delete(headName);
-      const kind = (after ?? before)?.kind;
-      if (kind === undefined || !known.has(kind)) continue;
+      if (before === undefined && after === undefined) continue;
       if (after?.revision === before?.revision && after?.namespace === before?.namespace) {
         if (after !== undefined && JSON.stringify(after.labels) === JSON.stringify(before?.labels)) continue;
       }
-      changed.push({ head: headName, kind, name: (after ?? before)?.name ?? '', object: after });
+      changed.push({ head: headOf, kind, name, object: after && keep(after) });
     }
     const waiting = [...leftOut.values()];
     if (changed.length > 0 || isExposedAnew) take(version, changed);
@@ -240,7 +242,7 @@ export function followHeads(options: {
   /** Takes changes that belong together into the snapshot, or leaves them out together. */
   function take(version: string, changed: readonly HeadChange[]): void {
     const before = snapshot?.tables;
-    const undo = changed.map((change) => ({ ...change, object: byHead.get(change.head) }));
+    const undo = changed.map((change) => ({ ...change, object: world.get(change.kind, change.name) }));
     // Their world is about to change.
     snapshot?.worlds.forEach((worlds) => worlds.freeze());
     changed.forEach(show);
@@ -259,14 +261,20 @@ export function followHeads(options: {
     if (tables !== undefined) swap(version, tables, told);
   }
 
-  function show({ head, kind, name, object }: HeadChange): void {
-    if (object === undefined) {
-      byHead.delete(head);
-      world.delete(kind, name);
-      return;
-    }
-    byHead.set(head, object);
-    world.set(object);
+  function show({ kind, name, object }: HeadChange): void {
+    if (object === undefined) world.delete(kind, name);
+    else world.set(object);
+  }
+
+  /** In little memory; in none where this process has the same already. */
+  function keep(object: LiveObject): LiveObject {
+    const same = shared?.(object.kind, object.name);
+    const isSame =
+      same !== undefined &&
+      same.revision === object.revision &&
+      same.namespace === object.namespace &&
+      isDeepStrictEqual([same.labels, same.allotment], [object.labels, object.allotment]);
+    return isSame ? same : new KeptObject(object, JSON.stringify(object.spec));
   }
 
   function swap(version: string, tables: Snapshot['tables'], changes: readonly LiveChange[] | undefined): void {

@@ -1,5 +1,7 @@
+import { interned } from '#kernel/base/interned.ts';
 import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { KeptObject, type Links } from './kept-object.ts';
 
 /** Names one live object: `Kind.id` and the installation-unique name. */
 export type LiveKey = string;
@@ -13,7 +15,7 @@ export class LiveObjects implements World {
   readonly #kinds: KindRegistry;
   readonly #byKind = new Map<string, Map<string, LiveObject>>();
   readonly #index = new Map<string, Map<string, LiveObject>>();
-  readonly #dependents = new Map<LiveKey, Set<LiveKey>>();
+  readonly #dependents = new Map<LiveKey, Set<LiveObject>>();
 
   constructor(kinds: KindRegistry, objects: Iterable<LiveObject> = []) {
     this.#kinds = kinds;
@@ -31,35 +33,38 @@ export class LiveObjects implements World {
   };
 
   /** Keys of the live objects that refer to this one. */
-  dependents(kind: string, name: string): Iterable<LiveKey> {
-    return this.#dependents.get(liveKey(kind, name)) ?? [];
+  dependents(kind: string, name: string): readonly LiveKey[] {
+    return Array.from(this.#dependents.get(liveKey(kind, name)) ?? [], (one) => liveKey(one.kind, one.name));
   }
 
   set(object: LiveObject): void {
     this.delete(object.kind, object.name);
-    const kind = this.#kinds.byId(object.kind);
     mapAt(this.#byKind, object.kind).set(object.name, object);
-    for (const key of indexKeys(kind, object)) mapAt(this.#index, key).set(object.name, object);
-    for (const ref of kind.refs?.(object.spec) ?? []) {
-      const key = liveKey(ref.kind, ref.name);
-      const set = this.#dependents.get(key) ?? new Set();
-      this.#dependents.set(key, set.add(liveKey(object.kind, object.name)));
-    }
+    const { indexKeys, refKeys } = this.#linksOf(object);
+    for (const key of indexKeys) mapAt(this.#index, key).set(object.name, object);
+    for (const key of refKeys) this.#dependents.set(key, (this.#dependents.get(key) ?? new Set()).add(object));
   }
 
   delete(kindId: string, name: string): void {
     const object = this.get(kindId, name);
     if (object === undefined) return;
-    const kind = this.#kinds.byId(kindId);
     this.#byKind.get(kindId)?.delete(name);
-    for (const key of indexKeys(kind, object)) {
+    const { indexKeys, refKeys } = this.#linksOf(object);
+    for (const key of indexKeys) {
       const found = this.#index.get(key);
       found?.delete(name);
       if (found?.size === 0) this.#index.delete(key);
     }
-    for (const ref of kind.refs?.(object.spec) ?? []) {
-      this.#dependents.get(liveKey(ref.kind, ref.name))?.delete(liveKey(kindId, name));
+    for (const key of refKeys) {
+      const found = this.#dependents.get(key);
+      found?.delete(object);
+      if (found?.size === 0) this.#dependents.delete(key);
     }
+  }
+
+  #linksOf(object: LiveObject): Links {
+    const kind = this.#kinds.byId(object.kind);
+    return object instanceof KeptObject ? object.links(() => linksOf(kind, object)) : linksOf(kind, object);
   }
 }
 
@@ -108,10 +113,14 @@ export class Overlay implements World {
   #untouched = (object: LiveObject): boolean => !this.#touched.has(liveKey(object.kind, object.name));
 }
 
-function indexKeys(kind: Kind, object: LiveObject): string[] {
-  return Object.entries(kind.indexes ?? {}).flatMap(([index, valuesOf]) =>
-    valuesOf(object.spec, object.name).map((value) => indexKey(kind.id, index, value)),
+const NO_LINKS: Links = { indexKeys: [], refKeys: [] };
+
+function linksOf({ id, indexes, refs }: Kind, { spec, name }: LiveObject): Links {
+  const indexKeys = Object.entries(indexes ?? {}).flatMap(([index, valuesOf]) =>
+    valuesOf(spec, name).map((value) => interned(indexKey(id, index, value))),
   );
+  const refKeys = new Set((refs?.(spec) ?? []).map((ref) => interned(liveKey(ref.kind, ref.name))));
+  return indexKeys.length === 0 && refKeys.size === 0 ? NO_LINKS : { indexKeys, refKeys: [...refKeys] };
 }
 
 function indexKey(kind: string, index: string, value: string): string {

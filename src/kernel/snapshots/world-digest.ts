@@ -31,13 +31,8 @@ export function digestText({ low, high }: WorldDigest): string {
   return `${high.toString(16).padStart(8, '0')}${low.toString(16).padStart(8, '0')}`;
 }
 
-/** Made once for each live object: they are never altered, and most are in the next world too. */
-const digests = new WeakMap<LiveObject, WorldDigest>();
-
 /** Two lanes of FNV-1a over everything that tells an object apart; its spec is in its revision. */
 function digestOf(object: LiveObject): WorldDigest {
-  const known = digests.get(object);
-  if (known !== undefined) return known;
   const { kind, namespace, name, labels, revision, allotment } = object;
   // Neither kinds nor names nor revisions have spaces in them.
   let text = `${kind} ${namespace} ${name} ${revision}`;
@@ -50,9 +45,7 @@ function digestOf(object: LiveObject): WorldDigest {
     low = Math.imul(low ^ unit, 0x01000193);
     high = Math.imul(high ^ unit, 0x85ebca6b) ^ (high >>> 13);
   }
-  const digest = { low: mixed(low), high: mixed(high) };
-  digests.set(object, digest);
-  return digest;
+  return { low: mixed(low), high: mixed(high) };
 }
 
 /** The end of murmur3: sums of hashes that are alike would be alike. */

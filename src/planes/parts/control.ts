@@ -42,6 +42,7 @@ const RELEASES_PATH = `/apis/${Release.apiVersion}/${Release.plural}`;
 export interface ControlPlane {
   readonly database: Database;
   readonly store: SharedStore<Operation>;
+  readonly live: ControlStore['live'];
   /** Releases that this process carries out; undefined while another one writes. */
   readonly releases: () => ReleaseEngine | undefined;
   readonly api: ResourceApi;
@@ -135,6 +136,7 @@ export async function startControlPlane(
   return {
     database,
     store,
+    live,
     releases: writing.releases,
     api,
     changeSets: applyChangeSet,

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
+import { interned } from '#kernel/base/interned.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { runController } from '#kernel/controllers/controller.ts';
@@ -88,11 +89,11 @@ export function runControllers(options: {
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, finalizers, ownerReferences } = metadata;
   return {
-    apiVersion,
-    kind,
+    apiVersion: interned(apiVersion),
+    kind: interned(kind),
     metadata: {
       name,
-      ...(namespace === undefined ? {} : { namespace }),
+      ...(namespace === undefined ? {} : { namespace: interned(namespace) }),
       ...(uid === undefined ? {} : { uid }),
       ...(resourceVersion === undefined ? {} : { resourceVersion }),
       ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),

@@ -1,6 +1,7 @@
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+import type { World } from '#kernel/resources/kind.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
@@ -24,6 +25,8 @@ export async function startNode(
   shared: Shared,
   parts: {
     readonly client: ResourceClient;
+    /** What is live as the control plane of this process has it, where there is one. */
+    readonly live: World['get'] | undefined;
     /** Undefined without a database. */
     readonly records: Records | undefined;
     readonly userOf: UserOf;
@@ -31,7 +34,7 @@ export async function startNode(
   },
 ): Promise<FollowingNode> {
   const { lifetime, kinds, openAnswers = new OpenAnswers(), clock, log, registry } = shared;
-  const { client, records, userOf, authorize } = parts;
+  const { client, live, records, userOf, authorize } = parts;
   const modules = decisionModules(shared.modules, { records: records?.ofModules, random: Math.random, log });
   const broken = counter(
     registry,
@@ -40,7 +43,7 @@ export async function startNode(
   );
   const follower = await lifetime.open(
     'snapshots',
-    () => followHeads({ client, kinds, modules, log, worldBroken: () => broken.inc() }),
+    () => followHeads({ client, kinds, shared: live, modules, log, worldBroken: () => broken.inc() }),
     (following) => following.stop(),
   );
   gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>

@@ -49,20 +49,11 @@ interface Beside {
 }
 
 /** One flag, which becomes a chain of closures when it is first asked for. */
-export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag {
+export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag<Beside> {
   const spec = flagSpec(object);
   const { name, revision } = object;
   const running = spec.enabled ? runningOn(name, world) : NOTHING;
   const requires = spec.enabled ? requirementsOf(spec) : NOTHING;
-  const holdouts = new Map(
-    running
-      .flatMap((experiment) => experimentSpec(experiment).holdouts ?? [])
-      .flatMap((holdout) => {
-        const found = world.get(HOLDOUT, holdout);
-        return found === undefined ? [] : [[holdout, found] as const];
-      }),
-  );
-  const keys = new Map(requires.map(({ flag }) => [flag, keyOf(flag, world)]));
   const known = {
     name,
     key: flagKey(name, spec),
@@ -73,8 +64,34 @@ export function compileFlag(object: LiveObject, world: World, audiences: Audienc
     sticky: running.length === 0 ? NOTHING : running.flatMap((experiment) => stickyOf(experiment, spec)),
     requires: requires.length > 0,
   };
-  return new LazyFlag(known, () => compileParts(object, { running, holdouts, keys, audiences }));
+  return new LazyFlag(known, besideOf(running, requires, world, audiences), compileParts);
 }
+
+function besideOf(
+  running: readonly LiveObject[],
+  requires: readonly { readonly flag: string }[],
+  world: World,
+  audiences: AudienceTable,
+): Beside {
+  if (running.length === 0 && requires.length === 0) {
+    const known = alone.get(audiences) ?? { running, holdouts: new Map(), keys: new Map(), audiences };
+    alone.set(audiences, known);
+    return known;
+  }
+  const holdouts = new Map(
+    running
+      .flatMap((experiment) => experimentSpec(experiment).holdouts ?? [])
+      .flatMap((holdout) => {
+        const found = world.get(HOLDOUT, holdout);
+        return found === undefined ? [] : [[holdout, found] as const];
+      }),
+  );
+  const keys = new Map(requires.map(({ flag }) => [flag, keyOf(flag, world)]));
+  return { running, holdouts, keys, audiences };
+}
+
+/** What most flags have beside them: nothing but who listeners are. */
+const alone = new WeakMap<AudienceTable, Beside>();
 
 /** Shared by the flags that have nothing of something: most. */
 const NOTHING: readonly never[] = [];

@@ -8,9 +8,9 @@ export type KnownOfFlag = Pick<
 
 /**
  * A flag that is compiled when it is first asked for: compiled it takes forty times the memory, and most of very many are
- * asked for seldom. `compile` must read nothing that changes.
+ * asked for seldom. What it is compiled from must not change; and none of it is parsed meanwhile.
  */
-export class LazyFlag implements CompiledFlag {
+export class LazyFlag<Beside> implements CompiledFlag {
   readonly name: string;
   readonly key: string;
   readonly revision: string;
@@ -19,10 +19,15 @@ export class LazyFlag implements CompiledFlag {
   readonly experiments: CompiledFlag['experiments'];
   readonly sticky: CompiledFlag['sticky'];
   readonly requires: boolean;
-  #compile: (() => CompiledParts) | undefined;
+  readonly #compile: (object: CompiledFlag['object'], beside: Beside) => CompiledParts;
+  #beside: Beside | undefined;
   #compiled: CompiledParts | undefined;
 
-  constructor(known: KnownOfFlag, compile: () => CompiledParts) {
+  constructor(
+    known: KnownOfFlag,
+    beside: Beside,
+    compile: (object: CompiledFlag['object'], beside: Beside) => CompiledParts,
+  ) {
     this.name = known.name;
     this.key = known.key;
     this.revision = known.revision;
@@ -31,15 +36,15 @@ export class LazyFlag implements CompiledFlag {
     this.experiments = known.experiments;
     this.sticky = known.sticky;
     this.requires = known.requires;
+    this.#beside = beside;
     this.#compile = compile;
   }
 
   get #parts(): CompiledParts {
-    if (this.#compiled === undefined && this.#compile !== undefined) {
-      this.#compiled = this.#compile();
-      this.#compile = undefined;
-    }
-    if (this.#compiled === undefined) throw new Error(`flag ${this.name} was compiled to nothing`);
+    if (this.#compiled !== undefined) return this.#compiled;
+    if (this.#beside === undefined) throw new Error(`flag ${this.name} was compiled to nothing`);
+    this.#compiled = this.#compile(this.object, this.#beside);
+    this.#beside = undefined;
     return this.#compiled;
   }
 

@@ -163,6 +163,15 @@ function entryOf({ revision, spec, allotment }: LiveObject) {
   return { revision, spec, ...(allotment === undefined ? {} : { allotment }) };
 }
 
+/** Whose Head it is. */
+export function placeIn(head: ResourceObject): {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+} {
+  return Head.spec(head).object;
+}
+
 /** What a Head says is live for everybody. */
 export function liveObjectOf(head: ResourceObject): LiveObject | undefined {
   return everyoneOf(head)?.object;

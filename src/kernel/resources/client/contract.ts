@@ -37,11 +37,11 @@ interface DeleteOptions {
  * reached is any other error. Fields that a kind does not have are refused. For kinds whose objects are stored.
  */
 export interface ResourceClient {
-  /** All selected objects of a kind as of one version. */
+  /** All selected objects of a kind as of one version, each made as it is taken: to be read once, and nothing holds them. */
   readonly list: (
     kind: Kind,
     selected?: Selected,
-  ) => Promise<{ readonly items: readonly ResourceObject[]; readonly version: string }>;
+  ) => Promise<{ readonly items: Iterable<ResourceObject>; readonly version: string }>;
   /**
    * Batches of changes after `from`, in order, none missed or repeated, until `signal` aborts or the server ends the
    * stream; a batch without changes says only that the server is there. Refuses `resources/expired` when `from` is no

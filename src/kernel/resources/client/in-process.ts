@@ -5,7 +5,6 @@ import { requireKnownVersion } from '../api/list.ts';
 import { requireVerb } from '../api/request.ts';
 import { CURRENT_MS_MAX } from '../api/watch.ts';
 import { eventFor, selectionOf, type SelectionQuery } from '../api/selection.ts';
-import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import type { Change, Entry, Outcome, Store } from '../store-contract.ts';
@@ -26,7 +25,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       const { matches } = selectionOf(kind, queryOf(selected));
       const version = String(store.version());
       const entries = [...store.list(kind, { namespace })].filter(matches);
-      return { items: await inTurns(objectsOf(entries)), version };
+      return { items: objectsOf(entries), version };
     },
     watch: async function* (kind, from, signal, selected = {}) {
       requireVerb(kind, 'watch');
@@ -149,14 +148,8 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
   }
 }
 
-/** Reading very many takes time in which other things go on. */
-function* objectsOf(entries: readonly Entry[]): Steps<ResourceObject[]> {
-  const objects: ResourceObject[] = [];
-  for (const entry of entries) {
-    objects.push(entry.object());
-    yield;
-  }
-  return objects;
+function* objectsOf(entries: readonly Entry[]): Iterable<ResourceObject> {
+  for (const entry of entries) yield entry.object();
 }
 
 function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {

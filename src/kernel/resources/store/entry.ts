@@ -1,6 +1,7 @@
-import { Interned, interned } from '#kernel/base/interned.ts';
+import { interned } from '#kernel/base/interned.ts';
 import { Head } from '../builtin/head.ts';
 import type { Kind, ResourceObject } from '../kind.ts';
+import { labelSet } from '../label-set.ts';
 import { REFERENCES, referenceKey, type Change, type Entry } from '../store-contract.ts';
 import { rangeAt } from './json-range.ts';
 
@@ -122,8 +123,6 @@ const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'),
 const NONE: readonly never[] = [];
 const NO_LABELS: StoredEntry['labels'] = Object.freeze({});
 
-const labelSets = new Interned((json): StoredEntry['labels'] => Object.freeze(JSON.parse(json)));
-
 function pathOf(...keys: readonly string[]): readonly Buffer[] {
   return keys.map((key) => Buffer.from(key));
 }
@@ -134,10 +133,9 @@ function specPath(kind: Kind): typeof HEAD_SPEC_PATH | undefined {
   return kind.released ? SPEC_PATH : undefined;
 }
 
-/** Most objects have the same labels as many others. */
 function labelsIn(bytes: Buffer): StoredEntry['labels'] {
   const range = rangeAt(bytes, LABELS_PATH);
-  return range === undefined ? NO_LABELS : labelSets.get(bytes.toString('utf8', range.start, range.end));
+  return range === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', range.start, range.end));
 }
 
 function indexKeysOf(kind: Kind, name: string, specOf: () => unknown): readonly string[] {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import { KeptObject } from './kept-object.ts';
+
+function live(index: number, more: Partial<LiveObject> = {}): LiveObject {
+  const labels = { tier: String(index % 3) };
+  return { kind: 'K', namespace: 'n', name: `o-${index}`, labels, revision: `r-${index}`, spec: { index }, ...more };
+}
+
+test('a kept object says what it was made of, however many were looked at since', () => {
+  const objects = Array.from({ length: 2_000 }, (_, index) => live(index, index % 2 ? { allotment: [index] } : {}));
+  const kept = objects.map((object) => new KeptObject(object, JSON.stringify(object.spec)));
+  for (const order of [kept, kept.toReversed()]) {
+    for (const one of order) assert.deepEqual(one.spec, { index: Number(one.name.slice(2)) });
+  }
+  assert.deepEqual(JSON.parse(JSON.stringify(kept)), objects);
+  for (const [index, one] of kept.entries()) {
+    const { kind, namespace, name, labels, revision, spec } = one;
+    assert.deepEqual({ kind, namespace, name, labels, revision, spec }, live(index));
+  }
+});
+
+test('what is parsed of a kept object is soon forgotten, and what follows from it is worked out once', () => {
+  const one = new KeptObject(live(1), '{"index":1}');
+  const { spec } = one;
+  assert.equal(one.spec, spec);
+  let made = 0;
+  const links = () => one.links(() => ({ indexKeys: [String((made += 1))], refKeys: [] }));
+  assert.equal(links(), links());
+  assert.equal(made, 1);
+  for (let index = 0; index < 1_000; index += 1) void new KeptObject(live(index), '{}').spec;
+  assert.notEqual(one.spec, spec);
+  assert.deepEqual(one.spec, spec);
+});
