@@ -15,7 +15,7 @@ import { ReleasePolicy, KINDS, World } from './world.ts';
 export const MINUTE = 60_000;
 
 /** What the judge says, by how long the stage has been seen. */
-export type StoryJudge = (
+type StoryJudge = (
   activeMs: number,
   guardrail: string,
 ) => Verdict['outcome'] | (Partial<GuardrailVerdict> & Pick<Verdict, 'outcome'>) | undefined;

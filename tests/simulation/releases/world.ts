@@ -15,7 +15,8 @@ import { RELEASE_POLICY } from '#kernel/releases/kinds/release-policy.ts';
 import type { Targets } from '#kernel/releases/kinds/targets.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
-import { Node } from '#kernel/releases/testing/node.ts';
+import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
+import { Node, Workload } from '#kernel/releases/testing/node.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { Head } from '#kernel/resources/builtin/head.ts';
 import { Lease } from '#kernel/resources/builtin/lease.ts';
@@ -27,10 +28,19 @@ import { allAdmissions, decideWith, type Admission } from '#kernel/resources/wri
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { MemoryStore } from './memory-store.ts';
 
-/** The decision plane alone. */
-const TARGETS: Targets = [LISTENERS];
+/** Clusters that nobody is in: what kinds and policies say of them is the same in each world. */
+const NO_CLUSTERS = new FakeClusters({ kind: Workload, time: new VirtualTime(), chance: () => 0 });
 
-export const KINDS = kindRegistry([Namespace, Lease, Head, ...releaseKinds(TARGETS), ...audienceKinds, Node, Fragile]);
+export const KINDS = kindRegistry([
+  Namespace,
+  Lease,
+  Head,
+  ...releaseKinds([NO_CLUSTERS.target, LISTENERS]),
+  ...audienceKinds,
+  Node,
+  Workload,
+  Fragile,
+]);
 
 export const ReleasePolicy = KINDS.byId(RELEASE_POLICY);
 
@@ -64,6 +74,10 @@ export class World {
     activeMs: number,
   ) => (Verdict & { readonly isOfStage?: boolean }) | undefined;
   readonly #chance: () => number;
+  /** What carries Workloads; nobody follows Heads for it before `follow`. */
+  readonly clusters: FakeClusters;
+  /** In the order in which they go out. */
+  readonly targets: Targets;
   faults: Faults = NO_FAULTS;
   /** How far the clock is off from the time that passes. */
   jumpMs = 0;
@@ -95,6 +109,8 @@ export class World {
 
   constructor(chance: () => number, verdicts: World['verdicts']) {
     this.#chance = chance;
+    this.clusters = new FakeClusters({ kind: Workload, time: this.time, chance });
+    this.targets = [this.clusters.target, LISTENERS];
     this.verdicts = verdicts;
     this.store = new MemoryStore(KINDS.all, decideWith(KINDS, allAdmissions(releaseGuard, this.#refusing)), this.clock);
     const author = { user: 'system:start', requestId: 'start' };
@@ -112,6 +128,12 @@ export class World {
 
   get isRunning(): boolean {
     return this.#engine !== undefined;
+  }
+
+  /** Begins to bring clusters to what Heads say. */
+  follow(): void {
+    const { get, list, version } = this.store.reads();
+    this.clusters.follow({ get, list, version }, (listener) => this.store.subscribe(listener));
   }
 
   start(): void {
@@ -174,7 +196,7 @@ export class World {
     } as unknown as Store<Operation>;
     const { live, stop } = followLive(store, KINDS, atOnce);
     stops.push(stop);
-    const targets = TARGETS.map((target) => this.#unreliable(target, awhile));
+    const targets = this.targets.map((target) => this.#unreliable(target, awhile));
     const evidence: Evidence = {
       verdicts: async (judged, nowMs) => {
         await awhile();

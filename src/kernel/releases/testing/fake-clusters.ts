@@ -1,0 +1,284 @@
+import assert from 'node:assert/strict';
+import { Type } from 'typebox';
+import type { Time } from '#kernel/base/time.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import { defineTarget, type PlaceObservation, type Target } from '../kinds/target.ts';
+
+/** How often things go wrong between the follower and the clusters, of 1. */
+export interface NetworkFaults {
+  readonly lost: number;
+  readonly repeated: number;
+}
+
+const LIMITS = {
+  /** A message takes so long at most, the second time far longer. */
+  delayMs: 1_500,
+  lateMs: 90_000,
+  /** What is new in a cluster is healthy after this, at most. */
+  settleMs: 3_000,
+  /** How often the follower compares what clusters have with what Heads say, and clusters tell what they have. */
+  resyncMs: 20_000,
+  /** A cluster that was not heard of for so long is unknown. */
+  staleMs: 50_000,
+} as const;
+
+interface ClustersWhere {
+  /** Clusters of these rings; absent: of all. */
+  readonly rings?: readonly string[];
+  readonly percent: number;
+}
+
+/** What an entry in a Head says: how much of each cluster gets it. What is not named gets nothing of it. */
+interface ClustersIntent {
+  readonly parts: number;
+  readonly percentOf: Readonly<Record<string, number>>;
+}
+
+/** What one cluster has of one object. */
+interface Had {
+  readonly text: string;
+  /** The version of what was wanted then: nothing older is taken. */
+  readonly fence: number;
+  readonly healthyAtMs: number;
+}
+
+interface Report {
+  readonly atMs: number;
+  readonly objects: ReadonlyMap<
+    string,
+    { readonly text: string; readonly state: 'healthy' | 'progressing' | 'failed' }
+  >;
+}
+
+class Cluster {
+  readonly name: string;
+  readonly ring: string;
+  readonly had = new Map<string, Had>();
+  isPartitioned = false;
+  isFailing = false;
+  /** Changes that it made: asked twice is asked once. */
+  effects = 0;
+
+  constructor(name: string, ring: string) {
+    this.name = name;
+    this.ring = ring;
+  }
+
+  /** Takes what is wanted of an object, unless something newer was. */
+  take(object: string, text: string, fence: number, healthyAtMs: number): boolean {
+    const before = this.had.get(object);
+    if (before !== undefined && fence < before.fence) return false;
+    if (before?.text === text) {
+      this.had.set(object, { ...before, fence });
+      return false;
+    }
+    this.effects += 1;
+    this.had.set(object, { text, fence, healthyAtMs });
+    return true;
+  }
+}
+
+/**
+ * Clusters behind a network that loses, delays, repeats and parts, and the follower that brings them to what Heads say. The
+ * target that they are is eventual. Everything follows from `chance` and `time`.
+ */
+export class FakeClusters {
+  readonly target: Target;
+  readonly clusters = new Map<string, Cluster>();
+  faults: NetworkFaults = { lost: 0, repeated: 0 };
+  readonly #kind: Kind;
+  readonly #time: Time;
+  readonly #chance: () => number;
+  /** What the informer of the engine last heard; a new engine has heard nothing. */
+  #heard = new Map<string, Report>();
+  #follower: { readonly stop: () => void } | undefined;
+
+  constructor(parts: { readonly kind: Kind; readonly time: Time; readonly chance: () => number }) {
+    this.#kind = parts.kind;
+    this.#time = parts.time;
+    this.#chance = parts.chance;
+    this.target = this.#makeTarget();
+  }
+
+  /** A cluster that is there from now on. */
+  join(name: string, ring: string): void {
+    this.clusters.set(name, new Cluster(name, ring));
+  }
+
+  /** Begins to follow Heads. Stopped, it forgets everything, and a new one begins from what there is. */
+  follow(
+    read: Pick<Store<never>, 'get' | 'list' | 'version'>,
+    subscribe: (listener: (changes: readonly Change[]) => void) => () => void,
+  ): void {
+    this.stopFollowing();
+    let isStopped = false;
+    const after = (ms: number, call: () => void) => this.#time.after(ms, () => (isStopped ? undefined : call()));
+    const syncObject = (object: string): void => {
+      const head = read.get(Head, '', headName(this.#kind, object))?.object();
+      const entry = read.get(Head, '', headName(this.#kind, object));
+      const fence = entry?.version ?? read.version();
+      for (const cluster of this.clusters.values()) {
+        this.#send(cluster, object, textAt(head, cluster.name), fence, after);
+      }
+    };
+    const resync = (): void => {
+      const named = new Set([...this.clusters.values()].flatMap(({ had }) => [...had.keys()]));
+      for (const { name } of read.list(Head))
+        if (name.startsWith(headName(this.#kind, ''))) named.add(this.#objectOf(name));
+      for (const object of named) syncObject(object);
+      for (const cluster of this.clusters.values()) this.#report(cluster);
+      after(LIMITS.resyncMs, resync);
+    };
+    const unsubscribe = subscribe((changes) => {
+      for (const { entry } of changes) {
+        if (entry.kind === Head && entry.name.startsWith(headName(this.#kind, '')))
+          syncObject(this.#objectOf(entry.name));
+      }
+    });
+    this.#follower = {
+      stop: () => {
+        isStopped = true;
+        unsubscribe();
+      },
+    };
+    resync();
+  }
+
+  stopFollowing(): void {
+    this.#follower?.stop();
+    this.#follower = undefined;
+  }
+
+  get isFollowing(): boolean {
+    return this.#follower !== undefined;
+  }
+
+  /** Whether a cluster has what Heads say now. */
+  hasWanted(cluster: string, object: string, head: ResourceObject | undefined): boolean {
+    const had = this.clusters.get(cluster)?.had.get(object)?.text ?? NOTHING;
+    return had === textAt(head, cluster);
+  }
+
+  #objectOf(head: string): string {
+    return head.slice(headName(this.#kind, '').length);
+  }
+
+  #send(cluster: Cluster, object: string, text: string, fence: number, after: Time['after']): void {
+    const had = cluster.had.get(object);
+    if (had?.text === text && had.fence >= fence) return;
+    const arrive = (): void => {
+      if (cluster.isPartitioned) return;
+      const fenceBefore = cluster.had.get(object)?.fence ?? 0;
+      const healthyAtMs = this.#time.nowMs() + Math.floor(this.#chance() * LIMITS.settleMs);
+      const isNew = cluster.take(object, text, fence, healthyAtMs);
+      assert.ok((cluster.had.get(object)?.fence ?? 0) >= fenceBefore, `${cluster.name} went back behind its fence`);
+      if (isNew) this.#time.after(healthyAtMs - this.#time.nowMs(), () => this.#report(cluster));
+    };
+    if (this.#chance() >= this.faults.lost) after(Math.floor(this.#chance() * LIMITS.delayMs), arrive);
+    // A message that is under way arrives, whatever becomes of who sent it.
+    if (this.#chance() < this.faults.repeated) this.#time.after(Math.floor(this.#chance() * LIMITS.lateMs), arrive);
+  }
+
+  /** A cluster tells what it has. */
+  #report(cluster: Cluster): void {
+    if (cluster.isPartitioned || this.#chance() < this.faults.lost) return;
+    const atMs = this.#time.nowMs();
+    const objects: Report['objects'] = new Map(
+      [...cluster.had].map(([object, { text, healthyAtMs }]) => {
+        const state = cluster.isFailing ? 'failed' : healthyAtMs > atMs ? 'progressing' : 'healthy';
+        return [object, { text, state }] as const;
+      }),
+    );
+    const heard = this.#heard;
+    this.#time.after(Math.floor(this.#chance() * LIMITS.delayMs), () => {
+      if ((heard.get(cluster.name)?.atMs ?? -1) <= atMs) heard.set(cluster.name, { atMs, objects });
+    });
+  }
+
+  #makeTarget(): Target {
+    const named = (rings: readonly string[] | undefined) =>
+      [...this.clusters.values()].filter(({ ring }) => rings?.includes(ring) ?? true).map(({ name }) => name);
+    return defineTarget<ClustersWhere>({
+      name: this.#kind.target,
+      where: Type.Object(
+        {
+          rings: Type.Optional(
+            Type.Array(Type.String(), { minItems: 1, description: 'Only clusters of these rings.' }),
+          ),
+          percent: Type.Integer({
+            minimum: 1,
+            maximum: 100,
+            default: 100,
+            description: 'How much of each, in per cent.',
+          }),
+        },
+        { description: 'Which clusters get it, and how much of each.' },
+      ),
+      whole: { percent: 100 },
+      example: { percent: 10 },
+      isWhole: ({ rings, percent }) => rings === undefined && percent === 100,
+      // Heads are followed by what a test runs, and not by a controller.
+      follow: () => [],
+      open: ({ store }) => {
+        const heard = new Map<string, Report>();
+        this.#heard = heard;
+        return {
+          aim: (_release, parts, before): ClustersIntent => {
+            const known = before as ClustersIntent | undefined;
+            const percentOf: Record<string, number> = {};
+            for (const [index, { rings, percent }] of parts.entries()) {
+              for (const name of named(rings)) {
+                // What joined since a stage was reached is none of it.
+                const isReached = known !== undefined && index < known.parts;
+                if (isReached && known.percentOf[name] === undefined) continue;
+                percentOf[name] = Math.max(percentOf[name] ?? 0, percent);
+              }
+            }
+            return { parts: parts.length, percentOf };
+          },
+          plan: async ({ objects }) => ({
+            problems: [],
+            actions: objects.map(({ kind, name, from }) =>
+              from === undefined
+                ? { kind, name, undo: 'keep', remains: `The data of ${name} stays in its clusters.` }
+                : { kind, name, undo: 'exact' },
+            ),
+          }),
+          observe: ({ objects }) =>
+            [...this.clusters.values()].map(({ name }): PlaceObservation => {
+              const wanted = objects.map((one) =>
+                textAt(store.get(Head, '', headName(this.#kind, one.name))?.object(), name),
+              );
+              const last = heard.get(name);
+              const observed = objects.map((one) => last?.objects.get(one.name)?.text ?? NOTHING);
+              const place = { name, wanted: wanted.join(), observed: observed.join() };
+              if (last === undefined) return { ...place, state: 'unknown', message: 'it was not heard of' };
+              const seen = { ...place, observedAtMs: last.atMs };
+              if (this.#time.nowMs() - last.atMs > LIMITS.staleMs) {
+                return { ...seen, state: 'unknown', message: 'it is not heard of any more' };
+              }
+              const states = objects.map((one) => last.objects.get(one.name)?.state ?? 'healthy');
+              if (place.wanted !== place.observed || states.includes('progressing'))
+                return { ...seen, state: 'progressing' };
+              return { ...seen, state: states.includes('failed') ? 'failed' : 'healthy' };
+            }),
+        };
+      },
+    });
+  }
+}
+
+const NOTHING = '-';
+
+/** What a cluster should have of an object: all of one revision, or some of a second one beside it. */
+function textAt(head: ResourceObject | undefined, cluster: string): string {
+  if (head === undefined) return NOTHING;
+  const stable = everyoneOf(head)?.object.revision.slice(0, 6) ?? NOTHING;
+  const candidate = candidateOf(head);
+  const percent = (candidate?.where as ClustersIntent | undefined)?.percentOf[cluster] ?? 0;
+  if (candidate === undefined || percent === 0) return stable;
+  const next = candidate.object?.revision.slice(0, 6) ?? NOTHING;
+  return percent === 100 ? next : `${next} ${percent}% of ${stable}`;
+}

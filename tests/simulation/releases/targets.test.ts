@@ -1,0 +1,338 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
+import { Node, Workload, type NodeSpec } from '#kernel/releases/testing/node.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Change } from '#kernel/resources/store-contract.ts';
+import { drop, put } from './schedule.ts';
+import { MINUTE, node, policy, startStory } from './story.ts';
+
+const workload = (name: string, value: number, needs: string[] = []) =>
+  put(Workload, name, { needs, value, neighbourMax: 9 }, { policy: 'p' });
+
+/** The clusters one after the other, and then a few listeners. */
+const STAGES = [
+  { name: 'canary', clusters: { rings: ['canary'], percent: 10 }, soak: 'PT1M' },
+  { name: 'clusters', clusters: { percent: 100 }, soak: 'PT1M' },
+  { name: 'few', listeners: { percent: 1 }, soak: 'PT1M' },
+];
+
+/** A workload and a node that are live at 1, and a release under way that brings both to 2. */
+async function mixed(more: object = {}, others: readonly Operation[] = []) {
+  const story = startStory();
+  const { world } = story;
+  for (const [name, ring] of [
+    ['berlin', 'canary'],
+    ['oslo', 'rest'],
+    ['paris', 'rest'],
+  ] as const) {
+    world.clusters.join(name, ring);
+  }
+  world.follow();
+  story.declare([node('x', 1), workload('w', 1)]);
+  await story.run(MINUTE);
+  story.declare([policy({ stages: STAGES, ...more })]);
+  story.declare([node('x', 2), workload('w', 2), ...others]);
+  await story.run(500);
+  const last = () => {
+    const found = story.releases().at(-1);
+    assert.ok(found !== undefined);
+    return found;
+  };
+  const headOf = (kind: typeof Node, name: string) => world.store.memory.get(Head, '', headName(kind, name))?.object();
+  const shown = (kind: typeof Node, name: string): number | undefined => {
+    const head = headOf(kind, name);
+    const candidate = head === undefined ? undefined : candidateOf(head);
+    return (candidate?.object?.spec as NodeSpec | undefined)?.value;
+  };
+  const live = (kind: typeof Node, name: string): number | undefined => {
+    const head = headOf(kind, name);
+    return (head === undefined ? undefined : (everyoneOf(head)?.object.spec as NodeSpec | undefined))?.value;
+  };
+  const has = (cluster: string): boolean => world.clusters.hasWanted(cluster, 'w', headOf(Workload, 'w'));
+  const text = (cluster: string): string | undefined => world.clusters.clusters.get(cluster)?.had.get('w')?.text;
+  const cluster = (name: string) => {
+    const found = world.clusters.clusters.get(name);
+    assert.ok(found !== undefined);
+    return found;
+  };
+  return { ...story, last, shown, live, has, text, cluster };
+}
+
+type Mixed = Awaited<ReturnType<typeof mixed>>;
+
+/** Runs until something is so; fails when it does not come. */
+async function until(story: Mixed, what: string, isSo: () => boolean, stepMs = 1_000): Promise<void> {
+  for (let passed = 0; passed < 30 * MINUTE; passed += stepMs) {
+    if (isSo()) return;
+    await story.run(stepMs);
+  }
+  assert.fail(`${what}: ${JSON.stringify(story.last().status)}`);
+}
+
+const stageIs = (story: Mixed, name: string) => () => story.last().status.stage === name;
+
+test('a release goes out target by target, and each stage is reached when its places were seen to have it', async () => {
+  const story = await mixed();
+  await until(story, 'the canary', stageIs(story, 'canary'));
+  const before = story.text('oslo');
+  await story.run(10_000);
+  assert.match(story.text('berlin') ?? '', /^\w{6} 10% of \w{6}$/);
+  assert.equal(story.text('oslo'), before);
+  const [clusters, listeners] = story.last().status.targets ?? [];
+  assert.deepEqual([clusters?.name, clusters?.stage, clusters?.state], ['clusters', 'canary', 'healthy']);
+  assert.deepEqual([listeners?.name, listeners?.stage, listeners?.state], ['listeners', undefined, 'healthy']);
+  const berlin = clusters?.places.find(({ name }) => name === 'berlin');
+  assert.equal(berlin?.observed, berlin?.wanted);
+  assert.ok(berlin?.healthySince !== undefined && berlin.observedAt !== undefined);
+  assert.equal(story.shown(Node, 'x'), undefined, 'listeners have not begun');
+  await until(story, 'the listeners', stageIs(story, 'few'));
+  assert.deepEqual(['berlin', 'oslo', 'paris'].map(story.has), [true, true, true]);
+  await story.run(5_000);
+  assert.equal(story.shown(Node, 'x'), 2);
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  assert.deepEqual([story.live(Node, 'x'), story.live(Workload, 'w')], [2, 2]);
+  assert.equal(story.text('oslo'), story.text('berlin'));
+});
+
+test('I17: intent is one atomic write: whatever dies, each target is at one step, and everybody gets all of it at once', async () => {
+  let moments = 0;
+  for (let dieAt = 1; ; dieAt += 5) {
+    const story = await mixed({ stages: STAGES.slice(1) }, [node('y', 3), workload('v', 3)]);
+    const seen: string[] = [];
+    story.world.store.subscribe((changes: readonly Change[]) => {
+      const heads = changes.filter(({ entry }) => entry.kind === Head);
+      if (heads.length === 0) return;
+      const release = story.last().name;
+      for (const [kind, names] of [
+        [Node, ['x', 'y']],
+        [Workload, ['w', 'v']],
+      ] as const) {
+        const said = names.map((name) => {
+          const head = story.world.store.memory.get(Head, '', headName(kind, name))?.object();
+          const candidate = head === undefined ? undefined : candidateOf(head);
+          return candidate?.release === release ? JSON.stringify([candidate.stage, candidate.where]) : 'none';
+        });
+        if (new Set(said).size > 1) seen.push(`${kind.kind}: ${said.join(' and ')}`);
+      }
+      const everybody = [story.live(Node, 'x'), story.live(Workload, 'w')];
+      if (new Set(everybody).size > 1) seen.push(`everybody has ${everybody.join(' and ')}`);
+    });
+    story.world.dieAt = story.world.awaits + dieAt;
+    for (let passed = 0; passed < 15 * MINUTE; passed += 5_000) {
+      await story.run(5_000);
+      if (!story.world.isRunning) story.world.start();
+    }
+    assert.deepEqual(seen, [], `died at moment ${dieAt}`);
+    assert.equal(story.last().status.phase, 'Promoted');
+    if ((story.world.happened.get('crash') ?? 0) === 0) break;
+    moments += 1;
+  }
+  assert.ok(moments > 5, `${moments} moments`);
+});
+
+test('I18: what goes back goes the other way round: the clusters keep it until no listener has it', async () => {
+  const story = await mixed();
+  await until(story, 'the listeners', () => story.shown(Node, 'x') === 2);
+  const order: string[] = [];
+  story.world.store.subscribe((changes: readonly Change[]) => {
+    for (const { entry, before } of changes) {
+      if (entry.kind !== Head || before === undefined) continue;
+      const isGone = candidateOf(before.object()) !== undefined && candidateOf(entry.object()) === undefined;
+      if (isGone) order.push(entry.name.split('.')[0] ?? '');
+    }
+  });
+  await story.ask('rollback', story.last().name, 'bob');
+  await until(story, 'the end', () => story.last().status.phase === 'RolledBack');
+  assert.deepEqual(order, ['nodes', 'workloads']);
+  assert.deepEqual(['berlin', 'oslo', 'paris'].map(story.has), [true, true, true]);
+  assert.deepEqual([story.live(Node, 'x'), story.live(Workload, 'w')], [1, 1]);
+
+  // What everybody has goes back the other way round as well.
+  story.declare([node('x', 3), workload('w', 3)]);
+  await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
+  const came: string[] = [];
+  story.world.store.subscribe((changes: readonly Change[]) => {
+    for (const { entry } of changes) {
+      if (entry.kind === Head && candidateOf(entry.object()) !== undefined) came.push(entry.name.split('.')[0] ?? '');
+    }
+  });
+  await story.ask('rollback', story.last().name, 'bob');
+  await until(story, 'the rollback', () => story.live(Node, 'x') === 1 && story.last().status.phase === 'Promoted');
+  assert.deepEqual([...new Set(came)], ['nodes', 'workloads']);
+  assert.equal(story.live(Workload, 'w'), 1);
+});
+
+test('I19: an unknown place is never healthy, and never failed: it holds the stage, unless a budget allows for it', async () => {
+  for (const maxUnknown of [0, 1]) {
+    const stages = STAGES.map((stage) => ({ ...stage, maxUnknown }));
+    const story = await mixed({ stages });
+    await until(story, 'the canary', stageIs(story, 'canary'));
+    story.cluster('paris').isPartitioned = true;
+    await story.run(20 * MINUTE);
+    const { status } = story.last();
+    const paris = status.targets?.[0]?.places.find(({ name }) => name === 'paris');
+    assert.equal(paris?.state, 'unknown');
+    assert.equal(paris.healthySince, undefined);
+    if (maxUnknown === 1) {
+      assert.equal(status.phase, 'Promoted', 'one may be unknown');
+      continue;
+    }
+    assert.equal(status.phase, 'Progressing', 'it is no failure');
+    assert.match(status.message, /^Waits for clusters: paris is unknown \(it is not heard of any more\)\.$/);
+    assert.equal(story.shown(Node, 'x'), undefined);
+    story.cluster('paris').isPartitioned = false;
+    await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  }
+});
+
+test('I20: a joiner gets what everybody has: no stage that was reached before it came is about it', async () => {
+  const stages = [
+    { name: 'half', clusters: { percent: 50 }, soak: 'PT10M' },
+    { name: 'canary', clusters: { rings: ['canary'], percent: 100 }, soak: 'PT10M' },
+    ...STAGES.slice(1),
+  ];
+  const story = await mixed({ stages });
+  await until(story, 'half', () => story.has('oslo') && / 50% of /.test(story.text('oslo') ?? ''));
+  story.world.clusters.join('rome', 'rest');
+  await story.run(5 * MINUTE);
+  assert.equal(story.last().status.stage, 'half');
+  assert.doesNotMatch(story.text('rome') ?? '', /%/);
+  story.world.kill();
+  story.world.start();
+  await story.run(2 * MINUTE);
+  await until(story, 'the canary', () => stageIs(story, 'canary')() && !/%/.test(story.text('berlin') ?? ''));
+  await story.run(2 * MINUTE);
+  assert.match(story.text('oslo') ?? '', / 50% of /);
+  assert.doesNotMatch(story.text('rome') ?? '', /%/, 'the next stage is about others');
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  await story.run(MINUTE);
+  assert.equal(story.text('rome'), story.text('oslo'));
+});
+
+test('a place that fails leads to what the policy says: all back, the stage back, or a halt', async () => {
+  for (const onFailure of ['rollBack', 'rollBackStage', 'halt'] as const) {
+    const story = await mixed({ onFailure });
+    await until(story, 'all clusters', stageIs(story, 'clusters'));
+    await story.run(20_000);
+    story.cluster('oslo').isFailing = true;
+    await story.run(5 * MINUTE);
+    const { phase, stage, message } = story.last().status;
+    assert.match(message, /clusters: oslo failed\./, onFailure);
+    if (onFailure === 'rollBack') {
+      assert.equal(phase, 'RollingBack', 'a place that fails has not come back');
+      story.cluster('oslo').isFailing = false;
+      await until(story, 'the end', () => story.last().status.phase === 'RolledBack');
+      continue;
+    }
+    assert.deepEqual([phase, stage], ['Paused', onFailure === 'halt' ? 'clusters' : 'canary']);
+    assert.equal(/ 10% of /.test(story.text('berlin') ?? ''), onFailure === 'rollBackStage');
+    story.cluster('oslo').isFailing = false;
+    await story.ask('resume', story.last().name, 'bob');
+    await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  }
+});
+
+test('what takes a stage back passes the switch, and what would go on does not', async () => {
+  const story = await mixed({ onFailure: 'rollBackStage' });
+  await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));
+  await story.run(25_000);
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  story.cluster('oslo').isFailing = true;
+  await story.run(3 * MINUTE);
+  assert.equal(story.last().status.stage, 'canary');
+  assert.match(story.text('berlin') ?? '', / 10% of /);
+  story.cluster('oslo').isFailing = false;
+  await story.ask('resume', story.last().name, 'bob');
+  await story.run(20 * MINUTE);
+  assert.equal(story.last().status.stage, 'canary');
+  story.declare([drop(Stop, STOP_NAME)]);
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+});
+
+test('an unreachable place keeps the intent of a rollback, which ends when it is back', async () => {
+  const story = await mixed();
+  await until(story, 'all clusters', () => stageIs(story, 'clusters')() && story.has('oslo'));
+  await story.run(5_000);
+  story.cluster('oslo').isPartitioned = true;
+  await story.ask('abort', story.last().name, 'bob');
+  await story.run(30 * MINUTE);
+  assert.equal(story.last().status.phase, 'RollingBack');
+  assert.match(story.last().status.message, /Waits for clusters: oslo is unknown/);
+  assert.equal(story.has('berlin'), true);
+  story.cluster('oslo').isPartitioned = false;
+  await until(story, 'the end', () => story.last().status.phase === 'Aborted');
+  assert.equal(story.has('oslo'), true);
+});
+
+test('a follower that dies is followed by another, which goes on from what Heads say', async () => {
+  const story = await mixed();
+  for (let round = 0; round < 20; round += 1) {
+    await story.run(7_000);
+    story.world.clusters.stopFollowing();
+    await story.run(2_000);
+    story.world.follow();
+  }
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  assert.equal(story.has('oslo'), true);
+});
+
+test('a stage in which somebody would meet one target new and another old is refused at the plan, and a policy may turn the order', async () => {
+  const story = await mixed({ stages: [{ name: 'few', listeners: { percent: 1 }, clusters: { percent: 10 } }] });
+  await story.run(5_000);
+  const { phase, message } = story.last().status;
+  assert.equal(phase, 'Blocked');
+  assert.match(message, /^policy p, stage few: listeners begin before clusters, which go first, have all of it: /);
+  story.declare([policy({ stages: [{ name: 'few', listeners: { percent: 1 }, clusters: { percent: 100 } }] })]);
+  await until(story, 'the stage', stageIs(story, 'few'));
+  await story.ask('abort', story.last().name, 'bob');
+  await until(story, 'the abort', () => story.last().status.phase === 'Aborted');
+
+  const turned = await mixed({
+    stages: [{ name: 'few', listeners: { percent: 1 }, soak: 'PT1M' }],
+    before: { listeners: ['clusters'] },
+  });
+  await until(turned, 'the listeners', () => turned.shown(Node, 'x') === 2);
+  assert.equal(turned.shown(Workload, 'w'), undefined);
+  await until(turned, 'the end', () => turned.last().status.phase === 'Promoted');
+  assert.deepEqual(
+    turned.last().status.targets?.map(({ name }) => name),
+    ['listeners', 'clusters'],
+  );
+});
+
+test('a target that would have something that it needs of a later one is refused at the plan', async () => {
+  const story = await mixed({ stages: [{ name: 'all', clusters: { percent: 100 } }] });
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  story.declare([node('fresh', 1), workload('w', 4, ['fresh'])]);
+  await story.run(5_000);
+  assert.equal(story.last().status.phase, 'Blocked');
+  assert.match(
+    story.last().status.message,
+    /^While clusters have it and listeners have not: Workload "w": .*there is no live Node "fresh"\. Say by `before` which go first\.$/,
+  );
+  story.declare([
+    policy({ stages: [{ name: 'all', clusters: { percent: 100 } }], before: { listeners: ['clusters'] } }),
+  ]);
+  await story.run(5_000);
+  assert.match(story.last().status.message, /clusters begin before listeners/);
+  story.declare([
+    policy({ stages: [{ name: 'all', listeners: { percent: 100 } }], before: { listeners: ['clusters'] } }),
+  ]);
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+  assert.equal(story.live(Workload, 'w'), 4);
+});
+
+test('policies whose targets go before themselves, or that name a target nobody has, are refused', () => {
+  const story = startStory();
+  assert.throws(
+    () => story.declare([policy({ before: { listeners: ['clusters'], clusters: ['listeners'] } })]),
+    /spec\.before: .*A target would go before itself/,
+  );
+  assert.throws(() => story.declare([policy({ before: { projects: ['clusters'] } })]), /spec\.before\.projects/);
+  assert.throws(
+    () => story.declare([policy({ stages: [{ name: 'few', projects: { percent: 1 } }] })]),
+    /spec\.stages\[0\]/,
+  );
+});
