@@ -5,8 +5,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { startWorld } from '../support/backline.ts';
+import { startWorld, type World } from '../support/backline.ts';
 import { feature } from '../support/catalogue.ts';
+import { CHANGE_SETS, changeSet } from '../support/flags.ts';
+import { until } from '../support/installation.ts';
+import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 
 test('a user who floods the resource API is told to wait; the administrator still gets through', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'backline-test-'));
@@ -262,4 +265,40 @@ test('whoever may write nothing at all is refused before a change set of theirs 
     body: { metadata: { name: 'ann' }, roleRef, subjects },
   });
   assert.equal((await post()).status, 422);
+});
+
+/** Holds a table so that nobody reads or writes it, until the returned function is called. */
+async function hold({ database }: World, table: string): Promise<() => Promise<void>> {
+  const connection = await database.connect();
+  await connection.query('begin');
+  await connection.query(`lock table ${table} in access exclusive mode`);
+  return connection.close;
+}
+
+test('a deadline that passes is 504, and what had not begun by then is not done when there is room again', async (t) => {
+  const world = await startWorld(t);
+  const { call, running } = world;
+  const declared = await call('POST', CHANGE_SETS, { body: changeSet(...RECORDS_CATALOGUE) });
+  assert.equal(declared.status, 201, declared.text);
+  await running.control?.releases()?.caughtUp();
+  const headers = { 'x-request-timeout-ms': '300' };
+  const use = { key: 'k', listener: 'ann', plan: 'free', market: 'de', feature: 'podmin', amount: 10 };
+  await until(
+    async () => ((await call('GET', '/v1/check?plan=free&market=de&feature=podmin')).status === 200 ? true : undefined),
+    () => 'the catalogue to be live',
+  );
+
+  let release = await hold(world, 'backline.subjects');
+  const late = await call('POST', '/v1/consume', { body: use, headers });
+  assert.deepEqual([late.status, late.json.code], [504, 'http/deadline'], late.text);
+  await release();
+  // Facts of a later request come after those of the one that nobody waits for.
+  const first = await call('POST', '/v1/consume', { body: { ...use, key: 'other' } });
+  assert.deepEqual([first.status, first.json.usage.used], [200, 10], first.text);
+
+  release = await hold(world, 'backline.changes');
+  const list = await call('GET', '/api/v1/namespaces/default/configmaps?asOf=1', { headers });
+  assert.deepEqual([list.status, list.json.kind, list.json.reason], [504, 'Status', 'Timeout'], list.text);
+  assert.equal(list.headers['retry-after'], '1');
+  await release();
 });

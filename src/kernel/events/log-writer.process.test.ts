@@ -322,3 +322,35 @@ test('an erasure takes a subject out of the names of those who sent, and what ca
     { producer: 'web', sequence: 4, accepted: 1 },
   ]);
 });
+
+test('of batches whose senders no longer wait, those are not stored whose transaction had not begun', async (t) => {
+  await using db = await startDatabase();
+  const ingest = await startIngest(t, { databaseUrl: db.url });
+  const holder = await db.database.connect();
+  await holder.query('begin');
+  await holder.query('lock table backline.event_batches in access exclusive mode');
+  const headers = { 'x-request-timeout-ms': '500' };
+  const send = (index: number) => ingest.post('/v1/events', { events: [play(`e${index}`)] }, headers);
+  const untilWaiting = async (events: number): Promise<void> => {
+    const isReached = new RegExp(`backline_events_waiting ${events}$`, 'm');
+    while (!isReached.test(await ingest.metrics())) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  const begin = async (index: number) => {
+    const answer = send(index);
+    await untilWaiting(index + 1);
+    return { answer };
+  };
+  // One in each lane, and then those that wait for them.
+  const begun = [await begin(0), await begin(1)];
+  const answers = await Promise.all([...begun.map(({ answer }) => answer), ...[2, 3, 4, 5].map(send)]);
+  for (const { status, json } of answers) assert.deepEqual([status, json.code], [504, 'http/deadline']);
+  await holder.close();
+  assert.deepEqual((await ingest.post('/v1/events', { events: [play('last')] })).status, 200);
+  await untilWaiting(0);
+  const rows = await db.database.query<{ id: string }>('select id from backline.event_log order by id');
+  assert.deepEqual(
+    rows.map(({ id }) => id).filter((id) => /e[2-5]/.test(id)),
+    [],
+  );
+  assert.ok(rows.some(({ id }) => id === 'last'));
+});
