@@ -39,13 +39,13 @@ export interface Running {
   readonly kubeconfigFile: string;
   readonly token: string;
   readonly control: ControlPlane | undefined;
-  /** Every path that it answers, as rules name paths, and who may ask. */
+  /** Every path that it answers, as rules name paths, with its callers. */
   readonly served: readonly { readonly path: string; readonly by: AskedBy }[];
   /** Resolves when a decision node of this process has a snapshot; at once where there is none. */
   readonly ready: Promise<void>;
   /** Resolves with a sentence when the process cannot go on. */
   readonly failed: Promise<string>;
-  /** What waits for something that is away does not hold it up: it is left behind. */
+  /** Stops all parts in bounded time; a part that waits for an absent database is left behind. */
   readonly close: () => Promise<void>;
 }
 
@@ -98,7 +98,7 @@ async function startRoles(shared: Shared): Promise<Running> {
     served: servedBy(routes),
     ready: node === undefined ? Promise.resolve() : node.follower.compiled,
     failed: control?.failed ?? new Promise(() => {}),
-    // What cannot go on is not worth waiting for.
+    // A process that has failed does not wait long.
     close: () => lifetime.close(api?.failure() === undefined ? undefined : FAILED_STOP_MS_MAX),
   };
 }
@@ -118,7 +118,7 @@ function startFollowing(
   });
 }
 
-/** The roles that follow what is live: taking events in, and deciding. */
+/** The roles that follow the live state: ingest and decide. */
 async function startNodeRoles(
   shared: Shared,
   node: FollowingNode,

@@ -4,7 +4,7 @@ import { LATE, within } from './time.ts';
 const LIMITS = {
   /** How long the parts may take to stop, together. */
   stopMsMax: 8_000,
-  /** What each part gets when that time is over. */
+  /** The time of each part once the common time is over. */
   lateMsMax: 100,
 } as const;
 
@@ -19,15 +19,15 @@ interface OpenPart extends StopOptions {
 }
 
 /**
- * The one owner of what a process, or a piece of work, has opened. Parts stop in the reverse order, each by name and in
- * bounded time: a part that does not stop in time is left behind, and one that fails is logged.
+ * Owns the open parts of a process or of a piece of work. They stop in reverse order, by name and in bounded time. A part
+ * that does not stop in time is left behind; a part that fails to stop is logged.
  */
 export class Lifetime {
   readonly #log: Log;
   readonly #beginStep: (name: string) => void;
   readonly #parts: OpenPart[] = [];
 
-  /** @param beginStep is told the name of each step before it runs; what it throws fails the step */
+  /** @param beginStep gets the name of each step before the step runs; an error that it throws fails the step */
   constructor(log: Log, beginStep: (name: string) => void = () => {}) {
     this.#log = log;
     this.#beginStep = beginStep;

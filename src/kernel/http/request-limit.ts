@@ -11,7 +11,7 @@ export interface Deadline {
 const TIMEOUT_HEADER = 'x-request-timeout-ms';
 const MILLISECONDS = /^[1-9]\d{0,9}$/;
 
-/** The milliseconds that a request may take: what its header asks for, within what the route allows. */
+/** The milliseconds that a request may take: the wish in its header, cut to the maximum of the route. */
 export function requestDeadline(exchange: Exchange, { msDefault, msMax }: Deadline): number {
   const wanted = exchange.header(TIMEOUT_HEADER);
   if (wanted === undefined) return msDefault;
@@ -54,8 +54,8 @@ export class RequestLimit {
   }
 
   /**
-   * Waits for an answer until the deadline, then lets `refuse` answer instead: what comes later goes nowhere. An answer
-   * that has begun by then goes on.
+   * Waits for an answer until the deadline, then lets `refuse` answer instead; a later answer is dropped. An answer that has
+   * begun by then goes on.
    */
   async hold(pending: Promise<void>, refuse: (refusal: Refusal) => void): Promise<void> {
     const { request, response, startedMs } = this.#exchange;
@@ -90,7 +90,7 @@ function tooLate(ms: number): Refusal {
   });
 }
 
-/** Nobody reads what would be answered. */
+/** Nobody reads the answer any more. */
 function clientGone(): Error {
   return Object.assign(new Error('the client has gone'), { code: 'ECONNRESET' });
 }

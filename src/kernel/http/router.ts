@@ -5,19 +5,19 @@ import { requestDeadline, RequestLimit, type Deadline } from './request-limit.ts
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** What is only read. */
+/** The methods of a path that is only read. */
 export const READ_METHODS: readonly Method[] = ['GET', 'HEAD'];
 
-/** What a handler is given besides the exchange. */
+/** The time limits of one request, as its handler sees them. */
 export interface RequestContext {
   /**
-   * Fires when the client goes away, when the deadline passes, and when the stopping server cuts the connection. Its reason
-   * is what to throw.
+   * Fires when the client goes away, when the deadline passes, and when the stopping server cuts the connection. Handlers
+   * throw its reason.
    */
   readonly signal: AbortSignal;
 }
 
-/** Answers a request, or throws a Refusal. What it sends after the deadline goes nowhere. */
+/** Answers a request, or throws a Refusal. An answer after the deadline is dropped. */
 export type Handler = (exchange: Exchange, context: RequestContext) => void | Promise<void>;
 
 /** One path, and how it is answered. */
@@ -25,7 +25,7 @@ export interface Route<By extends string = string> {
   readonly methods: readonly Method[];
   /** As it stands in a URL. A last part `*` stands for any one part, `**` for everything below. */
   readonly path: string;
-  /** Who may ask. The handler holds it. */
+  /** The callers that may ask; the handler checks them. */
   readonly by: By;
   /** How long an answer may take to begin; a stream goes on until somebody ends it. */
   readonly deadline: Deadline | 'stream';

@@ -10,12 +10,12 @@ export interface AllowedHosts {
   readonly ranges: readonly (readonly [Address, number])[];
 }
 
-/** Everything on this machine: what a developer runs beside the server. */
+/** Everything on this machine: the other servers of a developer. */
 export const THIS_MACHINE = ['localhost', '127.0.0.0/8', '::1'] as const;
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/;
 
-/** Reads what the server's configuration allows: names of hosts, addresses, and ranges like 10.0.0.0/8. */
+/** Parses the hosts that the configuration allows: names, addresses, and ranges like 10.0.0.0/8. */
 export function parseAllowedHosts(texts: readonly string[]): AllowedHosts {
   const names = new Set<string>();
   const ranges: (readonly [Address, number])[] = [];
@@ -48,9 +48,9 @@ export function nameOf(host: string): string {
     .replace(/\.$/, '');
 }
 
-/** A public address that answers only the virtual machines of Azure, and tells them what they are. */
+/** The metadata service of Azure: a public address that answers only its virtual machines. */
 const AZURE_PLATFORM = '168.63.129.16';
-/** What is routed in the Internet of version 6. */
+/** The public part of IPv6. */
 const GLOBAL_UNICAST = { base: ipaddr.IPv6.parse('2000::'), bits: 3 } as const;
 
 /**

@@ -143,7 +143,7 @@ function toldAs(error: unknown, deadline: AbortSignal, msMax: number): Unanswere
   return new Unanswered(`it cannot be reached (${codeOf(error)})`);
 }
 
-/** `ECONNREFUSED`, `CERT_HAS_EXPIRED`: what the platform calls it. */
+/** The platform's name of an error: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */
 function codeOf(error: unknown): string {
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return error instanceof Error ? error.name : 'unknown';

@@ -58,7 +58,7 @@ export function sendRequest(
   });
 }
 
-/** Answers with what was resolved and judged before: a second look at the name could find another address. */
+/** Answers lookups with the addresses that were checked: a second lookup could find another address. */
 function pinned(addresses: readonly Resolved[]): LookupFunction {
   return (_host, options, found) => {
     const [first] = addresses;

@@ -13,7 +13,7 @@ export class Turns {
     return this.#underWay;
   }
 
-  /** Takes a turn; gives what ends it, or undefined when too many wait already. Rejects when the signal fires before. */
+  /** Takes a turn; returns the function that ends it, or undefined when too many wait. Rejects when the signal fires. */
   async take(host: string, signal: AbortSignal): Promise<(() => void) | undefined> {
     signal.throwIfAborted();
     if (!this.#isFree(host)) {

@@ -12,7 +12,7 @@ const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
 /** Administrators must get through when something runs wild. */
 const UNLIMITED_GROUP = 'system:masters';
 
-/** Who sends a request, once they may send one more; undefined when that is not proved. */
+/** Authenticates the sender of a request and charges its rate; undefined without a valid credential. */
 export type UserOf = (exchange: Exchange) => Promise<User | undefined>;
 
 export function callersBy(authenticators: readonly Authenticator[]): UserOf {
@@ -21,7 +21,7 @@ export function callersBy(authenticators: readonly Authenticator[]): UserOf {
   return async (exchange) => {
     const user = await authenticate(exchange.request);
     if (user === undefined) return undefined;
-    // Whoever mints tokens gets no more for it.
+    // A caller that mints tokens gets no higher rate by it.
     const payer = user.mintedBy?.at(-1) ?? user.name;
     const isLimited = !user.groups.includes(UNLIMITED_GROUP);
     exchange.proved(isLimited ? `user "${payer}"` : undefined);
@@ -46,7 +46,7 @@ function requireRate(exchange: Exchange, name: string, limiter: RateLimiter): vo
   exchange.chargeTo(pay);
 }
 
-/** Rules about who may do what are with the resource API: without it in the process, paths are for administrators. */
+/** Lets administrators alone through: a process without the resource API knows no RBAC rules. */
 export function authorizeAdministrators(user: User, { verb, path }: PathAttributes): void {
   if (user.groups.includes(UNLIMITED_GROUP)) return;
   throw new Refusal(

@@ -26,7 +26,7 @@ import type { Shared } from './shared.ts';
 /** There from the first start on. */
 const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
 
-/** What everything that writes stands on: PostgreSQL, the store, who may do what, and what is live. */
+/** The base of everything that writes: PostgreSQL, the store, RBAC and the live objects. */
 export interface ControlStore {
   readonly database: Database;
   readonly sealing: Sealing;

@@ -7,14 +7,14 @@ import type { Sealing } from '#kernel/resources/store-contract.ts';
 import { openRecords, type Records } from './records.ts';
 import type { Shared } from './shared.ts';
 
-/** What a process reads and writes beside the store. */
+/** The database and the records that a process uses beside the store. */
 export interface KeptData {
   readonly database: Database;
   readonly sealing: Sealing;
   readonly records: Records;
 }
 
-/** Opens the database of a process without the API, which still reads and writes what is kept for each listener. */
+/** Opens the database of a process without the API, which still reads and writes records of listeners. */
 export async function openKeptData(
   shared: Shared,
   databaseUrl: string,

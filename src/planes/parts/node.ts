@@ -13,7 +13,7 @@ import { decisionModules } from './catalogue.ts';
 import type { Records } from './records.ts';
 import type { Shared } from './shared.ts';
 
-/** What follows the live state in one process, and who may ask it: for decisions and for senders of events. */
+/** Follows the live state in one process, and admits its callers: applications and senders of events. */
 export interface FollowingNode {
   readonly modules: readonly DecisionModule<unknown>[];
   readonly follower: Follower;

@@ -32,13 +32,13 @@ import { peerAddress } from './peers.ts';
 
 export type Role = 'api' | 'decide' | 'controllers' | 'ingest';
 
-/** Who is believed, and where the keys are that secrets are sealed with. */
+/** How callers are authenticated, and where the encryption keys of secrets are. */
 export interface AccessOptions extends BelievedOptions {
   /** Default `encryption-keys` in the data directory. */
   readonly encryptionKeyFile?: string | undefined;
 }
 
-/** What the first objects are declared with. */
+/** The parts of the control plane that declare the first objects. */
 export interface FirstDeclarations {
   readonly store: Pick<Store<Operation>, 'get' | 'count'>;
   readonly changeSets: VirtualKind;
@@ -82,16 +82,16 @@ export interface StartOptions {
   readonly log: Log;
 }
 
-/** Who may ask a path: `everybody`, those who prove who they are, or as the gate of decisions has it. */
+/** The callers of a path: everybody, authenticated users, other processes, or those that the decision gate admits. */
 export type AskedBy = 'everybody' | 'users' | 'peers' | PathAccess;
 
-/** What one role adds to the process. */
+/** The routes and readiness checks that one role adds to the process. */
 export interface RoleParts {
   readonly routes: readonly Route<AskedBy>[];
   readonly checks: readonly ReadinessCheck[];
 }
 
-/** What all roles of one process share. */
+/** The parts that all roles of one process share. */
 export interface Shared {
   readonly options: StartOptions;
   readonly lifetime: Lifetime;
@@ -112,7 +112,7 @@ export interface Shared {
   readonly ca: string;
   /** The administrator's. */
   readonly token: string;
-  /** Who is believed, beside the ServiceAccounts that are declared. */
+  /** The authenticators of the configuration; ServiceAccounts are declared. */
   readonly believed: readonly Authenticator[];
   /** How other processes of the installation reach this one. */
   readonly address: WriterAddress;
@@ -122,7 +122,7 @@ export interface Shared {
   readonly openAnswers: OpenAnswers | undefined;
 }
 
-/** Takes the port before anything else starts: other processes must be able to reach whoever writes. */
+/** Takes the port before anything else starts: other processes must be able to reach a writer. */
 export async function openShared(options: StartOptions, lifetime: Lifetime): Promise<Shared> {
   const { log, host, access = {}, modules, clock = systemClock, publicNames = [] } = options;
   const roles = new Set(options.roles);
@@ -183,7 +183,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
   };
 }
 
-/** What is answered until the last role has started. */
+/** The routes until the last role has started. */
 function startingRoutes(registry: Registry): readonly Route[] {
   const check: ReadinessCheck = { name: 'start', problem: () => 'not everything is up yet' };
   const refuse: Handler = () => {

@@ -24,7 +24,7 @@ export interface ApiRole extends RoleParts {
   readonly failure: () => string | undefined;
 }
 
-/** Declares, releases and shows what the business is made of; keeps the schema of the database up to date. */
+/** Serves the resource API and runs releases; keeps the schema of the database up to date. */
 export async function startApi(shared: Shared): Promise<ApiRole> {
   const { options, lifetime, modules, eventTypes, believed, clock, log, address } = shared;
   const base = await openControlStore(shared);
@@ -51,7 +51,7 @@ export async function startApi(shared: Shared): Promise<ApiRole> {
   await lifetime.step('kubeconfig', () => writeKubeconfig(shared));
   const checks: readonly ReadinessCheck[] = [
     { name: 'store', problem: () => failure() ?? store.problem() },
-    // What is read is right all the same.
+    // Reads are right all the same.
     { name: 'writes', problem: store.refusedBecause, isWarning: true },
     events.check,
   ];
@@ -75,7 +75,7 @@ export function kubeconfigIn(dataDirectory: string): string {
   return join(dataDirectory, 'kubeconfig');
 }
 
-/** What a promise has come to; undefined as long as it has not. */
+/** The value of a promise; undefined while it is pending. */
 function firstValue<Value>(promise: Promise<Value>): () => Value | undefined {
   let value: Value | undefined;
   void promise.then((come) => {

@@ -13,7 +13,7 @@ import type { RoleParts, Shared } from '../parts/shared.ts';
 export async function startDecide(
   shared: Shared,
   node: FollowingNode,
-  /** Where what releases show is counted; undefined without a database. */
+  /** Where exposures of releases are counted; undefined without a database. */
   counted: { readonly kept: KeptData; readonly write: LogWriter['write'] } | undefined,
 ): Promise<RoleParts> {
   const { follower, gate } = node;
