@@ -5,7 +5,7 @@ import type { Attributes, Authority } from '#kernel/resources/api/authority.ts';
 import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { fromKinds, type KindRegistry } from '#kernel/resources/registry.ts';
 import type { Sealing, Store } from '#kernel/resources/store-contract.ts';
 import type { Admission } from '#kernel/resources/write.ts';
 import { attemptLog } from './audit/attempts.ts';
@@ -77,12 +77,12 @@ export function prepareAccess(parts: {
 }): Access {
   const { database, sealing, kinds, paths, believed, clock, log } = parts;
   const rules = liveRules(log);
-  const stored = kinds.all.filter(({ verbs }) => verbs.includes('update'));
+  const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
     admission: admission(rules.table, kinds),
     join: async (store) => {
       const keys = await loadSigningKeys(database, sealing);
-      await rules.follow(store, kinds.all, paths);
+      await rules.follow(store, kinds, paths);
       const tokens = serviceAccountTokens(keys, store, clock);
       const attempts = attemptLog(database, clock, log);
       const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
@@ -92,7 +92,7 @@ export function prepareAccess(parts: {
             if (!authorize(rules.table(), user, wanted).allowed) throw forbidden(user, wanted);
           },
           requireWriter: (user) => {
-            if (!mayWriteSomething(rules.table(), user, stored)) throw mayWriteNothing(user);
+            if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);
           },
           attempted: (author, attempt) =>
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),

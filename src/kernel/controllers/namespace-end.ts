@@ -5,7 +5,7 @@ import { Namespace } from '#kernel/resources/builtin/core.ts';
 import type { ResourceClient } from '#kernel/resources/client/contract.ts';
 import { NAMESPACE_FINALIZER, namespaceFinalizers } from '#kernel/resources/deletion.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { fromKinds, type KindRegistry } from '#kernel/resources/registry.ts';
 import { resourceName } from '#kernel/resources/write.ts';
 import type { Requeue, Watch } from './controller.ts';
 import type { Informer } from './informer.ts';
@@ -27,8 +27,8 @@ export function namespaceEnd(options: {
   readonly clock: Clock;
 }): { readonly watches: readonly Watch[]; readonly reconcile: (key: string) => Promise<Requeue | void> } {
   const { client, kinds, namespaces, contents, clock } = options;
-  const held = kinds.all.filter(
-    ({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete'),
+  const held = fromKinds(kinds, (all) =>
+    all.filter(({ namespaced, verbs }) => namespaced && verbs.includes('list') && verbs.includes('delete')),
   );
   const isEnding = (namespace: ResourceObject | undefined) => namespace?.metadata.deletionTimestamp !== undefined;
   return {
@@ -67,7 +67,7 @@ export function namespaceEnd(options: {
   async function clear(namespace: string): Promise<Survey> {
     const remaining: { readonly resource: string; readonly finalizers: readonly string[] }[] = [];
     const refusals: string[] = [];
-    for (const kind of held) {
+    for (const kind of held()) {
       const { items } = await client.list(kind, { namespace });
       const queue = items[Symbol.iterator]();
       const worker = async () => {

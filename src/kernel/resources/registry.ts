@@ -1,26 +1,32 @@
 import type { Kind } from './kind.ts';
 
-/** The kinds that this program knows, found by each of their names. */
+/** The kinds that this program knows now, found by each of their names. */
 export interface KindRegistry {
+  /** Another list after each change: whoever keeps one does not see kinds come and go. */
   readonly all: readonly Kind[];
-  /** By `Kind.id`; asking for a kind that was never registered is a bug. */
+  /** By `Kind.id`; asking for a kind that is not registered is a bug. */
   readonly byId: (id: string) => Kind;
   readonly byPlural: (group: string, version: string, plural: string) => Kind | undefined;
   readonly byApiVersion: (apiVersion: string, kind: string) => Kind | undefined;
+  readonly has: (kind: Kind) => boolean;
+  readonly add: (kind: Kind) => void;
+  readonly remove: (kind: Kind) => void;
+  /** Calls back right after a kind came or went. Returns the way to stop. */
+  readonly subscribe: (listener: () => void) => () => void;
 }
 
-export function kindRegistry(all: readonly Kind[]): KindRegistry {
+export function kindRegistry(first: readonly Kind[]): KindRegistry {
   const ids = new Map<string, Kind>();
   const plurals = new Map<string, Kind>();
   const types = new Map<string, Kind>();
-  for (const kind of all) {
-    if (ids.has(kind.id)) throw new Error(`kind ${kind.id} is declared twice`);
-    ids.set(kind.id, kind);
-    plurals.set(`${kind.group}/${kind.version}/${kind.plural}`, kind);
-    types.set(`${kind.apiVersion}/${kind.kind}`, kind);
-  }
+  const listeners = new Set<() => void>();
+  let all: readonly Kind[] = [];
+  for (const kind of first) put(kind);
+  all = [...first];
   return {
-    all,
+    get all() {
+      return all;
+    },
     byId: (id) => {
       const kind = ids.get(id);
       if (kind === undefined) throw new Error(`kind ${id} is not registered`);
@@ -28,5 +34,53 @@ export function kindRegistry(all: readonly Kind[]): KindRegistry {
     },
     byPlural: (group, version, plural) => plurals.get(`${group}/${version}/${plural}`),
     byApiVersion: (apiVersion, kind) => types.get(`${apiVersion}/${kind}`),
+    has: (kind) => ids.get(kind.id) === kind,
+    add: (kind) => {
+      put(kind);
+      all = [...all, kind];
+      tell();
+    },
+    remove: (kind) => {
+      if (ids.get(kind.id) !== kind) return;
+      ids.delete(kind.id);
+      plurals.delete(pluralKey(kind));
+      types.delete(typeKey(kind));
+      all = all.filter((other) => other !== kind);
+      tell();
+    },
+    subscribe: (listener) => {
+      const call = (): void => listener();
+      listeners.add(call);
+      return () => listeners.delete(call);
+    },
+  };
+
+  function put(kind: Kind): void {
+    if (ids.has(kind.id)) throw new Error(`kind ${kind.id} is declared twice`);
+    ids.set(kind.id, kind);
+    plurals.set(pluralKey(kind), kind);
+    types.set(typeKey(kind), kind);
+  }
+
+  function tell(): void {
+    for (const listener of listeners) listener();
+  }
+}
+
+function pluralKey({ group, version, plural }: Kind): string {
+  return `${group}/${version}/${plural}`;
+}
+
+function typeKey({ apiVersion, kind }: Kind): string {
+  return `${apiVersion}/${kind}`;
+}
+
+/** What follows from the kinds, made anew when it is asked for after a change of them. */
+export function fromKinds<Value>(kinds: KindRegistry, make: (all: readonly Kind[]) => Value): () => Value {
+  let made: { readonly of: readonly Kind[]; readonly value: Value } | undefined;
+  return () => {
+    const { all } = kinds;
+    if (made?.of !== all) made = { of: all, value: make(all) };
+    return made.value;
   };
 }

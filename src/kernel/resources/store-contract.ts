@@ -136,6 +136,14 @@ export interface Declaration {
   readonly text: string;
 }
 
+/** A store whose kinds come and go. */
+export interface KindStore {
+  /** Takes in the objects that the database has of a kind, and what is written of it from now on. */
+  readonly adopt: (kind: Kind) => Promise<void>;
+  /** Forgets the objects of a kind; they stay in the database. */
+  readonly drop: (kind: Kind) => void;
+}
+
 /**
  * The one place where declared objects live. `Operation` is plain data, so that a process that is not the writer can
  * forward it. Reads come from memory and see only what is durable.

@@ -51,6 +51,7 @@ interface Asked {
 /** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
 export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
   return (operation, read, now, author) => {
+    if (!kinds.all.some(({ id }) => id === operation.kind)) throw goneKind(operation.kind);
     const kind = kinds.byId(operation.kind);
     const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
     const mayRead = (of: Kind, namespace: string, name: string): boolean =>
@@ -82,6 +83,13 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
     }
   };
+}
+
+/** It was removed after the request had been read. */
+function goneKind(id: string): Refusal {
+  return new Refusal('resources/no-such-kind', 'NotFound', `the kind ${id} is no longer served`, {
+    remedy: 'See what there is: kubectl api-resources',
+  });
 }
 
 /** The same refusal, its paths led by the object's place in a change set. */

@@ -1,3 +1,5 @@
+import { fromKinds } from '#kernel/resources/registry.ts';
+import { servedKinds, type ServedKinds } from '#kernel/resources/serve-kinds.ts';
 import type { Registry } from 'prom-client';
 import { clientAdvisor } from '#kernel/access/client-advice.ts';
 import type { Authenticator } from '#kernel/access/authentication/authenticate.ts';
@@ -51,6 +53,8 @@ export interface ControlPlane {
   /** Throws a Refusal when the user may not. */
   readonly authorize: Authority['authorize'];
   /** Resolves with a sentence when it can no longer work; the process should end then. */
+  /** Kinds that come and go. */
+  readonly kinds: ServedKinds;
   readonly failed: Promise<string>;
 }
 
@@ -136,6 +140,7 @@ export async function startControlPlane(
   return {
     database,
     store,
+    kinds: servedKinds(store, kinds),
     live,
     releases: writing.releases,
     api,
@@ -213,12 +218,12 @@ function runWhileWriting(
 function storeMetrics({ kinds, registry }: Shared, store: SharedStore<Operation>): void {
   gauge(registry, 'backline_store_writer', '1 in the process that writes.', () => Number(store.isWriter()));
   gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
-  const listed = kinds.all.filter(({ verbs }) => verbs.includes('list'));
+  const listed = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('list')));
   gauges(
     registry,
     'backline_objects',
     'Objects that are declared.',
-    () => listed.map((kind) => [{ resource: kind.plural, group: kind.group }, store.count(kind)] as const),
+    () => listed().map((kind) => [{ resource: kind.plural, group: kind.group }, store.count(kind)] as const),
     ['resource', 'group'],
   );
 }

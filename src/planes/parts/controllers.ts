@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { interned } from '#kernel/base/interned.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { runController } from '#kernel/controllers/controller.ts';
+import { runController, type Controller } from '#kernel/controllers/controller.ts';
 import { garbageCollector, isCollected } from '#kernel/controllers/garbage.ts';
 import { startInformer, type Informer } from '#kernel/controllers/informer.ts';
 import { onlyWhileLeading, runAsLeader, type Candidate, type ElectionTiming } from '#kernel/controllers/leader.ts';
@@ -48,10 +48,7 @@ export function runControllers(options: {
         lifetime.keep(`informer of ${kind.plural}`, informer.stop);
         return informer;
       };
-      const informers = kinds.all.filter(isCollected).map((kind) => follow(kind, onlyMetadata));
-      const namespaces = informers.find(({ kind }) => kind === Namespace);
-      if (namespaces === undefined) throw new Error('namespaces are not collected');
-      const contents = informers.filter(({ kind }) => kind.namespaced);
+      const namespaces = follow(Namespace, onlyMetadata);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
       const parts = { client, inform: (kind: Kind) => follow(kind), clock };
@@ -59,22 +56,58 @@ export function runControllers(options: {
         ...(controllers?.(parts) ?? []),
         ...targets.flatMap((target) => target.follow?.(parts) ?? []),
       ]);
-      const controllers = [
-        ...own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) })),
+      const controllers = own.map((one) => runController({ ...shared, ...one, metrics: metricsOf(one.name) }));
+      const metrics = { garbage: metricsOf('garbage-collector'), namespaces: metricsOf('namespace-end') };
+      /** Those that look at objects of every kind. */
+      const runForAll = (informers: readonly Informer[]): readonly Controller[] => [
         runController({
           ...shared,
           ...garbageCollector({ client, kinds, informers, recordEvent }),
           name: 'garbage-collector',
-          metrics: metricsOf('garbage-collector'),
+          metrics: metrics.garbage,
         }),
         runController({
           ...shared,
-          ...namespaceEnd({ client, kinds, namespaces, contents, clock }),
+          ...namespaceEnd({
+            client,
+            kinds,
+            namespaces,
+            contents: informers.filter(({ kind }) => kind.namespaced),
+            clock,
+          }),
           name: 'namespace-end',
-          metrics: metricsOf('namespace-end'),
+          metrics: metrics.namespaces,
         }),
       ];
-      lifetime.keep('controllers', () => Promise.all(controllers.map(({ stop }) => stop())));
+      const followed = new Map<Kind, Informer>([[Namespace, namespaces]]);
+      let forAll: readonly Controller[] = [];
+      let changing: Promise<unknown> = Promise.resolve();
+      /** Begins them anew with the kinds of now: what they know is in the informers, which stay. */
+      const followKinds = async (): Promise<void> => {
+        await Promise.all(forAll.map(({ stop }) => stop()));
+        for (const [kind, informer] of followed) {
+          if (kinds.has(kind)) continue;
+          followed.delete(kind);
+          await informer.stop();
+        }
+        if (leadership.signal.aborted) return;
+        for (const kind of kinds.all.filter(isCollected)) {
+          if (!followed.has(kind)) followed.set(kind, follow(kind, onlyMetadata));
+        }
+        forAll = runForAll([...followed.values()]);
+      };
+      const changed = (): void => {
+        changing = changing.then(followKinds).catch((error: unknown) => {
+          log.error({ err: error }, 'kinds that came or went are not followed');
+        });
+      };
+      changed();
+      const unsubscribe = kinds.subscribe(changed);
+      lifetime.keep('controllers', async () => {
+        unsubscribe();
+        await changing;
+        await Promise.all([...controllers, ...forAll].map(({ stop }) => stop()));
+      });
       await aborted(leadership.signal);
       await lifetime.close();
     },

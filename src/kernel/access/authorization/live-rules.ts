@@ -1,5 +1,6 @@
 import type { Log } from '#kernel/base/log.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
+import { fromKinds, type KindRegistry } from '#kernel/resources/registry.ts';
 import type { Operation } from '#kernel/resources/operation.ts';
 import type { Change, Store } from '#kernel/resources/store-contract.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf } from '../kinds/rbac.ts';
@@ -15,40 +16,49 @@ const AUTHOR = { user: 'system:access', requestId: 'access' };
 export interface LiveRules {
   readonly table: () => RuleTable;
   /** Begins to follow a store, after the default roles are there and the collecting ones complete. */
-  readonly follow: (store: Store<Operation>, kinds: readonly Kind[], paths: readonly DeclaredPath[]) => Promise<void>;
+  readonly follow: (store: Store<Operation>, kinds: KindRegistry, paths: readonly DeclaredPath[]) => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
 export function liveRules(log: Log): LiveRules {
   let table = compileRules([], []);
-  let everywhereOnly: ReadonlySet<string> = new Set();
-  let unsubscribe = () => {};
+  const unsubscribe: (() => void)[] = [];
   let collecting: Promise<unknown> = Promise.resolve();
   return {
     table: () => table,
     follow: async (store, kinds, paths) => {
-      everywhereOnly = new Set(
-        kinds
-          .filter(({ actsEverywhere }) => actsEverywhere === true)
-          .map(({ group, plural }) => resourceKey({ group, resource: plural })),
+      const everywhereOnly = fromKinds(
+        kinds,
+        (all): ReadonlySet<string> =>
+          new Set(
+            all
+              .filter(({ actsEverywhere }) => actsEverywhere === true)
+              .map(({ group, plural }) => resourceKey({ group, resource: plural })),
+          ),
       );
-      const missing = missingDefaults(defaultObjects(kinds, paths), store);
+      const recompile = (): void => {
+        table = compile(store, everywhereOnly());
+      };
+      // As in Kubernetes, kinds that come later are in no default role: who serves one declares roles for it.
+      const missing = missingDefaults(defaultObjects(kinds.all, paths), store);
       if (missing.length > 0) await store.write(missing, AUTHOR);
       await collect(store);
-      table = compile(store, everywhereOnly);
-      unsubscribe = store.subscribe((changes: readonly Change[]) => {
+      recompile();
+      unsubscribe.push(kinds.subscribe(recompile));
+      const follow = (changes: readonly Change[]): void => {
         const touched = new Set(changes.map(({ entry }) => entry.kind));
         if (touched.isDisjointFrom(RULE_KINDS)) return;
-        table = compile(store, everywhereOnly);
+        recompile();
         if (!touched.has(ClusterRole)) return;
         // One after the other, so that each sees what the one before wrote.
         collecting = collecting
           .then(() => collect(store))
           .catch((error: unknown) => log.error({ err: error }, 'the rules of collecting roles could not be written'));
-      });
+      };
+      unsubscribe.push(store.subscribe(follow));
     },
     stop: async () => {
-      unsubscribe();
+      for (const end of unsubscribe) end();
       await collecting;
     },
   };

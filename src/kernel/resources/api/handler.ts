@@ -15,7 +15,7 @@ import type { Accepted } from '../codec/accept.ts';
 import { patchTypeOf } from '../codec/patch.ts';
 import type { Kind, ResourceObject, Verb } from '../kind.ts';
 import type { Operation } from '../operation.ts';
-import type { KindRegistry } from '../registry.ts';
+import { fromKinds, type KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound, requirePreconditions } from '../write.ts';
 import { withoutValues } from '../confidential.ts';
@@ -100,9 +100,14 @@ export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const { store, kinds, clock, authority } = options;
-  const discovery = discoveryDocuments(kinds.all, options.version);
-  const openapi = openApiDocuments(kinds.all, options.version);
-  const openapiV2 = openApiV2(openapi, options.version);
+  const documents = fromKinds(kinds, (all) => {
+    const openapi = openApiDocuments(all, options.version);
+    return {
+      discovery: discoveryDocuments(all, options.version),
+      openapi,
+      openapiV2: openApiV2(openapi, options.version),
+    };
+  });
 
   return async (exchange, context, user) => {
     let call: Call | undefined;
@@ -111,6 +116,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       // Its protobuf is of a type of its own, which nothing else is.
       const isOlder = exchange.path === '/openapi/v2';
       accepted = isOlder ? { as: 'json' } : acceptedBy(exchange);
+      const { discovery, openapi, openapiV2 } = documents();
       const document = isOlder
         ? openapiV2(exchange.request.headers.accept)
         : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
@@ -169,6 +175,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
           query,
           selectionOf(kind, query, name),
           representationOf(accepted, { ...query, clock }),
+          kinds,
           options.watchMetrics,
         );
       case 'create':

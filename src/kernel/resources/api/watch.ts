@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { paceAnswer } from '#kernel/http/paced-answer.ts';
 import type { Operation } from '../operation.ts';
+import type { KindRegistry } from '../registry.ts';
 import type { Entry, Store } from '../store-contract.ts';
 import { eventFor, type Selection } from './selection.ts';
 import { checkListOptions } from './list-options.ts';
@@ -43,6 +44,7 @@ export function watch(
   query: Query,
   selection: Selection,
   shown: Representation,
+  kinds: KindRegistry,
   metrics: WatchMetrics,
 ): void {
   checkListOptions(query);
@@ -90,8 +92,13 @@ export function watch(
   );
   const end = setTimeout(finish, seconds * 1000);
   exchange.closing.addEventListener('abort', finish, { once: true });
+  // Of a kind that is gone there is nothing more to tell.
+  const unsubscribeKinds = kinds.subscribe(() => {
+    if (!kinds.has(kind)) finish();
+  });
   response.once('close', () => {
     unsubscribe();
+    unsubscribeKinds();
     clearInterval(bookmarks);
     clearTimeout(end);
     exchange.closing.removeEventListener('abort', finish);

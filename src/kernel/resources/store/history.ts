@@ -114,7 +114,7 @@ export async function readPast(
       ) latest where type <> 'DELETED'`,
     values: [kind.id, version, namespace ?? null, name ?? null],
   });
-  const reader = new RowReader([kind], texts);
+  const reader = new RowReader(new Map([[kind.id, kind]]), texts);
   return { version, entries: rows.map((row) => reader.entry(row)).filter((entry) => entry !== undefined) };
 }
 

@@ -8,6 +8,9 @@ import { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 import type { WindowLimits } from './watch-window.ts';
 
+/** The kinds that a store has, by id. Of others nothing is read. */
+export type KnownKinds = ReadonlyMap<string, Kind>;
+
 export interface ChangeRow {
   readonly version: number;
   readonly type: Change['type'];
@@ -24,7 +27,7 @@ export interface ChangeRow {
 export async function loadMemory(
   database: Database,
   options: {
-    readonly kinds: readonly Kind[];
+    readonly kinds: KnownKinds;
     readonly limits: WindowLimits;
     readonly texts: TextsAtRest;
     readonly log: Log | undefined;
@@ -35,7 +38,7 @@ export async function loadMemory(
     await connection.query('set transaction isolation level repeatable read, read only');
     const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
     const version = writer?.version ?? 0;
-    await warnOfUnknownKinds(connection, kinds, log);
+    await warnOfUnknownKinds(connection, [...kinds.values()], log);
     const floor = await windowFloor(connection, version, limits);
     return {
       version,
@@ -52,10 +55,10 @@ export async function loadMemory(
 function* memoryOf(
   rows: { version: number; floor: number } & Readonly<Record<'changed' | 'before' | 'current', readonly ChangeRow[]>>,
   reader: RowReader,
-  { kinds, limits }: { readonly kinds: readonly Kind[]; readonly limits: WindowLimits },
+  { kinds, limits }: { readonly kinds: KnownKinds; readonly limits: WindowLimits },
 ): Steps<Memory> {
   const { version, floor, changed, before, current } = rows;
-  const memory = new Memory({ kinds, version, floor, limits });
+  const memory = new Memory({ kinds: [...kinds.values()], version, floor, limits });
   for (const row of current) {
     const entry = reader.entry(row);
     if (entry !== undefined) memory.begin(entry);
@@ -65,15 +68,33 @@ function* memoryOf(
   return memory;
 }
 
+/** The objects of one kind, with the version at which they were so. */
+export async function loadKind(
+  database: Database,
+  kind: Kind,
+): Promise<{ readonly version: number; readonly rows: readonly ChangeRow[] }> {
+  return database.patient.transaction(async (connection) => {
+    await connection.query('set transaction isolation level repeatable read, read only');
+    const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
+    const rows = await connection.query<ChangeRow>({
+      text: `
+        select c.version, c.type, c.kind, c.namespace, c.name, c.body
+        from backline.objects o join backline.changes c on c.version = o.version where o.kind = $1`,
+      values: [kind.id],
+    });
+    return { version: writer?.version ?? 0, rows };
+  });
+}
+
 /** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
 export class RowReader {
-  readonly #kinds: ReadonlyMap<string, Kind>;
+  readonly #kinds: KnownKinds;
   readonly #texts: TextsAtRest;
   readonly #entries = new Map<number, StoredEntry>();
 
-  constructor(kinds: readonly Kind[], texts: TextsAtRest) {
+  constructor(kinds: KnownKinds, texts: TextsAtRest) {
     this.#texts = texts;
-    this.#kinds = new Map(kinds.map((kind) => [kind.id, kind]));
+    this.#kinds = kinds;
   }
 
   entry(row: ChangeRow): StoredEntry | undefined {

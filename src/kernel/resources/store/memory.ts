@@ -11,7 +11,7 @@ type ListOptions = NonNullable<Parameters<Store<unknown>['list']>[1]>;
 
 /** What is durable, as it is now, and the way back through the watch window. Every read comes from here. */
 export class Memory implements StoredReader {
-  readonly #tables: ReadonlyMap<string, KindTable>;
+  readonly #tables: Map<string, KindTable>;
   readonly #window: WatchWindow;
   #version: number;
 
@@ -40,6 +40,26 @@ export class Memory implements StoredReader {
       yield;
     }
     for (const table of this.#tables.values()) yield* table.sort();
+  }
+
+  /** Begins to take in what is written of a kind: all that comes after the version that it returns. */
+  adopt(kind: Kind): number {
+    this.#tables.set(kind.id, new KindTable());
+    this.#window.beginKind(kind.id, this.#version);
+    return this.#version;
+  }
+
+  /** Takes in what there was of an adopted kind at that version; what changed since has come by itself. */
+  fill(kind: Kind, entries: readonly StoredEntry[], adoptedAt: number): void {
+    const changed = new Set(this.changesSince(adoptedAt, kind).map(({ entry }) => entry.key));
+    for (const entry of entries) {
+      if (entry.version <= adoptedAt && !changed.has(entry.key)) this.#table(kind).put(entry);
+    }
+  }
+
+  /** What is still under way of it finds an empty table. */
+  drop(kind: Kind): void {
+    this.#tables.set(kind.id, new KindTable());
   }
 
   get version(): number {

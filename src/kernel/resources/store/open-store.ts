@@ -39,13 +39,14 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
     texts,
   });
   const windowLimits = { changes: limits.changesInWindow, characters: limits.charactersInWindow };
-  const memory = await loadMemory(database, { kinds, limits: windowLimits, texts, log }).catch(async (error) => {
+  const known = new Map(kinds.map((kind) => [kind.id, kind]));
+  const memory = await loadMemory(database, { kinds: known, limits: windowLimits, texts, log }).catch(async (error) => {
     await session.close();
     throw error;
   });
   const sequencer = new Sequencer({ memory, session, decide, clock, limits, log });
   return {
-    ...storeReads({ memory, kinds, database, texts, clock }),
+    ...storeReads({ memory, kinds: known, database, texts, clock }),
     subscribe: (listener) => sequencer.subscribe(listener),
     write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
     fresh: () => undefined,

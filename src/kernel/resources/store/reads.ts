@@ -1,8 +1,8 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Kind } from '../kind.ts';
 import type { Store } from '../store-contract.ts';
 import { compactHistory, readDeclarations, readHistory, readPast, readRevision } from './history.ts';
+import type { KnownKinds } from './load.ts';
 import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
@@ -11,7 +11,7 @@ type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'behindMs
 
 export function storeReads(parts: {
   readonly memory: Memory;
-  readonly kinds: readonly Kind[];
+  readonly kinds: KnownKinds;
   readonly database: Database;
   readonly texts: TextsAtRest;
   readonly clock: Clock;
@@ -30,7 +30,7 @@ export function storeReads(parts: {
     past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
-      const { floor, dropped } = await compactHistory(database, kinds, clock(), historyDays);
+      const { floor, dropped } = await compactHistory(database, [...kinds.values()], clock(), historyDays);
       memory.liftWatchFloor(floor);
       return dropped;
     },

@@ -6,7 +6,8 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { LATE, within } from '#kernel/base/time.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
-import type { Author, Change, Outcome, Place, Store } from '../store-contract.ts';
+import type { Kind } from '../kind.ts';
+import type { Author, Change, KindStore, Outcome, Place, Store } from '../store-contract.ts';
 import type { StoredChange } from './entry.ts';
 import {
   type Deliver,
@@ -19,12 +20,12 @@ import {
   type WriterAddress,
 } from './forwarding.ts';
 import { STORE_LIMITS } from './limits.ts';
-import { type ChangeRow, loadMemory, RowReader } from './load.ts';
+import { type ChangeRow, loadKind, loadMemory, RowReader } from './load.ts';
 import type { StoreOptions } from './open-store.ts';
 import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
 import { Tail } from './tail.ts';
 import { storeReads } from './reads.ts';
-import { textsAtRest } from './texts-at-rest.ts';
+import { requireSealable, textsAtRest } from './texts-at-rest.ts';
 import { OTHER_WRITER, WriterSession } from './writer-session.ts';
 
 /** How often a standby tries to become the writer. */
@@ -36,7 +37,7 @@ const WRITE_MS_MAX = 10_000;
 const SETTLE_MS_MIN = 2_000;
 
 /** One of several processes on one database. Reads come from its own memory; writes go to whoever writes. */
-export interface SharedStore<Operation> extends Store<Operation> {
+export interface SharedStore<Operation> extends Store<Operation>, KindStore {
   readonly isWriter: () => boolean;
   /** Calls back when this process becomes the writer, and when it ceases to be. */
   readonly onWriter: (listener: (isWriter: boolean) => void) => void;
@@ -68,9 +69,9 @@ export async function openSharedStore<Operation>(
   const { database, kinds, decide, clock = systemClock, log } = options;
   const limits = { ...STORE_LIMITS, ...options.limits };
   const texts = textsAtRest(kinds, options.sealing);
-  const kindsById = new Map(kinds.map((kind) => [kind.id, kind]));
+  const known = new Map(kinds.map((kind) => [kind.id, kind]));
   const memory = await loadMemory(database, {
-    kinds,
+    kinds: known,
     limits: { changes: limits.changesInWindow, characters: limits.charactersInWindow },
     texts,
     log,
@@ -85,7 +86,7 @@ export async function openSharedStore<Operation>(
   let stopping = false;
   /** Many who want to read what is newest share one look at the database. */
   let looking: Promise<void> | undefined;
-  const tail = new Tail({ database, memory, kinds, texts, publish, log });
+  const tail = new Tail({ database, memory, kinds: known, texts, publish, log });
   void tail.broken.then(tellLost);
   const firstRound = Promise.withResolvers<void>();
   /** Those who wait for an answer of the writer of an epoch: called when another one has begun. */
@@ -95,7 +96,7 @@ export async function openSharedStore<Operation>(
   await firstRound.promise;
 
   return {
-    ...storeReads({ memory, kinds, database, texts, clock }),
+    ...storeReads({ memory, kinds: known, database, texts, clock }),
     subscribe: (listener) => {
       const call = (changes: readonly Change[]): void => listener(changes);
       listeners.add(call);
@@ -123,6 +124,11 @@ export async function openSharedStore<Operation>(
         writer.write(forwarded.operations, forwarded.author, forwarded.dryRun, forwarded.id),
       );
     },
+    adopt,
+    drop: (kind) => {
+      known.delete(kind.id);
+      memory.drop(kind);
+    },
     lost,
     close: async () => {
       stopping = true;
@@ -139,6 +145,27 @@ export async function openSharedStore<Operation>(
       } catch (error) {
         log?.error({ err: error }, 'a subscriber to resource changes failed');
       }
+    }
+  }
+
+  /** Takes in a kind: first what is written of it from now on, then what there was before. */
+  async function adopt(kind: Kind): Promise<void> {
+    if (known.has(kind.id)) throw new Error(`the store has the kind ${kind.id} already`);
+    requireSealable(kind, options.sealing);
+    known.set(kind.id, kind);
+    const adoptedAt = memory.adopt(kind);
+    try {
+      const { version, rows } = await loadKind(database, kind);
+      await tail.reach(version);
+      const reader = new RowReader(known, texts);
+      memory.fill(
+        kind,
+        rows.flatMap((row) => reader.entry(row) ?? []),
+        adoptedAt,
+      );
+    } catch (error) {
+      known.delete(kind.id);
+      throw error;
     }
   }
 
@@ -333,7 +360,7 @@ export async function openSharedStore<Operation>(
           unanswered = writer.epoch;
           const answer = await deliverInEpoch(writer.address, writer.epoch, forwarded, giveUp - performance.now());
           if ('outcomes' in answer) {
-            const outcomes = answer.outcomes.map((plain) => outcomeOf(plain, kindsById));
+            const outcomes = answer.outcomes.map((plain) => outcomeOf(plain, known));
             const reached = Math.max(...answer.outcomes.map(({ version }) => version), 0);
             if (!forwarded.dryRun) await tail.reach(reached);
             return outcomes;
@@ -381,13 +408,13 @@ export async function openSharedStore<Operation>(
     const last = rows.at(-1);
     if (last === undefined) return undefined;
     await tail.reach(last.version);
-    const reader = new RowReader(kinds, texts);
+    const reader = new RowReader(known, texts);
     return forwarded.operations.map((operation): Outcome => {
       const { kind, namespace, name } = options.placeOf(operation);
       const row = rows.find((one) => one.kind === kind && one.namespace === namespace && one.name === name);
       const entry = row === undefined ? undefined : reader.entry(row);
       if (row !== undefined && entry !== undefined) return { did: DID[row.type], entry };
-      const kept = kindsById.get(kind);
+      const kept = known.get(kind);
       const current = kept === undefined ? undefined : memory.get(kept, namespace, name);
       if (current === undefined) throw outcomeUnknown();
       return { did: 'nothing', entry: current };

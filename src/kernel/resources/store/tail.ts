@@ -2,9 +2,8 @@ import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { aborted, pause, systemTime } from '#kernel/base/time.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Kind } from '../kind.ts';
 import type { StoredChange, StoredEntry } from './entry.ts';
-import { type ChangeRow, RowReader } from './load.ts';
+import { type ChangeRow, type KnownKinds, RowReader } from './load.ts';
 import type { Memory } from './memory.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 import { CHANGES_CHANNEL } from './writer-session.ts';
@@ -23,7 +22,7 @@ const RETRY_MS = 200;
 export class Tail {
   readonly #database: Database;
   readonly #memory: Memory;
-  readonly #kinds: readonly Kind[];
+  readonly #kinds: KnownKinds;
   readonly #texts: TextsAtRest;
   readonly #publish: (changes: readonly StoredChange[]) => void;
   readonly #log: Log | undefined;
@@ -47,7 +46,7 @@ export class Tail {
   constructor(parts: {
     readonly database: Database;
     readonly memory: Memory;
-    readonly kinds: readonly Kind[];
+    readonly kinds: KnownKinds;
     readonly texts: TextsAtRest;
     readonly publish: (changes: readonly StoredChange[]) => void;
     readonly log: Log | undefined;

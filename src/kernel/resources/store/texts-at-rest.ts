@@ -8,10 +8,8 @@ export interface TextsAtRest {
 }
 
 /** Without `sealing` a confidential kind cannot be kept at all. */
-export function textsAtRest(kinds: readonly Kind[], sealing: Sealing | undefined): TextsAtRest {
-  const unsealed = sealing === undefined ? kinds.find(({ confidential }) => confidential === true) : undefined;
-  if (unsealed !== undefined)
-    throw new Error(`the kind ${unsealed.id} is confidential, and there is no way to seal it`);
+export function textsAtRest(kinds: Iterable<Kind>, sealing: Sealing | undefined): TextsAtRest {
+  for (const kind of kinds) requireSealable(kind, sealing);
   return {
     toDatabase: (kind, namespace, name, text) =>
       kind.confidential === true && sealing !== undefined
@@ -22,4 +20,9 @@ export function textsAtRest(kinds: readonly Kind[], sealing: Sealing | undefined
         ? sealing.open({ kind: kind.id, namespace, name }, text)
         : text,
   };
+}
+
+export function requireSealable(kind: Kind, sealing: Sealing | undefined): void {
+  if (sealing !== undefined || kind.confidential !== true) return;
+  throw new Error(`the kind ${kind.id} is confidential, and there is no way to seal it`);
 }

@@ -12,6 +12,8 @@ export class WatchWindow {
   readonly #limits: WindowLimits;
   readonly #all = new ChangeQueue();
   readonly #ofKind = new Map<string, ChangeQueue>();
+  /** Of kinds that came while the program ran. */
+  readonly #floorOfKind = new Map<string, number>();
   #characters = 0;
   #floor: number;
 
@@ -31,6 +33,11 @@ export class WatchWindow {
     while (this.#all.size > this.#limits.changes || this.#characters > this.#limits.characters) this.#dropOldest();
   }
 
+  /** Of this kind there is nothing up to and including this version. */
+  beginKind(kindId: string, version: number): void {
+    this.#floorOfKind.set(kindId, version);
+  }
+
   /** Drops everything up to and including this version. */
   liftFloor(version: number): void {
     while ((this.#all.first?.version ?? Infinity) <= version) this.#dropOldest();
@@ -39,11 +46,12 @@ export class WatchWindow {
 
   /** Changes above `from` in order, of one kind or of all. */
   since(from: number, kindId?: string): readonly StoredChange[] {
-    if (from < this.#floor) {
+    const floor = Math.max(this.#floor, (kindId === undefined ? undefined : this.#floorOfKind.get(kindId)) ?? 0);
+    if (from < floor) {
       throw new Refusal(
         'resources/expired',
         'Expired',
-        `too old resource version: ${from} (the oldest that can be continued from is ${this.#floor})`,
+        `too old resource version: ${from} (the oldest that can be continued from is ${floor})`,
         { remedy: 'List again, and watch from the version of that list.' },
       );
     }
