@@ -38,16 +38,20 @@ export function startInformer(options: {
   readonly kind: Kind;
   /** What to keep of an object: less memory where few fields matter. */
   readonly trim?: (object: ResourceObject) => ResourceObject;
+  /** Whether the specs of released kinds may be left out: see `Selected`. */
+  readonly withoutSpecs?: boolean;
   readonly time: Time;
   readonly random?: () => number;
   readonly log: Log;
 }): Informer {
   const { client, kind, trim = (object) => object, time, random = Math.random, log } = options;
+  const selected = { withoutSpecs: options.withoutSpecs ?? false };
   const stopping = new AbortController();
   const objects = new Map<string, ResourceObject>();
-  const byUid = new Map<string, ResourceObject>();
-  const byOwner = new MultiMap<ResourceObject>();
-  const byNamespace = new MultiMap<ResourceObject>();
+  const byUid = new Index(objects, ({ metadata: { uid = '' } }) => [uid]);
+  const byOwner = new Index(objects, ({ metadata: { ownerReferences = [] } }) => ownerReferences.map(({ uid }) => uid));
+  const byNamespace = new Index(objects, ({ metadata: { namespace = '' } }) => [namespace]);
+  const indexes = [byUid, byOwner, byNamespace];
   const listeners: ((observed: Observed) => void)[] = [];
   const { promise: synced, resolve: firstSynced } = Promise.withResolvers<void>();
   const running = run();
@@ -56,7 +60,7 @@ export function startInformer(options: {
     kind,
     synced,
     get: (namespace, name) => objects.get(placeKey(namespace, name)),
-    withUid: (uid) => byUid.get(uid),
+    withUid: (uid) => byUid.get(uid)[0],
     ownedBy: (uid) => byOwner.get(uid),
     inNamespace: (namespace) => byNamespace.get(namespace),
     subscribe: (listener) => {
@@ -75,7 +79,7 @@ export function startInformer(options: {
     while (!stopping.signal.aborted) {
       try {
         version ??= await listAll();
-        for await (const batch of client.watch(kind, version, stopping.signal)) {
+        for await (const batch of client.watch(kind, version, stopping.signal, selected)) {
           for (const change of batch.changes) apply(change);
           version = batch.version;
           retryMs = LIMITS.retryMsFirst;
@@ -90,7 +94,7 @@ export function startInformer(options: {
   }
 
   async function listAll(): Promise<string> {
-    const { items, version } = await client.list(kind);
+    const { items, version } = await client.list(kind, selected);
     const gone = new Set(objects.keys());
     await inTurns(
       eachOf(items, (item) => {
@@ -128,19 +132,13 @@ export function startInformer(options: {
   }
 
   function index(object: ResourceObject): void {
-    const { uid = '', namespace = '', ownerReferences = [] } = object.metadata;
     objects.set(keyOf(object), object);
-    byUid.set(uid, object);
-    byNamespace.add(namespace, object);
-    for (const owner of ownerReferences) byOwner.add(owner.uid, object);
+    for (const one of indexes) one.add(object);
   }
 
   function unindex(object: ResourceObject): void {
-    const { uid = '', namespace = '', ownerReferences = [] } = object.metadata;
     objects.delete(keyOf(object));
-    byUid.delete(uid);
-    byNamespace.delete(namespace, object);
-    for (const owner of ownerReferences) byOwner.delete(owner.uid, object);
+    for (const one of indexes) one.delete(object);
   }
 
   function tell(observed: Observed): void {
@@ -156,23 +154,39 @@ function placeKey(namespace: string | undefined, name: string): string {
   return `${namespace ?? ''}/${name}`;
 }
 
-/** Several values for a key, each once. */
-class MultiMap<Value> {
-  readonly #values = new Map<string, Set<Value>>();
+/** Objects by what is looked for; made when something is, for most objects are never looked for so. */
+class Index {
+  readonly #objects: ReadonlyMap<string, ResourceObject>;
+  readonly #keysOf: (object: ResourceObject) => readonly string[];
+  #found: Map<string, Set<ResourceObject>> | undefined;
 
-  get(key: string): readonly Value[] {
-    return [...(this.#values.get(key) ?? [])];
+  constructor(objects: ReadonlyMap<string, ResourceObject>, keysOf: (object: ResourceObject) => readonly string[]) {
+    this.#objects = objects;
+    this.#keysOf = keysOf;
   }
 
-  add(key: string, value: Value): void {
-    const values = this.#values.get(key);
-    if (values === undefined) this.#values.set(key, new Set([value]));
-    else values.add(value);
+  get(key: string): readonly ResourceObject[] {
+    if (this.#found === undefined) {
+      this.#found = new Map();
+      for (const object of this.#objects.values()) this.add(object);
+    }
+    return [...(this.#found.get(key) ?? [])];
   }
 
-  delete(key: string, value: Value): void {
-    const values = this.#values.get(key);
-    values?.delete(value);
-    if (values?.size === 0) this.#values.delete(key);
+  add(object: ResourceObject): void {
+    if (this.#found === undefined) return;
+    for (const key of this.#keysOf(object)) {
+      const found = this.#found.get(key);
+      if (found === undefined) this.#found.set(key, new Set([object]));
+      else found.add(object);
+    }
+  }
+
+  delete(object: ResourceObject): void {
+    for (const key of this.#found === undefined ? [] : this.#keysOf(object)) {
+      const found = this.#found?.get(key);
+      found?.delete(object);
+      if (found?.size === 0) this.#found?.delete(key);
+    }
   }
 }

@@ -32,10 +32,16 @@ export interface Connection extends Queryable {
   readonly close: () => Promise<void>;
 }
 
+/** Statements of one transaction. */
+export interface Transaction extends Queryable {
+  /** What a COPY … TO STDOUT gives, at the pace of the reader, who is to read all of it before the next statement. */
+  readonly copyOut: (statement: string) => AsyncIterable<Buffer>;
+}
+
 /** Statements, alone and in transactions. */
 interface Transactions extends Queryable {
   /** Runs `work` in one transaction: commits what it did, or rolls back and throws what it threw. */
-  readonly transaction: <Result>(work: (connection: Queryable) => Promise<Result>) => Promise<Result>;
+  readonly transaction: <Result>(work: (connection: Transaction) => Promise<Result>) => Promise<Result>;
 }
 
 /** What a COPY … TO STDOUT gives. */
@@ -170,13 +176,25 @@ function transactionsOn(pool: Pool): Transactions {
       client.on('error', note);
       try {
         await run(client, 'begin');
-        const result = await work({ query: (statement) => run(client, statement) });
+        const result = await work({
+          query: (statement) => run(client, statement),
+          copyOut: async function* (statement) {
+            // Whoever leaves in between leaves a connection behind that is of no use.
+            broken = true;
+            try {
+              yield* client.query(copyTo(statement)) as AsyncIterable<Buffer>;
+            } catch (error) {
+              throw told(error);
+            }
+            broken = false;
+          },
+        });
         await run(client, 'commit');
         return result;
       } catch (error) {
         // Behind a statement that is not answered nothing else is.
         if (error instanceof Unavailable) broken = true;
-        else await run(client, 'rollback').catch(note);
+        else if (!broken) await run(client, 'rollback').catch(note);
         throw error;
       } finally {
         client.off('error', note);

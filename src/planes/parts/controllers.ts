@@ -43,12 +43,12 @@ export function runControllers(options: {
     lead: async (leadership) => {
       const client = onlyWhileLeading(options.client, leadership);
       const lifetime = new Lifetime(log);
-      const follow = (kind: Kind, trim = (object: ResourceObject) => object): Informer => {
-        const informer = startInformer({ client, kind, trim, time, log });
+      const follow = (kind: Kind, part: Partial<typeof METADATA> = {}): Informer => {
+        const informer = startInformer({ client, kind, ...part, time, log });
         lifetime.keep(`informer of ${kind.plural}`, informer.stop);
         return informer;
       };
-      const namespaces = follow(Namespace, onlyMetadata);
+      const namespaces = follow(Namespace, METADATA);
       const recordEvent = eventRecorder({ client, component: 'garbage-collector', clock, log });
       const shared = { workers: WORKERS, time, log };
       const parts = { client, inform: (kind: Kind) => follow(kind), clock };
@@ -92,7 +92,7 @@ export function runControllers(options: {
         }
         if (leadership.signal.aborted) return;
         for (const kind of kinds.all.filter(isCollected)) {
-          if (!followed.has(kind)) followed.set(kind, follow(kind, onlyMetadata));
+          if (!followed.has(kind)) followed.set(kind, follow(kind, METADATA));
         }
         forAll = runForAll([...followed.values()]);
       };
@@ -117,6 +117,8 @@ export function runControllers(options: {
   );
   return candidate;
 }
+
+const METADATA = { trim: onlyMetadata, withoutSpecs: true };
 
 /** What the controllers go by; the rest of the objects would only fill memory. */
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {

@@ -64,7 +64,7 @@ export function statusOperation(
 export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
   if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
   if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
-  const object = entry.object();
+  const object = entry.outline();
   const said = liveCondition(object);
   const { liveRevision, observedGeneration } = releasedStatus(object);
   const { generation = 1 } = object.metadata;

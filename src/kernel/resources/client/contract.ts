@@ -21,6 +21,8 @@ export interface Selected {
   readonly labelSelector?: string;
   /** As Kubernetes writes it: `metadata.name=premium`. */
   readonly fieldSelector?: string;
+  /** The specs of released kinds need not come, and may be null. */
+  readonly withoutSpecs?: boolean;
 }
 
 interface DeleteOptions {

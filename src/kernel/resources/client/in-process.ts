@@ -25,7 +25,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
       const { matches } = selectionOf(kind, queryOf(selected));
       const version = String(store.version());
       const entries = [...store.list(kind, { namespace })].filter(matches);
-      return { items: objectsOf(entries), version };
+      return { items: objectsOf(entries, selected), version };
     },
     watch: async function* (kind, from, signal, selected = {}) {
       requireVerb(kind, 'watch');
@@ -38,7 +38,7 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
         version: String(version),
         changes: changes.flatMap((change) => {
           const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
-          return event === undefined ? [] : [{ type: event.type, object: event.entry.object() }];
+          return event === undefined ? [] : [{ type: event.type, object: objectOf(event.entry, selected) }];
         }),
       });
       // Subscribed before the first read and nothing is awaited in between: no change can fall through.
@@ -148,8 +148,12 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
   }
 }
 
-function* objectsOf(entries: readonly Entry[]): Iterable<ResourceObject> {
-  for (const entry of entries) yield entry.object();
+function* objectsOf(entries: readonly Entry[], selected: Selected): Iterable<ResourceObject> {
+  for (const entry of entries) yield objectOf(entry, selected);
+}
+
+function objectOf(entry: Entry, { withoutSpecs = false }: Selected): ResourceObject {
+  return withoutSpecs ? entry.outline() : entry.object();
 }
 
 function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {

@@ -1,6 +1,9 @@
-import type { Database, Queryable } from '#kernel/postgres/database.ts';
+import { interned } from '#kernel/base/interned.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { inTurns, type Steps } from '#kernel/base/turns.ts';
+import { inTurns } from '#kernel/base/turns.ts';
+import { copiedRows, integerIn, textIn } from '#kernel/postgres/copy-rows.ts';
+import type { Database, Queryable, Transaction } from '#kernel/postgres/database.ts';
+import { Head } from '../builtin/head.ts';
 import type { Kind } from '../kind.ts';
 import type { Change } from '../store-contract.ts';
 import { type StoredChange, StoredEntry } from './entry.ts';
@@ -11,18 +14,19 @@ import type { WindowLimits } from './watch-window.ts';
 /** The kinds that a store has, by id. Of others nothing is read. */
 export type KnownKinds = ReadonlyMap<string, Kind>;
 
+/** A version of an object as the database has it. */
 export interface ChangeRow {
   readonly version: number;
   readonly type: Change['type'];
   readonly kind: string;
   readonly namespace: string;
   readonly name: string;
-  readonly body: string;
+  readonly body: string | Buffer;
 }
 
 /**
  * Reads the declared objects and the latest changes, so that watchers of before a restart can go on: the state of one
- * moment, whoever writes meanwhile.
+ * moment, whoever writes meanwhile. Objects are made of the bytes that the database sends, as they come.
  */
 export async function loadMemory(
   database: Database,
@@ -34,38 +38,54 @@ export async function loadMemory(
   },
 ): Promise<Memory> {
   const { kinds, limits, texts, log } = options;
-  const rows = await database.patient.transaction(async (connection) => {
+  const reader = new RowReader(kinds, texts);
+  const { memory, changes } = await database.patient.transaction(async (connection) => {
     await connection.query('set transaction isolation level repeatable read, read only');
     const [writer] = await connection.query<{ version: number }>('select version from backline.writer');
     const version = writer?.version ?? 0;
     await warnOfUnknownKinds(connection, [...kinds.values()], log);
     const floor = await windowFloor(connection, version, limits);
-    return {
-      version,
-      floor,
-      changed: await changesAbove(connection, floor),
-      before: await statesBefore(connection, floor),
-      current: await currentStates(connection),
-    };
+    const loaded = new Memory({ kinds: [...kinds.values()], version, floor, limits });
+    /** Versions that are both what there is and a change of the window. */
+    const shown = new Map<number, StoredEntry>();
+    for (const select of [currentStates('='), currentStates('<>')]) {
+      for await (const rows of changeRows(connection, select)) {
+        for (const row of rows) {
+          const entry = reader.entry(row);
+          if (entry === undefined) continue;
+          loaded.begin(entry);
+          if (row.version > floor) shown.set(row.version, entry);
+        }
+      }
+    }
+    return { memory: loaded, changes: await windowOf(connection, floor, reader, shown) };
   });
-  return inTurns(memoryOf(rows, new RowReader(kinds, texts), { kinds, limits }));
+  await inTurns(memory.begun(changes));
+  return memory;
 }
 
-/** Reading a hundred thousand objects takes seconds, in which other things go on. */
-function* memoryOf(
-  rows: { version: number; floor: number } & Readonly<Record<'changed' | 'before' | 'current', readonly ChangeRow[]>>,
+/** The changes above the floor, each joined to the state that it found. */
+async function windowOf(
+  connection: Transaction,
+  floor: number,
   reader: RowReader,
-  { kinds, limits }: { readonly kinds: KnownKinds; readonly limits: WindowLimits },
-): Steps<Memory> {
-  const { version, floor, changed, before, current } = rows;
-  const memory = new Memory({ kinds: [...kinds.values()], version, floor, limits });
-  for (const row of current) {
-    const entry = reader.entry(row);
-    if (entry !== undefined) memory.begin(entry);
-    yield;
+  shown: ReadonlyMap<number, StoredEntry>,
+): Promise<readonly StoredChange[]> {
+  const states = new Map<string, StoredEntry | undefined>();
+  for await (const rows of changeRows(connection, statesBefore(floor))) {
+    for (const row of rows) states.set(objectOf(row), reader.entry(row));
   }
-  yield* memory.begun(yield* reader.changes(changed, before));
-  return memory;
+  const changes: StoredChange[] = [];
+  for await (const rows of changeRows(connection, changesAbove(floor))) {
+    for (const row of rows) {
+      const entry = shown.get(row.version) ?? reader.entry(row);
+      if (entry === undefined) continue;
+      const key = objectOf(row);
+      changes.push({ version: row.version, type: row.type, entry, before: states.get(key) });
+      states.set(key, row.type === 'DELETED' ? undefined : entry);
+    }
+  }
+  return changes;
 }
 
 /** The objects of one kind, with the version at which they were so. */
@@ -86,51 +106,40 @@ export async function loadKind(
   });
 }
 
-/** Makes entries of rows, one for each version, and none for kinds that this program does not have. */
+/** Makes entries of rows, and none for kinds that this program does not have. */
 export class RowReader {
   readonly #kinds: KnownKinds;
   readonly #texts: TextsAtRest;
-  readonly #entries = new Map<number, StoredEntry>();
 
   constructor(kinds: KnownKinds, texts: TextsAtRest) {
     this.#texts = texts;
     this.#kinds = kinds;
   }
 
-  entry(row: ChangeRow): StoredEntry | undefined {
-    const kind = this.#kinds.get(row.kind);
+  entry({ kind: kindId, namespace, name, version, body }: ChangeRow): StoredEntry | undefined {
+    const kind = this.#kinds.get(kindId);
     if (kind === undefined) return undefined;
-    let entry = this.#entries.get(row.version);
-    if (entry === undefined) {
-      const text = this.#texts.fromDatabase(kind, row.namespace, row.name, row.body);
-      const { namespace, name, version } = row;
-      entry = new StoredEntry({ kind, namespace, name, version }, text);
-      this.#entries.set(row.version, entry);
-    }
-    return entry;
-  }
-
-  /** Joins each change to the state that it found. */
-  *changes(rows: readonly ChangeRow[], before: readonly ChangeRow[]): Steps<StoredChange[]> {
-    const states = new Map<string, StoredEntry | undefined>();
-    for (const row of before) {
-      states.set(objectOf(row), this.entry(row));
-      yield;
-    }
-    const changes: StoredChange[] = [];
-    for (const row of rows) {
-      yield;
-      const entry = this.entry(row);
-      if (entry === undefined) continue;
-      changes.push({ version: row.version, type: row.type, entry, before: states.get(objectOf(row)) });
-      states.set(objectOf(row), row.type === 'DELETED' ? undefined : entry);
-    }
-    return changes;
+    const text = kind.confidential === true ? this.#texts.fromDatabase(kind, namespace, name, body.toString()) : body;
+    return new StoredEntry({ kind, namespace, name, version }, text);
   }
 }
 
 function objectOf(row: ChangeRow): string {
   return `${row.kind}\0${row.namespace}\0${row.name}`;
+}
+
+/** @param select version, type, kind, namespace, name and body; the body of a row is valid until the next rows come */
+async function* changeRows(connection: Transaction, select: string): AsyncIterable<readonly ChangeRow[]> {
+  for await (const rows of copiedRows(connection.copyOut(`copy (${select}) to stdout (format binary)`))) {
+    yield rows.map(([version, type, kind, namespace, name, body]) => ({
+      version: integerIn(version),
+      type: interned(textIn(type)) as ChangeRow['type'],
+      kind: textIn(kind),
+      namespace: textIn(namespace),
+      name: textIn(name),
+      body: body ?? '',
+    }));
+  }
 }
 
 async function warnOfUnknownKinds(connection: Queryable, kinds: readonly Kind[], log: Log | undefined): Promise<void> {
@@ -165,34 +174,33 @@ async function windowFloor(connection: Queryable, version: number, limits: Windo
   return row === undefined || row.oldest === null ? version : row.oldest - 1;
 }
 
-function changesAbove(connection: Queryable, floor: number): Promise<ChangeRow[]> {
-  return connection.query<ChangeRow>({
-    text: `
-      select version, type, kind, namespace, name, body
-      from backline.changes where version > $1 order by version`,
-    values: [floor],
-  });
+/** What is read as a current state already comes without its body. */
+function changesAbove(floor: number): string {
+  return `
+    select c.version, c.type, c.kind, c.namespace, c.name, case when o.version is null then c.body end
+    from backline.changes c left join backline.objects o
+      on o.kind = c.kind and o.namespace = c.namespace and o.name = c.name and o.version = c.version
+    where c.version > ${floor} order by c.version`;
 }
 
 /** Of every object that changed above the floor: its state at the floor. */
-function statesBefore(connection: Queryable, floor: number): Promise<ChangeRow[]> {
-  return connection.query<ChangeRow>({
-    text: `
-      select b.version, b.type, b.kind, b.namespace, b.name, b.body
-      from (select distinct kind, namespace, name from backline.changes where version > $1) o
-      cross join lateral (
-        select version, type, kind, namespace, name, body
-        from backline.changes c
-        where c.kind = o.kind and c.namespace = o.namespace and c.name = o.name and c.version <= $1
-        order by c.version desc limit 1
-      ) b
-      where b.type <> 'DELETED'`,
-    values: [floor],
-  });
+function statesBefore(floor: number): string {
+  return `
+    select b.version, b.type, b.kind, b.namespace, b.name, b.body
+    from (select distinct kind, namespace, name from backline.changes where version > ${floor}) o
+    cross join lateral (
+      select version, type, kind, namespace, name, body
+      from backline.changes c
+      where c.kind = o.kind and c.namespace = o.namespace and c.name = o.name and c.version <= ${floor}
+      order by c.version desc limit 1
+    ) b
+    where b.type <> 'DELETED'`;
 }
 
-function currentStates(connection: Queryable): Promise<ChangeRow[]> {
-  return connection.query<ChangeRow>(`
+/** Heads first: objects share with them what both have. */
+function currentStates(isHead: '=' | '<>'): string {
+  return `
     select c.version, c.type, c.kind, c.namespace, c.name, c.body
-    from backline.objects o join backline.changes c on c.version = o.version`);
+    from backline.objects o join backline.changes c on c.version = o.version
+    where o.kind ${isHead} '${Head.id}'`;
 }

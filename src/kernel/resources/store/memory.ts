@@ -34,11 +34,13 @@ export class Memory implements StoredReader {
   }
 
   /** Takes in the changes above the floor that led there, the oldest first. */
-  *begun(changes: Iterable<StoredChange>): Steps<void> {
+  *begun(changes: readonly StoredChange[]): Steps<void> {
     for (const change of changes) {
       this.#window.append(change);
       yield;
     }
+    // From what is there now back to what it was.
+    for (const { entry, before } of changes.toReversed()) before?.shareSpec(entry);
     for (const table of this.#tables.values()) yield* table.sort();
   }
 

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { copiedRows, integerIn, textIn } from './copy-rows.ts';
+
+const row = fc.tuple(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }), fc.string(), fc.option(fc.string()));
+
+/** As PostgreSQL sends it. */
+function copyOf(rows: readonly (readonly [number, string, string | null])[]): Buffer {
+  const field = (bytes: Buffer | undefined): Buffer => {
+    const length = Buffer.alloc(4);
+    length.writeInt32BE(bytes?.length ?? -1);
+    return Buffer.concat([length, bytes ?? Buffer.alloc(0)]);
+  };
+  const int8 = (value: number): Buffer => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64BE(BigInt(value));
+    return bytes;
+  };
+  return Buffer.concat([
+    Buffer.from('PGCOPY\n\u00ff\r\n\0', 'latin1'),
+    Buffer.from([0, 0, 0, 0, 0, 0, 0, 2, 7, 7]),
+    ...rows.flatMap(([number, text, other]) => [
+      Buffer.from([0, 3]),
+      field(int8(number)),
+      field(Buffer.from(text)),
+      field(other === null ? undefined : Buffer.from(other)),
+    ]),
+    Buffer.from([255, 255]),
+  ]);
+}
+
+test('rows come whole and in order, wherever the stream is cut', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(row), fc.array(fc.nat()), async (rows, cuts) => {
+      const all = copyOf(rows);
+      const places = [...new Set([0, ...cuts.map((cut) => cut % all.length), all.length])].sort((a, b) => a - b);
+      const chunks = async function* () {
+        for (const [index, place] of places.slice(1).entries()) yield all.subarray(places[index], place);
+      };
+      const read: unknown[] = [];
+      for await (const some of copiedRows(chunks())) {
+        for (const [number, text, other] of some) {
+          read.push([integerIn(number), textIn(text), other === undefined ? null : textIn(other)]);
+        }
+      }
+      assert.deepEqual(read, rows);
+    }),
+  );
+});
