@@ -51,7 +51,11 @@ export interface Running {
 
 /** Starts the asked roles in this process: the one place where the parts are wired together. */
 export async function startBackline(options: BacklineOptions): Promise<Running> {
-  const lifetime = new Lifetime(options.log, options.beginStep);
+  const { log, signal, beginStep } = options;
+  const lifetime = new Lifetime(log, (name) => {
+    signal?.throwIfAborted();
+    beginStep?.(name);
+  });
   try {
     return await startRoles(await openShared({ ...options, modules: options.modules ?? MODULES }, lifetime));
   } catch (error) {

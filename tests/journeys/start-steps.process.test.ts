@@ -142,6 +142,27 @@ function connectionsTo(db: Awaited<ReturnType<typeof startDatabase>>): () => Pro
   };
 }
 
+test('a start that is called off ends at its next step', async (t) => {
+  await using db = await startDatabase();
+  const calledOff = new AbortController();
+  const steps: string[] = [];
+  const start = startBackline({
+    roles: ['api', 'decide'],
+    host: '127.0.0.1',
+    port: 0,
+    dataDirectory: await folderFor(t),
+    databaseUrl: db.url,
+    signal: calledOff.signal,
+    log: openLog('silent'),
+    beginStep: (name) => {
+      steps.push(name);
+      if (name === 'store') calledOff.abort();
+    },
+  });
+  await assert.rejects(start, { name: 'AbortError' });
+  assert.equal(steps.at(-1), 'store');
+});
+
 test('the embedded PostgreSQL of a start that fails at its end is stopped', async (t) => {
   const dataDirectory = await folderFor(t);
   let pid = 0;

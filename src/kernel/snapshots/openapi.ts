@@ -90,7 +90,12 @@ export function decisionOpenApi(
   ];
   return {
     openapi: '3.1.0',
-    info: { title: 'Backline', version, description: 'Questions of applications, and the events that they send.' },
+    info: {
+      title: 'Backline',
+      version,
+      description:
+        'Questions of applications, and the events that they send. The header X-Request-Timeout-Ms sets a deadline: 504.',
+    },
     servers: [{ url: '/' }],
     security: [{ key: [] }, { key: [], subjectToken: [] }],
     tags: [...new Set(described.map(({ tag }) => tag))].map((name) => ({ name })),
