@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MODULES } from '#planes/modules.ts';
 import { startWorld } from '../support/backline.ts';
 import { charts } from '../support/charts/module.ts';
-import { changeSet, CHANGE_SETS } from '../support/flags.ts';
+import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 import { until } from '../support/installation.ts';
 import { RECORDS_CATALOGUE } from '../support/records-catalogue.ts';
 
@@ -108,6 +108,104 @@ test('a domain is added by one line: its kind, table, question, controller, comm
     });
     await says(2);
   });
+
+  await t.test(
+    'its target carries its kind: a release of a flag and a chart goes out one after the other, and comes back',
+    async () => {
+      const VENUES = '/apis/charts.example.dev/v1/venues';
+      const RELEASES = '/apis/releases.backline.dev/v1/releases';
+      for (const [name, city] of Object.entries({ arena: 'berlin', hall: 'oslo' })) {
+        await post(VENUES, { apiVersion: 'charts.example.dev/v1', kind: 'Venue', metadata: { name }, spec: { city } });
+      }
+      const policy = (stages: readonly object[], before?: object) => ({
+        apiVersion: 'releases.backline.dev/v1',
+        kind: 'ReleasePolicy',
+        metadata: { name: 'both' },
+        spec: { selector: { kinds: ['Flag', 'Chart'] }, stages, ...(before === undefined ? {} : { before }) },
+      });
+      const wrong = await call('POST', CHANGE_SETS, {
+        body: changeSet(policy([{ name: 'few', venues: { cities: 'berlin' } }])),
+      });
+      assert.match(wrong.text, /stages\[0\]\.venues\.cities/, 'its part of a stage is checked');
+      await post(CHANGE_SETS, changeSet(flag('banner'), TOP));
+      const shownIn = async (venue: string): Promise<string | undefined> =>
+        (await call('GET', `${VENUES}/${venue}`)).json.status?.shown?.top;
+      const before = await until(
+        async () => ((await shownIn('arena')) === (await shownIn('hall')) ? await shownIn('hall') : undefined),
+        () => 'the venues to show the chart',
+        10,
+      );
+      const stages = [
+        { name: 'berlin', venues: { cities: ['berlin'] }, promote: 'manual' },
+        { name: 'venues', venues: {} },
+        { name: 'few', listeners: { unit: 'listener', percent: 50 }, promote: 'manual' },
+      ];
+      await post(CHANGE_SETS, changeSet(policy(stages, { venues: ['listeners'] })));
+      const answer = await post(
+        CHANGE_SETS,
+        changeSet(flag('banner', { default: 'b' }), { ...TOP, spec: { title: 'Top ten', size: 2 } }),
+      );
+      const name: string = answer.status.release;
+      const release = async () => (await call('GET', `${RELEASES}/${name}`)).json;
+      const tell = (verb: string) =>
+        post(`${RELEASES}/${name}/${verb}`, {
+          apiVersion: 'releases.backline.dev/v1',
+          kind: 'ReleaseCommand',
+          metadata: {},
+          spec: { reason: 'For the test.' },
+        });
+      const headAt = async (head: string): Promise<{ at: number; isShown: boolean }> => {
+        const { metadata, spec } = (await call('GET', `/apis/releases.backline.dev/v1/heads/${head}`)).json;
+        const isShown = spec.live.some((one: { release?: string }) => one.release === name);
+        return { at: Number(metadata.resourceVersion), isShown };
+      };
+      const CHART_HEAD = 'charts.charts.example.dev.top';
+      const FLAG_HEAD = 'flags.experience.backline.dev.banner';
+      const stageIs = (stage: string) => async () => {
+        const { status } = await release();
+        const isSeen = status?.standing.state.seenMs !== undefined;
+        return status?.stage === stage && isSeen ? status : undefined;
+      };
+
+      const first = await until(stageIs('berlin'), () => 'berlin to show it', 20);
+      assert.notEqual(await shownIn('arena'), before);
+      assert.equal(await shownIn('hall'), before);
+      assert.equal((await headAt(FLAG_HEAD)).isShown, false, 'listeners have not begun');
+      const [venues, listeners] = first.targets;
+      assert.deepEqual(
+        [venues.name, venues.stage, listeners.name, listeners.stage],
+        ['venues', 'berlin', 'listeners', undefined],
+      );
+      assert.equal(venues.places.length, 2);
+      for (const place of venues.places) {
+        assert.equal(place.state, 'healthy', JSON.stringify(place));
+        assert.equal(place.observed, place.wanted);
+        assert.ok(place.healthySince !== undefined && place.observedAt !== undefined);
+      }
+      await tell('promote');
+      await until(stageIs('few'), () => 'some listeners to have it', 20);
+      const reached = await shownIn('hall');
+      assert.equal(await shownIn('arena'), reached);
+      assert.notEqual(reached, before);
+      assert.equal((await headAt(FLAG_HEAD)).isShown, true);
+      const table = await call('GET', `${RELEASES}/${name}`, {
+        headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+      });
+      assert.match(table.text, /"venues 2\/2, listeners 1\/1"/);
+
+      await tell('rollback');
+      await until(
+        async () => ((await release()).status.phase === 'RolledBack' ? true : undefined),
+        () => 'it to be taken back',
+        20,
+      );
+      const [flagHead, chartHead] = [await headAt(FLAG_HEAD), await headAt(CHART_HEAD)];
+      assert.deepEqual([flagHead.isShown, chartHead.isShown], [false, false]);
+      assert.ok(flagHead.at < chartHead.at, 'the flag came back before the chart');
+      assert.deepEqual([await shownIn('arena'), await shownIn('hall')], [before, before]);
+      await call('DELETE', '/apis/releases.backline.dev/v1/releasepolicies/both');
+    },
+  );
 
   await t.test('its events are of a type that nobody declares, sends or takes', async () => {
     const rows = await until(

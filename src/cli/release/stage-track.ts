@@ -144,8 +144,9 @@ export function reachText(stage: Stage): string {
 
 /** What is split is told once for all stages. */
 function whereText({ percent, unit: _unit, ...rest }: Part): string {
-  return [
+  const said = [
     ...(percent === undefined ? [] : [`${String(percent)}%`]),
     ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
   ].join(' ');
+  return said === '' ? 'all' : said;
 }

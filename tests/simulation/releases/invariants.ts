@@ -14,8 +14,10 @@ import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#ke
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { Change } from '#kernel/resources/store-contract.ts';
 import { parseCohort, type Cohort } from '#kernel/snapshots/cohort.ts';
+import { partsOf } from '#kernel/releases/kinds/targets.ts';
 import type { MemoryStore } from './memory-store.ts';
-import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
+import { KINDS, type World } from './world.ts';
+import { Node, Workload, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
 /** How long a step that was decided may take to land: what is asked meanwhile comes too late for it. */
 const LANDING_MS = 6_000;
@@ -34,7 +36,17 @@ export class Invariants {
   /** Releases that do harm, which only somebody's word may promote. */
   readonly #isBad: (release: string) => boolean;
 
-  constructor(store: MemoryStore, nowMs: () => number, passedMs: () => number, isBad: (release: string) => boolean) {
+  /** The clusters, as they really are. */
+  readonly #world: Pick<World, 'clusters' | 'targets'>;
+
+  constructor(
+    store: MemoryStore,
+    nowMs: () => number,
+    passedMs: () => number,
+    isBad: (release: string) => boolean,
+    world: Pick<World, 'clusters' | 'targets'>,
+  ) {
+    this.#world = world;
     this.#store = store;
     this.#nowMs = nowMs;
     this.#passedMs = passedMs;
@@ -55,10 +67,14 @@ export class Invariants {
   }
 
   #after(changes: readonly Change[]): void {
-    if (changes.some(({ entry: { kind } }) => kind === Head)) this.#wholeWorlds();
+    if (changes.some(({ entry: { kind } }) => kind === Head)) {
+      this.#wholeWorlds();
+      this.#inOrder(changes);
+    }
     if (changes.some(({ entry: { kind } }) => kind === Release)) this.#apart();
     for (const change of changes) {
-      if (change.entry.kind === Node && change.author?.user === ROLLBACK_USER) this.#writesBack(change);
+      if ((change.entry.kind === Node || change.entry.kind === Workload) && change.author?.user === ROLLBACK_USER)
+        this.#writesBack(change);
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);
       if (change.entry.kind === Stop) {
@@ -88,6 +104,40 @@ export class Invariants {
       requireWhole(alone, name);
       for (const [other, more] of sets.slice(index + 1)) requireWhole(overlaid(alone, more), `${name} and ${other}`);
     }
+  }
+
+  /**
+   * Each write of Heads brings one target of a release from step to step, or everything to everybody; targets go out one after
+   * the other, and back the other way round.
+   */
+  #inOrder(changes: readonly Change[]): void {
+    const moved = new Set<string>();
+    for (const { entry, before, type } of changes) {
+      if (entry.kind !== Head) continue;
+      for (const head of [before?.object(), type === 'DELETED' ? undefined : entry.object()]) {
+        const release = head === undefined ? undefined : candidateOf(head)?.release;
+        if (release !== undefined) moved.add(release);
+      }
+    }
+    for (const name of moved) {
+      const object = this.#store.memory.get(Release, '', name)?.object();
+      if (object === undefined) continue;
+      const spec = Release.spec(object);
+      const parts = partsOf(spec, KINDS, this.#world.targets);
+      const steps = parts.map(({ target, objects }) => {
+        const said = new Set(objects.map((one) => this.#entryOf(name, one)));
+        assert.ok(said.size === 1, `${name} is at ${[...said].join(' and at ')} of ${target.name}`);
+        return [...said][0];
+      });
+      assert.ok(!isOutOfOrder(steps), `${name} is out of order: ${steps.join(', ')}`);
+    }
+  }
+
+  /** What the Head of an object says of a release. */
+  #entryOf(release: string, { kind, name }: { readonly kind: string; readonly name: string }): string {
+    const head = this.#store.memory.get(Head, '', headName(kindOf(kind), name))?.object();
+    const candidate = head === undefined ? undefined : candidateOf(head);
+    return candidate?.release === release ? `stage ${candidate.stage} ${JSON.stringify(candidate.where)}` : 'none';
   }
 
   /** Releases that somebody has never change the same object, nor what another relies on. */
@@ -131,7 +181,7 @@ export class Invariants {
       assert.ok(!this.#isBad(name) || this.#forced.has(name), `${name} does harm and was promoted`);
     }
     for (const { kind, name: one } of spec.objects) {
-      const head = this.#store.memory.get(Head, '', headName(Node, one))?.object();
+      const head = this.#store.memory.get(Head, '', headName(kindOf(kind), one))?.object();
       assert.notEqual(
         head === undefined ? undefined : candidateOf(head)?.release,
         name,
@@ -155,7 +205,7 @@ export class Invariants {
     const shown = after ?? was;
     if (shown === undefined) return;
     if (after?.revision === was?.revision) return;
-    for (const found of this.#store.memory.find(Pin, 'object', `${Node.id} ${shown.name}`)) {
+    for (const found of this.#store.memory.find(Pin, 'object', `${shown.kind} ${shown.name}`)) {
       const { refuses, until } = Pin.spec(found.object());
       // What was under way when it was pinned is not refused, and what somebody rolled back with it is taken back now.
       const isNew = found.version > (before?.version ?? 0);
@@ -225,9 +275,11 @@ export class Invariants {
       assert.ok(isBlocked, `${object.metadata.name} is still ${status.phase}: ${status.message}`);
     }
     const carried = new Set(open.flatMap((object) => Release.spec(object).objects.map(({ name }) => name)));
-    const declared = new Map([...memory.list(Node)].map((entry) => [entry.name, entry] as const));
+    const declared = new Map(
+      [...memory.list(Node), ...memory.list(Workload)].map((entry) => [entry.name, entry] as const),
+    );
     for (const [name, entry] of declared) {
-      const head = memory.get(Head, '', headName(Node, name))?.object();
+      const head = memory.get(Head, '', headName(entry.kind, name))?.object();
       const live = head === undefined ? undefined : everyoneOf(head)?.object;
       if (sameSide(wantedLive(entry), live)) continue;
       const conditions =
@@ -243,13 +295,36 @@ export class Invariants {
     }
     for (const entry of memory.list(Head)) {
       const object = everyoneOf(entry.object())?.object;
-      if (object === undefined || object.kind !== Node.id || declared.has(object.name) || carried.has(object.name))
+      if (
+        object === undefined ||
+        (object.kind !== Node.id && object.kind !== Workload.id) ||
+        declared.has(object.name) ||
+        carried.has(object.name)
+      )
         continue;
       const held = (entry.object().status as { held?: string } | undefined)?.held;
       assert.ok(held !== undefined, `${object.name} was deleted, is live, and nothing says why`);
     }
     assert.equal([...memory.list(Freeze)].length, 0);
+    for (const name of this.#world.clusters.clusters.keys()) {
+      for (const { name: object } of memory.list(Workload)) {
+        const head = memory.get(Head, '', headName(Workload, object))?.object();
+        assert.ok(
+          this.#world.clusters.hasWanted(name, object, head),
+          `${name} has not come to what is wanted of ${object}`,
+        );
+      }
+    }
   }
+}
+
+/** Whether a later target has something that an earlier one has not. */
+function isOutOfOrder(steps: readonly (string | undefined)[]): boolean {
+  return steps.some((one, index) => one !== 'none' && steps.slice(0, index).includes('none'));
+}
+
+function kindOf(id: string): typeof Node {
+  return id === Node.id ? Node : Workload;
 }
 
 function overlaid(

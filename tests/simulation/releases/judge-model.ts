@@ -445,6 +445,7 @@ export async function playJudge(
       const seen = {
         nowMs: nowMs(),
         targets: [{ name: LISTENERS.name, intent, places: [] }],
+        remains: [],
         problems: [],
         bringsBack: [],
         withoutRight: new Set<string>(),

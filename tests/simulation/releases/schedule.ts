@@ -14,7 +14,7 @@ import type { Operation } from '#kernel/resources/operation.ts';
 import type { Store } from '#kernel/resources/store-contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
-import { Node } from '#kernel/releases/testing/node.ts';
+import { Node, Workload } from '#kernel/releases/testing/node.ts';
 import { ReleasePolicy, KINDS, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
@@ -23,6 +23,9 @@ const STEPS_MAX = 8;
 const SETTLE_MS = 20 * 60_000;
 const LOOK_MS = 20_000;
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
+/** Carried by the clusters. */
+const WORKLOADS = ['u', 'v', 'w'];
+const RINGS = ['canary', 'rest'];
 const PEOPLE = ['ann', 'bob', 'cyd'];
 /** People who change nothing: somebody has to be left who may approve. */
 const APPROVERS = ['dan', 'eve', ...PEOPLE];
@@ -56,7 +59,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     return verdict;
   });
   const { store, time } = world;
-  const invariants = new Invariants(store, () => world.clock().epochMilliseconds, time.nowMs, isBad);
+  const invariants = new Invariants(store, () => world.clock().epochMilliseconds, time.nowMs, isBad, world);
   const commands = releaseCommands({
     store: throughApi(world),
     kinds: KINDS,
@@ -113,15 +116,29 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     if (isLate && standing?.overruled !== undefined) await ask('abort', {}, name);
   };
 
+  const badness = pick([0, 0.3, 1, 2]);
+  // In half of them there is the decision plane alone.
+  const hasClusters = chance() < 0.5;
+  const { clusters } = world;
   world.start();
-  world.faults = scaled(FAULTS, pick([0, 0.3, 1, 2]));
-  declare(NAMES.slice(0, 4).map((name) => put(Node, name, { needs: [], value: below(3), neighbourMax: 3 })));
+  world.faults = scaled(FAULTS, badness);
+  clusters.faults = { lost: 0.1 * badness, repeated: 0.1 * badness };
+  if (hasClusters) {
+    for (const [index, ring] of ['canary', 'rest', 'rest'].entries()) clusters.join(`c${index}`, ring);
+    world.follow();
+  }
+  declare([
+    ...NAMES.slice(0, 4).map((name) => put(Node, name, { needs: [], value: below(3), neighbourMax: 3 })),
+    ...(hasClusters ? WORKLOADS.slice(0, 2) : []).map((name) =>
+      put(Workload, name, { needs: [], value: below(3), neighbourMax: 3 }),
+    ),
+  ]);
   await time.run(1_000);
   declare([put(ReleasePolicy, 'first', policy(pick, below)), put(ReleasePolicy, 'second', policy(pick, below))]);
   const steps = 2 + below(stepsMax);
   for (let step = 0; step < steps; step += 1) {
     const dice = below(100);
-    if (dice < 36) declare(change(pick, below));
+    if (dice < 36) declare(change(pick, below, hasClusters));
     else if (dice < 42) declare([put(ReleasePolicy, pick(['first', 'second']), policy(pick, below))]);
     else if (dice < 44) declare([drop(ReleasePolicy, pick(['first', 'second']))]);
     else if (dice < 47) declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
@@ -137,6 +154,18 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
       if (pins.length > 0) declare([drop(Pin, pick(pins).name)]);
     } else if (dice < 84) world.jumpMs += below(600_000) - 300_000;
     else if (dice < 87) world.kill();
+    else if (hasClusters && dice < 90) clusters.stopFollowing();
+    else if (hasClusters && dice < 94) {
+      const cluster = pick([...clusters.clusters.values()]);
+      cluster.isPartitioned = !cluster.isPartitioned;
+    } else if (hasClusters && dice < 96) {
+      const cluster = pick([...clusters.clusters.values()]);
+      cluster.isFailing = !cluster.isFailing;
+    } else if (hasClusters && dice < 97) clusters.join(`c${clusters.clusters.size}`, pick(RINGS));
+    if (hasClusters && !clusters.isFollowing && chance() < 0.6) {
+      note('follower crash');
+      world.follow();
+    }
     if (!world.isRunning && chance() < 0.6) world.start();
     await time.run(pick([1, 30, 1_000, 12_000, 70_000, 400_000]));
     invariants.check();
@@ -144,8 +173,14 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
 
   // Nothing goes wrong any more. What is taken back passes the switch and every freeze.
   world.faults = NO_FAULTS;
+  clusters.faults = { lost: 0, repeated: 0 };
+  for (const cluster of clusters.clusters.values()) {
+    cluster.isPartitioned = false;
+    cluster.isFailing = false;
+  }
   world.kill();
   world.start();
+  if (hasClusters) world.follow();
   declare([
     put(Stop, STOP_NAME, { reason: 'An incident.' }),
     put(Freeze, 'night', { ...NIGHT, rrule: 'FREQ=HOURLY', duration: 'PT2H' }),
@@ -171,6 +206,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
   // The status of objects follows their releases.
   await time.run(LOOK_MS);
   invariants.settled();
+  note(hasClusters ? 'with clusters' : 'without clusters');
   for (const [what, count] of world.happened) counts.set(what, count);
   for (const entry of store.memory.list(Release)) {
     const object = entry.object();
@@ -199,32 +235,47 @@ type Pick = <Item>(items: readonly Item[]) => Item;
 type Below = (count: number) => number;
 
 /** Some objects, declared together. */
-function change(pick: Pick, below: Below): Operation[] {
+function change(pick: Pick, below: Below, hasClusters: boolean): Operation[] {
   const names = new Set(Array.from({ length: 1 + below(3) }, () => pick(NAMES)));
+  const workloads = hasClusters && below(3) === 0 ? [pick(WORKLOADS)] : [];
   const group = below(10) === 0 ? { [GROUP_LABEL]: pick(['g', 'h']) } : {};
-  return [...names].map((name) => {
-    if (below(6) === 0) return drop(Node, name);
-    const needs = NAMES.slice(0, NAMES.indexOf(name)).filter(() => below(4) === 0);
-    const labels = { ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
-    return put(Node, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
-  });
+  return [...names]
+    .map((name) => {
+      if (below(6) === 0) return drop(Node, name);
+      const needs = NAMES.slice(0, NAMES.indexOf(name)).filter(() => below(4) === 0);
+      const labels = { ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
+      return put(Node, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
+    })
+    .concat(
+      workloads.map((name) => {
+        if (below(6) === 0) return drop(Workload, name);
+        const needs = NAMES.filter(() => below(6) === 0);
+        const labels = { ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
+        return put(Workload, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
+      }),
+    );
 }
 
 function policy(pick: Pick, below: Below): object {
   const percents = pick([[], [10], [1, 50], [5, 25, 100], [1, 50]]);
+  const order = pick(['clusters', 'clusters', 'together', 'listeners'] as const);
+  // Before that there is nobody to compare.
+  const waits = order === 'clusters' && percents.length > 1 ? { promotesFrom: 's1' } : {};
   return {
     selector: { matchLabels: { policy: pick(['first', 'second']) } },
     priority: below(3),
     stages: percents.map((percent, index) => ({
       name: `s${index}`,
-      listeners: { percent },
+      ...partsOf(percent, index, percents.length, order),
+      ...(below(4) === 0 ? { maxUnknown: 1 } : {}),
       soak: pick(['PT0S', 'PT30S', 'PT2M']),
       promote: pick(['auto', 'auto', 'manual']),
       ...(below(2) === 0 ? { deadline: 'PT5M' } : {}),
     })),
+    ...(order === 'listeners' ? { before: { listeners: ['clusters'] } } : {}),
     ...(percents.length > 0 && below(3) === 0 ? { bake: 'PT2M' } : {}),
     ...(percents.length > 0 && below(2) === 0
-      ? { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {} }] }
+      ? { guardrails: [{ name: 'harm', decisions: 'failed', noWorse: {}, ...waits }] }
       : {}),
     ...(below(3) === 0 ? { approvals: { required: 1 + below(2), expireAfter: pick(['PT10M', 'P7D']) } } : {}),
     onFailure: pick(['rollBack', 'rollBack', 'halt', 'rollBackStage']),
@@ -232,6 +283,16 @@ function policy(pick: Pick, below: Below): object {
     queue: pick(['supersede', 'supersede', 'queue', 'reject']),
     ...(below(2) === 0 ? { pinFor: 'PT20M' } : {}),
   };
+}
+
+/** A stage for the clusters before those for listeners, all clusters with the first listeners, or listeners alone. */
+function partsOf(percent: number, index: number, count: number, order: 'clusters' | 'together' | 'listeners'): object {
+  const listeners = { listeners: { percent } };
+  if (order === 'listeners') return listeners;
+  if (order === 'together') return index === 0 ? { ...listeners, clusters: { percent: 100 } } : listeners;
+  // The clusters first, and listeners from the second stage on: in the last one there are all clusters.
+  if (index === 0 && count > 1) return { clusters: { rings: ['canary'], percent: 50 } };
+  return index === (count > 1 ? 1 : 0) ? { ...listeners, clusters: { percent: 100 } } : listeners;
 }
 
 function asked(pick: Pick, below: Below): [CommandVerb, CommandSpec] {

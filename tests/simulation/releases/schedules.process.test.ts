@@ -17,6 +17,8 @@ const MUST_HAPPEN = [
   'Aborted by policy',
   'Superseded by policy',
   'crash',
+  'follower crash',
+  'with clusters',
   'lost',
   'unknown',
   'unseen',

@@ -336,3 +336,42 @@ test('policies whose targets go before themselves, or that name a target nobody 
     /spec\.stages\[0\]/,
   );
 });
+
+test('what a rollback keeps is said before, and the release ends with a Remainder where something was kept', async () => {
+  const condition = (story: Mixed, name: string) => {
+    const found = story.releases().find((one) => one.name === name);
+    return found?.status.conditions.find(({ type }) => type === 'Remainder');
+  };
+  const story = await mixed({ stages: STAGES }, [workload('fresh', 1)]);
+  await until(story, 'the canary', stageIs(story, 'canary'));
+  const kept = [
+    {
+      target: 'clusters',
+      kind: Workload.id,
+      name: 'fresh',
+      undo: 'keep',
+      says: 'The data of fresh stays in its clusters.',
+    },
+  ];
+  assert.deepEqual(story.last().status.remains, kept);
+  const { name } = story.last();
+  assert.equal(condition(story, name), undefined);
+  await story.run(20_000);
+  await story.ask('abort', name, 'bob');
+  await until(story, 'the abort', () => story.last().status.phase === 'Aborted');
+  assert.deepEqual(
+    [condition(story, name)?.status, condition(story, name)?.reason, condition(story, name)?.message],
+    ['True', 'Kept', 'The data of fresh stays in its clusters.'],
+  );
+
+  story.declare([node('x', 3), workload('w', 3)]);
+  await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
+  assert.equal(story.last().status.remains, undefined, 'what was there before comes back exactly');
+  story.declare([workload('fresh', 2)]);
+  await story.run(2_000);
+  await until(story, 'everybody', () => story.last().status.phase === 'Promoted');
+  const promoted = story.last().name;
+  await story.ask('rollback', promoted, 'bob');
+  await until(story, 'the rollback', () => condition(story, promoted) !== undefined);
+  assert.equal(condition(story, promoted)?.reason, 'Kept');
+});

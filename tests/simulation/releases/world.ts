@@ -55,6 +55,8 @@ export interface Faults {
 
 export const NO_FAULTS: Faults = { crash: 0, lost: 0, unknown: 0, repeated: 0, unseen: 0 };
 
+/** How steps of releases are written: only while the release is as it was. */
+const STEP = 'release';
 const DELAY_MS_MAX = 20;
 const LATE_MS_MAX = 5_000;
 const START_MS = Date.UTC(2026, 2, 28, 22);
@@ -168,8 +170,8 @@ export class World {
       await awhile();
       if (this.#rolls('lost')) throw AWAY;
       const outcomes = this.store.commit(operations, author, dryRun);
-      // A write of Heads that comes again, long after.
-      if (operations.some(({ kind }) => kind === Head.id) && this.#rolls('repeated')) {
+      // A step of a release that comes again, long after.
+      if (author.requestId === STEP && this.#rolls('repeated')) {
         time.after(Math.floor(this.#chance() * LATE_MS_MAX), () => this.#again(operations, author));
       }
       if (this.#rolls('unknown')) throw AWAY;

@@ -1,6 +1,10 @@
 import { Type, type Static } from 'typebox';
+import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
+import { defineTarget, type PlaceObservation } from '#kernel/releases/kinds/target.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import type { ResourceObject } from '#kernel/resources/kind.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
@@ -26,6 +30,7 @@ const Chart = defineKind({
   plural: 'charts',
   scope: 'Namespaced',
   released: true,
+  target: 'venues',
   description: 'A chart shows the songs with the most votes.',
   spec: ChartSpec,
   status: Type.Object({ shows: Type.Optional(Type.Integer({ description: 'How many songs it shows.' })) }),
@@ -34,6 +39,142 @@ const Chart = defineKind({
   ],
   example: { name: 'top', spec: { title: 'Top', size: 3 } },
 });
+
+/** A place that shows charts: what it shows is what its status says. */
+const Venue = defineKind({
+  group: GROUP,
+  version: 'v1',
+  kind: 'Venue',
+  plural: 'venues',
+  scope: 'Cluster',
+  description: 'A venue has screens for charts.',
+  spec: Type.Object({ city: Type.String({ minLength: 1, maxLength: 100, description: 'Where it is.' }) }),
+  status: Type.Object({
+    shown: Type.Record(Type.String(), Type.String(), { description: 'The revision of each chart.' }),
+    seenAt: Type.String({ format: 'date-time', description: 'When it was last looked at.' }),
+  }),
+  example: { name: 'arena', spec: { city: 'berlin' } },
+});
+
+interface VenuesWhere {
+  readonly cities?: readonly string[];
+}
+
+interface VenuesIntent {
+  readonly parts: number;
+  readonly venues: readonly string[];
+}
+
+/** A venue that was not seen for so long is unknown. */
+const VENUE_STALE_MS = 30_000;
+/** How often a venue is looked at, whatever Heads say. */
+const VENUE_LOOK_MS = 1_000;
+const NOT_SHOWN = '-';
+
+/** Which revision of a chart a venue should show. */
+function wantedAt(head: ResourceObject | undefined, venue: string): string {
+  const candidate = head === undefined ? undefined : candidateOf(head);
+  const isIn = (candidate?.where as VenuesIntent | undefined)?.venues.includes(venue) === true;
+  const object = isIn ? candidate?.object : head === undefined ? undefined : everyoneOf(head)?.object;
+  return object?.revision.slice(0, 8) ?? NOT_SHOWN;
+}
+
+/** Charts on screens: each venue follows Heads by itself. */
+const venues = defineTarget<VenuesWhere>({
+  name: 'venues',
+  where: Type.Object(
+    { cities: Type.Optional(Type.Array(Type.String(), { minItems: 1, description: 'Only venues there.' })) },
+    { description: 'Which venues show it.' },
+  ),
+  whole: {},
+  example: {},
+  isWhole: ({ cities }) => cities === undefined,
+  open: ({ store, kinds, clock }) => ({
+    aim: (_release, parts, before): VenuesIntent => {
+      const known = before as VenuesIntent | undefined;
+      const named = [...store.list(Venue)].flatMap((entry) => {
+        const { city } = Venue.spec(entry.object());
+        const isNamed = (part: VenuesWhere) => part.cities?.includes(city) ?? true;
+        const isNew = parts.slice(known?.parts ?? 0).some(isNamed);
+        return isNew || known?.venues.includes(entry.name) === true ? [entry.name] : [];
+      });
+      return { parts: parts.length, venues: named.toSorted() };
+    },
+    plan: async ({ objects }) => ({
+      problems: [],
+      actions: objects.map(({ kind, name, from }) =>
+        from === undefined
+          ? { kind, name, undo: 'keep', remains: `The votes for chart ${name} stay.` }
+          : { kind, name, undo: 'exact' },
+      ),
+    }),
+    observe: ({ objects }) =>
+      Array.from(store.list(Venue), (entry): PlaceObservation => {
+        const { shown = {}, seenAt } = Venue.status(entry.object()) ?? {};
+        const wanted = objects
+          .map(({ kind, name }) => {
+            const head = store.get(Head, '', headName(kinds.byId(kind), name));
+            return wantedAt(head?.object(), entry.name);
+          })
+          .join();
+        const observed = objects.map(({ name }) => shown[name] ?? NOT_SHOWN).join();
+        const place = { name: entry.name, wanted, observed };
+        if (seenAt === undefined) return { ...place, state: 'unknown', message: 'it was never seen' };
+        const observedAtMs = Date.parse(seenAt);
+        const isStale = clock().epochMilliseconds - observedAtMs > VENUE_STALE_MS;
+        if (isStale) return { ...place, observedAtMs, state: 'unknown', message: `it was last seen at ${seenAt}` };
+        return { ...place, observedAtMs, state: wanted === observed ? 'healthy' : 'progressing' };
+      }),
+  }),
+  follow: followVenues,
+});
+
+/** Brings each venue to what Heads say. */
+function followVenues({ client, inform, clock }: ControllerParts): readonly ModuleController[] {
+  const places = inform(Venue);
+  const heads = inform(Head);
+  const charts = new Set<string>();
+  const prefix = headName(Chart, '');
+  const all = new Set<string>();
+  return [
+    {
+      name: 'venue-screens',
+      watches: [
+        {
+          informer: places,
+          keys: ({ now, before }) => {
+            const name = now?.metadata.name ?? before?.metadata.name ?? '';
+            if (now === undefined) all.delete(name);
+            else all.add(name);
+            return [name];
+          },
+        },
+        {
+          informer: heads,
+          keys: ({ now, before }) => {
+            const name = now?.metadata.name ?? before?.metadata.name ?? '';
+            if (!name.startsWith(prefix)) return [];
+            charts.add(name.slice(prefix.length));
+            return all;
+          },
+        },
+      ],
+      reconcile: async (name) => {
+        const venue = places.get(undefined, name);
+        if (venue === undefined) return;
+        const shown = Object.fromEntries(
+          [...charts].toSorted().flatMap((chart) => {
+            const wanted = wantedAt(heads.get(undefined, prefix + chart), name);
+            return wanted === NOT_SHOWN ? [] : [[chart, wanted]];
+          }),
+        );
+        const seenAt = clock().toString({ smallestUnit: 'second' });
+        await client.patchStatus(Venue, { name }, { shown, seenAt });
+        return { afterMs: VENUE_LOOK_MS };
+      },
+    },
+  ];
+}
 
 const Recount = defineKind({
   group: GROUP,
@@ -75,7 +216,8 @@ const Place = Type.Object({ song: Type.String(), votes: Type.Integer() });
 
 export const charts = defineModule({
   name: 'charts',
-  kinds: [Chart, Recount],
+  kinds: [Venue, Chart, Recount],
+  targets: [venues],
   migrations: [votes],
   records: ({ database }) => {
     const changed = (text: string, values: readonly string[]): Promise<number> =>

@@ -8,6 +8,7 @@ import type {
   Phase,
   ReleaseStanding,
   ReleaseState,
+  Remainder,
   Stretch,
 } from '../kinds/release-status.ts';
 import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
@@ -21,6 +22,8 @@ export interface Seen {
   readonly nowMs: number;
   /** In the order in which they go out. */
   readonly targets: readonly TargetSeen[];
+  /** What taking it back would leave behind, by the plan; only while it waits. */
+  readonly remains: readonly Remainder[];
   /** What keeps the world from taking it, in sentences. */
   readonly problems: readonly string[];
   /** That it brings back what was rolled back, in sentences. */
@@ -188,8 +191,12 @@ export function isBegun(state: ReleaseState): boolean {
 
 function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, approvals: ApprovalState): Step {
   const doubt = before.decided?.planHash === spec.planHash ? undefined : (before.doubt ?? doubtIn(seen));
-  const { doubt: _before, ...kept } = before;
-  const standing: ReleaseStanding = doubt === undefined ? kept : { ...kept, doubt };
+  const { doubt: _doubt, remains: _remains, ...kept } = before;
+  const standing: ReleaseStanding = {
+    ...kept,
+    ...(doubt === undefined ? {} : { doubt }),
+    ...(seen.remains.length === 0 ? {} : { remains: seen.remains }),
+  };
   const wait = (
     waitsFor: Extract<ReleaseState, { at: 'waiting' }>['for'],
     phase: Phase,
@@ -591,8 +598,13 @@ function progressing(standing: ReleaseStanding, message: string): Step {
   return { standing, effects: [], tell: [], phase: 'Progressing', message };
 }
 
-function withoutHolds({ approvals, state, begun }: ReleaseStanding): ReleaseStanding {
-  return { approvals, state, ...(begun === undefined ? {} : { begun }) };
+function withoutHolds({ approvals, state, begun, remains }: ReleaseStanding): ReleaseStanding {
+  return {
+    approvals,
+    state,
+    ...(begun === undefined ? {} : { begun }),
+    ...(remains === undefined ? {} : { remains }),
+  };
 }
 
 function wakeAt(ms: number | undefined): Pick<Step, 'wakeAtMs'> {

@@ -20,7 +20,7 @@ import { Release } from '../kinds/release.ts';
 import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { PrometheusSource } from '../kinds/prometheus-source.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import type { ReleaseStanding, ReleaseState } from '../kinds/release-status.ts';
+import { REMAINDERS_MAX, type ReleaseStanding, type ReleaseState, type Remainder } from '../kinds/release-status.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { followFreezes } from './follow-freezes.ts';
@@ -202,7 +202,7 @@ export function carryReleases(options: {
     const parts = intents.parts(spec);
     const { beside, behind: behindBefore } = open.before(release);
     const needsPlan = state.at === 'waiting' || state.at === 'promoting';
-    const alone = needsPlan ? await planned(release, parts) : [];
+    const { problems: alone, remains } = needsPlan ? await planned(release, parts) : NOTHING_PLANNED;
     const others = beside.flatMap((other) => open.get(other) ?? []);
     // What goes out target by target is in several worlds one after the other: nothing goes beside it.
     const isMixed = [release, ...others].some((one) => intents.parts(one.spec).length > 1);
@@ -245,6 +245,7 @@ export function carryReleases(options: {
     const seen: Seen = {
       nowMs,
       targets: targetsNow(name, parts),
+      remains,
       problems: [...alone, ...pinsOn(spec), ...(state.at === 'waiting' ? missingIn(spec) : [])],
       bringsBack: state.at === 'waiting' ? broughtBack(release) : [],
       withoutRight: new Set(
@@ -272,7 +273,7 @@ export function carryReleases(options: {
     const operations = writeStep(object, step, verdicts, nowMs);
     if (spec.rollbackOf !== undefined && step.standing.state.at === 'promoted') {
       const taken = store.get(Release, '', spec.rollbackOf);
-      if (taken !== undefined) operations.push(...rolledBack(taken.object(), name));
+      if (taken !== undefined) operations.push(...rolledBack(taken.object(), name, nowMs));
     }
     if (operations.length > 0) {
       try {
@@ -301,17 +302,26 @@ export function carryReleases(options: {
     return Number.isFinite(afterMs) ? { afterMs: Math.max(1, afterMs) } : undefined;
   }
 
-  /** What keeps a release from being shown at all, in sentences. */
-  async function planned(release: TrackedRelease, parts: readonly ReleasePart[]): Promise<readonly string[]> {
+  /** What keeps a release from being shown at all, in sentences, and what taking it back would leave behind. */
+  async function planned(release: TrackedRelease, parts: readonly ReleasePart[]): Promise<typeof NOTHING_PLANNED> {
     const { name, spec } = release;
     const order = parts.map(({ target }) => target);
     const coupling =
       spec.policy === undefined || spec.rollbackOf !== undefined ? undefined : couplingProblem(spec.policy, order);
-    if (coupling !== undefined) return [coupling];
+    if (coupling !== undefined) return { problems: [coupling], remains: [] };
     const plans = await Promise.all(
-      parts.map(({ target, objects }) => intents.opened(target.name).plan({ name, objects })),
+      parts.map(async ({ target, objects }) => {
+        const plan = await intents.opened(target.name).plan({ name, objects });
+        return { target: target.name, ...plan };
+      }),
     );
-    return [...(await intents.problems(release, [])), ...plans.flatMap(({ problems }) => problems)];
+    const remains = plans.flatMap(({ target, actions }) =>
+      actions.flatMap(({ kind, name: object, undo, remains: says = '' }): Remainder[] =>
+        undo === 'exact' ? [] : [{ target, kind, name: object, undo, says }],
+      ),
+    );
+    const problems = [...(await intents.problems(release, [])), ...plans.flatMap((plan) => plan.problems)];
+    return { problems, remains: remains.slice(0, REMAINDERS_MAX) };
   }
 
   function targetsNow(name: string, parts: readonly ReleasePart[]): TargetSeen[] {
@@ -498,5 +508,10 @@ function judgedEveryMs({ policy }: ReleaseSpec, isExposing: boolean): number {
   const { guardrails = [], judging } = policy?.spec ?? {};
   return isExposing && judging !== undefined && guardrails.length > 0 ? durationMs(judging.every) : Infinity;
 }
+
+const NOTHING_PLANNED: { readonly problems: readonly string[]; readonly remains: readonly Remainder[] } = {
+  problems: [],
+  remains: [],
+};
 
 const NOTHING_JUDGED: ReadonlyMap<string, GuardrailVerdict> = new Map();

@@ -9,6 +9,7 @@ import {
   HISTORY_MAX,
   type GuardrailStatus,
   type Moment,
+  type ReleaseStanding,
   type ReleaseStatus,
 } from '../kinds/release-status.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
@@ -86,10 +87,11 @@ export function writeStep(
 }
 
 /** Says of a promoted release that another one took it back from everybody. */
-export function rolledBack(object: ResourceObject, by: string): Operation[] {
+export function rolledBack(object: ResourceObject, by: string, nowMs: number): Operation[] {
   const status = Release.status(object);
   if (status?.phase !== 'Promoted' || status.rolledBackBy === by) return [];
   const message = `It was promoted, and rolled back by ${by}.`;
+  const conditions = [...status.conditions, ...remainderCondition(status.standing, nowMs)];
   return [
     {
       verb: 'patch',
@@ -98,7 +100,7 @@ export function rolledBack(object: ResourceObject, by: string): Operation[] {
       name: object.metadata.name,
       part: 'status',
       patchType: 'merge',
-      patch: { status: { message, rolledBackBy: by } },
+      patch: { status: { message, rolledBackBy: by, conditions } },
       fieldValidation: 'Ignore',
     },
   ];
@@ -174,10 +176,27 @@ function statusOf(
     ...(shownApprovals === undefined ? {} : { approvals: shownApprovals }),
     ...(guardrails.length === 0 ? {} : { guardrails }),
     ...(wakeAtMs === undefined ? {} : { nextAt: timeText(wakeAtMs) }),
+    ...(standing.remains === undefined ? {} : { remains: standing.remains }),
     standing,
     history: isNews ? [...(before?.history ?? []), moment()].slice(-HISTORY_MAX) : before.history,
-    conditions: [condition('Promoted', phase === 'Promoted'), condition('Finished', isEnd)],
+    conditions: [
+      condition('Promoted', phase === 'Promoted'),
+      condition('Finished', isEnd),
+      ...(isEnd && phase !== 'Promoted' ? remainderCondition(standing, nowMs) : []),
+    ],
   };
+}
+
+/** That something of it stayed where it was taken back; nothing where nothing did. */
+function remainderCondition({ begun = [], remains = [] }: ReleaseStanding, nowMs: number): ReleaseStatus['conditions'] {
+  const left = remains.filter(({ target }) => begun.includes(target));
+  if (left.length === 0) return [];
+  const message = left
+    .map(({ says }) => says)
+    .join(' ')
+    .slice(0, MESSAGE_MAX);
+  const reason = left.some(({ undo }) => undo === 'none') ? 'NotUndone' : 'Kept';
+  return [{ type: 'Remainder', status: 'True', reason, message, lastTransitionTime: timeText(nowMs) }];
 }
 
 /** One for each channel that wants to hear of it. */

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
-import type { PlaceState } from './target.ts';
+import type { PlaceState, Undo } from './target.ts';
 import type { GuardrailSpec } from './guardrail-spec.ts';
 
 /** How long a history is kept in the status; all of it is in `kubectl get --raw …/history` and the audit record. */
@@ -62,12 +62,27 @@ export interface Approval {
   readonly reason?: string;
 }
 
+/** What taking the release back leaves behind. */
+export interface Remainder {
+  readonly target: string;
+  readonly kind: string;
+  readonly name: string;
+  /** `keep`: what it made stays. `none`: what it did cannot be undone. */
+  readonly undo: Exclude<Undo, 'exact'>;
+  readonly says: string;
+}
+
+/** Of a release over very many objects the first. */
+export const REMAINDERS_MAX = 100;
+
 /** What people asked of it, and what follows from that. */
 export interface ReleaseStanding {
   readonly state: ReleaseState;
   readonly approvals: readonly Approval[];
   /** Targets that were told to show any of it. */
   readonly begun?: readonly string[];
+  /** What taking it back would leave behind, as it was planned. */
+  readonly remains?: readonly Remainder[];
   readonly paused?: { readonly by: string; readonly because: string; readonly atMs: number };
   /** Somebody went on although a guardrail had failed in this stage. */
   readonly overruled?: { readonly stage: number; readonly by: string };
@@ -131,10 +146,11 @@ export interface ReleaseStatus {
   readonly approvals?: ApprovalsStatus;
   readonly guardrails?: readonly GuardrailStatus[];
   readonly nextAt?: string;
+  readonly remains?: readonly Remainder[];
   readonly standing: ReleaseStanding;
   readonly history: readonly Moment[];
   readonly conditions: readonly {
-    readonly type: 'Promoted' | 'Finished';
+    readonly type: 'Promoted' | 'Finished' | 'Remainder';
     readonly status: 'True' | 'False';
     readonly reason: string;
     readonly message: string;
@@ -245,6 +261,20 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
         Type.Array(Type.Object({}, free), { description: 'What the judge says, with the numbers it says it by.' }),
       ),
       nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When time alone may bring it on.' })),
+      remains: Type.Optional(
+        Type.Array(
+          Type.Object({
+            target: Type.String({ description: 'The target that carries it.' }),
+            kind: Type.String({ description: 'Group and kind.' }),
+            name: Type.String({ description: 'Its name.' }),
+            undo: Type.Enum(['keep', 'none'], {
+              description: '`keep`: what was made stays. `none`: what was done cannot be undone.',
+            }),
+            says: Type.String({ description: 'What stays behind, in a sentence.' }),
+          }),
+          { maxItems: REMAINDERS_MAX, description: 'What a rollback leaves behind: until it is planned, nothing.' },
+        ),
+      ),
       standing: Type.Object({}, { ...free, description: 'What the engine goes on from.' }),
       history: Type.Array(
         Type.Object({
@@ -257,7 +287,10 @@ export const ReleaseStatusSchema = Type.Unsafe<ReleaseStatus>(
       ),
       conditions: Type.Array(
         Type.Object({
-          type: Type.String({ description: '`Promoted`: everybody gets it. `Finished`: nothing more will happen.' }),
+          type: Type.String({
+            description:
+              '`Promoted`: everybody gets it. `Finished`: nothing more will happen. `Remainder`: it was taken back, and something stayed.',
+          }),
           status: Type.Enum(['True', 'False']),
           reason: Type.String({ description: 'The phase.' }),
           message: Type.String({ description: 'A sentence for people.' }),

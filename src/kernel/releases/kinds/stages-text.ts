@@ -26,8 +26,9 @@ function partsIn(stage: Stage): [target: string, where: object][] {
 /** What is split is said elsewhere: all stages have the same. */
 function whereText(where: object): string {
   const { percent, unit: _unit, ...rest } = where as { readonly percent?: unknown; readonly unit?: unknown };
-  return [
+  const said = [
     ...(percent === undefined ? [] : [`${String(percent)}%`]),
     ...Object.entries(rest).map(([name, value]) => `${name} ${Array.isArray(value) ? value.join('+') : String(value)}`),
   ].join(' ');
+  return said === '' ? 'all' : said;
 }

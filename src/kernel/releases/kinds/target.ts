@@ -4,7 +4,7 @@ import type { Path, Problem } from '#kernel/base/failures.ts';
 import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
 import type { Carried, ReleaseSpec } from './release-spec.ts';
 
 export interface PlannedRelease {
@@ -71,7 +71,7 @@ export interface PlaceObservation {
 }
 
 /** Whether taking a release back undoes what it did to an object, keeps what it made, or cannot undo it. */
-type Undo = 'exact' | 'keep' | 'none';
+export type Undo = 'exact' | 'keep' | 'none';
 
 interface PlannedAction {
   readonly kind: string;
@@ -89,7 +89,8 @@ interface TargetPlan {
 }
 
 interface TargetParts {
-  readonly store: Reader;
+  /** What is stored, as the process that writes has it: informers and followers write there what they saw. */
+  readonly store: Pick<Store<never>, 'get' | 'find' | 'list'>;
   readonly kinds: KindRegistry;
   readonly clock: Clock;
 }
@@ -128,7 +129,7 @@ export interface OpenTarget<Where = unknown> {
    */
   readonly aim: (release: string, parts: readonly Where[], before: unknown) => object;
   readonly plan: (release: TargetRelease) => Promise<TargetPlan>;
-  /** Every place, as it was last seen: at once, and without asking anybody. */
+  /** Every place there is, as it was last seen: at once, and without asking anybody. One that was never seen is unknown. */
   readonly observe: (release: TargetRelease) => readonly PlaceObservation[];
 }
 

@@ -94,6 +94,8 @@ export class FakeClusters {
   /** What the informer of the engine last heard; a new engine has heard nothing. */
   #heard = new Map<string, Report>();
   #follower: { readonly stop: () => void } | undefined;
+  /** What was ever sent, where a test asks for it again. */
+  sent: (() => void)[] | undefined;
 
   constructor(parts: { readonly kind: Kind; readonly time: Time; readonly chance: () => number }) {
     this.#kind = parts.kind;
@@ -176,6 +178,7 @@ export class FakeClusters {
       assert.ok((cluster.had.get(object)?.fence ?? 0) >= fenceBefore, `${cluster.name} went back behind its fence`);
       if (isNew) this.#time.after(healthyAtMs - this.#time.nowMs(), () => this.#report(cluster));
     };
+    this.sent?.push(arrive);
     if (this.#chance() >= this.faults.lost) after(Math.floor(this.#chance() * LIMITS.delayMs), arrive);
     // A message that is under way arrives, whatever becomes of who sent it.
     if (this.#chance() < this.faults.repeated) this.#time.after(Math.floor(this.#chance() * LIMITS.lateMs), arrive);
@@ -221,7 +224,7 @@ export class FakeClusters {
       isWhole: ({ rings, percent }) => rings === undefined && percent === 100,
       // Heads are followed by what a test runs, and not by a controller.
       follow: () => [],
-      open: ({ store }) => {
+      open: ({ store, clock }) => {
         const heard = new Map<string, Report>();
         this.#heard = heard;
         return {
@@ -255,8 +258,9 @@ export class FakeClusters {
               const observed = objects.map((one) => last?.objects.get(one.name)?.text ?? NOTHING);
               const place = { name, wanted: wanted.join(), observed: observed.join() };
               if (last === undefined) return { ...place, state: 'unknown', message: 'it was not heard of' };
-              const seen = { ...place, observedAtMs: last.atMs };
-              if (this.#time.nowMs() - last.atMs > LIMITS.staleMs) {
+              const ageMs = this.#time.nowMs() - last.atMs;
+              const seen = { ...place, observedAtMs: clock().epochMilliseconds - ageMs };
+              if (ageMs > LIMITS.staleMs) {
                 return { ...seen, state: 'unknown', message: 'it is not heard of any more' };
               }
               const states = objects.map((one) => last.objects.get(one.name)?.state ?? 'healthy');

@@ -133,3 +133,136 @@ export function testTransactionalTarget(title: string, target: string, make: () 
     for (const { undo, remains } of actions) assert.equal(remains === undefined, undo === 'exact');
   });
 }
+
+/** A target whose places come to what Heads say by and by. */
+export interface EventualFixture extends TargetFixture {
+  /** Lets time pass until nothing is under way. */
+  readonly settle: () => Promise<void>;
+  /** Lets pass as much time as it takes until a place that says nothing is unknown. */
+  readonly wait: () => Promise<void>;
+  /** Stops what brings places to what Heads say, and lets another one go on. */
+  readonly stopFollowing: () => void;
+  readonly follow: () => void;
+  /** Whether places are heard of. */
+  readonly part: (isParted: boolean) => void;
+  /** Brings all that was ever sent to places once more, the newest first. */
+  readonly repeatAll: () => void;
+  /** What places have, in any form that can be compared, and how often they changed something. */
+  readonly had: () => unknown;
+  readonly effects: () => number;
+}
+
+/**
+ * What every target must do whose places follow Heads: it converges, what is asked twice is done once, and nothing older than
+ * what a place has is taken. `make` gives a new world each time.
+ */
+export function testEventualTarget(title: string, target: string, make: () => Promise<EventualFixture>): void {
+  const places = ({ intents, release }: EventualFixture): readonly PlaceObservation[] => {
+    const { name, spec } = release();
+    const part = intents.parts(spec).find((one) => one.target.name === target);
+    return intents.opened(target).observe({ name, objects: part?.objects ?? [] });
+  };
+  const states = (fixture: EventualFixture): readonly string[] => [
+    ...new Set(places(fixture).map(({ state }) => state)),
+  ];
+  const steps = ({ intents, release }: EventualFixture): (() => Promise<void>)[] => [
+    () => intents.expose(release(), target, 0),
+    () => intents.expose(release(), target, 1),
+    () => intents.promote(release()),
+    () => intents.retract(release(), target),
+  ];
+
+  test(`${title}: each step is seen in every place, and is not healthy before`, async () => {
+    const fixture = await make();
+    for (const step of steps(fixture)) {
+      const before = places(fixture).map(({ wanted }) => wanted);
+      await step();
+      const now = places(fixture);
+      for (const [index, { state, wanted }] of now.entries()) {
+        if (wanted !== before[index]) assert.notEqual(state, 'healthy', wanted);
+      }
+      await fixture.settle();
+      for (const { state, wanted, observed, observedAtMs } of places(fixture)) {
+        assert.deepEqual([state, observed], ['healthy', wanted]);
+        assert.ok(observedAtMs !== undefined);
+      }
+    }
+  });
+
+  test(`${title}: what is taken back leaves places as they were`, async () => {
+    for (const last of [0, 1, 2]) {
+      const fixture = await make();
+      await fixture.settle();
+      const before = fixture.had();
+      for (const step of steps(fixture).slice(0, last + 1)) await step();
+      await fixture.settle();
+      assert.notDeepEqual(fixture.had(), before);
+      await fixture.intents.retract(fixture.release(), target);
+      await fixture.settle();
+      assert.deepEqual(fixture.had(), before);
+    }
+  });
+
+  test(`${title}: asked twice is done once`, async () => {
+    const fixture = await make();
+    for (const step of steps(fixture)) {
+      await step();
+      await fixture.settle();
+      const [had, effects] = [fixture.had(), fixture.effects()];
+      await step();
+      fixture.stopFollowing();
+      fixture.follow();
+      await fixture.settle();
+      assert.deepEqual([fixture.had(), fixture.effects()], [had, effects]);
+    }
+  });
+
+  test(`${title}: what comes late and is older than what a place has changes nothing`, async () => {
+    const fixture = await make();
+    for (const step of steps(fixture)) {
+      await step();
+      await fixture.settle();
+      const had = fixture.had();
+      fixture.repeatAll();
+      assert.deepEqual(fixture.had(), had);
+    }
+  });
+
+  test(`${title}: a step that nobody follows is not made, and is made when somebody does`, async () => {
+    const fixture = await make();
+    await fixture.settle();
+    fixture.stopFollowing();
+    const had = fixture.had();
+    await fixture.intents.expose(fixture.release(), target, 0);
+    await fixture.settle();
+    assert.deepEqual(fixture.had(), had);
+    assert.ok(!states(fixture).includes('failed'));
+    assert.notDeepEqual(states(fixture), ['healthy']);
+    fixture.follow();
+    await fixture.settle();
+    assert.deepEqual(states(fixture), ['healthy']);
+  });
+
+  test(`${title}: a place that is not heard of is unknown, and what it was seen to have stays told`, async () => {
+    const fixture = await make();
+    await fixture.settle();
+    fixture.part(true);
+    await fixture.wait();
+    assert.deepEqual(states(fixture), ['unknown']);
+    assert.ok(places(fixture).every(({ observed, message }) => observed !== undefined && message !== undefined));
+    fixture.part(false);
+    await fixture.settle();
+    assert.deepEqual(states(fixture), ['healthy']);
+  });
+
+  test(`${title}: each object has a planned action, that says how it is undone`, async () => {
+    const { intents, release } = await make();
+    const { name, spec } = release();
+    const { actions } = await intents.opened(target).plan({ name, objects: spec.objects });
+    assert.deepEqual(
+      actions.map((one) => one.name),
+      spec.objects.map((one) => one.name),
+    );
+    for (const { undo, remains } of actions) assert.equal(remains === undefined, undo === 'exact');
+  });
+}

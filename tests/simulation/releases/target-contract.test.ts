@@ -1,6 +1,13 @@
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CarriedRelease } from '#kernel/releases/kinds/target.ts';
-import { testTransactionalTarget } from '#kernel/releases/testing/target-contract.ts';
+import {
+  testEventualTarget,
+  testTransactionalTarget,
+  type EventualFixture,
+} from '#kernel/releases/testing/target-contract.ts';
+import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
+import { seeded } from '#kernel/base/chance.ts';
+import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
 import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
@@ -14,25 +21,29 @@ import type { Store } from '#kernel/resources/store-contract.ts';
 import { decideWith } from '#kernel/resources/write.ts';
 import { MemoryStore } from './memory-store.ts';
 import { drop, put } from './schedule.ts';
-import { Node } from '#kernel/releases/testing/node.ts';
+import { Node, Workload } from '#kernel/releases/testing/node.ts';
 import { KINDS } from './world.ts';
 
 const AUTHOR = { user: 'ann', requestId: 'r' };
+const SETTLE_MS = 60_000;
+/** Longer than a cluster is silent before it is unknown. */
+const SILENT_MS = 90_000;
+
+const stage = (name: string, percent: number) => ({
+  name,
+  listeners: { unit: 'group', percent },
+  clusters: { percent },
+  soak: 'PT0S',
+  promote: 'auto' as const,
+  maxUnknown: 0,
+});
+
 const POLICY = {
   name: 'p',
   spec: {
     selector: {},
     priority: 0,
-    stages: [
-      { name: 'few', listeners: { unit: 'group', percent: 1 }, soak: 'PT0S', promote: 'auto' as const, maxUnknown: 0 },
-      {
-        name: 'half',
-        listeners: { unit: 'group', percent: 50 },
-        soak: 'PT0S',
-        promote: 'auto' as const,
-        maxUnknown: 0,
-      },
-    ],
+    stages: [stage('few', 1), stage('half', 50)],
     guardrails: [],
     judging: { alpha: 0.05, beta: 0.05, every: 'PT30S' },
     onFailure: 'rollBack' as const,
@@ -41,7 +52,11 @@ const POLICY = {
   },
 };
 
-testTransactionalTarget('the decision plane', LISTENERS.name, async () => {
+testTransactionalTarget('the decision plane', LISTENERS.name, async () => fixtureOf(Node));
+testEventualTarget('clusters', 'clusters', async () => fixtureOf(Workload));
+
+/** A store, and one release of objects of a kind on it: no engine runs. */
+async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
   const memory = new MemoryStore(KINDS.all, decideWith(KINDS), () => Temporal.Instant.fromEpochMilliseconds(0));
   const store = {
     ...memory.reads(),
@@ -51,29 +66,36 @@ testTransactionalTarget('the decision plane', LISTENERS.name, async () => {
     subscribe: (listener: Parameters<Store<Operation>['subscribe']>[0]) => memory.subscribe(listener),
   } as unknown as Store<Operation>;
   const { live } = followLive(store, KINDS, atOnce);
-  const clock = () => Temporal.Instant.fromEpochMilliseconds(0);
-  const opened = openTargets([LISTENERS], { store, kinds: KINDS, clock });
-  const intents = releaseIntents({ store, live, kinds: KINDS, targets: [LISTENERS], opened });
+  const time = new VirtualTime();
+  const clock = () => Temporal.Instant.fromEpochMilliseconds(Math.floor(time.nowMs()));
+  const clusters = new FakeClusters({ kind: Workload, time, chance: seeded(1) });
+  clusters.sent = [];
+  for (const name of ['berlin', 'oslo']) clusters.join(name, 'rest');
+  const targets = [clusters.target, LISTENERS];
+  const opened = openTargets(targets, { store, kinds: KINDS, clock });
+  const follow = () => clusters.follow(memory.reads(), (listener) => memory.subscribe(listener));
+  follow();
+  const intents = releaseIntents({ store, live, kinds: KINDS, targets, opened });
   const node = (name: string, value: number, needs: string[] = []) =>
-    put(Node, name, { needs, value, neighbourMax: 9 });
+    put(kind, name, { needs, value, neighbourMax: 9 });
   // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
   memory.commit([node('changes', 1), node('goes', 1)], AUTHOR);
   for (const name of ['changes', 'goes']) {
-    const { wanted } = lookAt(store, KINDS)({ kind: Node.id, name });
-    const object = headOf(Node, name, wanted);
+    const { wanted } = lookAt(store, KINDS)({ kind: kind.id, name });
+    const object = headOf(kind, name, wanted);
     memory.commit(
-      [{ verb: 'apply', kind: Head.id, namespace: '', name: headName(Node, name), object, uid: name }],
+      [{ verb: 'apply', kind: Head.id, namespace: '', name: headName(kind, name), object, uid: name }],
       AUTHOR,
     );
   }
-  memory.commit([node('changes', 2), node('comes', 3, ['changes']), drop(Node, 'goes')], AUTHOR);
+  memory.commit([node('changes', 2), node('comes', 3, kind === Node ? ['changes'] : []), drop(kind, 'goes')], AUTHOR);
 
   const make = (name: string, names: readonly string[]): void => {
     const look = lookAt(store, KINDS);
-    const objects = names.map((one) => carriedOf(look({ kind: Node.id, name: one })));
+    const objects = names.map((one) => carriedOf(look({ kind: kind.id, name: one })));
     const world = {
       kinds: KINDS,
-      targets: [LISTENERS],
+      targets,
       policies: [POLICY],
       look,
       trail: () => ({ steps: [], isWhole: true }),
@@ -105,7 +127,7 @@ testTransactionalTarget('the decision plane', LISTENERS.name, async () => {
     shown: () => {
       const heads = [...memory.memory.list(Head)]
         .map((entry) => entry.object())
-        .filter(({ metadata }) => metadata.name.startsWith('nodes.'));
+        .filter(({ metadata }) => metadata.name.startsWith(`${kind.plural}.`));
       const named = (of: (head: (typeof heads)[number]) => unknown) =>
         Object.fromEntries(
           heads.map((head) => [head.metadata.name, of(head)]).filter(([, value]) => value !== undefined),
@@ -121,5 +143,21 @@ testTransactionalTarget('the decision plane', LISTENERS.name, async () => {
         }),
       };
     },
+    settle: async () => time.run(SETTLE_MS),
+    wait: async () => time.run(SILENT_MS),
+    stopFollowing: () => clusters.stopFollowing(),
+    follow,
+    part: (isParted) => {
+      for (const cluster of clusters.clusters.values()) cluster.isPartitioned = isParted;
+    },
+    repeatAll: () => clusters.sent?.toReversed().forEach((arrive) => arrive()),
+    had: () =>
+      [...clusters.clusters.values()].map(({ had }) =>
+        [...had]
+          .map(([object, { text }]) => [object, text])
+          .filter(([, text]) => text !== '-')
+          .toSorted(),
+      ),
+    effects: () => [...clusters.clusters.values()].reduce((sum, { effects }) => sum + effects, 0),
   };
-});
+}
