@@ -482,6 +482,18 @@ test('a variant on record is kept through a new split and after the intake was p
   assert.equal(await read('early', 'free'), 'b by experiment');
   assert.equal(await read('early', 'premium'), 'b by experiment', 'no longer in the audience, and kept');
   assert.equal(await read('paying', 'premium'), 'a', 'never was in the audience');
+  const holder = await world.database.connect();
+  await holder.query('begin');
+  await holder.query('lock table backline.assignments in access exclusive mode');
+  const hasty = await world.call('POST', `${BULK}/one`, {
+    body: { context: { targetingKey: 'hasty', plan: 'free' } },
+    headers: { 'x-request-timeout-ms': '300' },
+  });
+  assert.deepEqual([hasty.status, hasty.json.code], [504, 'http/deadline']);
+  await holder.close();
+  assert.equal(await read('patient', 'free'), 'b by experiment');
+  const recorded = await world.database.query("select from backline.assignments where unit = 'hasty'");
+  assert.equal(recorded.length, 0, 'a variant that nobody got is not on record');
   await declare(
     world,
     experiment('exp', 'one', {

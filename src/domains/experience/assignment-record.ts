@@ -1,4 +1,5 @@
 import type { Log } from '#kernel/base/log.ts';
+import type { ProtocolContext } from '#kernel/snapshots/module.ts';
 import type { AssignmentStore, Kept } from './records/assignments.ts';
 import { recordsNeeded } from './decisions/records-needed.ts';
 import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
@@ -12,7 +13,11 @@ export function decideWithRecord(
   table: ExperienceTable,
   flags: readonly CompiledFlag[],
   asked: Asked,
-  record: { readonly store: AssignmentStore | undefined; readonly now: Temporal.Instant; readonly log: Log },
+  record: {
+    readonly store: AssignmentStore | undefined;
+    readonly request: Pick<ProtocolContext<ExperienceTable>, 'now' | 'signal'>;
+    readonly log: Log;
+  },
 ): readonly Outcome[] | Promise<readonly Outcome[]> {
   const decideAll = (kept: ReadonlyMap<string, string> | undefined): readonly Outcome[] => {
     const question = kept === undefined ? asked : { ...asked, kept };
@@ -20,7 +25,8 @@ export function decideWithRecord(
   };
   const needed = recordsNeeded(table, flags, asked.context);
   if (needed.length === 0) return decideAll(NONE);
-  const { store, now, log } = record;
+  const { store, request, log } = record;
+  const { now } = request;
   if (store === undefined) return decideAll(undefined);
   return decideAndKeep(store).catch((error: unknown) => {
     log.warn({ error: String(error) }, 'variants on record cannot be read or written');
@@ -36,7 +42,8 @@ export function decideWithRecord(
       const unit = keep === undefined ? undefined : units.get(keep.record);
       return keep === undefined || unit === undefined || variant === undefined ? [] : [{ unit, variant, ...keep }];
     });
-    if (fresh.length === 0) return outcomes;
+    // A variant that nobody gets is not put on record.
+    if (fresh.length === 0 || request.signal.aborted) return outcomes;
     const recorded = await assignments.keep(fresh, now);
     const moved = fresh.some(({ record: name, variant }) => recorded.get(name) !== variant);
     // Another process was first, with another split: what is on record counts.

@@ -123,10 +123,10 @@ function decided(
   table: ExperienceTable,
   flags: readonly CompiledFlag[],
   asked: Asked,
-  { now }: Context,
+  request: Context,
   { assignments, log }: FlagFacts,
 ): readonly Outcome[] | Promise<readonly Outcome[]> {
-  return decideWithRecord(table, flags, asked, { store: assignments, now, log });
+  return decideWithRecord(table, flags, asked, { store: assignments, request, log });
 }
 
 /** Tells that flags may have changed; not which, nor for whom. */

@@ -98,7 +98,7 @@ export function decisionApi(
 
   function speak(
     exchange: Exchange,
-    { signal }: RequestContext,
+    request: RequestContext,
     module: DecisionModule<unknown>,
     protocol: DecisionProtocol<unknown>,
   ): void | Promise<void> {
@@ -127,7 +127,9 @@ export function decisionApi(
     });
     return protocol.answer(exchange, {
       now,
-      signal,
+      get signal() {
+        return request.signal;
+      },
       admit: (input) => {
         const admitted = gate.admit(exchange, protocol, input);
         return admitted instanceof Promise ? admitted.then(letThrough) : letThrough(admitted);
