@@ -89,7 +89,11 @@ export function prepareAccess(parts: {
       return {
         authority: {
           authorize: (user, wanted) => {
-            if (!authorize(rules.table(), user, wanted).allowed) throw forbidden(user, wanted);
+            const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
+            if (allowed) return 'allowed';
+            const isSettled = 'path' in wanted || wanted.selection !== undefined || wanted.object !== undefined;
+            if (onlyWith.length === 0 || isSettled) throw forbidden(user, wanted, onlyWith);
+            return 'forSome';
           },
           requireWriter: (user) => {
             if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);

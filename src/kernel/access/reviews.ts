@@ -1,4 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { requirementsOf, type Requirement } from '#kernel/resources/codec/requirements.ts';
+import { parseFieldRequirements, parseLabelSelector } from '#kernel/resources/codec/selectors.ts';
 import type { Attributes, User } from '#kernel/resources/api/authority.ts';
 import type { VirtualKind } from '#kernel/resources/api/handler.ts';
 import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
@@ -23,7 +25,10 @@ export function reviews(
   tokens: ServiceAccountTokens,
   believed: readonly Authenticator[],
 ): ReadonlyMap<string, VirtualKind> {
-  const judge = (user: Pick<User, 'name' | 'groups'>, spec: AccessSpec) => authorize(table(), user, wantedIn(spec));
+  const judge = (user: Pick<User, 'name' | 'groups'>, spec: AccessSpec) => {
+    const { allowed, reason, onlyWith } = authorize(table(), user, wantedIn(spec));
+    return { allowed, reason: onlyWith.length === 0 ? reason : `allowed only with ${onlyWith.join(', or ')}` };
+  };
   return new Map<string, VirtualKind>([
     [
       SelfSubjectAccessReview.id,
@@ -132,7 +137,33 @@ function wantedIn({ resourceAttributes, nonResourceAttributes }: AccessSpec): At
     namespace = '',
     name = '',
   } = resourceAttributes ?? {};
-  return { verb, group, resource, subresource, namespace, name };
+  const { fieldSelector: fields, labelSelector: labels } = resourceAttributes ?? {};
+  const selection =
+    fields || labels
+      ? {
+          fields: askedRequirements(fields, parseFieldRequirements),
+          labels: askedRequirements(labels, (raw) => parseLabelSelector(raw).requirements),
+        }
+      : undefined;
+  return { verb, group, resource, subresource, namespace, name, ...(selection === undefined ? {} : { selection }) };
+}
+
+type AskedSelector = NonNullable<NonNullable<AccessSpec['resourceAttributes']>['fieldSelector']>;
+
+/** As in Kubernetes, a selector is given as text or as what it requires. */
+function askedRequirements(
+  asked: AskedSelector | undefined | null,
+  parse: (raw: string) => readonly Requirement[],
+): readonly Requirement[] {
+  const { rawSelector = '', requirements } = asked ?? {};
+  const matchExpressions = (requirements ?? []).map(({ key, operator, values }) => ({
+    key,
+    operator,
+    values: values ?? [],
+  }));
+  if (rawSelector !== '' && matchExpressions.length > 0)
+    throw badQuestion('a selector has rawSelector or requirements, not both');
+  return rawSelector === '' ? requirementsOf({ matchExpressions }) : parse(rawSelector);
 }
 
 function badQuestion(why: string): Refusal {

@@ -150,6 +150,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly columns?: readonly Column<ObjectOf<Typed<Spec>, Typed<Status>>>[];
   /** Fields that a field selector may name besides metadata.name and metadata.namespace, and where they stand. */
   readonly selectableFields?: Readonly<Record<string, readonly string[]>>;
+  /** Of selectable fields: the index that has each object under the value of the field, so that a list is a look-up. */
+  readonly fieldIndexes?: Readonly<Record<string, string>>;
   /**
    * True for what programs write all the time and nobody asks about later: superseded versions are kept for a day.
    */

@@ -64,6 +64,8 @@ export const Experiment = defineKind({
       value: ({ spec }) => spec.owner,
     },
   ],
+  selectableFields: { 'spec.flag': ['spec', 'flag'], 'spec.state': ['spec', 'state'] },
+  fieldIndexes: { 'spec.flag': 'flag' },
   indexes: { flag: ({ flag }) => [flag] },
   refs: (spec) => [
     { path: ['spec', 'flag'], kind: FLAG, name: spec.flag },

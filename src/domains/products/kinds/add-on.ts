@@ -114,6 +114,8 @@ export const AddOn = defineKind({
       value: ({ spec }) => spec.plans?.join(',') ?? 'all',
     },
   ],
+  selectableFields: { 'spec.feature': ['spec', 'feature'] },
+  fieldIndexes: { 'spec.feature': 'feature' },
   indexes: { feature: ({ feature }) => [feature] },
   refs: ({ feature, plans = [], markets = [] }) => [
     { path: ['spec', 'feature'], kind: FEATURE, name: feature },

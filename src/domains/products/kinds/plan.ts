@@ -137,6 +137,7 @@ export const Plan = defineKind({
       value: ({ spec }) => spec.markets?.join(',') ?? 'all',
     },
   ],
+  selectableFields: { 'spec.group': ['spec', 'group'], 'spec.openTo': ['spec', 'openTo'] },
   indexes: { feature: ({ entitlements }) => [...new Set(entitlements.map(({ feature }) => feature))] },
   refs: ({ markets = [], entitlements }) => [
     ...markets.map((name, index) => ({ path: ['spec', 'markets', index], kind: MARKET, name })),

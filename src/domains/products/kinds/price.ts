@@ -130,6 +130,13 @@ export const Price = defineKind({
       value: ({ spec }) => spec.timeline.length,
     },
   ],
+  selectableFields: {
+    'spec.plan': ['spec', 'plan'],
+    'spec.market': ['spec', 'market'],
+    'spec.channel': ['spec', 'channel'],
+    'spec.interval': ['spec', 'interval'],
+  },
+  fieldIndexes: { 'spec.plan': 'plan', 'spec.market': 'market' },
   indexes: {
     key: (spec) => [priceKey(spec)],
     sale: (spec) => [saleKey(spec)],

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Refusal } from '#kernel/base/failures.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import { Refusal, type Problem } from '#kernel/base/failures.ts';
+import type { ResourceAttributes, SelectableObject, User } from '#kernel/resources/api/authority.ts';
+import { isSelectable, parseFieldRequirements } from '#kernel/resources/codec/selectors.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
-import { notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
+import type { Operation } from '#kernel/resources/operation.ts';
+import type { Entry, Reader } from '#kernel/resources/store-contract.ts';
+import { invalid, notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
 import { forbidden } from './forbidden.ts';
 import { reachesEverywhere, requireMayRefer } from './references.ts';
-import { authorize, heldRules, isMaster, type RuleTable } from './rule-table.ts';
+import { authorize, heldRules, isMaster, type Access, type RuleTable } from './rule-table.ts';
 import type { PolicyRule } from './rules.ts';
 import { uncoveredRules } from './uncovered.ts';
 
@@ -36,6 +38,27 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
     if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
   };
+  /** Whether a write is allowed with the object as it is, or as it would be. */
+  const accessTo = (
+    user: Holder,
+    kind: Kind,
+    operation: Operation,
+    current: Entry | undefined,
+    object: SelectableObject | undefined,
+  ): Access & { readonly wanted: ResourceAttributes } => {
+    const verb = operation.verb === 'apply' ? (current === undefined ? 'create' : 'update') : operation.verb;
+    const wanted = {
+      verb,
+      group: kind.group,
+      resource: kind.plural,
+      subresource: 'part' in operation && operation.part !== 'main' ? operation.part : '',
+      namespace: operation.namespace,
+      // As in Kubernetes, a name that does not exist yet is no ground to create.
+      name: verb === 'create' ? '' : operation.name,
+      ...(object === undefined ? {} : { object }),
+    };
+    return { ...authorize(table(), user, wanted), wanted };
+  };
   return {
     mayRead: (author, kind, namespace, name) =>
       author.caller === undefined ||
@@ -45,16 +68,21 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       const user = { name: author.user, groups: author.caller.groups };
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
         require(user, kind, 'delete', EVERYWHERE, operation.name);
-      if (operation.verb !== 'apply') return;
-      // As in Kubernetes, a name that does not exist yet is no ground to create.
-      if (current === undefined) require(user, kind, 'create', operation.namespace, '');
-      else require(user, kind, 'update', operation.namespace, operation.name);
+      const access = accessTo(user, kind, operation, current, current);
+      // What a rule with a selector allows to create shows when it is known what would be stored.
+      const isOpen = access.onlyWith.length > 0 && current === undefined && access.wanted.verb === 'create';
+      if (access.allowed || isOpen) return;
+      if (operation.verb === 'apply' || access.onlyWith.length > 0)
+        throw forbidden(user, access.wanted, access.onlyWith);
     },
     mayStore: ({ operation, kind, current, author, object, read }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
+      if (kind === Role || kind === ClusterRole) requireSelectableFields(kinds, kind, object);
       if (isMaster(user)) return;
+      const access = accessTo(user, kind, operation, current, entryLike(kind, object));
+      if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
       requireMayRefer({ kind, object, current, read }, kinds, (verb, of, namespace, name) =>
         mayDo(user, of, verb, namespace, name),
       );
@@ -67,6 +95,35 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
         bindingMayGrant(table(), user, kind, object, before, read);
     },
   };
+}
+
+function entryLike(kind: Kind, object: ResourceObject): SelectableObject {
+  const { namespace = '', name, labels = {} } = object.metadata;
+  return { kind, namespace, name, labels, object: () => object };
+}
+
+/** Refuses a rule that selects by a field which its resources do not have: it would allow nothing. */
+function requireSelectableFields(kinds: KindRegistry, roleKind: Kind, role: ResourceObject): void {
+  const problems = rulesOf(role).flatMap((rule, index): Problem[] => {
+    const { fieldSelector = '', apiGroups = [], resources = [] } = rule;
+    if (fieldSelector === '') return [];
+    const path = ['rules', index, 'fieldSelector'];
+    const meant = kinds.all.filter(({ group, plural }) => apiGroups.includes(group) && resources.includes(plural));
+    if (meant.length === 0) {
+      const detail = 'A rule with a field selector names the groups and resources whose fields it is about.';
+      return [{ path, reason: 'FieldValueInvalid', detail }];
+    }
+    return meant.flatMap(({ plural, selectableFields = {} }) =>
+      parseFieldRequirements(fieldSelector).flatMap(({ key }): Problem[] => {
+        if (isSelectable(key, selectableFields)) return [];
+        const known = ['metadata.name', 'metadata.namespace', ...Object.keys(selectableFields)].join(', ');
+        return [
+          { path, reason: 'FieldValueInvalid', detail: `${plural} are not selected by ${key}, but by ${known}.` },
+        ];
+      }),
+    );
+  });
+  if (problems.length > 0) throw invalid(roleKind, role.metadata.name, problems);
 }
 
 /** Refuses a role with rules that its author does not hold, unless they may `escalate` it. */
@@ -139,12 +196,15 @@ function requireHeld(
 }
 
 /** In the words of kube-apiserver. */
-function inWords({ apiGroups, resources, resourceNames, nonResourceURLs, verbs }: PolicyRule): string {
+function inWords(rule: PolicyRule): string {
+  const { apiGroups, resources, resourceNames, nonResourceURLs, verbs, fieldSelector, labelSelector } = rule;
   const parts = {
     APIGroups: apiGroups,
     Resources: resources,
     ResourceNames: resourceNames,
     NonResourceURLs: nonResourceURLs,
+    FieldSelector: fieldSelector,
+    LabelSelector: labelSelector,
     Verbs: verbs,
   };
   const said = Object.entries(parts).filter(([, list]) => list !== undefined && list.length > 0);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Selector } from '../kinds/rbac.ts';
+import type { ObjectSelector } from '#kernel/resources/codec/requirements.ts';
 import { outdatedRoles } from './collect-rules.ts';
 
 const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });
@@ -10,7 +10,7 @@ function role(
   name: string,
   labels: Record<string, string>,
   resources: string[],
-  collects?: Selector[],
+  collects?: ObjectSelector[],
 ): ResourceObject {
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
@@ -56,7 +56,7 @@ test('selectors choose by expressions as well, and one that says nothing chooses
     role('two', { tier: 'tin' }, ['two']),
     role('three', {}, ['three']),
   ];
-  const cases: [NonNullable<Selector['matchExpressions']>[number], string[]][] = [
+  const cases: [NonNullable<ObjectSelector['matchExpressions']>[number], string[]][] = [
     [{ key: 'tier', operator: 'In', values: ['gold', 'silver'] }, ['one']],
     [{ key: 'tier', operator: 'NotIn', values: ['gold'] }, ['three', 'two']],
     [{ key: 'tier', operator: 'Exists' }, ['one', 'two']],

@@ -1,6 +1,8 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
+import { requirementsOf, type ObjectSelector } from '#kernel/resources/codec/requirements.ts';
+import { labelsMeet } from '#kernel/resources/codec/selectors.ts';
 import type { ResourceObject } from '#kernel/resources/kind.ts';
-import { aggregatesOf, rulesOf, type Selector } from '../kinds/rbac.ts';
+import { aggregatesOf, rulesOf } from '../kinds/rbac.ts';
 import type { PolicyRule } from './rules.ts';
 
 /**
@@ -37,24 +39,6 @@ function distinct(rules: readonly PolicyRule[]): readonly PolicyRule[] {
 }
 
 /** A selector that says nothing selects everything, as in Kubernetes. */
-function selects({ matchLabels = {}, matchExpressions = [] }: Selector, { metadata }: ResourceObject): boolean {
-  const labels = new Map(Object.entries(metadata.labels ?? {}));
-  return (
-    Object.entries(matchLabels).every(([key, value]) => labels.get(key) === value) &&
-    matchExpressions.every(({ key, operator, values = [] }) => {
-      const value = labels.get(key);
-      switch (operator) {
-        case 'In':
-          return value !== undefined && values.includes(value);
-        case 'NotIn':
-          return value === undefined || !values.includes(value);
-        case 'Exists':
-          return value !== undefined;
-        case 'DoesNotExist':
-          return value === undefined;
-        default:
-          return operator satisfies never;
-      }
-    })
-  );
+function selects(selector: ObjectSelector, { metadata }: ResourceObject): boolean {
+  return labelsMeet(requirementsOf(selector), metadata.labels ?? {});
 }

@@ -2,8 +2,19 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Attributes, User } from '#kernel/resources/api/authority.ts';
 
 /** The refusal of what the rules do not allow, in the words of kube-apiserver. */
-export function forbidden(user: Pick<User, 'name'>, wanted: Attributes): Refusal {
-  return new Refusal('access/forbidden', 'Forbidden', sentence(user.name, wanted));
+export function forbidden(user: Pick<User, 'name'>, wanted: Attributes, onlyWith: readonly string[] = []): Refusal {
+  return new Refusal('access/forbidden', 'Forbidden', sentence(user.name, wanted) + selectors(wanted, onlyWith));
+}
+
+const SHOWN_SELECTORS_MAX = 3;
+
+/** Which selector to ask with, or which objects it is allowed for. */
+function selectors(wanted: Attributes, onlyWith: readonly string[]): string {
+  if (onlyWith.length === 0 || 'path' in wanted) return '';
+  const shown = onlyWith.slice(0, SHOWN_SELECTORS_MAX).join(', or ');
+  return wanted.name === '' && wanted.object === undefined && wanted.verb !== 'create'
+    ? `: it is allowed with ${shown}; add it to the request`
+    : `: it is allowed for objects with ${shown}`;
 }
 
 /** The refusal of what writes other objects, to whoever may write none. */

@@ -1,5 +1,13 @@
 import type { Attributes, User } from '#kernel/resources/api/authority.ts';
-import { allowsPath, allowsResource, compileRule, type CompiledRule, type PolicyRule } from './rules.ts';
+import {
+  allowsPath,
+  allowsResource,
+  compileRule,
+  isAbout,
+  selectorText,
+  type CompiledRule,
+  type PolicyRule,
+} from './rules.ts';
 
 /** A Role or ClusterRole. */
 export interface RoleRules {
@@ -76,19 +84,27 @@ export function compileRules(
   return { grants, everywhereOnly, role: (kind, namespace, name) => byName.get(roleKey(kind, namespace, name))?.rules };
 }
 
+/** Whether somebody may, by which binding, and which selectors it takes where rules allow it for some objects only. */
+export interface Access {
+  readonly allowed: boolean;
+  readonly reason: string;
+  readonly onlyWith: readonly string[];
+}
+
 /** Whether the user may, and by which binding. */
-export function authorize(
-  table: RuleTable,
-  user: Pick<User, 'name' | 'groups'>,
-  wanted: Attributes,
-): { readonly allowed: boolean; readonly reason: string } {
-  if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}` };
+export function authorize(table: RuleTable, user: Pick<User, 'name' | 'groups'>, wanted: Attributes): Access {
+  if (isMaster(user)) return { allowed: true, reason: `member of ${MASTERS}`, onlyWith: [] };
   const allows = (rule: CompiledRule) => ('path' in wanted ? allowsPath(rule, wanted) : allowsResource(rule, wanted));
   const scope = 'path' in wanted || table.everywhereOnly.has(resourceKey(wanted)) ? EVERYWHERE : wanted.namespace;
+  const onlyWith = new Set<string>();
   for (const grant of grantsOf(table, user, scope)) {
-    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because };
+    if (grant.rules.some(allows)) return { allowed: true, reason: grant.because, onlyWith: [] };
+    if ('path' in wanted) continue;
+    for (const rule of grant.rules) {
+      if (rule.selector !== undefined && isAbout(rule, wanted)) onlyWith.add(selectorText(rule.rule));
+    }
   }
-  return { allowed: false, reason: '' };
+  return { allowed: false, reason: '', onlyWith: [...onlyWith] };
 }
 
 /** Whether there may be an object of one of these kinds, anywhere, that the user may create or update. */
@@ -102,7 +118,7 @@ export function mayWriteSomething(
     const [name = ''] = rule.resourceNames;
     return kinds.some(({ group, plural: resource }) =>
       ['create', 'update'].some((verb) =>
-        allowsResource(rule, { verb, group, resource, subresource: '', namespace: '', name }),
+        isAbout(rule, { verb, group, resource, subresource: '', namespace: '', name }),
       ),
     );
   };

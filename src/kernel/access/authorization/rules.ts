@@ -1,4 +1,12 @@
-import type { PathAttributes, ResourceAttributes } from '#kernel/resources/api/authority.ts';
+import type { PathAttributes, ResourceAttributes, SelectedBy } from '#kernel/resources/api/authority.ts';
+import { implies } from '#kernel/resources/codec/requirements.ts';
+import {
+  fieldsMeet,
+  isSelectable,
+  labelsMeet,
+  parseFieldRequirements,
+  parseLabelSelector,
+} from '#kernel/resources/codec/selectors.ts';
 
 /** A rule of rbac.authorization.k8s.io/v1: what may be done, with resources or with paths. */
 export interface PolicyRule {
@@ -8,6 +16,9 @@ export interface PolicyRule {
   /** Empty or absent means all names. */
   readonly resourceNames?: readonly string[];
   readonly nonResourceURLs?: readonly string[];
+  /** Only objects that these select; absent means all. As in the query of a list. */
+  readonly fieldSelector?: string;
+  readonly labelSelector?: string;
 }
 
 const ALL = '*';
@@ -22,6 +33,8 @@ export interface CompiledRule {
   readonly paths: ReadonlySet<string>;
   /** What paths may begin with: entries that end in `*`. */
   readonly pathPrefixes: readonly string[];
+  /** Absent: all objects. */
+  readonly selector?: SelectedBy;
 }
 
 export function compileRule(rule: PolicyRule): CompiledRule {
@@ -34,10 +47,52 @@ export function compileRule(rule: PolicyRule): CompiledRule {
     resourceNames: new Set(rule.resourceNames),
     paths: new Set(urls),
     pathPrefixes: urls.filter((url) => url.endsWith(ALL)).map((url) => url.replace(/\*+$/, '')),
+    ...(isForSome(rule) ? { selector: selectorOf(rule) } : {}),
   };
 }
 
+function isForSome({ fieldSelector = '', labelSelector = '' }: PolicyRule): boolean {
+  return fieldSelector !== '' || labelSelector !== '';
+}
+
+export function selectorOf({ fieldSelector = '', labelSelector = '' }: PolicyRule): SelectedBy {
+  return {
+    labels: parseLabelSelector(labelSelector).requirements,
+    fields: parseFieldRequirements(fieldSelector),
+  };
+}
+
+/** How a rule says which objects it is for, as a client would ask for them. */
+export function selectorText({ fieldSelector = '', labelSelector = '' }: PolicyRule): string {
+  const parts = { fieldSelector, labelSelector };
+  return Object.entries(parts)
+    .flatMap(([name, text]) => (text === '' ? [] : [`${name}=${text}`]))
+    .join(' and ');
+}
+
 export function allowsResource(rule: CompiledRule, wanted: ResourceAttributes): boolean {
+  return isAbout(rule, wanted) && (rule.selector === undefined || isSelected(rule.selector, wanted));
+}
+
+/** Whether a selector lets somebody do it: what they select is among what it selects, or the object is. */
+function isSelected(selector: SelectedBy, { selection, object }: ResourceAttributes): boolean {
+  if (selection !== undefined) return selectorImplies(selection, selector);
+  if (object === undefined) return false;
+  const fields = object.kind.selectableFields ?? {};
+  return (
+    labelsMeet(selector.labels, object.labels) &&
+    // A field that the kind does not have selects nothing, whatever is said of it.
+    selector.fields.every(({ key }) => isSelectable(key, fields)) &&
+    fieldsMeet(selector.fields, object, fields)
+  );
+}
+
+export function selectorImplies(given: SelectedBy, wanted: SelectedBy): boolean {
+  return implies(given.labels, wanted.labels) && implies(given.fields, wanted.fields);
+}
+
+/** The same, whichever objects the rule is for. */
+export function isAbout(rule: CompiledRule, wanted: ResourceAttributes): boolean {
   const { verb, group, resource, subresource, name } = wanted;
   return (
     (rule.verbs.has(ALL) || rule.verbs.has(verb)) &&

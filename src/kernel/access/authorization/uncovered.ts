@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { allowsPath, compileRule, type PolicyRule } from './rules.ts';
+import { allowsPath, compileRule, selectorImplies, selectorOf, type PolicyRule } from './rules.ts';
 
 /** Smallest parts that the rules of one role may come to: the check compares each with all that its author holds. */
 const PARTS_MAX = 10_000;
@@ -33,12 +33,22 @@ function partsOf(rule: PolicyRule): PolicyRule[] {
   return verbs.flatMap((verb) => [
     ...apiGroups.flatMap((group) =>
       resources.flatMap((resource) => {
-        const part = { verbs: [verb], apiGroups: [group], resources: [resource] };
+        const part = { verbs: [verb], apiGroups: [group], resources: [resource], ...selectorsOf(rule) };
         return resourceNames.length === 0 ? [part] : resourceNames.map((name) => ({ ...part, resourceNames: [name] }));
       }),
     ),
     ...nonResourceURLs.map((url) => ({ verbs: [verb], nonResourceURLs: [url] })),
   ]);
+}
+
+function selectorsOf({
+  fieldSelector,
+  labelSelector,
+}: PolicyRule): Pick<PolicyRule, 'fieldSelector' | 'labelSelector'> {
+  return {
+    ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    ...(labelSelector === undefined ? {} : { labelSelector }),
+  };
 }
 
 /** Whether one rule grants at least everything that another does. */
@@ -51,6 +61,7 @@ function covers(owned: PolicyRule, wanted: PolicyRule): boolean {
   // A path that ends in `*` begins with whatever covers it, so asking for it as a path asks for all of it.
   if (!verbs.every((verb) => nonResourceURLs.every((path) => allowsPath(rule, { verb, path })))) return false;
   if (resources.length === 0) return true;
+  if (rule.selector !== undefined && !selectorImplies(selectorOf(wanted), rule.selector)) return false;
   const resourceHeld = (resource: string) => {
     const [, subresource] = resource.split('/');
     return rule.resources.has(resource) || (subresource !== undefined && rule.resources.has(`*/${subresource}`));

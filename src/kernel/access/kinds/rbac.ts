@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Type } from 'typebox';
-import type { Problem } from '#kernel/base/failures.ts';
+import { Refusal, type Problem } from '#kernel/base/failures.ts';
+import { parseFieldRequirements, parseLabelSelector } from '#kernel/resources/codec/selectors.ts';
+import type { ObjectSelector } from '#kernel/resources/codec/requirements.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
 import type { Column, ResourceObject } from '#kernel/resources/kind.ts';
 import type { Binding, Subject } from '../authorization/rule-table.ts';
@@ -16,6 +18,13 @@ const Rule = Type.Object({
   resources: texts('Plurals, plural/subresource, */subresource, or * for all.'),
   resourceNames: texts('Only objects with these names; empty means all.'),
   nonResourceURLs: texts('Paths that are no resources; they may end in *.'),
+  fieldSelector: Type.Optional(
+    Type.String({
+      description:
+        'Only objects with these fields, like spec.market=de. Lists, watches and deletions of collections must select no others; a write is held against the object before and after it.',
+    }),
+  ),
+  labelSelector: Type.Optional(Type.String({ description: 'Only objects with these labels, like team=growth.' })),
 });
 
 const rules = Type.Optional(Type.Array(Rule, { nullable: true, description: 'What may be done.' }));
@@ -191,18 +200,12 @@ export function roleRefOf(object: ResourceObject): { readonly kind: string; read
   return object['roleRef'] as { readonly kind: string; readonly name: string };
 }
 
-export interface Selector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: 'In' | 'NotIn' | 'Exists' | 'DoesNotExist';
-    readonly values?: readonly string[];
-  }[];
-}
-
 /** Whose rules a ClusterRole collects; undefined when its rules are its own. */
-export function aggregatesOf(object: ResourceObject): readonly Selector[] | undefined {
-  const rule = object['aggregationRule'] as { readonly clusterRoleSelectors?: readonly Selector[] } | undefined | null;
+export function aggregatesOf(object: ResourceObject): readonly ObjectSelector[] | undefined {
+  const rule = object['aggregationRule'] as
+    | { readonly clusterRoleSelectors?: readonly ObjectSelector[] }
+    | undefined
+    | null;
   return rule === undefined || rule === null ? undefined : (rule.clusterRoleSelectors ?? []);
 }
 
@@ -235,6 +238,14 @@ function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Pro
     detail: `Required value: ${what}`,
   });
   const problems = verbs.length === 0 ? [required('verbs', 'verbs must contain at least one value')] : [];
+  for (const [field, parse] of Object.entries(SELECTORS)) {
+    const text = rule[field as keyof typeof SELECTORS] ?? '';
+    if (text === '') continue;
+    const fault = faultOf(() => parse(text));
+    if (fault !== undefined) problems.push({ path: at(field), reason: 'FieldValueInvalid', detail: fault });
+    if (nonResourceURLs.length > 0)
+      problems.push({ path: at(field), reason: 'FieldValueForbidden', detail: 'Paths have no fields and labels.' });
+  }
   if (nonResourceURLs.length > 0) {
     const why = namespaced
       ? 'namespaced rules cannot apply to non-resource URLs'
@@ -253,6 +264,18 @@ function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Pro
   if (apiGroups.length === 0) problems.push(required('apiGroups', 'resource rules must supply at least one api group'));
   if (resources.length === 0) problems.push(required('resources', 'resource rules must supply at least one resource'));
   return problems;
+}
+
+const SELECTORS = { fieldSelector: parseFieldRequirements, labelSelector: parseLabelSelector } as const;
+
+function faultOf(parse: () => unknown): string | undefined {
+  try {
+    parse();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.message;
+  }
 }
 
 function unsupported(path: Problem['path'], value: unknown, supported: string): Problem {

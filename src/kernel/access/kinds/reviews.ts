@@ -8,6 +8,26 @@ const AUTHENTICATION_GROUP = 'authentication.k8s.io';
 const text = (description: string) => Type.Optional(Type.String({ description }));
 const free = { 'x-kubernetes-preserve-unknown-fields': true } as const;
 
+const selector = (description: string) =>
+  Type.Object(
+    {
+      rawSelector: text('As in the query of a list.'),
+      requirements: Type.Optional(
+        Type.Array(
+          Type.Object({
+            key: Type.String({ description: 'The field or label.' }),
+            operator: Type.Enum(['In', 'NotIn', 'Exists', 'DoesNotExist'], { description: 'How it compares.' }),
+            values: Type.Optional(
+              Type.Array(Type.String(), { nullable: true, description: 'What it is compared with.' }),
+            ),
+          }),
+          { nullable: true, description: 'The same, read.' },
+        ),
+      ),
+    },
+    { nullable: true, description },
+  );
+
 const ResourceQuestion = Type.Object(
   {
     verb: text('What is to be done.'),
@@ -17,8 +37,8 @@ const ResourceQuestion = Type.Object(
     subresource: text('A part of it, like status.'),
     namespace: text('Where; empty means in all namespaces.'),
     name: text('Which one; empty means all.'),
-    fieldSelector: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'Not looked at.' })),
-    labelSelector: Type.Optional(Type.Object({}, { ...free, nullable: true, description: 'Not looked at.' })),
+    fieldSelector: Type.Optional(selector('Which fields the objects have that are asked for.')),
+    labelSelector: Type.Optional(selector('Which labels the objects have that are asked for.')),
   },
   { nullable: true, description: 'A resource and what is to be done with it.' },
 );

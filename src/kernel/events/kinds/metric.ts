@@ -71,6 +71,7 @@ export const Metric = defineKind({
     { name: 'Better', type: 'string', description: 'Which way is better.', value: ({ spec }) => spec.direction },
     { name: 'Owner', type: 'string', description: 'The team that answers for it.', value: ({ spec }) => spec.owner },
   ],
+  selectableFields: { 'spec.eventType': ['spec', 'eventType'] },
   refs: ({ eventType }) => [{ path: ['spec', 'eventType'], kind: EVENT_TYPE, name: eventType }],
   validate: (spec) => [...fieldProblems(spec), ...filterProblems(spec.filter, ['spec', 'filter'])],
   check: (spec, world) => amountProblems(spec, world),

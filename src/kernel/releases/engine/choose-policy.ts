@@ -1,3 +1,5 @@
+import { requirementsOf } from '#kernel/resources/codec/requirements.ts';
+import { labelsMeet } from '#kernel/resources/codec/selectors.ts';
 import { isDeepStrictEqual } from 'node:util';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
@@ -25,7 +27,7 @@ const policyIn = oncePerEntry((entry): NamedPolicy => ({ name: entry.name, spec:
 export function selects({ kinds, namespaces, matchLabels }: Selector, { kind, namespace, labels }: Selected): boolean {
   if (kinds !== undefined && !kinds.includes(kind.id) && !kinds.includes(kind.kind)) return false;
   if (namespaces !== undefined && !namespaces.includes(namespace)) return false;
-  return Object.entries(matchLabels ?? {}).every(([label, value]) => labels[label] === value);
+  return labelsMeet(requirementsOf({ matchLabels: matchLabels ?? {} }), labels);
 }
 
 /**

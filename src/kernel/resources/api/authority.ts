@@ -1,4 +1,5 @@
-import type { Author } from '../store-contract.ts';
+import type { Requirement } from '../codec/requirements.ts';
+import type { Author, Entry } from '../store-contract.ts';
 import type { Kind } from '../kind.ts';
 
 /** A caller whose identity was proved. */
@@ -25,7 +26,19 @@ export interface ResourceAttributes {
   readonly namespace: string;
   /** Empty for the collection. */
   readonly name: string;
+  /** What a list, watch or deletecollection selects: rules with a selector must be implied by it. */
+  readonly selection?: SelectedBy;
+  /** The object that it is about, where it is known: rules with a selector are held against it. */
+  readonly object?: SelectableObject;
 }
+
+export interface SelectedBy {
+  readonly labels: readonly Requirement[];
+  readonly fields: readonly Requirement[];
+}
+
+/** An object as selectors see it. */
+export type SelectableObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
 
 /** What somebody wants to do with a path that is no resource. */
 export interface PathAttributes {
@@ -52,8 +65,11 @@ export interface Attempt {
 
 /** What the resource API asks before it does something, and tells afterwards. */
 export interface Authority {
-  /** Throws a Refusal when the user may not. */
-  readonly authorize: (user: User, attributes: Attributes) => void;
+  /**
+   * Throws a Refusal when the user may not. `forSome`: they may with some objects, so that it has to be asked again with
+   * the one that it is about; writes are asked about where they are decided.
+   */
+  readonly authorize: (user: User, attributes: Attributes) => 'allowed' | 'forSome';
   /** Throws a Refusal when there is no object of any kind that the user may create or update. */
   readonly requireWriter: (user: User) => void;
   /**

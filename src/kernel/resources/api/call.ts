@@ -5,6 +5,7 @@ import type { Author } from '../store-contract.ts';
 import type { Attempt, ResourceAttributes, User } from './authority.ts';
 import type { Query, Target } from './request.ts';
 import { nameRequired } from './list.ts';
+import { selectionOf } from './selection.ts';
 
 /** As much of what the client says of itself as is kept. */
 const USER_AGENT_CHARS_MAX = 256;
@@ -87,10 +88,13 @@ export function attributesOf(target: Target, verb: string, query: Query): Resour
     // A namespace is in itself, so that a role in it may allow to read it.
     namespace: kind === Namespace ? (target.name ?? '') : (target.namespace ?? ''),
     name,
+    ...(OF_COLLECTIONS.has(verb) ? { selection: selectionOf(kind, query) } : {}),
   };
 }
 
+const OF_COLLECTIONS: ReadonlySet<string> = new Set(['list', 'watch', 'deletecollection']);
+
 /** The one name that a selection is about, so that a rule for certain names may allow it. */
 function nameSelected(verb: string, query: Query): string {
-  return ['list', 'watch', 'deletecollection'].includes(verb) ? (nameRequired(query) ?? '') : '';
+  return OF_COLLECTIONS.has(verb) ? (nameRequired(query) ?? '') : '';
 }

@@ -19,7 +19,7 @@ import { fromKinds, type KindRegistry } from '../registry.ts';
 import type { Author, Entry, Outcome, Store } from '../store-contract.ts';
 import { notFound, requirePreconditions } from '../write.ts';
 import { withoutValues } from '../confidential.ts';
-import type { Authority, User } from './authority.ts';
+import type { Authority, ResourceAttributes, User } from './authority.ts';
 import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
 import { acceptedBy, sendDocument, sendJson, sendJsonPieces, sendRefusal, warningHeaders } from './answer.ts';
 import { createNamed, readObject, readPatch, requireMatch } from './body.ts';
@@ -30,7 +30,7 @@ import { openApiAnswer, openApiDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { unwritten } from './dry-run.ts';
 import { checkListOptions } from './list-options.ts';
-import { listPage, nameRequired, reachVersion, type Page } from './list.ts';
+import { indexedBy, listPage, reachVersion, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, verbsOf, type Query, type Target } from './request.ts';
 import { checkPosted } from './check-posted.ts';
@@ -40,6 +40,9 @@ import { watch, type WatchMetrics } from './watch.ts';
 
 /** What looks at what there is; a collection is deleted as it is seen. */
 const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch', 'deletecollection']);
+
+/** The selection of a request that selects nothing in particular. */
+const EVERYTHING = { labels: [], fields: [] };
 
 /** How much longer it takes to patch an object than to read it. */
 const PATCH_FACTOR = 4;
@@ -148,13 +151,17 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     call.dryRun = query.dryRun;
     if (target.question !== undefined) {
       if (exchange.method !== 'POST') throw notAllowed(exchange, target);
-      authority.authorize(user, attributesOf(target, 'create', query));
+      const wanted = attributesOf(target, 'create', query);
+      if (authority.authorize(user, wanted) === 'forSome') requireOne(user, wanted, storedAt(target));
       return ask(exchange, signal, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
     }
     const verb = verbOf(exchange, target, query);
     if (!verbsOf(target).includes(verb)) throw notAllowed(exchange, target);
-    authority.authorize(user, attributesOf(target, verb, query));
+    const wanted = attributesOf(target, verb, query);
+    const isForSome = authority.authorize(user, wanted) === 'forSome';
     if (part === 'history') {
+      // Versions of before may be of any object.
+      if (isForSome) authority.authorize(user, { ...wanted, selection: EVERYTHING });
       return sendJson(exchange, 200, JSON.stringify(await historyOf(exchange, store, target, query)), accepted);
     }
     if (READS.has(verb)) {
@@ -162,8 +169,14 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
       signal.throwIfAborted();
     }
     switch (verb) {
-      case 'get':
-        return sendEntry(exchange, 200, await found(target, query), accepted, query);
+      case 'get': {
+        const entry = await found(target, query).catch((error: unknown) => {
+          if (isForSome) requireOne(user, wanted, undefined);
+          throw error;
+        });
+        if (isForSome) requireOne(user, wanted, entry);
+        return sendEntry(exchange, 200, entry, accepted, query);
+      }
       case 'list':
         return list(exchange, signal, target, query, accepted);
       case 'watch':
@@ -224,6 +237,15 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (options.virtualLists.has(kind.id)) return;
     if (verb !== 'get') checkListOptions(query);
     if (verb !== 'watch' || query.sendInitialEvents === true || query.batchBookmarks) await reachVersion(store, query);
+  }
+
+  function storedAt({ kind, namespace = '', name = '' }: Target): Entry | undefined {
+    return store.get(kind, namespace, name);
+  }
+
+  /** Refuses an object that is not of those that the user may do it with; whether there is one is not told. */
+  function requireOne(user: User, wanted: ResourceAttributes, object: Entry | undefined): void {
+    authority.authorize(user, object === undefined ? { ...wanted, selection: EVERYTHING } : { ...wanted, object });
   }
 
   /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
@@ -366,7 +388,8 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
   ): Promise<void> {
     // Each object is held against each term.
     const terms = termsIn(query.labelSelector) + termsIn(query.fieldSelector);
-    exchange.chargeLooks(terms === 0 || nameRequired(query) !== undefined ? 0 : terms * store.count(target.kind));
+    const isLookedUp = indexedBy(target.kind, selectionOf(target.kind, query)) !== undefined;
+    exchange.chargeLooks(terms === 0 || isLookedUp ? 0 : terms * store.count(target.kind));
     const page = await pageOf(target, query);
     signal.throwIfAborted();
     const shown = representationOf(accepted, { ...query, clock });

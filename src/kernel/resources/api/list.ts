@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { within } from '#kernel/base/time.ts';
 import type { Entry, Store } from '../store-contract.ts';
+import type { Kind } from '../kind.ts';
 import type { Operation } from '../operation.ts';
 import { checkListOptions } from './list-options.ts';
 import type { Query, Target } from './request.ts';
@@ -53,12 +54,11 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
   };
 
   function openList(): Iterable<Entry> {
-    const name = nameRequired(query);
+    const known = indexedBy(target.kind, selection);
     // As things are now there is an index.
-    if (name !== undefined && from === undefined && version === store.version()) {
-      const named = store.find(target.kind, 'name', name);
-      const inScope = named.filter((entry) => namespace === undefined || entry.namespace === namespace);
-      return inScope.toSorted((a, b) => (a.namespace < b.namespace ? -1 : 1));
+    if (known !== undefined && from === undefined && version === store.version()) {
+      const found = store.find(target.kind, known.index, known.value);
+      return found.filter((entry) => namespace === undefined || entry.namespace === namespace);
     }
     try {
       return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
@@ -68,6 +68,20 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
       throw new Refusal('resources/expired', 'Expired', 'The resourceVersion for the provided list is too old.');
     }
   }
+}
+
+/** The index in which everything stands that a selection can be about; undefined where all has to be looked at. */
+export function indexedBy(
+  { fieldIndexes = {} }: Kind,
+  { fields }: Pick<Selection, 'fields'>,
+): { readonly index: string; readonly value: string } | undefined {
+  for (const requirement of fields) {
+    if (requirement.operator !== 'In' || requirement.values.size !== 1) continue;
+    const index = requirement.key === 'metadata.name' ? 'name' : fieldIndexes[requirement.key];
+    const [value] = requirement.values;
+    if (index !== undefined && value !== undefined) return { index, value };
+  }
+  return undefined;
 }
 
 /** The one name that a list is about; every `kubectl delete` and `wait` asks so. */

@@ -1,3 +1,4 @@
+import type { Requirement } from '../codec/requirements.ts';
 import { parseFieldSelector, parseLabelSelector } from '../codec/selectors.ts';
 import type { Kind } from '../kind.ts';
 import type { Change, Entry } from '../store-contract.ts';
@@ -6,6 +7,8 @@ import { textEntry } from '../text-entry.ts';
 /** Which objects a list or watch is about. */
 export interface Selection {
   readonly matches: (entry: Entry) => boolean;
+  readonly labels: readonly Requirement[];
+  readonly fields: readonly Requirement[];
   /** True when neither selector says anything. */
   readonly everything: boolean;
 }
@@ -21,11 +24,13 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
   const fields =
     query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
   return {
+    labels: labels?.requirements ?? [],
+    fields: fields?.requirements ?? [],
     everything: labels === undefined && fields === undefined && name === undefined,
     matches: (entry) =>
       (name === undefined || entry.name === name) &&
-      (labels === undefined || labels(entry.labels)) &&
-      (fields === undefined || fields(entry)),
+      (labels === undefined || labels.matches(entry.labels)) &&
+      (fields === undefined || fields.matches(entry)),
   };
 }
 

@@ -41,7 +41,7 @@ const LABELS: readonly [selector: string, holds: string][] = [
 
 for (const [selector, expected] of LABELS) {
   test(`the label selector ${JSON.stringify(selector)} holds for what Kubernetes selects`, () => {
-    const holds = parseLabelSelector(selector);
+    const { matches: holds } = parseLabelSelector(selector);
     assert.equal(
       Object.keys(OBJECTS)
         .filter((name) => holds(OBJECTS[name] ?? {}))
@@ -98,12 +98,12 @@ const FIELD_CASES: readonly [selector: string, holds: boolean][] = [
 
 for (const [selector, expected] of FIELD_CASES) {
   test(`the field selector ${JSON.stringify(selector)} ${expected ? 'holds' : 'does not hold'}`, () => {
-    assert.equal(parseFieldSelector(selector, FIELDS)(EVENT), expected);
+    assert.equal(parseFieldSelector(selector, FIELDS).matches(EVENT), expected);
   });
 }
 
 test('a field that is absent counts as empty, also when its parent is no object', () => {
-  const holds = parseFieldSelector('involvedObject.name=', FIELDS);
+  const { matches: holds } = parseFieldSelector('involvedObject.name=', FIELDS);
   for (const object of [{}, { involvedObject: null }, { involvedObject: 'x' }, null]) {
     assert.equal(holds({ name: '', namespace: '', object: () => object }), true);
   }

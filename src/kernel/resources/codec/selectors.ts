@@ -1,5 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { getOwn, isObject } from '../schema/own.ts';
+import { equals, holdAll, type Requirement } from './requirements.ts';
 import { labelValueProblems, qualifiedNameProblems } from '../schema/names.ts';
 
 /** Characters of one selector. */
@@ -9,14 +10,20 @@ const selectorTermsMax = 50;
 
 export type Labels = Readonly<Record<string, string>>;
 
+/** A selector that was read: what it requires, and whether something meets it. */
+export interface Selector<Item> {
+  readonly requirements: readonly Requirement[];
+  readonly matches: (item: Item) => boolean;
+}
+
 /**
  * Reads a label selector as Kubernetes writes it: `a=b`, `a==b`, `a!=b`, `a in (b,c)`, `a notin (b,c)`, `a`, `!a`,
  * `a>1`, `a<1`, joined by commas (AND). `!=` and `notin` also hold for objects without the key. An empty selector holds
  * for all. Throws a Refusal that says where it went wrong.
  */
-export function parseLabelSelector(text: string): (labels: Labels) => boolean {
+export function parseLabelSelector(text: string): Selector<Labels> {
   const tokens = tokenize(text);
-  const tests: ((labels: Labels) => boolean)[] = [];
+  const requirements: Requirement[] = [];
   let next = 0;
   const peek = (): Token => tokens[next] ?? { text: '', at: text.length };
   const take = (): Token => {
@@ -58,63 +65,50 @@ export function parseLabelSelector(text: string): (labels: Labels) => boolean {
     if (!/^-?\d{1,15}$/.test(token.text)) throw wrong(token, 'an integer');
     return Number(token.text);
   };
-  const takeTest = (): ((labels: Labels) => boolean) => {
+  const takeRequirement = (): Requirement => {
     if (peek().text === '!') {
       take();
       const key = takeKey();
-      return (labels) => !Object.hasOwn(labels, key);
+      return { key, operator: 'DoesNotExist' };
     }
     const key = takeKey();
     const operator = peek();
-    if (operator.text === '' || operator.text === ',') return (labels) => Object.hasOwn(labels, key);
+    if (operator.text === '' || operator.text === ',') return { key, operator: 'Exists' };
     take();
     return comparison(key, operator);
   };
-  const comparison = (key: string, operator: Token): ((labels: Labels) => boolean) => {
+  const comparison = (key: string, operator: Token): Requirement => {
     switch (operator.text) {
       case '=':
-      case '==': {
-        const value = takeValue();
-        return (labels) => getOwn(labels, key) === value;
-      }
-      case '!=': {
-        const value = takeValue();
-        return (labels) => getOwn(labels, key) !== value;
-      }
-      case 'in': {
-        const values = takeValues();
-        return (labels) => Object.hasOwn(labels, key) && values.has(labels[key] ?? '');
-      }
-      case 'notin': {
-        const values = takeValues();
-        return (labels) => !Object.hasOwn(labels, key) || !values.has(labels[key] ?? '');
-      }
+      case '==':
+        return equals(key, takeValue());
+      case '!=':
+        return { key, operator: 'NotIn', values: new Set([takeValue()]) };
+      case 'in':
+        return { key, operator: 'In', values: takeValues() };
+      case 'notin':
+        return { key, operator: 'NotIn', values: takeValues() };
       case '>':
-      case '<': {
-        const bound = takeNumber();
-        return (labels) => {
-          const number = integerOf(getOwn(labels, key));
-          return number !== undefined && (operator.text === '>' ? number > bound : number < bound);
-        };
-      }
+      case '<':
+        return { key, operator: operator.text === '>' ? 'Gt' : 'Lt', bound: takeNumber() };
       default:
         throw wrong(operator, 'one of =, ==, !=, in, notin, <, > or ","');
     }
   };
 
-  if (tokens.length === 0) return () => true;
+  if (tokens.length === 0) return { requirements, matches: () => true };
   for (;;) {
-    tests.push(takeTest());
-    if (tests.length > selectorTermsMax) throw tooManyTerms('label');
+    requirements.push(takeRequirement());
+    if (requirements.length > selectorTermsMax) throw tooManyTerms('label');
     const end = take();
     if (end.text === '') break;
     if (end.text !== ',') throw wrong(end, '","');
   }
-  return (labels) => tests.every((holds) => holds(labels));
+  return { requirements, matches: (labels) => labelsMeet(requirements, labels) };
 }
 
-function integerOf(value: unknown): number | undefined {
-  return typeof value === 'string' && /^-?\d{1,15}$/.test(value) ? Number(value) : undefined;
+export function labelsMeet(requirements: readonly Requirement[], labels: Labels): boolean {
+  return holdAll(requirements, (key) => (Object.hasOwn(labels, key) ? labels[key] : undefined));
 }
 
 interface Token {
@@ -151,39 +145,56 @@ export interface Selectable {
  * themselves. `fields` says where in the object the selectable fields of the kind are, besides metadata.name and
  * metadata.namespace; a field that is absent counts as empty. Throws a Refusal for any other field.
  */
-export function parseFieldSelector(
-  text: string,
-  fields: Readonly<Record<string, readonly string[]>>,
-): (item: Selectable) => boolean {
+export function parseFieldSelector(text: string, fields: SelectableFields): Selector<Selectable> {
+  const requirements = parseFieldRequirements(text);
+  for (const { key } of requirements) requireSelectable(key, fields);
+  return { requirements, matches: (item) => fieldsMeet(requirements, item, fields) };
+}
+
+/** What a field selector requires, of whatever kind. */
+export function parseFieldRequirements(text: string): readonly Requirement[] {
   refuseLong(text, 'field');
-  const tests: ((item: Selectable) => boolean)[] = [];
+  const requirements: Requirement[] = [];
   const terms = splitTerms(text);
   if (terms.length > selectorTermsMax) throw tooManyTerms('field');
   for (const { text: term, at } of terms) {
     const match = /^([^=!\\]+)(==|=|!=)(.*)$/s.exec(term);
     if (match === null) throw wrongSelector('field', text, at, 'FIELD=VALUE, FIELD==VALUE or FIELD!=VALUE', term);
     const [, label = '', operator, escaped = ''] = match;
-    const read = reader(label.trim(), fields);
+    const key = label.trim();
     const value = unescape(escaped, text, at + term.length - escaped.length);
-    tests.push(operator === '!=' ? (item) => read(item) !== value : (item) => read(item) === value);
+    requirements.push({ key, operator: operator === '!=' ? 'NotIn' : 'In', values: new Set([value]) });
   }
-  return (item) => tests.every((holds) => holds(item));
+  return requirements;
 }
 
-function reader(label: string, fields: Readonly<Record<string, readonly string[]>>): (item: Selectable) => string {
-  if (label === 'metadata.name') return (item) => item.name;
-  if (label === 'metadata.namespace') return (item) => item.namespace;
-  const path = Object.hasOwn(fields, label) ? fields[label] : undefined;
-  if (path === undefined) {
+/** Where the selectable fields of a kind are, by the labels that selectors name them by. */
+export type SelectableFields = Readonly<Record<string, readonly string[]>>;
+
+const OF_EVERY_KIND = ['metadata.name', 'metadata.namespace'];
+
+export function isSelectable(label: string, fields: SelectableFields): boolean {
+  return OF_EVERY_KIND.includes(label) || Object.hasOwn(fields, label);
+}
+
+function requireSelectable(label: string, fields: SelectableFields): void {
+  if (!isSelectable(label, fields)) {
     throw new Refusal('resources/field-not-selectable', 'BadRequest', `field label not supported: ${label}`, {
-      remedy: `Select by ${['metadata.name', 'metadata.namespace', ...Object.keys(fields)].join(', ')}.`,
+      remedy: `Select by ${[...OF_EVERY_KIND, ...Object.keys(fields)].join(', ')}.`,
     });
   }
-  return (item) => {
-    let value = item.object();
-    for (const name of path) value = isObject(value) ? getOwn(value, name) : undefined;
+}
+
+/** A field that is absent counts as empty. */
+export function fieldsMeet(requirements: readonly Requirement[], item: Selectable, fields: SelectableFields): boolean {
+  let object: unknown;
+  return holdAll(requirements, (label) => {
+    if (label === 'metadata.name') return item.name;
+    if (label === 'metadata.namespace') return item.namespace;
+    let value = (object ??= item.object());
+    for (const name of fields[label] ?? []) value = isObject(value) ? getOwn(value, name) : undefined;
     return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
-  };
+  });
 }
 
 /** The parts between unescaped commas; empty ones are left out, as Kubernetes does. */

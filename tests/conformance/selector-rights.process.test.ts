@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Type } from 'typebox';
+import { defineKind } from '#kernel/resources/define-kind.ts';
+import { startWorld } from '../support/backline.ts';
+
+const Campaign = defineKind({
+  group: 'adverts.example',
+  version: 'v1',
+  kind: 'Campaign',
+  plural: 'campaigns',
+  scope: 'Namespaced',
+  description: 'What an account wants to be shown.',
+  spec: Type.Object({ account: Type.String(), budget: Type.Integer({ default: 1 }) }),
+  status: Type.Object({ spent: Type.Optional(Type.Integer()) }),
+  selectableFields: { 'spec.account': ['spec', 'account'], 'spec.budget': ['spec', 'budget'] },
+  fieldIndexes: { 'spec.account': 'account' },
+  indexes: { account: ({ account }) => [account] },
+});
+
+const CAMPAIGNS = '/apis/adverts.example/v1/namespaces/default/campaigns';
+const RBAC = '/apis/rbac.authorization.k8s.io/v1/namespaces/default';
+const MERGE = { 'content-type': 'application/merge-patch+json' };
+const campaign = (name: string, account: string, more: object = {}) => ({
+  apiVersion: Campaign.apiVersion,
+  kind: Campaign.kind,
+  metadata: { name },
+  spec: { account, ...more },
+});
+
+test('rights by selector: a user of one account sees and writes what is of that account, and nothing else', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-tokens-'));
+  const tokenFile = join(folder, 'tokens.csv');
+  await writeFile(tokenFile, 'ann-token-1234,ann,1,\nbob-token-1234,bob,2,\n');
+  const world = await startWorld(t, { roles: ['api'], access: { tokenFile } });
+  await world.running.control?.kinds.add(Campaign);
+  const { call } = world;
+  const ANN = { token: 'ann-token-1234' };
+  const post = (path: string, body: object, as: object = {}) => call('POST', path, { body, ...as });
+  const made = async (path: string, body: object) => {
+    const answer = await post(path, body);
+    assert.equal(answer.status, 201, answer.text);
+    return answer.json;
+  };
+  const role = (name: string, rules: readonly object[]) => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name },
+    rules,
+  });
+  const rule = (more: object) => ({ apiGroups: ['adverts.example'], resources: ['campaigns'], verbs: ['*'], ...more });
+  const bind = (name: string, user: string) =>
+    made(`${RBAC}/rolebindings`, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'RoleBinding',
+      metadata: { name },
+      subjects: [{ kind: 'User', name: user }],
+      roleRef: { kind: 'Role', name },
+    });
+  const patch = (name: string, spec: object, as: object = ANN) =>
+    call('PATCH', `${CAMPAIGNS}/${name}`, { body: { spec }, headers: MERGE, ...as });
+
+  await made(`${RBAC}/roles`, role('of-a', [rule({ fieldSelector: 'spec.account=a' })]));
+  await bind('of-a', 'ann');
+  await made(CAMPAIGNS, campaign('mine', 'a'));
+  await made(CAMPAIGNS, campaign('theirs', 'b'));
+
+  await t.test('a list, watch or deletion of many says what it selects, or is told what to add', async () => {
+    const all = await call('GET', CAMPAIGNS, ANN);
+    assert.equal(all.status, 403, all.text);
+    assert.match(all.json.message, /it is allowed with fieldSelector=spec\.account=a; add it to the request/);
+    for (const selector of ['spec.account=a', 'spec.account=a,spec.budget!=9', 'spec.budget=1,spec.account==a']) {
+      const listed = await call('GET', `${CAMPAIGNS}?fieldSelector=${encodeURIComponent(selector)}`, ANN);
+      assert.deepEqual(
+        listed.json.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name),
+        ['mine'],
+        selector,
+      );
+    }
+    for (const selector of ['spec.account=b', 'spec.account!=b', 'spec.budget=1', 'metadata.name=theirs']) {
+      for (const [method, more] of [
+        ['GET', ''],
+        ['GET', '&watch=1'],
+        ['DELETE', ''],
+      ] as const) {
+        const path = `${CAMPAIGNS}?fieldSelector=${encodeURIComponent(selector)}${more}`;
+        assert.equal((await call(method, path, ANN)).status, 403, `${method} ${selector}`);
+      }
+    }
+    const wrong = await call('GET', `${CAMPAIGNS}?fieldSelector=spec.colour=red`);
+    assert.equal(wrong.status, 400);
+    assert.match(wrong.json.message, /not supported: spec\.colour\. Select by .*, spec\.account, spec\.budget/);
+  });
+
+  await t.test('one object is read where it is selected; whether another is there is not told', async () => {
+    assert.equal((await call('GET', `${CAMPAIGNS}/mine`, ANN)).status, 200);
+    const theirs = await call('GET', `${CAMPAIGNS}/theirs`, ANN);
+    const nothing = await call('GET', `${CAMPAIGNS}/nothing`, ANN);
+    assert.deepEqual([theirs.status, nothing.status], [403, 403]);
+    assert.equal(theirs.json.message.replace('theirs', 'nothing'), nothing.json.message);
+    assert.match(theirs.json.message, /it is allowed for objects with fieldSelector=spec\.account=a/);
+    assert.equal((await call('GET', `${CAMPAIGNS}/mine/history`, ANN)).status, 403);
+  });
+
+  await t.test('a write is held against the object before and after it', async () => {
+    assert.equal((await post(CAMPAIGNS, campaign('new', 'a'), ANN)).status, 201);
+    assert.equal((await post(CAMPAIGNS, campaign('foreign', 'b'), ANN)).status, 403);
+    assert.equal((await patch('mine', { budget: 5 })).status, 200);
+    assert.equal((await patch('theirs', { budget: 5 })).status, 403);
+    assert.equal((await patch('nothing', { budget: 5 })).status, 403);
+    assert.equal((await patch('mine', { account: 'b' })).status, 403, 'it may not give it away');
+    assert.equal((await patch('theirs', { account: 'a' })).status, 403, 'nor take one');
+    const status = (name: string) =>
+      call('PATCH', `${CAMPAIGNS}/${name}/status`, { body: { status: { spent: 1 } }, headers: MERGE, ...ANN });
+    assert.deepEqual([(await status('mine')).status, (await status('theirs')).status], [403, 403], 'no such right');
+    assert.equal((await call('DELETE', `${CAMPAIGNS}/theirs`, ANN)).status, 403);
+    assert.equal((await call('DELETE', `${CAMPAIGNS}/new`, ANN)).status, 200);
+    const changes = {
+      apiVersion: 'releases.backline.dev/v1',
+      kind: 'ChangeSet',
+      metadata: { name: 'both' },
+      spec: { objects: [campaign('one', 'a'), campaign('two', 'b')] },
+    };
+    const set = await post('/apis/releases.backline.dev/v1/changesets', changes, ANN);
+    assert.equal(set.status, 403, 'all or nothing');
+    assert.equal((await call('GET', `${CAMPAIGNS}/one`)).status, 404);
+  });
+
+  await t.test('an object that moves into the allowed set comes as ADDED, and one that leaves as DELETED', async () => {
+    const { metadata } = (await call('GET', CAMPAIGNS)).json;
+    const watching = call(
+      'GET',
+      `${CAMPAIGNS}?fieldSelector=spec.account%3Da&watch=1&timeoutSeconds=2&resourceVersion=${metadata.resourceVersion}`,
+      ANN,
+    );
+    await patch('theirs', { account: 'a' }, {});
+    assert.equal((await patch('theirs', { budget: 7 })).status, 200, 'it is theirs now');
+    await patch('theirs', { account: 'b', budget: 8 }, {});
+    assert.equal((await patch('theirs', { budget: 9 })).status, 403, 'and no longer');
+    const events = (await watching).text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      events.map(({ type, object }) => [type, object.metadata.name, object.spec.account, object.spec.budget]),
+      [
+        ['ADDED', 'theirs', 'a', 1],
+        ['MODIFIED', 'theirs', 'a', 7],
+        ['DELETED', 'theirs', 'a', 7],
+      ],
+    );
+  });
+
+  await t.test('reviews understand selectors as Kubernetes does', async () => {
+    const ask = async (fieldSelector: object | undefined, verb = 'list') => {
+      const answer = await post(
+        '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+        {
+          apiVersion: 'authorization.k8s.io/v1',
+          kind: 'SelfSubjectAccessReview',
+          spec: {
+            resourceAttributes: {
+              verb,
+              group: 'adverts.example',
+              resource: 'campaigns',
+              namespace: 'default',
+              ...(fieldSelector === undefined ? {} : { fieldSelector }),
+            },
+          },
+        },
+        ANN,
+      );
+      assert.equal(answer.status, 201, answer.text);
+      return answer.json.status;
+    };
+    assert.equal((await ask({ rawSelector: 'spec.account=a' })).allowed, true);
+    const required = (values: string[]) => ({ requirements: [{ key: 'spec.account', operator: 'In', values }] });
+    assert.equal((await ask(required(['a']))).allowed, true);
+    assert.equal((await ask(required(['a', 'b']))).allowed, false);
+    const without = await ask(undefined);
+    assert.deepEqual([without.allowed, without.reason], [false, 'allowed only with fieldSelector=spec.account=a']);
+  });
+
+  await t.test(
+    'a selector is handed on only where it is held, and one that selects by nothing is refused',
+    async () => {
+      const typo = await post(`${RBAC}/roles`, role('typo', [rule({ fieldSelector: 'spec.acount!=x' })]), {});
+      assert.equal(typo.status, 422, typo.text);
+      assert.match(typo.text, /campaigns are not selected by spec\.acount, but by .*spec\.account/);
+      const broken = await post(`${RBAC}/roles`, role('broken', [rule({ labelSelector: 'a in' })]), {});
+      assert.equal(broken.status, 422, broken.text);
+      await made(
+        `${RBAC}/roles`,
+        role('grants', [
+          { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles'], verbs: ['create', 'update'] },
+        ]),
+      );
+      await bind('grants', 'ann');
+      const narrower = rule({ fieldSelector: 'spec.account=a,spec.budget=1', verbs: ['get'] });
+      assert.equal((await post(`${RBAC}/roles`, role('narrower', [narrower]), ANN)).status, 201);
+      for (const wider of [rule({ verbs: ['get'] }), rule({ fieldSelector: 'spec.account!=c', verbs: ['get'] })]) {
+        const refused = await post(`${RBAC}/roles`, role('wider', [wider]), ANN);
+        assert.equal(refused.status, 403, refused.text);
+      }
+    },
+  );
+
+  await t.test('labels select as fields do', async () => {
+    await made(`${RBAC}/roles`, role('of-team', [rule({ labelSelector: 'team in (x,y)', verbs: ['get', 'list'] })]));
+    await bind('of-team', 'bob');
+    const BOB = { token: 'bob-token-1234' };
+    await call('PATCH', `${CAMPAIGNS}/mine`, { body: { metadata: { labels: { team: 'x' } } }, headers: MERGE });
+    assert.equal((await call('GET', `${CAMPAIGNS}/mine`, BOB)).status, 200);
+    assert.equal((await call('GET', `${CAMPAIGNS}/theirs`, BOB)).status, 403);
+    assert.equal((await call('GET', `${CAMPAIGNS}?labelSelector=team%3Dx`, BOB)).json.items.length, 1);
+    assert.equal((await call('GET', `${CAMPAIGNS}?labelSelector=team`, BOB)).status, 403);
+  });
+});
