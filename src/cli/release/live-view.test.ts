@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { createColors } from 'picocolors';
 import { frame } from './frame.ts';
 import { liveView } from './live-view.ts';
+import { releaseText } from './show.ts';
 import type { Guardrail, ReleaseObject } from './release-object.ts';
 import { stageTrack } from './stage-track.ts';
 import { NOW_MS, ratioGuardrail, release, stage, viewOf } from './testing/releases.ts';
@@ -36,6 +37,42 @@ denials  undecided     2,310 more units  1.1× (0.71–1.62)  33/1,204 against 2
 09:54:00  Progressing       tenth: It is being shown to this stage.
 `,
   );
+});
+
+test('targets are shown where there are several, with the places that are not healthy', () => {
+  const place = (name: string, state: string, more: object = {}) => ({
+    name,
+    state,
+    wanted: 'c23eef86',
+    observed: state === 'healthy' ? 'c23eef86' : 'be760ae9',
+    ...more,
+  });
+  const targets = [
+    {
+      name: 'venues',
+      stage: 'tenth',
+      state: 'unknown',
+      places: [
+        place('hall', 'unknown', { message: 'it was not heard of', observedAt: '2026-11-22T09:50:00Z' }),
+        place('arena', 'healthy', { healthySince: '2026-11-22T09:45:00Z' }),
+      ],
+    },
+    { name: 'listeners', state: 'healthy', places: [place('decision plane', 'healthy')] },
+  ];
+  const remains = [{ undo: 'keep', says: 'The votes for chart top stay.' }];
+  const one = release({ status: { targets, remains } });
+  const lines = liveView(one, viewOf(100));
+  assert.ok(
+    lines.includes('venues     unknown      1/2  tenth  hall is unknown (it was not heard of)'),
+    lines.join('\n'),
+  );
+  assert.ok(lines.includes('listeners  healthy      1/1  not begun'), lines.join('\n'));
+  const text = releaseText(one, { changes: [], isAll: false }, [], viewOf(100));
+  assert.match(text, /be760ae9, should be c23eef86 +it was not heard of, seen at 2026-11-22 09:50/);
+  assert.match(text, /arena +healthy +tenth +c23eef86 +since 2026-11-22 09:45/);
+  assert.match(text, /A rollback would leave\n +The votes for chart top stay\./);
+  const alone = release({ status: { targets: targets.slice(1) } });
+  assert.doesNotMatch(liveView(alone, viewOf(100)).join('\n'), /decision plane|listeners  healthy/);
 });
 
 test('a release that bakes is shown as one that everybody has and that is still judged, with its shadows', () => {

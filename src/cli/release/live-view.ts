@@ -10,6 +10,7 @@ import {
   type ReleaseObject,
 } from './release-object.ts';
 import { reachText, stageTrack, unitOf } from './stage-track.ts';
+import { targetLines } from './target-lines.ts';
 import { bar, countdown, line, padded, wrapped, type Paint, type Piece } from './terminal-text.ts';
 import { clockTime, phasePaint, type View } from './view.ts';
 
@@ -28,6 +29,7 @@ export function liveView(release: ReleaseObject, view: View): string[] {
   const { width, colours } = view;
   if (status === undefined) return [line([[colours.bold, metadata.name], '  has just begun'], width)];
   const guardrails = guardrailLines(release, view);
+  const targets = targetLines(release, view);
   return [
     line([[colours.bold, metadata.name], '  ', [phasePaint(status.phase, colours), status.phase]], width),
     line([[colours.dim, aboutText(release)]], width),
@@ -35,6 +37,7 @@ export function liveView(release: ReleaseObject, view: View): string[] {
     ...(spec.policy === undefined ? [] : [stageTrack(release, view)]),
     ...progressLines(release, view),
     ...messageLines(release, view),
+    ...(targets.length === 0 ? [] : ['', ...targets]),
     ...(guardrails.length === 0 ? [] : ['', ...guardrails]),
     '',
     ...status.history.slice(-LIMITS.historyLines).map((moment) => momentLine(moment, view)),

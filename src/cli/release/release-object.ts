@@ -88,12 +88,14 @@ export interface ReleaseStatus {
   readonly approvals?: Approvals;
   readonly guardrails?: readonly Guardrail[];
   readonly nextAt?: string;
+  /** What a rollback leaves behind. */
+  readonly remains?: readonly { readonly undo: string; readonly says: string }[];
   readonly standing: Standing;
   readonly history: readonly Moment[];
 }
 
 /** How one target of a release stands. */
-interface TargetStatus {
+export interface TargetStatus {
   readonly name: string;
   readonly stage?: string;
   readonly state: string;
@@ -101,7 +103,7 @@ interface TargetStatus {
   readonly placesMore?: number;
 }
 
-interface PlaceStatus {
+export interface PlaceStatus {
   readonly name: string;
   readonly state: string;
   readonly wanted: string;

@@ -10,6 +10,7 @@ import { findRelease, listPins, type Pin } from './release-api.ts';
 import { releaseChanges, type ObjectChange } from './release-changes.ts';
 import {
   approvalsText,
+  isFinished,
   authorsText,
   kindName,
   policiesText,
@@ -21,6 +22,7 @@ import {
 } from './release-object.ts';
 import { widthOfScreen } from './screen.ts';
 import { reachSoFar, reachText, stageTrack } from './stage-track.ts';
+import { placeRows, targetLines } from './target-lines.ts';
 import { plain } from './terminal-text.ts';
 import { dateTime, phasePaint, type View } from './view.ts';
 
@@ -83,6 +85,13 @@ export function releaseText(release: ReleaseObject, shown: Shown, pins: readonly
   return [
     headText(release, view),
     ...section('Stages', stageLines(release, inner)),
+    ...section('Targets', targetSection(release, inner)),
+    ...section(
+      isFinished(release) ? 'A rollback left' : 'A rollback would leave',
+      (release.status?.remains ?? []).map(({ undo, says }) =>
+        plain(undo === 'none' ? `${says} (it cannot be undone)` : says),
+      ),
+    ),
     ...section(
       'What it means',
       shown.isAll ? [] : (release.spec.sentences ?? []).map((text) => `${view.colours.cyan('»')} ${plain(text)}`),
@@ -125,6 +134,13 @@ function stageLines(release: ReleaseObject, view: View): string[] {
     soakText(stage),
   ]);
   return [stageTrack(release, view), ...textTable(rows).split('\n')];
+}
+
+/** Where it is over several targets, or where something is not as it should be. */
+function targetSection(release: ReleaseObject, view: View): string[] {
+  const lines = targetLines(release, view);
+  if (lines.length === 0) return [];
+  return [...lines, ...textTable(placeRows(release.status?.targets ?? [], view)).split('\n')];
 }
 
 function soakText({ soak, deadline, promote }: Stage): string {

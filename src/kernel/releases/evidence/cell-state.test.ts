@@ -130,6 +130,20 @@ test('counts that are less than they were, as old rows went, are nothing, and wh
   assert.deepEqual([state?.release.candidate.units[1], state?.release.candidate.bad[1]], [105, 11]);
 });
 
+test('a stage that is entered again after another one counts nothing twice', () => {
+  const counted = (units: number): MeasuredCells => ({
+    since: 'stage',
+    candidate: [{ cell: 1, units, bad: 0 }],
+    stable: [],
+  });
+  let state = addMeasuredCells(undefined, counted(10), { stage: 0, scope: 0 });
+  state = addMeasuredCells(state, counted(5), { stage: 1, scope: 0 });
+  state = addMeasuredCells(state, counted(12), { stage: 0, scope: 0, isAgain: true });
+  assert.equal(state.release.candidate.units[1], 15, 'of what is new and what is old nobody knows');
+  state = addMeasuredCells(state, counted(20), { stage: 0, scope: 0, isAgain: true });
+  assert.equal(state.release.candidate.units[1], 23);
+});
+
 test('a scope is the run of stages that split the same', () => {
   const splits = [undefined, undefined, 'all', 'all', 'some', 'all'].map((scope) =>
     scope === undefined ? undefined : { scope },

@@ -29,14 +29,21 @@ export function scopeOf(splits: readonly (Pick<Split, 'scope'> | undefined)[], s
   return first;
 }
 
+/** The stage of a window, and the first of its scope. `isAgain`: the release was in another one since it was there first. */
+interface MeasuredStage {
+  readonly stage: number;
+  readonly scope: number;
+  readonly isAgain?: boolean;
+}
+
 /** Adds what a source says by cell at the end of a window of a stage and its scope. */
 export function addMeasuredCells(
   before: CellState | undefined,
   measured: MeasuredCells,
-  { stage, scope }: { readonly stage: number; readonly scope: number },
+  { stage, scope, isAgain = false }: MeasuredStage,
 ): CellState {
   const { candidate, stable } = measured;
-  const window = measured.since === 'window' ? measured : sinceSeen(before?.seen, stage, measured);
+  const window = measured.since === 'window' ? measured : sinceSeen(before?.seen, { stage, isAgain }, measured);
   const seen = measured.since === 'window' ? {} : { seen: { stage, candidate, stable } };
   const release = addCells(before?.release ?? NO_CELLS, window);
   const isWhole = before === undefined || (before.scope === scope && before.ofScope === undefined);
@@ -54,8 +61,14 @@ export function clusteringsOf({ release, ofScope }: CellState): {
 }
 
 /** What came on top of what was seen last. Counts that are less by now, as rows of old were deleted, are nothing. */
-function sinceSeen(seen: CellState['seen'], stage: number, now: WindowCells): WindowCells {
+function sinceSeen(
+  seen: CellState['seen'],
+  { stage, isAgain }: { readonly stage: number; readonly isAgain: boolean },
+  now: WindowCells,
+): WindowCells {
   const before = seen?.stage === stage ? seen : undefined;
+  // What was counted when the release was there first is in it already.
+  if (before === undefined && isAgain) return { candidate: [], stable: [] };
   return {
     candidate: more(before?.candidate ?? [], now.candidate),
     stable: more(before?.stable ?? [], now.stable),

@@ -149,6 +149,7 @@ export function releaseEvidence(parts: {
     const { reading, cells } = await withClustering(fitting(guardrail, found.reading), uid, guardrail.name, {
       stage,
       scope,
+      isAgain: isAgain(release, stage),
       fromMs: found.window.fromMs,
     });
     const measured: Kept = {
@@ -181,7 +182,7 @@ export function releaseEvidence(parts: {
     reading: Reading,
     uid: string,
     name: string,
-    window: { readonly stage: number; readonly scope: number; readonly fromMs: number },
+    window: { readonly stage: number; readonly scope: number; readonly isAgain: boolean; readonly fromMs: number },
   ): Promise<{ readonly reading: KeptReading; readonly cells: CellState | undefined }> {
     if (reading.at !== 'measured') return { reading, cells: undefined };
     const { cells: measured, ...rest } = reading;
@@ -247,6 +248,14 @@ export function releaseEvidence(parts: {
     if (one.waits === undefined || lateMs <= LIMITS.lateWindows * windowMs(schedule)) return undefined;
     return { ...silence(guardrail, one.waits, context), isOfStage: false };
   }
+}
+
+/** Whether a release was in a stage, in another one after it, and in it again: a stage was rolled back. */
+function isAgain({ stage: now, earlier }: Judged, stage: number): boolean {
+  const stages = [...earlier.map((one) => one.stage), now];
+  const first = stages.indexOf(stage);
+  const other = stages.findIndex((one, index) => index > first && one !== stage);
+  return first >= 0 && other >= 0 && stages.indexOf(stage, other) >= 0;
 }
 
 type Reading = Exclude<Measurement, { readonly at: 'waits' }>;
