@@ -3,8 +3,13 @@ import { createServer, type RequestListener } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
+import { Registry } from 'prom-client';
 import { generate } from 'selfsigned';
 import { Secret } from '#kernel/access/kinds/secret.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { parseAllowedHosts } from '#kernel/outbound/address-policy.ts';
+import { openOutbound } from '#kernel/outbound/outbound.ts';
+import { localOutbound } from '#kernel/outbound/testing/local-outbound.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Kind } from '#kernel/resources/kind.ts';
 import type { Entry } from '#kernel/resources/store-contract.ts';
@@ -14,7 +19,6 @@ import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';
 import { PrometheusSource, type PrometheusSourceSpec } from '../../kinds/prometheus-source.ts';
 import { addKept, NO_TALLY, verdictOf } from '../tally.ts';
 import { sourceContract, type SourceWorld } from '../testing/source-contract.ts';
-import { localOutbound } from '#kernel/outbound/testing/local-outbound.ts';
 import { prometheusSource } from './prometheus-source.ts';
 import { startRealPrometheus } from './testing/real-prometheus.ts';
 
@@ -226,6 +230,32 @@ test('a server that does not answer is down in the time that it is given', async
   const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
   const measurement = await source.measure(window, AbortSignal.timeout(60_000));
   assert.deepEqual(measurement, { at: 'down', because: 'it did not answer in 1 s' });
+});
+
+test('a server inside the network is down until the configuration allows it, and the reason names the option', async (t) => {
+  let requests = 0;
+  const url = await serving(t, (_, response) => {
+    requests += 1;
+    response.end();
+  });
+  const closed = openOutbound({
+    allowed: parseAllowedHosts([]),
+    log: openLog('silent'),
+    registry: new Registry(),
+  });
+  const source = prometheusSource({ outbound: closed, store: storeWith({ url }), database: await startCounts(t) });
+  const window = { release: 'one', guardrail: VALUE, stage: 0, fromMs: START_MS, toMs: START_MS + 30_000 };
+  assert.deepEqual(
+    [await source.measure(window, AbortSignal.timeout(60_000)), requests],
+    [
+      {
+        at: 'down',
+        because:
+          'its host has an address that objects may not reach (loopback); the server allows hosts with --allow-outbound',
+      },
+      0,
+    ],
+  );
 });
 
 test('nothing of the candidate is nothing at all, with what it was asked meanwhile', async (t) => {
