@@ -18,6 +18,7 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
   const watchers: ((listeners: readonly string[]) => void)[] = [];
   const changed = (listeners: readonly string[]): void => watchers.forEach((watcher) => watcher(listeners));
   const plainly = recordTransactions(database, clock, changed);
+  const writes = writesOf(plainly, clock);
 
   const facts = async (listener: string): Promise<SubjectFacts> => {
     const [found] = await factsOf(database, [listener]);
@@ -30,6 +31,98 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
     freshFacts: facts,
     read: (listener) => recordOf(database, listener),
     subscription: (id) => subscriptionOf(database, id),
+    ...subscriptionWrites(writes),
+    ...memberWrites(writes),
+    ...grantsAndOverrides(writes.write),
+    spend: (listener, ids) =>
+      plainly(async ({ query, now, touch }) => {
+        await touch([listener]);
+        const at = (await now()).toString();
+        await query({
+          text: 'update backline.grants set spent_at = $3 where listener = $1 and id = any ($2::text[])',
+          values: [listener, ids, at],
+        });
+      }),
+    moved: (moves) =>
+      plainly(async ({ query, touch }) => {
+        const rows = await query<{ listener: string }>({
+          text: `select m.listener from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription
+            where m.listener = any ($1::text[]) or s.household = any ($1::text[])`,
+          values: [moves.map(({ subject }) => ownerOf(subject))],
+        });
+        await touch(rows.map(({ listener }) => listener));
+        await query({
+          text: 'delete from backline.use_moves where number = any ($1::bigint[])',
+          values: [moves.map(({ number }) => number)],
+        });
+      }),
+    onChange: (watcher) => void watchers.push(watcher),
+    tidy: () => tidyWrites(database, clock?.()),
+    erase: async (listener) => {
+      const { rows, others } = await eraseSubject(database, listener);
+      changed([listener, ...others]);
+      return rows;
+    },
+  };
+}
+
+/** Writes of which each is done once. */
+interface Writes {
+  /** Does something once: the answer under its key is given again. */
+  readonly write: <Result extends object>(
+    doing: RecordWrite,
+    work: (transaction: RecordTransaction) => Promise<Result>,
+  ) => Promise<Result>;
+  /** Changes the terms of a subscription, as it is once nobody else changes it. */
+  readonly change: (
+    id: string,
+    doing: TermsWrite,
+    plan: (transaction: RecordTransaction, before: Subscription) => TermsChange,
+    isEnding?: boolean,
+  ) => Promise<Subscription>;
+}
+
+function writesOf(plainly: ReturnType<typeof recordTransactions>, clock: Clock | undefined): Writes {
+  return { write, change };
+
+  async function write<Result extends object>(
+    doing: RecordWrite,
+    work: (transaction: RecordTransaction) => Promise<Result>,
+  ): Promise<Result> {
+    return plainly(
+      (transaction, touched) => writeOnce(transaction, doing, clock?.(), touched, () => work(transaction)),
+      doing.by,
+    );
+  }
+
+  function change(
+    id: string,
+    doing: TermsWrite,
+    plan: (transaction: RecordTransaction, before: Subscription) => TermsChange,
+    isEnding = false,
+  ): Promise<Subscription> {
+    return write(doing, async (transaction) => {
+      await transaction.query({ text: 'select from backline.subscriptions where id = $1 for update', values: [id] });
+      const before = await subscriptionOf(transaction, id);
+      // Who ends what has ended changes nothing.
+      if (before.status === 'ended' && !isEnding) throw subscriptionEnded(id);
+      const { listeners, work } = plan(transaction, before);
+      const all = [...new Set([before.manager, ...before.members.map(({ listener }) => listener), ...listeners])];
+      await changeTerms(transaction, doing, {
+        listeners: all,
+        work: async (now, facts) => {
+          const done = await work(now, facts);
+          return done === undefined ? undefined : { ...done, detail: { subscription: id, ...done.detail } };
+        },
+      });
+      return subscriptionOf(transaction, id);
+    });
+  }
+}
+
+/** Subscriptions, and what their managers change about them. */
+function subscriptionWrites({ write, change }: Writes): Pick<SubjectStore, 'subscribe' | 'changePlan' | 'setStatus'> {
+  return {
     subscribe: (listener, doing, wish) =>
       write(doing, async (transaction) => {
         const id = randomUUID();
@@ -98,6 +191,12 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
         }),
         status === 'ended',
       ),
+  };
+}
+
+/** Who is on a subscription. */
+function memberWrites({ change }: Writes): Pick<SubjectStore, 'addMember' | 'removeMember'> {
+  return {
     addMember: (id, listener, doing, wish) =>
       change(id, doing, (transaction, before) => ({
         listeners: [listener],
@@ -132,72 +231,7 @@ export function subjectStore(database: Database, clock?: Clock): SubjectStore {
           return { action: 'member-removed', detail: { listener } };
         },
       })),
-    ...grantsAndOverrides(write),
-    spend: (listener, ids) =>
-      plainly(async ({ query, now, touch }) => {
-        await touch([listener]);
-        const at = (await now()).toString();
-        await query({
-          text: 'update backline.grants set spent_at = $3 where listener = $1 and id = any ($2::text[])',
-          values: [listener, ids, at],
-        });
-      }),
-    moved: (moves) =>
-      plainly(async ({ query, touch }) => {
-        const rows = await query<{ listener: string }>({
-          text: `select m.listener from backline.subscription_members m join backline.subscriptions s on s.id = m.subscription
-            where m.listener = any ($1::text[]) or s.household = any ($1::text[])`,
-          values: [moves.map(({ subject }) => ownerOf(subject))],
-        });
-        await touch(rows.map(({ listener }) => listener));
-        await query({
-          text: 'delete from backline.use_moves where number = any ($1::bigint[])',
-          values: [moves.map(({ number }) => number)],
-        });
-      }),
-    onChange: (watcher) => void watchers.push(watcher),
-    tidy: () => tidyWrites(database, clock?.()),
-    erase: async (listener) => {
-      const { rows, others } = await eraseSubject(database, listener);
-      changed([listener, ...others]);
-      return rows;
-    },
   };
-
-  /** Does something once: the answer under its key is given again. */
-  async function write<Result extends object>(
-    doing: RecordWrite,
-    work: (transaction: RecordTransaction) => Promise<Result>,
-  ): Promise<Result> {
-    return plainly(
-      (transaction, touched) => writeOnce(transaction, doing, clock?.(), touched, () => work(transaction)),
-      doing.by,
-    );
-  }
-
-  function change(
-    id: string,
-    doing: TermsWrite,
-    plan: (transaction: RecordTransaction, before: Subscription) => TermsChange,
-    isEnding = false,
-  ): Promise<Subscription> {
-    return write(doing, async (transaction) => {
-      await transaction.query({ text: 'select from backline.subscriptions where id = $1 for update', values: [id] });
-      const before = await subscriptionOf(transaction, id);
-      // Who ends what has ended changes nothing.
-      if (before.status === 'ended' && !isEnding) throw subscriptionEnded(id);
-      const { listeners, work } = plan(transaction, before);
-      const all = [...new Set([before.manager, ...before.members.map(({ listener }) => listener), ...listeners])];
-      await changeTerms(transaction, doing, {
-        listeners: all,
-        work: async (now, facts) => {
-          const done = await work(now, facts);
-          return done === undefined ? undefined : { ...done, detail: { subscription: id, ...done.detail } };
-        },
-      });
-      return subscriptionOf(transaction, id);
-    });
-  }
 }
 
 async function insertMember(
