@@ -808,3 +808,65 @@ test('a gauge that is beyond its limit of late is said so, and is safe by the wi
   assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85, 1)]).outcome, 'undecided');
   assert.equal(of([...shown(8, 0.85), ...shown(3, 0.85)]).outcome, 'pass');
 });
+
+test('a reading that is nothing says what it lacks, and has no figures', () => {
+  const lacking = judge(ERRORS, { at: 'empty', because: 'the metric does not exist' }, { ...CONTEXT, nowMs: 0 });
+  assert.deepEqual(
+    [lacking.outcome, lacking.because, lacking.figures],
+    ['noData', 'Errors: the metric does not exist.', { of: 'nothing' }],
+  );
+});
+
+test('what was folded for one guardrail is not judged as another', () => {
+  const specs: readonly GuardrailSpec[] = [ERRORS, BURN, LIMIT, HEAP];
+  const context = { ...CONTEXT, nowMs: 3_600_000 };
+  for (const spec of specs) {
+    for (const other of specs) {
+      // Rates and gauges are both held against limits.
+      if (spec.type === other.type) continue;
+      const reading: Reading = { at: 'intervals', intervals: [], folded: fold(other, undefined, good) };
+      assert.throws(() => judge(spec, reading, context), /^Error: what was folded for a \w+ is given to a \w+$/);
+    }
+  }
+});
+
+test('a change for the worse is said to be of late, on the side that is worse', () => {
+  const cases = [
+    [ERRORS, 5, 25, 'more'],
+    [CONVERSIONS, 50, 15, 'fewer'],
+  ] as const;
+  for (const [spec, usual, then, side] of cases) {
+    const since = (count: number): Verdict =>
+      judged(spec, [
+        ...minutes(300, [5_000, usual], [5_000, usual]),
+        ...minutes(count, [5_000, then], [5_000, usual], 300),
+      ]);
+    const waits = since(3);
+    assert.deepEqual([waits.outcome, waits.figures.of], ['undecided', 'riskRatio'], waits.because);
+    assert.match(waits.because, new RegExp(`, but lately ${side}: waits to see whether that lasts; after so few`));
+    assert.match(since(20).because, new RegExp(`, lately ${side}: rolls back;`));
+  }
+});
+
+test('of conversions it is the loss of stable that may be one unit alone', () => {
+  const lost = minutes(24, [1_000, 30], [9_000, 540]);
+  const of = (worst: { readonly candidate: readonly number[]; readonly stable: readonly number[] }) =>
+    judged(
+      CONVERSIONS,
+      withCells(lost, ({ candidate, stable }) => ({
+        candidate: cellsOf(400, candidate.units, candidate.bad, worst.candidate),
+        stable: cellsOf(400, stable.units, stable.bad, worst.stable),
+      })),
+    );
+  assert.equal(of({ candidate: [], stable: [] }).outcome, 'fail');
+  const one = of({ candidate: [], stable: [90] });
+  assert.deepEqual([one.outcome, one.blocked], ['undecided', 'oneSource'], one.because);
+  assert.equal(of({ candidate: [5], stable: [] }).outcome, 'fail', 'who converts more is no harm');
+});
+
+test('as many units as are asked for are enough, one fewer are not', () => {
+  const limit = { ...LIMIT, unitsMin: 12_000 };
+  assert.equal(judged(limit, minutes(24, [500, 5], [0, 0])).outcome, 'pass');
+  const fewer = judged({ ...limit, unitsMin: 12_001 }, minutes(24, [500, 5], [0, 0]));
+  assert.deepEqual(fewer.unitsNeeded, { toPass: 1, toFail: 1 });
+});

@@ -109,3 +109,8 @@ test('evidence far beyond what a number holds stays a number', () => {
   const sure = late(Array.from({ length: 40 }, (): Part => [[100, 90], 60]));
   assert.ok(Number.isFinite(logLate(sure, 1)) && logLate(sure, 1) > 1_000);
 });
+
+test('where everything speaks against harm, it is the first start that says most', () => {
+  const state = addLate(addLate(noLateEvidence(2), [-1, -2], 50, 60_000), [-1, -2], 1, 120_000);
+  assert.equal(likeliestStartMs(state), 0);
+});

@@ -59,3 +59,19 @@ test('pods come and go without the counts growing for ever, whatever they are ca
   const all = Object.values(excess).reduce((sum, count) => sum + count, 0);
   assert.ok(Math.abs(all - 1_005) < 1e-9);
 });
+
+test('where pods have as much less as others have more, none dominates', () => {
+  assert.equal(dominantOf(added([pods({ a: 11, b: -9 })])), undefined);
+});
+
+test('a pod is beside those alone that had units when it had', () => {
+  const idle: Interval = {
+    fromMs: 0,
+    toMs: 1,
+    candidate: { units: 900, bad: 9 },
+    stable: { units: 100, bad: 1 },
+    sources: { a: { units: 0, bad: 0 }, b: { units: 900, bad: 9 } },
+  };
+  const { beside } = added([idle, pods({ a: 40, b: 1 })]);
+  assert.deepEqual(beside, { a: 200, b: 1_100 });
+});

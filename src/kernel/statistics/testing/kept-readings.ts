@@ -47,13 +47,17 @@ interface Minute {
   readonly cells?: number;
   /** Events of the first cell beside its part. */
   readonly loop?: number;
+  /** So many events of a unit at once. */
+  readonly burst?: number;
+  /** The candidate's units of a cell are up to twice as many as those of another. */
+  readonly isUneven?: boolean;
 }
 
 function played(seed: number, length: number, minuteAt: (index: number) => Minute): Interval[] {
   const chance = seeded(seed);
   let [release, scope, scopeBefore] = [NO_CELLS, NO_CELLS, 0];
   return Array.from({ length }, (_, index) => {
-    const { units, rates, more, cells, loop = 0 } = minuteAt(index);
+    const { units, rates, more, cells, loop = 0, burst = 1, isUneven = false } = minuteAt(index);
     const draw = (of: number, mean: number): number => poisson(of * mean, chance);
     const track = (side: 0 | 1, extra: number): Counts => ({
       units: units[side],
@@ -63,8 +67,8 @@ function played(seed: number, length: number, minuteAt: (index: number) => Minut
     const interval: Interval = { fromMs: index * 60_000, toMs: (index + 1) * 60_000, ...tracks, ...more };
     if (cells === undefined) return interval;
     const window = {
-      candidate: spread(tracks.candidate, cells, loop, chance),
-      stable: spread(tracks.stable, CELLS, 0, chance),
+      candidate: spread(tracks.candidate, { cells, loop, burst, isUneven }, chance),
+      stable: spread(tracks.stable, { cells: CELLS, loop: 0, burst, isUneven: false }, chance),
     };
     release = addCells(release, window);
     const at = interval.scope ?? 0;
@@ -74,14 +78,20 @@ function played(seed: number, length: number, minuteAt: (index: number) => Minut
   });
 }
 
-/** Puts each event of a track into a cell by chance, and so many into the first. */
-function spread({ units, bad }: Counts, cells: number, loop: number, chance: () => number): CellCounts[] {
+/** Puts each burst of events of a track into a cell by chance, and so many into the first. */
+function spread(
+  { units, bad }: Counts,
+  { cells, loop, burst, isUneven }: Required<Pick<Minute, 'cells' | 'loop' | 'burst' | 'isUneven'>>,
+  chance: () => number,
+): CellCounts[] {
   const counts = Array.from({ length: cells }, (_, cell) => (cell === 0 ? loop : 0));
-  for (let left = bad - loop; left > 0; left -= 1) {
+  for (let left = bad - loop; left > 0; left -= burst) {
     const cell = Math.floor(chance() * cells);
-    counts[cell] = (counts[cell] ?? 0) + 1;
+    counts[cell] = (counts[cell] ?? 0) + Math.min(left, burst);
   }
-  return counts.map((bad, cell) => ({ cell, units: units / cells, bad }));
+  const weightOf = (cell: number): number => (isUneven ? 1 + cell / cells : 1);
+  const weights = counts.reduce((sum, _, cell) => sum + weightOf(cell), 0);
+  return counts.map((bad, cell) => ({ cell, units: (units * weightOf(cell)) / weights, bad }));
 }
 
 const GROWING = [1, 2, 3, 4, 12, 20, 29, 45, 60];
@@ -163,6 +173,14 @@ const COUNTS: readonly KeptReading[] = [
     rates: [0.01, 0.01],
     cells: 400,
   })),
+  ratiosOver('bursts', 29, () => ({ units: [1_000, 9_000], rates: [0.02, 0.01], cells: 400, burst: 5 })),
+  ratiosOver('uneven cells and a split that is off', 30, () => ({
+    units: [1_000, 9_000],
+    rates: [0.01, 0.01],
+    cells: 400,
+    isUneven: true,
+    more: { share: 0.13 },
+  })),
   limitsOver('well within', 31, () => ({ units: [1_000, 9_000], rates: [0.004, 0.004] }), GROWING),
   limitsOver('well within, with cells', 32, () => ({ units: [1_000, 9_000], rates: [0.004, 0.004], cells: 400 })),
   limitsOver('beyond', 33, () => ({ units: [1_000, 9_000], rates: [0.03, 0.004] }), GROWING),
@@ -173,7 +191,7 @@ const COUNTS: readonly KeptReading[] = [
   limitsOver('little traffic', 38, () => ({ units: [15, 100], rates: [0.004, 0.004] })),
   limitsOver('waves', 39, (index) => ({ units: [1_000, 9_000], rates: [0.012 * wave(index, 4), 0.004], cells: 400 })),
   limitsOver('late', 40, (index) => ({ units: [1_000, 9_000], rates: [index < 40 ? 0.002 : 0.05, 0.002], cells: 400 })),
-  limitsOver('short', 41, (index) => ({ units: [1_000, 9_000], rates: [index < 45 ? 0.05 : 0.0001, 0.002] })),
+  limitsOver('short', 41, (index) => ({ units: [1_000, 9_000], rates: [index < 45 ? 0.05 : 0.002, 0.002] })),
   limitsOver('another audience', 42, (index) => ({
     units: [1_000, 9_000],
     rates: [0.006, 0.004],
@@ -185,6 +203,13 @@ const COUNTS: readonly KeptReading[] = [
     rates: [0.018, 0.004],
     more: { history: { psi: 2, rho: 0.5, windows: 600 } },
   })),
+  limitsOver('beyond in bursts', 45, () => ({ units: [1_000, 9_000], rates: [0.03, 0.004], cells: 400, burst: 15 })),
+  {
+    name: 'little traffic for long',
+    specs: LIMITS.slice(0, 2),
+    intervals: played(46, 400, () => ({ units: [9, 100], rates: [0.004, 0.004] })),
+    looks: [60, 100, 361, 400],
+  },
   limitsOver('nothing', 44, () => ({ units: [0, 9_000], rates: [0, 0.004] })),
 ];
 
@@ -235,6 +260,12 @@ const MEASURES: readonly KeptReading[] = [
       looks: [1, 2, 3, 10, 24, 26, 40],
     })),
   ),
+  {
+    name: 'a mean of nothing',
+    specs: [{ ...MEAN, max: 300 }],
+    intervals: played(50, 5, () => ({ units: [0, 0], rates: [0, 0] })),
+    looks: [1, 5],
+  },
   ...([0, 0.1, 0.5, 0.9, 1] as const).map((part): KeptReading => ({
     name: `a gauge beyond its limit in ${part * 100} % of the windows`,
     specs: [
