@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BURN_RULES, burning, unitsToSeeBurn, type Observed } from './burn-rate.ts';
+import { addObserved, BURN_RULES, burning, unitsToSeeBurn, type Observed } from './burn-rate.ts';
 
 const MINUTE_MS = 60_000;
 const OBJECTIVE = 0.999;
@@ -94,4 +94,10 @@ test('events that hang together blame as much less', () => {
 test('the units that show a burn are those in which the fastest has five events', () => {
   assert.equal(unitsToSeeBurn(0.999), 348);
   assert.equal(unitsToSeeBurn(0.9), 4);
+});
+
+test('after three days of nothing, nothing of before is kept', () => {
+  const track = { units: 10, bad: 1 };
+  const at = (fromMs: number): Observed => ({ fromMs, toMs: fromMs + 60_000, candidate: track, stable: track });
+  assert.deepEqual(addObserved([at(0)], at(72 * 3_600_000)), [at(72 * 3_600_000)]);
 });

@@ -110,7 +110,7 @@ test('evidence far beyond what a number holds stays a number', () => {
   assert.ok(Number.isFinite(logLate(sure, 1)) && logLate(sure, 1) > 1_000);
 });
 
-test('where everything speaks against harm, it is the first start that says most', () => {
-  const state = addLate(addLate(noLateEvidence(2), [-1, -2], 50, 60_000), [-1, -2], 1, 120_000);
-  assert.equal(likeliestStartMs(state), 0);
+test('where everything speaks against harm, the likeliest start is the one that speaks least against it', () => {
+  const state = addLate(addLate(noLateEvidence(2), [-9, -12], 50, 60_000), [-1, -2], 1, 120_000);
+  assert.equal(likeliestStartMs(state), 60_000);
 });

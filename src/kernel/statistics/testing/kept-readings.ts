@@ -207,7 +207,7 @@ const COUNTS: readonly KeptReading[] = [
   {
     name: 'little traffic for long',
     specs: LIMITS.slice(0, 2),
-    intervals: played(46, 400, () => ({ units: [9, 100], rates: [0.004, 0.004] })),
+    intervals: played(46, 400, () => ({ units: [9, 100], rates: [0.0004, 0.0004] })),
     looks: [60, 100, 361, 400],
   },
   limitsOver('nothing', 44, () => ({ units: [0, 9_000], rates: [0, 0.004] })),
