@@ -4,7 +4,7 @@ import { isRecord } from '#kernel/base/is-record.ts';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { subjectOfContext } from './cohort-subject.ts';
-import { compile, compileInSteps, update } from './decisions/compile.ts';
+import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import type { ExperienceTable } from './decisions/table.ts';
 import { flagRoutes } from './flag-routes.ts';
 import { Experiment } from './kinds/experiment.ts';
@@ -34,9 +34,8 @@ export const experience = defineModule({
   decisions: ({ records, random, log }): DecisionModule<ExperienceTable> => ({
     name: 'experience',
     kinds: [...audienceKinds, ...experienceKinds],
-    compile,
-    compileInSteps,
-    update,
+    compile: compileInSteps,
+    update: updateInSteps,
     routes: flagRoutes(random),
     protocols: ofrep({ assignments: records?.assignments, random, log }),
     subjectOf: (_table, input) =>

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { defineModule } from '#kernel/modules/module.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { cohortSubjects, isDenial } from './cohort-subject.ts';
-import { compile, update } from './decisions/compile.ts';
+import { compileInSteps, updateInSteps } from './decisions/compile.ts';
 import { productsRoutes } from './decisions/routes.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { AddOn } from './kinds/add-on.ts';
@@ -38,8 +38,8 @@ export const products = defineModule({
   decisions: ({ records: desk }): DecisionModule<ProductsTable> => ({
     name: 'products',
     kinds: productsKinds,
-    compile,
-    update,
+    compile: compileInSteps,
+    update: updateInSteps,
     routes: [
       ...recordedRoutes(productsRoutes, desk),
       ...recordRoutes(desk),

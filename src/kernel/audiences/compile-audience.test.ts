@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { BUILT_IN_ATTRIBUTES } from './language/attributes.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import { compileAudiences, type AudienceTable } from './compile-audience.ts';
 import { Attribute } from './kinds/attribute.ts';
 import { Audience, type AudienceSpec } from './kinds/audience.ts';
@@ -60,10 +61,8 @@ test('an updated table means what a new one means, and keeps the matchers of aud
           else if (name === 'age') world.set(liveAttribute({ name, type: 'number', multiValued: false }));
           else world.set(live(Audience, name, spec));
         }
-        const after = before.update(
-          world,
-          changes.map(([name]) => ({ kind: name === 'age' ? Attribute.id : Audience.id, name })),
-        );
+        const changed = changes.map(([name]) => ({ kind: name === 'age' ? Attribute.id : Audience.id, name }));
+        const after = atOnce(before.update(world, changed));
         assert.deepEqual(truths(after, contexts, now), truths(compileAudiences(world), contexts, now));
         assert.deepEqual(truths(before, contexts, now), answers);
         assert.equal(after === before, changes.length === 0);

@@ -1,4 +1,6 @@
-import type { World } from '#kernel/resources/kind.ts';
+import { LayeredMap } from '#kernel/base/layered-map.ts';
+import { atOnce, type Steps } from '#kernel/base/turns.ts';
+import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import { attributeTable, declarationOf, TARGETING_KEY, type AttributeTable } from './language/attributes.ts';
 import { compileCondition, type RuleLookup } from './compile-condition.ts';
 import type { AttributeSpec } from './kinds/attribute.ts';
@@ -27,7 +29,7 @@ export interface AudienceTable {
   readonly update: (
     world: World,
     changed: readonly { readonly kind: string; readonly name: string }[],
-  ) => AudienceTable;
+  ) => Steps<AudienceTable>;
 }
 
 /** A rule as a closure: Kleene's "or" of groups, each the "and" of its conditions. */
@@ -107,12 +109,17 @@ function compileAudience({ anyOf: groups, members }: AudienceSpec, lookup: RuleL
 
 /** The table of a world. Audiences are compiled when they are first asked for. */
 export function compileAudiences(world: World): AudienceTable {
-  return makeTable(attributesOf(world), specsOf(world), new Map());
+  return atOnce(compileAudiencesInSteps(world));
+}
+
+/** The same in steps, of a world that does not change meanwhile. */
+export function* compileAudiencesInSteps(world: World): Steps<AudienceTable> {
+  return makeTable(attributesOf(world), yield* specsOf(world), new Map());
 }
 
 function makeTable(
   attributes: AttributeTable,
-  specs: ReadonlyMap<string, AudienceSpec>,
+  specs: LayeredMap<AudienceSpec>,
   matchers: Map<string, Matcher>,
 ): AudienceTable {
   const inProgress = new Set<string>();
@@ -155,14 +162,18 @@ function makeTable(
     matcher,
     compile: (rule) => compileRule(rule, lookup),
     attributesOf,
-    update: (world, changed) => {
-      if (changed.some(({ kind }) => kind === ATTRIBUTE)) return compileAudiences(world);
+    update: function* (world, changed) {
+      if (changed.some(({ kind }) => kind === ATTRIBUTE)) return yield* compileAudiencesInSteps(world);
       const names = new Set(changed.filter(({ kind }) => kind === AUDIENCE).map(({ name }) => name));
       if (names.size === 0) return table;
-      const next = specsOf(world);
+      const changes = new Map([...names].map((name) => [name, specIn(world, name)]));
+      const next = yield* specs.withInSteps(changes);
       // A Set is walked with what is added on the way, so this finds referrers of referrers too.
       for (const name of names) {
-        for (const [other, spec] of next) if (audiencesIn(spec).includes(name)) names.add(other);
+        for (const [other, spec] of next) {
+          if (audiencesIn(spec).includes(name)) names.add(other);
+          yield;
+        }
       }
       return makeTable(attributes, next, new Map([...matchers].filter(([name]) => !names.has(name))));
     },
@@ -170,8 +181,22 @@ function makeTable(
   return table;
 }
 
-function specsOf(world: World): Map<string, AudienceSpec> {
-  return new Map([...world.list(AUDIENCE)].map(({ name, spec }) => [name, spec as AudienceSpec]));
+function* specsOf(world: World): Steps<LayeredMap<AudienceSpec>> {
+  const specs = new Map<string, AudienceSpec>();
+  for (const object of world.list(AUDIENCE)) {
+    specs.set(object.name, specOf(object));
+    yield;
+  }
+  return new LayeredMap(specs);
+}
+
+function specIn(world: World, name: string): AudienceSpec | undefined {
+  const object = world.get(AUDIENCE, name);
+  return object && specOf(object);
+}
+
+function specOf({ spec }: LiveObject): AudienceSpec {
+  return spec as AudienceSpec;
 }
 
 function attributesOf(world: World): AttributeTable {

@@ -1,3 +1,5 @@
+import { atOnce, type Steps } from './turns.ts';
+
 /** Changes that are laid over a map before all of it is copied: looking twice costs little, and so does copying so many. */
 const LAID_OVER_MAX = 256;
 
@@ -31,11 +33,26 @@ export class LayeredMap<Value> implements ReadonlyMap<string, Value> {
 
   /** The same with some keys set, or taken away where they are undefined. */
   with(changes: ReadonlyMap<string, Value | undefined>): LayeredMap<Value> {
+    return atOnce(this.withInSteps(changes));
+  }
+
+  /** The same in steps: once in a while all of it is copied. */
+  *withInSteps(changes: ReadonlyMap<string, Value | undefined>): Steps<LayeredMap<Value>> {
     let { size } = this;
-    for (const [key, value] of changes) size += Number(value !== undefined) - Number(this.has(key));
-    const over = new Map([...this.#over, ...changes]);
+    const over = new Map(this.#over);
+    for (const [key, value] of changes) {
+      size += Number(value !== undefined) - Number(this.has(key));
+      over.set(key, value);
+      yield;
+    }
     const next = new LayeredMap(this.#below, over, size);
-    return over.size <= LAID_OVER_MAX ? next : new LayeredMap(new Map(next));
+    if (over.size <= LAID_OVER_MAX) return next;
+    const copy = new Map<string, Value>();
+    for (const [key, value] of next) {
+      copy.set(key, value);
+      yield;
+    }
+    return new LayeredMap(copy);
   }
 
   *entries(): MapIterator<[string, Value]> {

@@ -33,6 +33,12 @@ export function* eachOf<One>(items: Iterable<One>, act: (item: One) => void): St
   }
 }
 
+/** Work that is short, as one step. */
+export function* inOneStep<Result>(work: () => Result): Steps<Result> {
+  yield;
+  return work();
+}
+
 /** Does work that is known to be short, or that holds up nobody, in one go. */
 export function atOnce<Result>(work: Steps<Result>): Result {
   for (;;) {

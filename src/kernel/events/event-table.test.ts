@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { eventsModule, type EventTable } from './event-table.ts';
+import { compileEvents, updateEvents, type EventTable } from './event-table.ts';
 import { ownTypes } from './built-in-types.ts';
 import { eventTypeSpec } from './kinds/event-type-spec.ts';
 import { EventType } from './kinds/event-type.ts';
@@ -26,14 +26,14 @@ test('a table that is brought up to date is the table of the new world', () => {
         .filter((name) => before[name] !== after[name])
         .map((name) => ({ kind: EVENT_TYPE, name }));
       const [old, now] = [worldOf({ eventTypes: before }), worldOf({ eventTypes: after })];
-      const updated = eventsModule().update(eventsModule().compile(old), now, changed);
-      assert.deepEqual(shown(updated), shown(eventsModule().compile(now)));
+      const updated = updateEvents(compileEvents(old), now, changed);
+      assert.deepEqual(shown(updated), shown(compileEvents(now)));
     }),
   );
 });
 
 test('what is seen of releases has a type that nobody declares, and nobody can declare', () => {
-  const table = eventsModule().compile(worldOf({ eventTypes: {} }));
+  const table = compileEvents(worldOf({ eventTypes: {} }));
   assert.deepEqual([...table.types.keys()], [RELEASE_EXPOSURE]);
   const track = (name: string) =>
     table.types.get(RELEASE_EXPOSURE)?.faults({ release: 'r', releaseRevision: 'a', track: name });

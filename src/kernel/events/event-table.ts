@@ -1,6 +1,7 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
+import { inOneStep } from '#kernel/base/turns.ts';
 import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
-import type { DecisionModule } from '#kernel/snapshots/module.ts';
+import type { ChangedObject, DecisionModule } from '#kernel/snapshots/module.ts';
 import { ownTypes, withOwnTypes, type OwnEventType } from './built-in-types.ts';
 import { REMEMBERED_DAYS_MIN } from './event-days.ts';
 import { fieldCheck, freeFault } from './kinds/field-check.ts';
@@ -46,31 +47,45 @@ export const eventKinds: readonly Kind[] = [EventType, Metric, Dataset];
 
 /** The part of each snapshot that events are judged by, with the types of `own` modules. It answers no questions. */
 export function eventsModule(own: readonly OwnEventType[] = []): DecisionModule<EventTable> {
-  const all = ownTypes(own);
-  const ownNames = new Set(all.map(({ name }) => name));
-  const rulesIn = (live: LiveObject): EventRules => rulesOf(live, ownNames.has(live.name));
   return {
     name: EVENTS,
     kinds: eventKinds,
-    compile: (declared) => {
-      const world = withOwnTypes(declared, all);
-      const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesIn(live)]));
-      return { types, bySegment: segmentNames(world) };
-    },
-    update: (table, declared, changed) => {
-      const world = withOwnTypes(declared, all);
-      const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
-      if (names.length === 0) return table;
-      const types = new Map(table.types);
-      for (const name of names) {
-        const live = world.get(EVENT_TYPE, name);
-        if (live === undefined) types.delete(name);
-        else types.set(name, rulesIn(live));
-      }
-      return { types, bySegment: segmentNames(world) };
-    },
+    compile: (world) => inOneStep(() => compileEvents(world, own)),
+    update: (table, world, changed) => inOneStep(() => updateEvents(table, world, changed, own)),
     routes: [],
   };
+}
+
+/** The table of a world. Types are few: it is one step. */
+export function compileEvents(declared: World, own: readonly OwnEventType[] = []): EventTable {
+  const all = ownTypes(own);
+  const world = withOwnTypes(declared, all);
+  const types = new Map([...world.list(EVENT_TYPE)].map((live) => [live.name, rulesOf(live, isOneOf(all, live))]));
+  return { types, bySegment: segmentNames(world) };
+}
+
+/** `compileEvents(world)` from the table before and what changed since. */
+export function updateEvents(
+  table: EventTable,
+  declared: World,
+  changed: readonly ChangedObject[],
+  own: readonly OwnEventType[] = [],
+): EventTable {
+  const all = ownTypes(own);
+  const world = withOwnTypes(declared, all);
+  const names = changed.filter(({ kind }) => kind === EVENT_TYPE).map(({ name }) => name);
+  if (names.length === 0) return table;
+  const types = new Map(table.types);
+  for (const name of names) {
+    const live = world.get(EVENT_TYPE, name);
+    if (live === undefined) types.delete(name);
+    else types.set(name, rulesOf(live, isOneOf(all, live)));
+  }
+  return { types, bySegment: segmentNames(world) };
+}
+
+function isOneOf(own: readonly LiveObject[], { name }: LiveObject): boolean {
+  return own.some((type) => type.name === name);
 }
 
 function segmentNames(world: World): ReadonlyMap<string, string> {

@@ -1,3 +1,4 @@
+import { inOneStep } from '#kernel/base/turns.ts';
 import { Client, type ClientSpec } from '#kernel/access/kinds/client.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { DecisionModule } from './module.ts';
@@ -39,7 +40,7 @@ function knownClient(client: LiveObject): KnownClient {
 export const clientsModule: DecisionModule<ClientTable> = {
   name: 'clients',
   kinds: [Client],
-  compile,
-  update: (_table, world) => compile(world),
+  compile: (world) => inOneStep(() => compile(world)),
+  update: (_table, world) => inOneStep(() => compile(world)),
   routes: [],
 };

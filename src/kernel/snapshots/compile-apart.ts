@@ -1,3 +1,4 @@
+import { atOnce } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { LiveObjects } from './live-objects.ts';
@@ -22,17 +23,13 @@ export function compileApart(
   objects: readonly LiveObject[],
 ): CompiledApart {
   const world = new LiveObjects(kinds);
-  let tables = compileTables(modules, world);
+  let tables = atOnce(compileTables(modules, world));
   const add = (some: readonly LiveObject[], failed: Map<LiveObject, unknown>): void => {
     if (some.length === 0) return;
     for (const object of some) world.set(object);
     try {
-      tables = updateTables(
-        tables,
-        modules,
-        world,
-        some.map((object) => ({ kind: object.kind, name: object.name, object })),
-      );
+      const changed = some.map(({ kind, name }) => ({ kind, name }));
+      tables = atOnce(updateTables(tables, modules, world, changed));
     } catch (error) {
       for (const { kind, name } of some) world.delete(kind, name);
       const [only] = some;

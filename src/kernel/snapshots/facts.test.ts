@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inOneStep } from '#kernel/base/turns.ts';
 import { factsBetween } from './facts.ts';
 import type { DecisionModule } from './module.ts';
 
 function moduleOf(name: string, more: Partial<DecisionModule<unknown>> = {}): DecisionModule<unknown> {
-  return { name, kinds: [], compile: () => name, update: (table) => table, routes: [], ...more };
+  return {
+    name,
+    kinds: [],
+    compile: () => inOneStep(() => name),
+    update: (table) => inOneStep(() => table),
+    routes: [],
+    ...more,
+  };
 }
 
 test('a fact comes from the table of the module that provides it', () => {

@@ -8,6 +8,7 @@ import { Flag } from '#domains/experience/kinds/flag.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { startWorld, type World } from '#tests/support/backline.ts';
 import { CHANGE_SETS, changeSet, flag } from '#tests/support/flags.ts';
+import { inOneStep } from '#kernel/base/turns.ts';
 import { followHeads, type Follower } from './follow.ts';
 import type { DecisionModule } from './module.ts';
 
@@ -27,8 +28,8 @@ function compile(world: LiveWorld): Defaults {
 const defaults: DecisionModule<Defaults> = {
   name: 'defaults',
   kinds: [Flag],
-  compile,
-  update: (_table, world) => compile(world),
+  compile: (world) => inOneStep(() => compile(world)),
+  update: (_table, world) => inOneStep(() => compile(world)),
   routes: [],
 };
 

@@ -2,24 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { jittered, pause, systemTime } from '#kernel/base/time.ts';
-import { eachOf, inTurns } from '#kernel/base/turns.ts';
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
+import { eachOf, inTurns, type Steps } from '#kernel/base/turns.ts';
 import { Head, headName, liveObjectOf, placeIn } from '#kernel/resources/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
 import { KeptObject } from './kept-object.ts';
-import { LiveObjects } from './live-objects.ts';
+import { LiveObjects, Overlay } from './live-objects.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { compileApart } from './compile-apart.ts';
-import {
-  audiencesModule,
-  compileTables,
-  compileTablesInSteps,
-  exposeWorlds,
-  updateTables,
-  type Snapshot,
-} from './snapshot.ts';
+import { compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 3_000;
@@ -77,9 +71,9 @@ export function followHeads(options: {
   readonly monotonicMs?: () => number;
 }): Follower {
   const { client, kinds, shared, log, worldBroken = () => {}, monotonicMs = () => performance.now() } = options;
-  const modules = [audiencesModule as DecisionModule<unknown>, ...options.modules];
+  const { modules } = options;
   const stopping = new AbortController();
-  const known = new Map(modules.flatMap((module) => module.kinds.map((kind) => [kind.id, kind] as const)));
+  const known = new Set([...audienceKinds, ...modules.flatMap((module) => module.kinds)].map(({ id }) => id));
   let snapshot: Snapshot | undefined;
   let world = new LiveObjects(kinds);
   let exposing = new ExposingReleases();
@@ -137,7 +131,7 @@ export function followHeads(options: {
           isLost = false;
           // What fails halfway is neither in the snapshot nor to come again: everything is listed anew.
           version = undefined;
-          if (batch.changes.length > 0) apply(batch);
+          if (batch.changes.length > 0) await inTurns(apply(batch));
           version = batch.version;
           retryMs = RETRY_MS_MIN;
         }
@@ -172,23 +166,14 @@ export function followHeads(options: {
     );
     leftOut.clear();
     world = listed;
-    swap(version, await compileListed(version), undefined);
+    swap(version, await inTurns(compileWhole(version)), undefined);
     return version;
   }
 
-  async function compileListed(version: string): Promise<Snapshot['tables']> {
-    try {
-      return await inTurns(compileTablesInSteps(modules, world));
-    } catch {
-      // It is looked into as any other.
-      return compileWhole(version);
-    }
-  }
-
   /** A state that does not compile is a bug: what does compile is answered from. */
-  function compileWhole(version: string): Snapshot['tables'] {
+  function* compileWhole(version: string): Steps<Snapshot['tables']> {
     try {
-      return compileTables(modules, world);
+      return yield* compileTables(modules, world);
     } catch (error) {
       log.error({ err: error, version }, 'the live state does not compile; looking for the objects that make it fail');
     }
@@ -196,7 +181,7 @@ export function followHeads(options: {
     const apart = compileApart(
       modules,
       kinds,
-      [...known.keys()].flatMap((kind) => [...world.list(kind)]),
+      [...known].flatMap((kind) => [...world.list(kind)]),
     );
     world = apart.world;
     for (const [object, error] of apart.leftOut) {
@@ -216,7 +201,7 @@ export function followHeads(options: {
     leftOut.set(change.head, change);
   }
 
-  function apply({ changes, version }: Batch): void {
+  function* apply({ changes, version }: Batch): Steps<void> {
     const changed: HeadChange[] = [];
     let isExposedAnew = false;
     for (const { type, object } of changes) {
@@ -233,32 +218,40 @@ export function followHeads(options: {
         if (after !== undefined && JSON.stringify(after.labels) === JSON.stringify(before?.labels)) continue;
       }
       changed.push({ head: headOf, kind, name, object: after && keep(after) });
+      yield;
     }
     const waiting = [...leftOut.values()];
-    if (changed.length > 0 || isExposedAnew) take(version, changed);
-    if (waiting.length > 0) take(version, waiting);
+    if (changed.length > 0 || isExposedAnew) yield* take(version, changed);
+    if (waiting.length > 0) yield* take(version, waiting);
   }
 
-  /** Takes changes that belong together into the snapshot, or leaves them out together. */
-  function take(version: string, changed: readonly HeadChange[]): void {
-    const before = snapshot?.tables;
-    const undo = changed.map((change) => ({ ...change, object: world.get(change.kind, change.name) }));
-    // Their world is about to change.
-    snapshot?.worlds.forEach((worlds) => worlds.freeze());
-    changed.forEach(show);
+  /**
+   * Takes changes that belong together into the snapshot, or leaves them out together. Until all of them are compiled,
+   * answers are those of the snapshot before.
+   */
+  function* take(version: string, changed: readonly HeadChange[]): Steps<void> {
+    if (snapshot === undefined) throw new Error('changes came before there was a snapshot');
+    const { tables: before, worlds } = snapshot;
+    const next = new Overlay(world, kinds);
     let tables = before;
     let shown = changed;
     try {
-      tables = before === undefined ? compileWhole(version) : updateTables(before, modules, world, changed);
+      for (const { kind, name, object } of changed) {
+        next.put(kind, name, object);
+        yield;
+      }
+      tables = yield* updateTables(before, modules, next, changed);
       for (const { head } of changed) leftOut.delete(head);
     } catch (error) {
-      undo.forEach(show);
       for (const change of changed) leaveOut(change, version, error);
       shown = [];
     }
-    const told = shown.map((change, index) => ({ ...change, before: undo[index]?.object }));
+    const told = shown.map((change) => ({ ...change, before: world.get(change.kind, change.name) }));
+    // Their world is about to change.
+    worlds.forEach((each) => each.freeze());
+    shown.forEach(show);
     // Where nothing compiled, who sees what is heeded all the same: a release that is taken back must not go on.
-    if (tables !== undefined) swap(version, tables, told);
+    swap(version, tables, told);
   }
 
   function show({ kind, name, object }: HeadChange): void {

@@ -1,5 +1,6 @@
 import type { Static, TSchema } from 'typebox';
 import type { DeclaredPath } from '#kernel/access/authorization/path-access.ts';
+import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Method } from '#kernel/http/router.ts';
 import type { Steps } from '#kernel/base/turns.ts';
@@ -15,12 +16,15 @@ export interface DecisionModule<Table> {
   readonly name: string;
   /** The kinds that the table is compiled from. */
   readonly kinds: readonly Kind[];
-  /** A table of a world in which every reference resolves and every check passes. */
-  readonly compile: (world: World) => Table;
-  /** The same in steps, where it takes long for many objects. */
-  readonly compileInSteps?: (world: World) => Steps<Table>;
-  /** The same table as `compile(world)`, made from the previous one and what changed since. Never alters `table`. */
-  readonly update: (table: Table, world: World, changed: readonly ChangedObject[]) => Table;
+  /** A table of a world in which every reference resolves and every check passes, and of the audiences in it. */
+  readonly compile: (world: World, audiences: AudienceTable) => Steps<Table>;
+  /** The same table as `compile`, made from the previous one and what changed since. Never alters `table`. */
+  readonly update: (
+    table: Table,
+    world: World,
+    changed: readonly ChangedObject[],
+    audiences: AudienceTable,
+  ) => Steps<Table>;
   readonly routes: readonly DecisionRoute<Table>[];
   /** Questions in a form that somebody else has laid down. */
   readonly protocols?: readonly DecisionProtocol<Table>[];

@@ -1,5 +1,4 @@
-import { audienceKinds } from '#kernel/audiences/kinds.ts';
-import { compileAudiences, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import { compileAudiencesInSteps, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { World } from '#kernel/resources/kind.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
@@ -16,47 +15,37 @@ export interface Snapshot {
   readonly worlds: ReadonlyMap<string, ModuleWorlds<unknown>>;
 }
 
-/** Whom cohorts are about: part of each snapshot, and no module of its own answers from it. */
-export const audiencesModule: DecisionModule<AudienceTable> = {
-  name: 'audiences',
-  kinds: audienceKinds,
-  compile: compileAudiences,
-  update: (table, world, changed) => table.update(world, changed),
-  routes: [],
-};
+/** Among the tables: whom rules and cohorts are about, compiled once for all modules. */
+const AUDIENCES = 'audiences';
 
-/** Compiles every module's table from one world. */
-export function compileTables(modules: readonly DecisionModule<unknown>[], world: World): Snapshot['tables'] {
-  return new Map(modules.map((module) => [module.name, module.compile(world)]));
+function audiencesOf(tables: Snapshot['tables']): AudienceTable {
+  return tables.get(AUDIENCES) as AudienceTable;
 }
 
-/** The same in steps: a world that does not change meanwhile. */
-export function* compileTablesInSteps(
-  modules: readonly DecisionModule<unknown>[],
-  world: World,
-): Steps<Snapshot['tables']> {
-  const tables = new Map<string, unknown>();
-  for (const { name, compile, compileInSteps } of modules) {
-    tables.set(name, compileInSteps === undefined ? compile(world) : yield* compileInSteps(world));
-    yield;
-  }
+/** Compiles every module's table from one world, which does not change meanwhile. */
+export function* compileTables(modules: readonly DecisionModule<unknown>[], world: World): Steps<Snapshot['tables']> {
+  const audiences = yield* compileAudiencesInSteps(world);
+  const tables = new Map<string, unknown>([[AUDIENCES, audiences]]);
+  for (const { name, compile } of modules) tables.set(name, yield* compile(world, audiences));
   return tables;
 }
 
 /** The next tables: those whose kinds did not change are shared with the previous ones. */
-export function updateTables(
+export function* updateTables(
   previous: Snapshot['tables'],
   modules: readonly DecisionModule<unknown>[],
   world: World,
   changed: readonly ChangedObject[],
-): Snapshot['tables'] {
-  const tables = modules.map((module) => {
-    const ids = new Set(module.kinds.map(({ id }) => id));
+): Steps<Snapshot['tables']> {
+  const audiences = yield* audiencesOf(previous).update(world, changed);
+  const tables = new Map<string, unknown>([[AUDIENCES, audiences]]);
+  for (const { name, kinds, update } of modules) {
+    const ids = new Set(kinds.map(({ id }) => id));
     const relevant = changed.filter(({ kind }) => ids.has(kind));
-    const table = previous.get(module.name);
-    return [module.name, relevant.length === 0 ? table : module.update(table, world, relevant)] as const;
-  });
-  return new Map(tables);
+    const table = previous.get(name);
+    tables.set(name, relevant.length === 0 ? table : yield* update(table, world, relevant, audiences));
+  }
+  return tables;
 }
 
 /** What some get instead of what is in the tables, while releases are under way. */
@@ -67,8 +56,7 @@ export function exposeWorlds(
   source: Omit<WorldSource, 'audiences'>,
   before: Snapshot | undefined,
 ): Snapshot['worlds'] {
-  // Put there by `audiencesModule`, which every list of modules begins with.
-  const audiences = tables.get(audiencesModule.name) as AudienceTable;
+  const audiences = audiencesOf(tables);
   return new Map(
     modules.flatMap((module) => {
       const concerned = releases.filter((release) => concerns(release, module));

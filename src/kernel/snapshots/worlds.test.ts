@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inOneStep } from '#kernel/base/turns.ts';
 import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { ConfigMap } from '#kernel/resources/builtin/core.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
@@ -20,13 +21,14 @@ function module(): DecisionModule<readonly string[]> & { made: number } {
     kinds: [ConfigMap],
     made: 0,
     routes: [],
-    compile: (world: World) => table(world).toSorted(),
-    update: (_: readonly string[], world: World) => {
-      counted.made += 1;
-      const made = table(world);
-      if (made.includes('a=broken')) throw new Error('does not compile');
-      return made.toSorted();
-    },
+    compile: (world: World) => inOneStep(() => table(world).toSorted()),
+    update: (_: readonly string[], world: World) =>
+      inOneStep(() => {
+        counted.made += 1;
+        const made = table(world);
+        if (made.includes('a=broken')) throw new Error('does not compile');
+        return made.toSorted();
+      }),
   };
   return counted;
 }

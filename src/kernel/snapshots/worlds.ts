@@ -1,5 +1,6 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { contentHash } from '#kernel/base/ids.ts';
+import { atOnce } from '#kernel/base/turns.ts';
 import type { KindRegistry } from '#kernel/resources/registry.ts';
 import { compileMembership, type CohortSubject, type Membership, type Track } from './cohort-membership.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
@@ -118,7 +119,8 @@ export class ModuleWorlds<Table> {
       const overlay = new Overlay(world, kinds);
       const changed = releases.flatMap(({ candidates }) => candidates.filter(({ kind }) => ids.has(kind)));
       for (const { kind, name, object } of changed) overlay.put(kind, name, object);
-      return { table: this.#module.update(this.#base, overlay, changed), isBroken: false };
+      const audiences = atOnce(this.#source.audiences.update(overlay, changed));
+      return { table: atOnce(this.#module.update(this.#base, overlay, changed, audiences)), isBroken: false };
     } catch (error) {
       broken(this.#module.name, releases, error);
       return { table: this.#base, isBroken: true };

@@ -7,7 +7,7 @@ import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { ownTypes, withOwnTypes, type OwnEventType } from '#kernel/events/built-in-types.ts';
 import { eventMetrics } from '#kernel/events/event-metrics.ts';
-import { eventsModule, type EventTable } from '#kernel/events/event-table.ts';
+import { compileEvents, type EventTable } from '#kernel/events/event-table.ts';
 import type { EventGate, Sender } from '#kernel/events/ingest-api.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { logWriter, type LogWriter } from '#kernel/events/log-writer.ts';
@@ -155,11 +155,10 @@ export function eventTableOf(
   live: LiveObjects,
   own: readonly OwnEventType[],
 ): () => EventTable {
-  const events = eventsModule(own);
   let table: EventTable | undefined;
   store.subscribe((changes) => {
     if (changes.some(({ entry }) => entry.kind === Head && entry.name.startsWith(`${EventType.plural}.`)))
       table = undefined;
   });
-  return () => (table ??= events.compile(live));
+  return () => (table ??= compileEvents(live, own));
 }

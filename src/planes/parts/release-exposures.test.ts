@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
-import { eventsModule } from '#kernel/events/event-table.ts';
+import { compileEvents } from '#kernel/events/event-table.ts';
 import type { Verdict } from '#kernel/events/judge.ts';
 import { releaseExposures } from './release-exposures.ts';
 
 const NOON = Temporal.Instant.from('2026-05-01T12:00:00Z');
 const nothing = { get: () => undefined, list: () => [], find: () => [] };
-const table = eventsModule().compile(nothing);
+const table = compileEvents(nothing);
 const release = { name: 'premium-2', revision: 'abc' };
 
 function open() {

@@ -1,5 +1,7 @@
 import type { TestContext } from 'node:test';
 import { Registry } from 'prom-client';
+import { atOnce } from '#kernel/base/turns.ts';
+import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
 import { openDatabase } from '#kernel/postgres/database.ts';
@@ -70,7 +72,7 @@ export async function stageOfDesks(t: TestContext): Promise<Stage> {
     });
     const records = products.records?.({ database: own, quotas, clock, log });
     const decisions = products.decisions?.({ records, random: Math.random, log });
-    const table = decisions?.compile(world);
+    const table = decisions && atOnce(decisions.compile(world, compileAudiences(world)));
     const { routes = [] } = decisions ?? {};
     const byPath = new Map(routes.map((route) => [route.path, route]));
     const call: Call = async (_method, path, { body } = {}) => {

@@ -4,8 +4,9 @@ import { defineModule } from '#kernel/modules/module.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { defineTarget, type PlaceObservation } from '#kernel/releases/kinds/target.ts';
 import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { inOneStep, type Steps } from '#kernel/base/turns.ts';
 import { defineKind } from '#kernel/resources/define-kind.ts';
+import type { ResourceObject, World } from '#kernel/resources/kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';
@@ -245,8 +246,8 @@ export const charts = defineModule({
     };
   },
   decisions: ({ records }): DecisionModule<Charts> => {
-    const compile: DecisionModule<Charts>['compile'] = (world) =>
-      new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)]));
+    const compile = (world: World): Steps<Charts> =>
+      inOneStep(() => new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)])));
     const required = () => {
       if (records !== undefined) return records;
       throw new Refusal('charts/no-votes', 'ServiceUnavailable', 'This node has no database, and so no votes.');

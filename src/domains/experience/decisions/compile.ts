@@ -1,4 +1,4 @@
-import { audienceKindIds, compileAudiences } from '#kernel/audiences/compile-audience.ts';
+import { audienceKindIds, compileAudiences, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
@@ -21,12 +21,17 @@ const OTHER_KINDS = [ATTRIBUTE, AUDIENCE, EXPERIMENT, HOLDOUT];
 
 /** The table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ExperienceTable {
-  return atOnce(compileInSteps(world));
+  return atOnce(compileInSteps(world, compileAudiences(world)));
+}
+
+/** `compile(world)` from the table before and what changed since. */
+export function update(table: ExperienceTable, world: World, changed: readonly ChangedObject[]): ExperienceTable {
+  const audiences = atOnce(table.audiences.update(world, changed));
+  return atOnce(updateInSteps(table, world, changed, audiences));
 }
 
 /** The same in steps, of a world that does not change meanwhile. */
-export function* compileInSteps(world: World): Steps<ExperienceTable> {
-  const audiences = compileAudiences(world);
+export function* compileInSteps(world: World, audiences: AudienceTable): Steps<ExperienceTable> {
   let digest = worldDigest([]);
   const flags = new Map<string, CompiledFlag>();
   const sticky: CompiledFlag[] = [];
@@ -37,47 +42,84 @@ export function* compileInSteps(world: World): Steps<ExperienceTable> {
     digest = changedDigest(digest, object, 1);
     yield;
   }
-  const digests = { flags: digest, others: othersDigest(world) };
-  return tableOf(new LayeredMap(flags), sticky, audiences, digests, undefined);
+  const digests = { flags: digest, others: yield* othersDigest(world) };
+  return tableOf({ flags: new LayeredMap(flags), sticky, audiences, digests });
 }
 
 /**
- * `compile(world)` from the table before and what changed since. A changed flag or experiment costs its own flag; a
- * changed audience, attribute or holdout can be in any of them and costs all. What changed is compiled at once: what does
- * not compile shows here.
+ * A changed flag or experiment costs its own flag; a changed audience, attribute or holdout can be in any of them and costs
+ * all. What changed is compiled at once: what does not compile shows here.
  */
-export function update(table: ExperienceTable, world: World, changed: readonly ChangedObject[]): ExperienceTable {
-  if (changed.some(({ kind }) => kind === HOLDOUT || audienceKindIds.has(kind))) return compile(world);
-  const stale = new Set<string>();
-  for (const { kind, name } of changed) {
-    if (kind === FLAG) stale.add(name);
-    if (kind !== EXPERIMENT) continue;
-    const experiment = world.get(EXPERIMENT, name);
-    if (experiment !== undefined) stale.add(experimentSpec(experiment).flag);
-    for (const flag of table.flags.values()) if (flag.experiments.includes(name)) stale.add(flag.name);
+export function* updateInSteps(
+  table: ExperienceTable,
+  world: World,
+  changed: readonly ChangedObject[],
+  audiences: AudienceTable,
+): Steps<ExperienceTable> {
+  if (changed.some(({ kind }) => kind === HOLDOUT || audienceKindIds.has(kind))) {
+    return yield* compileInSteps(world, audiences);
   }
+  const stale = yield* staleFlags(table, world, changed);
+  const before = yield* namedIn(table, stale);
   const changes = new Map<string, CompiledFlag | undefined>();
   let digest = table.digests.flags;
   for (const name of stale) {
-    const before = namedIn(table, name);
+    const was = before.get(name);
     const object = world.get(FLAG, name);
-    const after = object === undefined ? undefined : compileFlag(object, world, table.audiences).whole();
-    if (before !== undefined) {
-      changes.set(before.key, undefined);
-      digest = changedDigest(digest, before.object, -1);
+    const is = object === undefined ? undefined : compileFlag(object, world, audiences).whole();
+    if (was !== undefined) {
+      changes.set(was.key, undefined);
+      digest = changedDigest(digest, was.object, -1);
     }
-    if (after !== undefined) {
-      changes.set(after.key, after);
-      digest = changedDigest(digest, after.object, 1);
+    if (is !== undefined) {
+      changes.set(is.key, is);
+      digest = changedDigest(digest, is.object, 1);
     }
+    yield;
   }
   const sticky = [
     ...table.sticky.filter(({ name }) => !stale.has(name)),
     ...[...changes.values()].filter((flag) => flag !== undefined && flag.sticky.length > 0),
   ].filter((flag) => flag !== undefined);
   const isOther = changed.some(({ kind }) => kind !== FLAG);
-  const digests = { flags: digest, others: isOther ? othersDigest(world) : table.digests.others };
-  return tableOf(flagsOf(table).with(changes), sticky, table.audiences, digests, { table, changes });
+  const digests = { flags: digest, others: isOther ? yield* othersDigest(world) : table.digests.others };
+  const flags = yield* flagsOf(table).withInSteps(changes);
+  return tableOf({ flags, sticky, audiences, digests }, { table, changes });
+}
+
+/** Names of the flags that changed, or on which an experiment did. */
+function* staleFlags(
+  table: ExperienceTable,
+  world: World,
+  changed: readonly ChangedObject[],
+): Steps<ReadonlySet<string>> {
+  const stale = new Set(changed.filter(({ kind }) => kind === FLAG).map(({ name }) => name));
+  const experiments = new Set(changed.filter(({ kind }) => kind === EXPERIMENT).map(({ name }) => name));
+  if (experiments.size === 0) return stale;
+  for (const name of experiments) {
+    const experiment = world.get(EXPERIMENT, name);
+    if (experiment !== undefined) stale.add(experimentSpec(experiment).flag);
+  }
+  for (const flag of table.flags.values()) {
+    if (flag.experiments.some((name) => experiments.has(name))) stale.add(flag.name);
+    yield;
+  }
+  return stale;
+}
+
+/** Flags by the names of their objects, which nearly always are their keys. */
+function* namedIn({ flags }: ExperienceTable, names: ReadonlySet<string>): Steps<ReadonlyMap<string, CompiledFlag>> {
+  const found = new Map<string, CompiledFlag>();
+  for (const name of names) {
+    const likely = flags.get(name);
+    if (likely?.name === name) found.set(name, likely);
+  }
+  if (found.size === names.size) return found;
+  for (const flag of flags.values()) {
+    if (names.has(flag.name)) found.set(flag.name, flag);
+    yield;
+  }
+  return found;
 }
 
 /** Every table is made here. */
@@ -85,38 +127,32 @@ function flagsOf({ flags }: ExperienceTable): LayeredMap<CompiledFlag> {
   return flags instanceof LayeredMap ? flags : new LayeredMap(flags);
 }
 
-/** A flag by the name of its object, which nearly always is its key. */
-function namedIn({ flags }: ExperienceTable, name: string): CompiledFlag | undefined {
-  const likely = flags.get(name);
-  if (likely?.name === name) return likely;
-  for (const flag of flags.values()) if (flag.name === name) return flag;
-  return undefined;
-}
-
-function othersDigest(world: World): WorldDigest {
-  return worldDigest(OTHER_KINDS.flatMap((kind) => [...world.list(kind)]));
+function* othersDigest(world: World): Steps<WorldDigest> {
+  let digest = worldDigest([]);
+  for (const kind of OTHER_KINDS) {
+    for (const object of world.list(kind)) {
+      digest = changedDigest(digest, object, 1);
+      yield;
+    }
+  }
+  return digest;
 }
 
 function tableOf(
-  flags: LayeredMap<CompiledFlag>,
-  sticky: readonly CompiledFlag[],
-  audiences: ExperienceTable['audiences'],
-  digests: ExperienceTable['digests'],
-  before: { readonly table: ExperienceTable; readonly changes: ReadonlyMap<string, unknown> } | undefined,
+  parts: Pick<ExperienceTable, 'sticky' | 'audiences' | 'digests'> & { readonly flags: LayeredMap<CompiledFlag> },
+  before?: { readonly table: ExperienceTable; readonly changes: ReadonlyMap<string, unknown> },
 ): ExperienceTable {
+  const { flags, digests } = parts;
   let order: readonly CompiledFlag[] | undefined;
   let from = before;
   return {
-    flags,
+    ...parts,
     inOrder: () => {
       order ??=
         from === undefined ? [...flags.values()].sort(byKey) : reordered(from.table.inOrder(), from.changes, flags);
       from = undefined;
       return order;
     },
-    sticky,
-    audiences,
-    digests,
     tag: digestText(summedDigest(digests.flags, digests.others)),
   };
 }

@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject, World } from '#kernel/resources/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import { rankedAddOn } from '../kinds/add-on.ts';
@@ -14,12 +15,18 @@ import type { Compiled, MarketTable, PlanGrants, PriceSeries, ProductsTable } fr
 
 /** The table of a world in which every reference resolves and every check passes. */
 export function compile(world: World): ProductsTable {
+  return atOnce(compileInSteps(world));
+}
+
+/** The same in steps, of a world that does not change meanwhile. */
+export function* compileInSteps(world: World): Steps<ProductsTable> {
   const features = compileAll(world, FEATURE, Feature.spec);
   const plans = compileAll(world, PLAN, Plan.spec);
   const grantsFor = grantsMaker(features, new Map());
   const markets = new Map<string, MarketTable>();
   for (const market of byName(world, MARKET)) {
     markets.set(market.name, compileMarket(market, plans, grantsFor, allSeries(world, market)));
+    yield;
   }
   return {
     features,
@@ -36,6 +43,15 @@ export function compile(world: World): ProductsTable {
  * own timeline and the list of what its market sells; a changed plan its own rows; a changed feature all rows.
  */
 export function update(table: ProductsTable, world: World, changed: readonly ChangedObject[]): ProductsTable {
+  return atOnce(updateInSteps(table, world, changed));
+}
+
+/** The same in steps, of a world that does not change meanwhile. */
+export function* updateInSteps(
+  table: ProductsTable,
+  world: World,
+  changed: readonly ChangedObject[],
+): Steps<ProductsTable> {
   const names = (kind: string) => new Set(changed.filter((object) => object.kind === kind).map(({ name }) => name));
   const changedMarkets = names(MARKET);
   const changedPlans = names(PLAN);
@@ -57,6 +73,7 @@ export function update(table: ProductsTable, world: World, changed: readonly Cha
     else {
       const series = before === undefined ? allSeries(world, market) : nextSeries(before, world, stale ?? new Set());
       markets.set(market.name, compileMarket(market, plans, grantsFor, series));
+      yield;
     }
   }
   const marketOfTerritory = changedMarkets.size > 0 ? territoriesOf(markets) : table.marketOfTerritory;

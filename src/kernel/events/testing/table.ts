@@ -1,4 +1,4 @@
-import { eventsModule, type EventTable } from '../event-table.ts';
+import { compileEvents, type EventTable } from '../event-table.ts';
 import { worldOf } from './world.ts';
 
 /** What every declared type says, and no test is about. */
@@ -39,5 +39,5 @@ export const eventTypes = {
 
 /** The table of these types. */
 export function tableOf(types: Readonly<Record<string, object>> = eventTypes): EventTable {
-  return eventsModule().compile(worldOf({ eventTypes: types }));
+  return compileEvents(worldOf({ eventTypes: types }));
 }
