@@ -382,7 +382,7 @@ test('the published bundle works by itself, and stays small', async (t) => {
   t.diagnostic(packed.stderr.trim());
   const sizes = [...packed.stderr.matchAll(/(\d+) KiB compressed/g)].map(([, size]) => Number(size));
   // RE2 in JavaScript, with its tables of Unicode, is 45 of it.
-  assert.ok(sizes.length > 2 && Math.max(...sizes) < 140, packed.stderr);
+  assert.ok(sizes.length > 2 && Math.max(...sizes) < 150, packed.stderr);
   for (const file of ['LICENSE', 'THIRD-PARTY-NOTICES', 'dist/index.js', 'types/index.d.ts']) {
     assert.ok(packed.stdout.includes(`"${file}"`), `${file} is not in the package`);
   }
