@@ -135,7 +135,7 @@ function partsIn(stage: Stage): [target: string, where: Part][] {
   );
 }
 
-/** `10%`, `10% audience nordic markets se+no`; with the names of targets where there are several. */
+/** `10%`, `10% audience nordic regions se+no`; with the names of targets where there are several. */
 export function reachText(stage: Stage): string {
   if (stage.isForAll === true) return '100%';
   const parts = partsIn(stage);

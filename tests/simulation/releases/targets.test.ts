@@ -375,3 +375,20 @@ test('what a rollback keeps is said before, and the release ends with a Remainde
   await until(story, 'the rollback', () => condition(story, promoted) !== undefined);
   assert.equal(condition(story, promoted)?.reason, 'Kept');
 });
+
+test('a stage that places do not reach by its deadline is undecided, without the time that it was held', async () => {
+  const stages = STAGES.map((stage) => ({ ...stage, deadline: 'PT5M' }));
+  const story = await mixed({ stages });
+  story.cluster('oslo').isPartitioned = true;
+  await until(story, 'all clusters', () => story.last().status.message.includes('oslo is unknown'));
+  story.declare([put(Stop, STOP_NAME, { reason: 'An incident.' })]);
+  await story.run(20 * MINUTE);
+  assert.equal(story.last().status.phase, 'Progressing');
+  story.declare([drop(Stop, STOP_NAME)]);
+  await story.run(6 * MINUTE);
+  assert.equal(story.last().status.phase, 'Paused');
+  assert.match(story.last().status.message, /Undecided after PT5M: Waits for clusters: oslo is unknown/);
+  story.cluster('oslo').isPartitioned = false;
+  await story.ask('resume', story.last().name, 'bob');
+  await until(story, 'the end', () => story.last().status.phase === 'Promoted');
+});

@@ -10,7 +10,7 @@ export function stagesText({ stages, bake }: Pick<PolicySpec, 'stages' | 'bake'>
   return [...stages.map((stage) => reachText(stage, targets.size > 1)), last].join(' → ');
 }
 
-/** Where a stage shows a change: `10% audience nordic markets se+no`; with the names of the targets where there are several. */
+/** Where a stage shows a change: `10% audience nordic regions se+no`; with the names of the targets where there are several. */
 export function reachText(stage: Stage, isNamed: boolean): string {
   return partsIn(stage)
     .map(([name, where]) => `${isNamed ? `${name} ` : ''}${whereText(where)}`)

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { progressHome, progressTo, type Intent, type TargetSeen, type Wanted } from './progress.ts';
+
+const state = fc.constantFrom('healthy', 'healthy', 'progressing', 'failed', 'unknown') as fc.Arbitrary<
+  TargetSeen['places'][number]['state']
+>;
+const place = fc.record({ name: fc.constantFrom('p', 'q', 'r'), wanted: fc.constant('w'), state });
+const intent: fc.Arbitrary<Intent> = fc.oneof(
+  fc.constant<Intent>({ at: 'nobody' }),
+  fc.constant<Intent>({ at: 'mixed' }),
+  fc.constant<Intent>({ at: 'everybody' }),
+  fc.integer({ min: 0, max: 2 }).map((stage): Intent => ({ at: 'stage', stage })),
+);
+const targets = fc
+  .array(fc.record({ intent, places: fc.array(place, { maxLength: 3 }) }), { minLength: 1, maxLength: 3 })
+  .map((all): TargetSeen[] => all.map((one, index) => ({ ...one, name: `t${index}` })));
+
+/** A stage, in which targets from some one on have nothing. */
+const wanted = fc.record({ stage: fc.integer({ min: 0, max: 2 }), begun: fc.integer({ min: 0, max: 3 }) });
+
+const isAt = (seen: Intent, goal: Wanted): boolean => JSON.stringify(seen) === JSON.stringify(goal);
+const isBeyond = (seen: Intent, goal: Wanted): boolean =>
+  goal.at === 'nobody' ? seen.at !== 'nobody' : goal.at === 'stage' && seen.at === 'stage' && seen.stage > goal.stage;
+const isWhole = ({ places }: TargetSeen): boolean => places.every((one) => one.state === 'healthy');
+const count = (some: readonly TargetSeen[], what: string): number =>
+  some.flatMap(({ places }) => places).filter((one) => one.state === what).length;
+
+test('a target is told something only when it is its turn, and a stage is reached only when every place has it', () => {
+  fc.assert(
+    fc.property(targets, wanted, fc.integer({ min: 0, max: 2 }), (seen, { stage, begun }, unknownMax) => {
+      const goalOf = (name: string): Wanted =>
+        Number(name.slice(1)) < begun ? { at: 'stage', stage } : { at: 'nobody' };
+      const progress = progressTo(goalOf, seen, unknownMax);
+      const at = seen.findIndex(({ name }) => name === progress.turn);
+      const isGoingBack = seen.some((one) => isBeyond(one.intent, goalOf(one.name)));
+      if (progress.isBack === true) {
+        assert.ok(isGoingBack);
+        if (at >= 0) {
+          assert.ok(seen.slice(at + 1).every((one) => !isBeyond(one.intent, goalOf(one.name)) && isWhole(one)));
+        }
+      } else if (at >= 0) {
+        const first = seen.slice(0, at);
+        assert.ok(!isGoingBack);
+        assert.ok(first.every((one) => isAt(one.intent, goalOf(one.name))));
+        assert.equal(count(first, 'failed') + count(first, 'progressing'), 0);
+        assert.ok(count(first, 'unknown') <= unknownMax);
+      }
+      const started = seen.slice(0, begun);
+      const isAll =
+        !isGoingBack &&
+        started.every((one) => isAt(one.intent, goalOf(one.name))) &&
+        count(started, 'failed') + count(started, 'progressing') === 0 &&
+        count(started, 'unknown') <= unknownMax;
+      assert.equal(progress.isReached, isAll);
+      // An unknown place is no failure.
+      assert.equal(progress.failed.length > 0 && count(seen, 'failed') === 0, false);
+    }),
+    { numRuns: 5_000 },
+  );
+});
+
+test('what goes back has gone back when no target has anything, and every place was seen without it', () => {
+  fc.assert(
+    fc.property(targets, (seen) => {
+      const { isReached, turn } = progressHome(seen);
+      assert.equal(
+        isReached,
+        seen.every((one) => one.intent.at === 'nobody' && isWhole(one)),
+      );
+      const at = seen.findIndex(({ name }) => name === turn);
+      if (at >= 0) assert.ok(seen.slice(at + 1).every((one) => one.intent.at === 'nobody' && isWhole(one)));
+    }),
+    { numRuns: 3_000 },
+  );
+});
