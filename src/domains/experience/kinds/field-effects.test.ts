@@ -322,7 +322,7 @@ const EFFECTS: readonly (Omit<FieldEffects, 'observe'> & { readonly name: string
 ];
 
 for (const { name, ...effects } of EFFECTS) {
-  test(`no field of a ${effects.kind.kind} without an effect`, () => {
-    assert.deepEqual(fieldsWithoutEffect({ ...effects, observe: observer(effects.kind, name) }), []);
+  test(`no field of a ${effects.kind.kind} without an effect`, async () => {
+    assert.deepEqual(await fieldsWithoutEffect({ ...effects, observe: observer(effects.kind, name) }), []);
   });
 }

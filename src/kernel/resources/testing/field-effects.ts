@@ -20,17 +20,18 @@ export interface FieldEffects {
 }
 
 /** The fields of the spec of a kind that have no effect that their test can see. None means that all have one. */
-export function fieldsWithoutEffect(effects: FieldEffects): readonly string[] {
-  const { kind, bases, informational, shared = [] } = effects;
+export async function fieldsWithoutEffect(effects: FieldEffects): Promise<readonly string[]> {
+  const { kind, informational, shared = [] } = effects;
   const known = leavesOf(kind, shared);
   const stale = [...informational, ...shared, ...Object.keys(effects.values ?? {})].filter(
     (name) => !known.some((leaf) => leaf.name === name),
   );
   assert.deepEqual(stale, [], `${kind.kind} has no such fields`);
-  return known
-    .filter(({ name }) => !informational.includes(name))
-    .filter((leaf) => !bases.some((base) => shows(effects, leaf, base)))
-    .map(({ name }) => name);
+  const without: string[] = [];
+  for (const leaf of known.filter(({ name }) => !informational.includes(name))) {
+    if (!(await shows(effects, leaf))) without.push(leaf.name);
+  }
+  return without;
 }
 
 interface Leaf {
@@ -58,16 +59,22 @@ function leavesOf(kind: Kind, shared: readonly string[]): readonly Leaf[] {
   }
 }
 
-function shows({ kind, values = {}, observe }: FieldEffects, { name, path, node }: Leaf, declared: object): boolean {
-  const base = complete(kind, declared);
-  assert.ok(base !== undefined, `${kind.kind}: a base is not valid: ${JSON.stringify(declared)}`);
-  const before = seen(observe, base);
-  return placesIn(base, path).some((place) =>
-    (values[name] ?? otherValues(node, valueAt(base, place))).some((value) => {
-      const changed = complete(kind, withValue(base, place, value));
-      return changed !== undefined && seen(observe, changed) !== before;
-    }),
-  );
+async function shows(
+  { kind, bases, values = {}, observe }: FieldEffects,
+  { name, path, node }: Leaf,
+): Promise<boolean> {
+  for (const declared of bases) {
+    const base = complete(kind, declared);
+    assert.ok(base !== undefined, `${kind.kind}: a base is not valid: ${JSON.stringify(declared)}`);
+    const before = await seen(observe, base);
+    for (const place of placesIn(base, path)) {
+      for (const value of values[name] ?? otherValues(node, valueAt(base, place))) {
+        const changed = complete(kind, withValue(base, place, value));
+        if (changed !== undefined && (await seen(observe, changed)) !== before) return true;
+      }
+    }
+  }
+  return false;
 }
 
 /** A spec with its defaults; undefined when its schema refuses it, which is no effect of a field. */
@@ -79,7 +86,7 @@ function complete(kind: Kind, spec: object): object | undefined {
 }
 
 /** As text; the revision, which every change changes, left out. */
-function seen(observe: FieldEffects['observe'], spec: object): string {
+async function seen(observe: FieldEffects['observe'], spec: object): Promise<string> {
   const plain = (key: string, value: unknown): unknown =>
     key === 'revision'
       ? undefined
@@ -88,7 +95,7 @@ function seen(observe: FieldEffects['observe'], spec: object): string {
         : value instanceof Map
           ? [...value]
           : value;
-  return JSON.stringify(observe(structuredClone(spec)), plain);
+  return JSON.stringify(await observe(structuredClone(spec)), plain);
 }
 
 type Place = readonly (string | number)[];
