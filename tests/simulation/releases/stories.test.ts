@@ -8,7 +8,8 @@ import { Pin } from '#kernel/releases/kinds/pin.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { Stretch } from '#kernel/releases/kinds/release-status.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
-import { Head, headName } from '#kernel/resources/builtin/head.ts';
+import { Head, candidateOf, headName } from '#kernel/resources/builtin/head.ts';
+import { parseCohort } from '#kernel/snapshots/cohort.ts';
 import { Namespace } from '#kernel/resources/builtin/core.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
 import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
@@ -195,6 +196,29 @@ test('a failure that was read stays with its figures, whatever source dies and w
   await story.ask('promote', story.release, 'bob', { force: true, reason: 'It is another thing.' });
   await story.run(1_000);
   assert.deepEqual(story.phases(), ['Promoted']);
+});
+
+test('harm may take back its stage alone: who had it before has it still, and somebody decides', async () => {
+  let isHarm = false;
+  const story = await underWay({ ...GUARDED, onFailure: 'rollBackStage' }, () => (isHarm ? 'fail' : 'pass'));
+  const cohort = (): unknown[] => {
+    const head = story.world.store.memory.get(Head, '', headName(Node, 'x'))?.object();
+    return parseCohort(head === undefined ? undefined : candidateOf(head)?.where)?.slices ?? [];
+  };
+  await story.run(MINUTE + 5_000);
+  assert.deepEqual([story.releases()[0]?.status.stage, cohort().length], ['half', 2]);
+  isHarm = true;
+  await story.run(MINUTE);
+  const { phase, stage } = story.releases()[0]?.status ?? {};
+  assert.deepEqual([phase, stage, cohort().length], ['Paused', 'few', 1]);
+  await story.run(60 * MINUTE);
+  assert.equal(cohort().length, 1);
+  await story.ask('resume', story.release, 'bob');
+  await story.run(5 * MINUTE);
+  assert.equal(story.releases()[0]?.status.stage, 'few', 'what failed goes on by force alone');
+  await story.ask('rollback', story.release, 'bob');
+  await story.run(MINUTE);
+  assert.deepEqual([story.phases(), cohort()], [['RolledBack'], []]);
 });
 
 test('that nothing measured the candidate holds until something does', async () => {

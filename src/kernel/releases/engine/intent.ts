@@ -75,7 +75,10 @@ export function releaseIntents(parts: {
       const reached = partsUpTo(release.spec.policy?.spec, stage, target);
       if (reached.length === 0) return write(release, await retractions(release.name, objects));
       const wheres = reached.map(({ where }) => where);
-      const before = objects.map((one) => candidateNow(release.name, one)).find((one) => one !== undefined);
+      const shown = objects.find(({ kind, name: one }) => {
+        return shownNow(kinds.byId(kind), one).candidate?.release === release.name;
+      });
+      const before = shown === undefined ? undefined : headNow(shown.kind, shown.name).candidate;
       // What was written for this stage stays: a place that has come since gets what everybody has.
       const isThere = before?.stage === stage;
       const where = isThere ? before.where : opened(name).aim(release.name, wheres, before?.where);
@@ -108,15 +111,14 @@ export function releaseIntents(parts: {
   }
 
   function of(release: string, { objects }: ReleasePart): Intent {
-    const seen = objects.map((one): Intent => {
-      const { everyone, candidate } = shownNow(kinds.byId(one.kind), one.name);
-      if (candidate?.release === release) {
-        return sameSide(one.to, candidate.state) ? { at: 'stage', stage: candidate.stage } : { at: 'mixed' };
-      }
-      return sameSide(one.to, everyone) ? { at: 'everybody' } : { at: 'nobody' };
-    });
-    const [first = { at: 'nobody' }] = seen;
-    return seen.every((one) => isDeepStrictEqual(one, first)) ? first : { at: 'mixed' };
+    let first: Intent | undefined;
+    for (const one of objects) {
+      const now = intentOf(release, one, shownNow(kinds.byId(one.kind), one.name));
+      first ??= now;
+      const isSameStage = now.at === 'stage' && first.at === 'stage' ? now.stage === first.stage : now.at === first.at;
+      if (!isSameStage) return { at: 'mixed' };
+    }
+    return first ?? { at: 'nobody' };
   }
 
   async function problems(release: PlannedRelease, beside: readonly PlannedRelease[]): Promise<readonly string[]> {
@@ -190,11 +192,6 @@ export function releaseIntents(parts: {
     const everyone = everyoneOf(head);
     const candidate = candidateOf(head);
     return { ...(everyone === undefined ? {} : { everyone }), ...(candidate === undefined ? {} : { candidate }) };
-  }
-
-  function candidateNow(release: string, { kind, name }: Carried): LiveCandidate | undefined {
-    const { candidate } = headNow(kind, name);
-    return candidate?.release === release ? candidate : undefined;
   }
 
   function shownNow(kind: Kind, name: string): Shown {
@@ -271,6 +268,14 @@ export function openTargets(targets: Targets, parts: Parameters<Target['open']>[
     if (found === undefined) throw new Error(`no module has the target ${name}`);
     return found;
   };
+}
+
+/** What the Head of one object says of a release. */
+function intentOf(release: string, { to }: Carried, { everyone, candidate }: Shown): Intent {
+  if (candidate?.release === release) {
+    return sameSide(to, candidate.state) ? { at: 'stage', stage: candidate.stage } : { at: 'mixed' };
+  }
+  return sameSide(to, everyone) ? { at: 'everybody' } : { at: 'nobody' };
 }
 
 function isSame(now: LiveCandidate | undefined, intended: LiveCandidate): boolean {
