@@ -51,13 +51,11 @@ interface Beside {
 /** One flag, which becomes a chain of closures when it is first asked for. */
 export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag<Beside> {
   const spec = flagSpec(object);
-  const { name, revision } = object;
+  const { name } = object;
   const running = spec.enabled ? runningOn(name, world) : NOTHING;
   const requires = spec.enabled ? requirementsOf(spec) : NOTHING;
   const known = {
-    name,
     key: flagKey(name, spec),
-    revision,
     type: spec.type,
     object,
     experiments: running.length === 0 ? NOTHING : running.map((experiment) => experiment.name),

@@ -1,19 +1,14 @@
 import type { CompiledFlag } from './table.ts';
 
 /** What is known of a flag before it is compiled. */
-export type KnownOfFlag = Pick<
-  CompiledFlag,
-  'name' | 'key' | 'revision' | 'type' | 'object' | 'experiments' | 'sticky' | 'requires'
->;
+export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'type' | 'object' | 'experiments' | 'sticky' | 'requires'>;
 
 /**
  * A flag that is compiled when it is first asked for: compiled it takes forty times the memory, and most of very many are
  * asked for seldom. What it is compiled from must not change; and none of it is parsed meanwhile.
  */
 export class LazyFlag<Beside> implements CompiledFlag {
-  readonly name: string;
   readonly key: string;
-  readonly revision: string;
   readonly type: CompiledFlag['type'];
   readonly object: CompiledFlag['object'];
   readonly experiments: CompiledFlag['experiments'];
@@ -28,9 +23,7 @@ export class LazyFlag<Beside> implements CompiledFlag {
     beside: Beside,
     compile: (object: CompiledFlag['object'], beside: Beside) => CompiledParts,
   ) {
-    this.name = known.name;
     this.key = known.key;
-    this.revision = known.revision;
     this.type = known.type;
     this.object = known.object;
     this.experiments = known.experiments;
@@ -38,6 +31,14 @@ export class LazyFlag<Beside> implements CompiledFlag {
     this.requires = known.requires;
     this.#beside = beside;
     this.#compile = compile;
+  }
+
+  get name(): string {
+    return this.object.name;
+  }
+
+  get revision(): string {
+    return this.object.revision;
   }
 
   get #parts(): CompiledParts {

@@ -38,7 +38,9 @@ export class StoredEntry implements Entry {
     this.labels = labelsIn(bytes);
     this.#before = spec === undefined ? text.toString() : bytes.toString('utf8', 0, spec.start);
     this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
-    this.#after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
+    const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
+    // Of Heads it says that nothing more is said.
+    this.#after = after.length <= SHORT ? interned(after) : after;
     this.indexKeys = indexKeysOf(kind, name, () => object?.spec ?? this.spec());
   }
 
@@ -120,6 +122,8 @@ const LABELS_PATH = pathOf('metadata', 'labels');
 const SPEC_PATH = pathOf('spec');
 /** What everybody gets stands first. */
 const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];
+/** Texts up to here are few. */
+const SHORT = 32;
 const NONE: readonly never[] = [];
 const NO_LABELS: StoredEntry['labels'] = Object.freeze({});
 
