@@ -36,14 +36,19 @@ const defaults: DecisionModule<Defaults> = {
 type Watch = ResourceClient['watch'];
 
 /** @param through what the changes pass on their way */
-function follow(t: TestContext, world: World, through: (watch: Watch) => Watch = (watch) => watch): Follower {
+function follow(
+  t: TestContext,
+  world: World,
+  through: (watch: Watch) => Watch = (watch) => watch,
+  module = defaults,
+): Follower {
   const { control } = world.running;
   assert.ok(control !== undefined);
   const client = inProcessClient(control.store, 'test');
   const follower = followHeads({
     client: { ...client, watch: through(client.watch) },
     kinds: allKinds(),
-    modules: [defaults as DecisionModule<unknown>],
+    modules: [module as DecisionModule<unknown>],
     log: openLog('silent'),
   });
   t.after(follower.stop);
@@ -93,6 +98,32 @@ test('what was declared together is left out together, and taken in when it comp
   assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'a' }, 2]);
   await declare(world, follower, flag('bad', { default: 'a' }));
   assert.deepEqual([answers(follower), follower.leftOut()], [{ bad: 'a', good: 'b' }, 0]);
+});
+
+test('while a change is compiled answers are of the snapshot before, and then of all of it at once', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  const seen: (readonly [Record<string, string>, number])[] = [];
+  const slow: DecisionModule<Defaults> = {
+    ...defaults,
+    update: function* (_table, next, changed) {
+      for (const _ of changed) {
+        seen.push([answers(follower), [...(follower.world()?.list(Flag.id) ?? [])].length]);
+        yield;
+      }
+      return compile(next);
+    },
+  };
+  const follower = follow(t, world, undefined, slow);
+  await follower.compiled;
+  await declare(world, follower, flag('one', { default: 'a' }));
+  assert.deepEqual(seen, [[{}, 0]]);
+  await declare(world, follower, flag('one', { default: 'b' }), flag('two', { default: 'b' }));
+  const before = [{ one: 'a' }, 1];
+  assert.deepEqual(seen.slice(1), [before, before]);
+  assert.deepEqual(
+    [answers(follower), [...(follower.world()?.list(Flag.id) ?? [])].length],
+    [{ one: 'b', two: 'b' }, 2],
+  );
 });
 
 test('a change that fails halfway is taken in all the same, and a subscriber that fails keeps it from no other', async (t) => {
