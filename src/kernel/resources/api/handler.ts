@@ -26,7 +26,7 @@ import { createNamed, readObject, readPatch, requireMatch } from './body.ts';
 import { readDeleteOptions } from './delete-options.ts';
 import { discoveryAnswer, discoveryDocuments } from './discovery.ts';
 import { historyOf, pastPage, readAsOf } from './past.ts';
-import { openApiAnswer, openApiDocuments } from './openapi.ts';
+import { openApiAnswer, openApiDocuments, type MadeDocuments } from './openapi.ts';
 import { openApiV2 } from './openapi-v2.ts';
 import { unwritten } from './dry-run.ts';
 import { checkListOptions } from './list-options.ts';
@@ -103,8 +103,9 @@ export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
 
 export function resourceApi(options: ResourceApiOptions): ResourceApi {
   const { store, kinds, clock, authority } = options;
+  const made: MadeDocuments = new Map();
   const documents = fromKinds(kinds, (all) => {
-    const openapi = openApiDocuments(all, options.version);
+    const openapi = openApiDocuments(all, options.version, made);
     return {
       discovery: discoveryDocuments(all, options.version),
       openapi,
