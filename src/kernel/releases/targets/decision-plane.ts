@@ -1,11 +1,11 @@
 import { Type, type TSchema } from 'typebox';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Store } from '#kernel/resources/store-contract.ts';
 import { cohortInWords } from '#kernel/snapshots/describe-cohort.ts';
 import { parseCohort, SHARE_TOTAL, type Cohort, type CohortSlice } from '#kernel/snapshots/cohort.ts';
-import { oncePerEntry } from '../engine/once-per-entry.ts';
-import { sameSide, type State } from '../engine/same-side.ts';
+import { sameSide } from '../engine/same-side.ts';
 import type { Carried } from '../kinds/release-spec.ts';
 import { defineTarget, type PartProblem, type PartRef, type StagePart, type Target } from '../kinds/target.ts';
 
@@ -90,29 +90,22 @@ export function decisionPlane(options: {
       const values = (field === undefined ? undefined : valuesOf(where, field.field)) ?? [...known.keys()];
       return values.reduce((sum, value) => sum + (known.get(value) ?? 0), 0);
     },
-    open: ({ store, kinds, clock }) => {
-      // Each look at a release asks: what was read of a Head is kept as long as the store keeps it.
-      const shownIn = oncePerEntry((head) => shownBy(head.object()));
-      return {
-        aim: (release, parts): Cohort => ({
-          unit: parts[0]?.unit ?? unit,
-          salt: release,
-          slices: parts.map(sliceOf),
-        }),
-        plan: async ({ objects }) => ({
-          problems: [],
-          actions: objects.map((one) => ({ kind: one.kind, name: one.name, undo: 'exact' })),
-        }),
-        observe: ({ name: release, objects }) => {
-          const shown = shownOf(release, objects, (kind, name) => {
-            const head = store.get(Head, '', headName(kinds.byId(kind), name));
-            return head === undefined ? NOTHING_SHOWN : shownIn(head);
-          });
-          const observedAtMs = clock().epochMilliseconds;
-          return [{ name: PLACE, wanted: shown, observed: shown, state: 'healthy', observedAtMs }];
-        },
-      };
-    },
+    open: ({ store, kinds, clock }) => ({
+      aim: (release, parts): Cohort => ({
+        unit: parts[0]?.unit ?? unit,
+        salt: release,
+        slices: parts.map(sliceOf),
+      }),
+      plan: async ({ objects }) => ({
+        problems: [],
+        actions: objects.map((one) => ({ kind: one.kind, name: one.name, undo: 'exact' })),
+      }),
+      observe: ({ name: release, objects }) => {
+        const shown = shownOf(release, objects, store, kinds);
+        const observedAtMs = clock().epochMilliseconds;
+        return [{ name: PLACE, wanted: shown, observed: shown, state: 'healthy', observedAtMs }];
+      },
+    }),
   });
 }
 
@@ -196,36 +189,14 @@ function covers(wide: CohortWhere, { percent, audience, facts }: Place, factsOf:
   });
 }
 
-/** What a Head says, without what that is worth. */
-interface Shown {
-  readonly everybody: State | undefined;
-  readonly release?: string;
-  /** Who gets what the release carries. */
-  readonly cohort?: string;
-}
-
-const NOTHING_SHOWN: Shown = { everybody: undefined };
-
-function shownBy(head: ResourceObject): Shown {
-  const live = everyoneOf(head)?.object;
-  const everybody =
-    live === undefined ? undefined : { revision: live.revision, namespace: live.namespace, labels: live.labels };
-  const candidate = candidateOf(head);
-  const cohort = parseCohort(candidate?.where);
-  return {
-    everybody,
-    ...(candidate === undefined ? {} : { release: candidate.release }),
-    ...(cohort === undefined ? {} : { cohort: cohortInWords(cohort) }),
-  };
-}
-
-/** Who is shown what a release carries, as its Heads say it. */
-function shownOf(release: string, objects: readonly Carried[], headOf: (kind: string, name: string) => Shown): string {
-  const shown = new Set<string>();
-  for (const { kind, name, to } of objects) {
-    const { everybody, release: other, cohort = 'nobody' } = headOf(kind, name);
-    if (other === release) shown.add(cohort);
-    else shown.add(sameSide(to, everybody) ? 'everybody' : 'nobody');
+/** Who is shown what a release carries. All its Heads are written at once: the first of them tells. */
+function shownOf(release: string, [one]: readonly Carried[], store: Pick<Store<never>, 'get'>, kinds: KindRegistry) {
+  if (one === undefined) return 'nobody';
+  const head = store.get(Head, '', headName(kinds.byId(one.kind), one.name))?.object();
+  const candidate = head === undefined ? undefined : candidateOf(head);
+  if (candidate?.release === release) {
+    const cohort = parseCohort(candidate.where);
+    return cohort === undefined ? 'nobody' : cohortInWords(cohort);
   }
-  return [...shown].join('; ');
+  return sameSide(one.to, head === undefined ? undefined : everyoneOf(head)?.object) ? 'everybody' : 'nobody';
 }
