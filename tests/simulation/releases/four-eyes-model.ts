@@ -153,9 +153,11 @@ export async function playFourEyes(
     const spec = {
       selector,
       priority: name === 'lax' ? 1 : 0,
-      unit: pick(['household', 'listener']),
       queue: pick(['supersede', 'supersede', 'supersede', 'supersede', 'queue']),
-      stages: below(12) === 0 ? [{ name: 'half', listeners: { percent: 50 }, soak: 'PT0S' }] : [],
+      stages:
+        below(12) === 0
+          ? [{ name: 'half', listeners: { unit: pick(['household', 'listener']), percent: 50 }, soak: 'PT0S' }]
+          : [],
       ...(name === 'lax' && below(2) === 0 ? {} : { approvals }),
     };
     const body = { apiVersion: 'releases.backline.dev/v1', kind: 'ReleasePolicy', metadata: { name }, spec };
