@@ -1,0 +1,138 @@
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import { bucketingOf, unitOf as unitOfExperiment } from '../kinds/assignment.ts';
+import { splitSaid } from '../kinds/describe-flag.ts';
+import { experimentAllotment, experimentSpec } from '../kinds/experiment-spec.ts';
+import { Holdout } from '../kinds/holdout.ts';
+import type { Traffic } from '../kinds/parts.ts';
+import { compileSplit } from './compile-split.ts';
+import type { FlagSource, Step } from './flag-source.ts';
+import { outcome, REVISION_CHARS } from './outcome.ts';
+import type { Asked, Outcome, Participation } from './table.ts';
+import { unitReader } from './unit.ts';
+import { allotmentTest, trafficTest, unitMissing, whoMatches, whyUnmatched } from './who-takes-part.ts';
+
+export function compileExperiment(flag: FlagSource, live: LiveObject): Step {
+  const { spec, audiences, holdouts } = flag;
+  const experiment = experimentSpec(live);
+  const { iteration, sticky: keep, split } = experiment;
+  const salt = `${live.name}/${iteration}`;
+  const unit = unitOfExperiment(experiment, spec);
+  const unitOf = unitReader(unit, experiment.bucketing);
+  const matches = whoMatches(experiment, audiences);
+  const traffic = experiment.traffic && freshTraffic(experiment.traffic, iteration);
+  const takesPart = traffic && trafficTest(traffic, `${salt}/traffic`, unit);
+  const isAllotted = allotmentTest(experimentAllotment(live)?.blocks);
+  const heldBy = (experiment.holdouts ?? []).flatMap((holdout) => {
+    const found = holdouts.get(holdout);
+    return found === undefined ? [] : [holdoutStep(flag, found, unit)];
+  });
+  const choose = compileSplit(split, bucketingOf(experiment.bucketing, iteration) ?? { algorithm: 'backline', salt });
+  const positions = new Map(split.map(({ variant }, index) => [variant, index]));
+  const { participations, recorded, noUnit, unread } = experimentOutcomes(flag, live, unit);
+  const take: Step['take'] = (asked) => {
+    const matched = matches === undefined || matches(asked.context, asked.nowMs) === true;
+    if (!matched && keep?.ignoreTargeting !== true) return undefined;
+    const value = unitOf(asked);
+    if (value === undefined) return matched ? noUnit : undefined;
+    if (keep !== undefined) {
+      if (asked.kept === undefined) return unread;
+      const kept = positions.get(asked.kept.get(salt) ?? '');
+      if (kept !== undefined) return participations[kept];
+      if (!matched || keep.intake === 'paused') return undefined;
+    }
+    for (const holdout of heldBy) {
+      const held = holdout(asked);
+      if (held !== undefined) return held;
+    }
+    if (isAllotted !== undefined && !isAllotted(value)) return undefined;
+    if (takesPart !== undefined && takesPart(asked) !== true) return undefined;
+    return recorded[choose(value)];
+  };
+  return {
+    name: `experiment ${live.name}`,
+    take,
+    says: `It takes part and is split: ${splitSaid(split)}.`,
+    whyNot: (asked) => {
+      const unmatched = whyUnmatched(matches, asked);
+      if (unmatched !== undefined) return unmatched;
+      if (keep?.intake === 'paused') return 'It takes nobody new, and no variant is on record for this unit.';
+      const value = unitOf(asked);
+      if (isAllotted !== undefined && value !== undefined && !isAllotted(value))
+        return 'The unit is not in its buckets.';
+      return 'The unit is not in the part that takes part.';
+    },
+  };
+}
+
+/** What an experiment answers, made once. */
+interface ExperimentOutcomes {
+  /** By the variants of the split, in order. */
+  readonly participations: readonly Outcome[];
+  /** The same, to be put on record where the experiment keeps variants. */
+  readonly recorded: readonly Outcome[];
+  readonly noUnit: Outcome;
+  readonly unread: Outcome;
+}
+
+function experimentOutcomes(
+  { key: flag, make, valueOf }: FlagSource,
+  live: LiveObject,
+  unit: readonly string[],
+): ExperimentOutcomes {
+  const { iteration, sticky: keep, split } = experimentSpec(live);
+  const { name, revision } = live;
+  const participation = (variant: string, kept: Participation['keep']): Outcome => {
+    const assignmentId = `${name}/${iteration}/${variant}/${revision.slice(0, REVISION_CHARS)}`;
+    const experiment = { name, iteration, assignmentId, keep: kept };
+    return make({ revision, reason: 'SPLIT', variant, value: valueOf(variant), experiment, unit });
+  };
+  const participations = split.map(({ variant }) => participation(variant, undefined));
+  const record = `${name}/${iteration}`;
+  const recorded =
+    keep === undefined
+      ? participations
+      : split.map(({ variant }) => participation(variant, { record, days: keep.days }));
+  const problem = { flag, revision, reason: 'ERROR' } as const;
+  return {
+    participations,
+    recorded,
+    noUnit: outcome({ ...problem, error: unitMissing(unit, `experiment "${name}"`) }),
+    unread: outcome({
+      ...problem,
+      error: {
+        code: 'GENERAL',
+        message: `Experiment "${name}" keeps variants on record, and the record cannot be read now.`,
+      },
+    }),
+  };
+}
+
+/**
+ * Held-out units get the default of the flag, and it is said that they would have been asked. They are of the unit of
+ * the experiment, unless the holdout names one: part of a household would tell the rest.
+ */
+function holdoutStep(
+  { spec, audiences, make, valueOf }: FlagSource,
+  object: LiveObject,
+  experimentUnit: readonly string[],
+): (asked: Asked) => Outcome | undefined {
+  const holdout = Holdout.spec(object);
+  const matches = whoMatches(holdout, audiences);
+  const unit = holdout.unit ?? experimentUnit;
+  const isHeld = trafficTest({ percent: holdout.percent }, `holdout/${object.name}`, unit);
+  const left = { variant: spec.default, value: valueOf(spec.default) };
+  const held = make({ reason: 'SPLIT', ...left, holdout: object.name, unit });
+  return (asked) => {
+    if (matches !== undefined && matches(asked.context, asked.nowMs) !== true) return undefined;
+    return isHeld(asked) === true ? held : undefined;
+  };
+}
+
+/** Who takes part, drawn anew by each iteration, also where another tool has said how. */
+function freshTraffic({ also, ...part }: Traffic, iteration: number): Traffic {
+  const fresh = <Part extends Omit<Traffic, 'also'>>({ bucketing, ...rest }: Part) => {
+    const drawn = bucketingOf(bucketing, iteration);
+    return { ...rest, ...(drawn === undefined ? {} : { bucketing: drawn }) };
+  };
+  return { ...fresh(part), ...(also === undefined ? {} : { also: also.map(fresh) }) };
+}

@@ -1,0 +1,54 @@
+import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
+import type { LiveObject } from '#kernel/resources/kind.ts';
+import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';
+import { outcome } from './outcome.ts';
+import type { Asked, CompiledFlag, Outcome } from './table.ts';
+
+/** What a flag is compiled from besides itself, as it is now: the world goes on changing. */
+export interface Beside {
+  /** The experiments that run on it, in the order in which they are asked. */
+  readonly running: readonly LiveObject[];
+  readonly holdouts: ReadonlyMap<string, LiveObject>;
+  /** Keys of the flags that it requires, by their names. */
+  readonly keys: ReadonlyMap<string, string>;
+  readonly audiences: AudienceTable;
+}
+
+/** What the parts of one flag are compiled from. */
+export interface FlagSource extends Beside {
+  readonly name: string;
+  readonly spec: FlagSpec;
+  readonly key: string;
+  /** Makes an outcome of this flag. */
+  readonly make: (
+    parts: Omit<Parameters<typeof outcome>[0], 'flag' | 'revision'> & { readonly revision?: string },
+  ) => Outcome;
+  readonly valueOf: (variant: string | undefined) => unknown;
+}
+
+export function flagSource(object: LiveObject, beside: Beside): FlagSource {
+  const spec = flagSpec(object);
+  const { name, revision } = object;
+  const key = flagKey(name, spec);
+  const values = new Map(spec.variants.map((variant) => [variant.name, variant.value]));
+  return {
+    ...beside,
+    name,
+    spec,
+    key,
+    make: (parts) => outcome({ flag: key, revision, ...parts }),
+    valueOf: (variant) => (variant === undefined ? undefined : values.get(variant)),
+  };
+}
+
+export type Flags = ReadonlyMap<string, CompiledFlag>;
+
+/** A rule or an experiment: decides, or lets the listener go on. */
+export interface Step {
+  readonly name: string;
+  readonly take: (asked: Asked, flags: Flags) => Outcome | undefined;
+  /** What it does with those whom it takes, as a sentence. */
+  readonly says: string;
+  /** Why it does not take this one, as a sentence. */
+  readonly whyNot: (asked: Asked, flags: Flags) => string;
+}

@@ -1,0 +1,41 @@
+import type { FlagSpec } from '../kinds/flag-spec.ts';
+import type { Flags, FlagSource } from './flag-source.ts';
+import type { Asked, Outcome } from './table.ts';
+
+/** Another flag that must have one of some variants, and what is answered while it is in error. */
+export interface Requirement {
+  readonly flag: string;
+  readonly variants: ReadonlySet<string>;
+  readonly inError: Readonly<Record<NonNullable<Outcome['error']>['code'], Outcome>>;
+}
+
+export function compileRequires({ keys, make }: FlagSource, declared: FlagSpec['requires']): readonly Requirement[] {
+  return (declared ?? []).map(({ flag, variants }) => {
+    const message = `It requires flag "${flag}", which cannot be decided for this context.`;
+    const failing = (code: NonNullable<Outcome['error']>['code']) =>
+      make({ reason: 'ERROR', error: { code, message } });
+    return {
+      flag: keys.get(flag) ?? flag,
+      variants: new Set(variants),
+      inError: {
+        TARGETING_KEY_MISSING: failing('TARGETING_KEY_MISSING'),
+        INVALID_CONTEXT: failing('INVALID_CONTEXT'),
+        GENERAL: failing('GENERAL'),
+      },
+    };
+  });
+}
+
+/**
+ * Whether all that is required holds. What is in error is no answer: unless something else does not hold anyway, the error
+ * is the outcome.
+ */
+export function areMet(requires: readonly Requirement[], asked: Asked, flags: Flags): boolean | Outcome {
+  let failing: Outcome | undefined;
+  for (const { flag, variants, inError } of requires) {
+    const decided = flags.get(flag)?.decide(asked, flags);
+    if (decided?.error !== undefined) failing ??= inError[decided.error.code];
+    else if (decided?.variant === undefined || !variants.has(decided.variant)) return false;
+  }
+  return failing ?? true;
+}
