@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { retryAfterMs, retryMs } from './schedule.ts';
+import { nextStep, retryAfterMs, retryMs } from './schedule.ts';
 
 test('waits double up to ten minutes, spread, and never end before the receiver wants it, up to an hour', () => {
   const plain = [1, 2, 3, 10, 1_000].map((attempts) => retryMs(attempts, undefined, () => 1));
@@ -29,4 +29,25 @@ test('how long to wait is told in seconds or by a date, and anything else tells 
     );
   }
   for (const nothing of [undefined, '', 'soon']) assert.equal(retryAfterMs(nothing, nowMs), undefined);
+});
+
+test('what nobody took for a day is given up, and that is put on its status once', () => {
+  const atMs = Date.parse('2026-05-01T12:00:00Z');
+  const day = atMs + 24 * 3_600_000;
+  const nextAt = '2026-05-01T12:00:10Z';
+  const problem = 'It answered 500.';
+  const cases = [
+    [{ attempts: 0 }, atMs, { at: 'due' }],
+    [{ attempts: 1, problem, nextAt }, atMs, { at: 'waiting', afterMs: 10_000 }],
+    [{ attempts: 1, problem, nextAt }, atMs + 10_000, { at: 'due' }],
+    [{ attempts: 1, problem, nextAt }, day - 1, { at: 'due' }],
+    [
+      { attempts: 1, problem, nextAt },
+      day,
+      { at: 'givenUp', status: { attempts: 1, problem: 'Given up: It answered 500.', nextAt: null } },
+    ],
+    [{ attempts: 0 }, day, { at: 'givenUp', status: { attempts: 0, problem: 'Given up: never tried', nextAt: null } }],
+    [{ attempts: 1, problem: 'Given up: It answered 500.' }, day, { at: 'givenUp' }],
+  ] as const;
+  for (const [before, nowMs, want] of cases) assert.deepEqual(nextStep(atMs, before, nowMs), want);
 });

@@ -1,4 +1,5 @@
 import { jittered } from '#kernel/base/time.ts';
+import type { NotificationStatus } from '../kinds/notification.ts';
 
 const LIMITS = {
   retryMsFirst: 2_000,
@@ -26,15 +27,30 @@ export function retryAfterMs(header: string | undefined, nowMs: number): number 
   return Number.isNaN(at) ? undefined : Math.max(0, at - nowMs);
 }
 
-export interface Standing {
+interface Standing {
   /** When it happened. */
   readonly atMs: number;
   readonly deliveredMs: number | undefined;
 }
 
-/** Whether it is too late to tell it. */
-export function isGivenUp({ atMs }: Pick<Standing, 'atMs'>, nowMs: number): boolean {
-  return nowMs >= atMs + LIMITS.giveUpMs;
+type NextStep =
+  /** Too late to send it; with a status where none says so yet. */
+  | { readonly at: 'givenUp'; readonly status?: object }
+  | { readonly at: 'waiting'; readonly afterMs: number }
+  | { readonly at: 'due' };
+
+/** What to do with what happened at a time and was not delivered yet. */
+export function nextStep(atMs: number, before: NotificationStatus, nowMs: number): NextStep {
+  const { attempts, problem, nextAt } = before;
+  if (nowMs >= atMs + LIMITS.giveUpMs) {
+    if (nextAt === undefined && attempts > 0) return { at: 'givenUp' };
+    return {
+      at: 'givenUp',
+      status: { attempts, problem: `Given up: ${problem ?? 'never tried'}`, nextAt: null },
+    };
+  }
+  const afterMs = nextAt === undefined ? 0 : Date.parse(nextAt) - nowMs;
+  return afterMs > 0 ? { at: 'waiting', afterMs } : { at: 'due' };
 }
 
 /** Whether it need not be kept any longer. */
