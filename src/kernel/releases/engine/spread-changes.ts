@@ -573,6 +573,8 @@ export function spreadChanges(options: {
     const goes = new Set(going.map(({ kind, name }) => liveKey(kind, name)));
     for (const { kind, name } of going) if (isLive(look({ kind, name }))) declarations.forget(kind, name);
     const statuses = [...looked].flatMap(([key, { kind, name, wanted, live: before }]) => {
+      // What was declared meanwhile is looked at next: nothing is said of it by what was looked at.
+      if (look({ kind: kind.id, name }).wanted?.generation !== wanted?.generation) return [];
       const reasons = problems.get(key);
       const now = goes.has(key) ? wanted?.object : before?.object;
       const fault = faults.get(key);
