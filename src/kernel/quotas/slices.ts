@@ -49,14 +49,15 @@ interface BudgetPool extends Pool {
  */
 export function openSlices(
   node: SliceNode,
-  parts: {
+  options: {
     readonly storeOf: (subject: string) => SliceStore;
     readonly recalled: (node: string) => Promise<readonly string[]>;
     readonly log: Log;
     readonly steadyMs?: () => number;
   },
 ): Slices {
-  const { storeOf, recalled, log, steadyMs = () => performance.now() } = parts;
+  const { storeOf, recalled, log, steadyMs = () => performance.now() } = options;
+  const parts: SliceParts = { node, storeOf, log, steadyMs };
   const pools = new Map<string, BudgetPool>();
   const closing = new Set<Promise<void>>();
   let isClosed = false;
@@ -70,35 +71,16 @@ export function openSlices(
 
   return {
     spend: (budget, amount) => {
-      const pool = poolOf(budget);
+      const pool = poolOf(pools, budget);
       const nowMs = steadyMs();
       const spent = spendFrom(pool, amount, nowMs);
       if (!spent || leftIn(pool, nowMs) < pool.size * SLICE_LIMITS.refillAt) {
         const isVain = nowMs < Math.max(pool.deniedUntilMs, pool.noSliceUntilMs);
-        if (!isVain && !isClosed) void refill(pool, amount).catch(() => {});
+        if (!isVain && !isClosed) void refill(parts, pool, amount).catch(() => {});
       }
       return spent;
     },
-    take: async (budget, amount) => {
-      const pool = poolOf(budget);
-      const giveUpMs = steadyMs() + SLICE_LIMITS.recallMsMax;
-      let hasRecalled = false;
-      for (;;) {
-        if (spendFrom(pool, amount, steadyMs())) return true;
-        if (isClosed || steadyMs() < pool.deniedUntilMs) return false;
-        if (await refill(pool, amount)) continue;
-        const { subject } = budget;
-        if (!hasRecalled) {
-          // Our own other slices are among them, and they come back the same way.
-          const outstanding = await storeOf(subject).recall(subject, pool.scarce);
-          hasRecalled = true;
-          if (outstanding === 0 && !spendFrom(pool, amount, steadyMs())) return deny(pool);
-        }
-        if (steadyMs() >= giveUpMs) return deny(pool);
-        await look();
-        await new Promise((resolve) => setTimeout(resolve, SLICE_LIMITS.lookMs / 2));
-      }
-    },
+    take: (budget, amount) => takeFrom(parts, poolOf(pools, budget), amount, { isClosed: () => isClosed, look }),
     close: async () => {
       isClosed = true;
       clearInterval(timer);
@@ -110,76 +92,6 @@ export function openSlices(
     },
   };
 
-  function poolOf(budget: Budget): BudgetPool {
-    let pool = pools.get(budget.id);
-    if (pool === undefined) {
-      pool = {
-        slices: [],
-        budget,
-        size: 0,
-        remaining: undefined,
-        scarce: [],
-        refilling: undefined,
-        deniedUntilMs: -Infinity,
-        noSliceUntilMs: -Infinity,
-      };
-      pools.set(budget.id, pool);
-    }
-    pool.budget = budget;
-    return pool;
-  }
-
-  function deny(pool: BudgetPool): false {
-    pool.deniedUntilMs = steadyMs() + SLICE_LIMITS.deniedMs;
-    return false;
-  }
-
-  /** One at a time for each budget; whether there is a new slice. */
-  function refill(pool: BudgetPool, amount: number): Promise<boolean> {
-    pool.refilling ??= fetchSlice(pool, amount).finally(() => {
-      pool.refilling = undefined;
-    });
-    return pool.refilling;
-  }
-
-  async function fetchSlice(pool: BudgetPool, amount: number): Promise<boolean> {
-    const { subject, items } = pool.budget;
-    const share = { share: SLICE_LIMITS.share, unitsMax: node.unitsMax };
-    const wanted = sliceSize(amount, pool.remaining ?? limitOf(pool.budget), share);
-    const key = `slice ${node.name} ${randomUUID()}`;
-    // Before the database says when: so that our end of it comes before the one that it counts.
-    const askedMs = steadyMs();
-    const answer = await storeOf(subject).operate({
-      kind: 'charge',
-      subject,
-      key,
-      items: items.map((item) => ({ ...item, subject, amount: wanted })),
-      manner: 'partial',
-      hold: { kind: 'slice', owner: node.name, ttlMs: node.usableMs + node.tokenMs + SLICE_LIMITS.marginMs },
-    });
-    const counts = answer.balances.flatMap(({ remaining }) => (remaining === 'unlimited' ? [] : [remaining]));
-    pool.remaining = counts.length === 0 ? node.unitsMax * SLICE_LIMITS.share : Math.min(...counts);
-    pool.scarce = answer.balances
-      .filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount)
-      .map(({ bucket }) => bucket);
-    if (answer.outcome !== 'granted') {
-      pool.noSliceUntilMs = steadyMs() + SLICE_LIMITS.lookMs;
-      return false;
-    }
-    // Nothing of one day is spent on the next.
-    const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
-    const slice: Slice = {
-      key,
-      amount: answer.amount / items.length,
-      usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
-      spent: 0,
-      isRecalled: false,
-    };
-    pool.size = slice.amount;
-    pool.slices.push(slice);
-    return true;
-  }
-
   async function look(): Promise<void> {
     const keys = new Set(await recalled(node.name));
     for (const { slices } of pools.values()) for (const slice of slices) slice.isRecalled ||= keys.has(slice.key);
@@ -190,27 +102,132 @@ export function openSlices(
   function closeOver(): void {
     for (const pool of pools.values()) {
       for (const slice of takeOver(pool, steadyMs())) {
-        const running: Promise<void> = closeSlice(pool.budget, slice).finally(() => closing.delete(running));
+        const running: Promise<void> = closeSlice(parts, pool.budget, slice).finally(() => closing.delete(running));
         closing.add(running);
       }
     }
   }
+}
 
-  async function closeSlice({ subject }: Budget, { key, spent }: Slice): Promise<void> {
-    try {
-      await storeOf(subject).operate({
-        kind: 'commit',
-        subject,
-        key: `close ${key}`,
-        of: key,
-        amount: spent,
-        over: 'refuse',
-      });
-    } catch (error) {
-      // Charged in full until evidence settles it: too much for the moment, never too little.
-      const known = error instanceof Refusal ? error.code : undefined;
-      log.warn({ err: error, slice: key, code: known }, 'a slice could not be closed');
+/** What slices are fetched and closed with. */
+interface SliceParts {
+  readonly node: SliceNode;
+  readonly storeOf: (subject: string) => SliceStore;
+  readonly log: Log;
+  readonly steadyMs: () => number;
+}
+
+function poolOf(pools: Map<string, BudgetPool>, budget: Budget): BudgetPool {
+  let pool = pools.get(budget.id);
+  if (pool === undefined) {
+    pool = {
+      slices: [],
+      budget,
+      size: 0,
+      remaining: undefined,
+      scarce: [],
+      refilling: undefined,
+      deniedUntilMs: -Infinity,
+      noSliceUntilMs: -Infinity,
+    };
+    pools.set(budget.id, pool);
+  }
+  pool.budget = budget;
+  return pool;
+}
+
+/** Spends also what has to be fetched first, or recalled from other nodes. */
+async function takeFrom(
+  parts: SliceParts,
+  pool: BudgetPool,
+  amount: number,
+  { isClosed, look }: { readonly isClosed: () => boolean; readonly look: () => Promise<void> },
+): Promise<boolean> {
+  const { storeOf, steadyMs } = parts;
+  const { subject } = pool.budget;
+  const giveUpMs = steadyMs() + SLICE_LIMITS.recallMsMax;
+  let hasRecalled = false;
+  for (;;) {
+    if (spendFrom(pool, amount, steadyMs())) return true;
+    if (isClosed() || steadyMs() < pool.deniedUntilMs) return false;
+    if (await refill(parts, pool, amount)) continue;
+    if (!hasRecalled) {
+      // Our own other slices are among them, and they come back the same way.
+      const outstanding = await storeOf(subject).recall(subject, pool.scarce);
+      hasRecalled = true;
+      if (outstanding === 0 && !spendFrom(pool, amount, steadyMs())) return deny(pool, steadyMs());
     }
+    if (steadyMs() >= giveUpMs) return deny(pool, steadyMs());
+    await look();
+    await new Promise((resolve) => setTimeout(resolve, SLICE_LIMITS.lookMs / 2));
+  }
+}
+
+function deny(pool: BudgetPool, nowMs: number): false {
+  pool.deniedUntilMs = nowMs + SLICE_LIMITS.deniedMs;
+  return false;
+}
+
+/** One at a time for each budget; whether there is a new slice. */
+function refill(parts: SliceParts, pool: BudgetPool, amount: number): Promise<boolean> {
+  pool.refilling ??= fetchSlice(parts, pool, amount).finally(() => {
+    pool.refilling = undefined;
+  });
+  return pool.refilling;
+}
+
+async function fetchSlice({ node, storeOf, steadyMs }: SliceParts, pool: BudgetPool, amount: number): Promise<boolean> {
+  const { subject, items } = pool.budget;
+  const share = { share: SLICE_LIMITS.share, unitsMax: node.unitsMax };
+  const wanted = sliceSize(amount, pool.remaining ?? limitOf(pool.budget), share);
+  const key = `slice ${node.name} ${randomUUID()}`;
+  // Before the database says when: so that our end of it comes before the one that it counts.
+  const askedMs = steadyMs();
+  const answer = await storeOf(subject).operate({
+    kind: 'charge',
+    subject,
+    key,
+    items: items.map((item) => ({ ...item, subject, amount: wanted })),
+    manner: 'partial',
+    hold: { kind: 'slice', owner: node.name, ttlMs: node.usableMs + node.tokenMs + SLICE_LIMITS.marginMs },
+  });
+  const counts = answer.balances.flatMap(({ remaining }) => (remaining === 'unlimited' ? [] : [remaining]));
+  pool.remaining = counts.length === 0 ? node.unitsMax * SLICE_LIMITS.share : Math.min(...counts);
+  pool.scarce = answer.balances
+    .filter(({ remaining }) => remaining !== 'unlimited' && remaining < amount)
+    .map(({ bucket }) => bucket);
+  if (answer.outcome !== 'granted') {
+    pool.noSliceUntilMs = steadyMs() + SLICE_LIMITS.lookMs;
+    return false;
+  }
+  // Nothing of one day is spent on the next.
+  const ends = answer.receipt.map(({ untilMs = Infinity }) => untilMs - answer.atMs);
+  const slice: Slice = {
+    key,
+    amount: answer.amount / items.length,
+    usableUntilMs: askedMs + Math.min(node.usableMs, ...ends),
+    spent: 0,
+    isRecalled: false,
+  };
+  pool.size = slice.amount;
+  pool.slices.push(slice);
+  return true;
+}
+
+async function closeSlice({ storeOf, log }: SliceParts, { subject }: Budget, { key, spent }: Slice): Promise<void> {
+  try {
+    await storeOf(subject).operate({
+      kind: 'commit',
+      subject,
+      key: `close ${key}`,
+      of: key,
+      amount: spent,
+      over: 'refuse',
+    });
+  } catch (error) {
+    // Charged in full until evidence settles it: too much for the moment, never too little.
+    const known = error instanceof Refusal ? error.code : undefined;
+    log.warn({ err: error, slice: key, code: known }, 'a slice could not be closed');
   }
 }
 
