@@ -9,7 +9,7 @@ import { prices, seriesFor, usualPrice } from './decisions/prices.ts';
 import type { MarketTable, ProductsTable } from './decisions/table.ts';
 import type { FeatureSpec } from './kinds/feature.ts';
 import { soldIn, type PlanSpec } from './kinds/plan.ts';
-import type { NewPlan, SubjectStore, Subscription, TermsWrite } from './records/contract.ts';
+import type { NewPlan, NewSubscription, SubjectStore, Subscription, TermsWrite } from './records/contract.ts';
 import { isFault } from './rules/fault.ts';
 import { isZone, parseInstant, parseWallTime } from './rules/times.ts';
 import { valueFault } from './rules/value-schema.ts';
@@ -40,25 +40,7 @@ const BOUGHT = {
  * the path. The time is that of the database.
  */
 export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<ProductsTable>[] {
-  const store = (): SubjectStore => requireDesk(desk).subjects;
-  const change = <Input extends TSchema>(
-    route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
-  ): DecisionRoute<ProductsTable> =>
-    defineRoute({ ...route, access: 'write', forServers: true, answer: answerOf(route.path) });
-  /** Writes what listeners are on; their use goes along at once. */
-  const changeTerms = async (
-    path: string,
-    { key, ...request }: { readonly key: string },
-    table: ProductsTable,
-    by: string,
-    write: (store: SubjectStore, write: TermsWrite) => Promise<Subscription>,
-  ): Promise<Subscription> => {
-    const movesOf: TermsWrite['movesOf'] = (after, nowMs) => movesToNow(table, after, nowMs);
-    const changed = await write(store(), { by, path, key, request, movesOf });
-    await carryNow(requireDesk(desk), changed);
-    return changed;
-  };
-
+  const changeTerms = termsChanger(desk);
   return [
     defineRoute({
       path: RECORD.path,
@@ -68,8 +50,40 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       forServers: true,
       input: input({ listener: name('Id of the listener.') }),
       answer: answerOf(RECORD.path),
-      handle: ({ listener }) => store().read(listener),
+      handle: ({ listener }) => requireDesk(desk).subjects.read(listener),
     }),
+    ...subscriptionRoutes(changeTerms),
+    ...memberRoutes(changeTerms),
+    ...overrideRoutes(() => requireDesk(desk).subjects),
+  ];
+}
+
+/** A route that changes what is on record. */
+function change<Input extends TSchema>(
+  route: Pick<Parameters<typeof defineRoute<ProductsTable, Input>>[0], 'path' | 'summary' | 'input' | 'handle'>,
+): DecisionRoute<ProductsTable> {
+  return defineRoute({ ...route, access: 'write', forServers: true, answer: answerOf(route.path) });
+}
+
+/** Writes what listeners are on; their use goes along at once. */
+type ChangeTerms = (
+  path: string,
+  wish: { readonly key: string },
+  context: Pick<AnswerContext<ProductsTable>, 'table' | 'by'>,
+  write: (store: SubjectStore, write: TermsWrite) => Promise<Subscription>,
+) => Promise<Subscription>;
+
+function termsChanger(desk: Desk | undefined): ChangeTerms {
+  return async (path, { key, ...request }, { table, by }, write) => {
+    const movesOf: TermsWrite['movesOf'] = (after, nowMs) => movesToNow(table, after, nowMs);
+    const changed = await write(requireDesk(desk).subjects, { by, path, key, request, movesOf });
+    await carryNow(requireDesk(desk), changed);
+    return changed;
+  };
+}
+
+function subscriptionRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<ProductsTable>[] {
+  return [
     change({
       path: '/v1/subscriptions',
       summary: 'Begins a subscription. The price is agreed on at this moment, and kept with it.',
@@ -84,21 +98,8 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         ...KEY,
       }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
-        changeTerms('/v1/subscriptions', wish, table, by, (at, write) =>
-          at.subscribe(wish.listener, write, (now) => {
-            const market = marketAt(table, wish);
-            const { spec, name: plan } = planNamed(table, wish.plan);
-            requireOpen(spec, plan, market);
-            const zone = zoneNamed(wish.zone ?? market.spec.zone);
-            const price = agreedPrice(table, market, plan, wish, now);
-            return {
-              plan,
-              market: market.name,
-              role: spec.roles[0] ?? '',
-              anchor: { wallTime: wallTime(wish.anchor, zone, now), zone },
-              ...(price === undefined ? {} : { price }),
-            };
-          }),
+        changeTerms('/v1/subscriptions', wish, { table, by }, (at, write) =>
+          at.subscribe(wish.listener, write, (now) => newSubscription(table, wish, now)),
         ),
     }),
     change({
@@ -106,7 +107,7 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       summary: 'Changes the plan of a subscription. Use in the current windows goes along as each Cap says.',
       input: input({ ...ID, plan: name('Name of the Plan.'), ...BOUGHT, ...KEY }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
-        changeTerms('/v1/subscriptions/plan', wish, table, by, (at, write) =>
+        changeTerms('/v1/subscriptions/plan', wish, { table, by }, (at, write) =>
           at.changePlan(wish.subscription, write, (before, now) => newPlan(table, before, wish, now)),
         ),
     }),
@@ -120,11 +121,16 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         }[action],
         input: input({ ...ID, ...KEY }),
         handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
-          changeTerms(`/v1/subscriptions/${action}`, wish, table, by, (at, write) =>
+          changeTerms(`/v1/subscriptions/${action}`, wish, { table, by }, (at, write) =>
             at.setStatus(wish.subscription, STATUS_AFTER[action], write),
           ),
       }),
     ),
+  ];
+}
+
+function memberRoutes(changeTerms: ChangeTerms): readonly DecisionRoute<ProductsTable>[] {
+  return [
     change({
       path: '/v1/subscriptions/members',
       summary: 'Takes a listener onto a subscription, as far as there are seats, or gives a member another role.',
@@ -135,15 +141,8 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         ...KEY,
       }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
-        changeTerms('/v1/subscriptions/members', wish, table, by, (at, write) =>
-          at.addMember(wish.subscription, wish.listener, write, ({ plan }) => {
-            const { spec } = planNamed(table, plan);
-            const role = wish.role ?? spec.roles.at(-1) ?? '';
-            if (!spec.roles.includes(role)) {
-              throw unknown('role', role, spec.roles, `The plan "${plan}" has the roles ${spec.roles.join(', ')}.`);
-            }
-            return { role, seats: spec.seats };
-          }),
+        changeTerms('/v1/subscriptions/members', wish, { table, by }, (at, write) =>
+          at.addMember(wish.subscription, wish.listener, write, ({ plan }) => seatFor(table, plan, wish.role)),
         ),
     }),
     change({
@@ -151,10 +150,15 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
       summary: 'Takes a listener off a subscription.',
       input: input({ ...ID, listener: name('Who leaves.'), ...KEY }),
       handle: (wish, { table, by }: AnswerContext<ProductsTable>) =>
-        changeTerms('/v1/subscriptions/members/remove', wish, table, by, (at, write) =>
+        changeTerms('/v1/subscriptions/members/remove', wish, { table, by }, (at, write) =>
           at.removeMember(wish.subscription, wish.listener, write),
         ),
     }),
+  ];
+}
+
+function overrideRoutes(store: () => SubjectStore): readonly DecisionRoute<ProductsTable>[] {
+  return [
     change({
       path: '/v1/overrides',
       summary: 'Gives a listener something by hand, for a reason and a time.',
@@ -191,6 +195,39 @@ export function recordRoutes(desk: Desk | undefined): readonly DecisionRoute<Pro
         store().endOverride(request.override, { by, path: '/v1/overrides/end', key, request }),
     }),
   ];
+}
+
+/** What a subscription begins on. */
+function newSubscription(table: ProductsTable, wish: SubscriptionWish, now: Temporal.Instant): NewSubscription {
+  const market = marketAt(table, wish);
+  const { spec, name: plan } = planNamed(table, wish.plan);
+  requireOpen(spec, plan, market);
+  const zone = zoneNamed(wish.zone ?? market.spec.zone);
+  const price = agreedPrice(table, market, plan, wish, now);
+  return {
+    plan,
+    market: market.name,
+    role: spec.roles[0] ?? '',
+    anchor: { wallTime: wallTime(wish.anchor, zone, now), zone },
+    ...(price === undefined ? {} : { price }),
+  };
+}
+
+type SubscriptionWish = Parameters<typeof marketAt>[1] &
+  Bought & { readonly plan: string; readonly anchor?: string; readonly zone?: string };
+
+/** The role of somebody who joins a plan, and how many may. */
+function seatFor(
+  table: ProductsTable,
+  plan: string,
+  wished: string | undefined,
+): { readonly role: string; readonly seats: number } {
+  const { spec } = planNamed(table, plan);
+  const role = wished ?? spec.roles.at(-1) ?? '';
+  if (!spec.roles.includes(role)) {
+    throw unknown('role', role, spec.roles, `The plan "${plan}" has the roles ${spec.roles.join(', ')}.`);
+  }
+  return { role, seats: spec.seats };
 }
 
 /** What a subscription is on after a change of its plan. */

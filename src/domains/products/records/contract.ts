@@ -69,7 +69,7 @@ export interface TermsWrite extends RecordWrite {
   readonly movesOf: (after: SubjectFacts, nowMs: number) => readonly UseMoves[];
 }
 
-interface NewSubscription {
+export interface NewSubscription {
   readonly plan: string;
   readonly market: string;
   readonly role: string;
