@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { amount } from '#tests/support/amount.ts';
 
-const SCHEDULES = amount({ usual: 4_000, long: 10_000 });
+const SCHEDULES = amount({ usual: 2_500, long: 10_000 });
 const PROCESSES = 2;
 const RUN = fileURLToPath(new URL('run.ts', import.meta.url));
 
