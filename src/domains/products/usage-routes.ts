@@ -31,6 +31,20 @@ const ITEMS = Type.Array(Type.Object({ ...FEATURE, ...AMOUNT }, { additionalProp
   description: 'What was used.',
 });
 
+const CONSUME = input({
+  ...WHO,
+  ...FEATURE,
+  ...AMOUNT,
+  partial: Type.Optional(Type.Boolean({ description: 'Take what there is when it is not enough.' })),
+  usedAt: Type.Optional(
+    Type.String({
+      format: 'date-time',
+      description: 'When it was used, by the clock of the device; absent: now.',
+    }),
+  ),
+  ...KEY,
+});
+
 /**
  * What is used, counted: consume, reserve and what follows. For server clients, and for people who may post to the path.
  * What settles something that was counted before goes by what the listener was on then.
@@ -41,58 +55,24 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
     route(
       '/v1/consume',
       'Counts use: all of it or, with partial, as much as there is. A denial charges nothing.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...AMOUNT,
-        partial: Type.Optional(Type.Boolean({ description: 'Take what there is when it is not enough.' })),
-        usedAt: Type.Optional(
-          Type.String({
-            format: 'date-time',
-            description: 'When it was used, by the clock of the device; absent: now.',
-          }),
-        ),
-        ...KEY,
-      }),
-      (at, table, { partial, usedAt, amount, key, ...question }, now) => {
-        requireUsedUp(table, question.feature);
-        const usedAtMs = usedAt === undefined ? undefined : usedAtOf(usedAt);
-        const request = { key, amount, partial: partial ?? false, ...(usedAtMs === undefined ? {} : { usedAtMs }) };
-        const charge = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>, more = {}) =>
-          at.quotas.consume({ subject, quota, buckets, ...request, ...more });
-        return onceOnly(
-          at,
-          table,
-          { question, now, key, amount },
-          {
-            again: ({ subject }) => charge(subject, { quota: question.feature, buckets: [] }),
-            anew: async (facts) => {
-              const nowMs = now.epochMilliseconds;
-              const then =
-                usedAtMs === undefined || usedAtMs >= nowMs
-                  ? { facts, atMs: usedAtMs ?? nowMs, isOfBefore: false }
-                  : factsAt(facts, usedAtMs, question.plan !== undefined);
-              const { isOfBefore } = then;
-              const situation = situationBy(
-                table,
-                question,
-                then.facts,
-                Temporal.Instant.fromEpochMilliseconds(then.atMs),
-              );
-              const { use } = situation;
-              if (!use.metered) {
-                if (use.freeFor === undefined) return { ...situation.base, charged: 0 };
-                const free = { quota: question.feature, buckets: [] };
-                return said(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
-              }
-              const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
-              const result = await charge(use.scope.subject, use, { ...late, isOfBefore });
-              return said(table, situation, result, amount);
-            },
-          },
-        );
-      },
+      CONSUME,
+      (at, table, wish, now) => consume(at, table, wish, now),
     ),
+    ...reservationRoutes(route),
+    refundRoute(route),
+    route(
+      '/v1/batch/consume',
+      'Counts use of several features at once: all or nothing. What is given without limit is not counted.',
+      input({ ...WHO, items: ITEMS, ...KEY }),
+      (at, table, { items, key, ...who }, now) => consumeBatch(at, table, { items, key, who, now }),
+    ),
+  ];
+}
+
+type MakeRoute = ReturnType<typeof usageRoutesOf>;
+
+function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTable>[] {
+  return [
     route(
       '/v1/reserve',
       'Keeps units for something that begins now, until it is committed or released, or its time is over.',
@@ -160,29 +140,74 @@ export function usageRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
         return receiptOf(await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }));
       },
     ),
-    route(
-      '/v1/refund',
-      'Gives units back that were consumed; the last that were taken go back first.',
-      input({
-        ...WHO,
-        ...FEATURE,
-        ...OF,
-        amount: Type.Optional(Type.Number({ description: 'Absent: all that is left of it.' })),
-        ...KEY,
-      }),
-      async (at, table, { of, amount, key, ...question }, now) => {
-        const { subject, buckets } = await settling(at, table, question, of, now);
-        const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
-        return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }));
-      },
-    ),
-    route(
-      '/v1/batch/consume',
-      'Counts use of several features at once: all or nothing. What is given without limit is not counted.',
-      input({ ...WHO, items: ITEMS, ...KEY }),
-      (at, table, { items, key, ...who }, now) => consumeBatch(at, table, { items, key, who, now }),
-    ),
   ];
+}
+
+function refundRoute(route: MakeRoute): DecisionRoute<ProductsTable> {
+  return route(
+    '/v1/refund',
+    'Gives units back that were consumed; the last that were taken go back first.',
+    input({
+      ...WHO,
+      ...FEATURE,
+      ...OF,
+      amount: Type.Optional(Type.Number({ description: 'Absent: all that is left of it.' })),
+      ...KEY,
+    }),
+    async (at, table, { of, amount, key, ...question }, now) => {
+      const { subject, buckets } = await settling(at, table, question, of, now);
+      const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
+      return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }));
+    },
+  );
+}
+
+function consume(
+  at: Desk,
+  table: ProductsTable,
+  { partial, usedAt, amount, key, ...question }: Static<typeof CONSUME>,
+  now: Temporal.Instant,
+): Promise<object> {
+  requireUsedUp(table, question.feature);
+  const usedAtMs = usedAt === undefined ? undefined : usedAtOf(usedAt);
+  const request = { key, amount, partial: partial ?? false, ...(usedAtMs === undefined ? {} : { usedAtMs }) };
+  const charge = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>, more = {}) =>
+    at.quotas.consume({ subject, quota, buckets, ...request, ...more });
+  return onceOnly(
+    at,
+    table,
+    { question, now, key, amount },
+    {
+      again: ({ subject }) => charge(subject, { quota: question.feature, buckets: [] }),
+      anew: async (facts) => {
+        const nowMs = now.epochMilliseconds;
+        const then = termsOfUse(facts, usedAtMs, nowMs, question.plan !== undefined);
+        const { isOfBefore } = then;
+        const situation = situationBy(table, question, then.facts, Temporal.Instant.fromEpochMilliseconds(then.atMs));
+        const { use } = situation;
+        if (!use.metered) {
+          if (use.freeFor === undefined) return { ...situation.base, charged: 0 };
+          const free = { quota: question.feature, buckets: [] };
+          return said(table, situation, await charge(use.freeFor, free, { isFree: true }), amount);
+        }
+        const late = then.atMs === (usedAtMs ?? nowMs) ? {} : { countsAtMs: then.atMs };
+        const result = await charge(use.scope.subject, use, { ...late, isOfBefore });
+        return said(table, situation, result, amount);
+      },
+    },
+  );
+}
+
+/** What the listener was on at the time of the use; a time that is still to come is one of now. */
+function termsOfUse(
+  facts: SubjectFacts,
+  usedAtMs: number | undefined,
+  nowMs: number,
+  hasOther: boolean,
+): ReturnType<typeof factsAt> {
+  return usedAtMs === undefined || usedAtMs >= nowMs
+    ? { facts, atMs: usedAtMs ?? nowMs, isOfBefore: false }
+    : factsAt(facts, usedAtMs, hasOther);
 }
 
 interface Once {
