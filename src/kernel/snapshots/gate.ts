@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { createLocalJWKSet, errors, jwtVerify, type JWTPayload } from 'jose';
+import type { JWTPayload } from 'jose';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
@@ -7,35 +7,24 @@ import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
 import { isMaster } from '#kernel/access/authorization/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
 import { isFromForeignPage, isFromHere } from '#kernel/http/own-names.ts';
-import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
 import { ANONYMOUS } from './anonymous.ts';
 import type { ClientTable, KnownClient } from './client-table.ts';
+import { gateRates } from './gate-rates.ts';
 import type { Asking } from './module.ts';
 import type { OpenAnswers } from './open-answers.ts';
+import { subjectTokenReader } from './subject-tokens.ts';
+import { unauthorized } from './unauthorized.ts';
 
 const LIMITS = {
-  /** Tokens whose good signature is remembered: checking one anew costs a hundred times as much as a decision. */
-  tokensMax: 10_000,
-  tokenCharsMax: 8_192,
   /** How long a browser need not ask again whether it may ask. */
   preflightSeconds: 600,
 } as const;
 
 const KEY_PREFIX = 'bk_';
-const ALGORITHMS = ['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA'];
 /** Inputs that name the subject itself; others are claims of the same name. */
 const SUBJECT_NAMES: ReadonlySet<string> = new Set(['listener', 'targetingKey', 'subject']);
 const PARTNER_DEFAULT: ReadonlySet<string> = new Set(['/v1/prices']);
-
-/** How often one listener's app may ask on this node with a publishable key, which everybody can copy. */
-const SUBJECT_RATE: Rate = { perSecond: 20, burst: 100 };
-
-/** What bodies of one address may come to in units of work while it needs no credential. */
-const OPEN_RATE: Rate = { perSecond: 500, burst: 1_000 };
-
-/** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */
-const RECORD_RATE: Rate = { perSecond: 5, burst: 100 };
 
 /** A question that was let through. */
 export interface Admitted {
@@ -101,14 +90,11 @@ export function decisionGate(options: {
   readonly openAnswers: OpenAnswers;
 }): Gate {
   const { table, clock, userOf, authorize, keepRead, openAnswers } = options;
-  const limiter = new RateLimiter();
-  const recordLimiter = new RateLimiter();
-  const subjectLimiter = new RateLimiter();
-  const openLimiter = new RateLimiter();
-  const subjects = new Map<string, { readonly claims: JWTPayload; readonly revision: string }>();
-  const keySets = new WeakMap<KnownClient, ReturnType<typeof createLocalJWKSet>>();
+  const rates = gateRates(clock);
+  const { chargeAddress } = rates;
+  const subjectOf = subjectTokenReader();
 
-  return { admit, answerPreflight, chargeAddress };
+  return { admit, answerPreflight: (exchange) => answerPreflight(table(), exchange), chargeAddress };
 
   function admit(...[exchange, asking, input, check, body]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
     const authorization = exchange.header('authorization');
@@ -151,7 +137,7 @@ export function decisionGate(options: {
         'Send "Authorization: Bearer KEY".',
       );
     }
-    spend(client, nowMs);
+    rates.spend(client, nowMs);
     requireEndpoint(exchange, client, asking, input);
     const by = `client:${client.name}`;
     // The key of a publishable client is known to everybody: whoever has it stays a stranger.
@@ -168,7 +154,7 @@ export function decisionGate(options: {
         return { input: anonymously(input), by: `${ANONYMOUS}${client.name}`, publishableKey: key };
       }
       return subjectOf(token, client, nowMs).then((claims) => {
-        spendOfSubject(exchange, client, claims);
+        rates.spendOfSubject(exchange, client, claims);
         return { input: boundTo(claims, asking, input), by, publishableKey: key };
       });
     }
@@ -177,21 +163,6 @@ export function decisionGate(options: {
     if (listener === undefined || asking.access === 'catalogue') return { input, by };
     check?.(input);
     return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
-  }
-
-  function answerPreflight(exchange: Exchange): boolean {
-    const origin = exchange.header('origin');
-    if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
-    if (!table().origins.has(origin)) throw foreignPage(origin);
-    send(exchange, 204, 'text/plain', '', {
-      'access-control-allow-origin': origin,
-      'access-control-allow-methods': 'GET, POST',
-      'access-control-allow-headers':
-        'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, x-request-timeout-ms, traceparent',
-      'access-control-max-age': String(LIMITS.preflightSeconds),
-      vary: 'Origin',
-    });
-    return true;
   }
 
   async function asUser(
@@ -215,100 +186,25 @@ export function decisionGate(options: {
     authorize(user, { verb: 'get', path: asking.recordOf.path });
     check?.(input);
     const isBounded = !isMaster(user);
-    if (isBounded && !recordLimiter.spend(user.name, RECORD_RATE, clock().epochMilliseconds)) {
-      const { perSecond } = RECORD_RATE;
-      throw new Refusal(
-        'access/too-many-records',
-        'TooManyRequests',
-        `User "${user.name}" reads more than ${perSecond} records of listeners a second.`,
-        { retryAfterSeconds: 1, remedy: 'Read fewer at once; an application reads them as a server Client.' },
-      );
-    }
+    if (isBounded) rates.spendRecord(user);
     await keepRead({ by, listener, path: asking.path, isBounded });
     return { input, by };
   }
+}
 
-  /** Counted on this node alone. */
-  function spend({ name, spec: { rate } }: KnownClient, nowMs: number): void {
-    if (rate === undefined) return;
-    const { perSecond, burst = perSecond } = rate;
-    if (limiter.spend(name, { perSecond, burst }, nowMs)) return;
-    throw new Refusal(
-      'clients/too-many',
-      'TooManyRequests',
-      `Client ${name} asks more than ${perSecond} times a second.`,
-      {
-        retryAfterSeconds: 1,
-        remedy: 'Ask less often, or have its rate raised.',
-      },
-    );
-  }
-
-  /** Whatever the Client as a whole may ask, one app of one listener may ask so much, and pays for its bodies. */
-  function spendOfSubject(exchange: Exchange, { name }: KnownClient, { sub = '' }: JWTPayload): void {
-    const pay = (units: number): void => {
-      if (subjectLimiter.spend(`${name} ${sub}`, SUBJECT_RATE, clock().epochMilliseconds, units)) return;
-      throw new Refusal(
-        'clients/too-many',
-        'TooManyRequests',
-        `One subject of client ${name} asks for more than ${SUBJECT_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body one more.`,
-        { retryAfterSeconds: 1, remedy: 'Ask for all flags at once, and send events in batches.' },
-      );
-    };
-    pay(1);
-    exchange.chargeTo(pay);
-  }
-
-  function chargeAddress(exchange: Exchange): void {
-    const address = exchange.request.socket.remoteAddress ?? '';
-    exchange.chargeTo((units) => {
-      if (openLimiter.spend(address, OPEN_RATE, clock().epochMilliseconds, units)) return;
-      throw new Refusal(
-        'clients/too-many',
-        'TooManyRequests',
-        `Bodies from ${address} come to more than ${OPEN_RATE.perSecond} units of work a second; each 2 KiB is one.`,
-        { retryAfterSeconds: 1, remedy: 'Declare a Client, and ask with its key.' },
-      );
-    });
-  }
-
-  async function subjectOf(token: string | undefined, client: KnownClient, nowMs: number): Promise<JWTPayload> {
-    const { subjectTokens } = client.spec;
-    if (token === undefined || subjectTokens === undefined || token.length > LIMITS.tokenCharsMax) {
-      throw unauthorized(
-        `Client ${client.name} acts for a subject, and no token of one is here.`,
-        subjectTokens === undefined
-          ? 'Without tokens it asks for flags and sends events alone; for the rest declare spec.subjectTokens.'
-          : `Send the token that ${subjectTokens.issuer} signed for the listener in X-Subject-Token.`,
-      );
-    }
-    const known = subjects.get(token);
-    if (known !== undefined && known.revision === client.revision && (known.claims.exp ?? 0) * 1_000 > nowMs)
-      return known.claims;
-    let keys = keySets.get(client);
-    if (keys === undefined) {
-      keys = createLocalJWKSet({ keys: subjectTokens.publicKeys });
-      keySets.set(client, keys);
-    }
-    try {
-      const { payload } = await jwtVerify(token, keys, {
-        issuer: subjectTokens.issuer,
-        audience: subjectTokens.audience,
-        algorithms: ALGORITHMS,
-        currentDate: new Date(nowMs),
-        requiredClaims: ['sub', 'exp'],
-      });
-      if (subjects.size >= LIMITS.tokensMax) subjects.clear();
-      subjects.set(token, { claims: payload, revision: client.revision });
-      return payload;
-    } catch (error) {
-      const why = error instanceof errors.JOSEError ? error.message : 'it cannot be read';
-      throw unauthorized(
-        `The subject token is not good: ${why}.`,
-        'Sign one with a key of the Client, its issuer and audience, a sub, and an exp that is to come.',
-      );
-    }
-  }
+function answerPreflight({ origins }: ClientTable, exchange: Exchange): boolean {
+  const origin = exchange.header('origin');
+  if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
+  if (!origins.has(origin)) throw foreignPage(origin);
+  send(exchange, 204, 'text/plain', '', {
+    'access-control-allow-origin': origin,
+    'access-control-allow-methods': 'GET, POST',
+    'access-control-allow-headers':
+      'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, x-request-timeout-ms, traceparent',
+    'access-control-max-age': String(LIMITS.preflightSeconds),
+    vary: 'Origin',
+  });
+  return true;
 }
 
 /** The key of a client: as a bearer token, or, as analytics libraries send it, as the user name of Basic credentials. */
@@ -402,10 +298,6 @@ function credentialNeeded(asking: Asking, input: Record<string, unknown>): Refus
     listener === undefined ? `${path} needs a credential.` : 'What is on record for a listener needs a credential.',
     `Send "Authorization: Bearer" with a key of a Client, or the token of a user who may ${verbOfPath(access)} ${path}.`,
   );
-}
-
-function unauthorized(message: string, remedy: string): Refusal {
-  return new Refusal('clients/unauthorized', 'Unauthorized', message, { remedy });
 }
 
 function forbidden(message: string, input: string | undefined): Refusal {
