@@ -1,0 +1,56 @@
+import { chooseMerges } from './choose-merge.ts';
+import { forgetFields } from './former-fields.ts';
+import { dropExpired, dropLogDays, mergeFiles, removeDropped } from './maintenance.ts';
+import { type Progress, readFiles } from './manifest.ts';
+import type { Leadership, RollUpParts } from './roll-up-parts.ts';
+import type { LiveType } from './roll-window.ts';
+
+/** What is old is looked for this often; what a roll-up wrote is looked at at once. */
+const MAINTENANCE_MINUTES = 10;
+/** What could not be merged is left alone for so long. */
+const FAILED_MERGE_HOURS = 1;
+
+/** What a roll-up left behind. */
+interface RolledWindow {
+  /** Types of which files were written. */
+  readonly written: ReadonlySet<string>;
+  readonly types: ReadonlyMap<string, LiveType>;
+  readonly progress: Progress;
+  readonly now: Temporal.Instant;
+}
+
+/** Merges what was written and, now and then, drops what is old. */
+export async function maintainDatasets(parts: RollUpParts, leader: Leadership, rolled: RolledWindow): Promise<void> {
+  const { log, metrics, signal } = parts;
+  const { written, progress, now } = rolled;
+  const { connection, maintainedAt } = leader;
+  const folder = { connection, directory: parts.directory };
+  const due = maintainedAt === undefined || now.since(maintainedAt).total('minutes') >= MAINTENANCE_MINUTES;
+  if (due) await dropOld(parts, leader, rolled);
+  const files = due ? await readFiles(connection) : await readFiles(connection, [...written]);
+  const { notMerged } = leader;
+  for (const [key, until] of notMerged) if (Temporal.Instant.compare(until, now) <= 0) notMerged.delete(key);
+  const chosen = chooseMerges(files, { completeUntil: progress.completeUntil, now }, (key) => notMerged.has(key));
+  const { fewer, failed } = await mergeFiles(folder, chosen, now, signal);
+  metrics.merged.inc(fewer);
+  metrics.failedMerges.inc(failed.length);
+  for (const { key, because } of failed) {
+    notMerged.set(key, now.add({ hours: FAILED_MERGE_HOURS }));
+    log.error({ files: key, because }, 'files could not be merged, and stay as they are');
+  }
+  if (due) leader.maintainedAt = now;
+}
+
+async function dropOld(
+  { database, directory, log }: RollUpParts,
+  { connection, noted }: Leadership,
+  { types, progress, now }: RolledWindow,
+): Promise<void> {
+  const folder = { connection, directory };
+  await dropExpired(folder, await readFiles(connection), types, now);
+  await removeDropped(folder, now);
+  for (const name of noted.keys()) if (!types.has(name)) noted.delete(name);
+  await forgetFields(connection, types.keys());
+  const days = await dropLogDays(database, progress, now);
+  if (days.length > 0) log.info({ days }, 'days of the event log are in files and were dropped');
+}
