@@ -1,4 +1,4 @@
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { compile, update } from '#domains/products/decisions/compile.ts';
 import { largeCatalogue, liveObject, worldOf } from './catalogue.ts';
 import { absolute, median, type Figure } from './figure.ts';

@@ -1,7 +1,7 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
-import type { LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
+import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { productsKinds } from '#domains/products/module.ts';
 import { TERRITORIES } from '#domains/products/rules/territories.ts';

@@ -1,8 +1,8 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { experienceKinds } from '#domains/experience/module.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';

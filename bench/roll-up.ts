@@ -12,7 +12,7 @@ import { type Database, openDatabase } from '#kernel/postgres/database.ts';
 import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { allMigrations } from '#planes/catalogue.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { absolute, type Figure } from './figure.ts';
 
 const ROWS = Number(process.env['BENCH_ROWS'] ?? 10_000_000);

@@ -3,9 +3,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { test } from 'node:test';
 import { fieldPath } from '#kernel/base/failures.ts';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import { shapeProblems } from '#kernel/resources/write.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import { shapeProblems } from '#kernel/store/rules/write.ts';
 import { allKinds } from '../src/planes/catalogue.ts';
 
 const docs = resolve(import.meta.dirname, '../docs');

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import type { LogLevel } from '#kernel/base/log.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { connectionFrom } from './api/connection.ts';
 import { CliFailure, EXIT } from './terminal/failure.ts';
 import type { Io } from './terminal/io.ts';

@@ -1,5 +1,5 @@
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { MODULES } from './modules.ts';
 import { kindsOf, migrationsOf } from './parts/catalogue.ts';
 

@@ -1,5 +1,5 @@
 import { isRecord } from '#kernel/base/is-record.ts';
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import type { Listener } from './listener.ts';
 import type { AppEvent, ShownFlag } from './session.ts';
 import type { SeenPrice, Shelf } from './shop.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { askFlags, askPrices, askToSkip, sendEvents } from './app.ts';
 import { chance, seedOf } from './chance.ts';
 import type { Effect } from './effect.ts';

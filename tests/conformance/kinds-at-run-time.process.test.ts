@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { startWorld } from '../support/backline.ts';
 import { until } from '../support/installation.ts';
 

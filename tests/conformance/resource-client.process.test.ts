@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap, Namespace } from '#kernel/resources/builtin/core.ts';
-import { Head } from '#kernel/resources/builtin/head.ts';
-import type { Batch, ResourceClient, Selected } from '#kernel/resources/client/contract.ts';
-import { httpClient } from '#kernel/resources/client/http.ts';
-import { inProcessClient } from '#kernel/resources/client/in-process.ts';
+import { ConfigMap, Namespace } from '#kernel/kinds/builtin/core.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
+import type { Batch, ResourceClient, Selected } from '#kernel/api/client/contract.ts';
+import { httpClient } from '#kernel/api/client/http.ts';
+import { inProcessClient } from '#kernel/api/client/in-process.ts';
 import { Refusal, fieldPath } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
 import { startWorld, type World } from '../support/backline.ts';
 
 const implementations: Record<string, (world: World) => ResourceClient> = {

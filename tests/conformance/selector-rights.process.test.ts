@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { startWorld } from '../support/backline.ts';
 
 const Campaign = defineKind({

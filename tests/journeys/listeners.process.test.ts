@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '#kernel/base/clock.ts';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { simulateListeners } from '#simulation/run.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { startWorld, type World } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS } from '../support/flags.ts';
 

@@ -6,7 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { THIS_MACHINE } from '#kernel/outbound/address-policy.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import type { AccessOptions, Role, StartOptions } from '#planes/parts/shared.ts';
 import { startBackline, type Running } from '#planes/start.ts';
 import { startDatabase, type TestDatabase } from './database.ts';

@@ -1,7 +1,7 @@
 import { systemClock } from '#kernel/base/clock.ts';
 import { openLog } from '#kernel/base/log.ts';
 import { openRegistry } from '#kernel/http/metrics.ts';
-import { httpClient } from '#kernel/resources/client/http.ts';
+import { httpClient } from '#kernel/api/client/http.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { MODULES } from '#planes/modules.ts';
 import { runControllers } from '#planes/parts/controllers.ts';

@@ -1,8 +1,8 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import { everyoneOf, Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
-import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Author, Store } from '#kernel/resources/store-contract.ts';
+import { everyoneOf, Head, headName, headOf } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Author, Store } from '#kernel/store/contract.ts';
 import type { Cohort } from '#kernel/snapshots/cohort.ts';
 import { putHead } from '#kernel/snapshots/testing/exposing-heads.ts';
 

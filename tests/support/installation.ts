@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { TestContext } from 'node:test';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { caller, type Answer, type Call } from './backline.ts';
 import { startDatabase } from './database.ts';
 import { changeSet, CHANGE_SETS } from './flags.ts';

@@ -1,6 +1,6 @@
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { linesOfAll, type StreamLine, type StreamPlace } from '#kernel/snapshots/stream-log.ts';
 import { compile as compileExperience, update as updateExperience } from '#domains/experience/decisions/compile.ts';

@@ -1,4 +1,4 @@
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import { CliFailure, EXIT, type Detail } from '../terminal/failure.ts';
 
 /** A cause in a Kubernetes `Status`. */

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join, resolve } from 'node:path';
 import { parse } from 'yaml';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 

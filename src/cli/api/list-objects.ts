@@ -1,4 +1,4 @@
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { call } from './call.ts';
 import { pathOf, type ResourceType } from './resource-types.ts';
 

@@ -1,4 +1,4 @@
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { call } from './call.ts';
 import { CliFailure } from '../terminal/failure.ts';

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline';
-import { readText, send, type Connection } from '#kernel/resources/client/http.ts';
+import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import { asRefused } from './call.ts';
 
 /** A watch on which nothing came for this long is dead: the server sends a bookmark at least every 30 s. */

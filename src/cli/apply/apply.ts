@@ -1,4 +1,4 @@
-import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
 import { sendChangeSet, type ChangeAnswer, type ChangeResult } from '../objects/change-set.ts';
 import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
 import { remove } from './delete.ts';

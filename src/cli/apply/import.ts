@@ -6,8 +6,8 @@ import type { AttributeKind, Imported, ImportOptions, Note } from '#domains/expe
 import { importUnleash } from '#domains/experience/importers/unleash/unleash.ts';
 import { InexactNumbers } from '#domains/experience/importers/inexact.ts';
 import { jsonPointer, Refusal, type Path } from '#kernel/base/failures.ts';
-import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import { parseJson } from '#kernel/resources/codec/json.ts';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
+import { parseJson } from '#kernel/api/codec/text/json.ts';
 import { sendChangeSet } from '../objects/change-set.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';

@@ -1,4 +1,4 @@
-import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
 import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createColors } from 'picocolors';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
 import type { Declared } from './manifest-files.ts';
 import { requireLive } from '../apply/apply.ts';

@@ -1,5 +1,5 @@
 import type { Path } from '#kernel/base/failures.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused, call, type Cause } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { Declared } from './manifest-files.ts';

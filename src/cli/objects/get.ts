@@ -1,5 +1,5 @@
-import { encodeYaml } from '#kernel/resources/codec/body.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { call, Refused } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';

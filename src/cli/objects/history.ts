@@ -1,5 +1,5 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
-import { encodeYaml } from '#kernel/resources/codec/body.ts';
+import { encodeYaml } from '#kernel/api/codec/body.ts';
 import { call } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { EXIT } from '../terminal/failure.ts';

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { Refusal, type Path } from '#kernel/base/failures.ts';
-import { decodeManifests } from '#kernel/resources/codec/manifests.ts';
+import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 

@@ -1,5 +1,5 @@
 import { systemTime } from '#kernel/base/time.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused } from '../api/call.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';

@@ -1,5 +1,5 @@
 import { pause, type Time } from '#kernel/base/time.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused } from '../api/call.ts';
 import { watchEvents, type WatchEvent } from '../api/watch-events.ts';
 import { RELEASES, listReleases, queryOf } from './release-api.ts';

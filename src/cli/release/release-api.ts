@@ -1,4 +1,4 @@
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused, call } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { Table } from '../objects/get.ts';

@@ -1,5 +1,5 @@
 import type { FieldChange } from '#kernel/base/field-changes.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused, call } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import { API_VERSION, RELEASES } from './release-api.ts';

@@ -1,6 +1,6 @@
 import { systemClock } from '#kernel/base/clock.ts';
 import { systemTime, type Time } from '#kernel/base/time.ts';
-import type { Connection } from '#kernel/resources/client/http.ts';
+import type { Connection } from '#kernel/api/client/http.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
 import { coloursFor, readable, type Io } from '../terminal/io.ts';

@@ -1,8 +1,8 @@
 import { namesIn } from '#kernel/audiences/language/audience-problems.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { AUDIENCE } from '#kernel/audiences/language/identity.ts';
-import type { Advisor } from '#kernel/resources/advised-store.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { Advisor } from '#kernel/store/rules/advised-store.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { experimentSpec } from './kinds/experiment-spec.ts';
 import { EXPERIMENT } from './kinds/identity.ts';
 

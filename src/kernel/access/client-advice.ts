@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { nearSpellings, didYouMean } from '#kernel/base/spelling.ts';
-import type { Advisor } from '#kernel/resources/advised-store.ts';
+import type { Advisor } from '#kernel/store/rules/advised-store.ts';
 import type { DeclaredPath } from './authorization/path-access.ts';
 import { Client, type ClientSpec } from './kinds/client.ts';
 

@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { link, readFile, unlink } from 'node:fs/promises';
 import { Refusal } from '#kernel/base/failures.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
-import type { Place, Sealing } from '#kernel/resources/store-contract.ts';
+import type { Place, Sealing } from '#kernel/store/contract.ts';
 
 const CIPHER = 'aes-256-gcm';
 const KEY_BYTES = 32;

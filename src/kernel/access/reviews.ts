@@ -1,11 +1,11 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { requirementsOf, type Requirement } from '#kernel/resources/codec/requirements.ts';
-import { parseFieldRequirements, parseLabelSelector } from '#kernel/resources/codec/selectors.ts';
-import type { Attributes, User } from '#kernel/resources/api/authority.ts';
-import type { VirtualKind } from '#kernel/resources/api/handler.ts';
+import { requirementsOf, type Requirement } from '#kernel/api/codec/requirements.ts';
+import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
+import type { Attributes, User } from '#kernel/api/authority.ts';
+import type { VirtualKind } from '#kernel/api/handler.ts';
 import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
 import { ISSUER, requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
-import { authorize, heldRules, type RuleTable } from './authorization/rule-table.ts';
+import { authorize, heldRules, type RuleTable } from './rules/rule-table.ts';
 import {
   LocalSubjectAccessReview,
   SelfSubjectAccessReview,

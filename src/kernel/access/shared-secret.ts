@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 
 const SECRET_BYTES = 32;
 

@@ -1,6 +1,6 @@
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { attributeTable, declarationOf, TARGETING_KEY, type AttributeTable } from './language/attributes.ts';
 import { compileCondition, type RuleLookup } from './compile-condition.ts';
 import type { AttributeSpec } from './kinds/attribute.ts';

@@ -1,4 +1,4 @@
-import type { Kind } from '#kernel/resources/kind.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import { Attribute } from './kinds/attribute.ts';
 import { Audience } from './kinds/audience.ts';
 

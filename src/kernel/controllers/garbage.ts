@@ -1,8 +1,8 @@
-import { FOREGROUND, ORPHAN } from '#kernel/resources/deletion.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { Kind, OwnerReference, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Propagation } from '#kernel/resources/operation.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { FOREGROUND, ORPHAN } from '#kernel/store/rules/deletion.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import type { Kind, OwnerReference, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Propagation } from '#kernel/store/rules/operation.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Watch } from './controller.ts';
 import type { Informer, Observed } from './informer.ts';
 import { objectKey, parseObjectKey } from './object-key.ts';

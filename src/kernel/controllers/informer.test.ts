@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
-import { ConfigMap } from '#kernel/resources/builtin/core.ts';
-import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
+import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { startInformer, type Observed } from './informer.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
 

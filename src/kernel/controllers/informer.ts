@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
 import { jittered, pause, type Time } from '#kernel/base/time.ts';
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { ELECTION_TIMING, onlyWhileLeading, runAsLeader, type Candidate, type Leadership } from './leader.ts';
 import { leaseRecord } from './lease-record.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
@@ -249,7 +249,7 @@ test('work that outlives its leadership writes nothing', async () => {
     { signal: new AbortController().signal, holds: () => holds },
   );
   const object: ResourceObject = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a' } };
-  const { ConfigMap } = await import('#kernel/resources/builtin/core.ts');
+  const { ConfigMap } = await import('#kernel/kinds/builtin/core.ts');
   const writes = [
     () => guarded.create(ConfigMap, object),
     () => guarded.update(ConfigMap, object),

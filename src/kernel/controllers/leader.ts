@@ -1,9 +1,9 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { Lease } from '#kernel/resources/builtin/lease.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { Lease } from '#kernel/kinds/builtin/lease.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { claimed, leaseRecord, released, type LeaseRecord } from './lease-record.ts';
 import { jittered, pause, within, type Time } from '#kernel/base/time.ts';
 

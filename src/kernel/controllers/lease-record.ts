@@ -1,4 +1,4 @@
-import { Lease } from '#kernel/resources/builtin/lease.ts';
+import { Lease } from '#kernel/kinds/builtin/lease.ts';
 /** What a Lease says. `holderIdentity` is empty when nobody holds it. */
 export interface LeaseRecord {
   readonly holderIdentity: string;

@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Requeue, Watch } from './controller.ts';
 import type { Informer } from './informer.ts';
 

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { Namespace } from '#kernel/resources/builtin/core.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
-import { NAMESPACE_FINALIZER, namespaceFinalizers } from '#kernel/resources/deletion.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { fromKinds, type KindRegistry } from '#kernel/resources/registry.ts';
-import { resourceName } from '#kernel/resources/write.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
+import { NAMESPACE_FINALIZER, namespaceFinalizers } from '#kernel/store/rules/deletion.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { fromKinds, type KindRegistry } from '#kernel/kinds/registry.ts';
+import { resourceName } from '#kernel/store/rules/write.ts';
 import type { Requeue, Watch } from './controller.ts';
 import type { Informer } from './informer.ts';
 import { endConditions, type Survey } from './namespace-conditions.ts';

@@ -1,4 +1,4 @@
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 
 /** Names an object of any kind in a work queue. */
 export function objectKey(kind: Kind, { metadata }: ResourceObject): string {

@@ -1,4 +1,4 @@
-import type { Advisor } from '#kernel/resources/advised-store.ts';
+import type { Advisor } from '#kernel/store/rules/advised-store.ts';
 import { eventTypeSpec } from './kinds/event-type-spec.ts';
 import { EventType } from './kinds/event-type.ts';
 

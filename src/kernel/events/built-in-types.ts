@@ -1,8 +1,8 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
-import type { Admission } from '#kernel/resources/write.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { Admission } from '#kernel/store/rules/write.ts';
 import { CELLS } from '#kernel/statistics/cells.ts';
 import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './kinds/identity.ts';
 import { sqlNameOf } from './kinds/sql-name.ts';

@@ -1,8 +1,8 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualKind, VirtualList } from '#kernel/resources/api/handler.ts';
-import { selectionOf } from '#kernel/resources/api/selection.ts';
-import type { Kind, KindOf, ResourceObject } from '#kernel/resources/kind.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/handler.ts';
+import { selectionOf } from '#kernel/api/selection.ts';
+import type { Kind, KindOf, ResourceObject } from '#kernel/kinds/kind.ts';
 import { virtualEntry } from './quarantine.ts';
 
 /** Commands that a list shows: the newest. */

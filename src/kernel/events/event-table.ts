@@ -1,12 +1,12 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { inOneStep } from '#kernel/base/turns.ts';
-import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
+import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { ChangedObject, DecisionModule } from '#kernel/snapshots/module.ts';
 import { ownTypes, withOwnTypes, type OwnEventType } from './built-in-types.ts';
 import { REMEMBERED_DAYS_MIN } from './event-days.ts';
 import { fieldCheck, freeFault } from './kinds/field-check.ts';
 import { Dataset } from './kinds/dataset.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import { eventTypeSpec, segmentKey, type EventTypeSpec } from './kinds/event-type-spec.ts';
 import { EventType } from './kinds/event-type.ts';
 import { EVENT_TYPE } from './kinds/identity.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Kind } from '#kernel/resources/kind.ts';
-import { fieldsWithoutEffect, type FieldEffects } from '#kernel/resources/testing/field-effects.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
 import { columnsOf } from './datasets/columns.ts';
 import { firstDayKept } from './datasets/file-days.ts';
 import { releaseMetrics } from './datasets/release-metrics.ts';

@@ -1,6 +1,6 @@
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { FORMATS } from '#kernel/resources/schema/formats.ts';
+import { FORMATS } from '#kernel/kinds/schema/formats.ts';
 import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import type { EventRules, EventTable } from './event-table.ts';
 

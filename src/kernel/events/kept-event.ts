@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { isRecord } from '#kernel/base/is-record.ts';
-import { isTooDeep } from '#kernel/resources/schema/depth.ts';
+import { isTooDeep } from '#kernel/kinds/schema/depth.ts';
 
 const KEPT_LIMITS = {
   /** Characters of an event as JSON, beyond which its content is not kept. */

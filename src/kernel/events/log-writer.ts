@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
 import { distinct, payloadOf, type Distinct } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';

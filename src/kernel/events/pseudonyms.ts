@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import { newKey, type SubjectKey } from './subject-key.ts';
 
 /** Subjects that are remembered: about 400 bytes each. Those who were quiet for longest are forgotten first. */

@@ -1,6 +1,6 @@
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 
 /** What the tokens of quarantined events are made with; read from the database once. */
 export function openQuarantineSecret(database: Database, sealing: Sealing): () => Promise<Buffer> {

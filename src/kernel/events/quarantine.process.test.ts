@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseQuery, type Target } from '#kernel/resources/api/request.ts';
-import { tableOf as tableOfObjects } from '#kernel/resources/api/table.ts';
+import { parseQuery, type Target } from '#kernel/api/request.ts';
+import { tableOf as tableOfObjects } from '#kernel/api/table.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { Erasure, EventReplay } from './kinds/event-commands.ts';
 import { QuarantinedEvent } from './kinds/quarantined-event.ts';

@@ -1,7 +1,7 @@
 import { Refusal, type Path } from '#kernel/base/failures.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { isTooDeep, valueDepthMax } from '#kernel/resources/schema/depth.ts';
+import { isTooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import { readCloudEvent } from './cloud-events.ts';
 import type { EventTable } from './event-table.ts';
 import { type EventFormat, type GivenEvent, PLACES, timeMs } from './judge.ts';

@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import type { EventTable } from './event-table.ts';
 import { judge, timeMs, type EventFormat, type Verdict } from './judge.ts';
 import type { ReplaySpec, ReplayStatus } from './kinds/event-commands.ts';

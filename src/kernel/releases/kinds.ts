@@ -1,4 +1,4 @@
-import type { Kind } from '#kernel/resources/kind.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import { Freeze } from './kinds/freeze.ts';
 import { Notification } from './kinds/notification.ts';
 import { Pin } from './kinds/pin.ts';

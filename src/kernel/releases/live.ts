@@ -1,10 +1,10 @@
-import { Head, candidateOf, headName, liveObjectOf, placeIn } from '#kernel/resources/builtin/head.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Change, Entry, Reader, Store } from '#kernel/resources/store-contract.ts';
+import { Head, candidateOf, headName, liveObjectOf, placeIn } from '#kernel/kinds/builtin/head.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Change, Entry, Reader, Store } from '#kernel/store/contract.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { KeptObject } from '#kernel/snapshots/kept-object.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Candidate } from './settle.ts';

@@ -1,5 +1,5 @@
 import { Secret } from '#kernel/access/kinds/secret.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
+import type { Reader } from '#kernel/store/contract.ts';
 
 /** One key of a Secret. */
 export interface SecretKey {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { LiveObject } from '#kernel/resources/kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate } from './settle.ts';
 import { Node, type NodeSpec } from './testing/node.ts';

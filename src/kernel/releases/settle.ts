@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Problem } from '#kernel/base/failures.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import { toldProblems } from '#kernel/resources/told-problems.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { toldProblems } from '#kernel/store/rules/told-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
 /**

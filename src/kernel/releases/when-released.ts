@@ -1,6 +1,6 @@
-import { releasedStatus } from '#kernel/resources/released-status.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Entry, Outcome, Store } from '#kernel/resources/store-contract.ts';
+import { releasedStatus } from '#kernel/kinds/released-status.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Entry, Outcome, Store } from '#kernel/store/contract.ts';
 
 /** How long a change set waits for its release before it answers without: longer than any release takes. */
 const RELEASE_MS_MAX = 2_000;

@@ -1,6 +1,6 @@
 import { inOneStep } from '#kernel/base/turns.ts';
 import { Client, type ClientSpec } from '#kernel/access/kinds/client.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { DecisionModule } from './module.ts';
 
 /** An application as the decision plane knows it. */

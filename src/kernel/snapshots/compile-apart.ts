@@ -1,6 +1,6 @@
 import { atOnce } from '#kernel/base/turns.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { DecisionModule } from './module.ts';
 import { compileTables, updateTables, type Snapshot } from './snapshot.ts';

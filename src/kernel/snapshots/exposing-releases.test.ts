@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '#kernel/resources/builtin/core.ts';
-import { headOf } from '#kernel/resources/builtin/head.ts';
-import type { LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
+import { headOf } from '#kernel/kinds/builtin/head.ts';
+import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { ExposingReleases } from './exposing-releases.ts';
 import { everybody } from './testing/exposing-heads.ts';
 

@@ -1,6 +1,6 @@
 import { canonicalJson, contentHash } from '#kernel/base/ids.ts';
-import { candidateOf, liveObjectOf } from '#kernel/resources/builtin/head.ts';
-import type { LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
+import { candidateOf, liveObjectOf } from '#kernel/kinds/builtin/head.ts';
+import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { parseCohort, type Cohort } from './cohort.ts';
 
 /** As many characters of a revision as tell revisions apart. */

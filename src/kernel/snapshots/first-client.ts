@@ -1,6 +1,6 @@
 import { Client } from '#kernel/access/kinds/client.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Outcome, Store } from '#kernel/resources/store-contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Outcome, Store } from '#kernel/store/contract.ts';
 import type { OpenAnswers } from './open-answers.ts';
 
 /**

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
-import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import type { Batch, ResourceClient } from '#kernel/resources/client/contract.ts';
-import type { World as LiveWorld } from '#kernel/resources/kind.ts';
+import { inProcessClient } from '#kernel/api/client/in-process.ts';
+import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
+import type { World as LiveWorld } from '#kernel/kinds/kind.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { startWorld, type World } from '#tests/support/backline.ts';

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { User } from '#kernel/api/authority.ts';
 import type { KnownClient } from './client-table.ts';
 
 /** How often one listener's app may ask on this node with a publishable key, which everybody can copy. */

@@ -8,7 +8,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { send } from '#kernel/http/exchange.ts';
 import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { serveHttp } from '#kernel/http/server.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { User } from '#kernel/api/authority.ts';
 import type { ClientTable } from './client-table.ts';
 import { decisionGate, type RecordRead } from './gate.ts';
 import { OpenAnswers } from './open-answers.ts';

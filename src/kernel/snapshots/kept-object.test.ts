@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { KeptObject } from './kept-object.ts';
 
 function live(index: number, more: Partial<LiveObject> = {}): LiveObject {

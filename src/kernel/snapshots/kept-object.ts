@@ -1,6 +1,6 @@
 import { interned } from '#kernel/base/interned.ts';
-import { labelSet } from '#kernel/resources/label-set.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import { labelSet } from '#kernel/kinds/label-set.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 
 /** Specs that stay parsed: whoever looks at an object mostly looks again at once. */
 const PARSED_MAX = 512;

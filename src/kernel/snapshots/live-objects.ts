@@ -1,6 +1,6 @@
 import { interned } from '#kernel/base/interned.ts';
-import type { Kind, LiveObject, World } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { KeptObject, type Links } from './kept-object.ts';
 
 /** Names one live object: `Kind.id` and the installation-unique name. */

@@ -4,7 +4,7 @@ import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { Method } from '#kernel/http/router.ts';
 import type { Steps } from '#kernel/base/turns.ts';
-import type { Kind, World } from '#kernel/resources/kind.ts';
+import type { Kind, World } from '#kernel/kinds/kind.ts';
 import type { CohortSubject } from './cohort-membership.ts';
 
 /**

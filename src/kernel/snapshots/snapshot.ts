@@ -1,6 +1,6 @@
 import { compileAudiencesInSteps, type AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Steps } from '#kernel/base/turns.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 import type { ChangedObject, DecisionModule } from './module.ts';
 import { concerns, ModuleWorlds, type WorldSource } from './worlds.ts';

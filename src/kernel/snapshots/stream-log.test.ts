@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { Follower, LiveChange } from './follow.ts';
 import { StreamLog, placeText, type StreamLine } from './stream-log.ts';
 import { digestText, worldDigest } from './world-digest.ts';

@@ -1,4 +1,4 @@
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { Follower, LiveChange } from './follow.ts';
 import { changedDigest, digestText, worldDigest, type WorldDigest } from './world-digest.ts';
 

@@ -1,4 +1,4 @@
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 
 /** A digest of a set of live objects, 64 bits in halves: a sum, so that it follows from what is added and taken away. */
 export interface WorldDigest {

@@ -1,7 +1,7 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { atOnce } from '#kernel/base/turns.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { compileMembership, type CohortSubject, type Membership, type Track } from './cohort-membership.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 import { Overlay, type LiveObjects } from './live-objects.ts';

@@ -2,7 +2,7 @@ import { authenticateWith, type Authenticator } from '#kernel/access/authenticat
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
-import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
+import type { PathAttributes, User } from '#kernel/api/authority.ts';
 
 /**
  * How much one user may ask of the resource API of one process, in units of work: a small request is one, and what

@@ -12,12 +12,12 @@ import { namespaceEnd } from '#kernel/controllers/namespace-end.ts';
 import { eventRecorder } from '#kernel/controllers/record-event.ts';
 import { aborted, systemTime as time } from '#kernel/base/time.ts';
 import { gauge } from '#kernel/http/metrics.ts';
-import { Namespace } from '#kernel/resources/builtin/core.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { Module } from '#kernel/modules/module.ts';
-import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 
 /** Keys that one controller works on at a time. */
 const WORKERS = 4;

@@ -3,7 +3,7 @@ import { systemTime } from '#kernel/base/time.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { watchDatabase } from '#kernel/postgres/reachability.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import { openRecords, type Records } from './records.ts';
 import type { Shared } from './shared.ts';
 

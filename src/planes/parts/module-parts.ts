@@ -1,9 +1,9 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Module, ModuleRecords, UnitParts, Units } from '#kernel/modules/module.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { VirtualKind } from '#kernel/resources/api/handler.ts';
-import { inProcessClient } from '#kernel/resources/client/in-process.ts';
-import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { VirtualKind } from '#kernel/api/handler.ts';
+import { inProcessClient } from '#kernel/api/client/in-process.ts';
+import type { SharedStore } from '#kernel/store/shared-store.ts';
 
 /** The units that modules know, each counted by the first that knows it. */
 export function openUnits(modules: readonly Module[], parts: UnitParts): Units {

@@ -1,8 +1,8 @@
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
-import type { PathAttributes, User } from '#kernel/resources/api/authority.ts';
-import type { World } from '#kernel/resources/kind.ts';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { PathAttributes, User } from '#kernel/api/authority.ts';
+import type { World } from '#kernel/kinds/kind.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';

@@ -4,10 +4,10 @@ import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
 import type { Route } from '#kernel/http/router.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import { readText, send as request } from '#kernel/resources/client/http.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Deliver, ForwardedAnswer, ForwardedWrite, WriterAddress } from '#kernel/resources/store/forwarding.ts';
-import type { SharedStore } from '#kernel/resources/store/shared-store.ts';
+import { readText, send as request } from '#kernel/api/client/http.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Deliver, ForwardedAnswer, ForwardedWrite, WriterAddress } from '#kernel/store/forwarding.ts';
+import type { SharedStore } from '#kernel/store/shared-store.ts';
 
 /** Where a process takes the writes that others forward to it. */
 const FORWARDED_WRITES_PATH = '/internal/v1/writes';

@@ -8,7 +8,7 @@ import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import { openQuotas } from '#kernel/quotas/open-quotas.ts';
 import { openQuotaDatabases } from '#kernel/quotas/quota-databases.ts';
 import { hmacSigner } from '#kernel/quotas/signer.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
 import { migrationsOf } from './catalogue.ts';
 import type { Shared, StartOptions } from './shared.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { ResourceClient } from '#kernel/resources/client/contract.ts';
+import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { runControllers } from '../parts/controllers.ts';
 import type { RoleParts, Shared } from '../parts/shared.ts';
 

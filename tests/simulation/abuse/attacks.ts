@@ -3,7 +3,7 @@ import { request, type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { caller, type Call } from '../../support/backline.ts';
-import { MEMBERS_MAX } from '#kernel/resources/schema/weight.ts';
+import { MEMBERS_MAX } from '#kernel/kinds/schema/weight.ts';
 import { attribute, audience, flag, when } from '../../support/flags.ts';
 
 /** People with their tokens, as an installation under attack has them. */

@@ -4,7 +4,7 @@ import { Flag } from '#domains/experience/kinds/flag.ts';
 import { seeded } from '#kernel/base/chance.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { Answer, World } from '#tests/support/backline.ts';
 
 const PEOPLE = ['ann', 'bob', 'cyd', 'dan', 'eve'];

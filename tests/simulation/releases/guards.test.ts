@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ROLLBACK_USER } from '#kernel/releases/guard.ts';
+import { ROLLBACK_USER } from '#kernel/releases/engine/guard.ts';
 import { ENGINE } from '#kernel/releases/engine/advance.ts';
 import { GROUP_LABEL } from '#kernel/releases/kinds/identity.ts';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
-import { Head, headName } from '#kernel/resources/builtin/head.ts';
+import { Head, headName } from '#kernel/kinds/builtin/head.ts';
 import { Node } from '#kernel/releases/testing/node.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory, underWay } from './story.ts';

@@ -1,18 +1,10 @@
 import { atOnce } from '#kernel/base/turns.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type {
-  Author,
-  Change,
-  Decide,
-  Declaration,
-  Outcome,
-  RevisionContent,
-  Store,
-} from '#kernel/resources/store-contract.ts';
-import type { StoredChange } from '#kernel/resources/store/entry.ts';
-import { Memory } from '#kernel/resources/store/memory.ts';
-import { BatchPlan } from '#kernel/resources/store/plan-batch.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Author, Change, Decide, Declaration, Outcome, RevisionContent, Store } from '#kernel/store/contract.ts';
+import type { StoredChange } from '#kernel/store/entry.ts';
+import { Memory } from '#kernel/store/memory.ts';
+import { BatchPlan } from '#kernel/store/plan-batch.ts';
 
 /** The store of a simulation: decides and publishes as the real one does, at once, and keeps everything in memory. */
 export class MemoryStore {

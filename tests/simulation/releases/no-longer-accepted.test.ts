@@ -4,11 +4,11 @@ import { Attribute } from '#kernel/audiences/kinds/attribute.ts';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
 import { headOperation } from '#kernel/releases/engine/go-live.ts';
 import { declaredIn } from '#kernel/releases/live.ts';
-import { Head, headName } from '#kernel/resources/builtin/head.ts';
-import { SYSTEM_NAMESPACE } from '#kernel/resources/deletion.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import { stampEntry, type StoredEntry } from '#kernel/resources/store/entry.ts';
+import { Head, headName } from '#kernel/kinds/builtin/head.ts';
+import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { stampEntry, type StoredEntry } from '#kernel/store/entry.ts';
 import { put } from './schedule.ts';
 import { startStory } from './story.ts';
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { releaseCommands } from '#kernel/releases/commands.ts';
+import { releaseCommands } from '#kernel/releases/api/commands.ts';
 import type { GuardrailVerdict } from '#kernel/releases/evidence.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { CommandSpec, CommandVerb } from '#kernel/releases/kinds/release-command.ts';
 import type { ReleaseSpec } from '#kernel/releases/kinds/release-spec.ts';
 import type { ReleaseStatus } from '#kernel/releases/kinds/release-status.ts';
 import { Node, type NodeSpec } from '#kernel/releases/testing/node.ts';
-import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
+import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { put, throughApi } from './schedule.ts';
 import { ReleasePolicy, KINDS, World } from './world.ts';

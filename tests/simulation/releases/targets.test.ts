@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { STOP_NAME, Stop } from '#kernel/releases/kinds/stop.ts';
 import { Node, Workload, type NodeSpec } from '#kernel/releases/testing/node.ts';
-import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Change } from '#kernel/resources/store-contract.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Change } from '#kernel/store/contract.ts';
 import { drop, put } from './schedule.ts';
 import { MINUTE, node, policy, startStory } from './story.ts';
 

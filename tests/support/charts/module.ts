@@ -3,10 +3,10 @@ import type { ControllerParts, ModuleController } from '#kernel/controllers/modu
 import { defineModule } from '#kernel/modules/module.ts';
 import type { Migration } from '#kernel/postgres/migrations/migration.ts';
 import { defineTarget, type PlaceObservation } from '#kernel/releases/kinds/target.ts';
-import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import { inOneStep, type Steps } from '#kernel/base/turns.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject, World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import { readBatch } from '#kernel/events/read-batch.ts';

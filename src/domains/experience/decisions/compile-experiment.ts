@@ -1,4 +1,4 @@
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { bucketingOf, unitOf as unitOfExperiment } from '../kinds/assignment.ts';
 import { splitSaid } from '../kinds/describe-flag.ts';
 import { experimentAllotment, experimentSpec } from '../kinds/experiment-spec.ts';

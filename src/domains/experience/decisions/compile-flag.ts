@@ -1,6 +1,6 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { unitOf as unitOfExperiment } from '../kinds/assignment.ts';
 import { experimentSpec } from '../kinds/experiment-spec.ts';
 import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';

@@ -2,7 +2,7 @@ import { audienceKindIds, compileAudiences, type AudienceTable } from '#kernel/a
 import { ATTRIBUTE, AUDIENCE } from '#kernel/audiences/language/identity.ts';
 import { LayeredMap } from '#kernel/base/layered-map.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import {
   changedDigest,

@@ -1,5 +1,5 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';
 import { outcome } from './outcome.ts';
 import type { Asked, CompiledFlag, Outcome } from './table.ts';

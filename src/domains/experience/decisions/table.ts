@@ -1,6 +1,6 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { WorldDigest } from '#kernel/snapshots/world-digest.ts';
 
 /** Why a flag has its value, in the words of OpenFeature that OFREP knows. */

@@ -1,6 +1,6 @@
 import type { AttributeType } from '#kernel/audiences/language/attributes.ts';
 import type { Path } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { CannotSay } from './cannot-say.ts';
 import type { InexactNumbers } from './inexact.ts';
 

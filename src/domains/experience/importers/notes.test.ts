@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { jsonPointer, Refusal } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { decided, declaredTable } from '../testing/imported-table.ts';
 import { importFlagd } from './flagd/flagd.ts';
 import { importGrowthbook } from './growthbook/growthbook.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { nameProblems } from '#kernel/resources/schema/names.ts';
+import { nameProblems } from '#kernel/kinds/schema/names.ts';
 import { objectNames } from './object-names.ts';
 
 const key = fc.oneof(

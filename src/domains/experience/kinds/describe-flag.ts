@@ -1,7 +1,7 @@
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { EVERYBODY, whoParts } from './describe-who.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { experimentSpec } from './experiment-spec.ts';
 import { EXPERIMENT } from './identity.ts';
 import type { FlagRule, FlagSpec } from './flag-spec.ts';

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
-import { specReader } from '#kernel/resources/schema/read-typed.ts';
+import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import { blocksFrom, blocksText, type Allotted } from '#kernel/audiences/allocation.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, whoFields } from './parts.ts';
 
 const TAGS_MAX = 20;

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { specReader } from '#kernel/resources/schema/read-typed.ts';
+import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import { BucketingSchema } from '#kernel/audiences/bucketing/bucketing.ts';
 import { owner, SplitSchema, title, TrafficSchema, UnitSchema, VARIANTS_MAX, whoFields } from './parts.ts';
 

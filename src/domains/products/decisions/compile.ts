@@ -1,5 +1,5 @@
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import { rankedAddOn } from '../kinds/add-on.ts';
 import { Cap } from '../kinds/cap.ts';

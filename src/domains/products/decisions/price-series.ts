@@ -1,4 +1,4 @@
-import type { LiveObject } from '#kernel/resources/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { taxRateAt, taxRates, type MarketSpec } from '../kinds/market-spec.ts';
 import { soldIn, type PlanSpec } from '../kinds/plan.ts';
 import { Price, priceKey, readingOf } from '../kinds/price.ts';

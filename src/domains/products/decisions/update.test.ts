@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { catalogue } from '../testing/catalogue.ts';
 import { kindOf, resource, worldOf } from '../testing/world.ts';
 import { compile, update } from './compile.ts';

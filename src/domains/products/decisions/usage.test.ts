@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { usageCatalogue } from '../testing/catalogue.ts';
 import { anna, Counters, grant, metered, nobody } from '../testing/on-record.ts';

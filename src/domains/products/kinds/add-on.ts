@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { ANCHORED_PERIOD } from '#kernel/quotas/rules/window-spec.ts';
 import { LIMIT_MAX } from '../rules/entitlement.ts';
 import { isFault } from '../rules/fault.ts';

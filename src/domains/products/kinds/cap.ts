@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { windowProblems } from '#kernel/quotas/rules/window-spec.ts';
 import { capsCollide } from '../rules/cap-choice.ts';
 import { limitFault, UNLIMITED } from '../rules/entitlement.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { usageCatalogue } from '../testing/catalogue.ts';
 import { contextOf, kindOf, resource, worldOf } from '../testing/world.ts';
 

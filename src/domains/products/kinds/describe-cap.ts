@@ -1,4 +1,4 @@
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { rolloverInWords } from '../rules/rollover.ts';
 import { windowInWords } from '../rules/windows.ts';
 import type { CapSpec } from './cap-spec.ts';

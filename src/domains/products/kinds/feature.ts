@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { valueFault } from '../rules/value-schema.ts';
 import { FEATURE, GROUP, VERSION } from './identity.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { fieldsWithoutEffect, type FieldEffects } from '#kernel/resources/testing/field-effects.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { fieldsWithoutEffect, type FieldEffects } from '#kernel/kinds/testing/field-effects.ts';
 import { bucketsFor } from '../decisions/buckets-for.ts';
 import { compile } from '../decisions/compile.ts';
 import { addOnsFor, decideUse } from '../decisions/decide-use.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { DISCARD_HISTORY } from './price.ts';
 import { contextOf, kindOf, resource, worldOf } from '../testing/world.ts';
 

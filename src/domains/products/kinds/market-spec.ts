@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { specReader } from '#kernel/resources/schema/read-typed.ts';
+import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import { CURRENCIES, MINOR_DIGITS_MAX } from '../rules/currencies.ts';
 import { isFault } from '../rules/fault.ts';
 import { TERRITORIES } from '../rules/territories.ts';

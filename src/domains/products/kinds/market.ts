@@ -1,6 +1,6 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { CheckContext } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { CheckContext } from '#kernel/kinds/kind.ts';
 import { CURRENCIES, WITHDRAWN } from '../rules/currencies.ts';
 import { isLocale } from '../rules/display-money.ts';
 import { isFault } from '../rules/fault.ts';

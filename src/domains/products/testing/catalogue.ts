@@ -1,4 +1,4 @@
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { resource } from './world.ts';
 
 const market = (name: string, title: string, territories: readonly string[], more: object = {}) =>

@@ -1,6 +1,6 @@
 import { Value } from 'typebox/value';
 import { contentHash } from '#kernel/base/ids.ts';
-import type { CheckContext, Kind, LiveObject, ResourceObject, World } from '#kernel/resources/kind.ts';
+import type { CheckContext, Kind, LiveObject, ResourceObject, World } from '#kernel/kinds/kind.ts';
 import { productsKinds } from '../module.ts';
 
 /** A kind's spec by the kind's short name and its own name, as tests write it. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
-import { Namespace } from '#kernel/resources/builtin/core.ts';
-import type { Attempt } from '#kernel/resources/api/authority.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import type { Attempt } from '#kernel/api/authority.ts';
 import { startDatabase } from '#tests/support/database.ts';
 import { attemptLog } from './attempts.ts';
 

@@ -3,8 +3,8 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { Attempt } from '#kernel/resources/api/authority.ts';
-import type { Author } from '#kernel/resources/store-contract.ts';
+import type { Attempt } from '#kernel/api/authority.ts';
+import type { Author } from '#kernel/store/contract.ts';
 
 const LIMITS = {
   /** Attempts that wait for the database; while it is away, more than these are only in the log. */

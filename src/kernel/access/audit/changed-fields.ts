@@ -1,5 +1,5 @@
 import { fieldChanges } from '#kernel/base/field-changes.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 
 /** As many as a person reads. */
 const FIELDS_MAX = 100;

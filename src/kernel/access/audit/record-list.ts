@@ -1,11 +1,11 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualList } from '#kernel/resources/api/handler.ts';
-import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Caller, Entry, Sealing } from '#kernel/resources/store-contract.ts';
-import { textEntry } from '#kernel/resources/text-entry.ts';
+import type { VirtualList } from '#kernel/api/handler.ts';
+import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Caller, Entry, Sealing } from '#kernel/store/contract.ts';
+import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { AuditRecord, type AuditSpec } from '../kinds/audit-record.ts';
 import type { AttemptLog } from './attempts.ts';
 import { changedFields } from './changed-fields.ts';

@@ -1,10 +1,10 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
-import type { VirtualList } from '#kernel/resources/api/handler.ts';
-import { requiredValues, selectionOf } from '#kernel/resources/api/selection.ts';
-import type { Entry } from '#kernel/resources/store-contract.ts';
-import { textEntry } from '#kernel/resources/text-entry.ts';
+import type { VirtualList } from '#kernel/api/handler.ts';
+import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
+import type { Entry } from '#kernel/store/contract.ts';
+import { textEntry } from '#kernel/store/rules/text-entry.ts';
 import { RecordRead, type RecordReadSpec } from '../kinds/record-read.ts';
 
 const LIMITS = {

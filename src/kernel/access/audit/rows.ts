@@ -1,5 +1,5 @@
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
-import type { Change } from '#kernel/resources/store-contract.ts';
+import type { Change } from '#kernel/store/contract.ts';
 
 /** What a row of either source says of a request. */
 interface Requested {

@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { writeWhole } from '#kernel/base/write-whole.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { User } from '#kernel/api/authority.ts';
 import { AUTHENTICATED, type Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { User } from '#kernel/api/authority.ts';
 
 /**
  * Proves who bears a token. Undefined when it is not a token of this sort; throws `access/unauthorized` when it is one

@@ -2,8 +2,8 @@ import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPaylo
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
-import { readText, send } from '#kernel/resources/client/http.ts';
+import type { User } from '#kernel/api/authority.ts';
+import { readText, send } from '#kernel/api/client/http.ts';
 import { notBelieved, type Authenticator } from './authenticate.ts';
 import { claimed } from './jwt.ts';
 

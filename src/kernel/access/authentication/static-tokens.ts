@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { User } from '#kernel/resources/api/authority.ts';
+import type { User } from '#kernel/api/authority.ts';
 import type { Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
 

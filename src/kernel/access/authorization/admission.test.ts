@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigMap } from '#kernel/resources/builtin/core.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Author, Entry, Reader } from '#kernel/resources/store-contract.ts';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Author, Entry, Reader } from '#kernel/store/contract.ts';
 import { ClusterRole, Role } from '../kinds/rbac.ts';
 import { admission } from './admission.ts';
-import { compileRules } from './rule-table.ts';
-import type { PolicyRule } from './rules.ts';
+import { compileRules } from '../rules/rule-table.ts';
+import type { PolicyRule } from '../rules/rules.ts';
 
 const KINDS = kindRegistry([ConfigMap, Role, ClusterRole]);
 const rbac = { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'clusterroles'], verbs: ['*'] };

@@ -1,17 +1,17 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal, type Problem } from '#kernel/base/failures.ts';
-import type { ResourceAttributes, SelectableObject, User } from '#kernel/resources/api/authority.ts';
-import { isSelectable, parseFieldRequirements } from '#kernel/resources/codec/selectors.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Entry, Reader } from '#kernel/resources/store-contract.ts';
-import { invalid, notFound, resourceName, type Admission } from '#kernel/resources/write.ts';
+import type { ResourceAttributes, SelectableObject, User } from '#kernel/api/authority.ts';
+import { isSelectable, parseFieldRequirements } from '#kernel/api/codec/selectors.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Entry, Reader } from '#kernel/store/contract.ts';
+import { invalid, notFound, resourceName, type Admission } from '#kernel/store/rules/write.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, aggregatesOf, roleRefOf, rulesOf } from '../kinds/rbac.ts';
 import { forbidden } from './forbidden.ts';
 import { reachesEverywhere, requireMayRefer } from './references.ts';
-import { authorize, heldRules, isMaster, type Access, type RuleTable } from './rule-table.ts';
-import type { PolicyRule } from './rules.ts';
+import { authorize, heldRules, isMaster, type Access, type RuleTable } from '../rules/rule-table.ts';
+import type { PolicyRule } from '../rules/rules.ts';
 import { uncoveredRules } from './uncovered.ts';
 
 /** As a namespace: all of them. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { ObjectSelector } from '#kernel/resources/codec/requirements.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { ObjectSelector } from '#kernel/api/codec/requirements.ts';
 import { outdatedRoles } from './collect-rules.ts';
 
 const rule = (resource: string) => ({ apiGroups: [''], resources: [resource], verbs: ['get'] });

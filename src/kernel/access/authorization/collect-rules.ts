@@ -1,9 +1,9 @@
 import { canonicalJson } from '#kernel/base/ids.ts';
-import { requirementsOf, type ObjectSelector } from '#kernel/resources/codec/requirements.ts';
-import { labelsMeet } from '#kernel/resources/codec/selectors.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import { requirementsOf, type ObjectSelector } from '#kernel/api/codec/requirements.ts';
+import { labelsMeet } from '#kernel/api/codec/selectors.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { aggregatesOf, rulesOf } from '../kinds/rbac.ts';
-import type { PolicyRule } from './rules.ts';
+import type { PolicyRule } from '../rules/rules.ts';
 
 /**
  * The ClusterRoles whose collected rules are not what they should be, with the rules that they should have. Roles may

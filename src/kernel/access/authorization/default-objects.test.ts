@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Entry } from '#kernel/resources/store-contract.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Entry } from '#kernel/store/contract.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
 import { AuditRecord } from '../kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, rulesOf } from '../kinds/rbac.ts';
 import { defaultObjects, missingDefaults } from './default-objects.ts';

@@ -1,11 +1,11 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Reader } from '#kernel/store/contract.ts';
 import { AuditRecord } from '../kinds/audit-record.ts';
 import { ClusterRole, ClusterRoleBinding, RBAC_GROUP } from '../kinds/rbac.ts';
 import { verbOfPath, type DeclaredPath, type PathAccess } from './path-access.ts';
-import type { PolicyRule } from './rules.ts';
+import type { PolicyRule } from '../rules/rules.ts';
 
 const READ = ['get', 'list', 'watch'];
 const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];

@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Attributes, User } from '#kernel/resources/api/authority.ts';
+import type { Attributes, User } from '#kernel/api/authority.ts';
 
 /** The refusal of what the rules do not allow, in the words of kube-apiserver. */
 export function forbidden(user: Pick<User, 'name'>, wanted: Attributes, onlyWith: readonly string[] = []): Refusal {

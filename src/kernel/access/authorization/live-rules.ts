@@ -1,13 +1,13 @@
 import type { Log } from '#kernel/base/log.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
-import { fromKinds, type KindRegistry } from '#kernel/resources/registry.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { fromKinds, type KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Change, Store } from '#kernel/store/contract.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding, bindingOf, rulesOf } from '../kinds/rbac.ts';
 import { defaultObjects, missingDefaults } from './default-objects.ts';
 import { outdatedRoles } from './collect-rules.ts';
 import type { DeclaredPath } from './path-access.ts';
-import { compileRules, resourceKey, type RoleRules, type RuleTable } from './rule-table.ts';
+import { compileRules, resourceKey, type RoleRules, type RuleTable } from '../rules/rule-table.ts';
 
 const RULE_KINDS: ReadonlySet<Kind> = new Set([Role, ClusterRole, RoleBinding, ClusterRoleBinding]);
 const AUTHOR = { user: 'system:access', requestId: 'access' };

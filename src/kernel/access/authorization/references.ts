@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/resources/store-contract.ts';
-import { resourceName } from '#kernel/resources/write.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/store/contract.ts';
+import { resourceName } from '#kernel/store/rules/write.ts';
 
 /** Whether the author of a write may do something with an object. */
 type May = (verb: string, kind: Kind, namespace: string, name: string) => boolean;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { allowsPath, allowsResource, compileRule, type PolicyRule } from './rules.ts';
+import { allowsPath, allowsResource, compileRule, type PolicyRule } from '../rules/rules.ts';
 import { uncoveredRules } from './uncovered.ts';
 
 const some = (...values: string[]) => fc.subarray(values, { minLength: 1 });

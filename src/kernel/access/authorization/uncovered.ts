@@ -1,5 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import { allowsPath, compileRule, selectorImplies, selectorOf, type PolicyRule } from './rules.ts';
+import { allowsPath, compileRule, selectorImplies, selectorOf, type PolicyRule } from '../rules/rules.ts';
 
 /** Smallest parts that the rules of one role may come to: the check compares each with all that its author holds. */
 const PARTS_MAX = 10_000;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fieldPath } from '#kernel/base/failures.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
 import { accessKinds } from '../access.ts';
 import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from './rbac.ts';
 import { Secret } from './secret.ts';

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Type } from 'typebox';
 import { Refusal, type Problem } from '#kernel/base/failures.ts';
-import { parseFieldRequirements, parseLabelSelector } from '#kernel/resources/codec/selectors.ts';
-import type { ObjectSelector } from '#kernel/resources/codec/requirements.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { Column, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Binding, Subject } from '../authorization/rule-table.ts';
-import type { PolicyRule } from '../authorization/rules.ts';
+import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
+import type { ObjectSelector } from '#kernel/api/codec/requirements.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { Column, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Binding, Subject } from '../rules/rule-table.ts';
+import type { PolicyRule } from '../rules/rules.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
 

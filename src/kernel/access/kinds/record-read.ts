@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 
 const RecordReadSpec = Type.Object(
   {

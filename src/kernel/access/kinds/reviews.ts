@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 
 const AUTHORIZATION_GROUP = 'authorization.k8s.io';
 const AUTHENTICATION_GROUP = 'authentication.k8s.io';

@@ -1,10 +1,10 @@
 import { Type } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { immutableWhenAsked } from '#kernel/resources/builtin/immutable.ts';
-import { keyProblems, sizeProblems } from '#kernel/resources/builtin/keyed-data.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import { isObject } from '#kernel/resources/schema/own.ts';
+import { immutableWhenAsked } from '#kernel/kinds/builtin/immutable.ts';
+import { keyProblems, sizeProblems } from '#kernel/kinds/builtin/keyed-data.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import { isObject } from '#kernel/kinds/schema/own.ts';
 
 const staysAsItIs = immutableWhenAsked(['data', 'immutable']);
 

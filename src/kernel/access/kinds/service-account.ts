@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { TokenRequest } from './token-request.ts';
 
 export const ServiceAccount = defineKind({

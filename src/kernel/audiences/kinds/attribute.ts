@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { CheckContext, World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { CheckContext, World } from '#kernel/kinds/kind.ts';
 import {
   ATTRIBUTE_NAME_PATTERN,
   attributeObjectName,

@@ -1,5 +1,5 @@
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { AUDIENCE } from './identity.ts';
 import { AUDIENCE_LIMITS, type AudienceRule } from './language.ts';
 

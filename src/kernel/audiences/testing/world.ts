@@ -1,5 +1,5 @@
-import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { attributeObjectName, type AttributeDeclaration } from '../language/attributes.ts';
 import { audienceKinds } from '../kinds.ts';

@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
 import { textArray } from '#kernel/postgres/arrays.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { Examiner } from '#kernel/resources/examined-store.ts';
+import type { Examiner } from '#kernel/store/rules/examined-store.ts';
 import { EventType } from '../kinds/event-type.ts';
 import { type EventTypeSpec, eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { shapesOf } from './columns.ts';

@@ -1,5 +1,5 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { candidateAnswers } from '#kernel/releases/evidence/decisions-source.ts';
 import type { Measured, MeasuredCells, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
 import type { CellCounts } from '#kernel/statistics/cells.ts';

@@ -4,7 +4,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { eventTypeSpec } from '../kinds/event-type-spec.ts';
 import { Dataset } from '../kinds/dataset.ts';
 import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';

@@ -1,5 +1,5 @@
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { DatasetSpec } from '../kinds/dataset.ts';
 import type { Catalogue } from './sql-views.ts';
 import { type DatasetFile, type Progress, readTotals } from './manifest.ts';

@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
-import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
+import { durationProblems, durationText } from '#kernel/kinds/schema/duration.ts';
 import type { EventField } from './event-field.ts';
 import { eventTypeSpec } from './event-type-spec.ts';
 import { DATASET, EVENT_TYPE, GROUP, VERSION } from './identity.ts';

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { Verb } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { Verb } from '#kernel/kinds/kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { specReader } from '#kernel/resources/schema/read-typed.ts';
-import { durationText } from '#kernel/resources/schema/duration.ts';
+import { specReader } from '#kernel/kinds/schema/read-typed.ts';
+import { durationText } from '#kernel/kinds/schema/duration.ts';
 import { EventFieldSchema, FIELD_LIMITS } from './event-field.ts';
 
 /** Stands for the subject among the identity fields. */

@@ -1,7 +1,7 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { evolutionProblems } from './compatible.ts';
-import { durationProblems } from '#kernel/resources/schema/duration.ts';
+import { durationProblems } from '#kernel/kinds/schema/duration.ts';
 import { EventTypeSpecSchema, SUBJECT, segmentKey, type EventTypeSpec } from './event-type-spec.ts';
 import { fieldProblems } from './field-problems.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';

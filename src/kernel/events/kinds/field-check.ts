@@ -1,4 +1,4 @@
-import { FORMATS } from '#kernel/resources/schema/formats.ts';
+import { FORMATS } from '#kernel/kinds/schema/formats.ts';
 import { FIELD_LIMITS, type EventField, type ItemField } from './event-field.ts';
 
 /** What is wrong with a value, as the end of a sentence that begins with its place; never cites the value itself. */

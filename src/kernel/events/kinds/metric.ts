@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import { itemFault } from './field-check.ts';
 import { eventTypeSpec } from './event-type-spec.ts';
 import { EVENT_TYPE, GROUP, VERSION } from './identity.ts';

@@ -1,5 +1,5 @@
 import type { Problem } from '#kernel/base/failures.ts';
-import type { CheckContext } from '#kernel/resources/kind.ts';
+import type { CheckContext } from '#kernel/kinds/kind.ts';
 import { DATASET, EVENT_TYPE, RELEASE_EXPOSURE } from './identity.ts';
 
 /** The index of EventTypes and Datasets by what they are called in SQL. */

@@ -10,7 +10,7 @@ import { httpMetrics, openRegistry } from '#kernel/http/metrics.ts';
 import { routeRequests } from '#kernel/http/router.ts';
 import { type HttpServer, serveHttp } from '#kernel/http/server.ts';
 import { openDatabase, type Database } from '#kernel/postgres/database.ts';
-import type { Sealing } from '#kernel/resources/store-contract.ts';
+import type { Sealing } from '#kernel/store/contract.ts';
 import type { EventTable } from '../event-table.ts';
 import type { Admit, INGEST_LIMITS } from '../ingest-api.ts';
 import { startEvents, type Events } from '../start-events.ts';

@@ -1,5 +1,5 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import type { LiveObject, World } from '#kernel/resources/kind.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import { DATASET, EVENT_TYPE, METRIC } from '../kinds/identity.ts';
 
 /** A world in which these specs are live, by name. */

@@ -1,4 +1,4 @@
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import { actingOf } from '../kinds/guardrail-spec.ts';
 import type { OnFailure, PolicyEvent, PolicySpec, Stage } from '../kinds/policy-spec.ts';
 import { namespacesOf, type ReleaseSpec } from '../kinds/release-spec.ts';
@@ -13,7 +13,7 @@ import type {
 } from '../kinds/release-status.ts';
 import { hasPart, isBake, stagesOf } from '../kinds/stages-of.ts';
 import { countApprovals, shortOfPeople, type ApprovalState } from './approvals.ts';
-import { policiesOf, policyConflicts } from './choose-policy.ts';
+import { policiesOf, policyConflicts } from '../rules/choose-policy.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
 import { progressHome, progressTo, type Progress, type TargetSeen, type Wanted } from './progress.ts';
 

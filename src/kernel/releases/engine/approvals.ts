@@ -1,8 +1,8 @@
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { Approval, ApprovalsStatus } from '../kinds/release-status.ts';
-import { policiesOf } from './choose-policy.ts';
+import { policiesOf } from '../rules/choose-policy.ts';
 
 /** Who asks or approves. */
 export interface Person {

@@ -1,5 +1,5 @@
-import type { Kind } from '#kernel/resources/kind.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Reader } from '#kernel/store/contract.ts';
 import { Release } from '../kinds/release.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';

@@ -1,5 +1,5 @@
 import type { Steps } from '#kernel/base/turns.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { problemsIn, type Held } from '../settle.ts';
 

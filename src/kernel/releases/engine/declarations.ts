@@ -1,8 +1,8 @@
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import type { Author, Change, Declaration, Store } from '#kernel/resources/store-contract.ts';
+import type { Author, Change, Declaration, Store } from '#kernel/store/contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
-import { ROLLBACK_USER } from '../guard.ts';
+import { ROLLBACK_USER } from './guard.ts';
 import { ENGINE } from './advance.ts';
 import { sameSide, type State } from './same-side.ts';
 

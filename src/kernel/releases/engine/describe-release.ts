@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { World } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { World } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { RELEASE_SENTENCES, type ReleaseSpec } from '../kinds/release-spec.ts';
 import type { Changed, Look } from './form.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { atOnce } from '#kernel/base/turns.ts';
-import type { Change, Entry } from '#kernel/resources/store-contract.ts';
+import type { Change, Entry } from '#kernel/store/contract.ts';
 import { Release } from '../kinds/release.ts';
 import { FinishedReleases } from './finished-releases.ts';
 

@@ -1,5 +1,5 @@
 import type { Steps } from '#kernel/base/turns.ts';
-import type { Change, Entry } from '#kernel/resources/store-contract.ts';
+import type { Change, Entry } from '#kernel/store/contract.ts';
 import { Release } from '../kinds/release.ts';
 
 export interface FinishedLimits {

@@ -1,13 +1,13 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { GROUP_LABEL } from '../kinds/identity.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { namespacesOf, type Carried, type NamedPolicy, type ReleaseSpec, type Side } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
 import type { Targets } from '../kinds/targets.ts';
 import { reliedOn } from '../rules/policy-refs.ts';
-import { policiesOf, selectPolicies, type Selected } from './choose-policy.ts';
+import { policiesOf, selectPolicies, type Selected } from '../rules/choose-policy.ts';
 import type { Trail } from './declarations.ts';
 import { sameSide, type State } from './same-side.ts';
 

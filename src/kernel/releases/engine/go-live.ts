@@ -2,12 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { fieldPath, type Problem } from '#kernel/base/failures.ts';
 import { newEvent } from '#kernel/controllers/record-event.ts';
-import { Event } from '#kernel/resources/builtin/core.ts';
-import { Head, headName, headOf } from '#kernel/resources/builtin/head.ts';
-import type { Kind, LiveObject } from '#kernel/resources/kind.ts';
-import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/resources/released-status.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import { Event } from '#kernel/kinds/builtin/core.ts';
+import { Head, headName, headOf } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/kinds/released-status.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Held } from '../settle.ts';
 
 /** The write that makes an object live for everybody as it is declared, or takes it away. */

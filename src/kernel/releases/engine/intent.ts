@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { fieldPath } from '#kernel/base/failures.ts';
-import { Head, candidateOf, everyoneOf, headName, headOf, type LiveCandidate } from '#kernel/resources/builtin/head.ts';
-import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Author, Store } from '#kernel/resources/store-contract.ts';
+import { Head, candidateOf, everyoneOf, headName, headOf, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Author, Store } from '#kernel/store/contract.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
 import { Release } from '../kinds/release.ts';
@@ -15,7 +15,7 @@ import { settle, type Candidate } from '../settle.ts';
 import type { CarriedRelease, OpenTarget, PlannedRelease, Target } from '../kinds/target.ts';
 import { partsOf, type ReleasePart, type Targets } from '../kinds/targets.ts';
 import { keptSide, requireKeptSide } from './look.ts';
-import { oncePerEntry } from './once-per-entry.ts';
+import { oncePerEntry } from '../rules/once-per-entry.ts';
 import type { Intent } from './progress.ts';
 import { sameSide, type State } from './same-side.ts';
 

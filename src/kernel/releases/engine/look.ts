@@ -1,11 +1,11 @@
-import { Head, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Reader, Store } from '#kernel/resources/store-contract.ts';
+import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Reader, Store } from '#kernel/store/contract.ts';
 import type { Side } from '../kinds/release-spec.ts';
 import { declaredIn } from '../live.ts';
 import type { Changed, Look } from './form.ts';
-import { oncePerEntry } from './once-per-entry.ts';
+import { oncePerEntry } from '../rules/once-per-entry.ts';
 
 /**
  * Looks at objects as the store has them at each call. Parses each version once and keeps it as long as the store does:

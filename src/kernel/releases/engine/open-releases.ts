@@ -1,6 +1,6 @@
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';

@@ -1,10 +1,10 @@
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Entry, Store } from '#kernel/resources/store-contract.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
 import { Freeze, type FreezeSpec } from '../kinds/freeze.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
-import { spanAfter, type Span } from '../rules/freeze-window.ts';
+import { spanAfter, type Span } from '../kinds/freeze-window.ts';
 import type { Seen } from './advance.ts';
-import { selects } from './choose-policy.ts';
+import { selects } from '../rules/choose-policy.ts';
 
 /** What could not be reckoned with is tried again after this. */
 const AGAIN_MS = 300_000;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
 import type { GuardrailVerdict } from '../evidence.ts';
 import { Release } from '../kinds/release.ts';

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
 import { Notification } from '../kinds/notification.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';

@@ -1,10 +1,10 @@
-import { Namespace } from '#kernel/resources/builtin/core.ts';
-import type { Kind, LiveObject, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
-import { isOver, pinsOf, refusedOf } from '../guard.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Reader } from '#kernel/store/contract.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
+import { isOver, pinsOf, refusedOf } from './guard.ts';
 import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';

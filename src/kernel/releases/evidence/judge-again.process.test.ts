@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Entry } from '#kernel/resources/store-contract.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Entry } from '#kernel/store/contract.ts';
 import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
 import { judgements } from './judge-again.ts';
 

@@ -1,4 +1,4 @@
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { GuardrailSpec as JudgedSpec } from '#kernel/statistics/guardrail.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { Measured } from './measure-source.ts';

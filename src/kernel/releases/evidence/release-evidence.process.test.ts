@@ -9,7 +9,7 @@ import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
 import type { Evidence, Judged } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
-import { splitIn } from '../rules/splits.ts';
+import { splitIn } from '../kinds/splits.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';

@@ -1,7 +1,7 @@
 import type { Log } from '#kernel/base/log.ts';
 import { LATE, within, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { TimeHistory } from '#kernel/statistics/time-history.ts';
 import { judgeVersion, type Verdict } from '#kernel/statistics/verdict.ts';
 import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';

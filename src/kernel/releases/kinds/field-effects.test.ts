@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { kindRegistry } from '#kernel/resources/registry.ts';
-import { fieldsWithoutEffect } from '#kernel/resources/testing/field-effects.ts';
-import { selects } from '../engine/choose-policy.ts';
-import { spanAfter } from '../rules/freeze-window.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { fieldsWithoutEffect } from '#kernel/kinds/testing/field-effects.ts';
+import { selects } from '../rules/choose-policy.ts';
+import { spanAfter } from './freeze-window.ts';
 import { Fragile } from '../testing/fragile.ts';
 import { Freeze } from './freeze.ts';
 import { Stop } from './stop.ts';

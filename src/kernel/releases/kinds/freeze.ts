@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
-import { windowProblem } from '../rules/freeze-window.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { durationProblems, durationText } from '#kernel/kinds/schema/duration.ts';
+import { windowProblem } from './freeze-window.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { selectorProblems } from './impossible.ts';
 import { SelectorSchema } from './policy-spec.ts';

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import type { Path, Problem } from '#kernel/base/failures.ts';
-import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
+import { durationProblems, durationText } from '#kernel/kinds/schema/duration.ts';
 
 const name = (description: string) => Type.String({ minLength: 1, maxLength: 253, description });
 const query = (description: string) => Type.String({ minLength: 1, maxLength: 4_000, description });

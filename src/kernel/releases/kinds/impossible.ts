@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
-import type { CheckContext } from '#kernel/resources/kind.ts';
-import { durationProblems } from '#kernel/resources/schema/duration.ts';
+import type { CheckContext } from '#kernel/kinds/kind.ts';
+import { durationProblems } from '#kernel/kinds/schema/duration.ts';
 import { actingOf } from './guardrail-spec.ts';
-import { splitIn } from '../rules/splits.ts';
+import { splitIn } from './splits.ts';
 import type { Targets } from './targets.ts';
 import type { PolicySpec, Selector } from './policy-spec.ts';
 

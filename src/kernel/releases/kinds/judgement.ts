@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /** Windows that an answer holds: the newest. All of them are judged. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { shapeProblems } from '#kernel/resources/write.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { shapeProblems } from '#kernel/store/rules/write.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
 import { releaseKinds } from '../kinds.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { Freeze } from './freeze.ts';

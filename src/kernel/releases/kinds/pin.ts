@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { contentHash } from '#kernel/base/ids.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const PinSchema = Type.Object(

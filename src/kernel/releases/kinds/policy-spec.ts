@@ -1,5 +1,5 @@
 import { Type, type Static, type TSchema } from 'typebox';
-import { durationText } from '#kernel/resources/schema/duration.ts';
+import { durationText } from '#kernel/kinds/schema/duration.ts';
 import { GuardrailSchema } from './guardrail-spec.ts';
 
 const POLICY_LIMITS = {

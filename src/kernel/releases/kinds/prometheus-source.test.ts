@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { structureOf } from '#kernel/resources/schema/structure.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
 import { PrometheusSource, type PrometheusSourceSpec } from './prometheus-source.ts';
 
 const context = { now: Temporal.Instant.from('2026-05-01T12:00:00Z'), find: () => [], name: 'main' };

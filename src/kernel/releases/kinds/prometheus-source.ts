@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import { durationProblems, durationText } from '#kernel/resources/schema/duration.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { durationProblems, durationText } from '#kernel/kinds/schema/duration.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const PEM = /^\s*-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/;

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /** Objects that one answer holds at most. */

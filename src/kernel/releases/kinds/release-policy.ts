@@ -1,8 +1,8 @@
 import { Type, type Static } from 'typebox';
 import type { Problem } from '#kernel/base/failures.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { KindOf } from '#kernel/resources/kind.ts';
-import { durationMs, durationProblems } from '#kernel/resources/schema/duration.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { KindOf } from '#kernel/kinds/kind.ts';
+import { durationMs, durationProblems } from '#kernel/kinds/schema/duration.ts';
 import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { impossibleProblems, selectorProblems } from './impossible.ts';

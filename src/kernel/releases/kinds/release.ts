@@ -1,5 +1,5 @@
-import { humanDuration } from '#kernel/resources/api/human-duration.ts';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { humanDuration } from '#kernel/api/human-duration.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { actingOf } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { Judgement } from './judgement.ts';

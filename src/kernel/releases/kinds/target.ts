@@ -2,9 +2,9 @@ import type { TSchema } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Path, Problem } from '#kernel/base/failures.ts';
 import type { ControllerParts, ModuleController } from '#kernel/controllers/module-controller.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Store } from '#kernel/resources/store-contract.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Store } from '#kernel/store/contract.ts';
 import type { Carried, ReleaseSpec } from './release-spec.ts';
 
 export interface PlannedRelease {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import { kindRegistry } from '#kernel/resources/registry.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { isCircular, partsOf, requireTargets } from './targets.ts';
 

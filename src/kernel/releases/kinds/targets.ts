@@ -1,4 +1,4 @@
-import type { KindRegistry } from '#kernel/resources/registry.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { PolicySpec } from './policy-spec.ts';
 import type { Carried, ReleaseSpec } from './release-spec.ts';
 import type { Target } from './target.ts';

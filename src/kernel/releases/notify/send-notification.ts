@@ -1,8 +1,8 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
 import type { Answered } from '#kernel/outbound/send-request.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
-import type { Store } from '#kernel/resources/store-contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Store } from '#kernel/store/contract.ts';
 import { Notification, type NotificationSpec } from '../kinds/notification.ts';
 import { Release } from '../kinds/release.ts';
 import { missingKey, secretText } from '../secret-text.ts';

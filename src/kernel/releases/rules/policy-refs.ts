@@ -1,5 +1,5 @@
 import type { Path } from '#kernel/base/failures.ts';
-import type { Kind } from '#kernel/resources/kind.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import type { Targets } from '../kinds/targets.ts';

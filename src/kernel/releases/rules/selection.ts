@@ -1,5 +1,5 @@
-import type { Kind } from '#kernel/resources/kind.ts';
-import { selects } from '../engine/choose-policy.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { selects } from './choose-policy.ts';
 import type { Selector } from '../kinds/policy-spec.ts';
 
 const LIMITS = {

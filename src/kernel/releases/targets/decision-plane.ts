@@ -1,8 +1,8 @@
 import { Type, type TSchema } from 'typebox';
 import { Audience } from '#kernel/audiences/kinds/audience.ts';
-import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { KindRegistry } from '#kernel/resources/registry.ts';
-import type { Store } from '#kernel/resources/store-contract.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Store } from '#kernel/store/contract.ts';
 import { cohortInWords } from '#kernel/snapshots/describe-cohort.ts';
 import { parseCohort, SHARE_TOTAL, type Cohort, type CohortSlice } from '#kernel/snapshots/cohort.ts';
 import { sameSide } from '../engine/same-side.ts';

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { Type } from 'typebox';
 import type { Time } from '#kernel/base/time.ts';
-import { Head, candidateOf, everyoneOf, headName } from '#kernel/resources/builtin/head.ts';
-import type { Kind, ResourceObject } from '#kernel/resources/kind.ts';
-import type { Change, Store } from '#kernel/resources/store-contract.ts';
+import { Head, candidateOf, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Change, Store } from '#kernel/store/contract.ts';
 import { defineTarget, type PlaceObservation, type Target } from '../kinds/target.ts';
 
 /** How often things go wrong between the follower and the clusters, of 1. */

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
 
 /** A kind with a bug: what is broken throws when it is looked at. */
 export const Fragile = defineKind({

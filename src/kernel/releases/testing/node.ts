@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
-import { defineKind } from '#kernel/resources/define-kind.ts';
-import type { World } from '#kernel/resources/kind.ts';
+import { defineKind } from '#kernel/kinds/define-kind.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 
 export interface NodeSpec {
   readonly needs: readonly string[];

@@ -1,6 +1,6 @@
-import { Head } from '#kernel/resources/builtin/head.ts';
-import type { ResourceObject } from '#kernel/resources/kind.ts';
-import type { Operation } from '#kernel/resources/operation.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
 import { SHARE_TOTAL, type Cohort } from '../cohort.ts';
 
 /** A cohort that everybody is in. */

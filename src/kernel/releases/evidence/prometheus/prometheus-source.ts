@@ -1,8 +1,8 @@
 import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
 import type { Answered } from '#kernel/outbound/send-request.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { Reader } from '#kernel/resources/store-contract.ts';
-import { durationMs } from '#kernel/resources/schema/duration.ts';
+import type { Reader } from '#kernel/store/contract.ts';
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { Counts } from '#kernel/statistics/interval.ts';
 import { median } from '#kernel/statistics/median.ts';
 import type { GuardrailSpec } from '../../kinds/guardrail-spec.ts';

@@ -1,0 +1,102 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
+import { negotiate, type Accepted } from './codec/accept.ts';
+import { REFUSAL_CODE } from './refusal-of.ts';
+import { encodeYaml } from './codec/body.ts';
+import type { ApiDocument } from './document.ts';
+import type { OpenApiV2Document } from './openapi-v2.ts';
+import type { Target } from './request.ts';
+import { failureStatus } from './status.ts';
+
+/** Sentences for the client as `Warning` headers (RFC 7234). */
+export function warningHeaders(warnings: readonly string[]): Record<string, string[]> {
+  if (warnings.length === 0) return {};
+  return {
+    warning: warnings.map((text) => `299 - "${text.replaceAll(/["\\]/g, '\\$&').replaceAll(/[^\x20-\x7e]/g, '?')}"`),
+  };
+}
+
+/** The form that a request asks for. Throws a Refusal when there is none that it takes. */
+export function acceptedBy({ request, queryText }: Exchange): Accepted {
+  const accepted = negotiate(request.headers.accept);
+  return /(^|&)pretty=(true|t|1)(&|$)/i.test(queryText) ? { ...accepted, pretty: true } : accepted;
+}
+
+/** Writing YAML, or JSON with indentation, takes 20 times as long as the JSON that there is. */
+const REWRITTEN_CHARS_MAX = 512 * 1024;
+
+/** Sends JSON in the form that the client takes: as it is, indented, or as YAML. */
+export function sendJson(
+  exchange: Exchange,
+  status: number,
+  json: string,
+  accepted: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
+  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
+    return send(exchange, status, 'application/json', json, headers);
+  }
+  return sendRewritten(exchange, status, json, accepted, headers);
+}
+
+/** Sends JSON that is made piece by piece as its reader takes it. */
+export function sendJsonPieces(
+  exchange: Exchange,
+  pieces: Iterable<string>,
+  accepted: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
+  if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
+    return sendPieces(exchange, 200, 'application/json', pieces, headers);
+  }
+  let json = '';
+  for (const piece of pieces) {
+    json += piece;
+    if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
+  }
+  return sendRewritten(exchange, 200, json, accepted, headers);
+}
+
+function sendRewritten(
+  exchange: Exchange,
+  status: number,
+  json: string,
+  { as }: Accepted,
+  headers?: Readonly<Record<string, string | string[]>>,
+): void {
+  if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
+  const value: unknown = JSON.parse(json);
+  if (as === 'yaml') return send(exchange, status, 'application/yaml', encodeYaml(value), headers);
+  return send(exchange, status, 'application/json', `${JSON.stringify(value, null, 2)}\n`, headers);
+}
+
+function tooLargeToRewrite(): Refusal {
+  return new Refusal(
+    'resources/not-acceptable',
+    'NotAcceptable',
+    `The answer has more than ${REWRITTEN_CHARS_MAX} characters, which is too much to write as YAML or with indentation.`,
+    { remedy: 'Ask for application/json without pretty, or for pages with limit.' },
+  );
+}
+
+export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {
+  const known = isKnown(exchange, etag);
+  send(exchange, known ? 304 : 200, contentType, known ? '' : body, { vary: 'Accept', etag });
+}
+
+/** Answers a refusal as a `Status`; also for requests that were refused before their path was understood. */
+export function sendRefusal(
+  exchange: Exchange,
+  refusal: Refusal,
+  target?: Target,
+  accepted: Accepted = { as: 'json' },
+): void {
+  const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
+  // What is left of a body that is too large is not read: the connection ends with the answer.
+  const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
+  sendJson(exchange, refusal.status, JSON.stringify(status), accepted, {
+    ...refusalHeaders(refusal),
+    ...headers,
+    [REFUSAL_CODE]: refusal.code,
+  });
+}

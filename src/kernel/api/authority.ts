@@ -1,0 +1,80 @@
+import type { Requirement } from './codec/requirements.ts';
+import type { Author, Entry } from '#kernel/store/contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+
+/** A caller whose identity was proved. */
+export interface User {
+  readonly name: string;
+  /** Tells apart accounts that had the same name one after the other. */
+  readonly uid?: string;
+  readonly groups: readonly string[];
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
+  /** The users who minted the token that proved this one, and the tokens that those used. */
+  readonly mintedBy?: readonly string[];
+}
+
+/** What somebody wants to do with resources, in the words of Kubernetes' authorization. */
+export interface ResourceAttributes {
+  readonly verb: string;
+  /** Empty for the core group. */
+  readonly group: string;
+  /** The plural: `plans`. */
+  readonly resource: string;
+  /** Empty for the object itself. */
+  readonly subresource: string;
+  /** Empty for cluster-scoped resources and for all namespaces. */
+  readonly namespace: string;
+  /** Empty for the collection. */
+  readonly name: string;
+  /** What a list, watch or deletecollection selects: rules with a selector must be implied by it. */
+  readonly selection?: SelectedBy;
+  /** The object that it is about, where it is known: rules with a selector are held against it. */
+  readonly object?: SelectableObject;
+}
+
+export interface SelectedBy {
+  readonly labels: readonly Requirement[];
+  readonly fields: readonly Requirement[];
+}
+
+/** An object as selectors see it. */
+export type SelectableObject = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
+
+/** What somebody wants to do with a path that is no resource. */
+export interface PathAttributes {
+  readonly verb: string;
+  readonly path: string;
+}
+
+export type Attributes = ResourceAttributes | PathAttributes;
+
+/** An attempt to write that left no change in the store. */
+export interface Attempt {
+  readonly kind: Kind;
+  /** The subresource; empty for the object itself. */
+  readonly part: string;
+  readonly namespace: string;
+  /** Empty where it is not known. */
+  readonly name: string;
+  readonly dryRun: boolean;
+  /** The HTTP status of the answer. */
+  readonly code: number;
+  /** The permanent code of the refusal; empty when it was not refused. */
+  readonly reason: string;
+}
+
+/** What the resource API asks before it does something, and tells afterwards. */
+export interface Authority {
+  /**
+   * Throws a Refusal when the user may not. `forSome`: they may with some objects, so that it has to be asked again with
+   * the one that it is about; writes are asked about where they are decided.
+   */
+  readonly authorize: (user: User, attributes: Attributes) => 'allowed' | 'forSome';
+  /** Throws a Refusal when there is no object of any kind that the user may create or update. */
+  readonly requireWriter: (user: User) => void;
+  /**
+   * Keeps an attempt for the audit record; changes that are in the store are in the record already. Resolves when it
+   * is durable. Never rejects.
+   */
+  readonly attempted: (author: Author, attempt: Attempt) => Promise<void>;
+}

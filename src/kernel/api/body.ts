@@ -1,0 +1,143 @@
+import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import { nameSuffix } from '#kernel/base/ids.ts';
+import { inTurns } from '#kernel/base/turns.ts';
+import { readBody, type Exchange } from '#kernel/http/exchange.ts';
+import { decodeBody, readingCost } from './codec/body.ts';
+import type { Decoded } from './codec/text/json.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { FieldValidation } from '#kernel/store/rules/operation.ts';
+import { ITEMS_MAX, MEMBERS_MAX, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
+import type { Target } from './request.ts';
+
+/** The object of a request body, in the version and namespace of its path. */
+export async function readObject(
+  exchange: Exchange,
+  kind: Kind,
+  fieldValidation: FieldValidation,
+): Promise<{ value: ResourceObject; warnings: readonly string[] }> {
+  const { value, duplicates } = await readDocument(exchange, contentTypeOf(exchange), limitsOf(kind));
+  const warnings = duplicateWarnings(duplicates, fieldValidation);
+  const given = value as Partial<ResourceObject> | null;
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new Refusal('resources/not-an-object', 'BadRequest', `The body must be one ${kind.kind} object.`);
+  }
+  const apiVersion = given.apiVersion || kind.apiVersion;
+  const name = given.kind || kind.kind;
+  const metadata = given.metadata ?? {};
+  if (apiVersion !== kind.apiVersion || name !== kind.kind) {
+    throw new Refusal(
+      'resources/wrong-kind',
+      'BadRequest',
+      `${String(apiVersion)} ${String(name)} does not match the expected ${kind.apiVersion} ${kind.kind} of this path.`,
+    );
+  }
+  if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+    throw new Refusal('resources/bad-metadata', 'BadRequest', 'metadata must be an object.');
+  }
+  return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
+}
+
+export function contentTypeOf(exchange: Exchange): string | undefined {
+  return exchange.request.headers['content-type'];
+}
+
+interface BodyLimits extends DocumentLimits {
+  readonly bytesMax: number;
+}
+
+function limitsOf({ bodyBytesMax, bodyValuesMax }: Kind): BodyLimits {
+  return { bytesMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
+}
+
+/** The body, which its sender has paid for before anything is made of it. */
+export function readCharged(exchange: Exchange, bytesMax: number): Promise<Buffer> {
+  return readBody(exchange, bytesMax, readingCost(contentTypeOf(exchange)));
+}
+
+/** What the body says. A large one is read in turns with everything else. */
+async function readDocument(exchange: Exchange, contentType: string | undefined, limits: BodyLimits): Promise<Decoded> {
+  return inTurns(decodeBody(contentType, await readCharged(exchange, limits.bytesMax), limits));
+}
+
+function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldValidation): string[] {
+  const messages = duplicates.map((path) => `duplicate field "${fieldPath(path)}"`);
+  if (fieldValidation === 'Ignore') return [];
+  if (fieldValidation === 'Warn' || messages.length === 0) return messages;
+  throw new Refusal('resources/duplicate-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+    problems: duplicates.map((path) => ({
+      path,
+      reason: 'FieldValueDuplicate',
+      detail: 'the key is given twice; only the last would count',
+    })),
+  });
+}
+
+/** What is left of 63 characters, the most in a name of one part, for what a generated name begins with. */
+const GENERATED_PREFIX_CHARS_MAX = 58;
+
+/** How often another name is tried where a generated one is taken already, as in Kubernetes. */
+const GENERATED_NAMES_MAX = 8;
+
+/** Creates an object under its own name, or under a new one that begins as it wishes and that nobody has. */
+export async function createNamed<Result>(
+  kind: Kind,
+  object: ResourceObject,
+  create: (name: string) => Promise<Result>,
+): Promise<Result> {
+  const isGenerated = (object.metadata.name ?? '') === '';
+  for (let tries = 1; ; tries++) {
+    try {
+      return await create(nameFor(kind, object));
+    } catch (error) {
+      const isTaken = error instanceof Refusal && error.reason === 'AlreadyExists';
+      if (!isTaken || !isGenerated || tries >= GENERATED_NAMES_MAX) throw error;
+    }
+  }
+}
+
+function nameFor(kind: Kind, { metadata }: ResourceObject): string {
+  const { name, generateName } = metadata;
+  if (typeof name === 'string' && name !== '') return name;
+  if (typeof generateName === 'string' && generateName !== '') {
+    return `${generateName.slice(0, GENERATED_PREFIX_CHARS_MAX)}${nameSuffix()}`;
+  }
+  throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
+    problems: [
+      {
+        path: ['metadata', 'name'],
+        reason: 'FieldValueRequired',
+        detail: 'Required value: name or generateName is required',
+      },
+    ],
+  });
+}
+
+/** Refuses an object that names itself otherwise than the path does. */
+export function requireMatch({ metadata }: ResourceObject, target: Target): void {
+  const given = metadata.name ?? '';
+  if (target.name !== undefined && given !== '' && given !== target.name) {
+    throw new Refusal(
+      'resources/name-mismatch',
+      'BadRequest',
+      `the name of the object (${given}) does not match the name on the URL (${target.name})`,
+    );
+  }
+  const namespace = target.namespace ?? '';
+  if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) {
+    throw new Refusal(
+      'resources/namespace-mismatch',
+      'BadRequest',
+      `the namespace of the provided object (${metadata.namespace}) does not match the namespace sent on the request (${namespace})`,
+    );
+  }
+}
+
+/** A patch document. Its media type says the kind of patch; the document itself is always JSON. */
+export async function readPatch(
+  exchange: Exchange,
+  kind: Kind,
+  fieldValidation: FieldValidation,
+): Promise<{ value: unknown; warnings: readonly string[] }> {
+  const { value, duplicates } = await readDocument(exchange, 'application/json', limitsOf(kind));
+  return { value, warnings: duplicateWarnings(duplicates, fieldValidation) };
+}

@@ -1,0 +1,170 @@
+import { EventEmitter, on } from 'node:events';
+import { randomUUID } from 'node:crypto';
+import { createNamed, requireMatch } from '../body.ts';
+import { requireKnownVersion } from '../list.ts';
+import { requireVerb } from '../request.ts';
+import { CURRENT_MS_MAX } from '../watch.ts';
+import { eventFor, selectionOf, type SelectionQuery } from '../selection.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Change, Entry, Outcome, Store } from '#kernel/store/contract.ts';
+import type { Batch, ResourceClient, Selected } from './contract.ts';
+import { placeOf } from './place.ts';
+
+const STRICT = 'Strict';
+/** How often a watcher hears that there is nothing new. */
+const BEAT_MS = 1_000;
+
+/** Reads and writes the store of this process, as the given user. */
+export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
+  return {
+    list: async (kind, selected = {}) => {
+      requireVerb(kind, 'list');
+      await store.fresh();
+      const namespace = namespaceOf(kind, selected);
+      const { matches } = selectionOf(kind, queryOf(selected));
+      const version = String(store.version());
+      const entries = [...store.list(kind, { namespace })].filter(matches);
+      return { items: objectsOf(entries, selected), version };
+    },
+    watch: async function* (kind, from, signal, selected = {}) {
+      requireVerb(kind, 'watch');
+      requireKnownVersion(store, Number(from));
+      const selection = selectionOf(kind, queryOf(selected));
+      const namespace = namespaceOf(kind, selected);
+      const inScope = (entry: Entry) =>
+        (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
+      const toBatch = (changes: readonly Change[], version: number): Batch => ({
+        version: String(version),
+        changes: changes.flatMap((change) => {
+          const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
+          return event === undefined ? [] : [{ type: event.type, object: objectOf(event.entry, selected) }];
+        }),
+      });
+      // Subscribed before the first read and nothing is awaited in between: no change can fall through.
+      const published = new EventEmitter();
+      const unsubscribe = store.subscribe((changes) =>
+        published.emit('batch', changes, changes.at(-1)?.version ?? store.version()),
+      );
+      // A store that is cut off from the database has nothing to tell, and says so by its silence.
+      const beats = setInterval(() => {
+        if (store.behindMs() < CURRENT_MS_MAX) published.emit('batch', [], store.version());
+      }, BEAT_MS);
+      try {
+        const batches = on(published, 'batch', { signal });
+        yield toBatch(store.changesSince(Number(from), kind), store.version());
+        for await (const [changes, version] of batches as AsyncIterable<[readonly Change[], number]>) {
+          yield toBatch(changes, version);
+        }
+      } catch (error) {
+        if (!signal.aborted) throw error;
+      } finally {
+        clearInterval(beats);
+        unsubscribe();
+      }
+    },
+    get: async (kind, at) => {
+      requireVerb(kind, 'get');
+      await store.fresh();
+      const { namespace, name } = placeOf(kind, at);
+      return store.get(kind, namespace, name)?.object();
+    },
+    create: async (kind, given) => {
+      requireVerb(kind, 'create');
+      const object = asSent(given);
+      const { namespace } = placeOf(kind, object.metadata);
+      requireMatch(object, { kind, namespace, name: undefined, part: 'main' });
+      const { entry } = await createNamed(kind, object, (name) =>
+        write({
+          verb: 'create',
+          kind: kind.id,
+          namespace,
+          name,
+          object,
+          uid: randomUUID(),
+          fieldValidation: STRICT,
+        }),
+      );
+      return entry.object();
+    },
+    update: async (kind, given, part = 'main') => {
+      if (part === 'main') requireVerb(kind, 'update');
+      const object = asSent(given);
+      const place = placeOf(kind, object.metadata);
+      const { entry } = await write({
+        verb: 'update',
+        kind: kind.id,
+        ...place,
+        part,
+        object,
+        fieldValidation: STRICT,
+      });
+      return entry.object();
+    },
+    mergePatch: async (kind, at, patch) => {
+      requireVerb(kind, 'patch');
+      const { entry } = await merge(kind, placeOf(kind, at), 'main', patch);
+      return entry.object();
+    },
+    patchStatus: async (kind, at, status) => {
+      const { entry } = await merge(kind, placeOf(kind, at), 'status', { status });
+      return entry.object();
+    },
+    delete: async (kind, at, { uid, resourceVersion, propagation } = {}) => {
+      requireVerb(kind, 'delete');
+      const { did, entry } = await write({
+        verb: 'delete',
+        kind: kind.id,
+        ...placeOf(kind, at),
+        uidExpected: uid,
+        versionExpected: resourceVersion,
+        propagation,
+      });
+      return did === 'removed' ? undefined : entry.object();
+    },
+  };
+
+  function merge(
+    kind: Kind,
+    place: { readonly namespace: string; readonly name: string },
+    part: 'main' | 'status',
+    patch: object,
+  ): Promise<Outcome> {
+    return write({
+      verb: 'patch',
+      kind: kind.id,
+      ...place,
+      part,
+      patchType: 'merge',
+      patch: asSent(patch),
+      fieldValidation: STRICT,
+    });
+  }
+
+  async function write(operation: Operation): Promise<Outcome> {
+    const [outcome] = await store.write([operation], { user, requestId: randomUUID() });
+    if (outcome === undefined) throw new Error('the store gave no outcome for an operation');
+    return outcome;
+  }
+}
+
+function* objectsOf(entries: readonly Entry[], selected: Selected): Iterable<ResourceObject> {
+  for (const entry of entries) yield objectOf(entry, selected);
+}
+
+function objectOf(entry: Entry, { withoutSpecs = false }: Selected): ResourceObject {
+  return withoutSpecs ? entry.outline() : entry.object();
+}
+
+function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {
+  return kind.namespaced ? namespace : undefined;
+}
+
+function queryOf({ labelSelector = '', fieldSelector = '' }: Selected): SelectionQuery {
+  return { labelSelector, fieldSelector };
+}
+
+/** What would have come over the wire: the caller may go on changing what it gave. */
+function asSent<Given extends object>(given: Given): Given {
+  return JSON.parse(JSON.stringify(given));
+}

@@ -1,0 +1,195 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { within } from '#kernel/base/time.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { checkListOptions } from './list-options.ts';
+import type { Query, Target } from './request.ts';
+import { requiredValues, type Selection } from './selection.ts';
+
+/** One page of a list: all of its pages show the objects as they were when the first page was read. */
+export interface Page {
+  readonly version: number;
+  readonly entries: readonly Entry[];
+  /** Where the next page starts; undefined on the last one. */
+  readonly continueToken: string | undefined;
+  readonly remaining: number | undefined;
+}
+
+interface Continuation {
+  readonly version: number;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export function listPage(store: Store<Operation>, target: Target, query: Query, selection: Selection): Page {
+  checkListOptions(query);
+  const from = query.continueToken === '' ? undefined : decodeContinue(query.continueToken);
+  checkVersions(store, query, from);
+  const version = startOf(store, query, from);
+  const namespace = target.namespace === '' ? undefined : target.namespace;
+  const entries: Entry[] = [];
+  let more = false;
+  let seen = 0;
+  for (const entry of openList()) {
+    seen += 1;
+    if (!selection.matches(entry)) continue;
+    if (query.limit > 0 && entries.length === query.limit) {
+      more = true;
+      break;
+    }
+    entries.push(entry);
+  }
+  const last = entries.at(-1);
+  return {
+    version,
+    entries,
+    continueToken:
+      more && last !== undefined ? encodeContinue({ version, namespace: last.namespace, name: last.name }) : undefined,
+    // As in Kubernetes: only where counting costs nothing.
+    remaining:
+      more && selection.everything && namespace === undefined && from === undefined
+        ? store.count(target.kind) - seen + 1
+        : undefined,
+  };
+
+  function openList(): Iterable<Entry> {
+    const known = indexedBy(target.kind, selection);
+    // As things are now there is an index.
+    if (known !== undefined && from === undefined && version === store.version()) {
+      const found = store.find(target.kind, known.index, known.value);
+      return found.filter((entry) => namespace === undefined || entry.namespace === namespace);
+    }
+    try {
+      return store.list(target.kind, { namespace, at: version, ...(from === undefined ? {} : { after: from }) });
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.reason !== 'Expired') throw error;
+      if (from !== undefined) throw new ExpiredContinue(encodeContinue({ ...from, version: WHATEVER_VERSION }));
+      throw new Refusal('resources/expired', 'Expired', 'The resourceVersion for the provided list is too old.');
+    }
+  }
+}
+
+/** The index in which everything stands that a selection can be about; undefined where all has to be looked at. */
+export function indexedBy(
+  { fieldIndexes = {} }: Kind,
+  { fields }: Pick<Selection, 'fields'>,
+): { readonly index: string; readonly value: string } | undefined {
+  for (const requirement of fields) {
+    if (requirement.operator !== 'In' || requirement.values.size !== 1) continue;
+    const index = requirement.key === 'metadata.name' ? 'name' : fieldIndexes[requirement.key];
+    const [value] = requirement.values;
+    if (index !== undefined && value !== undefined) return { index, value };
+  }
+  return undefined;
+}
+
+/** The one name that a list is about; every `kubectl delete` and `wait` asks so. */
+export function nameRequired({ fieldSelector }: Pick<Query, 'fieldSelector'>): string | undefined {
+  return requiredValues(fieldSelector).get('metadata.name');
+}
+
+/** Of a continue token: go on behind its place with the objects as they are then. */
+const WHATEVER_VERSION = -1;
+
+/** The pages of a list can no longer be read as they were; its token leads to the rest as it is now. */
+export class ExpiredContinue extends Refusal {
+  readonly continueToken: string;
+
+  constructor(continueToken: string) {
+    super(
+      'resources/expired',
+      'Expired',
+      'The provided continue parameter is too old to display a consistent list result. You can start a new list ' +
+        'without the continue parameter, or use the continue token in this response to retrieve the remainder of the ' +
+        'results. Continuing with the provided token results in an inconsistent list - objects that were created, ' +
+        'modified, or deleted between the time the first chunk was returned and now may show up in the list.',
+    );
+    this.continueToken = continueToken;
+  }
+}
+
+/** The version whose objects a list shows. */
+function startOf(store: Store<Operation>, query: Query, from: Continuation | undefined): number {
+  if (from !== undefined) return from.version === WHATEVER_VERSION ? store.version() : from.version;
+  const { resourceVersion = '0', resourceVersionMatch, limit } = query;
+  // Without a word on how to match, a page is of exactly that version; a whole list is not older.
+  const exact = resourceVersionMatch === 'Exact' || (resourceVersionMatch === undefined && limit > 0);
+  return exact && resourceVersion !== '0' ? Number(resourceVersion) : store.version();
+}
+
+function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
+  const { resourceVersion } = query;
+  if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
+    throw new Refusal(
+      'resources/bad-query',
+      'BadRequest',
+      'specifying resource version is not allowed when using continue',
+    );
+  }
+  if (from !== undefined && from.version > store.version()) throw badContinue();
+  if (resourceVersion !== undefined) requireKnownVersion(store, Number(resourceVersion));
+}
+
+/** How long a read waits for a version that is yet to come, as in Kubernetes. */
+const VERSION_MS_MAX = 3_000;
+
+/**
+ * Waits until the store shows the version that a read names, or the one that the list is of that it goes on with. Refuses
+ * with 504 when the named one does not come within three seconds.
+ */
+export async function reachVersion(store: Store<Operation>, { resourceVersion, continueToken }: Query): Promise<void> {
+  const named = Number(resourceVersion ?? 0);
+  const begun = continueToken === '' ? 0 : decodeContinue(continueToken).version;
+  await waitForVersion(store, Math.max(named, begun));
+  requireKnownVersion(store, named);
+}
+
+async function waitForVersion(store: Store<Operation>, version: number): Promise<void> {
+  if (version <= store.version()) return;
+  // What another process wrote may only have to be fetched.
+  await store.fresh();
+  if (version <= store.version()) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = store.subscribe(() => {
+    if (version <= store.version()) resolve();
+  });
+  await within(promise, VERSION_MS_MAX);
+  unsubscribe();
+}
+
+/** Refuses a version that the store has not come to yet. */
+export function requireKnownVersion(store: Store<Operation>, version: number): void {
+  if (version <= store.version()) return;
+  throw new Refusal(
+    'resources/version-too-large',
+    'Timeout',
+    `Too large resource version: ${version}, current: ${store.version()}`,
+    {
+      retryAfterSeconds: 1,
+      problems: [{ path: [], reason: 'ResourceVersionTooLarge', detail: 'Too large resource version' }],
+    },
+  );
+}
+
+function encodeContinue(position: Continuation): string {
+  return Buffer.from(JSON.stringify([1, position.version, position.namespace, position.name])).toString('base64url');
+}
+
+function decodeContinue(token: string): Continuation {
+  try {
+    const [format, version, namespace, name] = JSON.parse(Buffer.from(token, 'base64url').toString()) as unknown[];
+    if (format === 1 && Number.isSafeInteger(version) && typeof namespace === 'string' && typeof name === 'string') {
+      return { version: version as number, namespace, name };
+    }
+  } catch {
+    // Falls through to the refusal: whatever is wrong with the token, the remedy is the same.
+  }
+  throw badContinue();
+}
+
+function badContinue(): Refusal {
+  return new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
+    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
+  });
+}

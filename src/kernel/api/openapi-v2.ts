@@ -1,0 +1,155 @@
+import { contentHash } from '#kernel/base/ids.ts';
+import { Refusal } from '#kernel/base/failures.ts';
+import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
+import { openApiV2Protobuf } from './openapi-v2-protobuf.ts';
+import type { OpenApiDocuments } from './openapi.ts';
+
+/** The document at `/openapi/v2` in one of its forms. */
+export interface OpenApiV2Document {
+  readonly contentType: string;
+  readonly body: string | Buffer;
+  readonly etag: string;
+}
+
+/** As Kubernetes answers: clients refuse the name that they ask by, because no media type may have an @. */
+const PROTOBUF_TYPE = 'application/com.github.proto-openapi.spec.v2.v1.0+protobuf';
+/** What kubectl up to 1.28 asks for, and what it asked for before. */
+const PROTOBUF_TYPES: ReadonlySet<string> = new Set([
+  PROTOBUF_TYPE,
+  'application/com.github.proto-openapi.spec.v2@v1.0+protobuf',
+  'application/com.github.googleapis.gnostic.openapiv2@68f4ded+protobuf',
+]);
+const JSON_TYPES: ReadonlySet<string> = new Set(['application/json', 'application/*', '*/*']);
+
+/**
+ * The one OpenAPI 2.0 document of all kinds, which older clients read instead of those of OpenAPI 3.0 that it is made of.
+ * Returns what answers an Accept header; that throws a Refusal (406) for a form that there is not. Both forms are made
+ * when they are first asked for.
+ */
+export function openApiV2(documents: OpenApiDocuments, version: string): (accept?: string) => OpenApiV2Document {
+  const content = once(() => convert(documents, version));
+  const etag = once(() => contentHash(content()));
+  const json = once(() => JSON.stringify(content()));
+  const protobuf = once(() => openApiV2Protobuf(content()));
+  return (accept = '*/*') => {
+    const types = accept.split(',').map((range) => range.split(';')[0]?.trim().toLowerCase() ?? '');
+    const type = types.find((candidate) => PROTOBUF_TYPES.has(candidate) || JSON_TYPES.has(candidate));
+    if (type === undefined) {
+      throw new Refusal(
+        'resources/not-acceptable',
+        'NotAcceptable',
+        `only the following media types are accepted: application/json, ${[...PROTOBUF_TYPES].join(', ')}`,
+      );
+    }
+    return PROTOBUF_TYPES.has(type)
+      ? { contentType: PROTOBUF_TYPE, body: protobuf(), etag: `"${etag()}-protobuf"` }
+      : { contentType: 'application/json', body: json(), etag: `"${etag()}"` };
+  };
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
+
+function convert(documents: OpenApiDocuments, version: string): JsonObject {
+  const definitions: Record<string, unknown> = {};
+  const paths: Record<string, unknown> = {};
+  for (const { body } of documents.values()) {
+    const group: unknown = JSON.parse(body);
+    for (const [name, schema] of entriesAt(group, 'components', 'schemas')) definitions[name] = convertSchema(schema);
+    // The root lists the documents under the same name; those have no leading slash.
+    for (const [path, item] of entriesAt(group, 'paths')) if (path.startsWith('/')) paths[path] = convertPath(item);
+  }
+  return { swagger: '2.0', info: { title: 'Backline', version }, paths, definitions };
+}
+
+function entriesAt(value: unknown, ...path: string[]): [string, unknown][] {
+  for (const name of path) value = isObject(value) ? getOwn(value, name) : undefined;
+  return isObject(value) ? Object.entries(value) : [];
+}
+
+/** What OpenAPI 2.0 has no word for, or clients of it take for something else. */
+const DROPPED = [
+  'nullable',
+  'default',
+  'anyOf',
+  'oneOf',
+  'not',
+  'allOf',
+  'properties',
+  'additionalProperties',
+  'items',
+];
+
+/** As Kubernetes publishes schemas in the older form: alternatives left out, open objects without properties. */
+function convertSchema(schema: unknown): JsonObject {
+  if (!isObject(schema)) return {};
+  const { $ref, allOf, properties, additionalProperties, items, type } = schema;
+  if (typeof $ref === 'string') return { $ref: $ref.replace('#/components/schemas/', '#/definitions/') };
+  // A reference with a description of its own.
+  if (Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0]) && '$ref' in allOf[0]) {
+    return { ...convertSchema(allOf[0]), ...('description' in schema && { description: schema['description'] }) };
+  }
+  const open = schema['x-kubernetes-preserve-unknown-fields'] === true;
+  const kept = Object.entries(schema).filter(([keyword]) => !DROPPED.includes(keyword));
+  return {
+    ...Object.fromEntries(kept),
+    ...(isObject(properties) && !open && { properties: mapValues(properties, convertSchema) }),
+    ...(isObject(additionalProperties) && { additionalProperties: convertSchema(additionalProperties) }),
+    ...(type === 'array' && { items: convertSchema(items) }),
+  };
+}
+
+const METHODS: ReadonlySet<string> = new Set(['get', 'put', 'post', 'delete', 'patch']);
+
+function convertPath(item: unknown): JsonObject {
+  if (!isObject(item)) return {};
+  const operations = Object.entries(item).filter(([name]) => METHODS.has(name));
+  const parameters = parametersOf(item);
+  return {
+    ...Object.fromEntries(operations.map(([method, operation]) => [method, convertOperation(operation)])),
+    ...(parameters.length > 0 && { parameters }),
+  };
+}
+
+function convertOperation(operation: unknown): JsonObject {
+  if (!isObject(operation)) return {};
+  const { requestBody, responses, tags } = operation;
+  const consumes = entriesAt(requestBody, 'content');
+  const required = isObject(requestBody) && requestBody['required'] === true;
+  const body = consumes
+    .slice(0, 1)
+    .map(([, media]) => ({ name: 'body', in: 'body', ...(required && { required }), schema: schemaOf(media) }));
+  const extensions = Object.entries(operation).filter(([name]) => name.startsWith('x-'));
+  return {
+    tags,
+    consumes: consumes.length > 0 ? consumes.map(([type]) => type) : ['*/*'],
+    produces: ['application/json', 'application/yaml'],
+    parameters: [...body, ...parametersOf(operation)],
+    responses: isObject(responses) ? mapValues(responses, convertResponse) : {},
+    ...Object.fromEntries(extensions),
+  };
+}
+
+function convertResponse(response: unknown): JsonObject {
+  const [media] = entriesAt(response, 'content');
+  return {
+    description: isObject(response) ? response['description'] : '',
+    ...(media !== undefined && { schema: schemaOf(media[1]) }),
+  };
+}
+
+function schemaOf(media: unknown): JsonObject {
+  return convertSchema(isObject(media) ? media['schema'] : undefined);
+}
+
+/** Parameters of paths and queries carry their type themselves. */
+function parametersOf({ parameters }: JsonObject): JsonObject[] {
+  if (!Array.isArray(parameters)) return [];
+  return parameters.filter(isObject).map(({ schema, ...rest }) => ({ ...rest, ...convertSchema(schema) }));
+}
+
+function mapValues(object: JsonObject, make: (value: unknown) => JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, make(value)]));
+}

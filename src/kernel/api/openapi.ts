@@ -1,0 +1,267 @@
+import type { Kind, Verb } from '#kernel/kinds/kind.ts';
+import { patchMediaTypes } from '#kernel/kinds/patch/patch.ts';
+import { OBJECT_META } from '#kernel/kinds/schema/object-meta.ts';
+import { objectSchema } from '#kernel/kinds/structure.ts';
+import { apiDocument, byGroupVersion, groupVersionPath, type ApiDocument } from './document.ts';
+import { openApiSchema } from './openapi-schema.ts';
+
+/** The OpenAPI 3.0 documents by path: `/openapi/v3` and one per group and version below it. */
+export type OpenApiDocuments = ReadonlyMap<string, ApiDocument>;
+
+/** Documents of groups and versions that were made before, by where they are served, with the kinds that they are of. */
+export type MadeDocuments = Map<string, { readonly of: readonly Kind[]; readonly document: ApiDocument }>;
+
+/**
+ * Makes the documents that `kubectl explain`, `kubectl create` and generators of clients read. All of them take 200 ms: those
+ * in `made` whose kinds are the same stay as they are.
+ */
+export function openApiDocuments(
+  kinds: readonly Kind[],
+  version: string,
+  made: MadeDocuments = new Map(),
+): OpenApiDocuments {
+  const documents = new Map<string, ApiDocument>();
+  const paths: Record<string, { serverRelativeURL: string }> = {};
+  for (const [group, versions] of byGroupVersion(kinds)) {
+    for (const [groupVersion, members] of versions) {
+      const at = groupVersionPath(group, groupVersion);
+      const before = made.get(at);
+      const isSame = before?.of.length === members.length && members.every((kind, index) => kind === before.of[index]);
+      const document = before !== undefined && isSame ? before.document : apiDocument(groupDocument(members, version));
+      made.set(at, { of: members, document });
+      documents.set(`/openapi/v3/${at}`, document);
+      // Clients keep a document for ever under its hash.
+      paths[at] = { serverRelativeURL: `/openapi/v3/${at}?hash=${document.etag.replaceAll('"', '')}` };
+    }
+  }
+  for (const at of made.keys()) if (!Object.hasOwn(paths, at)) made.delete(at);
+  documents.set('/openapi/v3', apiDocument({ paths }));
+  return documents;
+}
+
+export function openApiAnswer(documents: OpenApiDocuments, path: string): ApiDocument | undefined {
+  return documents.get(path.replace(/\/$/, ''));
+}
+
+const META = 'io.k8s.apimachinery.pkg.apis.meta.v1';
+
+function groupDocument(kinds: readonly Kind[], version: string): object {
+  const schemas: Record<string, object> = {
+    [`${META}.ObjectMeta`]: objectMetaSchema(),
+    [`${META}.ListMeta`]: LIST_META,
+    [`${META}.Patch`]: { description: 'A patch in the form that its content type says.', type: 'object' },
+    [`${META}.DeleteOptions`]: DELETE_OPTIONS,
+    [`${META}.Status`]: STATUS,
+  };
+  const paths: Record<string, object> = {};
+  for (const kind of kinds) {
+    schemas[schemaName(kind)] = kindSchema(kind);
+    schemas[`${schemaName(kind)}List`] = listSchema(kind);
+    Object.assign(paths, pathsOf(kind));
+  }
+  return { openapi: '3.0.0', info: { title: 'Backline', version }, paths, components: { schemas } };
+}
+
+/** With how its lists merge: `kubectl apply` makes strategic merge patches by it. */
+function objectMetaSchema(): object {
+  const { properties, ...rest } = openApiSchema(OBJECT_META);
+  const { finalizers, ownerReferences, ...others } = properties as Record<string, object>;
+  return {
+    ...rest,
+    properties: {
+      ...others,
+      finalizers: { ...finalizers, 'x-kubernetes-patch-strategy': 'merge' },
+      ownerReferences: {
+        ...ownerReferences,
+        'x-kubernetes-patch-merge-key': 'uid',
+        'x-kubernetes-patch-strategy': 'merge',
+      },
+    },
+  };
+}
+
+/** The group backwards, as Kubernetes names schemas: `dev.backline.products.v1.Plan`. */
+function schemaName(kind: Kind): string {
+  const group = kind.group === '' ? 'io.k8s.api.core' : kind.group.split('.').reverse().join('.');
+  return `${group}.${kind.version}.${kind.kind}`;
+}
+
+function refTo(name: string): { $ref: string } {
+  return { $ref: `#/components/schemas/${name}` };
+}
+
+function groupVersionKind(kind: Kind, suffix = '') {
+  return { group: kind.group, version: kind.version, kind: `${kind.kind}${suffix}` };
+}
+
+function kindSchema(kind: Kind): object {
+  const schema = objectSchema(kind);
+  const { properties, ...rest } = openApiSchema(schema);
+  const metadata = { description: OBJECT_META.description, allOf: [refTo(`${META}.ObjectMeta`)] };
+  return {
+    ...rest,
+    properties: { ...(properties as object), metadata },
+    'x-kubernetes-group-version-kind': [groupVersionKind(kind)],
+  };
+}
+
+function listSchema(kind: Kind): object {
+  return {
+    description: `A list of ${kind.plural}.`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: { description: 'The version of the schema of this list.', type: 'string' },
+      kind: { description: `${kind.kind}List.`, type: 'string' },
+      metadata: { description: 'Where the list stands among all writes.', allOf: [refTo(`${META}.ListMeta`)] },
+      items: { description: 'The objects.', type: 'array', items: refTo(schemaName(kind)) },
+    },
+    'x-kubernetes-group-version-kind': [groupVersionKind(kind, 'List')],
+  };
+}
+
+function pathsOf(kind: Kind): Record<string, object> {
+  const base = `/${groupVersionPath(kind.group, kind.version)}`;
+  const scope = kind.namespaced ? `${base}/namespaces/{namespace}` : base;
+  const collection = `${scope}/${kind.plural}`;
+  const inNamespace = kind.namespaced ? [pathParameter('namespace', 'The namespace of the objects.')] : [];
+  const named = [...inNamespace, pathParameter('name', 'The name of the object.')];
+  const paths: Record<string, object> = {};
+  const add = (path: string, parameters: readonly object[], operations: Record<string, object | undefined>) => {
+    const present = Object.entries(operations).filter(([, operation]) => operation !== undefined);
+    if (present.length > 0)
+      paths[path] = { ...Object.fromEntries(present), ...(parameters.length > 0 && { parameters }) };
+  };
+  const allowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
+  const list = () => operation(kind, 'list', LIST_PARAMETERS, `${schemaName(kind)}List`);
+  add(collection, inNamespace, {
+    get: allowed('list', list),
+    post: allowed('create', () => operation(kind, 'post', WRITE_PARAMETERS, schemaName(kind), body(kind))),
+    delete: allowed('deletecollection', () =>
+      operation(kind, 'deletecollection', LIST_PARAMETERS, `${META}.Status`, DELETE_BODY),
+    ),
+  });
+  if (kind.namespaced) add(`${base}/${kind.plural}`, [], { get: allowed('list', list) });
+  const one = (path: string) => ({
+    get: allowed('get', () => operation(kind, 'get', [], schemaName(kind))),
+    put: allowed('update', () => operation(kind, 'put', WRITE_PARAMETERS, schemaName(kind), body(kind))),
+    patch: allowed('patch', () => operation(kind, 'patch', WRITE_PARAMETERS, schemaName(kind), patchBody(kind))),
+    ...(path === 'main' && {
+      delete: allowed('delete', () => operation(kind, 'delete', [DRY_RUN, PROPAGATION], `${META}.Status`, DELETE_BODY)),
+    }),
+  });
+  add(`${collection}/{name}`, named, one('main'));
+  if (kind.hasStatus) add(`${collection}/{name}/status`, named, one('status'));
+  return paths;
+}
+
+function operation(
+  kind: Kind,
+  action: string,
+  parameters: readonly object[],
+  answer: string,
+  requestBody?: object,
+): object {
+  return {
+    tags: [kind.apiVersion],
+    parameters,
+    ...(requestBody && { requestBody }),
+    responses: {
+      200: { description: 'OK', content: { 'application/json': { schema: refTo(answer) } } },
+    },
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': groupVersionKind(kind),
+  };
+}
+
+function body(kind: Kind): object {
+  const schema = refTo(schemaName(kind));
+  return { required: true, content: { 'application/json': { schema }, 'application/yaml': { schema } } };
+}
+
+function patchBody(kind: Kind): object {
+  const schema = refTo(`${META}.Patch`);
+  return { required: true, content: Object.fromEntries(patchMediaTypes(kind).map((type) => [type, { schema }])) };
+}
+
+const DELETE_BODY = { content: { 'application/json': { schema: refTo(`${META}.DeleteOptions`) } } };
+
+function pathParameter(name: string, description: string): object {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } };
+}
+
+function queryParameter(name: string, description: string, type = 'string'): object {
+  return { name, in: 'query', description, schema: { type } };
+}
+
+const DRY_RUN = queryParameter('dryRun', 'With All, everything is checked and nothing is kept.');
+const PROPAGATION = queryParameter(
+  'propagationPolicy',
+  'Foreground, Background or Orphan: what becomes of dependents.',
+);
+
+const WRITE_PARAMETERS = [
+  DRY_RUN,
+  queryParameter('fieldManager', 'Who writes.'),
+  queryParameter('fieldValidation', 'Ignore, Warn (default) or Strict: what becomes of unknown and duplicate fields.'),
+];
+
+const LIST_PARAMETERS = [
+  queryParameter('labelSelector', 'Only objects with such labels.'),
+  queryParameter('fieldSelector', 'Only objects with such fields.'),
+  queryParameter('limit', 'The most objects in one answer.', 'integer'),
+  queryParameter('continue', 'From the answer before: goes on behind it, at the same moment.'),
+  queryParameter('resourceVersion', 'The moment to read at, or to watch from.'),
+  queryParameter('resourceVersionMatch', 'NotOlderThan or Exact.'),
+  queryParameter('watch', 'Stream changes instead of answering once.', 'boolean'),
+  queryParameter('allowWatchBookmarks', 'Say from time to time where the stream stands.', 'boolean'),
+  queryParameter('timeoutSeconds', 'When a watch ends.', 'integer'),
+];
+
+const text = (description: string) => ({ description, type: 'string' });
+
+const LIST_META = {
+  description: 'Where a list stands among all writes.',
+  type: 'object',
+  properties: {
+    continue: text('Given when there is more: send it back to go on.'),
+    remainingItemCount: { description: 'How many more there are.', type: 'integer', format: 'int64' },
+    resourceVersion: text('The write up to which the list is complete.'),
+  },
+};
+
+const DELETE_OPTIONS = {
+  description: 'How to delete.',
+  type: 'object',
+  properties: {
+    apiVersion: text('v1.'),
+    kind: text('DeleteOptions.'),
+    dryRun: { description: 'With All, nothing is deleted.', type: 'array', items: { type: 'string' } },
+    gracePeriodSeconds: { description: 'Not used.', type: 'integer', format: 'int64' },
+    preconditions: {
+      description: 'What must hold for the object to be deleted.',
+      type: 'object',
+      properties: { resourceVersion: text('Its version.'), uid: text('Its UID.') },
+    },
+    propagationPolicy: text('Foreground, Background or Orphan: what becomes of dependents.'),
+  },
+};
+
+const STATUS = {
+  description: 'What came of a request that gives no object.',
+  type: 'object',
+  properties: {
+    apiVersion: text('v1.'),
+    kind: text('Status.'),
+    code: { description: 'The HTTP status.', type: 'integer', format: 'int32' },
+    message: text('A sentence for people.'),
+    reason: text('One word for programs.'),
+    status: text('Success or Failure.'),
+    details: {
+      description: 'What it is about, and each cause.',
+      type: 'object',
+      'x-kubernetes-preserve-unknown-fields': true,
+    },
+  },
+  'x-kubernetes-group-version-kind': [{ group: '', version: 'v1', kind: 'Status' }],
+};

@@ -1,0 +1,71 @@
+import type { Requirement } from './codec/requirements.ts';
+import { parseFieldSelector, parseLabelSelector } from './codec/selectors.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Change, Entry } from '#kernel/store/contract.ts';
+import { textEntry } from '#kernel/store/rules/text-entry.ts';
+
+/** Which objects a list or watch is about. */
+export interface Selection {
+  readonly matches: (entry: Entry) => boolean;
+  readonly labels: readonly Requirement[];
+  readonly fields: readonly Requirement[];
+  /** True when neither selector says anything. */
+  readonly everything: boolean;
+}
+
+/** Selectors as they stand in a query; empty ones select everything. */
+export interface SelectionQuery {
+  readonly labelSelector: string;
+  readonly fieldSelector: string;
+}
+
+export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): Selection {
+  const labels = query.labelSelector === '' ? undefined : parseLabelSelector(query.labelSelector);
+  const fields =
+    query.fieldSelector === '' ? undefined : parseFieldSelector(query.fieldSelector, kind.selectableFields ?? {});
+  return {
+    labels: labels?.requirements ?? [],
+    fields: fields?.requirements ?? [],
+    everything: labels === undefined && fields === undefined && name === undefined,
+    matches: (entry) =>
+      (name === undefined || entry.name === name) &&
+      (labels === undefined || labels.matches(entry.labels)) &&
+      (fields === undefined || fields.matches(entry)),
+  };
+}
+
+/**
+ * The fields that a field selector requires to have one certain value, so that a look-up or a rule can go by it. Terms
+ * with escapes are left out: the selector itself still decides.
+ */
+export function requiredValues(fieldSelector: string): ReadonlyMap<string, string> {
+  const terms = fieldSelector.split(',').map((term) => /^([^\s\\=!]+)==?([^\s\\=!]+)$/.exec(term));
+  const required = new Map<string, string>();
+  for (const [, field = '', value = ''] of terms.filter((match) => match !== null)) {
+    if (!required.has(field)) required.set(field, value);
+  }
+  return required;
+}
+
+type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly entry: Entry };
+
+/**
+ * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
+ * with the version of the change; one that enters is ADDED.
+ */
+export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
+  const now = change.type !== 'DELETED' && matches(change.entry);
+  const was = change.before !== undefined && matches(change.before);
+  if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
+  if (now && was) return { type: 'MODIFIED', entry: change.entry };
+  if (now) return { type: 'ADDED', entry: change.entry };
+  if (was && change.before !== undefined) return { type: 'DELETED', entry: atVersion(change.before, change.version) };
+  return undefined;
+}
+
+/** The same object, stamped with another version. */
+function atVersion(entry: Entry, version: number): Entry {
+  const copy = entry.object();
+  copy.metadata.resourceVersion = String(version);
+  return textEntry(entry.kind, copy, version);
+}

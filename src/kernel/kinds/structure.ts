@@ -1,0 +1,70 @@
+import type { Problem } from '#kernel/base/failures.ts';
+import type { Kind } from './kind.ts';
+import { compileDefaults } from './schema/defaults.ts';
+import { withAlternatives } from './schema/lift.ts';
+import { OBJECT_META } from './schema/object-meta.ts';
+import { compilePrune, type Pruned } from './schema/prune.ts';
+import { EMPTY, readSchema, type SchemaNode } from './schema/schema-node.ts';
+import { compileValidate } from './schema/validate.ts';
+
+/** A schema compiled to closures. The functions never alter their argument; they return it when nothing changes. */
+export interface CompiledSchema {
+  /** The schema as it was written. */
+  readonly node: SchemaNode;
+  /** The fields that may exist, with those that only alternatives name. */
+  readonly structure: SchemaNode;
+  /** Removes the fields that the schema does not know, and says where they stood. */
+  readonly prune: (value: unknown) => Pruned;
+  /** Fills absent fields (and nulls that are not allowed) with their defaults. Comes after pruning. */
+  readonly applyDefaults: (value: unknown) => unknown;
+  /** Every problem, at most `problemsMax`; none means that the value has the static type of the schema. */
+  readonly validate: (value: unknown) => readonly Problem[];
+}
+
+/** Compiles a JSON Schema (TypeBox, or `openAPIV3Schema`). Throws SchemaError for a schema that cannot be used. */
+export function compileSchema(schema: unknown): CompiledSchema {
+  return compileNode(readSchema(schema));
+}
+
+function compileNode(node: SchemaNode): CompiledSchema {
+  const structure = withAlternatives(node);
+  return {
+    node,
+    structure,
+    prune: compilePrune(structure),
+    applyDefaults: compileDefaults(structure),
+    validate: compileValidate(node),
+  };
+}
+
+/** The schema of whole objects of a kind: apiVersion, kind, metadata and what the kind declares. */
+export function objectSchema(kind: Kind): SchemaNode {
+  const declared = readSchema(kind.schema);
+  return {
+    ...EMPTY,
+    type: 'object',
+    description: kind.description,
+    properties: new Map([
+      ['apiVersion', { ...EMPTY, type: 'string', description: API_VERSION }],
+      ['kind', { ...EMPTY, type: 'string', description: KIND }],
+      ['metadata', OBJECT_META],
+      ...declared.properties,
+    ]),
+    required: declared.required,
+  };
+}
+
+/** The compiled schema of whole objects of a kind. Compiled once per kind. */
+export function structureOf(kind: Kind): CompiledSchema {
+  let compiled = BY_KIND.get(kind);
+  if (compiled === undefined) {
+    compiled = compileNode(objectSchema(kind));
+    BY_KIND.set(kind, compiled);
+  }
+  return compiled;
+}
+
+const BY_KIND = new WeakMap<Kind, CompiledSchema>();
+
+const API_VERSION = 'The version of the schema of this object: `group/version`, or `v1` in the core group.';
+const KIND = 'The kind of this object, in CamelCase. Cannot be changed.';

@@ -1,0 +1,124 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Author, Entry, Reader } from '#kernel/store/contract.ts';
+import type { Admission } from '#kernel/store/rules/write.ts';
+import { ENGINE } from './advance.ts';
+import { sameSide, type State } from './same-side.ts';
+import { Pin, type PinSpec } from '../kinds/pin.ts';
+import { Release } from '../kinds/release.ts';
+
+/** Who writes back what was live, when a release is taken back. */
+export const ROLLBACK_USER = 'backline-rollback';
+/** How a pin names the absence of an object among the revisions that it refuses. */
+const ABSENT = 'absent';
+
+type Written = Parameters<Admission['mayStore']>[0];
+
+/**
+ * Refuses what a pin keeps out, and changes to what a release is under way with where its policy says so. Goes by what is
+ * stored, so that it holds in the write itself.
+ */
+export const releaseGuard: Admission = {
+  mayAsk: ({ operation, kind, current, author, ...rest }) => {
+    if (operation.verb !== 'delete' || current === undefined || !kind.released || isOurs(author)) return;
+    const write = { ...rest, operation, kind, current, author, object: current.object() };
+    requireUnpinned(write, undefined);
+    requireFree(write);
+  },
+  mayStore: (write) => {
+    const { kind, object, current } = write;
+    if (!kind.released || isOurs(write.author)) return;
+    const state = stateOf(object);
+    if (current !== undefined && sameSide(stateOf(current.object()), state)) return;
+    requireUnpinned(write, state);
+    requireFree(write);
+  },
+};
+
+function isOurs({ user, caller }: Author): boolean {
+  return caller === undefined && (user === ENGINE || user === ROLLBACK_USER);
+}
+
+function requireUnpinned({ kind, read, now, object }: Written, state: State | undefined): void {
+  const { name } = object.metadata;
+  const pinned = pinOn(read, kind, name, state, now);
+  if (pinned === undefined) return;
+  const { release } = pinned.pin;
+  const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
+  throw new Refusal('releases/pinned', 'Conflict', pinned.because, {
+    subject: name,
+    remedy: `${pinned.pin.refuses === undefined ? 'Let go of it' : 'Change it to something else, or let go of it'}: kubectl delete pin ${pinned.name}${unpin}.`,
+  });
+}
+
+/** The pin that keeps an object from a state now, with a sentence that says so. */
+export function pinOn(
+  read: Reader,
+  kind: Kind,
+  name: string,
+  state: State | undefined,
+  now: Temporal.Instant,
+): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
+  for (const entry of pinsOf(read, kind, name)) {
+    const pin = Pin.spec(entry.object());
+    if (isOver(pin, now) || !refuses(pin, state, kind, name, read)) continue;
+    const until = pin.until === undefined ? '' : ` until ${pin.until}`;
+    const isBack = pin.release !== undefined && pin.refuses !== undefined;
+    const what = isBack ? ` after release ${pin.release} was rolled back` : '';
+    const because = `${kind.kind} "${name}" is pinned by ${pin.by}${what}${until}: ${pin.reason}`;
+    return { name: entry.name, pin, because };
+  }
+  return undefined;
+}
+
+/** All pins of an object. */
+export function pinsOf(read: Pick<Reader, 'find'>, kind: Kind, name: string): readonly Entry[] {
+  return read.find(Pin, 'object', `${kind.id} ${name}`);
+}
+
+export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {
+  return until !== undefined && Temporal.Instant.compare(now, Temporal.Instant.from(until)) >= 0;
+}
+
+function refuses(pin: PinSpec, state: State | undefined, kind: Kind, name: string, read: Pick<Reader, 'get'>): boolean {
+  if (pin.refuses !== undefined) {
+    const names = state === undefined ? [ABSENT] : [state.revision, nameOf(state)];
+    return names.some((one) => pin.refuses?.includes(one));
+  }
+  const head: ResourceObject | undefined = read.get(Head, '', headName(kind, name))?.object();
+  return !sameSide(head === undefined ? undefined : everyoneOf(head)?.object, state);
+}
+
+/**
+ * What a pin refuses of a change that was taken back: its revision, with whatever labels. Where only labels or the
+ * namespace changed, that state alone: its revision is what everybody has.
+ */
+export function refusedOf(from: State | undefined, to: State | undefined): string {
+  if (to === undefined) return ABSENT;
+  return from?.revision === to.revision ? nameOf(to) : to.revision;
+}
+
+function nameOf({ revision, namespace, labels }: State): string {
+  return contentHash([revision, namespace, labels]);
+}
+
+function stateOf({ metadata: { namespace = '', labels = {} }, spec }: ResourceObject): State {
+  return { revision: contentHash(spec), namespace, labels };
+}
+
+/** With the policy `queue: reject` nothing that a release is under way with is changed. */
+function requireFree({ kind, read, object }: Written): void {
+  const { name } = object.metadata;
+  for (const entry of read.find(Release, 'openObject', `${kind.id} ${name}`)) {
+    const { policy } = Release.spec(entry.object());
+    if (policy?.spec.queue !== 'reject') continue;
+    throw new Refusal(
+      'releases/under-way',
+      'Conflict',
+      `Release "${entry.name}" is under way with ${kind.kind} "${name}", and policy ${policy.name} has no other change until it has ended`,
+      { subject: name, remedy: `Wait for it, or abort it: backline release abort ${entry.name}.` },
+    );
+  }
+}

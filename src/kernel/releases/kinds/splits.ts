@@ -1,0 +1,17 @@
+import type { PolicySpec } from './policy-spec.ts';
+import { partsUpTo } from './stages-of.ts';
+import type { Split } from './target.ts';
+import type { Targets } from './targets.ts';
+
+/** How units are split in a stage; undefined while no stage so far splits any. */
+export function splitIn(
+  policy: Pick<PolicySpec, 'stages' | 'bake'>,
+  stage: number,
+  targets: Targets,
+): Split | undefined {
+  for (const target of targets) {
+    const last = partsUpTo(policy, stage, target).at(-1);
+    if (last !== undefined && target.split !== undefined) return target.split(last.where);
+  }
+  return undefined;
+}

@@ -1,0 +1,226 @@
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+
+/** One version of one object; immutable. */
+export interface Entry {
+  readonly kind: Kind;
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  /** The write that made this version: a number of the store's one total order. */
+  readonly version: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** The whole object as JSON, `metadata.resourceVersion` included. */
+  readonly text: string;
+  /** Parsed anew from `text` at each call: the caller owns what it gets. */
+  readonly object: () => ResourceObject;
+  /** The same with null in the place of `specText`, where that is known: what is large need not be parsed. */
+  readonly outline: () => ResourceObject;
+  /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
+  readonly specText: () => string | undefined;
+}
+
+/** One write in the total order. A DELETED entry is the object's last state with the version of its deletion. */
+export interface Change {
+  readonly version: number;
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  readonly entry: Entry;
+  readonly before: Entry | undefined;
+  /** Who wrote it; known of what this process itself writes. */
+  readonly author?: Author;
+  /** Which write made it: the version of the first change of that write. Known of what this process itself writes. */
+  readonly write?: number;
+}
+
+/** The index of every kind that refers to others: by `referenceKey` of what its objects refer to. */
+export const REFERENCES = 'references';
+
+export function referenceKey(kindId: string, name: string): string {
+  return `${kindId} ${name}`;
+}
+
+/** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */
+export interface Reader {
+  readonly get: (kind: Kind, namespace: string, name: string) => Entry | undefined;
+  /**
+   * Objects with this value in an index of the kind. Every kind has the index `name`, those that refer to others have
+   * `REFERENCES`; `Kind.indexes` adds more.
+   */
+  readonly find: (kind: Kind, index: string, value: string) => readonly Entry[];
+}
+
+/** What deciding one operation comes to. The store gives the version and writes it into the object. */
+export type Mutation =
+  | ({ readonly do: 'nothing'; readonly entry: Entry } & Warned)
+  | ({
+      readonly do: 'put';
+      readonly kind: Kind;
+      readonly object: ResourceObject;
+      readonly revision?: RevisionContent;
+    } & Warned)
+  | ({ readonly do: 'remove'; readonly kind: Kind; readonly object: ResourceObject } & Warned);
+
+/** Sentences for the caller about what was not quite right; the store hands them through to the outcome. */
+interface Warned {
+  readonly warnings?: readonly string[];
+}
+
+/** The spec of an object that was accepted; kept for ever under its content hash. */
+export interface RevisionContent {
+  readonly hash: string;
+  readonly generation: number;
+  readonly spec: unknown;
+}
+
+export interface Outcome {
+  readonly did: 'created' | 'changed' | 'removed' | 'nothing';
+  readonly entry: Entry;
+  readonly warnings?: readonly string[];
+}
+
+/** Who writes, for the record and for the question whether they may. */
+export interface Author {
+  readonly user: string;
+  readonly requestId: string;
+  /** Where the request came from; absent for parts of this program, which may write everything. */
+  readonly caller?: Caller;
+}
+
+/** What is known of a request from outside besides the user's name. Kept with every change that it makes. */
+export interface Caller {
+  readonly groups: readonly string[];
+  /** The network address. */
+  readonly address: string;
+  readonly userAgent: string;
+  /** What was asked for, in the words of the Kubernetes API: `create`, `patch`, … */
+  readonly verb: string;
+  /** The users who minted the token that was used; absent where it was nobody's to mint. */
+  readonly mintedBy?: readonly string[];
+}
+
+/**
+ * How the objects of confidential kinds are kept in the database: `open` gives back what `seal` was given, for the same
+ * object only.
+ */
+export interface Sealing {
+  readonly seal: (place: Place, text: string) => string;
+  readonly open: (place: Place, sealed: string) => string;
+}
+
+export interface Place {
+  /** `Kind.id`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** A past version of one object. */
+export interface HistoryItem {
+  readonly version: number;
+  readonly at: string;
+  readonly type: Change['type'];
+  readonly user: string;
+  readonly requestId: string;
+  readonly text: string;
+}
+
+/** How an object was declared at a version, and by whom. */
+export interface Declaration {
+  readonly version: number;
+  /** The version of the first change of the same write. */
+  readonly write: number;
+  readonly type: Change['type'];
+  readonly namespace: string;
+  readonly author: Author;
+  /** The whole object as JSON; of a deletion the last state. */
+  readonly text: string;
+}
+
+/** A store whose kinds come and go. */
+export interface KindStore {
+  /** Takes in the objects that the database has of a kind, and what is written of it from now on. */
+  readonly adopt: (kind: Kind) => Promise<void>;
+  /** Forgets the objects of a kind; they stay in the database. */
+  readonly drop: (kind: Kind) => void;
+}
+
+/**
+ * The one place where declared objects live. `Operation` is plain data, so that a process that is not the writer can
+ * forward it. Reads come from memory and see only what is durable.
+ */
+export interface Store<Operation> extends Reader {
+  /** The version of the last published write. */
+  readonly version: () => number;
+  /** The lowest version from which a watcher can still be served (changes after it are kept in memory). */
+  readonly watchFloor: () => number;
+  /**
+   * Objects of a kind, sorted by namespace then name (code units), as they were at `at` (default: now).
+   * `after` starts behind that position. Refuses `resources/expired` when `at` is below the watch floor.
+   */
+  readonly list: (
+    kind: Kind,
+    options?: { namespace?: string | undefined; at?: number; after?: { namespace: string; name: string } },
+  ) => Iterable<Entry>;
+  readonly count: (kind: Kind) => number;
+  /** Changes with a version above `from`, in order. Refuses `resources/expired` when `from` is below the watch floor. */
+  readonly changesSince: (from: number, kind?: Kind) => readonly Change[];
+  /** Calls the listener once for each published batch, in order, right after it is durable. Returns the way to stop. */
+  readonly subscribe: (listener: (changes: readonly Change[]) => void) => () => void;
+  /**
+   * Decides and writes operations as one atomic change: all or none. Resolves when durable and published.
+   * With `dryRun` nothing is kept and outcomes carry the current version.
+   * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full, or
+   * `resources/not-writer` or `resources/taken-over` when this process does not write: then nothing was written.
+   */
+  readonly write: (
+    operations: readonly Operation[],
+    author: Author,
+    options?: { dryRun?: boolean },
+  ) => Promise<readonly Outcome[]>;
+  /**
+   * Resolves when reads here show everything that was acknowledged anywhere before the call; undefined when they do
+   * already, as always in the process that writes.
+   */
+  readonly fresh: () => Promise<void> | undefined;
+  /** Milliseconds since what is read here was last known to be all that was written anywhere. */
+  readonly behindMs: () => number;
+  /**
+   * Kept versions of one object, newest first, deleted predecessors of the same name included. Of confidential kinds
+   * only what is not secret.
+   */
+  readonly history: (
+    kind: Kind,
+    namespace: string,
+    name: string,
+    bounds: { readonly limit: number; readonly bytesMax: number },
+  ) => Promise<{ readonly items: readonly HistoryItem[]; readonly isCut: boolean }>;
+  /**
+   * Kept versions below `below` of all objects of a kind with one name, in whatever namespace, newest first, without
+   * what `except` wrote as a part of this program.
+   */
+  readonly declarations: (
+    kind: Kind,
+    name: string,
+    page: { readonly below: number; readonly limit: number; readonly except: string },
+  ) => Promise<readonly Declaration[]>;
+  /**
+   * Objects of a kind as they were declared at a version or time, sorted by namespace then name, with the version of
+   * that moment. Refuses `resources/expired` for what is no longer kept.
+   */
+  readonly past: (
+    kind: Kind,
+    at: number | Temporal.Instant,
+    scope: { readonly namespace?: string | undefined; readonly name?: string | undefined },
+  ) => Promise<{ readonly version: number; readonly entries: readonly Entry[] }>;
+  /** A kept revision of an object. */
+  readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
+  /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */
+  readonly compact: (keep: { historyDays: number }) => Promise<number>;
+  /** Resolves with a sentence when this process can no longer write; otherwise never. Reads stay possible. */
+  readonly lost: Promise<string>;
+  /** Stops taking writes, finishes those accepted, gives up the writer's lock. */
+  readonly close: () => Promise<void>;
+}
+
+/** Decides one operation against what `read` shows. Pure. Throws Refusal. */
+export type Decide<Operation> = (operation: Operation, read: Reader, now: Temporal.Instant, author: Author) => Mutation;

@@ -1,0 +1,155 @@
+import { interned } from '#kernel/base/interned.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { labelSet } from '#kernel/kinds/label-set.ts';
+import { REFERENCES, referenceKey, type Change, type Entry } from './contract.ts';
+import { rangeAt } from './json-range.ts';
+
+/**
+ * An entry as the store keeps it: the text of the object once, and beside it only what is looked for all the time. The text is
+ * in three parts, so that an object and its Head can share the spec, which both have in them.
+ */
+export class StoredEntry implements Entry {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+  readonly version: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** One `indexKey` for each value in each index but that of names. */
+  readonly indexKeys: readonly string[];
+  readonly #before: string;
+  #spec: string;
+  readonly #after: string;
+
+  /** @param object what the text says, where that is known already */
+  constructor(
+    { kind, namespace, name, version }: Pick<Entry, 'kind' | 'namespace' | 'name' | 'version'>,
+    text: string | Buffer,
+    object?: ResourceObject,
+  ) {
+    // A part of a string would keep the whole: parts are read from bytes.
+    const bytes = typeof text === 'string' ? Buffer.from(text) : text;
+    const path = specPath(kind);
+    const spec = path === undefined ? undefined : rangeAt(bytes, path);
+    this.kind = kind;
+    this.namespace = interned(namespace);
+    this.name = name;
+    this.version = version;
+    this.labels = labelsIn(bytes);
+    this.#before = spec === undefined ? text.toString() : bytes.toString('utf8', 0, spec.start);
+    this.#spec = spec === undefined ? '' : bytes.toString('utf8', spec.start, spec.end);
+    const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
+    // Of Heads it says that nothing more is said.
+    this.#after = after.length <= SHORT ? interned(after) : after;
+    this.indexKeys = indexKeysOf(kind, name, () => object?.spec ?? this.spec());
+  }
+
+  get text(): string {
+    return this.#spec === '' ? this.#before : this.#before + this.#spec + this.#after;
+  }
+
+  /** Of its text. */
+  get characters(): number {
+    return this.#before.length + this.#spec.length + this.#after.length;
+  }
+
+  get uid(): string {
+    return this.outline().metadata.uid ?? '';
+  }
+
+  /** Compares, by code units, as (namespace, name) does. */
+  get key(): string {
+    return entryKey(this.namespace, this.name);
+  }
+
+  object(): ResourceObject {
+    return JSON.parse(this.text);
+  }
+
+  outline(): ResourceObject {
+    return this.#spec === '' ? this.object() : JSON.parse(`${this.#before}null${this.#after}`);
+  }
+
+  specText(): string | undefined {
+    return this.#spec === '' ? undefined : this.#spec;
+  }
+
+  spec(): unknown {
+    return this.#spec === '' || this.kind === Head ? this.object().spec : JSON.parse(this.#spec);
+  }
+
+  /** Keeps the spec that another entry has too only once. */
+  shareSpec(other: StoredEntry): void {
+    if (this.#spec === other.#spec) this.#spec = other.#spec;
+  }
+}
+
+/** A change whose entries are the store's own. */
+export interface StoredChange extends Change {
+  readonly entry: StoredEntry;
+  readonly before: StoredEntry | undefined;
+}
+
+/** Writes the version into the object and serialises it: the one time that this is done. */
+export function stampEntry(kind: Kind, object: ResourceObject, version: number): StoredEntry {
+  const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } };
+  const { namespace = '', name } = object.metadata;
+  return new StoredEntry({ kind, namespace, name, version }, JSON.stringify(stamped), stamped);
+}
+
+/** Sorts below every character that a namespace can hold, so that `a` and all in it come before `a-b`. */
+export const SEPARATOR = '\0';
+
+export function entryKey(namespace: string, name: string): string {
+  return namespace + SEPARATOR + name;
+}
+
+/** The smallest key behind everything in a namespace. */
+export function keyBehindNamespace(namespace: string): string {
+  return `${namespace}\u0001`;
+}
+
+/** The smallest key behind this one. */
+export function keyBehind(key: string): string {
+  return `${key}\0`;
+}
+
+export function indexKey(index: string, value: string): string {
+  return index + SEPARATOR + value;
+}
+
+const LABELS_PATH = pathOf('metadata', 'labels');
+const SPEC_PATH = pathOf('spec');
+/** What everybody gets stands first. */
+const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];
+/** Texts up to here are few. */
+const SHORT = 32;
+const NONE: readonly never[] = [];
+const NO_LABELS: StoredEntry['labels'] = Object.freeze({});
+
+function pathOf(...keys: readonly string[]): readonly Buffer[] {
+  return keys.map((key) => Buffer.from(key));
+}
+
+/** Where the spec stands that an object and its Head share. */
+function specPath(kind: Kind): typeof HEAD_SPEC_PATH | undefined {
+  if (kind === Head) return HEAD_SPEC_PATH;
+  return kind.released ? SPEC_PATH : undefined;
+}
+
+function labelsIn(bytes: Buffer): StoredEntry['labels'] {
+  const range = rangeAt(bytes, LABELS_PATH);
+  return range === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', range.start, range.end));
+}
+
+function indexKeysOf(kind: Kind, name: string, specOf: () => unknown): readonly string[] {
+  const { indexes, refs } = kind;
+  if (indexes === undefined && refs === undefined) return NONE;
+  const spec = specOf();
+  const keys = new Set<string>();
+  for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
+    for (const value of valuesOf(spec, name)) keys.add(interned(indexKey(index, value)));
+  }
+  for (const ref of refs?.(spec) ?? NONE) keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+  return keys.size === 0 ? NONE : [...keys];
+}

@@ -1,0 +1,38 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Database } from '#kernel/postgres/database.ts';
+import type { Store } from './contract.ts';
+import { compactHistory, readDeclarations, readHistory, readPast, readRevision } from './history.ts';
+import type { KnownKinds } from './load.ts';
+import type { Memory } from './memory.ts';
+import type { TextsAtRest } from './texts-at-rest.ts';
+
+/** The part of a store that is the same whoever writes: the present from memory, the past from the database. */
+type StoreReads = Omit<Store<never>, 'write' | 'subscribe' | 'fresh' | 'behindMs' | 'lost' | 'close'>;
+
+export function storeReads(parts: {
+  readonly memory: Memory;
+  readonly kinds: KnownKinds;
+  readonly database: Database;
+  readonly texts: TextsAtRest;
+  readonly clock: Clock;
+}): StoreReads {
+  const { memory, kinds, database, texts, clock } = parts;
+  return {
+    get: (kind, namespace, name) => memory.get(kind, namespace, name),
+    find: (kind, index, value) => memory.find(kind, index, value),
+    version: () => memory.version,
+    watchFloor: () => memory.watchFloor,
+    list: (kind, options) => memory.list(kind, options),
+    count: (kind) => memory.count(kind),
+    changesSince: (from, kind) => memory.changesSince(from, kind),
+    history: (kind, namespace, name, bounds) => readHistory(database, texts, kind, namespace, name, bounds),
+    declarations: (kind, name, page) => readDeclarations(database, texts, kind, name, page),
+    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
+    revision: (kind, name, hash) => readRevision(database, kind, name, hash),
+    compact: async ({ historyDays }) => {
+      const { floor, dropped } = await compactHistory(database, [...kinds.values()], clock(), historyDays);
+      memory.liftWatchFloor(floor);
+      return dropped;
+    },
+  };
+}

@@ -1,0 +1,48 @@
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from './operation.ts';
+import { changesSpec } from './examined-store.ts';
+import type { Entry, Outcome, Store } from '../contract.ts';
+
+/** Says what is not wrong with an object of a kind, and will surprise whoever wrote it. */
+export interface Advisor {
+  readonly kind: Kind;
+  /** `written` is what was written, or would be, together with the object. */
+  readonly advise: (object: ResourceObject, written: readonly Entry[]) => readonly string[];
+}
+
+/** Says what will surprise whoever deletes objects, for each operation. */
+export type DeletionAdvice = (operations: readonly Operation[]) => readonly (string | undefined)[];
+
+/** A store whose outcomes carry what advisors say of the objects that were written or deleted, as warnings. */
+export function advisedStore(
+  store: Store<Operation>,
+  advisors: readonly Advisor[],
+  ofDeletion: DeletionAdvice,
+): Store<Operation> {
+  const byKind = new Map(advisors.map((advisor) => [advisor.kind.id, advisor]));
+  return {
+    ...store,
+    write: async (operations, author, options = {}) => {
+      const outcomes = adviseWritten(operations, await store.write(operations, author, options));
+      if (!operations.some(({ verb }) => verb === 'delete')) return outcomes;
+      const said = ofDeletion(operations);
+      return outcomes.map((outcome, index) => warned(outcome, said[index] ?? []));
+    },
+  };
+
+  function adviseWritten(operations: readonly Operation[], outcomes: readonly Outcome[]): readonly Outcome[] {
+    if (!operations.some(({ kind }) => byKind.has(kind))) return outcomes;
+    const written = outcomes.map(({ entry }) => entry);
+    return outcomes.map((outcome, index) => {
+      const operation = operations[index];
+      const advisor = operation === undefined ? undefined : byKind.get(operation.kind);
+      if (operation === undefined || advisor === undefined || !changesSpec(operation, advisor.kind)) return outcome;
+      return warned(outcome, advisor.advise(outcome.entry.object(), written));
+    });
+  }
+}
+
+function warned(outcome: Outcome, said: string | readonly string[]): Outcome {
+  const warnings = [said].flat();
+  return warnings.length === 0 ? outcome : { ...outcome, warnings: [...(outcome.warnings ?? []), ...warnings] };
+}

@@ -1,0 +1,60 @@
+import type { PatchType } from '#kernel/kinds/patch/patch.ts';
+
+/** How to treat fields that a kind does not have: drop them, drop and warn, or refuse. */
+export type FieldValidation = 'Ignore' | 'Warn' | 'Strict';
+
+interface Target {
+  /** `Kind.id`. */
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Where the object stands in a change set; refusals then name it. */
+  readonly position?: number;
+}
+
+/** Which part of the object a write may change; `finalize` is what holds a namespace back. */
+export type Part = 'main' | 'status' | 'finalize';
+
+/**
+ * What becomes of the objects that a deleted one owns: they go after it, or before it, or they stay without an owner.
+ * Undefined leaves what the object's finalizers say, which is Background where they say nothing.
+ */
+export type Propagation = 'Background' | 'Foreground' | 'Orphan';
+
+/**
+ * One write as plain data: everything that deciding it needs besides what is stored, so that a process that is not
+ * the writer can forward it. Chance (`uid`, generated names) was drawn where the request came in.
+ */
+export type Operation =
+  | (Target & {
+      readonly verb: 'create';
+      readonly object: unknown;
+      readonly uid: string;
+      readonly fieldValidation: FieldValidation;
+    })
+  | (Target & {
+      readonly verb: 'update';
+      readonly part: Part;
+      readonly object: unknown;
+      readonly fieldValidation: FieldValidation;
+    })
+  | (Target & {
+      readonly verb: 'patch';
+      readonly part: Part;
+      readonly patchType: PatchType;
+      readonly patch: unknown;
+      readonly fieldValidation: FieldValidation;
+    })
+  | (Target & {
+      readonly verb: 'delete';
+      readonly uidExpected?: string | undefined;
+      readonly versionExpected?: string | undefined;
+      readonly propagation?: Propagation | undefined;
+      readonly restores?: true;
+    })
+  /**
+   * Creates the object or makes it exactly what is declared: how a change set writes. What `restores` declares again what
+   * was live, or that nothing was: what a kind says about changes from one spec to the next, and about what may be
+   * deleted, is for people, and must not keep a release from being taken back.
+   */
+  | (Target & { readonly verb: 'apply'; readonly object: unknown; readonly uid: string; readonly restores?: true });

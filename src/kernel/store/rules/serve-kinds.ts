@@ -1,0 +1,27 @@
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { KindStore } from '../contract.ts';
+
+/** Kinds that come and go while the program runs. */
+export interface ServedKinds {
+  /** Serves a kind, with the objects that the database has of it. Resolves when it can be read, written and watched. */
+  readonly add: (kind: Kind) => Promise<void>;
+  /** Serves it no more: its watches end, its paths answer 404. Its objects stay in the database. */
+  readonly remove: (kind: Kind) => void;
+}
+
+/** The store has a kind before anybody hears of it, and until nobody asks for it any more. */
+export function servedKinds(store: KindStore, kinds: KindRegistry): ServedKinds {
+  return {
+    add: async (kind) => {
+      // What goes live is compiled by a module, which the program is started with.
+      if (kind.released) throw new Error(`kind ${kind.id} is released: it comes with a module, at the start`);
+      await store.adopt(kind);
+      kinds.add(kind);
+    },
+    remove: (kind) => {
+      kinds.remove(kind);
+      store.drop(kind);
+    },
+  };
+}

@@ -1,0 +1,21 @@
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { Entry } from '../contract.ts';
+
+/** An entry of what no store has: an object that is made up for an answer, or shown otherwise than it is stored. */
+export function textEntry(kind: Kind, object: ResourceObject, version: number): Entry {
+  const { namespace = '', name, uid = '', labels = {} } = object.metadata;
+  const text = JSON.stringify(object);
+  const parsed = (): ResourceObject => JSON.parse(text);
+  return {
+    kind,
+    namespace,
+    name,
+    uid,
+    version,
+    labels,
+    text,
+    object: parsed,
+    outline: parsed,
+    specText: () => undefined,
+  };
+}

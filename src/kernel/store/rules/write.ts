@@ -1,0 +1,613 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
+import { kubernetesTime } from '#kernel/base/clock.ts';
+import { contentHash } from '#kernel/base/ids.ts';
+import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import { everyoneOf, Head, headName } from '#kernel/kinds/builtin/head.ts';
+import { applyPatch } from '#kernel/kinds/patch/patch.ts';
+import { bornNamespace, finalizersAfterDelete, isLetGo, requireDeletable, withFinalizersOf } from './deletion.ts';
+import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
+import type { CheckContext, Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
+import { validateMetadata } from '#kernel/kinds/metadata.ts';
+import { nameCharsMax } from '#kernel/kinds/schema/names.ts';
+import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
+import { structureOf } from '#kernel/kinds/structure.ts';
+import { unknownFieldProblems } from '#kernel/kinds/unknown-fields.ts';
+import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kernel/kinds/schema/weight.ts';
+import { toldProblems } from './told-problems.ts';
+import { withoutValues } from '#kernel/kinds/confidential.ts';
+import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
+
+/** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
+export interface Admission {
+  /** Before anything about the object is told; `current` is absent when there is none. */
+  readonly mayAsk: (write: Asked) => void;
+  /** With the object that would be stored. */
+  readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
+  /** Whether whoever writes may be told of another object; absent: everything. */
+  readonly mayRead?: (author: Author, kind: Kind, namespace: string, name: string) => boolean;
+}
+
+/** Asks one after the other. */
+export function allAdmissions(...admissions: readonly Admission[]): Admission {
+  return {
+    mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
+    mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
+    mayRead: (...asked) => admissions.every(({ mayRead }) => mayRead?.(...asked) ?? true),
+  };
+}
+
+interface Asked {
+  readonly operation: Operation;
+  readonly kind: Kind;
+  readonly current: Entry | undefined;
+  readonly author: Author;
+  readonly read: Reader;
+  readonly now: Temporal.Instant;
+}
+
+/** The decision rules of a resource server: what one write comes to, given what is stored. Pure. */
+export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<Operation> {
+  return (operation, read, now, author) => {
+    if (!kinds.all.some(({ id }) => id === operation.kind)) throw goneKind(operation.kind);
+    const kind = kinds.byId(operation.kind);
+    const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
+    const mayRead = (of: Kind, namespace: string, name: string): boolean =>
+      admission?.mayRead?.(author, of, namespace, name) ?? true;
+    const mayReadNamed = (kindId: string, name: string): boolean => {
+      const of = kinds.byId(kindId);
+      return read.find(of, 'name', name).every((entry) => mayRead(of, entry.namespace, entry.name));
+    };
+    const given: Given = {
+      kind,
+      read,
+      now,
+      context: checkContext(kinds, read, now, mayRead),
+      restores,
+      isFromOutside: author.caller !== undefined,
+      mayRead,
+      told: (problems) => toldProblems(problems, mayReadNamed),
+    };
+    try {
+      const current = read.get(kind, operation.namespace, operation.name);
+      const asked: Asked = { operation, kind, current, author, read, now };
+      admission?.mayAsk(asked);
+      const mutation = decideOne(operation, given);
+      if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
+      return mutation;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const refusal = kind.confidential === true ? withoutValues(error) : error;
+      throw operation.position === undefined ? refusal : atPosition(refusal, operation.position);
+    }
+  };
+}
+
+/** It was removed after the request had been read. */
+function goneKind(id: string): Refusal {
+  return new Refusal('resources/no-such-kind', 'NotFound', `the kind ${id} is no longer served`, {
+    remedy: 'See what there is: kubectl api-resources',
+  });
+}
+
+/** The same refusal, its paths led by the object's place in a change set. */
+export function atPosition(refusal: Refusal, position: number): Refusal {
+  const prefix = ['objects', position];
+  const problems = refusal.problems.map((problem) => ({ ...problem, path: [...prefix, ...problem.path] }));
+  return new Refusal(refusal.code, refusal.reason, refusal.message, {
+    problems: problems.length > 0 ? problems : [{ path: prefix, reason: 'FieldValueInvalid', detail: refusal.message }],
+    ...(refusal.remedy === undefined ? {} : { remedy: refusal.remedy }),
+    ...(refusal.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: refusal.retryAfterSeconds }),
+  });
+}
+
+interface Given {
+  readonly kind: Kind;
+  readonly read: Reader;
+  readonly now: Temporal.Instant;
+  readonly context: CheckContext;
+  /** True where what was live is declared again, see Operation. */
+  readonly restores: boolean;
+  /** False for parts of this program, which keep their own limits. */
+  readonly isFromOutside: boolean;
+  /** Whether whoever writes may be told of another object. */
+  readonly mayRead: (kind: Kind, namespace: string, name: string) => boolean;
+  /** Problems as whoever writes may be told them. */
+  readonly told: (problems: readonly Problem[]) => readonly Problem[];
+}
+
+function checkContext(
+  kinds: KindRegistry,
+  read: Reader,
+  now: Temporal.Instant,
+  mayRead: Given['mayRead'],
+): CheckContext {
+  return {
+    now,
+    mayRead: (kind, { metadata: { namespace = '', name } }) => mayRead(kinds.byId(kind), namespace, name),
+    kinds: kinds.all,
+    find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
+    live: (kind, name) => {
+      const head = read.get(Head, '', headName(kinds.byId(kind), name));
+      return head === undefined ? undefined : everyoneOf(head.object())?.object;
+    },
+  };
+}
+
+/** What one object may hold, whether it came as a whole or grew by patches. */
+export function objectLimits({ bodyBytesMax, bodyValuesMax }: Kind): ObjectLimits {
+  return { charsMax: bodyBytesMax, valuesMax: bodyValuesMax, membersMax: MEMBERS_MAX, itemsMax: ITEMS_MAX };
+}
+
+function decideOne(operation: Operation, given: Given): Mutation {
+  const { kind, read, isFromOutside } = given;
+  const current = read.get(kind, operation.namespace, operation.name);
+  switch (operation.verb) {
+    case 'create':
+      return create(given, current, operation, operation.object, operation.uid, operation.fieldValidation);
+    case 'apply': {
+      // What was live may be older than the schema, and has to come back all the same.
+      const validation = operation.restores === true ? 'Ignore' : 'Strict';
+      return current === undefined
+        ? create(given, current, operation, operation.object, operation.uid, validation)
+        : replace(given, current, 'main', declaredOver(current, operation.object), validation);
+    }
+    case 'update': {
+      if (current === undefined) throw notFound(kind, operation.name);
+      const wanted = asObject(operation.object, kind);
+      // Kinds of the core group may be replaced blindly, as Kubernetes has it; all others must name what they saw.
+      if (givenVersion(wanted.metadata) === undefined && kind.group !== '') {
+        throw invalid(kind, operation.name, [
+          {
+            path: ['metadata', 'resourceVersion'],
+            reason: 'FieldValueInvalid',
+            detail: 'Invalid value: 0x0: must be specified for an update',
+          },
+        ]);
+      }
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+    }
+    case 'patch': {
+      if (current === undefined) throw notFound(kind, operation.name);
+      // A patch may alter what it is given.
+      const patched = applyPatch(operation.patchType, asStored(current), operation.patch);
+      if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
+      const wanted = asObject(patched, kind);
+      requireSamePlace(kind, current, wanted.metadata);
+      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+    }
+    case 'delete':
+      if (current === undefined) throw notFound(kind, operation.name);
+      return remove(given, current, operation);
+    default:
+      return operation satisfies never;
+  }
+}
+
+function create(
+  given: Given,
+  current: Entry | undefined,
+  target: { readonly namespace: string; readonly name: string },
+  body: unknown,
+  uid: string,
+  fieldValidation: FieldValidation,
+): Mutation {
+  const { kind, now, read } = given;
+  const { name, namespace } = target;
+  if (current !== undefined) {
+    throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`, {
+      subject: name,
+    });
+  }
+  const wanted = asObject(body, kind);
+  if (givenVersion(wanted.metadata) !== undefined) {
+    throw new Refusal(
+      'resources/version-on-create',
+      'BadRequest',
+      'resourceVersion should not be set on objects to be created',
+    );
+  }
+  if (kind.namespaced) requireNamespace(read, namespace, kind, name);
+  if (kind.released) requireUniqueName(given, namespace, name);
+  const metadata: ObjectMeta = {
+    ...pickMetadata(kind, name, wanted.metadata),
+    name,
+    ...(kind.namespaced ? { namespace } : {}),
+    uid,
+    creationTimestamp: kubernetesTime(now),
+    ...(kind.hasSpec ? { generation: 1 } : {}),
+  };
+  const { status: _ignored, ...fields } = wanted;
+  const { object: declared, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
+  const object = kind === Namespace ? bornNamespace(declared) : declared;
+  require(kind, name, validateObject(given, object, undefined));
+  return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
+}
+
+function replace(
+  given: Given,
+  current: Entry,
+  part: Part,
+  wanted: ResourceObject,
+  fieldValidation: FieldValidation,
+): Mutation {
+  const { kind } = given;
+  const before = asStored(current);
+  const meta = before.metadata;
+  requireSameObject(kind, current, wanted.metadata);
+  if (part === 'status') {
+    const { object, warnings } = shaped(given, { ...before, status: wanted.status }, fieldValidation, false);
+    if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
+    require(kind, current.name, structureOf(kind).validate(object));
+    return { do: 'put', kind, object, warnings };
+  }
+  if (part === 'finalize') {
+    const object = withFinalizersOf(wanted, before);
+    if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current };
+    require(kind, current.name, validateObject(given, object, before));
+    if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) return { do: 'remove', kind, object };
+    return { do: 'put', kind, object };
+  }
+  const { status: _ignored, ...fields } = kind === Namespace ? withFinalizersOf(before, wanted) : wanted;
+  require(kind, current.name, deletionMarkProblems(meta, wanted.metadata));
+  const metadata: ObjectMeta = {
+    ...pickMetadata(kind, current.name, wanted.metadata),
+    name: current.name,
+    ...(kind.namespaced ? { namespace: current.namespace } : {}),
+    ...carried(meta),
+  };
+  const { object, warnings } = shaped(
+    given,
+    { ...fields, metadata, ...(kind.hasStatus && before.status !== undefined ? { status: before.status } : {}) },
+    fieldValidation,
+    true,
+  );
+  // Only now, with defaults in place, does it show whether anything that is declared has changed.
+  if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
+    if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
+  } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
+  require(kind, current.name, validateObject(given, object, before));
+  require(kind, current.name, finalizerProblems(meta, object.metadata));
+  if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) {
+    return { do: 'remove', kind, object, warnings };
+  }
+  const specChanged = object.metadata.generation !== meta.generation;
+  return { do: 'put', kind, object, warnings, ...(specChanged ? revisionOf(kind, object) : {}) };
+
+  function carried({
+    uid,
+    creationTimestamp,
+    generation,
+    deletionTimestamp,
+    deletionGracePeriodSeconds,
+    resourceVersion,
+  }: ObjectMeta) {
+    return Object.fromEntries(
+      Object.entries({
+        uid,
+        creationTimestamp,
+        generation,
+        deletionTimestamp,
+        deletionGracePeriodSeconds,
+        resourceVersion,
+      }).filter(([, value]) => value !== undefined),
+    );
+  }
+}
+
+/** Refuses a deletion of another object, or of another version of it, than the caller means. */
+export function requirePreconditions(
+  { kind, name, uid, version }: Entry,
+  expected: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined },
+): void {
+  const { uid: uidExpected = uid, resourceVersion: versionExpected = String(version) } = expected;
+  if (uidExpected !== uid) {
+    throw conflict(kind, name, `Precondition failed: UID in precondition: ${uidExpected}, UID in object meta: ${uid}`);
+  }
+  if (versionExpected !== String(version)) {
+    throw conflict(
+      kind,
+      name,
+      `Precondition failed: ResourceVersion in precondition: ${versionExpected}, ResourceVersion in object meta: ${version}`,
+    );
+  }
+}
+
+/** A stored object as the schema of today has it: without fields that are gone, with the defaults of those that came. */
+function asStored(current: Entry): ResourceObject {
+  const { prune, applyDefaults } = structureOf(current.kind);
+  return asObject(applyDefaults(prune(current.object()).value), current.kind);
+}
+
+function remove(
+  given: Given,
+  current: Entry,
+  operation: {
+    readonly uidExpected?: string | undefined;
+    readonly versionExpected?: string | undefined;
+    readonly propagation?: Propagation | undefined;
+  },
+): Mutation {
+  const { kind, now } = given;
+  const object = current.object();
+  requirePreconditions(current, { uid: operation.uidExpected, resourceVersion: operation.versionExpected });
+  const { metadata } = object;
+  const before = metadata.finalizers ?? [];
+  const finalizers = finalizersAfterDelete(before, operation.propagation);
+  if (finalizers.length > 0) metadata.finalizers = finalizers;
+  else delete metadata.finalizers;
+  if (metadata.deletionTimestamp !== undefined) {
+    if (isLetGo(kind, object)) return { do: 'remove', kind, object };
+    return isDeepStrictEqual(finalizers, before) ? { do: 'nothing', entry: current } : { do: 'put', kind, object };
+  }
+  if (kind === Namespace) requireDeletable(current.name);
+  const { context, restores } = given;
+  const problems = kind.validateDelete?.(object.spec, { ...context, annotations: metadata.annotations ?? {} });
+  require(kind, current.name, restores ? [] : (problems ?? []));
+  if (isLetGo(kind, object)) return { do: 'remove', kind, object };
+  metadata.deletionTimestamp = kubernetesTime(now);
+  metadata.deletionGracePeriodSeconds = 0;
+  if (metadata.generation !== undefined) metadata.generation += 1;
+  if (kind === Namespace) object.status = { ...Namespace.status(object), phase: 'Terminating' };
+  return { do: 'put', kind, object };
+}
+
+/** Unknown fields dropped, defaults filled in; unknown fields refused or reported as the caller asked. */
+function shaped(
+  given: Given,
+  wanted: ResourceObject,
+  fieldValidation: FieldValidation,
+  withDefaults: boolean,
+): { object: ResourceObject; warnings: readonly string[] } {
+  const { kind } = given;
+  const structure = structureOf(kind);
+  const { value, unknown } = structure.prune(wanted);
+  const messages = unknown.map((path) => `unknown field "${fieldPath(path)}"`);
+  if (fieldValidation === 'Strict' && unknown.length > 0) {
+    throw new Refusal('resources/unknown-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+      problems: unknownFieldProblems(structure, unknown),
+      remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
+    });
+  }
+  const shapedObject = asObject(withDefaults ? structure.applyDefaults(value) : value, kind);
+  const object = kind.prepare?.(shapedObject) ?? shapedObject;
+  return { object, warnings: fieldValidation === 'Warn' ? messages : [] };
+}
+
+/** What is wrong in an object by itself, before anything that is stored is looked at. */
+export function shapeProblems(kind: Kind, object: ResourceObject): readonly Problem[] {
+  const structure = structureOf(kind);
+  const { value, unknown } = structure.prune(object);
+  return [
+    ...unknownFieldProblems(structure, unknown),
+    ...metadataProblems(kind, object.metadata),
+    ...structure.validate(structure.applyDefaults(value)),
+  ];
+}
+
+/** What is wrong with metadata; the Head of an object that is released needs a name too. */
+function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] {
+  const problems = validateMetadata(kind, metadata);
+  if (!kind.released || problems.length > 0) return problems;
+  const charsMax = nameCharsMax - headName(kind, '').length;
+  if (metadata.name.length <= charsMax) return problems;
+  const explanation = `a ${kind.kind} goes live under ${headName(kind, '')}NAME, which has at most ${nameCharsMax} characters: use at most ${charsMax}`;
+  return [invalidValue(['metadata', 'name'], metadata.name, explanation)];
+}
+
+function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
+  const { kind, context, restores, told } = given;
+  const { live: _live, ...afresh } = context;
+  const problems = [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)];
+  // Cross-field rules may rely on the schema: they run only when the shape is right.
+  if (problems.length > 0) return problems;
+  return told([
+    ...(kind.validateObject?.(object, before) ?? []),
+    ...(kind.validate?.(object.spec, {
+      ...(restores ? afresh : context),
+      name: object.metadata.name,
+      ...(before === undefined || restores ? {} : { before: before.spec }),
+    }) ?? []),
+  ]);
+}
+
+function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
+  if (before.deletionTimestamp === undefined) return [];
+  const added = (after.finalizers ?? []).filter((finalizer) => !(before.finalizers ?? []).includes(finalizer));
+  return added.length === 0
+    ? []
+    : [
+        {
+          path: ['metadata', 'finalizers'],
+          reason: 'FieldValueForbidden',
+          detail: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+        },
+      ];
+}
+
+function revisionOf(kind: Kind, object: ResourceObject) {
+  if (!kind.released) return {};
+  return {
+    revision: { hash: contentHash(object.spec), generation: object.metadata.generation ?? 1, spec: object.spec },
+  };
+}
+
+/** What a change set makes of an object that exists: what is declared, plus the annotations of kubectl. */
+function declaredOver(current: Entry, declared: unknown): ResourceObject {
+  const wanted = declared as ResourceObject;
+  const kept = Object.entries(current.object().metadata.annotations ?? {}).filter(([key]) =>
+    key.startsWith('kubectl.kubernetes.io/'),
+  );
+  const annotations = { ...Object.fromEntries(kept), ...wanted.metadata.annotations };
+  const { finalizers, ownerReferences } = current.object().metadata;
+  return {
+    ...wanted,
+    metadata: {
+      ...(finalizers === undefined ? {} : { finalizers }),
+      ...(ownerReferences === undefined ? {} : { ownerReferences }),
+      ...wanted.metadata,
+      ...(Object.keys(annotations).length === 0 ? {} : { annotations }),
+    },
+  };
+}
+
+/** The metadata that a caller may set, with what the server adds. */
+function pickMetadata(
+  kind: Kind,
+  name: string,
+  { labels, annotations, finalizers, ownerReferences, generateName }: ObjectMeta,
+): Omit<ObjectMeta, 'name'> {
+  return Object.fromEntries(
+    Object.entries({
+      generateName,
+      labels: kind === Namespace ? labelledByName(labels, name) : labels,
+      annotations,
+      finalizers,
+      ownerReferences,
+    }).filter(([, value]) => value !== undefined && value !== null && Object.keys(value).length > 0),
+  );
+}
+
+/** The version that a caller means. As in Kubernetes an empty one, and 0, is none. */
+function givenVersion({ resourceVersion }: ObjectMeta): string | undefined {
+  return resourceVersion === '0' ? undefined : resourceVersion || undefined;
+}
+
+function asObject(value: unknown, kind: Kind): ResourceObject {
+  const object = value as Partial<ResourceObject> | null;
+  if (
+    typeof object !== 'object' ||
+    object === null ||
+    typeof object.metadata !== 'object' ||
+    object.metadata === null
+  ) {
+    throw new Refusal('resources/not-an-object', 'BadRequest', `A ${kind.kind} must be an object with metadata.`);
+  }
+  const { apiVersion, kind: name } = object;
+  if ((apiVersion || kind.apiVersion) !== kind.apiVersion || (name || kind.kind) !== kind.kind) {
+    throw new Refusal(
+      'resources/wrong-kind',
+      'BadRequest',
+      `This is ${kind.apiVersion} ${kind.kind}, but the object says ${String(apiVersion)} ${String(name)}.`,
+    );
+  }
+  return { ...object, apiVersion: kind.apiVersion, kind: kind.kind, metadata: object.metadata };
+}
+
+function requireSameObject(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  const { uid } = metadata;
+  if (uid && uid !== current.uid) {
+    throw conflict(
+      kind,
+      current.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${current.uid}`,
+    );
+  }
+  requireSameVersion(kind, current, metadata);
+}
+
+function requireSameVersion(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  const resourceVersion = givenVersion(metadata);
+  if (resourceVersion !== undefined && resourceVersion !== String(current.version)) {
+    throw conflict(
+      kind,
+      current.name,
+      'the object has been modified; please apply your changes to the latest version and try again',
+    );
+  }
+}
+
+/** Refuses a patch that gives the object another name or namespace, or makes it another object. */
+function requireSamePlace(kind: Kind, current: Entry, metadata: ObjectMeta): void {
+  const { name, namespace, uid } = metadata;
+  if (name !== current.name) {
+    throw new Refusal(
+      'resources/name-mismatch',
+      'BadRequest',
+      `the name of the object (${name ?? ''}) does not match the name on the URL (${current.name})`,
+    );
+  }
+  if (namespace && namespace !== current.namespace) {
+    throw new Refusal(
+      'resources/namespace-mismatch',
+      'BadRequest',
+      `the namespace of the object (${namespace}) does not match the namespace on the URL (${current.namespace})`,
+    );
+  }
+  requireSameVersion(kind, current, metadata);
+  if (uid && uid !== current.uid) require(kind, current.name, [immutable(['metadata', 'uid'], uid)]);
+}
+
+/** An object is marked as deleted by a DELETE alone. */
+function deletionMarkProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
+  return (['deletionTimestamp', 'deletionGracePeriodSeconds'] as const).flatMap((field) => {
+    const wanted = after[field] ?? before[field];
+    return wanted === before[field] ? [] : [immutable(['metadata', field], wanted)];
+  });
+}
+
+function immutable(path: Path, value: unknown): Problem {
+  return invalidValue(path, value, 'field is immutable');
+}
+
+function requireNamespace(read: Reader, namespace: string, kind: Kind, name: string): void {
+  const found = read.get(Namespace, '', namespace);
+  if (found === undefined) throw namespaceMissing(namespace);
+  if (found.object().metadata.deletionTimestamp !== undefined) {
+    throw new Refusal(
+      'resources/namespace-terminating',
+      'Forbidden',
+      `${resourceName(kind)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+    );
+  }
+}
+
+function requireUniqueName({ kind, read, mayRead }: Given, namespace: string, name: string): void {
+  const other = read.find(kind, 'name', name).find((entry) => entry.namespace !== namespace);
+  if (other === undefined) return;
+  throw conflict(
+    kind,
+    name,
+    `the name is taken in ${mayRead(kind, other.namespace, name) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation`,
+  );
+}
+
+function require(kind: Kind, name: string, problems: readonly Problem[]): void {
+  if (problems.length > 0) throw invalid(kind, name, problems);
+}
+
+export function resourceName(kind: Kind): string {
+  return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
+}
+
+/** Told apart from an object that is missing: the answer tells of the namespace. */
+export const NAMESPACE_MISSING = 'resources/namespace-not-found';
+
+function namespaceMissing(name: string): Refusal {
+  return new Refusal(NAMESPACE_MISSING, 'NotFound', `namespaces "${name}" not found`, { subject: name });
+}
+
+export function notFound(kind: Kind, name: string): Refusal {
+  return new Refusal('resources/not-found', 'NotFound', `${resourceName(kind)} "${name}" not found`);
+}
+
+function conflict(kind: Kind, name: string, why: string): Refusal {
+  return new Refusal(
+    'resources/conflict',
+    'Conflict',
+    `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`,
+  );
+}
+
+/** Many problems of one object in one refusal, worded as Kubernetes words them. */
+export function invalid(kind: Kind, name: string, problems: readonly Problem[]): Refusal {
+  const say = ({ path, detail }: { path: Path; detail: string }) => `${fieldPath(path)}: ${detail}`;
+  const text = problems.length === 1 ? problems.map(say).join('') : `[${problems.map(say).join(', ')}]`;
+  const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
+  return new Refusal('resources/invalid', 'Invalid', `${title} "${name}" is invalid: ${text}`, {
+    problems,
+    subject: name,
+  });
+}
