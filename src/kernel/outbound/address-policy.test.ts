@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { parseAllowedHosts, refusedRange, THIS_MACHINE } from './address-policy.ts';
 
 const NOTHING = parseAllowedHosts([]);
@@ -38,6 +39,50 @@ test('only addresses that the Internet routes are public', () => {
   for (const address of ['1.1.1.1', '93.184.216.34', '172.15.0.1', '2606:4700:4700::1111']) {
     assert.equal(refusedRange('some.example', address, NOTHING), undefined, address);
   }
+});
+
+/** Some of each refused range of IPv4. */
+const REFUSED_IPV4 = [
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['168.63.129.16', 32],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.2.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['224.0.0.0', 4],
+  ['255.255.255.255', 32],
+] as const;
+
+const refusedIpv4 = fc.tuple(fc.constantFrom(...REFUSED_IPV4), fc.nat(0xff_ff_ff_ff)).map(([[base, bits], chance]) => {
+  const first = base.split('.').reduce((value, part) => value * 256 + Number(part), 0);
+  const value = first + (chance % 2 ** (32 - bits));
+  return [24, 16, 8, 0].map((shift) => (value / 2 ** shift) & 255);
+});
+
+test('a refused IPv4 address is refused within IPv6 too', () => {
+  fc.assert(
+    fc.property(refusedIpv4, ([a = 0, b = 0, c = 0, d = 0]) => {
+      const dotted = `${a}.${b}.${c}.${d}`;
+      const words = `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+      const forms = {
+        plain: dotted,
+        mapped: `::ffff:${dotted}`,
+        mappedInHex: `::ffff:${words}`,
+        mappedAtLength: `0:0:0:0:0:FFFF:${words}`,
+        compatible: `::${words}`,
+        nat64: `64:ff9b::${words}`,
+        nat64Local: `64:ff9b:1::${words}`,
+        sixToFour: `2002:${words}::1`,
+      };
+      for (const [form, address] of Object.entries(forms)) {
+        assert.notEqual(refusedRange('some.example', address, NOTHING), undefined, `${form} ${address}`);
+      }
+    }),
+  );
 });
 
 test('a name, an address or a range is allowed by itself and allows nothing else', () => {

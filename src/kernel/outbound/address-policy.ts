@@ -64,7 +64,7 @@ export function refusedRange(host: string, text: string, allowed: AllowedHosts):
   if (allowed.ranges.some((range) => isWithin(address, range))) return undefined;
   const range = address.range();
   if (range !== 'unicast') return range;
-  if (text === AZURE_PLATFORM) return 'metadata';
+  if (address.toString() === AZURE_PLATFORM) return 'metadata';
   return address instanceof ipaddr.IPv6 && !address.match(GLOBAL_UNICAST.base, GLOBAL_UNICAST.bits)
     ? 'reserved'
     : undefined;
