@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -301,4 +301,10 @@ test('a process that cannot start ends with a status and a sentence that names w
   await postgres.close();
   for (const result of results) if (result.status === 'rejected') throw result.reason;
   assert.ok(!existsSync(join(folder, 'keys/data/postmaster.pid')), 'its PostgreSQL has stopped');
+});
+
+test('a data folder that cannot be made is refused at once', { skip: process.platform !== 'linux' }, () => {
+  const args = [MAIN, 'serve', '--embedded', '--data', '/proc/x/y', '--port', '0'];
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: STOP_MS_MAX });
+  assert.deepEqual([status, /The data folder cannot be made: .*--data/s.test(stderr)], [1, true], stderr);
 });

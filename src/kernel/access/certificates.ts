@@ -1,11 +1,12 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 
 const DAY_MS = 86_400_000;
@@ -31,7 +32,7 @@ export async function serverIdentity(
   hosts: readonly string[],
   now: Temporal.Instant,
 ): Promise<ServerIdentity> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeFolder(directory, 0o700);
   const file = (name: string) => join(directory, name);
   const read = (name: string) => readFile(file(name), 'utf8').catch(ifThere);
   const write = (name: string, text: string) => writeWhole(file(name), text);

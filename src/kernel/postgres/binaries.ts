@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { cp, mkdir, mkdtemp, rename, rm, chmod } from 'node:fs/promises';
+import { cp, mkdtemp, rename, rm, chmod } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Refusal } from '#kernel/base/failures.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import type { Account } from './account.ts';
 
 /** The programs of one PostgreSQL, runnable by the account they were asked for. */
@@ -71,7 +72,7 @@ async function copyForAccount(installed: string): Promise<string> {
   const manifest: { version: string } = JSON.parse(readFileSync(join(installed, '../package.json'), 'utf8'));
   const copy = join(CACHE_OF_ROOT, `postgresql-${manifest.version}`);
   if (existsSync(copy)) return copy;
-  if ((await mkdir(CACHE_OF_ROOT, { recursive: true })) !== undefined) await chmod(CACHE_OF_ROOT, 0o755);
+  if ((await makeFolder(CACHE_OF_ROOT)) !== undefined) await chmod(CACHE_OF_ROOT, 0o755);
   const draft = await mkdtemp(`${copy}-`);
   for (const part of ['bin', 'lib', 'share']) {
     await cp(join(installed, part), join(draft, part), {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Refusal } from '#kernel/base/failures.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import { canEnter, serverAccount } from './account.ts';
 
 /** In a directory whose data had to go elsewhere: the first line is the path where it is. */
@@ -16,13 +17,13 @@ const HOMES_OF_ROOT = '/var/lib/backline';
  * a new one below /var/lib, and the directory asked for says so. The choice is made once.
  */
 export async function findHome(asked: string): Promise<string> {
-  await mkdir(asked, { recursive: true });
+  await makeFolder(asked);
   const directory = await realpath(asked);
   const pointer = join(directory, POINTER);
   if (existsSync(pointer)) return followPointer(pointer);
   if (existsSync(join(directory, 'data')) || canEnter(serverAccount(undefined), directory)) return directory;
 
-  if ((await mkdir(HOMES_OF_ROOT, { recursive: true })) !== undefined) await chmod(HOMES_OF_ROOT, 0o755);
+  if ((await makeFolder(HOMES_OF_ROOT)) !== undefined) await chmod(HOMES_OF_ROOT, 0o755);
   // The name is new each time: a directory that was deleted and made again must not find its old data.
   const label = directory
     .split('/')

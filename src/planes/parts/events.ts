@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
@@ -71,7 +71,7 @@ export async function startEventPlane(
   const { rollUpSeconds = ROLL_UP_SECONDS } = options;
   const directory = resolve(options.datasetsDirectory ?? join(shared.dataDirectory, 'datasets'));
   // Where it cannot be made, roll-ups say so as long as that lasts.
-  await mkdir(directory, { recursive: true, mode: 0o700 }).catch(() => {});
+  await makeFolder(directory, 0o700).catch(() => {});
   const own = ownTypes(shared.eventTypes);
   const world = (): World | undefined => {
     const declared = live.world();

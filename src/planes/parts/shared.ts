@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Registry } from 'prom-client';
@@ -10,6 +9,7 @@ import { systemClock, type Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import type { PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { OwnEventType } from '#kernel/events/built-in-types.ts';
@@ -132,7 +132,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
   );
   const ownNames = new Set(names.map((name) => name.toLowerCase()));
   const ownIdentity = () => serverIdentity(join(dataDirectory, 'pki'), names, clock());
-  await lifetime.step('data directory', () => mkdir(dataDirectory, { recursive: true }));
+  await lifetime.step('data directory', () => makeFolder(dataDirectory));
   const identity = await lifetime.step('certificate', ownIdentity);
   const token = await lifetime.step('administrator token', () => adminToken(join(dataDirectory, 'admin-token')));
   const configured = await lifetime.step('authentication', () => configuredAuthenticators(access, clock, log));

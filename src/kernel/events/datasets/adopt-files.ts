@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Log } from '#kernel/base/log.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import type { Connection, Database } from '#kernel/postgres/database.ts';
 import { nameOfFile, parsePath, publish, removeFile, syncFolders, WORK, type FilePlace } from './files.ts';
 import type { AdoptAnswer } from './jobs.ts';
@@ -134,7 +135,7 @@ function replacedBy(adopted: readonly DatasetFile[], missing: readonly DatasetFi
 
 async function moveAside(directory: string, path: string): Promise<void> {
   const to = join(directory, LOST, `${path}.${randomUUID().slice(0, 8)}`);
-  await mkdir(dirname(to), { recursive: true });
+  await makeFolder(dirname(to));
   await rename(join(directory, path), to);
 }
 

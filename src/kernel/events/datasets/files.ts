@@ -1,7 +1,8 @@
-import { access, constants, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
+import { access, constants, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { Refusal } from '#kernel/base/failures.ts';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 
 /** Folders of work in progress; no type begins with a dot. */
 export const WORK = '.work';
@@ -52,7 +53,7 @@ export function parsePath(path: string): FilePlace | undefined {
 
 /** Refuses a folder that files cannot be written to. */
 export async function requireWritable(directory: string): Promise<void> {
-  const because = await mkdir(join(directory, WORK), { recursive: true })
+  const because = await makeFolder(join(directory, WORK))
     .then(() => access(directory, constants.W_OK))
     .then(() => statfs(directory))
     .then(({ bavail, bsize }) =>
@@ -76,7 +77,7 @@ export async function publish(directory: string, from: string, to: string): Prom
   const file = await open(join(directory, from), 'r+');
   try {
     await file.sync();
-    await mkdir(dirname(join(directory, to)), { recursive: true });
+    await makeFolder(dirname(join(directory, to)));
     await rename(join(directory, from), join(directory, to));
     return (await file.stat()).size;
   } finally {

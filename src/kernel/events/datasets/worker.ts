@@ -1,7 +1,8 @@
 import './keep-byte-order-marks.ts';
-import { mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
+import { makeFolder } from '#kernel/base/make-folder.ts';
 import { adopt } from './adopt.ts';
 import { answerQuery, parseDataset } from './answer-query.ts';
 import { faultOf } from './fault.ts';
@@ -21,8 +22,8 @@ process.once('disconnect', () => {
 });
 process.once('message', (job: Job) => {
   scratch = job.scratch;
-  mkdirSync(job.scratch, { recursive: true });
-  perform(job).then(
+  const performed = makeFolder(job.scratch).then(() => perform(job));
+  performed.then(
     (answer) => process.send?.({ answer }),
     (error: unknown) => process.send?.({ fault: faultOf(error) }),
   );
