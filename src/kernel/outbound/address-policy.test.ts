@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Refusal } from '#kernel/base/failures.ts';
 import { parseAllowedHosts, refusedRange, THIS_MACHINE } from './address-policy.ts';
 
 const NOTHING = parseAllowedHosts([]);
@@ -104,5 +105,33 @@ test('a name, an address or a range is allowed by itself and allows nothing else
 test('what allows no host is refused', () => {
   for (const text of ['', 'http://a', 'a/b', '*.internal', '10.0.0.0/33', '10.0.0.7:9090', 'a b']) {
     assert.throws(() => parseAllowedHosts([text]), { code: 'outbound/bad-host' }, text);
+  }
+});
+
+test('a form of an address that would never match is refused with the form that does', () => {
+  const remedies = {
+    '127.1': 'Write 127.0.0.1 ',
+    '127.0.0.1.': 'Write 127.0.0.1 ',
+    '2130706433': 'Write 127.0.0.1 ',
+    '0x7f.1': 'Write 127.0.0.1 ',
+    '0X7F.0.0.1': 'Write 127.0.0.1 ',
+    '010.0.0.1': 'Write 8.0.0.1 ',
+    '127.1/8': 'Write 127.0.0.1/8 ',
+    '10.0.0.300': 'Write a name, an address, or a range: ',
+    'some.example.5': 'Write a name, an address, or a range: ',
+    '::ffff:10.0.0.0/104': 'Write 10.0.0.0/8 ',
+    '::ffff:10.0.0.0/90': 'Write a name, an address, or a range: ',
+    'fe80::1%eth0': 'Write fe80::1 ',
+    'fe80::%eth0/10': 'Write fe80::/10 ',
+  };
+  for (const [text, remedy] of Object.entries(remedies)) {
+    assert.throws(
+      () => parseAllowedHosts([text]),
+      (error: Refusal) => error.code === 'outbound/bad-host' && error.remedy?.startsWith(remedy) === true,
+      text,
+    );
+  }
+  for (const text of ['::ffff:10.0.0.7', '10.0.0.0/8', '0x7f.example', '4chan', '1.example', '::/0']) {
+    parseAllowedHosts([text]);
   }
 });

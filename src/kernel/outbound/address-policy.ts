@@ -15,23 +15,61 @@ export const THIS_MACHINE = ['localhost', '127.0.0.0/8', '::1'] as const;
 
 const NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/;
 
+/** As URLs read hosts: with a number as its last part it is an IPv4 address, in whatever form, and no name. */
+const ENDS_IN_NUMBER = /(^|\.)(\d+|0x[\da-f]*)\.?$/i;
+
+/** Before the IPv4 address within a mapped one. */
+const MAPPED_BITS = 96;
+
 /** Parses the hosts that the configuration allows: names, addresses, and ranges like 10.0.0.0/8. */
 export function parseAllowedHosts(texts: readonly string[]): AllowedHosts {
   const names = new Set<string>();
   const ranges: (readonly [Address, number])[] = [];
   for (const text of texts) {
-    if (ipaddr.isValidCIDR(text)) ranges.push(ipaddr.parseCIDR(text));
-    else if (isAddress(text)) {
-      const address = ipaddr.process(text);
-      ranges.push([address, address.toByteArray().length * 8]);
-    } else if (NAME.test(text.toLowerCase())) names.add(nameOf(text));
+    const range = rangeIn(text);
+    if (range !== undefined) ranges.push(range);
+    else if (NAME.test(text.toLowerCase()) && !ENDS_IN_NUMBER.test(text)) names.add(nameOf(text));
     else {
+      const meant = meantBy(text);
       throw new Refusal('outbound/bad-host', 'BadRequest', `"${text}" is not a host that --allow-outbound can allow.`, {
-        remedy: 'Write a name, an address, or a range: prometheus.example, 10.0.0.7, 10.0.0.0/8.',
+        remedy:
+          meant === undefined
+            ? 'Write a name, an address, or a range: prometheus.example, 10.0.0.7, 10.0.0.0/8.'
+            : `Write ${meant} if that is meant.`,
       });
     }
   }
   return { names, ranges };
+}
+
+/** The range that a text writes; undefined for ranges that no address is compared with. */
+function rangeIn(text: string): AllowedHosts['ranges'][number] | undefined {
+  const [host = ''] = text.split('/');
+  if (!isAddress(host) || host.includes('%')) return undefined;
+  if (host === text) {
+    const address = ipaddr.process(text);
+    return [address, address.toByteArray().length * 8];
+  }
+  if (!ipaddr.isValidCIDR(text)) return undefined;
+  const range = ipaddr.parseCIDR(text);
+  // Addresses are compared as IPv4 where IPv6 maps IPv4.
+  return isMapped(range[0]) ? undefined : range;
+}
+
+/** The right form of an address or a range in a form that never matches. */
+function meantBy(text: string): string | undefined {
+  const [host = '', bits] = text.replace(/%[^/]*/, '').split('/');
+  const suffix = bits === undefined ? '' : `/${bits}`;
+  const inUrl = NAME.test(host.toLowerCase()) ? URL.parse(`http://${host}`)?.hostname : undefined;
+  const address = isAddress(host) ? ipaddr.parse(host) : undefined;
+  const meant = isMapped(address)
+    ? `${address.toIPv4Address().toString()}${bits === undefined ? '' : `/${Number(bits) - MAPPED_BITS}`}`
+    : `${address?.toString() ?? inUrl}${suffix}`;
+  return rangeIn(meant) === undefined ? undefined : meant;
+}
+
+function isMapped(address: Address | undefined): address is ipaddr.IPv6 {
+  return address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress();
 }
 
 /** Whether the host of a URL is an address, and no name that is looked up. */
