@@ -113,6 +113,14 @@ test('a policy that makes no sense is refused, with the place and what would be 
     [{ notify: [{ type: 'webhook' }] }, /notify\.0\.url: A webhook says where to/],
     [{ notify: [{ type: 'pagerduty' }] }, /routing key/],
     [{ notify: [{ type: 'webhook', url: 'file:///etc/passwd' }] }, /notify\.0\.url/],
+    ...['http://', 'http://a b/', 'https://hooks.example:99999/'].map((url): [object, RegExp] => [
+      { notify: [{ type: 'webhook', url }] },
+      /notify\.0\.url: This is no address/,
+    ]),
+    [
+      { notify: [{ type: 'webhook', url: 'https://ada:secret@hooks.example/' }] },
+      /notify\.0\.url: .* name a Secret in secret, which signs what is sent/,
+    ],
     [{ sector: {} }, /unknown field/],
   ];
   for (const [more, expected] of cases) {

@@ -212,6 +212,7 @@ export const KeptPolicySchema: TSchema = Type.Object(
   { description: POLICY_DESCRIPTION },
 );
 
+export type Channel = Static<typeof ChannelSchema>;
 export type Selector = Static<typeof SelectorSchema>;
 /** A stage, with a part for each target that it is about, under the name of the target. */
 export interface Stage extends Readonly<Static<typeof StageFields>> {

@@ -7,7 +7,7 @@ import { guardrailProblems } from './guardrail-spec.ts';
 import { GROUP, VERSION } from './identity.ts';
 import { impossibleProblems, selectorProblems } from './impossible.ts';
 import { isCircular, type Targets } from './targets.ts';
-import { policySchema, type PolicySpec } from './policy-spec.ts';
+import { policySchema, type Channel, type PolicySpec } from './policy-spec.ts';
 import { BAKE } from './stages-of.ts';
 import { stagesText } from './stages-text.ts';
 
@@ -212,6 +212,8 @@ function guardrailsProblems({ guardrails, stages, judging }: PolicySpec): readon
 function channelProblems({ notify = [] }: PolicySpec): readonly Problem[] {
   return notify.flatMap(({ type, url, secret }, index): Problem[] => {
     const path = ['spec', 'notify', index];
+    const wrong = url === undefined ? undefined : addressProblem(type, url);
+    if (wrong !== undefined) return [{ path: [...path, 'url'], reason: 'FieldValueInvalid', detail: wrong }];
     if (type === 'webhook' && url === undefined) {
       return [{ path: [...path, 'url'], reason: 'FieldValueRequired', detail: 'A webhook says where to.' }];
     }
@@ -223,4 +225,13 @@ function channelProblems({ notify = [] }: PolicySpec): readonly Problem[] {
     }
     return [];
   });
+}
+
+/** Why nothing can be sent to an address, and what would be right. */
+function addressProblem(type: Channel['type'], url: string): string | undefined {
+  const address = URL.parse(url);
+  if (address === null) return 'This is no address; write it like https://hooks.example/releases.';
+  if (address.username === '' && address.password === '') return undefined;
+  const instead = { webhook: 'signs what is sent', slack: 'holds the address', pagerduty: 'holds the routing key' };
+  return `An address without a user and password is right: name a Secret in secret, which ${instead[type]}.`;
 }
