@@ -129,6 +129,40 @@ test('rights by selector: a user of one account sees and writes what is of that 
     assert.equal((await call('GET', `${CAMPAIGNS}/one`)).status, 404);
   });
 
+  await t.test('what is posted and not stored is held against the selector before it is asked', async () => {
+    const apiGroups = ['authorization.k8s.io', 'releases.backline.dev'];
+    const resources = ['subjectaccessreviews', 'changesets'];
+    await made(`${RBAC.replace('/namespaces/default', '')}/clusterroles`, {
+      ...role('asks', [{ apiGroups, resources, verbs: ['create'], labelSelector: 'team=x' }]),
+      kind: 'ClusterRole',
+    });
+    await made(`${RBAC.replace('/namespaces/default', '')}/clusterrolebindings`, {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'ClusterRoleBinding',
+      metadata: { name: 'asks' },
+      subjects: [{ kind: 'User', name: 'bob' }],
+      roleRef: { kind: 'ClusterRole', name: 'asks' },
+    });
+    const ask = (labels: object | undefined) =>
+      post(
+        '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+        {
+          apiVersion: 'authorization.k8s.io/v1',
+          kind: 'SubjectAccessReview',
+          ...(labels === undefined ? {} : { metadata: { labels } }),
+          spec: { user: 'ann', resourceAttributes: { verb: 'list', resource: 'secrets', namespace: 'default' } },
+        },
+        { token: 'bob-token-1234' },
+      );
+    for (const labels of [undefined, {}, { team: 'y' }]) {
+      const refused = await ask(labels);
+      assert.equal(refused.status, 403, refused.text);
+      assert.match(refused.json.message, /it is allowed for objects with labelSelector=team=x/);
+    }
+    const answered = await ask({ team: 'x' });
+    assert.equal(answered.status, 201, answered.text);
+  });
+
   await t.test('an object that moves into the allowed set comes as ADDED, and one that leaves as DELETED', async () => {
     const { metadata } = (await call('GET', CAMPAIGNS)).json;
     const watching = call(
@@ -192,6 +226,18 @@ test('rights by selector: a user of one account sees and writes what is of that 
       assert.match(typo.text, /campaigns are not selected by spec\.acount, but by .*spec\.account/);
       const broken = await post(`${RBAC}/roles`, role('broken', [rule({ labelSelector: 'a in' })]), {});
       assert.equal(broken.status, 422, broken.text);
+      for (const [more, why] of [
+        [{ fieldSelector: ',' }, /It selects every object\. Say which ones, like spec\.market=de/],
+        [{ labelSelector: ' ' }, /It selects every object\. Say which ones, like team=growth/],
+        [{ fieldSelector: 'spec.account=a', verbs: ['get', 'refer'] }, /refer cannot be for selected objects only/],
+        [{ labelSelector: 'team=x', verbs: ['bind', 'escalate'] }, /bind, escalate cannot be for selected/],
+        [{ labelSelector: 'team=x', resources: ['campaigns/history'] }, /campaigns\/history cannot be for selected/],
+        [{ fieldSelector: 'spec.acount=a', resources: ['campaigns/status'] }, /are not selected by spec\.acount/],
+      ] as const) {
+        const refused = await post(`${RBAC}/roles`, role('useless', [rule(more)]), {});
+        assert.equal(refused.status, 422, refused.text);
+        assert.match(refused.text, why);
+      }
       await made(
         `${RBAC}/roles`,
         role('grants', [
@@ -207,6 +253,29 @@ test('rights by selector: a user of one account sees and writes what is of that 
       }
     },
   );
+
+  await t.test('a rule for a subresource alone selects by the fields of its object', async () => {
+    const spends = rule({ fieldSelector: 'spec.account=a', resources: ['campaigns/status'], verbs: ['patch'] });
+    await made(`${RBAC}/roles`, role('spends', [spends]));
+    await bind('spends', 'ann');
+    const status = (name: string) =>
+      call('PATCH', `${CAMPAIGNS}/${name}/status`, { body: { status: { spent: 1 } }, headers: MERGE, ...ANN });
+    assert.deepEqual([(await status('mine')).status, (await status('theirs')).status], [200, 403]);
+  });
+
+  await t.test('a review of all rules says that some are for some objects only', async () => {
+    const review = {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectRulesReview',
+      spec: { namespace: 'default' },
+    };
+    const rulesFor = async (as: object) =>
+      (await post('/apis/authorization.k8s.io/v1/selfsubjectrulesreviews', review, as)).json.status;
+    const { incomplete, evaluationError } = await rulesFor(ANN);
+    assert.equal(incomplete, true);
+    assert.match(evaluationError, /fieldSelector or labelSelector are for some objects only/);
+    assert.equal((await rulesFor({})).incomplete, false);
+  });
 
   await t.test('labels select as fields do', async () => {
     await made(`${RBAC}/roles`, role('of-team', [rule({ labelSelector: 'team in (x,y)', verbs: ['get', 'list'] })]));

@@ -77,6 +77,10 @@ export function prepareAccess(parts: {
 }): Access {
   const { database, sealing, kinds, paths, believed, clock, log } = parts;
   const rules = liveRules(log);
+  const requireMay: Authority['authorize'] = (user, wanted) => {
+    const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
+    if (!allowed) throw forbidden(user, wanted, onlyWith);
+  };
   const stored = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('update')));
   return {
     admission: admission(rules.table, kinds),
@@ -88,12 +92,12 @@ export function prepareAccess(parts: {
       const list = auditRecords({ database, kinds, sealing, attempts, version: store.version });
       return {
         authority: {
-          authorize: (user, wanted) => {
+          authorize: requireMay,
+          authorizeObject: (user, wanted) => {
             const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
-            if (allowed) return 'allowed';
-            const isSettled = 'path' in wanted || wanted.selection !== undefined || wanted.object !== undefined;
-            if (onlyWith.length === 0 || isSettled) throw forbidden(user, wanted, onlyWith);
-            return 'forSome';
+            if (allowed) return () => {};
+            if (onlyWith.length === 0 || wanted.selection !== undefined) throw forbidden(user, wanted, onlyWith);
+            return (object) => requireMay(user, { ...wanted, ...(object === undefined ? {} : { object }) });
           },
           requireWriter: (user) => {
             if (!mayWriteSomething(rules.table(), user, stored())) throw mayWriteNothing(user);

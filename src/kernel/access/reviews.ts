@@ -5,6 +5,7 @@ import type { Attributes, User } from '#kernel/api/authority.ts';
 import type { VirtualKind } from '#kernel/api/handler.ts';
 import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
 import { ISSUER, requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
+import { isForSome } from './rules/rules.ts';
 import { authorize, heldRules, type RuleTable } from './rules/rule-table.ts';
 import {
   LocalSubjectAccessReview,
@@ -67,7 +68,13 @@ export function reviews(
           status: {
             resourceRules: rules.filter((rule) => !isForPaths(rule)),
             nonResourceRules: rules.filter(isForPaths),
-            incomplete: false,
+            // Clients of Kubernetes drop the selectors, and would show such a rule as one for all objects.
+            ...(rules.some(isForSome)
+              ? {
+                  incomplete: true,
+                  evaluationError: 'Rules with a fieldSelector or labelSelector are for some objects only.',
+                }
+              : { incomplete: false }),
           },
         };
       },

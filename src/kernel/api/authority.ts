@@ -63,13 +63,18 @@ export interface Attempt {
   readonly reason: string;
 }
 
+/**
+ * Throws a Refusal for an object that is not of those that the user may do it with; for none when it may not be done
+ * with all, so that whether there is one is not told.
+ */
+export type RequireObject = (object: SelectableObject | undefined) => void;
+
 /** What the resource API asks before it does something, and tells afterwards. */
 export interface Authority {
-  /**
-   * Throws a Refusal when the user may not. `forSome`: they may with some objects, so that it has to be asked again with
-   * the one that it is about; writes are asked about where they are decided.
-   */
-  readonly authorize: (user: User, attributes: Attributes) => 'allowed' | 'forSome';
+  /** Throws a Refusal when the user may not, or only with some objects and these attributes select others. */
+  readonly authorize: (user: User, attributes: Attributes) => void;
+  /** The same where the object comes later: what is given refuses it when the user may only with others. */
+  readonly authorizeObject: (user: User, attributes: ResourceAttributes) => RequireObject;
   /** Throws a Refusal when there is no object of any kind that the user may create or update. */
   readonly requireWriter: (user: User) => void;
   /**

@@ -19,7 +19,7 @@ import { fromKinds, type KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Author, Entry, Outcome, Store } from '#kernel/store/contract.ts';
 import { notFound, requirePreconditions } from '#kernel/store/rules/write.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
-import type { Authority, ResourceAttributes, User } from './authority.ts';
+import type { Authority, RequireObject, User } from './authority.ts';
 import { attemptOf, attributesOf, callOf, isWrite, type Call } from './call.ts';
 import { acceptedBy, sendDocument, sendJson, sendJsonPieces, sendRefusal, warningHeaders } from './answer.ts';
 import { createNamed, readObject, readPatch, requireMatch } from './body.ts';
@@ -34,15 +34,12 @@ import { indexedBy, listPage, reachVersion, type Page } from './list.ts';
 import { listText, representationOf, requireStreamable } from './representation.ts';
 import { notAllowed, parsePath, parseQuery, verbsOf, type Query, type Target } from './request.ts';
 import { checkPosted } from './check-posted.ts';
-import { selectionOf } from './selection.ts';
+import { selectable, selectionOf } from './selection.ts';
 import { deletedStatus } from './status.ts';
 import { watch, type WatchMetrics } from './watch.ts';
 
 /** What looks at what there is; a collection is deleted as it is seen. */
 const READS: ReadonlySet<Verb> = new Set(['get', 'list', 'watch', 'deletecollection']);
-
-/** The selection of a request that selects nothing in particular. */
-const EVERYTHING = { labels: [], fields: [] };
 
 /** How much longer it takes to patch an object than to read it. */
 const PATCH_FACTOR = 4;
@@ -71,6 +68,15 @@ export type VirtualKind = (
     readonly signal?: AbortSignal;
   },
 ) => Promise<object>;
+
+/** A question or command as it comes in. */
+interface Question {
+  readonly kind: Kind;
+  /** What answers it, see `ResourceApiOptions.virtual`. */
+  readonly id: string;
+  /** Throws a Refusal when a rule for some objects does not allow this one: none of it is stored and asked about later. */
+  readonly requireMayAsk: (posted: ResourceObject) => void;
+}
 
 /** A kind whose objects are not stored but looked up: gives a page of them, or the one that the target names. */
 export type VirtualList = (target: Target, query: Query) => Promise<Page>;
@@ -153,16 +159,22 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     if (target.question !== undefined) {
       if (exchange.method !== 'POST') throw notAllowed(exchange, target);
       const wanted = attributesOf(target, 'create', query);
-      if (authority.authorize(user, wanted) === 'forSome') requireOne(user, wanted, storedAt(target));
-      return ask(exchange, signal, call, target.question.kind, `${kind.id}/${target.question.part}`, query, accepted);
+      const requireObject = authority.authorizeObject(user, wanted);
+      const question: Question = {
+        kind: target.question.kind,
+        id: `${kind.id}/${target.question.part}`,
+        requireMayAsk: () => requireObject(storedAt(target)),
+      };
+      return ask(exchange, signal, call, question, query, accepted);
     }
     const verb = verbOf(exchange, target, query);
     if (!verbsOf(target).includes(verb)) throw notAllowed(exchange, target);
     const wanted = attributesOf(target, verb, query);
-    const isForSome = authority.authorize(user, wanted) === 'forSome';
+    // Writes of what is stored are held against their objects where they are decided.
+    const requireObject = authority.authorizeObject(user, wanted);
     if (part === 'history') {
       // Versions of before may be of any object.
-      if (isForSome) authority.authorize(user, { ...wanted, selection: EVERYTHING });
+      requireObject(undefined);
       return sendJson(exchange, 200, JSON.stringify(await historyOf(exchange, store, target, query)), accepted);
     }
     if (READS.has(verb)) {
@@ -172,10 +184,10 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     switch (verb) {
       case 'get': {
         const entry = await found(target, query).catch((error: unknown) => {
-          if (isForSome) requireOne(user, wanted, undefined);
+          requireObject(undefined);
           throw error;
         });
-        if (isForSome) requireOne(user, wanted, entry);
+        requireObject(entry);
         return sendEntry(exchange, 200, entry, accepted, query);
       }
       case 'list':
@@ -193,7 +205,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
           options.watchMetrics,
         );
       case 'create':
-        return create(exchange, signal, call, query, accepted);
+        return create(exchange, signal, call, query, accepted, requireObject);
       case 'update': {
         const object = await readObject(exchange, kind, query.fieldValidation);
         requireMatch(object.value, target);
@@ -244,18 +256,12 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     return store.get(kind, namespace, name);
   }
 
-  /** Refuses an object that is not of those that the user may do it with; whether there is one is not told. */
-  function requireOne(user: User, wanted: ResourceAttributes, object: Entry | undefined): void {
-    authority.authorize(user, object === undefined ? { ...wanted, selection: EVERYTHING } : { ...wanted, object });
-  }
-
   /** Answers a posted question or command. That it was posted is on record before the answer goes out. */
   async function ask(
     exchange: Exchange,
     signal: AbortSignal,
     call: Call,
-    kind: Kind,
-    id: string,
+    { kind, id, requireMayAsk }: Question,
     query: Query,
     accepted: Accepted,
   ): Promise<void> {
@@ -266,6 +272,7 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     const posted = checkPosted(kind, value, query.fieldValidation);
     const { user, author, target } = call;
     const { namespace, name } = target;
+    requireMayAsk(posted.object);
     const answer = await answerTo(posted.object, { user, author, dryRun: query.dryRun, namespace, name, signal });
     await authority.attempted(author, attemptOf(call, 201));
     sendJson(exchange, 201, JSON.stringify(answer), accepted, warningHeaders([...warnings, ...posted.warnings]));
@@ -277,10 +284,15 @@ export function resourceApi(options: ResourceApiOptions): ResourceApi {
     call: Call,
     query: Query,
     accepted: Accepted,
+    requireObject: RequireObject,
   ): Promise<void> {
     const { author, target } = call;
     const { kind } = target;
-    if (options.virtual.has(kind.id)) return ask(exchange, signal, call, kind, kind.id, query, accepted);
+    if (options.virtual.has(kind.id)) {
+      const { namespace = '' } = target;
+      const requireMayAsk = (posted: ResourceObject) => requireObject({ ...selectable(kind, posted), namespace });
+      return ask(exchange, signal, call, { kind, id: kind.id, requireMayAsk }, query, accepted);
+    }
     const { value: object, warnings } = await readObject(exchange, kind, query.fieldValidation);
     requireMatch(object, target);
     return createNamed(kind, object, (name) => {

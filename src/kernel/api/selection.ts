@@ -1,6 +1,7 @@
 import type { Requirement } from './codec/requirements.ts';
 import { parseFieldSelector, parseLabelSelector } from './codec/selectors.ts';
-import type { Kind } from '#kernel/kinds/kind.ts';
+import type { SelectableObject } from './authority.ts';
+import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Change, Entry } from '#kernel/store/contract.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
 
@@ -32,6 +33,12 @@ export function selectionOf(kind: Kind, query: SelectionQuery, name?: string): S
       (labels === undefined || labels.matches(entry.labels)) &&
       (fields === undefined || fields.matches(entry)),
   };
+}
+
+/** What is not stored, or not yet, as selectors see it. */
+export function selectable(kind: Kind, object: ResourceObject): SelectableObject {
+  const { namespace = '', name, labels = {} } = object.metadata;
+  return { kind, namespace, name, labels, object: () => object };
 }
 
 /**

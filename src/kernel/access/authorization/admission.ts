@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal, type Problem } from '#kernel/base/failures.ts';
 import type { ResourceAttributes, SelectableObject, User } from '#kernel/api/authority.ts';
+import { selectable } from '#kernel/api/selection.ts';
 import { isSelectable, parseFieldRequirements } from '#kernel/api/codec/selectors.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -81,7 +82,7 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
       if (kind === Role || kind === ClusterRole) requireSelectableFields(kinds, kind, object);
       if (isMaster(user)) return;
-      const access = accessTo(user, kind, operation, current, entryLike(kind, object));
+      const access = accessTo(user, kind, operation, current, selectable(kind, object));
       if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
       requireMayRefer({ kind, object, current, read }, kinds, (verb, of, namespace, name) =>
         mayDo(user, of, verb, namespace, name),
@@ -97,18 +98,15 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
   };
 }
 
-function entryLike(kind: Kind, object: ResourceObject): SelectableObject {
-  const { namespace = '', name, labels = {} } = object.metadata;
-  return { kind, namespace, name, labels, object: () => object };
-}
-
 /** Refuses a rule that selects by a field which its resources do not have: it would allow nothing. */
 function requireSelectableFields(kinds: KindRegistry, roleKind: Kind, role: ResourceObject): void {
   const problems = rulesOf(role).flatMap((rule, index): Problem[] => {
     const { fieldSelector = '', apiGroups = [], resources = [] } = rule;
     if (fieldSelector === '') return [];
     const path = ['rules', index, 'fieldSelector'];
-    const meant = kinds.all.filter(({ group, plural }) => apiGroups.includes(group) && resources.includes(plural));
+    // A subresource is selected by the fields of its object.
+    const plurals = new Set(resources.map((resource) => resource.split('/')[0]));
+    const meant = kinds.all.filter(({ group, plural }) => apiGroups.includes(group) && plurals.has(plural));
     if (meant.length === 0) {
       const detail = 'A rule with a field selector names the groups and resources whose fields it is about.';
       return [{ path, reason: 'FieldValueInvalid', detail }];

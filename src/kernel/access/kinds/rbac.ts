@@ -238,11 +238,12 @@ function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Pro
     detail: `Required value: ${what}`,
   });
   const problems = verbs.length === 0 ? [required('verbs', 'verbs must contain at least one value')] : [];
-  for (const [field, parse] of Object.entries(SELECTORS)) {
-    const text = rule[field as keyof typeof SELECTORS] ?? '';
+  for (const field of ['fieldSelector', 'labelSelector'] as const) {
+    const text = rule[field] ?? '';
     if (text === '') continue;
-    const fault = faultOf(() => parse(text));
-    if (fault !== undefined) problems.push({ path: at(field), reason: 'FieldValueInvalid', detail: fault });
+    const fault = faultOf(() => SELECTORS[field](text));
+    const detail = fault ?? selectorFault(field, rule);
+    if (detail !== undefined) problems.push({ path: at(field), reason: 'FieldValueInvalid', detail });
     if (nonResourceURLs.length > 0)
       problems.push({ path: at(field), reason: 'FieldValueForbidden', detail: 'Paths have no fields and labels.' });
   }
@@ -266,7 +267,26 @@ function ruleProblems(rule: PolicyRule, index: number, namespaced: boolean): Pro
   return problems;
 }
 
-const SELECTORS = { fieldSelector: parseFieldRequirements, labelSelector: parseLabelSelector } as const;
+const SELECTORS = {
+  fieldSelector: parseFieldRequirements,
+  labelSelector: (text: string) => parseLabelSelector(text).requirements,
+} as const;
+
+/** What is asked without an object, so that a selector would never let it through. */
+const ASKED_OF_ALL: readonly string[] = ['refer', 'bind', 'escalate'];
+
+/** Why a selector that can be read does not do in its rule: it would be for all objects, or for none. */
+function selectorFault(field: keyof typeof SELECTORS, rule: PolicyRule): string | undefined {
+  if (SELECTORS[field](rule[field] ?? '').length === 0)
+    return `It selects every object. Say which ones, like ${field === 'fieldSelector' ? 'spec.market=de' : 'team=growth'}, or leave it out.`;
+  const verbs = rule.verbs.filter((verb) => ASKED_OF_ALL.includes(verb));
+  if (verbs.length > 0)
+    return `${verbs.join(', ')} cannot be for selected objects only. Put it into a rule of its own, with resourceNames if it is for some.`;
+  const histories = (rule.resources ?? []).filter((resource) => resource.endsWith('/history'));
+  if (histories.length > 0)
+    return `${histories.join(', ')} cannot be for selected objects only: earlier versions may have other fields and labels. Put it into a rule of its own, with resourceNames if it is for some.`;
+  return undefined;
+}
 
 function faultOf(parse: () => unknown): string | undefined {
   try {

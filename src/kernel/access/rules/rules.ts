@@ -51,7 +51,8 @@ export function compileRule(rule: PolicyRule): CompiledRule {
   };
 }
 
-function isForSome({ fieldSelector = '', labelSelector = '' }: PolicyRule): boolean {
+/** Whether a rule is for some objects only. */
+export function isForSome({ fieldSelector = '', labelSelector = '' }: PolicyRule): boolean {
   return fieldSelector !== '' || labelSelector !== '';
 }
 
