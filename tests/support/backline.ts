@@ -9,7 +9,7 @@ import type { Database } from '#kernel/postgres/database.ts';
 import { readText, send, type Connection } from '#kernel/api/client/http.ts';
 import type { AccessOptions, Role, StartOptions } from '#planes/parts/shared.ts';
 import { startBackline, type Running } from '#planes/start.ts';
-import { startDatabase, type TestDatabase } from './database.ts';
+import { startDatabase, startDatabaseToRoll, type TestDatabase } from './database.ts';
 import { requireDocumented } from './documented.ts';
 
 /** A whole Backline in this process, on a real PostgreSQL, with a client that holds the administrator's token. */
@@ -55,7 +55,8 @@ export async function startWorld(
     readonly database?: TestDatabase;
   } = {},
 ): Promise<World> {
-  const database = options.database ?? (await startDatabase());
+  const database =
+    options.database ?? (await (options.rollUpSeconds === undefined ? startDatabase() : startDatabaseToRoll()));
   const dataDirectory = await mkdtemp(join(tmpdir(), 'backline-test-'));
   const start = (port: number) =>
     startBackline({

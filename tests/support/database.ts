@@ -9,9 +9,10 @@ export interface TestDatabase extends AsyncDisposable {
 }
 
 let shared: Promise<TestServer> | undefined;
+let own: Promise<TestServer> | undefined;
 let databases = 0;
 after(async () => {
-  await (await shared)?.stop();
+  for (const server of [shared, own]) await (await server)?.stop();
 });
 
 /**
@@ -21,6 +22,15 @@ after(async () => {
 export async function startDatabase(): Promise<TestDatabase> {
   shared ??= findServer();
   return copyTemplate(await shared);
+}
+
+/**
+ * The same on a server of this process: a roll-up waits for every transaction of its server, and those of other files
+ * would hold it up.
+ */
+export async function startDatabaseToRoll(): Promise<TestDatabase> {
+  own ??= startTestServer();
+  return copyTemplate(await own);
 }
 
 /** A fresh database on a durable server of its own, which a test may crash. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
+import { startDatabaseToRoll, type TestDatabase } from '#tests/support/database.ts';
 import { turnPartitions } from '../../event-days.ts';
 import { worldOf } from '../../testing/world.ts';
 import { startQueries, type QueryMemory } from '../queries.ts';
@@ -59,7 +59,7 @@ export async function startDatasetsWorld(
   specs: Parameters<typeof worldOf>[0],
   options: { readonly now?: string; readonly memory?: QueryMemory } = {},
 ): Promise<DatasetsWorld> {
-  const db = await startDatabase();
+  const db = await startDatabaseToRoll();
   const directory = await mkdtemp(join(tmpdir(), 'backline-datasets-'));
   let world = worldOf(specs);
   let now = Temporal.Instant.from(options.now ?? '2026-05-10T12:00:00Z');
