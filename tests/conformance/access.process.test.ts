@@ -211,6 +211,19 @@ test('dry runs, repetitions and refusals are on record, newest first and in page
   assert.equal((await call('GET', `${list}/nonsense`)).status, 404);
   refused(await call('GET', list, ANN), /cannot list resource "auditrecords"/);
   assert.equal((await call('DELETE', list)).status, 405);
+  const plans = '/apis/products.backline.dev/v1/namespaces/default/plans';
+  const allowed = {
+    [list]: 'GET, HEAD',
+    [plans]: 'GET, HEAD, POST, DELETE',
+    [`${plans}/premium`]: 'GET, HEAD, PUT, PATCH, DELETE',
+    '/apis': 'GET, HEAD',
+  };
+  for (const [path, methods] of Object.entries(allowed)) {
+    for (const method of ['OPTIONS', 'TRACE']) {
+      const { status, headers } = await call(method, path);
+      assert.deepEqual([status, headers['allow']], [405, methods], `${method} ${path}`);
+    }
+  }
 });
 
 test('a change set is authorized object by object, and refused as a whole', async (t) => {

@@ -103,7 +103,16 @@ const DEADLINE: Deadline = { msDefault: 300_000, msMax: 600_000 };
 export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
   const paths = ['/', ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`])];
   const methods: readonly Method[] = [...READ_METHODS, 'POST', 'PUT', 'PATCH', 'DELETE'];
-  const shared = { methods, by: 'users', deadline: DEADLINE, countedAs: 'resources', refuse: sendRefusal } as const;
+  const shared = {
+    methods,
+    by: 'users',
+    deadline: DEADLINE,
+    countedAs: 'resources',
+    // A path allows what its kind does.
+    isForAnyMethod: true,
+    repetition: 'look whether it was, then apply it again',
+    refuse: sendRefusal,
+  } as const;
   return paths.map((path) => ({ ...shared, path, handle }));
 }
 

@@ -54,6 +54,8 @@ export class Exchange {
   readonly startedMs = performance.now();
   /** The name that it is counted under. */
   route = 'other';
+  /** Whether its handler waits for the rest of the body: nothing was done yet. */
+  isReadingBody = false;
   readonly #context: ExchangeContext;
   #pay: ((units: number, afterwards: boolean) => void) | undefined;
   /** Units of a body that came before anybody was named who pays for it. */
@@ -326,6 +328,7 @@ export async function readBody(exchange: Exchange, bytesMax: number, factor = 1)
     });
   const { request } = exchange;
   if (Number(exchange.header('content-length') ?? 0) > bytesMax) throw tooLarge();
+  exchange.isReadingBody = true;
   // By events: an asynchronous iterator would cost as much as half of a decision.
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -338,6 +341,7 @@ export async function readBody(exchange: Exchange, bytesMax: number, factor = 1)
       request.destroy();
     });
     request.once('end', () => {
+      exchange.isReadingBody = false;
       try {
         exchange.chargeBody(bytes, factor);
       } catch (error) {

@@ -29,14 +29,17 @@ const DEADLINE: Deadline = { msDefault: 10_000, msMax: 10_000 };
 
 /** `/livez`, `/readyz`, `/healthz` and `/metrics`. */
 export function healthRoutes(checks: readonly ReadinessCheck[], registry: Registry): readonly Route<'everybody'>[] {
-  const open = { methods: READ_METHODS, by: 'everybody', deadline: DEADLINE } as const;
+  const open = { methods: READ_METHODS, by: 'everybody' } as const;
+  // They answer at once, whatever time is asked for.
+  const probe = { ...open, deadline: 'stream', isForAnyHost: true } as const;
   const answerReadiness = (exchange: Exchange) => sendReadiness(exchange, checks);
   return [
-    { ...open, path: '/livez', isForAnyHost: true, handle: sendLiveness },
-    { ...open, path: '/readyz', isForAnyHost: true, handle: answerReadiness },
-    { ...open, path: '/healthz', isForAnyHost: true, handle: answerReadiness },
+    { ...probe, path: '/livez', handle: sendLiveness },
+    { ...probe, path: '/readyz', handle: answerReadiness },
+    { ...probe, path: '/healthz', handle: answerReadiness },
     {
       ...open,
+      deadline: DEADLINE,
       // What is measured is not for pages of others.
       path: '/metrics',
       handle: async (exchange) => send(exchange, 200, registry.contentType, await metricsText(registry)),

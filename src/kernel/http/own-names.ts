@@ -26,16 +26,22 @@ export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): 
   });
 }
 
-/** What says who asks, and from where: two of them would be read differently by us and by whatever is before us. */
-const SINGLE_HEADERS: ReadonlySet<string> = new Set(['host', 'origin', 'authorization', 'x-subject-token']);
+/** Who asks, from where and for how long: a proxy before the server may read another of two values than the server. */
+const SINGLE_HEADERS: ReadonlySet<string> = new Set([
+  'host',
+  'origin',
+  'authorization',
+  'x-subject-token',
+  'x-request-timeout-ms',
+]);
+/** Most headers have another length: their names need not be read. */
+const SINGLE_LENGTHS: ReadonlySet<number> = new Set([...SINGLE_HEADERS].map(({ length }) => length));
 
 /** Refuses a request that has one of these headers twice. */
 export function requireSingleHeaders({ request: { rawHeaders } }: Exchange): void {
   let seen = '';
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    const { length } = rawHeaders[index] ?? '';
-    // Most headers have another length: their names need not be read.
-    if (length !== 4 && length !== 6 && length !== 13 && length !== 15) continue;
+    if (!SINGLE_LENGTHS.has(rawHeaders[index]?.length ?? 0)) continue;
     const name = (rawHeaders[index] ?? '').toLowerCase();
     if (!SINGLE_HEADERS.has(name)) continue;
     if (seen.includes(`${name};`)) {

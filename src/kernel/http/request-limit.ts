@@ -9,7 +9,7 @@ export interface Deadline {
 }
 
 const TIMEOUT_HEADER = 'x-request-timeout-ms';
-const MILLISECONDS = /^[1-9]\d{0,9}$/;
+const MILLISECONDS = /^[1-9]\d*$/;
 
 /** The milliseconds that a request may take: the wish in its header, cut to the maximum of the route. */
 export function requestDeadline(exchange: Exchange, { msDefault, msMax }: Deadline): number {
@@ -56,13 +56,14 @@ export class RequestLimit {
   /**
    * Waits for an answer until the deadline, then lets `refuse` answer instead; a later answer is dropped. An answer that has
    * begun by then goes on.
+   * @param repetition how a write is repeated that may have been done
    */
-  async hold(pending: Promise<void>, refuse: (refusal: Refusal) => void): Promise<void> {
+  async hold(pending: Promise<void>, refuse: (refusal: Refusal) => void, repetition = REPETITION): Promise<void> {
     const { request, response, startedMs } = this.#exchange;
     const timer = setTimeout(
       () => {
         if (response.headersSent || response.destroyed) return;
-        const refusal = tooLate(this.#ms);
+        const refusal = this.#exchange.isReadingBody ? bodyTooLate(this.#ms) : tooLate(this.#ms, repetition);
         this.#ended = refusal;
         // The rest of a body that is not wanted any more is not read.
         if (!request.complete) response.shouldKeepAlive = false;
@@ -82,11 +83,19 @@ export class RequestLimit {
   }
 }
 
-function tooLate(ms: number): Refusal {
+const REPETITION = 'repeat it with the same key or id';
+
+function bodyTooLate(ms: number): Refusal {
+  return new Refusal('http/deadline', 'Timeout', `The body did not come whole within the deadline of ${ms} ms.`, {
+    retryAfterSeconds: 1,
+    remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms, or send less.',
+  });
+}
+
+function tooLate(ms: number, repetition: string): Refusal {
   return new Refusal('http/deadline', 'Timeout', `The request was not answered within its deadline of ${ms} ms.`, {
     retryAfterSeconds: 1,
-    remedy:
-      'A write may have been done: repeat it with the same key or id. For more time send X-Request-Timeout-Ms, or ask for less.',
+    remedy: `A write may have been done: ${repetition}. For more time send X-Request-Timeout-Ms, or ask for less.`,
   });
 }
 

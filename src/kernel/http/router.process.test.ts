@@ -6,6 +6,7 @@ import { generate } from 'selfsigned';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
 import { readBody, send } from './exchange.ts';
+import { healthRoutes } from './health.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
 import { routeRequests, type Route } from './router.ts';
 import { serveHttp } from './server.ts';
@@ -148,9 +149,48 @@ test('the wanted timeout is a number of milliseconds, and no more than the route
     const { status, text } = await ask('GET', '/slow', { 'x-request-timeout-ms': wrong });
     assert.deepEqual([status, JSON.parse(text).code], [400, 'http/bad-timeout'], wrong);
   }
-  const { status, text } = await ask('GET', '/slow', { 'x-request-timeout-ms': '3600000' });
-  assert.equal(status, 504);
-  assert.match(text, /deadline of 20 ms/);
+  for (const large of ['3600000', '9'.repeat(400)]) {
+    const { status, text } = await ask('GET', '/slow', { 'x-request-timeout-ms': large });
+    assert.equal(status, 504, large);
+    assert.match(text, /deadline of 20 ms/);
+  }
+});
+
+test('a header that counts once is refused twice', async (t) => {
+  const { port } = await serveRoutes(t, [{ path: '/one', handle: saying('one') }]);
+  for (const header of ['host: localhost', 'X-Request-Timeout-Ms: 50', 'x-subject-token: t']) {
+    const socket = connect(port, '127.0.0.1');
+    t.after(() => socket.destroy());
+    const host = header.startsWith('host') ? '' : 'host: localhost\r\n';
+    socket.write(`GET /one HTTP/1.1\r\n${host}${header}\r\n${header}\r\nconnection: close\r\n\r\n`);
+    let answer = '';
+    socket.setEncoding('utf8').on('data', (text: string) => (answer += text));
+    await once(socket, 'end');
+    assert.match(answer, /^HTTP\/1\.1 400 /, header);
+    if (host !== '') assert.match(answer, /"code":"http\/repeated-header"/, header);
+  }
+});
+
+test('probes of health are answered whatever time they ask for', async (t) => {
+  const { ask } = await serveRoutes(t, healthRoutes([], openRegistry()));
+  for (const path of ['/livez', '/readyz', '/healthz']) {
+    for (const timeout of ['soon', '0', '1']) {
+      assert.equal((await ask('GET', path, { 'x-request-timeout-ms': timeout })).text, 'ok', path);
+    }
+  }
+  assert.equal((await ask('GET', '/metrics', { 'x-request-timeout-ms': 'soon' })).status, 400);
+});
+
+test('a deadline says how a write is repeated that may have been done', async (t) => {
+  const wait: Route['handle'] = (_exchange, { signal }) =>
+    new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  const { ask } = await serveRoutes(t, [
+    { path: '/keyed', methods: ['POST'], handle: wait },
+    { path: '/applied', methods: ['POST'], handle: wait, repetition: 'look first' },
+  ]);
+  const remedyAt = async (path: string) => (await ask('POST', path, { 'x-request-timeout-ms': '1' })).text;
+  assert.match(await remedyAt('/keyed'), /may have been done: repeat it with the same key or id\./);
+  assert.match(await remedyAt('/applied'), /may have been done: look first\./);
 });
 
 test('who does not send the whole body in time is refused, and the connection ends', async (t) => {
@@ -170,6 +210,7 @@ test('who does not send the whole body in time is refused, and the connection en
   await once(socket, 'end');
   assert.match(answer, /^HTTP\/1\.1 504 /);
   assert.match(answer, /connection: close/i);
+  assert.match(answer, /The body did not come whole .*Nothing was done/);
 });
 
 test('the signal of a request fires when the client goes away', async (t) => {

@@ -36,6 +36,10 @@ export interface Route<By extends string = string> {
   readonly countedAs?: string;
   /** Whether it is answered under any name of the host: probes of health call it as they like. */
   readonly isForAnyHost?: boolean;
+  /** Whether the handler gets every method, and refuses those that its path does not allow. */
+  readonly isForAnyMethod?: boolean;
+  /** How a write is repeated after a deadline, where not by its key or id. */
+  readonly repetition?: string;
   /** The form of refusals, where it is not problem details. */
   readonly refuse?: (exchange: Exchange, refusal: Refusal) => void;
 }
@@ -63,14 +67,16 @@ export function routeRequests(
     if (route.isForAnyHost !== true) requireOwnHost(exchange, ownNames);
     requireSingleHeaders(exchange);
     requireStorableUrl(exchange);
-    if (!found.has(exchange.method)) {
+    if (!found.has(exchange.method) && route.isForAnyMethod !== true) {
       if (exchange.method === 'OPTIONS' && route.answerPreflight?.(exchange) === true) return;
       throw methodNotAllowed(exchange, [...found.keys()]);
     }
     if (route.deadline === 'stream') return route.handle(exchange, new RequestLimit(exchange, Infinity));
     const limit = new RequestLimit(exchange, requestDeadline(exchange, route.deadline));
     const pending = route.handle(exchange, limit);
-    return pending instanceof Promise ? limit.hold(pending, (refusal) => refuse(exchange, route, refusal)) : pending;
+    return pending instanceof Promise
+      ? limit.hold(pending, (refusal) => refuse(exchange, route, refusal), route.repetition)
+      : pending;
   }
 }
 
