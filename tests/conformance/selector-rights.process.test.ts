@@ -14,11 +14,30 @@ const Campaign = defineKind({
   plural: 'campaigns',
   scope: 'Namespaced',
   description: 'What an account wants to be shown.',
-  spec: Type.Object({ account: Type.String(), budget: Type.Integer({ default: 1 }) }),
+  spec: Type.Object({
+    account: Type.String(),
+    budget: Type.Integer({ default: 1 }),
+    slot: Type.Optional(Type.String()),
+  }),
   status: Type.Object({ spent: Type.Optional(Type.Integer()) }),
+  validate: ({ slot }, { name, find }) =>
+    slot === undefined
+      ? []
+      : find('adverts.example/Campaign', 'slot', slot)
+          .filter(({ metadata }) => metadata.name !== name)
+          .map((other) => ({
+            path: ['spec', 'slot'],
+            reason: 'FieldValueDuplicate' as const,
+            detail: `Campaign "${other.metadata.name}" has this slot`,
+            about: {
+              kind: 'adverts.example/Campaign',
+              name: other.metadata.name,
+              instead: 'another Campaign has this slot',
+            },
+          })),
   selectableFields: { 'spec.account': ['spec', 'account'], 'spec.budget': ['spec', 'budget'] },
   fieldIndexes: { 'spec.account': 'account' },
-  indexes: { account: ({ account }) => [account] },
+  indexes: { account: ({ account }) => [account], slot: ({ slot }) => (slot === undefined ? [] : [slot]) },
 });
 
 const CAMPAIGNS = '/apis/adverts.example/v1/namespaces/default/campaigns';
@@ -128,6 +147,26 @@ test('rights by selector: a user of one account sees and writes what is of that 
     assert.equal(set.status, 403, 'all or nothing');
     assert.equal((await call('GET', `${CAMPAIGNS}/one`)).status, 404);
   });
+
+  await t.test(
+    'what others have is told only of a write that the selector allows, and only of readable ones',
+    async () => {
+      await made(CAMPAIGNS, campaign('slot-of-a', 'a', { slot: '1' }));
+      await made(CAMPAIGNS, campaign('slot-of-b', 'b', { slot: '2' }));
+      for (const slot of ['1', '2', '3']) {
+        const outside = await post(`${CAMPAIGNS}?dryRun=All`, campaign('probe', 'b', { slot }), ANN);
+        assert.equal(outside.status, 403, outside.text);
+        assert.equal((await patch('mine', { account: 'b', slot })).status, 403);
+      }
+      const inside = (slot: string) => post(`${CAMPAIGNS}?dryRun=All`, campaign('probe', 'a', { slot }), ANN);
+      const [named, unnamed] = [await inside('1'), await inside('2')];
+      assert.deepEqual([named.status, unnamed.status], [422, 422]);
+      assert.match(named.text, /Campaign \\"slot-of-a\\" has this slot/);
+      assert.match(unnamed.text, /another Campaign has this slot/);
+      assert.doesNotMatch(unnamed.text, /slot-of-b/);
+      for (const name of ['slot-of-a', 'slot-of-b']) await call('DELETE', `${CAMPAIGNS}/${name}`);
+    },
+  );
 
   await t.test('what is posted and not stored is held against the selector before it is asked', async () => {
     const apiGroups = ['authorization.k8s.io', 'releases.backline.dev'];

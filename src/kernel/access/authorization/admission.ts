@@ -32,9 +32,12 @@ type Holder = Pick<User, 'name' | 'groups'>;
  * nobody grants more than they hold, and what refers to other namespaces. Parts of this program may write everything.
  */
 export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
-  const mayDo = (user: Holder, kind: Kind, verb: string, namespace: string, name: string): boolean =>
-    authorize(table(), user, { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name })
-      .allowed;
+  const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean => {
+    const { kind, namespace, name } = object;
+    const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
+    // To refer is not for selected objects.
+    return authorize(table(), user, verb === 'refer' ? wanted : { ...wanted, object }).allowed;
+  };
   const require = (user: Holder, kind: Kind, verb: string, namespace: string, name: string) => {
     const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
     if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
@@ -61,9 +64,8 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     return { ...authorize(table(), user, wanted), wanted };
   };
   return {
-    mayRead: (author, kind, namespace, name) =>
-      author.caller === undefined ||
-      mayDo({ name: author.user, groups: author.caller.groups }, kind, 'get', namespace, name),
+    mayRead: (author, object) =>
+      author.caller === undefined || mayDo({ name: author.user, groups: author.caller.groups }, 'get', object),
     mayAsk: ({ operation, kind, current, author }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
@@ -76,17 +78,19 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       if (operation.verb === 'apply' || access.onlyWith.length > 0)
         throw forbidden(user, access.wanted, access.onlyWith);
     },
+    mayBecome: ({ operation, kind, current, author, object }) => {
+      if (author.caller === undefined) return;
+      const user = { name: author.user, groups: author.caller.groups };
+      const access = accessTo(user, kind, operation, current, selectable(kind, object));
+      if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
+    },
     mayStore: ({ operation, kind, current, author, object, read }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
       if (kind === Role || kind === ClusterRole) requireSelectableFields(kinds, kind, object);
       if (isMaster(user)) return;
-      const access = accessTo(user, kind, operation, current, selectable(kind, object));
-      if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
-      requireMayRefer({ kind, object, current, read }, kinds, (verb, of, namespace, name) =>
-        mayDo(user, of, verb, namespace, name),
-      );
+      requireMayRefer({ kind, object, current, read }, kinds, (verb, entry) => mayDo(user, verb, entry));
       const before = current?.object();
       const isChanged = !isDeepStrictEqual(before?.spec, object.spec);
       if (isChanged && (reachesEverywhere(kind, object) || reachesEverywhere(kind, before)))

@@ -6,7 +6,7 @@ import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/store
 import { resourceName } from '#kernel/store/rules/write.ts';
 
 /** Whether the author of a write may do something with an object. */
-type May = (verb: string, kind: Kind, namespace: string, name: string) => boolean;
+type May = (verb: string, object: Entry) => boolean;
 
 interface Written {
   readonly kind: Kind;
@@ -29,7 +29,7 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
         if (owned.namespace === '' || owned.namespace === namespace) continue;
         // Everybody has to.
         if (reachesEverywhere(target, owned.object())) continue;
-        if (!may('refer', target, owned.namespace, owned.name)) throw mayNotRefer(owned, may);
+        if (!may('refer', owned)) throw mayNotRefer(owned, may);
       }
     }
   }
@@ -37,7 +37,7 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
   for (const referring of kinds.all) {
     if (referring.refs === undefined) continue;
     for (const entry of read.find(referring, REFERENCES, referenceKey(kind.id, name))) {
-      if (entry.namespace === namespace || may('update', referring, entry.namespace, entry.name)) continue;
+      if (entry.namespace === namespace || may('update', entry)) continue;
       throw new Refusal(
         'access/referred-to',
         'Forbidden',
@@ -54,8 +54,9 @@ export function reachesEverywhere({ actsEverywhere }: Kind, object: ResourceObje
 }
 
 /** Tells where the object is only to whom may read it. */
-function mayNotRefer({ kind, namespace, name }: Entry, may: May): Refusal {
-  const where = may('get', kind, namespace, name) ? `namespace "${namespace}"` : 'another namespace';
+function mayNotRefer(owned: Entry, may: May): Refusal {
+  const { kind, namespace, name } = owned;
+  const where = may('get', owned) ? `namespace "${namespace}"` : 'another namespace';
   return new Refusal(
     'access/may-not-refer',
     'Forbidden',

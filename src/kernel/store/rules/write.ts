@@ -24,16 +24,22 @@ import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
 export interface Admission {
   /** Before anything about the object is told; `current` is absent when there is none. */
   readonly mayAsk: (write: Asked) => void;
+  /** With the object as it would be, before it is held against others: what that tells is for whom may write this. */
+  readonly mayBecome?: (write: Asked & { readonly object: ResourceObject }) => void;
   /** With the object that would be stored. */
   readonly mayStore: (write: Asked & { readonly object: ResourceObject }) => void;
   /** Whether whoever writes may be told of another object; absent: everything. */
-  readonly mayRead?: (author: Author, kind: Kind, namespace: string, name: string) => boolean;
+  readonly mayRead?: (author: Author, object: Seen) => boolean;
 }
+
+/** An object that was found, as rules for some objects see it. */
+type Seen = Pick<Entry, 'kind' | 'namespace' | 'name' | 'labels' | 'object'>;
 
 /** Asks one after the other. */
 export function allAdmissions(...admissions: readonly Admission[]): Admission {
   return {
     mayAsk: (write) => admissions.forEach(({ mayAsk }) => mayAsk(write)),
+    mayBecome: (write) => admissions.forEach(({ mayBecome }) => mayBecome?.(write)),
     mayStore: (write) => admissions.forEach(({ mayStore }) => mayStore(write)),
     mayRead: (...asked) => admissions.every(({ mayRead }) => mayRead?.(...asked) ?? true),
   };
@@ -54,12 +60,13 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     if (!kinds.all.some(({ id }) => id === operation.kind)) throw goneKind(operation.kind);
     const kind = kinds.byId(operation.kind);
     const restores = (operation.verb === 'apply' || operation.verb === 'delete') && operation.restores === true;
-    const mayRead = (of: Kind, namespace: string, name: string): boolean =>
-      admission?.mayRead?.(author, of, namespace, name) ?? true;
+    const mayRead = (object: Seen): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
       const of = kinds.byId(kindId);
-      return read.find(of, 'name', name).every((entry) => mayRead(of, entry.namespace, entry.name));
+      return read.find(of, 'name', name).every(mayRead);
     };
+    const current = read.get(kind, operation.namespace, operation.name);
+    const asked: Asked = { operation, kind, current, author, read, now };
     const given: Given = {
       kind,
       read,
@@ -68,11 +75,10 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
       restores,
       isFromOutside: author.caller !== undefined,
       mayRead,
+      mayBecome: (object) => admission?.mayBecome?.({ ...asked, object }),
       told: (problems) => toldProblems(problems, mayReadNamed),
     };
     try {
-      const current = read.get(kind, operation.namespace, operation.name);
-      const asked: Asked = { operation, kind, current, author, read, now };
       admission?.mayAsk(asked);
       const mutation = decideOne(operation, given);
       if (mutation.do === 'put') admission?.mayStore({ ...asked, object: mutation.object });
@@ -113,7 +119,9 @@ interface Given {
   /** False for parts of this program, which keep their own limits. */
   readonly isFromOutside: boolean;
   /** Whether whoever writes may be told of another object. */
-  readonly mayRead: (kind: Kind, namespace: string, name: string) => boolean;
+  readonly mayRead: (object: Seen) => boolean;
+  /** Throws a Refusal when whoever writes may not make the object this. */
+  readonly mayBecome: (object: ResourceObject) => void;
   /** Problems as whoever writes may be told them. */
   readonly told: (problems: readonly Problem[]) => readonly Problem[];
 }
@@ -126,7 +134,10 @@ function checkContext(
 ): CheckContext {
   return {
     now,
-    mayRead: (kind, { metadata: { namespace = '', name } }) => mayRead(kinds.byId(kind), namespace, name),
+    mayRead: (kind, object) => {
+      const { namespace = '', name, labels = {} } = object.metadata;
+      return mayRead({ kind: kinds.byId(kind), namespace, name, labels, object: () => object });
+    },
     kinds: kinds.all,
     find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
     live: (kind, name) => {
@@ -210,7 +221,6 @@ function create(
     );
   }
   if (kind.namespaced) requireNamespace(read, namespace, kind, name);
-  if (kind.released) requireUniqueName(given, namespace, name);
   const metadata: ObjectMeta = {
     ...pickMetadata(kind, name, wanted.metadata),
     name,
@@ -222,7 +232,7 @@ function create(
   const { status: _ignored, ...fields } = wanted;
   const { object: declared, warnings } = shaped(given, { ...fields, metadata }, fieldValidation, true);
   const object = kind === Namespace ? bornNamespace(declared) : declared;
-  require(kind, name, validateObject(given, object, undefined));
+  requireValid(given, object, undefined);
   return { do: 'put', kind, object, warnings, ...revisionOf(kind, object) };
 }
 
@@ -241,12 +251,13 @@ function replace(
     const { object, warnings } = shaped(given, { ...before, status: wanted.status }, fieldValidation, false);
     if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current, warnings };
     require(kind, current.name, structureOf(kind).validate(object));
+    given.mayBecome(object);
     return { do: 'put', kind, object, warnings };
   }
   if (part === 'finalize') {
     const object = withFinalizersOf(wanted, before);
     if (isDeepStrictEqual(object, before)) return { do: 'nothing', entry: current };
-    require(kind, current.name, validateObject(given, object, before));
+    requireValid(given, object, before);
     if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) return { do: 'remove', kind, object };
     return { do: 'put', kind, object };
   }
@@ -268,7 +279,7 @@ function replace(
   if (isDeepStrictEqual({ ...object, metadata: undefined }, { ...before, metadata: undefined })) {
     if (isDeepStrictEqual(object.metadata, meta)) return { do: 'nothing', entry: current, warnings };
   } else if (meta.generation !== undefined) object.metadata.generation = meta.generation + 1;
-  require(kind, current.name, validateObject(given, object, before));
+  requireValid(given, object, before);
   require(kind, current.name, finalizerProblems(meta, object.metadata));
   if (meta.deletionTimestamp !== undefined && isLetGo(kind, object)) {
     return { do: 'remove', kind, object, warnings };
@@ -397,20 +408,23 @@ function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] 
   return [invalidValue(['metadata', 'name'], metadata.name, explanation)];
 }
 
-function validateObject(given: Given, object: ResourceObject, before: ResourceObject | undefined): readonly Problem[] {
+function requireValid(given: Given, object: ResourceObject, before: ResourceObject | undefined): void {
   const { kind, context, restores, told } = given;
   const { live: _live, ...afresh } = context;
-  const problems = [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)];
-  // Cross-field rules may rely on the schema: they run only when the shape is right.
-  if (problems.length > 0) return problems;
-  return told([
+  const { namespace = '', name } = object.metadata;
+  // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
+  require(kind, name, [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)]);
+  given.mayBecome(object);
+  if (before === undefined && kind.released) requireUniqueName(given, namespace, name);
+  const problems = told([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
       ...(restores ? afresh : context),
-      name: object.metadata.name,
+      name,
       ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),
   ]);
+  require(kind, name, problems);
 }
 
 function finalizerProblems(before: ObjectMeta, after: ObjectMeta): Problem[] {
@@ -570,7 +584,7 @@ function requireUniqueName({ kind, read, mayRead }: Given, namespace: string, na
   throw conflict(
     kind,
     name,
-    `the name is taken in ${mayRead(kind, other.namespace, name) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation`,
+    `the name is taken in ${mayRead(other) ? `namespace ${other.namespace}` : 'another namespace'}; names of ${kind.plural} are unique in the whole installation`,
   );
 }
 
