@@ -55,7 +55,7 @@ function commands(io: Io, end: (status: number) => void): Command {
   const verbs = { program, io, end };
   addServerVerbs(verbs);
   addApplyVerbs(verbs);
-  addReleaseVerbs(program, { io, end, connecting, examples });
+  addReleaseVerbs(verbs);
   addObjectVerbs(verbs);
   addDecisionVerbs(verbs);
   addCompletion(verbs);

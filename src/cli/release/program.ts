@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ConnectionOptions } from '../api/connection.ts';
-import type { Io } from '../terminal/io.ts';
+import { connecting, examples, type Verbs } from '../terminal/verbs.ts';
 import type { CommandOptions } from './commands.ts';
 import { parseUntil } from './duration-option.ts';
 import type { JudgeOptions } from './judge.ts';
@@ -8,23 +8,13 @@ import type { ListOptions } from './list.ts';
 import type { CommandVerb } from './release-api.ts';
 import type { ShowOptions } from './show.ts';
 
-/** What the verbs of a program share with those of others. */
-export interface Parts {
-  readonly io: Io;
-  readonly end: (status: number) => void;
-  /** Adds the options that say where the server is. */
-  readonly connecting: (command: Command) => Command;
-  readonly examples: (...lines: readonly string[]) => string;
-}
-
 const REASON = ['-m, --reason <text>', 'why; it is kept in the history of the release'] as const;
 const REASON_CHARS_MAX = 500;
 const LIST_MAX = 2_500;
 const MARGIN_MAX = 20;
 
 /** Adds `backline release …`. */
-export function addReleaseVerbs(program: Command, parts: Parts): void {
-  const { io, end, connecting, examples } = parts;
+export function addReleaseVerbs({ program, io, end }: Verbs): void {
   const release = program
     .command('release')
     .description('see how changes go live, and say how they go on')

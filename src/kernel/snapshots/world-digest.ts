@@ -1,3 +1,4 @@
+import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 
 /** A digest of a set of live objects, 64 bits in halves: a sum, so that it follows from what is added and taken away. */
@@ -6,7 +7,7 @@ export interface WorldDigest {
   readonly high: number;
 }
 
-const NO_OBJECTS: WorldDigest = { low: 0, high: 0 };
+export const NO_OBJECTS: WorldDigest = { low: 0, high: 0 };
 
 /** The digest with one more object, or with one less. */
 export function changedDigest(digest: WorldDigest, object: LiveObject, by: 1 | -1): WorldDigest {
@@ -16,8 +17,16 @@ export function changedDigest(digest: WorldDigest, object: LiveObject, by: 1 | -
 
 /** Of all these objects, in whatever order. */
 export function worldDigest(objects: Iterable<LiveObject>): WorldDigest {
+  return atOnce(worldDigestInSteps(objects));
+}
+
+/** The same in steps. */
+export function* worldDigestInSteps(objects: Iterable<LiveObject>): Steps<WorldDigest> {
   let digest = NO_OBJECTS;
-  for (const object of objects) digest = changedDigest(digest, object, 1);
+  for (const object of objects) {
+    digest = changedDigest(digest, object, 1);
+    yield;
+  }
   return digest;
 }
 

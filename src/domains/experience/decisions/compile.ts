@@ -6,9 +6,10 @@ import type { World } from '#kernel/kinds/kind.ts';
 import type { ChangedObject } from '#kernel/snapshots/module.ts';
 import {
   changedDigest,
+  NO_OBJECTS,
   digestText,
   summedDigest,
-  worldDigest,
+  worldDigestInSteps,
   type WorldDigest,
 } from '#kernel/snapshots/world-digest.ts';
 import { experimentSpec } from '../kinds/experiment-spec.ts';
@@ -32,7 +33,7 @@ export function update(table: ExperienceTable, world: World, changed: readonly C
 
 /** The same in steps, of a world that does not change meanwhile. */
 export function* compileInSteps(world: World, audiences: AudienceTable): Steps<ExperienceTable> {
-  let digest = worldDigest([]);
+  let digest = NO_OBJECTS;
   const flags = new Map<string, CompiledFlag>();
   const sticky: CompiledFlag[] = [];
   for (const object of world.list(FLAG)) {
@@ -128,13 +129,8 @@ function flagsOf({ flags }: ExperienceTable): LayeredMap<CompiledFlag> {
 }
 
 function* othersDigest(world: World): Steps<WorldDigest> {
-  let digest = worldDigest([]);
-  for (const kind of OTHER_KINDS) {
-    for (const object of world.list(kind)) {
-      digest = changedDigest(digest, object, 1);
-      yield;
-    }
-  }
+  let digest = NO_OBJECTS;
+  for (const kind of OTHER_KINDS) digest = summedDigest(digest, yield* worldDigestInSteps(world.list(kind)));
   return digest;
 }
 
