@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Reader } from '#kernel/store/contract.ts';
 import { Notification } from '../kinds/notification.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
@@ -31,6 +32,14 @@ export function releaseName({ number, objects, group }: ReleaseSpec, prefix = ''
     .replaceAll(/[^a-z0-9-]+/g, '-')
     .slice(0, NAME_PART_MAX);
   return `${prefix}${safe.replaceAll(/^-+|-+$/g, '') || 'change'}-${number}`;
+}
+
+/** A name that no release has: one write may go live in parts, when some of it is held. */
+export function freeReleaseName(read: Pick<Reader, 'get'>, name: string): string {
+  for (let part = 1; ; part += 1) {
+    const free = part === 1 ? name : `${name}-${part}`;
+    if (read.get(Release, '', free) === undefined) return free;
+  }
 }
 
 /** Makes a release that stands as a step says. In one write with what it tells of. */

@@ -1,0 +1,89 @@
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { Release } from '../kinds/release.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import { displacing, type Step } from './advance.ts';
+import type { QueuedObject } from './change-queue.ts';
+import { withSentences } from './describe-release.ts';
+import { formRelease, groupOf, type Changed, type Formed, type OpenRelease, type Origin } from './form.ts';
+import type { WriteGroup } from './group-by-write.ts';
+import { createRelease, freeReleaseName, releaseName, writeStep } from './release-writes.ts';
+import { isCarriedAsIs, standingInReleases } from './route-change.ts';
+import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
+import { statusOf, writeStatuses } from './write-statuses.ts';
+
+/** Brings what was declared together into a release, and says in the status of each object which one carries it. */
+export async function beginRelease(
+  pass: SpreadPass,
+  { origin, items }: Pick<WriteGroup<QueuedObject>, 'origin' | 'items'>,
+): Promise<void> {
+  const { store, open, view } = pass;
+  // What the carriers of these carry besides may be taken along.
+  const carriers = new Set(items.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
+  for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) await view.load(view.look(one));
+  const fresh = items.map(view.look).filter((one) => !isCarriedAsIs(one, view.carriers(one)));
+  if (fresh.length > 0) {
+    const formed = formRelease(origin, fresh, touchedBy(fresh, pass), view.world());
+    const operations = formedOperations(formed, origin, pass);
+    if (operations.length > 0) await store.write(operations, SPREAD_AUTHOR);
+  }
+  const statuses = items.map(view.look).flatMap((changed) => {
+    const standing = standingInReleases(changed, view.carriers(changed));
+    return standing === undefined ? [] : statusOf(pass, changed, changed.live?.object, standing);
+  });
+  await writeStatuses(pass, statuses);
+}
+
+/** The open releases that carry any of the changes, or collect their group. */
+function touchedBy(changes: readonly Changed[], { open, view }: SpreadPass): readonly OpenRelease[] {
+  const touched = new Map<string, OpenRelease>();
+  for (const one of changes) {
+    for (const release of view.carriers(one)) touched.set(release.name, release);
+  }
+  const group = changes.map((one) => groupOf(one, view.trail(one))).find((one) => one !== undefined);
+  for (const collector of open.collectorsOf(group?.name)) touched.set(collector.name, collector);
+  return [...touched.values()];
+}
+
+/** The write that makes releases as they were formed. */
+function formedOperations(
+  formed: Formed,
+  { user }: Origin,
+  { store, view, live, kinds, clock }: SpreadPass,
+): Operation[] {
+  const nowMs = clock().epochMilliseconds;
+  const operations: Operation[] = [];
+  const described = (name: string, spec: ReleaseSpec): ReleaseSpec =>
+    withSentences(name, spec, view.look, live, kinds, clock());
+  const objectOf = (name: string) => {
+    const entry = store.get(Release, '', name);
+    if (entry === undefined) throw new Error(`release ${name} is gone`);
+    return entry.object();
+  };
+  let because = 'What is live was declared again.';
+  if (formed.begin !== undefined) {
+    const { spec, collects } = formed.begin;
+    const name = freeReleaseName(store, releaseName(spec));
+    because = `Release ${name} takes its place.`;
+    operations.push(...createRelease(name, described(name, spec), firstStep(collects), nowMs, user));
+  }
+  for (const { name, standing } of formed.displaced) {
+    operations.push(...writeStep(objectOf(name), displacing(standing, because, user), new Map(), nowMs, user));
+  }
+  for (const { name, spec } of formed.collecting) {
+    const object = { ...objectOf(name), spec: described(name, spec) };
+    const target = { kind: Release.id, namespace: '', name };
+    operations.push({ ...target, verb: 'update', part: 'main', object, fieldValidation: 'Ignore' });
+  }
+  return operations;
+}
+
+function firstStep(collects: boolean): Step {
+  const state = collects ? ({ at: 'collecting' } as const) : ({ at: 'waiting', for: 'turn' } as const);
+  return {
+    standing: { state, approvals: [] },
+    effects: [],
+    tell: [],
+    phase: collects ? 'Collecting' : 'Waiting',
+    message: collects ? 'Collects its group until it is sealed.' : 'Has just begun.',
+  };
+}

@@ -1,0 +1,72 @@
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Store } from '#kernel/store/contract.ts';
+import type { Targets } from '../kinds/targets.ts';
+import { policiesIn } from '../rules/choose-policy.ts';
+import { bringsBack } from './brings-back.ts';
+import type { QueuedObject } from './change-queue.ts';
+import type { Declarations, Trail } from './declarations.ts';
+import type { Changed, Look, OpenRelease, World } from './form.ts';
+import type { Origins } from './group-by-write.ts';
+import { lookAt } from './look.ts';
+import type { OpenReleases } from './open-releases.ts';
+import { needsRelease } from './route-change.ts';
+
+interface Parts {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly targets: Targets;
+  readonly open: OpenReleases;
+  readonly declarations: Declarations;
+}
+
+/** Changes as the store has them at each call. Keeps what it parsed: one view is for one pass. */
+export class ChangeView {
+  readonly look: Look;
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.look = lookAt(parts.store, parts.kinds);
+  }
+
+  /** Reads as much of the history of a change as `trail` needs. */
+  async load({ kind, name, live, wanted }: Changed): Promise<void> {
+    await this.#parts.declarations.load(kind, name, live?.object, wanted?.object);
+  }
+
+  trail({ kind, name, live, wanted }: Changed): Trail {
+    return this.#parts.declarations.between(kind.id, name, live?.object, wanted?.object);
+  }
+
+  /** The writes that declared an object as it is: as it was queued, or as the record of changes has it. */
+  origins(object: QueuedObject): Origins {
+    const [first, ...others] = object.origins;
+    if (first !== undefined) return [first, ...others];
+    const last = this.trail(this.look(object)).steps.at(-1);
+    if (last !== undefined) return [{ write: last.write, user: last.user, version: last.version }];
+    const version = this.#parts.store.version();
+    return [{ write: version, user: 'unknown', version }];
+  }
+
+  carriers({ kind, name }: Changed): readonly OpenRelease[] {
+    return this.#parts.open.carriersOf(kind.id, name);
+  }
+
+  needsRelease(changed: Changed): boolean {
+    const { store, kinds } = this.#parts;
+    const { kind, name, wanted } = changed;
+    return needsRelease(changed, {
+      carriers: this.carriers(changed),
+      trail: () => this.trail(changed),
+      policies: () => policiesIn(store, kinds),
+      isOnTakenBack: (trail) => bringsBack(store, kind, name, wanted?.object, trail).length > 0,
+    });
+  }
+
+  world(): World {
+    const { store, kinds, targets, declarations } = this.#parts;
+    const trail: World['trail'] = ({ kind, name, live }, to) => declarations.between(kind.id, name, live?.object, to);
+    return { kinds, targets, policies: policiesIn(store, kinds), look: this.look, trail };
+  }
+}

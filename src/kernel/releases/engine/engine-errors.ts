@@ -1,0 +1,29 @@
+import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import type { Held } from '../settle.ts';
+
+const PASSING: ReadonlySet<Refusal['reason']> = new Set([
+  'Conflict',
+  'TooManyRequests',
+  'ServiceUnavailable',
+  'Timeout',
+]);
+
+/** Whether an error is about the moment, and not about the object that was to be written. */
+export function isPassing(error: unknown): boolean {
+  return error instanceof Unavailable || (error instanceof Refusal && PASSING.has(error.reason));
+}
+
+export function isConflict(error: unknown): boolean {
+  return error instanceof Refusal && error.reason === 'Conflict';
+}
+
+/** Why an object is held that the engine failed with. */
+export function problemsOf(error: unknown): Held {
+  if (error instanceof Refusal) return error.problems.length > 0 ? error.problems : [problem(error.message)];
+  return [problem(`an error of the program keeps it: ${error instanceof Error ? error.message : String(error)}`)];
+}
+
+/** A problem of an object as a whole. */
+export function problem(detail: string): Held[number] {
+  return { path: [], reason: 'FieldValueInvalid', detail };
+}

@@ -1,0 +1,38 @@
+import type { Steps } from '#kernel/base/turns.ts';
+import type { SpreadParts } from './spread-state.ts';
+import { stands } from './go-live.ts';
+
+interface ObjectName {
+  readonly kind: string;
+  readonly name: string;
+}
+
+/**
+ * Finds at the start what does not stand as it is declared: of very many objects nearly all do. Pauses after each, and ends
+ * when it is no longer wanted.
+ */
+export function* findUnsettled(
+  { store, live, kinds, open }: Pick<SpreadParts, 'store' | 'live' | 'kinds' | 'open'>,
+  isWanted: () => boolean,
+  found: (object: ObjectName) => void,
+): Steps<void> {
+  const released = kinds.all.filter((kind) => kind.released);
+  for (const kind of released) {
+    for (const entry of store.list(kind)) {
+      if (!isWanted()) return;
+      const { name } = entry;
+      if (open.carriersOf(kind.id, name).length > 0 || !stands(entry, live.get(kind.id, name))) {
+        found({ kind: kind.id, name });
+      }
+      yield;
+    }
+  }
+  // What is live and no longer declared is to go.
+  for (const kind of released) {
+    for (const { name } of live.list(kind.id)) {
+      if (!isWanted()) return;
+      if (store.find(kind, 'name', name).length === 0) found({ kind: kind.id, name });
+      yield;
+    }
+  }
+}

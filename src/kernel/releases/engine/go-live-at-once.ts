@@ -1,0 +1,191 @@
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
+import { STOP_NAME, Stop } from '../kinds/stop.ts';
+import { partsOf } from '../kinds/targets.ts';
+import { shownBy } from '../live.ts';
+import type { Candidate, Held } from '../settle.ts';
+import type { Step } from './advance.ts';
+import { keyOf, type QueuedObject } from './change-queue.ts';
+import { decideGoLive, holdReasons, type GoLiveDecision } from './decide-go-live.ts';
+import { isPassing } from './engine-errors.ts';
+import { failingAlone } from './failing-alone.ts';
+import { carriedOf, isLive, specOf, type Changed } from './form.ts';
+import { headOperation, type Standing } from './go-live.ts';
+import { groupByWrite } from './group-by-write.ts';
+import { pinOn } from './guard.ts';
+import { footprintOf } from './open-releases.ts';
+import { createRelease, freeReleaseName, releaseName } from './release-writes.ts';
+import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
+import { chunks, statusOf, writeStatuses } from './write-statuses.ts';
+
+/** What changes without a policy claim while they are written. */
+const AT_ONCE = ' at once';
+
+/** A change that is tried, with the object that was queued for it. */
+interface TriedChange {
+  readonly queued: QueuedObject;
+  readonly changed: Changed;
+}
+
+type Tried = ReadonlyMap<LiveKey, TriedChange>;
+
+/**
+ * Gives everybody what no policy selects, with all that is held, as far as the world stays whole: in one write, with a
+ * Release for each write as the record. Then says in the status of each object that it is live, or what holds it.
+ */
+export async function goLiveAtOnce(pass: SpreadPass, objects: readonly QueuedObject[]): Promise<void> {
+  // What fails by itself is kept apart, and the others are tried again: each time there are fewer.
+  for (;;) {
+    const tried = changesToTry(pass, objects);
+    if (tried.size === 0) return;
+    const decision = await decideFor(pass, tried, new Set(objects.map(keyOf)));
+    if (decision === undefined || !(await writeHeads(pass, tried, decision))) continue;
+    noteOutcome(pass, tried, decision);
+    return writeStatuses(pass, statusesOf(pass, tried, decision));
+  }
+}
+
+/** These and what is held, without what needs a release by now: that is for the next pass. */
+function changesToTry({ view, held, backOff, queue }: SpreadPass, objects: readonly QueuedObject[]): Tried {
+  const asked = new Map([...held, ...objects.map((one) => [keyOf(one), one] as const)]);
+  const tried = new Map<LiveKey, TriedChange>();
+  for (const [key, queued] of asked) {
+    const changed = view.look(queued);
+    if (backOff.isWaiting(queued) || !view.needsRelease(changed)) {
+      tried.set(key, { queued, changed });
+      continue;
+    }
+    held.delete(key);
+    queue.add(queued);
+  }
+  return tried;
+}
+
+/** Undefined when some of the changes failed by themselves, and are kept apart now. */
+async function decideFor(
+  pass: SpreadPass,
+  tried: Tried,
+  handed: ReadonlySet<LiveKey>,
+): Promise<GoLiveDecision | undefined> {
+  const changes = [...tried.values()].filter(({ changed }) => !isLive(changed));
+  const held = new Map<LiveKey, Held>();
+  const beside = new Set<string>();
+  for (const { queued, changed } of changes) {
+    const key = keyOf(queued);
+    const { reasons, besides } = holdOf(pass, changed, handed.has(key));
+    if (reasons !== undefined) held.set(key, reasons);
+    else for (const release of besides) beside.add(release);
+  }
+  const { store, kinds, open } = pass;
+  const shown = [...beside].flatMap((name) => shownBy(store, kinds, name, open.get(name)?.spec.objects ?? []));
+  const decide = (some: readonly TriedChange[]) => decideGoLive(some.map(candidateOf), held, shown, pass);
+  try {
+    return decide(changes);
+  } catch (error) {
+    const free = changes.filter(({ queued }) => !held.has(keyOf(queued)));
+    if (await backOffFailing(pass, free, decide)) return undefined;
+    throw error;
+  }
+}
+
+/** What holds one change by itself, and else the releases beside which it would go live. */
+function holdOf(
+  { store, kinds, targets, open, clock, backOff }: SpreadPass,
+  changed: Changed,
+  isHanded: boolean,
+): { readonly reasons: Held | undefined; readonly besides: readonly string[] } {
+  const { kind, name, wanted } = changed;
+  const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprintOf({ objects: [carriedOf(changed)] }));
+  const stop = store.get(Stop, '', STOP_NAME);
+  const isByTarget = (release: string) =>
+    partsOf(open.get(release)?.spec ?? { objects: [] }, kinds, targets).length > 1;
+  const reasons = holdReasons({
+    // What was kept apart is tried when it has been looked at as a whole, history included.
+    failed: backOff.problemsOf(keyOf({ kind: kind.id, name }), isHanded),
+    pinned: pinOn(store, kind, name, wanted?.object, clock())?.because,
+    stopped: stop === undefined ? undefined : Stop.spec(stop.object()).reason,
+    inTheWay: certain,
+    byTarget: possible.filter(isByTarget),
+  });
+  return { reasons, besides: possible };
+}
+
+/** What goes live goes live in one step. False when some of it was refused by itself, and is kept apart now. */
+async function writeHeads(pass: SpreadPass, tried: Tried, { going }: GoLiveDecision): Promise<boolean> {
+  const { store, open } = pass;
+  const changes = [...tried].flatMap(([key, one]) => (going.has(key) ? [one] : []));
+  const headOf = ({ queued, changed: { kind, name } }: TriedChange): Operation => {
+    const [entry] = store.find(kind, 'name', name);
+    return headOperation(kind, name, going.get(keyOf(queued)), entry);
+  };
+  open.begun.claim(AT_ONCE, footprintOf({ objects: changes.map(({ changed }) => carriedOf(changed)) }));
+  try {
+    const operations = [...changes.map(headOf), ...recordsOf(pass, changes)];
+    for (const some of chunks(operations)) await store.write(some, SPREAD_AUTHOR);
+    return true;
+  } catch (error) {
+    const tryAlone = (some: readonly TriedChange[]) => store.write(some.map(headOf), SPREAD_AUTHOR, { dryRun: true });
+    if (isPassing(error) || !(await backOffFailing(pass, changes, tryAlone))) throw error;
+    return false;
+  } finally {
+    open.begun.free(AT_ONCE);
+  }
+}
+
+/** A Release for each write, as the record of what went live at once. */
+function recordsOf({ store, view, clock }: SpreadPass, changes: readonly TriedChange[]): Operation[] {
+  const declared = changes.map((item) => ({ item, origins: view.origins(item.queued) }));
+  const nowMs = clock().epochMilliseconds;
+  return groupByWrite(declared).flatMap(({ origin, items }) => {
+    const objects = items.map(({ changed }) => carriedOf(changed));
+    const spec = { ...specOf(origin, objects, undefined, { ...view.world(), policies: [] }, []), open: false };
+    return createRelease(freeReleaseName(store, releaseName(spec)), spec, promotedAt(nowMs), nowMs, origin.user);
+  });
+}
+
+function promotedAt(atMs: number): Step {
+  return {
+    standing: { state: { at: 'promoted', atMs }, approvals: [] },
+    effects: [],
+    tell: [],
+    phase: 'Promoted',
+    message: 'Everybody gets it: no policy is about it.',
+  };
+}
+
+function noteOutcome({ view, held, backOff, declarations }: SpreadPass, tried: Tried, decision: GoLiveDecision): void {
+  for (const [key, { queued }] of tried) {
+    if (decision.held.has(key)) held.set(key, queued);
+    else held.delete(key);
+    if (!backOff.isWaiting(queued)) backOff.clear(key);
+    if (decision.going.has(key) && isLive(view.look(queued))) declarations.forget(queued.kind, queued.name);
+  }
+}
+
+function statusesOf(pass: SpreadPass, tried: Tried, { going, held }: GoLiveDecision): Operation[] {
+  return [...tried].flatMap(([key, { queued, changed }]) => {
+    // What was declared meanwhile is looked at next: nothing is said of it by what was looked at.
+    if (pass.view.look(queued).wanted?.generation !== changed.wanted?.generation) return [];
+    const live = (going.has(key) ? changed.wanted : changed.live)?.object;
+    const reasons = held.get(key);
+    const fault = pass.faults.get(key);
+    const isFaulty = fault !== undefined && fault.revision === live?.revision;
+    const liveStanding: Standing = isFaulty ? { is: 'live', problems: fault.problems } : { is: 'live' };
+    return statusOf(pass, changed, live, reasons === undefined ? liveStanding : { is: 'held', reasons });
+  });
+}
+
+/** Keeps those of the changes apart that fail by themselves. @returns true when there are some. */
+async function backOffFailing(
+  { backOff }: SpreadPass,
+  changes: readonly TriedChange[],
+  attempt: (some: readonly TriedChange[]) => unknown,
+): Promise<boolean> {
+  const failing = await failingAlone(changes, attempt, isPassing);
+  for (const [{ queued }, error] of failing) backOff.fail(queued, error);
+  return failing.size > 0;
+}
+
+function candidateOf({ changed: { kind, name, wanted } }: TriedChange): Candidate {
+  return { kind: kind.id, name, wanted: wanted?.object };
+}

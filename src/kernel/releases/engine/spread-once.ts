@@ -1,0 +1,58 @@
+import { beginRelease } from './begin-release.ts';
+import { keyOf, type QueuedObject } from './change-queue.ts';
+import { ChangeView } from './change-view.ts';
+import { isPassing } from './engine-errors.ts';
+import { isLive } from './form.ts';
+import { goLiveAtOnce } from './go-live-at-once.ts';
+import { divideByRoute, type RoutedItem } from './route-change.ts';
+import type { SpreadPass, SpreadState } from './spread-state.ts';
+
+/**
+ * Looks at objects once: what needs a release gets one, and everything else goes live with what is held.
+ *
+ * @throws what is about the moment: all of it is to be looked at again
+ */
+export async function spreadOnce(state: SpreadState, objects: readonly QueuedObject[]): Promise<void> {
+  const pass: SpreadPass = { ...state, view: new ChangeView(state) };
+  await loadHistories(pass, objects);
+  const { groups, atOnce } = divideByRoute(objects.map((one) => routeOf(pass, one)));
+  const alone = [...atOnce];
+  // What fails with one write holds up no other.
+  const failures: unknown[] = [];
+  for (const group of groups) {
+    try {
+      await beginRelease(pass, group);
+    } catch (error) {
+      if (isPassing(error)) failures.push(error);
+      else for (const one of group.items) pass.backOff.fail(one, error);
+      alone.push(...group.items.filter((one) => pass.backOff.isWaiting(one)));
+    }
+  }
+  await goLiveAtOnce(pass, alone);
+  if (failures.length > 0) throw failures[0];
+}
+
+/** What was declared of each object since what is live. One whose history cannot be read is kept apart. */
+async function loadHistories({ view, backOff }: SpreadPass, objects: readonly QueuedObject[]): Promise<void> {
+  for (const one of objects) {
+    try {
+      const changed = view.look(one);
+      if (!isLive(changed)) await view.load(changed);
+    } catch (error) {
+      if (isPassing(error)) throw error;
+      backOff.fail(one, error);
+    }
+  }
+}
+
+function routeOf({ view, backOff, held, declarations }: SpreadPass, item: QueuedObject): RoutedItem<QueuedObject> {
+  const changed = view.look(item);
+  const isApart = backOff.isWaiting(item);
+  if (!isApart && view.needsRelease(changed)) {
+    // A release that carries it now ends its waiting.
+    held.delete(keyOf(item));
+    return { item, route: 'release', origins: view.origins(item) };
+  }
+  if (isLive(changed)) declarations.forget(item.kind, item.name);
+  return isApart || isLive(changed) ? { item, route: 'alone' } : { item, route: 'atOnce', origins: view.origins(item) };
+}

@@ -1,0 +1,41 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { isConflict, isPassing } from './engine-errors.ts';
+import { failingAlone } from './failing-alone.ts';
+import { heldOperation, statusOperation, type Standing } from './go-live.ts';
+import { SPREAD_AUTHOR, type SpreadState } from './spread-state.ts';
+
+/** Operations in one write: what a change set may hold at most goes live in one step, with its record. */
+const WRITE_MAX = 10_100;
+
+/** The status of an object; of one that was deleted its Head says it. */
+export function statusOf(
+  { store, clock }: Pick<SpreadState, 'store' | 'clock'>,
+  { kind, name }: { readonly kind: Kind; readonly name: string },
+  live: LiveObject | undefined,
+  standing: Standing,
+): Operation[] {
+  const [entry] = store.find(kind, 'name', name);
+  if (entry === undefined) return heldOperation(store, kind, name, standing, clock());
+  return statusOperation(kind, entry, live, standing, clock());
+}
+
+/** Writes statuses, each for itself: what one is refused for holds up no other. */
+export async function writeStatuses(
+  { store, logError }: Pick<SpreadState, 'store' | 'logError'>,
+  operations: readonly Operation[],
+): Promise<void> {
+  for (const some of chunks(operations)) {
+    const failing = await failingAlone(some, (part) => store.write(part, SPREAD_AUTHOR), isPassing);
+    for (const [operation, error] of failing) {
+      // What has gone or changed meanwhile is news of its own.
+      const isNews = isConflict(error) || (error instanceof Refusal && error.reason === 'NotFound');
+      if (!isNews) logError(error, 'where an object stands could not be written', { kind: operation.kind });
+    }
+  }
+}
+
+export function* chunks(operations: readonly Operation[]): Iterable<readonly Operation[]> {
+  for (let from = 0; from < operations.length; from += WRITE_MAX) yield operations.slice(from, from + WRITE_MAX);
+}
