@@ -21,7 +21,7 @@ const SHELLS = ['bash', 'zsh', 'fish'] as const satisfies readonly Shell[];
 export async function runCommandLine(args: readonly string[], streams: Streams): Promise<number> {
   const io = ioOf(streams);
   let status: number = EXIT.ok;
-  const program = commands(io, (ended) => {
+  const program = commandTree(io, (ended) => {
     status = ended;
   });
   try {
@@ -41,8 +41,8 @@ function asFailure(error: unknown): CliFailure {
   return new CliFailure(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }
 
-/** The verbs. Each is loaded when it is used, so that `--help` and small verbs start fast. */
-function commands(io: Io, end: (status: number) => void): Command {
+/** The tree of verbs. Each verb is loaded when it is used, so that `--help` and small verbs start fast. */
+export function commandTree(io: Io, end: (status: number) => void): Command {
   const program = new Command('backline')
     .description('The backend behind a streaming service: what the business is made of, declared, released and served.')
     .exitOverride()

@@ -1,5 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { LogLevel } from '#kernel/base/log.ts';
+import { environmentHelp, SERVER_ENVIRONMENT } from './environment.ts';
 import type { ServeOptions, UpOptions } from './serve.ts';
 import { examples, numberOf, type Verbs } from './terminal/verbs.ts';
 
@@ -70,11 +71,5 @@ function listening(command: Command, logLevel: LogLevel): Command {
     )
     .option('--quiet', 'print only the line that says that it is ready')
     .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel))
-    .addHelpText('after', ENVIRONMENT);
+    .addHelpText('after', environmentHelp(SERVER_ENVIRONMENT));
 }
-
-const ENVIRONMENT = `
-Environment:
-  DATABASE_URL          a PostgreSQL to use instead of the embedded one
-  QUOTA_DATABASE_URLS   others that use is spread over, with commas between them
-`;

@@ -1,0 +1,28 @@
+import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
+import { commandTree } from '#cli/program.ts';
+import { ioOf } from '#cli/terminal/io.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { ownTypes } from '#kernel/events/built-in-types.ts';
+import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
+import { allKinds } from '#planes/catalogue.ts';
+import { MODULES } from '#planes/modules.ts';
+import { declaredPaths, describedModules, OTHER_PATHS, ownEventTypes } from '#planes/parts/catalogue.ts';
+import { commandLinePage } from './command-line.ts';
+import { configurationPage } from './configuration.ts';
+import { eventsPage } from './events.ts';
+import { httpPage } from './http-api.ts';
+import { kindPages } from './kinds.ts';
+
+/** Every page of `docs/reference`, by its path there, made of what the program itself goes by. */
+export function referencePages(): ReadonlyMap<string, string> {
+  const { stdin, stdout, stderr } = process;
+  const program = commandTree(ioOf({ stdin, stdout, stderr, env: {}, directory: '.' }), () => {});
+  const modules = describedModules(MODULES, openLog('silent'));
+  return new Map([
+    ...kindPages(allKinds().all),
+    ['command-line.md', commandLinePage(program)],
+    ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],
+    ['http-api.md', httpPage(decisionOpenApi(modules, OTHER_PATHS, '1'), declaredPaths(modules))],
+    ['events.md', eventsPage(ownTypes(ownEventTypes(MODULES)))],
+  ]);
+}
