@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { startWorld } from '../support/backline.ts';
+import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 
 const Campaign = defineKind({
   group: 'adverts.example',
@@ -168,39 +169,40 @@ test('rights by selector: a user of one account sees and writes what is of that 
     },
   );
 
-  await t.test('what is posted and not stored is held against the selector before it is asked', async () => {
-    const apiGroups = ['authorization.k8s.io', 'releases.backline.dev'];
-    const resources = ['subjectaccessreviews', 'changesets'];
-    await made(`${RBAC.replace('/namespaces/default', '')}/clusterroles`, {
-      ...role('asks', [{ apiGroups, resources, verbs: ['create'], labelSelector: 'team=x' }]),
-      kind: 'ClusterRole',
-    });
-    await made(`${RBAC.replace('/namespaces/default', '')}/clusterrolebindings`, {
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'ClusterRoleBinding',
-      metadata: { name: 'asks' },
-      subjects: [{ kind: 'User', name: 'bob' }],
-      roleRef: { kind: 'ClusterRole', name: 'asks' },
-    });
-    const ask = (labels: object | undefined) =>
-      post(
-        '/apis/authorization.k8s.io/v1/subjectaccessreviews',
-        {
-          apiVersion: 'authorization.k8s.io/v1',
-          kind: 'SubjectAccessReview',
-          ...(labels === undefined ? {} : { metadata: { labels } }),
-          spec: { user: 'ann', resourceAttributes: { verb: 'list', resource: 'secrets', namespace: 'default' } },
-        },
-        { token: 'bob-token-1234' },
-      );
-    for (const labels of [undefined, {}, { team: 'y' }]) {
-      const refused = await ask(labels);
-      assert.equal(refused.status, 403, refused.text);
-      assert.match(refused.json.message, /it is allowed for objects with labelSelector=team=x/);
-    }
-    const answered = await ask({ team: 'x' });
-    assert.equal(answered.status, 201, answered.text);
-  });
+  await t.test(
+    'what is posted and not stored takes a rule without a selector: whoever posts it chooses its labels',
+    async () => {
+      const apiGroups = ['authorization.k8s.io', 'releases.backline.dev'];
+      const resources = ['subjectaccessreviews', 'changesets'];
+      await made(`${RBAC.replace('/namespaces/default', '')}/clusterroles`, {
+        ...role('asks', [{ apiGroups, resources, verbs: ['create'], labelSelector: 'team=x' }]),
+        kind: 'ClusterRole',
+      });
+      await made(`${RBAC.replace('/namespaces/default', '')}/clusterrolebindings`, {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: 'asks' },
+        subjects: [{ kind: 'User', name: 'bob' }],
+        roleRef: { kind: 'ClusterRole', name: 'asks' },
+      });
+      const ask = (labels: object | undefined) =>
+        post(
+          '/apis/authorization.k8s.io/v1/subjectaccessreviews',
+          {
+            apiVersion: 'authorization.k8s.io/v1',
+            kind: 'SubjectAccessReview',
+            ...(labels === undefined ? {} : { metadata: { labels } }),
+            spec: { user: 'ann', resourceAttributes: { verb: 'list', resource: 'secrets', namespace: 'default' } },
+          },
+          { token: 'bob-token-1234' },
+        );
+      for (const labels of [undefined, {}, { team: 'y' }, { team: 'x' }]) {
+        const refused = await ask(labels);
+        assert.equal(refused.status, 403, refused.text);
+        assert.match(refused.json.message, /labelSelector=team=x is about what is stored, and this is not/);
+      }
+    },
+  );
 
   await t.test('an object that moves into the allowed set comes as ADDED, and one that leaves as DELETED', async () => {
     const { metadata } = (await call('GET', CAMPAIGNS)).json;
@@ -326,4 +328,74 @@ test('rights by selector: a user of one account sees and writes what is of that 
     assert.equal((await call('GET', `${CAMPAIGNS}?labelSelector=team%3Dx`, BOB)).json.items.length, 1);
     assert.equal((await call('GET', `${CAMPAIGNS}?labelSelector=team`, BOB)).status, 403);
   });
+});
+
+test('a rule for objects with a label reads nothing beside them: no path, query, trace, history or record', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'backline-tokens-'));
+  const tokenFile = join(folder, 'tokens.csv');
+  await writeFile(tokenFile, 'ann-token-1234,ann,1,\n');
+  const world = await startWorld(t, { access: { tokenFile } });
+  const { call } = world;
+  const done = async (path: string, body: object): Promise<void> => {
+    const answer = await call('POST', path, { body });
+    assert.ok(answer.status < 300, answer.text);
+  };
+  const everywhere = RBAC.replace('/namespaces/default', '');
+  const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'], labelSelector: 'team=x' }];
+  await done(`${everywhere}/clusterroles`, { metadata: { name: 'of-x' }, rules });
+  await done(`${everywhere}/clusterrolebindings`, {
+    metadata: { name: 'of-x' },
+    subjects: [{ kind: 'User', name: 'ann' }],
+    roleRef: { kind: 'ClusterRole', name: 'of-x' },
+  });
+  const [mine, theirs] = [flag('mine'), flag('theirs')] as { readonly metadata: object }[];
+  const labels = { team: 'x' };
+  await done(CHANGE_SETS, changeSet({ ...mine, metadata: { ...mine?.metadata, labels } }, theirs ?? {}));
+  const ANN = { token: 'ann-token-1234' };
+  const FLAGS = '/apis/experience.backline.dev/v1/namespaces/default/flags';
+  const RELEASES = '/apis/releases.backline.dev/v1/releases';
+  const posted = (apiVersion: string, kind: string, spec: object) => ({
+    body: { apiVersion, kind, metadata: { labels }, spec },
+    ...ANN,
+  });
+  const [release] = (await call('GET', RELEASES)).json.items;
+  const closed: readonly (readonly [method: string, path: string, more?: object])[] = [
+    ['GET', FLAGS],
+    ['GET', `${FLAGS}/theirs`],
+    ['GET', `${FLAGS}/mine/history`],
+    ['GET', `${RELEASES}/${release.metadata.name}`],
+    ['POST', `${RELEASES}/${release.metadata.name}/changes`, posted('releases.backline.dev/v1', 'ReleaseChanges', {})],
+    [
+      'POST',
+      '/apis/events.backline.dev/v1/queries',
+      posted('events.backline.dev/v1', 'Query', { sql: 'select * from watermarks' }),
+    ],
+    ['GET', '/v1/explain?plan=free&market=de'],
+    ['GET', '/v1/flags/explain?flag=theirs'],
+    ['GET', '/v1/prices?market=de'],
+    ['GET', '/v1/snapshot'],
+    ['GET', '/v1/subjects?listener=ann'],
+    ['POST', '/v1/consume', { body: { listener: 'ann', feature: 'f', amount: 1, key: 'k' } }],
+    ['POST', '/ofrep/v1/evaluate/flags/theirs', { body: { context: { targetingKey: 'u' } } }],
+  ];
+  for (const [method, path, more] of closed) {
+    const answer = await call(method, path, { ...ANN, ...more });
+    assert.equal(answer.status, 403, `${method} ${path}: ${answer.text}`);
+  }
+  const listed = async (path: string): Promise<readonly string[]> => {
+    const { json, text, status } = await call('GET', `${path}?labelSelector=team%3Dx`, ANN);
+    assert.equal(status, 200, text);
+    return json.items.map(({ metadata }: { readonly metadata: { readonly name: string } }) => metadata.name);
+  };
+  assert.deepEqual(await listed(FLAGS), ['mine']);
+  for (const path of [
+    RELEASES,
+    '/apis/releases.backline.dev/v1/heads',
+    '/apis/audit.backline.dev/v1/auditrecords',
+    '/apis/audit.backline.dev/v1/recordreads',
+    '/apis/events.backline.dev/v1/quarantinedevents',
+    '/apis/events.backline.dev/v1/erasures',
+  ]) {
+    assert.deepEqual(await listed(path), [], path);
+  }
 });

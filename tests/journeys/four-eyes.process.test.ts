@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { Release as ReleaseKind } from '#kernel/releases/kinds/release.ts';
 import { startWorld, type Answer } from '../support/backline.ts';
 import { changeSet, CHANGE_SETS, flag } from '../support/flags.ts';
 
@@ -10,6 +11,8 @@ const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const RELEASES = '/apis/releases.backline.dev/v1/releases';
 const FLAGS = (namespace: string) => `/apis/experience.backline.dev/v1/namespaces/${namespace}/flags`;
 const PEOPLE = ['ann', 'bob', 'cyd'];
+/** May nothing by herself. */
+const EVE = 'eve';
 const WAIT_MS_MAX = 10_000;
 
 interface Release {
@@ -26,12 +29,12 @@ interface Release {
   };
 }
 
-/** An installation with three people who edit everything and approve. */
+/** An installation with three people who edit everything and approve, and Eve. */
 async function startOffice(t: TestContext) {
   const directory = await mkdtemp(join(tmpdir(), 'backline-four-eyes-'));
   t.after(() => rm(directory, { recursive: true, force: true }));
   const tokenFile = join(directory, 'tokens.csv');
-  await writeFile(tokenFile, PEOPLE.map((name) => `${name}-token-1234,${name},,`).join('\n'));
+  await writeFile(tokenFile, [...PEOPLE, EVE].map((name) => `${name}-token-1234,${name},,`).join('\n'));
   const world = await startWorld(t, { access: { tokenFile } });
   const { call } = world;
   const done = (answer: Answer): Answer => {
@@ -228,6 +231,62 @@ test('the approval of a service account that is gone does not count, nor by anot
   );
   done(await office.approve(name, token));
   await office.until(([one]) => one?.status.phase === 'Promoted');
+});
+
+test('who may approve Releases with a label approves no other, and counts no longer when the label is gone', async (t) => {
+  const office = await startOffice(t);
+  const { call, done, tokenOf } = office;
+  await office.policy({ selector: { kinds: ['Flag'] }, approvals: { required: 2 } });
+  const rule = { apiGroups: ['releases.backline.dev'], resources: ['releases/approve'], verbs: ['create'] };
+  const rules = [{ ...rule, labelSelector: 'desk=eve' }];
+  done(await call('POST', `${RBAC}/clusterroles`, { body: { metadata: { name: 'desk' }, rules } }));
+  const binding = {
+    metadata: { name: 'desk' },
+    roleRef: { kind: 'ClusterRole', name: 'desk' },
+    subjects: [{ kind: 'User', name: EVE }],
+  };
+  done(await call('POST', `${RBAC}/clusterrolebindings`, { body: binding }));
+  /** As a part of this program: people label no Releases. */
+  const label = async (name: string, desk: string | null) => {
+    const patch = { metadata: { labels: { desk } } };
+    const place = { kind: ReleaseKind.id, namespace: '', name } as const;
+    const operation = {
+      ...place,
+      verb: 'patch',
+      part: 'main',
+      patchType: 'merge',
+      patch,
+      fieldValidation: 'Ignore',
+    } as const;
+    await office.running.control?.store.write([operation], { user: 'system:desk', requestId: 'label' });
+  };
+  const counts = (release: Release | undefined) =>
+    release?.status.approvals?.given.map((one) => [one.user, one.counts]);
+  const names = [];
+  for (const name of ['hers', 'other']) names.push(await office.declare(tokenOf('ann'), inNamespace('team-a', name)));
+  const [hers = '', other = ''] = names;
+  await office.until((all) => all.filter(({ status }) => status.phase === 'AwaitingApproval').length === 2);
+  await label(hers, EVE);
+
+  const refused = await office.approve(other, tokenOf(EVE));
+  assert.equal(refused.status, 403, refused.text);
+  assert.match(refused.json.message, /it is allowed for objects with labelSelector=desk=eve/);
+  done(await office.approve(hers, tokenOf(EVE)));
+  const find = (all: readonly Release[]) => all.find(({ metadata }) => metadata.name === hers);
+  assert.deepEqual(counts(find(await office.releases())), [[EVE, true]]);
+
+  await label(hers, null);
+  const GONE = /The approval of eve does not count: eve no longer has the right/;
+  await office.until((all) => GONE.test(find(all)?.status.message ?? ''));
+  done(await office.approve(hers, tokenOf('bob')));
+  const counted = await office.until((all) => counts(find(all))?.length === 2);
+  assert.deepEqual(counts(find(counted)), [
+    [EVE, false],
+    ['bob', true],
+  ]);
+  assert.equal(find(counted)?.status.phase, 'AwaitingApproval');
+  await label(hers, EVE);
+  await office.until((all) => find(all)?.status.phase === 'Promoted');
 });
 
 test('who lost the role between two approvals no longer counts, is shown so, and counts again with it', async (t) => {

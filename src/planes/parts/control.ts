@@ -82,15 +82,7 @@ export async function startControlPlane(
   const { historyDays = HISTORY_DAYS } = options;
   const targets = targetsOf(modules);
   await lifetime.open('compaction', () => startCompaction(shared, base, historyDays), clearInterval);
-  const mayApprove: MayApprove = (user, name) =>
-    access.may(user, {
-      verb: 'create',
-      group: Release.group,
-      resource: Release.plural,
-      subresource: 'approve',
-      namespace: '',
-      name,
-    });
+  const mayApprove = approvalRight(base);
   const writing = await lifetime.open(
     'releases',
     () => runWhileWriting(shared, base, extension, mayApprove),
@@ -148,6 +140,24 @@ export async function startControlPlane(
     serviceAccounts,
     authorize: authority.authorize,
     failed,
+  };
+}
+
+/** Whether somebody may approve a Release, as it is now: rules may be for some of them only. */
+function approvalRight({ access, store }: Pick<ControlStore, 'access' | 'store'>): MayApprove {
+  const { group, plural: resource } = Release;
+  return (user, name) => {
+    const release = store.get(Release, '', name);
+    const object = release === undefined ? {} : { object: release };
+    return access.may(user, {
+      verb: 'create',
+      group,
+      resource,
+      subresource: 'approve',
+      namespace: '',
+      name,
+      ...object,
+    });
   };
 }
 

@@ -71,12 +71,6 @@ test('an object of a change set needs create where there is none, and update whe
   assert.equal(ask(maps('update'), { verb: 'apply', before: {} }), 'stored');
 });
 
-test('a patch that creates its object needs create as well', () => {
-  assert.equal(ask(maps('patch'), { verb: 'patch' }), 'access/forbidden');
-  assert.equal(ask(maps('patch'), { verb: 'patch', before: {} }), 'stored');
-  assert.equal(ask(maps('create', 'patch'), { verb: 'patch' }), 'stored');
-});
-
 test('parts of this program and system:masters grant whatever they want', () => {
   const write = {
     kind: ClusterRole,

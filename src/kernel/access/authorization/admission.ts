@@ -28,8 +28,8 @@ const EVERYTHING: readonly PolicyRule[] = [
 type Holder = Pick<User, 'name' | 'groups'>;
 
 /**
- * What is asked about writes where they are decided: each object of a change set, objects that a patch creates, that
- * nobody grants more than they hold, and what refers to other namespaces. Parts of this program may write everything.
+ * What is asked about writes where they are decided: each object of a change set, that nobody grants more than they hold,
+ * and what refers to other namespaces. Parts of this program may write everything.
  */
 export function admission(table: () => RuleTable, kinds: KindRegistry): Admission {
   const mayDo = (user: Holder, verb: string, object: SelectableObject): boolean => {
@@ -84,10 +84,9 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       const access = accessTo(user, kind, operation, current, selectable(kind, object));
       if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
     },
-    mayStore: ({ operation, kind, current, author, object, read }) => {
+    mayStore: ({ kind, current, author, object, read }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
-      if (current === undefined && operation.verb === 'patch') require(user, kind, 'create', operation.namespace, '');
       if (kind === Role || kind === ClusterRole) requireSelectableFields(kinds, kind, object);
       if (isMaster(user)) return;
       requireMayRefer({ kind, object, current, read }, kinds, (verb, entry) => mayDo(user, verb, entry));

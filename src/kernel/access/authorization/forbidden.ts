@@ -8,13 +8,14 @@ export function forbidden(user: Pick<User, 'name'>, wanted: Attributes, onlyWith
 
 const SHOWN_SELECTORS_MAX = 3;
 
-/** Which selector to ask with, or which objects it is allowed for. */
+/** Which selector to ask with, which objects it is allowed for, or that no selector allows it. */
 function selectors(wanted: Attributes, onlyWith: readonly string[]): string {
   if (onlyWith.length === 0 || 'path' in wanted) return '';
   const shown = onlyWith.slice(0, SHOWN_SELECTORS_MAX).join(', or ');
-  return wanted.name === '' && wanted.object === undefined && wanted.verb !== 'create'
-    ? `: it is allowed with ${shown}; add it to the request`
-    : `: it is allowed for objects with ${shown}`;
+  if (wanted.name !== '' || wanted.object !== undefined) return `: it is allowed for objects with ${shown}`;
+  return wanted.verb === 'create'
+    ? `: a rule for objects with ${shown} is about what is stored, and this is not; it takes a rule without a selector`
+    : `: it is allowed with ${shown}; add it to the request`;
 }
 
 /** The refusal of what writes other objects, to whoever may write none. */
