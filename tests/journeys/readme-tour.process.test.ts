@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
+import { METRICS } from '../../tools/reference/metrics.ts';
 import { execute } from '../support/kubectl.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -80,12 +81,31 @@ async function follow(
   for (const [name] of texts.join().matchAll(/\bbackline_[a-z_]+/g)) {
     assert.ok(metrics.includes(`# TYPE ${name} `), `${name} is no metric`);
   }
+  assert.deepEqual(describedMetrics(metrics), METRICS_OF_REFERENCE, 'tools/reference/metrics.ts');
+  for (const [sample, name = '', labels = ''] of metrics.matchAll(
+    /^(backline_\w+?)(?:_bucket|_count|_sum)?\{(.*)\} /gm,
+  )) {
+    const known = new Set([...(METRICS[name]?.labels ?? []), 'le']);
+    for (const [, label = ''] of labels.matchAll(/(\w+)="/g)) assert.ok(known.has(label), sample);
+  }
 
   const stopped = once(server, 'exit');
   // As a terminal does: the signal goes to npm and to what npm has started.
   process.kill(-(server.pid ?? 0), 'SIGTERM');
   const [code] = await stopped;
   assert.equal(code, 0, 'it stops in order, with status 0');
+}
+
+/** What the reference says of each metric and a server says too. */
+const METRICS_OF_REFERENCE = Object.entries(METRICS)
+  .map(([name, { type, help }]) => `${name} ${type} ${help}`)
+  .toSorted();
+
+/** The program's own metrics as a server describes them. */
+function describedMetrics(text: string): readonly string[] {
+  return [...text.matchAll(/^# HELP (backline_\w+) (.*)\n# TYPE \w+ (\w+)$/gm)]
+    .map(([, name, help, type]) => `${name} ${type} ${help}`)
+    .toSorted();
 }
 
 test('the tour of the README does what it says', (t) => follow(t, ['README.md'], [], 8));

@@ -12,6 +12,7 @@ import { configurationPage } from './configuration.ts';
 import { eventsPage } from './events.ts';
 import { httpPage } from './http-api.ts';
 import { kindPages } from './kinds.ts';
+import { metricsPage } from './metrics.ts';
 
 /** Every page of `docs/reference`, by its path there, made of what the program itself goes by. */
 export function referencePages(): ReadonlyMap<string, string> {
@@ -23,6 +24,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['command-line.md', commandLinePage(program)],
     ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],
     ['http-api.md', httpPage(decisionOpenApi(modules, OTHER_PATHS, '1'), declaredPaths(modules))],
+    ['metrics.md', metricsPage()],
     ['events.md', eventsPage(ownTypes(ownEventTypes(MODULES)))],
   ]);
 }

@@ -1,0 +1,208 @@
+import { code, table } from './markdown.ts';
+
+interface MetricNote {
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  /** As the program says it at `/metrics`. */
+  readonly help: string;
+  readonly labels?: readonly string[];
+  /** When it calls for somebody; absent where it only explains others. */
+  readonly worry?: string;
+}
+
+/** Every metric of the program's own. A test compares them with what a server serves. */
+export const METRICS: Readonly<Record<string, MetricNote>> = {
+  backline_certificate_end_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the server certificate ends, as Unix time.',
+    worry: 'Less than 14 days ahead: the data folder cannot be written, so the certificate is not renewed.',
+  },
+  backline_controller_queue_depth: {
+    type: 'gauge',
+    help: 'Keys that wait to be worked on.',
+    labels: ['controller'],
+    worry: 'Grows for minutes: the controller cannot keep up, or retries against something that is away.',
+  },
+  backline_controller_retries_total: {
+    type: 'counter',
+    help: 'Keys that were put back to be looked at again.',
+    labels: ['controller'],
+    worry: 'A steady rate of one controller: its log names the error.',
+  },
+  backline_controller_work_seconds: {
+    type: 'histogram',
+    help: 'Time that one key took, by how it ended.',
+    labels: ['controller', 'outcome'],
+  },
+  backline_controllers_leading: {
+    type: 'gauge',
+    help: '1 while the controllers run in this process.',
+    worry: 'The sum over all processes is not 1 for a minute: no leader, or the Lease cannot be renewed.',
+  },
+  backline_datasets_stale: {
+    type: 'gauge',
+    help: 'Datasets that lag further than they promise; NaN where another process rolls.',
+    worry: 'Above 0: roll-ups are late; see `backline_rollup_failing`.',
+  },
+  backline_events_clock_skew_seconds: {
+    type: 'histogram',
+    help: 'How far the clocks of senders were behind ours when they sent a batch (negative: ahead), of those that say it.',
+    worry: 'The median moves: the clock of this server may be wrong.',
+  },
+  backline_events_commit_seconds: {
+    type: 'histogram',
+    help: 'Time in which a group of batches was made durable.',
+    worry: 'p99 above 1 s: PostgreSQL is slow.',
+  },
+  backline_events_total: {
+    type: 'counter',
+    help: 'Events by type (empty: no known one) and what became of them.',
+    labels: ['type', 'outcome'],
+    worry: 'The share of `quarantined` of a type rises: an application sends events that its type does not accept.',
+  },
+  backline_events_turned_away_total: {
+    type: 'counter',
+    help: 'Requests with events that were answered 429.',
+    worry: 'Any steady rate: senders are throttled and may drop events.',
+  },
+  backline_events_waiting: { type: 'gauge', help: 'Events that are not answered yet.' },
+  backline_events_waiting_bytes: {
+    type: 'gauge',
+    help: 'Bytes of requests that are not answered yet.',
+    worry: 'Stays near its limit: PostgreSQL commits more slowly than events come.',
+  },
+  backline_http_open_streams: { type: 'gauge', help: 'Answers that go on until somebody ends them.' },
+  backline_http_request_seconds: {
+    type: 'histogram',
+    help: 'Time from the end of the request headers to the end of the answer.',
+    labels: ['route', 'status'],
+    worry: 'Status `5xx` at all, or p99 of a decision route above 50 ms.',
+  },
+  backline_objects: { type: 'gauge', help: 'Objects that are declared.', labels: ['group', 'resource'] },
+  backline_outbound_requests_total: {
+    type: 'counter',
+    help: 'Requests to other servers that declared objects caused, by kind of object: answered, unanswered or refused.',
+    labels: ['kind', 'outcome'],
+    worry:
+      '`unanswered` rises: a webhook or Prometheus is away. `refused`: an object names a private host (--allow-outbound).',
+  },
+  backline_outbound_requests_under_way: { type: 'gauge', help: 'Requests to other servers that are not answered yet.' },
+  backline_quota_commit_seconds: {
+    type: 'histogram',
+    help: 'Time in which a group of requests was decided and made durable.',
+    worry: 'p99 above 100 ms: the quota database is slow, or one subject is hot.',
+  },
+  backline_quota_committed_total: {
+    type: 'counter',
+    help: 'Requests that were made durable; by the count of commits that is how many go together.',
+  },
+  backline_quota_operations_total: {
+    type: 'counter',
+    help: 'Operations on quotas and what became of them; repeated ones are answered as the first time.',
+    labels: ['operation', 'outcome'],
+    worry: 'The share of `denied` jumps: a cap is wrong, or was released with a mistake.',
+  },
+  backline_quota_waiting: {
+    type: 'gauge',
+    help: 'Requests on quotas that are not answered yet.',
+    worry: 'Grows: the quota database commits more slowly than requests come.',
+  },
+  backline_release_cells_dropped_total: {
+    type: 'gauge',
+    help: 'Answers that no cell of units counted, as too many stages of releases are under way.',
+    worry: 'Above 0: guardrails of releases see less evidence; run fewer releases at once.',
+  },
+  backline_release_counts_dropped_total: {
+    type: 'gauge',
+    help: 'Rows of counts that were given up because the database was away for too long.',
+    worry: 'Above 0: releases are judged without these answers.',
+  },
+  backline_release_exposures_dropped_total: {
+    type: 'counter',
+    help: 'Exposures that were given up because the database was away for too long.',
+    worry: 'Above 0: releases are judged without these exposures.',
+  },
+  backline_release_exposures_waiting: { type: 'gauge', help: 'Exposures that are not written yet.' },
+  backline_release_worlds_broken_total: {
+    type: 'counter',
+    help: 'What releases show to their cohorts and what could not be compiled: answered as for everybody.',
+    worry: 'Above 0: a release does not compile; the log names it. Abort it.',
+  },
+  backline_rollup_adopted_files_total: {
+    type: 'counter',
+    help: 'Files that no table listed and that hold rows that are nowhere else.',
+    worry: 'Above 0 without a restore of the database: find out who writes into the folder of datasets.',
+  },
+  backline_rollup_failed_merges_total: { type: 'counter', help: 'Merges that failed; their files stay as they are.' },
+  backline_rollup_failing: {
+    type: 'gauge',
+    help: 'Whether the last roll-up failed: 1 or 0.',
+    worry: '1 for more than ten minutes: the log names the error; often a full disk.',
+  },
+  backline_rollup_failures_total: { type: 'counter', help: 'Roll-ups that failed.' },
+  backline_rollup_files_total: { type: 'counter', help: 'Files that were written from the log.' },
+  backline_rollup_lag_seconds: {
+    type: 'gauge',
+    help: 'Age of the events until which all are in files; NaN where another process rolls.',
+    worry: 'Above the freshness that datasets promise.',
+  },
+  backline_rollup_merged_files_total: { type: 'counter', help: 'Files that there are less because they were merged.' },
+  backline_rollup_overdue_rows_total: {
+    type: 'counter',
+    help: 'Events that came after everything of their time was said to be in files.',
+    worry: 'Above 0: queries that ran before did not see these events.',
+  },
+  backline_rollup_rows_total: { type: 'counter', help: 'Events that became rows of files.' },
+  backline_rollup_seconds_total: { type: 'counter', help: 'Time that roll-ups took.' },
+  backline_rollup_set_aside_rows_total: {
+    type: 'counter',
+    help: 'Events that no file can hold, which were set aside.',
+    worry: 'Above 0: they are in quarantine.',
+  },
+  backline_snapshot_age_seconds: {
+    type: 'gauge',
+    help: 'How long ago the snapshot was last known to be current.',
+    worry: 'Above 10 s: this node has lost the control plane and answers from its last snapshot.',
+  },
+  backline_snapshot_left_out_objects: {
+    type: 'gauge',
+    help: 'Live objects that are answered as they were before, as their newest change does not compile: see the log.',
+    worry: 'Above 0: a live change has no effect on this node; the log names the object.',
+  },
+  backline_snapshot_version: {
+    type: 'gauge',
+    help: 'The version that decisions are answered from.',
+    worry: 'Falls behind `backline_store_version` for more than a few seconds.',
+  },
+  backline_store_version: { type: 'gauge', help: 'The version of the last published write.' },
+  backline_store_writer: {
+    type: 'gauge',
+    help: '1 in the process that writes.',
+    worry: 'The sum over all API processes is not 1 for 10 s: nobody holds the writer lock, and writes get 503.',
+  },
+  backline_watchers: { type: 'gauge', help: 'Open watches.' },
+  backline_watchers_dropped_total: {
+    type: 'counter',
+    help: 'Watches ended because the client was too slow.',
+    worry: 'A steady rate: a controller cannot keep up with changes.',
+  },
+};
+
+/** Name, type, labels and meaning of each metric, and when it calls for somebody. */
+export function metricsPage(): string {
+  const rows = Object.entries(METRICS)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { type, help, labels = [], worry = '' }]) => [
+      code(name),
+      type,
+      labels.map(code).join(', '),
+      help,
+      worry,
+    ]);
+  return `# Metrics
+
+\`/metrics\` serves these in the format of Prometheus, with the usual metrics of a Node.js process. The end of a name gives the unit.
+No credential is needed.
+
+${table(['metric', 'type', 'labels', 'meaning', 'when to worry'], rows)}
+`;
+}
