@@ -7,6 +7,7 @@ import { Head, headOf } from '#kernel/kinds/builtin/head.ts';
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
 import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { clientHeads } from '#kernel/snapshots/client-heads.ts';
 import { followHeads } from '#kernel/snapshots/follow.ts';
 import { experience } from '#domains/experience/module.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
@@ -36,7 +37,7 @@ export async function* run(): AsyncIterable<Figure> {
     delay.enable();
     const begun = performance.now();
     const follower = followHeads({
-      client: source.client,
+      source: clientHeads(source.client),
       kinds: kindRegistry([Head, ...audienceKinds, ...(experience.kinds ?? [])]),
       modules: modules.filter((module) => module !== undefined),
       log: openLog('error'),

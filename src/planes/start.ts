@@ -11,6 +11,7 @@ import type { Module } from '#kernel/modules/module.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { httpClient } from '#kernel/api/client/http.ts';
 import { inProcessClient } from '#kernel/api/client/in-process.ts';
+import { clientHeads } from '#kernel/snapshots/client-heads.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { decisionOpenApi } from '#kernel/snapshots/openapi.ts';
 import { authorizeAdministrators, callersBy } from './parts/callers.ts';
@@ -73,13 +74,12 @@ async function startRoles(shared: Shared): Promise<Running> {
       ? await openKeptData(shared, options.databaseUrl)
       : undefined;
   const kept = api?.kept ?? data;
-  const clientOf = (user: string) => resourceClient(shared, control, user);
   const isFollowing = roles.has('decide') || roles.has('ingest');
-  const node = isFollowing ? await startFollowing(shared, api, kept, clientOf('system:decisions')) : undefined;
+  const node = isFollowing ? await startFollowing(shared, api, kept) : undefined;
   const parts: RoleParts[] = [];
   if (api !== undefined) parts.push(api);
   if (node !== undefined) parts.push(...(await startNodeRoles(shared, node, api, kept)));
-  if (roles.has('controllers')) parts.push(await startControllers(shared, clientOf('system:controllers')));
+  if (roles.has('controllers')) parts.push(await startControllers(shared, controllersClient(shared, control)));
   const checks = [...(node === undefined ? [] : [node.check]), ...(data === undefined ? [] : [data.check])];
   checks.push(...parts.flatMap((part) => part.checks));
   const described = node?.modules ?? describedModules(shared.modules, log);
@@ -107,15 +107,9 @@ async function startRoles(shared: Shared): Promise<Running> {
   };
 }
 
-function startFollowing(
-  shared: Shared,
-  api: ApiRole | undefined,
-  kept: KeptData | undefined,
-  client: ResourceClient,
-): Promise<FollowingNode> {
+function startFollowing(shared: Shared, api: ApiRole | undefined, kept: KeptData | undefined): Promise<FollowingNode> {
   return startNode(shared, {
-    client,
-    live: api?.control.live.get,
+    source: api?.control.heads ?? clientHeads(remoteClient(shared)),
     records: kept?.records,
     userOf: api?.userOf ?? callersBy(shared.believed),
     authorize: api?.control.authorize ?? authorizeAdministrators,
@@ -152,8 +146,11 @@ function startOwnEvents(shared: Shared, { follower }: FollowingNode, kept: KeptD
   return startEventPlane(shared, kept, { world: follower.world, table });
 }
 
-function resourceClient({ options }: Shared, control: ControlPlane | undefined, user: string): ResourceClient {
-  if (control !== undefined) return inProcessClient(control.store, user);
+function controllersClient(shared: Shared, control: ControlPlane | undefined): ResourceClient {
+  return control === undefined ? remoteClient(shared) : inProcessClient(control.store, 'system:controllers');
+}
+
+function remoteClient({ options }: Shared): ResourceClient {
   if (options.follow !== undefined) return httpClient(options.follow);
   throw new Refusal(
     'start/nothing-to-follow',

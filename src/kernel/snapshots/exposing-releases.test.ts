@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import { headOf } from '#kernel/kinds/builtin/head.ts';
-import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { ExposingReleases } from './exposing-releases.ts';
+import { goneState, stateOf, type HeadState } from './head-state.ts';
 import { everybody } from './testing/exposing-heads.ts';
 
 function live(name: string, revision: string): LiveObject {
@@ -17,26 +18,26 @@ interface Carrying {
   readonly where?: unknown;
 }
 
-function carrying(name: string, given: Carrying = {}): ResourceObject {
+function carrying(name: string, given: Carrying = {}): HeadState {
   const { release = 'r', revision = 'new', stage = 0, where = everybody } = { revision: 'new', ...given };
   const object = 'revision' in given && given.revision === undefined ? undefined : live(name, revision);
   const before = { object: live(name, 'old'), generation: 1 };
-  return headOf(ConfigMap, name, before, { release, object, generation: 2, stage, where });
+  return stateOf(headOf(ConfigMap, name, before, { release, object, generation: 2, stage, where }));
 }
 
 test('a release exposes something while a Head has an entry of it', () => {
   const exposing = new ExposingReleases();
-  assert.equal(exposing.take('a', carrying('a')), true);
+  assert.equal(exposing.take(carrying('a')), true);
   const [release] = exposing.list();
   assert.deepEqual([release?.name, release?.candidates.map(({ object }) => object?.revision)], ['r', ['new']]);
-  assert.equal(exposing.take('a', undefined), true);
+  assert.equal(exposing.take(goneState(headOf(ConfigMap, 'a', undefined))), true);
   assert.deepEqual(exposing.list(), []);
 });
 
 test('the same Head again changes nothing; another cohort, stage, candidate or release does', () => {
   const exposing = new ExposingReleases();
-  exposing.take('a', carrying('a'));
-  assert.equal(exposing.take('a', carrying('a')), false);
+  exposing.take(carrying('a'));
+  assert.equal(exposing.take(carrying('a')), false);
   for (const other of [
     { where: { ...everybody, slices: [{ share: 1 }] } },
     { stage: 1 },
@@ -44,15 +45,15 @@ test('the same Head again changes nothing; another cohort, stage, candidate or r
     { release: 'other' },
     { revision: undefined },
   ]) {
-    assert.equal(exposing.take('a', carrying('a', other)), true, JSON.stringify(other));
-    assert.equal(exposing.take('a', carrying('a')), true);
+    assert.equal(exposing.take(carrying('a', other)), true, JSON.stringify(other));
+    assert.equal(exposing.take(carrying('a')), true);
   }
 });
 
 test('the revision of a release follows from what it carries, and from nothing else', () => {
-  const revisionOf = (heads: readonly ResourceObject[]): string | undefined => {
+  const revisionOf = (heads: readonly HeadState[]): string | undefined => {
     const exposing = new ExposingReleases();
-    for (const head of heads) exposing.take(head.metadata.name, head);
+    for (const head of heads) exposing.take(head);
     return exposing.list()[0]?.revision;
   };
   const two = (more: Carrying = {}) => [
@@ -68,6 +69,6 @@ test('the revision of a release follows from what it carries, and from nothing e
 
 test('an entry that has no cohort, as it is for somewhere else, exposes nothing', () => {
   const exposing = new ExposingReleases();
-  assert.equal(exposing.take('r', carrying('r', { where: { places: ['one'] } })), false);
+  assert.equal(exposing.take(carrying('r', { where: { places: ['one'] } })), false);
   assert.deepEqual(exposing.list(), []);
 });

@@ -1,7 +1,8 @@
 import { canonicalJson, contentHash } from '#kernel/base/ids.ts';
-import { candidateOf, liveObjectOf } from '#kernel/kinds/builtin/head.ts';
-import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { parseCohort, type Cohort } from './cohort.ts';
+import type { HeadState } from './head-state.ts';
+import { liveKey, type LiveKey } from './live-objects.ts';
 
 /** As many characters of a revision as tell revisions apart. */
 const REVISION_CHARS = 12;
@@ -36,24 +37,24 @@ interface CandidateHead extends Candidate {
  * entries of one release are written at once, with one cohort. An entry for somewhere else has none and exposes nothing.
  */
 export class ExposingReleases {
-  /** By name of the Head: a deletion tells only that. */
-  readonly #candidates = new Map<string, CandidateHead>();
+  readonly #candidates = new Map<LiveKey, CandidateHead>();
   /** One for all entries that say the same. */
   readonly #cohorts = new Map<string, Cohort>();
   #known: readonly ExposingRelease[] | undefined;
 
-  /** Takes what a Head says, or that it is gone; whether that changes who gets what. */
-  take(headName: string, head: ResourceObject | undefined): boolean {
-    const candidate = head === undefined ? undefined : this.#candidateIn(head);
-    const before = this.#candidates.get(headName);
+  /** Takes what a Head says; whether that changes who gets what. */
+  take(head: HeadState): boolean {
+    const key = liveKey(head.kind, head.name);
+    const candidate = this.#candidateIn(head);
+    const before = this.#candidates.get(key);
     const isSame =
       candidate?.digest === before?.digest &&
       candidate?.release === before?.release &&
       candidate?.stage === before?.stage &&
       candidate?.cohort === before?.cohort;
     if (isSame) return false;
-    if (candidate === undefined) this.#candidates.delete(headName);
-    else this.#candidates.set(headName, candidate);
+    if (candidate === undefined) this.#candidates.delete(key);
+    else this.#candidates.set(key, candidate);
     this.#known = undefined;
     return true;
   }
@@ -80,14 +81,12 @@ export class ExposingReleases {
     for (const [text, cohort] of this.#cohorts) if (!used.has(cohort)) this.#cohorts.delete(text);
   }
 
-  #candidateIn(head: ResourceObject): CandidateHead | undefined {
-    const candidate = candidateOf(head);
+  #candidateIn({ kind, name, everyone, candidate }: HeadState): CandidateHead | undefined {
     const parsed = parseCohort(candidate?.where);
     if (candidate === undefined || parsed === undefined) return undefined;
     const { release, object, stage } = candidate;
     // Taking away what nobody has changes nothing.
-    const { kind, name } = object ?? liveObjectOf(head) ?? {};
-    if (kind === undefined || name === undefined) return undefined;
+    if (object === undefined && everyone === undefined) return undefined;
     const text = canonicalJson(parsed);
     const cohort = this.#cohorts.get(text) ?? parsed;
     this.#cohorts.set(text, cohort);

@@ -1,16 +1,22 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { openLog } from '#kernel/base/log.ts';
 import { inProcessClient } from '#kernel/api/client/in-process.ts';
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
-import type { World as LiveWorld } from '#kernel/kinds/kind.ts';
+import type { LiveObject, World as LiveWorld } from '#kernel/kinds/kind.ts';
 import { Flag } from '#domains/experience/kinds/flag.ts';
 import { allKinds } from '#planes/catalogue.ts';
 import { startWorld, type World } from '#tests/support/backline.ts';
 import { CHANGE_SETS, changeSet, flag } from '#tests/support/flags.ts';
+import { until } from '#tests/support/installation.ts';
+import { handReleased } from '#tests/support/hand-released.ts';
 import { inOneStep } from '#kernel/base/turns.ts';
+import { clientHeads } from './client-heads.ts';
 import { followHeads, type Follower } from './follow.ts';
+import type { HeadSource } from './head-state.ts';
 import type { DecisionModule } from './module.ts';
+import { everybody } from './testing/exposing-heads.ts';
 
 type Defaults = ReadonlyMap<string, string>;
 
@@ -45,15 +51,35 @@ function follow(
   const { control } = world.running;
   assert.ok(control !== undefined);
   const client = inProcessClient(control.store, 'test');
-  const follower = followHeads({
-    client: { ...client, watch: through(client.watch) },
-    kinds: allKinds(),
-    modules: [module as DecisionModule<unknown>],
-    log: openLog('silent'),
-  });
+  return followSource(t, clientHeads({ ...client, watch: through(client.watch) }), module);
+}
+
+function followSource(t: TestContext, source: HeadSource, module = defaults): Follower {
+  const modules = [module as DecisionModule<unknown>];
+  const follower = followHeads({ source, kinds: allKinds(), modules, log: openLog('silent') });
   t.after(follower.stop);
   return follower;
 }
+
+/** Defaults of flags, as everybody gets them, and as a listener does. */
+interface Seen {
+  readonly everybodys: Readonly<Record<string, string>>;
+  readonly listeners: Readonly<Record<string, string>>;
+}
+
+function seenBy(follower: Follower): Seen {
+  const { tables, worlds } = follower.snapshot();
+  const everybodys = tables.get('defaults') as Defaults;
+  const listener = { units: { listener: 'l' }, facts: {}, context: {} };
+  const listeners = (worlds.get('defaults')?.see(listener, 0).table ?? everybodys) as Defaults;
+  return { everybodys: Object.fromEntries(everybodys), listeners: Object.fromEntries(listeners) };
+}
+
+function liveIn(follower: Follower | undefined): readonly LiveObject[] {
+  return [...(follower?.world()?.list(Flag.id) ?? [])].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+const specOf = (object: object): unknown => (object as { spec: unknown }).spec;
 
 /** Declares flags, and resolves when the follower has the version at which they are live. */
 async function declare(world: World, follower: Follower, ...flags: object[]): Promise<void> {
@@ -67,6 +93,45 @@ async function declare(world: World, follower: Follower, ...flags: object[]): Pr
 
 const answers = (follower: Follower): Record<string, string> =>
   Object.fromEntries((follower.snapshot().tables.get('defaults') as Defaults).entries());
+
+test('who follows in the process of the control plane sees what others see', async (t) => {
+  await using world = await startWorld(t, { roles: ['api'] });
+  const { control } = world.running;
+  assert.ok(control !== undefined);
+  const followers: Follower[] = [];
+  /** Those who were there, and those who begin now. */
+  const allSee = async (everybodys: Seen['everybodys'], listeners = everybodys): Promise<void> => {
+    followers.push(follow(t, world), followSource(t, control.heads));
+    await Promise.all(followers.map((follower) => follower.compiled));
+    const expected = followers.map(() => ({ everybodys, listeners }));
+    const seen = () => followers.map(seenBy);
+    await until(
+      () => Promise.resolve(isDeepStrictEqual(seen(), expected) || undefined),
+      () => JSON.stringify([seen(), expected]),
+    );
+    const worlds = followers.map((follower) => liveIn(follower).map((object) => JSON.stringify(object)));
+    for (const other of worlds) assert.deepEqual(other, worlds[0]);
+    const kept = liveIn(followers.at(-1)).every((object) => control.live.get(object.kind, object.name) === object);
+    assert.ok(kept, 'nothing is kept twice');
+  };
+  await allSee({});
+  const [follower] = followers;
+  assert.ok(follower !== undefined);
+  await declare(world, follower, flag('one', { default: 'a' }), flag('two', { default: 'a' }));
+  await allSee({ one: 'a', two: 'a' });
+  const release = handReleased(control.store, 'r', [
+    { kind: Flag, name: 'one', spec: specOf(flag('one', { default: 'b' })) },
+    { kind: Flag, name: 'two', spec: undefined },
+    { kind: Flag, name: 'three', spec: specOf(flag('three')) },
+  ]);
+  await release.expose(everybody);
+  await allSee({ one: 'a', two: 'a' }, { one: 'b', three: 'a' });
+  await release.retract();
+  await allSee({ one: 'a', two: 'a' });
+  await release.expose(everybody);
+  await release.promote();
+  await allSee({ one: 'b', three: 'a' });
+});
 
 test('a live object that does not compile holds no other up, and is answered as it was', async (t) => {
   await using world = await startWorld(t, { roles: ['api'] });

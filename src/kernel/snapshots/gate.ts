@@ -42,7 +42,17 @@ export interface BodyCredentials {
   readonly subjectToken?: string;
 }
 
-type Check = Parameters<Gate['admit']>[3];
+/** Refuses an input that cannot be answered, before a read is put on record for it. */
+type Check = (input: Record<string, unknown>) => void;
+
+/** What somebody asks. */
+interface Question {
+  readonly exchange: Exchange;
+  readonly asking: Asking;
+  readonly input: Record<string, unknown>;
+  readonly check?: Check | undefined;
+  readonly body?: BodyCredentials | undefined;
+}
 
 /** That the record of a listener is read. */
 export interface RecordRead {
@@ -55,17 +65,18 @@ export interface RecordRead {
 }
 
 export interface Gate {
-  /**
-   * Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. `check` refuses
-   * an input that cannot be answered, before a read is put on record for it.
-   */
+  /** Lets a question through, with the input that the asker is entitled to. Throws Refusal for all others. */
   readonly admit: (
     exchange: Exchange,
     asking: Asking,
     input: Record<string, unknown>,
-    check?: (input: Record<string, unknown>) => void,
-    /** Only of a publishable client. */
-    body?: BodyCredentials,
+    check?: Check,
+  ) => Admitted | Promise<Admitted>;
+  /** The same of whoever sends something; a publishable client may have its credentials in the body. */
+  readonly admitSender: (
+    exchange: Exchange,
+    asking: Asking,
+    body: BodyCredentials | undefined,
   ) => Admitted | Promise<Admitted>;
   /** Lets the address of a request pay for its body, until somebody proves whose it is. */
   readonly chargeAddress: (exchange: Exchange) => void;
@@ -77,7 +88,18 @@ export interface Gate {
  * Who may ask the decision plane: applications that are declared as Clients, and users with the right to the path. Until
  * the first Client is declared, whoever is on this machine may ask what is on offer, and flags, without a credential.
  */
-export function decisionGate(options: {
+export function decisionGate(options: GateOptions): Gate {
+  const { table, clock } = options;
+  const parts: GateParts = { ...options, rates: gateRates(clock), subjectOf: subjectTokenReader() };
+  return {
+    admit: (exchange, asking, input, check) => admit(parts, { exchange, asking, input, check }),
+    admitSender: (exchange, asking, body) => admit(parts, { exchange, asking, input: {}, body }),
+    answerPreflight: (exchange) => answerPreflight(table(), exchange),
+    chargeAddress: parts.rates.chargeAddress,
+  };
+}
+
+interface GateOptions {
   readonly table: () => ClientTable;
   readonly clock: Clock;
   /** The person or controller that proves itself as on the resource API; undefined for all others. */
@@ -88,108 +110,106 @@ export function decisionGate(options: {
   readonly keepRead: (read: RecordRead) => Promise<void>;
   /** Counts those who are let through without a credential. */
   readonly openAnswers: OpenAnswers;
-}): Gate {
-  const { table, clock, userOf, authorize, keepRead, openAnswers } = options;
-  const rates = gateRates(clock);
-  const { chargeAddress } = rates;
-  const subjectOf = subjectTokenReader();
+}
 
-  return { admit, answerPreflight: (exchange) => answerPreflight(table(), exchange), chargeAddress };
+interface GateParts extends GateOptions {
+  readonly rates: ReturnType<typeof gateRates>;
+  readonly subjectOf: ReturnType<typeof subjectTokenReader>;
+}
 
-  function admit(...[exchange, asking, input, check, body]: Parameters<Gate['admit']>): ReturnType<Gate['admit']> {
-    const authorization = exchange.header('authorization');
-    const mayBeInUrl = asking.isAboutNobody === true || asking.access === 'ingest';
-    const elsewhere = (mayBeInUrl ? keyInQuery(exchange) : undefined) ?? body?.key;
-    const key = authorization === undefined ? elsewhere : keyIn(authorization);
-    if (key !== undefined) return asClient(exchange, asking, input, key, check, body);
-    if (authorization !== undefined) return asUser(exchange, asking, input, check);
-    const isOpen =
-      table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
-    if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
-    refuseForeignPage(exchange);
-    chargeAddress(exchange);
-    openAnswers.count(clock().epochMilliseconds);
-    return { input, by: 'local' };
+function admit(parts: GateParts, question: Question): Admitted | Promise<Admitted> {
+  const { exchange, asking, input, body } = question;
+  const authorization = exchange.header('authorization');
+  const mayBeInUrl = asking.isAboutNobody === true || asking.access === 'ingest';
+  const elsewhere = (mayBeInUrl ? keyInQuery(exchange) : undefined) ?? body?.key;
+  const key = authorization === undefined ? elsewhere : keyIn(authorization);
+  if (key !== undefined) return admitClient(parts, question, key);
+  if (authorization !== undefined) return admitUser(parts, question);
+  const { table, clock, openAnswers, rates } = parts;
+  const isOpen =
+    table().byKeyHash.size === 0 && asking.access === 'catalogue' && listenerIn(asking, input) === undefined;
+  if (!isOpen || !isFromHere(exchange)) throw credentialNeeded(asking, input);
+  refuseForeignPage(exchange);
+  rates.chargeAddress(exchange);
+  openAnswers.count(clock().epochMilliseconds);
+  return { input, by: 'local' };
+}
+
+function admitClient(parts: GateParts, question: Question, key: string): Admitted | Promise<Admitted> {
+  const { table, clock, rates, keepRead } = parts;
+  const { exchange, asking, input, check } = question;
+  const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
+  if (found === undefined) {
+    throw unauthorized('No client has this key.', 'Declare a Client with its hash; backline client-key makes both.');
   }
-
-  function asClient(
-    exchange: Exchange,
-    asking: Asking,
-    input: Record<string, unknown>,
-    key: string,
-    check: Check,
-    body: BodyCredentials | undefined,
-  ): ReturnType<Gate['admit']> {
-    const found = table().byKeyHash.get(hash('sha256', key, 'hex'));
-    if (found === undefined) {
-      throw unauthorized('No client has this key.', 'Declare a Client with its hash; backline client-key makes both.');
-    }
-    const { client, notAfterMs } = found;
-    const nowMs = clock().epochMilliseconds;
-    if (nowMs > notAfterMs) {
-      throw unauthorized(`This key of client ${client.name} has ended.`, 'Use a newer key of the Client, or add one.');
-    }
-    allowOrigin(exchange, client);
-    const isPublishable = client.spec.type === 'publishable';
-    if (exchange.header('authorization') === undefined && !isPublishable) {
-      throw unauthorized(
-        `The key of a ${client.spec.type} client must not be in a URL or a body.`,
-        'Send "Authorization: Bearer KEY".',
-      );
-    }
-    rates.spend(client, nowMs);
-    requireEndpoint(exchange, client, asking, input);
-    const by = `client:${client.name}`;
-    // The key of a publishable client is known to everybody: whoever has it stays a stranger.
-    if (!isPublishable) exchange.proved(by);
-    if (isPublishable && asking.isAboutNobody === true) return { input, by, publishableKey: key };
-    if (isPublishable) {
-      const token = exchange.header('x-subject-token') ?? body?.subjectToken;
-      if (token === undefined && client.spec.anonymous === true && asking.access === 'ingest') {
-        chargeAddress(exchange);
-        return { input, by: `${ANONYMOUS}${client.name}`, publishableKey: key };
-      }
-      if (token === undefined && client.spec.anonymous === true && isAboutUnits(asking)) {
-        chargeAddress(exchange);
-        return { input: anonymously(input), by: `${ANONYMOUS}${client.name}`, publishableKey: key };
-      }
-      return subjectOf(token, client, nowMs).then((claims) => {
-        rates.spendOfSubject(exchange, client, claims);
-        return { input: boundTo(claims, asking, input), by, publishableKey: key };
-      });
-    }
-    const listener = listenerIn(asking, input);
-    // What listeners are given is asked all the time; by whom, each Client knows itself.
-    if (listener === undefined || asking.access === 'catalogue') return { input, by };
-    check?.(input);
-    return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
+  const { client, notAfterMs } = found;
+  const nowMs = clock().epochMilliseconds;
+  if (nowMs > notAfterMs) {
+    throw unauthorized(`This key of client ${client.name} has ended.`, 'Use a newer key of the Client, or add one.');
   }
-
-  async function asUser(
-    exchange: Exchange,
-    asking: Asking,
-    input: Record<string, unknown>,
-    check: Check,
-  ): Promise<Admitted> {
-    const user = await userOf(exchange);
-    if (user === undefined) {
-      throw unauthorized(
-        'These credentials are not good.',
-        'Send the token of a user that this server knows, or the key of a Client, which begins with bk_.',
-      );
-    }
-    refuseForeignPage(exchange);
-    authorize(user, { verb: verbOfPath(asking.access), path: exchange.path });
-    const by = `user:${user.name}`;
-    const listener = listenerIn(asking, input);
-    if (listener === undefined || asking.recordOf === undefined) return { input, by };
-    authorize(user, { verb: 'get', path: asking.recordOf.path });
-    check?.(input);
-    const isBounded = !isMaster(user);
-    if (isBounded) rates.spendRecord(user);
-    await keepRead({ by, listener, path: asking.path, isBounded });
-    return { input, by };
+  allowOrigin(exchange, client);
+  const isPublishable = client.spec.type === 'publishable';
+  if (exchange.header('authorization') === undefined && !isPublishable) {
+    throw unauthorized(
+      `The key of a ${client.spec.type} client must not be in a URL or a body.`,
+      'Send "Authorization: Bearer KEY".',
+    );
   }
+  rates.spend(client, nowMs);
+  requireEndpoint(exchange, client, asking, input);
+  // The key of a publishable client is known to everybody: whoever has it stays a stranger.
+  if (isPublishable) return admitStranger(parts, question, client, key);
+  const by = `client:${client.name}`;
+  exchange.proved(by);
+  const listener = listenerIn(asking, input);
+  // What listeners are given is asked all the time; by whom, each Client knows itself.
+  if (listener === undefined || asking.access === 'catalogue') return { input, by };
+  check?.(input);
+  return keepRead({ by, listener, path: asking.path, isBounded: false }).then(() => ({ input, by }));
+}
+
+function admitStranger(
+  { clock, rates, subjectOf }: GateParts,
+  { exchange, asking, input, body }: Question,
+  client: KnownClient,
+  publishableKey: string,
+): Admitted | Promise<Admitted> {
+  const by = `client:${client.name}`;
+  if (asking.isAboutNobody === true) return { input, by, publishableKey };
+  const token = exchange.header('x-subject-token') ?? body?.subjectToken;
+  if (token === undefined && client.spec.anonymous === true && (asking.access === 'ingest' || isAboutUnits(asking))) {
+    rates.chargeAddress(exchange);
+    const asked = asking.access === 'ingest' ? input : anonymously(input);
+    return { input: asked, by: `${ANONYMOUS}${client.name}`, publishableKey };
+  }
+  return subjectOf(token, client, clock().epochMilliseconds).then((claims) => {
+    rates.spendOfSubject(exchange, client, claims);
+    return { input: boundTo(claims, asking, input), by, publishableKey };
+  });
+}
+
+async function admitUser(
+  { userOf, authorize, rates, keepRead }: GateParts,
+  { exchange, asking, input, check }: Question,
+): Promise<Admitted> {
+  const user = await userOf(exchange);
+  if (user === undefined) {
+    throw unauthorized(
+      'These credentials are not good.',
+      'Send the token of a user that this server knows, or the key of a Client, which begins with bk_.',
+    );
+  }
+  refuseForeignPage(exchange);
+  authorize(user, { verb: verbOfPath(asking.access), path: exchange.path });
+  const by = `user:${user.name}`;
+  const listener = listenerIn(asking, input);
+  if (listener === undefined || asking.recordOf === undefined) return { input, by };
+  authorize(user, { verb: 'get', path: asking.recordOf.path });
+  check?.(input);
+  const isBounded = !isMaster(user);
+  if (isBounded) rates.spendRecord(user);
+  await keepRead({ by, listener, path: asking.path, isBounded });
+  return { input, by };
 }
 
 function answerPreflight({ origins }: ClientTable, exchange: Exchange): boolean {

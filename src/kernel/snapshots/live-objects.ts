@@ -70,11 +70,11 @@ export class LiveObjects implements World {
 
 /** A world as it would be with some objects replaced, added or taken away. Reads through to `base`; never alters it. */
 export class Overlay implements World {
-  readonly #base: LiveObjects;
+  readonly #base: World;
   readonly #added: LiveObjects;
   readonly #touched = new Set<LiveKey>();
 
-  constructor(base: LiveObjects, kinds: KindRegistry) {
+  constructor(base: World, kinds: KindRegistry) {
     this.#base = base;
     this.#added = new LiveObjects(kinds);
   }
@@ -100,15 +100,18 @@ export class Overlay implements World {
   get = (kind: string, name: string): LiveObject | undefined =>
     (this.#touched.has(liveKey(kind, name)) ? this.#added : this.#base).get(kind, name);
 
-  list = (kind: string): Iterable<LiveObject> => [
-    ...[...this.#base.list(kind)].filter(this.#untouched),
-    ...this.#added.list(kind),
-  ];
+  /** Made as it is read: nothing may be put meanwhile. */
+  list = (kind: string): Iterable<LiveObject> => this.#listed(kind);
 
   find = (kind: string, index: string, value: string): readonly LiveObject[] => [
     ...this.#base.find(kind, index, value).filter(this.#untouched),
     ...this.#added.find(kind, index, value),
   ];
+
+  *#listed(kind: string): Iterable<LiveObject> {
+    for (const object of this.#base.list(kind)) if (this.#untouched(object)) yield object;
+    yield* this.#added.list(kind);
+  }
 
   #untouched = (object: LiveObject): boolean => !this.#touched.has(liveKey(object.kind, object.name));
 }

@@ -48,22 +48,24 @@ export function* updateTables(
   return tables;
 }
 
-/** What some get instead of what is in the tables, while releases are under way. */
-export function exposeWorlds(
-  tables: Snapshot['tables'],
-  modules: readonly DecisionModule<unknown>[],
-  releases: readonly ExposingRelease[],
-  source: Omit<WorldSource, 'audiences'>,
-  before: Snapshot | undefined,
-): Snapshot['worlds'] {
+/** What some get instead of what is in the tables, while releases are under way: all that somebody may see soon is compiled. */
+export function* exposeWorlds(
+  exposed: {
+    readonly modules: readonly DecisionModule<unknown>[];
+    readonly tables: Snapshot['tables'];
+    readonly releases: readonly ExposingRelease[];
+  } & Omit<WorldSource, 'audiences'>,
+  before: { readonly worlds: Snapshot['worlds'] | undefined; readonly changed: readonly ChangedObject[] | undefined },
+): Steps<Snapshot['worlds']> {
+  const { modules, tables, releases, ...source } = exposed;
   const audiences = audiencesOf(tables);
-  return new Map(
-    modules.flatMap((module) => {
-      const concerned = releases.filter((release) => concerns(release, module));
-      if (concerned.length === 0) return [];
-      const base = tables.get(module.name);
-      const { name } = module;
-      return [[name, new ModuleWorlds(module, base, concerned, { ...source, audiences }, before?.worlds.get(name))]];
-    }),
-  );
+  const worlds = new Map<string, ModuleWorlds<unknown>>();
+  for (const module of modules) {
+    const { name } = module;
+    const concerned = releases.filter((release) => concerns(release, module));
+    if (concerned.length === 0) continue;
+    const of = { ...source, module, audiences, base: tables.get(name), releases: concerned };
+    worlds.set(name, yield* ModuleWorlds.expose(of, { ...before, worlds: before.worlds?.get(name) }));
+  }
+  return worlds;
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
-import type { Follower, LiveChange } from './follow.ts';
+import type { Follower } from './follow.ts';
+import type { LiveChange } from './live-snapshot.ts';
 import { StreamLog, placeText, type StreamLine } from './stream-log.ts';
 import { digestText, worldDigest } from './world-digest.ts';
 

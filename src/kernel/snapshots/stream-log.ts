@@ -1,5 +1,6 @@
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
-import type { Follower, LiveChange } from './follow.ts';
+import type { Follower } from './follow.ts';
+import type { LiveChange } from './live-snapshot.ts';
 import { changedDigest, digestText, worldDigest, type WorldDigest } from './world-digest.ts';
 
 const LIMITS = {

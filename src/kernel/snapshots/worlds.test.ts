@@ -1,36 +1,44 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { inOneStep } from '#kernel/base/turns.ts';
+import fc from 'fast-check';
+import { atOnce, inOneStep } from '#kernel/base/turns.ts';
 import { compileAudiences } from '#kernel/audiences/compile-audience.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
-import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { SHARE_TOTAL } from './cohort.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
 import { LiveObjects } from './live-objects.ts';
 import type { DecisionModule } from './module.ts';
-import { concerns, ModuleWorlds, WORLDS_MAX } from './worlds.ts';
+import { concerns, ModuleWorlds, READY_RELEASES_MAX, WORLDS_MAX } from './worlds.ts';
 
 const kinds = kindRegistry([ConfigMap]);
 
-/** A table of names and revisions, that counts how often it is made. */
-function module(): DecisionModule<readonly string[]> & { made: number } {
-  const table = (world: World) => [...world.list(ConfigMap.id)].map(({ name, revision }) => `${name}=${revision}`);
-  const counted = {
+type Names = readonly string[];
+
+/** A table of names and revisions that takes from the world what changed, and nothing else; it knows how it was made. */
+function module(): DecisionModule<Names> & { readonly updates: (readonly string[])[] } {
+  const line = ({ name, revision }: LiveObject) => `${name}=${revision}`;
+  const updates: (readonly string[])[] = [];
+  return {
     name: 'counted',
     kinds: [ConfigMap],
-    made: 0,
+    updates,
     routes: [],
-    compile: (world: World) => inOneStep(() => table(world).toSorted()),
-    update: (_: readonly string[], world: World) =>
-      inOneStep(() => {
-        counted.made += 1;
-        const made = table(world);
-        if (made.includes('a=broken')) throw new Error('does not compile');
-        return made.toSorted();
-      }),
+    compile: (world) => inOneStep(() => Array.from(world.list(ConfigMap.id), line).toSorted()),
+    update: function* (table, world, changed) {
+      updates.push(changed.map(({ name }) => name));
+      const lines = new Map(table.map((each) => [each.split('=')[0], each]));
+      for (const { name } of changed) {
+        const object = world.get(ConfigMap.id, name);
+        if (object?.revision === 'broken') throw new Error('does not compile');
+        if (object === undefined) lines.delete(name);
+        else lines.set(name, line(object));
+        yield;
+      }
+      return [...lines.values()].toSorted();
+    },
   };
-  return counted;
 }
 
 function live(name: string, revision: string): LiveObject {
@@ -48,38 +56,42 @@ function release(name: string, object: string, revision: string | undefined, sha
   };
 }
 
-interface Before {
-  readonly base?: readonly string[];
-  readonly worlds?: ModuleWorlds<readonly string[]>;
+interface Given {
+  readonly of?: ReturnType<typeof module>;
+  readonly everybodys?: readonly LiveObject[];
+  readonly base?: Names;
+  readonly before?: ModuleWorlds<Names>;
+  readonly changed?: readonly string[];
 }
 
-function worldsOf(
-  releases: readonly ExposingRelease[],
-  of = module(),
-  { base = ['a=1', 'b=1'], worlds: before }: Before = {},
-): {
-  readonly worlds: ModuleWorlds<readonly string[]>;
-  readonly base: readonly string[];
-  readonly broken: readonly string[];
-  readonly of: ReturnType<typeof module>;
-  readonly world: LiveObjects;
-} {
-  const world = new LiveObjects(kinds, [live('a', '1'), live('b', '1')]);
+/** What is exposed, in how many steps. */
+function expose(releases: readonly ExposingRelease[], given: Given = {}) {
+  const { of = module(), everybodys = [live('a', '1'), live('b', '1')], before, changed } = given;
+  const world = new LiveObjects(kinds, everybodys);
+  const { base = atOnce(of.compile(world, compileAudiences(world))) } = given;
   const broken: string[] = [];
   const source = {
     kinds,
     world,
     audiences: compileAudiences(world),
+    module: of,
+    base,
+    releases,
     broken: (_: string, seen: readonly ExposingRelease[]) => void broken.push(seen.map(({ name }) => name).join()),
   };
-  return { worlds: new ModuleWorlds(of, base, releases, source, before), base, broken, of, world };
+  const named = changed?.map((name) => ({ kind: ConfigMap.id, name }));
+  const work = ModuleWorlds.expose(source, { worlds: before, changed: named });
+  for (let steps = 0; ; steps += 1) {
+    const { done, value: worlds } = work.next();
+    if (done === true) return { worlds, base, broken, of, world, steps };
+  }
 }
 
 const listener = (id: string) => ({ units: { listener: id }, facts: {}, context: {} });
 const someone = listener('someone');
 
 test('each cohort sees its candidates over what everybody gets: changed, new and taken away', () => {
-  const { worlds } = worldsOf([
+  const { worlds } = expose([
     release('changes', 'a', '2', SHARE_TOTAL),
     release('adds', 'c', '1', SHARE_TOTAL),
     release('removes', 'b', undefined, SHARE_TOTAL),
@@ -92,47 +104,132 @@ test('each cohort sees its candidates over what everybody gets: changed, new and
   );
 });
 
-test('who is in no cohort gets the very table of everybody, and nothing is compiled for that', () => {
-  const { worlds, of } = worldsOf([release('r', 'a', '2', 0)]);
+test('who is in no cohort gets the very table of everybody', () => {
+  const { worlds, base } = expose([release('r', 'a', '2', 0)]);
   const seen = worlds.see(someone, 0);
-  assert.deepEqual(seen.table, ['a=1', 'b=1']);
-  assert.deepEqual([seen.releases, seen.tracks.map(({ track }) => track), of.made], [[], ['stable'], 0]);
+  assert.equal(seen.table, base);
+  assert.deepEqual([seen.releases, seen.tracks.map(({ track }) => track)], [[], ['stable']]);
 });
 
-test('a world is compiled once, when it is first seen, and kept while what everybody gets stays', () => {
+test('no question waits for a world of the largest releases: all are compiled in steps when they are exposed', () => {
+  const count = 500;
+  const large = (name: string): ExposingRelease => ({
+    ...release(name, name, '1', SHARE_TOTAL / 2),
+    candidates: Array.from({ length: count }, (_, number) => ({
+      kind: ConfigMap.id,
+      name: `${name}-${number}`,
+      object: live(`${name}-${number}`, '2'),
+    })),
+  });
+  const names = Array.from({ length: READY_RELEASES_MAX }, (_, number) => `large${number}`);
+  const { worlds, of, steps } = expose(names.map(large));
+  const worldsMade = 2 ** READY_RELEASES_MAX - 1;
+  assert.equal(of.updates.length, worldsMade);
+  assert.ok(steps >= worldsMade * count, 'each candidate is a step of its own');
+  const sizes = Array.from({ length: 300 }, (_, number) => worlds.see(listener(`l${number}`), 0).table.length);
+  assert.ok(new Set(sizes).size === READY_RELEASES_MAX + 1, 'nobody to everything was seen');
+  assert.equal(of.updates.length, worldsMade);
+});
+
+test('a question compiles at most what the smaller releases carry', () => {
+  const names = Array.from({ length: READY_RELEASES_MAX }, (_, number) => `large${number}`);
+  const large = names.map((name): ExposingRelease => {
+    const one = release(name, name, '2', SHARE_TOTAL);
+    return { ...one, candidates: [...one.candidates, { kind: ConfigMap.id, name: `${name}-more`, object: undefined }] };
+  });
+  const { worlds, of } = expose([release('small', 'small', '1', SHARE_TOTAL), ...large]);
+  of.updates.length = 0;
+  assert.deepEqual(worlds.see(someone, 0).table, ['a=1', 'b=1', ...names.map((name) => `${name}=2`), 'small=1']);
+  worlds.see(listener('other'), 0);
+  assert.deepEqual(of.updates, [['small']], 'once');
+});
+
+test('what is compiled is kept while what everybody gets stays, and follows what changes in it', () => {
   const one = release('r', 'a', '2', SHARE_TOTAL);
-  const { worlds, of, base } = worldsOf([one]);
-  assert.equal(of.made, 0);
+  const { worlds, of, base } = expose([one]);
   const first = worlds.see(someone, 0).table;
-  assert.equal(worlds.see(listener('other'), 0).table, first);
+  assert.deepEqual(of.updates, [['a']]);
   const nextStage = { ...one, cohort: { ...one.cohort, slices: [{ share: 1 }, { share: SHARE_TOTAL }] } };
-  const { worlds: later } = worldsOf([nextStage], of, { base, worlds });
+  const { worlds: later } = expose([nextStage], { of, base, before: worlds, changed: [] });
   assert.equal(later.see(someone, 0).table, first);
-  assert.equal(of.made, 1);
+  assert.equal(of.updates.length, 1);
   assert.notEqual(later.tag, worlds.tag, 'applications are told of the next stage');
-  const { worlds: anew } = worldsOf([one], of, { base: [...base], worlds });
-  assert.notEqual(anew.see(someone, 0).table, first, 'something changed for everybody');
+  const everybodys = [live('a', '1'), live('b', '2')];
+  const { worlds: after } = expose([nextStage], { of, everybodys, before: later, changed: ['b'] });
+  assert.deepEqual(after.see(someone, 0).table, ['a=2', 'b=2']);
+  assert.deepEqual(of.updates.slice(1), [['b']]);
+  const { worlds: anew } = expose([nextStage], { of, everybodys: [live('d', '1')], before: after });
+  assert.deepEqual(anew.see(someone, 0).table, ['a=2', 'd=1'], 'everything may have changed');
+});
+
+test('whatever changes for everybody and is released, everybody sees what would be compiled from scratch', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const revision = fc.option(fc.constantFrom('1', '2', '3'), { nil: undefined });
+  const step = fc.record({
+    everybodys: fc.record(Object.fromEntries(names.map((name) => [name, revision]))),
+    candidates: fc.record(Object.fromEntries(names.map((name) => [name, fc.option(revision)]))),
+    isAnew: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 1, maxLength: 5 }), (steps) => {
+      const of = module();
+      let before: ReturnType<typeof expose> | undefined;
+      for (const { everybodys, candidates, isAnew } of steps) {
+        const objects = names.flatMap((name) => (everybodys[name] === undefined ? [] : [live(name, everybodys[name])]));
+        const changed = names.filter((name) => before?.world.get(ConfigMap.id, name)?.revision !== everybodys[name]);
+        const releases = names.flatMap((name) => {
+          const candidate = candidates[name];
+          return candidate === null ? [] : [release(`r-${name}`, name, candidate, SHARE_TOTAL / 2)];
+        });
+        const stays = before !== undefined && changed.length === 0 && !isAnew;
+        const next: ReturnType<typeof expose> = expose(releases, {
+          of,
+          everybodys: objects,
+          ...(before === undefined ? {} : { before: before.worlds }),
+          ...(stays && before !== undefined ? { base: before.base } : {}),
+          ...(isAnew ? {} : { changed }),
+        });
+        before = next;
+        for (let number = 0; number < 10; number += 1) {
+          const seen = next.worlds.see(listener(`l${number}`), 0);
+          const naive = new LiveObjects(kinds, objects);
+          for (const { kind, name, object } of seen.releases.flatMap((each) => each.candidates)) {
+            if (object === undefined) naive.delete(kind, name);
+            else naive.set(object);
+          }
+          assert.deepEqual(seen.table, atOnce(of.compile(naive, compileAudiences(naive))));
+        }
+      }
+    }),
+  );
 });
 
 test('a world that does not compile is told of once, and everybody’s world answers', () => {
-  const { worlds, broken, of } = worldsOf([release('r', 'a', 'broken', SHARE_TOTAL)]);
+  const { worlds, broken, of } = expose([
+    release('q', 'b', '2', SHARE_TOTAL),
+    release('r', 'a', 'broken', SHARE_TOTAL),
+  ]);
+  const made = of.updates.length;
   for (let round = 0; round < 3; round += 1) {
     const { table, releases, isBroken, tracks } = worlds.see(someone, 0);
     assert.deepEqual([table, releases, isBroken], [['a=1', 'b=1'], [], true]);
     assert.deepEqual(
       tracks.map(({ track }) => track),
-      ['candidate'],
+      ['candidate', 'candidate'],
     );
   }
-  assert.deepEqual([broken, of.made], [['r'], 1]);
+  assert.deepEqual(broken, ['r', 'q,r']);
+  assert.equal(of.updates.length, made);
 });
 
 test('once the world moves on, what is not compiled yet is answered as for everybody, and nobody is compared by it', () => {
-  const { worlds, of, world } = worldsOf([release('r', 'a', '2', 500_000)]);
+  const others = Array.from({ length: READY_RELEASES_MAX }, (_, number) => release(`x${number}`, `x${number}`, '1', 0));
+  const given = [...others, release('r', 'a', '2', 500_000)];
+  const { worlds, of, world } = expose(given);
   const listeners = Array.from({ length: 20 }, (_, number) => listener(`l${number}`));
   const inside = listeners.find((each) => worlds.see(each, 0).releases.length > 0);
   assert.ok(inside);
-  const { worlds: fresh } = worldsOf([release('r', 'a', '2', 500_000)], of);
+  const { worlds: fresh } = expose(given, { of });
   worlds.freeze();
   fresh.freeze();
   world.set(live('b', 'half'));
@@ -141,19 +238,21 @@ test('once the world moves on, what is not compiled yet is answered as for every
 });
 
 test('not more tables are kept than the limit, and those that are asked for stay', () => {
-  const releases = Array.from({ length: 8 }, (_, number) => release(`r${number}`, `x${number}`, '1', 500_000));
-  const { worlds, of } = worldsOf(releases);
+  const count = READY_RELEASES_MAX + 8;
+  const releases = Array.from({ length: count }, (_, number) => release(`r${number}`, `x${number}`, '1', 500_000));
+  const { worlds, of } = expose(releases);
   const favourite = listener('favourite');
   worlds.see(favourite, 0);
+  const exposed = of.updates.length;
   const combinations = new Set<string>();
   for (let number = 0; number < 1_000; number += 1) {
     const { releases: seen } = worlds.see(listener(`l${number}`), 0);
     combinations.add(seen.map(({ name }) => name).join());
-    const made = of.made;
+    const made = of.updates.length;
     worlds.see(favourite, 0);
-    assert.equal(of.made, made, 'still there');
+    assert.equal(of.updates.length, made, 'still there');
   }
-  assert.ok(combinations.size > WORLDS_MAX && of.made > combinations.size, 'some were made again');
+  assert.ok(combinations.size > WORLDS_MAX && of.updates.length - exposed > WORLDS_MAX, 'some were made again');
 });
 
 test('a release concerns the modules of whose kinds it carries something', () => {

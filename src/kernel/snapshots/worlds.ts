@@ -1,13 +1,19 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import { contentHash } from '#kernel/base/ids.ts';
-import { atOnce } from '#kernel/base/turns.ts';
+import { atOnce, type Steps } from '#kernel/base/turns.ts';
+import type { World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { compileMembership, type CohortSubject, type Membership, type Track } from './cohort-membership.ts';
 import type { ExposingRelease } from './exposing-releases.ts';
-import { Overlay, type LiveObjects } from './live-objects.ts';
-import type { DecisionModule } from './module.ts';
+import { Overlay } from './live-objects.ts';
+import type { ChangedObject, DecisionModule } from './module.ts';
 
-/** Tables that are kept for one module: with six releases under way at once all worlds there are. */
+/**
+ * The releases with the most candidates, all worlds of which are compiled before anybody sees one: 15. The step that a
+ * request waits for is then at most as long as what the smaller releases carry.
+ */
+export const READY_RELEASES_MAX = 4;
+/** Further worlds that are kept for one module, those asked for last. */
 export const WORLDS_MAX = 64;
 
 /** What one release makes of somebody. */
@@ -27,8 +33,10 @@ export interface Seen<Table> {
   readonly isBroken: boolean;
 }
 
+/** What is compiled from everybody's world and the candidates of some releases over it. */
 interface OneWorld<Table> {
   readonly table: Table;
+  readonly audiences: AudienceTable;
   readonly isBroken: boolean;
 }
 
@@ -36,62 +44,98 @@ interface OneWorld<Table> {
 export interface WorldSource {
   readonly kinds: KindRegistry;
   /** What everybody gets. */
-  readonly world: LiveObjects;
+  readonly world: World;
   readonly audiences: AudienceTable;
   /** Told when a world does not compile. */
   readonly broken: (module: string, releases: readonly ExposingRelease[], error: unknown) => void;
 }
 
+/** What the worlds of one module are made of. */
+export interface ModuleSource<Table> extends WorldSource {
+  readonly module: DecisionModule<Table>;
+  /** The table of everybody. */
+  readonly base: Table;
+  /** Those that carry something of the module's kinds. */
+  readonly releases: readonly ExposingRelease[];
+}
+
+/** The worlds of before, and what has changed for everybody since; unknown where everything may have. */
+export interface Previous<Table> {
+  readonly worlds: ModuleWorlds<Table> | undefined;
+  readonly changed: readonly ChangedObject[] | undefined;
+}
+
 /**
  * The tables of one module while releases are under way that carry something of its kinds: what everybody gets, and what
- * those get who see the candidates of some releases, compiled when somebody first sees them. Releases that are under way
- * at once change different objects, and none changes what another relies on (others wait), so that it does not matter in
- * which order their candidates are laid over the world.
+ * those get who see the candidates of some releases. Releases that are under way at once change different objects, and
+ * none changes what another relies on (others wait), so that it does not matter in which order their candidates are laid
+ * over the world.
  */
 export class ModuleWorlds<Table> {
   /** Changes whenever what somebody sees may change, though nothing changes for everybody. */
   readonly tag: string;
-  readonly #module: DecisionModule<Table>;
-  readonly #base: Table;
-  readonly #source: WorldSource;
-  readonly #releases: readonly { readonly release: ExposingRelease; membership: Membership | undefined }[];
-  /** By the keys of the releases seen; those asked for last at the end. */
-  readonly #compiled: Map<string, OneWorld<Table>>;
+  readonly #source: ModuleSource<Table>;
+  readonly #memberships: readonly { readonly release: ExposingRelease; membership: Membership | undefined }[];
+  /** The largest releases; by `keyOf` all worlds of them. */
+  readonly #largest: ReadonlySet<ExposingRelease>;
+  readonly #ready: ReadonlyMap<string, OneWorld<Table>>;
+  /** Further ones, made when somebody first sees them; those asked for last at the end. */
+  readonly #others: Map<string, OneWorld<Table>>;
   #isFrozen = false;
 
-  /** What was compiled `before` is kept where it is what would be compiled now. */
-  constructor(
-    module: DecisionModule<Table>,
-    base: Table,
-    releases: readonly ExposingRelease[],
-    source: WorldSource,
-    before: ModuleWorlds<Table> | undefined,
+  private constructor(
+    source: ModuleSource<Table>,
+    ready: ReadonlyMap<string, OneWorld<Table>>,
+    others: Map<string, OneWorld<Table>>,
   ) {
-    this.#module = module;
-    this.#base = base;
+    const { releases } = source;
     this.#source = source;
-    this.#releases = releases.map((release) => ({ release, membership: undefined }));
-    this.#compiled = before !== undefined && before.#base === base ? before.#compiled : new Map();
+    this.#memberships = releases.map((release) => ({ release, membership: undefined }));
+    this.#largest = new Set(largestOf(source));
+    this.#ready = ready;
+    this.#others = others;
     this.tag = contentHash(releases.map(({ name, revision, cohort }) => [name, revision, cohort])).slice(0, 12);
+  }
+
+  /** Compiles all worlds of the largest releases. What was compiled before is kept, or brought up to date. */
+  static *expose<Table>(
+    source: ModuleSource<Table>,
+    { worlds: before, changed }: Previous<Table>,
+  ): Steps<ModuleWorlds<Table>> {
+    const isSame = before !== undefined && before.#source.base === source.base;
+    const ready = new Map<string, OneWorld<Table>>();
+    for (const releases of subsetsOf(largestOf(source))) {
+      const key = keyOf(releases);
+      const known = before === undefined ? undefined : before.#ready.get(key);
+      if (known !== undefined && isSame) ready.set(key, known);
+      else if (known?.isBroken === false && changed !== undefined) {
+        ready.set(key, yield* compile(source, releases, known, changed));
+      } else {
+        const within = ready.get(keyOf(releases.slice(0, -1))) ?? everybodys(source);
+        ready.set(key, yield* compile(source, releases, within, candidatesOf(source, releases.slice(-1))));
+      }
+    }
+    return new ModuleWorlds(source, ready, isSame ? before.#others : new Map());
   }
 
   /** The one world that the subject is answered from. */
   see(subject: CohortSubject, nowMs: number): Seen<Table> {
+    const { audiences, base } = this.#source;
     const tracks: Tracked[] = [];
     const releases: ExposingRelease[] = [];
-    for (const one of this.#releases) {
-      one.membership ??= compileMembership(one.release.cohort, this.#source.audiences);
+    for (const one of this.#memberships) {
+      one.membership ??= compileMembership(one.release.cohort, audiences);
       const track = one.membership(subject, nowMs);
       if (track === undefined) continue;
       tracks.push({ release: one.release, track });
       if (track !== 'stable') releases.push(one.release);
     }
-    if (releases.length === 0) return { table: this.#base, releases, tracks, isBroken: false };
+    if (releases.length === 0) return { table: base, releases, tracks, isBroken: false };
     const found = this.#worldOf(releases);
     // It cannot be made any more: nobody is compared by what they did not get.
-    if (found === undefined) return { table: this.#base, releases: [], tracks: [], isBroken: false };
-    if (found.isBroken) return { ...found, releases: [], tracks };
-    return { ...found, releases, tracks };
+    if (found === undefined) return { table: base, releases: [], tracks: [], isBroken: false };
+    const { table, isBroken } = found;
+    return { table, releases: isBroken ? [] : releases, tracks, isBroken };
   }
 
   /** To be called before the world of everybody changes: from then on only what is compiled already can be seen. */
@@ -100,31 +144,82 @@ export class ModuleWorlds<Table> {
   }
 
   #worldOf(releases: readonly ExposingRelease[]): OneWorld<Table> | undefined {
-    const key = releases.map(({ name, revision }) => `${name}@${revision}`).join(' ');
-    const known = this.#compiled.get(key);
+    const key = keyOf(releases);
+    const ready = this.#ready.get(key);
+    if (ready !== undefined) return ready;
+    const known = this.#others.get(key);
     if (known === undefined && this.#isFrozen) return undefined;
     const found = known ?? this.#compile(releases);
-    this.#compiled.delete(key);
-    this.#compiled.set(key, found);
-    const [oldest] = this.#compiled.keys();
-    if (this.#compiled.size > WORLDS_MAX && oldest !== undefined) this.#compiled.delete(oldest);
+    this.#others.delete(key);
+    this.#others.set(key, found);
+    const [oldest] = this.#others.keys();
+    if (this.#others.size > WORLDS_MAX && oldest !== undefined) this.#others.delete(oldest);
     return found;
   }
 
-  /** A world that does not compile is a bug; it must not take the answers away. */
+  /** What the largest releases carry is compiled already; what is left is at most as large as the smallest of them. */
   #compile(releases: readonly ExposingRelease[]): OneWorld<Table> {
-    const { kinds, world, broken } = this.#source;
-    const ids = new Set(this.#module.kinds.map(({ id }) => id));
-    try {
-      const overlay = new Overlay(world, kinds);
-      const changed = releases.flatMap(({ candidates }) => candidates.filter(({ kind }) => ids.has(kind)));
-      for (const { kind, name, object } of changed) overlay.put(kind, name, object);
-      const audiences = atOnce(this.#source.audiences.update(overlay, changed));
-      return { table: atOnce(this.#module.update(this.#base, overlay, changed, audiences)), isBroken: false };
-    } catch (error) {
-      broken(this.#module.name, releases, error);
-      return { table: this.#base, isBroken: true };
+    const largest = releases.filter((release) => this.#largest.has(release));
+    const smaller = releases.filter((release) => !this.#largest.has(release));
+    const within = this.#ready.get(keyOf(largest)) ?? everybodys(this.#source);
+    return atOnce(compile(this.#source, releases, within, candidatesOf(this.#source, smaller)));
+  }
+}
+
+/** By name, as all are. */
+function largestOf<Table>(source: ModuleSource<Table>): readonly ExposingRelease[] {
+  const { releases } = source;
+  if (releases.length <= READY_RELEASES_MAX) return releases;
+  const sizes = new Map(releases.map((release) => [release, candidatesOf(source, [release]).length]));
+  const bySize = releases.toSorted((a, b) => (sizes.get(b) ?? 0) - (sizes.get(a) ?? 0));
+  const largest = new Set(bySize.slice(0, READY_RELEASES_MAX));
+  return releases.filter((release) => largest.has(release));
+}
+
+/** All of some but none, each behind the same without its last one. */
+function subsetsOf<One>(all: readonly One[]): readonly (readonly One[])[] {
+  const subsets: (readonly One[])[] = [[]];
+  for (const one of all) subsets.push(...subsets.map((others) => [...others, one]));
+  return subsets.slice(1);
+}
+
+function keyOf(releases: readonly ExposingRelease[]): string {
+  return releases.map(({ name, revision }) => `${name}@${revision}`).join(' ');
+}
+
+function candidatesOf<Table>({ module }: ModuleSource<Table>, releases: readonly ExposingRelease[]) {
+  const ids = new Set(module.kinds.map(({ id }) => id));
+  return releases.flatMap(({ candidates }) => candidates.filter(({ kind }) => ids.has(kind)));
+}
+
+function everybodys<Table>({ base, audiences }: ModuleSource<Table>): OneWorld<Table> {
+  return { table: base, audiences, isBroken: false };
+}
+
+/**
+ * The world of some releases from another one and what `changed` between them. A world that does not compile is a bug; it
+ * must not take the answers away, nor does one that has a broken one within.
+ */
+function* compile<Table>(
+  source: ModuleSource<Table>,
+  releases: readonly ExposingRelease[],
+  within: OneWorld<Table>,
+  changed: readonly ChangedObject[],
+): Steps<OneWorld<Table>> {
+  const { module, kinds, world, broken } = source;
+  if (within.isBroken) return within;
+  try {
+    const overlay = new Overlay(world, kinds);
+    for (const { kind, name, object } of candidatesOf(source, releases)) {
+      overlay.put(kind, name, object);
+      yield;
     }
+    const relevant = changed.filter(({ kind }) => module.kinds.some(({ id }) => id === kind));
+    const audiences = yield* within.audiences.update(overlay, relevant);
+    return { table: yield* module.update(within.table, overlay, relevant, audiences), audiences, isBroken: false };
+  } catch (error) {
+    broken(module.name, releases, error);
+    return { ...everybodys(source), isBroken: true };
   }
 }
 

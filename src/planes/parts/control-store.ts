@@ -10,7 +10,6 @@ import { startEmbeddedPostgres } from '#kernel/postgres/embedded.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
 import { untilAnswers } from '#kernel/postgres/wait.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
-import { followLive } from '#kernel/releases/live.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { isLabelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
@@ -18,6 +17,8 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import { openSharedStore, type SharedStore } from '#kernel/store/shared-store.ts';
 import { allAdmissions, decideWith, type Admission } from '#kernel/store/rules/write.ts';
+import type { HeadSource } from '#kernel/snapshots/head-state.ts';
+import { followLive } from '#kernel/snapshots/live-heads.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { migrationsOf, declaredPaths, describedModules } from './catalogue.ts';
 import { deliver } from './peers.ts';
@@ -37,6 +38,8 @@ export interface ControlStore {
   readonly admission: Admission;
   readonly access: JoinedAccess;
   readonly live: LiveObjects;
+  /** For those who follow what is live in this process. */
+  readonly heads: HeadSource;
   /** Resolves with a sentence when it can no longer work. */
   readonly failed: Promise<string>;
 }
@@ -92,13 +95,13 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
     () => prepared.join(store),
     (joined) => joined.stop(),
   );
-  const live = await lifetime.step('live objects', async () => {
+  const { live, source: heads } = await lifetime.step('live objects', async () => {
     const following = followLive(store, kinds, inTurns);
     await following.filled;
-    return following.live;
+    return following;
   });
   const failed = Promise.race([store.lost, ...(postgres === undefined ? [] : [postgres.died])]);
-  return { database, sealing, ...time, store, admission, access, live, failed };
+  return { database, sealing, ...time, store, admission, access, live, heads, failed };
 }
 
 /**

@@ -45,6 +45,7 @@ export interface ControlPlane {
   readonly database: Database;
   readonly store: SharedStore<Operation>;
   readonly live: ControlStore['live'];
+  readonly heads: ControlStore['heads'];
   /** Releases that this process carries out; undefined while another one writes. */
   readonly releases: () => ReleaseEngine | undefined;
   readonly api: ResourceApi;
@@ -78,7 +79,7 @@ export async function startControlPlane(
   extension: Extension,
 ): Promise<ControlPlane> {
   const { options, lifetime, modules, kinds, openAnswers, registry, log } = shared;
-  const { database, store, live, clock, access, admission, failed } = base;
+  const { database, store, live, heads, clock, access, admission, failed } = base;
   const { historyDays = HISTORY_DAYS } = options;
   const targets = targetsOf(modules);
   await lifetime.open('compaction', () => startCompaction(shared, base, historyDays), clearInterval);
@@ -134,6 +135,7 @@ export async function startControlPlane(
     store,
     kinds: servedKinds(store, kinds),
     live,
+    heads,
     releases: writing.releases,
     api,
     changeSets: applyChangeSet,

@@ -140,7 +140,7 @@ function admitSender(
   credentials?: BodyCredentials,
 ): Sender | Promise<Sender> {
   const asking = { path, access: 'ingest', subjectInputs: [subjectInput] } as const;
-  const admitted = gate.admit(exchange, asking, {}, undefined, credentials);
+  const admitted = gate.admitSender(exchange, asking, credentials);
   return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
 
   function senderOf({ by, input }: Admitted): Sender {

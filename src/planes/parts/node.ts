@@ -1,11 +1,10 @@
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import type { PathAttributes, User } from '#kernel/api/authority.ts';
-import type { World } from '#kernel/kinds/kind.ts';
-import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { clientsModule, type ClientTable } from '#kernel/snapshots/client-table.ts';
 import { followHeads, type Follower } from '#kernel/snapshots/follow.ts';
 import { decisionGate, type Gate } from '#kernel/snapshots/gate.ts';
+import type { HeadSource } from '#kernel/snapshots/head-state.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 import { OpenAnswers } from '#kernel/snapshots/open-answers.ts';
 import type { UserOf } from './callers.ts';
@@ -24,9 +23,7 @@ export interface FollowingNode {
 export async function startNode(
   shared: Shared,
   parts: {
-    readonly client: ResourceClient;
-    /** What is live as the control plane of this process has it, where there is one. */
-    readonly live: World['get'] | undefined;
+    readonly source: HeadSource;
     /** Undefined without a database. */
     readonly records: Records | undefined;
     readonly userOf: UserOf;
@@ -34,7 +31,7 @@ export async function startNode(
   },
 ): Promise<FollowingNode> {
   const { lifetime, kinds, openAnswers = new OpenAnswers(), clock, log, registry } = shared;
-  const { client, live, records, userOf, authorize } = parts;
+  const { source, records, userOf, authorize } = parts;
   const modules = decisionModules(shared.modules, { records: records?.ofModules, random: Math.random, log });
   const broken = counter(
     registry,
@@ -43,7 +40,7 @@ export async function startNode(
   );
   const follower = await lifetime.open(
     'snapshots',
-    () => followHeads({ client, kinds, shared: live, modules, log, worldBroken: () => broken.inc() }),
+    () => followHeads({ source, kinds, modules, log, worldBroken: () => broken.inc() }),
     (following) => following.stop(),
   );
   gauge(registry, 'backline_snapshot_version', 'The version that decisions are answered from.', () =>

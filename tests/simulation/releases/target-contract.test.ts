@@ -12,7 +12,7 @@ import { carriedOf, specOf } from '#kernel/releases/engine/form.ts';
 import { lookAt } from '#kernel/releases/engine/look.ts';
 import { createRelease, writeStep } from '#kernel/releases/engine/release-writes.ts';
 import { atOnce } from '#kernel/base/turns.ts';
-import { followLive } from '#kernel/releases/live.ts';
+import { followLive } from '#kernel/snapshots/live-heads.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { openTargets, releaseIntents } from '#kernel/releases/engine/intent.ts';
 import { Head, candidateOf, everyoneOf, headOf, headName } from '#kernel/kinds/builtin/head.ts';

@@ -9,7 +9,7 @@ import type { Evidence, Judged } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { atOnce } from '#kernel/base/turns.ts';
-import { followLive } from '#kernel/releases/live.ts';
+import { followLive } from '#kernel/snapshots/live-heads.ts';
 import { defineTarget, type Target } from '#kernel/releases/kinds/target.ts';
 import { RELEASE_POLICY } from '#kernel/releases/kinds/release-policy.ts';
 import type { Targets } from '#kernel/releases/kinds/targets.ts';

@@ -1,19 +1,15 @@
-import { EventEmitter, on } from 'node:events';
 import { randomUUID } from 'node:crypto';
 import { createNamed, requireMatch } from '../body.ts';
-import { requireKnownVersion } from '../list.ts';
 import { requireVerb } from '../request.ts';
-import { CURRENT_MS_MAX } from '../watch.ts';
 import { eventFor, selectionOf, type SelectionQuery } from '../selection.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { Change, Entry, Outcome, Store } from '#kernel/store/contract.ts';
+import type { Entry, Outcome, Store } from '#kernel/store/contract.ts';
 import type { Batch, ResourceClient, Selected } from './contract.ts';
 import { placeOf } from './place.ts';
+import { publishedBatches } from './published-batches.ts';
 
 const STRICT = 'Strict';
-/** How often a watcher hears that there is nothing new. */
-const BEAT_MS = 1_000;
 
 /** Reads and writes the store of this process, as the given user. */
 export function inProcessClient(store: Store<Operation>, user: string): ResourceClient {
@@ -29,38 +25,16 @@ export function inProcessClient(store: Store<Operation>, user: string): Resource
     },
     watch: async function* (kind, from, signal, selected = {}) {
       requireVerb(kind, 'watch');
-      requireKnownVersion(store, Number(from));
       const selection = selectionOf(kind, queryOf(selected));
       const namespace = namespaceOf(kind, selected);
       const inScope = (entry: Entry) =>
         (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
-      const toBatch = (changes: readonly Change[], version: number): Batch => ({
-        version: String(version),
-        changes: changes.flatMap((change) => {
+      for await (const { version, changes } of publishedBatches(store, kind, from, signal)) {
+        const shown = changes.flatMap((change): readonly Batch['changes'][number][] => {
           const event = change.entry.kind === kind ? eventFor(change, inScope) : undefined;
           return event === undefined ? [] : [{ type: event.type, object: objectOf(event.entry, selected) }];
-        }),
-      });
-      // Subscribed before the first read and nothing is awaited in between: no change can fall through.
-      const published = new EventEmitter();
-      const unsubscribe = store.subscribe((changes) =>
-        published.emit('batch', changes, changes.at(-1)?.version ?? store.version()),
-      );
-      // A store that is cut off from the database has nothing to tell, and says so by its silence.
-      const beats = setInterval(() => {
-        if (store.behindMs() < CURRENT_MS_MAX) published.emit('batch', [], store.version());
-      }, BEAT_MS);
-      try {
-        const batches = on(published, 'batch', { signal });
-        yield toBatch(store.changesSince(Number(from), kind), store.version());
-        for await (const [changes, version] of batches as AsyncIterable<[readonly Change[], number]>) {
-          yield toBatch(changes, version);
-        }
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      } finally {
-        clearInterval(beats);
-        unsubscribe();
+        });
+        yield { version: String(version), changes: shown };
       }
     },
     get: async (kind, at) => {

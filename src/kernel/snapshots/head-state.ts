@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from 'node:util';
+import { candidateOf, liveObjectOf, placeIn, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
+import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import { KeptObject } from './kept-object.ts';
+
+/** What the Head of one object says. Where there is no Head any more it says nothing. */
+export interface HeadState {
+  readonly kind: string;
+  readonly name: string;
+  /** What everybody gets. */
+  readonly everyone: LiveObject | undefined;
+  /** What the cohort of a release gets. */
+  readonly candidate: LiveCandidate | undefined;
+}
+
+/** Changes that belong together: never show a part of them. */
+interface HeadBatch {
+  /** The version up to which the follower then knows everything. */
+  readonly version: string;
+  /** Each made as it is taken: to be read once. */
+  readonly changes: Iterable<HeadState>;
+}
+
+/** Where a follower has all Heads from. Fails as a ResourceClient does. */
+export interface HeadSource {
+  /** All as of one version, each made as it is taken: to be read once. */
+  readonly list: () => Promise<{ readonly version: string; readonly heads: Iterable<HeadState> }>;
+  /** Batches of changes after `from`, as `ResourceClient.watch` gives them. */
+  readonly watch: (from: string, signal: AbortSignal) => AsyncIterable<HeadBatch>;
+}
+
+/** @param specText the spec in whose place the Head has null */
+export function stateOf(head: ResourceObject, specText?: string): HeadState {
+  const { kind, name } = placeIn(head);
+  const everyone = liveObjectOf(head);
+  const candidate = candidateOf(head);
+  return {
+    kind,
+    name,
+    everyone: everyone && kept(everyone, specText),
+    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, specText) },
+  };
+}
+
+/** What the Head says after it was deleted. */
+export function goneState(head: ResourceObject): HeadState {
+  const { kind, name } = placeIn(head);
+  return { kind, name, everyone: undefined, candidate: undefined };
+}
+
+/** Whether both are answered alike. */
+export function isSameLive(a: LiveObject | undefined, b: LiveObject | undefined): boolean {
+  if (a === b) return true;
+  if (a === undefined || b === undefined || a.revision !== b.revision || a.namespace !== b.namespace) return false;
+  return isDeepStrictEqual([a.labels, a.allotment], [b.labels, b.allotment]);
+}
+
+function kept(object: LiveObject, specText: string | undefined): KeptObject {
+  return new KeptObject(object, (object.spec === null ? specText : undefined) ?? JSON.stringify(object.spec));
+}

@@ -1,0 +1,91 @@
+import { publishedBatches } from '#kernel/api/client/published-batches.ts';
+import { eachOf, type Steps } from '#kernel/base/turns.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Change, Entry, Store } from '#kernel/store/contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
+import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
+
+/** What is live in a store, kept up to date. */
+export interface LiveHeads<Filled> {
+  readonly live: LiveObjects;
+  /** When all that there was at the start is in it. */
+  readonly filled: Filled;
+  /** The same for those who follow it in this process: what it has need not be read again. */
+  readonly source: HeadSource;
+  readonly stop: () => void;
+}
+
+/**
+ * What is live, as the store's Heads say it at this moment, in whatever process they were written.
+ *
+ * @param run reads what there is, at once or in turns: it is all there when `filled` has come
+ */
+export function followLive<Filled>(
+  store: Store<Operation>,
+  kinds: KindRegistry,
+  run: (work: Steps<void>) => Filled,
+): LiveHeads<Filled> {
+  const live = new LiveObjects(kinds);
+  /** The Heads that say more than what everybody gets: few. */
+  const exposing = new Map<LiveKey, HeadState>();
+  const stop = store.subscribe((changes) => changes.filter(isOfHead).map(stateAfter).forEach(show));
+  const filled = run(
+    eachOf([...store.list(Head)], ({ name }) => {
+      // What was written since it was listed is shown already, or gone.
+      const now = store.get(Head, '', name);
+      if (now !== undefined) show(stateIn(now));
+    }),
+  );
+  const source: HeadSource = {
+    list: async () => {
+      await store.fresh();
+      const objects = kinds.all.flatMap(({ id }) => [...live.list(id)]);
+      return { version: String(store.version()), heads: statesOf(objects, new Map(exposing)) };
+    },
+    watch: async function* (from, signal) {
+      for await (const { version, changes } of publishedBatches(store, Head, from, signal)) {
+        yield { version: String(version), changes: statesAfter(changes, live) };
+      }
+    },
+  };
+  return { live, filled, source, stop };
+
+  function show(state: HeadState): void {
+    const { kind, name, everyone, candidate } = state;
+    if (everyone === undefined) live.delete(kind, name);
+    else live.set(everyone);
+    if (candidate === undefined) exposing.delete(liveKey(kind, name));
+    else exposing.set(liveKey(kind, name), state);
+  }
+}
+
+function* statesOf(objects: Iterable<HeadState['everyone'] & object>, exposing: Map<LiveKey, HeadState>) {
+  for (const everyone of objects) {
+    const { kind, name } = everyone;
+    if (!exposing.has(liveKey(kind, name))) yield { kind, name, everyone, candidate: undefined };
+  }
+  yield* exposing.values();
+}
+
+/** What is kept already is not kept twice. */
+function* statesAfter(changes: readonly Change[], live: LiveObjects): Iterable<HeadState> {
+  for (const change of changes.filter(isOfHead)) {
+    const state = stateAfter(change);
+    const same = live.get(state.kind, state.name);
+    yield isSameLive(state.everyone, same) ? { ...state, everyone: same } : state;
+  }
+}
+
+function isOfHead({ entry }: Change): boolean {
+  return entry.kind === Head;
+}
+
+function stateAfter({ type, entry }: Change): HeadState {
+  return type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry);
+}
+
+function stateIn(entry: Entry): HeadState {
+  return stateOf(entry.outline(), entry.specText());
+}

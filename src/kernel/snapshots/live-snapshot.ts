@@ -1,0 +1,230 @@
+import { audienceKinds } from '#kernel/audiences/kinds.ts';
+import type { Log } from '#kernel/base/log.ts';
+import type { Steps } from '#kernel/base/turns.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { compileApart } from './compile-apart.ts';
+import { ExposingReleases, type ExposingRelease } from './exposing-releases.ts';
+import { isSameLive, type HeadState } from './head-state.ts';
+import { liveKey, LiveObjects, Overlay, type LiveKey } from './live-objects.ts';
+import type { ChangedObject, DecisionModule } from './module.ts';
+import { compileTables, exposeWorlds, updateTables, type Snapshot } from './snapshot.ts';
+
+/** What everybody gets under a name from now on; undefined is nothing. */
+interface NextLive extends ChangedObject {
+  readonly object: LiveObject | undefined;
+}
+
+/** One object that is live in another form than before, or no longer. */
+export interface LiveChange extends NextLive {
+  readonly before: LiveObject | undefined;
+}
+
+/** Told of each snapshot but the first; without changes, everything may have changed for everybody. */
+export type SwapListener = (snapshot: Snapshot, changes: readonly LiveChange[] | undefined) => void;
+
+/** Tables of one world. */
+interface Compiled {
+  readonly world: LiveObjects;
+  readonly tables: Snapshot['tables'];
+}
+
+/** One snapshot, brought up to date with what Heads say. One `begin` or `apply` at a time. */
+export class LiveSnapshot {
+  readonly #kinds: KindRegistry;
+  readonly #modules: readonly DecisionModule<unknown>[];
+  readonly #log: Log;
+  readonly #worldBroken: () => void;
+  /** `Kind.id`s of what is compiled. */
+  readonly #known: ReadonlySet<string>;
+  /** Changes that do not compile: answers go on from what was before, and later changes try them again. */
+  readonly #leftOut = new Map<LiveKey, NextLive>();
+  readonly #listeners = new Set<SwapListener>();
+  readonly #compiled = Promise.withResolvers<void>();
+  #snapshot: Snapshot | undefined;
+  #world: LiveObjects;
+  #exposing = new ExposingReleases();
+  #problem: string | undefined = 'nothing has been compiled yet';
+
+  constructor(options: {
+    readonly kinds: KindRegistry;
+    readonly modules: readonly DecisionModule<unknown>[];
+    readonly log: Log;
+    /** Told when what a release shows to its cohort does not compile. */
+    readonly worldBroken: () => void;
+  }) {
+    this.#kinds = options.kinds;
+    this.#modules = options.modules;
+    this.#log = options.log;
+    this.#worldBroken = options.worldBroken;
+    this.#known = new Set([...audienceKinds, ...options.modules.flatMap(({ kinds }) => kinds)].map(({ id }) => id));
+    this.#world = new LiveObjects(options.kinds);
+  }
+
+  /** Undefined while there is none. */
+  get current(): Snapshot | undefined {
+    return this.#snapshot;
+  }
+
+  /** What is live, of the kinds that the modules compile. */
+  get world(): World | undefined {
+    return this.#snapshot === undefined ? undefined : this.#world;
+  }
+
+  /** Resolves at the first snapshot. */
+  get compiled(): Promise<void> {
+    return this.#compiled.promise;
+  }
+
+  get leftOut(): number {
+    return this.#leftOut.size;
+  }
+
+  /** Why there is no snapshot, or only an old one. */
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  onSwap(listener: SwapListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Takes all Heads of one version instead of what there was. */
+  *begin(heads: Iterable<HeadState>, version: string): Steps<void> {
+    const exposing = new ExposingReleases();
+    const listed = new LiveObjects(this.#kinds);
+    for (const head of heads) {
+      exposing.take(head);
+      if (head.everyone !== undefined && this.#known.has(head.kind)) listed.set(head.everyone);
+      yield;
+    }
+    this.#leftOut.clear();
+    const { world, tables } = yield* this.#compileWhole(listed, version);
+    this.#exposing = exposing;
+    const worlds = yield* this.#expose(tables, world, undefined);
+    this.#world = world;
+    this.#swap({ version, tables, worlds }, undefined);
+  }
+
+  /** Takes the changes of one batch. */
+  *apply(heads: Iterable<HeadState>, version: string): Steps<void> {
+    const changed: NextLive[] = [];
+    let isExposedAnew = false;
+    for (const head of heads) {
+      const { kind, name, everyone: object } = head;
+      if (this.#exposing.take(head)) isExposedAnew = true;
+      this.#leftOut.delete(liveKey(kind, name));
+      if (this.#known.has(kind) && !isSameLive(this.#world.get(kind, name), object))
+        changed.push({ kind, name, object });
+      yield;
+    }
+    const waiting = [...this.#leftOut.values()];
+    if (changed.length > 0 || isExposedAnew) yield* this.#take(changed, version);
+    if (waiting.length > 0) yield* this.#take(waiting, version);
+  }
+
+  /** A state that does not compile is a bug: what does compile is answered from. */
+  *#compileWhole(world: LiveObjects, version: string): Steps<Compiled> {
+    try {
+      return { world, tables: yield* compileTables(this.#modules, world) };
+    } catch (error) {
+      this.#log.error(
+        { err: error, version },
+        'the live state does not compile; looking for the objects that make it fail',
+      );
+    }
+    this.#problem = `version ${version} does not compile`;
+    const objects = [...this.#known].flatMap((kind) => [...world.list(kind)]);
+    const apart = compileApart(this.#modules, this.#kinds, objects);
+    for (const [object, error] of apart.leftOut) {
+      const { kind, name } = object;
+      this.#leaveOut({ kind, name, object }, version, error);
+    }
+    return apart;
+  }
+
+  #leaveOut({ kind, name, object }: NextLive, version: string, error: unknown): void {
+    const key = liveKey(kind, name);
+    if (!this.#leftOut.has(key)) {
+      this.#log.error(
+        { err: error, kind, name, version },
+        'a live object does not compile; answering from what it was before, and from all others as they are',
+      );
+    }
+    this.#leftOut.set(key, { kind, name, object });
+  }
+
+  /**
+   * Takes changes that belong together into the snapshot, or leaves them out together. Until all of them are compiled,
+   * answers are those of the snapshot before.
+   */
+  *#take(changed: readonly NextLive[], version: string): Steps<void> {
+    const before = this.#snapshot;
+    if (before === undefined) throw new Error('changes came before there was a snapshot');
+    const next = new Overlay(this.#world, this.#kinds);
+    let { tables } = before;
+    let shown = changed;
+    try {
+      for (const { kind, name, object } of changed) {
+        next.put(kind, name, object);
+        yield;
+      }
+      tables = yield* updateTables(before.tables, this.#modules, next, changed);
+      for (const { kind, name } of changed) this.#leftOut.delete(liveKey(kind, name));
+    } catch (error) {
+      for (const change of changed) this.#leaveOut(change, version, error);
+      shown = [];
+    }
+    // Where nothing compiled, who sees what is heeded all the same: a release that is taken back must not go on.
+    const worlds = yield* this.#expose(tables, shown.length > 0 ? next : this.#world, shown);
+    const told = shown.map((change) => ({ ...change, before: this.#world.get(change.kind, change.name) }));
+    // Their world is about to change.
+    before.worlds.forEach((each) => each.freeze());
+    for (const { kind, name, object } of shown) {
+      if (object === undefined) this.#world.delete(kind, name);
+      else this.#world.set(object);
+    }
+    this.#swap({ version, tables, worlds }, told);
+  }
+
+  /** @param changed what is not as in the snapshot before; undefined where everything may be */
+  #expose(
+    tables: Snapshot['tables'],
+    world: World,
+    changed: readonly ChangedObject[] | undefined,
+  ): Steps<Snapshot['worlds']> {
+    const broken = this.#tellBroken;
+    const exposed = {
+      modules: this.#modules,
+      kinds: this.#kinds,
+      tables,
+      world,
+      releases: this.#exposing.list(),
+      broken,
+    };
+    return exposeWorlds(exposed, { worlds: this.#snapshot?.worlds, changed });
+  }
+
+  #swap(snapshot: Snapshot, changes: readonly LiveChange[] | undefined): void {
+    this.#snapshot = snapshot;
+    this.#problem = undefined;
+    this.#compiled.resolve();
+    for (const listener of this.#listeners) {
+      try {
+        listener(snapshot, changes);
+      } catch (error) {
+        this.#log.error({ err: error, version: snapshot.version }, 'a subscriber to snapshots failed');
+      }
+    }
+  }
+
+  #tellBroken = (module: string, releases: readonly ExposingRelease[], error: unknown): void => {
+    this.#worldBroken();
+    const names = releases.map(({ name }) => name);
+    this.#log.error(
+      { err: error, module, releases: names },
+      'what releases show does not compile; answering as for everybody',
+    );
+  };
+}
