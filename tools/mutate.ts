@@ -74,7 +74,7 @@ try {
     testRunner: 'tap',
     tap: { testFiles: tests, nodeArgs: ['--test-reporter=tap', '-r', '{{hookFile}}', '{{testFile}}'] },
     mutate,
-    // What is only said is nobody's rule.
+    // Sentences are no rules.
     mutator: { excludedMutations: ['StringLiteral'] },
     coverageAnalysis: 'perTest',
     concurrency: 2,

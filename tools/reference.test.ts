@@ -7,7 +7,7 @@ import { referencePages } from './reference/pages.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
-test('the reference is what the program goes by', async () => {
+test('the reference is made of what the program uses', async () => {
   const folder = join(root, 'docs/reference');
   const pages = referencePages();
   const there: string[] = [];

@@ -24,7 +24,7 @@ interface Finding {
   readonly message: string;
 }
 
-/** What is over the limits now. */
+/** Functions that are over the limits now. */
 export async function measureShape(): Promise<Shape> {
   const folder = await mkdtemp(join(tmpdir(), 'backline-shape-'));
   const config = join(folder, 'oxlint.json');
@@ -54,7 +54,7 @@ export async function recordedShape(): Promise<Shape> {
   return JSON.parse(await readFile(RECORD, 'utf8')) as Shape;
 }
 
-/** What is larger than recorded, or was not there. */
+/** Functions that are larger than recorded, or were not there. */
 export function growth(recorded: Shape, measured: Shape): readonly string[] {
   return (['lines', 'parameters'] as const).flatMap((what) =>
     Object.entries(measured[what])

@@ -23,7 +23,7 @@ const KERNEL = [
   'modules',
 ];
 
-/** What the command line may use besides itself: it speaks only to the API, so it knows its protocol and nothing else. */
+/** Imports of the command line from other folders: it speaks only to the API, so it knows its protocol and nothing else. */
 const CLI_MAY_IMPORT = [
   /^src\/kernel\/base\//,
   /^src\/kernel\/api\/(codec|client)\//,
@@ -33,7 +33,7 @@ const CLI_MAY_IMPORT = [
   /^src\/simulation\//,
 ];
 
-/** What made-up listeners may use: they are outside, and speak only to the API. */
+/** Imports of the simulated listeners: they are outside, and speak only to the API. */
 const SIMULATION_MAY_IMPORT = [/^src\/simulation\//, /^src\/kernel\/base\//, /^src\/kernel\/api\/client\//];
 
 /** Folders in which nothing may touch the outside: what they do follows from their arguments alone. */

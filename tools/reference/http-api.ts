@@ -23,7 +23,7 @@ interface Document {
   readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 }
 
-/** What each access class of a path means for callers. */
+/** The meaning of each access class for callers. */
 const ACCESS_TEXT: Readonly<Record<DeclaredPath['access'], string>> = {
   catalogue: 'catalogue: what is on offer, and flags',
   insight: 'insight: why an answer is what it is, and everything that is live',

@@ -148,7 +148,7 @@ export const METRICS: Readonly<Record<string, MetricNote>> = {
   backline_rollup_merged_files_total: { type: 'counter', help: 'Files that there are less because they were merged.' },
   backline_rollup_overdue_rows_total: {
     type: 'counter',
-    help: 'Events that came after everything of their time was said to be in files.',
+    help: 'Events that came after everything of their time was declared to be in files.',
     worry: 'Above 0: queries that ran before did not see these events.',
   },
   backline_rollup_rows_total: { type: 'counter', help: 'Events that became rows of files.' },

@@ -14,7 +14,7 @@ import { httpPage } from './http-api.ts';
 import { kindPages } from './kinds.ts';
 import { metricsPage } from './metrics.ts';
 
-/** Every page of `docs/reference`, by its path there, made of what the program itself goes by. */
+/** Every page of `docs/reference`, by its path there, made of the declarations that the program itself uses. */
 export function referencePages(): ReadonlyMap<string, string> {
   const { stdin, stdout, stderr } = process;
   const program = commandTree(ioOf({ stdin, stdout, stderr, env: {}, directory: '.' }), () => {});

@@ -6,7 +6,7 @@ export interface Io extends Streams {
   readonly exact: Output;
 }
 
-/** What the process has. What people read goes through `readable`, see `ioOf`. */
+/** The streams and the environment of the process. Text for people goes through `readable`, see `ioOf`. */
 export interface Streams {
   readonly stdout: Output;
   readonly stderr: Output;

@@ -1,7 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import type { Io } from './io.ts';
 
-/** What verbs are added to. Each is loaded when it is used, so that `--help` and small verbs start fast. */
+/** The parts that verbs are added to. Each is loaded when it is used, so that `--help` and small verbs start fast. */
 export interface Verbs {
   readonly program: Command;
   readonly io: Io;

@@ -19,8 +19,8 @@ import type { Sealing } from '#kernel/store/contract.ts';
 import type { DecisionModule } from '#kernel/snapshots/module.ts';
 
 /**
- * One domain, as the program is told of it: everything but the name may be left out. The list of modules is the one place
- * that names domains; whatever else wants something of them goes through what they give here.
+ * One domain. Everything but the name may be left out. The list of modules is the one place that names domains; all other
+ * code uses only what a domain gives here.
  */
 export interface Module<Table = unknown, Records extends ModuleRecords = ModuleRecords> {
   /** E.g. `products`; also the name of its table in snapshots. */
@@ -37,9 +37,9 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   readonly decisions?: (parts: DecisionParts<Records>) => DecisionModule<Table>;
   /** Run by the process that leads the controllers. */
   readonly controllers?: (parts: ControllerParts) => readonly ModuleController[];
-  /** Where changes of kinds are shown, in the order in which they go out: releases go by these. */
+  /** Where changes of kinds are shown, in the order in which releases reach them. */
   readonly targets?: readonly Target[];
-  /** What answers objects that are posted and not stored, by `Kind.id`; run where the API is. */
+  /** Answer objects that are posted and not stored, by `Kind.id`; run where the API is. */
   readonly commands?: (parts: CommandParts<Records>) => ReadonlyMap<string, VirtualKind>;
   /** Tell who declares something what to look after, by what is live; run where the API is. */
   readonly advisors?: (live: World) => readonly Advisor[];
@@ -53,7 +53,7 @@ export interface Module<Table = unknown, Records extends ModuleRecords = ModuleR
   readonly sample?: string;
 }
 
-/** What is kept of listeners. */
+/** The records that a module keeps about listeners. */
 export interface ModuleRecords {
   readonly erasers: readonly Eraser[];
   /** Drops what has ended. Any process may call it at any time; it is called every hour. */

@@ -44,6 +44,6 @@ export function rollUpMetrics(registry: Registry) {
     failedMerges: count('failed_merges', 'Merges that failed; their files stay as they are.'),
     adopted: count('adopted_files', 'Files that no table listed and that hold rows that are nowhere else.'),
     aside: count('set_aside_rows', 'Events that no file can hold, which were set aside.'),
-    overdue: count('overdue_rows', 'Events that came after everything of their time was said to be in files.'),
+    overdue: count('overdue_rows', 'Events that came after everything of their time was declared to be in files.'),
   };
 }
