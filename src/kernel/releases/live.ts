@@ -20,17 +20,17 @@ export function wantedLive(entry: Entry): LiveObject {
   return declaredIn(entry).object;
 }
 
+interface IsThereParts {
+  readonly store: Reader;
+  readonly live: Pick<LiveObjects, 'get'>;
+  readonly kinds: KindRegistry;
+}
+
 /** Whether something that a policy names is there: live where its kind goes live, else declared. */
-export function isThere(
-  read: Reader,
-  live: Pick<LiveObjects, 'get'>,
-  kinds: KindRegistry,
-  kind: string,
-  name: string,
-): boolean {
+export function isThere({ store, live, kinds }: IsThereParts, kind: string, name: string): boolean {
   return kinds.byId(kind).released
     ? live.get(kind, name) !== undefined
-    : read.find(kinds.byId(kind), 'name', name).length > 0;
+    : store.find(kinds.byId(kind), 'name', name).length > 0;
 }
 
 /** What the cohort of a release is shown, as the store's Heads say it. */

@@ -13,7 +13,7 @@ import { releaseAdvisors } from '#kernel/releases/advice.ts';
 import { ChangeSet, changeSets } from '#kernel/releases/api/change-set.ts';
 import { releaseChanges } from '#kernel/releases/api/changes.ts';
 import { releaseCommands } from '#kernel/releases/api/commands.ts';
-import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
+import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import { decisionsSource } from '#kernel/releases/evidence/decisions-source.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';

@@ -473,7 +473,9 @@ export async function playJudge(
         assert.ok(failed.length > 0 && policy.onFailure === 'rollBack', 'only a failure takes it back');
       if (failed.length > 0 && state.at === 'exposing')
         assert.ok(policy.onFailure === 'rollBack' ? next.at !== 'exposing' : !isNextStage, 'a failure goes on');
-      const written = writeStep(object, step, verdicts, nowMs()).find((one) => 'part' in one && one.part === 'status');
+      const written = writeStep(object, step, { verdicts, nowMs: nowMs() }).find(
+        (one) => 'part' in one && one.part === 'status',
+      );
       if (written !== undefined && 'object' in written) {
         object = JSON.parse(JSON.stringify(written.object)) as ResourceObject;
         for (const { name, outcome, figures } of before?.guardrails ?? []) {

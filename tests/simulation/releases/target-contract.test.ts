@@ -14,7 +14,7 @@ import { createRelease, writeStep } from '#kernel/releases/engine/release-writes
 import { atOnce } from '#kernel/base/turns.ts';
 import { followLive } from '#kernel/snapshots/live-heads.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
-import { openTargets, releaseIntents } from '#kernel/releases/engine/intent.ts';
+import { Intents, openTargets } from '#kernel/releases/engine/intent.ts';
 import { Head, candidateOf, everyoneOf, headOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
@@ -75,7 +75,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
   const opened = openTargets(targets, { store, kinds: KINDS, clock });
   const follow = () => clusters.follow(memory.reads(), (listener) => memory.subscribe(listener));
   follow();
-  const intents = releaseIntents({ store, live, kinds: KINDS, targets, opened });
+  const intents = new Intents({ store, live, kinds: KINDS, targets, opened });
   const node = (name: string, value: number, needs: string[] = []) =>
     put(kind, name, { needs, value, neighbourMax: 9 });
   // One that changes, one that is new, one that goes, and one that is deleted and needed by none.
@@ -100,8 +100,8 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
       look,
       trail: () => ({ steps: [], isWhole: true }),
     };
-    const spec = specOf({ write: 1, user: 'ann', version: 1 }, objects, undefined, world, []);
-    memory.commit(createRelease(name, spec, step('begun'), 0, 'ann'), AUTHOR);
+    const spec = specOf({ write: 1, user: 'ann', version: 1 }, objects, world);
+    memory.commit(createRelease({ name, spec }, step('begun'), { nowMs: 0, by: 'ann' }), AUTHOR);
   };
   const step = (message: string) => ({
     standing: { state: { at: 'waiting', for: 'turn' } as const, approvals: [] },
@@ -123,7 +123,7 @@ async function fixtureOf(kind: typeof Node): Promise<EventualFixture> {
     release: () => read('possible'),
     impossible: () => read('impossible'),
     decideOtherwise: async () =>
-      void memory.commit(writeStep(read('possible').object, step('decided otherwise'), new Map(), 1), AUTHOR),
+      void memory.commit(writeStep(read('possible').object, step('decided otherwise'), { nowMs: 1 }), AUTHOR),
     shown: () => {
       const heads = [...memory.memory.list(Head)]
         .map((entry) => entry.object())

@@ -3,7 +3,7 @@ import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
-import type { MayApprove } from '#kernel/releases/engine/carry-releases.ts';
+import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
 import type { Evidence, Judged } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';

@@ -13,6 +13,12 @@ export interface Person {
   readonly mintedBy?: readonly string[] | undefined;
 }
 
+/** Asks the rules in force whether somebody may approve a release. */
+export type MayApprove = (
+  user: { readonly name: string; readonly uid: string | undefined; readonly groups: readonly string[] },
+  release: string,
+) => boolean;
+
 type Asked = NonNullable<PolicySpec['approvals']>;
 
 /** How approvals stand: what each policy needs and has, which of those given count, and until when. */
@@ -20,6 +26,16 @@ export interface ApprovalState extends ApprovalsStatus {
   readonly isComplete: boolean;
   /** When the first of those that count expires. */
   readonly expiresMs: number;
+}
+
+/** Of those who approved, the users who no longer have the right to. */
+export function usersWithoutRight(
+  approvals: readonly Approval[],
+  release: string,
+  mayApprove: MayApprove,
+): ReadonlySet<string> {
+  const without = approvals.filter(({ user, uid, groups }) => !mayApprove({ name: user, uid, groups }, release));
+  return new Set(without.map(({ user }) => user));
 }
 
 /**

@@ -1,12 +1,12 @@
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { Release } from '../kinds/release.ts';
-import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { PlannedRelease } from '../kinds/target.ts';
 import { displacing, type Step } from './advance.ts';
 import type { QueuedObject } from './change-queue.ts';
 import { withSentences } from './describe-release.ts';
 import { formRelease, groupOf, type Changed, type Formed, type OpenRelease, type Origin } from './form.ts';
 import type { WriteGroup } from './group-by-write.ts';
-import { createRelease, freeReleaseName, releaseName, writeStep } from './release-writes.ts';
+import { createRelease, freeReleaseName, releaseName, respecified, writeStep } from './release-writes.ts';
 import { isCarriedAsIs, standingInReleases } from './route-change.ts';
 import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
 import { statusOf, writeStatuses } from './write-statuses.ts';
@@ -19,7 +19,10 @@ export async function beginRelease(
   const { store, open, view } = pass;
   // What the carriers of these carry besides may be taken along.
   const carriers = new Set(items.flatMap(({ kind, name }) => open.carriersOf(kind, name)));
-  for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) await view.load(view.look(one));
+  for (const one of [...carriers].flatMap(({ spec }) => spec.objects)) {
+    const changed = view.look(one);
+    await view.load(changed, changed.wanted?.object);
+  }
   const fresh = items.map(view.look).filter((one) => !isCarriedAsIs(one, view.carriers(one)));
   if (fresh.length > 0) {
     const formed = formRelease(origin, fresh, touchedBy(fresh, pass), view.world());
@@ -39,21 +42,19 @@ function touchedBy(changes: readonly Changed[], { open, view }: SpreadPass): rea
   for (const one of changes) {
     for (const release of view.carriers(one)) touched.set(release.name, release);
   }
-  const group = changes.map((one) => groupOf(one, view.trail(one))).find((one) => one !== undefined);
+  const group = changes
+    .map((one) => groupOf(one, view.trail(one, one.wanted?.object)))
+    .find((one) => one !== undefined);
   for (const collector of open.collectorsOf(group?.name)) touched.set(collector.name, collector);
   return [...touched.values()];
 }
 
 /** The write that makes releases as they were formed. */
-function formedOperations(
-  formed: Formed,
-  { user }: Origin,
-  { store, view, live, kinds, clock }: SpreadPass,
-): Operation[] {
+function formedOperations(formed: Formed, { user: by }: Origin, pass: SpreadPass): Operation[] {
+  const { store, view, clock } = pass;
   const nowMs = clock().epochMilliseconds;
   const operations: Operation[] = [];
-  const described = (name: string, spec: ReleaseSpec): ReleaseSpec =>
-    withSentences(name, spec, view.look, live, kinds, clock());
+  const described = (release: PlannedRelease) => withSentences(release, view.look, pass, clock());
   const objectOf = (name: string) => {
     const entry = store.get(Release, '', name);
     if (entry === undefined) throw new Error(`release ${name} is gone`);
@@ -64,15 +65,13 @@ function formedOperations(
     const { spec, collects } = formed.begin;
     const name = freeReleaseName(store, releaseName(spec));
     because = `Release ${name} takes its place.`;
-    operations.push(...createRelease(name, described(name, spec), firstStep(collects), nowMs, user));
+    operations.push(...createRelease({ name, spec: described({ name, spec }) }, firstStep(collects), { nowMs, by }));
   }
   for (const { name, standing } of formed.displaced) {
-    operations.push(...writeStep(objectOf(name), displacing(standing, because, user), new Map(), nowMs, user));
+    operations.push(...writeStep(objectOf(name), displacing(standing, because, by), { nowMs, by }));
   }
   for (const { name, spec } of formed.collecting) {
-    const object = { ...objectOf(name), spec: described(name, spec) };
-    const target = { kind: Release.id, namespace: '', name };
-    operations.push({ ...target, verb: 'update', part: 'main', object, fieldValidation: 'Ignore' });
+    operations.push(respecified(objectOf(name), described({ name, spec })));
   }
   return operations;
 }

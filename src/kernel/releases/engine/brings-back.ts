@@ -1,7 +1,7 @@
-import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Reader } from '#kernel/store/contract.ts';
 import { Release } from '../kinds/release.ts';
 import type { Trail } from './declarations.ts';
+import type { ObjectRef } from './object-ref.ts';
 import { sameSide, type State } from './same-side.ts';
 
 /**
@@ -10,8 +10,7 @@ import { sameSide, type State } from './same-side.ts';
  */
 export function bringsBack(
   read: Pick<Reader, 'find'>,
-  kind: Kind,
-  name: string,
+  { kind, name }: ObjectRef,
   to: State | undefined,
   { steps }: Trail,
 ): readonly string[] {

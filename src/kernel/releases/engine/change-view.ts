@@ -5,12 +5,13 @@ import type { Targets } from '../kinds/targets.ts';
 import { policiesIn } from '../rules/choose-policy.ts';
 import { bringsBack } from './brings-back.ts';
 import type { QueuedObject } from './change-queue.ts';
-import type { Declarations, Trail } from './declarations.ts';
+import type { Declarations } from './declarations.ts';
 import type { Changed, Look, OpenRelease, World } from './form.ts';
 import type { Origins } from './group-by-write.ts';
 import { lookAt } from './look.ts';
 import type { OpenReleases } from './open-releases.ts';
 import { needsRelease } from './route-change.ts';
+import type { State } from './same-side.ts';
 
 interface Parts {
   readonly store: Store<Operation>;
@@ -30,20 +31,21 @@ export class ChangeView {
     this.look = lookAt(parts.store, parts.kinds);
   }
 
-  /** Reads as much of the history of a change as `trail` needs. */
-  async load({ kind, name, live, wanted }: Changed): Promise<void> {
-    await this.#parts.declarations.load(kind, name, live?.object, wanted?.object);
+  /** Reads as much of the history as `trail` needs. */
+  async load({ kind, name, live }: Changed, to: State | undefined): Promise<void> {
+    await this.#parts.declarations.load(kind, name, live?.object, to);
   }
 
-  trail({ kind, name, live, wanted }: Changed): Trail {
-    return this.#parts.declarations.between(kind.id, name, live?.object, wanted?.object);
-  }
+  /** What was declared since what is live, up to a state. */
+  readonly trail: World['trail'] = ({ kind, name, live }, to) =>
+    this.#parts.declarations.between(kind.id, name, live?.object, to);
 
   /** The writes that declared an object as it is: as it was queued, or as the record of changes has it. */
   origins(object: QueuedObject): Origins {
     const [first, ...others] = object.origins;
     if (first !== undefined) return [first, ...others];
-    const last = this.trail(this.look(object)).steps.at(-1);
+    const changed = this.look(object);
+    const last = this.trail(changed, changed.wanted?.object).steps.at(-1);
     if (last !== undefined) return [{ write: last.write, user: last.user, version: last.version }];
     const version = this.#parts.store.version();
     return [{ write: version, user: 'unknown', version }];
@@ -55,18 +57,17 @@ export class ChangeView {
 
   needsRelease(changed: Changed): boolean {
     const { store, kinds } = this.#parts;
-    const { kind, name, wanted } = changed;
+    const { wanted } = changed;
     return needsRelease(changed, {
       carriers: this.carriers(changed),
-      trail: () => this.trail(changed),
+      trail: () => this.trail(changed, wanted?.object),
       policies: () => policiesIn(store, kinds),
-      isOnTakenBack: (trail) => bringsBack(store, kind, name, wanted?.object, trail).length > 0,
+      isOnTakenBack: (trail) => bringsBack(store, changed, wanted?.object, trail).length > 0,
     });
   }
 
   world(): World {
-    const { store, kinds, targets, declarations } = this.#parts;
-    const trail: World['trail'] = ({ kind, name, live }, to) => declarations.between(kind.id, name, live?.object, to);
-    return { kinds, targets, policies: policiesIn(store, kinds), look: this.look, trail };
+    const { store, kinds, targets } = this.#parts;
+    return { kinds, targets, policies: policiesIn(store, kinds), look: this.look, trail: this.trail };
   }
 }

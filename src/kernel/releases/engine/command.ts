@@ -4,26 +4,29 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
 import { ENGINE, isBegun, isFinished, retracting, stretchesUntil } from './advance.ts';
+import type { OpenRelease } from './form.ts';
 import { approvalPolicies, authorBehind, countApprovals, isAsked, type Person } from './approvals.ts';
 
 /** Characters of a plan's hash that nobody finds two plans for. */
 const PLAN_HASH_CHARS_MIN = 32;
 
 /** Commands that change how a release stands. The others are about what is live, and not about the way there. */
-type StandingVerb = Exclude<CommandVerb, 'pin' | 'unpin'>;
+export type StandingVerb = Exclude<CommandVerb, 'pin' | 'unpin'>;
+
+/** What somebody asks of a release. */
+export interface CommandRequest<Verb extends CommandVerb = CommandVerb> {
+  readonly verb: Verb;
+  readonly given: CommandSpec;
+  readonly by: Person;
+  readonly nowMs: number;
+}
 
 /**
  * What a command makes of a release. Pure. Throws a Refusal that says why it cannot be, and what can.
  */
-export function command(
-  verb: StandingVerb,
-  given: CommandSpec,
-  by: Person,
-  name: string,
-  spec: ReleaseSpec,
-  standing: ReleaseStanding,
-  nowMs: number,
-): ReleaseStanding {
+export function command(request: CommandRequest<StandingVerb>, release: OpenRelease): ReleaseStanding {
+  const { verb, given, by, nowMs } = request;
+  const { name, spec, standing } = release;
   const { state } = standing;
   const because = given.reason ?? REASON[verb];
   const refuse = (why: string, remedy?: string) => notNow(name, why, remedy);
@@ -33,7 +36,7 @@ export function command(
   }
   switch (verb) {
     case 'approve':
-      return approve(given, by, name, spec, standing, nowMs);
+      return approve(request, release);
     case 'pause':
       if (standing.paused !== undefined) throw refuse(`${standing.paused.by} has paused it already`);
       return { ...standing, paused: { by: by.name, because, atMs: nowMs } };
@@ -90,13 +93,10 @@ export function command(
 }
 
 function approve(
-  { planHash = '', reason }: CommandSpec,
-  { name: user, uid, groups, mintedBy }: Person,
-  release: string,
-  spec: ReleaseSpec,
-  standing: ReleaseStanding,
-  nowMs: number,
+  { given: { planHash = '', reason }, by, nowMs }: Omit<CommandRequest, 'verb'>,
+  { name: release, spec, standing }: OpenRelease,
 ): ReleaseStanding {
+  const { name: user, uid, groups, mintedBy } = by;
   const refuse = (why: string, remedy?: string) => notNow(release, why, remedy);
   const policies = approvalPolicies(spec);
   if (policies.length === 0) throw refuse('it needs no approval');

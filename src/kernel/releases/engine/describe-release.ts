@@ -3,6 +3,7 @@ import type { World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { Overlay, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { RELEASE_SENTENCES, type ReleaseSpec } from '../kinds/release-spec.ts';
+import type { PlannedRelease } from '../kinds/target.ts';
 import type { Changed, Look } from './form.ts';
 
 /**
@@ -10,11 +11,9 @@ import type { Changed, Look } from './form.ts';
  * without the right to read the objects. Of a large one the first objects, and how many more there are.
  */
 export function withSentences(
-  name: string,
-  spec: ReleaseSpec,
+  { name, spec }: PlannedRelease,
   look: Look,
-  live: LiveObjects,
-  kinds: KindRegistry,
+  { live, kinds }: { readonly live: LiveObjects; readonly kinds: KindRegistry },
   now: Temporal.Instant,
 ): ReleaseSpec {
   const changed = spec.objects.map(look);

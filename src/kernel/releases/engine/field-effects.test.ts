@@ -240,7 +240,7 @@ async function judging(spec: PolicySpec): Promise<unknown> {
 async function telling(spec: PolicySpec): Promise<unknown> {
   const release = releaseBy(spec);
   const taken = { release: 'r', by: 'bob', because: 'It harms.' };
-  const pins = pinning(release, taken, NOTHING_STORED, KINDS, NOW_MS).map((one) =>
+  const pins = pinning(release, taken, NOTHING_STORED, { kinds: KINDS, nowMs: NOW_MS }).map((one) =>
     'object' in one ? one.object : one,
   );
   const tell = ['started', 'stage', 'paused', 'promoted', 'rolledBack'] as const;
@@ -258,7 +258,7 @@ async function telling(spec: PolicySpec): Promise<unknown> {
         ? { object: () => ({ data: { key: Buffer.from('c2VjcmV0').toString('base64') } }) }
         : undefined,
   } as unknown as Store<Operation>;
-  for (const one of createRelease('r', release, step, NOW_MS, 'ann')) {
+  for (const one of createRelease({ name: 'r', spec: release }, step, { nowMs: NOW_MS, by: 'ann' })) {
     if (one.kind !== Notification.id || !('object' in one)) continue;
     const told = Notification.spec(one.object as ResourceObject);
     const outbound = {

@@ -78,12 +78,12 @@ export function formRelease(
     .filter(({ objects }) => objects.length > 0)
     .map(({ one: { name, spec }, objects }) => ({
       name,
-      spec: specOf(originIn(spec), objects, spec.group, world, [spec]),
+      spec: specOf(originIn(spec), objects, world, { group: spec.group, earlier: [spec] }),
     }));
   const emptied = left.filter(({ objects }) => objects.length === 0).map(({ one }) => one);
   if (group !== undefined && collector !== undefined) {
     const { name, spec } = collector;
-    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), group, world, [spec]) };
+    const grown = { name, spec: specOf(origin, merged(spec.objects, changed), world, { group, earlier: [spec] }) };
     return { displaced: emptied, collecting: [...collecting, grown] };
   }
   const others = open.filter((one) => !isCollecting(one) && changed.some((object) => carries(one, object)));
@@ -103,7 +103,7 @@ export function formRelease(
   const carried = [...objects.values()].filter((object) => queues || !isLive(object));
   if (carried.every(isLive)) return { displaced, collecting };
   const earlier = open.map((one) => one.spec);
-  const spec = specOf(origin, carried.map(carriedOf), group, world, earlier);
+  const spec = specOf(origin, carried.map(carriedOf), world, { group, earlier });
   return { displaced, collecting, begin: { spec, collects: group !== undefined } };
 }
 
@@ -155,9 +155,8 @@ function mayTakePlace({ policy, rollbackOf }: ReleaseSpec, { state }: ReleaseSta
 export function specOf(
   { write, user, version }: Origin,
   objects: readonly Carried[],
-  group: string | undefined,
   { kinds, targets, policies, look, trail }: World,
-  earlier: readonly ReleaseSpec[],
+  { group, earlier = [] }: { readonly group?: string | undefined; readonly earlier?: readonly ReleaseSpec[] } = {},
 ): ReleaseSpec {
   const selected: Selected[] = [];
   const authors = new Set<string>();

@@ -102,7 +102,7 @@ function holdOf(
   const reasons = holdReasons({
     // What was kept apart is tried when it has been looked at as a whole, history included.
     failed: backOff.problemsOf(keyOf({ kind: kind.id, name }), isHanded),
-    pinned: pinOn(store, kind, name, wanted?.object, clock())?.because,
+    pinned: pinOn(store, changed, wanted?.object, clock())?.because,
     stopped: stop === undefined ? undefined : Stop.spec(stop.object()).reason,
     inTheWay: certain,
     byTarget: possible.filter(isByTarget),
@@ -138,8 +138,9 @@ function recordsOf({ store, view, clock }: SpreadPass, changes: readonly TriedCh
   const nowMs = clock().epochMilliseconds;
   return groupByWrite(declared).flatMap(({ origin, items }) => {
     const objects = items.map(({ changed }) => carriedOf(changed));
-    const spec = { ...specOf(origin, objects, undefined, { ...view.world(), policies: [] }, []), open: false };
-    return createRelease(freeReleaseName(store, releaseName(spec)), spec, promotedAt(nowMs), nowMs, origin.user);
+    const spec = { ...specOf(origin, objects, { ...view.world(), policies: [] }), open: false };
+    const name = freeReleaseName(store, releaseName(spec));
+    return createRelease({ name, spec }, promotedAt(nowMs), { nowMs, by: origin.user });
   });
 }
 

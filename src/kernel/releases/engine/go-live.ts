@@ -9,6 +9,7 @@ import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/kinds/rel
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Held } from '../settle.ts';
+import type { ObjectRef } from './object-ref.ts';
 
 /** The write that makes an object live for everybody as it is declared, or takes it away. */
 export function headOperation(
@@ -37,7 +38,6 @@ export type Standing =
 
 /** The status that says where an object stands; nothing when it says so already. What else it says stays. */
 export function statusOperation(
-  kind: Kind,
   entry: Entry,
   liveNow: LiveObject | undefined,
   standing: Standing,
@@ -57,7 +57,7 @@ export function statusOperation(
     conditions: [{ type: LIVE_CONDITION, ...said, observedGeneration: generation, lastTransitionTime }, ...others],
   };
   if (isDeepStrictEqual(object.status, { ...before, ...says })) return [];
-  return [statusPatch(kind, entry.namespace, entry.name, { liveRevision: null, ...says })];
+  return [statusPatch(entry.kind, entry.namespace, entry.name, { liveRevision: null, ...says })];
 }
 
 /** Whether an object says of itself that it is live as it is declared, and is: then nothing is to be done about it. */
@@ -75,8 +75,7 @@ export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
 /** A deleted object that must stay live: its Head says why, and so does an event where it was. */
 export function heldOperation(
   store: Store<Operation>,
-  kind: Kind,
-  name: string,
+  { kind, name }: ObjectRef,
   standing: Standing,
   now: Temporal.Instant,
 ): Operation[] {

@@ -5,6 +5,7 @@ import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Author, Entry, Reader } from '#kernel/store/contract.ts';
 import type { Admission } from '#kernel/store/rules/write.ts';
 import { ENGINE } from './advance.ts';
+import type { ObjectRef } from './object-ref.ts';
 import { sameSide, type State } from './same-side.ts';
 import { Pin, type PinSpec } from '../kinds/pin.ts';
 import { Release } from '../kinds/release.ts';
@@ -43,7 +44,7 @@ function isOurs({ user, caller }: Author): boolean {
 
 function requireUnpinned({ kind, read, now, object }: Written, state: State | undefined): void {
   const { name } = object.metadata;
-  const pinned = pinOn(read, kind, name, state, now);
+  const pinned = pinOn(read, { kind, name }, state, now);
   if (pinned === undefined) return;
   const { release } = pinned.pin;
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
@@ -56,14 +57,13 @@ function requireUnpinned({ kind, read, now, object }: Written, state: State | un
 /** The pin that keeps an object from a state now, with a sentence that says so. */
 export function pinOn(
   read: Reader,
-  kind: Kind,
-  name: string,
+  { kind, name }: ObjectRef,
   state: State | undefined,
   now: Temporal.Instant,
 ): { readonly name: string; readonly pin: PinSpec; readonly because: string } | undefined {
   for (const entry of pinsOf(read, kind, name)) {
     const pin = Pin.spec(entry.object());
-    if (isOver(pin, now) || !refuses(pin, state, kind, name, read)) continue;
+    if (isOver(pin, now) || !refuses(pin, state, { kind, name }, read)) continue;
     const until = pin.until === undefined ? '' : ` until ${pin.until}`;
     const isBack = pin.release !== undefined && pin.refuses !== undefined;
     const what = isBack ? ` after release ${pin.release} was rolled back` : '';
@@ -82,7 +82,12 @@ export function isOver({ until }: PinSpec, now: Temporal.Instant): boolean {
   return until !== undefined && Temporal.Instant.compare(now, Temporal.Instant.from(until)) >= 0;
 }
 
-function refuses(pin: PinSpec, state: State | undefined, kind: Kind, name: string, read: Pick<Reader, 'get'>): boolean {
+function refuses(
+  pin: PinSpec,
+  state: State | undefined,
+  { kind, name }: ObjectRef,
+  read: Pick<Reader, 'get'>,
+): boolean {
   if (pin.refuses !== undefined) {
     const names = state === undefined ? [ABSENT] : [state.revision, nameOf(state)];
     return names.some((one) => pin.refuses?.includes(one));

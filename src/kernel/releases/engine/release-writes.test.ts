@@ -32,7 +32,7 @@ test('what the judge says is in the status, with how many units it still takes w
     ['denials', { ...said, outcome: 'undecided', because: 'too few', unitsNeeded: { toPass: 1_200, toFail: null } }],
     ['errors', { ...said, outcome: 'noData', because: 'nothing' }],
   ]);
-  const [written] = writeStep(object, step, verdicts, NOW_MS);
+  const [written] = writeStep(object, step, { verdicts, nowMs: NOW_MS });
   assert.ok(written?.verb === 'update');
   assert.deepEqual(Release.status(written.object as ResourceObject)?.guardrails, [
     {

@@ -14,6 +14,7 @@ import {
   type ReleaseStatus,
 } from '../kinds/release-status.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
+import type { PlannedRelease } from '../kinds/target.ts';
 import { endsIncident } from '../notify/message.ts';
 import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
@@ -42,10 +43,23 @@ export function freeReleaseName(read: Pick<Reader, 'get'>, name: string): string
   }
 }
 
+/** Besides the step: what the judge says, and when and by whom it is taken; absent: by the engine. */
+interface StepContext {
+  readonly verdicts?: KnownVerdicts;
+  readonly nowMs: number;
+  readonly by?: string;
+}
+
+const NO_VERDICTS: KnownVerdicts = new Map();
+
 /** Makes a release that stands as a step says. In one write with what it tells of. */
-export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs: number, by: string): Operation[] {
+export function createRelease(
+  { name, spec }: PlannedRelease,
+  step: Step,
+  when: Pick<StepContext, 'nowMs' | 'by'>,
+): Operation[] {
   const object = { apiVersion: Release.apiVersion, kind: Release.kind, metadata: { name }, spec };
-  const status = statusOf(undefined, spec, step, new Map(), nowMs, by);
+  const status = statusOf(undefined, spec, step, when);
   return [
     {
       verb: 'create',
@@ -66,7 +80,7 @@ export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs
       patch: { status },
       fieldValidation: 'Ignore',
     },
-    ...notifications(name, spec, step, nowMs),
+    ...notifications({ name, spec }, step, when.nowMs),
   ];
 }
 
@@ -74,16 +88,10 @@ export function createRelease(name: string, spec: ReleaseSpec, step: Step, nowMs
  * Writes what a step makes of a release; refused when somebody else has written it since it was read. Nothing when it
  * says so already.
  */
-export function writeStep(
-  object: ResourceObject,
-  step: Step,
-  verdicts: KnownVerdicts,
-  nowMs: number,
-  by: string = ENGINE,
-): Operation[] {
+export function writeStep(object: ResourceObject, step: Step, context: StepContext): Operation[] {
   const spec = Release.spec(object);
   const before = Release.status(object);
-  const status = statusOf(before, spec, step, verdicts, nowMs, by);
+  const status = statusOf(before, spec, step, context);
   const { name } = object.metadata;
   const target = { kind: Release.id, namespace: '', name, fieldValidation: 'Ignore' } as const;
   const operations: Operation[] = [];
@@ -92,7 +100,14 @@ export function writeStep(
     operations.push({ ...target, verb: 'update', part: 'status', object: { ...object, status } });
   }
   if (spec.open && isFinished(step.standing.state)) operations.push(closing(name, takenBackBy(before, step)));
-  return operations.length === 0 ? [] : [...operations, ...notifications(name, spec, step, nowMs)];
+  return operations.length === 0 ? [] : [...operations, ...notifications({ name, spec }, step, context.nowMs)];
+}
+
+/** Makes a release one of another spec; refused when somebody else has written it since it was read. */
+export function respecified(object: ResourceObject, spec: ReleaseSpec): Operation {
+  const { name } = object.metadata;
+  const target = { kind: Release.id, namespace: '', name };
+  return { ...target, verb: 'update', part: 'main', object: { ...object, spec }, fieldValidation: 'Ignore' };
 }
 
 /** Says of a promoted release that another one took it back from everybody. */
@@ -144,9 +159,7 @@ function statusOf(
   before: ReleaseStatus | undefined,
   spec: ReleaseSpec,
   { standing, phase, message, held, approvals, wakeAtMs, share: shareNow, targets: seen }: Step,
-  verdicts: KnownVerdicts,
-  nowMs: number,
-  by: string,
+  { verdicts = NO_VERDICTS, nowMs, by = ENGINE }: StepContext,
 ): ReleaseStatus {
   const stages = spec.policy === undefined ? [] : stagesOf(spec.policy.spec);
   const stage = standing.state.at === 'exposing' ? stages[standing.state.stage] : undefined;
@@ -210,8 +223,7 @@ function remainderCondition({ begun = [], remains = [] }: ReleaseStanding, nowMs
 
 /** One for each channel that wants to hear of it. */
 function notifications(
-  release: string,
-  { policy }: ReleaseSpec,
+  { name: release, spec: { policy } }: PlannedRelease,
   { tell, phase, message, standing }: Step,
   nowMs: number,
 ): Operation[] {

@@ -9,6 +9,7 @@ import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
 import type { ReleaseSpec, Side } from '../kinds/release-spec.ts';
 import { wantedLive } from '../live.ts';
 import { timeText } from './time-text.ts';
+import type { ObjectRef } from './object-ref.ts';
 import { sameSide } from './same-side.ts';
 
 /** Why and by whom a release was taken back. */
@@ -27,7 +28,9 @@ type Live = (kind: string, name: string) => LiveObject | undefined;
 export function restoring({ objects }: ReleaseSpec, read: Reader, live: Live, kinds: KindRegistry): Operation[] {
   const operations = objects
     .toReversed()
-    .flatMap(({ kind, name, to }) => writingBack(kinds.byId(kind), name, to, live(kind, name), read));
+    .flatMap(({ kind, name, to }) =>
+      writingBack({ kind: kinds.byId(kind), name }, { expected: to, wanted: live(kind, name) }, read),
+    );
   return withNamespaces(operations, read);
 }
 
@@ -49,10 +52,8 @@ export function withNamespaces(operations: readonly Operation[], read: Reader): 
 
 /** Declares an object as `wanted`, where it is still declared as `expected`. */
 export function writingBack(
-  kind: Kind,
-  name: string,
-  expected: Side | undefined,
-  wanted: LiveObject | undefined,
+  { kind, name }: ObjectRef,
+  { expected, wanted }: { readonly expected: Side | undefined; readonly wanted: LiveObject | undefined },
   read: Reader,
 ): Operation[] {
   const [entry] = read.find(kind, 'name', name);
@@ -105,8 +106,7 @@ export function pinning(
   spec: ReleaseSpec,
   taken: TakenBack,
   read: Reader,
-  kinds: KindRegistry,
-  nowMs: number,
+  { kinds, nowMs }: { readonly kinds: KindRegistry; readonly nowMs: number },
 ): Operation[] {
   const lasts = spec.policy?.spec.pinFor;
   const until = lasts === undefined ? {} : { until: timeText(nowMs + durationMs(lasts)) };

@@ -18,12 +18,13 @@ import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Targets } from '../kinds/targets.ts';
 import { ENGINE } from './advance.ts';
-import { carryReleases, type MayApprove } from './carry-releases.ts';
+import type { MayApprove } from './approvals.ts';
+import { carryReleases } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
 import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
 import { followPins } from './follow-pins.ts';
-import { openTargets, releaseIntents } from './intent.ts';
+import { Intents, openTargets } from './intent.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
@@ -75,7 +76,7 @@ export function runReleases(options: {
   });
   void inTurns(finished.begin([...store.list(Release)]));
   const opened = openTargets(targets, { store, kinds, clock });
-  const intents = releaseIntents({ store, live, kinds, targets, opened });
+  const intents = new Intents({ store, live, kinds, targets, opened });
   const awakeSinceMs = clock().epochMilliseconds;
   const carrying = carryReleases({
     ...options,

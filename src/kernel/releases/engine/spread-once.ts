@@ -37,7 +37,7 @@ async function loadHistories({ view, backOff }: SpreadPass, objects: readonly Qu
   for (const one of objects) {
     try {
       const changed = view.look(one);
-      if (!isLive(changed)) await view.load(changed);
+      if (!isLive(changed)) await view.load(changed, changed.wanted?.object);
     } catch (error) {
       if (isPassing(error)) throw error;
       backOff.fail(one, error);

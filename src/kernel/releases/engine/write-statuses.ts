@@ -1,9 +1,10 @@
 import { Refusal } from '#kernel/base/failures.ts';
-import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { isConflict, isPassing } from './engine-errors.ts';
 import { failingAlone } from './failing-alone.ts';
 import { heldOperation, statusOperation, type Standing } from './go-live.ts';
+import type { ObjectRef } from './object-ref.ts';
 import { SPREAD_AUTHOR, type SpreadState } from './spread-state.ts';
 
 /** Operations in one write: what a change set may hold at most goes live in one step, with its record. */
@@ -12,13 +13,13 @@ const WRITE_MAX = 10_100;
 /** The status of an object; of one that was deleted its Head says it. */
 export function statusOf(
   { store, clock }: Pick<SpreadState, 'store' | 'clock'>,
-  { kind, name }: { readonly kind: Kind; readonly name: string },
+  { kind, name }: ObjectRef,
   live: LiveObject | undefined,
   standing: Standing,
 ): Operation[] {
   const [entry] = store.find(kind, 'name', name);
-  if (entry === undefined) return heldOperation(store, kind, name, standing, clock());
-  return statusOperation(kind, entry, live, standing, clock());
+  if (entry === undefined) return heldOperation(store, { kind, name }, standing, clock());
+  return statusOperation(entry, live, standing, clock());
 }
 
 /** Writes statuses, each for itself: what one is refused for holds up no other. */

@@ -1,0 +1,96 @@
+import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
+import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Reader } from '#kernel/store/contract.ts';
+import type { Carried } from '../kinds/release-spec.ts';
+import type { ReleasePart } from '../kinds/targets.ts';
+import { oncePerEntry } from '../rules/once-per-entry.ts';
+import type { Intent } from './progress.ts';
+import { sameSide, type State } from './same-side.ts';
+
+export interface LiveEveryone {
+  readonly object: LiveObject;
+  readonly generation: number;
+}
+
+/** What a Head says, with the specs. */
+export interface HeadContent {
+  readonly everyone?: LiveEveryone;
+  readonly candidate?: LiveCandidate;
+}
+
+/** What a Head says, without specs: who gets which state. */
+export interface HeadState {
+  readonly everyone: State | undefined;
+  readonly candidate?: { readonly release: string; readonly state: State | undefined; readonly stage: number };
+}
+
+type ObjectName = Pick<Carried, 'kind' | 'name'>;
+
+/** What Heads say now. Each look at a release asks it: states are kept as long as their Heads. */
+export class HeadStates {
+  readonly #read: Pick<Reader, 'get'>;
+  readonly #kinds: KindRegistry;
+  readonly #stateIn = oncePerEntry((head) => headState(head.object()));
+
+  constructor(read: Pick<Reader, 'get'>, kinds: KindRegistry) {
+    this.#read = read;
+    this.#kinds = kinds;
+  }
+
+  content({ kind, name }: ObjectName): HeadContent {
+    const head = this.#read.get(Head, '', headName(this.#kinds.byId(kind), name))?.object();
+    if (head === undefined) return {};
+    const everyone = everyoneOf(head);
+    const candidate = candidateOf(head);
+    return { ...(everyone === undefined ? {} : { everyone }), ...(candidate === undefined ? {} : { candidate }) };
+  }
+
+  state({ kind, name }: ObjectName): HeadState {
+    const head = this.#read.get(Head, '', headName(this.#kinds.byId(kind), name));
+    return head === undefined ? { everyone: undefined } : this.#stateIn(head);
+  }
+
+  /** What they say of the objects that one target carries. */
+  intent(release: string, { objects }: Pick<ReleasePart, 'objects'>): Intent {
+    return intentOf(release, objects, (one) => this.state(one));
+  }
+}
+
+/** What Heads say of a release: of each object the same, or they are mixed. Pure. */
+export function intentOf(
+  release: string,
+  objects: readonly Carried[],
+  stateOf: (one: ObjectName) => HeadState,
+): Intent {
+  let first: Intent | undefined;
+  for (const one of objects) {
+    const intent = intentOfOne(release, one, stateOf(one));
+    first ??= intent;
+    const isSameStage =
+      intent.at === 'stage' && first.at === 'stage' ? intent.stage === first.stage : intent.at === first.at;
+    if (!isSameStage) return { at: 'mixed' };
+  }
+  return first ?? { at: 'nobody' };
+}
+
+function intentOfOne(release: string, { to }: Carried, { everyone, candidate }: HeadState): Intent {
+  if (candidate?.release === release) {
+    return sameSide(to, candidate.state) ? { at: 'stage', stage: candidate.stage } : { at: 'mixed' };
+  }
+  return sameSide(to, everyone) ? { at: 'everybody' } : { at: 'nobody' };
+}
+
+function headState(head: ResourceObject): HeadState {
+  const everyone = stateOf(everyoneOf(head)?.object);
+  const candidate = candidateOf(head);
+  if (candidate === undefined) return { everyone };
+  const { release, object, stage } = candidate;
+  return { everyone, candidate: { release, state: stateOf(object), stage } };
+}
+
+function stateOf(object: LiveObject | undefined): State | undefined {
+  if (object === undefined) return undefined;
+  const { revision, namespace, labels } = object;
+  return { revision, namespace, labels };
+}

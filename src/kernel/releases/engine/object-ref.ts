@@ -1,0 +1,7 @@
+import type { Kind } from '#kernel/kinds/kind.ts';
+
+/** An object, by its kind and its name. */
+export interface ObjectRef {
+  readonly kind: Kind;
+  readonly name: string;
+}

@@ -1,0 +1,148 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
+import type { Store } from '#kernel/store/contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Evidence, GuardrailVerdict } from '../evidence.ts';
+import { Release } from '../kinds/release.ts';
+import type { ReleaseSpec } from '../kinds/release-spec.ts';
+import type { ReleaseState } from '../kinds/release-status.ts';
+import { splitIn } from '../kinds/splits.ts';
+import { stagesOf } from '../kinds/stages-of.ts';
+import { STOP_NAME, Stop } from '../kinds/stop.ts';
+import type { ReleasePart, Targets } from '../kinds/targets.ts';
+import type { Seen } from './advance.ts';
+import { usersWithoutRight, type MayApprove } from './approvals.ts';
+import type { ChangeView } from './change-view.ts';
+import type { EngineTimes } from './engine-times.ts';
+import type { FollowedFreezes } from './follow-freezes.ts';
+import type { Intents } from './intent.ts';
+import { withFailures } from './known-verdicts.ts';
+import type { OpenReleases, TrackedRelease } from './open-releases.ts';
+import type { TargetSeen } from './progress.ts';
+import {
+  NOTHING_PLANNED,
+  missingReferences,
+  pinReasons,
+  planRelease,
+  takenBackReasons,
+  type ReleasePlan,
+} from './release-problems.ts';
+import { releasesAhead } from './releases-ahead.ts';
+import type { StepEffects } from './step-effects.ts';
+
+interface Parts {
+  readonly store: Store<Operation>;
+  readonly live: LiveObjects;
+  readonly kinds: KindRegistry;
+  readonly targets: Targets;
+  readonly open: OpenReleases;
+  readonly intents: Intents;
+  readonly evidence: Evidence;
+  readonly freezes: FollowedFreezes;
+  readonly effects: StepEffects;
+  readonly times: EngineTimes;
+  readonly mayApprove: MayApprove;
+  readonly clock: Clock;
+}
+
+/** What takes time to find out of a release. */
+export interface ReleaseInquiry {
+  readonly parts: readonly ReleasePart[];
+  /** The version of the store, and the releases before and beside it, when the questions were asked. */
+  readonly version: number;
+  readonly behind: readonly string[];
+  readonly beside: readonly string[];
+  readonly plan: ReleasePlan;
+  /** Whether it or one beside it goes out target by target. */
+  readonly isMixed: boolean;
+  /** Why the world does not take it together with those beside it. */
+  readonly conflicts: readonly string[];
+  readonly verdicts: ReadonlyMap<string, GuardrailVerdict>;
+}
+
+/** Asks targets, the world and the judge about a release. */
+export async function inquire(
+  { store, open, intents, evidence, targets, clock }: Parts,
+  release: TrackedRelease,
+): Promise<ReleaseInquiry> {
+  const { spec, standing } = release;
+  const { at } = standing.state;
+  const version = store.version();
+  const parts = intents.parts(spec);
+  const { beside, behind } = open.before(release);
+  const needsPlan = at === 'waiting' || at === 'promoting';
+  const plan = needsPlan ? await planRelease(release, parts, intents) : NOTHING_PLANNED;
+  const others = beside.flatMap((other) => open.get(other) ?? []);
+  // What goes out target by target is in several worlds one after the other: nothing goes beside it.
+  const isMixed = [release, ...others].some((one) => intents.parts(one.spec).length > 1);
+  const needsOthers = needsPlan && plan.problems.length === 0 && others.length > 0 && !isMixed;
+  const conflicts = needsOthers ? await intents.problems(release, others) : [];
+  const verdicts = await judge(evidence, release, targets, clock().epochMilliseconds);
+  return { parts, version, behind, beside, plan, isMixed, conflicts, verdicts };
+}
+
+/** What is seen of a release now, at once: what was inquired, and all that is known without asking. */
+export function observe(
+  { store, live, kinds, targets, open, intents, freezes, effects, times, mayApprove, clock }: Parts,
+  release: TrackedRelease,
+  inquiry: ReleaseInquiry,
+  view: ChangeView,
+): Seen {
+  const { name, spec, object, standing } = release;
+  const { state } = standing;
+  const { plan, isMixed, conflicts } = inquiry;
+  const now = clock();
+  const nowMs = now.epochMilliseconds;
+  const stop = store.get(Stop, '', STOP_NAME);
+  const frozen = mayBeHeld(spec, state) ? freezes.holding(spec, nowMs) : undefined;
+  const failure =
+    spec.rollbackOf !== undefined && plan.problems.length > 0 ? plan.problems.join('; ') : effects.failureOf(name);
+  const isWaiting = state.at === 'waiting';
+  const world = { store, live, kinds, targets };
+  return {
+    nowMs,
+    targets: targetsSeen(intents, name, inquiry.parts),
+    remains: plan.remains,
+    problems: [...plan.problems, ...pinReasons(spec, world, now), ...(isWaiting ? missingReferences(spec, world) : [])],
+    bringsBack: isWaiting ? takenBackReasons(spec, world, view) : [],
+    withoutRight: usersWithoutRight(standing.approvals, name, mayApprove),
+    behind: releasesAhead(open.before(release), { isMixed, conflicts }),
+    ...(stop === undefined ? {} : { stopped: { because: Stop.spec(stop.object()).reason } }),
+    ...(frozen === undefined ? {} : { frozen }),
+    verdicts: withFailures(inquiry.verdicts, Release.status(object)?.guardrails),
+    restored: effects.isRestored(release, standing, nowMs),
+    ...(failure === undefined ? {} : { failure }),
+    ...times.now,
+  };
+}
+
+/** What the Heads say to each target, and how far its places have come. */
+export function targetsSeen(intents: Intents, release: string, parts: readonly ReleasePart[]): TargetSeen[] {
+  return parts.map((part) => ({
+    name: part.target.name,
+    intent: intents.of(release, part),
+    places: intents.opened(part.target.name).observe({ name: release, objects: part.objects }),
+  }));
+}
+
+const NOTHING_JUDGED: ReadonlyMap<string, GuardrailVerdict> = new Map();
+
+async function judge(
+  evidence: Evidence,
+  { name, uid, spec, standing: { state } }: TrackedRelease,
+  targets: Targets,
+  nowMs: number,
+): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+  const { policy } = spec;
+  if (policy === undefined || policy.spec.guardrails.length === 0) return NOTHING_JUDGED;
+  if (state.at !== 'exposing' || state.seenMs === undefined) return NOTHING_JUDGED;
+  const { stage, seenMs, earlier = [] } = state;
+  const splits = stagesOf(policy.spec).map((_, at) => splitIn(policy.spec, at, targets));
+  return evidence.verdicts({ name, uid, spec, stage, splits, seenMs, earlier }, nowMs);
+}
+
+/** What is taken back is held by nothing, and what keeps a freeze from being reckoned with does not concern it. */
+function mayBeHeld({ rollbackOf }: ReleaseSpec, { at }: ReleaseState): boolean {
+  return rollbackOf === undefined && (at === 'waiting' || at === 'exposing' || at === 'promoting');
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ClusterRole, ClusterRoleBinding, Role, RoleBinding } from '#kernel/access/kinds/rbac.ts';
+import { ServiceAccount } from '#kernel/access/kinds/service-account.ts';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
+import { Head } from '#kernel/kinds/builtin/head.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { Pin } from '../kinds/pin.ts';
+import { PrometheusSource } from '../kinds/prometheus-source.ts';
+import { Release } from '../kinds/release.ts';
+import { releasePolicyKind } from '../kinds/release-policy.ts';
+import type { ReleaseState } from '../kinds/release-status.ts';
+import { Stop } from '../kinds/stop.ts';
+import { concernedBy, isConcerned, type Concerned } from './release-concerns.ts';
+
+const POLICY: Kind = releasePolicyKind([]);
+
+const TABLE: readonly (readonly [kinds: readonly Kind[], concerned: Concerned])[] = [
+  [[], 'none'],
+  [[ConfigMap, Release], 'none'],
+  ...[POLICY, Head, PrometheusSource, Role, ClusterRole, RoleBinding, ClusterRoleBinding, ServiceAccount].map(
+    (kind) => [[ConfigMap, kind], 'waiting'] as const,
+  ),
+  ...[Stop, Pin].map((kind) => [[Head, kind, ConfigMap], 'all'] as const),
+];
+
+for (const [kinds, concerned] of TABLE) {
+  test(`a change of ${kinds.map(({ kind }) => kind).join(', ') || 'nothing'} concerns ${concerned} open releases`, () => {
+    assert.equal(concernedBy(kinds), concerned);
+  });
+}
+
+test('a release that waits for its turn is told by those before it', () => {
+  const turn: ReleaseState = { at: 'waiting', for: 'turn' };
+  const world: ReleaseState = { at: 'waiting', for: 'world' };
+  const promoting: ReleaseState = { at: 'promoting' };
+  const asked = (state: ReleaseState) => (['all', 'waiting', 'none'] as const).map((one) => isConcerned(state, one));
+  assert.deepEqual(asked(turn), [true, false, false]);
+  assert.deepEqual(asked(world), [true, true, false]);
+  assert.deepEqual(asked(promoting), [true, false, false]);
+});
