@@ -3,6 +3,8 @@ import { glob, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { test } from 'node:test';
 import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
+import { parseAllDocuments } from 'yaml';
+import { Compile } from 'typebox/schema';
 import { referencePages } from './reference/pages.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -11,12 +13,36 @@ test('the reference is made of what the program uses', async () => {
   const folder = join(root, 'docs/reference');
   const pages = referencePages();
   const there: string[] = [];
-  for await (const path of glob('**/*.md', { cwd: folder })) there.push(path);
+  for await (const path of glob('**/*.{md,json}', { cwd: folder })) there.push(path);
   assert.deepEqual(there.sort(), [...pages.keys()].sort(), 'run `npm run reference`');
   for (const [path, text] of pages) {
     assert.equal(await readFile(join(folder, path), 'utf8'), text, `${path} is stale: run \`npm run reference\``);
   }
 });
+
+test('every manifest of the examples is of the schema that editors check by', async () => {
+  const { oneOf } = JSON.parse(referencePages().get('manifest.schema.json') ?? '') as { oneOf: readonly Manifest[] };
+  const checks = new Map(oneOf.map((schema) => [idOf(schema.properties), Compile(schema)]));
+  let checked = 0;
+  for await (const path of glob('examples/**/*.yaml', { cwd: root })) {
+    for (const document of parseAllDocuments(await readFile(join(root, path), 'utf8'))) {
+      const object = document.toJS() as { apiVersion: string; kind: string } | null;
+      const check = object === null ? undefined : checks.get(`${object.apiVersion} ${object.kind}`);
+      if (check === undefined) continue;
+      checked += 1;
+      assert.ok(check.Check(object), `${path}: ${JSON.stringify(check.Errors(object)).slice(0, 500)}`);
+    }
+  }
+  assert.ok(checked > 500, `${checked} manifests were checked`);
+});
+
+interface Manifest {
+  readonly properties: { readonly apiVersion: { readonly const: string }; readonly kind: { readonly const: string } };
+}
+
+function idOf({ apiVersion, kind }: Manifest['properties']): string {
+  return `${apiVersion.const} ${kind.const}`;
+}
 
 test('every variable of the environment that the command line reads is in the reference, and no other', async () => {
   const read = new Set<string>();

@@ -12,6 +12,7 @@ import { configurationPage } from './configuration.ts';
 import { eventsPage } from './events.ts';
 import { httpPage } from './http-api.ts';
 import { kindPages } from './kinds.ts';
+import { manifestSchema } from './manifest-schema.ts';
 import { metricsPage } from './metrics.ts';
 
 /** Every page of `docs/reference`, by its path there, made of the declarations that the program itself uses. */
@@ -21,6 +22,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   const modules = describedModules(MODULES, openLog('silent'));
   return new Map([
     ...kindPages(allKinds().all),
+    ['manifest.schema.json', manifestSchema(allKinds().all)],
     ['command-line.md', commandLinePage(program)],
     ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],
     ['http-api.md', httpPage(decisionOpenApi(modules, OTHER_PATHS, '1'), declaredPaths(modules))],

@@ -1,0 +1,55 @@
+import type { Kind } from '#kernel/kinds/kind.ts';
+
+const METADATA = {
+  type: 'object',
+  required: ['name'],
+  properties: {
+    name: { type: 'string' },
+    namespace: { type: 'string' },
+    labels: { type: 'object', additionalProperties: { type: 'string' } },
+    annotations: { type: 'object', additionalProperties: { type: 'string' } },
+  },
+};
+
+/** JSON Schema of the manifests that people write, for editors that check YAML as one types. A line for each kind. */
+export function manifestSchema(kinds: readonly Kind[]): string {
+  const declared = kinds.filter(({ group, verbs }) => group.endsWith('.backline.dev') && verbs.includes('update'));
+  const lines = declared.map((kind) => `    ${JSON.stringify(manifestOf(kind))}`);
+  return `{
+  "$schema": "http://json-schema.org/draft-07/schema#",
+  "title": "Backline manifests",
+  "oneOf": [
+${lines.join(',\n')}
+  ]
+}
+`;
+}
+
+function manifestOf({ apiVersion, kind, description, schema }: Kind): object {
+  const { properties, required } = schema as { properties: Record<string, unknown>; required?: readonly string[] };
+  const { status: _status, ...written } = properties;
+  return {
+    title: kind,
+    description,
+    type: 'object',
+    required: ['apiVersion', 'kind', 'metadata', ...(required ?? []).filter((field) => field !== 'status')],
+    properties: { apiVersion: { const: apiVersion }, kind: { const: kind }, metadata: METADATA, ...plain(written) },
+    additionalProperties: false,
+  };
+}
+
+/** Without the words that only Kubernetes knows. */
+function plain(schema: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(schema).flatMap(([key, value]) => {
+      if (key === 'x-kubernetes-int-or-string') return [['type', ['integer', 'string']]];
+      if (key.startsWith('x-kubernetes-')) return [];
+      return [[key, plainValue(value)]];
+    }),
+  );
+}
+
+function plainValue(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainValue);
+  return typeof value === 'object' && value !== null ? plain(value as Record<string, unknown>) : value;
+}
