@@ -35,7 +35,7 @@ export function fieldTable(schema: Schema): string {
   const rows = fieldsOf(schema, '').map(({ path, schema: field, isRequired }) => [
     code(path),
     typeText(field),
-    isRequired ? 'required' : defaultText(field),
+    isRequired && field.default === undefined ? 'required' : defaultText(field),
     field.description ?? '',
   ]);
   return rows.length === 0 ? 'No fields.' : table(['field', 'type', 'default', 'meaning'], rows);

@@ -38,12 +38,16 @@ function manifestOf({ apiVersion, kind, description, schema }: Kind): object {
   };
 }
 
-/** Without the words that only Kubernetes knows. */
+/** Without the words that only Kubernetes knows. A field with a default may be absent. */
 function plain(schema: Record<string, unknown>): Record<string, unknown> {
+  const fields = schema['properties'] as Readonly<Record<string, { readonly default?: unknown }>> | undefined;
   return Object.fromEntries(
     Object.entries(schema).flatMap(([key, value]) => {
       if (key === 'x-kubernetes-int-or-string') return [['type', ['integer', 'string']]];
       if (key.startsWith('x-kubernetes-')) return [];
+      if (key === 'required' && Array.isArray(value)) {
+        return [[key, value.filter((name: string) => fields?.[name]?.default === undefined)]];
+      }
       return [[key, plainValue(value)]];
     }),
   );
