@@ -20,7 +20,7 @@ import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
-import { releaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
+import { ReleaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
 import { deletionAdvice } from '#kernel/releases/engine/kept-live.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
@@ -215,7 +215,7 @@ function runWhileWriting(
       random: Math.random,
       log,
     };
-    const evidence = releaseEvidence({ database, sourceOf, time: systemTime, log });
+    const evidence = new ReleaseEvidence({ database, sourceOf, time: systemTime, log });
     const releases = runReleases({ ...parts, metrics: releaseMetrics, evidence, knownUnits });
     const notifications = runNotifications({ ...parts, outbound, metrics: notificationMetrics, linkTo });
     return { releases, stop: () => Promise.all([releases.stop(), notifications.stop()]) };

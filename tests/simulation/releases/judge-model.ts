@@ -10,7 +10,7 @@ import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
 import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasuredCells, Measurement, MeasureSource, Window } from '#kernel/releases/evidence/measure-source.ts';
-import { releaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
+import { ReleaseEvidence } from '#kernel/releases/evidence/release-evidence.ts';
 import type { Kept } from '#kernel/releases/evidence/tally.ts';
 import { advance, isFinished, retracting } from '#kernel/releases/engine/advance.ts';
 import type { Intent } from '#kernel/releases/engine/progress.ts';
@@ -180,7 +180,7 @@ export async function playJudge(
     };
     const sourceOf = (guardrail: GuardrailSpec): MeasureSource => sourceFor(guardrail, index, engine);
     return Object.assign(engine, {
-      evidence: releaseEvidence({ database: { query }, sourceOf, time, log: openLog('silent') }),
+      evidence: new ReleaseEvidence({ database: { query }, sourceOf, time, log: openLog('silent') }),
     });
   }
 

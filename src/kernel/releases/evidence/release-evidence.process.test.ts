@@ -15,7 +15,7 @@ import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
 import type { HistoryAsked, MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
-import { releaseEvidence } from './release-evidence.ts';
+import { ReleaseEvidence } from './release-evidence.ts';
 import type { Kept } from './tally.ts';
 
 const SEEN_MS = Date.parse('2026-05-01T12:00:00Z');
@@ -90,7 +90,7 @@ function evidenceOn(
   sources: Readonly<Record<string, MeasureSource>>,
   time: Time = new VirtualTime(),
 ): Evidence {
-  return releaseEvidence({
+  return new ReleaseEvidence({
     database: db.database,
     sourceOf: ({ name }) => sources[name] ?? assert.fail(`no source for ${name}`),
     time,

@@ -1,0 +1,84 @@
+import { durationMs } from '#kernel/kinds/schema/duration.ts';
+import type { JudgeContext } from '#kernel/statistics/guardrail.ts';
+import type { Verdict } from '#kernel/statistics/verdict.ts';
+import type { GuardrailVerdict, Judged } from '../evidence.ts';
+import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
+import type { PolicySpec } from '../kinds/policy-spec.ts';
+import { isBake } from '../kinds/stages-of.ts';
+import { nextStretch, windowMs, type Schedule } from './due-window.ts';
+import type { MeasureSource } from './measure-source.ts';
+import { isMeasuredIn, silence, verdictOf, type Tally } from './tally.ts';
+
+/** Windows without anything new before a source is said to be late. */
+const LATE_WINDOWS = 2;
+
+/** One look at one guardrail of a release. */
+export interface GuardrailLook {
+  readonly release: Judged;
+  readonly policy: PolicySpec;
+  readonly guardrail: GuardrailSpec;
+  readonly source: MeasureSource;
+  readonly nowMs: number;
+}
+
+/**
+ * What is to be measured. While it bakes there is nobody to compare with: what compares is measured to the end of the stages
+ * before. Pure.
+ */
+export function scheduleOf(
+  { release: { stage, seenMs, earlier }, policy, guardrail, source: { grainMs } }: GuardrailLook,
+  { latest }: Tally,
+): Schedule {
+  const isAlone = guardrail.noWorse !== undefined && isBake(policy, stage);
+  const past = isAlone ? earlier.filter((one) => !isBake(policy, one.stage)) : earlier;
+  return {
+    grainMs,
+    everyMs: durationMs(policy.judging.every),
+    stretches: isAlone ? past : [...past, { stage, seenMs }],
+    lastToMs: latest?.toMs,
+  };
+}
+
+/**
+ * What the judge says of all that was measured; undefined while nothing was, and nothing is late. Pure.
+ *
+ * @param waits why there is nothing new
+ */
+export function judgeGuardrail(
+  look: GuardrailLook,
+  tally: Tally,
+  waits: string | undefined,
+): GuardrailVerdict | undefined {
+  const { release, policy, guardrail, source, nowMs } = look;
+  const schedule = scheduleOf(look, tally);
+  const fromMs = nextStretch(schedule)?.fromMs ?? nowMs;
+  const lateMs = Math.max(0, nowMs - source.lagMs - fromMs);
+  const { alpha, beta } = policy.judging;
+  const context: Omit<JudgeContext, 'nowMs'> = { alpha, beta, metrics: metricsOf(policy.guardrails) };
+  const verdict = verdictOf(guardrail, tally, lateMs, context);
+  if (verdict !== undefined) {
+    if (endMsOf(tally) > nowMs) return { ...aheadOfTime(verdict), isOfStage: false };
+    return { ...verdict, isOfStage: isMeasuredIn(tally, release.stage, release.seenMs) };
+  }
+  if (waits === undefined || lateMs <= LATE_WINDOWS * windowMs(schedule)) return undefined;
+  return { ...silence(guardrail, waits, context), isOfStage: false };
+}
+
+/** The end of what was measured. */
+export function endMsOf({ latest }: Tally): number {
+  return latest?.toMs ?? 0;
+}
+
+/** Whether a release was in a stage, in another one after it, and in it again: a stage was rolled back. Pure. */
+export function isStageAgain({ stage: now, earlier }: Pick<Judged, 'stage' | 'earlier'>, stage: number): boolean {
+  const stages = [...earlier.map((one) => one.stage), now];
+  const first = stages.indexOf(stage);
+  const other = stages.findIndex((one, index) => index > first && one !== stage);
+  return first >= 0 && other >= 0 && stages.indexOf(stage, other) >= 0;
+}
+
+/** Evidence of a time that has not come yet: it is no success, and hides no failure. */
+function aheadOfTime(verdict: Verdict): Verdict {
+  if (verdict.outcome === 'fail') return verdict;
+  return { ...verdict, outcome: 'stale', because: 'The newest data is of a time that is still to come.' };
+}
