@@ -109,7 +109,7 @@ function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step 
       return { ...whileWaiting(spec, standing, seen, approvals), ...approvalsShown(approvals) };
     }
     case 'exposing':
-      return whileExposing(spec, standing, state, seen);
+      return whileExposing(spec, { ...standing, state }, seen);
     case 'promoting':
       return whilePromoting(spec, standing, seen);
     case 'retracting':
@@ -233,7 +233,7 @@ function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, ap
   if ((spec.policy?.spec.stages ?? []).length === 0) {
     return whilePromoting(spec, { ...standing, state: { at: 'promoting' } }, seen);
   }
-  return enterStage(spec, standing, 0, seen, ['started']);
+  return { ...enterStage(spec, standing, 0, seen), tell: ['started'] };
 }
 
 /** What was declared on top of something that was rolled back brings it back: nobody decided that. */
@@ -258,21 +258,16 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
   return `Waits for ${counts.join(' and ')} of plan ${planHash}.${lost.join('')}`;
 }
 
-function enterStage(
-  spec: ReleaseSpec,
-  standing: ReleaseStanding,
-  stage: number,
-  seen: Seen,
-  tell: readonly Told[],
-): Step {
+function enterStage(spec: ReleaseSpec, standing: ReleaseStanding, stage: number, seen: Seen): Step {
   const { goOn: _done, ...kept } = standing;
   const earlier = kept.state.at === 'exposing' ? stretchesUntil(kept.state, seen.nowMs) : [];
   const state = { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0, earlier } as const;
-  const step = toStage({ ...kept, state }, stage, progressIn(spec, stage, seen), seen);
-  return { ...step, tell };
+  return toStage({ ...kept, state }, stage, progressIn(spec, stage, seen), seen);
 }
 
 type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
+
+type ExposingStanding = ReleaseStanding & { readonly state: Exposing };
 
 /** How far its targets have come to a stage. Behind the last one every target has all of it. */
 function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: Seen): Progress {
@@ -310,14 +305,16 @@ function failuresIn(guardrails: PolicySpec['guardrails'], { failed }: Progress, 
   ];
 }
 
-function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing, seen: Seen): Step {
-  const { policy, stage } = stageIn(spec, was);
+function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: Seen): Step {
+  const { state: was } = before;
+  const place = stageIn(spec, was);
+  const { policy } = place;
   const progress = progressIn(spec, was.stage, seen);
   const failed = failuresIn(policy.guardrails, progress, seen);
   if (failed.length > 0) {
     const isHeeded = before.paused !== undefined || before.overruled?.stage === was.stage;
     const because = failed.join(' ');
-    if (policy.onFailure === 'rollBack' || !isHeeded) return failing(policy.onFailure, before, was, because, seen);
+    if (policy.onFailure === 'rollBack' || !isHeeded) return failing(policy.onFailure, before, because, seen);
   }
   const hold = holdOf(spec, before, seen);
   const state = held(was, hold, seen.nowMs);
@@ -332,17 +329,17 @@ function whileExposing(spec: ReleaseSpec, before: ReleaseStanding, was: Exposing
     if (hold !== undefined) {
       return { ...step, standing: { ...standing, state: again }, effects: [], ...heldBy(before, hold) };
     }
-    const leftMs = deadlineLeftMs(stage, again, seen.nowMs);
+    const leftMs = deadlineLeftMs(place.stage, again, seen.nowMs);
     if (leftMs > 0) return { ...step, ...wakeAt(seen.nowMs + leftMs) };
-    return undecided(policy, stage, standing, again, [progress.waits ?? SHOWING], seen);
+    return undecided(place, { ...standing, state: again }, [progress.waits ?? SHOWING], seen);
   }
   if (state.seenMs === undefined) {
     const { heldSinceMs: _, ...rest } = state;
     const begun = { ...rest, seenMs: seen.nowMs, heldMs: 0 };
     const fresh = hold === undefined ? begun : { ...begun, heldSinceMs: seen.nowMs };
-    return whileSeen(spec, { ...standing, state: fresh }, fresh, seen, hold);
+    return whileSeen(spec, { ...standing, state: fresh }, seen, hold);
   }
-  return whileSeen(spec, standing, state, seen, hold);
+  return whileSeen(spec, standing, seen, hold);
 }
 
 /** What is left of the deadline of a stage, without the time that it was held. */
@@ -352,49 +349,43 @@ function deadlineLeftMs({ deadline }: Stage, state: Exposing, nowMs: number): nu
 
 /** The deadline has passed. */
 function undecided(
-  { onUndecided }: PolicySpec,
-  { deadline = '' }: Stage,
-  standing: ReleaseStanding,
-  state: Exposing,
+  { policy: { onUndecided }, stage: { deadline = '' } }: StagePlace,
+  standing: ExposingStanding,
   open: readonly string[],
   seen: Seen,
 ): Step {
-  return failing(onUndecided, standing, state, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
+  return failing(onUndecided, standing, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
 }
 
 /** What becomes of a stage that failed, or that nobody can decide. */
-function failing(does: OnFailure, standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
+function failing(does: OnFailure, standing: ExposingStanding, because: string, seen: Seen): Step {
   switch (does) {
     case 'rollBack':
       return retract(standing, because, seen);
     case 'rollBackStage':
       // Before the first stage nobody has it.
-      return state.stage === 0 ? retract(standing, because, seen) : backOneStage(standing, state, because, seen);
+      return standing.state.stage === 0 ? retract(standing, because, seen) : backOneStage(standing, because, seen);
     case 'halt':
-      return pausedBy(standing, state, because, seen);
+      return pausedBy(standing, because, seen);
     default:
       return does satisfies never;
   }
 }
 
 /** Only who had it before this stage has it then, and somebody decides whether it goes on. */
-function backOneStage(standing: ReleaseStanding, was: Exposing, because: string, seen: Seen): Step {
+function backOneStage({ state: was, ...standing }: ExposingStanding, because: string, seen: Seen): Step {
   const { nowMs } = seen;
   const { goOn: _lapsed, ...kept } = standing;
   const earlier = stretchesUntil(was, nowMs);
   const state = { at: 'exposing', stage: was.stage - 1, sinceMs: nowMs, heldMs: 0, earlier } as const;
-  return pausedBy(kept, state, because, seen);
+  return pausedBy({ ...kept, state }, because, seen);
 }
 
 /** The cohort of the stage has it: does it go on? */
-function whileSeen(
-  spec: ReleaseSpec,
-  standing: ReleaseStanding,
-  state: Exposing,
-  seen: Seen,
-  hold: Hold | undefined,
-): Step {
-  const { policy, stage } = stageIn(spec, state);
+function whileSeen(spec: ReleaseSpec, standing: ExposingStanding, seen: Seen, hold: Hold | undefined): Step {
+  const { state } = standing;
+  const place = stageIn(spec, state);
+  const { policy, stage } = place;
   const { nowMs } = seen;
   const here = (message: string, more: Partial<Step> = {}): Step => ({ ...progressing(standing, message), ...more });
   if (hold !== undefined) return here(hold.text, { ...heldBy(standing, hold), ...wakeAt(hold.untilMs) });
@@ -403,7 +394,7 @@ function whileSeen(
   const soakLeftMs = goOn === undefined ? durationMs(stage.soak) - activeMs : 0;
   const open = goOn?.force === true ? [] : openGuardrails(policy, state.stage, seen.verdicts);
   const leftMs = deadlineLeftMs(stage, state, nowMs);
-  if (open.length > 0 && leftMs <= 0) return undecided(policy, stage, standing, state, open, seen);
+  if (open.length > 0 && leftMs <= 0) return undecided(place, standing, open, seen);
   const wakes = wakeAt(nowMs + Math.min(soakLeftMs > 0 ? soakLeftMs : Infinity, open.length > 0 ? leftMs : Infinity));
   if (soakLeftMs > 0) {
     const verb = isBake(policy, state.stage) ? 'Bakes' : 'Soaks';
@@ -413,7 +404,7 @@ function whileSeen(
   if (open.length > 0) return here(open.join(' '), wakes);
   if (stage.promote === 'manual' && goOn === undefined) return here('Waits for somebody to promote it.');
   const next = state.stage + 1;
-  if (next < stagesOf(policy).length) return enterStage(spec, standing, next, seen, ['stage']);
+  if (next < stagesOf(policy).length) return { ...enterStage(spec, standing, next, seen), tell: ['stage'] };
   const { goOn: _done, ...kept } = standing;
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
@@ -504,8 +495,8 @@ function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: See
   return { standing: ended, effects: [], tell: [end], phase: PHASE_OF_ENDING[end], message: because };
 }
 
-function pausedBy(standing: ReleaseStanding, state: Exposing, because: string, seen: Seen): Step {
-  const stopped = { ...standing, state: held(state, { text: because }, seen.nowMs) };
+function pausedBy(standing: ExposingStanding, because: string, seen: Seen): Step {
+  const stopped = { ...standing, state: held(standing.state, { text: because }, seen.nowMs) };
   return { ...progressing(stopped, because), ...pausing(stopped, because, seen), tell: ['paused'] };
 }
 
@@ -587,8 +578,13 @@ function saidOf(name: string, { because }: { readonly because: string }): string
   return because.toLowerCase().startsWith(name.toLowerCase()) ? because : `${name}: ${because}`;
 }
 
+interface StagePlace {
+  readonly policy: PolicySpec;
+  readonly stage: Stage;
+}
+
 /** The stage that a release is in. A release keeps the policy that it began with: it has the stage. */
-function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): { policy: PolicySpec; stage: Stage } {
+function stageIn({ number, policy }: ReleaseSpec, { stage: index }: Exposing): StagePlace {
   const stage = policy === undefined ? undefined : stagesOf(policy.spec)[index];
   if (policy === undefined || stage === undefined) throw new Error(`release ${number} has no stage ${index}`);
   return { policy: policy.spec, stage };

@@ -38,7 +38,7 @@ export function judgements(parts: {
     let newest: readonly Looked[] = [];
     let count = 0;
     for (const guardrail of chosen(name, all, given)) {
-      const found = await readAll(database, entry.uid, guardrail, max, isReplay);
+      const found = await readAll(keptWindows(database, entry.uid, guardrail.name), guardrail, { max, isReplay });
       const verdict = verdictOf(guardrail, found.tally, 0, context);
       verdicts.push(verdict === undefined ? { name: guardrail.name } : guardrailStatus(guardrail, verdict));
       newest = [...newest, ...found.newest].sort((a, b) => a.kept.fromMs - b.kept.fromMs).slice(-max);
@@ -81,16 +81,14 @@ interface Looked {
 
 /** Every window, folded; of those, as many as an answer may hold. */
 async function readAll(
-  database: Queryable,
-  uid: string,
+  pages: ReturnType<typeof keptWindows>,
   guardrail: GuardrailSpec,
-  max: number,
-  isReplay: boolean,
+  { max, isReplay }: { readonly max: number; readonly isReplay: boolean },
 ): Promise<{ readonly tally: Tally; readonly newest: readonly Looked[]; readonly count: number }> {
   let tally = NO_TALLY;
   let count = 0;
   let newest: Looked[] = [];
-  for await (const page of keptWindows(database, uid, guardrail.name)) {
+  for await (const page of pages) {
     const looked: Looked[] = [];
     await inTurns(
       eachOf(page, (kept) => {
