@@ -57,7 +57,7 @@ test('the caps and add-ons of the sample pass the schema and the rules of their 
       problems.map(({ path, detail }) => `${name}: ${fieldPath(path)}: ${detail}`),
       [],
     );
-    for (const ref of kind.refs?.(spec) ?? []) assert.ok(world.get(ref.kind, ref.name) !== undefined, ref.name);
+    for (const ref of kind.refs?.(spec, 'aria') ?? []) assert.ok(world.get(ref.kind, ref.name) !== undefined, ref.name);
   }
 });
 

@@ -61,7 +61,7 @@ test('every object passes the rules of its kind, alone and with all the others',
       problems.map(({ path, detail }) => `${kind.kind} ${name}: ${fieldPath(path)}: ${detail}`),
       [],
     );
-    for (const ref of kind.refs?.(live.spec) ?? [])
+    for (const ref of kind.refs?.(live.spec, live.namespace) ?? [])
       assert.ok(world.get(ref.kind, ref.name) !== undefined, `${name} → ${ref.name}`);
   }
 });

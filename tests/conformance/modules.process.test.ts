@@ -33,7 +33,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
     assert.equal(wrong.status, 422, wrong.text);
     await post(CHARTS, TOP);
     await until(
-      async () => ((await call('GET', '/v1/chart?name=top')).status === 200 ? true : undefined),
+      async () => ((await call('GET', '/v1/chart?namespace=default&name=top')).status === 200 ? true : undefined),
       () => 'the chart to be live',
       10,
     );
@@ -67,7 +67,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
       await post('/v1/charts/votes', { listener, song });
     }
     assert.deepEqual(await post('/v1/charts/votes', { listener: 'ann', song: 'Anthem' }).then(counted), false);
-    const { json } = await call('GET', '/v1/chart?name=top');
+    const { json } = await call('GET', '/v1/chart?namespace=default&name=top');
     assert.deepEqual(json.songs, [
       { song: 'Anthem', votes: 3 },
       { song: 'Ballad', votes: 1 },
@@ -129,7 +129,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
       assert.match(wrong.text, /stages\[0\]\.venues\.cities/, 'its part of a stage is checked');
       await post(CHANGE_SETS, changeSet(flag('banner'), TOP));
       const shownIn = async (venue: string): Promise<string | undefined> =>
-        (await call('GET', `${VENUES}/${venue}`)).json.status?.shown?.top;
+        (await call('GET', `${VENUES}/${venue}`)).json.status?.shown?.['default/top'];
       const before = await until(
         async () => ((await shownIn('arena')) === (await shownIn('hall')) ? await shownIn('hall') : undefined),
         () => 'the venues to show the chart',
@@ -159,7 +159,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
         const isShown = spec.live.some((one: { release?: string }) => one.release === name);
         return { at: Number(metadata.resourceVersion), isShown };
       };
-      const CHART_HEAD = 'charts.charts.example.dev.top';
+      const CHART_HEAD = 'charts.charts.example.dev.default.top';
       const FLAG_HEAD = 'flags.experience.backline.dev.banner';
       const stageIs = (stage: string) => async () => {
         const { status } = await release();
@@ -269,7 +269,7 @@ test('a domain is added by one line: its kind, table, question, controller, comm
 test('a domain that is not on the list is not there', async (t) => {
   const world = await startWorld(t);
   assert.equal((await world.call('GET', CHARTS)).status, 404);
-  assert.equal((await world.call('GET', '/v1/chart?name=top')).status, 404);
+  assert.equal((await world.call('GET', '/v1/chart?namespace=default&name=top')).status, 404);
 });
 
 function counted({ counted: is }: { readonly counted: boolean }): boolean {

@@ -173,7 +173,8 @@ function objectLines(
   const { green, red, yellow, bold, dim, cyan } = colours;
   const sign = from === undefined ? green('+') : to === undefined ? red('-') : yellow('~');
   const namespace = (to ?? from)?.namespace ?? '';
-  const where = namespace === '' ? '' : ` ${dim(`in ${namespace}`)}`;
+  // The name of some kinds says it.
+  const where = namespace === '' || name.startsWith(`${namespace}/`) ? '' : ` ${dim(`in ${namespace}`)}`;
   const title = `${sign} ${bold(`${kindName(kind)} ${name}`)}${where}  ${dim(`${sideText(from)} → ${sideText(to)}`)}`;
   const fields =
     change?.fields === undefined

@@ -51,7 +51,7 @@ async function observe(kind: Kind, spec: object): Promise<unknown> {
   const problems = [
     kind.validate?.(spec, { now: NOW, find: () => [], name: 'a' }),
     kind.check?.(spec, world, 'a'),
-    kind.refs?.(spec).filter((ref) => world.get(ref.kind, ref.name) === undefined),
+    kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
   ];
   if (kind === EventType) {
     const type = EventType.spec({ spec });

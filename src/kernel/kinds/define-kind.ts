@@ -32,6 +32,8 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
   const { group, version, kind } = rest;
   const released = declaration.released ?? false;
   const id = group === '' ? kind : `${group}/${kind}`;
+  if (rest.names === 'namespace' && !(released && scope === 'Namespaced'))
+    throw new Error(`kind ${id} has no names that are unique in a namespace: it is not released, or in none`);
   const status = released ? releasedStatusSchema(id, ownStatus) : ownStatus;
   const properties: Record<string, TSchema> = { ...fields };
   if (spec !== undefined) properties['spec'] = spec;
@@ -43,7 +45,7 @@ export function defineKind<Spec extends TSchema, Status extends TSchema, const R
     ...(declaration.fields && { fields }),
     // Whoever calls a function of a kind has a spec that passed the schema, maybe before a field with a default came.
     ...(indexes && { indexes: mapValues(indexes, (of) => (stored, name) => of(readSpec(stored), name)) }),
-    ...(refs && { refs: (stored) => refs(readSpec(stored)) }),
+    ...(refs && { refs: (stored, namespace) => refs(readSpec(stored), namespace) }),
     ...(check && { check: (stored, ...beside) => check(readSpec(stored), ...beside) }),
     ...(describe && {
       describe: (name, before, after, ...beside) => describe(name, readSpec(before), readSpec(after), ...beside),

@@ -44,12 +44,13 @@ export interface ObjectOf<Spec, Status> extends ResourceObject {
   status?: Status;
 }
 
-/** A reference from one resource to another, by the name that is unique in the installation. */
+/** A reference from one resource to another. */
 interface Ref {
   /** Where in the object the reference stands, e.g. `['spec', 'plan']`. */
   readonly path: readonly (string | number)[];
   /** `Kind.id` of what it points at, e.g. `products.backline.dev/Plan`. */
   readonly kind: string;
+  /** Its live name, see `KindDeclaration.names`. */
   readonly name: string;
 }
 
@@ -66,9 +67,9 @@ export interface Column<Object extends ResourceObject = ResourceObject> {
 /** What an object check may read besides the object: other objects as they are declared at this moment, and the time. */
 export interface CheckContext {
   readonly now: Temporal.Instant;
-  /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always an index. */
+  /** Objects of a kind (`Kind.id`) with this value in a declared index; `name` is always one, of live names. */
   readonly find: (kind: string, index: string, value: string) => readonly ResourceObject[];
-  /** The object that is live for everybody under a name; absent where an object is checked beside no live state. */
+  /** The object that is live for everybody under a live name; absent where an object is checked beside no live state. */
   readonly live?: (kind: string, name: string) => LiveObject | undefined;
   /** Whether whoever writes may be told of an object that was found; absent: of all. */
   readonly mayRead?: (kind: string, object: ResourceObject) => boolean;
@@ -80,6 +81,7 @@ export interface CheckContext {
 export interface LiveObject {
   readonly kind: string;
   readonly namespace: string;
+  /** Its live name, see `KindDeclaration.names`. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: unknown;
@@ -89,7 +91,7 @@ export interface LiveObject {
   readonly allotment?: unknown;
 }
 
-/** A consistent set of specs, by kind (`Kind.id`) and installation-unique name. */
+/** A consistent set of specs, by kind (`Kind.id`) and live name. */
 export interface World {
   readonly get: (kind: string, name: string) => LiveObject | undefined;
   readonly list: (kind: string) => Iterable<LiveObject>;
@@ -142,9 +144,15 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   readonly fields?: Readonly<Record<string, TSchema>>;
   /**
    * True when the spec goes live only through a Head (every kind that the decision plane or a reconciler reads).
-   * Its name is then unique in the installation, its spec is kept as Revisions, and it has the standard status.
+   * Its spec is then kept as Revisions, and it has the standard status.
    */
   readonly released?: boolean;
+  /**
+   * Where no two objects of a released kind share a name; default `installation`. With `namespace` an object is
+   * `NAMESPACE/NAME` wherever what is live is named: in worlds, Heads, releases and pins, and to all functions below. That is
+   * its live name; otherwise the live name is the name.
+   */
+  readonly names?: 'installation' | 'namespace';
   /** The target that carries its changes, for a kind that is released; default `listeners`. */
   readonly target?: string;
   readonly columns?: readonly Column<ObjectOf<Typed<Spec>, Typed<Status>>>[];
@@ -168,8 +176,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * anew.
    */
   readonly passesOn?: boolean;
-  /** What this object refers to; a reference to nothing keeps the object from going live. */
-  readonly refs?: (spec: Typed<Spec>) => readonly Ref[];
+  /** What an object of that namespace refers to; a reference to nothing keeps it from going live. */
+  readonly refs?: (spec: Typed<Spec>, namespace: string) => readonly Ref[];
   /**
    * What is wrong in the object itself, beyond its schema: refuses the write. `before` is absent on create.
    * Paths start at the object's root (`['spec', …]`).

@@ -57,6 +57,8 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
 
   function put(kind: Kind): void {
     if (ids.has(kind.id)) throw new Error(`kind ${kind.id} is declared twice`);
+    const other = ids.values().find((one) => shareHeads(one, kind));
+    if (other !== undefined) throw new Error(`Heads of ${kind.id} and of ${other.id} could have one name`);
     ids.set(kind.id, kind);
     plurals.set(pluralKey(kind), kind);
     types.set(typeKey(kind), kind);
@@ -65,6 +67,18 @@ export function kindRegistry(first: readonly Kind[]): KindRegistry {
   function tell(): void {
     for (const listener of listeners) listener();
   }
+}
+
+/** Whether what is live of one kind could be called as what is live of another. */
+function shareHeads(a: Kind, b: Kind): boolean {
+  if (!a.released || !b.released) return false;
+  const [first, second] = [headsOf(a), headsOf(b)];
+  return first.startsWith(second) || second.startsWith(first);
+}
+
+/** How names of Heads of a kind begin. */
+function headsOf({ plural, group }: Kind): string {
+  return `${plural}.${group}.`;
 }
 
 function pluralKey({ group, version, plural }: Kind): string {

@@ -6,8 +6,10 @@ import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { specReader } from '#kernel/kinds/schema/read-typed.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import { Freeze } from './kinds/freeze.ts';
 import { SAFE } from '#kernel/statistics/patience.ts';
 import { actingOf, rateProblems } from './kinds/guardrail-spec.ts';
@@ -24,7 +26,7 @@ const SCRAPED_MS = 30_000;
 
 /** What is declared, with what is written at the same time. */
 interface Selectable {
-  readonly store: Pick<Store<never>, 'find' | 'list'>;
+  readonly store: Pick<Store<never>, 'get' | 'find' | 'list'>;
   readonly kinds: KindRegistry;
   readonly written?: readonly Entry[];
 }
@@ -94,7 +96,7 @@ const readTyped = specReader(Type.Object({ type: Type.Optional(Type.String()) })
 
 function metricType({ store, kinds, written = [] }: Declared, name: string): string | undefined {
   const kind = kinds.byId(METRIC);
-  const entry = written.find((one) => one.kind === kind && one.name === name) ?? store.find(kind, 'name', name)[0];
+  const entry = written.find((one) => isNamed(one, kind, name)) ?? entryNamed(store, kind, name);
   return entry === undefined ? undefined : readTyped(entry.object()).type;
 }
 
@@ -176,16 +178,18 @@ function selectorAdvice(selector: Selector, declared: Selectable): readonly stri
 /** What a selector is about, of all that is declared. */
 export function selectionIn(selector: Selector, { store, kinds, written = [] }: Selectable): Selection {
   return selectionOf(selector, kinds.all, function* list(kind: Kind) {
-    const now = new Map(written.filter((entry) => entry.kind === kind).map((entry) => [entry.name, entry]));
+    const now = new Map(written.filter((entry) => entry.kind === kind).map((entry) => [liveNameOf(entry), entry]));
     yield* now.values();
-    for (const entry of store.list(kind)) if (!now.has(entry.name)) yield entry;
+    for (const entry of store.list(kind)) if (!now.has(liveNameOf(entry))) yield entry;
   });
 }
 
 function isDeclared({ store, written = [] }: Selectable, kind: Kind, name: string): boolean {
-  return (
-    store.find(kind, 'name', name).length > 0 || written.some((entry) => entry.kind === kind && entry.name === name)
-  );
+  return entryNamed(store, kind, name) !== undefined || written.some((entry) => isNamed(entry, kind, name));
+}
+
+function isNamed(entry: Entry, kind: Kind, name: string): boolean {
+  return entry.kind === kind && liveNameOf(entry) === name;
 }
 
 function isOver(object: Parameters<typeof Freeze.spec>[0], clock: Clock): boolean {

@@ -1,7 +1,9 @@
 import { Head, candidateOf, headName } from '#kernel/kinds/builtin/head.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Reader, Store } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
@@ -9,9 +11,9 @@ import type { Candidate } from './settle.ts';
 
 /** What would be live if a declared object were, and the generation that declares it. */
 export function declaredIn(entry: Entry): { readonly object: LiveObject; readonly generation: number } {
-  const { kind, namespace, name, labels } = entry;
+  const { kind, namespace, labels } = entry;
   const { spec, metadata } = entry.object();
-  const object = { kind: kind.id, namespace, name, labels, spec, revision: contentHash(spec) };
+  const object = { kind: kind.id, namespace, name: liveNameOf(entry), labels, spec, revision: contentHash(spec) };
   return { object, generation: metadata.generation ?? 1 };
 }
 
@@ -30,7 +32,7 @@ interface IsThereParts {
 export function isThere({ store, live, kinds }: IsThereParts, kind: string, name: string): boolean {
   return kinds.byId(kind).released
     ? live.get(kind, name) !== undefined
-    : store.find(kinds.byId(kind), 'name', name).length > 0;
+    : entryNamed(store, kinds.byId(kind), name) !== undefined;
 }
 
 /** What the cohort of a release is shown, as the store's Heads say it. */

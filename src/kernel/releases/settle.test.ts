@@ -5,9 +5,9 @@ import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate } from './settle.ts';
-import { Node, type NodeSpec } from './testing/node.ts';
+import { Node, Tenant, type NodeSpec } from './testing/node.ts';
 
-const kinds = kindRegistry([Node]);
+const kinds = kindRegistry([Node, Tenant]);
 
 function node(name: string, spec: NodeSpec): LiveObject {
   return { kind: Node.id, namespace: 'n', name, labels: {}, spec, revision: JSON.stringify(spec) };
@@ -48,6 +48,18 @@ test('a deletion waits until nothing live needs the object any more', () => {
     /still needed by Node "a"/,
   );
   assert.deepEqual(heldNames(live, [candidate('b'), candidate('a', plain())]), []);
+});
+
+test('of two objects with one name, that is kept which is needed in its own namespace', () => {
+  const tenant = (namespace: string, name: string, spec: NodeSpec): LiveObject => {
+    return { ...node(`${namespace}/${name}`, spec), kind: Tenant.id, namespace };
+  };
+  const live = new LiveObjects(kinds, [
+    ...['n1', 'n2'].map((namespace) => tenant(namespace, 'a', plain())),
+    tenant('n1', 'b', plain('a')),
+  ]);
+  const gone = ['n2/a', 'n1/a'].map((name): Candidate => ({ kind: Tenant.id, name, wanted: undefined }));
+  assert.deepEqual(heldNames(live, gone), ['n1/a']);
 });
 
 test('a change that would break what is live is held, and names what it would break', () => {

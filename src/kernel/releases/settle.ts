@@ -13,7 +13,7 @@ export function problemsIn(world: World, kinds: KindRegistry, kindId: string, na
   const object = world.get(kindId, name);
   if (object === undefined) return [];
   const kind = kinds.byId(kindId);
-  const missing = (kind.refs?.(object.spec) ?? [])
+  const missing = (kind.refs?.(object.spec, object.namespace) ?? [])
     .filter((ref) => world.get(ref.kind, ref.name) === undefined)
     .map((ref): Problem => ({
       path: ref.path,
@@ -145,7 +145,7 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
   }
 
   function refsOf(object: LiveObject | undefined) {
-    return object === undefined ? [] : (kinds.byId(object.kind).refs?.(object.spec) ?? []);
+    return object === undefined ? [] : (kinds.byId(object.kind).refs?.(object.spec, object.namespace) ?? []);
   }
 }
 

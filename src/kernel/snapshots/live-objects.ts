@@ -3,7 +3,7 @@ import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { KeptObject, type Links } from './kept-object.ts';
 
-/** Names one live object: `Kind.id` and the installation-unique name. */
+/** Names one live object: `Kind.id` and the live name. */
 export type LiveKey = string;
 
 export function liveKey(kind: string, name: string): LiveKey {
@@ -118,11 +118,11 @@ export class Overlay implements World {
 
 const NO_LINKS: Links = { indexKeys: [], refKeys: [] };
 
-function linksOf({ id, indexes, refs }: Kind, { spec, name }: LiveObject): Links {
+function linksOf({ id, indexes, refs }: Kind, { spec, namespace, name }: LiveObject): Links {
   const indexKeys = Object.entries(indexes ?? {}).flatMap(([index, valuesOf]) =>
     valuesOf(spec, name).map((value) => interned(indexKey(id, index, value))),
   );
-  const refKeys = new Set((refs?.(spec) ?? []).map((ref) => interned(liveKey(ref.kind, ref.name))));
+  const refKeys = new Set((refs?.(spec, namespace) ?? []).map((ref) => interned(liveKey(ref.kind, ref.name))));
   return indexKeys.length === 0 && refKeys.size === 0 ? NO_LINKS : { indexKeys, refKeys: [...refKeys] };
 }
 

@@ -195,8 +195,8 @@ export interface Store<Operation> extends Reader {
     bounds: { readonly limit: number; readonly bytesMax: number },
   ) => Promise<{ readonly items: readonly HistoryItem[]; readonly isCut: boolean }>;
   /**
-   * Kept versions below `below` of all objects of a kind with one name, in whatever namespace, newest first, without
-   * what `except` wrote as a part of this program.
+   * Kept versions below `below` of what was declared of a kind under one live name, newest first, without what `except`
+   * wrote as a part of this program.
    */
   readonly declarations: (
     kind: Kind,
@@ -212,7 +212,7 @@ export interface Store<Operation> extends Reader {
     at: number | Temporal.Instant,
     scope: { readonly namespace?: string | undefined; readonly name?: string | undefined },
   ) => Promise<{ readonly version: number; readonly entries: readonly Entry[] }>;
-  /** A kept revision of an object. */
+  /** A kept revision of an object, by its live name. */
   readonly revision: (kind: Kind, name: string, hash: string) => Promise<RevisionContent | undefined>;
   /** Drops history up to the retention and lifts the watch floor accordingly. Returns the rows dropped. */
   readonly compact: (keep: { historyDays: number }) => Promise<number>;

@@ -2,6 +2,7 @@ import { interned } from '#kernel/base/interned.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import { REFERENCES, referenceKey, type Change, type Entry } from './contract.ts';
 import { rangeAt } from './json-range.ts';
 
@@ -41,7 +42,7 @@ export class StoredEntry implements Entry {
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
     // Of Heads it says that nothing more is said.
     this.#after = after.length <= SHORT ? interned(after) : after;
-    this.indexKeys = indexKeysOf(kind, name, () => object?.spec ?? this.spec());
+    this.indexKeys = indexKeysOf(this, () => object?.spec ?? this.spec());
   }
 
   get text(): string {
@@ -142,14 +143,15 @@ function labelsIn(bytes: Buffer): StoredEntry['labels'] {
   return range === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', range.start, range.end));
 }
 
-function indexKeysOf(kind: Kind, name: string, specOf: () => unknown): readonly string[] {
-  const { indexes, refs } = kind;
+function indexKeysOf(place: Pick<Entry, 'kind' | 'namespace' | 'name'>, specOf: () => unknown): readonly string[] {
+  const { indexes, refs } = place.kind;
   if (indexes === undefined && refs === undefined) return NONE;
   const spec = specOf();
   const keys = new Set<string>();
   for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
-    for (const value of valuesOf(spec, name)) keys.add(interned(indexKey(index, value)));
+    for (const value of valuesOf(spec, liveNameOf(place))) keys.add(interned(indexKey(index, value)));
   }
-  for (const ref of refs?.(spec) ?? NONE) keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+  for (const ref of refs?.(spec, place.namespace) ?? NONE)
+    keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
   return keys.size === 0 ? NONE : [...keys];
 }

@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { withoutSecrets } from '#kernel/kinds/confidential.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import type { Caller, Declaration, HistoryItem, RevisionContent, Store } from './contract.ts';
 import type { StoredEntry } from './entry.ts';
 import { type ChangeRow, RowReader } from './load.ts';
@@ -49,14 +50,15 @@ export async function readHistory(
   return { items, isCut: (rows[0]?.count ?? 0) > rows.length };
 }
 
-/** Kept versions of the objects with one name, newest first, and who wrote them. */
+/** Kept versions of what was declared under a live name, newest first, and who wrote them. */
 export async function readDeclarations(
   database: Database,
   texts: TextsAtRest,
   kind: Kind,
-  name: string,
+  live: string,
   { below, limit, except }: Parameters<Store<never>['declarations']>[2],
 ): Promise<readonly Declaration[]> {
+  const { namespace, name } = readLiveName(kind, live);
   const rows = await database.query<{
     version: number;
     write: number;
@@ -67,14 +69,15 @@ export async function readDeclarations(
     caller: string;
     body: string;
   }>({
-    name: 'declarations',
+    name: namespace === undefined ? 'declarations' : 'declarations-in',
     text: `
       select version, case write when 0 then version else write end as write, type, namespace, author as "user",
         request_id as "requestId", caller, body
       from backline.changes
       where kind = $1 and name = $2 and version < $3 and not (author = $4 and caller = '')
+        ${namespace === undefined ? '' : 'and namespace = $6'}
       order by version desc limit $5`,
-    values: [kind.id, name, below, except, limit],
+    values: [kind.id, name, below, except, limit, ...(namespace === undefined ? [] : [namespace])],
   });
   return rows.map(({ user, requestId, caller, body, ...row }) => ({
     ...row,

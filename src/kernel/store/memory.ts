@@ -1,6 +1,7 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import { Head, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Store } from './contract.ts';
 import { type StoredChange, type StoredEntry, entryKey, keyBehind, keyBehindNamespace } from './entry.ts';
 import { KindTable, mergeChanged, positionOf } from './kind-table.ts';
@@ -132,8 +133,9 @@ export class Memory implements StoredReader {
     return mergeChanged(now, then.keys(), (key) => then.get(key));
   }
 
-  #headOf({ kind, name }: StoredEntry): StoredEntry | undefined {
-    return kind.released ? this.#tables.get(Head.id)?.get('', headName(kind, name)) : undefined;
+  #headOf(entry: StoredEntry): StoredEntry | undefined {
+    const { kind } = entry;
+    return kind.released ? this.#tables.get(Head.id)?.get('', headName(kind, liveNameOf(entry))) : undefined;
   }
 
   #table(kind: Kind): KindTable {

@@ -1,5 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import type { Author, Decide, Mutation, Outcome, RevisionContent } from './contract.ts';
 import { type StoredChange, type StoredEntry, stampEntry } from './entry.ts';
 import { Overlay, type StoredReader } from './overlay.ts';
@@ -123,7 +124,9 @@ export class BatchPlan<Operation> implements Batch {
       written.apply({ version, type: 'DELETED', entry, before, author, write });
       return { did: 'removed', entry, ...warned };
     }
-    if (mutation.revision !== undefined) revisions.push({ kind, name, version, content: mutation.revision });
+    if (mutation.revision !== undefined) {
+      revisions.push({ kind, name: liveName(kind, namespace, name), version, content: mutation.revision });
+    }
     written.apply({ version, type: before === undefined ? 'ADDED' : 'MODIFIED', entry, before, author, write });
     return { did: before === undefined ? 'created' : 'changed', entry, ...warned };
   }

@@ -11,16 +11,20 @@ import type { ReleaseState } from '#kernel/releases/kinds/release-status.ts';
 import { Stop } from '#kernel/releases/kinds/stop.ts';
 import { wantedLive } from '#kernel/releases/live.ts';
 import { Head, candidateOf, everyoneOf, headName, type LiveCandidate } from '#kernel/kinds/builtin/head.ts';
-import type { LiveObject } from '#kernel/kinds/kind.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Change } from '#kernel/store/contract.ts';
 import { parseCohort, type Cohort } from '#kernel/snapshots/cohort.ts';
 import { partsOf } from '#kernel/releases/kinds/targets.ts';
 import type { MemoryStore } from './memory-store.ts';
 import { KINDS, type World } from './world.ts';
-import { Node, Workload, type NodeSpec } from '#kernel/releases/testing/node.ts';
+import { Node, Tenant, Workload, neededBy, type NodeSpec } from '#kernel/releases/testing/node.ts';
 
 /** How long a step that was decided may take to land: what is asked meanwhile comes too late for it. */
 const LANDING_MS = 6_000;
+
+/** The kinds that schedules release. */
+const RELEASED: readonly Kind[] = [Node, Workload, Tenant];
 
 /** What must hold after every write, whoever made it. */
 export class Invariants {
@@ -73,8 +77,7 @@ export class Invariants {
     }
     if (changes.some(({ entry: { kind } }) => kind === Release)) this.#apart();
     for (const change of changes) {
-      if ((change.entry.kind === Node || change.entry.kind === Workload) && change.author?.user === ROLLBACK_USER)
-        this.#writesBack(change);
+      if (RELEASED.includes(change.entry.kind) && change.author?.user === ROLLBACK_USER) this.#writesBack(change);
       if (change.entry.kind === Release && change.type !== 'DELETED') this.#release(change);
       if (change.entry.kind === Head) this.#head(change);
       if (change.entry.kind === Stop) {
@@ -135,7 +138,7 @@ export class Invariants {
 
   /** What the Head of an object says of a release. */
   #entryOf(release: string, { kind, name }: { readonly kind: string; readonly name: string }): string {
-    const head = this.#store.memory.get(Head, '', headName(kindOf(kind), name))?.object();
+    const head = this.#store.memory.get(Head, '', headName(KINDS.byId(kind), name))?.object();
     const candidate = head === undefined ? undefined : candidateOf(head);
     return candidate?.release === release ? `stage ${candidate.stage} ${JSON.stringify(candidate.where)}` : 'none';
   }
@@ -181,7 +184,7 @@ export class Invariants {
       assert.ok(!this.#isBad(name) || this.#forced.has(name), `${name} does harm and was promoted`);
     }
     for (const { kind, name: one } of spec.objects) {
-      const head = this.#store.memory.get(Head, '', headName(kindOf(kind), one))?.object();
+      const head = this.#store.memory.get(Head, '', headName(KINDS.byId(kind), one))?.object();
       assert.notEqual(
         head === undefined ? undefined : candidateOf(head)?.release,
         name,
@@ -225,7 +228,7 @@ export class Invariants {
       const object = found.object();
       const state = Release.status(object)?.standing.state;
       if (state?.at !== 'retracting' && Release.spec(object).rollbackOf === undefined) return false;
-      return Release.spec(object).objects.some(({ name, to }) => name === entry.name && sameSide(to, was));
+      return Release.spec(object).objects.some(({ name, to }) => name === liveNameOf(entry) && sameSide(to, was));
     });
     assert.ok(isOurs, `${entry.name} was written over`);
   }
@@ -276,7 +279,7 @@ export class Invariants {
     }
     const carried = new Set(open.flatMap((object) => Release.spec(object).objects.map(({ name }) => name)));
     const declared = new Map(
-      [...memory.list(Node), ...memory.list(Workload)].map((entry) => [entry.name, entry] as const),
+      RELEASED.flatMap((kind) => [...memory.list(kind)]).map((entry) => [liveNameOf(entry), entry] as const),
     );
     for (const [name, entry] of declared) {
       const head = memory.get(Head, '', headName(entry.kind, name))?.object();
@@ -297,7 +300,7 @@ export class Invariants {
       const object = everyoneOf(entry.object())?.object;
       if (
         object === undefined ||
-        (object.kind !== Node.id && object.kind !== Workload.id) ||
+        !RELEASED.some(({ id }) => id === object.kind) ||
         declared.has(object.name) ||
         carried.has(object.name)
       )
@@ -323,10 +326,6 @@ function isOutOfOrder(steps: readonly (string | undefined)[]): boolean {
   return steps.some((one, index) => one !== 'none' && steps.slice(0, index).includes('none'));
 }
 
-function kindOf(id: string): typeof Node {
-  return id === Node.id ? Node : Workload;
-}
-
 function overlaid(
   world: ReadonlyMap<string, LiveObject>,
   shown: ReadonlyMap<string, LiveObject | undefined>,
@@ -343,7 +342,7 @@ function overlaid(
 function requireWhole(world: ReadonlyMap<string, LiveObject>, whose: string): void {
   for (const [name, object] of world) {
     const { needs, neighbourMax } = object.spec as NodeSpec;
-    for (const other of needs) {
+    for (const other of needs.map((need) => neededBy(object, need))) {
       const found = world.get(other)?.spec as NodeSpec | undefined;
       assert.ok(found !== undefined, `${name} needs ${other}, which is not in the world of ${whose}`);
       assert.ok(found.value <= neighbourMax, `${other} is above what ${name} stands in the world of ${whose}`);

@@ -1,5 +1,6 @@
 import { atOnce } from '#kernel/base/turns.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Change, Decide, Declaration, Outcome, RevisionContent, Store } from '#kernel/store/contract.ts';
 import type { StoredChange } from '#kernel/store/entry.ts';
@@ -70,7 +71,10 @@ export class MemoryStore {
     return this.#history
       .filter(
         ({ change: { entry, version }, author: { user, caller } }) =>
-          entry.kind === kind && entry.name === name && version < below && !(user === except && caller === undefined),
+          entry.kind === kind &&
+          liveNameOf(entry) === name &&
+          version < below &&
+          !(user === except && caller === undefined),
       )
       .slice(-limit)
       .reverse()

@@ -14,8 +14,8 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
 import { Invariants } from './invariants.ts';
-import { Node, Workload } from '#kernel/releases/testing/node.ts';
-import { ReleasePolicy, KINDS, NO_FAULTS, World, type Faults } from './world.ts';
+import { Node, Tenant, Workload } from '#kernel/releases/testing/node.ts';
+import { ReleasePolicy, KINDS, NAMESPACES, NO_FAULTS, World, type Faults } from './world.ts';
 
 /** Short schedules in great number find more than long ones. */
 const STEPS_MAX = 8;
@@ -25,6 +25,8 @@ const LOOK_MS = 20_000;
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f'];
 /** Carried by the clusters. */
 const WORKLOADS = ['u', 'v', 'w'];
+/** Names in each namespace. */
+const TENANTS = ['a', 'b', 'c'];
 const RINGS = ['canary', 'rest'];
 const PEOPLE = ['ann', 'bob', 'cyd'];
 /** People who change nothing: somebody has to be left who may approve. */
@@ -132,6 +134,7 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
     ...(hasClusters ? WORKLOADS.slice(0, 2) : []).map((name) =>
       put(Workload, name, { needs: [], value: below(3), neighbourMax: 3 }),
     ),
+    ...NAMESPACES.map((namespace) => put(Tenant, 'a', { needs: [], value: below(3), neighbourMax: 3 }, {}, namespace)),
   ]);
   await time.run(1_000);
   declare([put(ReleasePolicy, 'first', policy(pick, below)), put(ReleasePolicy, 'second', policy(pick, below))]);
@@ -217,6 +220,8 @@ export async function runSchedule(seed: number, stepsMax: number = STEPS_MAX): P
           : 'by policy'
         : 'back';
     note(`${Release.status(object)?.phase} ${by}`);
+    const tenants = Release.spec(object).objects.filter(({ kind }) => kind === Tenant.id);
+    for (const { name } of tenants) if (by !== 'at once') note(`${by} of ${name.slice(0, name.indexOf('/'))}`);
   }
   return counts;
 }
@@ -238,20 +243,28 @@ type Below = (count: number) => number;
 function change(pick: Pick, below: Below, hasClusters: boolean): Operation[] {
   const names = new Set(Array.from({ length: 1 + below(3) }, () => pick(NAMES)));
   const workloads = hasClusters && below(3) === 0 ? [pick(WORKLOADS)] : [];
+  const tenants =
+    below(3) === 0 ? NAMESPACES.filter(() => below(3) > 0).map((namespace) => [namespace, pick(TENANTS)] as const) : [];
   const group = below(10) === 0 ? { [GROUP_LABEL]: pick(['g', 'h']) } : {};
+  const labels = () => ({ ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group });
   return [...names]
     .map((name) => {
       if (below(6) === 0) return drop(Node, name);
       const needs = NAMES.slice(0, NAMES.indexOf(name)).filter(() => below(4) === 0);
-      const labels = { ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
-      return put(Node, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
+      return put(Node, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels());
     })
     .concat(
       workloads.map((name) => {
         if (below(6) === 0) return drop(Workload, name);
         const needs = NAMES.filter(() => below(6) === 0);
-        const labels = { ...(below(4) > 0 ? { policy: pick(['first', 'second']) } : {}), ...group };
-        return put(Workload, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels);
+        return put(Workload, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels());
+      }),
+      tenants.map(([namespace, name]) => {
+        if (below(6) === 0) return drop(Tenant, name, namespace);
+        // Of its own namespace, and of the first.
+        const known = TENANTS.slice(0, TENANTS.indexOf(name)).filter(() => below(3) === 0);
+        const needs = [...known, ...(namespace === 'n2' && below(4) === 0 ? ['n1/a'] : [])];
+        return put(Tenant, name, { needs, value: below(4), neighbourMax: 1 + below(4) }, labels(), namespace);
       }),
     );
 }
@@ -340,13 +353,20 @@ export function throughApi({ store }: World): Store<Operation> {
   } as unknown as Store<Operation>;
 }
 
-export function put(kind: Kind, name: string, spec: object, labels: Record<string, string> = {}): Operation {
-  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata: { name, labels }, spec };
-  return { verb: 'apply', kind: kind.id, namespace: '', name, object, uid: crypto.randomUUID() };
+export function put(
+  kind: Kind,
+  name: string,
+  spec: object,
+  labels: Record<string, string> = {},
+  namespace = '',
+): Operation {
+  const metadata = { name, labels, ...(namespace === '' ? {} : { namespace }) };
+  const object = { apiVersion: kind.apiVersion, kind: kind.kind, metadata, spec };
+  return { verb: 'apply', kind: kind.id, namespace, name, object, uid: crypto.randomUUID() };
 }
 
-export function drop(kind: Kind, name: string): Operation {
-  return { verb: 'delete', kind: kind.id, namespace: '', name };
+export function drop(kind: Kind, name: string, namespace = ''): Operation {
+  return { verb: 'delete', kind: kind.id, namespace, name };
 }
 
 function scaled(faults: Faults, by: number): Faults {

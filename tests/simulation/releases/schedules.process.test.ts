@@ -25,6 +25,9 @@ const MUST_HAPPEN = [
   'repeated',
   'releases/pinned',
   'releases/under-way',
+  'by policy of n1',
+  'by policy of n2',
+  'back of n1',
 ];
 
 test('no schedule of people, faults, jumping clocks and a dying engine breaks what must hold of releases', async (t) => {

@@ -16,8 +16,8 @@ import type { Targets } from '#kernel/releases/kinds/targets.ts';
 import { LISTENERS } from '#kernel/releases/testing/listeners.ts';
 import { Fragile } from '#kernel/releases/testing/fragile.ts';
 import { FakeClusters } from '#kernel/releases/testing/fake-clusters.ts';
-import { Node, Workload } from '#kernel/releases/testing/node.ts';
-import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import { Node, Tenant, Workload } from '#kernel/releases/testing/node.ts';
+import { Event, Namespace } from '#kernel/kinds/builtin/core.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import { Lease } from '#kernel/kinds/builtin/lease.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
@@ -33,14 +33,19 @@ const NO_CLUSTERS = new FakeClusters({ kind: Workload, time: new VirtualTime(), 
 
 export const KINDS = kindRegistry([
   Namespace,
+  Event,
   Lease,
   Head,
   ...releaseKinds([NO_CLUSTERS.target, LISTENERS]),
   ...audienceKinds,
   Node,
   Workload,
+  Tenant,
   Fragile,
 ]);
+
+/** Namespaces that are there from the start. */
+export const NAMESPACES = ['n1', 'n2'] as const;
 
 export const ReleasePolicy = KINDS.byId(RELEASE_POLICY);
 
@@ -116,9 +121,11 @@ export class World {
     this.verdicts = verdicts;
     this.store = new MemoryStore(KINDS.all, decideWith(KINDS, allAdmissions(releaseGuard, this.#refusing)), this.clock);
     const author = { user: 'system:start', requestId: 'start' };
-    const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: SYSTEM_NAMESPACE } };
     this.store.commit(
-      [{ verb: 'apply', kind: Namespace.id, namespace: '', name: SYSTEM_NAMESPACE, object, uid: 'system' }],
+      [SYSTEM_NAMESPACE, ...NAMESPACES].map((name): Operation => {
+        const object = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+        return { verb: 'apply', kind: Namespace.id, namespace: '', name, object, uid: name };
+      }),
       author,
     );
   }

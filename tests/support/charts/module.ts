@@ -6,6 +6,7 @@ import { defineTarget, type PlaceObservation } from '#kernel/releases/kinds/targ
 import { Head, candidateOf, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import { inOneStep, type Steps } from '#kernel/base/turns.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { liveName, referredFrom } from '#kernel/kinds/live-name.ts';
 import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
@@ -18,10 +19,14 @@ import { Refusal } from '#kernel/base/failures.ts';
  */
 
 const GROUP = 'charts.example.dev';
+const CHART = `${GROUP}/Chart`;
 
 const ChartSpec = Type.Object({
   title: Type.String({ minLength: 1, maxLength: 100, description: 'What people see.' }),
   size: Type.Integer({ minimum: 1, maximum: 100, description: 'How many songs it shows.' }),
+  after: Type.Optional(
+    Type.String({ description: 'The chart that it goes on from: NAME in its own namespace, or NAMESPACE/NAME.' }),
+  ),
 });
 
 const Chart = defineKind({
@@ -31,9 +36,12 @@ const Chart = defineKind({
   plural: 'charts',
   scope: 'Namespaced',
   released: true,
+  names: 'namespace',
   target: 'venues',
   description: 'A chart shows the songs with the most votes.',
   spec: ChartSpec,
+  refs: ({ after }, namespace) =>
+    after === undefined ? [] : [{ path: ['spec', 'after'], kind: CHART, name: referredFrom(namespace, after) }],
   status: Type.Object({ shows: Type.Optional(Type.Integer({ description: 'How many songs it shows.' })) }),
   columns: [
     { name: 'Shows', type: 'integer', description: 'How many songs it shows.', value: ({ status }) => status?.shows },
@@ -71,6 +79,9 @@ const VENUE_STALE_MS = 30_000;
 /** How often a venue is looked at, whatever Heads say. */
 const VENUE_LOOK_MS = 1_000;
 const NOT_SHOWN = '-';
+
+/** How the Heads of charts are called. */
+const HEADS = `${Chart.plural}.${Chart.group}.`;
 
 /** Which revision of a chart a venue should show. */
 function wantedAt(head: ResourceObject | undefined, venue: string): string {
@@ -134,8 +145,8 @@ const venues = defineTarget<VenuesWhere>({
 function followVenues({ client, inform, clock }: ControllerParts): readonly ModuleController[] {
   const places = inform(Venue);
   const heads = inform(Head);
-  const charts = new Set<string>();
-  const prefix = headName(Chart, '');
+  /** Live names of charts, by their Heads. */
+  const charts = new Map<string, string>();
   const all = new Set<string>();
   return [
     {
@@ -153,9 +164,9 @@ function followVenues({ client, inform, clock }: ControllerParts): readonly Modu
         {
           informer: heads,
           keys: ({ now, before }) => {
-            const name = now?.metadata.name ?? before?.metadata.name ?? '';
-            if (!name.startsWith(prefix)) return [];
-            charts.add(name.slice(prefix.length));
+            const head = now ?? before;
+            if (head === undefined || !head.metadata.name.startsWith(HEADS)) return [];
+            charts.set(head.metadata.name, Head.spec(head).object.name);
             return all;
           },
         },
@@ -164,8 +175,8 @@ function followVenues({ client, inform, clock }: ControllerParts): readonly Modu
         const venue = places.get(undefined, name);
         if (venue === undefined) return;
         const shown = Object.fromEntries(
-          [...charts].toSorted().flatMap((chart) => {
-            const wanted = wantedAt(heads.get(undefined, prefix + chart), name);
+          [...charts].toSorted().flatMap(([head, chart]) => {
+            const wanted = wantedAt(heads.get(undefined, head), name);
             return wanted === NOT_SHOWN ? [] : [[chart, wanted]];
           }),
         );
@@ -278,12 +289,18 @@ export const charts = defineModule({
           access: 'catalogue',
           summary: 'The songs of a chart.',
           isAboutNobody: true,
-          input: Type.Object({ name: Type.String({ minLength: 1 }) }),
+          input: Type.Object({
+            namespace: Type.String({ minLength: 1 }),
+            name: Type.String({ minLength: 1 }),
+          }),
           answer: Type.Object({ title: Type.String(), songs: Type.Array(Place) }),
-          handle: async ({ name }, { table }: AnswerContext<Charts>) => {
-            const chart = table.get(name);
+          handle: async ({ namespace, name }, { table }: AnswerContext<Charts>) => {
+            const chart = table.get(liveName(Chart, namespace, name));
             if (chart === undefined) throw new Refusal('charts/unknown', 'NotFound', `There is no chart "${name}".`);
-            return { title: chart.title, songs: await required().most(chart.size) };
+            const { title, size, after } = chart;
+            const before = after === undefined ? 0 : (table.get(referredFrom(namespace, after))?.size ?? 0);
+            const songs = await required().most(before + size);
+            return { title, songs: songs.slice(before) };
           },
         }),
       ],
@@ -295,13 +312,19 @@ export const charts = defineModule({
     return [
       {
         name: 'chart-status',
-        watches: [{ informer, keys: ({ now }) => (now === undefined ? [] : [now.metadata.name]) }],
-        reconcile: async (name) => {
-          const chart = informer.get('default', name);
+        watches: [
+          {
+            informer,
+            keys: ({ now }) => (now === undefined ? [] : [`${now.metadata.namespace}/${now.metadata.name}`]),
+          },
+        ],
+        reconcile: async (key) => {
+          const [namespace = '', name = ''] = key.split('/');
+          const chart = informer.get(namespace, name);
           if (chart === undefined) return;
           const { size } = Chart.spec(chart);
           if (Chart.status(chart)?.shows === size) return;
-          await client.patchStatus(Chart, { namespace: 'default', name }, { shows: size });
+          await client.patchStatus(Chart, { namespace, name }, { shows: size });
         },
       },
     ];

@@ -70,9 +70,9 @@ function unsoundIn(made: readonly Made[]): ReadonlyMap<Made, Problem> {
     find: (kind: string, index: string, value: string) =>
       world.find(kind, index, value).flatMap((live) => byLive.get(live) ?? []),
   };
-  for (const [one, { name, spec }] of lives) {
+  for (const [one, { name, namespace, spec }] of lives) {
     const kind = kindOf(one.object);
-    const missing = (kind.refs?.(spec) ?? []).find((ref) => world.get(ref.kind, ref.name) === undefined);
+    const missing = (kind.refs?.(spec, namespace) ?? []).find((ref) => world.get(ref.kind, ref.name) === undefined);
     const [problem] = [
       ...(missing === undefined ? [] : [leftOut(missing)]),
       ...(kind.validate?.(spec, { ...context, name }) ?? []),
@@ -98,7 +98,7 @@ function neededBy(kept: readonly Made[]): ReadonlySet<ResourceObject> {
   for (const object of needed) {
     const { refs } = kindOf(object);
     const names = [
-      ...(refs?.(object.spec) ?? []).map(({ kind, name }) => `${kind} ${name}`),
+      ...(refs?.(object.spec, object.metadata.namespace ?? '') ?? []).map(({ kind, name }) => `${kind} ${name}`),
       ...unitsIn(object.spec).map((name) => `${ATTRIBUTE} ${attributeObjectName(name)}`),
       ...(silently.get(object) ?? []).map((name) => `${ATTRIBUTE} ${name}`),
     ];

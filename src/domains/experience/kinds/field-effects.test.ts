@@ -102,7 +102,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
     return [
       kind.validate?.(spec, context),
       kind.check?.(spec, world, name),
-      kind.refs?.(spec).filter((ref) => world.get(ref.kind, ref.name) === undefined),
+      kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
       kind.actsEverywhere !== undefined && kind.actsEverywhere !== true ? kind.actsEverywhere(spec) : undefined,
       allotted,
       // Others that would start now.

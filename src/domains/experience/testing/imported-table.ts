@@ -53,7 +53,7 @@ export function declaredTable(objects: readonly ResourceObject[]): ExperienceTab
     const kind = kinds.byId(idOf(object));
     const { name } = object.metadata;
     assert.deepEqual(kind.check?.(object.spec, world, name) ?? [], []);
-    for (const ref of kind.refs?.(object.spec) ?? [])
+    for (const ref of kind.refs?.(object.spec, 'default') ?? [])
       assert.ok(world.get(ref.kind, ref.name) !== undefined, `${name} → ${ref.kind} ${ref.name}`);
   }
   return compile(world);

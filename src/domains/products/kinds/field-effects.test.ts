@@ -104,7 +104,7 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
     return [
       kind.validate?.(spec, { ...context, name }),
       kind.check?.(spec, world, name),
-      kind.refs?.(spec).filter((ref) => world.get(ref.kind, ref.name) === undefined),
+      kind.refs?.(spec, 'default').filter((ref) => world.get(ref.kind, ref.name) === undefined),
       answers(compile(world)),
       // What a plan says of a price rise follows from the market.
       kind === Price ? [] : Price.describe?.('premium-de', RISE.before, RISE.after, world, NOW),

@@ -138,7 +138,7 @@ test('whatever the schema lets through is refused with problems or accepted, and
         const accepted = kind.validate?.(clean, { ...context, name: 'x' }) ?? [];
         kind.validate?.(clean, { ...context, name: 'x', before: JSON.parse(JSON.stringify(before)) as unknown });
         kind.validateDelete?.(clean, { ...context, annotations: {} });
-        kind.refs?.(clean);
+        kind.refs?.(clean, 'default');
         if (accepted.length > 0) return;
         kind.check?.(clean, world, 'x');
         kind.describe?.('x', undefined, clean, world, context.now);

@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
+import { entriesNamed } from '#kernel/store/entry-named.ts';
 import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/store/contract.ts';
 import { resourceName } from '#kernel/store/rules/write.ts';
 
@@ -23,9 +25,9 @@ interface Written {
 export function requireMayRefer({ kind, object, current, read }: Written, kinds: KindRegistry, may: May): void {
   const { namespace = '', name } = object.metadata;
   if (current === undefined || !isDeepStrictEqual(current.object().spec, object.spec)) {
-    for (const ref of kind.refs?.(object.spec) ?? []) {
+    for (const ref of kind.refs?.(object.spec, namespace) ?? []) {
       const target = kinds.byId(ref.kind);
-      for (const owned of read.find(target, 'name', ref.name)) {
+      for (const owned of entriesNamed(read, target, ref.name)) {
         if (owned.namespace === '' || owned.namespace === namespace) continue;
         // Everybody has to.
         if (reachesEverywhere(target, owned.object())) continue;
@@ -36,7 +38,7 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
   if (current !== undefined || !kind.released) return;
   for (const referring of kinds.all) {
     if (referring.refs === undefined) continue;
-    for (const entry of read.find(referring, REFERENCES, referenceKey(kind.id, name))) {
+    for (const entry of read.find(referring, REFERENCES, referenceKey(kind.id, liveName(kind, namespace, name)))) {
       if (entry.namespace === namespace || may('update', entry)) continue;
       throw new Refusal(
         'access/referred-to',

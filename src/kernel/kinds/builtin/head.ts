@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { defineKind } from '../define-kind.ts';
-import type { LiveObject, ResourceObject } from '../kind.ts';
+import type { Kind, LiveObject, ResourceObject } from '../kind.ts';
+import { LIVE_NAME_DESCRIPTION, readLiveName } from '../live-name.ts';
 
 const HeadSpec = Type.Object(
   {
@@ -8,7 +9,7 @@ const HeadSpec = Type.Object(
       {
         kind: Type.String({ description: 'Group and kind, e.g. products.backline.dev/Plan.' }),
         namespace: Type.String({ description: 'Its namespace.' }),
-        name: Type.String({ description: 'Its name.' }),
+        name: Type.String({ description: LIVE_NAME_DESCRIPTION }),
       },
       { description: 'The object whose live state this is.' },
     ),
@@ -108,9 +109,13 @@ export const Head = defineKind({
   ],
 });
 
-/** The name of the Head of an object. */
-export function headName(kind: { readonly plural: string; readonly group: string }, name: string): string {
-  return `${kind.plural}.${kind.group}.${name}`;
+/**
+ * The name of the Head of an object, by its live name. No two objects have one Head: a namespace has no dots, and no kind
+ * begins as another one (`kindRegistry`).
+ */
+export function headName(kind: Pick<Kind, 'plural' | 'group' | 'names'>, live: string): string {
+  const { namespace, name } = readLiveName(kind, live);
+  return `${kind.plural}.${kind.group}.${namespace === undefined ? '' : `${namespace}.`}${name}`;
 }
 
 /** What the cohort of a release gets under the name of one object; undefined is nothing. */
@@ -125,7 +130,7 @@ export interface LiveCandidate {
 
 /** The Head of an object that everybody gets as `everyone`, and the cohort of a release as `candidate`. */
 export function headOf(
-  kind: { readonly id: string; readonly plural: string; readonly group: string },
+  kind: Pick<Kind, 'id' | 'plural' | 'group' | 'names'>,
   name: string,
   everyone: { readonly object: LiveObject; readonly generation: number } | undefined,
   candidate?: LiveCandidate,

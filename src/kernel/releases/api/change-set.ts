@@ -8,6 +8,7 @@ import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/kinds/confidential.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { Kind, ResourceObject, World } from '#kernel/kinds/kind.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import { liveCondition, releasedStatus } from '#kernel/kinds/released-status.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -137,6 +138,8 @@ interface Item {
   readonly kind: Kind;
   readonly namespace: string;
   readonly name: string;
+  /** Its live name. */
+  readonly liveAs: string;
   readonly object: ResourceObject;
 }
 
@@ -173,9 +176,9 @@ export function changeSets(options: {
     if (!dryRun) {
       // Labels are no part of a generation: only their release tells that they were seen.
       const isRelabelled = pairs.some(
-        ([{ kind, name }, { did, entry }], index) =>
+        ([item, { did, entry }], index) =>
           did === 'changed' &&
-          !held.has(liveKey(kind.id, name)) &&
+          !held.has(liveKey(item.kind.id, item.liveAs)) &&
           labels[index]?.every((other) => !isDeepStrictEqual(other, entry.labels)) === true,
       );
       await whenReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
@@ -183,7 +186,7 @@ export function changeSets(options: {
     const results: Result[] = [];
     await inTurns(
       eachOf(pairs, ([item, outcome]) => {
-        const problems = held.get(liveKey(item.kind.id, item.name)) ?? [];
+        const problems = held.get(liveKey(item.kind.id, item.liveAs)) ?? [];
         const selected = selectedText(item, outcome, outcomes);
         const result = resultOf(item, outcome, before.get(item), problems, world, clock(), selected);
         results[item.position] = dryRun ? result : { ...result, ...standingOf(item, result) };
@@ -264,14 +267,14 @@ export function changeSets(options: {
   }
 
   /** The labels that a released object is declared with, and those that are live. */
-  function labelsOf({ kind, namespace, name }: Item): readonly unknown[] | undefined {
+  function labelsOf({ kind, namespace, name, liveAs }: Item): readonly unknown[] | undefined {
     if (!kind.released) return undefined;
-    return [store.get(kind, namespace, name)?.labels, live.get(kind.id, name)?.labels];
+    return [store.get(kind, namespace, name)?.labels, live.get(kind.id, liveAs)?.labels];
   }
 
   /** What plans compare with: the live spec of a kind that is released, else the declared object. */
-  function beforeOf({ kind, namespace, name }: Item): unknown {
-    if (kind.released) return live.get(kind.id, name)?.spec;
+  function beforeOf({ kind, namespace, name, liveAs }: Item): unknown {
+    if (kind.released) return live.get(kind.id, liveAs)?.spec;
     const object = store.get(kind, namespace, name)?.object();
     return object === undefined ? undefined : content(object);
   }
@@ -291,7 +294,7 @@ function resultOf(
   const fields = kind.released
     ? fieldChanges({ spec: before }, { spec: object.spec })
     : fieldChanges(before, content(object));
-  const sentences = fields.length === 0 ? [] : (kind.describe?.(name, before, object.spec, world, now) ?? []);
+  const sentences = fields.length === 0 ? [] : (kind.describe?.(item.liveAs, before, object.spec, world, now) ?? []);
   return {
     apiVersion: kind.apiVersion,
     kind: kind.kind,
@@ -325,8 +328,8 @@ function operationOf({ kind, namespace, name, object, position }: Item): Operati
   return { verb: 'apply', kind: kind.id, namespace, name, object, uid: crypto.randomUUID(), position };
 }
 
-function candidateOf({ kind, name }: Item, entry: Entry): Candidate {
-  return { kind: kind.id, name, wanted: wantedLive(entry) };
+function candidateOf({ kind, liveAs }: Item, entry: Entry): Candidate {
+  return { kind: kind.id, name: liveAs, wanted: wantedLive(entry) };
 }
 
 interface Named {
@@ -367,7 +370,7 @@ function itemsIn(given: ResourceObject, kinds: KindRegistry): Named {
       }
       seen.set(key, position);
       const placed = kind.namespaced ? { ...object, metadata: { ...metadata, namespace } } : object;
-      items.push({ position, kind, namespace, name, object: placed });
+      items.push({ position, kind, namespace, name, liveAs: liveName(kind, namespace, name), object: placed });
     }
   }
   return { items, problems };

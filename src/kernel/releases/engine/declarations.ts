@@ -1,4 +1,5 @@
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Author, Change, Declaration, Store } from '#kernel/store/contract.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
@@ -58,7 +59,7 @@ interface Known {
 
 /**
  * Who declared what since what is live, object by object: from the changes as they are made, and before that from the
- * record of changes. A name is of one object in the installation, so a move to another namespace is a step as well.
+ * record of changes. A live name is of one object, so a move to another namespace that keeps it is a step as well.
  */
 export class Declarations {
   readonly #store: Pick<Store<never>, 'declarations'>;
@@ -70,9 +71,9 @@ export class Declarations {
 
   /** Takes in what was written just now. */
   follow({ entry, before, type, version, write = version, author }: Change): void {
-    const { kind, name } = entry;
+    const { kind } = entry;
     if (!kind.released || (isOf(author, ENGINE) && type === 'MODIFIED')) return;
-    const key = liveKey(kind.id, name);
+    const key = liveKey(kind.id, liveNameOf(entry));
     // What another process wrote is read from the record.
     if (author === undefined) return void this.#known.delete(key);
     let known = this.#known.get(key);

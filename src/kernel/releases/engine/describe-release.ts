@@ -45,7 +45,9 @@ function moreText(more: number, name: string): string {
 export function sentencesOf(changed: Changed, world: World, now: Temporal.Instant): readonly string[] {
   const { kind, name, live: before, wanted } = changed;
   const side = wanted?.object ?? before?.object;
-  const namespace = side === undefined || side.namespace === '' ? '' : `${side.namespace}/`;
+  // A live name may say it already.
+  const namespace =
+    side === undefined || side.namespace === '' || kind.names === 'namespace' ? '' : `${side.namespace}/`;
   const said = described(() => kind.describe?.(name, before?.object.spec, wanted?.object.spec, world, now));
   return [...metadataTexts(changed), ...(said.length === 0 ? bareTexts(changed) : said)].map((text) =>
     cut(`${kind.kind} ${namespace}${name}: ${text}`),

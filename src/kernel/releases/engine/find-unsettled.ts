@@ -1,4 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { SpreadParts } from './spread-state.ts';
 import { stands } from './go-live.ts';
 
@@ -20,7 +22,7 @@ export function* findUnsettled(
   for (const kind of released) {
     for (const entry of store.list(kind)) {
       if (!isWanted()) return;
-      const { name } = entry;
+      const name = liveNameOf(entry);
       if (open.carriersOf(kind.id, name).length > 0 || !stands(entry, live.get(kind.id, name))) {
         found({ kind: kind.id, name });
       }
@@ -31,7 +33,7 @@ export function* findUnsettled(
   for (const kind of released) {
     for (const { name } of live.list(kind.id)) {
       if (!isWanted()) return;
-      if (store.find(kind, 'name', name).length === 0) found({ kind: kind.id, name });
+      if (entryNamed(store, kind, name) === undefined) found({ kind: kind.id, name });
       yield;
     }
   }

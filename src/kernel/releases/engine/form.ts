@@ -185,7 +185,7 @@ export function specOf(
       ? []
       : reliedOn(policy.spec, targets, (kind, name) => {
           const object = look({ kind, name });
-          return object.live === undefined ? undefined : { kind: object.kind, spec: object.live.object.spec };
+          return object.live === undefined ? undefined : { kind: object.kind, object: object.live.object };
         });
   const sorted = objects.toSorted((a, b) => (liveKey(a.kind, a.name) < liveKey(b.kind, b.name) ? -1 : 1));
   return {
@@ -224,7 +224,7 @@ export function carriedOf({ kind, name, wanted, live }: Changed): Carried {
 
 function sideOf(kind: Kind, { object, generation }: NonNullable<Changed['wanted']>): Side {
   const { revision, namespace, labels, spec } = object;
-  const refs = (kind.refs?.(spec) ?? []).map((ref) => liveKey(ref.kind, ref.name));
+  const refs = (kind.refs?.(spec, namespace) ?? []).map((ref) => liveKey(ref.kind, ref.name));
   return { revision, generation, namespace, labels, refs: [...new Set(refs)].sort() };
 }
 

@@ -1,3 +1,4 @@
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
@@ -115,8 +116,7 @@ async function writeHeads(pass: SpreadPass, tried: Tried, { going }: GoLiveDecis
   const { store, open } = pass;
   const changes = [...tried].flatMap(([key, one]) => (going.has(key) ? [one] : []));
   const headOf = ({ queued, changed: { kind, name } }: TriedChange): Operation => {
-    const [entry] = store.find(kind, 'name', name);
-    return headOperation(kind, name, going.get(keyOf(queued)), entry);
+    return headOperation(kind, name, going.get(keyOf(queued)), entryNamed(store, kind, name));
   };
   open.begun.claim(AT_ONCE, footprintOf({ objects: changes.map(({ changed }) => carriedOf(changed)) }));
   try {

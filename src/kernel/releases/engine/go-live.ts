@@ -5,6 +5,7 @@ import { newEvent } from '#kernel/controllers/record-event.ts';
 import { Event } from '#kernel/kinds/builtin/core.ts';
 import { Head, headName, headOf } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/kinds/released-status.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
@@ -85,7 +86,8 @@ export function heldOperation(
   if (head === undefined || text === undefined || text === before) return [];
   const said = statusPatch(Head, '', headName(kind, name), { held: text });
   const { namespace } = Head.spec(head).object;
-  return standing.is === 'held' && namespace !== '' ? [said, keptEvent(kind, { namespace, name }, text, now)] : [said];
+  const place = { namespace, name: readLiveName(kind, name).name };
+  return standing.is === 'held' && namespace !== '' ? [said, keptEvent(kind, place, text, now)] : [said];
 }
 
 /** What `kubectl get events` shows: the object itself is not there to say it. */

@@ -2,6 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import type { Author, Entry, Reader } from '#kernel/store/contract.ts';
 import type { Admission } from '#kernel/store/rules/write.ts';
 import { ENGINE } from './advance.ts';
@@ -43,8 +44,8 @@ function isOurs({ user, caller }: Author): boolean {
 }
 
 function requireUnpinned({ kind, read, now, object }: Written, state: State | undefined): void {
-  const { name } = object.metadata;
-  const pinned = pinOn(read, { kind, name }, state, now);
+  const { namespace = '', name } = object.metadata;
+  const pinned = pinOn(read, { kind, name: liveName(kind, namespace, name) }, state, now);
   if (pinned === undefined) return;
   const { release } = pinned.pin;
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
@@ -115,14 +116,15 @@ function stateOf({ metadata: { namespace = '', labels = {} }, spec }: ResourceOb
 
 /** With the policy `queue: reject` nothing that a release is under way with is changed. */
 function requireFree({ kind, read, object }: Written): void {
-  const { name } = object.metadata;
-  for (const entry of read.find(Release, 'openObject', `${kind.id} ${name}`)) {
+  const { namespace = '', name } = object.metadata;
+  const live = liveName(kind, namespace, name);
+  for (const entry of read.find(Release, 'openObject', `${kind.id} ${live}`)) {
     const { policy } = Release.spec(entry.object());
     if (policy?.spec.queue !== 'reject') continue;
     throw new Refusal(
       'releases/under-way',
       'Conflict',
-      `Release "${entry.name}" is under way with ${kind.kind} "${name}", and policy ${policy.name} has no other change until it has ended`,
+      `Release "${entry.name}" is under way with ${kind.kind} "${live}", and policy ${policy.name} has no other change until it has ended`,
       { subject: name, remedy: `Wait for it, or abort it: backline release abort ${entry.name}.` },
     );
   }

@@ -1,4 +1,5 @@
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { settle, type Candidate } from '../settle.ts';
@@ -10,11 +11,12 @@ export function deletionAdvice(
   live: LiveObjects,
   kinds: KindRegistry,
 ): readonly (string | undefined)[] {
-  const candidates = operations.map(({ verb, kind, name }): Candidate | undefined =>
-    verb === 'delete' && kinds.byId(kind).released && live.get(kind, name) !== undefined
+  const candidates = operations.map(({ verb, kind, namespace, name: plain }): Candidate | undefined => {
+    const name = liveName(kinds.byId(kind), namespace, plain);
+    return verb === 'delete' && kinds.byId(kind).released && live.get(kind, name) !== undefined
       ? { kind, name, wanted: undefined }
-      : undefined,
-  );
+      : undefined;
+  });
   const deleted = candidates.filter((candidate) => candidate !== undefined);
   if (deleted.length === 0) return operations.map(() => undefined);
   const held = settle(live, deleted, kinds);

@@ -2,6 +2,7 @@ import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader, Store } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { Side } from '../kinds/release-spec.ts';
 import { declaredIn } from '../live.ts';
 import type { Changed, Look } from './form.ts';
@@ -16,7 +17,7 @@ export function lookAt(read: Reader, kinds: KindRegistry): Look {
   const live = oncePerEntry((head) => everyoneOf(head.object()));
   return ({ kind: kindId, name }) => {
     const kind = kinds.byId(kindId);
-    const [entry] = read.find(kind, 'name', name);
+    const entry = entryNamed(read, kind, name);
     const head = read.get(Head, '', headName(kind, name));
     return {
       kind,

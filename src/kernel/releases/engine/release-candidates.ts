@@ -3,6 +3,7 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import { allot } from '../allot.ts';
 import type { Carried, Side } from '../kinds/release-spec.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
@@ -85,7 +86,7 @@ function seenSide(
   const { everyone, candidate } = heads.content({ kind: kind.id, name });
   if (candidate?.release === release && sameSide(side, candidate.object)) return candidate.object;
   if (sameSide(side, everyone?.object)) return everyone?.object;
-  const [entry] = store.find(kind, 'name', name);
+  const entry = entryNamed(store, kind, name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   return sameSide(side, declared) ? declared : undefined;
 }

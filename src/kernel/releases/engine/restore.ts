@@ -1,8 +1,10 @@
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import type { Kind, LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
+import { readLiveName } from '#kernel/kinds/live-name.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import { isOver, pinsOf, refusedOf } from './guard.ts';
 import { Pin, pinName, type PinSpec } from '../kinds/pin.ts';
@@ -56,7 +58,7 @@ export function writingBack(
   { expected, wanted }: { readonly expected: Side | undefined; readonly wanted: LiveObject | undefined },
   read: Reader,
 ): Operation[] {
-  const [entry] = read.find(kind, 'name', name);
+  const entry = entryNamed(read, kind, name);
   const declared = entry === undefined ? undefined : wantedLive(entry);
   if (!sameSide(expected, declared)) return [];
   // Whoever declares something else meanwhile is not written over: the version says what was seen.
@@ -68,7 +70,7 @@ export function writingBack(
             verb: 'delete',
             kind: kind.id,
             namespace: entry.namespace,
-            name,
+            name: entry.name,
             versionExpected: String(entry.version),
             restores: true,
           },
@@ -78,7 +80,7 @@ export function writingBack(
   }
   if (declared !== undefined && sameSide(declared, wanted)) return [];
   const { namespace } = wanted;
-  const target = { kind: kind.id, namespace, name, uid: crypto.randomUUID() };
+  const target = { kind: kind.id, namespace, name: readLiveName(kind, name).name, uid: crypto.randomUUID() };
   const object = declaredAs(kind, wanted, entry?.object());
   if (entry?.namespace !== namespace)
     return [...gone(), { ...target, verb: 'create', object, fieldValidation: 'Ignore' }];
@@ -96,7 +98,12 @@ function declaredAs(
   return {
     apiVersion: kind.apiVersion,
     kind: kind.kind,
-    metadata: { name, namespace, labels: { ...labels }, ...(annotations === undefined ? {} : { annotations }) },
+    metadata: {
+      name: readLiveName(kind, name).name,
+      namespace,
+      labels: { ...labels },
+      ...(annotations === undefined ? {} : { annotations }),
+    },
     spec,
   };
 }

@@ -1,3 +1,4 @@
+import { liveNameOf } from '#kernel/kinds/live-name.ts';
 import { logSeldom } from '#kernel/base/log-seldom.ts';
 import { atOnce, inTurns } from '#kernel/base/turns.ts';
 import type { Change } from '#kernel/store/contract.ts';
@@ -72,7 +73,7 @@ export function spreadChanges(parts: SpreadParts): Spreading {
 
   function follow(changes: readonly Change[]): void {
     const news = changes.filter(isNews);
-    for (const { entry } of news) backOff.clear(liveKey(entry.kind.id, entry.name));
+    for (const { entry } of news) backOff.clear(liveKey(entry.kind.id, liveNameOf(entry)));
     queueAndWork(news.map(queuedFor));
   }
 
@@ -129,5 +130,5 @@ function isNews({ entry, author, before }: Change): boolean {
 
 function queuedFor({ entry, version, write = version, author }: Change): QueuedObject {
   const origins = author === undefined ? [] : [{ write, user: author.user, version }];
-  return { kind: entry.kind.id, name: entry.name, origins };
+  return { kind: entry.kind.id, name: liveNameOf(entry), origins };
 }

@@ -1,6 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import { isConflict, isPassing } from './engine-errors.ts';
 import { failingAlone } from './failing-alone.ts';
 import { heldOperation, statusOperation, type Standing } from './go-live.ts';
@@ -17,7 +18,7 @@ export function statusOf(
   live: LiveObject | undefined,
   standing: Standing,
 ): Operation[] {
-  const [entry] = store.find(kind, 'name', name);
+  const entry = entryNamed(store, kind, name);
   if (entry === undefined) return heldOperation(store, { kind, name }, standing, clock());
   return statusOperation(entry, live, standing, clock());
 }

@@ -1,6 +1,9 @@
 import { Type, type Static } from 'typebox';
 import { contentHash } from '#kernel/base/ids.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { headName } from '#kernel/kinds/builtin/head.ts';
+import type { Kind } from '#kernel/kinds/kind.ts';
+import { LIVE_NAME_DESCRIPTION } from '#kernel/kinds/live-name.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 const PinSchema = Type.Object(
@@ -8,7 +11,7 @@ const PinSchema = Type.Object(
     object: Type.Object(
       {
         kind: Type.String({ minLength: 1, description: 'Group and kind, like products.backline.dev/Plan.' }),
-        name: Type.String({ minLength: 1, description: 'Its name.' }),
+        name: Type.String({ minLength: 1, description: LIVE_NAME_DESCRIPTION }),
       },
       { description: 'What is pinned.' },
     ),
@@ -36,12 +39,8 @@ export const BY_HAND = 'hand';
  * The pin of an object that a release was rolled back for, or the one that was made by hand. Each ends by itself and lets go
  * of nothing that another one keeps.
  */
-export function pinName(
-  kind: { readonly plural: string; readonly group: string },
-  name: string,
-  release: string,
-): string {
-  const whole = `${release}.${kind.plural}.${kind.group}.${name}`;
+export function pinName(kind: Pick<Kind, 'plural' | 'group' | 'names'>, name: string, release: string): string {
+  const whole = `${release}.${headName(kind, name)}`;
   return whole.length <= 253 ? whole : `${release}.${kind.plural}.${contentHash(name)}`;
 }
 

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
+import { LIVE_NAME_DESCRIPTION } from '#kernel/kinds/live-name.ts';
 import { GROUP, VERSION } from './identity.ts';
 
 /** Objects that one answer holds at most. */
@@ -37,7 +38,7 @@ export const ReleaseChanges = defineKind({
         Type.Object({
           kind: Type.String({ description: 'Group and kind.' }),
           namespace: Type.String({ description: 'Where it is afterwards; of one that is deleted, where it was.' }),
-          name: Type.String({ description: 'Its name.' }),
+          name: Type.String({ description: LIVE_NAME_DESCRIPTION }),
           fields: Type.Optional(FieldChanges),
           sentences: Type.Array(Type.String(), { description: 'What that means.' }),
         }),

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { LIVE_NAME_DESCRIPTION } from '#kernel/kinds/live-name.ts';
 import { KeptPolicySchema, type PolicySpec } from './policy-spec.ts';
 
 /** Objects of one release: what a change set may hold. */
@@ -21,7 +22,7 @@ const Side = Type.Object(
 const Carried = Type.Object(
   {
     kind: Type.String({ description: 'Group and kind, e.g. products.backline.dev/Plan.' }),
-    name: Type.String({ description: 'Its name.' }),
+    name: Type.String({ description: LIVE_NAME_DESCRIPTION }),
     from: Type.Optional(Side),
     to: Type.Optional(Side),
   },

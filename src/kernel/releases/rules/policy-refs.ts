@@ -1,5 +1,5 @@
 import type { Path } from '#kernel/base/failures.ts';
-import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { liveKey, type LiveKey } from '#kernel/snapshots/live-objects.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import type { Targets } from '../kinds/targets.ts';
@@ -67,7 +67,7 @@ export function policyRefs(
 export function reliedOn(
   policy: PolicySpec,
   targets: Targets,
-  liveOf: (kind: string, name: string) => { readonly kind: Kind; readonly spec: unknown } | undefined,
+  liveOf: (kind: string, name: string) => { readonly kind: Kind; readonly object: LiveObject } | undefined,
 ): readonly LiveKey[] {
   const refs = policyRefs(policy, targets).filter(({ isShadow }) => !isShadow);
   const keys = new Set(refs.filter(({ kind }) => kind === METRIC).map(({ kind, name }) => liveKey(kind, name)));
@@ -76,8 +76,9 @@ export function reliedOn(
     const key = liveKey(ref.kind, ref.name);
     if (keys.has(key)) continue;
     keys.add(key);
-    const object = liveOf(ref.kind, ref.name);
-    for (const { kind, name } of object?.kind.refs?.(object.spec) ?? []) open.push({ kind, name });
+    const live = liveOf(ref.kind, ref.name);
+    const refs = live?.kind.refs?.(live.object.spec, live.object.namespace) ?? [];
+    for (const { kind, name } of refs) open.push({ kind, name });
   }
   return [...keys].sort();
 }

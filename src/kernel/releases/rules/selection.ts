@@ -1,4 +1,5 @@
 import type { Kind } from '#kernel/kinds/kind.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import { selects } from './choose-policy.ts';
 import type { Selector } from '../kinds/policy-spec.ts';
 
@@ -39,7 +40,7 @@ export function selectionOf(
       lookedAt += 1;
       if (!selects(selector, { kind, namespace, labels })) continue;
       objects += 1;
-      if (names.length < LIMITS.namesShown) names.push(`${kind.kind}/${name}`);
+      if (names.length < LIMITS.namesShown) names.push(`${kind.kind}/${liveName(kind, namespace, name)}`);
     }
   }
   return { objects, names, isPart: false };

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { World } from '#kernel/kinds/kind.ts';
+import { referredFrom } from '#kernel/kinds/live-name.ts';
 
 export interface NodeSpec {
   readonly needs: readonly string[];
@@ -12,33 +13,55 @@ export interface NodeSpec {
 export const Node = nodeKind('Node', 'nodes');
 
 /** The same, carried by a target that follows Heads by and by: it needs Nodes. */
-export const Workload = nodeKind('Workload', 'workloads', 'clusters');
+export const Workload = nodeKind('Workload', 'workloads', { target: 'clusters' });
 
-function nodeKind(kind: string, plural: string, target?: string) {
+/** The same, with names of its own in each namespace: it needs Tenants, of its namespace where it names no other. */
+export const Tenant = nodeKind('Tenant', 'tenants', { names: 'namespace' });
+
+/** The live name of what an object of these kinds needs. */
+export function neededBy(
+  { kind, namespace }: { readonly kind: string; readonly namespace: string },
+  need: string,
+): string {
+  return kind === 'test.backline.dev/Tenant' ? referredFrom(namespace, need) : need;
+}
+
+function nodeKind(
+  kind: string,
+  plural: string,
+  { target, names }: { readonly target?: string; readonly names?: 'namespace' } = {},
+) {
+  const id = `test.backline.dev/${kind}`;
+  const needed = names === undefined ? 'test.backline.dev/Node' : id;
   return defineKind({
     group: 'test.backline.dev',
     version: 'v1',
     kind,
     plural,
-    scope: 'Cluster',
+    scope: names === undefined ? 'Cluster' : 'Namespaced',
     description: 'A node.',
     released: true,
     ...(target === undefined ? {} : { target }),
+    ...(names === undefined ? {} : { names }),
     spec: Type.Object({ needs: Type.Array(Type.String()), value: Type.Integer(), neighbourMax: Type.Integer() }),
-    refs: ({ needs }) =>
-      needs.map((name, index) => ({ path: ['spec', 'needs', index], kind: 'test.backline.dev/Node', name })),
-    check: ({ needs, neighbourMax }, world) =>
-      needs
-        .filter((name) => valueOf(world, name) > neighbourMax)
-        .map((name) => ({
+    refs: ({ needs }, namespace) =>
+      needs.map((need, index) => {
+        return { path: ['spec', 'needs', index], kind: needed, name: neededBy({ kind: id, namespace }, need) };
+      }),
+    check: ({ needs, neighbourMax }, world, name) => {
+      const { namespace = '' } = world.get(id, name) ?? {};
+      return needs
+        .filter((need) => valueOf(world, needed, neededBy({ kind: id, namespace }, need)) > neighbourMax)
+        .map((need) => ({
           path: ['spec', 'neighbourMax'],
           reason: 'FieldValueInvalid' as const,
-          detail: `${name} is above ${neighbourMax}`,
-        })),
+          detail: `${need} is above ${neighbourMax}`,
+        }));
+    },
   });
 }
 
-function valueOf(world: World, name: string): number {
-  const node = world.get('test.backline.dev/Node', name);
+function valueOf(world: World, kind: string, name: string): number {
+  const node = world.get(kind, name);
   return node === undefined ? Number.NaN : (node.spec as NodeSpec).value;
 }

@@ -10,6 +10,7 @@ import { labelledByName } from '#kernel/kinds/builtin/namespace-label.ts';
 import type { CheckContext, Kind, ObjectMeta, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { FieldValidation, Operation, Part, Propagation } from './operation.ts';
+import { liveName } from '#kernel/kinds/live-name.ts';
 import { validateMetadata } from '#kernel/kinds/metadata.ts';
 import { nameCharsMax } from '#kernel/kinds/schema/names.ts';
 import { invalid as invalidValue } from '#kernel/kinds/schema/problems.ts';
@@ -19,6 +20,7 @@ import { ITEMS_MAX, MEMBERS_MAX, refuseTooHeavy, type ObjectLimits } from '#kern
 import { toldProblems } from './told-problems.ts';
 import { withoutValues } from '#kernel/kinds/confidential.ts';
 import type { Author, Decide, Entry, Mutation, Reader } from '../contract.ts';
+import { entriesNamed } from '../entry-named.ts';
 
 /** Who may write what: asked about every write, and throws a Refusal for those that may not be. */
 export interface Admission {
@@ -63,7 +65,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
     const mayRead = (object: Seen): boolean => admission?.mayRead?.(author, object) ?? true;
     const mayReadNamed = (kindId: string, name: string): boolean => {
       const of = kinds.byId(kindId);
-      return read.find(of, 'name', name).every(mayRead);
+      return entriesNamed(read, of, name).every(mayRead);
     };
     const current = read.get(kind, operation.namespace, operation.name);
     const asked: Asked = { operation, kind, current, author, read, now };
@@ -139,7 +141,11 @@ function checkContext(
       return mayRead({ kind: kinds.byId(kind), namespace, name, labels, object: () => object });
     },
     kinds: kinds.all,
-    find: (kind, index, value) => read.find(kinds.byId(kind), index, value).map((entry) => entry.object()),
+    find: (kindId, index, value) => {
+      const kind = kinds.byId(kindId);
+      const found = index === 'name' ? entriesNamed(read, kind, value) : read.find(kind, index, value);
+      return found.map((entry) => entry.object());
+    },
     live: (kind, name) => {
       const head = read.get(Head, '', headName(kinds.byId(kind), name));
       return head === undefined ? undefined : everyoneOf(head.object())?.object;
@@ -402,9 +408,10 @@ export function shapeProblems(kind: Kind, object: ResourceObject): readonly Prob
 function metadataProblems(kind: Kind, metadata: ObjectMeta): readonly Problem[] {
   const problems = validateMetadata(kind, metadata);
   if (!kind.released || problems.length > 0) return problems;
-  const charsMax = nameCharsMax - headName(kind, '').length;
+  const before = headName(kind, liveName(kind, metadata.namespace ?? '', ''));
+  const charsMax = nameCharsMax - before.length;
   if (metadata.name.length <= charsMax) return problems;
-  const explanation = `a ${kind.kind} goes live under ${headName(kind, '')}NAME, which has at most ${nameCharsMax} characters: use at most ${charsMax}`;
+  const explanation = `a ${kind.kind} goes live under ${before}NAME, which has at most ${nameCharsMax} characters: use at most ${charsMax}`;
   return [invalidValue(['metadata', 'name'], metadata.name, explanation)];
 }
 
@@ -415,12 +422,12 @@ function requireValid(given: Given, object: ResourceObject, before: ResourceObje
   // Selectors and cross-field rules may rely on the schema: they are asked only when the shape is right.
   require(kind, name, [...metadataProblems(kind, object.metadata), ...structureOf(kind).validate(object)]);
   given.mayBecome(object);
-  if (before === undefined && kind.released) requireUniqueName(given, namespace, name);
+  if (before === undefined && kind.released && kind.names !== 'namespace') requireUniqueName(given, namespace, name);
   const problems = told([
     ...(kind.validateObject?.(object, before) ?? []),
     ...(kind.validate?.(object.spec, {
       ...(restores ? afresh : context),
-      name,
+      name: liveName(kind, namespace, name),
       ...(before === undefined || restores ? {} : { before: before.spec }),
     }) ?? []),
   ]);
