@@ -69,7 +69,7 @@ for (const [line, message] of WRONG) {
   });
 }
 
-test('without a kubeconfig the user is told how to get or name one', async () => {
+test('without a kubeconfig the message says how to get or name one', async () => {
   const { status, err } = await run('get plans');
   assert.equal(status, 1);
   assert.match(err, /^error: there is no kubeconfig here/);

@@ -5,7 +5,7 @@ import { connectionFrom } from './api/connection.ts';
 import { CliFailure, EXIT } from './terminal/failure.ts';
 import type { Io } from './terminal/io.ts';
 
-/** What `up` and `serve` have in common on the command line. */
+/** Options that `up` and `serve` share. */
 export interface ListenOptions {
   readonly port: number;
   readonly host: string;
@@ -46,7 +46,7 @@ export async function up(options: UpOptions, io: Io): Promise<number> {
   const { run } = await import('#planes/run.ts');
   return run({
     ...listening(options, io),
-    // What a developer runs beside it, such as a Prometheus.
+    // A developer runs other servers beside it, such as a Prometheus.
     mayReachThisMachine: true,
     roles: ['api', 'decide', 'controllers', 'ingest'],
     sample: options.sample,

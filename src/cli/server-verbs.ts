@@ -29,12 +29,12 @@ function addServe({ program, io, end }: Verbs): void {
   listening(program.command('serve'), 'info')
     .description('run one role, any number of times, against the PostgreSQL that DATABASE_URL names')
     .addOption(
-      new Option('--role <roles...>', 'what to run')
+      new Option('--role <roles...>', 'roles to run')
         .choices(['api', 'decide', 'controllers', 'ingest'])
         .default(['api', 'decide', 'controllers', 'ingest']),
     )
     .option('--api <url>', 'the API server, for the roles decide and controllers without one in the process')
-    .option('--kubeconfig <file>', 'how to reach that API server')
+    .option('--kubeconfig <file>', 'kubeconfig of that API server')
     .option('--embedded', 'run a PostgreSQL in the data folder when DATABASE_URL names none')
     .addHelpText(
       'after',
@@ -49,27 +49,29 @@ function listening(command: Command, logLevel: LogLevel): Command {
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option(
       '--tls-san, --public-name <names...>',
-      'DNS names and addresses that clients and proxies use for it: they are in its certificate too',
+      'DNS names and addresses of this server; its certificate is valid for them',
     )
-    .option('--trusted-proxy <address...>', 'addresses of proxies, which may open any number of connections')
+    .option('--trusted-proxy <address...>', 'addresses of proxies; they may open any number of connections')
     .option('--data <folder>', 'keys, tokens, the kubeconfig and the embedded PostgreSQL', '.backline')
     .option('--token-file <file>', 'users and their tokens: lines of TOKEN,USER,UID,"GROUP1,GROUP2"')
-    .option('--oidc-issuer-url <url>', 'OpenID Connect issuer whose ID tokens are believed')
-    .option('--oidc-client-id <id>', 'whom those tokens must be meant for')
-    .option('--oidc-username-claim <claim>', 'which claim is the name of the user', 'sub')
-    .option('--oidc-username-prefix <text>', 'in front of that name; - for none (else the issuer and #)')
-    .option('--oidc-groups-claim <claim>', 'which claim holds the groups')
-    .option('--oidc-groups-prefix <text>', 'in front of their names')
-    .option('--oidc-ca-file <file>', 'certificate of the authority behind the issuer')
-    .option('--history-days <number>', 'how long past versions and the audit record are kept', numberOf(1, 10_000), 30)
-    .option('--datasets <folder>', 'where the files of datasets lie (else in the data folder)')
-    .option('--roll-up-seconds <number>', 'how often events become files', numberOf(1, 10_000), 15)
-    .option('--encryption-key-file <file>', 'keys that secrets are sealed with (else in the data folder)')
+    .option('--oidc-issuer-url <url>', 'trusted OpenID Connect issuer')
+    .option('--oidc-client-id <id>', 'expected audience (aud) of its tokens')
+    .option('--oidc-username-claim <claim>', 'claim that holds the user name', 'sub')
+    .option('--oidc-username-prefix <text>', 'prefix of user names; - for none (default: the issuer and #)')
+    .option('--oidc-groups-claim <claim>', 'claim that holds the groups')
+    .option('--oidc-groups-prefix <text>', 'prefix of group names')
+    .option('--oidc-ca-file <file>', 'CA certificate of the issuer')
+    .option('--history-days <number>', 'days that past versions and the audit log are kept', numberOf(1, 10_000), 30)
+    .option('--datasets <folder>', 'folder of dataset files (default: in the data folder)')
+    .option('--roll-up-seconds <number>', 'seconds between roll-ups of events into files', numberOf(1, 10_000), 15)
+    .option('--encryption-key-file <file>', 'keys that encrypt secrets (default: in the data folder)')
     .option(
       '--allow-outbound <hosts...>',
       'private hosts that declared objects may reach: names, addresses, ranges like 10.0.0.0/8',
     )
     .option('--quiet', 'print only the line that says that it is ready')
-    .addOption(new Option('--log-level <level>', 'of the log on standard error').choices(LOG_LEVELS).default(logLevel))
+    .addOption(
+      new Option('--log-level <level>', 'level of the log on standard error').choices(LOG_LEVELS).default(logLevel),
+    )
     .addHelpText('after', environmentHelp(SERVER_ENVIRONMENT));
 }

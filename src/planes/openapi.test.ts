@@ -25,8 +25,8 @@ test('the document is valid OpenAPI', async () => {
 });
 
 test('every path that applications may use is in it, each operation with an id of its own', () => {
-  const told = Object.keys(document.paths).map((path) => path.replace('{key}', '*'));
-  assert.deepEqual(told.sort(), [...new Set(declaredPaths(modules).map(({ path }) => path))].sort());
+  const documented = Object.keys(document.paths).map((path) => path.replace('{key}', '*'));
+  assert.deepEqual(documented.sort(), [...new Set(declaredPaths(modules).map(({ path }) => path))].sort());
   const ids = operations.map(({ operation }) => operation.operationId);
   assert.equal(new Set(ids).size, ids.length);
   assert.ok(

@@ -111,7 +111,7 @@ async function runUntilStopped(options: RunOptions): Promise<number> {
   return why === 'stop' ? 0 : 1;
 }
 
-/** What this process and its children write is read by its own user alone. */
+/** Makes files of this process and its children readable for its own user alone. */
 async function keepToOurselves(dataDirectory: string): Promise<void> {
   // The embedded PostgreSQL of root runs as another user, which has to get through to its own part.
   await makeFolder(dataDirectory, process.getuid?.() === 0 ? 0o711 : 0o700).catch((error: unknown) => {
@@ -154,7 +154,7 @@ function welcome(url: string, kubeconfig: string | undefined, hints: readonly st
   return `${lines.join('\n')}\n`;
 }
 
-/** What can be asked of the sample business. */
+/** Commands to try on the sample business. */
 function sampleHints(url: string, kubeconfig: string): readonly string[] {
   return [
     `kubectl --kubeconfig ${kubeconfig} get plans,prices -A`,
@@ -196,7 +196,7 @@ async function simulate(
   log.info(done, 'the simulation has ended');
 }
 
-/** What the variants of the sample's experiments do to its listeners. */
+/** Effects of the variants of the sample's experiments on its listeners. */
 const SAMPLE_EFFECTS: readonly Effect[] = [
   { flag: 'home-layout', variant: 'shelves', on: 'plays', factor: 1.08 },
   { flag: 'upgrade-banner', variant: 'trial', on: 'subscriptions', factor: 2 },

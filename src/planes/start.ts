@@ -111,7 +111,7 @@ function startFollowing(shared: Shared, api: ApiRole | undefined, kept: KeptData
   return startNode(shared, {
     source: api?.control.heads ?? clientHeads(remoteClient(shared)),
     records: kept?.records,
-    userOf: api?.userOf ?? callersBy(shared.believed),
+    userOf: api?.userOf ?? callersBy(shared.authenticators),
     authorize: api?.control.authorize ?? authorizeAdministrators,
   });
 }

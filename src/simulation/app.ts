@@ -28,7 +28,7 @@ export async function askFlags(
   return { shown, snapshot: metadata.snapshot ?? '' };
 }
 
-/** What the shop of the listener's market shows; an empty one where the business has no such market. */
+/** The prices in the shop of the listener's market; none where the business has no such market. */
 export async function askPrices(app: App, { id, market }: Listener): Promise<Shelf> {
   const { status, answer } = await ask(app, 'POST', '/v1/prices', { listener: id, market });
   if (status !== 200) return { prices: [], releases: [] };
@@ -46,7 +46,7 @@ export async function askToSkip(app: App, { id, plan, market }: Listener, key: s
   return status !== 200 || !('outcome' in answer) || answer.outcome === 'allow';
 }
 
-/** Sends what has just been done; what became of each event. */
+/** Sends the events of a session. @returns the outcome of each. */
 export async function sendEvents(
   app: App,
   subject: string,
@@ -54,7 +54,7 @@ export async function sendEvents(
   events: readonly AppEvent[],
   now: Temporal.Instant,
 ): Promise<readonly string[]> {
-  // What was done lies behind: the last of it is now.
+  // Events lie in the past: the last of them is now.
   const shiftMs = now.epochMilliseconds - (events.at(-1)?.atMs ?? 0);
   const body = {
     sentAt: now.toString(),

@@ -1,4 +1,4 @@
-/** What a variant does to those who see it: a factor on what they would have done. */
+/** The effect of a variant on listeners who see it: a factor on their behaviour. */
 interface VariantEffect {
   readonly flag: string;
   readonly variant: string;
@@ -6,7 +6,7 @@ interface VariantEffect {
   readonly factor: number;
 }
 
-/** What a release does to those who get what it carries. */
+/** The effect of a release on listeners in its cohort. */
 interface ReleaseEffect {
   readonly release: string;
   readonly on: 'conversions';
@@ -15,7 +15,7 @@ interface ReleaseEffect {
 
 export type Effect = VariantEffect | ReleaseEffect;
 
-/** By how much more or less is done by whoever saw these variants, or got what these releases carry. */
+/** The factor on the behaviour of a listener who saw these variants and is in the cohorts of these releases. */
 export function factorOf(
   effects: readonly Effect[],
   on: Effect['on'],

@@ -111,7 +111,7 @@ export function listenerAt(seed: number, number: number): Listener {
   };
 }
 
-/** What the app says of a listener when it asks for flags. */
+/** The context that the app sends when it asks for flags. */
 export function contextOf(listener: Listener): Record<string, unknown> {
   const { id, sessionsPerDay: _, playsPerSession: __, skipRate: ___, ...attributes } = listener;
   return { targetingKey: id, ...attributes };

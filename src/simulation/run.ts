@@ -8,11 +8,11 @@ import { contextOf, listenerAt } from './listener.ts';
 import { session, skipsAskedFor, withoutSkips, type AppEvent } from './session.ts';
 import { visit } from './shop.ts';
 
-/** What is under way at once; more waits, so that a slow server is not buried. */
+/** Sessions at once; more wait, so that a slow server is not buried. */
 const CONCURRENCY_MAX = 32;
 /** After a failure the next try waits this long. */
 const RETRY_MS = 1_000;
-/** Who was told so often in one session that there are no more skips asks for none. */
+/** After so many denials in one session a listener asks for no more skips. */
 const DENIALS_MAX = 2;
 /** The shop is looked at so much more often than the app is opened: a look costs little, and releases of prices need many. */
 const VISITS_PER_SESSION = 4;

@@ -2,7 +2,7 @@ import type { Chance } from './chance.ts';
 import { factorOf, type Effect } from './effect.ts';
 import type { Listener } from './listener.ts';
 
-/** What the app was told about a flag. */
+/** The answer that the app got for a flag. */
 export interface ShownFlag {
   readonly flag: string;
   readonly variant: string;

@@ -3,9 +3,9 @@ import { factorOf, type Effect } from './effect.ts';
 import type { Listener } from './listener.ts';
 import type { AppEvent } from './session.ts';
 
-/** What is looked at and bought: for oneself, or as a gift. */
+/** The plan that listeners buy, for themselves or as a gift. */
 const OFFERED_PLAN = 'premium';
-/** What it is held against: whoever wants Premium knows what the whole family would cost. */
+/** The plan that they compare its price with. */
 const DEAREST_PLAN = 'family';
 /** Part of the visits that end in a purchase: far more than any real shop has, so that minutes tell what takes days there. */
 const BUY_RATE = 0.4;
@@ -20,11 +20,11 @@ export interface SeenPrice {
   readonly sellable: boolean;
   readonly amount?: string;
   readonly currency?: string;
-  /** What is announced. */
+  /** The announced price. */
   readonly next?: { readonly amount?: string };
 }
 
-/** What the shop shows somebody. */
+/** The prices that a listener sees. */
 export interface Shelf {
   readonly prices: readonly SeenPrice[];
   /** The releases of which the listener got what they carry. */

@@ -27,13 +27,13 @@ const LIMITS = {
   closeMsDefault: 2_000,
   /** How long a flag may take whose variant is on record at the server. */
   askMsMax: 2_000,
-  /** What is kept for a start without the server is written at most so often. */
+  /** The copy for a start without the server is written at most so often. */
   keepMs: 1_000,
   /** Of a server that comes and goes it is warned so often. */
   warnMs: 60_000,
 } as const;
 
-/** What follows the connection, beside the options of applications. */
+/** Callbacks about the connection, beside the options of applications. */
 interface Hooks {
   readonly connected?: () => void;
   readonly lost?: () => void;
@@ -79,7 +79,7 @@ export class Backline {
     this.#transport = fetchTransport(options.url, options.key);
     this.#queue = new EventQueue(this.#transport, this.#warn);
     this.#exposures = new ExposureLog(this.#queue, options.exposureType ?? 'exposure', this.#warn);
-    // Whoever awaits `ready` hears of it; whoever does not is not ended by it.
+    // A caller that awaits `ready` gets the error; a process that does not is not ended by it.
     this.#first.promise.catch(() => {});
     this.#following = this.#start().catch((error: unknown) => {
       this.#problem = messageOf(error);
@@ -171,7 +171,7 @@ export class Backline {
     guarded(() => this.#exposures.add(details, context as Context));
   }
 
-  /** What a plan gives; as `/v1/entitlements`. Throws Refusal for names that there are not. */
+  /** The entitlements of a plan, as `/v1/entitlements`. Throws Refusal for unknown names. */
   entitlements(question: PlanQuestion): ReturnType<typeof listEntitlements> {
     return frozen(listEntitlements(this.#products(), question));
   }
@@ -315,7 +315,7 @@ export class Backline {
   }
 }
 
-/** Calls what belongs to the application, or must not end it: what it throws is no business of whoever calls us. */
+/** Calls a function of the application. Its errors are logged and not thrown. */
 function guarded(call: () => void): void {
   try {
     call();
@@ -341,7 +341,7 @@ function detailsOf(outcome: Outcome, { version }: LocalSnapshot): FlagDetails {
     value,
     variant,
     reason,
-    // As OFREP tells it: an exposure is the same one whoever was asked.
+    // As OFREP answers it: an exposure is the same whether the server or the client answered.
     revision: revision.slice(0, REVISION_CHARS),
     snapshot: version,
     ...(error === undefined ? {} : { errorCode: error.code, errorMessage: error.message }),

@@ -28,7 +28,7 @@ function queueTo(answer: (events: readonly QueuedEvent[], body: string) => { sta
   return { queue, taken, warnings, bodies };
 }
 
-test('what is no JSON is dropped alone, and told once', async () => {
+test('an event that is no JSON is dropped alone, with one warning', async () => {
   const { queue, taken, warnings } = queueTo(() => 'taken');
   const round: Record<string, unknown> = {};
   round['self'] = round;

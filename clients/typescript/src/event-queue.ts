@@ -30,7 +30,7 @@ export interface QueuedEvent {
 
 /**
  * Sends events in batches, in the background. Each has an id, so that one that is sent twice counts once. While the
- * server is away or busy they wait; what it refuses for good is dropped, alone, and said. Never throws.
+ * server is away or busy they wait. An event that it refuses for good is dropped alone, with a warning. Never throws.
  */
 export class EventQueue {
   readonly #transport: Transport;
@@ -49,8 +49,8 @@ export class EventQueue {
   #retryMs: number = LIMITS.retryMsMin;
   #working: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** What has been warned of and would be said with each event. */
-  readonly #said = new Set<string>();
+  /** Topics of warnings that were given: each is given once. */
+  readonly #warned = new Set<string>();
 
   constructor(transport: Transport, warn: (message: string) => void) {
     this.#transport = transport;
@@ -194,8 +194,8 @@ export class EventQueue {
   /** Warns once of what may happen with every event. */
   #say(why: string): void {
     const topic = why.slice(0, 40);
-    if (this.#said.has(topic)) return;
-    this.#said.add(topic);
+    if (this.#warned.has(topic)) return;
+    this.#warned.add(topic);
     this.#warn(why);
   }
 }
@@ -206,7 +206,7 @@ interface EventResult {
   readonly detail?: string;
 }
 
-/** What became of each event; undefined when the text is no answer of a Backline, but that of something before it. */
+/** The outcome of each event; undefined when the answer comes from a proxy and not from Backline. */
 function resultsIn(text: string): readonly EventResult[] | undefined {
   try {
     const { results } = JSON.parse(text) as { results?: EventResult[] };

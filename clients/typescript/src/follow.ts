@@ -19,7 +19,7 @@ export async function followStream(options: {
   readonly place: () => StreamPlace | undefined;
   readonly take: (line: StreamLine) => void;
   readonly connected: () => void;
-  /** What went wrong, each time that the stream is lost. */
+  /** Called with the error each time that the stream is lost. */
   readonly lost: (why: string) => void;
   readonly signal: AbortSignal;
   readonly time?: Time;

@@ -14,7 +14,7 @@ interface PostAnswer {
 
 /**
  * Over `fetch`, with the key of a server Client. A path of the URL, like that of a gateway, stands before all paths.
- * What is no URL of a server fails each request.
+ * With a wrong URL each request fails.
  */
 export function fetchTransport(url: string, key: string | undefined): Transport {
   const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };

@@ -23,14 +23,14 @@ const kinds = kindRegistry([...experienceKinds, ...productsKinds]);
 const known = new Set(kinds.all.map(({ id }) => id));
 const ofExperience = new Set(experienceKinds.map(({ id }) => id));
 
-/** What is answered from: the same tables as on a decision node, by the same code. Immutable. */
+/** The tables that answers come from: the same as on a decision node, by the same code. Immutable. */
 export interface LocalSnapshot {
   readonly version: string;
   readonly experience: ExperienceTable;
   readonly products: ProductsTable;
 }
 
-interface Named {
+interface ObjectName {
   readonly kind: string;
   readonly name: string;
 }
@@ -38,7 +38,7 @@ interface Named {
 /** Keeps the live objects that the stream tells of, and makes snapshots of them. */
 export class LocalWorld {
   #objects = new LiveObjects(kinds);
-  /** What comes between `begin` and `end`. */
+  /** The objects that came since `begin`, until `end`. */
   #coming: LiveObjects | undefined;
   #snapshot: LocalSnapshot | undefined;
   #place: StreamPlace | undefined;
@@ -105,7 +105,7 @@ export class LocalWorld {
 
   #takeChanges(line: Extract<StreamLine, { type: 'changes' }>): readonly string[] {
     const before = this.#snapshot;
-    if (before === undefined) throw new Error('the stream told of changes before it told of everything');
+    if (before === undefined) throw new Error('the stream sent changes before it sent everything');
     // Kinds that this version of the client does not know are for others.
     const changes = line.changes.filter(({ kind }) => known.has(kind));
     // Should this world not compile, everything must come anew.
@@ -134,9 +134,9 @@ function placeOf({ version, digest }: StreamPlace): StreamPlace {
   return { version, digest };
 }
 
-/** What is in one of two worlds alone, or in another form. */
-function differing(a: LiveObjects, b: LiveObjects): readonly Named[] {
-  const changed: Named[] = [];
+/** The objects that differ between two worlds. */
+function differing(a: LiveObjects, b: LiveObjects): readonly ObjectName[] {
+  const changed: ObjectName[] = [];
   for (const kind of known) {
     for (const object of a.list(kind)) if (!isSame(object, b.get(kind, object.name))) changed.push(object);
     for (const object of b.list(kind)) if (a.get(kind, object.name) === undefined) changed.push(object);
@@ -149,7 +149,7 @@ function isSame(a: LiveObject, b: LiveObject | undefined): boolean {
 }
 
 /** Names of the Flags that are decided by these objects, directly or through others. */
-function affected(world: LiveObjects, changed: readonly Named[]): readonly string[] {
+function affected(world: LiveObjects, changed: readonly ObjectName[]): readonly string[] {
   const seen = new Set(changed.map(({ kind, name }) => liveKey(kind, name)));
   const flags: string[] = [];
   // A Set is walked with what is added on the way.

@@ -16,7 +16,7 @@ interface ErrorAnswer {
   readonly errors?: readonly { readonly pointer?: string; readonly detail?: string }[];
 }
 
-/** The server understood and said no. */
+/** The server refused the request. */
 export class Refused extends CliFailure {
   readonly status: number;
   readonly causes: readonly Cause[];
@@ -74,7 +74,7 @@ export async function call(
   throw asRefused(status, text);
 }
 
-/** What the server said no with. */
+/** The refusal in an answer of the server. */
 export function asRefused(status: number, text: string): Refused {
   const parsed = parseOr(text);
   return new Refused(status, typeof parsed === 'object' && parsed !== null ? parsed : {}, text);

@@ -90,7 +90,7 @@ for (const [name, files, options, message] of [
   });
 }
 
-test('a decision node without an API server follows the one it is told, with the token of the environment if need be', async (t) => {
+test('a decision node without an API server follows the one that --api names, with the token of the environment if need be', async (t) => {
   const directory = await folder(t, { k: CONFIG });
   const common = { port: 0, host: '', data: '', logLevel: 'info', historyDays: 30, rollUpSeconds: 15 } as const;
   const io = { env: { BACKLINE_TOKEN: 'from-env' }, directory };

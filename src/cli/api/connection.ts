@@ -5,7 +5,7 @@ import type { Connection } from '#kernel/api/client/http.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { Io } from '../terminal/io.ts';
 
-/** What the user said about the server on the command line. */
+/** Options of the command line about the server. */
 export interface ConnectionOptions {
   readonly kubeconfig?: string;
   readonly server?: string;
@@ -21,7 +21,8 @@ const KUBECONFIG_BESIDE = join('.backline', 'kubeconfig');
 
 /**
  * Where the server is: `--kubeconfig`, else BACKLINE_KUBECONFIG, else `.backline/kubeconfig` in this folder or one above,
- * else the first file of KUBECONFIG that is there, which may well be of something else; `--server` and `--token` override what it says. Throws CliFailure when there is nothing to go by.
+ * else the first file of KUBECONFIG that is there, which may be of another cluster. `--server` and `--token` override it.
+ * Throws CliFailure when there is none.
  */
 export function connectionFrom(options: ConnectionOptions, io: Pick<Io, 'env' | 'directory'>): Target {
   const named = options.kubeconfig ?? io.env['BACKLINE_KUBECONFIG'];
@@ -58,17 +59,17 @@ function findAbove(directory: string): string | undefined {
   }
 }
 
-interface Named {
+interface NamedEntry {
   readonly name?: string;
 }
 
 interface Kubeconfig {
   readonly 'current-context'?: string;
-  readonly contexts?: readonly (Named & { context?: { cluster?: string; user?: string; namespace?: string } })[];
-  readonly clusters?: readonly (Named & {
+  readonly contexts?: readonly (NamedEntry & { context?: { cluster?: string; user?: string; namespace?: string } })[];
+  readonly clusters?: readonly (NamedEntry & {
     cluster?: { server?: string; 'certificate-authority-data'?: string; 'certificate-authority'?: string };
   })[];
-  readonly users?: readonly (Named & { user?: { token?: string; tokenFile?: string } })[];
+  readonly users?: readonly (NamedEntry & { user?: { token?: string; tokenFile?: string } })[];
 }
 
 function readKubeconfig(file: string): Target {
@@ -84,7 +85,7 @@ function readKubeconfig(file: string): Target {
   const text = read(file);
   try {
     const config = (parse(text) ?? {}) as Kubeconfig;
-    const named = <Item extends Named>(
+    const named = <Item extends NamedEntry>(
       items: readonly Item[] | undefined,
       name: string | undefined,
     ): Item | undefined => items?.find((item) => item.name === name);

@@ -7,7 +7,7 @@ const PAGE_SIZE = 500;
 /** Asks for rows and columns, as kubectl does. */
 export const AS_TABLE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
-export interface Listed {
+export interface ListItem {
   readonly metadata: { readonly name: string; readonly namespace?: string };
 }
 
@@ -35,8 +35,8 @@ export async function listed(
   type: ResourceType,
   namespace: string | undefined,
   selector: string,
-): Promise<readonly Listed[]> {
+): Promise<readonly ListItem[]> {
   const path = `${pathOf(type, namespace, undefined)}?labelSelector=${encodeURIComponent(selector)}&`;
-  const pages = await allPages<{ readonly items: readonly Listed[] }>(connection, path, 'application/json');
+  const pages = await allPages<{ readonly items: readonly ListItem[] }>(connection, path, 'application/json');
   return pages.flatMap(({ items }) => items);
 }

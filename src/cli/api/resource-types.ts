@@ -15,7 +15,7 @@ export interface ResourceType {
   readonly verbs: readonly string[];
 }
 
-interface Discovered {
+interface DiscoveryGroupList {
   readonly items: readonly {
     readonly metadata: { readonly name?: string };
     readonly versions: readonly {
@@ -40,7 +40,7 @@ export async function resourceTypes(connection: Connection): Promise<ResourceTyp
     ['/api', '/apis'].map((path) => call(connection, 'GET', path, { accept: AGGREGATED })),
   );
   return answers.flatMap((answer) =>
-    (answer as Discovered).items.flatMap(({ metadata, versions }) =>
+    (answer as DiscoveryGroupList).items.flatMap(({ metadata, versions }) =>
       versions.flatMap(({ version, resources }) =>
         resources
           .filter(({ verbs }) => verbs.includes('list'))

@@ -11,8 +11,8 @@ export interface WatchEvent<Item> {
 }
 
 /**
- * What a watch says, until the server or the signal ends it. `path` is that of a collection with its query, without
- * what makes it a watch. Throws Refused when the server says no.
+ * The events of a watch, until the server or the signal ends it. `path` is that of a collection with its query, without
+ * the parameters of a watch. Throws Refused when the server refuses.
  */
 export async function* watchEvents<Item>(
   connection: Connection,
@@ -29,7 +29,7 @@ export async function* watchEvents<Item>(
       yield JSON.parse(line) as WatchEvent<Item>;
     }
   } finally {
-    // Whoever stops listening leaves a stream behind that has nobody to tell of its end.
+    // A caller that stops early leaves a stream whose errors nobody handles.
     answer.on('error', () => {});
     answer.destroy();
   }

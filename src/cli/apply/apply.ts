@@ -37,8 +37,8 @@ export async function apply(options: ApplyOptions, io: Io): Promise<number> {
   else io.exact.write(`${text}\n`);
   const held = heldText(answer.results, places, coloursFor(io.stderr, io.env));
   const warnings = warningsText(answer.results, coloursFor(io.stderr, io.env));
-  for (const said of [warnings, held]) if (said !== '') io.stderr.write(`${said}\n`);
-  // What programs read is the answer alone.
+  for (const text of [warnings, held]) if (text !== '') io.stderr.write(`${text}\n`);
+  // Programs read the answer alone.
   const shown = text === undefined ? io : { ...io, stdout: io.stderr };
   for (const one of doomed) await remove(one, dryRun, target, shown);
   const names = carriersOf(answer);
@@ -60,7 +60,7 @@ export function requireLive(results: readonly ChangeResult[], dryRun = false): v
     dryRun
       ? `${counted} would not go live, and no release would carry them.`
       : `${counted} ${held === 1 ? 'is' : 'are'} declared and not live, and no release carries them.`,
-    { remedy: 'Mend what is said above, or accept it with --allow-not-live.' },
+    { remedy: 'Fix the problems above, or accept them with --allow-not-live.' },
   );
 }
 

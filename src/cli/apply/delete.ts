@@ -15,7 +15,7 @@ export interface DeleteOptions extends ConnectionOptions {
 }
 
 /** One object, wherever it was named. */
-export interface Doomed {
+export interface Deletion {
   readonly type: ResourceType;
   readonly namespace: string;
   readonly name: string;
@@ -44,10 +44,10 @@ async function named(
   words: readonly string[],
   options: DeleteOptions,
   { target, types, io }: { readonly target: Target; readonly types: readonly ResourceType[]; readonly io: Io },
-): Promise<Doomed[]> {
+): Promise<Deletion[]> {
   const { filename, selector } = options;
   const namespace = options.namespace ?? target.namespace;
-  const at = (type: ResourceType, name: string, of = namespace): Doomed => ({
+  const at = (type: ResourceType, name: string, of = namespace): Deletion => ({
     type,
     namespace: type.namespaced ? of : '',
     name,
@@ -55,7 +55,7 @@ async function named(
   if (filename !== undefined) {
     if (words.length > 0 || selector !== undefined) throw usage('name files with -f, or objects, and not both.');
     const declared = await readManifests(filename, io);
-    // What refers comes after what it refers to, so it goes first.
+    // An object comes after those that it refers to, so it is deleted before them.
     return declared.toReversed().map(({ object }) => placeOf(object, types, namespace));
   }
   const [first, ...names] = words;
@@ -83,7 +83,7 @@ export function placeOf(
   object: Readonly<Record<string, unknown>>,
   types: readonly ResourceType[],
   namespace: string,
-): Doomed {
+): Deletion {
   const type = typeOf(object, types);
   const metadata = (object['metadata'] ?? {}) as { name?: string; namespace?: string };
   return { type, namespace: type.namespaced ? (metadata.namespace ?? namespace) : '', name: String(metadata.name) };
@@ -95,7 +95,7 @@ function usage(message: string): CliFailure {
 
 /** Deletes one object and says so; false when it was not there. */
 export async function remove(
-  { type, namespace, name }: Doomed,
+  { type, namespace, name }: Deletion,
   isDryRun: boolean,
   target: Target,
   io: Io,

@@ -31,7 +31,7 @@ async function terminal(t: TestContext) {
   };
 }
 
-test('what can be said goes to standard output as YAML, what cannot is told, and the status says so', async (t) => {
+test('importable flags go to standard output as YAML, others are reported, and the exit status tells', async (t) => {
   const { backline } = await terminal(t);
   const { status, out, err } = await backline('import unleash unleash.json -n app');
   assert.equal(status, 1);
@@ -93,7 +93,7 @@ const WRONG: readonly [line: string, status: number, message: RegExp][] = [
 ];
 
 for (const [line, status, message] of WRONG) {
-  test(`an import that cannot be is told with what would be right: ${line}`, async (t) => {
+  test(`an import that fails says what would be right: ${line}`, async (t) => {
     const { directory, backline } = await terminal(t);
     // A hole: it has a hundred megabytes and takes no room.
     const large = await open(join(directory, 'large.json'), 'w');

@@ -48,8 +48,8 @@ const importers: Readonly<Record<(typeof SOURCES)[number], (document: unknown, o
 };
 
 /**
- * `backline import`: what another flag tool has, as objects of ours in which everybody keeps their variant. Ends with 1
- * when something was left out, as it cannot be said exactly, unless that is allowed.
+ * `backline import`: turns flags of another tool into objects of ours, in which every unit keeps its variant. Ends with 1
+ * when a flag was left out because it cannot be translated exactly, unless that is allowed.
  */
 export async function importFlags(
   source: (typeof SOURCES)[number],

@@ -1,10 +1,10 @@
 import type { Target } from '../api/connection.ts';
-import { placeOf, type Doomed } from './delete.ts';
+import { placeOf, type Deletion } from './delete.ts';
 import { listed } from '../api/list-objects.ts';
-import type { Declared } from '../objects/manifest-files.ts';
+import type { DeclaredObject } from '../objects/manifest-files.ts';
 import { resourceTypes, type ResourceType } from '../api/resource-types.ts';
 
-/** What nobody declares in files, or what holds everything else. */
+/** Resources that nobody declares in files, or that hold all others. */
 const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
 
 /**
@@ -13,14 +13,14 @@ const NEVER: ReadonlySet<string> = new Set(['namespaces', 'events', 'leases']);
  */
 export async function notDeclared(
   target: Target,
-  declared: readonly Declared[],
+  declared: readonly DeclaredObject[],
   { namespace, selector }: { readonly namespace: string; readonly selector: string },
-): Promise<readonly Doomed[]> {
+): Promise<readonly Deletion[]> {
   const types = await resourceTypes(target);
   const places = declared.map(({ object }) => placeOf(object, types, namespace));
   const kept = new Set(places.map(keyOf));
   const namespaces = new Set(places.map((place) => place.namespace));
-  const found: Doomed[] = [];
+  const found: Deletion[] = [];
   for (const type of types.filter(isDeclared)) {
     // One request for a kind, however many namespaces there are.
     for (const { metadata } of await listed(target, type, undefined, selector)) {
@@ -35,6 +35,6 @@ function isDeclared({ plural, verbs }: ResourceType): boolean {
   return verbs.includes('create') && verbs.includes('delete') && !NEVER.has(plural);
 }
 
-function keyOf({ type, namespace, name }: Doomed): string {
+function keyOf({ type, namespace, name }: Deletion): string {
   return `${type.group}/${type.plural}/${namespace}/${name}`;
 }

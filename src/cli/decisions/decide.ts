@@ -12,7 +12,7 @@ import {
 import { EXIT } from '../terminal/failure.ts';
 import { coloursFor, type Colours, type Io } from '../terminal/io.ts';
 
-/** What can be asked of the decision API; the names are those of its parameters. */
+/** A question to the decision API; the names are those of its parameters. */
 export interface Question {
   readonly listener?: string;
   readonly plan?: string;

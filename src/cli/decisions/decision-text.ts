@@ -58,7 +58,7 @@ export interface ExplainAnswer extends Snapshot {
     readonly says: string;
   }[];
   readonly alternatives: readonly { readonly plan: string; readonly says: string }[];
-  /** What is seen of releases that are under way. */
+  /** The releases under way that concern the answer. */
   readonly releases?: readonly { readonly says: string }[];
 }
 

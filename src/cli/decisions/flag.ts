@@ -9,14 +9,14 @@ export type FlagOptions = ConnectionOptions & {
   readonly output?: 'json';
 };
 
-/** What /v1/flags/explain answers. */
-interface Explained {
+/** The answer of /v1/flags/explain. */
+interface FlagExplanation {
   readonly flag: string;
   readonly variant?: string;
   readonly value?: unknown;
   readonly reason: { readonly code: string; readonly message: string };
   readonly steps: readonly { readonly step: string; readonly says: string }[];
-  /** What is seen of releases that are under way. */
+  /** The releases under way that concern the answer. */
   readonly releases?: readonly { readonly says: string }[];
 }
 
@@ -29,12 +29,12 @@ export async function flag(key: string, options: FlagOptions, io: Io): Promise<n
   const text =
     options.output === 'json'
       ? JSON.stringify(answer, null, 2)
-      : flagText(answer as Explained, coloursFor(io.stdout, io.env));
+      : flagText(answer as FlagExplanation, coloursFor(io.stdout, io.env));
   (options.output === 'json' ? io.exact : io.stdout).write(`${text}\n`);
   return EXIT.ok;
 }
 
-function flagText({ variant, value, reason, steps, releases = [] }: Explained, colours: Colours): string {
+function flagText({ variant, value, reason, steps, releases = [] }: FlagExplanation, colours: Colours): string {
   const head = variant === undefined ? 'the default in the code' : `${variant}  ${JSON.stringify(value)}`;
   const wide = Math.max(...steps.map(({ step }) => step.length));
   return [

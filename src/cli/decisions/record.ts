@@ -14,7 +14,7 @@ export interface EndOptions extends RecordOptions {
   readonly key?: string;
 }
 
-/** What can be ended by hand, and where. */
+/** Records that can be ended by hand, with their paths. */
 export const ENDABLE = {
   grant: '/v1/grants/end',
   override: '/v1/overrides/end',

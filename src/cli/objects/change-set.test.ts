@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createColors } from 'picocolors';
 import { decodeManifests } from '#kernel/api/codec/manifests.ts';
 import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
-import type { Declared } from './manifest-files.ts';
+import type { DeclaredObject } from './manifest-files.ts';
 import { requireLive } from '../apply/apply.ts';
 import { applyText, heldText, planText, warningsText } from './plan-text.ts';
 
@@ -23,7 +23,7 @@ metadata:
   name: free
 `;
 
-const declared: Declared[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
+const declared: DeclaredObject[] = decodeManifests(FILE).map(({ value, lineOf }) => ({
   object: value,
   place: (path) => `plans.yaml:${lineOf(path)}`,
 }));
@@ -79,10 +79,10 @@ test('each cause of a refusal is shown at its file, line and field', () => {
   ]);
 });
 
-test('what can be done about a refusal is told beside it', () => {
+test('the remedy of a refusal is shown beside it', () => {
   const cause = { field: 'objects[0]', message: 'Plan "premium" is pinned by bob: too dear.' };
-  const said = 'Plan "premium" is pinned by bob: too dear. Let go of it: backline release unpin premium-7.';
-  assert.equal(refusedChange([cause], declared, said).remedy, 'Let go of it: backline release unpin premium-7.');
+  const message = 'Plan "premium" is pinned by bob: too dear. Let go of it: backline release unpin premium-7.';
+  assert.equal(refusedChange([cause], declared, message).remedy, 'Let go of it: backline release unpin premium-7.');
   assert.equal(
     refusedChange([cause], declared, 'Plan.products.backline.dev "premium" is invalid: x').remedy,
     undefined,
@@ -145,7 +145,7 @@ Plan: 1 to create, 1 to change, 2 unchanged; 2 would not go live.`,
   );
 });
 
-test('what is accepted and will surprise is said in the plan and by apply, and is no reason to fail', () => {
+test('a warning is shown by plan and apply, and is no reason to fail', () => {
   const warned = result({ kind: 'ReleasePolicy', name: 'p', warnings: ['spec.selector: nothing is selected.'] });
   assert.match(planText({ results: [warned] }, [''], plain), /! spec\.selector: nothing is selected\. \(warning\)/);
   assert.equal(warningsText([warned], plain), 'warning: ReleasePolicy shop/p  spec.selector: nothing is selected.');
@@ -181,7 +181,7 @@ Declared as version 7.`,
   );
 });
 
-test('what is declared but not live is told with its reason, and nothing else', () => {
+test('an object that is declared but not live is shown with its reason, and nothing else', () => {
   assert.equal(
     heldText(RESULTS, ['a.yaml:1', 'a.yaml:5', 'b.yaml:1', 'b.yaml:9'], plain),
     `not live: Namespace shop (b.yaml:1)  spec.plan: there is no live Plan "x"

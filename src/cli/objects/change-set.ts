@@ -2,9 +2,9 @@ import type { Path } from '#kernel/base/failures.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
 import { Refused, call, type Cause } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
-import type { Declared } from './manifest-files.ts';
+import type { DeclaredObject } from './manifest-files.ts';
 
-/** What became of one object of a change set, or what would. */
+/** The result for one object of a change set, also of a dry run. */
 export interface ChangeResult {
   readonly apiVersion: string;
   readonly kind: string;
@@ -14,9 +14,9 @@ export interface ChangeResult {
   /** How what is declared differs from what is live. */
   readonly fields: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
   readonly sentences: readonly string[];
-  /** What keeps it from going live. */
+  /** Problems that keep it from going live. */
   readonly problems: readonly { readonly path: string; readonly message: string }[];
-  /** What was accepted and will surprise. */
+  /** Warnings about accepted values. */
   readonly warnings: readonly string[];
   /** The release that carries it now. */
   readonly release?: string;
@@ -45,7 +45,7 @@ export interface ChangeAnswer {
 /** Declares objects as one atomic change, or asks what that would do. A refusal names the files and lines. */
 export async function sendChangeSet(
   connection: Connection,
-  declared: readonly Declared[],
+  declared: readonly DeclaredObject[],
   options: { readonly namespace: string; readonly dryRun: boolean },
 ): Promise<ChangeAnswer> {
   const body = {
@@ -68,10 +68,14 @@ export async function sendChangeSet(
 const UNQUOTED = /must be of type string: "(integer|number|boolean)"$/;
 
 /**
- * The refusal of a change set, with each cause at its file and line. What the server said as a whole goes on after the
- * only cause where it knows what can be done.
+ * The refusal of a change set, with each cause at its file and line. The message of the server
+ * has the remedy after its only cause, where there is one.
  */
-export function refusedChange(causes: readonly Cause[], declared: readonly Declared[], said = ''): CliFailure {
+export function refusedChange(
+  causes: readonly Cause[],
+  declared: readonly DeclaredObject[],
+  answered = '',
+): CliFailure {
   const details = causes.map(({ field = '', message = '' }) => {
     const [, position, rest = ''] = /^(?:spec\.)?objects\[(\d+)\]\.?(.*)$/s.exec(field) ?? [];
     const found = position === undefined ? undefined : declared[Number(position)];
@@ -80,7 +84,7 @@ export function refusedChange(causes: readonly Cause[], declared: readonly Decla
     return { where: `${found.place(parseFieldPath(rest))}  ${rest || nameOf(found.object)}`, what };
   });
   const cause = causes[0]?.message?.replace(/\.$/, '') ?? '';
-  const remedy = cause !== '' && said.startsWith(`${cause}. `) ? said.slice(cause.length + 2) : undefined;
+  const remedy = cause !== '' && answered.startsWith(`${cause}. `) ? answered.slice(cause.length + 2) : undefined;
   return new CliFailure('the change was refused; nothing was changed.', { details, remedy });
 }
 

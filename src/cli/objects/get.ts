@@ -21,10 +21,10 @@ export interface GetOptions extends ConnectionOptions {
 
 interface NamedList {
   readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
-  readonly items: readonly Named[];
+  readonly items: readonly ObjectName[];
 }
 
-interface Named {
+interface ObjectName {
   readonly metadata: { readonly name: string; readonly namespace?: string; readonly resourceVersion?: string };
 }
 
@@ -32,7 +32,7 @@ interface Named {
 export interface Table {
   readonly metadata?: { readonly continue?: string; readonly resourceVersion?: string };
   readonly columnDefinitions: readonly { readonly name: string; readonly priority: number }[];
-  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: Named }[];
+  readonly rows: readonly { readonly cells: readonly unknown[]; readonly object?: ObjectName }[];
 }
 
 /** `backline get plans [premium]`, `backline get plan/premium`, `backline get plans,prices`. */
@@ -78,7 +78,7 @@ export async function get(what: string, name: string | undefined, options: GetOp
 async function keptLive(connection: Connection, type: ResourceType, name: string, error: unknown): Promise<unknown> {
   if (!(error instanceof Refused) || error.status !== 404) return error;
   const path = `/apis/releases.backline.dev/v1/heads/${encodeURIComponent(`${type.plural}.${type.group}.${name}`)}`;
-  // Who may not read what is live hears what was to be said anyway.
+  // A caller who may not read Heads gets the first error.
   const head = (await call(connection, 'GET', path).catch(() => undefined)) as
     | { status?: { held?: string } }
     | undefined;
@@ -86,7 +86,7 @@ async function keptLive(connection: Connection, type: ResourceType, name: string
   return held === undefined ? error : new CliFailure(`${type.kind} "${name}" was deleted and is kept live: ${held}`);
 }
 
-/** What is printed of one kind; empty when there is nothing. */
+/** The printed text of one kind; empty when there are no objects. */
 async function textOf(connection: Connection, type: ResourceType, path: string, options: GetOptions): Promise<string> {
   const { output, selector, asOf } = options;
   const query =
@@ -104,14 +104,14 @@ async function textOf(connection: Connection, type: ResourceType, path: string, 
   }
   return objectsText(
     type,
-    await allPages<NamedList | Named>(connection, `${path}?${query}`, 'application/json'),
+    await allPages<NamedList | ObjectName>(connection, `${path}?${query}`, 'application/json'),
     output,
   );
 }
 
 function objectsText(
   type: ResourceType,
-  pages: readonly (NamedList | Named)[],
+  pages: readonly (NamedList | ObjectName)[],
   output: Exclude<GetOptions['output'], 'table' | 'wide'>,
 ): string {
   const [first] = pages;
@@ -170,7 +170,7 @@ async function follow(
     while (!stop.signal.aborted) {
       query.set('resourceVersion', version ?? '0');
       const accept = isTable ? AS_TABLE : 'application/json';
-      const events = watchEvents<Named & Table>(connection, `${path}?${query.toString()}`, stop.signal, accept);
+      const events = watchEvents<ObjectName & Table>(connection, `${path}?${query.toString()}`, stop.signal, accept);
       for await (const { type: happened, object } of events) {
         if (happened === 'ERROR') throw new CliFailure('the server cannot go on from here; ask again.');
         version =

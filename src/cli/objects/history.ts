@@ -41,7 +41,7 @@ export async function history(kind: string, name: string, options: HistoryOption
   return EXIT.ok;
 }
 
-/** What controllers say of an object is no change of it. */
+/** A status that a controller writes is no change of an object. */
 function isStatusOnly({ type, changes }: Item): boolean {
   return type === 'MODIFIED' && changes.every(({ path }) => path.startsWith('status.'));
 }

@@ -13,7 +13,7 @@ const LIMITS = {
 } as const;
 
 /** An object to declare and where it was written. */
-export interface Declared {
+export interface DeclaredObject {
   readonly object: Readonly<Record<string, unknown>>;
   /** `plans.yaml:14`: file and line of a field of the object. */
   readonly place: (path: Path) => string;
@@ -23,12 +23,12 @@ export interface Declared {
  * Reads the objects of all named files, of all .yaml, .yml and .json files below named folders (in order of their
  * names), and of standard input for `-`.
  */
-export async function readManifests(names: readonly string[], io: Io): Promise<Declared[]> {
+export async function readManifests(names: readonly string[], io: Io): Promise<DeclaredObject[]> {
   const files: string[] = [];
   for (const name of names) files.push(...(name === '-' ? ['-'] : await filesAt(resolve(io.directory, name), name)));
   if (files.length > LIMITS.filesMax)
     throw new CliFailure(`${files.length} files are too many; ${LIMITS.filesMax} fit.`);
-  const declared: Declared[] = [];
+  const declared: DeclaredObject[] = [];
   for (const file of files) {
     const shown = file === '-' ? 'standard input' : relative(io.directory, file);
     const text = file === '-' ? await readAll(io.stdin) : await readFile(file, 'utf8');

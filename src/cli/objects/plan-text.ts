@@ -67,7 +67,7 @@ function countsText(results: readonly ChangeResult[], gone: number): string {
   return held === 0 ? counts : `${counts}; ${held} would not go live`;
 }
 
-/** What an apply did, one line per object in the words of kubectl, then what it means. */
+/** The result of an apply: one line per object in the words of kubectl, then its sentences. */
 export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, colours: Colours): string {
   const { green, yellow, dim, cyan } = colours;
   const suffix = dryRun ? ' (dry run)' : '';
@@ -81,12 +81,12 @@ export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, c
   return [...lines, dim(dryRun ? 'Nothing was changed.' : `Declared as version ${version}.`)].join('\n');
 }
 
-/** What is declared, is not live, and is carried by no release that would bring it there. */
+/** Objects that are declared and not live, and that no release carries. */
 export function notLive(results: readonly ChangeResult[]): readonly ChangeResult[] {
   return results.filter(({ problems, release }) => problems.length > 0 && release === undefined);
 }
 
-/** What was accepted and will surprise; empty when nothing will. */
+/** The warnings; empty when there are none. */
 export function warningsText(results: readonly ChangeResult[], { yellow, bold }: Colours): string {
   return results
     .flatMap((result) =>
@@ -95,7 +95,7 @@ export function warningsText(results: readonly ChangeResult[], { yellow, bold }:
     .join('\n');
 }
 
-/** What was declared but does not go live, and why; empty when everything does. */
+/** Objects that are declared and do not go live, with the reason; empty when there are none. */
 export function heldText(
   results: readonly ChangeResult[],
   places: readonly string[],

@@ -14,10 +14,10 @@ export function connecting(command: Command): Command {
   return command
     .option(
       '--kubeconfig <file>',
-      'how to reach the server (BACKLINE_KUBECONFIG; else .backline/kubeconfig here or above; else KUBECONFIG)',
+      'kubeconfig file (default: $BACKLINE_KUBECONFIG, else .backline/kubeconfig here or above, else $KUBECONFIG)',
     )
-    .option('--server <url>', 'the server, instead of the one that the kubeconfig names')
-    .option('--token <token>', 'the token, instead of the one in the kubeconfig');
+    .option('--server <url>', 'URL of the server (default: from the kubeconfig)')
+    .option('--token <token>', 'bearer token (default: from the kubeconfig)');
 }
 
 /** Reads a whole number from `least` to `most`. */

@@ -1,7 +1,7 @@
 import type { Io } from '../terminal/io.ts';
 
 export interface FakeIo extends Io {
-  /** What was written so far. */
+  /** The text that was written so far. */
   readonly written: { stdout: string; stderr: string };
 }
 

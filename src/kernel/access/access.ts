@@ -70,12 +70,12 @@ export function prepareAccess(parts: {
   readonly kinds: KindRegistry;
   /** The paths beside the resource API. */
   readonly paths: readonly DeclaredPath[];
-  /** Who else is believed than ServiceAccounts. */
-  readonly believed: readonly Authenticator[];
+  /** Authenticators beside that of ServiceAccounts. */
+  readonly authenticators: readonly Authenticator[];
   readonly clock: Clock;
   readonly log: Log;
 }): Access {
-  const { database, sealing, kinds, paths, believed, clock, log } = parts;
+  const { database, sealing, kinds, paths, authenticators, clock, log } = parts;
   const rules = liveRules(log);
   const requireMay: Authority['authorize'] = (user, wanted) => {
     const { allowed, onlyWith } = authorize(rules.table(), user, wanted);
@@ -106,7 +106,7 @@ export function prepareAccess(parts: {
             UNRECORDED.has(attempt.kind) ? Promise.resolve() : attempts.keep(author, attempt),
         },
         may: (user, wanted) => !isGone(store, user) && authorize(rules.table(), user, wanted).allowed,
-        virtual: reviews(rules.table, tokens, believed),
+        virtual: reviews(rules.table, tokens, authenticators),
         virtualLists: new Map([
           [AuditRecord.id, list],
           [RecordRead.id, recordReads(database, store.version)],

@@ -24,7 +24,7 @@ import { TokenRequest } from './kinds/token-request.ts';
 export function reviews(
   table: () => RuleTable,
   tokens: ServiceAccountTokens,
-  believed: readonly Authenticator[],
+  authenticators: readonly Authenticator[],
 ): ReadonlyMap<string, VirtualKind> {
   const judge = (user: Pick<User, 'name' | 'groups'>, spec: AccessSpec) => {
     const { allowed, reason, onlyWith } = authorize(table(), user, wantedIn(spec));
@@ -107,12 +107,12 @@ export function reviews(
     try {
       const own = await tokens.review(token, wanted);
       if (own !== undefined) return { authenticated: true, user: userInfo(own.user), audiences: own.audiences };
-      const user = wanted.includes(ISSUER) ? await userOfToken(believed, token) : undefined;
+      const user = wanted.includes(ISSUER) ? await userOfToken(authenticators, token) : undefined;
       if (user !== undefined) return { authenticated: true, user: userInfo(user), audiences: [ISSUER] };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
     }
-    return { authenticated: false, user: {}, error: 'The token is not believed.' };
+    return { authenticated: false, user: {}, error: 'The token is invalid.' };
   }
 }
 

@@ -5,8 +5,8 @@ import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { PathAttributes, User } from '#kernel/api/authority.ts';
 
 /**
- * How much one user may ask of the resource API of one process, in units of work: a small request is one, and what
- * large bodies and answers take comes to it. Far more than a busy controller needs.
+ * The work that one user may cause in the resource API of one process. A small request is one unit; large bodies and
+ * answers add units. Far more than a busy controller needs.
  */
 const USER_RATE: Rate = { perSecond: 500, burst: 1_000 };
 /** Administrators must get through when something runs wild. */

@@ -65,7 +65,7 @@ export function migrationsOf(modules: readonly Module[]): readonly Migration[] {
 export function decisionModules(
   modules: readonly Module[],
   parts: {
-    /** What modules keep of listeners, by their names; undefined without a database. */
+    /** Records that modules keep about listeners, by module name; undefined without a database. */
     readonly records: ReadonlyMap<string, ModuleRecords> | undefined;
     readonly random: () => number;
     readonly log: Log;
@@ -99,7 +99,7 @@ export function followedKinds(modules: readonly Module[]): ReadonlySet<string> {
   return new Set(modules.flatMap(({ followed = [] }) => followed.map(({ id }) => id)));
 }
 
-/** What applications use besides the questions of modules. */
+/** Paths for applications besides the questions of modules. */
 export const OTHER_PATHS: readonly DescribedPath[] = [
   { path: SNAPSHOT_STREAM.path, tag: 'snapshots', operations: SNAPSHOT_OPERATIONS },
   ...INGEST_PATHS.map(({ path }) => ({ path, tag: 'events', operations: ingestOperations(path) })),

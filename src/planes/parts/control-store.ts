@@ -46,7 +46,7 @@ export interface ControlStore {
 
 /** Opens PostgreSQL, unless an address names one, brings its schema up to date, and fills the store from it. */
 export async function openControlStore(shared: Shared): Promise<ControlStore> {
-  const { options, lifetime, modules, kinds, believed, dataDirectory, log } = shared;
+  const { options, lifetime, modules, kinds, authenticators, dataDirectory, log } = shared;
   const postgres =
     options.databaseUrl === undefined
       ? await lifetime.open(
@@ -68,7 +68,7 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
   const time = await openTime(shared, database);
   const sealing = await lifetime.step('encryption keys', () => sealingWith(shared.encryptionKeyFile));
   const paths = declaredPaths(describedModules(modules, log));
-  const prepared = prepareAccess({ database, sealing, kinds, paths, believed, clock: time.clock, log });
+  const prepared = prepareAccess({ database, sealing, kinds, paths, authenticators, clock: time.clock, log });
   const admission = allAdmissions(prepared.admission, releaseGuard, ownTypesGuard(ownTypes(shared.eventTypes)));
   const store = await lifetime.open(
     'store',
@@ -105,8 +105,8 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
 }
 
 /**
- * The time that everything written goes by: that of the database, so that times on record follow each other whichever
- * process writes; or the clock that is handed in, which then is all the time there is.
+ * The clock of all writes. It is the time of the database, so that times on record are ordered whichever process writes;
+ * or the clock of the options, which then is the only one.
  */
 async function openTime(
   { options: { clock }, lifetime, log }: Shared,

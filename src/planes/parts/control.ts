@@ -37,7 +37,7 @@ import type { ControlStore } from './control-store.ts';
 import type { Shared } from './shared.ts';
 
 const COMPACT_MS = 3_600_000;
-/** How long past versions of objects are kept, unless said otherwise; watches reach back further than any client is away. */
+/** How long past versions of objects are kept by default; watches reach back further than any client is away. */
 const HISTORY_DAYS = 30;
 const RELEASES_PATH = `/apis/${Release.apiVersion}/${Release.plural}`;
 
@@ -65,7 +65,7 @@ export interface Extension {
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   /** Who looks at objects before they are declared, where that takes time. */
   readonly examiners: readonly Examiner[];
-  /** What guardrails that name a Metric are judged by. */
+  /** Measures for guardrails that name a Metric. */
   readonly metrics: MeasureSource;
   readonly knownUnits: KnownUnits;
   /** Who tells writers of modules' kinds what to look after. */

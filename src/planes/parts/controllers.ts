@@ -120,7 +120,7 @@ export function runControllers(options: {
 
 const METADATA = { trim: onlyMetadata, withoutSpecs: true };
 
-/** What the controllers go by; the rest of the objects would only fill memory. */
+/** The metadata that controllers use; the rest of the objects would only fill memory. */
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {
   const { name, namespace, uid, resourceVersion, deletionTimestamp, finalizers, ownerReferences } = metadata;
   return {

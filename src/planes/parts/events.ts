@@ -37,7 +37,7 @@ export interface EventPlane {
   readonly virtual: ReadonlyMap<string, VirtualKind>;
   readonly virtualLists: ReadonlyMap<string, VirtualList>;
   readonly examiners: readonly Examiner[];
-  /** What guardrails that name a Metric are judged by. */
+  /** Measures for guardrails that name a Metric. */
   readonly metrics: MeasureSource;
   /** Says why events do not become files, where this process makes files of them. */
   readonly check: ReadinessCheck;

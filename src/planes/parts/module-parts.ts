@@ -16,7 +16,7 @@ export function openUnits(modules: readonly Module[], parts: UnitParts): Units {
   };
 }
 
-/** What modules answer that is posted to the resource API and not stored, by `Kind.id`. */
+/** Handlers of objects that are posted and not stored, by `Kind.id`. */
 export function moduleCommands(
   modules: readonly Module[],
   parts: {

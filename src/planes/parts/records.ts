@@ -15,9 +15,9 @@ import type { Shared, StartOptions } from './shared.ts';
 
 const TIDY_MS = 3_600_000;
 
-/** What is kept for each listener: nothing of it is in a snapshot. */
+/** The records of listeners. Nothing of them is in a snapshot. */
 export interface Records {
-  /** What each module keeps, by its name. */
+  /** The records of each module, by its name. */
   readonly ofModules: ReadonlyMap<string, ModuleRecords>;
   readonly quotas: Quotas;
   /** Which cell somebody is counted in: the same on all nodes. */
@@ -27,12 +27,12 @@ export interface Records {
   readonly keepRead: ReturnType<typeof keepReads>;
 }
 
-type RecordsShared = Pick<Shared, 'lifetime' | 'modules' | 'log' | 'registry'> & {
+type RecordParts = Pick<Shared, 'lifetime' | 'modules' | 'log' | 'registry'> & {
   readonly options: Pick<StartOptions, 'quotaDatabaseUrls' | 'clock'>;
 };
 
 export async function openRecords(
-  { options, lifetime, modules, log, registry }: RecordsShared,
+  { options, lifetime, modules, log, registry }: RecordParts,
   parts: {
     readonly database: Database;
     readonly sealing: Sealing;

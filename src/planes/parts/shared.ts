@@ -77,7 +77,7 @@ export interface StartOptions {
   readonly allowOutbound?: readonly string[] | undefined;
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal | undefined;
-  /** Is told the name of each step before it runs; tests let one fail. */
+  /** Called with the name of each step before it runs; tests let one fail. */
   readonly beginStep?: ((name: string) => void) | undefined;
   readonly log: Log;
 }
@@ -113,7 +113,7 @@ export interface Shared {
   /** The administrator's. */
   readonly token: string;
   /** The authenticators of the configuration; ServiceAccounts are declared. */
-  readonly believed: readonly Authenticator[];
+  readonly authenticators: readonly Authenticator[];
   /** How other processes of the installation reach this one. */
   readonly address: WriterAddress;
   /** Where requests that declared objects cause go through. */
@@ -176,7 +176,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
     ownNames,
     ca: identity.ca,
     token,
-    believed: [administrator(token), ...configured],
+    authenticators: [administrator(token), ...configured],
     address: peerAddress(`https://${reachableHost(host)}:${server.port}`, identity.ca),
     outbound: openOutbound({ allowed, log, registry }),
     openAnswers: roles.has('decide') ? new OpenAnswers() : undefined,

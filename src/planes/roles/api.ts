@@ -26,7 +26,7 @@ export interface ApiRole extends RoleParts {
 
 /** Serves the resource API and runs releases; keeps the schema of the database up to date. */
 export async function startApi(shared: Shared): Promise<ApiRole> {
-  const { options, lifetime, modules, eventTypes, believed, clock, log, address } = shared;
+  const { options, lifetime, modules, eventTypes, authenticators, clock, log, address } = shared;
   const base = await openControlStore(shared);
   const { database, sealing, store, live } = base;
   const records = await openRecords(shared, { database, sealing, isOwner: true });
@@ -45,7 +45,7 @@ export async function startApi(shared: Shared): Promise<ApiRole> {
     knownUnits: units.of,
     advisors: modules.flatMap((module) => module.advisors?.(live) ?? []),
   });
-  const userOf = callersBy([...believed, control.serviceAccounts]);
+  const userOf = callersBy([...authenticators, control.serviceAccounts]);
   const failure = firstValue(control.failed);
   await lifetime.step('preparation', () => options.prepare?.(control));
   await lifetime.step('kubeconfig', () => writeKubeconfig(shared));

@@ -55,7 +55,7 @@ export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authen
       return userOf(payload, options);
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
-      log.info({ code: error.code }, 'a token of the OpenID Connect issuer was not believed');
+      log.info({ code: error.code }, 'OpenID Connect token rejected');
       throw notBelieved();
     }
   };

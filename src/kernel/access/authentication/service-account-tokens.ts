@@ -40,7 +40,7 @@ export interface ServiceAccountTokens {
   readonly authenticator: Authenticator;
   /**
    * Whose a token is, and for which of these audiences; undefined when it is not one of ours. Throws a Refusal when it is
-   * not to be believed, or is for nobody of them.
+   * not valid, or is for nobody of them.
    */
   readonly review: (
     token: string,

@@ -12,7 +12,7 @@ export interface SigningKey {
 }
 
 /**
- * The keys in the database, newest first: the first one signs, all are believed. Makes one when there is none; several
+ * The keys in the database, newest first: the first one signs, all are trusted. Makes one when there is none; several
  * processes may do so at once and agree.
  */
 export function loadSigningKeys(database: Database, sealing: Sealing): Promise<readonly SigningKey[]> {
