@@ -171,7 +171,7 @@ function openApiRoute(modules: readonly DecisionModule<unknown>[]): Route<AskedB
     path: '/openapi.json',
     by: 'everybody',
     deadline: OPENAPI_DEADLINE,
-    handle: (exchange) => send(exchange, 200, 'application/json', document),
+    handle: (exchange) => send(exchange, 200, document),
   };
 }
 

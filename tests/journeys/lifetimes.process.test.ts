@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test, type TestContext } from 'node:test';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
+import { WORK } from '#kernel/events/datasets/files.ts';
 import { urlOfDatabase } from '#kernel/postgres/database.ts';
 import { startBackline } from '#planes/start.ts';
 import { caller, startWorld } from '../support/backline.ts';
@@ -40,10 +41,24 @@ function startUp(
   return { child, said: () => said };
 }
 
-test('without a place for files everything else works, and a process whose PostgreSQL was killed ends', async (t) => {
+test('a folder of datasets that cannot be made ends the start, and is named with what to do', async (t) => {
   const folder = await folderFor(t);
   await writeFile(join(folder, 'no-folder'), '');
-  const { child, said } = startUp(t, folder, '--datasets', join(folder, 'no-folder/datasets'));
+  const datasets = join(folder, 'no-folder/datasets');
+  const { child, said } = startUp(t, folder, '--datasets', datasets);
+  const [code] = await once(child, 'close');
+  assert.equal(code, 1, said());
+  assert.ok(said().includes(`Datasets cannot be written to ${datasets}`), said());
+  assert.match(said(), /Name a folder that this user may make and write to with --datasets/);
+});
+
+test('without a place for files everything else works, and a process whose PostgreSQL was killed ends', async (t) => {
+  const folder = await folderFor(t);
+  const datasets = join(folder, 'datasets');
+  await mkdir(datasets);
+  // Where the working folder has to be.
+  await writeFile(join(datasets, WORK), '');
+  const { child, said } = startUp(t, folder, '--datasets', datasets);
   let url: string | undefined;
   for await (const line of createInterface({ input: child.stdout ?? process.stdin })) {
     url = /^ready (\S+)/.exec(line)?.[1];

@@ -1,5 +1,6 @@
 import { encodeYaml } from '#kernel/api/codec/body.ts';
-import { sendChangeSet, type ChangeAnswer, type ChangeResult } from '../objects/change-set.ts';
+import type { ChangeAnswer, ChangeResult } from '#kernel/releases/api/change-answer.ts';
+import { sendChangeSet } from '../objects/change-set.ts';
 import { connectionFrom, type ConnectionOptions, type Target } from '../api/connection.ts';
 import { remove } from './delete.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';

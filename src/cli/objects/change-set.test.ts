@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createColors } from 'picocolors';
 import { decodeManifests } from '#kernel/api/codec/manifests.ts';
-import { parseFieldPath, refusedChange, type ChangeResult } from './change-set.ts';
+import type { ChangeResult } from '#kernel/releases/api/change-answer.ts';
+import { parseFieldPath, refusedChange } from './change-set.ts';
 import type { DeclaredObject } from './manifest-files.ts';
 import { requireLive } from '../apply/apply.ts';
 import { applyText, heldText, planText, warningsText } from './plan-text.ts';
@@ -102,7 +103,7 @@ const result = (more: Partial<ChangeResult>): ChangeResult => ({
   ...more,
 });
 
-const RESULTS: readonly ChangeResult[] = [
+const RESULTS: ChangeResult[] = [
   result({
     fields: [
       { path: 'spec.title', before: 'Premium', after: 'Premium+' },

@@ -1,46 +1,9 @@
 import type { Path } from '#kernel/base/failures.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
+import type { ChangeAnswer } from '#kernel/releases/api/change-answer.ts';
 import { Refused, call, type Cause } from '../api/call.ts';
 import { CliFailure } from '../terminal/failure.ts';
 import type { DeclaredObject } from './manifest-files.ts';
-
-/** The result for one object of a change set, also of a dry run. */
-export interface ChangeResult {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly namespace?: string;
-  readonly name: string;
-  readonly action: 'created' | 'configured' | 'unchanged';
-  /** How what is declared differs from what is live. */
-  readonly fields: readonly { readonly path: string; readonly before?: unknown; readonly after?: unknown }[];
-  readonly sentences: readonly string[];
-  /** Problems that keep it from going live. */
-  readonly problems: readonly { readonly path: string; readonly message: string }[];
-  /** Warnings about accepted values. */
-  readonly warnings: readonly string[];
-  /** The release that carries it now. */
-  readonly release?: string;
-}
-
-export interface ChangeAnswer {
-  readonly version: string;
-  /** The release that was made of it. */
-  readonly release?: string;
-  /** How it spreads; absent: to everybody at once. */
-  readonly policy?: {
-    readonly name: string;
-    readonly stages: string;
-    readonly approvals: number;
-    /** Further policies whose approvals are needed. */
-    readonly others: readonly { readonly name: string; readonly approvals: number }[];
-    /** Why the policies cannot be met together. */
-    readonly conflicts: readonly string[];
-    /** Stages that are too small for what they wait for. */
-    readonly warnings: readonly string[];
-  };
-  /** In the order of the objects that were sent. */
-  readonly results: readonly ChangeResult[];
-}
 
 /** Declares objects as one atomic change, or asks what that would do. A refusal names the files and lines. */
 export async function sendChangeSet(

@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { ConnectionOptions } from '../api/connection.ts';
-import { connecting, examples, type Verbs } from '../terminal/verbs.ts';
+import { connecting, examples, numberOf, type Verbs } from '../terminal/verbs.ts';
 import type { CommandOptions } from './commands.ts';
 import { parseUntil } from './duration-option.ts';
 import type { JudgeOptions } from './judge.ts';
@@ -33,7 +33,7 @@ export function addReleaseVerbs({ program, io, end }: Verbs): void {
     .description('list releases, the newest first')
     .option('--open', 'only those that have not come to their end')
     .option('--policy <name>', 'only those of a policy')
-    .option('--limit <number>', 'how many at most', parseLimit, 30)
+    .option('--limit <number>', 'how many at most', numberOf(1, LIST_MAX), 30)
     .option('--wide', 'with what they change, the plan hash, the authors and the message')
     .option('--json', 'for programs')
     .addHelpText('after', examples('backline release list', 'backline release list --open --policy prices --wide'))
@@ -170,11 +170,4 @@ function parseMargin(text: string): number {
   if (text.trim() === '' || !(margin > 1 && margin <= MARGIN_MAX))
     throw new InvalidArgumentError(`It must be above 1, and ${MARGIN_MAX} at most.`);
   return margin;
-}
-
-function parseLimit(text: string): number {
-  const limit = Number(text);
-  if (!/^\d+$/.test(text) || limit < 1 || limit > LIST_MAX)
-    throw new InvalidArgumentError(`It must be from 1 to ${LIST_MAX}.`);
-  return limit;
 }

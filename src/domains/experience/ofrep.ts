@@ -92,7 +92,7 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   for (const { json } of outcomes) flags += flags === '' ? json : `,${json}`;
   const metadata = `"snapshot":"${version}"${releaseMember(releases)}`;
   const body = `{"flags":[${flags}],"metadata":{${metadata}},"eventStreams":${eventStreams(publishableKey)}}`;
-  send(exchange, 200, 'application/json', body, headers);
+  send(exchange, 200, body, { headers });
 }
 
 async function single(exchange: Exchange, context: Context, facts: FlagFacts): Promise<void> {
@@ -108,10 +108,10 @@ async function single(exchange: Exchange, context: Context, facts: FlagFacts): P
   }
   const [outcome] = await decided(table, [flag], asked, context, facts);
   if (outcome === undefined) return undefined;
-  if (outcome.error !== undefined) return send(exchange, 400, 'application/json', outcome.json);
+  if (outcome.error !== undefined) return send(exchange, 400, outcome.json);
   // The metadata is the last member and never empty.
   const metadata = `"snapshot":"${version}"${releaseMember(releases)}`;
-  send(exchange, 200, 'application/json', `${outcome.json.slice(0, -2)},${metadata}}}`);
+  send(exchange, 200, `${outcome.json.slice(0, -2)},${metadata}}}`);
 }
 
 /** The metadata of OFREP has no lists: several releases are one text. */
@@ -244,7 +244,7 @@ interface OfrepFailure {
 }
 
 function fail(exchange: Exchange, status: number, failure: OfrepFailure): undefined {
-  send(exchange, status, 'application/json', JSON.stringify(failure));
+  send(exchange, status, JSON.stringify(failure));
   return undefined;
 }
 

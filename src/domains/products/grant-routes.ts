@@ -72,7 +72,7 @@ async function makeRoom(desk: Desk, table: ProductsTable, question: Use, now: Te
   const { use } = situationBy(table, question, facts, now);
   if (!use.metered) return;
   const { quota, scope, buckets } = use;
-  const { balances } = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 0 });
+  const { balances } = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 0 }, desk.signal);
   const empty = new Set(balances.flatMap(({ bucket, remaining }) => (remaining === 0 ? [bucket] : [])));
   const spent = left
     .filter(({ id, anchor }) => anchor === undefined && empty.has(`grant/${id}`))

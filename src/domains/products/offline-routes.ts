@@ -19,11 +19,9 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
       (at, table, { amount, key, ...question }, now) => {
         requireUsedUp(table, question.feature);
         const { listener, device, feature } = question;
-        const take = async (
-          subject: string,
-          ttlMs: number,
-          buckets: Parameters<typeof at.quotas.grantOffline>[0]['buckets'],
-        ) => at.quotas.grantOffline({ subject, key, quota: feature, buckets, amount, device, owner: listener, ttlMs });
+        const wish = { key, quota: feature, amount, device, owner: listener };
+        type Source = Pick<Parameters<typeof at.quotas.grantOffline>[0], 'subject' | 'ttlMs' | 'buckets'>;
+        const take = (source: Source) => at.quotas.grantOffline({ ...wish, ...source }, at.signal);
         const leaseOf = ({ lease }: { readonly lease?: string }) => (lease === undefined ? {} : { lease });
         return charged(
           at,
@@ -33,7 +31,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
             if (mayDiffer(facts, situation)) {
               const earlier = await earlierUse(at, table, question, { facts, now: situation, key });
               if (earlier !== undefined) {
-                const again = await take(earlier.subject, 1, []);
+                const again = await take({ subject: earlier.subject, ttlMs: 1, buckets: [] });
                 return { ...saidOfEarlier(table, earlier, again, amount), ...leaseOf(again) };
               }
             }
@@ -44,7 +42,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
                 remedy: 'Declare offlineFor in its Cap.',
               });
             }
-            const granted = await take(scope.subject, offlineMs, buckets);
+            const granted = await take({ subject: scope.subject, ttlMs: offlineMs, buckets });
             return { ...said(table, situation, granted, amount), ...leaseOf(granted) };
           },
           (facts) => meteredUse(situationBy(table, question, facts, now)),
@@ -80,7 +78,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
         const earlier = earlierOf(table, question, { facts, now: situation, found });
         const { buckets } = earlier;
         const request = { key, lease, device, used, ...(buckets === undefined ? {} : { buckets }) };
-        const settled = await at.quotas.reconcile(request);
+        const settled = await at.quotas.reconcile(request, at.signal);
         const { return: returned, overBudget } = settled;
         return { ...saidOfEarlier(table, earlier, settled, 0), return: returned, overBudget };
       },

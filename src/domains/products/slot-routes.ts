@@ -41,7 +41,7 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
         const token = takeover === undefined ? {} : { takeover };
         const own = sessionOf(question.listener, scope.subject, session);
         const request = { subject: scope.subject, quota, buckets, session: own, holder, ttlMs: seconds * 1_000 };
-        return slotSaid(table, situation, use, await at.quotas.acquire({ ...request, ...token }), now);
+        return slotSaid(table, situation, use, await at.quotas.acquire({ ...request, ...token }, at.signal), now);
       },
       {},
     ),
@@ -60,7 +60,10 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
         if (!situation.use.metered) return situation.base;
         const { quota, scope } = situation.use;
         const own = sessionOf(question.listener, scope.subject, session);
-        const kept = await at.quotas.heartbeat({ subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 });
+        const kept = await at.quotas.heartbeat(
+          { subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 },
+          at.signal,
+        );
         return slotSaid(table, situation, situation.use, kept, now);
       },
       {},

@@ -138,14 +138,14 @@ export async function look(
   // Slots are asked for, not looked at: whoever wants one acquires it.
   if (!use.metered || use.grant.type === 'concurrent') return { ...base, record: facts.version };
   const { quota, scope, buckets } = use;
-  const standing = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 1 });
+  const standing = await desk.quotas.check({ subject: scope.subject, quota, buckets, amount: 1 }, desk.signal);
   const { channel } = question;
   return { ...decideUse(table, base, use, standing, { amount: 1, channel }), record: facts.version };
 }
 
 /** What the quotas say of all that is used up, by feature. Slots are not used up, and not among them. */
 export async function standingsOf(
-  { quotas }: Desk,
+  { quotas, signal }: Desk,
   table: ProductsTable,
   question: Omit<Use, 'feature'>,
   facts: SubjectFacts,
@@ -154,7 +154,7 @@ export async function standingsOf(
   const uses = usesOf(table, question, facts, now.epochMilliseconds).filter(({ grant }) => grant.type === 'metered');
   const standings = await Promise.all(
     uses.map(async ({ feature, quota, scope, buckets }) => {
-      const standing = await quotas.check({ subject: scope.subject, quota, buckets, amount: 0 });
+      const standing = await quotas.check({ subject: scope.subject, quota, buckets, amount: 0 }, signal);
       return [feature, standing] as const;
     }),
   );

@@ -80,7 +80,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
       (at, table, { amount, seconds, key, ...question }, now) => {
         requireUsedUp(table, question.feature);
         const reserve = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>) =>
-          at.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 });
+          at.quotas.reserve({ subject, key, quota, buckets, amount, ttlMs: seconds * 1_000 }, at.signal);
         return onceOnly(
           at,
           table,
@@ -103,7 +103,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
       async (at, table, { of, seconds, key, ...question }, now) => {
         const { subject } = await settling(at, table, question, of, now);
         const { feature: quota } = question;
-        return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }));
+        return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }, at.signal));
       },
     ),
     route(
@@ -126,7 +126,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
         const earlier = await settling(at, table, question, of, now);
         const { subject, buckets } = earlier;
         const request = { subject, key, of, quota: question.feature, amount, over: over ?? 'refuse' } as const;
-        const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) });
+        const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal);
         return saidOfEarlier(table, earlier, result, amount);
       },
     ),
@@ -137,7 +137,9 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
       async (at, table, { of, key, ...question }, now) => {
         const { subject, buckets } = await settling(at, table, question, of, now);
         const request = { subject, key, of, quota: question.feature };
-        return receiptOf(await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }));
+        return receiptOf(
+          await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal),
+        );
       },
     ),
   ];
@@ -157,7 +159,7 @@ function refundRoute(route: MakeRoute): DecisionRoute<ProductsTable> {
     async (at, table, { of, amount, key, ...question }, now) => {
       const { subject, buckets } = await settling(at, table, question, of, now);
       const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
-      return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }));
+      return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }, at.signal));
     },
   );
 }
@@ -172,7 +174,7 @@ function consume(
   const usedAtMs = usedAt === undefined ? undefined : usedAtOf(usedAt);
   const request = { key, amount, partial: partial ?? false, ...(usedAtMs === undefined ? {} : { usedAtMs }) };
   const charge = (subject: string, { quota, buckets }: Pick<MeteredUse, 'quota' | 'buckets'>, more = {}) =>
-    at.quotas.consume({ subject, quota, buckets, ...request, ...more });
+    at.quotas.consume({ subject, quota, buckets, ...request, ...more }, at.signal);
   return onceOnly(
     at,
     table,
@@ -287,7 +289,9 @@ async function consumeBatch(
         const earlier = await earlierUse(desk, table, question, { facts, now: situation, key });
         if (earlier !== undefined) {
           const again = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
-          return batchSaid(await desk.quotas.batch({ subject: earlier.subject, key, request, items: again }));
+          return batchSaid(
+            await desk.quotas.batch({ subject: earlier.subject, key, request, items: again }, desk.signal),
+          );
         }
       }
       const uses = situationsOf(facts);
@@ -301,12 +305,14 @@ async function consumeBatch(
       );
       const [own] = metered;
       if (own !== undefined) {
-        return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }));
+        return batchSaid(await desk.quotas.batch({ subject: own.subject, key, request, items: metered }, desk.signal));
       }
       const free = uses.flatMap(({ situation: { use } }) => (use.metered ? [] : (use.freeFor ?? [])))[0];
       if (free === undefined) return { outcome: 'allow', charged: 0 };
       const nothing = items.map(({ feature, amount }) => ({ quota: feature, amount, buckets: [] }));
-      return batchSaid(await desk.quotas.batch({ subject: free, key, request, items: nothing, isFree: true }));
+      return batchSaid(
+        await desk.quotas.batch({ subject: free, key, request, items: nothing, isFree: true }, desk.signal),
+      );
     },
     (facts) => situationsOf(facts).flatMap((one) => meteredUse(one.situation)),
   );

@@ -2,7 +2,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Attributes, Authority } from '#kernel/api/authority.ts';
-import type { VirtualKind, VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { fromKinds, type KindRegistry } from '#kernel/kinds/registry.ts';

@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { requirementsOf, type Requirement } from '#kernel/api/codec/requirements.ts';
 import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import { userOfToken, type Authenticator } from './authentication/authenticate.ts';
 import { ISSUER, requireUnbound, type ServiceAccountTokens } from './authentication/service-account-tokens.ts';
 import { isForSome } from './rules/rules.ts';

@@ -25,18 +25,21 @@ export function acceptedBy({ request, queryText }: Exchange): Accepted {
 /** Writing YAML, or JSON with indentation, takes 20 times as long as the JSON that there is. */
 const REWRITTEN_CHARS_MAX = 512 * 1024;
 
+interface JsonAnswer {
+  /** 200 where none is named. */
+  readonly status?: number;
+  readonly json: string;
+  readonly accepted: Accepted;
+  readonly headers?: Readonly<Record<string, string | string[]>> | undefined;
+}
+
 /** Sends JSON in the form that the client takes: as it is, indented, or as YAML. */
-export function sendJson(
-  exchange: Exchange,
-  status: number,
-  json: string,
-  accepted: Accepted,
-  headers?: Readonly<Record<string, string | string[]>>,
-): void {
+export function sendJson(exchange: Exchange, answer: JsonAnswer): void {
+  const { status = 200, json, accepted, headers } = answer;
   if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
-    return send(exchange, status, 'application/json', json, headers);
+    return send(exchange, status, json, { headers });
   }
-  return sendRewritten(exchange, status, json, accepted, headers);
+  return sendRewritten(exchange, answer);
 }
 
 /** Sends JSON that is made piece by piece as its reader takes it. */
@@ -47,27 +50,23 @@ export function sendJsonPieces(
   headers?: Readonly<Record<string, string | string[]>>,
 ): void {
   if (accepted.as !== 'yaml' && accepted.pretty === undefined) {
-    return sendPieces(exchange, 200, 'application/json', pieces, headers);
+    return sendPieces(exchange, 200, pieces, { headers });
   }
   let json = '';
   for (const piece of pieces) {
     json += piece;
     if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
   }
-  return sendRewritten(exchange, 200, json, accepted, headers);
+  return sendRewritten(exchange, { json, accepted, headers });
 }
 
-function sendRewritten(
-  exchange: Exchange,
-  status: number,
-  json: string,
-  { as }: Accepted,
-  headers?: Readonly<Record<string, string | string[]>>,
-): void {
+function sendRewritten(exchange: Exchange, { status = 200, json, accepted, headers }: JsonAnswer): void {
   if (json.length > REWRITTEN_CHARS_MAX) throw tooLargeToRewrite();
   const value: unknown = JSON.parse(json);
-  if (as === 'yaml') return send(exchange, status, 'application/yaml', encodeYaml(value), headers);
-  return send(exchange, status, 'application/json', `${JSON.stringify(value, null, 2)}\n`, headers);
+  if (accepted.as === 'yaml') {
+    return send(exchange, status, encodeYaml(value), { contentType: 'application/yaml', headers });
+  }
+  return send(exchange, status, `${JSON.stringify(value, null, 2)}\n`, { headers });
 }
 
 function tooLargeToRewrite(): Refusal {
@@ -81,7 +80,7 @@ function tooLargeToRewrite(): Refusal {
 
 export function sendDocument(exchange: Exchange, { contentType, body, etag }: ApiDocument | OpenApiV2Document): void {
   const known = isKnown(exchange, etag);
-  send(exchange, known ? 304 : 200, contentType, known ? '' : body, { vary: 'Accept', etag });
+  send(exchange, known ? 304 : 200, known ? '' : body, { contentType, headers: { vary: 'Accept', etag } });
 }
 
 /** Answers a refusal as a `Status`; also for requests that were refused before their path was understood. */
@@ -94,9 +93,10 @@ export function sendRefusal(
   const status = failureStatus(refusal, { kind: target?.kind, name: target?.name });
   // What is left of a body that is too large is not read: the connection ends with the answer.
   const headers: Record<string, string> = refusal.reason === 'RequestEntityTooLarge' ? { connection: 'close' } : {};
-  sendJson(exchange, refusal.status, JSON.stringify(status), accepted, {
-    ...refusalHeaders(refusal),
-    ...headers,
-    [REFUSAL_CODE]: refusal.code,
+  sendJson(exchange, {
+    status: refusal.status,
+    json: JSON.stringify(status),
+    accepted,
+    headers: { ...refusalHeaders(refusal), ...headers, [REFUSAL_CODE]: refusal.code },
   });
 }

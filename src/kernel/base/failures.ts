@@ -91,6 +91,12 @@ export class Refusal extends Error {
   }
 }
 
+/** The deadline of a request has passed. */
+export class DeadlinePassed extends Refusal {
+  /** Whether its work was taken from a queue before it began: then nothing was done. */
+  wasUndone = false;
+}
+
 /**
  * Something outside that is needed does not answer, or cannot do this for now: neither the caller's fault nor a bug. At
  * the edge it becomes a refusal with 503.

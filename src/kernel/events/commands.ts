@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualKind, VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import { selectionOf } from '#kernel/api/selection.ts';
 import type { Kind, KindOf, ResourceObject } from '#kernel/kinds/kind.ts';
 import { virtualEntry } from './quarantine.ts';

@@ -150,7 +150,7 @@ export function ingestRoutes(parts: {
       const verdicts = batch.events.map((event) => judge(rules, event, envelope));
       const origin = { client, producer, sequence, boundTo: subject, sentMs, receivedMs };
       const results = await writer.write({ origin, verdicts }, signal);
-      send(exchange, 200, 'application/json', JSON.stringify(answer(results, isSegment)));
+      send(exchange, 200, JSON.stringify(answer(results, isSegment)));
     } finally {
       load.bytes -= reserved;
     }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { queueUntil } from '#kernel/base/queue-until.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
@@ -54,7 +55,6 @@ export interface LogWriter {
 
 interface Waiting {
   readonly batch: JudgedBatch;
-  readonly signal: AbortSignal | undefined;
   readonly resolve: (results: readonly (EventResult | undefined)[]) => void;
   readonly reject: (why: unknown) => void;
 }
@@ -82,7 +82,10 @@ export function logWriter(parts: {
       new Promise((resolve, reject) => {
         if (isClosed) return reject(notStored('this process is stopping'));
         waiting += batch.verdicts.length;
-        queue.push({ batch, signal, resolve, reject });
+        queueUntil(queue, { batch, resolve, reject }, signal, (reason) => {
+          waiting -= batch.verdicts.length;
+          reject(reason);
+        });
         const lane = idle.pop();
         if (lane === undefined) return;
         const running: Promise<void> = run(lane).finally(() => busy.delete(running));
@@ -114,7 +117,6 @@ export function logWriter(parts: {
   }
 
   function nextGroup(): readonly Waiting[] {
-    dropUnwanted();
     let events = 0;
     let batches = 0;
     for (const { batch } of queue) {
@@ -123,18 +125,6 @@ export function logWriter(parts: {
       batches += 1;
     }
     return queue.splice(0, batches);
-  }
-
-  /** Takes out what nobody waits for any more. */
-  function dropUnwanted(): void {
-    if (!queue.some(({ signal }) => signal?.aborted === true)) return;
-    for (const one of queue.splice(0)) {
-      if (one.signal?.aborted !== true) queue.push(one);
-      else {
-        waiting -= one.batch.verdicts.length;
-        one.reject(one.signal.reason);
-      }
-    }
   }
 
   function fail(group: readonly Waiting[], error: unknown): void {

@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';

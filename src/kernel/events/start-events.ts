@@ -5,7 +5,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Route } from '#kernel/http/router.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualKind, VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import { command, commandList } from './commands.ts';
 import { eventErasers, type Eraser } from './erasure.ts';

@@ -180,18 +180,22 @@ function traceIdOf(request: IncomingMessage): string | undefined {
   return id === '0'.repeat(32) ? undefined : id;
 }
 
-export function send(
-  exchange: Exchange,
-  status: number,
-  contentType: string,
-  body: string | Buffer,
-  headers?: Readonly<Record<string, string | string[]>>,
-): void {
+/** What an answer says of itself. */
+interface AnswerForm {
+  /** application/json where none is named. */
+  readonly contentType?: string;
+  readonly headers?: Readonly<Record<string, string | string[]>> | undefined;
+}
+
+/** Made once: most answers are JSON without headers of their own. */
+const JSON_FORM: AnswerForm = {};
+
+export function send(exchange: Exchange, status: number, body: string | Buffer, form = JSON_FORM): void {
   const { response } = exchange;
   if (response.headersSent || response.destroyed) return;
   const isLong = body.length >= PACED_CHARS_MIN;
   const isPacked = isLong && takesGzip(exchange);
-  const lines = headLines(exchange, contentType, headers, isLong, isPacked);
+  const lines = headLines(exchange, form, isLong, isPacked);
   if (!isPacked) lines.push('content-length', String(Buffer.byteLength(body)));
   response.writeHead(status, lines);
   if (exchange.method === 'HEAD') response.end();
@@ -201,24 +205,18 @@ export function send(
 }
 
 /** Sends a text that is made piece by piece as its reader takes it. A short one is sent with its length. */
-export function sendPieces(
-  exchange: Exchange,
-  status: number,
-  contentType: string,
-  pieces: Iterable<string>,
-  headers?: Readonly<Record<string, string | string[]>>,
-): void {
+export function sendPieces(exchange: Exchange, status: number, pieces: Iterable<string>, form = JSON_FORM): void {
   const { response } = exchange;
   if (response.headersSent || response.destroyed) return;
   const left = pieces[Symbol.iterator]();
   let begun = '';
   while (begun.length < PACED_CHARS_MIN) {
     const { done, value } = left.next();
-    if (done === true) return send(exchange, status, contentType, begun, headers);
+    if (done === true) return send(exchange, status, begun, form);
     begun += value;
   }
   const isPacked = takesGzip(exchange);
-  response.writeHead(status, headLines(exchange, contentType, headers, true, isPacked));
+  response.writeHead(status, headLines(exchange, form, true, isPacked));
   if (exchange.method === 'HEAD') response.end();
   else sendPaced(exchange, writerOf(exchange, isPacked), left, begun);
   exchange.answered(status);
@@ -272,8 +270,7 @@ function sendPaced(exchange: Exchange, writer: Writable, pieces: Iterator<string
 
 function headLines(
   exchange: Exchange,
-  contentType: string,
-  headers: Readonly<Record<string, string | string[]>> | undefined,
+  { contentType = 'application/json', headers }: AnswerForm,
   isLong: boolean,
   isPacked: boolean,
 ): (string | string[])[] {
@@ -305,7 +302,8 @@ export function sendProblem(exchange: Exchange, refusal: Refusal): void {
     ...(refusal.remedy === undefined ? {} : { remedy: refusal.remedy }),
     requestId: exchange.requestId,
   };
-  send(exchange, refusal.status, 'application/problem+json', JSON.stringify(body), refusalHeaders(refusal));
+  const form = { contentType: 'application/problem+json', headers: refusalHeaders(refusal) };
+  send(exchange, refusal.status, JSON.stringify(body), form);
 }
 
 /** What a refusal says in headers. */

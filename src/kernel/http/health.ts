@@ -25,6 +25,8 @@ function metricsText(registry: Registry): Promise<string> {
   return text;
 }
 
+const PLAIN_TEXT = { contentType: 'text/plain; charset=utf-8' };
+
 const DEADLINE: Deadline = { msDefault: 10_000, msMax: 10_000 };
 
 /** `/livez`, `/readyz`, `/healthz` and `/metrics`. */
@@ -42,13 +44,14 @@ export function healthRoutes(checks: readonly ReadinessCheck[], registry: Regist
       deadline: DEADLINE,
       // What is measured is not for pages of others.
       path: '/metrics',
-      handle: async (exchange) => send(exchange, 200, registry.contentType, await metricsText(registry)),
+      handle: async (exchange) =>
+        send(exchange, 200, await metricsText(registry), { contentType: registry.contentType }),
     },
   ];
 }
 
 function sendLiveness(exchange: Exchange): void {
-  send(exchange, 200, 'text/plain; charset=utf-8', 'ok');
+  send(exchange, 200, 'ok', PLAIN_TEXT);
 }
 
 function sendReadiness(exchange: Exchange, checks: readonly ReadinessCheck[]): void {
@@ -59,5 +62,5 @@ function sendReadiness(exchange: Exchange, checks: readonly ReadinessCheck[]): v
   const text = lines.map(({ name, problem, isWarning }) =>
     problem === undefined ? `[+] ${name} ok` : `[${isWarning ? '!' : '-'}] ${name}: ${problem}`,
   );
-  send(exchange, ready ? 200 : 503, 'text/plain; charset=utf-8', verbose ? `${text.join('\n')}\n` : 'ok');
+  send(exchange, ready ? 200 : 503, verbose ? `${text.join('\n')}\n` : 'ok', PLAIN_TEXT);
 }

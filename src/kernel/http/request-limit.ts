@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { DeadlinePassed, Refusal } from '#kernel/base/failures.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How long an answer may take to begin, from the end of the request's headers. */
@@ -38,6 +38,11 @@ export class RequestLimit {
     this.#ms = ms;
   }
 
+  /** Milliseconds until the deadline; Infinity for a stream. */
+  get leftMs(): number {
+    return Math.max(0, this.#exchange.startedMs + this.#ms - performance.now());
+  }
+
   get signal(): AbortSignal {
     if (this.#ending !== undefined) return this.#ending.signal;
     const ending = new AbortController();
@@ -59,19 +64,17 @@ export class RequestLimit {
    * @param repetition how a write is repeated that may have been done
    */
   async hold(pending: Promise<void>, refuse: (refusal: Refusal) => void, repetition = REPETITION): Promise<void> {
-    const { request, response, startedMs } = this.#exchange;
-    const timer = setTimeout(
-      () => {
-        if (response.headersSent || response.destroyed) return;
-        const refusal = this.#exchange.isReadingBody ? bodyTooLate(this.#ms) : tooLate(this.#ms, repetition);
-        this.#ended = refusal;
-        // The rest of a body that is not wanted any more is not read.
-        if (!request.complete) response.shouldKeepAlive = false;
-        refuse(refusal);
-        this.#ending?.abort(refusal);
-      },
-      Math.max(0, startedMs + this.#ms - performance.now()),
-    );
+    const { request, response } = this.#exchange;
+    const timer = setTimeout(() => {
+      if (response.headersSent || response.destroyed) return;
+      const refusal = this.#exchange.isReadingBody ? bodyTooLate(this.#ms) : tooLate(this.#ms, repetition);
+      this.#ended = refusal;
+      // The rest of a body that is not wanted any more is not read.
+      if (!request.complete) response.shouldKeepAlive = false;
+      // What waits in a queue leaves it at once, and notes that.
+      this.#ending?.abort(refusal);
+      refuse(refusal.wasUndone ? undone(this.#ms) : refusal);
+    }, this.leftMs);
     try {
       await pending;
     } catch (error) {
@@ -85,17 +88,34 @@ export class RequestLimit {
 
 const REPETITION = 'repeat it with the same key or id';
 
-function bodyTooLate(ms: number): Refusal {
-  return new Refusal('http/deadline', 'Timeout', `The body did not come whole within the deadline of ${ms} ms.`, {
-    retryAfterSeconds: 1,
-    remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms, or send less.',
-  });
+function bodyTooLate(ms: number): DeadlinePassed {
+  return new DeadlinePassed(
+    'http/deadline',
+    'Timeout',
+    `The body did not come whole within the deadline of ${ms} ms.`,
+    {
+      retryAfterSeconds: 1,
+      remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms, or send less.',
+    },
+  );
 }
 
-function tooLate(ms: number, repetition: string): Refusal {
-  return new Refusal('http/deadline', 'Timeout', `The request was not answered within its deadline of ${ms} ms.`, {
+function tooLate(ms: number, repetition: string): DeadlinePassed {
+  return new DeadlinePassed(
+    'http/deadline',
+    'Timeout',
+    `The request was not answered within its deadline of ${ms} ms.`,
+    {
+      retryAfterSeconds: 1,
+      remedy: `A write may have been done: ${repetition}. For more time send X-Request-Timeout-Ms, or ask for less.`,
+    },
+  );
+}
+
+function undone(ms: number): Refusal {
+  return new Refusal('http/deadline', 'Timeout', `The request was not begun within its deadline of ${ms} ms.`, {
     retryAfterSeconds: 1,
-    remedy: `A write may have been done: ${repetition}. For more time send X-Request-Timeout-Ms, or ask for less.`,
+    remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms.',
   });
 }
 

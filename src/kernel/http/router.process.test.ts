@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test';
 import { generate } from 'selfsigned';
 import { Refusal } from '#kernel/base/failures.ts';
 import { openLog } from '#kernel/base/log.ts';
+import { queueUntil } from '#kernel/base/queue-until.ts';
 import { readBody, send } from './exchange.ts';
 import { healthRoutes } from './health.ts';
 import { httpMetrics, openRegistry } from './metrics.ts';
@@ -40,7 +41,7 @@ async function serveRoutes(t: TestContext, routes: readonly Given[]) {
 }
 
 function saying(text: string): Route['handle'] {
-  return (exchange) => send(exchange, 200, 'text/plain', text);
+  return (exchange) => send(exchange, 200, text);
 }
 
 test('a path is found as it is, then with its last part free, then below the longest beginning', async (t) => {
@@ -85,7 +86,7 @@ test('a wrong method has one refusal, which names the right ones; a preflight is
       handle: saying('read'),
       answerPreflight: (exchange) => {
         if (exchange.header('origin') === undefined) return false;
-        send(exchange, 204, 'text/plain', '');
+        send(exchange, 204, '');
         return true;
       },
     },
@@ -110,7 +111,7 @@ test('a deadline that passes is refused with 504, the work is told, and what it 
       handle: async (exchange, { signal }) => {
         if (!signal.aborted) await once(signal, 'abort');
         resolve(signal.reason);
-        send(exchange, 200, 'text/plain', 'too late');
+        send(exchange, 200, 'too late');
         end();
       },
     },
@@ -134,6 +135,29 @@ test('a deadline that passes is refused with 504, the work is told, and what it 
   assert.equal((await ask('GET', '/deaf', { 'x-request-timeout-ms': '1' })).status, 504);
   answer();
   assert.equal((await ask('GET', '/streamed', { 'x-request-timeout-ms': 'soon' })).text, 'streamed');
+});
+
+test('what a deadline finds in a queue is told as not done, and what was taken from it as maybe done', async (t) => {
+  const queue: string[] = [];
+  const { ask } = await serveRoutes(t, [
+    {
+      path: '/queued/*',
+      handle: ({ path }, { signal }) =>
+        new Promise((_resolve, reject) => {
+          queueUntil(queue, path, signal, reject);
+          if (path === '/queued/taken') queue.pop();
+        }),
+    },
+  ]);
+  const remedyOf = async (path: string) => {
+    const { status, text } = await ask('GET', path, { 'x-request-timeout-ms': '20' });
+    assert.equal(status, 504, text);
+    return (JSON.parse(text) as { remedy: string }).remedy;
+  };
+  assert.match(await remedyOf('/queued/waiting'), /^Nothing was done: send the request again/);
+  const taken = remedyOf('/queued/taken');
+  assert.match(await taken, /^A write may have been done/);
+  assert.deepEqual(queue, []);
 });
 
 test('the wanted timeout is a number of milliseconds, and no more than the route allows', async (t) => {

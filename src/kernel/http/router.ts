@@ -15,6 +15,8 @@ export interface RequestContext {
    * throw its reason.
    */
   readonly signal: AbortSignal;
+  /** Milliseconds until the deadline; Infinity for a stream. */
+  readonly leftMs: number;
 }
 
 /** Answers a request, or throws a Refusal. An answer after the deadline is dropped. */

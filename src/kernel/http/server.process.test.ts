@@ -41,7 +41,7 @@ async function startServer(t: TestContext, options: ServerOptions = {}): Promise
       options.handle ??
       (async (exchange) => {
         const body = await readBody(exchange, 1_000_000);
-        send(exchange, 200, 'text/plain', `${exchange.method} ${exchange.path} ${body.length}`);
+        send(exchange, 200, `${exchange.method} ${exchange.path} ${body.length}`);
       }),
     log: openLog('silent'),
     metrics: httpMetrics(registry),
@@ -90,7 +90,7 @@ test('another certificate is shown from now on, and connections that are there g
     host: '127.0.0.1',
     port: 0,
     tls: first,
-    handle: (exchange) => send(exchange, 200, 'text/plain', 'ok'),
+    handle: (exchange) => send(exchange, 200, 'ok'),
     log: openLog('silent'),
     metrics: httpMetrics(openRegistry()),
   });
@@ -194,7 +194,6 @@ test('a connection that reads nothing costs a few pieces of one answer, however 
       sendPieces(
         exchange,
         200,
-        'text/plain',
         (function* () {
           for (let at = 0; at < 4_000; at++) {
             pieces += 1;
@@ -239,7 +238,7 @@ test('answers to requests that were sent ahead come in order, and too many of th
 
 test('no character is cut in two between pieces', async (t) => {
   const text = `a${'🎧'.repeat(200_000)}`;
-  const port = await startServer(t, { handle: (exchange) => send(exchange, 200, 'text/plain', text) });
+  const port = await startServer(t, { handle: (exchange) => send(exchange, 200, text) });
   const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'accept-encoding': 'identity' } });
   assert.equal(await response.text(), text);
   assert.equal(response.headers.get('content-length'), String(Buffer.byteLength(text)));
@@ -249,7 +248,7 @@ test('one address opens so many connections, and more once it proves who it is o
   const handle: HttpServerOptions['handle'] = (exchange) => {
     const caller = exchange.header('authorization');
     if (caller !== undefined) exchange.proved(caller.startsWith('nobody') ? undefined : caller);
-    send(exchange, 200, 'text/plain', 'ok');
+    send(exchange, 200, 'ok');
   };
   const limits = { unprovenPerAddressMax: 5, perCallerMax: 7, firstByteMsMax: 60_000 };
   const port = await startServer(t, { handle, limits });
@@ -285,7 +284,7 @@ test('a TLS handshake that is not ended is cut off', async (t) => {
 test('a caller who has too many connections loses the one that was refused', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
     exchange.proved('ann');
-    send(exchange, 200, 'text/plain', 'ok');
+    send(exchange, 200, 'ok');
   };
   const port = await startServer(t, { handle, limits: { perCallerMax: 1 } });
   const first = connectTcp(port, '127.0.0.1');
@@ -302,7 +301,7 @@ test('a caller who has too many connections loses the one that was refused', asy
 test('when connections run out, whoever holds the most makes room for others', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
     exchange.proved(exchange.header('authorization') ?? 'nobody');
-    send(exchange, 200, 'text/plain', 'ok');
+    send(exchange, 200, 'ok');
   };
   // A hundred before the last one.
   const port = await startServer(t, { handle, limits: { connectionsMax: 110, perCallerMax: 100 } });
@@ -427,9 +426,8 @@ test('a long answer is packed for who takes that, whole or in pieces, and short 
     handle: (exchange) => {
       const body = bodies[exchange.path] ?? '';
       const headers = { etag: '"1"' };
-      if (exchange.path === '/pieces')
-        sendPieces(exchange, 200, 'application/json', [body.slice(0, 9), body.slice(9)], headers);
-      else send(exchange, 200, 'application/json', exchange.path === '/bytes' ? Buffer.from(body) : body, headers);
+      if (exchange.path === '/pieces') sendPieces(exchange, 200, [body.slice(0, 9), body.slice(9)], { headers });
+      else send(exchange, 200, exchange.path === '/bytes' ? Buffer.from(body) : body, { headers });
     },
   });
   const ask = (path: string, encoding?: string, method = 'GET') =>
@@ -473,7 +471,7 @@ test('a reader that takes nothing of what is packed costs a few pieces, and leav
       const pieces = (function* () {
         for (; made < 2_000; made += 1) yield randomBytes(48 * 1024).toString('base64');
       })();
-      sendPieces(exchange, 200, 'text/plain', pieces);
+      sendPieces(exchange, 200, pieces);
     },
   });
   const deaf = connectTcp(port, '127.0.0.1');

@@ -12,7 +12,7 @@ import type { Quotas } from '#kernel/quotas/rules/contract.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
 import type { Target } from '#kernel/releases/kinds/target.ts';
 import type { Advisor } from '#kernel/store/rules/advised-store.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import type { Kind, World } from '#kernel/kinds/kind.ts';
 import type { Sealing } from '#kernel/store/contract.ts';

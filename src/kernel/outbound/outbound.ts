@@ -103,8 +103,8 @@ export function openOutbound(parts: {
   }
 }
 
-/** That a host has an address which objects may not reach. */
-class RefusedHost extends Unanswered {
+/** That a host has an address which objects may not reach: asking again changes nothing. */
+export class RefusedHost extends Unanswered {
   readonly address: string;
   readonly range: string;
 

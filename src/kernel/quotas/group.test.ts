@@ -49,3 +49,28 @@ test('few that come while a group is under way wait for it and go together; of m
   assert.equal((await Promise.all(asked)).length, 58);
   await group.close();
 });
+
+test('a request whose signal fires leaves the queue, and one that a group has taken is settled', async () => {
+  const settled: number[] = [];
+  const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
+  const group = openGroup<number>(async (requests) => {
+    await held;
+    settled.push(...requests);
+    return requests;
+  }, failed);
+  const [taken, queued] = [new AbortController(), new AbortController()];
+  const first = group.ask(1, Number, taken.signal);
+  await nextTurn();
+  const second = group.ask(2, Number, queued.signal);
+  const third = group.ask(3, Number);
+  assert.equal(group.waiting(), 3);
+  taken.abort(new Error('the caller of the first has gone'));
+  queued.abort(new Error('the caller of the second has gone'));
+  await assert.rejects(second, /the second has gone/);
+  assert.equal(group.waiting(), 2);
+  goOn();
+  assert.deepEqual(await Promise.all([first, third]), [1, 3]);
+  assert.deepEqual(settled, [1, 3]);
+  await group.close();
+  assert.equal(group.waiting(), 0);
+});

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Refusal } from '#kernel/base/failures.ts';
+import { queueUntil } from '#kernel/base/queue-until.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
 
 const GROUP_LIMITS = {
@@ -18,8 +19,15 @@ const GROUP_LIMITS = {
 
 /** Takes single requests and settles them in groups: what comes while others are under way goes together. */
 export interface Group<Request> {
-  /** @param decided makes the result of what was decided; a refusal rejects. */
-  readonly ask: <Result>(request: Request, decided: (outcome: unknown) => Result) => Promise<Result>;
+  /**
+   * @param decided makes the result of what was decided; a refusal rejects.
+   * @param signal drops the request, as long as no group has taken it; it is then rejected with the reason
+   */
+  readonly ask: <Result>(
+    request: Request,
+    decided: (outcome: unknown) => Result,
+    signal?: AbortSignal,
+  ) => Promise<Result>;
   readonly waiting: () => number;
   readonly close: () => Promise<void>;
 }
@@ -45,14 +53,18 @@ export function openGroup<Request>(
   let isClosed = false;
 
   return {
-    ask: (request, decided) =>
+    ask: (request, decided, signal) =>
       new Promise((resolve, reject) => {
         if (isClosed) return reject(failed(new Error('this process is stopping')));
         waiting += 1;
-        queue.push({
+        const one: Waiting<Request> = {
           request,
           settle: (outcome) => (outcome instanceof Refusal ? reject(outcome) : resolve(decided(outcome))),
           fail: reject,
+        };
+        queueUntil(queue, one, signal, (reason) => {
+          waiting -= 1;
+          reject(reason);
         });
         if (busy.size < GROUP_LIMITS.lanes && isWorthALane(busy.size)) begin();
       }),

@@ -33,7 +33,7 @@ interface Shard {
 interface Shards {
   readonly shards: readonly Shard[];
   readonly shardOf: (subject: string) => Shard;
-  readonly charge: (charge: Charge) => Promise<Answer>;
+  readonly charge: (charge: Charge, signal?: AbortSignal) => Promise<Answer>;
   readonly seen: ReturnType<typeof openSeen>;
   readonly known: ReturnType<typeof openKnown>;
   readonly signer: Signer;
@@ -71,7 +71,7 @@ export function openQuotas(parts: {
   const all: Shards = {
     shards,
     shardOf,
-    charge: (charge) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge }),
+    charge: (charge, signal) => shardOf(charge.subject).store.operate({ kind: 'charge', ...charge }, signal),
     seen,
     known,
     signer,
@@ -92,11 +92,11 @@ export function openQuotas(parts: {
 /** What is answered without a change. */
 function answersOf({ shardOf, seen, known }: Shards): Pick<Quotas, 'check' | 'find' | 'peek'> {
   return {
-    check: async (check) => {
+    check: async (check, signal) => {
       checkSubject(check.subject);
       checkSource(check);
       amountOf(check.amount, 0);
-      return shardOf(check.subject).store.check(check);
+      return shardOf(check.subject).store.check(check, signal);
     },
     find: async (subjects, key) => {
       checkName('key', key);
@@ -114,19 +114,20 @@ function answersOf({ shardOf, seen, known }: Shards): Pick<Quotas, 'check' | 'fi
 /** What takes units at once, together, or for a while. */
 function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch' | 'reserve'> {
   return {
-    consume: async (request) => {
+    consume: async (request, signal) => {
       const { partial = false, usedAtMs, countsAtMs, isOfBefore, isFree } = request;
       const manner = partial ? 'partial' : 'whole';
-      return charge({
+      const wanted: Charge = {
         ...single(request),
         manner,
         ...(usedAtMs === undefined ? {} : { usedAtMs }),
         ...(countsAtMs === undefined ? {} : { countsAtMs }),
         ...(isOfBefore === undefined ? {} : { isOfBefore }),
         ...(isFree === undefined ? {} : { isFree }),
-      });
+      };
+      return charge(wanted, signal);
     },
-    batch: async ({ subject, key, items, request, isFree }) => {
+    batch: async ({ subject, key, items, request, isFree }, signal) => {
       checkNamed({ subject, key });
       checkItems(items);
       const all = items.map((item): Item => ({ ...item, subject: item.subject ?? subject }));
@@ -137,12 +138,12 @@ function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch
         if (shardOf(item.subject) !== shardOf(subject)) throw acrossShards(subject, item.subject);
       }
       const more = { ...(request === undefined ? {} : { request }), ...(isFree === undefined ? {} : { isFree }) };
-      return charge({ subject, key, items: all, manner: 'whole', ...more });
+      return charge({ subject, key, items: all, manner: 'whole', ...more }, signal);
     },
-    reserve: async (request) => {
+    reserve: async (request, signal) => {
       checkTtl(request.ttlMs);
       const hold = { kind: 'reservation', owner: '', ttlMs: request.ttlMs } as const;
-      return charge({ ...single(request), manner: 'whole', hold });
+      return charge({ ...single(request), manner: 'whole', hold }, signal);
     },
   };
 }
@@ -150,24 +151,24 @@ function chargesOf({ shardOf, charge }: Shards): Pick<Quotas, 'consume' | 'batch
 /** What is done about units that were taken. */
 function settlementsOf({ shardOf }: Shards): Pick<Quotas, 'extend' | 'commit' | 'release' | 'refund' | 'carry'> {
   return {
-    extend: async (request) => {
+    extend: async (request, signal) => {
       checkAbout(request);
       checkTtl(request.ttlMs);
-      return shardOf(request.subject).store.operate({ kind: 'extend', ...request });
+      return shardOf(request.subject).store.operate({ kind: 'extend', ...request }, signal);
     },
-    commit: async (request) => {
+    commit: async (request, signal) => {
       checkAbout(request);
       amountOf(request.amount, 0);
-      return shardOf(request.subject).store.operate({ kind: 'commit', ...request });
+      return shardOf(request.subject).store.operate({ kind: 'commit', ...request }, signal);
     },
-    release: async (request) => {
+    release: async (request, signal) => {
       checkAbout(request);
-      return shardOf(request.subject).store.operate({ kind: 'release', ...request });
+      return shardOf(request.subject).store.operate({ kind: 'release', ...request }, signal);
     },
-    refund: async (request) => {
+    refund: async (request, signal) => {
       checkAbout(request);
       if (request.amount !== undefined) amountOf(request.amount, 1);
-      return shardOf(request.subject).store.operate({ kind: 'refund', ...request });
+      return shardOf(request.subject).store.operate({ kind: 'refund', ...request }, signal);
     },
     carry: async (request) => {
       checkNamed(request);
@@ -181,17 +182,17 @@ function settlementsOf({ shardOf }: Shards): Pick<Quotas, 'extend' | 'commit' | 
 /** Places for what is in use at once. */
 function slotsOf({ shardOf }: Shards): Pick<Quotas, 'acquire' | 'heartbeat' | 'leave'> {
   return {
-    acquire: async (request) => {
+    acquire: async (request, signal) => {
       checkSession(request);
       checkName('holder', request.holder);
       checkBuckets(request.buckets);
       checkTtl(request.ttlMs);
-      return shardOf(request.subject).store.slot({ kind: 'acquire', ...request });
+      return shardOf(request.subject).store.slot({ kind: 'acquire', ...request }, signal);
     },
-    heartbeat: async (request) => {
+    heartbeat: async (request, signal) => {
       checkSession(request);
       checkTtl(request.ttlMs);
-      return shardOf(request.subject).store.slot({ kind: 'heartbeat', ...request });
+      return shardOf(request.subject).store.slot({ kind: 'heartbeat', ...request }, signal);
     },
     leave: async (request) => {
       checkSession(request);
@@ -203,12 +204,12 @@ function slotsOf({ shardOf }: Shards): Pick<Quotas, 'acquire' | 'heartbeat' | 'l
 /** Leases of devices that are offline. */
 function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffline' | 'lease' | 'reconcile'> {
   return {
-    grantOffline: async (request) => {
+    grantOffline: async (request, signal) => {
       const { device, owner, subject, key, quota, amount, ttlMs } = request;
       checkName('device', device);
       checkTtl(ttlMs);
       const hold = { kind: 'offline', owner: device, ttlMs } as const;
-      const answer = await charge({ ...single(request), manner: 'whole', hold });
+      const answer = await charge({ ...single(request), manner: 'whole', hold }, signal);
       const { outcome, expiresAtMs: notAfterMs } = answer;
       if (outcome !== 'granted' || notAfterMs === undefined) return answer;
       return {
@@ -217,7 +218,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
       };
     },
     lease: (token, device) => openLease(signer, token, device),
-    reconcile: async ({ key, lease: token, device, used, buckets }) => {
+    reconcile: async ({ key, lease: token, device, used, buckets }, signal) => {
       const lease = openLease(signer, token, device);
       checkName('key', key);
       checkBuckets(buckets ?? []);
@@ -233,7 +234,7 @@ function offlineOf({ shardOf, charge, signer }: Shards): Pick<Quotas, 'grantOffl
         ...(buckets === undefined ? {} : { buckets }),
       } as const;
       const answer = await shardOf(subject)
-        .store.operate(commit)
+        .store.operate(commit, signal)
         .catch((error: unknown) => {
           throw error instanceof Refusal && error.code === 'quotas/reservation-settled'
             ? replayed(lease.device, of)

@@ -55,7 +55,7 @@ test('no field of a Client without an effect', async (t) => {
     handle: async (exchange) => {
       const asking = ASKED[exchange.path] ?? assert.fail(exchange.path);
       const admitted = await gate?.admit(exchange, asking, { listener: 'ann', targetingKey: 'ann' });
-      send(exchange, 200, 'application/json', JSON.stringify(admitted));
+      send(exchange, 200, JSON.stringify(admitted));
     },
     log: openLog('silent'),
     metrics: httpMetrics(openRegistry()),

@@ -44,7 +44,7 @@ async function startGate(t: TestContext, asking: Asking, user?: User) {
     tls: { key: made.private, cert: made.cert },
     handle: async (exchange) => {
       await gate.admit(exchange, asking, { listener: 'l1' });
-      send(exchange, 200, 'text/plain', 'ok');
+      send(exchange, 200, 'ok');
     },
     log: openLog('silent'),
     metrics: httpMetrics(openRegistry()),

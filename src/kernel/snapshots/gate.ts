@@ -216,14 +216,15 @@ function answerPreflight({ origins }: ClientTable, exchange: Exchange): boolean 
   const origin = exchange.header('origin');
   if (exchange.method !== 'OPTIONS' || origin === undefined) return false;
   if (!origins.has(origin)) throw foreignPage(origin);
-  send(exchange, 204, 'text/plain', '', {
+  const headers = {
     'access-control-allow-origin': origin,
     'access-control-allow-methods': 'GET, POST',
     'access-control-allow-headers':
       'authorization, content-encoding, content-type, if-none-match, x-subject-token, x-request-id, x-request-timeout-ms, traceparent',
     'access-control-max-age': String(LIMITS.preflightSeconds),
     vary: 'Origin',
-  });
+  };
+  send(exchange, 204, '', { contentType: 'text/plain', headers });
   return true;
 }
 

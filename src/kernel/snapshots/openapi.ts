@@ -1,5 +1,5 @@
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
-import { propertiesOf } from './decision-api.ts';
+import { propertiesOf } from './question-input.ts';
 import type { DecisionModule, DecisionRoute } from './module.ts';
 
 /** Operations at one path, by method, as OpenAPI writes them; without ids, and without what every operation has. */

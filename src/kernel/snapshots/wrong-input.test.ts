@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
-import { wrongInput } from './decision-api.ts';
+import { wrongInput } from './question-input.ts';
 
 const input = Type.Object(
   { listener: Type.String(), feature: Type.Optional(Type.String()), amounts: Type.Optional(Type.Array(Type.Number())) },

@@ -107,6 +107,14 @@ export interface Sealing {
   readonly open: (place: Place, sealed: string) => string;
 }
 
+/** How long the caller of a write waits for it. */
+export interface WriteLimit {
+  /** Fires when the caller waits no more: a write that is still queued is then dropped, one that was taken is not. */
+  readonly signal: AbortSignal;
+  /** Milliseconds until the deadline. */
+  readonly leftMs: number;
+}
+
 export interface Place {
   /** `Kind.id`. */
   readonly kind: string;
@@ -169,13 +177,14 @@ export interface Store<Operation> extends Reader {
   /**
    * Decides and writes operations as one atomic change: all or none. Resolves when durable and published.
    * With `dryRun` nothing is kept and outcomes carry the current version.
-   * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full, or
-   * `resources/not-writer` or `resources/taken-over` when this process does not write: then nothing was written.
+   * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full,
+   * `resources/not-writer` or `resources/taken-over` when this process does not write, or with the reason of the limit's
+   * signal when that fires while the write is queued: then nothing was written.
    */
   readonly write: (
     operations: readonly Operation[],
     author: Author,
-    options?: { dryRun?: boolean },
+    options?: WriteOptions,
   ) => Promise<readonly Outcome[]>;
   /**
    * Resolves when reads here show everything that was acknowledged anywhere before the call; undefined when they do
@@ -220,6 +229,11 @@ export interface Store<Operation> extends Reader {
   readonly lost: Promise<string>;
   /** Stops taking writes, finishes those accepted, gives up the writer's lock. */
   readonly close: () => Promise<void>;
+}
+
+interface WriteOptions {
+  readonly dryRun?: boolean;
+  readonly limit?: WriteLimit | undefined;
 }
 
 /** Decides one operation against what `read` shows. Pure. Throws Refusal. */

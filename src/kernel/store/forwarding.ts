@@ -1,6 +1,6 @@
 import { Refusal, type Problem, type Reason } from '#kernel/base/failures.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
-import type { Author, Outcome } from './contract.ts';
+import type { Author, Outcome, WriteLimit } from './contract.ts';
 import { StoredEntry } from './entry.ts';
 import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
 
@@ -51,7 +51,7 @@ export type ForwardedAnswer =
 export type Deliver<Operation> = (
   to: WriterAddress,
   write: ForwardedWrite<Operation>,
-  signal: AbortSignal,
+  limit: WriteLimit,
 ) => Promise<ForwardedAnswer>;
 
 function plainOutcome({ did, entry, warnings }: Outcome): PlainOutcome {

@@ -48,7 +48,8 @@ export async function openStore<Operation>(options: StoreOptions<Operation>): Pr
   return {
     ...storeReads({ memory, kinds: known, database, texts, clock }),
     subscribe: (listener) => sequencer.subscribe(listener),
-    write: (operations, author, { dryRun = false } = {}) => sequencer.write(operations, author, dryRun),
+    write: (operations, author, { dryRun = false, limit } = {}) =>
+      sequencer.write({ id: '', operations, author, dryRun }, limit?.signal),
     fresh: () => undefined,
     behindMs: () => sequencer.behindMs,
     lost: sequencer.lost.then(({ message }) => message),

@@ -12,6 +12,8 @@ export interface WriteRequest<Operation> {
   readonly dryRun: boolean;
   /** Names a write, so that it can be found again when its answer got lost; empty for one that nobody asks for again. */
   readonly writeId: string;
+  /** Fires when nobody waits for it any more. */
+  readonly signal?: AbortSignal | undefined;
   readonly resolve: (outcomes: readonly Outcome[]) => void;
   readonly reject: (why: unknown) => void;
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { queueUntil } from '#kernel/base/queue-until.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { isConnectionLost } from '#kernel/postgres/database.ts';
@@ -12,6 +13,15 @@ import type { WriterSession } from './writer-session.ts';
 
 /** How often one batch is sent again after connections that broke under it, before something else must be wrong. */
 const COMMIT_TRIES_MAX = 50;
+
+/** One write as the sequencer takes it. */
+interface Write<Operation> {
+  /** Names it, see `WriteRequest.writeId`. */
+  readonly id: string;
+  readonly operations: readonly Operation[];
+  readonly author: Author;
+  readonly dryRun: boolean;
+}
 
 type CommitResult =
   | { readonly is: 'durable' }
@@ -31,7 +41,7 @@ export class Sequencer<Operation> {
   readonly #limits: StoreLimits;
   readonly #log: Log | undefined;
   readonly #listeners = new Set<(changes: readonly Change[]) => void>();
-  #queue: WriteRequest<Operation>[] = [];
+  readonly #queue: WriteRequest<Operation>[] = [];
   /** Taken from the queue, not answered yet. */
   #inFlight: readonly WriteRequest<Operation>[] = [];
   /** Requests of a batch that the server refused: each is tried alone, so that only the culprit fails. */
@@ -96,14 +106,19 @@ export class Sequencer<Operation> {
     this.#session.abort();
   }
 
-  write(operations: readonly Operation[], author: Author, dryRun: boolean, writeId = ''): Promise<readonly Outcome[]> {
+  /** @param signal drops the write, as long as it is queued; it is then rejected with the reason */
+  write(
+    { id: writeId, operations, author, dryRun }: Write<Operation>,
+    signal?: AbortSignal,
+  ): Promise<readonly Outcome[]> {
     return new Promise((resolve, reject) => {
       if (this.#closed !== undefined) return reject(this.#closed);
       if (this.#queue.length >= this.#limits.queuedRequests) return reject(tooBusy(this.#queue.length));
       if (operations.length > this.#limits.operationsInRequest) {
         return reject(tooLarge(operations.length, this.#limits.operationsInRequest));
       }
-      this.#queue.push({ operations, author, dryRun, writeId, resolve, reject });
+      const request = { operations, author, dryRun, writeId, signal, resolve, reject };
+      queueUntil(this.#queue, request, signal, reject);
       this.#wake();
     });
   }
@@ -217,13 +232,15 @@ export class Sequencer<Operation> {
   /** Nothing that it is decided against changes meanwhile: only this writes. */
   *#planBatch(): Steps<BatchPlan<Operation>> {
     const plan = new BatchPlan(this.#memory, this.#decide, this.#clock());
-    const requestsMax = this.#alone > 0 ? 1 : this.#limits.requestsInBatch;
-    for (const request of this.#queue) {
-      if (plan.requests.length >= requestsMax || plan.characters >= this.#limits.charactersInBatch) break;
-      yield* plan.add(request);
-    }
-    this.#queue.splice(0, plan.requests.length);
     this.#inFlight = plan.requests;
+    const requestsMax = this.#alone > 0 ? 1 : this.#limits.requestsInBatch;
+    while (plan.requests.length < requestsMax && plan.characters < this.#limits.charactersInBatch) {
+      const request = this.#queue.shift();
+      if (request === undefined) break;
+      // It came back from a batch that was refused, and nobody waits for it any more.
+      if (request.signal?.aborted === true) request.reject(request.signal.reason);
+      else yield* plan.add(request);
+    }
     return plan;
   }
 
@@ -286,8 +303,7 @@ export class Sequencer<Operation> {
     const closing = this.#closed !== undefined;
     this.#closed = why;
     for (const request of this.#inFlight) request.reject(why);
-    for (const request of this.#queue) request.reject(notWriter(`Nothing was written. ${why.message}`));
-    this.#queue = [];
+    for (const request of this.#queue.splice(0)) request.reject(notWriter(`Nothing was written. ${why.message}`));
     if (closing) return;
     this.#log?.error(why.message);
     this.#tellLost(why);

@@ -16,6 +16,7 @@ async function startTwo() {
   const proxy = await proxyTo(db.url);
   const far = openDatabase(proxy.url);
   const stores = new Map<string, SharedStore<NoteOperation>>();
+  let delivered = 0;
   const open = async (name: string, database: typeof far): Promise<SharedStore<NoteOperation>> => {
     const store = await openSharedStore<NoteOperation>({
       database,
@@ -23,10 +24,11 @@ async function startTwo() {
       decide: decideNote,
       limits: LIMITS,
       address: () => ({ url: name, ca: '', secret: '' }),
-      deliver: (address, write, signal) =>
+      deliver: (address, write, limit) =>
         new Promise((resolve, reject) => {
-          signal.addEventListener('abort', () => reject(new Error('nobody waits any more')));
-          stores.get(address.url)?.receive(write).then(resolve, reject);
+          limit.signal.addEventListener('abort', () => reject(new Error('nobody waits any more')));
+          stores.get(address.url)?.receive(write, limit).then(resolve, reject);
+          delivered += 1;
         }),
       placeOf: ({ name: note }) => ({ kind: Note.id, namespace: 'default', name: note }),
     });
@@ -41,6 +43,8 @@ async function startTwo() {
     standby,
     proxy,
     database: db.database,
+    /** How many writes one of them forwarded to the other. */
+    delivered: () => delivered,
     [Symbol.asyncDispose]: async () => {
       proxy.heal();
       await Promise.all([writer.close(), standby.close()]);
@@ -144,3 +148,24 @@ for (const isWritten of [true, false]) {
     await written;
   });
 }
+
+test('a forwarded write is dropped from the queue of the writer when its caller waits no more', async () => {
+  await using two = await startTwo();
+  const { writer, standby, database } = two;
+  const caller = new AbortController();
+  let first: Promise<unknown> | undefined;
+  await database.transaction(async ({ query }) => {
+    // Nothing can be committed meanwhile.
+    await query('select from backline.writer for update');
+    first = writer.write([put('taken', '1')], author);
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    const second = standby.write([put('queued', '1')], author, { limit: { signal: caller.signal, leftMs: 5_000 } });
+    await until(() => two.delivered() === 1, 'the write is with the writer');
+    caller.abort(new Error('gone'));
+    // Whether the writer had taken it is not known here.
+    await assert.rejects(second, { code: 'resources/outcome-unknown' });
+  });
+  await first;
+  await standby.write([put('later', '1')], author);
+  assert.deepEqual([read(standby, 'queued'), read(standby, 'later')], [undefined, '1']);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { Refusal } from '#kernel/base/failures.ts';
+import { DeadlinePassed, Refusal } from '#kernel/base/failures.ts';
 import { type Database, isConnectionLost, openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import { startDatabase, startDatabaseAlone, type TestDatabase } from '#tests/support/database.ts';
@@ -535,4 +535,30 @@ test('a large atomic request is decided in turns with everything else, and shown
   assert.deepEqual([...seen], [0]);
   assert.equal((await written).length, 200);
   assert.equal([...store.list(Note)].length, 200);
+});
+
+test('a queued write is dropped when its caller waits no more, and one that was taken is carried out', async () => {
+  await using started = await startStore();
+  const { db, store } = started;
+  const [taken, queued] = [new AbortController(), new AbortController()];
+  const within = ({ signal }: AbortController) => ({ limit: { signal, leftMs: 1_000 } });
+  const passed = new DeadlinePassed('http/deadline', 'Timeout', 'The deadline has passed.');
+  let first: ReturnType<typeof store.write> | undefined;
+  let third: ReturnType<typeof store.write> | undefined;
+  await db.database.transaction(async ({ query }) => {
+    // Nothing can be committed meanwhile.
+    await query('select from backline.writer for update');
+    first = store.write([put('taken', '1')], author, within(taken));
+    for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    const second = store.write([put('queued', '1')], author, within(queued));
+    third = store.write([put('later', '1')], author);
+    taken.abort(new Error('gone'));
+    queued.abort(passed);
+    await assert.rejects(second, passed);
+    await assert.rejects(store.write([put('queued', '2')], author, within(queued)), passed);
+  });
+  assert.equal((await first)?.[0]?.did, 'created');
+  assert.equal((await third)?.[0]?.did, 'created');
+  assert.equal(passed.wasUndone, true);
+  assert.deepEqual([noteText(store, 'taken'), noteText(store, 'queued'), store.version()], ['1', undefined, 2]);
 });

@@ -26,7 +26,8 @@ import { Release } from '#kernel/releases/kinds/release.ts';
 import type { KnownUnits } from '#kernel/releases/known-units.ts';
 import { runNotifications } from '#kernel/releases/notify/run-notifications.ts';
 import type { Authority } from '#kernel/api/authority.ts';
-import { resourceApi, type ResourceApi, type VirtualKind, type VirtualList } from '#kernel/api/handler.ts';
+import { resourceApi, type ResourceApi } from '#kernel/api/server/handler.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import { advisedStore, type Advisor } from '#kernel/store/rules/advised-store.ts';
 import { examinedStore, type Examiner } from '#kernel/store/rules/examined-store.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -119,16 +120,16 @@ export async function startControlPlane(
     ...extension.virtual,
   ]);
   const { authority, serviceAccounts } = access;
-  const api = resourceApi({
+  const answered = {
     store: examined,
     kinds,
     clock,
-    version,
     virtual,
     virtualLists: new Map([...access.virtualLists, ...extension.virtualLists]),
     authority,
     watchMetrics: watchMetrics(registry),
-  });
+  };
+  const api = resourceApi(answered, version);
   storeMetrics(shared, store);
   return {
     database,

@@ -1,5 +1,5 @@
 import { join, resolve } from 'node:path';
-import { makeFolder } from '#kernel/base/make-folder.ts';
+import { makeDatasetsFolder } from '#kernel/events/datasets/files.ts';
 import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
@@ -15,7 +15,7 @@ import { Pseudonyms } from '#kernel/events/pseudonyms.ts';
 import { releaseMetrics } from '#kernel/events/datasets/release-metrics.ts';
 import { startEvents, type Events } from '#kernel/events/start-events.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
-import type { VirtualKind, VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualKind, VirtualList } from '#kernel/api/virtual.ts';
 import type { Examiner } from '#kernel/store/rules/examined-store.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { World } from '#kernel/kinds/kind.ts';
@@ -70,8 +70,7 @@ export async function startEventPlane(
   const { options, lifetime, roles, modules, clock, log, registry } = shared;
   const { rollUpSeconds = ROLL_UP_SECONDS } = options;
   const directory = resolve(options.datasetsDirectory ?? join(shared.dataDirectory, 'datasets'));
-  // Where it cannot be made, roll-ups say so as long as that lasts.
-  await makeFolder(directory, 0o700).catch(() => {});
+  await lifetime.step('folder of datasets', () => makeDatasetsFolder(directory));
   const own = ownTypes(shared.eventTypes);
   const world = (): World | undefined => {
     const declared = live.world();

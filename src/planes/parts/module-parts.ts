@@ -1,7 +1,7 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Module, ModuleRecords, UnitParts, Units } from '#kernel/modules/module.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import { inProcessClient } from '#kernel/api/client/in-process.ts';
 import type { SharedStore } from '#kernel/store/shared-store.ts';
 

@@ -22,9 +22,10 @@ export function peerAddress(url: string, ca: string): WriterAddress {
   return { url, ca, secret: randomBytes(SECRET_BYTES).toString('base64url') };
 }
 
-export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write, signal) => {
+export const deliver: Deliver<Operation> = async ({ url, ca, secret }, write, { signal, leftMs }) => {
   const answer = await request({ server: url, ca, token: secret }, 'POST', FORWARDED_WRITES_PATH, {
     body: JSON.stringify(write),
+    headers: { 'x-request-timeout-ms': String(Math.ceil(leftMs)) },
     signal,
   });
   const text = await readText(answer);
@@ -39,16 +40,18 @@ export function forwardedWrites(own: WriterAddress, store: SharedStore<Operation
     path: FORWARDED_WRITES_PATH,
     by: 'peers',
     deadline: DEADLINE,
-    handle: (exchange) => receiveWrite(exchange, own, store),
+    handle: async (exchange, context) => {
+      requirePeer(exchange, own);
+      const write = JSON.parse((await readBody(exchange, FORWARDED_BYTES_MAX)).toString());
+      const answer = await store.receive(write as ForwardedWrite<Operation>, context);
+      send(exchange, 200, JSON.stringify(answer));
+    },
   };
 }
 
-async function receiveWrite(exchange: Exchange, own: WriterAddress, store: SharedStore<Operation>): Promise<void> {
+function requirePeer(exchange: Exchange, own: WriterAddress): void {
   const given = exchange.request.headers.authorization ?? '';
   if (!timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
     throw new Refusal('access/unauthorized', 'Unauthorized', 'Only processes of this installation may do this.');
   }
-  const body = await readBody(exchange, FORWARDED_BYTES_MAX);
-  const answer = await store.receive(JSON.parse(body.toString()) as ForwardedWrite<Operation>);
-  send(exchange, 200, 'application/json', JSON.stringify(answer));
 }

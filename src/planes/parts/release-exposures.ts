@@ -4,10 +4,9 @@ import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { EXPOSURE_WINDOW_MS } from '#kernel/events/built-in-types.ts';
 import type { EventTable } from '#kernel/events/event-table.ts';
-import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
 import { RELEASE_EXPOSURE } from '#kernel/events/kinds/identity.ts';
 import type { LogWriter } from '#kernel/events/log-writer.ts';
-import { readBatch } from '#kernel/events/read-batch.ts';
+import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import { counter, gauge } from '#kernel/http/metrics.ts';
 import type { ExposingRelease } from '#kernel/snapshots/exposing-releases.ts';
 
@@ -43,7 +42,7 @@ export function releaseExposures(parts: {
   readonly log: Log;
   readonly registry: Registry;
 }): ReleaseExposures {
-  const { write, table, clock, log, registry } = parts;
+  const { log, registry } = parts;
   const dropped = counter(
     registry,
     'backline_release_exposures_dropped_total',
@@ -82,18 +81,9 @@ export function releaseExposures(parts: {
     },
   };
 
-  async function writeBatch(batch: readonly object[]): Promise<void> {
-    const receivedMs = clock().epochMilliseconds;
-    const rules = table();
-    const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
-    const { events } = readBatch({ events: batch });
+  function writeBatch(batch: readonly object[]): Promise<void> {
     // Ids that no event may have are no listeners: nothing of them is worth keeping.
-    const verdicts = events
-      .map((event) => judge(rules, event, envelope))
-      .filter(({ outcome }) => outcome === 'accepted');
-    if (verdicts.length === 0) return;
-    const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
-    await write({ origin, verdicts });
+    return writeOwnEvents(parts, batch, ({ outcome }) => outcome === 'accepted');
   }
 
   function shed(): void {

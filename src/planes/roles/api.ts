@@ -4,7 +4,7 @@ import { kubeconfig } from '#kernel/access/kubeconfig.ts';
 import { systemTime } from '#kernel/base/time.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
-import { resourceRoutes } from '#kernel/api/handler.ts';
+import { resourceRoutes } from '#kernel/api/server/handler.ts';
 import { callersBy, type UserOf } from '../parts/callers.ts';
 import { openControlStore } from '../parts/control-store.ts';
 import { startControlPlane, type ControlPlane } from '../parts/control.ts';

@@ -9,8 +9,7 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 import { liveName, referredFrom } from '#kernel/kinds/live-name.ts';
 import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
-import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
-import { readBatch } from '#kernel/events/read-batch.ts';
+import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 
 /**
@@ -349,7 +348,6 @@ export const charts = defineModule({
           `update backline.chart_votes set told = true where not told returning listener, song, voted_at as at`,
         );
         if (rows.length === 0) return;
-        const receivedMs = clock().epochMilliseconds;
         const events = rows.map(({ listener, song, at }) => ({
           type: 'chart-vote',
           id: `${listener} ${song}`,
@@ -357,9 +355,7 @@ export const charts = defineModule({
           subject: listener,
           properties: { song },
         }));
-        const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
-        const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
-        await write({ origin, verdicts: readBatch({ events }).events.map((event) => judge(table(), event, envelope)) });
+        await writeOwnEvents({ write, table, clock }, events);
       });
     const timer = setInterval(() => {
       working = working.then(tell);

@@ -1,7 +1,6 @@
 import { hash } from 'node:crypto';
 import { sharedSecret } from '#kernel/access/shared-secret.ts';
-import { judge, OWN_SENDER } from '#kernel/events/judge.ts';
-import { readBatch } from '#kernel/events/read-batch.ts';
+import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
 import type { Job, JobParts } from '#kernel/modules/module.ts';
 
 const LIMITS = {
@@ -62,11 +61,8 @@ export function tellChanges({ database, sealing, write, table, clock, log }: Job
           where not told order by number limit ${LIMITS.changesMax} for update skip locked`,
       });
       if (rows.length === 0) return;
-      const receivedMs = clock().epochMilliseconds;
-      const { events } = readBatch({ events: rows.map((row) => eventOf(row, secret, isReasonSealed)) });
-      const envelope = { client: OWN_SENDER, boundTo: undefined, sentMs: undefined, receivedMs };
-      const origin = { client: OWN_SENDER, producer: '', sequence: undefined, sentMs: undefined, receivedMs };
-      await write({ origin, verdicts: events.map((event) => judge(rules, event, envelope)) });
+      const events = rows.map((row) => eventOf(row, secret, isReasonSealed));
+      await writeOwnEvents({ write, table: () => rules, clock }, events);
       await query({
         text: 'update backline.subject_changes set told = true where number = any($1::bigint[])',
         values: [rows.map(({ number }) => number)],

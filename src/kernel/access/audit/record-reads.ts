@@ -1,7 +1,7 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
-import type { VirtualList } from '#kernel/api/handler.ts';
+import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';

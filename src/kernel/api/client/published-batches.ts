@@ -3,7 +3,7 @@ import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Change, Store } from '#kernel/store/contract.ts';
 import { requireKnownVersion } from '../list.ts';
-import { CURRENT_MS_MAX } from '../watch.ts';
+import { CURRENT_MS_MAX } from '../server/watch.ts';
 
 /** How often a watcher hears that there is nothing new. */
 const BEAT_MS = 1_000;

@@ -51,6 +51,17 @@ export function parsePath(path: string): FilePlace | undefined {
   }
 }
 
+/** Makes the folder of datasets as a process starts. Refuses `datasets/not-writable`: waiting does not mend that. */
+export async function makeDatasetsFolder(directory: string): Promise<void> {
+  await makeFolder(directory, 0o700).catch((error: unknown) => {
+    throw notWritable(
+      directory,
+      error instanceof Error ? error.message : String(error),
+      'Name a folder that this user may make and write to with --datasets.',
+    );
+  });
+}
+
 /** Refuses a folder that files cannot be written to. */
 export async function requireWritable(directory: string): Promise<void> {
   const because = await makeFolder(join(directory, WORK))
@@ -61,15 +72,16 @@ export async function requireWritable(directory: string): Promise<void> {
     )
     .catch((error: unknown) => (error instanceof Error ? error.message : String(error)));
   if (because === undefined) return;
-  throw new Refusal(
-    'datasets/not-writable',
-    'ServiceUnavailable',
-    `Datasets cannot be written to ${directory}: ${because}.`,
-    {
-      remedy:
-        'Make room there, let this process write there, or name another folder. Until then events stay in PostgreSQL.',
-    },
+  throw notWritable(
+    directory,
+    because,
+    'Make room there, let this process write there, or name another folder. Until then events stay in PostgreSQL.',
   );
+}
+
+function notWritable(directory: string, because: string, remedy: string): Refusal {
+  const message = `Datasets cannot be written to ${directory}: ${because}.`;
+  return new Refusal('datasets/not-writable', 'ServiceUnavailable', message, { remedy });
 }
 
 /** Moves a finished file to its place, durably; gives its bytes. Only a power cut before `syncFolders` can undo it. */

@@ -3,7 +3,7 @@ import type { Clock } from '#kernel/base/clock.ts';
 import { type Problem, Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { Examiner } from '#kernel/store/rules/examined-store.ts';
 import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import type { Author } from '#kernel/store/contract.ts';
@@ -74,10 +74,10 @@ export function startQueries(options: QueryOptions): Queries {
   const underWay = new Set<Promise<unknown>>();
   let asked: Promise<unknown> = Promise.resolve();
 
-  const answer: VirtualKind = async (object, { dryRun, user, signal }) => {
+  const answer: VirtualKind = async (object, { dryRun, user, limit }) => {
     const spec = Query.spec(object);
     const started = performance.now();
-    const wanted = AbortSignal.any([stopped.signal, ...(signal === undefined ? [] : [signal])]);
+    const wanted = AbortSignal.any([stopped.signal, ...(limit === undefined ? [] : [limit.signal])]);
     const turn = places.take(user.name, wanted, () => run(spec, dryRun, catalogueOf(options.world()), wanted));
     const { result, progress } = await kept(turn);
     const status = {

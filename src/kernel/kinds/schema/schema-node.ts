@@ -86,10 +86,10 @@ function read(schema: unknown, at: string, depth: number): SchemaNode {
   let constrained = false;
   for (const [keyword, value] of Object.entries(schema)) {
     if (value === undefined || ANNOTATIONS.has(keyword)) continue;
-    if (keyword === 'description') draft.description = expect(isString, value, at, keyword);
+    if (keyword === 'description') draft.description = valueOf({ name: keyword, value, at }, isString);
     else if (keyword === 'default') draft.default = value;
     else {
-      readKeyword(draft, keyword, value, `${at}/${keyword}`, depth, schema);
+      readKeyword(draft, { name: keyword, value, at: `${at}/${keyword}`, depth, schema });
       constrained ||= !keyword.startsWith('x-') || keyword === 'x-kubernetes-int-or-string';
     }
   }
@@ -97,113 +97,146 @@ function read(schema: unknown, at: string, depth: number): SchemaNode {
   return simplified(draft);
 }
 
-function readKeyword(
-  draft: Draft,
-  keyword: string,
-  value: unknown,
-  at: string,
-  depth: number,
-  schema: Readonly<Record<string, unknown>>,
-): void {
-  switch (keyword) {
-    case 'type':
-      readType(draft, value, at);
-      break;
-    case 'nullable':
-      draft.nullable ||= expect(isBoolean, value, at, keyword);
-      break;
-    case 'properties':
-      draft.properties = new Map(
-        Object.entries(expect(isObject, value, at, keyword)).map(([name, property]) => [
-          name,
-          read(property, `${at}/${name}`, depth + 1),
-        ]),
-      );
-      break;
-    case 'required':
-      draft.required = expect(isStrings, value, at, keyword);
-      break;
-    case 'additionalProperties':
-      if (value !== false) draft.additional = read(value, at, depth + 1);
-      break;
-    case 'patternProperties': {
-      const entries = Object.entries(expect(isObject, value, at, keyword));
-      const [entry] = entries;
-      if (entry === undefined || entries.length > 1) throw new SchemaError(`${at}: exactly one pattern is supported`);
-      if (entry[0] !== EVERY_KEY) draft.keyPattern = entry[0];
-      draft.additional = read(entry[1], `${at}/${entry[0]}`, depth + 1);
-      break;
+/** One keyword of a schema, where it stands. */
+interface Keyword {
+  readonly name: string;
+  readonly value: unknown;
+  readonly at: string;
+  readonly depth: number;
+  readonly schema: Readonly<Record<string, unknown>>;
+}
+
+type ReadKeyword = (draft: Draft, keyword: Keyword) => void;
+
+function readKeyword(draft: Draft, keyword: Keyword): void {
+  const { name, at } = keyword;
+  const known = Object.hasOwn(KEYWORDS, name) ? KEYWORDS[name] : undefined;
+  if (known !== undefined) known(draft, keyword);
+  else if (!name.startsWith('x-')) throw new SchemaError(`${at}: the keyword is not supported`);
+}
+
+const KEYWORDS: Readonly<Record<string, ReadKeyword>> = {
+  type: (draft, { value, at }) => readType(draft, value, at),
+  nullable: (draft, keyword) => {
+    draft.nullable ||= valueOf(keyword, isBoolean);
+  },
+  properties: (draft, keyword) => {
+    const entries = Object.entries(valueOf(keyword, isObject));
+    draft.properties = new Map(entries.map(([name, property]) => [name, below(keyword, name, property)]));
+  },
+  required: (draft, keyword) => {
+    draft.required = valueOf(keyword, isStrings);
+  },
+  additionalProperties: (draft, { value, at, depth }) => {
+    if (value !== false) draft.additional = read(value, at, depth + 1);
+  },
+  patternProperties: (draft, keyword) => {
+    const entries = Object.entries(valueOf(keyword, isObject));
+    const [entry] = entries;
+    if (entry === undefined || entries.length > 1) {
+      throw new SchemaError(`${keyword.at}: exactly one pattern is supported`);
     }
-    case 'items':
-      if (Array.isArray(value)) throw new SchemaError(`${at}: tuples are not supported`);
-      draft.items = read(value, at, depth + 1);
-      break;
-    case 'const':
-      draft.enum = [value];
-      break;
-    case 'enum':
-      draft.enum = expect(isList, value, at, keyword);
-      break;
-    case 'pattern':
-    case 'format':
-      draft[keyword] = expect(isString, value, at, keyword);
-      break;
-    case 'minimum':
-    case 'maximum':
-      // In OpenAPI 3.0 a true exclusiveMinimum makes the minimum itself exclusive.
-      if (schema[`exclusiveM${keyword.slice(1)}`] !== true) draft[keyword] = expect(isNumber, value, at, keyword);
-      break;
-    case 'exclusiveMinimum':
-    case 'exclusiveMaximum':
-      if (typeof value === 'boolean') {
-        if (value) draft[keyword] = expect(isNumber, schema[`m${keyword.slice(10)}`], at, keyword);
-      } else draft[keyword] = expect(isNumber, value, at, keyword);
-      break;
-    case 'multipleOf':
-    case 'minLength':
-    case 'maxLength':
-    case 'minItems':
-    case 'maxItems':
-    case 'minProperties':
-    case 'maxProperties':
-      draft[keyword] = expect(isNumber, value, at, keyword);
-      break;
-    case 'uniqueItems':
-      draft.uniqueItems = expect(isBoolean, value, at, keyword);
-      break;
-    case 'allOf':
-    case 'anyOf':
-    case 'oneOf':
-      draft[keyword] = expect(isList, value, at, keyword).map((branch, index) =>
-        read(branch, `${at}/${index}`, depth + 1),
-      );
-      break;
-    case 'not':
-      draft.not = read(value, at, depth + 1);
-      break;
-    case 'x-kubernetes-int-or-string':
-      draft.intOrString = expect(isBoolean, value, at, keyword);
-      break;
-    case 'x-kubernetes-preserve-unknown-fields':
-      draft.preserve = expect(isBoolean, value, at, keyword);
-      break;
-    case 'x-kubernetes-embedded-resource':
-      draft.embedded = expect(isBoolean, value, at, keyword);
-      break;
-    case 'x-kubernetes-list-type':
-      if (value !== 'atomic' && value !== 'set' && value !== 'map') throw wrong(at, value);
-      draft.listType = value;
-      break;
-    case 'x-kubernetes-list-map-keys':
-      draft.listMapKeys = expect(isStrings, value, at, keyword);
-      break;
-    case 'x-kubernetes-map-type':
-      if (value !== 'atomic' && value !== 'granular') throw wrong(at, value);
-      draft.mapType = value;
-      break;
-    default:
-      if (!keyword.startsWith('x-')) throw new SchemaError(`${at}: the keyword is not supported`);
-  }
+    const [pattern, schema] = entry;
+    if (pattern !== EVERY_KEY) draft.keyPattern = pattern;
+    draft.additional = below(keyword, pattern, schema);
+  },
+  items: (draft, { value, at, depth }) => {
+    if (Array.isArray(value)) throw new SchemaError(`${at}: tuples are not supported`);
+    draft.items = read(value, at, depth + 1);
+  },
+  const: (draft, { value }) => {
+    draft.enum = [value];
+  },
+  enum: (draft, keyword) => {
+    draft.enum = valueOf(keyword, isList);
+  },
+  pattern: (draft, keyword) => {
+    draft.pattern = valueOf(keyword, isString);
+  },
+  format: (draft, keyword) => {
+    draft.format = valueOf(keyword, isString);
+  },
+  minimum: bound('minimum'),
+  maximum: bound('maximum'),
+  exclusiveMinimum: exclusiveBound('exclusiveMinimum'),
+  exclusiveMaximum: exclusiveBound('exclusiveMaximum'),
+  multipleOf: numberAs('multipleOf'),
+  minLength: numberAs('minLength'),
+  maxLength: numberAs('maxLength'),
+  minItems: numberAs('minItems'),
+  maxItems: numberAs('maxItems'),
+  minProperties: numberAs('minProperties'),
+  maxProperties: numberAs('maxProperties'),
+  uniqueItems: (draft, keyword) => {
+    draft.uniqueItems = valueOf(keyword, isBoolean);
+  },
+  allOf: branchesAs('allOf'),
+  anyOf: branchesAs('anyOf'),
+  oneOf: branchesAs('oneOf'),
+  not: (draft, { value, at, depth }) => {
+    draft.not = read(value, at, depth + 1);
+  },
+  'x-kubernetes-int-or-string': (draft, keyword) => {
+    draft.intOrString = valueOf(keyword, isBoolean);
+  },
+  'x-kubernetes-preserve-unknown-fields': (draft, keyword) => {
+    draft.preserve = valueOf(keyword, isBoolean);
+  },
+  'x-kubernetes-embedded-resource': (draft, keyword) => {
+    draft.embedded = valueOf(keyword, isBoolean);
+  },
+  'x-kubernetes-list-type': (draft, { value, at }) => {
+    if (value !== 'atomic' && value !== 'set' && value !== 'map') throw wrong(at, value);
+    draft.listType = value;
+  },
+  'x-kubernetes-list-map-keys': (draft, keyword) => {
+    draft.listMapKeys = valueOf(keyword, isStrings);
+  },
+  'x-kubernetes-map-type': (draft, { value, at }) => {
+    if (value !== 'atomic' && value !== 'granular') throw wrong(at, value);
+    draft.mapType = value;
+  },
+};
+
+type NumberKeyword =
+  | 'multipleOf'
+  | 'minLength'
+  | 'maxLength'
+  | 'minItems'
+  | 'maxItems'
+  | 'minProperties'
+  | 'maxProperties';
+
+function numberAs(field: NumberKeyword): ReadKeyword {
+  return (draft, keyword) => {
+    draft[field] = valueOf(keyword, isNumber);
+  };
+}
+
+function bound(field: 'minimum' | 'maximum'): ReadKeyword {
+  return (draft, keyword) => {
+    // In OpenAPI 3.0 a true exclusiveMinimum makes the minimum itself exclusive.
+    if (keyword.schema[`exclusiveM${field.slice(1)}`] !== true) draft[field] = valueOf(keyword, isNumber);
+  };
+}
+
+function exclusiveBound(field: 'exclusiveMinimum' | 'exclusiveMaximum'): ReadKeyword {
+  return (draft, keyword) => {
+    const { value, schema } = keyword;
+    if (value === false) return;
+    const limit = value === true ? schema[`m${field.slice('exclusiveM'.length)}`] : value;
+    draft[field] = valueOf({ ...keyword, value: limit }, isNumber);
+  };
+}
+
+function branchesAs(field: 'allOf' | 'anyOf' | 'oneOf'): ReadKeyword {
+  return (draft, keyword) => {
+    draft[field] = valueOf(keyword, isList).map((branch, index) => below(keyword, String(index), branch));
+  };
+}
+
+function below({ at, depth }: Keyword, segment: string, schema: unknown): SchemaNode {
+  return read(schema, `${at}/${segment}`, depth + 1);
 }
 
 function readType(draft: Draft, value: unknown, at: string): void {
@@ -274,8 +307,11 @@ const isList = (value: unknown): value is unknown[] => Array.isArray(value);
 const isStrings = (value: unknown): value is string[] => Array.isArray(value) && value.every(isString);
 const isNodeType = (value: unknown): value is NodeType => TYPES.has(value);
 
-function expect<T>(is: (value: unknown) => value is T, value: unknown, at: string, keyword: string): T {
-  if (!is(value)) throw wrong(at, value, keyword);
+function valueOf<T>(
+  { name, value, at }: Pick<Keyword, 'name' | 'value' | 'at'>,
+  is: (value: unknown) => value is T,
+): T {
+  if (!is(value)) throw wrong(at, value, name);
   return value;
 }
 

@@ -262,34 +262,35 @@ export interface Signer {
  *
  * All reject with a Refusal: `quotas/not-stored` when the database does not confirm it (try again under the same
  * key), `quotas/wrong-amount`, `quotas/wrong-name`, `quotas/key-reused`, `quotas/anchor-missing`; charges also with
- * `quotas/moved`, see `Carry`.
+ * `quotas/moved`, see `Carry`. A signal that fires before a transaction has taken the request drops it: nothing is done, and it
+ * rejects with the reason.
  */
 export interface Quotas {
   /** What a consume would answer now; charges and records nothing. */
-  readonly check: (check: Check) => Promise<CheckAnswer>;
+  readonly check: (check: Check, signal?: AbortSignal) => Promise<CheckAnswer>;
   /** The operation that was decided under the key, of the first of these subjects that has one. */
   readonly find: (subjects: readonly string[], key: string) => Promise<Decided | undefined>;
   /** The same from what this process saw of the subject at most so long ago; undefined when it saw nothing since. */
   readonly peek: (check: Check, ageMsMax: number) => CheckAnswer | undefined;
-  readonly consume: (request: Consume) => Promise<Answer>;
-  readonly batch: (request: Batch) => Promise<Answer>;
-  readonly reserve: (request: Reserve) => Promise<Answer>;
+  readonly consume: (request: Consume, signal?: AbortSignal) => Promise<Answer>;
+  readonly batch: (request: Batch, signal?: AbortSignal) => Promise<Answer>;
+  readonly reserve: (request: Reserve, signal?: AbortSignal) => Promise<Answer>;
   /** Refused with `quotas/no-reservation`, or `quotas/reservation-settled` when it ended already; so are the next two. */
-  readonly extend: (request: Extend) => Promise<Answer>;
-  readonly commit: (request: Commit) => Promise<Answer>;
-  readonly release: (request: Release) => Promise<Answer>;
+  readonly extend: (request: Extend, signal?: AbortSignal) => Promise<Answer>;
+  readonly commit: (request: Commit, signal?: AbortSignal) => Promise<Answer>;
+  readonly release: (request: Release, signal?: AbortSignal) => Promise<Answer>;
   /** Gives back units of a consume, batch or commit. Refused with `quotas/nothing-to-refund`. */
-  readonly refund: (request: Refund) => Promise<Answer>;
+  readonly refund: (request: Refund, signal?: AbortSignal) => Promise<Answer>;
   readonly carry: (request: Carry) => Promise<Answer>;
   /** Slots of what is used at once. A forged takeover is refused with `quotas/takeover-forged`. */
-  readonly acquire: (request: Acquire) => Promise<SlotAnswer>;
-  readonly heartbeat: (request: Heartbeat) => Promise<SlotAnswer>;
+  readonly acquire: (request: Acquire, signal?: AbortSignal) => Promise<SlotAnswer>;
+  readonly heartbeat: (request: Heartbeat, signal?: AbortSignal) => Promise<SlotAnswer>;
   readonly leave: (request: SessionName) => Promise<SlotAnswer>;
-  readonly grantOffline: (request: GrantOffline) => Promise<OfflineAnswer>;
+  readonly grantOffline: (request: GrantOffline, signal?: AbortSignal) => Promise<OfflineAnswer>;
   /** What a device took along. Refused with `quotas/lease-forged` unless we signed it, for this device. */
   readonly lease: (token: string, device: string) => OfflineLease;
   /** Refused with `quotas/lease-forged`, or `quotas/lease-replayed` when it came back before under another key. */
-  readonly reconcile: (request: Reconcile) => Promise<ReconcileAnswer>;
+  readonly reconcile: (request: Reconcile, signal?: AbortSignal) => Promise<ReconcileAnswer>;
   /** Serves budgets from the memory of this process. */
   readonly slices: (node: SliceNode) => Slices;
   /** Slices that were not closed, and of which nothing can be outstanding any more. */

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Type, type Static } from 'typebox';
+import { Type } from 'typebox';
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldPath, Refusal, type Problem } from '#kernel/base/failures.ts';
 import { eachOf, inTurns } from '#kernel/base/turns.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { problemWithoutValues } from '#kernel/kinds/confidential.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
@@ -31,6 +31,7 @@ import { stagesText } from '../kinds/stages-text.ts';
 import { wantedLive } from '../live.ts';
 import { settle, type Candidate } from '../settle.ts';
 import { isObserved, whenReleased } from '../when-released.ts';
+import { ChangeAnswerSchema, type ChangeAnswer, type ChangeResult } from './change-answer.ts';
 
 const LIMITS = {
   /** One atomic change; more belongs in several. */
@@ -53,34 +54,6 @@ const ChangeSetSpec = Type.Object(
   { description: 'What should be declared.' },
 );
 
-const Result = Type.Object({
-  apiVersion: Type.String(),
-  kind: Type.String(),
-  namespace: Type.Optional(Type.String()),
-  name: Type.String(),
-  action: Type.Enum(['created', 'configured', 'unchanged'], { description: 'What became of it.' }),
-  fields: Type.Array(
-    Type.Object({
-      path: Type.String(),
-      before: Type.Optional(Type.Unknown(free)),
-      after: Type.Optional(Type.Unknown(free)),
-    }),
-    {
-      description: 'How what is declared differs from what was live.',
-    },
-  ),
-  sentences: Type.Array(Type.String(), { description: 'The same for people who are not engineers.' }),
-  problems: Type.Array(Type.Object({ path: Type.String(), message: Type.String() }), {
-    description: 'What keeps it from going live.',
-  }),
-  warnings: Type.Array(Type.String(), {
-    description: 'What is accepted and will surprise: names of what is not there, selectors that select nothing.',
-  }),
-  release: Type.Optional(Type.String({ description: 'The Release that carries it now.' })),
-});
-
-type Result = Static<typeof Result>;
-
 /**
  * Several objects declared at once: all or none. Posting one applies it and answers what changed; with `dryRun=All` it
  * answers what would change. Not stored.
@@ -93,28 +66,7 @@ export const ChangeSet = defineKind({
   scope: 'Cluster',
   description: 'Several objects that are declared at once: all or none.',
   spec: ChangeSetSpec,
-  status: Type.Object({
-    version: Type.String({ description: 'The version at which all of it is declared.' }),
-    release: Type.Optional(
-      Type.String({ description: 'The Release that was made of it; absent where nothing goes live by it.' }),
-    ),
-    policy: Type.Optional(
-      Type.Object(
-        {
-          name: Type.String({ description: 'The ReleasePolicy.' }),
-          stages: Type.String({ description: 'The steps, for people.' }),
-          approvals: Type.Integer({ description: 'How many people have to agree.' }),
-          others: Type.Array(Type.Object({ name: Type.String(), approvals: Type.Integer() }), {
-            description: 'Further policies that select something in it, whose approvals are needed as well.',
-          }),
-          conflicts: Type.Array(Type.String(), { description: 'Why these policies cannot be met together.' }),
-          warnings: Type.Array(Type.String(), { description: 'Stages that are too small for what they wait for.' }),
-        },
-        { description: 'How it spreads; absent: to everybody at once.' },
-      ),
-    ),
-    results: Type.Array(Result),
-  }),
+  status: ChangeAnswerSchema,
   verbs: ['create'],
   // Each object in it is asked about.
   postedBy: 'everyone',
@@ -123,15 +75,6 @@ export const ChangeSet = defineKind({
   bodyValuesMax: 400_000,
   writesOthers: true,
 });
-
-interface PolicyAnswer {
-  readonly name: string;
-  readonly stages: string;
-  readonly approvals: number;
-  readonly others: readonly { readonly name: string; readonly approvals: number }[];
-  readonly conflicts: readonly string[];
-  readonly warnings: readonly string[];
-}
 
 interface Item {
   readonly position: number;
@@ -155,7 +98,7 @@ export function changeSets(options: {
   readonly clock: Clock;
 }): VirtualKind {
   const { store, kinds, targets, live, mayAsk, knownUnits, clock } = options;
-  return async (given, { author, dryRun }) => {
+  return async (given, { author, dryRun, limit }) => {
     const named = itemsIn(given, kinds);
     await inTurns(eachOf(named.items, (item) => requireMayWrite(item, author)));
     const problems = [...named.problems];
@@ -165,7 +108,7 @@ export function changeSets(options: {
     const before = new Map<Item, unknown>();
     await inTurns(eachOf(items, (item) => before.set(item, beforeOf(item))));
     const labels = items.map((item) => labelsOf(item));
-    const outcomes = await store.write(items.map(operationOf), author, { dryRun });
+    const outcomes = await store.write(items.map(operationOf), author, { dryRun, limit });
     const pairs = items.map((item, index) => [item, outcomes[index] as Outcome] as const);
     const candidates = pairs.filter(([{ kind }]) => kind.released).map(([item, { entry }]) => candidateOf(item, entry));
     const unsettled = settle(live, candidates, kinds);
@@ -183,7 +126,7 @@ export function changeSets(options: {
       );
       await whenReleased(store, outcomes, () => !isRelabelled || releaseNow() !== undefined);
     }
-    const results: Result[] = [];
+    const results: ChangeResult[] = [];
     await inTurns(
       eachOf(pairs, ([item, outcome]) => {
         const problems = held.get(liveKey(item.kind.id, item.liveAs)) ?? [];
@@ -220,7 +163,7 @@ export function changeSets(options: {
   }
 
   /** The policies that what is not live yet comes under: as it is live, and as it is declared. */
-  function policyOf(candidates: readonly Candidate[]): PolicyAnswer | undefined {
+  function policyOf(candidates: readonly Candidate[]): ChangeAnswer['policy'] {
     const changed = candidates.flatMap(({ kind, name, wanted }) => {
       const now = live.get(kind, name);
       if (wanted === undefined || sameSide(wanted, now)) return [];
@@ -256,7 +199,7 @@ export function changeSets(options: {
   }
 
   /** What the engine says of an object: the release that carries it, or what holds it where the world itself does not. */
-  function standingOf({ kind, namespace, name }: Item, { problems }: Result): Partial<Result> {
+  function standingOf({ kind, namespace, name }: Item, { problems }: ChangeResult): Partial<ChangeResult> {
     const entry = kind.released ? store.get(kind, namespace, name) : undefined;
     if (entry === undefined) return {};
     const { release } = releasedStatus(entry.object());
@@ -288,7 +231,7 @@ function resultOf(
   world: World,
   now: Temporal.Instant,
   selected: readonly string[],
-): Result {
+): ChangeResult {
   const { kind, name, namespace } = item;
   const object = entry.object();
   const fields = kind.released

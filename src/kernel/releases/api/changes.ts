@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { fieldChanges, type FieldChange } from '#kernel/base/field-changes.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import { notFound } from '#kernel/store/rules/write.ts';

@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -41,7 +41,7 @@ export function releaseCommands(parts: Parts): ReadonlyMap<string, VirtualKind> 
 
 function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeReckoning }): VirtualKind {
   const { store, clock } = parts;
-  return async (given, { user, author, dryRun, name = '' }) => {
+  return async (given, { user, author, dryRun, limit, name = '' }) => {
     const spec = ReleaseCommand.spec(given) ?? {};
     for (let tries = 1; ; tries += 1) {
       await store.fresh();
@@ -51,7 +51,7 @@ function answerTo(verb: CommandVerb, parts: Parts & { readonly freezes: FreezeRe
       const request = { verb, given: spec, by: user, nowMs: clock().epochMilliseconds };
       const operations = await operationsOf(parts, request, object);
       try {
-        if (operations.length > 0) await store.write(operations, withoutCaller(author), { dryRun });
+        if (operations.length > 0) await store.write(operations, withoutCaller(author), { dryRun, limit });
         return store.get(Release, '', name)?.object() ?? object;
       } catch (error) {
         // The engine was faster: what was asked is decided anew.

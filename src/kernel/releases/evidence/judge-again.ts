@@ -2,7 +2,7 @@ import { Refusal } from '#kernel/base/failures.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { eachOf, inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import type { VirtualKind } from '#kernel/api/handler.ts';
+import type { VirtualKind } from '#kernel/api/virtual.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import { notFound } from '#kernel/store/rules/write.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';

@@ -22,6 +22,7 @@ export interface NotificationStatus {
   readonly deliveredAt?: string;
   readonly problem?: string;
   readonly nextAt?: string;
+  readonly givenUpAt?: string;
 }
 
 /**
@@ -43,6 +44,9 @@ export const Notification = defineKind({
       deliveredAt: Type.Optional(Type.String({ format: 'date-time', description: 'When it arrived.' })),
       problem: Type.Optional(Type.String({ description: 'What came back the last time.' })),
       nextAt: Type.Optional(Type.String({ format: 'date-time', description: 'When it is tried again.' })),
+      givenUpAt: Type.Optional(
+        Type.String({ format: 'date-time', description: 'When it was given up: it is not tried again.' }),
+      ),
     },
     { description: 'What has become of it.' },
   ),

@@ -6,7 +6,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Author, Change, Entry, Store } from '#kernel/store/contract.ts';
 import { Notification, type NotificationStatus } from '../kinds/notification.ts';
 import { receiverOf, receiverTurns, type TakeTurn } from './receiver-turns.ts';
-import { isOutdated, nextStep, retryMs } from './schedule.ts';
+import { givenUp, isOutdated, nextStep, retryMs } from './schedule.ts';
 import { sendNotification, type SendParts } from './send-notification.ts';
 import { lineOf, waitingLines, type WaitingLines } from './waiting-lines.ts';
 
@@ -68,8 +68,8 @@ export function runNotifications(options: NotifyOptions): { readonly stop: () =>
   function follow(entry: Entry): void {
     const object = entry.object();
     const line = lineOf(Notification.spec(object));
-    const { deliveredAt } = statusOf(object);
-    if (deliveredAt !== undefined) lines.remove(line, entry.name);
+    const { deliveredAt, givenUpAt } = statusOf(object);
+    if (deliveredAt !== undefined || givenUpAt !== undefined) lines.remove(line, entry.name);
     else if (lines.add(line, entry.name)) controller.add(line);
   }
 }
@@ -107,6 +107,12 @@ function lineTeller(
       return { afterMs: 0 };
     }
     const { problem } = result;
+    if (result.at === 'refused') {
+      log.error({ notification: name, channel: spec.channel.type, problem }, 'a notification was given up');
+      await noteStatus(store, name, givenUp({ attempts, problem }, doneMs));
+      lines.remove(line, name);
+      return { afterMs: 0 };
+    }
     const afterMs = Math.ceil(retryMs(attempts, result.retryAfterMs, random));
     log.warn({ notification: name, channel: spec.channel.type, problem }, 'a notification was not taken');
     await noteStatus(store, name, { attempts, problem, nextAt: timeText(doneMs + afterMs) });

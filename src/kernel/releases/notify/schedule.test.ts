@@ -35,6 +35,7 @@ test('what nobody took for a day is given up, and that is put on its status once
   const atMs = Date.parse('2026-05-01T12:00:00Z');
   const day = atMs + 24 * 3_600_000;
   const nextAt = '2026-05-01T12:00:10Z';
+  const givenUpAt = '2026-05-02T12:00:00Z';
   const problem = 'It answered 500.';
   const cases = [
     [{ attempts: 0 }, atMs, { at: 'due' }],
@@ -44,10 +45,16 @@ test('what nobody took for a day is given up, and that is put on its status once
     [
       { attempts: 1, problem, nextAt },
       day,
-      { at: 'givenUp', status: { attempts: 1, problem: 'Given up: It answered 500.', nextAt: null } },
+      { at: 'givenUp', status: { attempts: 1, problem: 'Given up: It answered 500.', nextAt: null, givenUpAt } },
     ],
-    [{ attempts: 0 }, day, { at: 'givenUp', status: { attempts: 0, problem: 'Given up: never tried', nextAt: null } }],
-    [{ attempts: 1, problem: 'Given up: It answered 500.' }, day, { at: 'givenUp' }],
+    [
+      { attempts: 0 },
+      day,
+      { at: 'givenUp', status: { attempts: 0, problem: 'Given up: never tried', nextAt: null, givenUpAt } },
+    ],
+    [{ attempts: 1, problem: 'Given up: It answered 500.', givenUpAt }, day, { at: 'givenUp' }],
+    // It was given up at once, and is not tried again after a restart.
+    [{ attempts: 1, problem: 'Given up: its host.', givenUpAt: '2026-05-01T12:00:01Z' }, atMs, { at: 'givenUp' }],
   ] as const;
   for (const [before, nowMs, want] of cases) assert.deepEqual(nextStep(atMs, before, nowMs), want);
 });

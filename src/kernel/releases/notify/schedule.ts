@@ -41,16 +41,24 @@ type NextStep =
 
 /** What to do with what happened at a time and was not delivered yet. */
 export function nextStep(atMs: number, before: NotificationStatus, nowMs: number): NextStep {
-  const { attempts, problem, nextAt } = before;
+  const { attempts, problem = 'never tried', nextAt, givenUpAt } = before;
+  if (givenUpAt !== undefined) return { at: 'givenUp' };
   if (nowMs >= atMs + LIMITS.giveUpMs) {
+    // The status of before had no time of that.
     if (nextAt === undefined && attempts > 0) return { at: 'givenUp' };
-    return {
-      at: 'givenUp',
-      status: { attempts, problem: `Given up: ${problem ?? 'never tried'}`, nextAt: null },
-    };
+    return { at: 'givenUp', status: givenUp({ attempts, problem }, nowMs) };
   }
   const afterMs = nextAt === undefined ? 0 : Date.parse(nextAt) - nowMs;
   return afterMs > 0 ? { at: 'waiting', afterMs } : { at: 'due' };
+}
+
+/** The status of what is not sent any more. */
+export function givenUp(
+  { attempts, problem }: Pick<NotificationStatus, 'attempts' | 'problem'>,
+  nowMs: number,
+): object {
+  const givenUpAt = Temporal.Instant.fromEpochMilliseconds(nowMs).toString();
+  return { attempts, problem: `Given up: ${problem}`, nextAt: null, givenUpAt };
 }
 
 /** Whether it need not be kept any longer. */

@@ -1,5 +1,5 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
+import { RefusedHost, Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
 import type { Answered } from '#kernel/outbound/send-request.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
@@ -24,7 +24,9 @@ export interface SendParts {
 
 export type Delivery =
   | { readonly at: 'delivered' }
-  | { readonly at: 'failed'; readonly problem: string; readonly retryAfterMs?: number | undefined };
+  | { readonly at: 'failed'; readonly problem: string; readonly retryAfterMs?: number | undefined }
+  /** It fails however often it is sent. */
+  | { readonly at: 'refused'; readonly problem: string };
 
 /** Sends one notification once. */
 export async function sendNotification(
@@ -58,7 +60,7 @@ export async function sendNotification(
   } catch (error) {
     // Whatever else is thrown may tell of the address, which may be secret.
     const why = error instanceof Unanswered ? error.message : 'its address cannot be used';
-    return { at: 'failed', problem: `Not taken: ${why}.` };
+    return { at: error instanceof RefusedHost ? 'refused' : 'failed', problem: `Not taken: ${why}.` };
   }
 }
 

@@ -1,0 +1,42 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { RequestContext } from '#kernel/http/router.ts';
+import type { KindRegistry } from '#kernel/kinds/registry.ts';
+import type { Store } from '#kernel/store/contract.ts';
+import type { Operation, Part } from '#kernel/store/rules/operation.ts';
+import type { Authority, RequireObject } from '../authority.ts';
+import type { Call } from '../call.ts';
+import type { Accepted } from '../codec/accept.ts';
+import type { Query } from '../request.ts';
+import type { VirtualKind, VirtualList } from '../virtual.ts';
+
+interface WatchMetrics {
+  readonly opened: () => void;
+  readonly closed: () => void;
+  readonly droppedAsSlow: () => void;
+}
+
+/** What requests are answered from. */
+export interface ResourceServer {
+  readonly store: Store<Operation>;
+  readonly kinds: KindRegistry;
+  readonly clock: Clock;
+  /** By `Kind.id`; questions about an object by `Kind.id/subresource`. */
+  readonly virtual: ReadonlyMap<string, VirtualKind>;
+  readonly virtualLists: ReadonlyMap<string, VirtualList>;
+  readonly authority: Authority;
+  readonly watchMetrics: WatchMetrics;
+}
+
+/** One request about resources that its caller may make. */
+export interface VerbRequest {
+  readonly exchange: Exchange;
+  readonly limit: RequestContext;
+  readonly call: Call;
+  readonly query: Query;
+  readonly accepted: Accepted;
+  /** What of the object it is about. */
+  readonly part: Part;
+  /** Throws a Refusal for an object that is not of those that the caller may do it with. */
+  readonly requireObject: RequireObject;
+}

@@ -1,0 +1,60 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { requirePreconditions } from '#kernel/store/rules/write.ts';
+import { sendJsonPieces, warningHeaders } from '../answer.ts';
+import { attemptOf } from '../call.ts';
+import { readDeleteOptions } from '../delete-options.ts';
+import { listPage } from '../list.ts';
+import { listText } from '../representation.ts';
+import { selectionOf } from '../selection.ts';
+import { catchUp } from './catch-up.ts';
+import type { ResourceServer, VerbRequest } from './context.ts';
+import { pageMetadata } from './page.ts';
+
+const LIMITS = {
+  /** Objects that one deletecollection may remove: one atomic change. */
+  objectsMax: 10_000,
+  /** Headers of one answer. */
+  warningsMax: 20,
+} as const;
+
+/** Deletes the objects of a collection as they are seen, all or none. */
+export async function deleteCollection(server: ResourceServer, request: VerbRequest): Promise<void> {
+  await catchUp(server, request, 'deletecollection');
+  const { store, authority } = server;
+  const { exchange, limit, call, query, accepted } = request;
+  const { author, target } = call;
+  const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
+  call.dryRun ||= dryRun;
+  const page = listPage(store, target, query, selectionOf(target.kind, query));
+  if (page.entries.length > LIMITS.objectsMax) throw tooMany(page.entries.length);
+  for (const entry of page.entries) requirePreconditions(entry, preconditions);
+  // A later page shows objects as they were when the first one was read.
+  const left = page.entries.filter(({ kind, namespace, name, uid }) => store.get(kind, namespace, name)?.uid === uid);
+  const operations = left.map((entry): Operation => ({
+    verb: 'delete',
+    kind: entry.kind.id,
+    namespace: entry.namespace,
+    name: entry.name,
+    uidExpected: entry.uid,
+    versionExpected: preconditions.resourceVersion,
+    propagation,
+  }));
+  const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: call.dryRun, limit });
+  if (call.dryRun || outcomes.every(({ did }) => did === 'nothing')) {
+    void authority.attempted(author, attemptOf(call, 200));
+  }
+  const removed = outcomes.map(({ entry }) => entry);
+  const metadata = { ...pageMetadata(page), resourceVersion: String(store.version()) };
+  const warnings = outcomes.flatMap((outcome) => outcome.warnings ?? []).slice(0, LIMITS.warningsMax);
+  sendJsonPieces(exchange, listText(target.kind, removed, metadata), accepted, warningHeaders(warnings));
+}
+
+function tooMany(count: number): Refusal {
+  return new Refusal(
+    'resources/too-many',
+    'RequestEntityTooLarge',
+    `The selection holds ${count} objects; at most ${LIMITS.objectsMax} can be deleted at once.`,
+    { remedy: 'Narrow it with labelSelector, or name a limit and go on with continue.' },
+  );
+}

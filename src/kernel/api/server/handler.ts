@@ -1,0 +1,87 @@
+import { refusalIn } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { Deadline } from '#kernel/http/request-limit.ts';
+import {
+  methodNotAllowed,
+  READ_METHODS,
+  type Handler,
+  type Method,
+  type RequestContext,
+  type Route,
+} from '#kernel/http/router.ts';
+import { withoutValues } from '#kernel/kinds/confidential.ts';
+import { fromKinds } from '#kernel/kinds/registry.ts';
+import { acceptedBy, sendDocument, sendRefusal } from '../answer.ts';
+import type { User } from '../authority.ts';
+import { attemptOf, callOf, isWrite, type Call } from '../call.ts';
+import type { Accepted } from '../codec/accept.ts';
+import { discoveryAnswer, discoveryDocuments } from '../discovery.ts';
+import { openApiV2 } from '../openapi-v2.ts';
+import { openApiAnswer, openApiDocuments, type MadeDocuments } from '../openapi.ts';
+import { parsePath, parseQuery } from '../request.ts';
+import type { ResourceServer } from './context.ts';
+import { serveRequest } from './serve.ts';
+
+/** Answers resource requests of authenticated callers. Every refusal is a Kubernetes `Status`. */
+export type ResourceApi = (exchange: Exchange, limit: RequestContext, user: User) => Promise<void>;
+
+/** Of requests that are no watch: a large change set, or a question that reads many files, takes minutes. */
+const DEADLINE: Deadline = { msDefault: 300_000, msMax: 600_000 };
+
+/** The routes of the resource API. A watch has begun to answer long before its deadline, and goes on. */
+export function resourceRoutes(handle: Handler): readonly Route<'users'>[] {
+  const paths = ['/', ...['/version', '/api', '/apis', '/openapi'].flatMap((path) => [path, `${path}/**`])];
+  const methods: readonly Method[] = [...READ_METHODS, 'POST', 'PUT', 'PATCH', 'DELETE'];
+  const shared = {
+    methods,
+    by: 'users',
+    deadline: DEADLINE,
+    countedAs: 'resources',
+    // A path allows what its kind does.
+    isForAnyMethod: true,
+    repetition: 'look whether it was, then apply it again',
+    refuse: sendRefusal,
+  } as const;
+  return paths.map((path) => ({ ...shared, path, handle }));
+}
+
+/** @param version of this program, for discovery and OpenAPI */
+export function resourceApi(server: ResourceServer, version: string): ResourceApi {
+  const { kinds, authority } = server;
+  const made: MadeDocuments = new Map();
+  const documents = fromKinds(kinds, (all) => {
+    const openapi = openApiDocuments(all, version, made);
+    return {
+      discovery: discoveryDocuments(all, version),
+      openapi,
+      openapiV2: openApiV2(openapi, version),
+    };
+  });
+
+  return async (exchange, limit, user) => {
+    let call: Call | undefined;
+    let accepted: Accepted | undefined;
+    try {
+      // Its protobuf is of a type of its own, which nothing else is.
+      const isOlder = exchange.path === '/openapi/v2';
+      accepted = isOlder ? { as: 'json' } : acceptedBy(exchange);
+      const { discovery, openapi, openapiV2 } = documents();
+      const document = isOlder
+        ? openapiV2(exchange.request.headers.accept)
+        : (discoveryAnswer(discovery, exchange.path, accepted) ?? openApiAnswer(openapi, exchange.path));
+      if (document !== undefined) {
+        if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw methodNotAllowed(exchange, READ_METHODS);
+        authority.authorize(user, { verb: 'get', path: exchange.path });
+        return sendDocument(exchange, document);
+      }
+      call = callOf(exchange, user, parsePath(exchange.path, kinds));
+      await serveRequest(server, { exchange, limit, call, query: parseQuery(exchange), accepted });
+    } catch (error) {
+      if (call !== undefined && isWrite(exchange.method)) void authority.attempted(call.author, attemptOf(call, error));
+      const refusal = refusalIn(error);
+      if (refusal === undefined) throw error;
+      const said = call?.target.kind.confidential === true ? withoutValues(refusal) : refusal;
+      sendRefusal(exchange, said, call?.target, accepted);
+    }
+  };
+}

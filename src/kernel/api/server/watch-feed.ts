@@ -1,0 +1,100 @@
+import type { Kind } from '#kernel/kinds/kind.ts';
+import type { Entry, Store } from '#kernel/store/contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import type { Representation } from '../representation.ts';
+import type { Query } from '../request.ts';
+import { eventFor, type Selection } from '../selection.ts';
+
+/** Tells that everything that there was at the start has been sent. */
+const INITIAL_EVENTS_END = { 'k8s.io/initial-events-end': 'true' };
+
+/** The lines of one watch, read from the store as its reader takes them. */
+export interface WatchFeed {
+  /** The next line; undefined where there is nothing more for now. */
+  readonly next: () => string | undefined;
+  /** Whether there was nothing more when the last line was asked for. */
+  readonly isUpToDate: () => boolean;
+  /** Whether any change was shown, or passed over. */
+  readonly hasMoved: () => boolean;
+  /** Puts a bookmark after what there is. */
+  readonly askBookmark: () => void;
+}
+
+export function watchFeed(of: {
+  readonly store: Pick<Store<Operation>, 'version' | 'list' | 'changesSince'>;
+  readonly kind: Kind;
+  /** Undefined for all. */
+  readonly namespace: string | undefined;
+  readonly selection: Selection;
+  readonly shown: Representation;
+  readonly query: Query;
+}): WatchFeed {
+  const { store, kind, namespace, selection, shown, query } = of;
+  const from = Number(query.resourceVersion ?? 0);
+  let position = from;
+  let isUpToDate = false;
+  let isBookmarkDue = false;
+  const inScope = (entry: Entry) =>
+    (namespace === undefined || entry.namespace === namespace) && selection.matches(entry);
+  const lines = events();
+  return {
+    next: () => {
+      const { value } = lines.next();
+      isUpToDate = value === undefined;
+      return value ?? undefined;
+    },
+    isUpToDate: () => isUpToDate,
+    hasMoved: () => position !== from,
+    askBookmark: () => {
+      isBookmarkDue = true;
+    },
+  };
+
+  function* events(): Generator<string | undefined, void> {
+    // A version that is yet to come: what is newer than it is shown once it is there.
+    while (store.version() < from) yield undefined;
+    if (query.sendInitialEvents ?? from === 0) {
+      position = store.version();
+      for (const entry of store.list(kind, { namespace })) {
+        if (selection.matches(entry)) yield lineOf('ADDED', shown.event(entry));
+      }
+    } else if (from === 0) position = store.version();
+    else yield* changed();
+    if (query.batchBookmarks) yield bookmark();
+    else if (query.sendInitialEvents === true && query.allowWatchBookmarks) yield bookmark(INITIAL_EVENTS_END);
+    for (;;) {
+      const passed = yield* changed();
+      if (isBookmarkDue || (query.batchBookmarks && passed > 0)) yield bookmark();
+      isBookmarkDue = false;
+      // What was written while the reader was slow has woken nobody.
+      if (position === store.version()) yield undefined;
+    }
+  }
+
+  /** The changes since the position, which it moves on; returns how many of them the watch shows. */
+  function* changed(): Generator<string, number> {
+    const upTo = store.version();
+    let passed = 0;
+    for (const change of store.changesSince(position, kind)) {
+      const event = eventFor(change, inScope);
+      if (event === undefined) continue;
+      passed += 1;
+      yield lineOf(event.type, shown.event(event.entry));
+    }
+    position = upTo;
+    return passed;
+  }
+
+  function bookmark(annotations?: Readonly<Record<string, string>>): string {
+    const metadata = {
+      resourceVersion: String(position),
+      creationTimestamp: null,
+      ...(annotations === undefined ? {} : { annotations }),
+    };
+    return lineOf('BOOKMARK', shown.bookmark(kind, metadata));
+  }
+}
+
+export function lineOf(type: string, object: string): string {
+  return `{"type":"${type}","object":${object}}\n`;
+}

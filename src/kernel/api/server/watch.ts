@@ -1,0 +1,116 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { paceAnswer } from '#kernel/http/paced-answer.ts';
+import { checkListOptions } from '../list-options.ts';
+import { representationOf, requireStreamable } from '../representation.ts';
+import { selectionOf } from '../selection.ts';
+import { failureStatus } from '../status.ts';
+import { catchUp } from './catch-up.ts';
+import type { ResourceServer, VerbRequest } from './context.ts';
+import { lineOf, watchFeed } from './watch-feed.ts';
+
+const LIMITS = {
+  /** How often a watcher that asked for bookmarks gets one. */
+  bookmarkMs: 30_000,
+  /** How often one of our own followers does, which reckons by it how old is what it has. */
+  batchBookmarkMs: 3_000,
+  /** Watches end after half an hour to an hour, spread so that clients do not all come back at once. */
+  timeoutSecondsDefault: 1_800,
+  timeoutSecondsMax: 24 * 3_600,
+} as const;
+
+/** A store that was known to show everything so long ago counts as current. */
+export const CURRENT_MS_MAX = 3_000;
+
+/**
+ * Streams changes as JSON lines until the client goes, the time is up, or the client is too slow: one that takes nothing
+ * for a minute is cut off. A slow client holds one piece of text. A version that is no longer kept is answered by one
+ * ERROR event with code 410, so that informers list anew.
+ */
+export async function watchObjects(server: ResourceServer, request: VerbRequest): Promise<void> {
+  await catchUp(server, request, 'watch');
+  const { store, clock, watchMetrics: metrics } = server;
+  const { exchange, call, query, accepted } = request;
+  requireStreamable(accepted);
+  checkListOptions(query);
+  const { kind, name, namespace } = call.target;
+  const { response } = exchange;
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    'cache-control': 'no-cache, private',
+    'x-request-id': exchange.requestId,
+  });
+  const feed = watchFeed({
+    store,
+    kind,
+    namespace: namespace === '' ? undefined : namespace,
+    selection: selectionOf(kind, query, name),
+    shown: representationOf(accepted, { ...query, clock }),
+    query,
+  });
+  const dropped = (): void => {
+    metrics.droppedAsSlow();
+    exchange.log.warn({ kind: kind.id }, 'a watcher was too slow and was dropped');
+  };
+  metrics.opened();
+  const answer = paceAnswer(response, {
+    next: feed.next,
+    wrote: (chars) => exchange.chargeAnswer(chars),
+    stalled: dropped,
+    failed: (error) => {
+      if (!(error instanceof Refusal)) {
+        exchange.log.error({ err: error, kind: kind.id }, 'a watch failed');
+        return void response.destroy();
+      }
+      if (error.reason === 'Expired' && feed.hasMoved()) dropped();
+      response.end(lineOf('ERROR', JSON.stringify(failureStatus(error))));
+    },
+  });
+  response.flushHeaders();
+  const unsubscribe = store.subscribe(answer.wake);
+  const bookmark = (): void => {
+    // By its silence a follower knows that what it has may be old.
+    if (query.batchBookmarks && store.behindMs() > CURRENT_MS_MAX) return;
+    feed.askBookmark();
+    answer.wake();
+  };
+  const stop = endInTime(server, request, bookmark, () => {
+    if (query.allowWatchBookmarks && feed.isUpToDate()) bookmark();
+    response.end();
+  });
+  response.once('close', () => {
+    unsubscribe();
+    stop();
+    metrics.closed();
+  });
+}
+
+/**
+ * Calls for bookmarks, and ends a watch when its time is up, when the server stops, and when its kind goes. Returns the way
+ * to call all of that off.
+ */
+function endInTime(
+  { kinds }: ResourceServer,
+  { exchange, call, query }: VerbRequest,
+  bookmark: () => void,
+  finish: () => void,
+): () => void {
+  const bookmarks = query.allowWatchBookmarks
+    ? setInterval(bookmark, query.batchBookmarks ? LIMITS.batchBookmarkMs : LIMITS.bookmarkMs)
+    : undefined;
+  const seconds = Math.min(
+    query.timeoutSeconds || LIMITS.timeoutSecondsDefault * (1 + Math.random()),
+    LIMITS.timeoutSecondsMax,
+  );
+  const end = setTimeout(finish, seconds * 1000);
+  exchange.closing.addEventListener('abort', finish, { once: true });
+  // Of a kind that is gone there is nothing more to tell.
+  const unsubscribe = kinds.subscribe(() => {
+    if (!kinds.has(call.target.kind)) finish();
+  });
+  return () => {
+    clearInterval(bookmarks);
+    clearTimeout(end);
+    exchange.closing.removeEventListener('abort', finish);
+    unsubscribe();
+  };
+}

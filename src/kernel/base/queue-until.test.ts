@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DeadlinePassed } from './failures.ts';
+import { queueUntil } from './queue-until.ts';
+
+function deadline(): DeadlinePassed {
+  return new DeadlinePassed('http/deadline', 'Timeout', 'The deadline has passed.');
+}
+
+test('what waits in a queue leaves it when its signal fires, and what was taken does not', () => {
+  const queue: string[] = [];
+  const left: unknown[] = [];
+  const [first, second, third] = [new AbortController(), new AbortController(), new AbortController()];
+  queueUntil(queue, 'first', first.signal, (why) => left.push(why));
+  queueUntil(queue, 'second', second.signal, (why) => left.push(why));
+  queueUntil(queue, 'third', third.signal, (why) => left.push(why));
+  queueUntil(queue, 'for ever', undefined, (why) => left.push(why));
+  assert.equal(queue.shift(), 'first');
+  const [taken, dropped] = [deadline(), deadline()];
+  first.abort(taken);
+  second.abort(dropped);
+  third.abort('gone');
+  assert.deepEqual(queue, ['for ever']);
+  assert.deepEqual(left, [dropped, 'gone']);
+  assert.deepEqual([taken.wasUndone, dropped.wasUndone], [false, true]);
+});
+
+test('what comes after its signal has fired never enters the queue', () => {
+  const queue: string[] = [];
+  const left: unknown[] = [];
+  queueUntil(queue, 'late', AbortSignal.abort('over'), (why) => left.push(why));
+  assert.deepEqual([queue, left], [[], ['over']]);
+});

@@ -1,0 +1,103 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { RequestContext } from '#kernel/http/router.ts';
+import type { CohortSubject } from './cohort-membership.ts';
+import type { DecisionParts } from './decision-parts.ts';
+import type { DecisionModule } from './module.ts';
+import { releasesExplained, releasesMember } from './name-releases.ts';
+import type { ReadyRoute } from './question-input.ts';
+import type { Snapshot } from './snapshot.ts';
+import { resultOfStatus, type Result } from './witness.ts';
+import type { Seen } from './worlds.ts';
+
+/** A question that was let through. */
+export interface AdmittedQuestion {
+  readonly input: unknown;
+  /** Who asks, see `Admitted`. */
+  readonly by: string;
+}
+
+/** An answer and what the plane adds to it. */
+interface CohortAnswer {
+  readonly answer: object;
+  readonly version: string;
+  /** As `releasesMember`. */
+  readonly releases: string;
+}
+
+/**
+ * Answers while releases are under way: what the subject sees of them is found once, and all is answered from that. Notes
+ * what its tracks were answered.
+ */
+export async function answerCohort(
+  { follower, clock, witness, facts }: DecisionParts,
+  { module, route }: ReadyRoute,
+  { input, by }: AdmittedQuestion,
+  { exchange, limit: { signal } }: { readonly exchange: Exchange; readonly limit: RequestContext },
+): Promise<CohortAnswer> {
+  const subject = await subjectIn(exchange, module, follower.snapshot().tables.get(module.name), input);
+  signal.throwIfAborted();
+  // The snapshot of now: records may have been read meanwhile.
+  const snapshot = follower.snapshot();
+  const now = clock();
+  const byModule = new Map(facts.sourcesOf(module).map((name) => [name, seenOf(snapshot, name, subject, now)]));
+  const tableOf = (name: string): unknown => byModule.get(name)?.table;
+  const seen = together([...byModule.values()]);
+  const note = (result: Result): void => {
+    if (subject !== undefined && route.explains !== true) witness.saw(seen, subject, result, now);
+  };
+  let answer: object;
+  try {
+    const context = { table: tableOf(module.name), facts: facts.of(module, tableOf), now, by, signal };
+    answer = await route.handle(input, context);
+  } catch (error) {
+    note(error instanceof Refusal ? resultOfStatus(error.status) : 'failed');
+    throw error;
+  }
+  note(module.isDenial?.(answer) === true ? 'denied' : 'given');
+  return {
+    answer: route.explains === true ? { ...answer, ...releasesExplained(seen) } : answer,
+    version: snapshot.version,
+    releases: releasesMember(seen.releases),
+  };
+}
+
+/** Whom a question is about; undefined when that cannot be told, and everybody's world answers. */
+async function subjectIn(
+  exchange: Exchange,
+  { subjectOf }: DecisionModule<unknown>,
+  table: unknown,
+  input: unknown,
+): Promise<CohortSubject | undefined> {
+  try {
+    return await subjectOf?.(table, input);
+  } catch (error) {
+    // A refusal is about the question itself: the answer will be the same one.
+    if (!(error instanceof Refusal)) exchange.log.warn({ err: error }, 'whom a question is about cannot be told');
+    return undefined;
+  }
+}
+
+/** What a subject sees of one module. */
+function seenOf(
+  { tables, worlds }: Snapshot,
+  module: string,
+  subject: CohortSubject | undefined,
+  now: Temporal.Instant,
+): Seen<unknown> {
+  const exposed = subject === undefined ? undefined : worlds.get(module);
+  return subject === undefined || exposed === undefined
+    ? { table: tables.get(module), releases: [], tracks: [], isBroken: false }
+    : exposed.see(subject, now.epochMilliseconds);
+}
+
+/** What releases make of somebody in several modules: one that carries objects of more than one is one. */
+function together(all: readonly Seen<unknown>[]): Omit<Seen<unknown>, 'table'> {
+  const [one] = all;
+  if (all.length === 1 && one !== undefined) return one;
+  return {
+    releases: [...new Map(all.flatMap(({ releases }) => releases.map((release) => [release.name, release]))).values()],
+    tracks: [...new Map(all.flatMap(({ tracks }) => tracks.map((track) => [track.release.name, track]))).values()],
+    isBroken: all.some(({ isBroken }) => isBroken),
+  };
+}

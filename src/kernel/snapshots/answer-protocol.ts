@@ -1,0 +1,53 @@
+import type { Exchange } from '#kernel/http/exchange.ts';
+import type { RequestContext } from '#kernel/http/router.ts';
+import type { DecisionParts } from './decision-parts.ts';
+import type { Admitted } from './gate.ts';
+import type { AdmittedToProtocol, DecisionModule, DecisionProtocol } from './module.ts';
+import { releasesText } from './name-releases.ts';
+import type { Snapshot } from './snapshot.ts';
+import { resultOfStatus } from './witness.ts';
+
+/** How a module answers a request of one of its protocols. */
+export function protocolAnswer(
+  { follower, clock, gate, witness }: DecisionParts,
+  module: DecisionModule<unknown>,
+  protocol: DecisionProtocol<unknown>,
+): (exchange: Exchange, request: RequestContext) => void | Promise<void> {
+  const exposureOf = (worlds: Snapshot['worlds']): string => worlds.get(module.name)?.tag ?? '';
+
+  return (exchange, request) => {
+    const now = clock();
+    const letThrough = ({ input, publishableKey }: Admitted): AdmittedToProtocol<unknown> => ({
+      input,
+      publishableKey,
+      everybodys: () => {
+        const { tables, worlds } = follower.snapshot();
+        return { table: tables.get(module.name), exposure: exposureOf(worlds) };
+      },
+      viewOf: (subjectOf, about) => {
+        const snapshot = follower.snapshot();
+        const { version } = snapshot;
+        const exposed = snapshot.worlds.get(module.name);
+        if (exposed === undefined) return { table: snapshot.tables.get(module.name), version, releases: '' };
+        const subject = subjectOf(about);
+        const seen = exposed.see(subject, now.epochMilliseconds);
+        exchange.response.once('finish', () => {
+          witness.saw(seen, subject, resultOfStatus(exchange.response.statusCode), now);
+        });
+        return { table: seen.table, version, releases: releasesText(seen.releases) };
+      },
+      onSwap: (listener) =>
+        follower.onSwap((snapshot) => listener(snapshot.tables.get(module.name), exposureOf(snapshot.worlds))),
+    });
+    return protocol.answer(exchange, {
+      now,
+      get signal() {
+        return request.signal;
+      },
+      admit: (input) => {
+        const admitted = gate.admit(exchange, protocol, input);
+        return admitted instanceof Promise ? admitted.then(letThrough) : letThrough(admitted);
+      },
+    });
+  };
+}

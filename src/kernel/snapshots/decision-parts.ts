@@ -1,0 +1,15 @@
+import type { Clock } from '#kernel/base/clock.ts';
+import type { FactSources } from './facts.ts';
+import type { Follower } from './follow.ts';
+import type { Gate } from './gate.ts';
+import type { Witness } from './witness.ts';
+
+/** What questions are answered with. */
+export interface DecisionParts {
+  readonly follower: Follower;
+  readonly clock: Clock;
+  readonly gate: Gate;
+  readonly witness: Witness;
+  /** Between the modules that are asked. */
+  readonly facts: FactSources;
+}

@@ -1,0 +1,82 @@
+import { Refusal } from '#kernel/base/failures.ts';
+import { Outage } from '#kernel/base/outage.ts';
+import { pause, systemTime } from '#kernel/base/time.ts';
+import type { Decide } from './contract.ts';
+import type { StoredChange } from './entry.ts';
+import type { WriterAddress } from './forwarding.ts';
+import { GAVE_WAY, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
+import { restored, type SharedParts } from './shared-parts.ts';
+import { OTHER_WRITER, WriterSession } from './writer-session.ts';
+
+/** How often a standby tries to become the writer. */
+const CAMPAIGN_POLL_MS = 150;
+
+/** Refusals after which a process that wrote is a standby: others write, or can. */
+const CAN_GO_ON: ReadonlySet<string> = new Set([TAKEN_OVER, GAVE_WAY, OUTCOME_UNKNOWN]);
+
+interface CampaignParts<Operation> extends SharedParts<Operation> {
+  readonly decide: Decide<Operation>;
+  /** How the others reach this process. */
+  readonly address: () => WriterAddress;
+  readonly publish: (changes: readonly StoredChange[]) => void;
+}
+
+/**
+ * Waits for the right to write, writes as long as this process has it, and waits again.
+ *
+ * @param triedOnce called when this process writes, or is ready as a standby because another one does
+ */
+export async function campaign<Operation>(parts: CampaignParts<Operation>, triedOnce: () => void): Promise<void> {
+  const { database, memory, texts, tail, role, log, stop, tellLost } = parts;
+  const outage = new Outage(log, 'the writer lock cannot be asked for');
+  while (!stop.aborted) {
+    let session: WriterSession | undefined;
+    try {
+      const opened = await WriterSession.open(database, {
+        address: JSON.stringify(parts.address()),
+        texts,
+        pollMs: CAMPAIGN_POLL_MS,
+        waitSeconds: Infinity,
+        stop: () => {
+          triedOnce();
+          return stop.aborted;
+        },
+      });
+      session = opened.session;
+      if (opened.version < memory.version) {
+        await session.close();
+        return tellLost(restored(opened.version, memory.version));
+      }
+      await tail.reach(opened.version);
+      if (stop.aborted) return await session.close();
+      await tail.pause();
+      outage.ended();
+      role.noticeEpoch(session.epoch);
+      const sequencer = beginWriting(parts, session);
+      triedOnce();
+      const why = await Promise.race([sequencer.lost, sequencer.finished.then(() => undefined)]);
+      const { behindMs: silentMs } = sequencer;
+      role.end();
+      if (why === undefined) return;
+      if (!CAN_GO_ON.has(why.code)) return tellLost(why.message);
+      tail.resume(silentMs);
+    } catch (error) {
+      await session?.close();
+      if (stop.aborted) return;
+      const isOthers = error instanceof Refusal && error.code === OTHER_WRITER;
+      await pause(systemTime, isOthers ? CAMPAIGN_POLL_MS : outage.failed(error), stop);
+    }
+  }
+}
+
+function beginWriting<Operation>(parts: CampaignParts<Operation>, session: WriterSession): Sequencer<Operation> {
+  const { memory, decide, clock, limits, log, tail, role, publish } = parts;
+  const sequencer = new Sequencer({ memory, session, decide, clock, limits, log, givesWay: true });
+  sequencer.subscribe((changes) => {
+    tail.arrived();
+    publish(changes as readonly StoredChange[]);
+  });
+  log?.info({ epoch: session.epoch }, 'this process writes now');
+  role.begin(sequencer);
+  return sequencer;
+}

@@ -1,0 +1,38 @@
+import { pause, systemTime } from '#kernel/base/time.ts';
+import { writerNow, type SharedParts } from './shared-parts.ts';
+import { endWriterSession } from './writer-row.ts';
+import { countAnew, isTooSilent, NO_SILENCE, silenceAfter } from './writer-silence.ts';
+
+/**
+ * Looks after the writer as long as this process is a standby. A writer that holds the lock but is stopped, or cut off
+ * from the database, loses its session, and with it the lock. Whether it is there shows in its row alone: what it answers
+ * to others says nothing of whether it can write.
+ */
+export async function watchWriter<Operation>(parts: SharedParts<Operation>): Promise<void> {
+  const { database, role, limits, log, stop } = parts;
+  let silence = NO_SILENCE;
+  while (!stop.aborted) {
+    await pause(systemTime, limits.beatMs, stop);
+    if (stop.aborted) return;
+    if (role.sequencer !== undefined) {
+      silence = countAnew(silence);
+      continue;
+    }
+    try {
+      const writer = await writerNow(parts);
+      role.noticeEpoch(writer.epoch);
+      silence = silenceAfter(silence, writer);
+      if (!isTooSilent(silence, writer, limits)) continue;
+      silence = countAnew(silence);
+      log?.warn(
+        { url: writer.address?.url, epoch: writer.epoch },
+        'the writer shows no sign of life; taking its place',
+      );
+      await endWriterSession(database, writer);
+    } catch (error) {
+      // Who cannot see the writer knows nothing about it.
+      silence = countAnew(silence);
+      log?.debug({ err: error }, 'the writer cannot be looked after');
+    }
+  }
+}

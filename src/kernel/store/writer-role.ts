@@ -1,0 +1,48 @@
+import type { Sequencer } from './sequencer.ts';
+
+/** Whether this process writes, and who waits here for an answer of another one that does. */
+export class WriterRole<Operation> {
+  #sequencer: Sequencer<Operation> | undefined;
+  readonly #listeners: ((isWriter: boolean) => void)[] = [];
+  /** The epoch in whose writer each is interested. */
+  readonly #waiting = new Map<AbortController, number>();
+
+  /** What writes, as long as this process is the writer. */
+  get sequencer(): Sequencer<Operation> | undefined {
+    return this.#sequencer;
+  }
+
+  begin(sequencer: Sequencer<Operation>): void {
+    this.#sequencer = sequencer;
+    for (const listener of this.#listeners) listener(true);
+  }
+
+  end(): void {
+    this.#sequencer = undefined;
+    for (const listener of this.#listeners) listener(false);
+  }
+
+  /** Calls back when this process becomes the writer, and when it ceases to be. */
+  onChange(listener: (isWriter: boolean) => void): void {
+    this.#listeners.push(listener);
+    if (this.#sequencer !== undefined) listener(true);
+  }
+
+  /** Ends the waiting for answers of writers of earlier epochs. */
+  noticeEpoch(epoch: number): void {
+    for (const [waiting, sentIn] of this.#waiting) if (epoch > sentIn) waiting.abort();
+  }
+
+  /** Does work that ends, by its signal, when a later epoch has begun, or after so many milliseconds. */
+  async during<Result>(epoch: number, msMax: number, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const ended = new AbortController();
+    const timer = setTimeout(() => ended.abort(), msMax);
+    this.#waiting.set(ended, epoch);
+    try {
+      return await work(ended.signal);
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(ended);
+    }
+  }
+}
