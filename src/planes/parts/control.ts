@@ -20,6 +20,7 @@ import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { tidyKeptWindows } from '#kernel/releases/evidence/kept-windows.ts';
 import type { MeasureSource } from '#kernel/releases/evidence/measure-source.ts';
 import { prometheusSource } from '#kernel/releases/evidence/prometheus/prometheus-source.ts';
+import { noteReachable } from '#kernel/releases/evidence/prometheus/reachable.ts';
 import { ReleaseEvidence, type SourceOf } from '#kernel/releases/evidence/release-evidence.ts';
 import { deletionAdvice } from '#kernel/releases/engine/kept-live.ts';
 import { Release } from '#kernel/releases/kinds/release.ts';
@@ -195,7 +196,7 @@ function runWhileWriting(
   const releaseMetrics = metricsOf('releases');
   const notificationMetrics = metricsOf('notifications');
   const decisions = decisionsSource(database);
-  const prometheus = prometheusSource({ store, database, outbound });
+  const prometheus = prometheusSource({ store, database, outbound, note: noteReachable({ store, clock, log }) });
   const sourceOf: SourceOf = ({ metric, prometheus: asks }) => {
     if (asks !== undefined) return prometheus;
     return metric === undefined ? decisions : metrics;

@@ -50,6 +50,18 @@ const PrometheusSourceSchema = Type.Object(
 
 export type PrometheusSourceSpec = Static<typeof PrometheusSourceSchema>;
 
+const ReachableConditionSchema = Type.Object({
+  type: Type.String({ description: '`Reachable`: it answered when it was last asked.' }),
+  status: Type.Enum(['True', 'False']),
+  reason: Type.String({
+    description: '`Answered`, `NoAnswer`, or `HostRefused`: the configuration of the server does not allow its host.',
+  }),
+  message: Type.String({ description: 'A sentence for people.' }),
+  lastTransitionTime: Type.String({ format: 'date-time' }),
+});
+
+export type ReachableCondition = Static<typeof ReachableConditionSchema>;
+
 /** Where guardrails get numbers that Backline does not count itself. Whoever writes one says where a Secret is sent. */
 export const PrometheusSource = defineKind({
   group: GROUP,
@@ -61,6 +73,18 @@ export const PrometheusSource = defineKind({
   writtenBy: 'administrators',
   description: 'A Prometheus whose numbers guardrails of releases can be about.',
   spec: PrometheusSourceSchema,
+  status: Type.Object(
+    {
+      conditions: Type.Optional(
+        Type.Array(ReachableConditionSchema, {
+          description: 'What is true of it now; nothing before it is asked for the first time.',
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['type'],
+        }),
+      ),
+    },
+    { description: 'Whether guardrails get numbers from it.' },
+  ),
   columns: [
     { name: 'Url', type: 'string', description: 'Where it is.', value: ({ spec }) => spec.url },
     {
@@ -70,6 +94,15 @@ export const PrometheusSource = defineKind({
       value: ({ spec }) => {
         const { bearerToken, basicAuth } = spec;
         return bearerToken !== undefined ? 'token' : basicAuth !== undefined ? 'password' : 'none';
+      },
+    },
+    {
+      name: 'Reachable',
+      type: 'string',
+      description: 'Whether it answered when it was last asked.',
+      value: ({ status }) => {
+        const [reachable] = status?.conditions ?? [];
+        return reachable?.status === 'False' ? `False: ${reachable.reason}` : reachable?.status;
       },
     },
     {

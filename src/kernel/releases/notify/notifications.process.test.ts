@@ -4,10 +4,14 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { pino } from 'pino';
+import { Registry } from 'prom-client';
 import { Secret } from '#kernel/access/kinds/secret.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
+import { openLog } from '#kernel/base/log.ts';
+import { parseAllowedHosts } from '#kernel/outbound/address-policy.ts';
+import { openOutbound } from '#kernel/outbound/outbound.ts';
 import { localOutbound } from '#kernel/outbound/testing/local-outbound.ts';
 import { openStore } from '#kernel/store/open-store.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -55,7 +59,7 @@ async function startReceiver(
 }
 
 /** A store, a clock that a test moves, and the loop that tells. */
-async function startTelling(t: TestContext) {
+async function startTelling(t: TestContext, through = outbound) {
   const kinds = kindRegistry([Namespace, Secret, Release, Notification]);
   const db = await startDatabase();
   const time = new VirtualTime();
@@ -78,7 +82,7 @@ async function startTelling(t: TestContext) {
   const start = () =>
     runNotifications({
       store,
-      outbound,
+      outbound: through,
       clock,
       time,
       random: () => 1,
@@ -316,6 +320,19 @@ test('a Secret that is not there is told, and its notification goes when it is',
   await telling.secret(SECRET);
   telling.time.advance(2_000);
   await until(() => received.length === 1);
+});
+
+test('a host that objects may not reach is given up at once, and the channel goes on with what comes next', async (t) => {
+  const { url, received } = await startReceiver(t);
+  const closed = openOutbound({ allowed: parseAllowedHosts([]), log: openLog('silent'), registry: new Registry() });
+  const telling = await startTelling(t, closed);
+  const names = [await telling.tell({ channel: channelOf(url) }), await telling.tell({ channel: channelOf(url) })];
+  await until(() => names.every((name) => telling.statusOf(name)?.givenUpAt !== undefined));
+  assert.match(telling.statusOf(names[0] ?? '')?.problem ?? '', /^Given up: Not taken: .*--allow-outbound\.$/);
+  await telling.restart();
+  telling.time.advance(3_600_000);
+  await nothingMore();
+  assert.deepEqual([names.map((name) => telling.statusOf(name)?.attempts), received.length], [[1, 1], 0]);
 });
 
 test('redirects are not followed', async (t) => {

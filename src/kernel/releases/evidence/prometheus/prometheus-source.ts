@@ -12,6 +12,7 @@ import { candidateAnswers } from '../decisions-source.ts';
 import type { Measured, Measurement, MeasureSource, Window } from '../measure-source.ts';
 import { expandQuery, hasDefault, namesTrack, type Asked } from './expand-query.ts';
 import { instancesOf, isAlike, pickSeries, sumOf, valuesOf, type TrackSeries } from './pick-series.ts';
+import type { NoteAsked } from './reachable.ts';
 import { readHistory, type Range } from './read-history.ts';
 import { readAnswer, type QueryResult, type QueryType, type Series } from './read-answer.ts';
 
@@ -31,8 +32,10 @@ export function prometheusSource(parts: {
   readonly store: Pick<Reader, 'get'>;
   readonly database: Queryable;
   readonly outbound: Outbound;
+  /** Told how each request went. */
+  readonly note?: NoteAsked;
 }): MeasureSource {
-  const { store, database, outbound } = parts;
+  const { store, database, outbound, note = () => {} } = parts;
   return {
     grainMs: LIMITS.grainMs,
     lagMs: LIMITS.lagMs,
@@ -83,7 +86,7 @@ export function prometheusSource(parts: {
     const spec = PrometheusSource.spec(entry.object());
     const { bearerToken, basicAuth } = spec;
     const key = bearerToken ?? basicAuth?.password;
-    const through = { outbound, name: source, spec };
+    const through = { outbound, note, name: source, spec };
     if (key === undefined) return { ...through, headers: {}, credential: undefined };
     const credential = secretText(store, key)?.trim();
     if (credential === undefined) return { because: missingKey(key) };
@@ -97,6 +100,7 @@ export function prometheusSource(parts: {
 
 interface Access {
   readonly outbound: Outbound;
+  readonly note: NoteAsked;
   /** Of the PrometheusSource. */
   readonly name: string;
   readonly spec: PrometheusSourceSpec;
@@ -146,7 +150,7 @@ function traitsOf(query: string, { prometheus }: GuardrailSpec) {
 async function askFor(
   type: QueryType,
   parameters: Readonly<Record<string, string>>,
-  { outbound, name, spec, headers, credential }: Access,
+  { outbound, note, name, spec, headers, credential }: Access,
   signal: AbortSignal,
 ): Promise<QueryResult> {
   const { url, timeout, caCertificate, serverName } = spec;
@@ -165,9 +169,12 @@ async function askFor(
       signal,
     });
   } catch (error) {
-    if (error instanceof Unanswered) return { at: 'down', because: error.message };
-    throw error;
+    if (!(error instanceof Unanswered)) throw error;
+    // One that was given up here says nothing of the source.
+    if (!signal.aborted) note(name, error);
+    return { at: 'down', because: error.message };
   }
+  note(name, undefined);
   return readAnswer(answered, type, credential);
 }
 

@@ -1,0 +1,65 @@
+import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
+import type { Log } from '#kernel/base/log.ts';
+import { RefusedHost, type Unanswered } from '#kernel/outbound/outbound.ts';
+import type { Author, Store } from '#kernel/store/contract.ts';
+import type { Operation } from '#kernel/store/rules/operation.ts';
+import { PrometheusSource, type ReachableCondition } from '../../kinds/prometheus-source.ts';
+
+const AUTHOR: Author = { user: 'system:releases', requestId: 'prometheus' };
+
+/** What a request to a source came to: undefined where it was answered. */
+export type NoteAsked = (source: string, failure: Unanswered | undefined) => void;
+
+type Found = Pick<ReachableCondition, 'status' | 'reason' | 'message'>;
+
+/** Says on each PrometheusSource, when that changes, whether it was reached when it was last asked. */
+export function noteReachable(parts: {
+  readonly store: Pick<Store<Operation>, 'get' | 'write'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}): NoteAsked {
+  const { store, clock, log } = parts;
+  /** What was noted last here: several requests under way at once note the same. */
+  const noted = new Map<string, string>();
+  return (source, failure) => {
+    const object = store.get(PrometheusSource, '', source)?.object();
+    if (object === undefined) return void noted.delete(source);
+    const found = reachable(failure);
+    const text = JSON.stringify(found);
+    const [before] = PrometheusSource.status(object)?.conditions ?? [];
+    if (noted.get(source) === text || (before !== undefined && isSame(before, found))) return;
+    noted.set(source, text);
+    const since = before?.status === found.status ? before.lastTransitionTime : kubernetesTime(clock());
+    const condition: ReachableCondition = { type: 'Reachable', ...found, lastTransitionTime: since };
+    store.write([statusOf(source, condition)], AUTHOR).catch((error: unknown) => {
+      noted.delete(source);
+      log.warn({ err: error, source }, 'whether a PrometheusSource was reached could not be written');
+    });
+  };
+}
+
+/** The condition of a source, as it was found. */
+function reachable(failure: Unanswered | undefined): Found {
+  if (failure === undefined)
+    return { status: 'True', reason: 'Answered', message: 'It answered when it was last asked.' };
+  const reason = failure instanceof RefusedHost ? 'HostRefused' : 'NoAnswer';
+  const message = `${failure.message.slice(0, 1).toUpperCase()}${failure.message.slice(1)}.`;
+  return { status: 'False', reason, message };
+}
+
+function isSame(before: Found, found: Found): boolean {
+  return before.status === found.status && before.reason === found.reason && before.message === found.message;
+}
+
+function statusOf(name: string, condition: ReachableCondition): Operation {
+  return {
+    verb: 'patch',
+    kind: PrometheusSource.id,
+    namespace: '',
+    name,
+    part: 'status',
+    patchType: 'merge',
+    patch: { status: { conditions: [condition] } },
+    fieldValidation: 'Ignore',
+  };
+}
