@@ -93,16 +93,34 @@ function progressLines(release: ReleaseObject, view: View): string[] {
         : 'nobody'
       : `${reachText(stage)}${unit === undefined ? '' : ` · by ${unit}`}`;
   return [
-    ...(stage !== undefined || isFinished(release) ? [barLine('share', share / 100, colours.cyan, reach, view)] : []),
+    ...(stage !== undefined || isFinished(release)
+      ? [barLine({ label: 'share', share: share / 100, paint: colours.cyan, text: reach }, view)]
+      : []),
     ...timeLeft(release, view.nowMs).map(({ label, ms, share: passed, of }) =>
       passed === undefined
         ? line([padded(label, LABEL_WIDTH), countdown(ms), [colours.dim, ' left']], width)
-        : barLine(label, passed, colours.green, `${countdown(ms)} left${of === undefined ? '' : ` of ${of}`}`, view),
+        : barLine(
+            {
+              label,
+              share: passed,
+              paint: colours.green,
+              text: `${countdown(ms)} left${of === undefined ? '' : ` of ${of}`}`,
+            },
+            view,
+          ),
     ),
   ];
 }
 
-function barLine(label: string, share: number, paint: Paint, text: string, { width, colours }: View): string {
+interface Bar {
+  readonly label: string;
+  /** From 0 to 1. */
+  readonly share: number;
+  readonly paint: Paint;
+  readonly text: string;
+}
+
+function barLine({ label, share, paint, text }: Bar, { width, colours }: View): string {
   const barWidth = Math.min(LIMITS.barMax, Math.max(LIMITS.barMin, Math.floor(width / 2) - LABEL_WIDTH));
   const { full, rest } = bar(share, barWidth);
   return line([padded(label, LABEL_WIDTH), [paint, full], [colours.dim, rest], `  ${text}`], width);

@@ -14,20 +14,23 @@ interface Stop {
 export function stageTrack(release: ReleaseObject, view: View): string {
   const stops = stopsOf(release);
   const full = stops.flatMap((stop, index) => [
-    ...joint(stop, index, ' ━━ ', ' ── ', view),
+    ...joint(stop, index, { reached: ' ━━ ', ahead: ' ── ' }, view),
     markPiece(stop, view),
     namePiece(stop, view),
     [view.colours.dim, stop.reach === '' ? '' : ` ${stop.reach}`] as const,
   ]);
   const named = stops.flatMap((stop, index) => [
-    ...joint(stop, index, ' ━ ', ' ─ ', view),
+    ...joint(stop, index, { reached: ' ━ ', ahead: ' ─ ' }, view),
     markPiece(stop, view),
     namePiece(stop, view),
   ]);
   const here = stops.findIndex(({ mark }) => mark === 'here' || mark === 'lost');
   const present = stops[here];
   const marks: Piece[] = [
-    ...stops.flatMap((stop, index) => [...joint(stop, index, '━', '─', view), markPiece(stop, view)]),
+    ...stops.flatMap((stop, index) => [
+      ...joint(stop, index, { reached: '━', ahead: '─' }, view),
+      markPiece(stop, view),
+    ]),
     ...(present === undefined ? [] : [`  ${present.name} ${present.reach}`.trimEnd()]),
     [view.colours.dim, present === undefined ? `  ${stops.length} stages` : `  ${here + 1} of ${stops.length}`],
   ];
@@ -38,7 +41,13 @@ function fits(pieces: readonly Piece[], width: number): boolean {
   return widthOf(pieces.map((piece) => (typeof piece === 'string' ? piece : piece[1])).join('')) <= width;
 }
 
-function joint({ mark }: Stop, index: number, reached: string, ahead: string, { colours }: View): Piece[] {
+/** What joins a stop to the one before it. */
+interface Joint {
+  readonly reached: string;
+  readonly ahead: string;
+}
+
+function joint({ mark }: Stop, index: number, { reached, ahead }: Joint, { colours }: View): Piece[] {
   if (index === 0) return [];
   return [mark === 'ahead' ? [colours.dim, ahead] : [colours.green, reached]];
 }

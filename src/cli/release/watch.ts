@@ -1,5 +1,5 @@
 import { systemClock } from '#kernel/base/clock.ts';
-import { systemTime, type Time } from '#kernel/base/time.ts';
+import { systemTime } from '#kernel/base/time.ts';
 import type { Connection } from '#kernel/api/client/http.ts';
 import { connectionFrom, type ConnectionOptions } from '../api/connection.ts';
 import { CliFailure, EXIT } from '../terminal/failure.ts';
@@ -26,7 +26,7 @@ export async function watch(given: string | undefined, options: ConnectionOption
     const { metadata } = await findRelease(connection, given);
     return waitForEnd(connection, metadata.name, io, {});
   }
-  await show(connection, undefined, io, new AbortController().signal, () => false);
+  await show(io, { connection });
   return EXIT.interrupted;
 }
 
@@ -42,10 +42,11 @@ export async function waitForEnd(
 ): Promise<number> {
   const late = timeoutMs === undefined ? new AbortController().signal : AbortSignal.timeout(Math.ceil(timeoutMs));
   let last: ReleaseObject | undefined;
-  await show(connection, name, io, late, ({ releases, away }) => {
+  const isEnough = ({ releases, away }: Seen): boolean => {
     last = releases.get(name) ?? last;
     return away === undefined && (!releases.has(name) || (last !== undefined && isFinished(last)));
-  });
+  };
+  await show(io, { connection, name, signal: late, isEnough });
   if (last === undefined) throw new CliFailure(`release ${name} is gone.`);
   if (isFinished(last)) {
     const failure = failureOf(last);
@@ -62,27 +63,32 @@ export async function waitForEnd(
   });
 }
 
-/** Follows releases and shows each change: live on a terminal, else a line for each. Ends when `isEnough`, or Ctrl-C. */
-async function show(
-  connection: Connection,
-  name: string | undefined,
-  io: Io,
-  signal: AbortSignal,
-  isEnough: (seen: Seen) => boolean,
-): Promise<void> {
-  using stop = stopSignal();
-  const seen = followReleases(connection, name, AbortSignal.any([signal, stop.signal]), systemTime);
-  const isLive = io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
-  await (isLive ? showLive(seen, name, io, systemTime, isEnough) : showLines(seen, name, io, isEnough));
+interface Shown {
+  readonly connection: Connection;
+  /** One release alone; absent: all that are open. */
+  readonly name?: string;
+  readonly signal?: AbortSignal;
+  /** Whether this is the last that is shown; absent: it goes on until Ctrl-C. */
+  readonly isEnough?: (seen: Seen) => boolean;
 }
 
-async function showLive(
-  seen: AsyncIterable<Seen>,
-  name: string | undefined,
-  io: Io,
-  time: Time,
-  isEnough: (seen: Seen) => boolean,
-): Promise<void> {
+/** Follows releases and shows each change: live on a terminal, else a line for each. Ends when `isEnough`, or Ctrl-C. */
+async function show(io: Io, { connection, name, signal, isEnough = () => false }: Shown): Promise<void> {
+  using stop = stopSignal();
+  const ends = AbortSignal.any([stop.signal, ...(signal === undefined ? [] : [signal])]);
+  const seen = until(followReleases(connection, name, ends, systemTime), isEnough);
+  const isLive = io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
+  await (isLive ? showLive(seen, name, io) : showLines(seen, name, io));
+}
+
+async function* until(seen: AsyncIterable<Seen>, isEnough: (seen: Seen) => boolean): AsyncIterable<Seen> {
+  for await (const next of seen) {
+    yield next;
+    if (isEnough(next)) return;
+  }
+}
+
+async function showLive(seen: AsyncIterable<Seen>, name: string | undefined, io: Io): Promise<void> {
   const output = io.exact;
   let latest: Seen = { releases: new Map() };
   const lines = (): string[] => frame(latest, name, viewNow(io)).map(readable);
@@ -91,16 +97,15 @@ async function showLive(
   let cancelTick = (): void => {};
   const tick = (): void => {
     draw();
-    cancelTick = time.after(LIMITS.tickMs, tick);
+    cancelTick = systemTime.after(LIMITS.tickMs, tick);
   };
   // Also a program that fails leaves the terminal in order.
   process.once('exit', screen.close);
   output.on?.('resize', draw);
-  cancelTick = time.after(LIMITS.tickMs, tick);
+  cancelTick = systemTime.after(LIMITS.tickMs, tick);
   try {
     for await (const next of seen) {
       latest = next;
-      if (isEnough(next)) break;
       draw();
     }
   } finally {
@@ -113,12 +118,7 @@ async function showLive(
   if (latest.releases.size > 0) output.write(`${lines().join('\n')}\n`);
 }
 
-async function showLines(
-  seen: AsyncIterable<Seen>,
-  name: string | undefined,
-  io: Io,
-  isEnough: (seen: Seen) => boolean,
-): Promise<void> {
+async function showLines(seen: AsyncIterable<Seen>, name: string | undefined, io: Io): Promise<void> {
   const shown = new Map<string, string>();
   let wasAway = false;
   for await (const next of seen) {
@@ -130,7 +130,6 @@ async function showLines(
       shown.set(key, text);
       io.stdout.write(`${timeNow()}  ${text}\n`);
     }
-    if (isEnough(next)) break;
   }
   if (name === undefined && shown.size === 0) io.stderr.write('No release is open.\n');
 }

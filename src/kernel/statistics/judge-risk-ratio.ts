@@ -51,19 +51,27 @@ interface Dispersions {
   readonly figures: DispersionFigures;
 }
 
+/** What was folded of a risk ratio, with an interval at least. */
+interface RiskRatioFolded extends Folded {
+  readonly tally: RiskRatioTally;
+  readonly newest: Newest;
+}
+
+interface WeighedEvidence {
+  readonly needed: Needed;
+  readonly dispersions: Dispersions;
+  /** ln of the evidence of harm and of safety, divided by its dispersion. */
+  readonly logs: { readonly harm: number; readonly safety: number };
+}
+
 /**
  * α is divided by the number of guardrails, because any one of them may roll back: together they do so wrongly with a
  * chance of at most α. To promote, all must pass, so that a release with one bad metric is promoted with a chance of at most
  * the β of that one, undivided. β is divided all the same: so that with 1 − β everything holds that the verdicts say of
  * single metrics, which people keep and quote.
  */
-export function judgeRiskRatio(
-  spec: RiskRatioSpec,
-  folded: Folded,
-  tally: RiskRatioTally,
-  newest: Newest,
-  context: JudgeContext,
-): Judgement {
+export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioFolded, context: JudgeContext): Judgement {
+  const { tally } = folded;
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
   const startMs = likeliestStartMs(tally.late);
   const { known: seen, deviations } = shareInTime(folded.blocks, startMs);
@@ -72,7 +80,8 @@ export function judgeRiskRatio(
     harm: logHarm(tally, dispersions.harm),
     safety: logSafe(spec, tally.scope.evidence, dispersions.safety),
   };
-  const figures = figuresOf(spec, folded, tally, needed, dispersions, logs);
+  const weighed = { needed, dispersions, logs };
+  const figures = figuresOf(spec, folded, weighed);
   const said = comparison(spec, figures);
   const { harm, safety, split } = figures;
   if (split !== null && split.evidence.value >= split.evidence.needed) {
@@ -116,7 +125,7 @@ export function judgeRiskRatio(
       blocked: 'noStable',
     };
   }
-  const unitsNeeded = waits(spec, tally, newest, needed, dispersions, missing.units);
+  const unitsNeeded = waits(spec, folded, weighed, missing.units);
   if (tooFew !== undefined) {
     const because = `${said}: ${safeWords(spec, tally.evidence)}, but ${tooFew}.`;
     return { outcome: 'undecided', because, figures, unitsNeeded };
@@ -199,11 +208,8 @@ function logHarm({ late, unharmless }: RiskRatioTally, dispersion: number): numb
 
 function figuresOf(
   spec: RiskRatioSpec,
-  { leftOut, clustering, sources }: Folded,
-  tally: RiskRatioTally,
-  needed: Needed,
-  { harm, safety, figures }: Dispersions,
-  logs: { readonly harm: number; readonly safety: number },
+  { leftOut, clustering, sources, tally }: RiskRatioFolded,
+  { needed, dispersions: { harm, safety, figures }, logs }: WeighedEvidence,
 ): RiskRatioFigures {
   const { evidence: state, scope, split } = tally;
   const isTurned = spec.better === 'more';
@@ -269,12 +275,11 @@ function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
 /** With the newest share, the rate of stable so far, and what is known now of how units hang together. */
 function waits(
   spec: RiskRatioSpec,
-  { evidence: state, late, unharmless, scope }: RiskRatioTally,
-  { candidateUnits, stableUnits }: Newest,
-  needed: Needed,
-  dispersions: Dispersions,
+  { tally, newest: { candidateUnits, stableUnits } }: RiskRatioFolded,
+  { needed, dispersions }: WeighedEvidence,
   unitsMissing: number,
 ): UnitsNeeded {
+  const { evidence: state, late, unharmless, scope } = tally;
   const share = candidateUnits / (candidateUnits + stableUnits);
   const stable = spec.better === 'fewer' ? state.stable : state.candidate;
   const all = { units: state.candidate.units + state.stable.units, bad: state.candidate.bad + state.stable.bad };

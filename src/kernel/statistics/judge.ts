@@ -73,7 +73,7 @@ function judgeFolded(spec: GuardrailSpec, folded: Folded, newest: Newest, contex
 function judgeTally(spec: GuardrailSpec, folded: Folded, newest: Newest, context: JudgeContext): Judgement {
   const { tally } = folded;
   if (spec.type === 'riskRatio' && tally.of === 'riskRatio') {
-    return judgeRiskRatio(spec, folded, tally, newest, context);
+    return judgeRiskRatio(spec, { ...folded, tally, newest }, context);
   }
   if (spec.type === 'burnRate' && tally.of === 'burnRate') return judgeBurnRate(spec, folded, tally, context);
   if (spec.type === 'threshold' && (tally.of === 'rate' || tally.of === 'gauge')) {

@@ -147,7 +147,7 @@ export function rateInTime({ blocks }: TimeBlocks, changeMs: number): InTime {
 
 function shareDeviations(part: readonly Block[]): readonly Deviation[] {
   const ratio = ratioOf(part);
-  if (ratio > OTHER_RATIO) return cutAt(part, jumpOf(part, unitsOf, 0, part.length)).flatMap(ownDeviations);
+  if (ratio > OTHER_RATIO) return cutAt(part, jumpOf(part, unitsOf)).flatMap(ownDeviations);
   const deviations: Deviation[] = [];
   for (const { units, bad, stableUnits, stableBad } of part) {
     const both = bad + stableBad;
@@ -174,7 +174,7 @@ export function allKnown({ blocks }: TimeBlocks): Known {
 /** That there is no jump of the candidate's rate is given up only for one that chance does not make. */
 function sinceJump(blocks: readonly Block[]): readonly Block[] {
   const { bad, units } = sumOfBlocks(blocks);
-  return blocks.slice(jumpOf(blocks, unitsOf, 0, blocks.length, logOfRate(bad, units) + JUMP));
+  return blocks.slice(jumpOf(blocks, unitsOf, { least: logOfRate(bad, units) + JUMP }));
 }
 
 function isOtherShare(before: readonly Block[], since: readonly Block[]): boolean {
@@ -186,13 +186,18 @@ function isOtherRate(before: readonly Block[], since: readonly Block[]): boolean
   return is.bad * was.units > OTHER_RATIO * was.bad * is.units;
 }
 
+/** Where a jump is looked for: among blocks by their index, and above this log likelihood. */
+interface JumpBounds {
+  readonly from?: number;
+  readonly to?: number;
+  readonly least?: number;
+}
+
 /** From which of some blocks on the candidate most likely has another rate than before, by so many expected of each block. */
 function jumpOf(
   blocks: readonly Block[],
   expectedOf: (block: Block) => number,
-  from: number,
-  to: number,
-  least = -Infinity,
+  { from = 0, to = blocks.length, least = -Infinity }: JumpBounds = {},
 ): number {
   const expectedAll = blocks.reduce((sum, block) => sum + expectedOf(block), 0);
   const badAll = blocks.reduce((sum, block) => sum + block.bad, 0);
@@ -256,7 +261,7 @@ function cutAt(blocks: readonly Block[], index: number): Cut {
 function changeAt(blocks: readonly Block[], changeMs: number, expectedOf: (block: Block) => number): number {
   const at = blocks.filter(({ toMs }) => toMs <= changeMs).length;
   const reach = at === 0 ? 0 : Math.floor((blocks.length - at) / 2);
-  return reach === 0 ? at : jumpOf(blocks, expectedOf, Math.max(1, at - reach), at + reach);
+  return reach === 0 ? at : jumpOf(blocks, expectedOf, { from: Math.max(1, at - reach), to: at + reach });
 }
 
 /**

@@ -4,11 +4,9 @@ import { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { ControllerMetrics } from '#kernel/controllers/controller.ts';
-import { Lease } from '#kernel/kinds/builtin/lease.ts';
-import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
-import type { Author, Change, Store } from '#kernel/store/contract.ts';
+import type { Change, Store } from '#kernel/store/contract.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import type { Evidence } from '../evidence.ts';
 import type { KnownUnits } from '../known-units.ts';
@@ -17,26 +15,19 @@ import { Release } from '../kinds/release.ts';
 import { RELEASE_POLICY } from '../kinds/release-policy.ts';
 import { Stop } from '../kinds/stop.ts';
 import type { Targets } from '../kinds/targets.ts';
-import { ENGINE } from './advance.ts';
 import type { MayApprove } from './approvals.ts';
 import { carryReleases } from './carry-releases.ts';
 import { Declarations } from './declarations.ts';
 import { describePolicies } from './describe-policies.ts';
 import { FinishedReleases, type FinishedLimits } from './finished-releases.ts';
 import { followPins } from './follow-pins.ts';
+import { runHousekeeping, readLastBeatMs } from './run-housekeeping.ts';
 import { Intents, openTargets } from './intent.ts';
 import { OpenReleases } from './open-releases.ts';
 import { spreadChanges } from './spread-changes.ts';
 
-const AUTHOR: Author = { user: ENGINE, requestId: 'run-releases' };
-
-const LIMITS = {
-  /** How often it is noted that an engine is at work: how exactly the time without one is known. */
-  beatMs: 15_000,
-  finishedMax: 2_000,
-  charactersMax: 64 * 1024 * 1024,
-  droppedMax: 500,
-} as const satisfies FinishedLimits & { readonly beatMs: number };
+/** Ended releases that are kept. */
+const FINISHED_LIMITS: FinishedLimits = { finishedMax: 2_000, charactersMax: 64 * 1024 * 1024, droppedMax: 500 };
 
 export interface ReleaseEngine {
   /** Resolves when every write so far is live, carried by a release, or held. */
@@ -66,7 +57,7 @@ export function runReleases(options: {
   const logError = logSeldom(log, time.nowMs);
   const open = new OpenReleases(store);
   const declarations = new Declarations(store);
-  const finished = new FinishedReleases(LIMITS);
+  const finished = new FinishedReleases(FINISHED_LIMITS);
   // First of all: whoever is told of a change finds it there.
   const unfollow = store.subscribe((changes) => {
     for (const change of changes) {
@@ -85,7 +76,7 @@ export function runReleases(options: {
     declarations,
     awakeSinceMs,
     // Without a beat nobody knows that there was an engine.
-    asleepSinceMs: Math.min(lastBeatMs() ?? 0, awakeSinceMs),
+    asleepSinceMs: Math.min(readLastBeatMs(store) ?? 0, awakeSinceMs),
     ended: ({ objects }) => {
       for (const { kind, name } of objects) spreading.note(kind, name);
       spreading.again();
@@ -107,59 +98,13 @@ export function runReleases(options: {
     log,
   });
   const describing = describePolicies({ store, kinds, targets, knownUnits: options.knownUnits, time, log });
-  let cancelBeat = time.after(LIMITS.beatMs, beat);
-  let beating: Promise<unknown> = Promise.resolve();
+  const housekeeping = runHousekeeping({ store, open, finished, clock, time, logError });
   return {
     caughtUp: spreading.caughtUp,
     stop: async () => {
-      cancelBeat();
       unfollow();
       unsubscribe();
-      await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), pins.stop(), beating]);
+      await Promise.all([spreading.stop(), carrying.stop(), describing.stop(), pins.stop(), housekeeping.stop()]);
     },
   };
-
-  function lastBeatMs(): number | undefined {
-    const lease = store.get(Lease, SYSTEM_NAMESPACE, LEASE_NAME)?.object();
-    const renewTime = lease === undefined ? undefined : Lease.spec(lease)?.renewTime;
-    return renewTime === undefined ? undefined : Date.parse(renewTime);
-  }
-
-  /** What time without an engine there was can be told from the last beat. Nothing is said of it when nothing is under way. */
-  function beat(): void {
-    beating = Promise.all([
-      writing(open.size === 0 ? [] : [leaseOperation()], 'the beat of releases was not written'),
-      writing(dropOutdated(), 'releases that have ended could not be dropped'),
-    ]);
-    cancelBeat = time.after(LIMITS.beatMs, beat);
-  }
-
-  async function writing(operations: readonly Operation[], otherwise: string): Promise<void> {
-    if (operations.length === 0) return;
-    await store.write(operations, AUTHOR).catch((error: unknown) => logError(error, otherwise));
-  }
-
-  function leaseOperation(): Operation {
-    const spec = { holderIdentity: ENGINE, renewTime: clock().toString() };
-    const object = {
-      apiVersion: Lease.apiVersion,
-      kind: Lease.kind,
-      metadata: { name: LEASE_NAME, namespace: SYSTEM_NAMESPACE },
-      spec,
-    };
-    return {
-      verb: 'apply',
-      kind: Lease.id,
-      namespace: SYSTEM_NAMESPACE,
-      name: LEASE_NAME,
-      object,
-      uid: crypto.randomUUID(),
-    };
-  }
-
-  function dropOutdated(): Operation[] {
-    return finished.outdated().map((name) => ({ verb: 'delete', kind: Release.id, namespace: '', name }));
-  }
 }
-
-const LEASE_NAME = 'releases';
