@@ -5,14 +5,20 @@ import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { toldProblems } from '#kernel/store/rules/told-problems.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 
+interface ObjectName {
+  readonly kind: string;
+  readonly name: string;
+}
+
 /**
  * What is wrong with an object in a world that may follow the live one: a reference that does not resolve, or what the
  * check of its kind finds.
  */
-export function problemsIn(world: World, kinds: KindRegistry, kindId: string, name: string, live = world): Held {
-  const object = world.get(kindId, name);
+export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, live = world): Held {
+  const { name } = of;
+  const object = world.get(of.kind, name);
   if (object === undefined) return [];
-  const kind = kinds.byId(kindId);
+  const kind = kinds.byId(of.kind);
   const missing = (kind.refs?.(object.spec, object.namespace) ?? [])
     .filter((ref) => world.get(ref.kind, ref.name) === undefined)
     .map((ref): Problem => ({
@@ -25,9 +31,7 @@ export function problemsIn(world: World, kinds: KindRegistry, kindId: string, na
 }
 
 /** A declared state that would like to go live; `wanted` is undefined for an object that was deleted. */
-export interface Candidate {
-  readonly kind: string;
-  readonly name: string;
+export interface Candidate extends ObjectName {
   readonly wanted: LiveObject | undefined;
 }
 
@@ -43,99 +47,129 @@ export type Held = readonly Problem[];
  * @returns the candidates that are held back, with the reasons; all others may go live.
  */
 export function settle(live: LiveObjects, candidates: readonly Candidate[], kinds: KindRegistry): Map<LiveKey, Held> {
-  const byKey = new Map(candidates.map((candidate) => [liveKey(candidate.kind, candidate.name), candidate]));
-  const world = new Overlay(live, kinds);
-  const held = new Map<LiveKey, Held>();
-  // Which candidates refer to a key; who refers to it in the live world is known there.
-  const referrers = new Map<LiveKey, LiveKey[]>();
-  for (const [key, { kind, name, wanted }] of byKey) {
-    world.put(kind, name, wanted);
-    for (const ref of refsOf(wanted)) {
-      const target = liveKey(ref.kind, ref.name);
-      const known = referrers.get(target);
-      if (known === undefined) referrers.set(target, [key]);
-      else known.push(key);
+  const settlement = new Settlement(live, candidates, kinds);
+  settlement.takeBackBroken();
+  settlement.tryAgain();
+  return settlement.held;
+}
+
+class Settlement {
+  readonly held = new Map<LiveKey, Held>();
+  readonly #live: LiveObjects;
+  readonly #kinds: KindRegistry;
+  readonly #byKey: ReadonlyMap<LiveKey, Candidate>;
+  /** With every candidate that was not taken back. */
+  readonly #world: Overlay;
+  /** Which candidates refer to a key; who refers to it in the live world is known there. */
+  readonly #referrers = new Map<LiveKey, LiveKey[]>();
+  /** What is to be checked. */
+  readonly #queue = new Set<LiveKey>();
+
+  constructor(live: LiveObjects, candidates: readonly Candidate[], kinds: KindRegistry) {
+    this.#live = live;
+    this.#kinds = kinds;
+    this.#byKey = new Map(candidates.map((candidate) => [liveKey(candidate.kind, candidate.name), candidate]));
+    this.#world = new Overlay(live, kinds);
+    for (const [key, { kind, name, wanted }] of this.#byKey) {
+      this.#world.put(kind, name, wanted);
+      for (const ref of this.#refsOf(wanted)) {
+        const target = liveKey(ref.kind, ref.name);
+        const known = this.#referrers.get(target);
+        if (known === undefined) this.#referrers.set(target, [key]);
+        else known.push(key);
+      }
     }
   }
 
-  const queue = new Set<LiveKey>();
-  const touch = (key: LiveKey) => around(key).forEach((other) => queue.add(other));
-  for (const key of byKey.keys()) touch(key);
-  for (const key of queue) {
-    queue.delete(key);
-    const problems = problemsOf(key);
-    if (problems.length === 0) continue;
-    if (world.touched().has(key)) takeBack(key, problems);
-    else {
-      for (const culprit of culpritsOf(key)) takeBack(culprit, [wouldBreak(culprit, key, problems)]);
+  takeBackBroken(): void {
+    for (const key of this.#byKey.keys()) this.#touch(key);
+    for (const key of this.#queue) {
+      this.#queue.delete(key);
+      const problems = this.#problemsOf(key);
+      if (problems.length === 0) continue;
+      if (this.#world.touched().has(key)) this.#takeBack(key, problems);
+      else {
+        for (const culprit of this.#culpritsOf(key)) {
+          this.#takeBack(culprit, [this.#wouldBreak(culprit, key, problems)]);
+        }
+      }
     }
   }
 
-  // Something may have been taken back only because of another that was taken back later.
-  for (let progress = true; progress;) {
-    progress = false;
-    for (const [key, candidate] of byKey) {
-      if (!held.has(key)) continue;
-      world.put(candidate.kind, candidate.name, candidate.wanted);
-      if (around(key).every((other) => problemsOf(other).length === 0)) {
-        held.delete(key);
-        progress = true;
-      } else world.revert(candidate.kind, candidate.name);
+  /** Something may have been taken back only because of another that was taken back later. */
+  tryAgain(): void {
+    for (let progress = true; progress;) {
+      progress = false;
+      for (const [key, { kind, name, wanted }] of this.#byKey) {
+        if (!this.held.has(key)) continue;
+        this.#world.put(kind, name, wanted);
+        if (this.#around(key).every((other) => this.#problemsOf(other).length === 0)) {
+          this.held.delete(key);
+          progress = true;
+        } else this.#world.revert(kind, name);
+      }
     }
   }
-  return held;
 
-  function takeBack(key: LiveKey, problems: Held): void {
-    world.revert(...split(key));
-    held.set(
+  #touch(key: LiveKey): void {
+    for (const other of this.#around(key)) this.#queue.add(other);
+  }
+
+  #takeBack(key: LiveKey, problems: Held): void {
+    const [kind, name] = split(key);
+    this.#world.revert(kind, name);
+    const namespace = this.#namespaceOf(kind, name);
+    this.held.set(
       key,
-      toldProblems(problems, (kind, name) => namespaceOf(kind, name) === namespaceOf(...split(key))),
+      toldProblems(problems, (otherKind, other) => this.#namespaceOf(otherKind, other) === namespace),
     );
-    touch(key);
+    this.#touch(key);
   }
 
   /** Problems are read by whoever may read the object: they tell of others in its namespace alone. */
-  function namespaceOf(kind: string, name: string): string | undefined {
-    return (byKey.get(liveKey(kind, name))?.wanted ?? live.get(kind, name))?.namespace;
+  #namespaceOf(kind: string, name: string): string | undefined {
+    return (this.#byKey.get(liveKey(kind, name))?.wanted ?? this.#live.get(kind, name))?.namespace;
   }
 
   /** The object itself and everything that refers to it, also by way of what passes on. */
-  function around(key: LiveKey): LiveKey[] {
+  #around(key: LiveKey): readonly LiveKey[] {
     const found = new Set([key]);
     for (const each of found) {
       const [kind, name] = split(each);
-      if (each !== key && kinds.byId(kind).passesOn !== true) continue;
-      for (const other of [...live.dependents(kind, name), ...(referrers.get(each) ?? [])]) found.add(other);
+      if (each !== key && this.#kinds.byId(kind).passesOn !== true) continue;
+      for (const other of this.#live.dependents(kind, name)) found.add(other);
+      for (const other of this.#referrers.get(each) ?? []) found.add(other);
     }
     return [...found];
   }
 
   /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
-  function problemsOf(key: LiveKey): Held {
+  #problemsOf(key: LiveKey): Held {
     const [kind, name] = split(key);
-    const problems = problemsIn(world, kinds, kind, name, live);
-    if (problems.length === 0 || world.touched().has(key)) return problems;
-    const before = problemsIn(live, kinds, kind, name);
+    const problems = problemsIn(this.#world, this.#kinds, { kind, name }, this.#live);
+    if (problems.length === 0 || this.#world.touched().has(key)) return problems;
+    const before = problemsIn(this.#live, this.#kinds, { kind, name });
     return problems.filter((problem) => !before.some((one) => isDeepStrictEqual(one, problem)));
   }
 
   /** The accepted candidates that an object which was fine before may owe its problems to. */
-  function culpritsOf(key: LiveKey): LiveKey[] {
+  #culpritsOf(key: LiveKey): readonly LiveKey[] {
     const found = new Set([key]);
     for (const each of found) {
       const [kind, name] = split(each);
-      if (each !== key && kinds.byId(kind).passesOn !== true) continue;
-      for (const ref of refsOf(world.get(kind, name))) found.add(liveKey(ref.kind, ref.name));
+      if (each !== key && this.#kinds.byId(kind).passesOn !== true) continue;
+      for (const ref of this.#refsOf(this.#world.get(kind, name))) found.add(liveKey(ref.kind, ref.name));
     }
-    const referred = [...found].filter((target) => target !== key && world.touched().has(target));
-    return referred.length > 0 ? referred : [...world.touched()];
+    const touched = this.#world.touched();
+    const referred = [...found].filter((target) => target !== key && touched.has(target));
+    return referred.length > 0 ? referred : [...touched];
   }
 
-  function wouldBreak(culprit: LiveKey, broken: LiveKey, problems: Held): Problem {
+  #wouldBreak(culprit: LiveKey, broken: LiveKey, problems: Held): Problem {
     const [kindId, name] = split(broken);
-    const gone = byKey.get(culprit)?.wanted === undefined;
+    const gone = this.#byKey.get(culprit)?.wanted === undefined;
     const what = gone ? 'it is still needed by' : 'it would break';
-    const { kind } = kinds.byId(kindId);
+    const { kind } = this.#kinds.byId(kindId);
     return {
       path: [],
       reason: 'FieldValueInvalid',
@@ -144,8 +178,8 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
     };
   }
 
-  function refsOf(object: LiveObject | undefined) {
-    return object === undefined ? [] : (kinds.byId(object.kind).refs?.(object.spec, object.namespace) ?? []);
+  #refsOf(object: LiveObject | undefined) {
+    return object === undefined ? [] : (this.#kinds.byId(object.kind).refs?.(object.spec, object.namespace) ?? []);
   }
 }
 

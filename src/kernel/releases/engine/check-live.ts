@@ -24,7 +24,7 @@ export function* checkLive(
   for (const { id: kind } of kinds.all.filter((one) => one.released)) {
     for (const { name, revision } of live.list(kind)) {
       if (!isWanted()) return faults;
-      const problems = checked(() => problemsIn(live, kinds, kind, name));
+      const problems = checked(() => problemsIn(live, kinds, { kind, name }));
       if (problems.length > 0) faults.set(liveKey(kind, name), { kind, name, revision, problems });
       yield;
     }
