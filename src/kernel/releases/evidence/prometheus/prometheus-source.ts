@@ -44,7 +44,7 @@ export function prometheusSource(parts: {
       const { source = '', bad, total, value } = window.guardrail.prometheus ?? {};
       const access = accessTo(source);
       if ('because' in access) return { at: 'down', ...access };
-      const read = (query: string, track: Asked['track']) => readTrack(query, track, window, access, signal);
+      const read = (query: string, track: Asked['track']) => readTrack(query, track, window, { access, signal });
       const readings =
         value === undefined
           ? await Promise.all(
@@ -69,7 +69,7 @@ export function prometheusSource(parts: {
       const { source = '', bad, total } = guardrail.prometheus ?? {};
       const access = accessTo(source);
       if ('because' in access || bad === undefined || total === undefined) return undefined;
-      const read = (query: string, range: Range) => readRange(query, range, { release, guardrail }, access, signal);
+      const read = (query: string, range: Range) => readRange(query, range, { release, guardrail }, { access, signal });
       return readHistory(
         async (range) => {
           const [ofBad, ofTotal] = await Promise.all([read(bad, range), read(total, range)]);
@@ -108,12 +108,16 @@ interface Access {
   readonly credential: string | undefined;
 }
 
+interface Asking {
+  readonly access: Access;
+  readonly signal: AbortSignal;
+}
+
 async function readTrack(
   query: string,
   track: Asked['track'],
   { release, guardrail, fromMs, toMs }: Window,
-  access: Access,
-  signal: AbortSignal,
+  { access, signal }: Asking,
 ): Promise<TrackSeries | Down> {
   const expanded = expandQuery(query, { release, track, windowMs: toMs - fromMs });
   const result = await askFor('instant', { query: expanded, time: seconds(toMs) }, access, signal);
@@ -125,8 +129,7 @@ async function readRange(
   query: string,
   { startMs, endMs, stepMs }: Range,
   { release, guardrail }: Pick<Window, 'release' | 'guardrail'>,
-  access: Access,
-  signal: AbortSignal,
+  { access, signal }: Asking,
 ): Promise<TrackSeries | Down> {
   const track = 'stable';
   const expanded = expandQuery(query, { release, track, windowMs: stepMs });
