@@ -38,14 +38,14 @@ export function startInformer(options: {
   readonly kind: Kind;
   /** What to keep of an object: less memory where few fields matter. */
   readonly trim?: (object: ResourceObject) => ResourceObject;
-  /** Whether the specs of released kinds may be left out: see `Selected`. */
-  readonly withoutSpecs?: boolean;
+  /** Whether only metadata need come: see `Selected`. */
+  readonly metadataOnly?: boolean;
   readonly time: Time;
   readonly random?: () => number;
   readonly log: Log;
 }): Informer {
   const { client, kind, trim = (object) => object, time, random = Math.random, log } = options;
-  const selected = { withoutSpecs: options.withoutSpecs ?? false };
+  const selected = { metadataOnly: options.metadataOnly ?? false };
   const stopping = new AbortController();
   const objects = new Map<string, ResourceObject>();
   const byUid = new Index(objects, ({ metadata: { uid = '' } }) => [uid]);

@@ -205,6 +205,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
    * where there is none yet.
    */
   readonly check?: (spec: Typed<Spec>, world: World, name: string, live?: World) => readonly Problem[];
+  /** True where `check` finds nothing in an object that refers to nothing: such an object need not be read for that. */
+  readonly checksReferencesOnly?: true;
   /**
    * For kinds whose objects share something scarce: what this object gets of it as it goes live, given what others in
    * `world` have and what it had before; problems keep it from going live. The allotment is kept with the Head, so it

@@ -44,6 +44,8 @@ export class ExposingReleases {
 
   /** Takes what a Head says; whether that changes who gets what. */
   take(head: HeadState): boolean {
+    // Nearly always.
+    if (head.candidate === undefined && this.#candidates.size === 0) return false;
     const key = liveKey(head.kind, head.name);
     const candidate = this.#candidateIn(head);
     const before = this.#candidates.get(key);

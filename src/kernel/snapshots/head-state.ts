@@ -29,16 +29,22 @@ export interface HeadSource {
   readonly watch: (from: string, signal: AbortSignal) => AsyncIterable<HeadBatch>;
 }
 
-/** @param specText the spec in whose place the Head has null */
-export function stateOf(head: ResourceObject, specText?: string): HeadState {
+/** A spec that a Head has, and what an object with it is found by, where that is known. */
+export interface HeadSpec {
+  readonly text: string | undefined;
+  readonly indexKeys: readonly string[] | undefined;
+}
+
+/** @param spec in whose place the Head has null */
+export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
   const { kind, name } = placeIn(head);
   const everyone = liveObjectOf(head);
   const candidate = candidateOf(head);
   return {
     kind,
     name,
-    everyone: everyone && kept(everyone, specText),
-    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, specText) },
+    everyone: everyone && kept(everyone, spec),
+    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, spec) },
   };
 }
 
@@ -55,6 +61,7 @@ export function isSameLive(a: LiveObject | undefined, b: LiveObject | undefined)
   return isDeepStrictEqual([a.labels, a.allotment], [b.labels, b.allotment]);
 }
 
-function kept(object: LiveObject, specText: string | undefined): KeptObject {
-  return new KeptObject(object, (object.spec === null ? specText : undefined) ?? JSON.stringify(object.spec));
+function kept(object: LiveObject, { text, indexKeys }: Partial<HeadSpec> = {}): KeptObject {
+  if (object.spec !== null || text === undefined) return new KeptObject(object, JSON.stringify(object.spec));
+  return new KeptObject(object, text, indexKeys);
 }

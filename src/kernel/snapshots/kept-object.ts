@@ -7,15 +7,8 @@ const PARSED_MAX = 512;
 const parsed = Array.from({ length: PARSED_MAX }, (): KeptObject | undefined => undefined);
 let turn = 0;
 
-/** What an object is found by: the keys of its values in the indexes of its kind, and those of the objects it refers to. */
-export interface Links {
-  readonly indexKeys: readonly string[];
-  readonly refKeys: readonly string[];
-}
-
 /**
- * A live object in little memory: its spec is kept as text and parsed when it is asked for, and what follows from the spec
- * is worked out once, in however many worlds the object is.
+ * A live object in little memory: its spec is kept as text and parsed when it is asked for.
  */
 export class KeptObject implements LiveObject {
   readonly kind: string;
@@ -26,9 +19,10 @@ export class KeptObject implements LiveObject {
   readonly allotment: unknown;
   readonly #specText: string;
   #spec: unknown;
-  #links: Links | undefined;
+  /** `indexKeysOf` it: worked out once, in however many worlds it is. */
+  indexKeys: readonly string[] | undefined;
 
-  constructor(object: LiveObject, specText: string) {
+  constructor(object: LiveObject, specText: string, indexKeys?: readonly string[]) {
     const { kind, namespace, name, labels, revision, allotment } = object;
     this.kind = interned(kind);
     this.namespace = interned(namespace);
@@ -37,6 +31,7 @@ export class KeptObject implements LiveObject {
     this.revision = revision;
     this.allotment = allotment;
     this.#specText = specText;
+    this.indexKeys = indexKeys;
   }
 
   get spec(): unknown {
@@ -50,13 +45,13 @@ export class KeptObject implements LiveObject {
     return this.#spec;
   }
 
-  /** @param make what follows from the spec, whoever asks */
-  links(make: () => Links): Links {
-    return (this.#links ??= make());
-  }
-
   toJSON(): LiveObject {
     const { kind, namespace, name, labels, revision, spec, allotment } = this;
     return { kind, namespace, name, labels, revision, spec, ...(allotment === undefined ? {} : { allotment }) };
   }
+}
+
+/** What an object of a live world is found by and refers to, as `indexKeysOf` has it, where nothing is parsed for that. */
+export function knownIndexKeys(object: LiveObject): readonly string[] | undefined {
+  return object instanceof KeptObject ? object.indexKeys : undefined;
 }

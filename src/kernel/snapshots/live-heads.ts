@@ -1,8 +1,9 @@
 import { publishedBatches } from '#kernel/api/client/published-batches.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
-import { Head } from '#kernel/kinds/builtin/head.ts';
+import { Head, placeIn } from '#kernel/kinds/builtin/head.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Change, Entry, Store } from '#kernel/store/contract.ts';
+import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
@@ -28,14 +29,18 @@ export function followLive<Filled>(
   run: (work: Steps<void>) => Filled,
 ): LiveHeads<Filled> {
   const live = new LiveObjects(kinds);
+  const declared: Declared = (kind, name) => entryNamed(store, kinds.byId(kind), name);
   /** The Heads that say more than what everybody gets: few. */
   const exposing = new Map<LiveKey, HeadState>();
-  const stop = store.subscribe((changes) => changes.filter(isOfHead).map(stateAfter).forEach(show));
+  const stop = store.subscribe((changes) =>
+    changes.filter(isOfHead).forEach((change) => show(stateAfter(change, declared))),
+  );
+  const listedAt = store.version();
   const filled = run(
-    eachOf([...store.list(Head)], ({ name }) => {
+    eachOf([...store.list(Head)], (head) => {
       // What was written since it was listed is shown already, or gone.
-      const now = store.get(Head, '', name);
-      if (now !== undefined) show(stateIn(now));
+      const now = store.version() === listedAt ? head : store.get(Head, '', head.name);
+      if (now !== undefined) show(stateIn(now, declared));
     }),
   );
   const source: HeadSource = {
@@ -46,7 +51,7 @@ export function followLive<Filled>(
     },
     watch: async function* (from, signal) {
       for await (const { version, changes } of publishedBatches(store, Head, from, signal)) {
-        yield { version: String(version), changes: statesAfter(changes, live) };
+        yield { version: String(version), changes: statesAfter(changes, live, declared) };
       }
     },
   };
@@ -56,23 +61,23 @@ export function followLive<Filled>(
     const { kind, name, everyone, candidate } = state;
     if (everyone === undefined) live.delete(kind, name);
     else live.set(everyone);
-    if (candidate === undefined) exposing.delete(liveKey(kind, name));
-    else exposing.set(liveKey(kind, name), state);
+    if (candidate !== undefined) exposing.set(liveKey(kind, name), state);
+    else if (exposing.size > 0) exposing.delete(liveKey(kind, name));
   }
 }
 
 function* statesOf(objects: Iterable<HeadState['everyone'] & object>, exposing: Map<LiveKey, HeadState>) {
   for (const everyone of objects) {
     const { kind, name } = everyone;
-    if (!exposing.has(liveKey(kind, name))) yield { kind, name, everyone, candidate: undefined };
+    if (exposing.size === 0 || !exposing.has(liveKey(kind, name))) yield { kind, name, everyone, candidate: undefined };
   }
   yield* exposing.values();
 }
 
 /** What is kept already is not kept twice. */
-function* statesAfter(changes: readonly Change[], live: LiveObjects): Iterable<HeadState> {
+function* statesAfter(changes: readonly Change[], live: LiveObjects, declared: Declared): Iterable<HeadState> {
   for (const change of changes.filter(isOfHead)) {
-    const state = stateAfter(change);
+    const state = stateAfter(change, declared);
     const same = live.get(state.kind, state.name);
     yield isSameLive(state.everyone, same) ? { ...state, everyone: same } : state;
   }
@@ -82,10 +87,18 @@ function isOfHead({ entry }: Change): boolean {
   return entry.kind === Head;
 }
 
-function stateAfter({ type, entry }: Change): HeadState {
-  return type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry);
+type Declared = (kindId: string, name: string) => Entry | undefined;
+
+function stateAfter({ type, entry }: Change, declared: Declared): HeadState {
+  return type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry, declared);
 }
 
-function stateIn(entry: Entry): HeadState {
-  return stateOf(entry.outline(), entry.specText());
+/** What is live mostly is what is declared, of which it is known already what it is found by. */
+function stateIn(entry: Entry, declared: Declared): HeadState {
+  const head = entry.outline();
+  const text = entry.specText();
+  const { kind, namespace, name } = placeIn(head);
+  const same = declared(kind, name);
+  const isSame = same !== undefined && same.namespace === namespace && same.specText() === text;
+  return stateOf(head, { text, indexKeys: isSame ? same.indexKeys : undefined });
 }

@@ -1,7 +1,7 @@
-import { interned } from '#kernel/base/interned.ts';
-import type { Kind, LiveObject, World } from '#kernel/kinds/kind.ts';
+import { indexKey, indexKeysOf, REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
+import type { LiveObject, World } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
-import { KeptObject, type Links } from './kept-object.ts';
+import { knownIndexKeys, KeptObject } from './kept-object.ts';
 
 /** Names one live object: `Kind.id` and the live name. */
 export type LiveKey = string;
@@ -14,8 +14,10 @@ export function liveKey(kind: string, name: string): LiveKey {
 export class LiveObjects implements World {
   readonly #kinds: KindRegistry;
   readonly #byKind = new Map<string, Map<string, LiveObject>>();
-  readonly #index = new Map<string, Map<string, LiveObject>>();
-  readonly #dependents = new Map<LiveKey, Set<LiveObject>>();
+  /** By kind and `indexKey`. */
+  readonly #index = new Map<string, Map<string, Map<string, LiveObject>>>();
+  /** By `indexKey` of what they refer to. */
+  readonly #dependents = new Map<string, Set<LiveObject>>();
 
   constructor(kinds: KindRegistry, objects: Iterable<LiveObject> = []) {
     this.#kinds = kinds;
@@ -27,44 +29,55 @@ export class LiveObjects implements World {
   list = (kind: string): Iterable<LiveObject> => this.#byKind.get(kind)?.values() ?? [];
 
   find = (kind: string, index: string, value: string): readonly LiveObject[] => {
-    if (index !== 'name') return [...(this.#index.get(indexKey(kind, index, value))?.values() ?? [])];
+    if (index !== 'name') return [...(this.#index.get(kind)?.get(indexKey(index, value))?.values() ?? [])];
     const found = this.get(kind, value);
     return found === undefined ? [] : [found];
   };
 
   /** Keys of the live objects that refer to this one. */
   dependents(kind: string, name: string): readonly LiveKey[] {
-    return Array.from(this.#dependents.get(liveKey(kind, name)) ?? [], (one) => liveKey(one.kind, one.name));
+    return Array.from(this.#dependents.get(REFERENCE + referenceKey(kind, name)) ?? [], (one) =>
+      liveKey(one.kind, one.name),
+    );
   }
 
   set(object: LiveObject): void {
-    this.delete(object.kind, object.name);
-    mapAt(this.#byKind, object.kind).set(object.name, object);
-    const { indexKeys, refKeys } = this.#linksOf(object);
-    for (const key of indexKeys) mapAt(this.#index, key).set(object.name, object);
-    for (const key of refKeys) this.#dependents.set(key, (this.#dependents.get(key) ?? new Set()).add(object));
+    const { kind, name } = object;
+    const named = mapAt(this.#byKind, kind);
+    if (named.has(name)) this.delete(kind, name);
+    named.set(name, object);
+    for (const key of this.#keysOf(object)) {
+      if (key.startsWith(REFERENCE)) {
+        const found = this.#dependents.get(key);
+        if (found === undefined) this.#dependents.set(key, new Set([object]));
+        else found.add(object);
+      } else mapAt(mapAt(this.#index, kind), key).set(name, object);
+    }
   }
 
-  delete(kindId: string, name: string): void {
-    const object = this.get(kindId, name);
+  delete(kind: string, name: string): void {
+    const object = this.get(kind, name);
     if (object === undefined) return;
-    this.#byKind.get(kindId)?.delete(name);
-    const { indexKeys, refKeys } = this.#linksOf(object);
-    for (const key of indexKeys) {
-      const found = this.#index.get(key);
-      found?.delete(name);
-      if (found?.size === 0) this.#index.delete(key);
-    }
-    for (const key of refKeys) {
-      const found = this.#dependents.get(key);
-      found?.delete(object);
-      if (found?.size === 0) this.#dependents.delete(key);
+    this.#byKind.get(kind)?.delete(name);
+    for (const key of this.#keysOf(object)) {
+      if (key.startsWith(REFERENCE)) {
+        const found = this.#dependents.get(key);
+        found?.delete(object);
+        if (found?.size === 0) this.#dependents.delete(key);
+      } else {
+        const found = this.#index.get(kind)?.get(key);
+        found?.delete(name);
+        if (found?.size === 0) this.#index.get(kind)?.delete(key);
+      }
     }
   }
 
-  #linksOf(object: LiveObject): Links {
-    const kind = this.#kinds.byId(object.kind);
-    return object instanceof KeptObject ? object.links(() => linksOf(kind, object)) : linksOf(kind, object);
+  #keysOf(object: LiveObject): readonly string[] {
+    const known = knownIndexKeys(object);
+    if (known !== undefined) return known;
+    const keys = indexKeysOf(this.#kinds.byId(object.kind), object, () => object.spec);
+    if (object instanceof KeptObject) object.indexKeys = keys;
+    return keys;
   }
 }
 
@@ -116,19 +129,8 @@ export class Overlay implements World {
   #untouched = (object: LiveObject): boolean => !this.#touched.has(liveKey(object.kind, object.name));
 }
 
-const NO_LINKS: Links = { indexKeys: [], refKeys: [] };
-
-function linksOf({ id, indexes, refs }: Kind, { spec, namespace, name }: LiveObject): Links {
-  const indexKeys = Object.entries(indexes ?? {}).flatMap(([index, valuesOf]) =>
-    valuesOf(spec, name).map((value) => interned(indexKey(id, index, value))),
-  );
-  const refKeys = new Set((refs?.(spec, namespace) ?? []).map((ref) => interned(liveKey(ref.kind, ref.name))));
-  return indexKeys.length === 0 && refKeys.size === 0 ? NO_LINKS : { indexKeys, refKeys: [...refKeys] };
-}
-
-function indexKey(kind: string, index: string, value: string): string {
-  return `${kind} ${index} ${value}`;
-}
+/** Of those keys that are references. */
+const REFERENCE = indexKey(REFERENCES, '');
 
 function mapAt<Value>(maps: Map<string, Map<string, Value>>, key: string): Map<string, Value> {
   const found = maps.get(key) ?? new Map<string, Value>();

@@ -10,12 +10,16 @@ export interface Entry {
   /** The write that made this version: a number of the store's one total order. */
   readonly version: number;
   readonly labels: Readonly<Record<string, string>>;
+  /** By what a store finds it: see `indexKeysOf`. */
+  readonly indexKeys: readonly string[];
   /** The whole object as JSON, `metadata.resourceVersion` included. */
   readonly text: string;
   /** Parsed anew from `text` at each call: the caller owns what it gets. */
   readonly object: () => ResourceObject;
   /** The same with null in the place of `specText`, where that is known: what is large need not be parsed. */
   readonly outline: () => ResourceObject;
+  /** What names it: apiVersion, kind, metadata, and maybe more. Less is parsed where the spec stands behind it. */
+  readonly identity: () => ResourceObject;
   /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
   readonly specText: () => string | undefined;
 }
@@ -30,13 +34,6 @@ export interface Change {
   readonly author?: Author;
   /** Which write made it: the version of the first change of that write. Known of what this process itself writes. */
   readonly write?: number;
-}
-
-/** The index of every kind that refers to others: by `referenceKey` of what its objects refer to. */
-export const REFERENCES = 'references';
-
-export function referenceKey(kindId: string, name: string): string {
-  return `${kindId} ${name}`;
 }
 
 /** Reads of the objects as they are declared now (inside a batch: with what the batch wrote so far). */

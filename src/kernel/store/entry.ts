@@ -1,9 +1,10 @@
 import { interned } from '#kernel/base/interned.ts';
 import { Head } from '#kernel/kinds/builtin/head.ts';
+import { indexKeysOf, SEPARATOR } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import { labelSet } from '#kernel/kinds/label-set.ts';
 import { liveNameOf } from '#kernel/kinds/live-name.ts';
-import { REFERENCES, referenceKey, type Change, type Entry } from './contract.ts';
+import type { Change, Entry } from './contract.ts';
 import { rangeAt } from './json-range.ts';
 
 /**
@@ -16,7 +17,6 @@ export class StoredEntry implements Entry {
   readonly name: string;
   readonly version: number;
   readonly labels: Readonly<Record<string, string>>;
-  /** One `indexKey` for each value in each index but that of names. */
   readonly indexKeys: readonly string[];
   readonly #before: string;
   #spec: string;
@@ -42,7 +42,7 @@ export class StoredEntry implements Entry {
     const after = spec === undefined ? '' : bytes.toString('utf8', spec.end);
     // Of Heads it says that nothing more is said.
     this.#after = after.length <= SHORT ? interned(after) : after;
-    this.indexKeys = indexKeysOf(this, () => object?.spec ?? this.spec());
+    this.indexKeys = indexKeysOf(kind, { namespace, name: liveNameOf(this) }, () => object?.spec ?? this.spec());
   }
 
   get text(): string {
@@ -55,7 +55,7 @@ export class StoredEntry implements Entry {
   }
 
   get uid(): string {
-    return this.outline().metadata.uid ?? '';
+    return this.identity().metadata.uid ?? '';
   }
 
   /** Compares, by code units, as (namespace, name) does. */
@@ -69,6 +69,12 @@ export class StoredEntry implements Entry {
 
   outline(): ResourceObject {
     return this.#spec === '' ? this.object() : JSON.parse(`${this.#before}null${this.#after}`);
+  }
+
+  identity(): ResourceObject {
+    if (this.#spec === '' || this.kind === Head) return this.outline();
+    const before: Partial<ResourceObject> = JSON.parse(`${this.#before}null}`);
+    return isWhole(before) ? before : this.outline();
   }
 
   specText(): string | undefined {
@@ -85,6 +91,11 @@ export class StoredEntry implements Entry {
   }
 }
 
+/** Metadata may stand behind the spec. */
+function isWhole(object: Partial<ResourceObject>): object is ResourceObject {
+  return object.metadata !== undefined && object.kind !== undefined && object.apiVersion !== undefined;
+}
+
 /** A change whose entries are the store's own. */
 export interface StoredChange extends Change {
   readonly entry: StoredEntry;
@@ -97,9 +108,6 @@ export function stampEntry(kind: Kind, object: ResourceObject, version: number):
   const { namespace = '', name } = object.metadata;
   return new StoredEntry({ kind, namespace, name, version }, JSON.stringify(stamped), stamped);
 }
-
-/** Sorts below every character that a namespace can hold, so that `a` and all in it come before `a-b`. */
-export const SEPARATOR = '\0';
 
 export function entryKey(namespace: string, name: string): string {
   return namespace + SEPARATOR + name;
@@ -115,17 +123,12 @@ export function keyBehind(key: string): string {
   return `${key}\0`;
 }
 
-export function indexKey(index: string, value: string): string {
-  return index + SEPARATOR + value;
-}
-
 const LABELS_PATH = pathOf('metadata', 'labels');
 const SPEC_PATH = pathOf('spec');
 /** What everybody gets stands first. */
 const HEAD_SPEC_PATH: readonly (Buffer | number)[] = [...pathOf('spec', 'live'), 0, ...pathOf('spec')];
 /** Texts up to here are few. */
 const SHORT = 32;
-const NONE: readonly never[] = [];
 const NO_LABELS: StoredEntry['labels'] = Object.freeze({});
 
 function pathOf(...keys: readonly string[]): readonly Buffer[] {
@@ -141,17 +144,4 @@ function specPath(kind: Kind): typeof HEAD_SPEC_PATH | undefined {
 function labelsIn(bytes: Buffer): StoredEntry['labels'] {
   const range = rangeAt(bytes, LABELS_PATH);
   return range === undefined ? NO_LABELS : labelSet(bytes.toString('utf8', range.start, range.end));
-}
-
-function indexKeysOf(place: Pick<Entry, 'kind' | 'namespace' | 'name'>, specOf: () => unknown): readonly string[] {
-  const { indexes, refs } = place.kind;
-  if (indexes === undefined && refs === undefined) return NONE;
-  const spec = specOf();
-  const keys = new Set<string>();
-  for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
-    for (const value of valuesOf(spec, liveNameOf(place))) keys.add(interned(indexKey(index, value)));
-  }
-  for (const ref of refs?.(spec, place.namespace) ?? NONE)
-    keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
-  return keys.size === 0 ? NONE : [...keys];
 }

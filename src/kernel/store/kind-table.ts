@@ -1,5 +1,6 @@
 import type { Steps } from '#kernel/base/turns.ts';
-import { type StoredEntry, SEPARATOR, indexKey } from './entry.ts';
+import { indexKey, SEPARATOR } from '#kernel/kinds/index-keys.ts';
+import type { StoredEntry } from './entry.ts';
 
 /** The objects of one kind: by name, by index value, and in order. */
 export class KindTable {

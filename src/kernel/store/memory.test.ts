@@ -395,6 +395,11 @@ test('an object and its Head, which share a spec where they have the same, keep 
         assert.deepEqual(entry.spec(), object.spec);
         assert.deepEqual(entry.labels, object.metadata.labels ?? {});
         assert.equal(entry.uid, object.metadata.uid ?? '');
+        const { apiVersion, kind, metadata } = entry.identity();
+        assert.deepEqual(
+          { apiVersion, kind, metadata },
+          { apiVersion: object.apiVersion, kind: object.kind, metadata: object.metadata },
+        );
         const specText = entry.specText();
         if (specText !== undefined) {
           assert.equal(text.replace(specText, 'null'), JSON.stringify(entry.outline()));

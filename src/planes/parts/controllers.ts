@@ -118,7 +118,7 @@ export function runControllers(options: {
   return candidate;
 }
 
-const METADATA = { trim: onlyMetadata, withoutSpecs: true };
+const METADATA = { trim: onlyMetadata, metadataOnly: true };
 
 /** The metadata that controllers use; the rest of the objects would only fill memory. */
 function onlyMetadata({ apiVersion, kind, metadata }: ResourceObject): ResourceObject {

@@ -1,6 +1,7 @@
 import type { AudienceTable } from '#kernel/audiences/compile-audience.ts';
 import type { Context } from '#kernel/audiences/language/language.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
+import { knownIndexKeys } from '#kernel/snapshots/kept-object.ts';
 import { unitOf as unitOfExperiment } from '../kinds/assignment.ts';
 import { experimentSpec } from '../kinds/experiment-spec.ts';
 import { flagKey, flagSpec, type FlagSpec } from '../kinds/flag-spec.ts';
@@ -15,15 +16,20 @@ import { areMet, compileRequires, type Requirement } from './requirements.ts';
 import type { Asked, CompiledFlag, Look, Outcome } from './table.ts';
 import { unitReader } from './unit.ts';
 
-/** One flag, which becomes a chain of closures when it is first asked for. */
+/** One flag, which becomes a chain of closures when it is first asked for. Most are not even parsed before. */
 export function compileFlag(object: LiveObject, world: World, audiences: AudienceTable): LazyFlag<Beside> {
-  const spec = flagSpec(object);
   const { name } = object;
-  const running = spec.enabled ? runningOn(name, world) : NOTHING;
+  const experiments = world.find(EXPERIMENT, 'flag', name);
+  if (knownIndexKeys(object)?.length === 0 && experiments.length === 0) {
+    // Its key is its name, as else it would be found by it, and it requires no flag, which would be a reference.
+    const known = { key: name, object, experiments: NOTHING, sticky: NOTHING, requires: false };
+    return new LazyFlag(known, besideOf(NOTHING, NOTHING, world, audiences), compileParts);
+  }
+  const spec = flagSpec(object);
+  const running = spec.enabled ? runningAmong(experiments) : NOTHING;
   const requires = spec.enabled ? requirementsOf(spec) : NOTHING;
   const known = {
     key: flagKey(name, spec),
-    type: spec.type,
     object,
     experiments: running.length === 0 ? NOTHING : running.map((experiment) => experiment.name),
     sticky: running.length === 0 ? NOTHING : running.flatMap((experiment) => stickyOf(experiment, spec)),
@@ -61,10 +67,9 @@ const alone = new WeakMap<AudienceTable, Beside>();
 /** Shared by the flags that have nothing of something: most. */
 const NOTHING: readonly never[] = [];
 
-function runningOn(flag: string, world: World): readonly LiveObject[] {
-  const found = world.find(EXPERIMENT, 'flag', flag);
-  if (found.length === 0) return NOTHING;
-  return found
+function runningAmong(experiments: readonly LiveObject[]): readonly LiveObject[] {
+  if (experiments.length === 0) return NOTHING;
+  return experiments
     .filter((experiment) => experimentSpec(experiment).state === 'running')
     .toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }

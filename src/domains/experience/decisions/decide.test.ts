@@ -9,6 +9,7 @@ import type { Context } from '#kernel/audiences/language/language.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
+import { KeptObject } from '#kernel/snapshots/kept-object.ts';
 import { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { Experiment } from '../kinds/experiment.ts';
 import type { ExperimentSpec } from '../kinds/experiment-spec.ts';
@@ -26,7 +27,7 @@ const NOW_MS = Date.UTC(2026, 10, 22, 12);
 
 function live(kind: Kind, name: string, spec: unknown, allotment?: unknown): LiveObject {
   const shared = { kind: kind.id, namespace: 'default', name, labels: {}, spec, revision: contentHash(spec) };
-  return allotment === undefined ? shared : { ...shared, allotment };
+  return new KeptObject(allotment === undefined ? shared : { ...shared, allotment }, JSON.stringify(spec));
 }
 
 const ATTRIBUTES = [
@@ -327,4 +328,20 @@ test('raising the part that takes part moves nobody back', () => {
     const tolerance = 3 * Math.sqrt((share * (1 - share)) / 20_000) + 1e-9;
     assert.ok(Math.abs((counts[index] ?? 0) / 20_000 - share) <= tolerance, `${counts[index]} of 20000 for ${share}`);
   }
+});
+
+test('a flag that is found by its name alone and refers to nothing is not read before it is asked for', () => {
+  const spec = { type: 'boolean', variants: [{ name: 'on', value: true }], enabled: true };
+  const unread = new KeptObject(live(Flag, 'unread', {}), 'not JSON', []);
+  const keyed = live(Flag, 'keyed', { ...spec, key: 'key' });
+  const requiring = live(Flag, 'requiring', { ...spec, requires: [{ flag: 'keyed', variants: ['on'] }] });
+  const { flags } = compile(new LiveObjects(kinds, [unread, keyed, requiring]));
+  assert.deepEqual(
+    Array.from(flags, ([key, { name, requires }]) => [key, name, requires]),
+    [
+      ['unread', 'unread', false],
+      ['key', 'keyed', false],
+      ['requiring', 'requiring', true],
+    ],
+  );
 });

@@ -1,7 +1,7 @@
 import type { CompiledFlag } from './table.ts';
 
 /** What is known of a flag before it is compiled. */
-export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'type' | 'object' | 'experiments' | 'sticky' | 'requires'>;
+export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'object' | 'experiments' | 'sticky' | 'requires'>;
 
 /**
  * A flag that is compiled when it is first asked for: compiled it takes forty times the memory, and most of very many are
@@ -9,7 +9,6 @@ export type KnownOfFlag = Pick<CompiledFlag, 'key' | 'type' | 'object' | 'experi
  */
 export class LazyFlag<Beside> implements CompiledFlag {
   readonly key: string;
-  readonly type: CompiledFlag['type'];
   readonly object: CompiledFlag['object'];
   readonly experiments: CompiledFlag['experiments'];
   readonly sticky: CompiledFlag['sticky'];
@@ -24,7 +23,6 @@ export class LazyFlag<Beside> implements CompiledFlag {
     compile: (object: CompiledFlag['object'], beside: Beside) => CompiledParts,
   ) {
     this.key = known.key;
-    this.type = known.type;
     this.object = known.object;
     this.experiments = known.experiments;
     this.sticky = known.sticky;

@@ -70,7 +70,6 @@ export interface CompiledFlag {
   /** The name that the code asks for. */
   readonly key: string;
   readonly revision: string;
-  readonly type: 'boolean' | 'string' | 'number' | 'object';
   readonly decide: (asked: Asked, flags: ReadonlyMap<string, CompiledFlag>) => Outcome;
   /** What is looked at for a question, in order, up to what decides. */
   readonly looks: (asked: Asked, flags: ReadonlyMap<string, CompiledFlag>) => readonly Look[];

@@ -110,7 +110,6 @@ function observer(kind: Kind, name: string): FieldEffects['observe'] {
       [...table.flags.keys()],
       table.inOrder().map((flag) => [
         flag.key,
-        flag.type,
         CONTEXTS.flatMap((each, index) =>
           [NOW_MS, NOW_MS + 8 * 3_600_000, NOW_MS + 40 * 3_600_000].map((nowMs) => {
             const { asked: wrong } = wrongValues(each, table);

@@ -75,6 +75,7 @@ export const Flag = defineKind({
     ];
   },
   check: (spec, world, name) => requirementProblems(spec, world, name),
+  checksReferencesOnly: true,
   describe: describeFlag,
   example: {
     name: 'night-mode',

@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal } from '#kernel/base/failures.ts';
+import { REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveName } from '#kernel/kinds/live-name.ts';
 import { entriesNamed } from '#kernel/store/entry-named.ts';
-import { REFERENCES, referenceKey, type Entry, type Reader } from '#kernel/store/contract.ts';
+import type { Entry, Reader } from '#kernel/store/contract.ts';
 import { resourceName } from '#kernel/store/rules/write.ts';
 
 /** Whether the author of a write may do something with an object. */

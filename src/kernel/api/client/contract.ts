@@ -21,8 +21,8 @@ export interface Selected {
   readonly labelSelector?: string;
   /** As Kubernetes writes it: `metadata.name=premium`. */
   readonly fieldSelector?: string;
-  /** The specs of released kinds need not come, and may be null. */
-  readonly withoutSpecs?: boolean;
+  /** Only `apiVersion`, `kind` and `metadata` need come. */
+  readonly metadataOnly?: boolean;
 }
 
 interface DeleteOptions {

@@ -126,8 +126,8 @@ function* objectsOf(entries: readonly Entry[], selected: Selected): Iterable<Res
   for (const entry of entries) yield objectOf(entry, selected);
 }
 
-function objectOf(entry: Entry, { withoutSpecs = false }: Selected): ResourceObject {
-  return withoutSpecs ? entry.outline() : entry.object();
+function objectOf(entry: Entry, { metadataOnly = false }: Selected): ResourceObject {
+  return metadataOnly ? entry.identity() : entry.object();
 }
 
 function namespaceOf(kind: Kind, { namespace }: Selected): string | undefined {

@@ -13,9 +13,11 @@ export function textEntry(kind: Kind, object: ResourceObject, version: number): 
     uid,
     version,
     labels,
+    indexKeys: [],
     text,
     object: parsed,
     outline: parsed,
+    identity: parsed,
     specText: () => undefined,
   };
 }

@@ -1,0 +1,39 @@
+import { interned } from '#kernel/base/interned.ts';
+import type { Kind } from './kind.ts';
+
+/** Sorts below every character that a namespace can hold, so that `a` and all in it come before `a-b`. */
+export const SEPARATOR = '\0';
+/** The index of every kind that refers to others: by `referenceKey` of what its objects refer to. */
+export const REFERENCES = 'references';
+const NONE: readonly never[] = [];
+
+export function referenceKey(kindId: string, name: string): string {
+  return `${kindId} ${name}`;
+}
+
+/** What an object is found by among those of its kind. */
+export function indexKey(index: string, value: string): string {
+  return index + SEPARATOR + value;
+}
+
+/**
+ * One `indexKey` for each value of an object in each index but that of names, references included.
+ *
+ * @param object its namespace and its live name
+ * @param specOf its spec, asked for only where the kind has an index
+ */
+export function indexKeysOf(
+  { indexes, refs }: Kind,
+  object: { readonly namespace: string; readonly name: string },
+  specOf: () => unknown,
+): readonly string[] {
+  if (indexes === undefined && refs === undefined) return NONE;
+  const spec = specOf();
+  const keys = new Set<string>();
+  for (const [index, valuesOf] of Object.entries(indexes ?? {})) {
+    for (const value of valuesOf(spec, object.name)) keys.add(interned(indexKey(index, value)));
+  }
+  for (const ref of refs?.(spec, object.namespace) ?? NONE)
+    keys.add(interned(indexKey(REFERENCES, referenceKey(ref.kind, ref.name))));
+  return keys.size === 0 ? NONE : [...keys];
+}
