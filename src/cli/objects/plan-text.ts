@@ -71,10 +71,15 @@ function countsText(results: readonly ChangeResult[], gone: number): string {
 export function applyText({ version, results }: ChangeAnswer, dryRun: boolean, colours: Colours): string {
   const { green, yellow, dim, cyan } = colours;
   const suffix = dryRun ? ' (dry run)' : '';
+  const counts = new Map<string, number>();
+  for (const one of results.map(resourceOf)) counts.set(one, (counts.get(one) ?? 0) + 1);
   const lines = results.flatMap((result) => {
     const paint = result.action === 'created' ? green : result.action === 'configured' ? yellow : dim;
+    const resource = resourceOf(result);
+    // One name may be of several objects, each in a namespace.
+    const where = (counts.get(resource) ?? 0) > 1 ? ` in ${result.namespace}` : '';
     return [
-      `${resourceOf(result)} ${paint(result.action)}${suffix}`,
+      `${resource}${where} ${paint(result.action)}${suffix}`,
       ...result.sentences.map((text) => `  ${cyan('»')} ${oneLine(text)}`),
     ];
   });
