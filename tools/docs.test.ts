@@ -52,3 +52,18 @@ test('every script that a document runs with npm is there', async () => {
   }
   assert.deepEqual(missing, []);
 });
+
+test('every line of the log that the page for people on call names is one that the program writes', async () => {
+  const page = await readFile(join(root, 'docs/on-call.md'), 'utf8');
+  const [, section = ''] = page.split('## Search the log');
+  const lines = [...section.matchAll(/^\| `[^`]+` +\| `([^`]+)`/gm)].map(([, line = '']) => line);
+  const sources: string[] = [];
+  for await (const path of glob('src/**/*.ts', { cwd: root })) {
+    if (!path.endsWith('.test.ts')) sources.push(await readFile(join(root, path), 'utf8'));
+  }
+  assert.ok(lines.length >= 10);
+  assert.deepEqual(
+    lines.filter((line) => !sources.some((text) => text.includes(line))),
+    [],
+  );
+});

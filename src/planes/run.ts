@@ -193,7 +193,7 @@ async function simulate(
     signal: ending.signal,
   });
   unsubscribe();
-  log.info(done, 'the simulation has ended');
+  log.info(done, 'simulation: ended');
 }
 
 /** Effects of the variants of the sample's experiments on its listeners. */

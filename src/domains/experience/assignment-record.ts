@@ -29,7 +29,7 @@ export function decideWithRecord(
   const { now } = request;
   if (store === undefined) return decideAll(undefined);
   return decideAndKeep(store).catch((error: unknown) => {
-    log.warn({ error: String(error) }, 'variants on record cannot be read or written');
+    log.warn({ error: String(error) }, 'assignments: cannot read or write sticky variants');
     return decideAll(undefined);
   });
 

@@ -139,12 +139,12 @@ export function keepCertificate(parts: {
         renewed(found);
         cert = found.cert;
         endsAtMs = endOf(cert);
-        log.info({ endsAt: new Date(endsAtMs).toISOString() }, 'the server certificate was renewed');
+        log.info({ endsAt: new Date(endsAtMs).toISOString() }, 'certificate: renewed');
       })
       .catch((error: unknown) => {
         log.error(
           { error: String(error), endsAt: new Date(endsAtMs).toISOString() },
-          'the server certificate cannot be renewed; trying again tomorrow',
+          'certificate: cannot renew; retrying tomorrow',
         );
       });
   }

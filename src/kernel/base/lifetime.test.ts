@@ -30,7 +30,7 @@ test('parts stop in reverse order; a stuck or failing part keeps no other from s
   await lifetime.close(20);
   await lifetime.close(20);
   assert.deepEqual(stopped, ['last', 'flushing', 'first']);
-  assert.deepEqual(lines, ['stuck: a part did not stop in time', 'broken: a part failed to stop']);
+  assert.deepEqual(lines, ['stuck: shutdown: a part did not stop in time', 'broken: shutdown: a part failed to stop']);
 });
 
 test('a step that fails leaves the parts before it to be stopped', async () => {

@@ -69,12 +69,12 @@ export class Lifetime {
       const stopping = Promise.resolve(stop());
       if (isWaitedFor) await stopping;
       else if ((await within(stopping, Math.max(LIMITS.lateMsMax, untilMs - performance.now()))) === LATE) {
-        this.#log.warn({ part: name }, 'a part did not stop in time');
+        this.#log.warn({ part: name }, 'shutdown: a part did not stop in time');
       }
     } catch (error) {
       this.#log.warn(
         { part: name, error: error instanceof Error ? error.message : String(error) },
-        'a part failed to stop',
+        'shutdown: a part failed to stop',
       );
     }
   }

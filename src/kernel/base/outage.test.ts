@@ -12,10 +12,10 @@ function recorded(): { readonly log: Log; readonly lines: string[] } {
   return { log: { warn: note('warn'), info: note('info') } as unknown as Log, lines };
 }
 
-test('an outage of an hour is told in a few lines, tried again less and less often, and its end is told', () => {
+test('an outage of an hour is a few lines, retried less and less often, and a line at its end', () => {
   const { log, lines } = recorded();
   let nowMs = 0;
-  const outage = new Outage(log, 'the sea cannot be seen', { nowMs: () => nowMs, random: () => 1 });
+  const outage = new Outage(log, 'sea: cannot see', { nowMs: () => nowMs, random: () => 1 });
   const waits: number[] = [];
   while (nowMs < 3_600_000) {
     const waitMs = outage.failed(new Error('fog'));
@@ -24,9 +24,9 @@ test('an outage of an hour is told in a few lines, tried again less and less oft
   }
   assert.deepEqual(waits.slice(0, 6), [200, 400, 800, 1_600, 3_000, 3_000]);
   assert.ok(lines.length < 15, `${lines.length} lines`);
-  assert.match(lines[0] ?? '', /^warn the sea cannot be seen; trying again .*"error":"fog","failures":1/);
+  assert.match(lines[0] ?? '', /^warn sea: cannot see; retrying .*"error":"fog","failures":1/);
   outage.ended();
   outage.ended();
-  assert.match(lines.at(-1) ?? '', /^info the sea cannot be seen: that is over .*"forSeconds":360/);
+  assert.match(lines.at(-1) ?? '', /^info sea: cannot see: recovered .*"forSeconds":360/);
   assert.equal(lines.filter((line) => line.startsWith('info')).length, 1);
 });

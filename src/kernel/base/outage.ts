@@ -45,7 +45,7 @@ export class Outage {
     if (nowMs >= this.#tellAtMs) {
       const forSeconds = Math.round((nowMs - this.#sinceMs) / 1000);
       const why = error instanceof Error ? error.message : String(error);
-      this.#log?.warn({ error: why, failures: this.#failures, forSeconds }, `${this.#what}; trying again`);
+      this.#log?.warn({ error: why, failures: this.#failures, forSeconds }, `${this.#what}; retrying`);
       this.#tellAtMs = nowMs + this.#tellAgainMs;
       this.#tellAgainMs = Math.min(this.#tellAgainMs * 2, LIMITS.tellAgainMsMax);
     }
@@ -57,7 +57,7 @@ export class Outage {
   ended(): void {
     if (this.#failures === 0) return;
     const forSeconds = Math.round((this.#nowMs() - this.#sinceMs) / 1000);
-    this.#log?.info({ failures: this.#failures, forSeconds }, `${this.#what}: that is over`);
+    this.#log?.info({ failures: this.#failures, forSeconds }, `${this.#what}: recovered`);
     this.#failures = 0;
   }
 }

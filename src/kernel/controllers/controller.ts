@@ -90,8 +90,9 @@ export function runController(options: {
 
   function report(key: string, error: unknown): void {
     // Somebody else was faster: the usual course of things.
-    if (error instanceof Refusal && error.reason === 'Conflict') log.debug({ key, error: error.message }, 'conflict');
-    else if (error instanceof Refusal) log.warn({ key, error: error.message }, 'refused; trying again');
-    else log.error({ key, err: error }, 'failed; trying again');
+    if (error instanceof Refusal && error.reason === 'Conflict')
+      log.debug({ key, error: error.message }, 'controller: conflict; retrying');
+    else if (error instanceof Refusal) log.warn({ key, error: error.message }, 'controller: write refused; retrying');
+    else log.error({ key, err: error }, 'controller: reconcile failed; retrying');
   }
 }

@@ -86,7 +86,7 @@ export function startInformer(options: {
         }
       } catch (error) {
         if (error instanceof Refusal && error.reason === 'Expired') version = undefined;
-        else log.warn({ error: String(error), kind: kind.id, retryMs }, 'resources cannot be followed; trying again');
+        else log.warn({ error: String(error), kind: kind.id, retryMs }, 'informer: watch failed; retrying');
       }
       await pause(time, jittered(retryMs, random), stopping.signal);
       retryMs = Math.min(retryMs * 2, LIMITS.retryMsMax);

@@ -93,9 +93,9 @@ export function runAsLeader(options: {
     stopping.signal.addEventListener('abort', end);
     if (stopping.signal.aborted) end();
     leading = { signal: ending.signal, holds: () => !ending.signal.aborted && time.nowMs() < untilMs };
-    log.info('this process leads');
+    log.info('controllers: acquired leadership');
     const work = lead(leading)
-      .catch((error: unknown) => log.error({ err: error }, 'the work of the leader failed'))
+      .catch((error: unknown) => log.error({ err: error }, 'controllers: leader failed'))
       .finally(end);
 
     let waitMs = timing.renewEveryMs;
@@ -117,7 +117,7 @@ export function runAsLeader(options: {
     stopping.signal.removeEventListener('abort', end);
     await work;
     leading = undefined;
-    log.info('this process leads no more');
+    log.info('controllers: lost leadership');
     const given = giveBack();
     // A candidate that goes on must not be overtaken by it.
     await (stopping.signal.aborted ? within(given, GIVE_BACK_MS_MAX, time) : given);
@@ -142,7 +142,7 @@ export function runAsLeader(options: {
       return { is: 'held', sinceMs };
     } catch (error) {
       // Another candidate was faster, or the server is away; either way the next look tells more.
-      if (!(error instanceof Refusal)) log.warn({ error: String(error) }, 'the lease cannot be reached; trying again');
+      if (!(error instanceof Refusal)) log.warn({ error: String(error) }, 'leader lease: cannot renew; retrying');
       return { is: 'unknown' };
     }
   }
@@ -167,7 +167,7 @@ export function runAsLeader(options: {
       if (found === undefined || leaseRecord(found).holderIdentity !== identity) return;
       await client.update(Lease, { ...found, spec: released(leaseRecord(found), clock()) });
     } catch (error) {
-      log.debug({ error: String(error) }, 'the lease was not given back; it runs out by itself');
+      log.debug({ error: String(error) }, 'leader lease: not released; it expires');
     }
   }
 }

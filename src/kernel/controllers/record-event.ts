@@ -42,8 +42,9 @@ export function eventRecorder(options: {
       if (before === undefined) await client.create(Event, event);
       else await client.mergePatch(Event, at, { count: Number(before['count'] ?? 1) + 1, lastTimestamp: now });
     } catch (error) {
-      if (!(error instanceof Refusal)) log.warn({ error: String(error), ...happening }, 'an event was not recorded');
-      else log.debug({ error: error.message, ...happening }, 'an event was not recorded');
+      if (!(error instanceof Refusal))
+        log.warn({ error: String(error), ...happening }, 'event recorder: event dropped');
+      else log.debug({ error: error.message, ...happening }, 'event recorder: event dropped');
     }
   };
 }

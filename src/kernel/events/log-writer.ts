@@ -128,7 +128,7 @@ export function logWriter(parts: {
   }
 
   function fail(group: readonly Waiting[], error: unknown): void {
-    log.error({ err: error, batches: group.length }, 'events could not be written');
+    log.error({ err: error, batches: group.length }, 'events: cannot commit; batches answered 503');
     for (const { reject } of group) reject(notStored('the database did not take them'));
   }
 

@@ -135,5 +135,6 @@ async function maintain(database: Database, log: Log, now: Temporal.Instant, rem
     ],
   });
   const lost = row?.lost ?? 0;
-  if (lost > 0) log.warn({ events: lost }, `events that nobody replayed for ${KEPT_DAYS.quarantine} days are gone`);
+  if (lost > 0)
+    log.warn({ events: lost }, `quarantine: dropped events that nobody replayed for ${KEPT_DAYS.quarantine} days`);
 }

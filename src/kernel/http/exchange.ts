@@ -260,9 +260,9 @@ function sendPaced(exchange: Exchange, writer: Writable, pieces: Iterator<string
       return done === true ? null : value;
     },
     wrote: (chars) => exchange.chargeAnswer(chars),
-    stalled: () => exchange.log.warn({ path: exchange.path }, 'a reader took nothing of its answer and was cut off'),
+    stalled: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader disconnected (timeout)'),
     failed: (error) => {
-      exchange.log.error({ err: error, path: exchange.path }, 'an answer failed while it was sent');
+      exchange.log.error({ err: error, path: exchange.path }, 'http: answer failed');
       exchange.response.destroy();
     },
   });

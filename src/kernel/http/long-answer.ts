@@ -67,9 +67,9 @@ export function openPulledAnswer(
       isBeatDue = false;
       return options.beat;
     },
-    stalled: () => exchange.log.warn({ path: exchange.path }, 'a reader took nothing of its stream and was cut off'),
+    stalled: () => exchange.log.warn({ path: exchange.path }, 'http: slow reader of a stream disconnected (timeout)'),
     failed: (error) => {
-      exchange.log.error({ err: error, path: exchange.path }, 'a stream failed while it was sent');
+      exchange.log.error({ err: error, path: exchange.path }, 'http: stream failed');
       response.destroy();
     },
   });

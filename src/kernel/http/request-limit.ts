@@ -79,7 +79,7 @@ export class RequestLimit {
       await pending;
     } catch (error) {
       if (this.#ended === undefined) throw error;
-      this.#exchange.log.debug({ err: error, path: this.#exchange.path }, 'a request failed after its deadline');
+      this.#exchange.log.debug({ err: error, path: this.#exchange.path }, 'http: request failed after its deadline');
     } finally {
       clearTimeout(timer);
     }

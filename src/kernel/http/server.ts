@@ -104,7 +104,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     onRequest,
   );
   for (const server of [plain, secure]) server.on('clientError', (error, socket) => refuseBytes(error, socket, limits));
-  secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'TLS handshake failed'));
+  secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'http: TLS handshake failed'));
 
   // These two never listen: they are handed their connections. Being told that they do starts their watch over
   // time limits and idle connections.
@@ -323,7 +323,7 @@ function failed(exchange: Exchange, error: unknown): void {
   if (refusal !== undefined) return sendProblem(exchange, refusal);
   const { response } = exchange;
   if (response.destroyed || (error as NodeJS.ErrnoException)?.code === 'ECONNRESET') return;
-  exchange.log.error({ err: error, method: exchange.method, path: exchange.path }, 'a request failed on our side');
+  exchange.log.error({ err: error, method: exchange.method, path: exchange.path }, 'http: request failed (bug)');
   if (response.headersSent) {
     response.destroy();
     return;

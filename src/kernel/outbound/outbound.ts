@@ -68,20 +68,17 @@ export function openOutbound(parts: {
       try {
         const answered = await askInTurn(url, host, outgoing, signal);
         counted.inc({ kind, outcome: 'answered' });
-        log.debug(
-          { host, status: answered.status, ms: performance.now() - beganMs },
-          'an outbound request was answered',
-        );
+        log.debug({ host, status: answered.status, ms: performance.now() - beganMs }, 'outbound: answered');
         return answered;
       } catch (error) {
         if (error instanceof RefusedHost) {
           counted.inc({ kind, outcome: 'refused' });
-          log.warn({ host, address: error.address, range: error.range }, 'an outbound request was refused');
+          log.warn({ host, address: error.address, range: error.range }, 'outbound: request refused, private address');
           throw error;
         }
         counted.inc({ kind, outcome: 'unanswered' });
         const unanswered = toldAs(error, deadline, outgoing.msMax);
-        log.debug({ host, error: unanswered.message }, 'an outbound request was not answered');
+        log.debug({ host, error: unanswered.message }, 'outbound: no answer');
         throw unanswered;
       }
     },

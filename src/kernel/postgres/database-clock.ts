@@ -41,7 +41,7 @@ export async function databaseClock(database: Database, time: Time, log: Log): P
   function askAgain(): void {
     ask().then(
       (ahead) => (aheadMs = ahead),
-      (error: unknown) => log.debug({ err: error }, 'the time of the database could not be asked'),
+      (error: unknown) => log.debug({ err: error }, 'database clock: no answer'),
     );
     cancel = time.after(ASK_MS, askAgain);
   }

@@ -35,7 +35,7 @@ export async function clearOrphan(dataDirectory: string, log: Log | undefined): 
   const found = readPostmaster(dataDirectory);
   if (found === undefined) return clearUnreadable(dataDirectory, log);
   if (isServerOf(found.pid, dataDirectory)) {
-    log?.warn(`A PostgreSQL server (pid ${found.pid}) outlived the process that had started it; stopping it.`);
+    log?.warn(`postgres: a server (pid ${found.pid}) outlived its parent process; stopping it`);
     await stopServer(found.pid, () => isServerOf(found.pid, dataDirectory));
   }
   if (existsSync(pidFile(dataDirectory))) markStale(dataDirectory);
@@ -43,7 +43,7 @@ export async function clearOrphan(dataDirectory: string, log: Log | undefined): 
 
 /** A file that tells no pid, as after a power cut or on a full disk: whatever still works on the data is looked for. */
 async function clearUnreadable(dataDirectory: string, log: Log | undefined): Promise<void> {
-  log?.warn(`${pidFile(dataDirectory)} is empty or damaged; removing it.`);
+  log?.warn(`postgres: ${pidFile(dataDirectory)} is empty or damaged; removing it`);
   const left = (): number[] => processesOn(dataDirectory);
   const isServer = (pid: number): boolean => isServerOf(pid, dataDirectory);
   // With the server its other processes end as well.

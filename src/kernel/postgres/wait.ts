@@ -25,7 +25,7 @@ export async function untilAnswers(database: Database, log: Log, signal?: AbortS
           remedy: 'Check DATABASE_URL, and that PostgreSQL runs there.',
         });
       }
-      if (!told) log.warn({ error: why }, 'waiting for the database');
+      if (!told) log.warn({ error: why }, 'database: waiting for an answer');
       await sleep(RETRY_MS);
     }
   }

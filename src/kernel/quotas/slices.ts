@@ -65,7 +65,7 @@ export function openSlices(
   const timer = setInterval(() => {
     looking = looking
       .then(look)
-      .catch((error: unknown) => log.warn({ err: error }, 'slices could not be looked after'));
+      .catch((error: unknown) => log.warn({ err: error }, 'quota slices: maintenance failed; retrying'));
   }, SLICE_LIMITS.lookMs);
   timer.unref();
 
@@ -227,7 +227,7 @@ async function closeSlice({ storeOf, log }: SliceParts, { subject }: Budget, { k
   } catch (error) {
     // Charged in full until evidence settles it: too much for the moment, never too little.
     const known = error instanceof Refusal ? error.code : undefined;
-    log.warn({ err: error, slice: key, code: known }, 'a slice could not be closed');
+    log.warn({ err: error, slice: key, code: known }, 'quota slices: cannot close a slice');
   }
 }
 

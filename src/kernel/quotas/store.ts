@@ -88,7 +88,7 @@ export function openStore(parts: DecidingParts & { readonly signer: Signer; read
   }
 
   function notStored(error: unknown): Error {
-    log.error({ err: error }, 'quotas could not be decided');
+    log.error({ err: error }, 'quotas: cannot commit; requests answered 503');
     if (error instanceof FailedDecision) return error;
     const why = error instanceof Unavailable ? error.message : 'The database did not confirm it.';
     return new Refusal('quotas/not-stored', 'ServiceUnavailable', why, {

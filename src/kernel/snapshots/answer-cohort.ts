@@ -73,7 +73,8 @@ async function subjectIn(
     return await subjectOf?.(table, input);
   } catch (error) {
     // A refusal is about the question itself: the answer will be the same one.
-    if (!(error instanceof Refusal)) exchange.log.warn({ err: error }, 'whom a question is about cannot be told');
+    if (!(error instanceof Refusal))
+      exchange.log.warn({ err: error }, 'decisions: cannot resolve the subject of a question');
     return undefined;
   }
 }

@@ -128,7 +128,7 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
       else
         log.warn(
           { error: String(error), retryMs },
-          'the control plane cannot be followed; answering from the last snapshot',
+          'snapshot: lost the control plane; retrying, answering from the last snapshot',
         );
     }
     if (signal.aborted) return;

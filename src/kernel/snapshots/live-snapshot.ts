@@ -129,10 +129,7 @@ export class LiveSnapshot {
     try {
       return { world, tables: yield* compileTables(this.#modules, world) };
     } catch (error) {
-      this.#log.error(
-        { err: error, version },
-        'the live state does not compile; looking for the objects that make it fail',
-      );
+      this.#log.error({ err: error, version }, 'snapshot: compile failed; looking for the objects that fail');
     }
     this.#problem = `version ${version} does not compile`;
     const objects = [...this.#known].flatMap((kind) => [...world.list(kind)]);
@@ -149,7 +146,7 @@ export class LiveSnapshot {
     if (!this.#leftOut.has(key)) {
       this.#log.error(
         { err: error, kind, name, version },
-        'a live object does not compile; answering from what it was before, and from all others as they are',
+        'snapshot: object left out, it does not compile; answering from its previous version',
       );
     }
     this.#leftOut.set(key, { kind, name, object });
@@ -214,7 +211,7 @@ export class LiveSnapshot {
       try {
         listener(snapshot, changes);
       } catch (error) {
-        this.#log.error({ err: error, version: snapshot.version }, 'a subscriber to snapshots failed');
+        this.#log.error({ err: error, version: snapshot.version }, 'snapshot: a subscriber failed');
       }
     }
   }
@@ -224,7 +221,7 @@ export class LiveSnapshot {
     const names = releases.map(({ name }) => name);
     this.#log.error(
       { err: error, module, releases: names },
-      'what releases show does not compile; answering as for everybody',
+      'snapshot: release does not compile; answering its cohort as everyone else',
     );
   };
 }

@@ -28,7 +28,7 @@ interface CampaignParts<Operation> extends SharedParts<Operation> {
  */
 export async function campaign<Operation>(parts: CampaignParts<Operation>, triedOnce: () => void): Promise<void> {
   const { database, memory, texts, tail, role, log, stop, tellLost } = parts;
-  const outage = new Outage(log, 'the writer lock cannot be asked for');
+  const outage = new Outage(log, 'writer lock: cannot acquire');
   while (!stop.aborted) {
     let session: WriterSession | undefined;
     try {
@@ -76,7 +76,7 @@ function beginWriting<Operation>(parts: CampaignParts<Operation>, session: Write
     tail.arrived();
     publish(changes as readonly StoredChange[]);
   });
-  log?.info({ epoch: session.epoch }, 'this process writes now');
+  log?.info({ epoch: session.epoch }, 'writer lock: acquired');
   role.begin(sequencer);
   return sequencer;
 }

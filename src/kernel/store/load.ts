@@ -148,9 +148,7 @@ async function warnOfUnknownKinds(connection: Queryable, kinds: readonly Kind[],
     values: [kinds.map((kind) => kind.id)],
   });
   for (const { kind, count } of unknown) {
-    log?.warn(
-      `The database holds ${count} objects of the kind ${kind}, which this program does not know. They are kept.`,
-    );
+    log?.warn(`store: ${count} objects of the unknown kind ${kind} are kept`);
   }
 }
 

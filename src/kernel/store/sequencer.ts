@@ -161,7 +161,7 @@ export class Sequencer<Operation> {
         if (stopped !== undefined) return this.#lose(stopped);
       }
     } catch (error) {
-      this.#log?.error({ err: error }, 'the writer of resources failed');
+      this.#log?.error({ err: error }, 'writer: failed');
       this.#lose(notWriter(`The writer failed: ${error instanceof Error ? error.message : String(error)}`));
     } finally {
       clearInterval(this.#heart);
@@ -184,7 +184,7 @@ export class Sequencer<Operation> {
         },
         (error: unknown) => {
           this.#refused.beat = refusalIn(error);
-          this.#log?.debug({ err: error }, 'the writer could not show that it is there');
+          this.#log?.debug({ err: error }, 'writer: heartbeat failed');
         },
       )
       .finally(() => {
@@ -254,7 +254,7 @@ export class Sequencer<Operation> {
         this.#refused.batch = refusalIn(error);
         if (!this.#session.isLost && !isConnectionLost(error)) return { is: 'refused', why: error };
         if (tries >= COMMIT_TRIES_MAX) return { is: 'stopped', why: outcomeUnknown() };
-        this.#log?.warn({ err: error }, 'the connection broke during a commit; finding out what became of it');
+        this.#log?.warn({ err: error }, 'writer: connection lost during a commit; checking whether it was committed');
       }
       const version = await this.#resume();
       if (version === 'taken') {
@@ -294,7 +294,7 @@ export class Sequencer<Operation> {
       try {
         listener(changes);
       } catch (error) {
-        this.#log?.error({ err: error }, 'a subscriber to resource changes failed');
+        this.#log?.error({ err: error }, 'store: a subscriber to changes failed');
       }
     }
   }
@@ -305,7 +305,7 @@ export class Sequencer<Operation> {
     for (const request of this.#inFlight) request.reject(why);
     for (const request of this.#queue.splice(0)) request.reject(notWriter(`Nothing was written. ${why.message}`));
     if (closing) return;
-    this.#log?.error(why.message);
+    this.#log?.error(`writer lock: lost; ${why.message}`);
     this.#tellLost(why);
   }
 }

@@ -136,7 +136,7 @@ export async function openSharedStore<Operation>(
       try {
         listener(changes);
       } catch (error) {
-        log?.error({ err: error }, 'a subscriber to resource changes failed');
+        log?.error({ err: error }, 'store: a subscriber to changes failed');
       }
     }
   }

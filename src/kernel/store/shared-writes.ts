@@ -94,7 +94,7 @@ async function send<Operation>(
     } catch (error) {
       if (error instanceof Refusal && !isUndecided(error)) throw error;
       if (wasNotWritten(error)) unanswered = undefined;
-      log?.debug({ err: error }, 'a write was not answered; finding out what became of it');
+      log?.debug({ err: error }, 'writer: forwarded write not answered; checking whether it was committed');
     }
     await pause(systemTime, RETRY_MS, stop);
   }

@@ -57,7 +57,7 @@ export class Tail {
     this.#texts = parts.texts;
     this.#publish = parts.publish;
     this.#log = parts.log;
-    this.#reading = new Outage(parts.log, 'changes cannot be read');
+    this.#reading = new Outage(parts.log, 'change feed: cannot read');
     this.#poll = setInterval(() => this.#pullSoon(), POLL_MS);
     this.#listening = this.#listen();
   }
@@ -111,7 +111,7 @@ export class Tail {
   }
 
   async #listen(): Promise<void> {
-    const outage = new Outage(this.#log, 'changes cannot be followed as they are made');
+    const outage = new Outage(this.#log, 'change feed: LISTEN failed, polling');
     while (!this.#stopped) {
       let waitMs = 0;
       try {

@@ -26,13 +26,13 @@ export async function watchWriter<Operation>(parts: SharedParts<Operation>): Pro
       silence = countAnew(silence);
       log?.warn(
         { url: writer.address?.url, epoch: writer.epoch },
-        'the writer shows no sign of life; taking its place',
+        'writer lock: heartbeat timeout of the writer; taking over',
       );
       await endWriterSession(database, writer);
     } catch (error) {
       // Who cannot see the writer knows nothing about it.
       silence = countAnew(silence);
-      log?.debug({ err: error }, 'the writer cannot be looked after');
+      log?.debug({ err: error }, 'writer lock: cannot check the writer');
     }
   }
 }

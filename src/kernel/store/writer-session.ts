@@ -187,7 +187,7 @@ export class WriterSession {
    */
   async resume(stop: () => boolean, log: Log | undefined): Promise<number | 'taken' | 'stopped'> {
     await this.#connection.close().catch(() => {});
-    const outage = new Outage(log, 'the writer cannot reach the database');
+    const outage = new Outage(log, 'writer lock: cannot reach the database');
     while (!stop()) {
       let connection: Connection | undefined;
       try {

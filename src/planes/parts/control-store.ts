@@ -62,7 +62,7 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
     () => openDatabase(url),
     (open) => open.close(),
   );
-  log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'this is the database');
+  log.info({ database: databaseName(url), isEmbedded: postgres !== undefined }, 'database: connected');
   await lifetime.step('first answer of the database', () => untilAnswers(database, log, options.signal));
   await lifetime.step('migrations', () => migrate(database, migrationsOf(modules)));
   const time = await openTime(shared, database);

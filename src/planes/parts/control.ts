@@ -180,8 +180,8 @@ function startCompaction(
   return setInterval(() => {
     if (!store.isWriter()) return;
     compact().then(
-      (rows) => log.info({ rows }, 'history was compacted'),
-      (error: unknown) => log.error({ err: error }, 'history could not be compacted'),
+      (rows) => log.info({ rows }, 'history: compacted'),
+      (error: unknown) => log.error({ err: error }, 'history: compaction failed'),
     );
   }, COMPACT_MS);
 }

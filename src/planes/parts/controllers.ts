@@ -98,7 +98,7 @@ export function runControllers(options: {
       };
       const changed = (): void => {
         changing = changing.then(followKinds).catch((error: unknown) => {
-          log.error({ err: error }, 'kinds that came or went are not followed');
+          log.error({ err: error }, 'controllers: cannot follow new kinds');
         });
       };
       changed();

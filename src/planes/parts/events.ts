@@ -110,7 +110,7 @@ export async function startEventPlane(
         events.maintain(now),
         tidyReleaseCounts(database.patient, now),
         tidyReleaseCells(database.patient, now),
-      ]).catch((error: unknown) => log.error({ err: error }, 'events could not be tidied up'));
+      ]).catch((error: unknown) => log.error({ err: error }, 'events: maintenance failed'));
     };
     await lifetime.open('maintenance of events', () => setInterval(maintain, MAINTAIN_MS), clearInterval);
   }

@@ -73,11 +73,9 @@ export async function openRecords(
   }
   const tidy = (): void => {
     const now = (clock ?? systemClock)();
-    quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas could not be tidied up'));
+    quotas.tidy().catch((error: unknown) => log.error({ err: error }, 'quotas: maintenance failed'));
     for (const [module, records] of ofModules) {
-      records
-        .tidy?.(now)
-        .catch((error: unknown) => log.error({ err: error, module }, 'records could not be tidied up'));
+      records.tidy?.(now).catch((error: unknown) => log.error({ err: error, module }, 'records: maintenance failed'));
     }
   };
   await lifetime.open('tidying of records', () => setInterval(tidy, TIDY_MS), clearInterval);

@@ -91,6 +91,6 @@ export function releaseExposures(parts: {
     if (surplus <= 0) return;
     waiting.splice(0, surplus);
     dropped.inc(surplus);
-    log.warn({ dropped: surplus }, 'exposures of releases were dropped');
+    log.warn({ dropped: surplus }, 'releases: exposures dropped, database away');
   }
 }

@@ -82,7 +82,7 @@ export function releaseWitness(parts: {
     working ??= Promise.all([counts.flush(database, nowMs), cells.flush(database, nowMs, isLast), exposures.flush()])
       .then(() => {})
       .catch((error: unknown) => {
-        log.warn({ error: String(error) }, 'what releases came to could not be written; trying again');
+        log.warn({ error: String(error) }, 'releases: cannot write answer counts; retrying');
         throw error;
       })
       .finally(() => {

@@ -60,10 +60,7 @@ test('what is live and no longer accepted is served on, and the log and its stat
   const story = await withOldAudience();
   assert.match(JSON.stringify(story.standing()), /"status":"True","reason":"NoLongerAccepted".*matches.*RE2/);
   const [logged] = story.world.logged;
-  assert.deepEqual(
-    [logged?.msg, logged?.name],
-    ['what is live is no longer accepted; it has to be changed', 'testers'],
-  );
+  assert.deepEqual([logged?.msg, logged?.name], ['releases: a live object is no longer valid; change it', 'testers']);
   assert.equal(story.world.logged.length, 1);
   story.declare([placed(audience('^test'))]);
   await story.run(1_000);

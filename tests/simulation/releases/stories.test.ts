@@ -57,7 +57,7 @@ test('an object whose Head is refused holds no other, says why, and goes when it
   await story.run(20_000);
   assert.deepEqual(
     story.world.logged.map(({ msg, name }) => [msg, name]),
-    [['an object cannot be released; trying again', 'bad']],
+    [['releases: cannot release an object; retrying with back-off', 'bad']],
   );
   story.world.refusedHeads.clear();
   await story.run(20_000);

@@ -25,7 +25,7 @@ export function cachedSubjects(store: SubjectStore, database: Database, log: Log
   let connection: Connection | undefined;
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
-  const outage = new Outage(log, 'changes of records cannot be heard, and nothing of them is kept in memory');
+  const outage = new Outage(log, 'record cache: LISTEN failed, cache is off');
   const ready = hear();
 
   // Whoever changed something and asks again gets what is there now.

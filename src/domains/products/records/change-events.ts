@@ -33,7 +33,7 @@ interface ChangeRow {
 export function tellChanges({ database, sealing, write, table, clock, log }: JobParts): Job {
   let working: Promise<void> | undefined;
   const timer = setInterval(() => {
-    tellNow().catch((error: unknown) => log.error({ err: error }, 'changes of records could not become events'));
+    tellNow().catch((error: unknown) => log.error({ err: error }, 'records: cannot write change events; retrying'));
   }, LIMITS.everyMs);
   return {
     close: async () => {

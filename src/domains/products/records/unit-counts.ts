@@ -46,7 +46,7 @@ export function followUnitCounts(parts: {
     try {
       counts = await countedUnits(database);
     } catch (error) {
-      logError(error, 'households and listeners could not be counted');
+      logError(error, 'records: cannot count households and listeners');
     }
     if (!stopping) cancel = time.after(LIMITS.lookMs, () => void (counting = look()));
   }

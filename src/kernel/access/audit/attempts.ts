@@ -53,7 +53,7 @@ export function attemptLog(
       try {
         await insert(database, batch, limits.namedMax);
       } catch (error) {
-        log.error({ err: error, attempts: batch.map(inLog) }, 'attempts to write could not be put on record');
+        log.error({ err: error, attempts: batch.map(inLog) }, 'audit: cannot record refused attempts');
       }
       for (const { done } of batch) done();
     }
@@ -65,7 +65,7 @@ export function attemptLog(
       new Promise<void>((done) => {
         const item = { at: clock(), author, attempt, done };
         if (waiting.length >= LIMITS.waitingMax) {
-          log.error({ attempts: [inLog(item)] }, 'an attempt to write could not be put on record');
+          log.error({ attempts: [inLog(item)] }, 'audit: cannot record a refused attempt');
           return done();
         }
         waiting.push(item);

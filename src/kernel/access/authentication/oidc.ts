@@ -55,7 +55,7 @@ export function oidcTokens(options: OidcOptions, clock: Clock, log: Log): Authen
       return userOf(payload, options);
     } catch (error) {
       if (!(error instanceof errors.JOSEError)) throw error;
-      log.info({ code: error.code }, 'OpenID Connect token rejected');
+      log.info({ code: error.code }, 'access: OpenID Connect token rejected');
       throw notBelieved();
     }
   };
@@ -98,7 +98,7 @@ function issuerKeys(
       fetching ??= fetchKeys(options);
       kept = { keys: await fetching, at: now };
     } catch (error) {
-      log.warn({ err: error, issuer: options.issuerUrl }, 'the keys of the OpenID Connect issuer could not be fetched');
+      log.warn({ err: error, issuer: options.issuerUrl }, 'access: cannot fetch the keys of the OpenID Connect issuer');
       // Keys that were good an hour ago are better than locking everybody out.
       if (kept === undefined) throw issuerAway();
     } finally {

@@ -53,7 +53,7 @@ export function liveRules(log: Log): LiveRules {
         // One after the other, so that each sees what the one before wrote.
         collecting = collecting
           .then(() => collect(store))
-          .catch((error: unknown) => log.error({ err: error }, 'the rules of collecting roles could not be written'));
+          .catch((error: unknown) => log.error({ err: error }, 'access: cannot write aggregated ClusterRoles'));
       };
       unsubscribe.push(store.subscribe(follow));
     },

@@ -49,7 +49,7 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
   });
   const dropped = (): void => {
     metrics.droppedAsSlow();
-    exchange.log.warn({ kind: kind.id }, 'a watcher was too slow and was dropped');
+    exchange.log.warn({ kind: kind.id }, 'watch: slow watcher dropped');
   };
   metrics.opened();
   const answer = paceAnswer(response, {
@@ -58,7 +58,7 @@ export async function watchObjects(server: ResourceServer, request: VerbRequest)
     stalled: dropped,
     failed: (error) => {
       if (!(error instanceof Refusal)) {
-        exchange.log.error({ err: error, kind: kind.id }, 'a watch failed');
+        exchange.log.error({ err: error, kind: kind.id }, 'watch: failed');
         return void response.destroy();
       }
       if (error.reason === 'Expired' && feed.hasMoved()) dropped();

@@ -145,12 +145,12 @@ function say(log: Log, files: AdoptAnswer['files'], replaced: number): void {
   const rows = adopted.reduce((sum, { fresh }) => sum + fresh, 0);
   const removed = files.length - adopted.length - lost.length;
   if (adopted.length > 0)
-    log.warn({ files: adopted.length, rows, replaced }, 'files that no table listed were adopted');
-  if (removed > 0) log.info({ files: removed }, 'files were removed whose rows are all in others');
+    log.warn({ files: adopted.length, rows, replaced }, 'datasets: adopted files that no table listed');
+  if (removed > 0) log.info({ files: removed }, 'datasets: removed files whose rows are all in others');
   if (lost.length > 0) {
     log.error(
       { files: lost.length, first: lost[0]?.path, fault: lost[0]?.fault, to: LOST },
-      'files cannot be read and were moved aside',
+      'datasets: unreadable files moved aside',
     );
   }
 }

@@ -36,7 +36,7 @@ export async function maintainDatasets(parts: RollUpParts, leader: Leadership, r
   metrics.failedMerges.inc(failed.length);
   for (const { key, because } of failed) {
     notMerged.set(key, now.add({ hours: FAILED_MERGE_HOURS }));
-    log.error({ files: key, because }, 'files could not be merged, and stay as they are');
+    log.error({ files: key, because }, 'datasets: cannot merge files; they stay as they are');
   }
   if (due) leader.maintainedAt = now;
 }
@@ -52,5 +52,5 @@ async function dropOld(
   for (const name of noted.keys()) if (!types.has(name)) noted.delete(name);
   await forgetFields(connection, types.keys());
   const days = await dropLogDays(database, progress, now);
-  if (days.length > 0) log.info({ days }, 'days of the event log are in files and were dropped');
+  if (days.length > 0) log.info({ days }, 'roll-up: dropped days of the event log that are in files');
 }

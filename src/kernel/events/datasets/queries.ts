@@ -134,12 +134,12 @@ export function startQueries(options: QueryOptions): Queries {
       // DuckDB takes a file that is not there for one that may not be read.
       const [missing] = error.fault === undefined ? [] : await allMissing(directory, files);
       if (missing !== undefined) {
-        log.error({ file: missing }, 'a file of a dataset is missing');
+        log.error({ file: missing }, 'datasets: a file is missing');
         throw fileMissing(missing);
       }
       const tables = [...catalogue.eventTypes.keys(), ...catalogue.datasets.keys()].map(sqlNameOf);
       const refusal = queryRefusal(error, { sql, tables: [...tables, ...SYSTEM_VIEWS], directory, limits });
-      if (refusal.status >= 500) log.error({ error: error.message, fault: error.fault }, 'a query could not be run');
+      if (refusal.status >= 500) log.error({ error: error.message, fault: error.fault }, 'datasets: query failed');
       throw refusal;
     }
   }

@@ -68,6 +68,9 @@ async function rollOnce(
 function sayAside({ metrics, log }: RollUpParts, aside: RollAnswer['aside']): void {
   metrics.aside.inc(aside.length);
   for (const [type, rows] of Map.groupBy(aside, ({ type }) => type)) {
-    log.error({ type, events: rows.length, reason: rows[0]?.reason }, 'events that no file can hold were set aside');
+    log.error(
+      { type, events: rows.length, reason: rows[0]?.reason },
+      'roll-up: events moved to quarantine, no file can hold them',
+    );
   }
 }

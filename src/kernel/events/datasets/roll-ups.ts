@@ -112,7 +112,7 @@ export async function startRollUps(options: RollUpOptions): Promise<RollUps> {
       state.problem = error instanceof Refusal ? error.message : NOT_ROLLED;
       // The lines below the first one may cite an event.
       const [why] = (error instanceof Error ? error.message : String(error)).split('\n');
-      log.error({ error: why }, 'the event log was not rolled into files');
+      log.error({ error: why }, 'roll-up: failed; retrying');
       metrics.failures.inc();
       throw error;
     } finally {

@@ -52,7 +52,7 @@ async function takeOver(
   const now = clock();
   await countAnewIfRestored(database);
   const { installation, isOlder } = await claimFolder(connection, directory);
-  if (isOlder) log.warn({ installation }, 'the database is older than the files of datasets: a backup was restored');
+  if (isOlder) log.warn({ installation }, 'datasets: the database is older than the files; a backup was restored');
   const listed = await connection.query<{ path: string }>('select path from backline.dataset_files');
   const { unlisted, missing } = await lookThrough(directory, new Set(listed.map(({ path }) => path)));
   const counting = await readFiles(connection);
@@ -64,7 +64,7 @@ async function takeOver(
   const lost = files.filter(({ path }) => missing.has(path));
   noteMissing(lost.length);
   if (lost.length > 0) {
-    log.error({ files: lost.length, first: lost[0]?.path }, 'files of datasets are missing: is this the right folder?');
+    log.error({ files: lost.length, first: lost[0]?.path }, 'datasets: files are missing; is this the right folder?');
   }
   await tryUnfiledAgain(database, now);
   return installation;

@@ -68,7 +68,7 @@ export function describePolicies(options: {
       try {
         await describe(name);
       } catch (error) {
-        logError(error, 'what a policy selects could not be written', { policy: name });
+        logError(error, 'releases: cannot write the status of a policy', { policy: name });
       }
       // One policy at a time: others are answered in between.
       await new Promise<void>((resolve) => void time.after(0, resolve));

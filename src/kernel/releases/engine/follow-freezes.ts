@@ -37,7 +37,7 @@ export function followFreezes(options: {
   const freezes = reckonFreezes({
     store,
     kinds,
-    failed: (error, freeze) => logError(error, 'a freeze cannot be reckoned with', { freeze }),
+    failed: (error, freeze) => logError(error, 'releases: cannot compute a freeze', { freeze }),
   });
   /** The freezes and edges that were called back with last. */
   let told: readonly string[] = [];
@@ -92,7 +92,7 @@ export function followFreezes(options: {
       };
       await store
         .write([operation], AUTHOR)
-        .catch((error: unknown) => logError(error, 'the state of a freeze could not be written', { freeze: name }));
+        .catch((error: unknown) => logError(error, 'releases: cannot write the status of a freeze', { freeze: name }));
     }
   }
 }

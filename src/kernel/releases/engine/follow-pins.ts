@@ -88,7 +88,7 @@ export function followPins(options: {
       .write(operations, AUTHOR)
       .then(
         () => {},
-        (error: unknown) => logError(error, 'pins that are over could not be dropped'),
+        (error: unknown) => logError(error, 'releases: cannot drop expired pins'),
       )
       .finally(() => (dropping = undefined));
   }

@@ -47,7 +47,7 @@ export class ObjectBackOff {
       retry(object);
     });
     this.#failed.set(key, { problems, tries, isDue: false, cancel });
-    logError(error, 'an object cannot be released; trying again', { kind, name });
+    logError(error, 'releases: cannot release an object; retrying with back-off', { kind, name });
   }
 
   /** Whether an object is not to be tried yet. */

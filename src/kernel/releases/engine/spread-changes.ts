@@ -104,7 +104,7 @@ export function spreadChanges(parts: SpreadParts): Spreading {
         // An object changed under our hands, or the database is away: look again.
         for (const object of taken) queue.add(object);
         const isUsual = isConflict(error) && failures < CONFLICTS_USUAL;
-        if (!isUsual) logError(error, 'changes could not be spread; trying again');
+        if (!isUsual) logError(error, 'releases: cannot release changes; retrying');
         await new Promise<void>((resolve) => void time.after(RETRY_MS, resolve));
       }
     }
@@ -116,9 +116,10 @@ export function spreadChanges(parts: SpreadParts): Spreading {
     for (const [key, fault] of found) state.faults.set(key, fault);
     const named = faults.slice(0, FAULTS_NAMED_MAX);
     for (const { kind, name, problems } of named) {
-      log.error({ kind, name, problems: textOf(problems) }, 'what is live is no longer accepted; it has to be changed');
+      log.error({ kind, name, problems: textOf(problems) }, 'releases: a live object is no longer valid; change it');
     }
-    if (faults.length > named.length) log.error({ more: faults.length - named.length }, 'more is no longer accepted');
+    if (faults.length > named.length)
+      log.error({ more: faults.length - named.length }, 'releases: more live objects are no longer valid');
     queueAndWork(faults.map(({ kind, name }) => ({ kind, name, origins: [] })));
   }
 }

@@ -33,7 +33,7 @@ export async function writeStatuses(
     for (const [operation, error] of failing) {
       // What has gone or changed meanwhile is news of its own.
       const isNews = isConflict(error) || (error instanceof Refusal && error.reason === 'NotFound');
-      if (!isNews) logError(error, 'where an object stands could not be written', { kind: operation.kind });
+      if (!isNews) logError(error, 'releases: cannot write the status of an object', { kind: operation.kind });
     }
   }
 }

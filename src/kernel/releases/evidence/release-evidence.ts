@@ -95,7 +95,7 @@ export class ReleaseEvidence implements Evidence {
     watched.measuring ??= this.#measureDue(look, watched)
       .catch((error: unknown) => {
         const about = { release: release.name, guardrail: guardrail.name, err: error };
-        this.#parts.log.warn(about, 'a guardrail was not measured');
+        this.#parts.log.warn(about, 'releases: guardrail not measured');
       })
       .finally(() => {
         delete watched.measuring;

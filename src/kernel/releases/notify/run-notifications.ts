@@ -114,7 +114,7 @@ function lineTeller(
       return { afterMs: 0 };
     }
     const afterMs = Math.ceil(retryMs(attempts, result.retryAfterMs, random));
-    log.warn({ notification: name, channel: spec.channel.type, problem }, 'a notification was not taken');
+    log.warn({ notification: name, channel: spec.channel.type, problem }, 'notification: not delivered');
     await noteStatus(store, name, { attempts, problem, nextAt: timeText(doneMs + afterMs) });
     return { afterMs };
   };
@@ -161,7 +161,7 @@ function startSweeper({ store, clock, time, log }: NotifyOptions): {
       .map(({ name }) => ({ verb: 'delete', kind: Notification.id, namespace: '', name }));
     sweeping = (outdated.length === 0 ? Promise.resolve() : store.write(outdated, AUTHOR)).then(
       () => {},
-      (error: unknown) => log.debug({ err: error }, 'old notifications were not dropped'),
+      (error: unknown) => log.debug({ err: error }, 'notification: cleanup failed'),
     );
     cancel = time.after(LIMITS.sweepMs, sweep);
   }
