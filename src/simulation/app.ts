@@ -49,9 +49,7 @@ export async function askToSkip(app: App, { id, plan, market }: Listener, key: s
 /** Sends the events of a session. @returns the outcome of each. */
 export async function sendEvents(
   app: App,
-  subject: string,
-  seed: number,
-  events: readonly AppEvent[],
+  { subject, seed, events }: { readonly subject: string; readonly seed: number; readonly events: readonly AppEvent[] },
   now: Temporal.Instant,
 ): Promise<readonly string[]> {
   // Events lie in the past: the last of them is now.

@@ -64,19 +64,18 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     failed: 0,
     lastFailure: undefined as string | undefined,
   };
-  const visitsPerSecond = options.sessionsPerSecond * VISITS_PER_SESSION;
+  const { sessionsPerSecond: perSecond, sessions = Infinity } = options;
+  const visitsPerSecond = perSecond * VISITS_PER_SESSION;
   const untilClosed = AbortSignal.any([signal, ended.signal]);
-  const looking = paced(visitsPerSecond, Infinity, SEEDS.shopLuck, look, untilClosed);
-  await paced(options.sessionsPerSecond, options.sessions ?? Infinity, SEEDS.luck, play, signal);
+  const looking = paced({ perSecond: visitsPerSecond, count: Infinity, luckSeed: SEEDS.shopLuck }, look, untilClosed);
+  await paced({ perSecond, count: sessions, luckSeed: SEEDS.luck }, play, signal);
   ended.abort();
   await looking;
   return { ...done };
 
   /** Does something of listeners, at moments that chance gives, until there were so many; what has begun is done. */
   async function paced(
-    perSecond: number,
-    count: number,
-    luckSeed: number,
+    { perSecond, count, luckSeed }: { readonly perSecond: number; readonly count: number; readonly luckSeed: number },
     work: (listener: number, number: number) => Promise<void>,
     until: AbortSignal,
   ): Promise<void> {
@@ -103,7 +102,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     const listener = listenerAt(seed, listenerNumber);
     const sessionSeed = seedOf(seed + SEEDS.sessions, number);
     const { shown, snapshot } = await askFlags(app, contextOf(listener));
-    const wanted = session(listener, shown, effects, chance(sessionSeed), 0, snapshot);
+    const wanted = session(listener, { shown, snapshot }, effects, chance(sessionSeed));
     const denied = new Set<AppEvent>();
     for (const [index, skip] of skipsAskedFor(listener, wanted).entries()) {
       if (denied.size >= DENIALS_MAX) {
@@ -113,7 +112,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
       const key = `skip-${(sessionSeed >>> 0).toString(36)}-${clock().epochMilliseconds.toString(36)}-${index}`;
       if (!(await askToSkip(app, listener, key))) denied.add(skip);
     }
-    count(await sendEvents(app, listener.id, sessionSeed, withoutSkips(wanted, denied), clock()));
+    await send({ subject: listener.id, seed: sessionSeed, events: withoutSkips(wanted, denied) });
     done.sessions += 1;
   }
 
@@ -121,7 +120,7 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     const listener = listenerAt(seed, listenerNumber);
     const visitSeed = seedOf(seed + SEEDS.visits, number);
     const bought = visit(listener, await askPrices(app, listener), effects, chance(visitSeed));
-    if (bought !== undefined) count(await sendEvents(app, listener.id, visitSeed, [bought], clock()));
+    if (bought !== undefined) await send({ subject: listener.id, seed: visitSeed, events: [bought] });
     done.visits += 1;
   }
 
@@ -136,8 +135,8 @@ export async function simulateListeners(options: SimulationOptions): Promise<Sim
     }
   }
 
-  function count(results: readonly string[]): void {
-    for (const result of results) {
+  async function send(events: Parameters<typeof sendEvents>[1]): Promise<void> {
+    for (const result of await sendEvents(app, events, clock())) {
       if (result === 'accepted') done.accepted += 1;
       else if (result === 'duplicate') done.duplicates += 1;
       else done.quarantined += 1;

@@ -20,7 +20,10 @@ test('a seed makes the same listeners and sessions again, another seed makes oth
   const play = (seed: number) =>
     Array.from({ length: 20 }, (_, number) => {
       const listener = listenerAt(seed, number);
-      return [contextOf(listener), session(listener, [shown], [], chance(seedOf(seed, number)), 0, '1')];
+      return [
+        contextOf(listener),
+        session(listener, { shown: [shown], snapshot: '1' }, [], chance(seedOf(seed, number))),
+      ];
     });
   assert.deepEqual(play(1), play(1));
   assert.notDeepEqual(play(1), play(2));
@@ -38,7 +41,12 @@ test('an effect changes what it is on by its factor, for those who see the varia
   const plays = (effects: readonly Effect[], flags: readonly ShownFlag[]): { plays: number; skips: number } => {
     const total = { plays: 0, skips: 0 };
     for (let number = 0; number < 5_000; number += 1) {
-      for (const { type, properties } of session(listenerAt(1, number), flags, effects, chance(number), 0, '1')) {
+      for (const { type, properties } of session(
+        listenerAt(1, number),
+        { shown: flags, snapshot: '1' },
+        effects,
+        chance(number),
+      )) {
         if (type !== 'play') continue;
         total.plays += 1;
         if (properties['skipped'] === true) total.skips += 1;
@@ -56,7 +64,12 @@ test('an effect changes what it is on by its factor, for those who see the varia
 
 test('everything that a session does lies in order, and only what was shown is exposed', () => {
   for (let number = 0; number < 200; number += 1) {
-    const events = session(listenerAt(5, number), number % 2 === 0 ? [shown] : [], [], chance(number), 1_000, '7');
+    const events = session(
+      listenerAt(5, number),
+      { shown: number % 2 === 0 ? [shown] : [], snapshot: '7', startMs: 1_000 },
+      [],
+      chance(number),
+    );
     assert.deepEqual(
       events.map(({ atMs }) => atMs),
       events.map(({ atMs }) => atMs).toSorted((a, b) => a - b),
@@ -69,7 +82,7 @@ test('everything that a session does lies in order, and only what was shown is e
 test('a skip that is denied plays on, and only listeners without a paid plan have to ask', () => {
   for (let number = 0; number < 200; number += 1) {
     const listener = listenerAt(5, number);
-    const events = session(listener, [], [], chance(number), 0, '7');
+    const events = session(listener, { shown: [], snapshot: '7' }, [], chance(number));
     const asked = skipsAskedFor(listener, events);
     if (listener.plan !== 'free') assert.deepEqual(asked, []);
     const skips = (all: readonly AppEvent[]) => all.filter(({ properties }) => properties['skipped'] === true).length;

@@ -27,17 +27,23 @@ const SKIP_SECONDS_MEAN = 25;
 /** Part of the sessions without a paid plan that end in one. */
 const SUBSCRIBE_RATE = 0.01;
 
+/** What the app shows when it is opened. */
+interface Screen {
+  readonly shown: readonly ShownFlag[];
+  /** Version of the snapshot that the flags were answered from. */
+  readonly snapshot: string;
+  readonly startMs?: number;
+}
+
 /**
  * One session of a listener: the app is opened, shows what its flags say, and some tracks are played. Pure: everything
  * follows from the arguments. `shown` are the flags that the app uses; only these are exposures.
  */
 export function session(
   listener: Listener,
-  shown: readonly ShownFlag[],
+  { shown, snapshot, startMs = 0 }: Screen,
   effects: readonly Effect[],
   luck: Chance,
-  startMs: number,
-  snapshot: string,
 ): readonly AppEvent[] {
   const { plan, market, platform, appVersion } = listener;
   const factor = (on: Effect['on']): number => factorOf(effects, on, { shown });

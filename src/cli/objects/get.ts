@@ -54,7 +54,7 @@ export async function get(what: string, name: string | undefined, options: GetOp
     if (type === undefined || others.length > 0 || options.asOf !== undefined) {
       throw new CliFailure('--watch follows one kind, as it is now.', { exitCode: EXIT.usage });
     }
-    return follow(target, type, { namespace, name: wanted }, options, io);
+    return follow(target, type, { ...options, namespace, name: wanted }, io);
   }
   const texts: string[] = [];
   for (const type of asked) {
@@ -128,11 +128,13 @@ function objectsText(
 async function follow(
   connection: Connection,
   type: ResourceType,
-  { namespace, name }: { readonly namespace: string | undefined; readonly name: string | undefined },
-  options: GetOptions,
+  options: Omit<GetOptions, 'namespace'> & {
+    readonly namespace: string | undefined;
+    readonly name: string | undefined;
+  },
   io: Io,
 ): Promise<number> {
-  const { output, selector } = options;
+  const { output, selector, namespace, name } = options;
   const query = new URLSearchParams({
     ...(selector === undefined ? {} : { labelSelector: selector }),
     ...(name === undefined ? {} : { fieldSelector: `metadata.name=${name}` }),

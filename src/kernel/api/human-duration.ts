@@ -10,17 +10,20 @@ export function humanDuration(seconds: number): string {
   if (whole < -1) return '<invalid>';
   if (whole < 0) return '0s';
   if (whole < 2 * minute) return `${whole}s`;
-  if (whole < 10 * minute) return two(whole, minute, 'm', 1, 's');
+  if (whole < 10 * minute) return two(whole, [minute, 'm'], [1, 's']);
   if (whole < 3 * hour) return `${Math.floor(whole / minute)}m`;
-  if (whole < 8 * hour) return two(whole, hour, 'h', minute, 'm');
+  if (whole < 8 * hour) return two(whole, [hour, 'h'], [minute, 'm']);
   if (whole < 2 * day) return `${Math.floor(whole / hour)}h`;
-  if (whole < 8 * day) return two(whole, day, 'd', hour, 'h');
+  if (whole < 8 * day) return two(whole, [day, 'd'], [hour, 'h']);
   if (whole < 2 * year) return `${Math.floor(whole / day)}d`;
-  if (whole < 8 * year) return two(whole, year, 'y', day, 'd');
+  if (whole < 8 * year) return two(whole, [year, 'y'], [day, 'd']);
   return `${Math.floor(whole / year)}y`;
 }
 
-function two(seconds: number, large: number, largeName: string, small: number, smallName: string): string {
+/** A unit: its seconds and how it is written. */
+type Unit = readonly [seconds: number, suffix: string];
+
+function two(seconds: number, [large, largeSuffix]: Unit, [small, smallSuffix]: Unit): string {
   const rest = Math.floor((seconds % large) / small);
-  return `${Math.floor(seconds / large)}${largeName}${rest === 0 ? '' : `${rest}${smallName}`}`;
+  return `${Math.floor(seconds / large)}${largeSuffix}${rest === 0 ? '' : `${rest}${smallSuffix}`}`;
 }

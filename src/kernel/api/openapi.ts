@@ -133,21 +133,23 @@ function pathsOf(kind: Kind): Record<string, object> {
       paths[path] = { ...Object.fromEntries(present), ...(parameters.length > 0 && { parameters }) };
   };
   const allowed = (verb: Verb, make: () => object) => (kind.verbs.includes(verb) ? make() : undefined);
-  const list = () => operation(kind, 'list', LIST_PARAMETERS, `${schemaName(kind)}List`);
+  const written = { parameters: WRITE_PARAMETERS, answer: schemaName(kind) };
+  const deleted = { answer: `${META}.Status`, requestBody: DELETE_BODY };
+  const list = () => operation(kind, 'list', { parameters: LIST_PARAMETERS, answer: `${schemaName(kind)}List` });
   add(collection, inNamespace, {
     get: allowed('list', list),
-    post: allowed('create', () => operation(kind, 'post', WRITE_PARAMETERS, schemaName(kind), body(kind))),
+    post: allowed('create', () => operation(kind, 'post', { ...written, requestBody: body(kind) })),
     delete: allowed('deletecollection', () =>
-      operation(kind, 'deletecollection', LIST_PARAMETERS, `${META}.Status`, DELETE_BODY),
+      operation(kind, 'deletecollection', { ...deleted, parameters: LIST_PARAMETERS }),
     ),
   });
   if (kind.namespaced) add(`${base}/${kind.plural}`, [], { get: allowed('list', list) });
   const one = (path: string) => ({
-    get: allowed('get', () => operation(kind, 'get', [], schemaName(kind))),
-    put: allowed('update', () => operation(kind, 'put', WRITE_PARAMETERS, schemaName(kind), body(kind))),
-    patch: allowed('patch', () => operation(kind, 'patch', WRITE_PARAMETERS, schemaName(kind), patchBody(kind))),
+    get: allowed('get', () => operation(kind, 'get', { parameters: [], answer: schemaName(kind) })),
+    put: allowed('update', () => operation(kind, 'put', { ...written, requestBody: body(kind) })),
+    patch: allowed('patch', () => operation(kind, 'patch', { ...written, requestBody: patchBody(kind) })),
     ...(path === 'main' && {
-      delete: allowed('delete', () => operation(kind, 'delete', [DRY_RUN, PROPAGATION], `${META}.Status`, DELETE_BODY)),
+      delete: allowed('delete', () => operation(kind, 'delete', { ...deleted, parameters: [DRY_RUN, PROPAGATION] })),
     }),
   });
   add(`${collection}/{name}`, named, one('main'));
@@ -155,13 +157,14 @@ function pathsOf(kind: Kind): Record<string, object> {
   return paths;
 }
 
-function operation(
-  kind: Kind,
-  action: string,
-  parameters: readonly object[],
-  answer: string,
-  requestBody?: object,
-): object {
+interface OperationForm {
+  readonly parameters: readonly object[];
+  /** Name of the schema of the answer. */
+  readonly answer: string;
+  readonly requestBody?: object;
+}
+
+function operation(kind: Kind, action: string, { parameters, answer, requestBody }: OperationForm): object {
   return {
     tags: [kind.apiVersion],
     parameters,

@@ -82,7 +82,7 @@ export function writeEvents(lane: Lane, events: readonly ReadyEvent[], nowMs: nu
       return { outcome: 'quarantined', reason: 'id-reused', detail };
     });
     const aside = await setAside(connection, events, results, day);
-    await writeRows(connection, events, results, aside, day);
+    await writeRows(connection, day, { events, results, aside });
     await settleReplays(connection, events, results, nowMs);
     return { is: 'written', day, results };
   });
@@ -235,11 +235,14 @@ const NO_TIME = Number.MIN_SAFE_INTEGER;
 
 async function writeRows(
   connection: Queryable,
-  events: readonly ReadyEvent[],
-  results: readonly (EventResult | undefined)[],
-  aside: readonly Aside[],
   day: string,
+  group: {
+    readonly events: readonly ReadyEvent[];
+    readonly results: readonly (EventResult | undefined)[];
+    readonly aside: readonly Aside[];
+  },
 ): Promise<void> {
+  const { events, results, aside } = group;
   const logged = events.flatMap((event, index) =>
     results[index]?.outcome === 'accepted' && 'payload' in event ? [event] : [],
   );

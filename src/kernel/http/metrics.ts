@@ -31,16 +31,12 @@ export function gauge(registry: Registry, name: string, help: string, read: () =
 /** A gauge with labels that is read when somebody asks. */
 export function gauges<Label extends string>(
   registry: Registry,
-  name: string,
-  help: string,
+  about: { readonly name: string; readonly help: string; readonly labelNames: readonly Label[] },
   read: () => Iterable<readonly [Readonly<Record<Label, string>>, number]>,
-  labelNames: readonly Label[],
 ): void {
   registry.registerMetric(
     new Gauge({
-      name,
-      help,
-      labelNames,
+      ...about,
       registers: [],
       collect() {
         for (const [labels, value] of read()) this.set(labels, value);

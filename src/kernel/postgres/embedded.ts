@@ -60,7 +60,7 @@ export async function startEmbeddedPostgres(options: {
     const account = serverAccount(existsSync(data) ? data : undefined);
     const binaries = await findBinaries(account);
     if (existsSync(data)) checkData(data, binaries);
-    else await initialise(home, data, binaries, account, options.signal);
+    else await initialise({ home, data, binaries, account, signal: options.signal });
     await clearOrphan(data, options.log);
     const sockets = await prepareSocketDirectory(home, account);
     const server = await startServer({ binaries, data, home, sockets, account, settings: options.settings ?? {} });
@@ -93,13 +93,14 @@ function inUse(home: string, by: number | undefined): Refusal {
 }
 
 /** Creates the data directory, whole or not at all. */
-async function initialise(
-  home: string,
-  data: string,
-  binaries: Binaries,
-  account: Account | undefined,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function initialise(parts: {
+  readonly home: string;
+  readonly data: string;
+  readonly binaries: Binaries;
+  readonly account: Account | undefined;
+  readonly signal: AbortSignal | undefined;
+}): Promise<void> {
+  const { home, data, binaries, account, signal } = parts;
   for (const name of await readdir(home)) {
     if (name.startsWith(DRAFT)) await rm(join(home, name), { recursive: true, force: true, maxRetries: 10 });
   }

@@ -256,7 +256,7 @@ function slicesOf({ shardOf, shards, clock, log }: Shards): Pick<Quotas, 'slices
           const { store, database } = shardOf(subject);
           return {
             operate: store.operate,
-            recall: (of, buckets) => recallSlices(database, of, buckets, node.name, clock?.()),
+            recall: (of, buckets) => recallSlices(database, { subject: of, buckets, node: node.name }, clock?.()),
           };
         },
         recalled: async (name) =>

@@ -8,16 +8,19 @@ import type { StoredEntry } from './entry.ts';
 import { type ChangeRow, RowReader } from './load.ts';
 import type { TextsAtRest } from './texts-at-rest.ts';
 
+interface HistorySource {
+  readonly database: Database;
+  readonly texts: TextsAtRest;
+}
+
 /**
  * Kept versions of an object, newest first; of confidential kinds without what is secret. At most `limit`, and only
  * while those before have fewer than `bytesMax`: the first one is always there.
  */
 export async function readHistory(
-  database: Database,
-  texts: TextsAtRest,
+  { database, texts }: HistorySource,
   kind: Kind,
-  namespace: string,
-  name: string,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
   { limit, bytesMax }: { readonly limit: number; readonly bytesMax: number },
 ): Promise<{ readonly items: readonly HistoryItem[]; readonly isCut: boolean }> {
   const rows = await database.query<Omit<HistoryItem, 'at'> & { at: Temporal.Instant; count: number }>({
@@ -52,8 +55,7 @@ export async function readHistory(
 
 /** Kept versions of what was declared under a live name, newest first, and who wrote them. */
 export async function readDeclarations(
-  database: Database,
-  texts: TextsAtRest,
+  { database, texts }: HistorySource,
   kind: Kind,
   live: string,
   { below, limit, except }: Parameters<Store<never>['declarations']>[2],
@@ -93,8 +95,7 @@ function shown(text: string): string {
 
 /** Objects of a kind as they were at a version or time. */
 export async function readPast(
-  database: Database,
-  texts: TextsAtRest,
+  { database, texts }: HistorySource,
   kind: Kind,
   at: number | Temporal.Instant,
   { namespace, name }: { readonly namespace?: string | undefined; readonly name?: string | undefined },

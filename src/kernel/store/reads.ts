@@ -16,7 +16,7 @@ export function storeReads(parts: {
   readonly texts: TextsAtRest;
   readonly clock: Clock;
 }): StoreReads {
-  const { memory, kinds, database, texts, clock } = parts;
+  const { memory, kinds, database, clock } = parts;
   return {
     get: (kind, namespace, name) => memory.get(kind, namespace, name),
     find: (kind, index, value) => memory.find(kind, index, value),
@@ -25,9 +25,9 @@ export function storeReads(parts: {
     list: (kind, options) => memory.list(kind, options),
     count: (kind) => memory.count(kind),
     changesSince: (from, kind) => memory.changesSince(from, kind),
-    history: (kind, namespace, name, bounds) => readHistory(database, texts, kind, namespace, name, bounds),
-    declarations: (kind, name, page) => readDeclarations(database, texts, kind, name, page),
-    past: (kind, at, scope) => readPast(database, texts, kind, at, scope),
+    history: (kind, namespace, name, bounds) => readHistory(parts, kind, { namespace, name }, bounds),
+    declarations: (kind, name, page) => readDeclarations(parts, kind, name, page),
+    past: (kind, at, scope) => readPast(parts, kind, at, scope),
     revision: (kind, name, hash) => readRevision(database, kind, name, hash),
     compact: async ({ historyDays }) => {
       const { floor, dropped } = await compactHistory(database, [...kinds.values()], clock(), historyDays);

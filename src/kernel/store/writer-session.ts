@@ -33,12 +33,18 @@ export class WriterSession {
   /** How much longer than any statement the one under way may take. */
   #patienceMs = 0;
 
-  private constructor(database: Database, texts: TextsAtRest, connection: Connection, backend: Backend, epoch: number) {
-    this.#database = database;
-    this.#texts = texts;
-    this.#connection = connection;
-    this.#backend = backend;
-    this.epoch = epoch;
+  private constructor(parts: {
+    readonly database: Database;
+    readonly texts: TextsAtRest;
+    readonly connection: Connection;
+    readonly backend: Backend;
+    readonly epoch: number;
+  }) {
+    this.#database = parts.database;
+    this.#texts = parts.texts;
+    this.#connection = parts.connection;
+    this.#backend = parts.backend;
+    this.epoch = parts.epoch;
   }
 
   /**
@@ -63,7 +69,7 @@ export class WriterSession {
       });
       if (row === undefined) throw new Error('backline.writer has no row');
       return {
-        session: new WriterSession(database, options.texts, connection, backend, row.epoch),
+        session: new WriterSession({ database, texts: options.texts, connection, backend, epoch: row.epoch }),
         version: row.version,
       };
     } catch (error) {

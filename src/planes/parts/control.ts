@@ -236,10 +236,8 @@ function storeMetrics({ kinds, registry }: Shared, store: SharedStore<Operation>
   const listed = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('list')));
   gauges(
     registry,
-    'backline_objects',
-    'Objects that are declared.',
+    { name: 'backline_objects', help: 'Objects that are declared.', labelNames: ['resource', 'group'] },
     () => listed().map((kind) => [{ resource: kind.plural, group: kind.group }, store.count(kind)] as const),
-    ['resource', 'group'],
   );
 }
 

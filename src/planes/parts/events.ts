@@ -3,7 +3,6 @@ import { makeDatasetsFolder } from '#kernel/events/datasets/files.ts';
 import { formerFieldsExaminer } from '#kernel/events/datasets/former-fields.ts';
 import { startQueries } from '#kernel/events/datasets/queries.ts';
 import { ROLL_UP_SECONDS, startRollUps } from '#kernel/events/datasets/roll-ups.ts';
-import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ReadinessCheck } from '#kernel/http/health.ts';
 import { ownTypes, withOwnTypes, type OwnEventType } from '#kernel/events/built-in-types.ts';
 import { eventMetrics } from '#kernel/events/event-metrics.ts';
@@ -21,7 +20,7 @@ import { Head } from '#kernel/kinds/builtin/head.ts';
 import type { World } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { SharedStore } from '#kernel/store/shared-store.ts';
-import type { Admitted, BodyCredentials, Gate } from '#kernel/snapshots/gate.ts';
+import type { Admitted, Gate } from '#kernel/snapshots/gate.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
@@ -128,24 +127,19 @@ export async function startEventPlane(
 /** Who sends events, as the gate of decisions knows them. */
 export function eventGate(gate: Gate): EventGate {
   const { chargeAddress: chargeStranger, answerPreflight } = gate;
-  return { admit: (...asked) => admitSender(gate, ...asked), chargeStranger, answerPreflight };
-}
-
-function admitSender(
-  gate: Gate,
-  exchange: Exchange,
-  path: string,
-  subjectInput: string,
-  credentials?: BodyCredentials,
-): Sender | Promise<Sender> {
-  const asking = { path, access: 'ingest', subjectInputs: [subjectInput] } as const;
-  const admitted = gate.admitSender(exchange, asking, credentials);
-  return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
-
-  function senderOf({ by, input }: Admitted): Sender {
-    const subject = input[subjectInput];
-    return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
-  }
+  return {
+    admit: (exchange, path, subjectInput, credentials) => {
+      const asking = { path, access: 'ingest', subjectInputs: [subjectInput] } as const;
+      const admitted = gate.admitSender(exchange, asking, credentials);
+      const senderOf = ({ by, input }: Admitted): Sender => {
+        const subject = input[subjectInput];
+        return { client: by, ...(typeof subject === 'string' ? { subject } : {}) };
+      };
+      return admitted instanceof Promise ? admitted.then(senderOf) : senderOf(admitted);
+    },
+    chargeStranger,
+    answerPreflight,
+  };
 }
 
 /** The event types that are live in a store, compiled anew when one of them changes. */

@@ -37,22 +37,24 @@ function subjects(written: readonly (readonly Verdict[])[]): (string | undefined
 
 test('a listener is told of once in a minute for each release and track, and again in the next', async () => {
   const { exposures, written } = open();
-  for (const listener of ['a', 'b', 'a', 'a']) exposures.tell(listener, release, 'candidate', 511, NOON);
-  exposures.tell('a', release, 'stable', 0, NOON);
-  exposures.tell('a', { ...release, name: 'other' }, 'candidate', 511, NOON);
+  for (const listener of ['a', 'b', 'a', 'a'])
+    exposures.tell({ listener, release, track: 'candidate', cell: 511 }, NOON);
+  exposures.tell({ listener: 'a', release, track: 'stable', cell: 0 }, NOON);
+  exposures.tell({ listener: 'a', release: { ...release, name: 'other' }, track: 'candidate', cell: 511 }, NOON);
   await exposures.flush();
   assert.deepEqual(subjects(written), ['a', 'b', 'a', 'a']);
-  exposures.tell('a', release, 'candidate', 511, NOON.add({ seconds: 59 }));
+  exposures.tell({ listener: 'a', release, track: 'candidate', cell: 511 }, NOON.add({ seconds: 59 }));
   await exposures.flush();
   assert.equal(subjects(written).length, 4);
-  exposures.tell('a', release, 'candidate', 511, NOON.add({ seconds: 60 }));
+  exposures.tell({ listener: 'a', release, track: 'candidate', cell: 511 }, NOON.add({ seconds: 60 }));
   await exposures.flush();
   assert.equal(subjects(written).length, 5);
 });
 
 test('each becomes an event that its built-in type accepts, whoever the listener is; what is no id becomes none', async () => {
   const { exposures, written } = open();
-  for (const listener of ['å 🎧', 'x'.repeat(201), '\0', '']) exposures.tell(listener, release, 'stable', 0, NOON);
+  for (const listener of ['å 🎧', 'x'.repeat(201), '\0', ''])
+    exposures.tell({ listener, release, track: 'stable', cell: 0 }, NOON);
   await exposures.flush();
   assert.deepEqual(
     written.flat().map((verdict) => verdict.outcome === 'accepted' && [verdict.subject, verdict.properties]),
@@ -63,7 +65,8 @@ test('each becomes an event that its built-in type accepts, whoever the listener
 test('what the database did not take is written later; beyond the limit the oldest are dropped, and counted', async () => {
   const { exposures, written, state, metric } = open();
   state.isAway = true;
-  for (let number = 0; number < 50_010; number += 1) exposures.tell(`l${number}`, release, 'stable', 0, NOON);
+  for (let number = 0; number < 50_010; number += 1)
+    exposures.tell({ listener: `l${number}`, release, track: 'stable', cell: 0 }, NOON);
   await assert.rejects(exposures.flush());
   assert.equal(await metric('backline_release_exposures_dropped_total'), 10);
   state.isAway = false;

@@ -21,15 +21,17 @@ const LIMITS = {
   toldMax: 200_000,
 } as const;
 
+/** That a listener saw what a release compares. */
+interface Exposure {
+  readonly listener: string;
+  readonly release: Pick<ExposingRelease, 'name' | 'revision'>;
+  readonly track: 'candidate' | 'stable';
+  readonly cell: number;
+}
+
 export interface ReleaseExposures {
-  /** Notes that a listener saw what a release compares; once in a minute it becomes an event. */
-  readonly tell: (
-    listener: string,
-    release: Pick<ExposingRelease, 'name' | 'revision'>,
-    track: 'candidate' | 'stable',
-    cell: number,
-    now: Temporal.Instant,
-  ) => void;
+  /** Notes an exposure; once in a minute it becomes an event. */
+  readonly tell: (exposure: Exposure, now: Temporal.Instant) => void;
   /** Writes what waits. */
   readonly flush: () => Promise<void>;
 }
@@ -54,7 +56,7 @@ export function releaseExposures(parts: {
   gauge(registry, 'backline_release_exposures_waiting', 'Exposures that are not written yet.', () => waiting.length);
 
   return {
-    tell: (listener, { name, revision }, track, cell, now) => {
+    tell: ({ listener, release: { name, revision }, track, cell }, now) => {
       const current = Math.floor(now.epochMilliseconds / EXPOSURE_WINDOW_MS);
       if (current !== minute || told.size >= LIMITS.toldMax) told.clear();
       minute = current;

@@ -67,7 +67,7 @@ export function releaseWitness(parts: {
         if (cell === undefined) continue;
         cells.count({ release: release.name, stage: release.stage, track, cell }, counted, nowMs);
         if (listener === undefined || isFailed) continue;
-        exposures.tell(listener, release, track, cell, now);
+        exposures.tell({ listener, release, track, cell }, now);
       }
     },
     close: async () => {

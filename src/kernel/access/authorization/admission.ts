@@ -27,6 +27,19 @@ const EVERYTHING: readonly PolicyRule[] = [
 
 type Holder = Pick<User, 'name' | 'groups'>;
 
+/** Somebody, and the rules by which they hold rights. */
+interface HeldRights {
+  readonly table: RuleTable;
+  readonly user: Holder;
+}
+
+/** A write that is asked about. */
+interface Attempted {
+  readonly kind: Kind;
+  readonly operation: Operation;
+  readonly current: Entry | undefined;
+}
+
 /**
  * What is asked about writes where they are decided: each object of a change set, that nobody grants more than they hold,
  * and what refers to other namespaces. Parts of this program may write everything.
@@ -38,16 +51,14 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     // To refer is not for selected objects.
     return authorize(table(), user, verb === 'refer' ? wanted : { ...wanted, object }).allowed;
   };
-  const require = (user: Holder, kind: Kind, verb: string, namespace: string, name: string) => {
-    const wanted = { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name };
+  const require = (user: Holder, kind: Kind, wish: Pick<ResourceAttributes, 'verb' | 'namespace' | 'name'>) => {
+    const wanted = { ...wish, group: kind.group, resource: kind.plural, subresource: '' };
     if (!authorize(table(), user, wanted).allowed) throw forbidden(user, wanted);
   };
   /** Whether a write is allowed with the object as it is, or as it would be. */
   const accessTo = (
     user: Holder,
-    kind: Kind,
-    operation: Operation,
-    current: Entry | undefined,
+    { kind, operation, current }: Attempted,
     object: SelectableObject | undefined,
   ): Access & { readonly wanted: ResourceAttributes } => {
     const verb = operation.verb === 'apply' ? (current === undefined ? 'create' : 'update') : operation.verb;
@@ -70,8 +81,8 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
       if (operation.verb === 'delete' && reachesEverywhere(kind, current?.object()))
-        require(user, kind, 'delete', EVERYWHERE, operation.name);
-      const access = accessTo(user, kind, operation, current, current);
+        require(user, kind, { verb: 'delete', namespace: EVERYWHERE, name: operation.name });
+      const access = accessTo(user, { kind, operation, current }, current);
       // What a rule with a selector allows to create shows when it is known what would be stored.
       const isOpen = access.onlyWith.length > 0 && current === undefined && access.wanted.verb === 'create';
       if (access.allowed || isOpen) return;
@@ -81,7 +92,7 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     mayBecome: ({ operation, kind, current, author, object }) => {
       if (author.caller === undefined) return;
       const user = { name: author.user, groups: author.caller.groups };
-      const access = accessTo(user, kind, operation, current, selectable(kind, object));
+      const access = accessTo(user, { kind, operation, current }, selectable(kind, object));
       if (!access.allowed && access.onlyWith.length > 0) throw forbidden(user, access.wanted, access.onlyWith);
     },
     mayStore: ({ kind, current, author, object, read }) => {
@@ -92,11 +103,13 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
       requireMayRefer({ kind, object, current, read }, kinds, (verb, entry) => mayDo(user, verb, entry));
       const before = current?.object();
       const isChanged = !isDeepStrictEqual(before?.spec, object.spec);
-      if (isChanged && (reachesEverywhere(kind, object) || reachesEverywhere(kind, before)))
-        require(user, kind, before === undefined ? 'create' : 'update', EVERYWHERE, object.metadata.name);
-      if (kind === Role || kind === ClusterRole) roleMayHold(table(), user, kind, object, before);
+      if (isChanged && (reachesEverywhere(kind, object) || reachesEverywhere(kind, before))) {
+        const verb = before === undefined ? 'create' : 'update';
+        require(user, kind, { verb, namespace: EVERYWHERE, name: object.metadata.name });
+      }
+      if (kind === Role || kind === ClusterRole) roleMayHold({ table: table(), user }, kind, object, before);
       if (kind === RoleBinding || kind === ClusterRoleBinding)
-        bindingMayGrant(table(), user, kind, object, before, read);
+        bindingMayGrant({ table: table(), user }, object, before, { kind, read });
     },
   };
 }
@@ -128,22 +141,16 @@ function requireSelectableFields(kinds: KindRegistry, roleKind: Kind, role: Reso
 }
 
 /** Refuses a role with rules that its author does not hold, unless they may `escalate` it. */
-function roleMayHold(
-  table: RuleTable,
-  user: Holder,
-  kind: Kind,
-  object: ResourceObject,
-  before: ResourceObject | undefined,
-): void {
+function roleMayHold(held: HeldRights, kind: Kind, object: ResourceObject, before: ResourceObject | undefined): void {
   const collects = aggregatesOf(object);
   const sameRules = before !== undefined && isDeepStrictEqual(rulesOf(before), rulesOf(object));
   const sameSources = collects === undefined || isDeepStrictEqual(before && aggregatesOf(before), collects);
   if (sameRules && sameSources && (kind === Role || sameLabels(before, object))) return;
-  if (may(table, user, 'escalate', kind, object)) return;
+  if (mayEscalate(held, kind, object)) return;
   const { namespace = '' } = object.metadata;
   // What a role will collect cannot be foreseen: only who holds everything may make one that does.
   const wanted = sameSources ? rulesOf(object) : EVERYTHING;
-  requireHeld(table, user, namespace, wanted, `${resourceName(kind)} "${object.metadata.name}"`);
+  requireHeld(held, namespace, wanted, `${resourceName(kind)} "${object.metadata.name}"`);
 }
 
 /** Labels decide which ClusterRoles collect the rules of this one. */
@@ -153,33 +160,30 @@ function sameLabels(before: ResourceObject, after: ResourceObject): boolean {
 
 /** Refuses a binding to a role whose rules its author does not hold, unless they may `bind` it. */
 function bindingMayGrant(
-  table: RuleTable,
-  user: Holder,
-  kind: Kind,
+  held: HeldRights,
   object: ResourceObject,
   before: ResourceObject | undefined,
-  read: Reader,
+  { kind, read }: { readonly kind: Kind; readonly read: Reader },
 ): void {
   const { namespace = '', name } = object.metadata;
   if (before !== undefined && isDeepStrictEqual(before['subjects'], object['subjects'])) return;
   const ref = roleRefOf(object);
   const roleKind = ref.kind === 'Role' ? Role : ClusterRole;
   const wanted = { group: roleKind.group, resource: roleKind.plural, subresource: '', namespace, name: ref.name };
-  if (authorize(table, user, { ...wanted, verb: 'bind' }).allowed) return;
+  if (authorize(held.table, held.user, { ...wanted, verb: 'bind' }).allowed) return;
   const role = read.get(roleKind, roleKind === Role ? namespace : '', ref.name);
   if (role === undefined) throw notFound(roleKind, ref.name);
-  requireHeld(table, user, namespace, rulesOf(role.object()), `${resourceName(kind)} "${name}"`);
+  requireHeld(held, namespace, rulesOf(role.object()), `${resourceName(kind)} "${name}"`);
 }
 
-function may(table: RuleTable, user: Holder, verb: string, kind: Kind, { metadata }: ResourceObject): boolean {
+function mayEscalate({ table, user }: HeldRights, { group, plural }: Kind, { metadata }: ResourceObject): boolean {
   const { namespace = '', name } = metadata;
-  return authorize(table, user, { verb, group: kind.group, resource: kind.plural, subresource: '', namespace, name })
+  return authorize(table, user, { verb: 'escalate', group, resource: plural, subresource: '', namespace, name })
     .allowed;
 }
 
 function requireHeld(
-  table: RuleTable,
-  user: Holder,
+  { table, user }: HeldRights,
   namespace: string,
   wanted: readonly PolicyRule[],
   what: string,

@@ -32,7 +32,7 @@ export function parseLabelSelector(text: string): Selector<Labels> {
     return token;
   };
   const wrong = (token: Token, expected: string): Refusal =>
-    wrongSelector('label', text, token.at, expected, token.text);
+    wrongSelector('label', text, { at: token.at, expected, found: token.text });
 
   const takeKey = (): string => {
     const token = take();
@@ -159,7 +159,8 @@ export function parseFieldRequirements(text: string): readonly Requirement[] {
   if (terms.length > selectorTermsMax) throw tooManyTerms('field');
   for (const { text: term, at } of terms) {
     const match = /^([^=!\\]+)(==|=|!=)(.*)$/s.exec(term);
-    if (match === null) throw wrongSelector('field', text, at, 'FIELD=VALUE, FIELD==VALUE or FIELD!=VALUE', term);
+    if (match === null)
+      throw wrongSelector('field', text, { at, expected: 'FIELD=VALUE, FIELD==VALUE or FIELD!=VALUE', found: term });
     const [, label = '', operator, escaped = ''] = match;
     const key = label.trim();
     const value = unescape(escaped, text, at + term.length - escaped.length);
@@ -215,7 +216,11 @@ function splitTerms(text: string): Token[] {
 function unescape(escaped: string, text: string, at: number): string {
   const wrong = /\\([^\\,=]|$)|=/.exec(escaped.replaceAll(/\\[\\,=]/g, '--'));
   if (wrong !== null)
-    throw wrongSelector('field', text, at + wrong.index, 'a value, with \\ before each \\ , and =', wrong[0]);
+    throw wrongSelector('field', text, {
+      at: at + wrong.index,
+      expected: 'a value, with \\ before each \\ , and =',
+      found: wrong[0],
+    });
   return escaped.replaceAll(/\\([\\,=])/g, '$1');
 }
 
@@ -240,7 +245,11 @@ function tooManyTerms(which: 'label' | 'field'): Refusal {
   );
 }
 
-function wrongSelector(which: 'label' | 'field', text: string, at: number, expected: string, found: string): Refusal {
+function wrongSelector(
+  which: 'label' | 'field',
+  text: string,
+  { at, expected, found }: { readonly at: number; readonly expected: string; readonly found: string },
+): Refusal {
   return new Refusal(
     `resources/invalid-${which}-selector`,
     'BadRequest',

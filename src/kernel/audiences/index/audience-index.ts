@@ -54,7 +54,7 @@ export function buildAudienceIndex(candidates: readonly Candidate[], lookup: Rul
     rest.add(allOf.filter((condition) => !builder.add(group, condition)));
   }
   const dimensions = builder.build().map((dimension) => ({ dimension, possible: 0 }));
-  const search = makeSearch(groups.length, candidateOf, bounds, dimensions, rest);
+  const search = makeSearch(groups.length, { candidateOf, bounds, dimensions, rest });
   const best = new Best();
   return {
     best: (context, nowMs, k, score) => {
@@ -93,12 +93,16 @@ interface Narrowing {
   possible: number;
 }
 
+interface SearchTables {
+  readonly candidateOf: Int32Array;
+  readonly bounds: Float64Array;
+  readonly dimensions: readonly Narrowing[];
+  readonly rest: Rest;
+}
+
 function makeSearch(
   groups: number,
-  candidateOf: Int32Array,
-  bounds: Float64Array,
-  dimensions: readonly Narrowing[],
-  rest: Rest,
+  { candidateOf, bounds, dimensions, rest }: SearchTables,
 ): (context: Context, nowMs: number, visit: Visit) => void {
   const words = (groups + 31) >>> 5;
   const whole = new Int32Array(BLOCK_WORDS);

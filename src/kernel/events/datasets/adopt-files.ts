@@ -33,8 +33,7 @@ export async function adoptFiles(
     readonly counting: readonly DatasetFile[];
     readonly missing: ReadonlySet<string>;
   },
-  types: ReadonlyMap<string, LiveType>,
-  now: Temporal.Instant,
+  { types, now }: { readonly types: ReadonlyMap<string, LiveType>; readonly now: Temporal.Instant },
   signal: AbortSignal,
 ): Promise<number> {
   const places = new Map(

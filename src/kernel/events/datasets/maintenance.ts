@@ -77,7 +77,7 @@ export async function mergeFiles(
         failed.push({ key: keyOf(first), because });
         continue;
       }
-      const file = await mergedFile(directory, sources, first, `${scratch}/${index}.parquet`, now);
+      const file = await mergedFile(directory, `${scratch}/${index}.parquet`, { sources, first, now });
       if (!(await commitMerge(connection, file, sources))) {
         throw new Error('another process changed the files although this one holds the lock');
       }
@@ -107,11 +107,10 @@ export async function mergeFiles(
 /** Puts what files were merged into to its place. */
 async function mergedFile(
   directory: string,
-  sources: readonly DatasetFile[],
-  first: DatasetFile,
   written: string,
-  now: Temporal.Instant,
+  of: { readonly sources: readonly DatasetFile[]; readonly first: DatasetFile; readonly now: Temporal.Instant },
 ): Promise<DatasetFile> {
+  const { sources, first, now } = of;
   const fromTx = sources.reduce((least, file) => (file.fromTx < least ? file.fromTx : least), first.fromTx);
   const untilTx = sources.reduce((most, file) => (file.untilTx > most ? file.untilTx : most), first.untilTx);
   const path = nameOfFile(first.type, first.day, fromTx, untilTx);

@@ -86,11 +86,10 @@ export async function readTotals({ query }: Queryable): Promise<ReadonlyMap<stri
  */
 export async function commitWindow(
   connection: Queryable,
-  files: readonly DatasetFile[],
-  before: Progress,
-  after: Progress,
+  window: { readonly files: readonly DatasetFile[]; readonly before: Progress; readonly after: Progress },
   also: () => Promise<void>,
 ): Promise<boolean> {
+  const { files, before, after } = window;
   return inTransaction(connection, async () => {
     await insertFiles(connection, files);
     await also();

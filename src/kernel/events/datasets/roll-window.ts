@@ -122,7 +122,7 @@ export async function rollWindow(
       await noteFields(connection, fresh);
       if (aside.length > 0) await setAside(connection, aside, { from: before.untilTx, until: after.untilTx }, now);
     };
-    if (!(await commitWindow(connection, files, before, after, also))) {
+    if (!(await commitWindow(connection, { files, before, after }, also))) {
       throw new Error('another process rolled the log although this one holds the lock');
     }
     for (const [type, { revisions }] of fresh) noted.set(type, revisions.at(-1) ?? '');

@@ -57,7 +57,7 @@ async function takeOver(
   const { unlisted, missing } = await lookThrough(directory, new Set(listed.map(({ path }) => path)));
   const counting = await readFiles(connection);
   const parts = { database, connection, directory, log };
-  metrics.adopted.inc(await adoptFiles(parts, { unlisted, counting, missing }, types, now, signal));
+  metrics.adopted.inc(await adoptFiles(parts, { unlisted, counting, missing }, { types, now }, signal));
   const files = await readFiles(connection);
   const filed = new Set(files.map(({ type }) => type));
   await noteFields(connection, new Map([...types].filter(([name]) => filed.has(name))));

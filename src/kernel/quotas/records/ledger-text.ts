@@ -102,20 +102,17 @@ function plainOf([first]: readonly Line[], asked: number): string | undefined {
 function balanceIn(text: BalanceText, receipt: readonly Line[]): Balance {
   if (typeof text[0] !== 'number') {
     const [bucket, window, limit, used, resetsAtMs] = text as Extract<BalanceText, readonly [string, ...unknown[]]>;
-    return balanceWith(bucket, window, resetsAtMs, limit, used);
+    return balanceWith({ bucket, window, limit, used }, resetsAtMs);
   }
   const [of, limit, used] = text as Extract<BalanceText, readonly [number, ...unknown[]]>;
   const line = receipt[of];
   if (line === undefined) throw new Error('a balance of the ledger is of a line that is not there');
-  return balanceWith(line.bucket, line.window, line.untilMs, limit, used);
+  return balanceWith({ bucket: line.bucket, window: line.window, limit, used }, line.untilMs);
 }
 
 function balanceWith(
-  bucket: string,
-  window: string,
+  { bucket, window, limit, used }: Pick<Balance, 'bucket' | 'window' | 'limit' | 'used'>,
   resetsAtMs: number | undefined,
-  limit: Balance['limit'],
-  used: number,
 ): Balance {
   return {
     bucket,

@@ -8,9 +8,7 @@ import type { LostSlice } from '../rules/contract.ts';
  */
 export async function recallSlices(
   { query }: Database,
-  subject: string,
-  buckets: readonly string[],
-  node: string,
+  { subject, buckets, node }: { readonly subject: string; readonly buckets: readonly string[]; readonly node: string },
   now: Temporal.Instant | undefined,
 ): Promise<number> {
   const rows = await query({

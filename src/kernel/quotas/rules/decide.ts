@@ -71,7 +71,7 @@ export function settleExpired(book: Book, subject: string): void {
   for (const hold of book.holds.values()) {
     if (hold.subject !== subject || hold.state !== 'held' || hold.kind === 'slice') continue;
     if (hold.expiresAtMs > book.nowMs) continue;
-    returnTo(book, hold.lines, total(hold.lines), undefined);
+    returnTo(book, hold.lines, { amount: total(hold.lines), buckets: undefined });
     writeHold(book, { ...hold, state: 'expired', settledAtMs: hold.expiresAtMs });
   }
 }
@@ -82,7 +82,7 @@ function charge(book: Book, operation: Charge): Answer {
   const usedAtMs = operation.countsAtMs ?? operation.usedAtMs;
   const atMs = Math.min(nowMs, Math.max(usedAtMs ?? nowMs, nowMs - USED_AGO_MS_MAX));
   const asked = operation.items.reduce((sum, { amount }) => sum + amount, 0);
-  if (operation.isFree === true) return plain(book, 'granted', asked, 0, []);
+  if (operation.isFree === true) return plain(book, 'granted', { asked, amount: 0, receipt: [] });
   const items = manner === 'partial' ? leveled(book, operation.items, atMs) : operation.items;
   const taken = items.length === 1 ? undefined : new Map<string, number>();
   const receipt: Line[] = [];
@@ -91,7 +91,7 @@ function charge(book: Book, operation: Charge): Answer {
     const standings = standingsOf(book, item, atMs, taken);
     if (operation.isOfBefore !== true) requireStill(book, subject, standings);
     looked.push(...standings);
-    const lines = take(item, standings, atMs, manner, taken);
+    const lines = take(item, standings, { atMs, manner, taken });
     if (lines === undefined) {
       return {
         outcome: 'denied',
@@ -189,7 +189,9 @@ function heldOf(book: Book, subject: string, key: string, quota?: string): Hold 
 /** All with what the one has that has least: a budget has room only as far as each of its limits has. */
 function leveled(book: Book, items: readonly Item[], atMs: number): readonly Item[] {
   if (items.length === 1) return items;
-  const rooms = items.map((item) => total(take(item, standingsOf(book, item, atMs), atMs, 'partial') ?? []));
+  const rooms = items.map((item) =>
+    total(take(item, standingsOf(book, item, atMs), { atMs, manner: 'partial' }) ?? []),
+  );
   const least = Math.min(...rooms);
   return least === 0 ? items : items.map((item) => ({ ...item, amount: Math.min(item.amount, least) }));
 }
@@ -199,7 +201,7 @@ function extend(book: Book, { subject, of, ttlMs, quota }: Of<'extend'>): Answer
   const expiresAtMs = book.nowMs + ttlMs;
   writeHold(book, { ...hold, expiresAtMs });
   const { amount, lines } = hold;
-  return { ...plain(book, 'extended', amount, amount, lines), expiresAtMs };
+  return { ...plain(book, 'extended', { asked: amount, amount, receipt: lines }), expiresAtMs };
 }
 
 function commit(book: Book, { subject, of, quota, amount, over, buckets, late, lost }: Of<'commit'>): Answer {
@@ -220,12 +222,12 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
     }
     const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
     const standings = standingsOf(book, item, book.nowMs);
-    const lines = take(item, standings, book.nowMs, over === 'record' ? 'record' : 'whole');
+    const lines = take(item, standings, { atMs: book.nowMs, manner: over === 'record' ? 'record' : 'whole' });
     // What was used is written down where it was reserved, when there is no bucket any more.
     extra =
       lines ?? (over === 'record' ? (found?.lines.slice(-1).map((line) => ({ ...line, amount: beyond })) ?? []) : []);
     if (extra.length === 0) {
-      const denied = plain(book, 'denied', amount, 0, []);
+      const denied = plain(book, 'denied', { asked: amount, amount: 0, receipt: [] });
       return {
         ...denied,
         balances: standings.map(balanceOf),
@@ -241,7 +243,7 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
     const left = line.amount - (back[index] ?? 0);
     return left === 0 ? [] : [{ ...line, amount: left }];
   });
-  const answer = plain(book, 'granted', amount, amount, [...kept, ...extra]);
+  const answer = plain(book, 'granted', { asked: amount, amount, receipt: [...kept, ...extra] });
   return buckets === undefined
     ? answer
     : { ...answer, balances: standingsOf(book, { subject, buckets }, book.nowMs).map(balanceOf) };
@@ -260,8 +262,7 @@ function returnOfEach(
     const returned = returnTo(
       book,
       lines.filter((line) => line.quota === quota),
-      amount,
-      buckets,
+      { amount, buckets },
     ).back;
     for (const [place, index] of own.entries()) back[index] = returned[place] ?? 0;
   }
@@ -282,7 +283,7 @@ function outstanding({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal 
 
 function release(book: Book, { subject, of, quota, buckets }: Of<'release'>): Answer {
   const hold = heldOf(book, subject, of, quota);
-  const { receipt } = returnTo(book, hold.lines, total(hold.lines), buckets);
+  const { receipt } = returnTo(book, hold.lines, { amount: total(hold.lines), buckets });
   writeHold(book, { ...hold, state: 'released', settledAtMs: book.nowMs });
   return returned(book, hold.amount, receipt);
 }
@@ -307,7 +308,7 @@ function refund(book: Book, { subject, of, quota, amount, buckets }: Of<'refund'
   }
   const asked = amount ?? left;
   const before = receipt.map((line, index) => (own(index) ? (operation.returned[index] ?? 0) : line.amount));
-  const { back, receipt: given } = returnTo(book, receipt, asked, buckets, before);
+  const { back, receipt: given } = returnTo(book, receipt, { amount: asked, buckets, returned: before });
   const total = back.map((units, index) => units + (operation.returned[index] ?? 0));
   writeOperation(book, idOf(subject, of), { ...operation, returned: total });
   return returned(book, asked, given);
@@ -356,7 +357,7 @@ function carry(book: Book, { subject, moves, changedAtMs }: Of<'carry'>): Answer
   });
   const amount = total(receipt);
   const balances = standingsOf(book, { subject, buckets: moves.map(({ to }) => to) }, nowMs).map(balanceOf);
-  return { ...plain(book, 'carried', amount, amount, receipt), balances };
+  return { ...plain(book, 'carried', { asked: amount, amount, receipt }), balances };
 }
 
 function isLimited(bucket: Bucket): bucket is Bucket & { readonly limit: number } {
@@ -374,15 +375,13 @@ function carryRolled(book: Book, source: Counter | undefined, target: Counter | 
 
 function returned(book: Book, asked: number, receipt: readonly Line[]): Answer {
   const amount = total(receipt);
-  return plain(book, 'returned', asked, amount, receipt);
+  return plain(book, 'returned', { asked, amount, receipt });
 }
 
 function plain(
   book: Book,
   outcome: Answer['outcome'],
-  asked: number,
-  amount: number,
-  receipt: readonly Line[],
+  { asked, amount, receipt }: Pick<Answer, 'asked' | 'amount' | 'receipt'>,
 ): Answer {
   return { outcome, asked, amount, receipt, balances: [], atMs: book.nowMs, replayed: false };
 }

@@ -22,6 +22,14 @@ export interface Brought {
   readonly passed: readonly Counter[];
 }
 
+/** A window that gets units from those before it. */
+interface RollingWindow {
+  readonly bucket: Bucket;
+  readonly rollover: Rollover;
+  readonly limit: number;
+  readonly into: Span;
+}
+
 /**
  * What a window in which nobody looked yet is given: from the last one with use, through those without, or from the first
  * ones without, as far back as they count.
@@ -30,10 +38,7 @@ export interface Brought {
  * @param unusedIn the counter of a window that has none
  */
 export function broughtInto(
-  bucket: Bucket,
-  rollover: Rollover,
-  limit: number,
-  into: Span,
+  { bucket, rollover, limit, into }: RollingWindow,
   counterOf: (window: string) => Counter | undefined,
   unusedIn: (span: Span) => Counter,
 ): Brought {

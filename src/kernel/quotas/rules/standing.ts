@@ -43,7 +43,7 @@ export function standingsOf(
     let span = here;
     let id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
     let counter = book.counters.get(id);
-    const elsewhere = counter === undefined ? begunElsewhere(book, subject, bucket, here, atMs) : undefined;
+    const elsewhere = counter === undefined ? begunElsewhere(book, { subject, bucket, here }, atMs) : undefined;
     if (elsewhere !== undefined) {
       span = elsewhere;
       id = idOfCounter({ subject, bucket: bucket.id, window: span.key });
@@ -64,7 +64,11 @@ export function standingsOf(
  * The window that goes on, where one of another zone has begun, and nobody has used that of this zone: who is asked about in two
  * zones at a time at which one is a day ahead has one of their days, until it ends where it began.
  */
-function begunElsewhere(book: Counters, subject: string, bucket: Bucket, here: Span, atMs: number): Span | undefined {
+function begunElsewhere(
+  book: Counters,
+  { subject, bucket, here }: { readonly subject: string; readonly bucket: Bucket; readonly here: Span },
+  atMs: number,
+): Span | undefined {
   const { type, per } = bucket.window;
   const { fromMs, untilMs } = here;
   if (type !== 'calendar' || per === 'PT1H' || untilMs === undefined) return undefined;
@@ -115,7 +119,7 @@ function rolledOver(
   if (counter === undefined) {
     const counterOf = (window: string) => book.counters.get(idOfWindow(window));
     const unusedIn = (of: Span) => unused(subject, bucket, of);
-    const { brought, passed } = broughtInto(bucket, rollover, limit, present, counterOf, unusedIn);
+    const { brought, passed } = broughtInto({ bucket, rollover, limit, into: present }, counterOf, unusedIn);
     counter = unused(subject, bucket, present);
     rolled = { ...rolled, brought };
     passed.forEach(look);

@@ -6,18 +6,22 @@ import type { Item } from './operation.ts';
 import { withEntry, withoutUnits } from './rolling.ts';
 import { isPast, lengthMs, type Looked } from './standing.ts';
 
+interface Taking {
+  readonly atMs: number;
+  readonly manner: Manner;
+  /** Units that the items before took, by the id of the counter; the lines of this one are added. */
+  readonly taken?: Map<string, number> | undefined;
+}
+
 /**
  * The lines of one item; undefined when it is denied.
  *
  * @param standings of the item's buckets at that moment
- * @param taken by the items before it, by the id of the counter; its own lines are added
  */
 export function take(
   { subject, quota, amount }: Item,
   standings: readonly Looked[],
-  atMs: number,
-  manner: Manner,
-  taken?: Map<string, number>,
+  { atMs, manner, taken }: Taking,
 ): readonly Line[] | undefined {
   return deduct(standings, amount, manner)?.map(({ standing: { bucket, span, id, corrects }, amount }): Line => {
     taken?.set(id, (taken.get(id) ?? 0) + amount);
@@ -76,6 +80,14 @@ function countWhereMoved(book: Book, name: Pick<Line, 'subject' | 'bucket' | 'wi
   }
 }
 
+interface Returning {
+  readonly amount: number;
+  /** Those in force; absent where units go back wherever they were taken from. */
+  readonly buckets: readonly Bucket[] | undefined;
+  /** Units of each line that went back before. */
+  readonly returned?: readonly number[];
+}
+
 /**
  * Gives units back to the lines that they were taken from, last in, first out; gives what went where. Lines of closed
  * windows, and of buckets that are gone and that nothing replaces, are passed over.
@@ -83,9 +95,7 @@ function countWhereMoved(book: Book, name: Pick<Line, 'subject' | 'bucket' | 'wi
 export function returnTo(
   book: Book,
   lines: readonly Line[],
-  amount: number,
-  buckets: readonly Bucket[] | undefined,
-  returned: readonly number[] = [],
+  { amount, buckets, returned = [] }: Returning,
 ): { readonly back: readonly number[]; readonly receipt: readonly Line[] } {
   const targets = lines.map((line) => targetOf(book, line, buckets));
   const back = giveBack(

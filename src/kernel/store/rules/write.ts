@@ -163,13 +163,13 @@ function decideOne(operation: Operation, given: Given): Mutation {
   const current = read.get(kind, operation.namespace, operation.name);
   switch (operation.verb) {
     case 'create':
-      return create(given, current, operation, operation.object, operation.uid, operation.fieldValidation);
+      return create(given, current, operation, operation.fieldValidation);
     case 'apply': {
       // What was live may be older than the schema, and has to come back all the same.
-      const validation = operation.restores === true ? 'Ignore' : 'Strict';
+      const fieldValidation = operation.restores === true ? 'Ignore' : 'Strict';
       return current === undefined
-        ? create(given, current, operation, operation.object, operation.uid, validation)
-        : replace(given, current, 'main', declaredOver(current, operation.object), validation);
+        ? create(given, current, operation, fieldValidation)
+        : replace(given, current, declaredOver(current, operation.object), { part: 'main', fieldValidation });
     }
     case 'update': {
       if (current === undefined) throw notFound(kind, operation.name);
@@ -184,7 +184,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
           },
         ]);
       }
-      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, wanted, operation);
     }
     case 'patch': {
       if (current === undefined) throw notFound(kind, operation.name);
@@ -193,7 +193,7 @@ function decideOne(operation: Operation, given: Given): Mutation {
       if (isFromOutside) refuseTooHeavy(patched, objectLimits(kind));
       const wanted = asObject(patched, kind);
       requireSamePlace(kind, current, wanted.metadata);
-      return replace(given, current, operation.part, wanted, operation.fieldValidation);
+      return replace(given, current, wanted, operation);
     }
     case 'delete':
       if (current === undefined) throw notFound(kind, operation.name);
@@ -206,13 +206,10 @@ function decideOne(operation: Operation, given: Given): Mutation {
 function create(
   given: Given,
   current: Entry | undefined,
-  target: { readonly namespace: string; readonly name: string },
-  body: unknown,
-  uid: string,
+  { namespace, name, object: body, uid }: Extract<Operation, { readonly verb: 'create' | 'apply' }>,
   fieldValidation: FieldValidation,
 ): Mutation {
   const { kind, now, read } = given;
-  const { name, namespace } = target;
   if (current !== undefined) {
     throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`, {
       subject: name,
@@ -245,9 +242,8 @@ function create(
 function replace(
   given: Given,
   current: Entry,
-  part: Part,
   wanted: ResourceObject,
-  fieldValidation: FieldValidation,
+  { part, fieldValidation }: Pick<Extract<Operation, { readonly part: Part }>, 'part' | 'fieldValidation'>,
 ): Mutation {
   const { kind } = given;
   const before = asStored(current);

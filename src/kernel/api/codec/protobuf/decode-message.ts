@@ -30,6 +30,7 @@ export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, ta
   const parts = new Map<Field, Uint8Array[]>();
   const members = new Map<Field, number>();
   const reader = new BinaryReader(bytes);
+  const source: Source = { reader, tally };
   while (reader.pos < reader.len) {
     const [number, wireType] = reading(path, () => reader.tag());
     tally.spend(1);
@@ -48,7 +49,7 @@ export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, ta
       value[field.name] = undefined;
     } else {
       if (field.form === 'map') countMember(field, at);
-      addTo(value, field, reader, tally, at);
+      addTo(value, field, source, at);
     }
   }
   for (const [field, chunks] of parts) {
@@ -68,23 +69,29 @@ export function decodeMessage(bytes: Uint8Array, { fields, toJson }: Message, ta
   }
 }
 
-function addTo(value: Record<string, unknown>, field: Field, reader: BinaryReader, tally: Tally, at: Path): void {
+/** The bytes of one message, and the count of what is read from all of them. */
+interface Source {
+  readonly reader: BinaryReader;
+  readonly tally: Tally;
+}
+
+function addTo(value: Record<string, unknown>, field: Field, source: Source, at: Path): void {
   const { name, type, form } = field;
   switch (form) {
     case 'one': {
-      const single = readValue(reader, type, tally, at);
+      const single = readValue(source, type, at);
       if (field.zero || !isZero(single)) value[name] = single;
       else delete value[name];
       return;
     }
     case 'list': {
       const items = (value[name] ??= []) as unknown[];
-      items.push(readValue(reader, type, tally, [...at, items.length]));
+      items.push(readValue(source, type, [...at, items.length]));
       return;
     }
     case 'map': {
       const entries = (value[name] ??= {}) as Record<string, unknown>;
-      const [key, item] = readValue(reader, type, tally, at) as [string, unknown];
+      const [key, item] = readValue(source, type, at) as [string, unknown];
       if (key === '__proto__') throw refuseProto([...at, key]);
       entries[key] = item;
       return;
@@ -94,7 +101,7 @@ function addTo(value: Record<string, unknown>, field: Field, reader: BinaryReade
   }
 }
 
-function readValue(reader: BinaryReader, type: FieldType, tally: Tally, at: Path): unknown {
+function readValue({ reader, tally }: Source, type: FieldType, at: Path): unknown {
   switch (type) {
     case 'string':
       return readText(readBytes(reader, at), at);

@@ -43,8 +43,8 @@ export function parseYaml(text: string): YamlDocument[] {
       throw malformed('YAML', firstSentence(problem.message), line, col);
     }
     if (document.contents === null || isEmpty(document.contents)) continue;
-    const reading: Reading = { document, duplicates: [], aliases: 0, values: 0 };
-    const value = read(document.contents, [], 0, reading);
+    const reading: Reading = { document, path: [], duplicates: [], aliases: 0, values: 0 };
+    const value = read(document.contents, 0, reading);
     documents.push({ value, duplicates: reading.duplicates, lineOf: (path) => lineOf(document, path, lines) });
   }
   return documents;
@@ -87,42 +87,39 @@ function firstSentence(message: string): string {
 
 interface Reading {
   readonly document: Document;
+  /** Where in the document it is now. */
+  readonly path: (string | number)[];
   readonly duplicates: Path[];
   aliases: number;
   values: number;
 }
 
-function read(node: unknown, path: (string | number)[], depth: number, reading: Reading): unknown {
+function read(node: unknown, depth: number, reading: Reading): unknown {
+  const { path } = reading;
   if (depth > valueDepthMax) throw tooDeep();
   if (++reading.values > LIMITS.valuesMax) throw tooMuch(`more than ${LIMITS.valuesMax} values`);
   if (isAlias(node)) {
     if (++reading.aliases > LIMITS.aliasesMax) throw tooMuch(`more than ${LIMITS.aliasesMax} aliases`);
-    return read(node.resolve(reading.document), path, depth + 1, reading);
+    return read(node.resolve(reading.document), depth + 1, reading);
   }
-  if (isSeq(node)) return node.items.map((item, index) => readAt(item, index, path, depth, reading));
+  if (isSeq(node)) return node.items.map((item, index) => readAt(item, index, depth, reading));
   if (isMap(node)) {
     const object: Record<string, unknown> = {};
     for (const { key, value } of node.items) {
       const name = keyText(key, path);
       if (name === '__proto__') throw refuseProto([...path, name]);
       if (Object.hasOwn(object, name)) reading.duplicates.push([...path, name]);
-      object[name] = readAt(value, name, path, depth, reading);
+      object[name] = readAt(value, name, depth, reading);
     }
     return object;
   }
   return isScalar(node) ? scalar(node.value, path) : null;
 }
 
-function readAt(
-  node: unknown,
-  segment: string | number,
-  path: (string | number)[],
-  depth: number,
-  reading: Reading,
-): unknown {
-  path.push(segment);
-  const value = read(node, path, depth + 1, reading);
-  path.pop();
+function readAt(node: unknown, segment: string | number, depth: number, reading: Reading): unknown {
+  reading.path.push(segment);
+  const value = read(node, depth + 1, reading);
+  reading.path.pop();
   return value;
 }
 
