@@ -40,11 +40,12 @@ export function stateOf(head: ResourceObject, spec?: HeadSpec): HeadState {
   const { kind, name } = placeIn(head);
   const everyone = liveObjectOf(head);
   const candidate = candidateOf(head);
+  const candidates = everyone?.spec === null ? undefined : spec;
   return {
     kind,
     name,
     everyone: everyone && kept(everyone, spec),
-    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, spec) },
+    candidate: candidate && { ...candidate, object: candidate.object && kept(candidate.object, candidates) },
   };
 }
 

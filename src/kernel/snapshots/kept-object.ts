@@ -27,7 +27,8 @@ export class KeptObject implements LiveObject {
     this.kind = interned(kind);
     this.namespace = interned(namespace);
     this.name = name;
-    this.labels = labelSet(JSON.stringify(labels));
+    // Label sets are frozen.
+    this.labels = Object.isFrozen(labels) ? labels : labelSet(JSON.stringify(labels));
     this.revision = revision;
     this.allotment = allotment;
     this.#specText = specText;

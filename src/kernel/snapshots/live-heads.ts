@@ -1,11 +1,13 @@
 import { publishedBatches } from '#kernel/api/client/published-batches.ts';
 import { eachOf, type Steps } from '#kernel/base/turns.ts';
 import { Head, placeIn } from '#kernel/kinds/builtin/head.ts';
+import { labelSet } from '#kernel/kinds/label-set.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Change, Entry, Store } from '#kernel/store/contract.ts';
 import { entryNamed } from '#kernel/store/entry-named.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { goneState, isSameLive, stateOf, type HeadSource, type HeadState } from './head-state.ts';
+import { KeptObject } from './kept-object.ts';
 import { liveKey, LiveObjects, type LiveKey } from './live-objects.ts';
 
 /** What is live in a store, kept up to date. */
@@ -93,12 +95,37 @@ function stateAfter({ type, entry }: Change, declared: Declared): HeadState {
   return type === 'DELETED' ? goneState(entry.outline()) : stateIn(entry, declared);
 }
 
-/** What is live mostly is what is declared, of which it is known already what it is found by. */
-function stateIn(entry: Entry, declared: Declared): HeadState {
+/**
+ * What a Head says. Mostly what is live is what is declared: what that is found by is known then. Nearly all Heads have the
+ * form that `headOf` writes for everybody alone, which is read in a third of the time that parsing takes.
+ */
+export function stateIn(entry: Entry, declared: Declared): HeadState {
+  const text = entry.specText();
+  const { before = '', after = '' } = entry.aroundSpec() ?? {};
+  const [, kind = '', namespace = '', name = '', labels = '', revision = ''] =
+    (EVERYBODYS_END.test(after) ? EVERYBODYS.exec(before) : undefined) ?? [];
+  if (text === undefined || revision === '') return stateOfParsed(entry, declared);
+  const same = sameSpec(declared(kind, name), { namespace, text });
+  const object = { kind, namespace, labels: labelSet(labels), revision, spec: null };
+  const kept = new KeptObject({ ...object, name: same?.name === name ? same.name : name }, text, same?.indexKeys);
+  return { kind: kept.kind, name: kept.name, everyone: kept, candidate: undefined };
+}
+
+const EVERYBODYS =
+  /"spec":\{"object":\{"kind":"([^"\\]+)","namespace":"([^"\\]*)","name":"([^"\\]+)"\},"labels":(\{[^{}]*\}),"live":\[\{"revision":"(\w+)","spec":$/;
+const EVERYBODYS_END = /^,"generation":\d+\}\]\}\}$/;
+
+function stateOfParsed(entry: Entry, declared: Declared): HeadState {
   const head = entry.outline();
   const text = entry.specText();
   const { kind, namespace, name } = placeIn(head);
-  const same = declared(kind, name);
-  const isSame = same !== undefined && same.namespace === namespace && same.specText() === text;
-  return stateOf(head, { text, indexKeys: isSame ? same.indexKeys : undefined });
+  const same = sameSpec(declared(kind, name), { namespace, text });
+  return stateOf(head, { text, indexKeys: same?.indexKeys });
+}
+
+function sameSpec(
+  declared: Entry | undefined,
+  { namespace, text }: { readonly namespace: string; readonly text: string | undefined },
+): Entry | undefined {
+  return declared?.namespace === namespace && declared.specText() === text ? declared : undefined;
 }

@@ -22,6 +22,8 @@ export interface Entry {
   readonly identity: () => ResourceObject;
   /** The spec of an object of a released kind, and what of a Head everybody gets, as JSON. */
   readonly specText: () => string | undefined;
+  /** The text before and behind `specText`; undefined where there is none. */
+  readonly aroundSpec: () => { readonly before: string; readonly after: string } | undefined;
 }
 
 /** One write in the total order. A DELETED entry is the object's last state with the version of its deletion. */

@@ -81,6 +81,10 @@ export class StoredEntry implements Entry {
     return this.#spec === '' ? undefined : this.#spec;
   }
 
+  aroundSpec(): { readonly before: string; readonly after: string } | undefined {
+    return this.#spec === '' ? undefined : { before: this.#before, after: this.#after };
+  }
+
   spec(): unknown {
     return this.#spec === '' || this.kind === Head ? this.object().spec : JSON.parse(this.#spec);
   }

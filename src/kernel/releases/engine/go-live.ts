@@ -65,13 +65,32 @@ export function statusOperation(
 export function stands(entry: Entry, liveNow: LiveObject | undefined): boolean {
   if (liveNow === undefined || liveNow.namespace !== entry.namespace) return false;
   if (!isDeepStrictEqual(liveNow.labels, entry.labels)) return false;
+  return isSaidLive(entry, liveNow.revision);
+}
+
+function isSaidLive(entry: Entry, revision: string): boolean {
+  const { before = '', after = '' } = entry.aroundSpec() ?? {};
+  const inText = LIVE_STATUS.exec(after)?.groups;
+  const declared = GENERATION.exec(before)?.[1];
+  if (inText !== undefined && declared !== undefined) {
+    return inText['revision'] === revision && inText['generation'] === declared;
+  }
   const object = entry.outline();
   const said = liveCondition(object);
   const { liveRevision, observedGeneration } = releasedStatus(object);
   const { generation = 1 } = object.metadata;
   const isSaid = said?.status === 'True' && said.reason === LIVE.reason;
-  return isSaid && observedGeneration === generation && liveRevision === liveNow.revision;
+  return isSaid && observedGeneration === generation && liveRevision === revision;
 }
+
+/**
+ * The text behind the spec of nearly every object, as `statusOperation` writes it where nothing else is said: a start reads
+ * it in a third of the time that parsing takes.
+ */
+const LIVE_STATUS =
+  /^,"status":\{"liveRevision":"(?<revision>\w+)","observedGeneration":(?<generation>\d+),"conditions":\[\{"type":"Live","status":"True","reason":"Released","[^{}]*"\}\]\}\}$/;
+/** In the text before the spec: within strings quotes are escaped, and no other field of this name is a number. */
+const GENERATION = /"generation":(\d+)/;
 
 /** A deleted object that must stay live: its Head says why, and so does an event where it was. */
 export function heldOperation(

@@ -56,6 +56,7 @@ export class OpenReleases {
 
   /** Those that carry an object. */
   carriersOf(kind: string, name: string): readonly OpenRelease[] {
+    if (this.#carriers.size === 0) return [];
     return [...(this.#carriers.get(liveKey(kind, name)) ?? [])].flatMap((release) => this.#all.get(release) ?? []);
   }
 

@@ -19,5 +19,6 @@ export function textEntry(kind: Kind, object: ResourceObject, version: number): 
     outline: parsed,
     identity: parsed,
     specText: () => undefined,
+    aroundSpec: () => undefined,
   };
 }

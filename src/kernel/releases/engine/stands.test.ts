@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { ResourceObject } from '#kernel/kinds/kind.ts';
+import { stampEntry } from '#kernel/store/entry.ts';
+import { textEntry } from '#kernel/store/rules/text-entry.ts';
+import { Node } from '../testing/node.ts';
+import { stands, statusOperation } from './go-live.ts';
+
+const revision = 'f'.repeat(40);
+const spec = { needs: [], value: 1, neighbourMax: 1 };
+const live = { kind: Node.id, namespace: '', name: 'a', labels: {}, spec, revision };
+const LIVE = { status: 'True', reason: 'Released' };
+
+function declared(status: object | undefined, metadata: object = {}): ResourceObject {
+  const { apiVersion, kind } = Node;
+  const object = { apiVersion, kind, metadata: { name: 'a', generation: 3, ...metadata }, spec };
+  return status === undefined ? object : { ...object, status };
+}
+
+function conditionOf(more: object) {
+  return {
+    type: 'Live',
+    ...LIVE,
+    message: 'x',
+    observedGeneration: 3,
+    lastTransitionTime: '2026-01-01T00:00:00Z',
+    ...more,
+  };
+}
+
+test('what the engine says of an object that is live is known without parsing it', () => {
+  const entry = stampEntry(Node, declared(undefined), 1);
+  const [operation] = statusOperation(entry, live, { is: 'live' }, Temporal.Instant.fromEpochMilliseconds(0));
+  assert.ok(operation?.verb === 'patch');
+  const { status } = operation.patch as { status: object };
+  const said = stampEntry(Node, declared(status), 2);
+  said.outline = () => assert.fail('it is parsed');
+  assert.equal(stands(said, live), true);
+  assert.equal(stands(said, { ...live, revision: 'e' }), false);
+});
+
+test('whatever an object says of itself, its text is read as it is parsed', () => {
+  const generation = fc.constantFrom(3, 4);
+  const status = fc.record(
+    {
+      liveRevision: fc.constantFrom(revision, 'e'),
+      observedGeneration: generation,
+      conditions: fc.array(
+        fc
+          .record(
+            {
+              type: fc.constantFrom('Live', 'Other'),
+              status: fc.constantFrom('True', 'False'),
+              reason: fc.constantFrom('Released', 'Held'),
+              message: fc.constantFrom('x', '"type":"Live","status":"True"', '{'),
+            },
+            { requiredKeys: [] },
+          )
+          .map(conditionOf),
+        { minLength: 0, maxLength: 2 },
+      ),
+      release: fc.constant('r'),
+    },
+    { requiredKeys: [] },
+  );
+  const metadata = fc.record(
+    {
+      generation,
+      annotations: fc.dictionary(fc.constantFrom('generation', '"generation":4'), fc.constantFrom('"generation":4')),
+    },
+    { requiredKeys: ['generation'] },
+  );
+  let standing = 0;
+  fc.assert(
+    fc.property(fc.option(status, { nil: undefined }), metadata, (said, given) => {
+      const object = declared(said, given);
+      const parsed = stands(textEntry(Node, object, 1), live);
+      standing += Number(parsed);
+      assert.equal(stands(stampEntry(Node, object, 1), live), parsed);
+    }),
+    { numRuns: 3_000 },
+  );
+  assert.ok(standing > 20);
+});
