@@ -202,7 +202,8 @@ export interface KindDeclaration<Spec extends TSchema, Status extends TSchema> {
   /**
    * What is wrong between this object and others (beyond references that lead nowhere): keeps it from going live
    * and is said in its status. `world` is the world as it would be with this object live, `live` the one that is; absent
-   * where there is none yet.
+   * where there is none yet. Of two objects that rule each other out, both say so: what is live is checked again only
+   * where it refers to what changes.
    */
   readonly check?: (spec: Typed<Spec>, world: World, name: string, live?: World) => readonly Problem[];
   /** True where `check` finds nothing in an object that refers to nothing: such an object need not be read for that. */

@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { audienceKinds } from '#kernel/audiences/kinds.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Time } from '#kernel/base/time.ts';
+import { Seat } from '#kernel/releases/testing/seat.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
@@ -41,6 +42,7 @@ export const KINDS = kindRegistry([
   Node,
   Workload,
   Tenant,
+  Seat,
   Fragile,
 ]);
 
