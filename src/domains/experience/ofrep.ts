@@ -11,7 +11,7 @@ import { openLongAnswer } from '#kernel/http/long-answer.ts';
 import type { Asking, DecisionProtocol, ProtocolContext, ProtocolView } from '#kernel/snapshots/module.ts';
 import { decideWithRecord } from './assignment-record.ts';
 import { subjectOfContext } from './cohort-subject.ts';
-import type { Asked, CompiledFlag, ExperienceTable, Outcome } from './decisions/table.ts';
+import type { Asked, ExperienceTable, Outcome } from './decisions/table.ts';
 import { wrongSaid, wrongValues } from './decisions/wrong-values.ts';
 import { ofrepDocuments } from './ofrep-documents.ts';
 import type { AssignmentStore } from './records/assignments.ts';
@@ -80,7 +80,7 @@ async function bulk(exchange: Exchange, context: Context, facts: FlagFacts): Pro
   if (question === undefined) return;
   const { asked, view, publishableKey } = question;
   const { table, version, releases } = view;
-  const outcomes = await decided(table, table.inOrder(), asked, context, facts);
+  const outcomes = await decideWithRecord(table, table.inOrder(), asked, recordOf(context, facts));
   const etag = tagOf(outcomes, releases);
   const headers = { etag, 'cache-control': 'private, no-cache', vary: 'Authorization' };
   if (isKnown(exchange, etag)) {
@@ -106,7 +106,7 @@ async function single(exchange: Exchange, context: Context, facts: FlagFacts): P
     const near = didYouMean(nearSpellings(key, table.flags.keys()));
     return fail(exchange, 404, { key, errorCode: 'FLAG_NOT_FOUND', errorDetails: `There is no flag "${key}"${near}.` });
   }
-  const [outcome] = await decided(table, [flag], asked, context, facts);
+  const [outcome] = await decideWithRecord(table, [flag], asked, recordOf(context, facts));
   if (outcome === undefined) return undefined;
   if (outcome.error !== undefined) return send(exchange, 400, outcome.json);
   // The metadata is the last member and never empty.
@@ -119,14 +119,8 @@ function releaseMember(releases: string): string {
   return releases === '' ? '' : `,"release":${JSON.stringify(releases)}`;
 }
 
-function decided(
-  table: ExperienceTable,
-  flags: readonly CompiledFlag[],
-  asked: Asked,
-  request: Context,
-  { assignments, log }: FlagFacts,
-): readonly Outcome[] | Promise<readonly Outcome[]> {
-  return decideWithRecord(table, flags, asked, { store: assignments, request, log });
+function recordOf(request: Context, { assignments, log }: FlagFacts) {
+  return { store: assignments, request, log };
 }
 
 /** Tells that flags may have changed; not which, nor for whom. */

@@ -203,7 +203,7 @@ function newSubscription(table: ProductsTable, wish: SubscriptionWish, now: Temp
   const { spec, name: plan } = planNamed(table, wish.plan);
   requireOpen(spec, plan, market);
   const zone = zoneNamed(wish.zone ?? market.spec.zone);
-  const price = agreedPrice(table, market, plan, wish, now);
+  const price = agreedPrice(table, { market, plan }, wish, now);
   return {
     plan,
     market: market.name,
@@ -225,7 +225,7 @@ function seatFor(
   const { spec } = planNamed(table, plan);
   const role = wished ?? spec.roles.at(-1) ?? '';
   if (!spec.roles.includes(role)) {
-    throw unknown('role', role, spec.roles, `The plan "${plan}" has the roles ${spec.roles.join(', ')}.`);
+    throw unknown('role', role, spec.roles, { more: `The plan "${plan}" has the roles ${spec.roles.join(', ')}.` });
   }
   return { role, seats: spec.seats };
 }
@@ -249,7 +249,7 @@ function newPlan(
   if (plan === before.plan && isSame) return { plan, role, price: before.price };
   if (plan !== before.plan) requireOpen(spec, plan, market);
   const bought = { channel: wish.channel ?? channel, interval: wish.interval ?? interval };
-  const price = agreedPrice(table, market, plan, { ...bought, currency: wish.currency }, now, currency);
+  const price = agreedPrice(table, { market, plan, before: currency }, { ...bought, currency: wish.currency }, now);
   return { plan, role, ...(price === undefined ? {} : { price }) };
 }
 
@@ -274,17 +274,22 @@ interface Bought {
   readonly currency?: string | undefined;
 }
 
+interface PricedPlan {
+  readonly market: MarketTable;
+  readonly plan: string;
+  /** The currency of the price before, which stays. */
+  readonly before?: string | undefined;
+}
+
 /**
  * The price of the moment with its revision, in the currency that was wished, or else rather in that of before; undefined for a plan that is sold nowhere, and so is given for nothing.
  * Refuses `products/not-sold` where it is sold, but not so.
  */
 function agreedPrice(
   table: ProductsTable,
-  market: MarketTable,
-  plan: string,
+  { market, plan, before }: PricedPlan,
   wish: Bought,
   now: Temporal.Instant,
-  before?: string,
 ): object | undefined {
   const { channel = market.defaultChannel, interval = 'P1M' } = wish;
   const answer = prices(table, { market: market.name, isOnRecord: true, plan, channel, interval }, now);

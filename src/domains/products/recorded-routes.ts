@@ -35,9 +35,9 @@ export function recordedRoutes(
     '/v1/check': (at, table, asked, _more, now) => look(at, table, asked, now),
     '/v1/entitlements': async (at, table, asked, _more, now) => {
       const facts = await factsOf(at, asked.listener);
-      const standings = await standingsOf(at, table, asked, facts, now);
+      const standings = await standingsOf(at, table, { question: asked, facts }, now);
       return {
-        ...entitlementsOnRecord(table, asked, facts, now.epochMilliseconds, standings),
+        ...entitlementsOnRecord(table, asked, { facts, standings }, now.epochMilliseconds),
         record: facts.version,
       };
     },

@@ -41,7 +41,12 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
         const token = takeover === undefined ? {} : { takeover };
         const own = sessionOf(question.listener, scope.subject, session);
         const request = { subject: scope.subject, quota, buckets, session: own, holder, ttlMs: seconds * 1_000 };
-        return slotSaid(table, situation, use, await at.quotas.acquire({ ...request, ...token }, at.signal), now);
+        return slotSaid(
+          table,
+          { ...situation, use },
+          await at.quotas.acquire({ ...request, ...token }, at.signal),
+          now,
+        );
       },
       {},
     ),
@@ -64,7 +69,7 @@ export function slotRoutes(desk: Desk | undefined): readonly DecisionRoute<Produ
           { subject: scope.subject, quota, session: own, ttlMs: seconds * 1_000 },
           at.signal,
         );
-        return slotSaid(table, situation, situation.use, kept, now);
+        return slotSaid(table, { ...situation, use: situation.use }, kept, now);
       },
       {},
     ),
@@ -119,8 +124,7 @@ function sessionOf(listener: string, subject: string, session: string): string {
 
 function slotSaid(
   table: ProductsTable,
-  { base, facts }: Situation,
-  use: MeteredUse,
+  { base, facts, use }: Situation & { readonly use: MeteredUse },
   result: SlotAnswer,
   now: Temporal.Instant,
 ): object {

@@ -147,8 +147,7 @@ export async function look(
 export async function standingsOf(
   { quotas, signal }: Desk,
   table: ProductsTable,
-  question: Omit<Use, 'feature'>,
-  facts: SubjectFacts,
+  { question, facts }: { readonly question: Omit<Use, 'feature'>; readonly facts: SubjectFacts },
   now: Temporal.Instant,
 ): Promise<ReadonlyMap<string, Standing>> {
   const uses = usesOf(table, question, facts, now.epochMilliseconds).filter(({ grant }) => grant.type === 'metered');

@@ -101,7 +101,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
       'Keeps a reservation for longer.',
       input({ ...WHO, ...FEATURE, ...OF, ...SECONDS, ...KEY }),
       async (at, table, { of, seconds, key, ...question }, now) => {
-        const { subject } = await settling(at, table, question, of, now);
+        const { subject } = await settling(at, table, { question, of }, now);
         const { feature: quota } = question;
         return receiptOf(await at.quotas.extend({ subject, key, of, quota, ttlMs: seconds * 1_000 }, at.signal));
       },
@@ -123,7 +123,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
         ...KEY,
       }),
       async (at, table, { of, amount, over, key, ...question }, now) => {
-        const earlier = await settling(at, table, question, of, now);
+        const earlier = await settling(at, table, { question, of }, now);
         const { subject, buckets } = earlier;
         const request = { subject, key, of, quota: question.feature, amount, over: over ?? 'refuse' } as const;
         const result = await at.quotas.commit({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal);
@@ -135,7 +135,7 @@ function reservationRoutes(route: MakeRoute): readonly DecisionRoute<ProductsTab
       'Ends a reservation of which nothing was used.',
       input({ ...WHO, ...FEATURE, ...OF, ...KEY }),
       async (at, table, { of, key, ...question }, now) => {
-        const { subject, buckets } = await settling(at, table, question, of, now);
+        const { subject, buckets } = await settling(at, table, { question, of }, now);
         const request = { subject, key, of, quota: question.feature };
         return receiptOf(
           await at.quotas.release({ ...request, ...(buckets === undefined ? {} : { buckets }) }, at.signal),
@@ -157,7 +157,7 @@ function refundRoute(route: MakeRoute): DecisionRoute<ProductsTable> {
       ...KEY,
     }),
     async (at, table, { of, amount, key, ...question }, now) => {
-      const { subject, buckets } = await settling(at, table, question, of, now);
+      const { subject, buckets } = await settling(at, table, { question, of }, now);
       const part = { ...(amount === undefined ? {} : { amount }), ...(buckets === undefined ? {} : { buckets }) };
       return receiptOf(await at.quotas.refund({ subject, key, of, quota: question.feature, ...part }, at.signal));
     },
@@ -249,8 +249,7 @@ async function onceOnly(
 async function settling(
   desk: Desk,
   table: ProductsTable,
-  question: Use,
-  of: string,
+  { question, of }: { readonly question: Use; readonly of: string },
   now: Temporal.Instant,
 ): Promise<Earlier> {
   const facts = await factsOf(desk, question.listener);

@@ -185,7 +185,7 @@ export function planTermsFor(
       ...(once ?? periodWindow(per, market.spec.zone)),
       priority: 100,
       enforcement: 'hard',
-      replaces: replacedBy(table, caps, feature, listener.plan, 'carry'),
+      replaces: replacedBy(table, caps, { feature, plan: listener.plan, onPlanChange: 'carry' }),
     };
   }
   const { spec } = cap;
@@ -208,7 +208,7 @@ export function planTermsFor(
     enforcement: spec.enforcement,
     ...(grace === undefined ? {} : { grace }),
     ...(rollover === undefined ? {} : { rollover }),
-    replaces: replacedBy(table, caps, feature, listener.plan, onPlanChange),
+    replaces: replacedBy(table, caps, { feature, plan: listener.plan, onPlanChange }),
   };
 }
 
@@ -216,10 +216,9 @@ export function planTermsFor(
 function replacedBy(
   table: ProductsTable,
   caps: readonly Compiled<CapSpec>[],
-  feature: string,
-  plan: string,
-  onPlanChange: CapSpec['onPlanChange'],
+  use: { readonly feature: string; readonly plan: string } & Pick<CapSpec, 'onPlanChange'>,
 ): readonly string[] {
+  const { feature, plan, onPlanChange } = use;
   if (onPlanChange === 'reset' || caps.every(({ spec }) => spec.onPlanChange === 'carry')) return [];
   const own = planBucket(feature, plan, onPlanChange);
   const all = [

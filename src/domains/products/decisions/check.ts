@@ -1,6 +1,6 @@
 import { rowFor } from './grants.ts';
 import { marketAt, momentOf, requireChannel, unknown, type KnownPlace } from './lookup.ts';
-import { onSaleAt, type CheckAnswer, type MarketTable, type OfferedPlan, type ProductsTable } from './table.ts';
+import { onSaleAt, type CheckAnswer, type OfferedPlan, type ProductsTable } from './table.ts';
 
 export interface CheckQuestion extends KnownPlace {
   readonly plan: string;
@@ -27,20 +27,15 @@ export function check(table: ProductsTable, question: CheckQuestion, now: Tempor
   // Asking for the time takes longer than all the rest: only an upsell needs to know now.
   const moment = at === undefined ? undefined : momentOf(at, market, now);
   if (answer.outcome !== 'deny') return answer;
-  const plans = plansGiving(market, feature, plan, channel ?? market.defaultChannel, moment ?? now.epochMilliseconds);
+  const onSale = onSaleAt(market, channel ?? market.defaultChannel, moment ?? now.epochMilliseconds);
+  const plans = plansGiving(onSale, feature, plan);
   if (plans.length === 0) return answer;
   return { outcome: 'upsell', plan, feature, plans, reason: answer.reason };
 }
 
-/** Other plans that give a feature in a market and can be bought at a moment, the lowest rank first. */
-function plansGiving(
-  market: MarketTable,
-  feature: string,
-  except: string,
-  channel: string,
-  moment: number,
-): readonly OfferedPlan[] {
-  const giving = onSaleAt(market, channel, moment)?.giving.get(feature) ?? [];
+/** Other plans on sale that give a feature, the lowest rank first. */
+function plansGiving(onSale: ReturnType<typeof onSaleAt>, feature: string, except: string): readonly OfferedPlan[] {
+  const giving = onSale?.giving.get(feature) ?? [];
   // The plan itself may give it to another role.
   return giving.some(({ plan }) => plan === except) ? giving.filter(({ plan }) => plan !== except) : giving;
 }

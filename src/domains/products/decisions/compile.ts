@@ -61,7 +61,10 @@ export function* updateInSteps(
   const staleKeys = keysOf(table, world, names(PRICE));
 
   const features = featuresChanged ? compileAll(world, FEATURE, Feature.spec) : table.features;
-  const plans = changedPlans.size > 0 ? compileAll(world, PLAN, Plan.spec, table.plans, changedPlans) : table.plans;
+  const plans =
+    changedPlans.size > 0
+      ? compileAll(world, PLAN, Plan.spec, { before: table.plans, changed: changedPlans })
+      : table.plans;
   const grantsFor = grantsMaker(features, featuresChanged ? new Map() : keptGrants(table, changedPlans));
   const everyMarket = featuresChanged || changedPlans.size > 0;
 
@@ -79,7 +82,9 @@ export function* updateInSteps(
   const marketOfTerritory = changedMarkets.size > 0 ? territoriesOf(markets) : table.marketOfTerritory;
   const caps = changedCaps.size > 0 ? byFeature(compileAll(world, CAP, Cap.spec)) : table.caps;
   const addOns =
-    changedAddOns.size > 0 ? compileAll(world, ADD_ON, rankedAddOn, table.addOns, changedAddOns) : table.addOns;
+    changedAddOns.size > 0
+      ? compileAll(world, ADD_ON, rankedAddOn, { before: table.addOns, changed: changedAddOns })
+      : table.addOns;
   return { features, plans, markets, marketOfTerritory, caps, addOns };
 }
 
@@ -94,9 +99,9 @@ function compileAll<Spec>(
   world: World,
   kind: string,
   specOf: (object: LiveObject) => Spec,
-  before: ReadonlyMap<string, Compiled<Spec>> = new Map(),
-  changed: ReadonlySet<string> = new Set(),
+  kept?: { readonly before: ReadonlyMap<string, Compiled<Spec>>; readonly changed: ReadonlySet<string> },
 ): ReadonlyMap<string, Compiled<Spec>> {
+  const { before = new Map<string, Compiled<Spec>>(), changed = new Set<string>() } = kept ?? {};
   return new Map(
     byName(world, kind).map((object): [string, Compiled<Spec>] => {
       const { name } = object;

@@ -58,10 +58,10 @@ interface RecordedEntitlements extends Omit<EntitlementsAnswer, 'entitlements'> 
 export function entitlementsOnRecord(
   table: ProductsTable,
   question: Omit<UseQuestion, 'feature'>,
-  facts: SubjectFacts,
+  record: { readonly facts: SubjectFacts; readonly standings: ReadonlyMap<string, Pick<Standing, 'balances'>> },
   nowMs: number,
-  standings: ReadonlyMap<string, Pick<Standing, 'balances'>>,
 ): RecordedEntitlements {
+  const { facts, standings } = record;
   const base = entitlements(table, listenerOf(question, facts));
   const all = new Map<string, RecordedEntitlement>(base.entitlements.map((grant) => [grant.feature, grant]));
   for (const feature of new Set(facts.overrides.map((override) => override.feature))) {

@@ -85,11 +85,14 @@ export function explain(
       : checkOnRecord(table, { ...question, feature }, recorded.facts, now);
   const { role } = rowFor(table, market, question);
   if (soldIn(plan.spec, market.name)) {
-    steps.push(roleStep(plan, role, question.role), ...entitlementSteps(table, plan, feature, role, market.name));
-    if (answer.outcome !== 'allow') steps.push(...degradeSteps(table, plan, feature, role, market.name));
+    steps.push(
+      roleStep(plan, role, question.role),
+      ...entitlementSteps(table, { plan, feature, role, market: market.name }),
+    );
+    if (answer.outcome !== 'allow') steps.push(...degradeSteps(table, { plan, feature, role, market: market.name }));
   }
   if (recorded !== undefined) steps.push(...explainUse(table, { ...question, feature }, recorded, now));
-  return { answer, steps, alternatives: alternativesTo(table, plan, market, feature, question, now) };
+  return { answer, steps, alternatives: alternativesTo(table, { plan, market, feature }, question, now) };
 }
 
 function placeStep({ source, spec }: MarketTable, { territory }: Place): Step {
@@ -117,13 +120,15 @@ function roleStep({ source, spec }: Compiled<PlanSpec>, role: string, asked: str
   };
 }
 
-function entitlementSteps(
-  table: ProductsTable,
-  plan: Compiled<PlanSpec>,
-  feature: string,
-  role: string,
-  market: string,
-): readonly Step[] {
+/** Whether a role of a plan is given a feature in a market. */
+interface GrantQuestion {
+  readonly plan: Compiled<PlanSpec>;
+  readonly feature: string;
+  readonly role: string;
+  readonly market: string;
+}
+
+function entitlementSteps(table: ProductsTable, { plan, feature, role, market }: GrantQuestion): readonly Step[] {
   const found = table.features.get(feature);
   if (found === undefined) return [];
   const entitlements = plan.spec.entitlements.filter((entitlement) => entitlement.feature === feature);
@@ -151,13 +156,7 @@ function verdict(
   return 'another one is more exact';
 }
 
-function degradeSteps(
-  table: ProductsTable,
-  plan: Compiled<PlanSpec>,
-  feature: string,
-  role: string,
-  market: string,
-): readonly Step[] {
+function degradeSteps(table: ProductsTable, { plan, feature, role, market }: GrantQuestion): readonly Step[] {
   const steps: Step[] = [];
   let from = table.features.get(feature);
   for (const name of degradations(feature, table.features)) {
@@ -198,9 +197,11 @@ function priceSteps(market: MarketTable, question: ExplainQuestion, moment: numb
 
 function alternativesTo(
   table: ProductsTable,
-  plan: Compiled<PlanSpec>,
-  market: MarketTable,
-  feature: string,
+  {
+    plan,
+    market,
+    feature,
+  }: { readonly plan: Compiled<PlanSpec>; readonly market: MarketTable; readonly feature: string },
   question: ExplainQuestion,
   now: Temporal.Instant,
 ): readonly Alternative[] {

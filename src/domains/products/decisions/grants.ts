@@ -24,7 +24,7 @@ export function compileGrants(
   const rows = new Map(
     plan.spec.roles.map((role): [string, GrantRow] => [
       role,
-      compileRow(plan, role, market, features, byFeature, sold),
+      compileRow({ plan, role, market, sold }, features, byFeature),
     ]),
   );
   const [firstRole] = rows.values();
@@ -69,7 +69,7 @@ function rowOfRole(
   features: ProductsTable['features'],
 ): GrantRow {
   const byFeature = Map.groupBy(plan.spec.entitlements, ({ feature }) => feature);
-  return compileRow(plan, role, market.name, features, byFeature, soldIn(plan.spec, market.name));
+  return compileRow({ plan, role, market: market.name, sold: soldIn(plan.spec, market.name) }, features, byFeature);
 }
 
 function rowOfGone(plan: string, role: string, features: ProductsTable['features']): GrantRow {
@@ -98,14 +98,20 @@ export function winner(
   return best;
 }
 
+/** A role of a plan in a market, in which the plan is sold or not. */
+interface RoleOfPlan {
+  readonly plan: Compiled<PlanSpec>;
+  readonly role: string;
+  readonly market: string;
+  readonly sold: boolean;
+}
+
 function compileRow(
-  plan: Compiled<PlanSpec>,
-  role: string,
-  market: string,
+  of: RoleOfPlan,
   features: ProductsTable['features'],
   byFeature: ReadonlyMap<string, readonly PlanEntitlement[]>,
-  sold: boolean,
 ): GrantRow {
+  const { plan, role, market, sold } = of;
   const given = new Map<string, { readonly grant: Grant; readonly words: string }>();
   for (const [name, entitlements] of sold ? byFeature : []) {
     const entitlement = winner(entitlements, role, market);
@@ -126,7 +132,7 @@ function compileRow(
     }
     const fallback = fallbackOf(name, features, given);
     if (fallback === undefined) {
-      const reason = whyNot(plan, feature.spec, role, market, byFeature.get(name) ?? [], sold);
+      const reason = whyNot(of, feature.spec, byFeature.get(name) ?? []);
       answers.set(name, Object.freeze({ outcome: 'deny', ...named, reason }));
     } else {
       const reason = frozenReason(
@@ -175,13 +181,11 @@ function fallbackOf<Given>(
 }
 
 function whyNot(
-  { spec: { title } }: Compiled<PlanSpec>,
+  { plan, role, market, sold }: RoleOfPlan,
   feature: FeatureSpec,
-  role: string,
-  market: string,
   entitlements: readonly PlanEntitlement[],
-  sold: boolean,
 ): AnswerReason {
+  const { title } = plan.spec;
   if (!sold) return frozenReason('plan-not-in-market', `${title} is not offered in this market.`);
   const here = entitlements.filter(({ markets }) => markets === undefined || markets.includes(market));
   if (here.length > 0) {

@@ -43,7 +43,7 @@ export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
   }
   if (territory !== undefined) {
     const known = table.marketOfTerritory.keys();
-    throw unknown('territory', territory, known, 'No market has it.', nearTerritories);
+    throw unknown('territory', territory, known, { more: 'No market has it.', near: nearTerritories });
   }
   if (market !== undefined && place.isOnRecord === true) return goneMarket(market, place.zone ?? 'UTC');
   if (market !== undefined) throw unknown('market', market, table.markets.keys());
@@ -91,12 +91,9 @@ export function grantsOf(market: MarketTable, plan: string): PlanGrants {
 export function rowOf(grants: PlanGrants, plan: string, role: string | undefined): GrantRow {
   const row = role === undefined ? grants.firstRole : grants.rows.get(role);
   if (row === undefined)
-    throw unknown(
-      'role',
-      role ?? '',
-      grants.rows.keys(),
-      `The plan "${plan}" has the roles ${[...grants.rows.keys()].join(', ')}.`,
-    );
+    throw unknown('role', role ?? '', grants.rows.keys(), {
+      more: `The plan "${plan}" has the roles ${[...grants.rows.keys()].join(', ')}.`,
+    });
   return row;
 }
 
@@ -104,7 +101,9 @@ export function rowOf(grants: PlanGrants, plan: string, role: string | undefined
 export function requireChannel(market: MarketTable, channel: string): void {
   // A market that is gone has none, and whoever is there need not know.
   if (market.channels.length === 0 || market.channels.includes(channel)) return;
-  throw unknown('channel', channel, market.channels, `${market.spec.title} has ${market.channels.join(', ')}.`);
+  throw unknown('channel', channel, market.channels, {
+    more: `${market.spec.title} has ${market.channels.join(', ')}.`,
+  });
 }
 
 /** Refuses `products/unknown-feature` and the like, with names that were perhaps meant. */
@@ -112,9 +111,12 @@ export function unknown(
   what: string,
   name: string,
   known: Iterable<string>,
-  more = '',
-  near: (name: string, known: Iterable<string>) => readonly string[] = nearSpellings,
+  help: {
+    readonly more?: string;
+    readonly near?: (name: string, known: Iterable<string>) => readonly string[];
+  } = {},
 ): Refusal {
+  const { more = '', near = nearSpellings } = help;
   const hint = didYouMean(near(name, known));
   const message = `There is no ${what} "${name}"${hint}.${more === '' ? '' : ` ${more}`}`;
   return new Refusal(`products/unknown-${what}`, 'Invalid', message, {

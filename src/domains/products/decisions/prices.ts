@@ -121,7 +121,7 @@ function pricesOfAll(
 ): readonly PriceAnswer[] {
   return seriesFor(market, filter).flatMap((series) => {
     const plan = table.plans.get(series.plan);
-    return plan === undefined ? [] : [priceAnswer(series, plan, market, moment, filter.locale)];
+    return plan === undefined ? [] : [priceAnswer({ series, plan, market }, moment, filter.locale)];
   });
 }
 
@@ -132,7 +132,7 @@ function pricesOf(
   moment: number,
 ): readonly PriceAnswer[] {
   const found = seriesFor(market, { ...filter, plan: plan.name });
-  if (found.length > 0) return found.map((series) => priceAnswer(series, plan, market, moment, filter.locale));
+  if (found.length > 0) return found.map((series) => priceAnswer({ series, plan, market }, moment, filter.locale));
   const { channel, interval } = filter;
   const asked = [channel, interval === undefined ? undefined : intervalInWords(interval)].filter(
     (part) => part !== undefined,
@@ -162,29 +162,26 @@ function notInMarket({ title }: PlanSpec, market: MarketTable): NonNullable<Pric
  */
 const inForce = new WeakMap<Compiled<PlanSpec>, WeakMap<SeriesWindow, PriceAnswer>>();
 
-function priceAnswer(
-  series: PriceSeries,
-  plan: Compiled<PlanSpec>,
-  market: MarketTable,
-  moment: number,
-  locale: string | undefined,
-): PriceAnswer {
+/** What is sold: a plan, by one series of prices, in a market. */
+interface Offer {
+  readonly series: PriceSeries;
+  readonly plan: Compiled<PlanSpec>;
+  readonly market: MarketTable;
+}
+
+function priceAnswer(offer: Offer, moment: number, locale: string | undefined): PriceAnswer {
+  const { series, plan } = offer;
   const window = windowAt(series, moment);
-  if (window === undefined || locale !== undefined) return answerAt(series, plan, market, moment, locale);
+  if (window === undefined || locale !== undefined) return answerAt(offer, moment, locale);
   let ofPlan = inForce.get(plan);
   if (ofPlan === undefined) inForce.set(plan, (ofPlan = new WeakMap()));
   let answer = ofPlan.get(window);
-  if (answer === undefined) ofPlan.set(window, (answer = Object.freeze(answerAt(series, plan, market, moment))));
+  if (answer === undefined) ofPlan.set(window, (answer = Object.freeze(answerAt(offer, moment))));
   return answer;
 }
 
-function answerAt(
-  series: PriceSeries,
-  { name, spec }: Compiled<PlanSpec>,
-  market: MarketTable,
-  moment: number,
-  locale?: string,
-): PriceAnswer {
+function answerAt({ series, plan, market }: Offer, moment: number, locale?: string): PriceAnswer {
+  const { name, spec } = plan;
   const named = { plan: name, title: spec.title, interval: series.interval, channel: series.channel };
   const window = windowAt(series, moment);
   const next = nextPrice(series, moment, locale);

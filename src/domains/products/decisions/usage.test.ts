@@ -572,7 +572,7 @@ test('entitlements on record are those of the plan, with what was bought and giv
   const counters = new Counters().at(NOW_MS);
   const uses = usesOf(table, {}, facts, NOW_MS);
   const standings = new Map(uses.map((use) => [use.feature, counters.check(use)]));
-  const { plan, role, entitlements: all } = entitlementsOnRecord(table, {}, facts, NOW_MS, standings);
+  const { plan, role, entitlements: all } = entitlementsOnRecord(table, {}, { facts, standings }, NOW_MS);
   assert.deepEqual([plan, role], ['family', 'member']);
   assert.deepEqual(
     all.map(({ feature, usage, notes }) => [feature, usage?.remaining, notes?.join()]),
@@ -584,7 +584,7 @@ test('entitlements on record are those of the plan, with what was bought and giv
       ['streams', 1, undefined],
     ],
   );
-  const nothing = entitlementsOnRecord(table, { ...free }, nobody('bo'), NOW_MS, new Map());
+  const nothing = entitlementsOnRecord(table, { ...free }, { facts: nobody('bo'), standings: new Map() }, NOW_MS);
   assert.deepEqual(nothing, entitlements(table, free));
 });
 

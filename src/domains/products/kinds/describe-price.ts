@@ -7,8 +7,7 @@ import { OPEN, timeInWords } from '../rules/times.ts';
 /** What a new or changed timeline means from now on, in sentences that begin with `label`. Past entries are not told. */
 export function describeTimeline(
   label: string,
-  before: readonly PriceWindow[],
-  after: readonly PriceWindow[],
+  { before, after }: { readonly before: readonly PriceWindow[]; readonly after: readonly PriceWindow[] },
   zone: string,
   now: number,
 ): readonly string[] {

@@ -161,9 +161,9 @@ export const Price = defineKind({
     const strangers = otherCurrencies(spec);
     if (strangers.length > 0) return strangers;
 
-    const past = before === undefined ? [] : pastOf(before, spec, windows, marketOf, now.epochMilliseconds);
+    const past = before === undefined ? [] : pastOf(before, { spec, windows }, marketOf, now.epochMilliseconds);
     const others = find(PRICE, 'sale', saleKey(spec)).filter((other) => other.metadata.name !== name);
-    return [...past, ...others.flatMap((other) => collisions(spec, windows, other.metadata.name, other, reading))];
+    return [...past, ...others.flatMap((other) => collisions({ spec, windows }, other.metadata.name, other, reading))];
   },
   validateDelete: (spec, { now, find, annotations }) => {
     if (annotations[DISCARD_HISTORY] === 'true') return [];
@@ -191,7 +191,7 @@ export const Price = defineKind({
       ...world
         .find(PRICE, 'sale', saleKey(spec))
         .filter((other) => other.name !== name)
-        .flatMap((other) => collisions(spec, windows, other.name, other, reading)),
+        .flatMap((other) => collisions({ spec, windows }, other.name, other, reading)),
     ];
   },
   describe: (name, before, after, world, now) => {
@@ -208,7 +208,10 @@ export const Price = defineKind({
     if (priceKey(before) === priceKey(after)) {
       const [was, is] = [windowsOf(before), windowsOf(after)];
       const notice = market && describeNotice(market, was, is, moment);
-      return [...describeTimeline(label, was, is, zone, moment), ...(notice === undefined ? [] : [notice])];
+      return [
+        ...describeTimeline(label, { before: was, after: is }, zone, moment),
+        ...(notice === undefined ? [] : [notice]),
+      ];
     }
     return [
       `${labelOf(before, world)}: the price "${name}" moves to ${label}.`,
@@ -252,10 +255,15 @@ function otherCurrencies({ currency, timeline }: PriceSpec): readonly Problem[] 
   });
 }
 
+/** A price and its timeline, in moments. */
+interface ReadPrice {
+  readonly spec: PriceSpec;
+  readonly windows: readonly PriceWindow[];
+}
+
 /** Where two Prices of the same sale are in force at once: of one key not at all, else not in one currency. */
 function collisions(
-  spec: PriceSpec,
-  windows: readonly PriceWindow[],
+  { spec, windows }: ReadPrice,
   name: string,
   object: { readonly spec?: unknown },
   reading: TimelineReading,
@@ -273,8 +281,7 @@ const IDENTITY = ['plan', 'market', 'interval', 'channel', 'currency'] as const;
 
 function pastOf(
   before: PriceSpec,
-  after: PriceSpec,
-  windows: readonly PriceWindow[],
+  { spec: after, windows }: ReadPrice,
   marketOf: (name: string) => MarketSpec | undefined,
   now: number,
 ): readonly Problem[] {

@@ -22,8 +22,7 @@ interface WriteRow {
 export async function writeOnce<Result extends object>(
   { query }: Queryable,
   { path, key, request }: RecordWrite,
-  now: Temporal.Instant | undefined,
-  listeners: ReadonlySet<string>,
+  { listeners, now }: { readonly listeners: ReadonlySet<string>; readonly now: Temporal.Instant | undefined },
   work: () => Promise<Result>,
 ): Promise<Result> {
   const fingerprint = contentHash(request);

@@ -90,7 +90,7 @@ function writesOf(plainly: ReturnType<typeof recordTransactions>, clock: Clock |
     work: (transaction: RecordTransaction) => Promise<Result>,
   ): Promise<Result> {
     return plainly(
-      (transaction, touched) => writeOnce(transaction, doing, clock?.(), touched, () => work(transaction)),
+      (transaction, listeners) => writeOnce(transaction, doing, { listeners, now: clock?.() }, () => work(transaction)),
       doing.by,
     );
   }
@@ -137,7 +137,7 @@ function subscriptionWrites({ write, change }: Writes): Pick<SubjectStore, 'subs
                 values ($1, $2, $2, $3, $4, 'active', $5, $6, $7, $7, $7, $8)`,
               values: [id, listener, plan, market, anchor.wallTime, anchor.zone, now.toString(), jsonOf(price)],
             });
-            await insertMember(transaction, id, listener, role, now);
+            await insertMember(transaction, id, { listener, role }, now);
             return { action: 'subscribed', detail: { subscription: id, plan, market } };
           },
         });
@@ -208,7 +208,7 @@ function memberWrites({ change }: Writes): Pick<SubjectStore, 'addMember' | 'rem
             const other = facts.find((one) => one.listener === listener);
             if (other?.subscription !== undefined) throw alreadySubscribed(other);
             if (before.members.length >= seats) throw noSeat(before, seats);
-            await insertMember(transaction, id, listener, role, now);
+            await insertMember(transaction, id, { listener, role }, now);
             return { action: 'member-added', detail: { listener, role } };
           }
           await transaction.query({
@@ -237,8 +237,7 @@ function memberWrites({ change }: Writes): Pick<SubjectStore, 'addMember' | 'rem
 async function insertMember(
   { query }: Queryable,
   id: string,
-  listener: string,
-  role: string,
+  { listener, role }: { readonly listener: string; readonly role: string },
   now: Temporal.Instant,
 ): Promise<void> {
   await query({

@@ -90,7 +90,7 @@ export function bucketsOf(counted: Counted, facts: SubjectFacts, nowMs: number):
     );
   }
   if (plan !== undefined) {
-    entries.push(...planEntries(plan, override?.limit, counted, nowMs, notes));
+    entries.push(...planEntries(plan, override?.limit, { ...counted, nowMs }, notes));
   } else if (override !== undefined) {
     const bucket: Bucket = {
       id: `override/${override.id}`,
@@ -139,8 +139,7 @@ function overrideOf({ overrides }: SubjectFacts, feature: string, nowMs: number)
 function planEntries(
   plan: PlanTerms,
   byHand: Limit | undefined,
-  { title, unit, zone, sinceMs }: Counted,
-  nowMs: number,
+  { title, unit, zone, sinceMs, nowMs }: Counted & { readonly nowMs: number },
   notes: string[],
 ): readonly (readonly [Bucket, Origin])[] {
   const { id, window, anchor, priority, enforcement, grace, rollover, replaces, limitBefore } = plan;

@@ -21,13 +21,18 @@ export interface Subjects {
 const MIRRORED: Readonly<Record<string, string>> = { '<': '>', '<=': '>=', '>': '<', '>=': '<=' };
 const BOUNDS: Readonly<Record<string, string>> = { '<': 'below', '<=': 'atMost', '>': 'above', '>=': 'atLeast' };
 
+/** Where an expression stands, and what its attributes are. */
+interface Place {
+  readonly path: Path;
+  readonly subjects: Subjects;
+}
+
 /** A test of an attribute, with what holds where the context lacks it. */
 export function tested(
   name: string,
   test: Omit<Condition, 'attribute'>,
   onNull: boolean,
-  path: Path,
-  subjects: Subjects,
+  { path, subjects }: Place,
 ): Expression {
   return leaf({ attribute: subjects.name(name, path), ...test, absent: onNull ? 'match' : 'noMatch' });
 }
@@ -37,15 +42,10 @@ export function exists(name: string, path: Path, subjects: Subjects): Expression
 }
 
 /** `==`, `<` and the like, of two operands. */
-export function comparison(
-  operator: string,
-  left: Operand,
-  right: Operand,
-  path: Path,
-  subjects: Subjects,
-): Expression {
+export function comparison(operator: string, left: Operand, right: Operand, place: Place): Expression {
+  const { path, subjects } = place;
   if (operator === '!=' || operator === '!==') {
-    return not(comparison(operator === '!=' ? '==' : '===', left, right, path, subjects));
+    return not(comparison(operator === '!=' ? '==' : '===', left, right, place));
   }
   if (left.kind === 'constant' && right.kind === 'constant')
     return checkedCompare(operator, left.value, right.value, path);
@@ -58,18 +58,23 @@ export function comparison(
     throw new CannotSay(path, 'comparing two attributes with each other cannot be said');
   if (subject.kind === 'timestamp') return timeComparison(turned, constant.value, path);
   if (subject.kind !== 'variable') throw new CannotSay(path, 'comparing a list cannot be said');
-  const holds = (value: Constant) => compare(turned, value, constant.value, path);
-  return variableComparison(turned, subject, constant.value, holds, path, subjects);
+  const { value } = constant;
+  const holds = (one: Constant) => compare(turned, one, value, path);
+  return variableComparison(subject, { operator: turned, value, holds }, place);
+}
+
+interface ConstantTest {
+  readonly operator: string;
+  readonly value: Constant;
+  readonly holds: (value: Constant) => boolean;
 }
 
 function variableComparison(
-  operator: string,
   { name, fallback }: Variable,
-  value: Constant,
-  holds: (value: Constant) => boolean,
-  path: Path,
-  subjects: Subjects,
+  { operator, value, holds }: ConstantTest,
+  place: Place,
 ): Expression {
+  const { path, subjects } = place;
   const { type, multiValued = false, loose = false } = subjects.kindOf(name, path);
   if (multiValued) throw new CannotSay(path, `"${name}" is a list, which cannot be compared as a whole`);
   if (loose && operator !== '===')
@@ -80,13 +85,13 @@ function variableComparison(
     throw new CannotSay(path, `texts that are ${operator} others cannot be said`);
   const onNull = holds(fallback);
   if (type === 'number' && BOUNDS[operator] !== undefined)
-    return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, path, subjects);
+    return tested(name, { [BOUNDS[operator]]: Number(value) }, onNull, place);
   // Equality: at most one text or number, and 0 is also what null counts as.
   const candidates: readonly Constant[] =
     type === 'boolean' ? [true, false] : type === 'number' ? [Number(value)] : [value];
   const passing = candidates.filter((each) => typeof each === type && holds(each));
   if (passing.length === 0) return onNull && not(exists(name, path, subjects));
-  return tested(name, { in: passing }, onNull, path, subjects);
+  return tested(name, { in: passing }, onNull, place);
 }
 
 /** As json-logic-engine compares: texts with texts, all else as numbers. What is no number there is an error. */
@@ -159,7 +164,7 @@ export function membership(needle: Operand, haystack: Operand, path: Path, subje
     const fitting = haystack.values.filter((value) => typeof value === type);
     const onNull = haystack.values.includes(needle.fallback);
     if (fitting.length === 0) return onNull && not(exists(needle.name, path, subjects));
-    return tested(needle.name, { in: [...new Set(fitting)] }, onNull, path, subjects);
+    return tested(needle.name, { in: [...new Set(fitting)] }, onNull, { path, subjects });
   }
   if (needle.kind !== 'constant') throw new CannotSay(path, 'looking for an attribute in a text cannot be said');
   if (haystack.kind === 'list') return haystack.values.includes(needle.value);
@@ -174,13 +179,13 @@ export function membership(needle: Operand, haystack: Operand, path: Path, subje
   const { type, multiValued = false } = subjects.kindOf(name, path);
   if (multiValued) {
     if (fallback !== null) throw new CannotSay(path, 'a list cannot have a fallback');
-    return typeof needle.value === type && tested(name, { in: [needle.value] }, false, path, subjects);
+    return typeof needle.value === type && tested(name, { in: [needle.value] }, false, { path, subjects });
   }
   if (type !== 'string' || typeof needle.value !== 'string')
     throw new CannotSay(path, `looking for ${JSON.stringify(needle.value)} in a ${type} cannot be said`);
   const onNull = typeof fallback === 'string' && fallback !== '' && fallback.includes(needle.value);
   // In an empty text flagd finds nothing, not even nothing.
-  return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, path, subjects);
+  return tested(name, needle.value === '' ? { notIn: [''] } : { contains: [needle.value] }, onNull, { path, subjects });
 }
 
 /** What `starts_with`, `ends_with` and `sem_ver` are: true, else false or null. */
@@ -204,7 +209,7 @@ export function affix(
   const { type, multiValued = false } = subjects.kindOf(text.name, path);
   if (type !== 'string' || multiValued) throw new CannotSay(path, `"${text.name}" is no text`);
   const onNull = constantAffix(test, text.fallback, piece.value);
-  const isTrue = tested(text.name, { [test]: [piece.value] }, onNull.isTrue === true, path, subjects);
+  const isTrue = tested(text.name, { [test]: [piece.value] }, onNull.isTrue === true, { path, subjects });
   const isText = onNull.isTrue === true || onNull.isFalse === true ? true : exists(text.name, path, subjects);
   return { isTrue, isFalse: all([isText, not(isTrue)]) };
 }
@@ -237,7 +242,7 @@ export function versionComparison(operands: readonly (Operand | undefined)[], pa
   const onNull = constantVersions(left.fallback, operator, right.value);
   const isVersion = onNull.isTrue === true || onNull.isFalse === true;
   const within = (semver: string, isNullWithin: boolean) =>
-    tested(left.name, { as: 'partial-semver', semver }, isNullWithin, path, subjects);
+    tested(left.name, { as: 'partial-semver', semver }, isNullWithin, { path, subjects });
   // A text that is no version is neither, and counts as absent: a fallback is not for it.
   if (isVersion) throw new CannotSay(path, 'a fallback that is a version cannot be said');
   const isAny = within('>=0.0.0-0', false);

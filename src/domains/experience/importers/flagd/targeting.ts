@@ -82,8 +82,8 @@ function truthOf(logic: unknown, path: Path, targeting: Targeting): Expression {
     const isChain = parts.length === 3 && third !== undefined && /^[<>]/.test(operator);
     if (first === undefined || second === undefined || (parts.length !== 2 && !isChain))
       throw new CannotSay(at, 'only two things can be compared, or three by size');
-    const begun = comparison(operator, first, second, at, targeting);
-    return isChain ? all([begun, comparison(operator, second, third, at, targeting)]) : begun;
+    const begun = comparison(operator, first, second, { path: at, subjects: targeting });
+    return isChain ? all([begun, comparison(operator, second, third, { path: at, subjects: targeting })]) : begun;
   }
   switch (operator) {
     case 'in': {
@@ -131,7 +131,7 @@ function variableTruth(name: string, fallback: Constant, path: Path, targeting: 
   const { type, multiValued = false } = targeting.kindOf(name, path);
   if (multiValued) throw new CannotSay(path, `whether the list "${name}" is empty cannot be said`);
   const test = type === 'boolean' ? { in: [true] } : { notIn: [type === 'number' ? 0 : ''] };
-  return tested(name, test, Boolean(fallback), path, targeting);
+  return tested(name, test, Boolean(fallback), { path, subjects: targeting });
 }
 
 /** What a variable itself is: only of true and false are there few enough values. */
@@ -140,7 +140,7 @@ function variableCases(name: string, fallback: Constant, path: Path, targeting: 
   if (type !== 'boolean')
     throw new CannotSay(path, `"${name}" itself as the variant cannot be said; write one condition for each value`);
   return [
-    { when: tested(name, { in: [true] }, false, path, targeting), gives: true },
+    { when: tested(name, { in: [true] }, false, { path, subjects: targeting }), gives: true },
     { when: exists(name, path, targeting), gives: false },
     { when: true, gives: fallback },
   ];
