@@ -7,7 +7,7 @@ import type { LiveObject, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
 import { stampEntry } from '#kernel/store/entry.ts';
 import { textEntry } from '#kernel/store/rules/text-entry.ts';
-import { stateIn } from './live-heads.ts';
+import { stateIn, usualHead } from './live-heads.ts';
 import { everybody } from './testing/exposing-heads.ts';
 
 const text = fc.constantFrom('a', 'é', 'a"b', 'a\\b', '{}', '"spec":{"object":{"kind":"K"', '');
@@ -41,6 +41,7 @@ const head = fc
   });
 
 test('what is read in the text of a Head is what parsing it gives', () => {
+  let usuals = 0;
   fc.assert(
     fc.property(head, fc.boolean(), (given, isDeclared) => {
       const entry = stampEntry(Head, given, 7);
@@ -54,9 +55,13 @@ test('what is read in the text of a Head is what parsing it gives', () => {
         : undefined;
       const plain = (state: unknown) => JSON.parse(JSON.stringify(state)) as unknown;
       assert.deepEqual(plain(stateIn(entry, () => declared)), plain(live));
+      const usual = usualHead(entry, () => declared);
+      usuals += Number(usual !== undefined);
+      if (usual !== undefined) assert.deepEqual(plain(usual.everyone.everyone), plain(live.everyone));
     }),
     { numRuns: 2_000 },
   );
+  assert.ok(usuals > 100);
 });
 
 test('the usual Head is not parsed', () => {

@@ -41,7 +41,10 @@ export class Memory implements StoredReader {
       yield;
     }
     // From what is there now back to what it was.
-    for (const { entry, before } of changes.toReversed()) before?.shareSpec(entry);
+    for (const { entry, before } of changes.toReversed()) {
+      before?.shareSpec(entry);
+      yield;
+    }
     for (const table of this.#tables.values()) yield* table.sort();
   }
 
