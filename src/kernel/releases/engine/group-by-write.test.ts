@@ -39,8 +39,9 @@ for (const [title, items, groups] of TABLE) {
 
 test('a group is of the latest of the last writes, and knows all its writes', () => {
   const items = [
-    { item: 'a', origins: [origin(3), origin(7, 8)] as const },
-    { item: 'b', origins: [origin(3, 5)] as const },
+    { item: 'a', origins: [origin(3, 5)] as const },
+    { item: 'b', origins: [origin(3), origin(7, 8)] as const },
+    { item: 'c', origins: [origin(3, 6)] as const },
   ];
   const [group] = groupByWrite(items);
   assert.deepEqual(group?.origin, origin(7, 8));

@@ -12,6 +12,5 @@ export function releasesAhead(
   { behind, beside }: Neighbours,
   { isMixed, conflicts }: { readonly isMixed: boolean; readonly conflicts: readonly string[] },
 ): readonly string[] {
-  const isApart = conflicts.length > 0 || (isMixed && beside.length > 0);
-  return isApart ? [...new Set([...behind, ...beside])].sort() : behind;
+  return isMixed || conflicts.length > 0 ? [...new Set([...behind, ...beside])].sort() : behind;
 }
