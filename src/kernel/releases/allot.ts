@@ -1,7 +1,7 @@
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { Overlay, liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import type { Candidate, Held } from './settle.ts';
+import type { Candidate, HoldReasons } from './settle.ts';
 
 /**
  * Gives each candidate that may go live its share of what is scarce, in the order of their names: what goes or shrinks
@@ -12,11 +12,11 @@ import type { Candidate, Held } from './settle.ts';
 export function allot(
   live: LiveObjects,
   candidates: readonly Candidate[],
-  held: ReadonlyMap<LiveKey, Held>,
+  held: ReadonlyMap<LiveKey, HoldReasons>,
   kinds: KindRegistry,
-): { readonly allotted: ReadonlyMap<LiveKey, LiveObject>; readonly short: ReadonlyMap<LiveKey, Held> } {
+): { readonly allotted: ReadonlyMap<LiveKey, LiveObject>; readonly short: ReadonlyMap<LiveKey, HoldReasons> } {
   const allotted = new Map<LiveKey, LiveObject>();
-  const short = new Map<LiveKey, Held>();
+  const short = new Map<LiveKey, HoldReasons>();
   const sharing = candidates.filter(
     ({ kind, name }) => kinds.byId(kind).allot !== undefined && !held.has(liveKey(kind, name)),
   );

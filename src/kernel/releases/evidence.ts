@@ -4,7 +4,7 @@ import type { Split } from './kinds/target.ts';
 import type { Stretch } from './kinds/release-status.ts';
 
 /** A release in a stage, as the judge gets it. */
-export interface Judged {
+export interface JudgedRelease {
   readonly name: string;
   readonly uid: string;
   readonly spec: ReleaseSpec;
@@ -29,5 +29,5 @@ export interface Evidence {
    * Verdicts by guardrail over all that was measured since the release was first shown to anybody. Measures what is due,
    * and keeps it before it judges: asked again, also after a crash, it judges the same.
    */
-  readonly verdicts: (release: Judged, nowMs: number) => Promise<ReadonlyMap<string, GuardrailVerdict>>;
+  readonly verdicts: (release: JudgedRelease, nowMs: number) => Promise<ReadonlyMap<string, GuardrailVerdict>>;
 }

@@ -14,7 +14,7 @@ interface ObjectName {
  * What is wrong with an object in a world that may follow the live one: a reference that does not resolve, or what the
  * check of its kind finds.
  */
-export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, live = world): Held {
+export function problemsIn(world: World, kinds: KindRegistry, of: ObjectName, live = world): HoldReasons {
   const { name } = of;
   const object = world.get(of.kind, name);
   if (object === undefined) return [];
@@ -36,7 +36,7 @@ export interface Candidate extends ObjectName {
 }
 
 /** What keeps a candidate from going live: its own problems, or what it would break. */
-export type Held = readonly Problem[];
+export type HoldReasons = readonly Problem[];
 
 /**
  * Decides which candidates may go live together so that the world stays whole: every reference resolves and every
@@ -46,7 +46,11 @@ export type Held = readonly Problem[];
  *
  * @returns the candidates that are held back, with the reasons; all others may go live.
  */
-export function settle(live: LiveObjects, candidates: readonly Candidate[], kinds: KindRegistry): Map<LiveKey, Held> {
+export function settle(
+  live: LiveObjects,
+  candidates: readonly Candidate[],
+  kinds: KindRegistry,
+): Map<LiveKey, HoldReasons> {
   const settlement = new Settlement(live, candidates, kinds);
   settlement.takeBackBroken();
   settlement.tryAgain();
@@ -54,7 +58,7 @@ export function settle(live: LiveObjects, candidates: readonly Candidate[], kind
 }
 
 class Settlement {
-  readonly held = new Map<LiveKey, Held>();
+  readonly held = new Map<LiveKey, HoldReasons>();
   readonly #live: LiveObjects;
   readonly #kinds: KindRegistry;
   readonly #byKey: ReadonlyMap<LiveKey, Candidate>;
@@ -115,7 +119,7 @@ class Settlement {
     for (const other of this.#around(key)) this.#queue.add(other);
   }
 
-  #takeBack(key: LiveKey, problems: Held): void {
+  #takeBack(key: LiveKey, problems: HoldReasons): void {
     const [kind, name] = split(key);
     this.#world.revert(kind, name);
     const namespace = this.#namespaceOf(kind, name);
@@ -144,7 +148,7 @@ class Settlement {
   }
 
   /** What is live already, and was accepted by another version of the program, may have problems that no candidate made. */
-  #problemsOf(key: LiveKey): Held {
+  #problemsOf(key: LiveKey): HoldReasons {
     const [kind, name] = split(key);
     const problems = problemsIn(this.#world, this.#kinds, { kind, name }, this.#live);
     if (problems.length === 0 || this.#world.touched().has(key)) return problems;
@@ -165,7 +169,7 @@ class Settlement {
     return referred.length > 0 ? referred : [...touched];
   }
 
-  #wouldBreak(culprit: LiveKey, broken: LiveKey, problems: Held): Problem {
+  #wouldBreak(culprit: LiveKey, broken: LiveKey, problems: HoldReasons): Problem {
     const [kindId, name] = split(broken);
     const gone = this.#byKey.get(culprit)?.wanted === undefined;
     const what = gone ? 'it is still needed by' : 'it would break';

@@ -5,7 +5,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
-import type { Evidence, GuardrailVerdict, Judged } from '#kernel/releases/evidence.ts';
+import type { Evidence, GuardrailVerdict, JudgedRelease } from '#kernel/releases/evidence.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
 import { keptWindows } from '#kernel/releases/evidence/kept-windows.ts';
@@ -335,7 +335,7 @@ export async function playJudge(
   }
 
   /** One look of an engine, which waits for what hangs as long as it does. */
-  async function look(engine: Engine, judged: Judged): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+  async function look(engine: Engine, judged: JudgedRelease): Promise<ReadonlyMap<string, GuardrailVerdict>> {
     let isDone = false;
     const looking = engine.evidence.verdicts(judged, nowMs()).finally(() => (isDone = true));
     for (let turns = 0; !isDone; turns += 1) {
@@ -352,7 +352,7 @@ export async function playJudge(
     return all;
   }
 
-  async function judgedBy(which: number, judged: Judged): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+  async function judgedBy(which: number, judged: JudgedRelease): Promise<ReadonlyMap<string, GuardrailVerdict>> {
     const both = which === 0 ? engines : engines.toReversed();
     if (raced) await Promise.all(both.map((engine) => look(engine, judged)));
     // What was lost is found at the next look, and what the other one did as well.
@@ -371,7 +371,7 @@ export async function playJudge(
   }
 
   /** Holds what is said of a guardrail against what is kept of it. */
-  async function hold(name: string, judged: Judged, said: GuardrailVerdict | undefined): Promise<void> {
+  async function hold(name: string, judged: JudgedRelease, said: GuardrailVerdict | undefined): Promise<void> {
     const guardrail = guardrails.find((one) => one.name === name) ?? assert.fail();
     const windows = await windowsOf(name);
     assert.deepEqual(windowFaults(windows, nowMs()), [], name);

@@ -1,4 +1,4 @@
-import type { Judged } from '#kernel/releases/evidence.ts';
+import type { JudgedRelease } from '#kernel/releases/evidence.ts';
 import { judgedSpec } from '#kernel/releases/evidence/judged-spec.ts';
 import { intervalOf, type Kept, type KeptReading } from '#kernel/releases/evidence/tally.ts';
 import type { GuardrailSpec } from '#kernel/releases/kinds/guardrail-spec.ts';
@@ -50,7 +50,7 @@ export function oracle(
 
 /** By how much longer than usual nothing new has come: since the moment from which the next window would be. */
 export function lateness(
-  { stage, seenMs, earlier }: Judged,
+  { stage, seenMs, earlier }: JudgedRelease,
   isAlone: boolean,
   bake: number,
   { grainMs, lagMs }: { readonly grainMs: number; readonly lagMs: number },

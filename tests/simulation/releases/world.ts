@@ -6,7 +6,7 @@ import { Seat } from '#kernel/releases/testing/seat.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { MayApprove } from '#kernel/releases/engine/approvals.ts';
 import { runReleases, type ReleaseEngine } from '#kernel/releases/engine/run-releases.ts';
-import type { Evidence, Judged } from '#kernel/releases/evidence.ts';
+import type { Evidence, JudgedRelease } from '#kernel/releases/evidence.ts';
 import { releaseGuard } from '#kernel/releases/engine/guard.ts';
 import { releaseKinds } from '#kernel/releases/kinds.ts';
 import { atOnce } from '#kernel/base/turns.ts';
@@ -98,7 +98,7 @@ export class World {
   awaits = 0;
   dieAt = Infinity;
   /** What was judged last. */
-  judged: Judged | undefined;
+  judged: JudgedRelease | undefined;
   /** Names of Heads that are refused when they are written. */
   readonly refusedHeads = new Set<string>();
   readonly #refusing: Admission = {

@@ -18,7 +18,7 @@ import type { Targets } from '../kinds/targets.ts';
 import type { KnownUnits } from '../known-units.ts';
 import { wantedLive } from '../live.ts';
 import { policiesIn, policyConflicts, selectPolicies } from '../rules/choose-policy.ts';
-import { settle, type Candidate, type Held } from '../settle.ts';
+import { settle, type Candidate, type HoldReasons } from '../settle.ts';
 import { whenReleased } from '../when-released.ts';
 import type { ChangeAnswer, ChangeResult } from './change-answer.ts';
 import {
@@ -101,7 +101,7 @@ async function checkedItems(
 }
 
 /** What keeps each candidate from going live, by the world of now. */
-function heldOf({ live, kinds }: Parts, candidates: readonly Candidate[]): ReadonlyMap<LiveKey, Held> {
+function heldOf({ live, kinds }: Parts, candidates: readonly Candidate[]): ReadonlyMap<LiveKey, HoldReasons> {
   const unsettled = settle(live, candidates, kinds);
   return new Map([...unsettled, ...allot(live, candidates, unsettled, kinds).short]);
 }
@@ -121,7 +121,7 @@ async function resultsOf(
     dryRun,
   }: {
     readonly candidates: readonly Candidate[];
-    readonly held: ReadonlyMap<LiveKey, Held>;
+    readonly held: ReadonlyMap<LiveKey, HoldReasons>;
     readonly dryRun: boolean;
   },
 ): Promise<readonly ChangeResult[]> {

@@ -18,7 +18,7 @@ import type { KnownVerdicts } from './known-verdicts.ts';
 import { progressHome, progressTo, type Progress, type TargetSeen, type Wanted } from './progress.ts';
 
 /** All that deciding about a release goes by, besides the release. */
-export interface Seen {
+export interface ReleaseObservation {
   readonly nowMs: number;
   /** In the order in which they go out. */
   readonly targets: readonly TargetSeen[];
@@ -58,9 +58,6 @@ export type Effect =
   | { readonly do: 'retract'; readonly target: string }
   | { readonly do: 'restore'; readonly pin: boolean };
 
-/** What is told to people, see `notify` of a policy. */
-export type Told = PolicyEvent;
-
 export interface Step {
   readonly standing: ReleaseStanding;
   readonly effects: readonly Effect[];
@@ -69,7 +66,7 @@ export interface Step {
   /** What keeps it from reaching anybody new. */
   readonly held?: string;
   readonly approvals?: ApprovalsStatus;
-  readonly tell: readonly Told[];
+  readonly tell: readonly PolicyEvent[];
   /** When time alone may bring it on. */
   readonly wakeAtMs?: number;
   /** How many per cent of the units of its stage get it; absent where nobody looked, and where it splits none. */
@@ -88,12 +85,12 @@ export const ENGINE = 'system:releases';
  * One step of a release: from how it stands and what is seen, to how it stands then and what is to be done. Decides and
  * does nothing; called again with the same it says the same. Whatever takes a release back passes every hold.
  */
-export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+export function advance(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
   const step = withFailure(stepOf(spec, awake(inTime(standing, seen), seen), seen), seen);
   return isBegun(step.standing.state) || isBegun(standing.state) ? { ...step, targets: seen.targets } : step;
 }
 
-function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+function stepOf(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
   const { state } = standing;
   switch (state.at) {
     case 'collecting':
@@ -140,7 +137,7 @@ const PHASE_OF_ENDING: Readonly<Record<Ending, Phase>> = {
 };
 
 /** Where the clock went back behind what was seen, or behind the time that was held: then the stage begins anew. */
-function inTime(standing: ReleaseStanding, { nowMs }: Seen): ReleaseStanding {
+function inTime(standing: ReleaseStanding, { nowMs }: ReleaseObservation): ReleaseStanding {
   const { state } = standing;
   if (state.at !== 'exposing' || state.seenMs === undefined) return standing;
   const { seenMs, heldMs, heldSinceMs, earlier = [] } = state;
@@ -156,7 +153,7 @@ export function stretchesUntil({ earlier = [], stage, seenMs }: Exposing, nowMs:
 }
 
 /** The time in which no engine ran is no soak: counted once for each start of an engine, and once with a hold. */
-function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen): ReleaseStanding {
+function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: ReleaseObservation): ReleaseStanding {
   const { state } = standing;
   if (state.at !== 'exposing') return standing;
   const { seenMs: fromMs = state.sinceMs } = state;
@@ -168,7 +165,7 @@ function awake(standing: ReleaseStanding, { awakeSinceMs, asleepSinceMs }: Seen)
 }
 
 /** What fails is told once, until it works again. */
-function withFailure(step: Step, { failure, nowMs }: Seen): Step {
+function withFailure(step: Step, { failure, nowMs }: ReleaseObservation): Step {
   const { failing, ...standing } = step.standing;
   if (failure === undefined || isFinished(standing.state)) return failing === undefined ? step : { ...step, standing };
   if (failing !== undefined) return step;
@@ -189,7 +186,12 @@ export function isBegun(state: ReleaseState): boolean {
   return state.at === 'exposing' || state.at === 'promoting' || (state.at === 'retracting' && state.shown);
 }
 
-function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, approvals: ApprovalState): Step {
+function whileWaiting(
+  spec: ReleaseSpec,
+  before: ReleaseStanding,
+  seen: ReleaseObservation,
+  approvals: ApprovalState,
+): Step {
   const doubt = before.decided?.planHash === spec.planHash ? undefined : (before.doubt ?? doubtIn(seen));
   const { doubt: _doubt, remains: _remains, ...kept } = before;
   const standing: ReleaseStanding = {
@@ -237,7 +239,7 @@ function whileWaiting(spec: ReleaseSpec, before: ReleaseStanding, seen: Seen, ap
 }
 
 /** What was declared on top of something that was rolled back brings it back: nobody decided that. */
-function doubtIn({ bringsBack }: Seen): string | undefined {
+function doubtIn({ bringsBack }: ReleaseObservation): string | undefined {
   if (bringsBack.length === 0) return undefined;
   return `${bringsBack.join(' ')} Resume it to release it all the same, or abort it and apply the change anew.`;
 }
@@ -258,7 +260,7 @@ function approvalText({ planHash }: ReleaseSpec, { needed, given }: ApprovalStat
   return `Waits for ${counts.join(' and ')} of plan ${planHash}.${lost.join('')}`;
 }
 
-function enterStage(spec: ReleaseSpec, standing: ReleaseStanding, stage: number, seen: Seen): Step {
+function enterStage(spec: ReleaseSpec, standing: ReleaseStanding, stage: number, seen: ReleaseObservation): Step {
   const { goOn: _done, ...kept } = standing;
   const earlier = kept.state.at === 'exposing' ? stretchesUntil(kept.state, seen.nowMs) : [];
   const state = { at: 'exposing', stage, sinceMs: seen.nowMs, heldMs: 0, earlier } as const;
@@ -270,7 +272,7 @@ type Exposing = Extract<ReleaseState, { at: 'exposing' }>;
 type ExposingStanding = ReleaseStanding & { readonly state: Exposing };
 
 /** How far its targets have come to a stage. Behind the last one every target has all of it. */
-function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: Seen): Progress {
+function progressIn({ policy }: ReleaseSpec, stage: number, { targets }: ReleaseObservation): Progress {
   const stages = policy === undefined ? [] : stagesOf(policy.spec);
   const begins = (target: string): boolean =>
     stage >= stages.length || stages.slice(0, stage + 1).some((one) => hasPart(one, target));
@@ -284,7 +286,7 @@ function unknownMaxIn(stages: readonly Stage[], stage: number): number {
 }
 
 /** Goes on to a stage with the target whose turn it is. */
-function toStage(standing: ReleaseStanding, stage: number, { turn, waits }: Progress, seen: Seen): Step {
+function toStage(standing: ReleaseStanding, stage: number, { turn, waits }: Progress, seen: ReleaseObservation): Step {
   const doing = progressing(standing, seen.failure ?? waits ?? SHOWING);
   if (turn === undefined) return doing;
   const { begun = [] } = standing;
@@ -295,7 +297,11 @@ function toStage(standing: ReleaseStanding, stage: number, { turn, waits }: Prog
 const SHOWING = 'It is being shown to this stage.';
 
 /** What fails: guardrails that act, and places of targets; each with a sentence. */
-function failuresIn(guardrails: PolicySpec['guardrails'], { failed }: Progress, { verdicts }: Seen): string[] {
+function failuresIn(
+  guardrails: PolicySpec['guardrails'],
+  { failed }: Progress,
+  { verdicts }: ReleaseObservation,
+): string[] {
   return [
     ...failed,
     ...actingOf(guardrails).flatMap(({ name }) => {
@@ -305,7 +311,7 @@ function failuresIn(guardrails: PolicySpec['guardrails'], { failed }: Progress, 
   ];
 }
 
-function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: Seen): Step {
+function whileExposing(spec: ReleaseSpec, before: ExposingStanding, seen: ReleaseObservation): Step {
   const { state: was } = before;
   const place = stageIn(spec, was);
   const { policy } = place;
@@ -352,13 +358,13 @@ function undecided(
   { policy: { onUndecided }, stage: { deadline = '' } }: StagePlace,
   standing: ExposingStanding,
   open: readonly string[],
-  seen: Seen,
+  seen: ReleaseObservation,
 ): Step {
   return failing(onUndecided, standing, `Undecided after ${deadline}: ${open.join(' ')}`, seen);
 }
 
 /** What becomes of a stage that failed, or that nobody can decide. */
-function failing(does: OnFailure, standing: ExposingStanding, because: string, seen: Seen): Step {
+function failing(does: OnFailure, standing: ExposingStanding, because: string, seen: ReleaseObservation): Step {
   switch (does) {
     case 'rollBack':
       return retract(standing, because, seen);
@@ -373,7 +379,7 @@ function failing(does: OnFailure, standing: ExposingStanding, because: string, s
 }
 
 /** Only who had it before this stage has it then, and somebody decides whether it goes on. */
-function backOneStage({ state: was, ...standing }: ExposingStanding, because: string, seen: Seen): Step {
+function backOneStage({ state: was, ...standing }: ExposingStanding, because: string, seen: ReleaseObservation): Step {
   const { nowMs } = seen;
   const { goOn: _lapsed, ...kept } = standing;
   const earlier = stretchesUntil(was, nowMs);
@@ -382,7 +388,12 @@ function backOneStage({ state: was, ...standing }: ExposingStanding, because: st
 }
 
 /** The cohort of the stage has it: does it go on? */
-function whileSeen(spec: ReleaseSpec, standing: ExposingStanding, seen: Seen, hold: Hold | undefined): Step {
+function whileSeen(
+  spec: ReleaseSpec,
+  standing: ExposingStanding,
+  seen: ReleaseObservation,
+  hold: Hold | undefined,
+): Step {
   const { state } = standing;
   const place = stageIn(spec, state);
   const { policy, stage } = place;
@@ -409,7 +420,7 @@ function whileSeen(spec: ReleaseSpec, standing: ExposingStanding, seen: Seen, ho
   return whilePromoting(spec, { ...kept, state: { at: 'promoting' } }, seen);
 }
 
-function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen): Step {
+function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: ReleaseObservation): Step {
   const doing = (message: string, more: Partial<Step> = {}): Step => ({
     standing,
     effects: [],
@@ -447,7 +458,7 @@ function whilePromoting(spec: ReleaseSpec, standing: ReleaseStanding, seen: Seen
 }
 
 /** The start of taking a release back: what was decided is kept until it is done. */
-function retract(standing: ReleaseStanding, because: string, seen: Seen): Step {
+function retract(standing: ReleaseStanding, because: string, seen: ReleaseObservation): Step {
   const back = retracting(standing, 'rolledBack', because, ENGINE);
   return whileRetracting(back, back.state, seen);
 }
@@ -476,7 +487,7 @@ export function displacing(standing: ReleaseStanding, because: string, by: strin
   };
 }
 
-function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: Seen): Step {
+function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: ReleaseObservation): Step {
   const { end, because, by, shown } = state;
   const doing = (effects: readonly Effect[], waits?: string): Step => {
     const open = seen.failure === undefined ? waits : `It cannot be taken back yet: ${seen.failure}`;
@@ -495,7 +506,7 @@ function whileRetracting(standing: ReleaseStanding, state: Retracting, seen: See
   return { standing: ended, effects: [], tell: [end], phase: PHASE_OF_ENDING[end], message: because };
 }
 
-function pausedBy(standing: ExposingStanding, because: string, seen: Seen): Step {
+function pausedBy(standing: ExposingStanding, because: string, seen: ReleaseObservation): Step {
   const stopped = { ...standing, state: held(standing.state, { text: because }, seen.nowMs) };
   return { ...progressing(stopped, because), ...pausing(stopped, because, seen), tell: ['paused'] };
 }
@@ -503,7 +514,7 @@ function pausedBy(standing: ExposingStanding, because: string, seen: Seen): Step
 function pausing(
   standing: ReleaseStanding,
   because: string,
-  { nowMs }: Seen,
+  { nowMs }: ReleaseObservation,
 ): Pick<Step, 'standing' | 'phase' | 'held'> {
   return { standing: { ...standing, paused: { by: ENGINE, because, atMs: nowMs } }, phase: 'Paused', held: because };
 }
@@ -515,7 +526,11 @@ interface Hold {
 }
 
 /** What keeps a release from reaching anybody new: the switch, then somebody's word, then a freeze. */
-function holdOf({ rollbackOf }: ReleaseSpec, { paused }: ReleaseStanding, { stopped, frozen }: Seen): Hold | undefined {
+function holdOf(
+  { rollbackOf }: ReleaseSpec,
+  { paused }: ReleaseStanding,
+  { stopped, frozen }: ReleaseObservation,
+): Hold | undefined {
   // What takes back passes everything.
   if (rollbackOf !== undefined) return undefined;
   if (stopped !== undefined) return { text: `Every release is stopped: ${stopped.because}` };
@@ -560,7 +575,7 @@ function activeSince({ sinceMs, seenMs, heldMs, heldSinceMs }: Exposing, nowMs: 
 }
 
 /** Guardrails that do not let it go on from this stage, each with a sentence. */
-function openGuardrails(policy: PolicySpec, stage: number, verdicts: Seen['verdicts']): string[] {
+function openGuardrails(policy: PolicySpec, stage: number, verdicts: ReleaseObservation['verdicts']): string[] {
   return actingOf(policy.guardrails).flatMap(({ name, promotesFrom }) => {
     const from = promotesFrom === undefined ? 0 : policy.stages.findIndex((one) => one.name === promotesFrom);
     if (stage < from) return [];

@@ -7,7 +7,7 @@ import { withSentences } from './describe-release.ts';
 import { formRelease, groupOf, type Changed, type Formed, type OpenRelease, type Origin } from './form.ts';
 import type { WriteGroup } from './group-by-write.ts';
 import { createRelease, freeReleaseName, releaseName, respecified, writeStep } from './release-writes.ts';
-import { isCarriedAsIs, standingInReleases } from './route-change.ts';
+import { isCarriedAsIs, statusInReleases } from './route-change.ts';
 import { SPREAD_AUTHOR, type SpreadPass } from './spread-state.ts';
 import { statusOf, writeStatuses } from './write-statuses.ts';
 
@@ -30,7 +30,7 @@ export async function beginRelease(
     if (operations.length > 0) await store.write(operations, SPREAD_AUTHOR);
   }
   const statuses = items.map(view.look).flatMap((changed) => {
-    const standing = standingInReleases(changed, view.carriers(changed));
+    const standing = statusInReleases(changed, view.carriers(changed));
     return standing === undefined ? [] : statusOf(pass, changed, changed.live?.object, standing);
   });
   await writeStatuses(pass, statuses);

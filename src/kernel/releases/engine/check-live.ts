@@ -3,14 +3,14 @@ import type { Kind, LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { knownIndexKeys } from '#kernel/snapshots/kept-object.ts';
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
-import { problemsIn, type Held } from '../settle.ts';
+import { problemsIn, type HoldReasons } from '../settle.ts';
 
 /** A live revision that this program would not accept. */
 export interface LiveFault {
   readonly kind: string;
   readonly name: string;
   readonly revision: string;
-  readonly problems: Held;
+  readonly problems: HoldReasons;
 }
 
 /**
@@ -42,7 +42,7 @@ function isFine({ check, checksReferencesOnly }: Kind, object: LiveObject): bool
 }
 
 /** What a check throws at is no more accepted than what it finds a problem in. */
-function checked(check: () => Held): Held {
+function checked(check: () => HoldReasons): HoldReasons {
   try {
     return check();
   } catch (error) {

@@ -6,12 +6,12 @@ import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { LiveObject } from '#kernel/kinds/kind.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
 import { LiveObjects, liveKey } from '#kernel/snapshots/live-objects.ts';
-import { problemsIn, type Candidate, type Held } from '../settle.ts';
+import { problemsIn, type Candidate, type HoldReasons } from '../settle.ts';
 import { Node, type NodeSpec } from '../testing/node.ts';
 import { decideGoLive, holdReasons, type HoldFacts } from './decide-go-live.ts';
 
 const NOTHING: HoldFacts = { failed: undefined, pinned: undefined, stopped: undefined, inTheWay: [], byTarget: [] };
-const FAILED: Held = [{ path: ['spec'], reason: 'FieldValueInvalid', detail: 'broken' }];
+const FAILED: HoldReasons = [{ path: ['spec'], reason: 'FieldValueInvalid', detail: 'broken' }];
 
 const HOLDS: readonly (readonly [title: string, facts: Partial<HoldFacts>, reason: RegExp])[] = [
   ['the engine failed with it', { failed: FAILED, pinned: 'pinned', stopped: 'stopped' }, /^broken$/],

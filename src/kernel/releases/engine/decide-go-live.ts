@@ -2,13 +2,13 @@ import type { LiveObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import { liveKey, type LiveKey, type LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { allot } from '../allot.ts';
-import { settle, type Candidate, type Held } from '../settle.ts';
+import { settle, type Candidate, type HoldReasons } from '../settle.ts';
 import { problem } from './engine-errors.ts';
 
 /** What may keep a change from going live, apart from the world. */
 export interface HoldFacts {
   /** Why the engine failed with it, while it is kept apart. */
-  readonly failed: Held | undefined;
+  readonly failed: HoldReasons | undefined;
   /** The sentence of the pin that refuses it. */
   readonly pinned: string | undefined;
   /** The reason of the switch that stops every release. */
@@ -20,7 +20,7 @@ export interface HoldFacts {
 }
 
 /** Why a change is held whatever the world says; undefined when nothing holds it. Pure. */
-export function holdReasons({ failed, pinned, stopped, inTheWay, byTarget }: HoldFacts): Held | undefined {
+export function holdReasons({ failed, pinned, stopped, inTheWay, byTarget }: HoldFacts): HoldReasons | undefined {
   if (failed !== undefined) return failed;
   if (pinned !== undefined) return [problem(pinned)];
   if (stopped !== undefined) return [problem(`Every release is stopped: ${stopped}`)];
@@ -37,7 +37,7 @@ export interface GoLiveDecision {
   /** What goes live together, with what is allotted to it; undefined: it goes away. */
   readonly going: ReadonlyMap<LiveKey, LiveObject | undefined>;
   /** Why each other change is held. */
-  readonly held: ReadonlyMap<LiveKey, Held>;
+  readonly held: ReadonlyMap<LiveKey, HoldReasons>;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface GoLiveDecision {
  */
 export function decideGoLive(
   changes: readonly Candidate[],
-  held: ReadonlyMap<LiveKey, Held>,
+  held: ReadonlyMap<LiveKey, HoldReasons>,
   shownBeside: readonly Candidate[],
   { live, kinds }: { readonly live: LiveObjects; readonly kinds: KindRegistry },
 ): GoLiveDecision {

@@ -37,22 +37,22 @@ export interface Trail {
   readonly isWhole: boolean;
 }
 
-interface Noted {
+interface DeclaredWrite {
   readonly version: number;
   readonly write: number;
   readonly author: Author | undefined;
   /** Made once, when it is asked for: most writes go live at once. */
-  readonly declared: () => Declared;
+  readonly declared: () => DeclaredState;
 }
 
-interface Declared {
+interface DeclaredState {
   readonly state: State | undefined;
   /** Somebody deleted it, and finalizers keep it. */
   readonly isGoing: boolean;
 }
 
-interface Known {
-  readonly steps: Noted[];
+interface KnownWrites {
+  readonly steps: DeclaredWrite[];
   /** There is nothing before the first step, or nothing that is kept. */
   isAll: boolean;
 }
@@ -63,7 +63,7 @@ interface Known {
  */
 export class Declarations {
   readonly #store: Pick<Store<never>, 'declarations'>;
-  readonly #known = new Map<LiveKey, Known>();
+  readonly #known = new Map<LiveKey, KnownWrites>();
 
   constructor(store: Pick<Store<never>, 'declarations'>) {
     this.#store = store;
@@ -96,12 +96,12 @@ export class Declarations {
   async load(kind: Kind, name: string, live: State | undefined, to: State | undefined): Promise<void> {
     const key = liveKey(kind.id, name);
     if (this.#known.get(key)?.isAll === true || this.between(kind.id, name, live, to).isWhole) return;
-    const read: Noted[] = [];
+    const read: DeclaredWrite[] = [];
     let below = Number.MAX_SAFE_INTEGER;
     let isAll = false;
     for (let rows = 0; rows < LIMITS.rowsMax; rows += LIMITS.rowsAtOnce) {
       const page = await this.#store.declarations(kind, name, { below, limit: LIMITS.rowsAtOnce, except: ENGINE });
-      read.unshift(...page.map(notedOf).reverse());
+      read.unshift(...page.map(declaredWriteOf).reverse());
       isAll = page.length < LIMITS.rowsAtOnce;
       const oldest = page.at(-1);
       if (isAll && oldest?.type === 'ADDED') {
@@ -147,7 +147,7 @@ export class Declarations {
  * release, and what was live before is nobody's any more.
  */
 function spanOf(
-  steps: readonly Noted[],
+  steps: readonly DeclaredWrite[],
   live: State | undefined,
   to: State | undefined,
 ): { readonly from: number; readonly until: number; readonly isWhole: boolean } {
@@ -162,12 +162,12 @@ function spanOf(
 }
 
 /** Whether a step is the end of a deletion that finalizers held up: who takes the last one off decided nothing. */
-function endsDeletion(steps: readonly Noted[], at: number): boolean {
+function endsDeletion(steps: readonly DeclaredWrite[], at: number): boolean {
   return steps[at]?.declared().state === undefined && steps[at - 1]?.declared().isGoing === true;
 }
 
 /** Where the deletion was asked for that ends at a step; -1 where that is not known. */
-function deletionOf(steps: readonly Noted[], end: number): number {
+function deletionOf(steps: readonly DeclaredWrite[], end: number): number {
   const before = steps.slice(0, end).findLastIndex(({ declared }) => !declared().isGoing);
   return before < 0 ? -1 : before + 1;
 }
@@ -189,14 +189,14 @@ function isOf(author: Author | undefined, user: string): boolean {
   return author?.caller === undefined && author?.user === user;
 }
 
-function notedOf({ version, write, type, namespace, author, text }: Declaration): Noted {
+function declaredWriteOf({ version, write, type, namespace, author, text }: Declaration): DeclaredWrite {
   const declared = lazily(() => (type === 'DELETED' ? GONE : declaredAs(namespace, JSON.parse(text))));
   return { version, write, author, declared };
 }
 
-const GONE: Declared = { state: undefined, isGoing: false };
+const GONE: DeclaredState = { state: undefined, isGoing: false };
 
-function declaredAs(namespace: string, { metadata, spec }: ResourceObject): Declared {
+function declaredAs(namespace: string, { metadata, spec }: ResourceObject): DeclaredState {
   const state = { revision: contentHash(spec), namespace, labels: metadata.labels ?? {} };
   return { state, isGoing: metadata.deletionTimestamp !== undefined };
 }

@@ -1,5 +1,5 @@
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
-import type { Held } from '../settle.ts';
+import type { HoldReasons } from '../settle.ts';
 
 const PASSING: ReadonlySet<Refusal['reason']> = new Set([
   'Conflict',
@@ -18,12 +18,12 @@ export function isConflict(error: unknown): boolean {
 }
 
 /** Why an object is held that the engine failed with. */
-export function problemsOf(error: unknown): Held {
+export function problemsOf(error: unknown): HoldReasons {
   if (error instanceof Refusal) return error.problems.length > 0 ? error.problems : [problem(error.message)];
   return [problem(`an error of the program keeps it: ${error instanceof Error ? error.message : String(error)}`)];
 }
 
 /** A problem of an object as a whole. */
-export function problem(detail: string): Held[number] {
+export function problem(detail: string): HoldReasons[number] {
   return { path: [], reason: 'FieldValueInvalid', detail };
 }

@@ -29,7 +29,7 @@ import { policyRefs } from '../rules/policy-refs.ts';
 import { FakeClusters } from '../testing/fake-clusters.ts';
 import { LISTENERS } from '../testing/listeners.ts';
 import { Node, Workload } from '../testing/node.ts';
-import { advance, type Seen, type Step } from './advance.ts';
+import { advance, type ReleaseObservation, type Step } from './advance.ts';
 import { countApprovals, shortOfPeople } from './approvals.ts';
 import { carriedOf, formRelease, type Changed, type OpenRelease } from './form.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
@@ -139,7 +139,7 @@ function walking(spec: PolicySpec, verdicts: KnownVerdicts, isUnknown: boolean):
       const state = isUnknown && name === 'clusters' ? 'unknown' : 'healthy';
       return { name, intent: intents.get(name) ?? { at: 'nobody' }, places: [{ ...place, state }] };
     });
-    const seen: Seen = {
+    const seen: ReleaseObservation = {
       nowMs,
       targets,
       remains: [],

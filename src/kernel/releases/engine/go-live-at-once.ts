@@ -4,14 +4,14 @@ import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import { partsOf } from '../kinds/targets.ts';
 import { shownBy } from '../live.ts';
-import type { Candidate, Held } from '../settle.ts';
+import type { Candidate, HoldReasons } from '../settle.ts';
 import type { Step } from './advance.ts';
 import { keyOf, type QueuedObject } from './change-queue.ts';
 import { decideGoLive, holdReasons, type GoLiveDecision } from './decide-go-live.ts';
 import { isPassing } from './engine-errors.ts';
 import { failingAlone } from './failing-alone.ts';
 import { carriedOf, isLive, specOf, type Changed } from './form.ts';
-import { headOperation, type Standing } from './go-live.ts';
+import { headOperation, type ObjectStatus } from './go-live.ts';
 import { groupByWrite } from './group-by-write.ts';
 import { pinOn } from './guard.ts';
 import { footprintOf } from './open-releases.ts';
@@ -69,7 +69,7 @@ async function decideFor(
   handed: ReadonlySet<LiveKey>,
 ): Promise<GoLiveDecision | undefined> {
   const changes = [...tried.values()].filter(({ changed }) => !isLive(changed));
-  const held = new Map<LiveKey, Held>();
+  const held = new Map<LiveKey, HoldReasons>();
   const beside = new Set<string>();
   for (const { queued, changed } of changes) {
     const key = keyOf(queued);
@@ -94,7 +94,7 @@ function holdOf(
   { store, kinds, targets, open, clock, backOff }: SpreadPass,
   changed: Changed,
   isHanded: boolean,
-): { readonly reasons: Held | undefined; readonly besides: readonly string[] } {
+): { readonly reasons: HoldReasons | undefined; readonly besides: readonly string[] } {
   const { kind, name, wanted } = changed;
   const { certain, possible } = open.begun.inTheWay(AT_ONCE, footprintOf({ objects: [carriedOf(changed)] }));
   const stop = store.get(Stop, '', STOP_NAME);
@@ -171,8 +171,8 @@ function statusesOf(pass: SpreadPass, tried: Tried, { going, held }: GoLiveDecis
     const reasons = held.get(key);
     const fault = pass.faults.get(key);
     const isFaulty = fault !== undefined && fault.revision === live?.revision;
-    const liveStanding: Standing = isFaulty ? { is: 'live', problems: fault.problems } : { is: 'live' };
-    return statusOf(pass, changed, live, reasons === undefined ? liveStanding : { is: 'held', reasons });
+    const liveStatus: ObjectStatus = isFaulty ? { is: 'live', problems: fault.problems } : { is: 'live' };
+    return statusOf(pass, changed, live, reasons === undefined ? liveStatus : { is: 'held', reasons });
   });
 }
 

@@ -9,7 +9,7 @@ import { readLiveName } from '#kernel/kinds/live-name.ts';
 import { LIVE_CONDITION, liveCondition, releasedStatus } from '#kernel/kinds/released-status.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
-import type { Held } from '../settle.ts';
+import type { HoldReasons } from '../settle.ts';
 import type { ObjectRef } from './object-ref.ts';
 
 /** The write that makes an object live for everybody as it is declared, or takes it away. */
@@ -31,17 +31,17 @@ export function headOperation(
 }
 
 /** What is said of an object: that it is live, that a release carries it, or what keeps it. */
-export type Standing =
+export type ObjectStatus =
   /** With problems where an earlier version of the program accepted it, and this one would not. */
-  | { readonly is: 'live'; readonly problems?: Held }
+  | { readonly is: 'live'; readonly problems?: HoldReasons }
   | { readonly is: 'carried'; readonly release: string }
-  | { readonly is: 'held'; readonly reasons: Held };
+  | { readonly is: 'held'; readonly reasons: HoldReasons };
 
 /** The status that says where an object stands; nothing when it says so already. What else it says stays. */
 export function statusOperation(
   entry: Entry,
   liveNow: LiveObject | undefined,
-  standing: Standing,
+  standing: ObjectStatus,
   now: Temporal.Instant,
 ): Operation[] {
   const object = entry.object();
@@ -96,7 +96,7 @@ const GENERATION = /"generation":(\d+)/;
 export function heldOperation(
   store: Store<Operation>,
   { kind, name }: ObjectRef,
-  standing: Standing,
+  standing: ObjectStatus,
   now: Temporal.Instant,
 ): Operation[] {
   const head = store.get(Head, '', headName(kind, name))?.object();
@@ -127,7 +127,7 @@ function keptEvent(
 
 const LIVE = { status: 'True', reason: 'Released', message: 'The declared spec is live.' } as const;
 
-function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: string; message: string } {
+function conditionOf(standing: ObjectStatus): { status: 'True' | 'False'; reason: string; message: string } {
   switch (standing.is) {
     case 'live': {
       const { problems = [] } = standing;
@@ -144,7 +144,7 @@ function conditionOf(standing: Standing): { status: 'True' | 'False'; reason: st
   }
 }
 
-function heldCondition(reasons: Held): { reason: string; message: string } {
+function heldCondition(reasons: HoldReasons): { reason: string; message: string } {
   const missing = reasons.every(({ reason }) => reason === 'FieldValueNotFound');
   return {
     reason: missing ? 'ReferenceNotFound' : 'CheckFailed',
@@ -152,7 +152,7 @@ function heldCondition(reasons: Held): { reason: string; message: string } {
   };
 }
 
-export function textOf(problems: Held): string {
+export function textOf(problems: HoldReasons): string {
   return problems.map(problemText).join('; ');
 }
 

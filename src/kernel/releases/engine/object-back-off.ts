@@ -1,7 +1,7 @@
 import type { logSeldom } from '#kernel/base/log-seldom.ts';
 import type { Time } from '#kernel/base/time.ts';
 import type { LiveKey } from '#kernel/snapshots/live-objects.ts';
-import type { Held } from '../settle.ts';
+import type { HoldReasons } from '../settle.ts';
 import { keyOf, type QueuedObject } from './change-queue.ts';
 import { problemsOf } from './engine-errors.ts';
 
@@ -9,7 +9,7 @@ import { problemsOf } from './engine-errors.ts';
 const BACK_OFF_MS = { first: 500, max: 10_000 } as const;
 
 interface FailedObject {
-  readonly problems: Held;
+  readonly problems: HoldReasons;
   readonly tries: number;
   /** True when it may be tried again. */
   readonly isDue: boolean;
@@ -56,7 +56,7 @@ export class ObjectBackOff {
   }
 
   /** Why an object is kept apart; undefined when it is not, or when it is due and tried now. */
-  problemsOf(key: LiveKey, isTried: boolean): Held | undefined {
+  problemsOf(key: LiveKey, isTried: boolean): HoldReasons | undefined {
     const failed = this.#failed.get(key);
     return failed === undefined || (failed.isDue && isTried) ? undefined : failed.problems;
   }

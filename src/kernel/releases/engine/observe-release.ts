@@ -11,7 +11,7 @@ import { splitIn } from '../kinds/splits.ts';
 import { stagesOf } from '../kinds/stages-of.ts';
 import { STOP_NAME, Stop } from '../kinds/stop.ts';
 import type { ReleasePart, Targets } from '../kinds/targets.ts';
-import type { Seen } from './advance.ts';
+import type { ReleaseObservation } from './advance.ts';
 import { usersWithoutRight, type MayApprove } from './approvals.ts';
 import type { ChangeView } from './change-view.ts';
 import type { EngineTimes } from './engine-times.ts';
@@ -88,7 +88,7 @@ export function observe(
   release: TrackedRelease,
   inquiry: ReleaseInquiry,
   view: ChangeView,
-): Seen {
+): ReleaseObservation {
   const { name, spec, object, standing } = release;
   const { state } = standing;
   const { plan, isMixed, conflicts } = inquiry;

@@ -3,7 +3,7 @@ import type { Entry, Store } from '#kernel/store/contract.ts';
 import { Freeze, type FreezeSpec } from '../kinds/freeze.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import { spanAfter, type Span } from '../kinds/freeze-window.ts';
-import type { Seen } from './advance.ts';
+import type { ReleaseObservation } from './advance.ts';
 import { selects } from '../rules/choose-policy.ts';
 
 /** What could not be reckoned with is tried again after this. */
@@ -26,7 +26,7 @@ export interface FreezeReckoning {
   /** All freezes, by name. Each is reckoned with once for each of its edges. */
   readonly all: (nowMs: number) => ReadonlyMap<string, ReckonedFreeze>;
   /** The freeze that holds a release now. One that cannot be reckoned with holds. */
-  readonly holding: (spec: ReleaseSpec, nowMs: number) => Seen['frozen'];
+  readonly holding: (spec: ReleaseSpec, nowMs: number) => ReleaseObservation['frozen'];
 }
 
 /** Knows which freezes are open, as the store has them at each call. */
@@ -45,7 +45,7 @@ export function reckonFreezes(options: {
     return known;
   }
 
-  function holding({ objects }: ReleaseSpec, nowMs: number): Seen['frozen'] {
+  function holding({ objects }: ReleaseSpec, nowMs: number): ReleaseObservation['frozen'] {
     const freezes = all(nowMs);
     if (freezes.size === 0) return undefined;
     // As it is live and as it is declared: taking a label off leads past no freeze.

@@ -10,7 +10,7 @@ import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseState } from '../kinds/release-status.ts';
 import { splitIn } from '../kinds/splits.ts';
 import type { Targets } from '../kinds/targets.ts';
-import { ENGINE, advance, displacing, isBegun, type Seen, type Step } from './advance.ts';
+import { ENGINE, advance, displacing, isBegun, type ReleaseObservation, type Step } from './advance.ts';
 import type { MayApprove } from './approvals.ts';
 import { ChangeView } from './change-view.ts';
 import type { Declarations } from './declarations.ts';
@@ -146,7 +146,11 @@ export class ReleaseStepper {
     return split === undefined ? step : { ...step, share: Number((split.share * 100).toFixed(4)) };
   }
 
-  #operations({ name, spec, object }: TrackedRelease, step: Step, { verdicts, nowMs }: Seen): Operation[] {
+  #operations(
+    { name, spec, object }: TrackedRelease,
+    step: Step,
+    { verdicts, nowMs }: ReleaseObservation,
+  ): Operation[] {
     const operations = writeStep(object, step, { verdicts, nowMs });
     if (spec.rollbackOf === undefined || step.standing.state.at !== 'promoted') return operations;
     const taken = this.#parts.store.get(Release, '', spec.rollbackOf);

@@ -3,6 +3,7 @@ import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Reader } from '#kernel/store/contract.ts';
 import { Notification } from '../kinds/notification.ts';
+import type { PolicyEvent } from '../kinds/policy-spec.ts';
 import { Release } from '../kinds/release.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import {
@@ -16,7 +17,7 @@ import {
 import { stagesOf } from '../kinds/stages-of.ts';
 import type { PlannedRelease } from '../kinds/target.ts';
 import { endsIncident } from '../notify/message.ts';
-import { ENGINE, isFinished, type Step, type Told } from './advance.ts';
+import { ENGINE, isFinished, type Step } from './advance.ts';
 import type { KnownVerdicts } from './known-verdicts.ts';
 import { targetStatuses } from './target-status.ts';
 import { timeText } from './time-text.ts';
@@ -228,7 +229,7 @@ function notifications(
   nowMs: number,
 ): Operation[] {
   const told = (
-    what: Told,
+    what: PolicyEvent,
     channel: NonNullable<NonNullable<ReleaseSpec['policy']>['spec']['notify']>[number],
     index: number,
   ): Operation => {

@@ -8,7 +8,7 @@ import { Node } from '../testing/node.ts';
 import type { Trail } from './declarations.ts';
 import type { Changed, OpenRelease, Origin } from './form.ts';
 import type { Origins } from './group-by-write.ts';
-import { divideByRoute, isCarriedAsIs, needsRelease, standingInReleases, type RoutedItem } from './route-change.ts';
+import { divideByRoute, isCarriedAsIs, needsRelease, statusInReleases, type RoutedItem } from './route-change.ts';
 import type { State } from './same-side.ts';
 
 const SPEC = { needs: [], value: 0, neighbourMax: 9 };
@@ -138,15 +138,15 @@ test('the latest release decides whether an object is carried as it is declared'
 
 test('the status names the last release that carries an object, or why it is held behind releases', () => {
   const carriers = [release('r-2', 2, state('2')), release('r-3', 3, state('3'))];
-  assert.equal(standingInReleases(changed(state('1'), state('3')), []), undefined);
-  assert.deepEqual(standingInReleases(changed(state('1'), state('3')), carriers), { is: 'carried', release: 'r-3' });
-  const back = standingInReleases(changed(state('1'), state('1')), carriers);
+  assert.equal(statusInReleases(changed(state('1'), state('3')), []), undefined);
+  assert.deepEqual(statusInReleases(changed(state('1'), state('3')), carriers), { is: 'carried', release: 'r-3' });
+  const back = statusInReleases(changed(state('1'), state('1')), carriers);
   assert.match(
     back?.is === 'held' ? (back.reasons[0]?.detail ?? '') : '',
     /declared as it is live.*r-2, r-3 goes first/,
   );
   const behind = [...carriers, release('r-4', 4, state('1'))];
-  assert.deepEqual(standingInReleases(changed(state('1'), state('1')), behind), { is: 'carried', release: 'r-4' });
+  assert.deepEqual(statusInReleases(changed(state('1'), state('1')), behind), { is: 'carried', release: 'r-4' });
 });
 
 const origin = (write: number): Origin => ({ write, version: write, user: 'ann' });

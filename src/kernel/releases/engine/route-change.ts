@@ -4,7 +4,7 @@ import type { NamedPolicy } from '../kinds/release-spec.ts';
 import type { Trail } from './declarations.ts';
 import { problem } from './engine-errors.ts';
 import { groupOf, isLive, type Changed, type OpenRelease } from './form.ts';
-import type { Standing } from './go-live.ts';
+import type { ObjectStatus } from './go-live.ts';
 import { groupByWrite, type DeclaredItem, type WriteGroup } from './group-by-write.ts';
 import { sameSide, type State } from './same-side.ts';
 
@@ -55,7 +55,7 @@ export function isCarriedAsIs({ kind, name, wanted }: Changed, carriers: readonl
 }
 
 /** What the status says of an object that releases carry; undefined when none does. Pure. */
-export function standingInReleases(changed: Changed, carriers: readonly OpenRelease[]): Standing | undefined {
+export function statusInReleases(changed: Changed, carriers: readonly OpenRelease[]): ObjectStatus | undefined {
   const carrier = carriers.at(-1);
   if (carrier === undefined) return undefined;
   if (!isLive(changed) || isCarriedAsIs(changed, carriers)) return { is: 'carried', release: carrier.name };

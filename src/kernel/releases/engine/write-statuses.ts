@@ -4,7 +4,7 @@ import type { Operation } from '#kernel/store/rules/operation.ts';
 import { entryNamed } from '#kernel/store/entry-named.ts';
 import { isConflict, isPassing } from './engine-errors.ts';
 import { failingAlone } from './failing-alone.ts';
-import { heldOperation, statusOperation, type Standing } from './go-live.ts';
+import { heldOperation, statusOperation, type ObjectStatus } from './go-live.ts';
 import type { ObjectRef } from './object-ref.ts';
 import { SPREAD_AUTHOR, type SpreadState } from './spread-state.ts';
 
@@ -16,7 +16,7 @@ export function statusOf(
   { store, clock }: Pick<SpreadState, 'store' | 'clock'>,
   { kind, name }: ObjectRef,
   live: LiveObject | undefined,
-  standing: Standing,
+  standing: ObjectStatus,
 ): Operation[] {
   const entry = entryNamed(store, kind, name);
   if (entry === undefined) return heldOperation(store, { kind, name }, standing, clock());

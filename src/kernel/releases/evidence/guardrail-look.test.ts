@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Judged } from '../evidence.ts';
+import type { JudgedRelease } from '../evidence.ts';
 import { policySpec } from '../kinds/release-policy.ts';
 import type { MeasureSource } from './measure-source.ts';
 import { isStageAgain, judgeGuardrail, scheduleOf, type GuardrailLook } from './guardrail-look.ts';
@@ -26,10 +26,18 @@ const POLICY = policySpec({
   },
 });
 
-function look(of: number, release: Partial<Judged>, nowMs = 0): GuardrailLook {
+function look(of: number, release: Partial<JudgedRelease>, nowMs = 0): GuardrailLook {
   const guardrail = POLICY.guardrails[of];
   assert.ok(guardrail !== undefined);
-  const judged = { name: 'r', uid: 'u', stage: 0, splits: [], seenMs: 0, earlier: [], ...release } as unknown as Judged;
+  const judged = {
+    name: 'r',
+    uid: 'u',
+    stage: 0,
+    splits: [],
+    seenMs: 0,
+    earlier: [],
+    ...release,
+  } as unknown as JudgedRelease;
   return { release: judged, policy: POLICY, guardrail, source: SOURCE, nowMs };
 }
 

@@ -1,7 +1,7 @@
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
 import type { JudgeContext } from '#kernel/statistics/guardrail.ts';
 import type { Verdict } from '#kernel/statistics/verdict.ts';
-import type { GuardrailVerdict, Judged } from '../evidence.ts';
+import type { GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import { metricsOf, type GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { isBake } from '../kinds/stages-of.ts';
@@ -14,7 +14,7 @@ const LATE_WINDOWS = 2;
 
 /** One look at one guardrail of a release. */
 export interface GuardrailLook {
-  readonly release: Judged;
+  readonly release: JudgedRelease;
   readonly policy: PolicySpec;
   readonly guardrail: GuardrailSpec;
   readonly source: MeasureSource;
@@ -70,7 +70,10 @@ export function endMsOf({ latest }: Tally): number {
 }
 
 /** Whether a release was in a stage, in another one after it, and in it again: a stage was rolled back. Pure. */
-export function isStageAgain({ stage: now, earlier }: Pick<Judged, 'stage' | 'earlier'>, stage: number): boolean {
+export function isStageAgain(
+  { stage: now, earlier }: Pick<JudgedRelease, 'stage' | 'earlier'>,
+  stage: number,
+): boolean {
   const stages = [...earlier.map((one) => one.stage), now];
   const first = stages.indexOf(stage);
   const other = stages.findIndex((one, index) => index > first && one !== stage);

@@ -35,7 +35,7 @@ export function judgements(parts: {
     const isReplay = given.replay === true;
     const max = isReplay ? JUDGEMENT_REPLAYED_MAX : JUDGEMENT_WINDOWS_MAX;
     const verdicts: object[] = [];
-    let newest: readonly Looked[] = [];
+    let newest: readonly JudgedWindow[] = [];
     let count = 0;
     for (const guardrail of chosen(name, all, given)) {
       const found = await readAll(keptWindows(database, entry.uid, guardrail.name), guardrail, { max, isReplay });
@@ -73,7 +73,7 @@ function chosen(
 }
 
 /** A window, and what it came to with those before, where that is judged. */
-interface Looked {
+interface JudgedWindow {
   readonly guardrail: GuardrailSpec;
   readonly kept: Kept;
   readonly tally: Tally | undefined;
@@ -84,12 +84,12 @@ async function readAll(
   pages: ReturnType<typeof keptWindows>,
   guardrail: GuardrailSpec,
   { max, isReplay }: { readonly max: number; readonly isReplay: boolean },
-): Promise<{ readonly tally: Tally; readonly newest: readonly Looked[]; readonly count: number }> {
+): Promise<{ readonly tally: Tally; readonly newest: readonly JudgedWindow[]; readonly count: number }> {
   let tally = NO_TALLY;
   let count = 0;
-  let newest: Looked[] = [];
+  let newest: JudgedWindow[] = [];
   for await (const page of pages) {
-    const looked: Looked[] = [];
+    const looked: JudgedWindow[] = [];
     await inTurns(
       eachOf(page, (kept) => {
         tally = addKept(guardrail, tally, kept);
@@ -102,7 +102,7 @@ async function readAll(
   return { tally, newest, count };
 }
 
-function* shownOnes(newest: readonly Looked[], context: Parameters<typeof verdictOf>[3]): Steps<object[]> {
+function* shownOnes(newest: readonly JudgedWindow[], context: Parameters<typeof verdictOf>[3]): Steps<object[]> {
   const windows: object[] = [];
   for (const { guardrail, kept, tally } of newest) {
     const verdict = tally === undefined ? undefined : verdictOf(guardrail, tally, 0, context);

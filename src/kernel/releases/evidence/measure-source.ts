@@ -51,7 +51,7 @@ export type Measurement =
   | { readonly at: 'waits'; readonly because: string };
 
 /** What is learned from: windows of this length, up to when the release was first shown to anybody. */
-export interface HistoryAsked {
+export interface HistoryRequest {
   readonly release: string;
   readonly guardrail: GuardrailSpec;
   readonly beforeMs: number;
@@ -71,5 +71,5 @@ export interface MeasureSource {
   readonly completeUntil: (nowMs: number) => Promise<number>;
   readonly measure: (window: Window, signal: AbortSignal) => Promise<Measurement>;
   /** What the day before a release teaches of how moments vary by themselves, where a source can tell; else undefined. */
-  readonly history?: (asked: HistoryAsked, signal: AbortSignal) => Promise<TimeHistory | undefined>;
+  readonly history?: (asked: HistoryRequest, signal: AbortSignal) => Promise<TimeHistory | undefined>;
 }

@@ -6,7 +6,7 @@ import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
 import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
-import type { Evidence, Judged } from '../evidence.ts';
+import type { Evidence, JudgedRelease } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import type { PolicySpec } from '../kinds/policy-spec.ts';
 import { splitIn } from '../kinds/splits.ts';
@@ -14,7 +14,7 @@ import { LISTENERS } from '../testing/listeners.ts';
 import { clusteringsOf } from './cell-state.ts';
 import { readCellState } from './kept-cells.ts';
 import { keptWindows, tidyKeptWindows } from './kept-windows.ts';
-import type { HistoryAsked, MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
+import type { HistoryRequest, MeasureSource, Measured, Measurement, Window } from './measure-source.ts';
 import { ReleaseEvidence } from './release-evidence.ts';
 import type { Kept } from './tally.ts';
 
@@ -30,8 +30,8 @@ function judged(
   guardrails: readonly GuardrailSpec[],
   stage = 0,
   seenMs = SEEN_MS,
-  earlier: Judged['earlier'] = [],
-): Judged {
+  earlier: JudgedRelease['earlier'] = [],
+): JudgedRelease {
   const stages = [10, 50, 50].map((percent, index) => ({
     name: `s${index}`,
     listeners: { unit: 'group', percent, ...(index === 2 ? { regions: ['se'] } : {}) },
@@ -104,7 +104,7 @@ async function keptOf(db: TestDatabase, guardrail = 'denied', uid = 'uid-1'): Pr
   return all;
 }
 
-async function look(evidence: Evidence, release: Judged, afterMs: number) {
+async function look(evidence: Evidence, release: JudgedRelease, afterMs: number) {
   return evidence.verdicts(release, SEEN_MS + afterMs);
 }
 
@@ -469,11 +469,11 @@ test('I9: what the day before teaches is asked once, kept with the first window 
     sources: { a: { units, bad: 1 } },
   });
   const readings: Measurement[] = [{ at: 'down', because: 'away' }, byInstance(NaN), byInstance(100), byInstance(100)];
-  const asked: HistoryAsked[] = [];
+  const asked: HistoryRequest[] = [];
   const { source } = sourceOf(() => readings.shift() ?? assert.fail());
   const withHistory = {
     ...source,
-    history: async (what: HistoryAsked) => {
+    history: async (what: HistoryRequest) => {
       asked.push(what);
       return { psi: 7, rho: 0.5, windows: 1_440 };
     },

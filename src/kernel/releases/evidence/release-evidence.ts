@@ -2,7 +2,7 @@ import type { Log } from '#kernel/base/log.ts';
 import { within, type Time } from '#kernel/base/time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { judgeVersion } from '#kernel/statistics/verdict.ts';
-import type { Evidence, GuardrailVerdict, Judged } from '../evidence.ts';
+import type { Evidence, GuardrailVerdict, JudgedRelease } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
 import { addMeasuredCells, clusteringsOf, scopeOf, type CellState } from './cell-state.ts';
 import { endMsOf, isStageAgain, judgeGuardrail, scheduleOf, type GuardrailLook } from './guardrail-look.ts';
@@ -51,7 +51,7 @@ export class ReleaseEvidence implements Evidence {
     this.#parts = parts;
   }
 
-  async verdicts(release: Judged, nowMs: number): Promise<ReadonlyMap<string, GuardrailVerdict>> {
+  async verdicts(release: JudgedRelease, nowMs: number): Promise<ReadonlyMap<string, GuardrailVerdict>> {
     const policy = release.spec.policy?.spec;
     if (policy === undefined) return new Map();
     const watch = await this.#watch(release.uid, policy.guardrails);
