@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openLog } from '#kernel/base/log.ts';
+import { atOnce, inOneStep } from '#kernel/base/turns.ts';
+import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
+import type { LiveObject } from '#kernel/kinds/kind.ts';
+import { kindRegistry } from '#kernel/kinds/registry.ts';
+import type { HeadState } from './head-state.ts';
+import { LiveSnapshot } from './live-snapshot.ts';
+import type { DecisionModule } from './module.ts';
+import { everybody } from './testing/exposing-heads.ts';
+
+const CANDIDATES = 200;
+const someone = { units: { listener: 'someone' }, facts: {}, context: {} };
+
+function live(name: string, revision: string): LiveObject {
+  return { kind: ConfigMap.id, namespace: 'default', name, labels: {}, spec: {}, revision };
+}
+
+/** A Head that a release shows something of. */
+function carrying(name: string, everyone: string): HeadState {
+  const candidate = { release: 'r', object: live(name, 'new'), generation: 2, stage: 0, where: everybody };
+  return { kind: ConfigMap.id, name, everyone: live(name, everyone), candidate };
+}
+
+/** Revisions by name; how many objects were compiled. */
+function started() {
+  type Table = ReadonlyMap<string, string>;
+  const module: DecisionModule<Table> & { compiled: number } = {
+    name: 'revisions',
+    kinds: [ConfigMap],
+    routes: [],
+    compiled: 0,
+    compile: (world) => inOneStep(() => new Map([...world.list(ConfigMap.id)].map((one) => [one.name, one.revision]))),
+    update: function* (table, world, changed) {
+      const next = new Map(table);
+      for (const { kind, name } of changed) {
+        module.compiled += 1;
+        next.set(name, world.get(kind, name)?.revision ?? 'gone');
+        yield;
+      }
+      return next;
+    },
+  };
+  const snapshot = new LiveSnapshot({
+    kinds: kindRegistry([ConfigMap]),
+    modules: [module as DecisionModule<unknown>],
+    log: openLog('silent'),
+    worldBroken: () => assert.fail('a world is broken'),
+  });
+  const names = Array.from({ length: CANDIDATES }, (_, number) => `c${number}`);
+  atOnce(
+    snapshot.begin(
+      names.map((name) => ({ kind: ConfigMap.id, name, everyone: live(name, 'old'), candidate: undefined })),
+      '1',
+    ),
+  );
+  const seen = () => snapshot.current?.worlds.get('revisions')?.see(someone, 0).table as Table | undefined;
+  return { module, snapshot, names, seen };
+}
+
+test('a release is shown when all that it carries is compiled, in steps, and no question compiles any of it', () => {
+  const { module, snapshot, names, seen } = started();
+  const work = snapshot.apply(
+    names.map((name) => carrying(name, 'old')),
+    '2',
+  );
+  let steps = 0;
+  while (work.next().done !== true) {
+    steps += 1;
+    const before = module.compiled;
+    assert.deepEqual([snapshot.current?.version, seen()], ['1', undefined]);
+    assert.equal(module.compiled, before);
+  }
+  assert.ok(steps >= CANDIDATES);
+  assert.equal(module.compiled, CANDIDATES);
+  assert.deepEqual([...new Set(seen()?.values())], ['new']);
+  assert.equal(module.compiled, CANDIDATES);
+});
+
+test('while it is shown, a change for everybody costs what changed, in its world too', () => {
+  const { module, snapshot, names, seen } = started();
+  const shown = names.slice(1);
+  const apply = (heads: readonly HeadState[], version: string) => atOnce(snapshot.apply(heads, version));
+  apply(
+    shown.map((name) => carrying(name, 'old')),
+    '2',
+  );
+  const first = module.compiled;
+  apply([{ kind: ConfigMap.id, name: 'c0', everyone: live('c0', 'changed'), candidate: undefined }], '3');
+  assert.equal(module.compiled, first + 2);
+  const expected = new Map([['c0', 'changed'], ...shown.map((name) => [name, 'new'] as const)]);
+  assert.deepEqual([...(seen() ?? [])].toSorted(), [...expected].toSorted());
+});
