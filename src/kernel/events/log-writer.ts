@@ -1,40 +1,24 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
-import { ANONYMOUS } from '#kernel/snapshots/anonymous.ts';
-import { distinct, payloadOf, type Distinct } from './digest.ts';
 import { beginDay, dayOf } from './event-days.ts';
 import type { EventMetrics } from './event-metrics.ts';
-import type { AcceptedEvent, Verdict } from './judge.ts';
-import { keptEvent, type KeptEvent } from './kept-event.ts';
 import { openLane, type Lane } from './lane.ts';
 import type { Pseudonyms } from './pseudonyms.ts';
-import type { SubjectKey } from './subject-key.ts';
-import { openQuarantineSecret } from './quarantine-secret.ts';
-import { writeEvents, type EventResult, type Origin, type ReadyEvent } from './write-events.ts';
+import { eventPreparation, type JudgedBatch, subjectsOf } from './ready-events.ts';
+import { writeEvents, type EventResult } from './write-events.ts';
 
 const WRITER_LIMITS = {
   /** Events of one transaction: enough that its fixed cost is spread, few enough that nobody waits long. */
   eventsInGroupMax: 5_000,
   /** Transactions at a time: while the database works on one, this process prepares the next. */
   lanes: 2,
-  /** Events that are sealed for the quarantine in one turn: some milliseconds. */
-  refusedAtOnceMax: 20,
   /** How often a group is begun anew because a subject was erased meanwhile. */
   triesMax: 5,
 } as const;
-
-/** Events of one request, judged. */
-interface JudgedBatch {
-  readonly origin: Origin;
-  readonly verdicts: readonly Verdict[];
-  /** Numbers in the quarantine, where they come from there; as long as `verdicts`. */
-  readonly replayOf?: readonly number[];
-}
 
 /**
  * Makes batches durable, many in one transaction: 30,000 events a second in batches of 100, on two cores that PostgreSQL
@@ -67,8 +51,8 @@ export function logWriter(parts: {
   readonly log: Log;
   readonly metrics: EventMetrics;
 }): LogWriter {
-  const { database, sealing, pseudonyms, clock, log, metrics } = parts;
-  const quarantineSecret = openQuarantineSecret(database, sealing);
+  const { database, pseudonyms, clock, log, metrics } = parts;
+  const prepare = eventPreparation(parts);
   const queue: Waiting[] = [];
   const idle = Array.from({ length: WRITER_LIMITS.lanes }, () => openLane(database));
   const busy = new Set<Promise<void>>();
@@ -160,74 +144,6 @@ export function logWriter(parts: {
       }
       if (tries === WRITER_LIMITS.triesMax) throw new Error('subjects were erased again and again');
       pseudonyms.forget(subjectsOf(batches));
-    }
-  }
-
-  async function prepare(batches: readonly JudgedBatch[]): Promise<readonly ReadyEvent[]> {
-    const keys = await pseudonyms.of(subjectsOf(batches));
-    const lateKeys = await pseudonyms.existing(lateSubjectsOf(batches));
-    const secret = await quarantineSecret();
-    const ready: ReadyEvent[] = [];
-    let refused = 0;
-    for (const { origin, verdicts, replayOf } of batches) {
-      for (const [index, verdict] of verdicts.entries()) {
-        const { format, original } = verdict.given;
-        const seal = (text: string): string => sealing.seal(placeOf(format), text);
-        const keep = (): KeptEvent => keptEvent(original, origin.boundTo, { secret, seal });
-        const shared = { origin, replayOf: replayOf?.[index] };
-        if (verdict.outcome === 'quarantined') {
-          const kept = keep();
-          const late = verdict.late === undefined ? undefined : distinctOf(verdict.late, origin, lateKeys);
-          ready.push({ ...shared, verdict, kept: () => kept, late });
-          refused += 1;
-          // Digests of a thousand bad events take longer than others may wait.
-          if (refused % WRITER_LIMITS.refusedAtOnceMax === 0) await nextTurn();
-          continue;
-        }
-        const key = verdict.subject === undefined ? undefined : keys.get(verdict.subject);
-        ready.push({
-          ...shared,
-          verdict,
-          kept: keep,
-          key,
-          distinct: distinct(verdict, clientOf(origin), key),
-          payload: payloadOf(verdict, key),
-        });
-      }
-    }
-    return ready;
-  }
-}
-
-/** What tells an event from others; undefined where its subject has no key, so that none of its events was accepted. */
-function distinctOf(event: AcceptedEvent, origin: Origin, keys: ReadonlyMap<string, SubjectKey>): Distinct | undefined {
-  const key = event.subject === undefined ? undefined : keys.get(event.subject);
-  if (event.subject !== undefined && key === undefined) return undefined;
-  return distinct(event, clientOf(origin), key);
-}
-
-/** An event that is sent again after the login is the same event. */
-function clientOf({ client }: Origin): string {
-  return client.startsWith(ANONYMOUS) ? `client:${client.slice(ANONYMOUS.length)}` : client;
-}
-
-/** Where events of the quarantine are sealed. */
-export function placeOf(format: string) {
-  return { kind: 'QuarantinedEvent', namespace: '', name: format };
-}
-
-function* lateSubjectsOf(batches: readonly JudgedBatch[]): Iterable<string> {
-  for (const { verdicts } of batches) {
-    for (const verdict of verdicts) {
-      if (verdict.outcome === 'quarantined' && verdict.late?.subject !== undefined) yield verdict.late.subject;
-    }
-  }
-}
-
-function* subjectsOf(batches: readonly JudgedBatch[]): Iterable<string> {
-  for (const { verdicts } of batches) {
-    for (const verdict of verdicts) {
-      if (verdict.outcome === 'accepted' && verdict.subject !== undefined) yield verdict.subject;
     }
   }
 }

@@ -13,13 +13,13 @@ import { DATASET, EVENT_TYPE } from '../kinds/identity.ts';
 import { sqlNameOf } from '../kinds/sql-name.ts';
 import { allMissing, WORK } from './files.ts';
 import type { ParseJob, QueryAnswer, QueryJob, Reads, Tables } from './jobs.ts';
-import { type DatasetFile, type Progress, readFiles, readProgress } from './manifest.ts';
+import type { Progress } from './manifest.ts';
 import { type PlaceLimits, Places } from './places.ts';
 import { Query, QUERY_LIMITS, type QuerySpec } from './query-kind.ts';
+import { queryTables } from './query-tables.ts';
 import { fileMissing, queryRefusal, sqlProblem } from './query-refusal.ts';
 import { JobFailure, runJob } from './run-job.ts';
-import { type Catalogue, datasetSql, namesOf, viewsOf } from './sql-views.ts';
-import { auditFrom, lossAuditSetup, missingBatchesSetup, watermarksSetup } from './system-views.ts';
+import { type Catalogue, datasetSql } from './sql-views.ts';
 
 /** Each query runs in a process of its own. Of one user, one runs and a few wait: no user keeps others out. */
 const QUERY_PLACES: PlaceLimits = { runningMax: 2, waitingMax: 16, runningOfUserMax: 1, waitingOfUserMax: 4 };
@@ -67,7 +67,7 @@ export interface Queries {
 
 /** Answers posted Queries. */
 export function startQueries(options: QueryOptions): Queries {
-  const { database, directory, clock, log, memory = MEMORY } = options;
+  const { directory, log, memory = MEMORY } = options;
   const stopped = new AbortController();
   const places = new Places(QUERY_PLACES);
   const parsing = new Places(PARSE_PLACES);
@@ -120,7 +120,7 @@ export function startQueries(options: QueryOptions): Queries {
     let progress: Progress | undefined;
     let files: readonly string[] = [];
     const tablesFor = async (reads: Reads): Promise<Tables> => {
-      const read = await tablesOf(reads, catalogue);
+      const read = await queryTables(options, reads, catalogue);
       progress = read.progress;
       files = read.tables.files;
       return read.tables;
@@ -142,42 +142,6 @@ export function startQueries(options: QueryOptions): Queries {
       if (refusal.status >= 500) log.error({ error: error.message, fault: error.fault }, 'datasets: query failed');
       throw refusal;
     }
-  }
-
-  /** What a query reads, as of one moment. */
-  async function tablesOf(
-    { names, lists }: Reads,
-    catalogue: Catalogue,
-  ): Promise<{ readonly tables: Tables; readonly progress: Progress }> {
-    return database.transaction(async (connection) => {
-      await connection.query('set transaction isolation level repeatable read, read only');
-      const progress = await readProgress(connection);
-      const read = namesOf(names, catalogue);
-      const files = await readFiles(connection, [...read.eventTypes]);
-      const audited: DatasetFile[] = [];
-      const system: string[] = [];
-      if (names.includes('watermarks'))
-        system.push(...(await watermarksSetup(connection, catalogue, progress, clock())));
-      if (names.includes('missing_batches')) {
-        system.push(...(await missingBatchesSetup(connection, auditFrom(clock()))));
-      }
-      if (names.includes('loss_audit')) {
-        const from = auditFrom(clock());
-        const all = await readFiles(connection);
-        // A file holds nothing that was received after it was written.
-        const late = all.filter(({ createdAt }) => Temporal.Instant.compare(createdAt, from) >= 0);
-        // Of one that is not there the rows are lost, which is what is asked.
-        const missing = await allMissing(
-          directory,
-          late.map(({ path }) => path),
-        );
-        audited.push(...late.filter(({ path }) => !missing.has(path)));
-        system.push(...(await lossAuditSetup(connection, audited, progress, from)));
-      }
-      const { setup, datasets } = viewsOf(read, lists, catalogue, files);
-      const paths = new Set([...files, ...audited].map(({ path }) => path));
-      return { tables: { files: [...paths], setup: [...setup, ...system], datasets }, progress };
-    });
   }
 
   async function examine(
