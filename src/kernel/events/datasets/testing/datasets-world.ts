@@ -90,7 +90,7 @@ export async function startDatasetsWorld(
         dryRun,
         namespace: undefined,
         name: undefined,
-        ...(signal && { signal }),
+        ...(signal && { limit: { signal, leftMs: Infinity } }),
       };
       const { status } = (await answer(object as never, call as never)) as { status: Answer };
       return status;
