@@ -6,6 +6,7 @@ import { CLIENT_ENVIRONMENT, SERVER_ENVIRONMENT } from '#cli/environment.ts';
 import { parseAllDocuments } from 'yaml';
 import { Compile } from 'typebox/schema';
 import { referencePages } from './reference/pages.ts';
+import { registries } from './reference/registries.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -43,6 +44,27 @@ interface Manifest {
 function idOf({ apiVersion, kind }: Manifest['properties']): string {
   return `${apiVersion.const} ${kind.const}`;
 }
+
+test('every registry of refusals is in the reference, and refusals are made by registries alone', async () => {
+  const areas: string[] = [];
+  const made: string[] = [];
+  for await (const path of glob('src/**/*.ts', { cwd: root })) {
+    if (/\.test\.ts$|\/testing\//.test(path)) continue;
+    const text = await readFile(join(root, path), 'utf8');
+    for (const [, area = ''] of text.matchAll(/defineRefusals\('(\w+)'/g)) areas.push(area);
+    if (/\bnew Refusal\(/.test(text)) made.push(path);
+  }
+  assert.deepEqual(areas.sort(), registries.map(({ area }) => area).sort());
+  assert.deepEqual(made.sort(), [
+    // Of the answer of another process, or with another sentence.
+    'src/kernel/api/refusal-of.ts',
+    'src/kernel/base/failures.ts',
+    'src/kernel/base/refusals.ts',
+    'src/kernel/kinds/confidential.ts',
+    'src/kernel/store/forwarding.ts',
+    'src/kernel/store/rules/write.ts',
+  ]);
+});
 
 test('every variable of the environment that the command line reads is in the reference, and no other', async () => {
   const read = new Set<string>();

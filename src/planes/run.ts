@@ -2,7 +2,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { systemClock } from '#kernel/base/clock.ts';
 import { openLog, type Log, type LogLevel } from '#kernel/base/log.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { startRefusal } from '#planes/refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { EventType } from '#kernel/events/kinds/event-type.ts';
 import { simulateListeners } from '#simulation/run.ts';
@@ -115,11 +115,9 @@ async function runUntilStopped(options: RunOptions): Promise<number> {
 async function keepToOurselves(dataDirectory: string): Promise<void> {
   // The embedded PostgreSQL of root runs as another user, which has to get through to its own part.
   await makeFolder(dataDirectory, process.getuid?.() === 0 ? 0o711 : 0o700).catch((error: unknown) => {
-    throw new Refusal(
-      'start/no-data-folder',
-      'BadRequest',
+    throw startRefusal(
+      'no-data-folder',
       `The data folder cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
-      { remedy: 'Name one that this user may write in with --data.' },
     );
   });
   process.umask(0o077);

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { startRefusal } from '#planes/refusals.ts';
 import { Lifetime } from '#kernel/base/lifetime.ts';
 import { version } from '#kernel/base/version.ts';
 import { EVENTS, type EventTable } from '#kernel/events/event-table.ts';
@@ -138,9 +138,7 @@ async function startNodeRoles(
 
 function startOwnEvents(shared: Shared, { follower }: FollowingNode, kept: KeptData | undefined): Promise<EventPlane> {
   if (kept === undefined) {
-    throw new Refusal('start/no-database', 'BadRequest', 'A process with the role ingest needs the database.', {
-      remedy: 'Name it in DATABASE_URL.',
-    });
+    throw startRefusal('no-database', 'A process with the role ingest needs the database.');
   }
   const table = () => follower.snapshot().tables.get(EVENTS) as EventTable;
   return startEventPlane(shared, kept, { world: follower.world, table });
@@ -152,14 +150,7 @@ function controllersClient(shared: Shared, control: ControlPlane | undefined): R
 
 function remoteClient({ options }: Shared): ResourceClient {
   if (options.follow !== undefined) return httpClient(options.follow);
-  throw new Refusal(
-    'start/nothing-to-follow',
-    'BadRequest',
-    'A process without the role api needs an API server to follow.',
-    {
-      remedy: 'Name one with --kubeconfig FILE, or run --role api in the same process.',
-    },
-  );
+  throw startRefusal('nothing-to-follow', 'A process without the role api needs an API server to follow.');
 }
 
 const OPENAPI_DEADLINE: Deadline = { msDefault: 10_000, msMax: 10_000 };

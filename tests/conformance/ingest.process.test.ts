@@ -96,15 +96,15 @@ test('a request that cannot be read is refused as a whole, with what would be ri
   const { post } = await startIngest(t, { databaseUrl: db.url, limits: { bodyBytesMax: 10_000 } });
   const json = { 'content-type': 'application/json' };
   const cases: [unknown, Record<string, string>, number, string][] = [
-    ['{', json, 400, 'events/bad-json'],
-    [Buffer.from([0x22, 0xff, 0x22]), json, 400, 'events/bad-json'],
+    ['{', json, 400, 'http/bad-json'],
+    [Buffer.from([0x22, 0xff, 0x22]), json, 400, 'http/bad-json'],
     ['[]', json, 400, 'events/bad-batch'],
     [{ events: Array.from({ length: 1_001 }, () => 1) }, json, 413, 'events/too-many'],
     [' '.repeat(10_001), json, 413, 'http/body-too-large'],
     [gzipSync(' '.repeat(100_000)), { ...json, 'content-encoding': 'gzip' }, 413, 'http/body-too-large'],
-    ['{}', { ...json, 'content-encoding': 'gzip' }, 400, 'events/bad-json'],
-    ['{}', { ...json, 'content-encoding': 'br' }, 415, 'events/encoding'],
-    ['{}', { 'content-type': 'application/xml' }, 415, 'events/media-type'],
+    ['{}', { ...json, 'content-encoding': 'gzip' }, 400, 'http/bad-json'],
+    ['{}', { ...json, 'content-encoding': 'br' }, 415, 'http/unsupported-media-type'],
+    ['{}', { 'content-type': 'application/xml' }, 415, 'http/unsupported-media-type'],
   ];
   for (const [body, headers, status, code] of cases) {
     const answer = await post('/v1/events', body, headers);
@@ -336,7 +336,7 @@ test('when too much is waiting senders are told to come back, and nothing that w
   );
   while (refused.length < ids.length - 4) await new Promise((resolve) => setTimeout(resolve, 5));
   for (const { headers, json } of refused) {
-    assert.deepEqual([headers.get('retry-after'), json.code], ['1', 'events/too-busy']);
+    assert.deepEqual([headers.get('retry-after'), json.code], ['1', 'http/overloaded']);
   }
   assert.deepEqual(taken, [], 'nothing is acknowledged before it is durable');
   await blocker.query('rollback');

@@ -105,7 +105,7 @@ story('a repeated write answers as the first time and does nothing; another one 
   for (const { path, body, answer } of first.toReversed()) {
     const { snapshot: _, ...again } = await post(path, body);
     assert.deepEqual(again, answer, path);
-    assert.equal(await refused(path, { ...body, ...other(body) }), 'products/key-reused', path);
+    assert.equal(await refused(path, { ...body, ...other(body) }), 'http/key-reused', path);
   }
   assert.deepEqual(await ask('subjects?listener=retry'), {
     ...before,
@@ -113,9 +113,9 @@ story('a repeated write answers as the first time and does nothing; another one 
   });
   const own = { listener: 'retry-own', plan: 'monthly', market: 'de', key: 'retry-own' };
   await post('subscriptions', own);
-  assert.equal(await refused('subscriptions', { ...own, listener: 'retry-else' }), 'products/key-reused');
+  assert.equal(await refused('subscriptions', { ...own, listener: 'retry-else' }), 'http/key-reused');
   assert.equal((await ask('subjects?listener=retry-else')).subscription, undefined);
-  assert.equal(await refused('grants', { listener: 'retry-own', addOn: 'ten', key: 'retry-7' }), 'products/key-reused');
+  assert.equal(await refused('grants', { listener: 'retry-own', addOn: 'ten', key: 'retry-7' }), 'http/key-reused');
 
   function other(body: Json): object {
     if ('plan' in body) return { plan: 'weekly' };
@@ -574,7 +574,7 @@ story('what is given without limit is answered the same under its key, whatever 
   const first = await post('consume', body);
   assert.deepEqual([first.outcome, first.charged, first.receipt, first.replayed], ['allow', 0, [], false]);
   assert.equal((await post('batch/consume', { ...both, key: 'free-use-2' })).charged, 0);
-  assert.equal(await refused('consume', { ...body, amount: 20 }), 'quotas/key-reused');
+  assert.equal(await refused('consume', { ...body, amount: 20 }), 'http/key-reused');
   pass({ seconds: 1 });
   await change(id, 'monthly');
   const again = await post('consume', body);

@@ -240,7 +240,7 @@ test('what makes no sense is refused with what would be right, and nothing is ch
   }
   await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 5, key: 'same' });
   const other = await use({ amount: 6, key: 'same' });
-  assert.deepEqual([other.status, other.code], [409, 'quotas/key-reused']);
+  assert.deepEqual([other.status, other.code], [409, 'http/key-reused']);
   // A clock a year ahead is set right: it counts now.
   await post('/v1/consume', { listener: 'anna', feature: 'audiobooks', amount: 5, usedAt: '2027-11-22T09:00:00Z' });
   assert.equal((await check('anna', 'audiobooks')).usage.remaining, 890);

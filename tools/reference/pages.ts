@@ -14,6 +14,8 @@ import { httpPage } from './http-api.ts';
 import { kindPages } from './kinds.ts';
 import { manifestSchema } from './manifest-schema.ts';
 import { metricsPage } from './metrics.ts';
+import { refusalsPage } from './refusals.ts';
+import { registries } from './registries.ts';
 
 /** Every page of `docs/reference`, by its path there, made of the declarations that the program itself uses. */
 export function referencePages(): ReadonlyMap<string, string> {
@@ -27,6 +29,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['configuration.md', configurationPage(program, { server: SERVER_ENVIRONMENT, client: CLIENT_ENVIRONMENT })],
     ['http-api.md', httpPage(decisionOpenApi(modules, OTHER_PATHS, '1'), declaredPaths(modules))],
     ['metrics.md', metricsPage()],
+    ['refusals.md', refusalsPage(registries)],
     ['events.md', eventsPage(ownTypes(ownEventTypes(MODULES)))],
   ]);
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { flagRefusal } from '#domains/experience/refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { explain } from './decisions/explain.ts';
@@ -72,7 +73,7 @@ export function flagRoutes(random: () => number): readonly DecisionRoute<Experie
 }
 
 function invalid(path: readonly (string | number)[], detail: string): Refusal {
-  return new Refusal('flags/invalid-question', 'Invalid', detail, {
+  return flagRefusal('invalid-question', detail, {
     problems: [{ path, reason: 'FieldValueInvalid', detail }],
   });
 }

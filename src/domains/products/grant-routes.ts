@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import { unknown } from './decisions/lookup.ts';
 import { listenerOf } from './decisions/on-record.ts';
@@ -33,9 +33,7 @@ export function grantRoutes(desk: Desk | undefined): readonly DecisionRoute<Prod
           const buyer = situation.use.metered ? situation.use.listener : buyerOf(question, facts);
           if (capExactness(addOn.spec, buyer) === undefined) {
             const message = `${title} cannot be bought by a ${buyer.role} on plan "${buyer.plan}" in market "${buyer.market}".`;
-            throw new Refusal('products/add-on-not-for-sale', 'Conflict', message, {
-              remedy: 'See the plans, roles and markets of the AddOn.',
-            });
+            throw productRefusal('add-on-not-for-sale', message);
           }
           const zone = situation.use.metered ? situation.use.zone : zoneOf(table, situation, buyer.market);
           const bought = grantBought('', addOn, { atMs: boughtAt.epochMilliseconds, zone });
@@ -99,7 +97,7 @@ function endOf(text: string | undefined): Temporal.Instant | undefined {
   if (text === undefined) return undefined;
   const ms = parseInstant(text);
   if (!isFault(ms)) return Temporal.Instant.fromEpochMilliseconds(ms);
-  throw new Refusal('products/invalid-record', 'Invalid', `until: ${ms.fault}`, {
+  throw productRefusal('invalid-record', `until: ${ms.fault}`, {
     problems: [{ path: ['until'], reason: 'FieldValueInvalid', detail: ms.fault }],
   });
 }

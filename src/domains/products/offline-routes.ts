@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { ProductsTable } from './decisions/table.ts';
 import { earlierOf, earlierUse, mayDiffer, said, saidOfEarlier, situationIfAny } from './earlier-use.ts';
@@ -38,9 +39,7 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
             if (situation instanceof Refusal) throw situation;
             const { scope, buckets, offlineMs, title } = counted(situation);
             if (offlineMs === undefined) {
-              throw new Refusal('products/not-offline', 'Conflict', `${title} cannot be used without a connection.`, {
-                remedy: 'Declare offlineFor in its Cap.',
-              });
+              throw productRefusal('not-offline', `${title} cannot be used without a connection.`);
             }
             const granted = await take({ subject: scope.subject, ttlMs: offlineMs, buckets });
             return { ...said(table, situation, granted, amount), ...leaseOf(granted) };
@@ -87,5 +86,5 @@ export function offlineRoutes(desk: Desk | undefined): readonly DecisionRoute<Pr
 }
 
 function otherLease(why: string, remedy: string): Refusal {
-  return new Refusal('products/other-lease', 'Conflict', `The lease cannot be settled so: ${why}.`, { remedy });
+  return productRefusal('other-lease', `The lease cannot be settled so: ${why}.`, { remedy });
 }

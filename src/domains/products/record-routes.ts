@@ -1,5 +1,6 @@
 import { Type, type TSchema } from 'typebox';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import { defineRoute, type AnswerContext, type DecisionRoute } from '#kernel/snapshots/module.ts';
 import { answerOf } from './answers.ts';
 import { marketAt, planNamed, unknown } from './decisions/lookup.ts';
@@ -263,9 +264,7 @@ function requireOpen(spec: PlanSpec, plan: string, market: MarketTable): void {
       ? 'it is closed for new sign-ups'
       : undefined;
   if (why === undefined) return;
-  throw new Refusal('products/plan-closed', 'Conflict', `Plan "${plan}" cannot be begun: ${why}.`, {
-    remedy: 'See /v1/prices for the plans that can be bought here.',
-  });
+  throw productRefusal('plan-closed', `Plan "${plan}" cannot be begun: ${why}.`);
 }
 
 interface Bought {
@@ -302,9 +301,7 @@ function agreedPrice(
     const message =
       price?.reason?.message ??
       `Plan "${plan}" has no price ${wish.currency === undefined ? 'here' : `in ${wish.currency} here`}.`;
-    throw new Refusal('products/not-sold', 'Conflict', message, {
-      remedy: 'See /v1/prices for what can be bought here, on which channel and for which interval.',
-    });
+    throw productRefusal('not-sold', message);
   }
   const series = seriesFor(market, { plan, channel, interval }).find(
     (one) => windowAt(one, now.epochMilliseconds)?.money.currency === price.currency,
@@ -347,20 +344,16 @@ function overrideEnd(text: string, now: Temporal.Instant): Temporal.Instant {
 
 function roleNotInPlan(members: Subscription['members'], plan: string, { roles }: PlanSpec): Refusal {
   const who = members.map(({ listener, role }) => `"${listener}" (${role})`).join(', ');
-  return new Refusal(
-    'products/role-not-in-plan',
-    'Conflict',
+  return productRefusal(
+    'role-not-in-plan',
     `Plan "${plan}" has the roles ${roles.join(', ')}, and there is ${who} on the subscription.`,
-    { remedy: 'Take them off it, or give them another role first.' },
   );
 }
 
 function tooFewSeats({ id, members }: Subscription, plan: string, { seats }: PlanSpec): Refusal {
-  return new Refusal(
-    'products/no-seat',
-    'Conflict',
+  return productRefusal(
+    'no-seat',
     `Subscription "${id}" has ${members.length} members, and plan "${plan}" has ${seats} ${seats === 1 ? 'seat' : 'seats'}.`,
-    { remedy: 'Take members off it first.' },
   );
 }
 
@@ -381,7 +374,7 @@ function wallTime(given: string | undefined, zone: string, now: Temporal.Instant
 }
 
 function invalid(field: string, detail: string): Refusal {
-  return new Refusal('products/invalid-record', 'Invalid', `${field}: ${detail}`, {
+  return productRefusal('invalid-record', `${field}: ${detail}`, {
     problems: [{ path: [field], reason: 'FieldValueInvalid', detail }],
   });
 }

@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import { entitlementsOnRecord } from './decisions/entitlements.ts';
 import { explain } from './decisions/explain.ts';
@@ -87,7 +88,7 @@ function planNeeded(isOfThePast: boolean): Refusal {
   const why = isOfThePast
     ? 'With at, the catalogue of that time is asked, not what is on record of a listener: a plan is needed.'
     : 'No plan is given, and no listener on record.';
-  return new Refusal('products/plan-needed', 'Invalid', why, {
+  return productRefusal('plan-needed', why, {
     problems: [{ path: ['plan'], reason: 'FieldValueRequired', detail: 'Required value' }],
     remedy: isOfThePast
       ? 'Give plan, or leave at out.'

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { Answer, CheckAnswer as Standing, Quotas } from '#kernel/quotas/rules/contract.ts';
 import { bucketsFor, usesOf, type MeteredUse, type UnmeteredUse, type UseQuestion } from './decisions/buckets-for.ts';
 import { decideUse, type UseAnswer } from './decisions/decide-use.ts';
@@ -19,12 +20,9 @@ export interface Desk {
 /** Refuses `products/no-records` on a node without a database. */
 export function requireDesk(desk: Desk | undefined): Desk {
   if (desk !== undefined) return desk;
-  throw new Refusal(
-    'products/no-records',
-    'ServiceUnavailable',
-    'This node has no database, and so no records of listeners.',
-    { remedy: 'Ask another node, or start this one with DATABASE_URL.', retryAfterSeconds: 60 },
-  );
+  throw productRefusal('no-records', 'This node has no database, and so no records of listeners.', {
+    retryAfterSeconds: 60,
+  });
 }
 
 /** A question about the use of a feature by a listener. */
@@ -178,7 +176,7 @@ export function instant(ms: number): string {
 /** The use as it must be where something is counted. Refuses `products/not-counted` otherwise. */
 export function counted({ use, base }: Situation): MeteredUse {
   if (use.metered) return use;
-  throw new Refusal('products/not-counted', 'Conflict', use.reason.message, {
+  throw productRefusal('not-counted', use.reason.message, {
     remedy: base.outcome === 'allow' ? 'It is given without limit: nothing has to be counted.' : base.reason.message,
   });
 }
@@ -193,7 +191,7 @@ export function requireUsedUp(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'concurrent') return;
   const message = `${spec.title} is used at once, and is not used up.`;
-  throw new Refusal('products/not-used-up', 'Conflict', message, { remedy: 'Take a slot: /v1/acquire.' });
+  throw productRefusal('not-used-up', message);
 }
 
 /** Refuses `products/not-at-once` for what is used up: it has no slots. */
@@ -201,5 +199,5 @@ export function requireAtOnce(table: ProductsTable, feature: string): void {
   const spec = table.features.get(feature)?.spec;
   if (spec?.type !== 'metered') return;
   const message = `${spec.title} is used up, and is not used at once.`;
-  throw new Refusal('products/not-at-once', 'Conflict', message, { remedy: 'Count it: /v1/consume, or /v1/reserve.' });
+  throw productRefusal('not-at-once', message);
 }

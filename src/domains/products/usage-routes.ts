@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { DecisionRoute } from '#kernel/snapshots/module.ts';
 import type { MeteredUse } from './decisions/buckets-for.ts';
 import type { ProductsTable } from './decisions/table.ts';
@@ -330,8 +331,7 @@ function batchSaid(result: Awaited<ReturnType<Desk['quotas']['batch']>>): object
 function usedAtOf(text: string): number {
   const ms = parseInstant(text);
   if (!isFault(ms)) return ms;
-  throw new Refusal('products/bad-time', 'Invalid', `usedAt: ${ms.fault}`, {
+  throw productRefusal('bad-time', `usedAt: ${ms.fault}`, {
     problems: [{ path: ['usedAt'], reason: 'FieldValueInvalid', detail: ms.fault }],
-    remedy: 'Give the time by the clock of the device, or leave it out: then it is now.',
   });
 }

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { generate } from 'selfsigned';
 import type { Log } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 
@@ -106,11 +107,7 @@ function pairOf(cert: string, key: string): X509Certificate | undefined {
 }
 
 function badAuthority(what: string, why: string): Refusal {
-  return new Refusal('access/bad-authority', 'BadRequest', `The certificate authority is damaged: ${what}: ${why}.`, {
-    remedy:
-      'Bring the folder back from a backup. Or remove it: then a new authority is made, and each kubeconfig and each ' +
-      'copy in the folders of other processes has to be handed out again.',
-  });
+  return accessRefusal('bad-authority', `The certificate authority is damaged: ${what}: ${why}.`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { link, readFile, unlink } from 'node:fs/promises';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Place, Sealing } from '#kernel/store/contract.ts';
 
@@ -83,13 +84,9 @@ function boundTo({ kind, namespace, name }: Place): Buffer {
 
 function cannotOpen({ kind, namespace, name }: Place, why: string): Refusal {
   const what = `${kind} ${namespace === '' ? name : `${namespace}/${name}`}`;
-  return new Refusal('access/cannot-open', 'ServiceUnavailable', `${what} in the database cannot be opened: ${why}.`, {
-    remedy: 'Start with the encryption key file that this database was used with.',
-  });
+  return accessRefusal('cannot-open', `${what} in the database cannot be opened: ${why}.`);
 }
 
 function wrongKeyFile(file: string, why: string): Refusal {
-  return new Refusal('access/bad-key-file', 'BadRequest', `The encryption keys in ${file} cannot be used: ${why}.`, {
-    remedy: 'Bring the file back from a backup: without its keys no Secret of this installation can be opened.',
-  });
+  return accessRefusal('bad-key-file', `The encryption keys in ${file} cannot be used: ${why}.`);
 }

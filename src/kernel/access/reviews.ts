@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { requirementsOf, type Requirement } from '#kernel/api/codec/requirements.ts';
 import { parseFieldRequirements, parseLabelSelector } from '#kernel/api/codec/selectors.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';
@@ -174,5 +175,5 @@ function askedRequirements(
 }
 
 function badQuestion(why: string): Refusal {
-  return new Refusal('access/bad-review', 'Invalid', `The question cannot be answered: ${why}.`);
+  return accessRefusal('bad-review', `The question cannot be answered: ${why}.`);
 }

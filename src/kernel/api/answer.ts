@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isKnown, refusalHeaders, send, sendPieces, type Exchange } from '#kernel/http/exchange.ts';
 import { negotiate, type Accepted } from './codec/accept.ts';
 import { REFUSAL_CODE } from './refusal-of.ts';
@@ -70,9 +71,8 @@ function sendRewritten(exchange: Exchange, { status = 200, json, accepted, heade
 }
 
 function tooLargeToRewrite(): Refusal {
-  return new Refusal(
-    'resources/not-acceptable',
-    'NotAcceptable',
+  return resourceRefusal(
+    'not-acceptable',
     `The answer has more than ${REWRITTEN_CHARS_MAX} characters, which is too much to write as YAML or with indentation.`,
     { remedy: 'Ask for application/json without pretty, or for pages with limit.' },
   );

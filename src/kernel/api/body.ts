@@ -1,4 +1,5 @@
 import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { nameSuffix } from '#kernel/base/ids.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import { readBody, type Exchange } from '#kernel/http/exchange.ts';
@@ -19,20 +20,19 @@ export async function readObject(
   const warnings = duplicateWarnings(duplicates, fieldValidation);
   const given = value as Partial<ResourceObject> | null;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new Refusal('resources/not-an-object', 'BadRequest', `The body must be one ${kind.kind} object.`);
+    throw resourceRefusal('not-an-object', `The body must be one ${kind.kind} object.`);
   }
   const apiVersion = given.apiVersion || kind.apiVersion;
   const name = given.kind || kind.kind;
   const metadata = given.metadata ?? {};
   if (apiVersion !== kind.apiVersion || name !== kind.kind) {
-    throw new Refusal(
-      'resources/wrong-kind',
-      'BadRequest',
+    throw resourceRefusal(
+      'wrong-kind',
       `${String(apiVersion)} ${String(name)} does not match the expected ${kind.apiVersion} ${kind.kind} of this path.`,
     );
   }
   if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-    throw new Refusal('resources/bad-metadata', 'BadRequest', 'metadata must be an object.');
+    throw resourceRefusal('bad-metadata', 'metadata must be an object.');
   }
   return { value: { ...given, apiVersion, kind: name, metadata } as ResourceObject, warnings };
 }
@@ -63,7 +63,7 @@ function duplicateWarnings(duplicates: readonly Path[], fieldValidation: FieldVa
   const messages = duplicates.map((path) => `duplicate field "${fieldPath(path)}"`);
   if (fieldValidation === 'Ignore') return [];
   if (fieldValidation === 'Warn' || messages.length === 0) return messages;
-  throw new Refusal('resources/duplicate-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+  throw resourceRefusal('duplicate-field', `strict decoding error: ${messages.join(', ')}`, {
     problems: duplicates.map((path) => ({
       path,
       reason: 'FieldValueDuplicate',
@@ -101,7 +101,7 @@ function nameFor(kind: Kind, { metadata }: ResourceObject): string {
   if (typeof generateName === 'string' && generateName !== '') {
     return `${generateName.slice(0, GENERATED_PREFIX_CHARS_MAX)}${nameSuffix()}`;
   }
-  throw new Refusal('resources/no-name', 'Invalid', `${kind.kind} has no name: name or generateName is required`, {
+  throw resourceRefusal('no-name', `${kind.kind} has no name: name or generateName is required`, {
     problems: [
       {
         path: ['metadata', 'name'],
@@ -116,17 +116,15 @@ function nameFor(kind: Kind, { metadata }: ResourceObject): string {
 export function requireMatch({ metadata }: ResourceObject, target: Target): void {
   const given = metadata.name ?? '';
   if (target.name !== undefined && given !== '' && given !== target.name) {
-    throw new Refusal(
-      'resources/name-mismatch',
-      'BadRequest',
+    throw resourceRefusal(
+      'name-mismatch',
       `the name of the object (${given}) does not match the name on the URL (${target.name})`,
     );
   }
   const namespace = target.namespace ?? '';
   if ((metadata.namespace ?? '') !== '' && metadata.namespace !== namespace) {
-    throw new Refusal(
-      'resources/namespace-mismatch',
-      'BadRequest',
+    throw resourceRefusal(
+      'namespace-mismatch',
       `the namespace of the provided object (${metadata.namespace}) does not match the namespace sent on the request (${namespace})`,
     );
   }

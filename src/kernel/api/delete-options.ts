@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { inTurns } from '#kernel/base/turns.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { decodeBody } from './codec/body.ts';
@@ -125,18 +126,14 @@ function propagationOf(policy: string | undefined, orphan: boolean | undefined):
 }
 
 function malformed(what: string): Refusal {
-  return new Refusal(
-    'resources/bad-delete-options',
-    'BadRequest',
+  return resourceRefusal(
+    'bad-delete-options',
     `The DeleteOptions cannot be understood, and nothing was deleted: ${what}.`,
   );
 }
 
 function invalid(field: string, detail: string): Refusal {
-  return new Refusal(
-    'resources/invalid-delete-options',
-    'Invalid',
-    `DeleteOptions.meta.k8s.io "" is invalid: ${field}: ${detail}`,
-    { problems: [{ path: [field], reason: 'FieldValueNotSupported', detail }] },
-  );
+  return resourceRefusal('invalid-delete-options', `DeleteOptions.meta.k8s.io "" is invalid: ${field}: ${detail}`, {
+    problems: [{ path: [field], reason: 'FieldValueNotSupported', detail }],
+  });
 }

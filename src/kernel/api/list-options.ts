@@ -1,4 +1,5 @@
-import { Refusal, fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { fieldPath, type Problem } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Query } from './request.ts';
 
 type Options = Pick<
@@ -12,7 +13,7 @@ export function checkListOptions(options: Options): void {
   if (problems.length === 0) return;
   const texts = problems.map(({ path, detail }) => `${fieldPath(path)}: ${detail}`);
   const text = texts.length === 1 ? texts.join('') : `[${texts.join(', ')}]`;
-  throw new Refusal('resources/bad-query', 'Invalid', `ListOptions.meta.k8s.io "" is invalid: ${text}`, { problems });
+  throw resourceRefusal('invalid-options', `ListOptions.meta.k8s.io "" is invalid: ${text}`, { problems });
 }
 
 function listProblems(options: Options): Problem[] {

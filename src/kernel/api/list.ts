@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { within } from '#kernel/base/time.ts';
 import type { Entry, Store } from '#kernel/store/contract.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
@@ -65,7 +66,7 @@ export function listPage(store: Store<Operation>, target: Target, query: Query, 
     } catch (error) {
       if (!(error instanceof Refusal) || error.reason !== 'Expired') throw error;
       if (from !== undefined) throw new ExpiredContinue(encodeContinue({ ...from, version: WHATEVER_VERSION }));
-      throw new Refusal('resources/expired', 'Expired', 'The resourceVersion for the provided list is too old.');
+      throw resourceRefusal('expired', 'The resourceVersion for the provided list is too old.');
     }
   }
 }
@@ -121,11 +122,7 @@ function startOf(store: Store<Operation>, query: Query, from: Continuation | und
 function checkVersions(store: Store<Operation>, query: Query, from: Continuation | undefined): void {
   const { resourceVersion } = query;
   if (from !== undefined && resourceVersion !== undefined && resourceVersion !== '0') {
-    throw new Refusal(
-      'resources/bad-query',
-      'BadRequest',
-      'specifying resource version is not allowed when using continue',
-    );
+    throw resourceRefusal('bad-query', 'specifying resource version is not allowed when using continue');
   }
   if (from !== undefined && from.version > store.version()) throw badContinue();
   if (resourceVersion !== undefined) requireKnownVersion(store, Number(resourceVersion));
@@ -161,15 +158,10 @@ async function waitForVersion(store: Store<Operation>, version: number): Promise
 /** Refuses a version that the store has not come to yet. */
 export function requireKnownVersion(store: Store<Operation>, version: number): void {
   if (version <= store.version()) return;
-  throw new Refusal(
-    'resources/version-too-large',
-    'Timeout',
-    `Too large resource version: ${version}, current: ${store.version()}`,
-    {
-      retryAfterSeconds: 1,
-      problems: [{ path: [], reason: 'ResourceVersionTooLarge', detail: 'Too large resource version' }],
-    },
-  );
+  throw resourceRefusal('version-too-large', `Too large resource version: ${version}, current: ${store.version()}`, {
+    retryAfterSeconds: 1,
+    problems: [{ path: [], reason: 'ResourceVersionTooLarge', detail: 'Too large resource version' }],
+  });
 }
 
 function encodeContinue(position: Continuation): string {
@@ -189,7 +181,5 @@ function decodeContinue(token: string): Continuation {
 }
 
 function badContinue(): Refusal {
-  return new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
-    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
-  });
+  return resourceRefusal('bad-continue', 'continue key is not valid');
 }

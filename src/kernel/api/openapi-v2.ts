@@ -1,5 +1,5 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { getOwn, isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 import { openApiV2Protobuf } from './openapi-v2-protobuf.ts';
 import type { OpenApiDocuments } from './openapi.ts';
@@ -35,9 +35,8 @@ export function openApiV2(documents: OpenApiDocuments, version: string): (accept
     const types = accept.split(',').map((range) => range.split(';')[0]?.trim().toLowerCase() ?? '');
     const type = types.find((candidate) => PROTOBUF_TYPES.has(candidate) || JSON_TYPES.has(candidate));
     if (type === undefined) {
-      throw new Refusal(
-        'resources/not-acceptable',
-        'NotAcceptable',
+      throw resourceRefusal(
+        'not-acceptable',
         `only the following media types are accepted: application/json, ${[...PROTOBUF_TYPES].join(', ')}`,
       );
     }

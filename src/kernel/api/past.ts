@@ -1,5 +1,5 @@
 import { fieldChanges, type FieldChange } from '#kernel/base/field-changes.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -22,9 +22,8 @@ export function readAsOf(text: string): number | Temporal.Instant {
   } catch {
     // Said below.
   }
-  throw new Refusal(
-    'resources/bad-query',
-    'BadRequest',
+  throw resourceRefusal(
+    'bad-query',
     `asOf=${text.slice(0, 100)}: it must be a version, or a time like 2026-11-22T10:00:00Z.`,
   );
 }

@@ -18,7 +18,7 @@ test('a path that was written as text is read back', () => {
 });
 
 test('a refusal that was sent arrives with its reason, code, problems and time to wait', () => {
-  const sent = new Refusal('test/full', 'Invalid', 'It is full', {
+  const sent = new Refusal('resources/invalid', 'Invalid', 'It is full', {
     problems: [{ path: ['spec', 'seats', 0], reason: 'FieldValueInvalid', detail: 'too many' }],
     retryAfterSeconds: 3,
   });

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal, type Path, type Problem, type Reason } from '#kernel/base/failures.ts';
+import { Refusal, type Path, type Problem, type Reason, type RefusalCode } from '#kernel/base/failures.ts';
 
 /** The header with the permanent code of a refusal, for which a `Status` has no place. */
 export const REFUSAL_CODE = 'backline-refusal';
@@ -25,7 +25,7 @@ export function refusalOf(text: string, answer?: Pick<IncomingMessage, 'headers'
   }
   const { reason, message = reason, details = {} } = status;
   const code = answer?.headers[REFUSAL_CODE];
-  return new Refusal(typeof code === 'string' ? code : codeOf(reason), reason, message, {
+  return new Refusal(typeof code === 'string' ? (code as RefusalCode) : codeOf(reason), reason, message, {
     problems: (details.causes ?? []).map((cause) => ({
       path: parseFieldPath(cause.field),
       reason: cause.reason,
@@ -46,7 +46,7 @@ function statusOf(text: string): FailureStatus | undefined {
 }
 
 /** Events of a watch come without a header; what they can tell is little. */
-function codeOf(reason: Reason): string {
+function codeOf(reason: Reason): RefusalCode {
   switch (reason) {
     case 'Expired':
       return 'resources/expired';

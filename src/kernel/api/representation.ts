@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Accepted } from './codec/accept.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Entry } from '#kernel/store/contract.ts';
@@ -97,17 +98,12 @@ function asMetadata(asked: 'object' | 'list'): Representation {
 export function requireStreamable({ as, partial }: Accepted): void {
   if (partial === 'list') throw notThat('PartialObjectMetadataList', 'not a list');
   if (as !== 'yaml') return;
-  throw new Refusal(
-    'resources/not-acceptable',
-    'NotAcceptable',
+  throw resourceRefusal(
+    'not-acceptable',
     'only the following media types are accepted: application/json;stream=watch, application/json',
   );
 }
 
 function notThat(asked: string, found: string): Refusal {
-  return new Refusal(
-    'resources/not-acceptable',
-    'NotAcceptable',
-    `you requested ${asked}, but the requested object is ${found}`,
-  );
+  return resourceRefusal('not-acceptable', `you requested ${asked}, but the requested object is ${found}`);
 }

@@ -1,4 +1,6 @@
-import { Refusal, type Problem } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Problem } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { methodNotAllowed, READ_METHODS, type Method } from '#kernel/http/router.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
@@ -19,7 +21,7 @@ export interface Target {
 }
 
 function noSuchPath(path: string): Refusal {
-  return new Refusal('resources/no-such-path', 'NotFound', 'the server could not find the requested resource', {
+  return resourceRefusal('no-such-path', 'the server could not find the requested resource', {
     remedy: `There is nothing at ${path}; kubectl api-resources lists what there is.`,
   });
 }
@@ -107,11 +109,7 @@ export function parsePath(path: string, kinds: KindRegistry): Target {
     try {
       return decodeURIComponent(segment);
     } catch {
-      throw new Refusal(
-        'resources/bad-path',
-        'BadRequest',
-        `The path segment ${segment} is not valid percent-encoding.`,
-      );
+      throw resourceRefusal('bad-path', `The path segment ${segment} is not valid percent-encoding.`);
     }
   }
 }
@@ -153,17 +151,13 @@ export function parseQuery(exchange: Exchange): Query {
     if (value === undefined || value === '') return fallback;
     const found = [fallback, ...others].find((option) => option === value);
     if (found !== undefined) return found;
-    throw new Refusal(
-      'resources/bad-query',
-      'BadRequest',
-      `${name}=${value}: it must be one of ${[fallback, ...others].join(', ')}.`,
-    );
+    throw resourceRefusal('bad-query', `${name}=${value}: it must be one of ${[fallback, ...others].join(', ')}.`);
   };
   const count = (name: string): number | undefined => {
     const value = text(name);
     if (value === undefined || value === '') return undefined;
     if (/^\d{1,15}$/.test(value)) return Number(value);
-    throw new Refusal('resources/bad-query', 'BadRequest', `${name}=${value}: it must be a whole number from 0.`);
+    throw resourceRefusal('bad-query', `${name}=${value}: it must be a whole number from 0.`);
   };
   // As Kubernetes reads it: whatever is not false is true.
   const optionalFlag = (name: string) => {
@@ -173,17 +167,12 @@ export function parseQuery(exchange: Exchange): Query {
   const flag = (name: string) => optionalFlag(name) ?? false;
   const dryRuns = given.getAll('dryRun').filter((value) => value !== '');
   if (dryRuns.some((value) => value !== 'All')) {
-    throw new Refusal(
-      'resources/bad-query',
-      'BadRequest',
-      `dryRun=${dryRuns.join(',')}: the only supported value is All.`,
-    );
+    throw resourceRefusal('bad-query', `dryRun=${dryRuns.join(',')}: the only supported value is All.`);
   }
   const resourceVersion = text('resourceVersion');
   if (resourceVersion !== undefined && !/^\d{0,15}$/.test(resourceVersion)) {
-    throw new Refusal(
-      'resources/bad-query',
-      'BadRequest',
+    throw resourceRefusal(
+      'bad-query',
       `resourceVersion=${resourceVersion}: it must be a number that this server gave.`,
     );
   }
@@ -219,7 +208,7 @@ function checkFieldManager(name: string): void {
 }
 
 function invalidOption(option: string, reason: Problem['reason'], detail: string): Refusal {
-  return new Refusal('resources/bad-query', 'Invalid', `PatchOptions.meta.k8s.io "" is invalid: ${option}: ${detail}`, {
+  return resourceRefusal('invalid-options', `PatchOptions.meta.k8s.io "" is invalid: ${option}: ${detail}`, {
     problems: [{ path: [option], reason, detail }],
   });
 }

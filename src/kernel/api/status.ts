@@ -1,7 +1,6 @@
 import { fieldPath, type Refusal } from '#kernel/base/failures.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
-import { NAMESPACE_MISSING } from '#kernel/store/rules/write.ts';
 import { ExpiredContinue } from './list.ts';
 
 /** A Kubernetes `Status` for a refused request. */
@@ -9,7 +8,7 @@ export function failureStatus(
   refusal: Refusal,
   about?: { kind?: Kind | undefined; name?: string | undefined },
 ): object {
-  const isOfNamespace = refusal.code === NAMESPACE_MISSING;
+  const isOfNamespace = refusal.code === 'resources/namespace-not-found';
   const { kind, name = refusal.subject } = isOfNamespace ? { kind: Namespace } : (about ?? {});
   // As kube-apiserver: what is invalid is told by its kind, everything else by its resource.
   const kindName = refusal.reason === 'Invalid' ? kind?.kind : kind?.plural;

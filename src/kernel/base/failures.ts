@@ -25,7 +25,7 @@ export interface Problem {
 export type Path = readonly (string | number)[];
 
 /** What a refusal is about, in the words of the Kubernetes API; the HTTP status follows from it. */
-const STATUS_OF_REASON = {
+export const STATUS_OF_REASON = {
   BadRequest: 400,
   Unauthorized: 401,
   Forbidden: 403,
@@ -47,13 +47,30 @@ const STATUS_OF_REASON = {
 export type Reason = keyof typeof STATUS_OF_REASON;
 
 /**
+ * The codes of all registries: each adds its own by declaration merging, see `refusals.ts`.
+ * @public
+ */
+export interface RefusalCodes {}
+
+export type RefusalCode = keyof RefusalCodes;
+
+/** What a refusal may say beside its sentence. */
+export interface RefusalDetails {
+  readonly problems?: readonly Problem[];
+  readonly remedy?: string;
+  readonly retryAfterSeconds?: number;
+  readonly subject?: string;
+  readonly allow?: readonly string[];
+}
+
+/**
  * A request that is refused on purpose: the caller is told what was wrong, where, and what would be right.
  * Anything else that is thrown is a bug of ours.
  */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   /** Permanent and documented, e.g. `resources/not-found`: programs may depend on it. */
-  readonly code: string;
+  readonly code: RefusalCode;
   readonly reason: Reason;
   readonly problems: readonly Problem[];
   /** What the caller can do about it, as a sentence. */
@@ -64,18 +81,8 @@ export class Refusal extends Error {
   /** The methods that are right, where the method was wrong. */
   readonly allow: readonly string[] | undefined;
 
-  constructor(
-    code: string,
-    reason: Reason,
-    message: string,
-    more: {
-      problems?: readonly Problem[];
-      remedy?: string;
-      retryAfterSeconds?: number;
-      subject?: string;
-      allow?: readonly string[];
-    } = {},
-  ) {
+  /** Made by a registry (`defineRefusals`), or from the answer of another process. */
+  constructor(code: RefusalCode, reason: Reason, message: string, more: RefusalDetails = {}) {
     super(message);
     this.code = code;
     this.reason = reason;
@@ -103,11 +110,15 @@ export class DeadlinePassed extends Refusal {
  */
 export class Unavailable extends Error {
   override readonly name = 'Unavailable';
-  readonly code: string;
+  readonly code: RefusalCode;
   /** No answer came: whatever was asked for may still be done. */
   readonly isSilent: boolean;
 
-  constructor(code: string, message: string, more: { readonly cause?: unknown; readonly isSilent?: boolean } = {}) {
+  constructor(
+    code: RefusalCode,
+    message: string,
+    more: { readonly cause?: unknown; readonly isSilent?: boolean } = {},
+  ) {
     super(message, { cause: more.cause });
     this.code = code;
     this.isSilent = more.isSilent ?? false;

@@ -19,9 +19,9 @@ class LeaseServer {
   version = 0;
 
   write(given: ResourceObject, mustExist: boolean): ResourceObject {
-    if ((this.object !== undefined) !== mustExist) throw new Refusal('test/other', 'Conflict', 'changed');
+    if ((this.object !== undefined) !== mustExist) throw new Refusal('resources/conflict', 'Conflict', 'changed');
     if (mustExist && given.metadata.resourceVersion !== String(this.version)) {
-      throw new Refusal('test/other', 'Conflict', 'changed');
+      throw new Refusal('resources/conflict', 'Conflict', 'changed');
     }
     this.version += 1;
     this.object = { ...given, metadata: { ...given.metadata, resourceVersion: String(this.version) } };

@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { controllerRefusal } from '#kernel/controllers/refusals.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Lease } from '#kernel/kinds/builtin/lease.ts';
@@ -178,7 +179,7 @@ export function onlyWhileLeading(client: ResourceClient, leadership: Leadership)
     <Args extends unknown[], Result>(write: (...args: Args) => Promise<Result>) =>
     async (...args: Args): Promise<Result> => {
       if (leadership.holds()) return write(...args);
-      throw new Refusal('controllers/not-leading', 'Conflict', 'This process leads no more; nothing was sent.');
+      throw controllerRefusal('not-leading', 'This process leads no more; nothing was sent.');
     };
   return {
     ...client,

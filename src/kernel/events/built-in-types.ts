@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { SYSTEM_NAMESPACE } from '#kernel/store/rules/deletion.ts';
 import type { LiveObject, World } from '#kernel/kinds/kind.ts';
@@ -71,12 +71,9 @@ export function ownTypesGuard(own: readonly LiveObject[]): Admission {
     mayAsk: () => {},
     mayStore: ({ kind, object: { metadata } }) => {
       if ((kind.id !== EVENT_TYPE && kind.id !== DATASET) || !names.has(sqlNameOf(metadata.name))) return;
-      throw new Refusal(
-        'events/own-type',
-        'Invalid',
-        `The table "${sqlNameOf(metadata.name)}" of SQL belongs to the system.`,
-        { subject: metadata.name, remedy: 'Choose another name.' },
-      );
+      throw eventRefusal('own-type', `The table "${sqlNameOf(metadata.name)}" of SQL belongs to the system.`, {
+        subject: metadata.name,
+      });
     },
   };
 }

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { inTransaction } from './lane.ts';
 
@@ -31,7 +31,7 @@ export async function beginDay(database: Database, day: string): Promise<string>
       text: 'update backline.event_day set day = greatest(day, $1::date) returning day::text',
       values: [day],
     });
-    if (row === undefined) throw new Refusal('events/no-day', 'ServiceUnavailable', 'backline.event_day has no row.');
+    if (row === undefined) throw eventRefusal('no-day', 'backline.event_day has no row.');
     return row.day;
   });
 }

@@ -3,6 +3,7 @@ import { gunzip } from 'node:zlib';
 import type { DeclaredPath, PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
@@ -171,9 +172,8 @@ export function ingestRoutes(parts: {
   function requireRoom(isThere: boolean): void {
     if (isThere) return;
     metrics.turnedAway();
-    throw new Refusal(
-      'events/too-busy',
-      'TooManyRequests',
+    throw httpRefusal(
+      'overloaded',
       `${writer.waiting()} events, and requests of ${load.bytes} bytes, are waiting already.`,
       { retryAfterSeconds: limits.retryAfterSeconds, remedy: 'Send the same batch again in a moment.' },
     );
@@ -183,7 +183,7 @@ export function ingestRoutes(parts: {
     const encoding = (exchange.header('content-encoding') ?? 'identity').trim().toLowerCase();
     if (encoding === 'identity') return bytes;
     if (!GZIP.has(encoding)) {
-      throw new Refusal('events/encoding', 'UnsupportedMediaType', `Bodies packed with ${encoding} are not read.`, {
+      throw httpRefusal('unsupported-media-type', `Bodies packed with ${encoding} are not read.`, {
         remedy: 'Pack them with gzip, or not at all.',
       });
     }
@@ -194,12 +194,7 @@ export function ingestRoutes(parts: {
     } catch (error) {
       if (error instanceof Refusal) throw error;
       if ((error as NodeJS.ErrnoException).code !== 'ERR_BUFFER_TOO_LARGE') throw badBody('it is not gzip');
-      throw new Refusal(
-        'http/body-too-large',
-        'RequestEntityTooLarge',
-        `The body is larger than ${bytesMax} bytes when unpacked.`,
-        { remedy: 'Send less at once.' },
-      );
+      throw httpRefusal('body-too-large', `The body is larger than ${bytesMax} bytes when unpacked.`);
     }
   }
 }
@@ -213,7 +208,7 @@ const JSON_TYPES = /^(application\/(json|x-www-form-urlencoded|[\w.-]+\+json)|te
 function requireJson(exchange: Exchange): void {
   const type = exchange.header('content-type');
   if (type === undefined || JSON_TYPES.test(type)) return;
-  throw new Refusal('events/media-type', 'UnsupportedMediaType', `A body of type "${type}" is not read.`, {
+  throw httpRefusal('unsupported-media-type', `A body of type "${type}" is not read.`, {
     remedy: 'Send JSON, and say so: "Content-Type: application/json".',
   });
 }
@@ -237,9 +232,7 @@ function parse(bytes: Buffer): unknown {
 }
 
 function badBody(why: string): Refusal {
-  return new Refusal('events/bad-json', 'BadRequest', `The body is not JSON: ${why}.`, {
-    remedy: 'Send one JSON object in UTF-8.',
-  });
+  return httpRefusal('bad-json', `The body is not JSON: ${why}.`);
 }
 
 /** Segment's libraries look for `success`. */

@@ -1,5 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from '#kernel/postgres/database.ts';
@@ -149,8 +150,7 @@ export function logWriter(parts: {
 }
 
 function notStored(why: string): Refusal {
-  return new Refusal('events/not-stored', 'ServiceUnavailable', `The events were not acknowledged: ${why}.`, {
+  return eventRefusal('not-stored', `The events were not acknowledged: ${why}.`, {
     retryAfterSeconds: 1,
-    remedy: 'Send the same batch again, with the same ids: what was kept after all is then a duplicate.',
   });
 }

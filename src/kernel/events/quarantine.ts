@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
@@ -67,9 +67,7 @@ function positionIn(token: string): number {
   if (token === '') return Number.MAX_SAFE_INTEGER;
   const text = Buffer.from(token, 'base64url').toString();
   if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
-    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
-  });
+  throw resourceRefusal('bad-continue', 'continue key is not valid');
 }
 
 function entryOf(row: Row): Entry {

@@ -1,4 +1,6 @@
-import { Refusal, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Path } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { isTooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
@@ -113,11 +115,9 @@ function listOf(list: unknown, member: string): readonly unknown[] {
   if (!Array.isArray(list) || list.length === 0)
     throw badBatch(member === '' ? [] : [member], 'must be a list of at least one event');
   if (list.length <= BATCH_LIMITS.eventsMax) return list;
-  throw new Refusal(
-    'events/too-many',
-    'RequestEntityTooLarge',
+  throw eventRefusal(
+    'too-many',
     `A batch holds at most ${BATCH_LIMITS.eventsMax} events, and this one holds ${list.length}.`,
-    { remedy: 'Send several smaller batches.' },
   );
 }
 
@@ -135,8 +135,7 @@ function isStorable(text: string): boolean {
 
 function badBatch(path: Path, detail: string): Refusal {
   const where = path.length === 0 ? '' : `/${path.join('/')}: `;
-  return new Refusal('events/bad-batch', 'BadRequest', `The batch cannot be read: ${where}${detail}.`, {
+  return eventRefusal('bad-batch', `The batch cannot be read: ${where}${detail}.`, {
     problems: [{ path, reason: 'FieldValueInvalid', detail }],
-    remedy: 'Nothing of it was kept. Correct the request and send it again.',
   });
 }

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import type { EventTable } from './event-table.ts';
@@ -82,7 +83,7 @@ export async function replay(
 
 function badSince(): Refusal {
   const detail = 'must be a time as in RFC 3339, from 1970 to 9999, like 2026-05-01T12:00:00Z';
-  return new Refusal('events/bad-time', 'Invalid', `spec.since: ${detail}.`, {
+  return eventRefusal('bad-time', `spec.since: ${detail}.`, {
     problems: [{ path: ['spec', 'since'], reason: 'FieldValueInvalid', detail }],
   });
 }

@@ -1,7 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { PathAccess } from '#kernel/access/authorization/path-access.ts';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { eventRefusal } from '#kernel/events/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Route } from '#kernel/http/router.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -96,7 +96,7 @@ export function startEvents(parts: {
   async function erase({ subject, subjects = [] }: ErasureSpec, by: string): Promise<ErasureStatus> {
     const erasedOnes = new Set([...(subject === undefined ? [] : [subject]), ...subjects]);
     if (erasedOnes.size === 0) {
-      throw new Refusal('events/no-subject', 'Invalid', 'The erasure does not say who is erased.', {
+      throw eventRefusal('no-subject', 'The erasure does not say who is erased.', {
         problems: [{ path: ['spec', 'subject'], reason: 'FieldValueRequired', detail: 'Required value' }],
       });
     }

@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Writable } from 'node:stream';
 import { createGzip } from 'node:zlib';
-import { Refusal, jsonPointer } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { jsonPointer } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { HttpMetrics } from './metrics.ts';
 import { paceAnswer, piecesOf } from './paced-answer.ts';
@@ -320,10 +322,7 @@ export function refusalHeaders({ retryAfterSeconds, allow }: Refusal): Record<st
  * @param factor how much harder it is to read than JSON
  */
 export async function readBody(exchange: Exchange, bytesMax: number, factor = 1): Promise<Buffer> {
-  const tooLarge = () =>
-    new Refusal('http/body-too-large', 'RequestEntityTooLarge', `The body is larger than ${bytesMax} bytes.`, {
-      remedy: 'Send less at once.',
-    });
+  const tooLarge = () => httpRefusal('body-too-large', `The body is larger than ${bytesMax} bytes.`);
   const { request } = exchange;
   if (Number(exchange.header('content-length') ?? 0) > bytesMax) throw tooLarge();
   exchange.isReadingBody = true;

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Exchange } from './exchange.ts';
 import { isLoopback } from './server.ts';
 
@@ -21,9 +21,7 @@ export function requireOwnHost(exchange: Exchange, names: ReadonlySet<string>): 
   const host = hostIn(exchange.header('host') ?? '');
   if (host !== undefined && (isIP(host) !== 0 || host === 'localhost' || names.has(host))) return;
   const shown = (exchange.header('host') ?? '').slice(0, 100);
-  throw new Refusal('http/foreign-host', 'MisdirectedRequest', `"${shown}" is not a name of this server.`, {
-    remedy: 'Ask localhost, or start the server with --public-name NAME when a proxy on this machine passes that on.',
-  });
+  throw httpRefusal('foreign-host', `"${shown}" is not a name of this server.`);
 }
 
 /** Who asks, from where and for how long: a proxy before the server may read another of two values than the server. */
@@ -45,9 +43,7 @@ export function requireSingleHeaders({ request: { rawHeaders } }: Exchange): voi
     const name = (rawHeaders[index] ?? '').toLowerCase();
     if (!SINGLE_HEADERS.has(name)) continue;
     if (seen.includes(`${name};`)) {
-      throw new Refusal('http/repeated-header', 'BadRequest', `The header ${name} is there more than once.`, {
-        remedy: 'Send it once.',
-      });
+      throw httpRefusal('repeated-header', `The header ${name} is there more than once.`);
     }
     seen += `${name};`;
   }
@@ -56,7 +52,7 @@ export function requireSingleHeaders({ request: { rawHeaders } }: Exchange): voi
 /** Refuses U+0000 in a URL: no name, id or selector has it, and the database does not take it. */
 export function requireStorableUrl({ request: { url = '' } }: Exchange): void {
   if (!url.includes('%00')) return;
-  throw new Refusal('http/unstorable-url', 'BadRequest', 'The URL has the character U+0000 (%00).', {
+  throw httpRefusal('unstorable-text', 'The URL has the character U+0000 (%00).', {
     remedy: 'Leave it out: no name, id or selector has it.',
   });
 }

@@ -1,4 +1,6 @@
-import { DeadlinePassed, Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { DeadlinePassed } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Exchange } from './exchange.ts';
 
 /** How long an answer may take to begin, from the end of the request's headers. */
@@ -16,9 +18,8 @@ export function requestDeadline(exchange: Exchange, { msDefault, msMax }: Deadli
   const wanted = exchange.header(TIMEOUT_HEADER);
   if (wanted === undefined) return msDefault;
   if (MILLISECONDS.test(wanted)) return Math.min(Number(wanted), msMax);
-  throw new Refusal(
-    'http/bad-timeout',
-    'BadRequest',
+  throw httpRefusal(
+    'bad-timeout',
     `The header X-Request-Timeout-Ms is "${wanted.slice(0, 20)}", not a whole number of milliseconds from 1.`,
     { remedy: `Send one up to ${msMax}, or leave the header out.` },
   );
@@ -113,7 +114,7 @@ function tooLate(ms: number, repetition: string): DeadlinePassed {
 }
 
 function undone(ms: number): Refusal {
-  return new Refusal('http/deadline', 'Timeout', `The request was not begun within its deadline of ${ms} ms.`, {
+  return httpRefusal('deadline', `The request was not begun within its deadline of ${ms} ms.`, {
     retryAfterSeconds: 1,
     remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms.',
   });

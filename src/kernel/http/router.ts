@@ -1,4 +1,6 @@
-import { Refusal, refusalIn } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { refusalIn } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import { sendProblem, type Exchange } from './exchange.ts';
 import { requireOwnHost, requireSingleHeaders, requireStorableUrl } from './own-names.ts';
 import { requestDeadline, RequestLimit, type Deadline } from './request-limit.ts';
@@ -127,16 +129,12 @@ export function methodNotAllowed(
   allow: readonly string[],
   remedy = `Use ${allow.join(', ')}.`,
 ): Refusal {
-  return new Refusal(
-    'http/method-not-allowed',
-    'MethodNotAllowed',
-    `The server does not allow the method ${method} on ${path}.`,
-    { allow, remedy },
-  );
+  return httpRefusal('method-not-allowed', `The server does not allow the method ${method} on ${path}.`, {
+    allow,
+    remedy,
+  });
 }
 
 function nothingAt(path: string): Refusal {
-  return new Refusal('http/nothing-here', 'NotFound', `There is nothing at ${path}.`, {
-    remedy: 'See /openapi.json for decisions and /apis for resources.',
-  });
+  return httpRefusal('nothing-here', `There is nothing at ${path}.`);
 }

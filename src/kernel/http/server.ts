@@ -3,7 +3,8 @@ import { createServer as createHttpsServer } from 'node:https';
 import { BlockList, createServer as createTcpServer, isIP, type AddressInfo, type Socket } from 'node:net';
 import { setMaxListeners } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { Refusal, refusalIn } from '#kernel/base/failures.ts';
+import { refusalIn } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Exchange, sendProblem, type ExchangeContext } from './exchange.ts';
 import type { HttpMetrics } from './metrics.ts';
@@ -87,11 +88,10 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     closing: closing.signal,
     proved: (socket, caller) => {
       if (connections.prove(socket, caller)) return;
-      throw new Refusal(
-        'http/too-many-connections',
-        'TooManyRequests',
+      throw httpRefusal(
+        'too-many-connections',
         `${caller ?? 'Somebody'} has more than ${limits.perCallerMax} connections to this process.`,
-        { retryAfterSeconds: 10, remedy: 'Keep connections open and use them again.' },
+        { retryAfterSeconds: 10 },
       );
     },
   };
@@ -144,14 +144,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     front.listen(options.port, options.host, resolve);
   }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
-    throw new Refusal(
-      'http/port-taken',
-      'Conflict',
-      `Port ${options.port} on ${options.host} is taken by another program.`,
-      {
-        remedy: 'Choose another with --port, or stop that program.',
-      },
-    );
+    throw httpRefusal('port-taken', `Port ${options.port} on ${options.host} is taken by another program.`);
   });
 
   let closed: Promise<void> | undefined;

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { Refusal } from '#kernel/base/failures.ts';
+import { outboundRefusal } from '#kernel/outbound/refusals.ts';
 
 type Address = ReturnType<typeof ipaddr.process>;
 
@@ -31,7 +31,7 @@ export function parseAllowedHosts(texts: readonly string[]): AllowedHosts {
     else if (NAME.test(text.toLowerCase()) && !ENDS_IN_NUMBER.test(text)) names.add(nameOf(text));
     else {
       const meant = meantBy(text);
-      throw new Refusal('outbound/bad-host', 'BadRequest', `"${text}" is not a host that --allow-outbound can allow.`, {
+      throw outboundRefusal('bad-host', `"${text}" is not a host that --allow-outbound can allow.`, {
         remedy:
           meant === undefined
             ? 'Write a name, an address, or a range: prometheus.example, 10.0.0.7, 10.0.0.0/8.'

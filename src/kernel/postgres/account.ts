@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
-import { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 
 /** The operating system's user that the server runs as, when it is not our own. */
 export interface Account {
@@ -25,11 +25,9 @@ export function serverAccount(dataDirectory: string | undefined): Account | unde
       if (name === wanted && Number(uid) > 0) return { uid: Number(uid), gid: Number(gid) };
     }
   }
-  throw new Refusal(
-    'postgres/no-account',
-    'ServiceUnavailable',
+  throw postgresRefusal(
+    'no-account',
     `PostgreSQL does not run as root, and this system has no user named ${UNPRIVILEGED.join(' or ')} to run it as.`,
-    { remedy: 'Start as an ordinary user, or add one of these users to the system.' },
   );
 }
 

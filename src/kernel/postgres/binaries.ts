@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rename, rm, chmod } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import type { Account } from './account.ts';
 
@@ -28,9 +28,8 @@ export async function findBinaries(account: Account | undefined): Promise<Binari
   const copy = await copyForAccount(installed);
   const versionOfCopy = askVersion(copy, account);
   if (versionOfCopy !== 'unreachable') return programsIn(copy, versionOfCopy);
-  throw new Refusal(
-    'postgres/programs-unreachable',
-    'ServiceUnavailable',
+  throw postgresRefusal(
+    'programs-unreachable',
     `The user that PostgreSQL runs as (uid ${account?.uid}) can run it neither from ${installed} nor from ${copy}.`,
     { remedy: `Make ${CACHE_OF_ROOT} readable for every user, or start as an ordinary user.` },
   );
@@ -41,11 +40,9 @@ function installedDirectory(): string {
   try {
     return resolve(dirname(fileURLToPath(import.meta.resolve(PACKAGE))), '..', 'native');
   } catch {
-    throw new Refusal(
-      'postgres/no-programs',
-      'ServiceUnavailable',
+    throw postgresRefusal(
+      'no-programs',
       `The PostgreSQL programs for this machine (npm package ${PACKAGE}) are not installed.`,
-      { remedy: 'Install with optional dependencies, or set DATABASE_URL to a PostgreSQL server of your own.' },
     );
   }
 }
@@ -60,9 +57,8 @@ function askVersion(directory: string, account: Account | undefined): number | '
   const major = /PostgreSQL\) (\d+)/.exec(answer.stdout ?? '')?.[1];
   if (major !== undefined) return Number(major);
   if (account !== undefined && answer.error !== undefined) return 'unreachable';
-  throw new Refusal(
-    'postgres/programs-broken',
-    'ServiceUnavailable',
+  throw postgresRefusal(
+    'programs-broken',
     `${program} does not run: ${answer.error?.message ?? answer.stderr.trim()}.`,
     { remedy: `Run its install script with "npm rebuild ${PACKAGE}", or reinstall.` },
   );

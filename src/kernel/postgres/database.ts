@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { Client, DatabaseError, Pool, type PoolClient, types } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
-import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { Unavailable } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { within } from '#kernel/base/time.ts';
 
 /** A value for a `$n` of a statement. Binary array values are made by `textArray` and `bigintArray`. */
@@ -283,9 +284,7 @@ export function databaseName(url: string): string {
 function requireUrl(url: string): void {
   const isRight = /^postgres(ql)?:\/\//.test(url) && URL.canParse(url);
   if (isRight) return;
-  throw new Refusal('postgres/bad-url', 'BadRequest', 'The address of the database is not one of PostgreSQL.', {
-    remedy: 'Write DATABASE_URL like postgresql://USER:PASSWORD@HOST:5432/DATABASE.',
-  });
+  throw postgresRefusal('bad-url', 'The address of the database is not one of PostgreSQL.');
 }
 
 /** SQLSTATEs of what only the operator can mend, and how. */
@@ -304,7 +303,7 @@ export function operatorsError(error: unknown): unknown {
   if (!(answer instanceof DatabaseError)) return error;
   const remedy = OF_OPERATOR[answer.code ?? ''];
   if (remedy === undefined) return error;
-  return new Refusal('postgres/not-usable', 'ServiceUnavailable', `PostgreSQL says: ${answer.message}.`, { remedy });
+  return postgresRefusal('not-usable', `PostgreSQL says: ${answer.message}.`, { remedy });
 }
 
 /** The same server, another database. */

@@ -6,7 +6,8 @@ import { chown, mkdir, mkdtemp, open, readdir, rename, rm } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Account, canEnter, serverAccount } from './account.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
@@ -87,9 +88,7 @@ export async function startEmbeddedPostgres(options: {
 
 function inUse(home: string, by: number | undefined): Refusal {
   const holder = by === undefined ? 'another process' : `the process ${by}`;
-  return new Refusal('postgres/in-use', 'Conflict', `The data in ${home} is in use by ${holder}.`, {
-    remedy: 'Stop that process, or choose another data directory.',
-  });
+  return postgresRefusal('in-use', `The data in ${home} is in use by ${holder}.`);
 }
 
 /** Creates the data directory, whole or not at all. */
@@ -125,9 +124,8 @@ async function initialise(parts: {
   await once(initdb, 'close');
   signal?.throwIfAborted();
   if (initdb.exitCode !== 0) {
-    throw new Refusal(
-      'postgres/not-initialised',
-      'ServiceUnavailable',
+    throw postgresRefusal(
+      'not-initialised',
       `The data directory ${data} could not be made: initdb ${ending(initdb)}: ${said.trim()}`,
     );
   }
@@ -141,20 +139,13 @@ function checkData(data: string, binaries: Binaries): void {
   const { uid } = statSync(data);
   const ourUid = process.getuid?.();
   if (ourUid !== 0 && uid !== ourUid) {
-    throw new Refusal('postgres/not-ours', 'Forbidden', `${data} belongs to the user with uid ${uid}, not to ours.`, {
-      remedy: 'Start as the user who made it, or choose another data directory.',
-    });
+    throw postgresRefusal('not-ours', `${data} belongs to the user with uid ${uid}, not to ours.`);
   }
   const major = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
   if (major === String(binaries.major)) return;
-  throw new Refusal(
-    'postgres/other-major',
-    'Conflict',
+  throw postgresRefusal(
+    'other-major',
     `${data} was written by PostgreSQL ${major}, and this program comes with PostgreSQL ${binaries.major}.`,
-    {
-      remedy:
-        'Start the version of Backline that wrote it, save the data with pg_dump, and load it into a new directory.',
-    },
   );
 }
 
@@ -170,11 +161,9 @@ async function prepareSocketDirectory(home: string, account: Account | undefined
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { mode: 0o700 });
   } catch (error) {
-    throw new Refusal(
-      'postgres/no-socket-directory',
-      'ServiceUnavailable',
+    throw postgresRefusal(
+      'no-socket-directory',
       `${directory}, where the server's socket goes, cannot be made: ${error instanceof Error ? error.message : String(error)}.`,
-      { remedy: 'Remove it if it belongs to somebody else, or set TMPDIR to a directory of your own.' },
     );
   }
   if (account !== undefined) await chown(directory, account.uid, account.gid);
@@ -203,7 +192,7 @@ async function startServer(start: Start): Promise<ChildProcess> {
       continue;
     }
     const reason = /^.*(?:FATAL|PANIC):\s*(.*)$/m.exec(said)?.[1] ?? said.trim().split('\n').at(-1);
-    throw new Refusal('postgres/did-not-start', 'ServiceUnavailable', `PostgreSQL ${ending(server)}: ${reason}.`, {
+    throw postgresRefusal('did-not-start', `PostgreSQL ${ending(server)}: ${reason}.`, {
       remedy: `See ${log}.`,
     });
   }

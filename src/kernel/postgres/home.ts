@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 import { canEnter, serverAccount } from './account.ts';
 
@@ -49,10 +49,8 @@ export async function findHome(asked: string): Promise<string> {
 function followPointer(pointer: string): string {
   const home = readFileSync(pointer, 'utf8').split('\n')[0] ?? '';
   if (existsSync(home)) return home;
-  throw new Refusal(
-    'postgres/data-missing',
-    'ServiceUnavailable',
+  throw postgresRefusal(
+    'data-missing',
     `${pointer} says that the data is in "${home}", and there is no such directory.`,
-    { remedy: 'Bring that directory back, or delete this file to start with an empty database.' },
   );
 }

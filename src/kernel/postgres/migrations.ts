@@ -1,4 +1,5 @@
 import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { operatorsError, type Database, type Queryable } from './database.ts';
 import { ADVISORY_LOCKS } from './locks.ts';
@@ -77,12 +78,10 @@ export async function migrate(database: Database, migrations: readonly Migration
       const applied = await query<{ number: number; needs: number }>('select number, needs from backline.migrations');
       const needs = Math.max(0, ...applied.map((one) => one.needs));
       if (needs > known) {
-        throw new Refusal(
-          'postgres/schema-too-new',
-          'Conflict',
+        throw postgresRefusal(
+          'schema-too-new',
           `The database has schema ${Math.max(...applied.map(numberOf))}, which needs a program that knows at least schema ${needs}; ` +
             `this one knows ${known}.`,
-          { remedy: 'Start the newer version of Backline, or restore a backup from before the upgrade.' },
         );
       }
       const numbers = new Set(applied.map(numberOf));
@@ -107,15 +106,7 @@ async function applyStep(query: Queryable['query'], { number, name, sql }: Migra
     const told = operatorsError(error);
     if (told instanceof Refusal || told instanceof Unavailable) throw told;
     const why = error instanceof Error ? error.message : String(error);
-    throw new Refusal(
-      'postgres/migration-failed',
-      'ServiceUnavailable',
-      `Step ${number} (${name}) of the schema cannot be applied: ${why}.`,
-      {
-        remedy:
-          'Nothing of it was kept. Name an empty database, restore a backup, or mend what it names; then start again.',
-      },
-    );
+    throw postgresRefusal('migration-failed', `Step ${number} (${name}) of the schema cannot be applied: ${why}.`);
   }
 }
 
@@ -145,11 +136,9 @@ async function requireSame(query: Queryable['query'], migrations: readonly Migra
         values: [number, checksumOf(own)],
       });
     } else if (checksum !== checksumOf(own)) {
-      throw new Refusal(
-        'postgres/other-migration',
-        'Conflict',
+      throw postgresRefusal(
+        'other-migration',
         `The database was changed by the migration ${number} "${name}" of another program; the ${number} of this one is "${own.name}", and not the same.`,
-        { remedy: 'Start the program that made this database, or restore a backup from before it.' },
       );
     }
   }
@@ -169,10 +158,8 @@ async function requireWhole(database: Database): Promise<void> {
     values: [WITH_KEY],
   });
   if (lacking.length === 0) return;
-  throw new Refusal(
-    'postgres/not-whole',
-    'Conflict',
+  throw postgresRefusal(
+    'not-whole',
     `Part of the schema "backline" is missing: ${lacking.map(({ name }) => name).join(', ')} have no primary key.`,
-    { remedy: 'It looks like half a restore. Drop the schema, and restore the whole backup into an empty database.' },
   );
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, readlinkSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 
 /** How long a server may take to end after a signal before the next, harder one: flushing its memory to a slow disk. */
@@ -74,9 +74,8 @@ export async function stopServer(pid: number, isRunning: () => boolean): Promise
       await sleep(POLL_MS);
     }
   }
-  throw new Refusal(
-    'postgres/does-not-stop',
-    'ServiceUnavailable',
+  throw postgresRefusal(
+    'does-not-stop',
     `PostgreSQL (pid ${pid}) still runs ${2 * STOP_SECONDS_MAX} seconds after it was told to stop.`,
     { remedy: `Look at what it is waiting for; "kill -9 ${pid}" ends it, and the next start recovers.` },
   );

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal } from '#kernel/base/failures.ts';
+import { postgresRefusal } from '#kernel/postgres/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { type Database, isConnectionLost } from './database.ts';
 
@@ -21,9 +21,7 @@ export async function untilAnswers(database: Database, log: Log, signal?: AbortS
       if (!isConnectionLost(error)) throw error;
       const why = error instanceof Error ? error.message : String(error);
       if (performance.now() > giveUp) {
-        throw new Refusal('postgres/unreachable', 'ServiceUnavailable', `The database does not answer: ${why}.`, {
-          remedy: 'Check DATABASE_URL, and that PostgreSQL runs there.',
-        });
+        throw postgresRefusal('unreachable', `The database does not answer: ${why}.`);
       }
       if (!told) log.warn({ error: why }, 'database: waiting for an answer');
       await sleep(RETRY_MS);

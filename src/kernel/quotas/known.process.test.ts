@@ -28,7 +28,7 @@ test('a key that another process has used is answered as there, also to a proces
   const denied = await there.consume({ ...listener, key: 'b', buckets, amount: 2 });
   await here.consume({ ...listener, key: 'c', buckets, amount: 2 });
   assert.deepEqual(await here.consume({ ...listener, key: 'b', buckets, amount: 2 }), { ...denied, replayed: true });
-  await assert.rejects(here.consume({ ...other, key: 'b' }), { code: 'quotas/key-reused' });
+  await assert.rejects(here.consume({ ...other, key: 'b' }), { code: 'http/key-reused' });
 });
 
 test('reservations that end, and subjects that are erased, are known of by who remembers the subject', async () => {

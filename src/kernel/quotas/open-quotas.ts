@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { Clock } from '#kernel/base/clock.ts';
 import { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { hashPrefix, murmurBucket } from '#kernel/audiences/bucketing/murmur3.ts';
 import type { Database } from '#kernel/postgres/database.ts';
@@ -344,21 +345,12 @@ function checkSource({ quota, buckets }: Source): void {
 }
 
 function acrossShards(one: string, other: string): Refusal {
-  return new Refusal(
-    'quotas/batch-across-shards',
-    'Conflict',
+  return quotaRefusal(
+    'batch-across-shards',
     `"${one}" and "${other}" are kept in different databases, where nothing can be done all or nothing.`,
-    { remedy: 'Ask for them one after the other, and refund the first when the second is denied.' },
   );
 }
 
 function replayed(device: string, key: string): Refusal {
-  return new Refusal(
-    'quotas/lease-replayed',
-    'Conflict',
-    `The lease "${key}" of the device "${device}" came back before.`,
-    {
-      remedy: 'Give each lease back once; repeat that only under the same key.',
-    },
-  );
+  return quotaRefusal('lease-replayed', `The lease "${key}" of the device "${device}" came back before.`);
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { openDatabase, type Database, type Queryable } from '#kernel/postgres/database.ts';
 import { migrate } from '#kernel/postgres/migrations.ts';
@@ -55,11 +56,9 @@ async function requireSame(main: Database, all: Databases): Promise<void> {
   const ids = await Promise.all(all.map(idOf));
   const twice = ids.findIndex((id, index) => ids.indexOf(id) !== index);
   if (twice !== -1) {
-    throw new Refusal(
-      'quotas/database-twice',
-      'Conflict',
+    throw quotaRefusal(
+      'database-twice',
       `Of the databases for use, number ${twice + 1} is the same as number ${ids.indexOf(ids[twice] ?? '') + 1}.`,
-      { remedy: 'Name each database once; one that was copied has to be used in place of the other, not beside it.' },
     );
   }
   const own = await idOf(main);
@@ -97,13 +96,8 @@ async function hasUse({ query }: Queryable): Promise<boolean> {
 function otherDatabases(before: readonly string[], now: readonly string[]): Refusal {
   const known = now.map((id) => before.indexOf(id));
   const places = known.map((place) => (place === -1 ? 'a new one' : `number ${place + 1} of before`));
-  return new Refusal(
-    'quotas/other-databases',
-    'Conflict',
+  return quotaRefusal(
+    'other-databases',
     `Use is spread over ${before.length} ${before.length === 1 ? 'database' : 'databases'}, and these are others: ${places.join(', ')}.`,
-    {
-      remedy:
-        'Name the same databases in the same order (QUOTA_DATABASE_URLS); which subjects are where follows from it, so use would be counted anew.',
-    },
   );
 }

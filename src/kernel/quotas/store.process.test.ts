@@ -38,7 +38,7 @@ test('the first answer is given again under its key, also a denial, whatever has
   const granted = await ask('b', 6);
   world.pass({ hours: 24 * 31 });
   assert.deepEqual(await ask('b', 1), { ...granted, replayed: true });
-  await assert.rejects(ask('b', 100, 7), { code: 'quotas/key-reused', message: /"b" named another request/ });
+  await assert.rejects(ask('b', 100, 7), { code: 'http/key-reused', message: /"b" named another request/ });
   const sameTurn = await Promise.all([1, 2, 3].map(() => ask('c', 100)));
   assert.deepEqual(
     sameTurn.map(({ replayed }) => replayed),

@@ -1,4 +1,5 @@
-import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import { Unavailable } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { dealOf, groupDeciding, type Deal, type DecidingParts } from './decide-group.ts';
 import { FailedDecision, openGroup } from './group.ts';
@@ -91,9 +92,8 @@ export function openStore(parts: DecidingParts & { readonly signer: Signer; read
     log.error({ err: error }, 'quotas: cannot commit; requests answered 503');
     if (error instanceof FailedDecision) return error;
     const why = error instanceof Unavailable ? error.message : 'The database did not confirm it.';
-    return new Refusal('quotas/not-stored', 'ServiceUnavailable', why, {
+    return quotaRefusal('not-stored', why, {
       retryAfterSeconds: 1,
-      remedy: 'Ask again under the same key: if it was done after all, that is answered.',
     });
   }
 }

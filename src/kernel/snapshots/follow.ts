@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { decisionRefusal } from '#kernel/snapshots/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { jittered, pause, systemTime } from '#kernel/base/time.ts';
 import { inTurns } from '#kernel/base/turns.ts';
@@ -146,7 +147,7 @@ async function keepUp({ source, live, contact, log, signal }: Following): Promis
 }
 
 function noSnapshot(why = 'starting'): never {
-  throw new Refusal('decisions/no-snapshot', 'ServiceUnavailable', `There is no snapshot to answer from: ${why}.`, {
+  throw decisionRefusal('no-snapshot', `There is no snapshot to answer from: ${why}.`, {
     retryAfterSeconds: 1,
   });
 }

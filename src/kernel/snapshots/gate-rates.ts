@@ -1,6 +1,7 @@
 import type { JWTPayload } from 'jose';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { User } from '#kernel/api/authority.ts';
@@ -15,7 +16,7 @@ const OPEN_RATE: Rate = { perSecond: 500, burst: 1_000 };
 /** How often one user may read the record of a listener on this node: as somebody does who helps listeners. */
 const RECORD_RATE: Rate = { perSecond: 5, burst: 100 };
 
-/** Rates of this node: each refuses with `clients/too-many` or `access/too-many-records`. */
+/** Rates of this node: each refuses with `http/too-many-requests` or `access/too-many-records`. */
 export function gateRates(clock: Clock) {
   const limiter = new RateLimiter();
   const recordLimiter = new RateLimiter();
@@ -28,24 +29,18 @@ export function gateRates(clock: Clock) {
     if (rate === undefined) return;
     const { perSecond, burst = perSecond } = rate;
     if (limiter.spend(name, { perSecond, burst }, nowMs)) return;
-    throw new Refusal(
-      'clients/too-many',
-      'TooManyRequests',
-      `Client ${name} asks more than ${perSecond} times a second.`,
-      {
-        retryAfterSeconds: 1,
-        remedy: 'Ask less often, or have its rate raised.',
-      },
-    );
+    throw httpRefusal('too-many-requests', `Client ${name} asks more than ${perSecond} times a second.`, {
+      retryAfterSeconds: 1,
+      remedy: 'Ask less often, or have its rate raised.',
+    });
   }
 
   /** Whatever the Client as a whole may ask, one app of one listener may ask so much, and pays for its bodies. */
   function spendOfSubject(exchange: Exchange, { name }: KnownClient, { sub = '' }: JWTPayload): void {
     const pay = (units: number): void => {
       if (subjectLimiter.spend(`${name} ${sub}`, SUBJECT_RATE, clock().epochMilliseconds, units)) return;
-      throw new Refusal(
-        'clients/too-many',
-        'TooManyRequests',
+      throw httpRefusal(
+        'too-many-requests',
         `One subject of client ${name} asks for more than ${SUBJECT_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body one more.`,
         { retryAfterSeconds: 1, remedy: 'Ask for all flags at once, and send events in batches.' },
       );
@@ -58,9 +53,8 @@ export function gateRates(clock: Clock) {
     const address = exchange.request.socket.remoteAddress ?? '';
     exchange.chargeTo((units) => {
       if (openLimiter.spend(address, OPEN_RATE, clock().epochMilliseconds, units)) return;
-      throw new Refusal(
-        'clients/too-many',
-        'TooManyRequests',
+      throw httpRefusal(
+        'too-many-requests',
         `Bodies from ${address} come to more than ${OPEN_RATE.perSecond} units of work a second; each 2 KiB is one.`,
         { retryAfterSeconds: 1, remedy: 'Declare a Client, and ask with its key.' },
       );
@@ -70,9 +64,8 @@ export function gateRates(clock: Clock) {
   function spendRecord(user: User): void {
     if (recordLimiter.spend(user.name, RECORD_RATE, clock().epochMilliseconds)) return;
     const { perSecond } = RECORD_RATE;
-    throw new Refusal(
-      'access/too-many-records',
-      'TooManyRequests',
+    throw accessRefusal(
+      'too-many-records',
       `User "${user.name}" reads more than ${perSecond} records of listeners a second.`,
       { retryAfterSeconds: 1, remedy: 'Read fewer at once; an application reads them as a server Client.' },
     );

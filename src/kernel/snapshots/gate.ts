@@ -2,7 +2,8 @@ import { hash } from 'node:crypto';
 import type { JWTPayload } from 'jose';
 import { TARGETING_KEY } from '#kernel/audiences/language/attributes.ts';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { clientRefusal } from '#kernel/snapshots/refusals.ts';
 import { verbOfPath } from '#kernel/access/authorization/path-access.ts';
 import { isMaster } from '#kernel/access/rules/rule-table.ts';
 import { send, type Exchange } from '#kernel/http/exchange.ts';
@@ -322,14 +323,13 @@ function credentialNeeded(asking: Asking, input: Record<string, unknown>): Refus
 }
 
 function forbidden(message: string, input: string | undefined): Refusal {
-  return new Refusal('clients/forbidden', 'Forbidden', message, {
-    ...(input === undefined ? {} : { problems: [{ path: [input], reason: 'FieldValueForbidden', detail: message }] }),
-    remedy: 'Ask from a server client, or have its endpoints changed.',
-  });
+  return clientRefusal(
+    'forbidden',
+    message,
+    input === undefined ? {} : { problems: [{ path: [input], reason: 'FieldValueForbidden', detail: message }] },
+  );
 }
 
 function foreignPage(origin: string): Refusal {
-  return new Refusal('clients/foreign-origin', 'Forbidden', `Pages of ${origin} may not ask here.`, {
-    remedy: 'Add their origin to spec.origins of a publishable Client.',
-  });
+  return clientRefusal('foreign-origin', `Pages of ${origin} may not ask here.`);
 }

@@ -1,7 +1,10 @@
 import { Compile } from 'typebox/compile';
 import type { TSchema } from 'typebox';
 import { parseExactJson } from '#kernel/base/exact-json.ts';
-import { Refusal, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Path } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { decisionRefusal } from '#kernel/snapshots/refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { unstorableIn } from '#kernel/base/storable-text.ts';
@@ -54,14 +57,13 @@ export function queryInput(queryText: string, { types }: ReadyRoute): Record<str
     const mark = pair.indexOf('=');
     const name = decode(mark === -1 ? pair : pair.slice(0, mark));
     const value = mark === -1 ? '' : decode(pair.slice(mark + 1));
-    if (name === '__proto__')
-      throw new Refusal('decisions/unknown-parameter', 'BadRequest', `There is no parameter ${name}.`);
+    if (name === '__proto__') throw decisionRefusal('unknown-parameter', `There is no parameter ${name}.`);
     const type = types.get(name);
     if (type === 'list') {
       const list = (input[name] ??= []) as string[];
       list.push(...value.split(','));
     } else if (input[name] !== undefined) {
-      throw new Refusal('decisions/repeated-parameter', 'BadRequest', `The parameter ${name} is given twice.`);
+      throw decisionRefusal('repeated-parameter', `The parameter ${name} is given twice.`);
     } else if (type === 'number' && value.trim() !== '' && !Number.isNaN(Number(value))) input[name] = Number(value);
     else if (type === 'boolean' && (value === 'true' || value === 'false')) input[name] = value === 'true';
     else input[name] = value;
@@ -73,7 +75,7 @@ function decode(text: string): string {
   try {
     return text.includes('%') || text.includes('+') ? decodeURIComponent(text.replaceAll('+', ' ')) : text;
   } catch {
-    throw new Refusal('decisions/bad-query', 'BadRequest', `The query has bad percent-encoding: ${text.slice(0, 100)}`);
+    throw decisionRefusal('bad-query', `The query has bad percent-encoding: ${text.slice(0, 100)}`);
   }
 }
 
@@ -87,26 +89,14 @@ export function jsonInput(bytes: Buffer): unknown {
     text = UTF8.decode(bytes);
     input = parseExactJson(text);
   } catch (error) {
-    throw new Refusal(
-      'decisions/bad-json',
-      'BadRequest',
-      `The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`,
-      {
-        remedy: 'Send one JSON object in UTF-8.',
-      },
-    );
+    throw httpRefusal('bad-json', `The body is not JSON: ${error instanceof Error ? error.message : 'unreadable'}`);
   }
   const path = unstorableIn(input, text);
   if (path === undefined) return input;
   const detail = 'U+0000 and half of a surrogate pair cannot be kept';
-  throw new Refusal(
-    'decisions/unstorable-text',
-    'BadRequest',
-    'The body has a text with U+0000 or half of a surrogate pair.',
-    {
-      problems: [{ path: path.slice(0, SHOWN_DEPTH_MAX), reason: 'FieldValueInvalid', detail }],
-    },
-  );
+  throw httpRefusal('unstorable-text', 'The body has a text with U+0000 or half of a surrogate pair.', {
+    problems: [{ path: path.slice(0, SHOWN_DEPTH_MAX), reason: 'FieldValueInvalid', detail }],
+  });
 }
 
 /** What is wrong with an input: parameters that there are not, or else what the schema says. */
@@ -134,7 +124,7 @@ export function wrongInput(
   }
   const said = wrong.map(({ path, detail }) => (path.length === 0 ? detail : `${path.join('.')}: ${detail}`));
   if (more > 0) said.push(`and ${more} more`);
-  return new Refusal('decisions/wrong-input', 'BadRequest', `${route.path}: ${said.join('; ')}`, {
+  return decisionRefusal('wrong-input', `${route.path}: ${said.join('; ')}`, {
     problems: wrong.map((problem) => ({ ...problem, reason: 'FieldValueInvalid' })),
     remedy: `It takes ${names.join(', ')}.`,
   });

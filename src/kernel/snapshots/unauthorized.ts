@@ -1,5 +1,6 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { clientRefusal } from '#kernel/snapshots/refusals.ts';
 
 export function unauthorized(message: string, remedy: string): Refusal {
-  return new Refusal('clients/unauthorized', 'Unauthorized', message, { remedy });
+  return clientRefusal('unauthorized', message, { remedy });
 }

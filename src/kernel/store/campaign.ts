@@ -1,18 +1,22 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, type RefusalCode } from '#kernel/base/failures.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { pause, systemTime } from '#kernel/base/time.ts';
 import type { Decide } from './contract.ts';
 import type { StoredChange } from './entry.ts';
 import type { WriterAddress } from './forwarding.ts';
-import { GAVE_WAY, OUTCOME_UNKNOWN, Sequencer, TAKEN_OVER } from './sequencer.ts';
+import { Sequencer } from './sequencer.ts';
 import { restored, type SharedParts } from './shared-parts.ts';
-import { OTHER_WRITER, WriterSession } from './writer-session.ts';
+import { WriterSession } from './writer-session.ts';
 
 /** How often a standby tries to become the writer. */
 const CAMPAIGN_POLL_MS = 150;
 
 /** Refusals after which a process that wrote is a standby: others write, or can. */
-const CAN_GO_ON: ReadonlySet<string> = new Set([TAKEN_OVER, GAVE_WAY, OUTCOME_UNKNOWN]);
+const CAN_GO_ON: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'resources/taken-over',
+  'resources/gave-way',
+  'resources/outcome-unknown',
+]);
 
 interface CampaignParts<Operation> extends SharedParts<Operation> {
   readonly decide: Decide<Operation>;
@@ -63,7 +67,7 @@ export async function campaign<Operation>(parts: CampaignParts<Operation>, tried
     } catch (error) {
       await session?.close();
       if (stop.aborted) return;
-      const isOthers = error instanceof Refusal && error.code === OTHER_WRITER;
+      const isOthers = error instanceof Refusal && error.code === 'resources/other-writer';
       await pause(systemTime, isOthers ? CAMPAIGN_POLL_MS : outage.failed(error), stop);
     }
   }

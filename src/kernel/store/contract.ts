@@ -176,7 +176,7 @@ export interface Store<Operation> extends Reader {
   /**
    * Decides and writes operations as one atomic change: all or none. Resolves when durable and published.
    * With `dryRun` nothing is kept and outcomes carry the current version.
-   * Rejects with the Refusal that deciding came to, `resources/too-busy` when the queue is full,
+   * Rejects with the Refusal that deciding came to, `http/overloaded` when the queue is full,
    * `resources/not-writer` or `resources/taken-over` when this process does not write, or with the reason of the limit's
    * signal when that fires while the write is queued: then nothing was written.
    */

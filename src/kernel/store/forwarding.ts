@@ -1,8 +1,7 @@
-import { Refusal, type Problem, type Reason } from '#kernel/base/failures.ts';
+import { Refusal, type Problem, type Reason, type RefusalCode } from '#kernel/base/failures.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Author, Outcome, WriteLimit } from './contract.ts';
 import { StoredEntry } from './entry.ts';
-import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
 
 /** A write on its way to the process that writes. Plain data. */
 export interface ForwardedWrite<Operation> {
@@ -37,7 +36,7 @@ export type ForwardedAnswer =
   | { readonly outcomes: readonly PlainOutcome[] }
   | {
       readonly refusal: {
-        readonly code: string;
+        readonly code: RefusalCode;
         readonly reason: Reason;
         readonly message: string;
         readonly problems: readonly Problem[];
@@ -111,7 +110,12 @@ export class ForwardedOnce<Operation> {
 }
 
 /** Refusals that come of who writes, not of what is written. */
-export const UNDECIDED: ReadonlySet<string> = new Set([NOT_WRITER, TAKEN_OVER, GAVE_WAY, OUTCOME_UNKNOWN]);
+export const UNDECIDED: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'resources/not-writer',
+  'resources/taken-over',
+  'resources/gave-way',
+  'resources/outcome-unknown',
+]);
 
 /** At 5,000 writes a second these are the answers of four seconds; a sender asks again within one. */
 const ANSWERS_KEPT = 20_000;

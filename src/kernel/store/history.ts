@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import { withoutSecrets } from '#kernel/kinds/confidential.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -135,19 +136,14 @@ async function versionAt(database: Database, at: Temporal.Instant): Promise<numb
 }
 
 function notKept(version: number, floor: number): Refusal {
-  return new Refusal(
-    'resources/expired',
-    'Expired',
+  return resourceRefusal(
+    'expired',
     `The state at version ${version} is no longer kept: history begins at version ${floor}.`,
   );
 }
 
 function notYet(version: number, last: number): Refusal {
-  return new Refusal(
-    'resources/bad-query',
-    'BadRequest',
-    `Version ${version} has not been written yet: the last is ${last}.`,
-  );
+  return resourceRefusal('bad-query', `Version ${version} has not been written yet: the last is ${last}.`);
 }
 
 export async function readRevision(

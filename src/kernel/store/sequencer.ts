@@ -1,6 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal, Unavailable } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { Unavailable } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { queueUntil } from '#kernel/base/queue-until.ts';
 import { inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Log } from '#kernel/base/log.ts';
@@ -332,50 +335,30 @@ function refusalIn(error: unknown): string | undefined {
 }
 
 function tooBusy(queued: number): Refusal {
-  return new Refusal('resources/too-busy', 'TooManyRequests', `${queued} writes are waiting already.`, {
+  return httpRefusal('overloaded', `${queued} writes are waiting already.`, {
     retryAfterSeconds: 1,
     remedy: 'Try again in a moment.',
   });
 }
 
 function tooLarge(operations: number, most: number): Refusal {
-  return new Refusal(
-    'resources/too-many-operations',
-    'RequestEntityTooLarge',
+  return resourceRefusal(
+    'too-many-operations',
     `One atomic request may hold ${most} operations, and this one holds ${operations}.`,
     { remedy: 'Send several smaller requests.' },
   );
 }
 
 function notWriter(message: string): Refusal {
-  return new Refusal(NOT_WRITER, 'ServiceUnavailable', message, {
+  return resourceRefusal('not-writer', message, {
     retryAfterSeconds: 1,
-    remedy: 'Send the request to the process that writes now.',
   });
 }
 
-/**
- * Told apart from other losses: what this process shows is still true, only no longer the newest. A write that is
- * refused with it was not carried out.
- */
-export const TAKEN_OVER = 'resources/taken-over';
-/** The same, for want of an answer from the database rather than for another writer. */
-export const GAVE_WAY = 'resources/gave-way';
-/** A write that is refused with it was not carried out either. */
-export const NOT_WRITER = 'resources/not-writer';
-/** Only the record tells what became of a write that is refused with it. */
-export const OUTCOME_UNKNOWN = 'resources/outcome-unknown';
-
 function takenOver(): Refusal {
-  return new Refusal(
-    TAKEN_OVER,
-    'ServiceUnavailable',
-    'Another process writes to the database now; nothing was written.',
-    {
-      retryAfterSeconds: 1,
-      remedy: 'Send the request to the process that writes now.',
-    },
-  );
+  return resourceRefusal('taken-over', 'Another process writes to the database now; nothing was written.', {
+    retryAfterSeconds: 1,
+  });
 }
 
 function otherState(found: number, expected: number): Refusal {
@@ -385,28 +368,24 @@ function otherState(found: number, expected: number): Refusal {
 }
 
 function gaveWay(): Refusal {
-  return new Refusal(GAVE_WAY, 'ServiceUnavailable', 'The database does not answer the writer, which gives way.', {
+  return resourceRefusal('gave-way', 'The database does not answer the writer, which gives way.', {
     retryAfterSeconds: 1,
-    remedy: 'Try again in a moment; nothing was written.',
   });
 }
 
 function outcomeUnknown(): Refusal {
-  return new Refusal(
-    OUTCOME_UNKNOWN,
-    'ServiceUnavailable',
+  return resourceRefusal(
+    'outcome-unknown',
     'The database went away during the write and did not come back: whether it was written is not known.',
-    { remedy: 'Read the object again before repeating the write.' },
   );
 }
 
 function notStored(why: unknown): Refusal {
-  return new Refusal(
-    'resources/not-stored',
-    'ServiceUnavailable',
+  return resourceRefusal(
+    'not-stored',
     why instanceof Unavailable
       ? why.message
       : `The database refused the write: ${why instanceof Error ? why.message : String(why)}.`,
-    { retryAfterSeconds: 1, remedy: 'Nothing was written. Try again, and look at the database if it persists.' },
+    { retryAfterSeconds: 1 },
   );
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { systemClock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { LATE, within } from '#kernel/base/time.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import { campaign } from './campaign.ts';
@@ -192,8 +192,7 @@ function freshness<Operation>(parts: SharedParts<Operation>): Store<Operation>['
 
 async function withinFreshTime(catchingUp: Promise<void>, ms: number): Promise<void> {
   if ((await within(catchingUp, ms)) !== LATE) return;
-  throw new Refusal('resources/not-fresh', 'ServiceUnavailable', 'This process lags behind the writer.', {
+  throw resourceRefusal('not-fresh', 'This process lags behind the writer.', {
     retryAfterSeconds: 1,
-    remedy: 'Try again in a moment, or read with resourceVersion=0 what it has.',
   });
 }

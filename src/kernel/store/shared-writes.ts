@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, type RefusalCode } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { LATE, pause, systemTime, within } from '#kernel/base/time.ts';
 import type { Outcome, Place, Store, WriteLimit } from './contract.ts';
 import {
@@ -12,7 +13,6 @@ import {
 } from './forwarding.ts';
 import { type ChangeRow, RowReader } from './load.ts';
 import { nextSend } from './next-send.ts';
-import { GAVE_WAY, NOT_WRITER, OUTCOME_UNKNOWN, TAKEN_OVER } from './sequencer.ts';
 import { type SharedParts, writerNow } from './shared-parts.ts';
 
 const RETRY_MS = 50;
@@ -23,7 +23,11 @@ const SETTLE_MS_MIN = 2_000;
 
 const DID = { ADDED: 'created', MODIFIED: 'changed', DELETED: 'removed' } as const;
 
-const NOT_WRITTEN: ReadonlySet<string> = new Set([NOT_WRITER, TAKEN_OVER, GAVE_WAY]);
+const NOT_WRITTEN: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  'resources/not-writer',
+  'resources/taken-over',
+  'resources/gave-way',
+]);
 
 interface SendingParts<Operation> extends SharedParts<Operation> {
   readonly deliver: Deliver<Operation>;
@@ -154,17 +158,16 @@ function wasNotWritten(error: unknown): boolean {
 }
 
 export function noWriter(message: string): Refusal {
-  return new Refusal(NOT_WRITER, 'ServiceUnavailable', message, {
+  return resourceRefusal('not-writer', message, {
     retryAfterSeconds: 1,
     remedy: 'Try again in a moment; nothing was written.',
   });
 }
 
 function outcomeUnknown(): Refusal {
-  return new Refusal(
-    OUTCOME_UNKNOWN,
-    'ServiceUnavailable',
+  return resourceRefusal(
+    'outcome-unknown',
     'The writer went away during the write and nobody took its place in time: whether it was written is not known.',
-    { retryAfterSeconds: 1, remedy: 'Read the object again before repeating the write.' },
+    { retryAfterSeconds: 1 },
   );
 }

@@ -142,7 +142,7 @@ test('the operations of a request are written together or, when one is refused, 
     store.write([put('a', '2'), put('c', '2'), remove('missing')], author),
     store.write([remove('a'), put('d', '3')], author),
   ]);
-  assert.deepEqual(results.map(codeOf), ['done', 'test/absent', 'done']);
+  assert.deepEqual(results.map(codeOf), ['done', 'resources/not-found', 'done']);
   assert.deepEqual(
     [...store.list(Note)].map((entry) => entry.name),
     ['b', 'd'],
@@ -179,7 +179,7 @@ test('a dry run is decided like a write and leaves nothing', async () => {
       ['created', '1', 1],
     ],
   );
-  await assert.rejects(store.write([remove('b')], author, { dryRun: true }), { code: 'test/absent' });
+  await assert.rejects(store.write([remove('b')], author, { dryRun: true }), { code: 'resources/not-found' });
   assert.deepEqual([store.version(), noteText(store, 'a')], [1, '1']);
   assert.deepEqual(await db.database.query('select count(*) from backline.changes'), [{ count: 1 }]);
 });
@@ -331,7 +331,7 @@ test('a full queue refuses with a time to come back, and what it took is written
   const results = await Promise.allSettled(
     Array.from({ length: 8 }, (_, index) => store.write([put(`n${index}`, '1')], author)),
   );
-  assert.deepEqual(results.map(codeOf), [...Array(5).fill('done'), ...Array(3).fill('resources/too-busy')]);
+  assert.deepEqual(results.map(codeOf), [...Array(5).fill('done'), ...Array(3).fill('http/overloaded')]);
   const last = results.at(-1);
   assert.ok(last?.status === 'rejected' && last.reason instanceof Refusal);
   assert.deepEqual([last.reason.status, last.reason.retryAfterSeconds], [429, 1]);

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { StoredChange } from './entry.ts';
 
 export interface WindowLimits {
@@ -48,9 +48,8 @@ export class WatchWindow {
   since(from: number, kindId?: string): readonly StoredChange[] {
     const floor = Math.max(this.#floor, (kindId === undefined ? undefined : this.#floorOfKind.get(kindId)) ?? 0);
     if (from < floor) {
-      throw new Refusal(
-        'resources/expired',
-        'Expired',
+      throw resourceRefusal(
+        'expired',
         `too old resource version: ${from} (the oldest that can be continued from is ${floor})`,
         { remedy: 'List again, and watch from the version of that list.' },
       );

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { Outage } from '#kernel/base/outage.ts';
 import { bigintArray, textArray } from '#kernel/postgres/arrays.ts';
@@ -291,14 +292,10 @@ async function prepare(connection: Connection): Promise<Backend> {
   return row;
 }
 
-export const OTHER_WRITER = 'resources/other-writer';
-
 async function otherWriter(connection: Connection): Promise<Refusal> {
   const [row] = await connection.query<{ address: string }>('select address from backline.writer');
   const where = row?.address ? ` (at ${row.address})` : '';
-  return new Refusal(OTHER_WRITER, 'Conflict', `Another process${where} writes to this database.`, {
-    remedy: 'Stop that process, or use another database.',
-  });
+  return resourceRefusal('other-writer', `Another process${where} writes to this database.`);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { authenticateWith, type Authenticator } from '#kernel/access/authentication/authenticate.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Exchange } from '#kernel/http/exchange.ts';
 import { RateLimiter, type Rate } from '#kernel/http/rate.ts';
 import type { PathAttributes, User } from '#kernel/api/authority.ts';
@@ -35,9 +36,8 @@ function requireRate(exchange: Exchange, name: string, limiter: RateLimiter): vo
     const nowMs = performance.now();
     if (afterwards) return limiter.charge(name, USER_RATE, nowMs, units);
     if (limiter.spend(name, USER_RATE, nowMs, units)) return;
-    throw new Refusal(
-      'resources/too-many-requests',
-      'TooManyRequests',
+    throw httpRefusal(
+      'too-many-requests',
       `User "${name}" asks for more than ${USER_RATE.perSecond} units of work a second; a small request is one, each 2 KiB of a body and each 64 KiB of an answer one more.`,
       { retryAfterSeconds: 1, remedy: 'Wait a moment; a watch brings changes without asking.' },
     );
@@ -49,12 +49,7 @@ function requireRate(exchange: Exchange, name: string, limiter: RateLimiter): vo
 /** Lets administrators alone through: a process without the resource API knows no RBAC rules. */
 export function authorizeAdministrators(user: User, { verb, path }: PathAttributes): void {
   if (user.groups.includes(UNLIMITED_GROUP)) return;
-  throw new Refusal(
-    'access/forbidden',
-    'Forbidden',
-    `User "${user.name}" cannot ${verb} path "${path}" on this node.`,
-    {
-      remedy: 'Use the key of a Client, or ask a node that runs the API as well.',
-    },
-  );
+  throw accessRefusal('forbidden', `User "${user.name}" cannot ${verb} path "${path}" on this node.`, {
+    remedy: 'Use the key of a Client, or ask a node that runs the API as well.',
+  });
 }

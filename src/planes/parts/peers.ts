@@ -3,7 +3,7 @@ import { digest } from '#kernel/access/authentication/digest.ts';
 import { readBody, send, type Exchange } from '#kernel/http/exchange.ts';
 import type { Deadline } from '#kernel/http/request-limit.ts';
 import type { Route } from '#kernel/http/router.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { readText, send as request } from '#kernel/api/client/http.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Deliver, ForwardedAnswer, ForwardedWrite, WriterAddress } from '#kernel/store/forwarding.ts';
@@ -52,6 +52,6 @@ export function forwardedWrites(own: WriterAddress, store: SharedStore<Operation
 function requirePeer(exchange: Exchange, own: WriterAddress): void {
   const given = exchange.request.headers.authorization ?? '';
   if (!timingSafeEqual(digest(given), digest(`Bearer ${own.secret}`))) {
-    throw new Refusal('access/unauthorized', 'Unauthorized', 'Only processes of this installation may do this.');
+    throw accessRefusal('unauthorized', 'Only processes of this installation may do this.');
   }
 }

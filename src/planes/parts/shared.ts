@@ -6,7 +6,7 @@ import type { Authenticator } from '#kernel/access/authentication/authenticate.t
 import { configuredAuthenticators, type BelievedOptions } from '#kernel/access/authentication/configured.ts';
 import { keepCertificate, serverIdentity } from '#kernel/access/certificates.ts';
 import { systemClock, type Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { startRefusal } from '#planes/refusals.ts';
 import type { Lifetime } from '#kernel/base/lifetime.ts';
 import type { Log } from '#kernel/base/log.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
@@ -188,7 +188,7 @@ export async function openShared(options: StartOptions, lifetime: Lifetime): Pro
 function startingRoutes(registry: Registry): readonly Route[] {
   const check: ReadinessCheck = { name: 'start', problem: () => 'not everything is up yet' };
   const refuse: Handler = () => {
-    throw new Refusal('start/starting', 'ServiceUnavailable', 'Backline is starting.', { retryAfterSeconds: 1 });
+    throw startRefusal('starting', 'Backline is starting.', { retryAfterSeconds: 1 });
   };
   const everything: Route = {
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],

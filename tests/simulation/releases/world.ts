@@ -68,7 +68,7 @@ const DELAY_MS_MAX = 20;
 const LATE_MS_MAX = 5_000;
 const START_MS = Date.UTC(2026, 2, 28, 22);
 
-const AWAY = new Refusal('test/away', 'ServiceUnavailable', 'the database is away');
+const AWAY = new Refusal('postgres/away', 'ServiceUnavailable', 'the database is away');
 
 /**
  * One installation in virtual time: a store that everybody writes to, and one engine at a time, which may die whenever it
@@ -105,7 +105,7 @@ export class World {
     mayAsk: () => {},
     mayStore: ({ kind, object }) => {
       if (kind === Head && this.refusedHeads.has(object.metadata.name)) {
-        throw new Refusal('test/refused', 'Invalid', `Head "${object.metadata.name}" is not to be.`);
+        throw new Refusal('resources/invalid', 'Invalid', `Head "${object.metadata.name}" is not to be.`);
       }
     },
   };

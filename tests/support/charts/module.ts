@@ -10,7 +10,7 @@ import { liveName, referredFrom } from '#kernel/kinds/live-name.ts';
 import type { ResourceObject, World } from '#kernel/kinds/kind.ts';
 import { defineRoute, type AnswerContext, type DecisionModule } from '#kernel/snapshots/module.ts';
 import { writeOwnEvents } from '#kernel/events/write-own-events.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
 
 /**
  * A domain that only tests have, with one of each part that a module can have: listeners vote for songs, and charts say
@@ -18,6 +18,16 @@ import { Refusal } from '#kernel/base/failures.ts';
  */
 
 const GROUP = 'charts.example.dev';
+
+const chartRefusal = defineRefusals('charts', {
+  'no-votes': { reason: 'ServiceUnavailable', meaning: 'There is no database.', remedy: 'Ask another node.' },
+  'no-plan': { reason: 'Forbidden', meaning: 'The listener has no plan.', remedy: 'Subscribe.' },
+  unknown: { reason: 'NotFound', meaning: 'There is no such chart.', remedy: 'See /apis/charts.example.dev.' },
+});
+
+declare module '#kernel/base/failures.ts' {
+  interface RefusalCodes extends CodesOf<typeof chartRefusal> {}
+}
 const CHART = `${GROUP}/Chart`;
 
 const ChartSpec = Type.Object({
@@ -260,7 +270,7 @@ export const charts = defineModule({
       inOneStep(() => new Map([...world.list(Chart.id)].map((chart) => [chart.name, Chart.spec(chart)])));
     const required = () => {
       if (records !== undefined) return records;
-      throw new Refusal('charts/no-votes', 'ServiceUnavailable', 'This node has no database, and so no votes.');
+      throw chartRefusal('no-votes', 'This node has no database, and so no votes.');
     };
     return {
       name: 'charts',
@@ -278,7 +288,7 @@ export const charts = defineModule({
           answer: Type.Object({ counted: Type.Boolean() }),
           handle: async ({ listener, song }, { facts, now }: AnswerContext<Charts, Needed>) => {
             if ((await facts.planOf(listener)) === undefined) {
-              throw new Refusal('charts/no-plan', 'Forbidden', 'Only who is on a plan votes.');
+              throw chartRefusal('no-plan', 'Only who is on a plan votes.');
             }
             return { counted: (await required().vote(listener, song, now)) === 1 };
           },
@@ -295,7 +305,7 @@ export const charts = defineModule({
           answer: Type.Object({ title: Type.String(), songs: Type.Array(Place) }),
           handle: async ({ namespace, name }, { table }: AnswerContext<Charts>) => {
             const chart = table.get(liveName(Chart, namespace, name));
-            if (chart === undefined) throw new Refusal('charts/unknown', 'NotFound', `There is no chart "${name}".`);
+            if (chart === undefined) throw chartRefusal('unknown', `There is no chart "${name}".`);
             const { title, size, after } = chart;
             const before = after === undefined ? 0 : (table.get(referredFrom(namespace, after))?.size ?? 0);
             const songs = await required().most(before + size);

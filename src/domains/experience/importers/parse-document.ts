@@ -1,6 +1,7 @@
 import type { Static, TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { flagRefusal } from '#domains/experience/refusals.ts';
 
 /** What a document is held to before it is translated. */
 export interface Format<Schema extends TSchema> {
@@ -34,5 +35,5 @@ export function parseDocument<Schema extends TSchema>(expected: Format<Schema>, 
 
 /** The refusal of a document that is not of a format. `because` is a sentence without its full stop. */
 export function notSuch({ name, remedy }: Pick<Format<TSchema>, 'name' | 'remedy'>, because: string): Refusal {
-  return new Refusal('flags/not-importable', 'Invalid', `This is no ${name}: ${because}.`, { remedy });
+  return flagRefusal('not-importable', `This is no ${name}: ${because}.`, { remedy });
 }

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import { offlineDays, type CapSpec } from '../kinds/cap-spec.ts';
 import { bucketsOf, planBucket, type CountedBuckets, type PlanTerms } from '../rules/buckets.ts';
 import { capFor, type CappedListener } from '../rules/cap-choice.ts';
@@ -254,14 +254,7 @@ function scopeOf(
       return { kind, subject: useSubject({ ...household, part: role }) };
     case 'device':
       if (device === undefined) {
-        throw new Refusal(
-          'products/device-needed',
-          'Invalid',
-          'The use of each device is counted, and none is named.',
-          {
-            remedy: 'Give device, an id that stays the same.',
-          },
-        );
+        throw productRefusal('device-needed', 'The use of each device is counted, and none is named.');
       }
       return { kind, subject: useSubject({ scope: 'device', owner: listener, part: device }) };
   }

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { MARKET } from '../kinds/identity.ts';
 import { Market } from '../kinds/market.ts';
@@ -32,13 +33,9 @@ export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
   const found = name === undefined ? undefined : table.markets.get(name);
   if (found !== undefined && (market === undefined || market === found.name)) return found;
   if (found !== undefined) {
-    throw new Refusal(
-      'products/market-mismatch',
-      'Invalid',
+    throw productRefusal(
+      'market-mismatch',
       `The territory ${territory} belongs to the market "${found.name}", not to "${market}".`,
-      {
-        remedy: 'Name the market or the territory, not both.',
-      },
     );
   }
   if (territory !== undefined) {
@@ -47,14 +44,7 @@ export function marketAt(table: ProductsTable, place: KnownPlace): MarketTable {
   }
   if (market !== undefined && place.isOnRecord === true) return goneMarket(market, place.zone ?? 'UTC');
   if (market !== undefined) throw unknown('market', market, table.markets.keys());
-  throw new Refusal(
-    'products/market-needed',
-    'Invalid',
-    'Neither a market nor a territory is given, and answers differ by market.',
-    {
-      remedy: 'Give market, the name of a Market, or territory, an ISO 3166 code like DE.',
-    },
-  );
+  throw productRefusal('market-needed', 'Neither a market nor a territory is given, and answers differ by market.');
 }
 
 function goneMarket(name: string, zone: string): MarketTable {
@@ -106,9 +96,12 @@ export function requireChannel(market: MarketTable, channel: string): void {
   });
 }
 
+/** The names that a question may get wrong. */
+type UnknownName = 'feature' | 'plan' | 'market' | 'territory' | 'channel' | 'role' | 'add-on';
+
 /** Refuses `products/unknown-feature` and the like, with names that were perhaps meant. */
 export function unknown(
-  what: string,
+  what: UnknownName,
   name: string,
   known: Iterable<string>,
   help: {
@@ -119,7 +112,7 @@ export function unknown(
   const { more = '', near = nearSpellings } = help;
   const hint = didYouMean(near(name, known));
   const message = `There is no ${what} "${name}"${hint}.${more === '' ? '' : ` ${more}`}`;
-  return new Refusal(`products/unknown-${what}`, 'Invalid', message, {
+  return productRefusal(`unknown-${what}`, message, {
     problems: [{ path: [what], reason: 'FieldValueNotFound', detail: message }],
     remedy: `Check the spelling, or whether the ${what} is live.`,
   });
@@ -130,7 +123,7 @@ export function momentOf(at: string | undefined, market: MarketTable, now: Tempo
   if (at === undefined) return now.epochMilliseconds;
   const moment = parseTime(at, market.spec.zone);
   if (!isFault(moment)) return moment;
-  throw new Refusal('products/bad-time', 'Invalid', `at: ${moment.fault}`, {
+  throw productRefusal('bad-time', `at: ${moment.fault}`, {
     problems: [{ path: ['at'], reason: 'FieldValueInvalid', detail: moment.fault }],
     remedy: `Give a date, which begins in ${market.spec.zone}, or an instant with its offset.`,
   });

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { OverrideFacts, SubjectFacts } from '../rules/subject-facts.ts';
 import { valueFault } from '../rules/value-schema.ts';
 import { check, type CheckQuestion } from './check.ts';
@@ -33,9 +33,7 @@ export function listenerOf({ plan, role, market, territory }: RecordedQuestion, 
   }
   if (plan !== undefined) return { plan, role, market, territory, isOnRecord: false };
   const why = subscription === undefined ? 'is on no subscription' : 'is on a subscription that has lapsed';
-  throw new Refusal('products/plan-needed', 'Invalid', `"${facts.listener}" ${why}, and no plan is given.`, {
-    remedy: 'Give the plan that those without a subscription have, like free.',
-  });
+  throw productRefusal('plan-needed', `"${facts.listener}" ${why}, and no plan is given.`);
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import { currencyAt } from '../kinds/market-spec.ts';
 import { soldIn, type PlanSpec } from '../kinds/plan.ts';
 import { displayMoney, isLocale } from '../rules/display-money.ts';
@@ -90,7 +90,7 @@ type Filter = Pick<PricesQuestion, 'plan' | 'channel' | 'interval' | 'locale'>;
 function requireInterval(text: string): void {
   const interval = parseInterval(text);
   if (!isFault(interval)) return;
-  throw new Refusal('products/bad-interval', 'Invalid', `interval: ${interval.fault}`, {
+  throw productRefusal('bad-interval', `interval: ${interval.fault}`, {
     problems: [{ path: ['interval'], reason: 'FieldValueInvalid', detail: interval.fault }],
   });
 }
@@ -98,7 +98,7 @@ function requireInterval(text: string): void {
 function requireLocale(locale: string): void {
   if (isLocale(locale)) return;
   const detail = `"${locale}" is not a locale of BCP 47 that is known here; write it like "fr-CH".`;
-  throw new Refusal('products/bad-locale', 'Invalid', `locale: ${detail}`, {
+  throw productRefusal('bad-locale', `locale: ${detail}`, {
     problems: [{ path: ['locale'], reason: 'FieldValueInvalid', detail }],
   });
 }

@@ -53,7 +53,7 @@ export interface OverrideRecord {
 
 /**
  * A write of records: who does it, and what was asked at which path under which key. The same again under the key gives
- * the first answer again, for 32 days; anything else is refused with `products/key-reused`.
+ * the first answer again, for 32 days; anything else is refused with `http/key-reused`.
  */
 export interface RecordWrite {
   readonly by: string;

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import { GRANTS_MAX } from '../rules/buckets.ts';
 import type { RecordWrite, SubjectStore } from './contract.ts';
@@ -125,7 +126,7 @@ async function grantRow({ query }: Queryable, id: string): Promise<{ listener: s
     text: `select listener, ${GRANT} from backline.grants where id = $1`,
     values: [id],
   });
-  if (row === undefined) throw new Refusal('products/no-grant', 'NotFound', `There is no grant "${id}".`);
+  if (row === undefined) throw productRefusal('no-grant', `There is no grant "${id}".`);
   return { listener: row.listener, row };
 }
 
@@ -134,20 +135,20 @@ async function overrideRow({ query }: Queryable, id: string): Promise<{ listener
     text: `select listener, ${OVERRIDE} from backline.overrides where id = $1`,
     values: [id],
   });
-  if (row === undefined) throw new Refusal('products/no-override', 'NotFound', `There is no override "${id}".`);
+  if (row === undefined) throw productRefusal('no-override', `There is no override "${id}".`);
   return { listener: row.listener, row };
 }
 
 function tooManyGrants(listener: string, feature: string, count: number): Refusal {
   const message = `"${listener}" has ${count} grants of ${feature} of which something is left.`;
-  return new Refusal('products/too-many-grants', 'Conflict', message, {
+  return productRefusal('too-many-grants', message, {
     remedy: `At most ${GRANTS_MAX} can be counted: one has to be used up or end before there is another.`,
   });
 }
 
 function endsBefore(end: Temporal.Instant, now: Temporal.Instant): Refusal {
   const detail = `${end.toString()} is over; it is ${now.toString()}.`;
-  return new Refusal('products/invalid-record', 'Invalid', `until: ${detail}`, {
+  return productRefusal('invalid-record', `until: ${detail}`, {
     problems: [{ path: ['until'], reason: 'FieldValueInvalid', detail }],
     remedy: 'Give a moment to come, or leave it out: then it ends now.',
   });

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type {
   FormerTerms,
@@ -69,7 +69,7 @@ export async function subscriptionOf({ query }: Queryable, id: string): Promise<
     values: [id],
   });
   if (row === undefined) {
-    throw new Refusal('products/no-subscription', 'NotFound', `There is no subscription "${id}".`);
+    throw productRefusal('no-subscription', `There is no subscription "${id}".`);
   }
   const members = await query<{ listener: string; role: string; since: Temporal.Instant }>({
     text: 'select listener, role, since from backline.subscription_members where subscription = $1 order by since, listener',

@@ -1,5 +1,6 @@
 import { contentHash } from '#kernel/base/ids.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { RecordWrite } from './contract.ts';
 
@@ -13,7 +14,7 @@ interface WriteRow {
 
 /**
  * Does something once in the life of its key: who sends the same again is given the first answer, and waits for it while
- * it is under way. Refuses `products/key-reused` when something else was asked under the key. What is refused has not
+ * it is under way. Refuses `http/key-reused` when something else was asked under the key. What is refused has not
  * happened, and its key is free.
  *
  * @param now instead of the time of the database
@@ -61,7 +62,5 @@ export async function tidyWrites({ query }: Queryable, now: Temporal.Instant | u
 }
 
 function keyReused(path: string, key: string): Refusal {
-  return new Refusal('products/key-reused', 'Conflict', `The key "${key}" named another request to ${path} before.`, {
-    remedy: 'Give each request a key of its own; only a repetition of the same one has the same key.',
-  });
+  return httpRefusal('key-reused', `The key "${key}" named another request to ${path} before.`);
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { productRefusal } from '#domains/products/refusals.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { SubjectFacts } from '../rules/subject-facts.ts';
 import { ownerOf } from '../rules/use-subject.ts';
@@ -250,9 +251,8 @@ function alreadySubscribed({ listener, subscription }: SubjectFacts): Refusal {
   const { id, manager, status } = subscription ?? {};
   const isOwn = manager === listener;
   const what = status === 'lapsed' ? `subscription "${id}", which has lapsed` : `subscription "${id}" already`;
-  return new Refusal(
-    'products/already-subscribed',
-    'Conflict',
+  return productRefusal(
+    'already-subscribed',
     `Listener "${listener}" is on ${what}${isOwn ? '' : ', for which somebody else pays'}.`,
     {
       remedy: isOwn
@@ -263,22 +263,17 @@ function alreadySubscribed({ listener, subscription }: SubjectFacts): Refusal {
 }
 
 function noSeat({ id, plan }: Subscription, seats: number): Refusal {
-  return new Refusal(
-    'products/no-seat',
-    'Conflict',
+  return productRefusal(
+    'no-seat',
     `Subscription "${id}" has ${seats} ${seats === 1 ? 'seat' : 'seats'} by its plan ${plan}, and all are taken.`,
     { remedy: 'Take a member off it, or change to a plan with more seats.' },
   );
 }
 
 function managerStays(id: string, listener: string): Refusal {
-  return new Refusal('products/manager-stays', 'Conflict', `Listener "${listener}" pays for subscription "${id}".`, {
-    remedy: 'End the subscription instead.',
-  });
+  return productRefusal('manager-stays', `Listener "${listener}" pays for subscription "${id}".`);
 }
 
 function subscriptionEnded(id: string): Refusal {
-  return new Refusal('products/subscription-ended', 'Conflict', `Subscription "${id}" has ended.`, {
-    remedy: 'Begin a new one.',
-  });
+  return productRefusal('subscription-ended', `Subscription "${id}" has ended.`);
 }

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
 import { requiredValues, selectionOf } from '#kernel/api/selection.ts';
@@ -212,7 +212,5 @@ function encodePosition({ change, attempt }: Position): string {
 function decodePosition(token: string): Position {
   const [, change, attempt] = /^\[(\d{1,16}),(\d{1,16})\]$/.exec(Buffer.from(token, 'base64url').toString()) ?? [];
   if (change !== undefined && attempt !== undefined) return { change: Number(change), attempt: Number(attempt) };
-  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
-    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
-  });
+  throw resourceRefusal('bad-continue', 'continue key is not valid');
 }

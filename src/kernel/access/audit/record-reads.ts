@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Clock } from '#kernel/base/clock.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
 import type { VirtualList } from '#kernel/api/virtual.ts';
@@ -35,11 +36,9 @@ export function keepReads(
   return async ({ by, listener, path, isBounded }) => {
     if (await keep(by, listener, path, limits.namedMax)) return;
     if (!isBounded) return void (await keep(by, '', path, Number.MAX_SAFE_INTEGER));
-    throw new Refusal(
-      'access/too-many-records',
-      'TooManyRequests',
+    throw accessRefusal(
+      'too-many-records',
       `User "${by.slice('user:'.length)}" read the records of ${limits.namedMax} listeners today; more are not given out.`,
-      { remedy: 'Read again tomorrow (UTC); an application reads them as a server Client.' },
     );
   };
 
@@ -134,7 +133,5 @@ function numberOf(name: string): number {
 function belowOf(token: string): number {
   if (token === '') return Number.MAX_SAFE_INTEGER;
   if (/^\d{1,15}$/.test(token)) return Number(token);
-  throw new Refusal('resources/bad-continue', 'BadRequest', 'continue key is not valid', {
-    remedy: 'Pass the value of metadata.continue as it came, or start a new list.',
-  });
+  throw resourceRefusal('bad-continue', 'continue key is not valid');
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { User } from '#kernel/api/authority.ts';
 
 /**
@@ -41,14 +42,12 @@ export async function userOfToken(authenticators: readonly Authenticator[], toke
 
 /** Who asks to be taken for somebody else must not be answered as themselves. */
 function noImpersonation(): Refusal {
-  return new Refusal('access/no-impersonation', 'Forbidden', 'Nobody can act as somebody else here.', {
-    remedy: 'Leave out --as; to see what somebody may do, post a SubjectAccessReview.',
-  });
+  return accessRefusal('no-impersonation', 'Nobody can act as somebody else here.');
 }
 
 /** The caller is not told why: that would help only who tries out tokens. The log is. */
 export function notBelieved(): Refusal {
-  return new Refusal('access/unauthorized', 'Unauthorized', 'Unauthorized', {
+  return accessRefusal('unauthorized', 'Unauthorized', {
     remedy: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
   });
 }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Authenticator } from './authenticate.ts';
 import { oidcTokens, type OidcOptions } from './oidc.ts';
@@ -34,6 +34,6 @@ async function readNamed(file: string, what: string): Promise<string> {
     return await readFile(file, 'utf8');
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new Refusal('access/unreadable-file', 'BadRequest', `The ${what} cannot be read: ${why}.`);
+    throw accessRefusal('unreadable-file', `The ${what} cannot be read: ${why}.`);
   }
 }

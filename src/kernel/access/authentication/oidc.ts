@@ -1,6 +1,7 @@
 import { createLocalJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTPayload } from 'jose';
 import type { Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { User } from '#kernel/api/authority.ts';
 import { readText, send } from '#kernel/api/client/http.ts';
@@ -131,14 +132,11 @@ function requireSafe(address: string): void {
   const { protocol, hostname } = URL.parse(address) ?? { protocol: '', hostname: '' };
   if (protocol === 'https:') return;
   if (protocol === 'http:' && /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(hostname)) return;
-  throw new Refusal('access/unsafe-issuer', 'BadRequest', `${address} does not use https.`, {
-    remedy: 'An issuer that can be impersonated on the network lets anybody in; use its https address.',
-  });
+  throw accessRefusal('unsafe-issuer', `${address} does not use https.`);
 }
 
 function issuerAway(): Refusal {
-  return new Refusal('access/issuer-away', 'ServiceUnavailable', 'The issuer of this token cannot be reached now.', {
+  return accessRefusal('issuer-away', 'The issuer of this token cannot be reached now.', {
     retryAfterSeconds: 5,
-    remedy: 'Try again in a moment.',
   });
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { SignJWT, errors, jwtVerify } from 'jose';
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { User } from '#kernel/api/authority.ts';
 import type { Entry, Reader } from '#kernel/store/contract.ts';
 import { notFound } from '#kernel/store/rules/write.ts';
@@ -153,11 +154,9 @@ function isWithoutMinter(error: unknown): boolean {
 
 /** Nobody knows for whom such a token would count when it approves a change. */
 function withoutMinter(): Refusal {
-  return new Refusal(
-    'access/token-without-minter',
-    'Unauthorized',
+  return accessRefusal(
+    'token-without-minter',
     'An older version of Backline minted this token and did not write into it who minted it.',
-    { remedy: 'Mint a new one: kubectl create token NAME.' },
   );
 }
 
@@ -169,11 +168,9 @@ function isEnding(account: Entry): boolean {
 function mintersOf({ name, mintedBy = [] }: Pick<User, 'name' | 'mintedBy'>): readonly string[] {
   const minters = [...new Set([name, ...mintedBy])];
   if (minters.length <= LIMITS.mintersMax) return minters;
-  throw new Refusal(
-    'access/too-many-minters',
-    'Forbidden',
+  throw accessRefusal(
+    'too-many-minters',
     `This token was minted with tokens of ${minters.length - 1} users, one after the other; at most ${LIMITS.mintersMax} can be.`,
-    { remedy: 'Mint the token with the credential of a person.' },
   );
 }
 
@@ -190,7 +187,5 @@ function userOf({ account: { namespace, serviceaccount }, tokenId, mintedBy }: V
 /** Refuses what cannot be granted about a token, before one is made. */
 export function requireUnbound({ boundObjectRef }: TokenRequestSpec): void {
   if (boundObjectRef === undefined || boundObjectRef === null) return;
-  throw new Refusal('access/no-bound-tokens', 'BadRequest', 'Tokens cannot be bound to other objects here.', {
-    remedy: 'Leave out boundObjectRef; the token ends with its service account.',
-  });
+  throw accessRefusal('no-bound-tokens', 'Tokens cannot be bound to other objects here.');
 }

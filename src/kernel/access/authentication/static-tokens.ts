@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { User } from '#kernel/api/authority.ts';
 import type { Authenticator } from './authenticate.ts';
 import { digest } from './digest.ts';
@@ -41,12 +42,5 @@ function readFields(line: string, number: number): string[] {
 
 /** Never says what stands in the line: it holds a token. */
 function wrongLine(number: number, why: string): Refusal {
-  return new Refusal(
-    'access/bad-token-file',
-    'BadRequest',
-    `Line ${number} of the token file cannot be used: ${why}.`,
-    {
-      remedy: 'Write one user a line: TOKEN,USER,UID,"GROUP1,GROUP2".',
-    },
-  );
+  return accessRefusal('bad-token-file', `Line ${number} of the token file cannot be used: ${why}.`);
 }

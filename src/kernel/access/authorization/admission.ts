@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Refusal, type Problem } from '#kernel/base/failures.ts';
+import { type Problem } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { ResourceAttributes, SelectableObject, User } from '#kernel/api/authority.ts';
 import { selectable } from '#kernel/api/selection.ts';
 import { isSelectable, parseFieldRequirements } from '#kernel/api/codec/selectors.ts';
@@ -192,9 +193,8 @@ function requireHeld(
   if (missing.length === 0) return;
   const shown = missing.slice(0, SHOWN_RULES_MAX).map(inWords);
   if (missing.length > shown.length) shown.push(`… and ${missing.length - shown.length} more`);
-  throw new Refusal(
-    'access/escalation',
-    'Forbidden',
+  throw accessRefusal(
+    'escalation',
     `${what} is forbidden: user "${user.name}" (groups=${JSON.stringify(user.groups)}) is attempting to grant RBAC ` +
       `permissions not currently held:\n${shown.join('\n')}`,
   );

@@ -1,9 +1,10 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import type { Attributes, User } from '#kernel/api/authority.ts';
 
 /** The refusal of what the rules do not allow, in the words of kube-apiserver. */
 export function forbidden(user: Pick<User, 'name'>, wanted: Attributes, onlyWith: readonly string[] = []): Refusal {
-  return new Refusal('access/forbidden', 'Forbidden', sentence(user.name, wanted) + selectors(wanted, onlyWith));
+  return accessRefusal('forbidden', sentence(user.name, wanted) + selectors(wanted, onlyWith));
 }
 
 const SHOWN_SELECTORS_MAX = 3;
@@ -20,14 +21,9 @@ function selectors(wanted: Attributes, onlyWith: readonly string[]): string {
 
 /** The refusal of what writes other objects, to whoever may write none. */
 export function mayWriteNothing({ name }: Pick<User, 'name'>): Refusal {
-  return new Refusal(
-    'access/forbidden',
-    'Forbidden',
-    `forbidden: User "${name}" cannot create or update any resource`,
-    {
-      remedy: 'Ask for a RoleBinding to a role that allows it, such as edit.',
-    },
-  );
+  return accessRefusal('forbidden', `forbidden: User "${name}" cannot create or update any resource`, {
+    remedy: 'Ask for a RoleBinding to a role that allows it, such as edit.',
+  });
 }
 
 function sentence(user: string, wanted: Attributes): string {

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { REFERENCES, referenceKey } from '#kernel/kinds/index-keys.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
@@ -41,11 +42,9 @@ export function requireMayRefer({ kind, object, current, read }: Written, kinds:
     if (referring.refs === undefined) continue;
     for (const entry of read.find(referring, REFERENCES, referenceKey(kind.id, liveName(kind, namespace, name)))) {
       if (entry.namespace === namespace || may('update', entry)) continue;
-      throw new Refusal(
-        'access/referred-to',
-        'Forbidden',
+      throw accessRefusal(
+        'referred-to',
         `${resourceName(kind)} "${name}" is forbidden: ${resourceName(referring)} of another namespace refer to this name already`,
-        { remedy: 'Choose another name, or have it made by somebody who may also update those.' },
       );
     }
   }
@@ -60,9 +59,8 @@ export function reachesEverywhere({ actsEverywhere }: Kind, object: ResourceObje
 function mayNotRefer(owned: Entry, may: May): Refusal {
   const { kind, namespace, name } = owned;
   const where = may('get', owned) ? `namespace "${namespace}"` : 'another namespace';
-  return new Refusal(
-    'access/may-not-refer',
-    'Forbidden',
+  return accessRefusal(
+    'may-not-refer',
     `${resourceName(kind)} "${name}" is forbidden: it is of ${where}, and you may not refer to it`,
     { remedy: `Its owners grant the verb "refer" on ${resourceName(kind)} in their namespace, as the role edit does.` },
   );

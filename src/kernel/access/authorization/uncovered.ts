@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { accessRefusal } from '#kernel/access/refusals.ts';
 import { allowsPath, compileRule, selectorImplies, selectorOf, type PolicyRule } from '../rules/rules.ts';
 
 /** Smallest parts that the rules of one role may come to: the check compares each with all that its author holds. */
@@ -13,11 +13,9 @@ export function uncoveredRules(held: readonly PolicyRule[], wanted: readonly Pol
   const open = wanted.filter((rule) => !held.some((owned) => covers(owned, rule)));
   const size = open.reduce((sum, rule) => sum + partCount(rule), 0);
   if (size > PARTS_MAX) {
-    throw new Refusal(
-      'access/rules-too-broad',
-      'Forbidden',
+    throw accessRefusal(
+      'rules-too-broad',
       `The rules come to ${size} combinations of verb, resource and name; at most ${PARTS_MAX} can be compared with what you hold.`,
-      { remedy: 'Split them over several roles.' },
     );
   }
   return open.flatMap(partsOf).filter((part) => !held.some((owned) => covers(owned, part)));

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Kind } from '#kernel/kinds/kind.ts';
 import type { At } from './contract.ts';
 
@@ -6,7 +6,5 @@ import type { At } from './contract.ts';
 export function placeOf(kind: Kind, { namespace, name }: Partial<At>): { namespace: string; name: string } {
   if (!kind.namespaced) return { namespace: '', name: name ?? '' };
   if (namespace !== undefined && namespace !== '') return { namespace, name: name ?? '' };
-  throw new Refusal('resources/no-namespace', 'BadRequest', `${kind.kind} "${name ?? ''}" names no namespace.`, {
-    remedy: 'Say in metadata.namespace where it belongs.',
-  });
+  throw resourceRefusal('no-namespace', `${kind.kind} "${name ?? ''}" names no namespace.`);
 }

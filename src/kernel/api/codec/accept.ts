@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
 /** What to answer with, from the Accept header. */
 export interface Accepted {
@@ -44,9 +44,8 @@ export function negotiate(header: string | undefined): Accepted {
     const accepted = acceptRange(range);
     if (accepted !== undefined) return accepted;
   }
-  throw new Refusal(
-    'resources/not-acceptable',
-    'NotAcceptable',
+  throw resourceRefusal(
+    'not-acceptable',
     'only the following media types are accepted: application/json, application/yaml, ' +
       'application/json;as=Table;v=v1;g=meta.k8s.io, application/json;stream=watch',
     { remedy: 'Send the header Accept: application/json.' },

@@ -126,7 +126,7 @@ const HOSTILE: readonly [name: string, action: () => unknown, expected: string |
   [
     'an alias of itself',
     () => yaml('a: &a [*a]\n'),
-    /^400 (The body is nested deeper|The document holds more than 100 aliases)/,
+    /^4(00|13) (The body is nested deeper|The document holds more than 100 aliases)/,
   ],
   [
     'a billion laughs',
@@ -137,7 +137,7 @@ const HOSTILE: readonly [name: string, action: () => unknown, expected: string |
           return n > 23 ? '' : `${to}: &${to} [*${from},*${from}]\n`;
         }).join('')}`,
       ),
-    '400 The document holds more than 100 aliases.',
+    '413 The document holds more than 100 aliases.',
   ],
   ['large YAML', () => yaml('a: 1\n'.repeat(300_000)), '413 The YAML body has more than 16384 characters.'],
 ];

@@ -1,6 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { stringify } from 'yaml';
 import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Steps } from '#kernel/base/turns.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
 import { readJson, type Decoded } from './text/json.ts';
@@ -43,15 +45,14 @@ export function* decodeBody(
   if (type.trim() === PROTOBUF_TYPE) return decodeProtobuf(bytes, limits);
   const isYaml = YAML_TYPES.has(type.trim());
   if ((!isYaml && !JSON_TYPES.has(type.trim())) || (charset !== undefined && !/^charset="?utf-?8"?$/.test(charset))) {
-    throw new Refusal(
-      'resources/unsupported-media-type',
-      'UnsupportedMediaType',
+    throw httpRefusal(
+      'unsupported-media-type',
       `the body of the request was in an unknown format (${contentType ?? ''}) - accepted media types include: ` +
         `application/json, application/yaml, ${PROTOBUF_TYPE}`,
     );
   }
   if (!isUtf8(bytes)) {
-    throw new Refusal('resources/not-utf8', 'BadRequest', 'The body is not valid UTF-8.');
+    throw resourceRefusal('not-utf8', 'The body is not valid UTF-8.');
   }
   const text = new TextDecoder().decode(bytes);
   // Most bodies that are called YAML are JSON.
@@ -69,19 +70,12 @@ function* decodeJsonOr(isYaml: boolean, text: string, limits: DocumentLimits): S
 
 function decodeYaml(text: string): Decoded {
   if (text.length > LIMITS.yamlCharsMax) {
-    throw new Refusal(
-      'resources/yaml-too-large',
-      'RequestEntityTooLarge',
-      `The YAML body has more than ${LIMITS.yamlCharsMax} characters.`,
-      { remedy: 'Send it as JSON.' },
-    );
+    throw resourceRefusal('yaml-too-large', `The YAML body has more than ${LIMITS.yamlCharsMax} characters.`);
   }
   const [document, ...others] = parseYaml(text);
-  if (document === undefined) throw new Refusal('resources/empty-body', 'BadRequest', 'The body is empty.');
+  if (document === undefined) throw resourceRefusal('empty-body', 'The body is empty.');
   if (others.length > 0) {
-    throw new Refusal('resources/many-documents', 'BadRequest', 'The body holds more than one YAML document.', {
-      remedy: 'Send them one by one.',
-    });
+    throw resourceRefusal('many-documents', 'The body holds more than one YAML document.');
   }
   return { value: document.value, duplicates: document.duplicates };
 }

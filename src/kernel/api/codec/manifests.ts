@@ -1,4 +1,6 @@
-import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isObject, type JsonObject } from '#kernel/kinds/schema/own.ts';
 import { parseYaml, type YamlDocument } from './text/yaml.ts';
 
@@ -31,5 +33,5 @@ function flatten(document: YamlDocument, value: unknown, at: Path): Manifest[] {
 }
 
 function refused(document: YamlDocument, path: Path, what: string): Refusal {
-  return new Refusal('resources/malformed-manifest', 'BadRequest', `line ${document.lineOf(path)}: ${what}`);
+  return resourceRefusal('malformed-manifest', `line ${document.lineOf(path)}: ${what}`);
 }

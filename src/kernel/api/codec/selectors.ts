@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { getOwn, isObject } from '#kernel/kinds/schema/own.ts';
 import { equals, holdAll, type Requirement } from './requirements.ts';
 import { labelValueProblems, qualifiedNameProblems } from '#kernel/kinds/schema/names.ts';
@@ -180,7 +181,7 @@ export function isSelectable(label: string, fields: SelectableFields): boolean {
 
 function requireSelectable(label: string, fields: SelectableFields): void {
   if (!isSelectable(label, fields)) {
-    throw new Refusal('resources/field-not-selectable', 'BadRequest', `field label not supported: ${label}`, {
+    throw resourceRefusal('field-not-selectable', `field label not supported: ${label}`, {
       remedy: `Select by ${[...OF_EVERY_KIND, ...Object.keys(fields)].join(', ')}.`,
     });
   }
@@ -226,23 +227,13 @@ function unescape(escaped: string, text: string, at: number): string {
 
 function refuseLong(text: string, which: 'label' | 'field'): void {
   if (text.length <= selectorCharsMax) return;
-  throw new Refusal(
-    'resources/selector-too-long',
-    'BadRequest',
-    `The ${which} selector has ${text.length} characters.`,
-    {
-      remedy: `Selectors have at most ${selectorCharsMax} characters.`,
-    },
-  );
+  throw resourceRefusal('selector-too-long', `The ${which} selector has ${text.length} characters.`, {
+    remedy: `Selectors have at most ${selectorCharsMax} characters.`,
+  });
 }
 
 function tooManyTerms(which: 'label' | 'field'): Refusal {
-  return new Refusal(
-    'resources/selector-too-long',
-    'BadRequest',
-    `The ${which} selector has more than ${selectorTermsMax} terms.`,
-    { remedy: 'Name several values of one label with in (…) or notin (…), which is one term.' },
-  );
+  return resourceRefusal('selector-too-long', `The ${which} selector has more than ${selectorTermsMax} terms.`);
 }
 
 function wrongSelector(
@@ -250,9 +241,8 @@ function wrongSelector(
   text: string,
   { at, expected, found }: { readonly at: number; readonly expected: string; readonly found: string },
 ): Refusal {
-  return new Refusal(
-    `resources/invalid-${which}-selector`,
-    'BadRequest',
+  return resourceRefusal(
+    `invalid-${which}-selector`,
     `unable to parse the ${which} selector ${JSON.stringify(text)}: at position ${at + 1}, found ` +
       `${found === '' ? 'the end' : JSON.stringify(found)}, expected ${expected}`,
   );

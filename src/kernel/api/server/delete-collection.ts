@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { requirePreconditions } from '#kernel/store/rules/write.ts';
 import { sendJsonPieces, warningHeaders } from '../answer.ts';
@@ -51,10 +52,8 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
 }
 
 function tooMany(count: number): Refusal {
-  return new Refusal(
-    'resources/too-many',
-    'RequestEntityTooLarge',
+  return resourceRefusal(
+    'too-many',
     `The selection holds ${count} objects; at most ${LIMITS.objectsMax} can be deleted at once.`,
-    { remedy: 'Narrow it with labelSelector, or name a limit and go on with continue.' },
   );
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { datasetRefusal } from '#kernel/events/refusals.ts';
 import { isRecord } from '#kernel/base/is-record.ts';
 import { writeWhole } from '#kernel/base/write-whole.ts';
 import type { Connection } from '#kernel/postgres/database.ts';
@@ -59,9 +60,8 @@ export async function requireClaimed(directory: string, installation: string): P
 }
 
 function otherInstallation(directory: string): Refusal {
-  return new Refusal(
-    'datasets/other-installation',
-    'Conflict',
+  return datasetRefusal(
+    'other-installation',
     `The files of datasets in ${directory} belong to another database than this one.`,
     {
       remedy: `Name another folder with --datasets. If this database takes the place of the one that wrote them, remove ${join(directory, MARKER)}: they are adopted then.`,
@@ -77,9 +77,7 @@ async function readMarker(directory: string): Promise<Marker | undefined> {
   if (text === undefined) return undefined;
   const marker = parsed(text);
   if (marker !== undefined) return marker;
-  throw new Refusal('datasets/bad-marker', 'Conflict', `${join(directory, MARKER)} cannot be read.`, {
-    remedy: 'Remove it when the folder is that of this installation: it is written anew.',
-  });
+  throw datasetRefusal('bad-marker', `${join(directory, MARKER)} cannot be read.`);
 }
 
 function parsed(text: string): Marker | undefined {

@@ -1,7 +1,8 @@
 import { access, constants, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { datasetRefusal } from '#kernel/events/refusals.ts';
 import { makeFolder } from '#kernel/base/make-folder.ts';
 
 /** Folders of work in progress; no type begins with a dot. */
@@ -81,7 +82,7 @@ export async function requireWritable(directory: string): Promise<void> {
 
 function notWritable(directory: string, because: string, remedy: string): Refusal {
   const message = `Datasets cannot be written to ${directory}: ${because}.`;
-  return new Refusal('datasets/not-writable', 'ServiceUnavailable', message, { remedy });
+  return datasetRefusal('not-writable', message, { remedy });
 }
 
 /** Moves a finished file to its place, durably; gives its bytes. Only a power cut before `syncFolders` can undo it. */

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 
 export interface PlaceLimits {
   readonly runningMax: number;
@@ -26,7 +27,7 @@ export class Places {
   }
 
   /**
-   * Runs the work of a user when it is its turn. Refuses `datasets/busy`. Whoever waits and is no longer wanted leaves
+   * Runs the work of a user when it is its turn. Refuses `http/overloaded`. Whoever waits and is no longer wanted leaves
    * its place at once, with the reason of the signal.
    */
   async take<Result>(user: string, signal: AbortSignal, work: () => Promise<Result>): Promise<Result> {
@@ -87,7 +88,7 @@ function count(users: readonly string[], user: string): number {
 }
 
 function busy(what: string): Refusal {
-  return new Refusal('datasets/busy', 'TooManyRequests', `${what}; no more are taken now.`, {
+  return httpRefusal('overloaded', `${what}; no more are taken now.`, {
     retryAfterSeconds: RETRY_SECONDS,
     remedy: 'Try again in a few seconds.',
   });

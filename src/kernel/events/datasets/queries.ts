@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '#kernel/base/clock.ts';
-import { type Problem, Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Problem } from '#kernel/base/failures.ts';
+import { datasetRefusal } from '#kernel/events/refusals.ts';
 import type { Log } from '#kernel/base/log.ts';
 import type { Database } from '#kernel/postgres/database.ts';
 import type { VirtualKind } from '#kernel/api/virtual.ts';
@@ -185,7 +187,7 @@ const SYSTEM_VIEWS = ['watermarks', 'loss_audit', 'missing_batches'];
 
 function catalogueOf(world: World | undefined): Catalogue {
   if (world === undefined) {
-    throw new Refusal('datasets/not-ready', 'ServiceUnavailable', 'What is declared is not known yet.', {
+    throw datasetRefusal('not-ready', 'What is declared is not known yet.', {
       retryAfterSeconds: RETRY_SECONDS,
     });
   }
@@ -207,7 +209,7 @@ function engineOf({ memoryMb, spillMb }: Pick<QueryMemory, 'memoryMb' | 'spillMb
 
 function limitTooHigh(format: string): Refusal {
   const detail = `An answer as ${format} holds at most ${QUERY_LIMITS.rowsMax} rows.`;
-  return new Refusal('datasets/limit-too-high', 'Invalid', detail, {
+  return datasetRefusal('limit-too-high', detail, {
     problems: [{ path: ['spec', 'limit'], reason: 'FieldValueInvalid', detail }],
     remedy: `Ask for Parquet, which holds up to ${QUERY_LIMITS.fileRowsMax}, or for less.`,
   });

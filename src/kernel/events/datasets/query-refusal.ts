@@ -1,4 +1,6 @@
-import { type Problem, Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Problem } from '#kernel/base/failures.ts';
+import { datasetRefusal } from '#kernel/events/refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import type { Fault } from './jobs.ts';
 import type { JobFailure, JobLimits } from './run-job.ts';
@@ -19,12 +21,7 @@ export function queryRefusal(
   const { because, fault } = failure;
   switch (because) {
     case 'time':
-      return new Refusal(
-        'datasets/query-too-long',
-        'Timeout',
-        `The query was ended after ${asked.limits.msMax / 1000} seconds.`,
-        { remedy: 'Ask about fewer days (where day >= …), or allow more with timeoutSeconds.' },
-      );
+      return datasetRefusal('query-too-long', `The query was ended after ${asked.limits.msMax / 1000} seconds.`);
     case 'memory':
     case 'disk':
       return tooMuchMemory(failure.message);
@@ -40,23 +37,16 @@ function faultRefusal(fault: Fault, { sql, tables, directory }: Parameters<typeo
   if (fault.kind === 'Out of Memory') return tooMuchMemory('it took more memory than a query may');
   if (NOT_THE_CALLERS.has(fault.kind)) return unavailable();
   if (fault.dataset !== undefined) {
-    return new Refusal(
-      'datasets/broken-dataset',
-      'Invalid',
-      `The Dataset "${fault.dataset}" cannot be read: ${message}.`,
-      { remedy: 'Correct its sql, or give it one where its event types do not go together.' },
-    );
+    return datasetRefusal('broken-dataset', `The Dataset "${fault.dataset}" cannot be read: ${message}.`);
   }
   if (fault.kind === 'Statement') {
-    return bad('datasets/not-a-select', `A query is one SELECT, and ${message}.`);
+    return bad('not-a-select', `A query is one SELECT, and ${message}.`);
   }
   if (fault.kind === 'Size') {
-    return new Refusal('datasets/result-too-large', 'RequestEntityTooLarge', `The result is too large: ${message}.`, {
-      remedy: 'Aggregate, or ask about fewer days or columns.',
-    });
+    return datasetRefusal('result-too-large', `The result is too large: ${message}.`);
   }
-  if (fault.kind === 'Permission') return bad('datasets/outside', OUTSIDE);
-  return bad('datasets/bad-sql', `${message}${placeOf(sql, fault)}.`);
+  if (fault.kind === 'Permission') return bad('outside', OUTSIDE);
+  return bad('bad-sql', `${message}${placeOf(sql, fault)}.`);
 }
 
 /** What is wrong with the SQL of a Dataset that somebody declares. */
@@ -76,32 +66,21 @@ const OUTSIDE = 'A query reads EventTypes and Datasets, and no files, addresses 
 /** A file that counts is not where this process looks for it. */
 export function fileMissing(path: string): Refusal {
   const message = `The file ${path} is missing in the folder of datasets that this process reads.`;
-  return new Refusal('datasets/file-missing', 'ServiceUnavailable', message, {
-    remedy: 'Give all processes the same folder (--datasets), or bring the file back from a backup.',
-  });
+  return datasetRefusal('file-missing', message);
 }
 
-function bad(code: string, message: string): Refusal {
-  return new Refusal(code, 'Invalid', message, {
+function bad(code: 'not-a-select' | 'outside' | 'bad-sql', message: string): Refusal {
+  return datasetRefusal(code, message, {
     problems: [{ path: ['spec', 'sql'], reason: 'FieldValueInvalid', detail: message }],
   });
 }
 
 function tooMuchMemory(message: string): Refusal {
-  return new Refusal('datasets/query-too-large', 'Invalid', `The query was ended: ${message}.`, {
-    remedy: 'Ask about fewer days (where day >= …) or fewer columns, or aggregate before joining.',
-  });
+  return datasetRefusal('query-too-large', `The query was ended: ${message}.`);
 }
 
 function unavailable(): Refusal {
-  return new Refusal(
-    'datasets/query-failed',
-    'ServiceUnavailable',
-    'The query could not be run; the log of the server says why.',
-    {
-      remedy: 'Try again.',
-    },
-  );
+  return datasetRefusal('query-failed', 'The query could not be run; the log of the server says why.');
 }
 
 /** DuckDB's message as a sentence, with hints about what there is here instead of its own tables. */

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { canonicalJson } from '#kernel/base/ids.ts';
 import { refuseTooDeep, valueDepthMax } from '../schema/depth.ts';
 import { isObject, setOwn, type JsonObject } from '../schema/own.ts';
@@ -26,9 +27,8 @@ type Operation =
 export function applyJsonPatch(object: unknown, patch: unknown): unknown {
   if (!Array.isArray(patch)) throw malformedPatch('it must be a list of operations');
   if (patch.length > LIMITS.operationsMax) {
-    throw new Refusal(
-      'resources/too-many-operations',
-      'RequestEntityTooLarge',
+    throw resourceRefusal(
+      'too-many-operations',
       `The allowed maximum operations in a JSON patch is ${LIMITS.operationsMax}, got ${patch.length}.`,
     );
   }
@@ -39,9 +39,8 @@ export function applyJsonPatch(object: unknown, patch: unknown): unknown {
       document.apply(operation);
     } catch (error) {
       if (!(error instanceof Mismatch)) throw error;
-      throw new Refusal(
-        'resources/patch-failed',
-        'Invalid',
+      throw resourceRefusal(
+        'patch-failed',
         `operation ${index + 1} of the patch (${operation.op} ${pointerOf(operation.path)}) failed: ${error.message}`,
       );
     }

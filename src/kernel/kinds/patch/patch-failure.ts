@@ -1,5 +1,6 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
 export function malformedPatch(message: string): Refusal {
-  return new Refusal('resources/malformed-patch', 'BadRequest', `The patch is malformed: ${message}.`);
+  return resourceRefusal('malformed-patch', `The patch is malformed: ${message}.`);
 }

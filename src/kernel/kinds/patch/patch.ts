@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import type { Kind } from '../kind.ts';
 import { refuseTooDeep } from '../schema/depth.ts';
 import { applyJsonPatch } from './json-patch.ts';
@@ -18,9 +18,8 @@ export function patchTypeOf(contentType: string | undefined, kind: Kind): PatchT
   const media = (contentType ?? '').split(';')[0]?.trim().toLowerCase() ?? '';
   const type = TYPE_OF_MEDIA.get(media);
   if (type !== undefined && (type !== 'strategic' || isBuiltIn(kind))) return type;
-  throw new Refusal(
-    'resources/unsupported-patch-type',
-    'UnsupportedMediaType',
+  throw resourceRefusal(
+    'unsupported-patch-type',
     `the body of the request was in an unknown format (${media}) - accepted media types include: ` +
       patchMediaTypes(kind).join(', '),
   );

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
 /** Levels of objects and lists within each other. Every recursion over a value relies on it; real resources have < 40. */
 export const valueDepthMax = 200;
@@ -26,10 +27,5 @@ export function isTooDeep(value: unknown, depth = 0): boolean {
 }
 
 export function tooDeep(): Refusal {
-  return new Refusal(
-    'resources/nested-too-deep',
-    'BadRequest',
-    `The body is nested deeper than ${valueDepthMax} levels.`,
-    { remedy: 'Flatten the document.' },
-  );
+  return resourceRefusal('nested-too-deep', `The body is nested deeper than ${valueDepthMax} levels.`);
 }

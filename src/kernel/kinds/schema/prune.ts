@@ -1,4 +1,5 @@
-import { fieldPath, Refusal, type Path } from '#kernel/base/failures.ts';
+import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { isObject, setOwn, type JsonObject } from './own.ts';
 import type { SchemaNode } from './schema-node.ts';
 
@@ -93,7 +94,7 @@ function noteUnknown(unknown: Found, at: readonly (string | number)[]): void {
   unknown.count += 1;
   if (unknown.count > prunedFieldsMax) {
     const message = `the object has more than ${prunedFieldsMax} unknown fields; the first is "${fieldPath(unknown.paths[0] ?? [])}"`;
-    throw new Refusal('resources/unknown-field', 'BadRequest', message);
+    throw resourceRefusal('unknown-field', message);
   }
   if (unknown.paths.length < unknownFieldsMax) unknown.paths.push([...at]);
 }

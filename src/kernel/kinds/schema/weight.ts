@@ -1,4 +1,6 @@
-import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { refuseTooDeep } from './depth.ts';
 
 /** How much a document may hold. Each item of a list and each member of an object is a value, and so is the whole. */
@@ -58,9 +60,8 @@ export function refuseTooHeavy(value: unknown, limits: ObjectLimits): void {
 }
 
 export function tooManyValues(valuesMax: number): Refusal {
-  return new Refusal(
-    'resources/too-many-values',
-    'RequestEntityTooLarge',
+  return resourceRefusal(
+    'too-many-values',
     `The object holds more than ${valuesMax} values; each item of a list and each member of an object is one.`,
     { remedy: 'Spread it over several objects, or keep what is only stored as one text.' },
   );
@@ -75,22 +76,12 @@ export function tooManyItems(path: Path, itemsMax: number): Refusal {
 }
 
 function tooMany(path: Path, most: number, what: 'members' | 'items'): Refusal {
-  return new Refusal(
-    `resources/too-many-${what}`,
-    'RequestEntityTooLarge',
-    `${fieldPath(path) || 'The object'} has more than ${most} ${what}.`,
-    {
-      problems: [{ path: [...path], reason: 'FieldValueTooMany', detail: `Too many: at most ${most} ${what}` }],
-      remedy: 'Spread them over several objects, or keep what is only stored as one text.',
-    },
-  );
+  return resourceRefusal(`too-many-${what}`, `${fieldPath(path) || 'The object'} has more than ${most} ${what}.`, {
+    problems: [{ path: [...path], reason: 'FieldValueTooMany', detail: `Too many: at most ${most} ${what}` }],
+    remedy: 'Spread them over several objects, or keep what is only stored as one text.',
+  });
 }
 
 function tooManyCharacters(charsMax: number): Refusal {
-  return new Refusal(
-    'resources/object-too-large',
-    'RequestEntityTooLarge',
-    `The object has more than ${charsMax} characters.`,
-    { remedy: 'Spread it over several objects.' },
-  );
+  return resourceRefusal('object-too-large', `The object has more than ${charsMax} characters.`);
 }

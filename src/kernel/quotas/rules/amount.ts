@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 
 /**
  * A whole number of units, as the caller counts them: milliseconds, skips, micro-units of money. Refused with
@@ -15,7 +16,7 @@ export function amountOf(value: unknown, least: 0 | 1): number {
 }
 
 function wrong(value: string, why: string): Refusal {
-  return new Refusal('quotas/wrong-amount', 'Invalid', `The amount ${value} ${why}.`, {
+  return quotaRefusal('wrong-amount', `The amount ${value} ${why}.`, {
     remedy: `Give a whole number from 1 to ${Number.MAX_SAFE_INTEGER}.`,
   });
 }

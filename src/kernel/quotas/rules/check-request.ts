@@ -1,4 +1,5 @@
 import { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { amountOf } from './amount.ts';
 import type { Bucket, Rollover } from './bucket.ts';
 import { windowAt } from './window.ts';
@@ -42,7 +43,7 @@ function checkText(what: string, text: string): void {
 }
 
 function wrongName(what: string, why: string, remedy: string): Refusal {
-  return new Refusal('quotas/wrong-name', 'Invalid', `The ${what} ${why}.`, { remedy });
+  return quotaRefusal('wrong-name', `The ${what} ${why}.`, { remedy });
 }
 
 /** Refused with `quotas/wrong-bucket`. */
@@ -87,7 +88,7 @@ function checkRollover({ id, window }: Bucket, { max, min = 0 }: Rollover): void
 /** Refused with `quotas/wrong-batch`. */
 export function checkItems(items: readonly unknown[]): void {
   if (items.length > 0 && items.length <= REQUEST_LIMITS.itemsMax) return;
-  throw new Refusal('quotas/wrong-batch', 'Invalid', `A batch of ${items.length} quotas cannot be decided at once.`, {
+  throw quotaRefusal('wrong-batch', `A batch of ${items.length} quotas cannot be decided at once.`, {
     remedy: `Give 1 to ${REQUEST_LIMITS.itemsMax}.`,
   });
 }
@@ -95,13 +96,11 @@ export function checkItems(items: readonly unknown[]): void {
 /** Refused with `quotas/wrong-time`. */
 export function checkTtl(ttlMs: number): void {
   if (Number.isSafeInteger(ttlMs) && ttlMs > 0 && ttlMs <= REQUEST_LIMITS.ttlMsMax) return;
-  throw new Refusal('quotas/wrong-time', 'Invalid', `It cannot last for ${ttlMs} milliseconds.`, {
+  throw quotaRefusal('wrong-time', `It cannot last for ${ttlMs} milliseconds.`, {
     remedy: `Give a whole number of milliseconds from 1 to ${REQUEST_LIMITS.ttlMsMax} (40 days).`,
   });
 }
 
 function wrongBucket(why: string): Refusal {
-  return new Refusal('quotas/wrong-bucket', 'Invalid', `The buckets cannot be used: ${why}.`, {
-    remedy: 'Give each bucket in force once, with a whole limit and a window that has passed its checks.',
-  });
+  return quotaRefusal('wrong-bucket', `The buckets cannot be used: ${why}.`);
 }

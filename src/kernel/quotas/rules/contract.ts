@@ -3,7 +3,7 @@ import type { OnPlanChange } from './plan-change.ts';
 
 /**
  * What names an operation for good. The first answer under a key is given again for at least 32 days, also when it was
- * a denial; the same key with another request is refused with `quotas/key-reused`. The buckets are no part of that
+ * a denial; the same key with another request is refused with `http/key-reused`. The buckets are no part of that
  * comparison: between two tries a plan may have changed.
  */
 export interface Named {
@@ -261,7 +261,7 @@ export interface Signer {
  * The catalogue is the caller's: with each request come the buckets in force. The time is that of the database.
  *
  * All reject with a Refusal: `quotas/not-stored` when the database does not confirm it (try again under the same
- * key), `quotas/wrong-amount`, `quotas/wrong-name`, `quotas/key-reused`, `quotas/anchor-missing`; charges also with
+ * key), `quotas/wrong-amount`, `quotas/wrong-name`, `http/key-reused`, `quotas/anchor-missing`; charges also with
  * `quotas/moved`, see `Carry`. A signal that fires before a transaction has taken the request drops it: nothing is done, and it
  * rejects with the reason.
  */

@@ -1,4 +1,6 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { balanceOf, spanOf, type Bucket } from './bucket.ts';
 import {
   idOf,
@@ -35,9 +37,8 @@ export function decide(book: Book, operation: Operation): Answer {
   const before = book.operations.get(id);
   if (before !== undefined) {
     if (before.fingerprint === fingerprint) return { ...before.answer, replayed: true };
-    throw new Refusal(
-      'quotas/key-reused',
-      'Conflict',
+    throw httpRefusal(
+      'key-reused',
       `The key "${key}" named another request of "${subject}" before (${before.kind}, ${before.answer.asked} units).`,
       { remedy: 'Give each operation a key of its own; only a repetition of the same one has the same key.' },
     );
@@ -146,20 +147,16 @@ function charge(book: Book, operation: Charge): Answer {
 function requireStill(book: Book, subject: string, standings: readonly Looked[]): void {
   const gone = standings.find(({ id }) => book.counters.get(id)?.moved !== undefined);
   if (gone === undefined) return;
-  throw new Refusal(
-    'quotas/moved',
-    'Conflict',
+  throw quotaRefusal(
+    'moved',
     `What "${subject}" uses is no longer taken from "${gone.bucket.id}": its plan has changed.`,
-    { remedy: 'Ask again with the buckets that are in force now.' },
   );
 }
 
 /** Refuses what is said to be something else than it was counted as. */
 function requireQuota(of: string, said: string | undefined, quotas: readonly string[]): void {
   if (said === undefined || quotas.length === 0 || quotas.includes(said)) return;
-  throw new Refusal('quotas/other-quota', 'Conflict', `"${of}" was counted as ${quotas.join(', ')}, not as ${said}.`, {
-    remedy: 'Name what was used then, or the key of what is meant.',
-  });
+  throw quotaRefusal('other-quota', `"${of}" was counted as ${quotas.join(', ')}, not as ${said}.`);
 }
 
 /** The reservation that an operation is about, as long as it is held. */
@@ -167,15 +164,12 @@ function heldOf(book: Book, subject: string, key: string, quota?: string): Hold 
   const hold = book.holds.get(idOf(subject, key));
   if (hold !== undefined) requireQuota(key, quota, [hold.quota]);
   if (hold === undefined) {
-    throw new Refusal('quotas/no-reservation', 'NotFound', `"${subject}" has no reservation "${key}".`, {
-      remedy: 'Name the key under which it was reserved; a denied reservation holds nothing.',
-    });
+    throw quotaRefusal('no-reservation', `"${subject}" has no reservation "${key}".`);
   }
   if (hold.state === 'held') return hold;
   const when = Temporal.Instant.fromEpochMilliseconds(hold.settledAtMs ?? 0).toString();
-  throw new Refusal(
-    'quotas/reservation-settled',
-    'Conflict',
+  throw quotaRefusal(
+    'reservation-settled',
     `The reservation "${key}" of "${subject}" (${hold.amount} units) was ${hold.state} at ${when}.`,
     {
       remedy:
@@ -213,11 +207,9 @@ function commit(book: Book, { subject, of, quota, amount, over, buckets, late, l
   let extra: readonly Line[] = [];
   if (beyond > 0) {
     if (over === 'refuse') {
-      throw new Refusal(
-        'quotas/commit-above-reserved',
-        'Conflict',
+      throw quotaRefusal(
+        'commit-above-reserved',
         `${amount} units were used of the reservation "${of}", which has ${hold.amount}.`,
-        { remedy: 'Commit at most what is reserved, or say that the rest is to be charged or recorded.' },
       );
     }
     const item = { subject, quota: hold.quota, buckets: buckets ?? [], amount: beyond };
@@ -270,12 +262,10 @@ function returnOfEach(
 }
 
 function outstanding({ key, owner, expiresAtMs }: Hold, nowMs: number): Refusal {
-  return new Refusal(
-    'quotas/slice-outstanding',
-    'Conflict',
+  return quotaRefusal(
+    'slice-outstanding',
     `Of the slice "${key}" of the node "${owner}" something may still be settled.`,
     {
-      remedy: 'Settle it when its time is over, by what durable records then say.',
       retryAfterSeconds: Math.ceil((expiresAtMs - nowMs) / 1_000),
     },
   );
@@ -302,9 +292,7 @@ function refund(book: Book, { subject, of, quota, amount, buckets }: Of<'refund'
     const why = took
       ? `${left} units are left of the ${taken} of "${of}"${amount === undefined ? '' : `, not ${amount}`}`
       : `"${of}" of "${subject}" took nothing`;
-    throw new Refusal('quotas/nothing-to-refund', 'Conflict', `There is nothing to refund: ${why}.`, {
-      remedy: 'Name the key of a consume, batch or commit that was granted; a reservation is released.',
-    });
+    throw quotaRefusal('nothing-to-refund', `There is nothing to refund: ${why}.`);
   }
   const asked = amount ?? left;
   const before = receipt.map((line, index) => (own(index) ? (operation.returned[index] ?? 0) : line.amount));

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import type { OfflineLease, Signer } from './contract.ts';
 
 const PURPOSE = 'offline';
@@ -14,10 +14,8 @@ export function openLease(signer: Signer, token: string, device: string): Offlin
   const payload: unknown = JSON.parse(signer.open(token) ?? 'null');
   const lease = payload as (OfflineLease & { readonly purpose?: unknown }) | null;
   if (typeof lease === 'object' && lease?.purpose === PURPOSE && lease.device === device) return lease;
-  throw new Refusal(
-    'quotas/lease-forged',
-    'Forbidden',
+  throw quotaRefusal(
+    'lease-forged',
     `The lease that came back from the device "${device}" was not signed for it by this installation.`,
-    { remedy: 'Give back the lease as it was granted, from the same device.' },
   );
 }

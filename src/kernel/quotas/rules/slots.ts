@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { isInForce } from './bucket.ts';
 import { idOfSlot, writeSlot, type Book, type Slot } from './book.ts';
 import type { Acquire, Heartbeat, SessionName, Signer, SlotAnswer } from './contract.ts';
@@ -75,11 +75,9 @@ function victimOf(live: readonly Slot[], request: Acquire, token: string, signer
     payload[1] !== request.subject ||
     payload[2] !== request.quota
   ) {
-    throw new Refusal(
-      'quotas/takeover-forged',
-      'Forbidden',
+    throw quotaRefusal(
+      'takeover-forged',
       `The takeover token is not one that "${request.subject}" was given for "${request.quota}".`,
-      { remedy: 'Give a token from the conflict that was answered last.' },
     );
   }
   return live.find(({ session, sinceMs }) => session === payload[3] && sinceMs === payload[4]);

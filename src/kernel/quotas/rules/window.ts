@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { quotaRefusal } from '#kernel/quotas/refusals.ts';
 import { ANCHORED_PERIOD, WEEKDAYS, rollingSeconds, type WindowSpec } from './window-spec.ts';
 
 /** A moment of the subject from which periods are counted: what a clock on the wall showed, and where. */
@@ -75,9 +75,7 @@ function keptAt(name: string, atMs: number, find: () => Span): Span {
 }
 
 function missing(what: string): never {
-  throw new Refusal('quotas/anchor-missing', 'Invalid', `${what}, and none was given.`, {
-    remedy: 'Give the anchor of the subject: a wall-clock time and an IANA zone.',
-  });
+  throw quotaRefusal('anchor-missing', `${what}, and none was given.`);
 }
 
 /** The clock of the zone shows the same hour all along; a shift by less than an hour cuts the hour in two. */

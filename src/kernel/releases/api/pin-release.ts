@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Reader } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -38,7 +38,7 @@ export function unpinRelease({ name, spec }: PlannedRelease, read: Reader, kinds
   if (own.length > 0) return own.map((pin) => unpinOperation(pin.name));
   const [other] = pins;
   const why = other === undefined ? '' : ` by it; ${other.name} is a pin of something that it changed`;
-  throw new Refusal('releases/not-pinned', 'Conflict', `Nothing that release "${name}" changed is pinned${why}.`, {
+  throw releaseRefusal('not-pinned', `Nothing that release "${name}" changed is pinned${why}.`, {
     subject: name,
     ...(other === undefined ? {} : { remedy: `Let go of it: kubectl delete pin ${other.name}.` }),
   });

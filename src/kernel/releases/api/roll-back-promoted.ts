@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
@@ -55,7 +56,7 @@ function requireUnchanged({ store, kinds }: Parts, { name, spec }: PlannedReleas
 
 function noRollback(name: string, why: string, remedy: string): Refusal {
   const message = `Release "${name}" cannot be rolled back: ${why}.`;
-  return new Refusal('releases/no-rollback', 'Conflict', message, { subject: name, remedy });
+  return releaseRefusal('no-rollback', message, { subject: name, remedy });
 }
 
 /** The release that goes the other way round: last things first, in no stages, and by nobody's approval. Pure. */

@@ -1,4 +1,5 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import type { CommandSpec, CommandVerb } from '../kinds/release-command.ts';
 import type { ReleaseSpec } from '../kinds/release-spec.ts';
 import type { ReleaseStanding } from '../kinds/release-status.ts';
@@ -175,7 +176,7 @@ function afterTheEnd(verb: StandingVerb): string {
 
 /** A command that cannot be taken as things stand. */
 export function notNow(name: string, why: string, remedy?: string): Refusal {
-  return new Refusal('releases/not-now', 'Conflict', `Release "${name}" cannot take that: ${why}.`, {
+  return releaseRefusal('not-now', `Release "${name}" cannot take that: ${why}.`, {
     subject: name,
     ...(remedy === undefined ? {} : { remedy }),
   });

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Head, everyoneOf, headName } from '#kernel/kinds/builtin/head.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -49,7 +49,7 @@ function requireUnpinned({ kind, read, now, object }: Written, state: State | un
   if (pinned === undefined) return;
   const { release } = pinned.pin;
   const unpin = release === undefined ? '' : `, or backline release unpin ${release}`;
-  throw new Refusal('releases/pinned', 'Conflict', pinned.because, {
+  throw releaseRefusal('pinned', pinned.because, {
     subject: name,
     remedy: `${pinned.pin.refuses === undefined ? 'Let go of it' : 'Change it to something else, or let go of it'}: kubectl delete pin ${pinned.name}${unpin}.`,
   });
@@ -121,9 +121,8 @@ function requireFree({ kind, read, object }: Written): void {
   for (const entry of read.find(Release, 'openObject', `${kind.id} ${live}`)) {
     const { policy } = Release.spec(entry.object());
     if (policy?.spec.queue !== 'reject') continue;
-    throw new Refusal(
-      'releases/under-way',
-      'Conflict',
+    throw releaseRefusal(
+      'under-way',
       `Release "${entry.name}" is under way with ${kind.kind} "${live}", and policy ${policy.name} has no other change until it has ended`,
       { subject: name, remedy: `Wait for it, or abort it: backline release abort ${entry.name}.` },
     );

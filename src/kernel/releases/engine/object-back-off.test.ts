@@ -58,9 +58,9 @@ test('what it failed with holds an object until it is due and tried', () => {
 test('a refusal holds an object by its own problems, or by its sentence', () => {
   const { backOff } = start();
   const problem = { path: ['spec'], reason: 'FieldValueInvalid', detail: 'too large' } as const;
-  backOff.fail(NODE, new Refusal('test/no', 'Invalid', 'No', { problems: [problem] }));
+  backOff.fail(NODE, new Refusal('resources/invalid', 'Invalid', 'No', { problems: [problem] }));
   assert.deepEqual(backOff.problemsOf(KEY, true), [problem]);
-  backOff.fail(NODE, new Refusal('test/no', 'Invalid', 'It is not possible'));
+  backOff.fail(NODE, new Refusal('resources/invalid', 'Invalid', 'It is not possible'));
   assert.deepEqual(
     backOff.problemsOf(KEY, true)?.map(({ detail }) => detail),
     ['It is not possible'],

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { releaseRefusal } from '#kernel/releases/refusals.ts';
 import { didYouMean, nearSpellings } from '#kernel/base/spelling.ts';
 import { eachOf, inTurns, type Steps } from '#kernel/base/turns.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
@@ -65,7 +65,7 @@ function chosen(
         all.map(({ name }) => name),
       ),
     );
-    throw new Refusal('releases/no-guardrail', 'NotFound', `Release "${release}" has no guardrail "${wanted}"${hint}.`);
+    throw releaseRefusal('no-guardrail', `Release "${release}" has no guardrail "${wanted}"${hint}.`);
   }
   return found.map((one) =>
     margin === undefined || one.noWorse === undefined ? one : { ...one, noWorse: { ...one.noWorse, margin } },

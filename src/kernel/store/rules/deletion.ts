@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
 import { isObject } from '#kernel/kinds/schema/own.ts';
 import type { Kind, ResourceObject } from '#kernel/kinds/kind.ts';
@@ -61,9 +61,8 @@ export function namespaceFinalizers({ spec }: ResourceObject): readonly string[]
 
 export function requireDeletable(namespace: string): void {
   if (!LASTING_NAMESPACES.has(namespace)) return;
-  throw new Refusal(
-    'resources/namespace-lasting',
-    'Forbidden',
+  throw resourceRefusal(
+    'namespace-lasting',
     `namespaces "${namespace}" is forbidden: this namespace may not be deleted`,
   );
 }

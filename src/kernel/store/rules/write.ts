@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Refusal, fieldPath, type Path, type Problem } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { kubernetesTime } from '#kernel/base/clock.ts';
 import { contentHash } from '#kernel/base/ids.ts';
 import { Namespace } from '#kernel/kinds/builtin/core.ts';
@@ -95,9 +96,7 @@ export function decideWith(kinds: KindRegistry, admission?: Admission): Decide<O
 
 /** It was removed after the request had been read. */
 function goneKind(id: string): Refusal {
-  return new Refusal('resources/no-such-kind', 'NotFound', `the kind ${id} is no longer served`, {
-    remedy: 'See what there is: kubectl api-resources',
-  });
+  return resourceRefusal('no-such-kind', `the kind ${id} is no longer served`);
 }
 
 /** The same refusal, its paths led by the object's place in a change set. */
@@ -211,17 +210,13 @@ function create(
 ): Mutation {
   const { kind, now, read } = given;
   if (current !== undefined) {
-    throw new Refusal('resources/already-exists', 'AlreadyExists', `${resourceName(kind)} "${name}" already exists`, {
+    throw resourceRefusal('already-exists', `${resourceName(kind)} "${name}" already exists`, {
       subject: name,
     });
   }
   const wanted = asObject(body, kind);
   if (givenVersion(wanted.metadata) !== undefined) {
-    throw new Refusal(
-      'resources/version-on-create',
-      'BadRequest',
-      'resourceVersion should not be set on objects to be created',
-    );
+    throw resourceRefusal('version-on-create', 'resourceVersion should not be set on objects to be created');
   }
   if (kind.namespaced) requireNamespace(read, namespace, kind, name);
   const metadata: ObjectMeta = {
@@ -379,7 +374,7 @@ function shaped(
   const { value, unknown } = structure.prune(wanted);
   const messages = unknown.map((path) => `unknown field "${fieldPath(path)}"`);
   if (fieldValidation === 'Strict' && unknown.length > 0) {
-    throw new Refusal('resources/unknown-field', 'BadRequest', `strict decoding error: ${messages.join(', ')}`, {
+    throw resourceRefusal('unknown-field', `strict decoding error: ${messages.join(', ')}`, {
       problems: unknownFieldProblems(structure, unknown),
       remedy: `See the fields of ${kind.kind} with: kubectl explain ${kind.plural} --recursive`,
     });
@@ -500,13 +495,12 @@ function asObject(value: unknown, kind: Kind): ResourceObject {
     typeof object.metadata !== 'object' ||
     object.metadata === null
   ) {
-    throw new Refusal('resources/not-an-object', 'BadRequest', `A ${kind.kind} must be an object with metadata.`);
+    throw resourceRefusal('not-an-object', `A ${kind.kind} must be an object with metadata.`);
   }
   const { apiVersion, kind: name } = object;
   if ((apiVersion || kind.apiVersion) !== kind.apiVersion || (name || kind.kind) !== kind.kind) {
-    throw new Refusal(
-      'resources/wrong-kind',
-      'BadRequest',
+    throw resourceRefusal(
+      'wrong-kind',
       `This is ${kind.apiVersion} ${kind.kind}, but the object says ${String(apiVersion)} ${String(name)}.`,
     );
   }
@@ -540,16 +534,14 @@ function requireSameVersion(kind: Kind, current: Entry, metadata: ObjectMeta): v
 function requireSamePlace(kind: Kind, current: Entry, metadata: ObjectMeta): void {
   const { name, namespace, uid } = metadata;
   if (name !== current.name) {
-    throw new Refusal(
-      'resources/name-mismatch',
-      'BadRequest',
+    throw resourceRefusal(
+      'name-mismatch',
       `the name of the object (${name ?? ''}) does not match the name on the URL (${current.name})`,
     );
   }
   if (namespace && namespace !== current.namespace) {
-    throw new Refusal(
-      'resources/namespace-mismatch',
-      'BadRequest',
+    throw resourceRefusal(
+      'namespace-mismatch',
       `the namespace of the object (${namespace}) does not match the namespace on the URL (${current.namespace})`,
     );
   }
@@ -573,9 +565,8 @@ function requireNamespace(read: Reader, namespace: string, kind: Kind, name: str
   const found = read.get(Namespace, '', namespace);
   if (found === undefined) throw namespaceMissing(namespace);
   if (found.object().metadata.deletionTimestamp !== undefined) {
-    throw new Refusal(
-      'resources/namespace-terminating',
-      'Forbidden',
+    throw resourceRefusal(
+      'namespace-terminating',
       `${resourceName(kind)} "${name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
     );
   }
@@ -599,23 +590,16 @@ export function resourceName(kind: Kind): string {
   return kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
 }
 
-/** Told apart from an object that is missing: the answer tells of the namespace. */
-export const NAMESPACE_MISSING = 'resources/namespace-not-found';
-
 function namespaceMissing(name: string): Refusal {
-  return new Refusal(NAMESPACE_MISSING, 'NotFound', `namespaces "${name}" not found`, { subject: name });
+  return resourceRefusal('namespace-not-found', `namespaces "${name}" not found`, { subject: name });
 }
 
 export function notFound(kind: Kind, name: string): Refusal {
-  return new Refusal('resources/not-found', 'NotFound', `${resourceName(kind)} "${name}" not found`);
+  return resourceRefusal('not-found', `${resourceName(kind)} "${name}" not found`);
 }
 
 function conflict(kind: Kind, name: string, why: string): Refusal {
-  return new Refusal(
-    'resources/conflict',
-    'Conflict',
-    `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`,
-  );
+  return resourceRefusal('conflict', `Operation cannot be fulfilled on ${resourceName(kind)} "${name}": ${why}`);
 }
 
 /** Many problems of one object in one refusal, worded as Kubernetes words them. */
@@ -623,7 +607,7 @@ export function invalid(kind: Kind, name: string, problems: readonly Problem[]):
   const say = ({ path, detail }: { path: Path; detail: string }) => `${fieldPath(path)}: ${detail}`;
   const text = problems.length === 1 ? problems.map(say).join('') : `[${problems.map(say).join(', ')}]`;
   const title = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  return new Refusal('resources/invalid', 'Invalid', `${title} "${name}" is invalid: ${text}`, {
+  return resourceRefusal('invalid', `${title} "${name}" is invalid: ${text}`, {
     problems,
     subject: name,
   });

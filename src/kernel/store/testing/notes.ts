@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Refusal } from '#kernel/base/failures.ts';
+import { Refusal, type RefusalCode } from '#kernel/base/failures.ts';
 import { defineKind } from '#kernel/kinds/define-kind.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
 import type { Decide } from '../contract.ts';
@@ -47,14 +47,14 @@ export const decideNote: Decide<NoteOperation> = (operation, read) => {
   const before = read.get(kind, namespace, name);
   switch (operation.verb) {
     case 'remove':
-      if (before === undefined) throw refusal('test/absent', `${name} does not exist`);
+      if (before === undefined) throw refusal('resources/not-found', `${name} does not exist`);
       return { do: 'remove', kind, object: before.object() };
     case 'increment': {
       const text = String(Number(before === undefined ? 0 : textOf(before.object())) + 1);
       return { do: 'put', kind, object: noteObject(operation, text, []) };
     }
     case 'create':
-      if (before !== undefined) throw refusal('test/exists', `${name} exists`);
+      if (before !== undefined) throw refusal('resources/already-exists', `${name} exists`);
       break;
     case 'put':
       if (before !== undefined && textOf(before.object()) === operation.text) return { do: 'nothing', entry: before };
@@ -100,6 +100,6 @@ function noteObject(target: NoteOperation, text: string, tags: readonly string[]
   };
 }
 
-function refusal(code: string, message: string): Refusal {
+function refusal(code: RefusalCode, message: string): Refusal {
   return new Refusal(code, 'Conflict', message);
 }

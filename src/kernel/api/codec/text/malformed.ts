@@ -1,21 +1,19 @@
-import { Refusal, fieldPath, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { fieldPath, type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 
 export function malformed(format: 'JSON' | 'YAML', what: string, line: number, column: number): Refusal {
-  return new Refusal(
-    'resources/malformed-body',
-    'BadRequest',
-    `This is not valid ${format}: ${what} at line ${line}, column ${column}.`,
-  );
+  return resourceRefusal('malformed-body', `This is not valid ${format}: ${what} at line ${line}, column ${column}.`);
 }
 
 export function malformedProtobuf(path: Path, what: string): Refusal {
   const where = path.length === 0 ? '' : ` in ${fieldPath(path)}`;
-  return new Refusal('resources/malformed-body', 'BadRequest', `This is not valid protobuf: ${what}${where}.`);
+  return resourceRefusal('malformed-body', `This is not valid protobuf: ${what}${where}.`);
 }
 
 /** Numbers that JavaScript would round or cannot write as JSON, and keys that are not safe to keep. */
 export function refuseValue(path: Path, why: string): Refusal {
-  return new Refusal('resources/unsupported-value', 'BadRequest', `${fieldPath(path) || 'the document'}: ${why}`, {
+  return resourceRefusal('unsupported-value', `${fieldPath(path) || 'the document'}: ${why}`, {
     problems: [{ path, reason: 'FieldValueInvalid', detail: why }],
   });
 }

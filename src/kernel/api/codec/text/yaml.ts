@@ -11,7 +11,9 @@ import {
   type Document,
   type Node,
 } from 'yaml';
-import { Refusal, type Path } from '#kernel/base/failures.ts';
+import type { Refusal } from '#kernel/base/failures.ts';
+import { type Path } from '#kernel/base/failures.ts';
+import { resourceRefusal } from '#kernel/kinds/refusals.ts';
 import { tooDeep, valueDepthMax } from '#kernel/kinds/schema/depth.ts';
 import type { Decoded } from './json.ts';
 import { malformed, refuseNumber, refuseProto, refuseValue } from './malformed.ts';
@@ -170,7 +172,5 @@ function lineOf(document: Document, path: Path, lines: LineCounter): number {
 }
 
 function tooMuch(what: string): Refusal {
-  return new Refusal('resources/too-many-values', 'BadRequest', `The document holds ${what}.`, {
-    remedy: 'Write what is repeated as several documents.',
-  });
+  return resourceRefusal('too-many-values', `The document holds ${what}.`);
 }

@@ -1,0 +1,18 @@
+import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
+
+export const flagRefusal = defineRefusals('flags', {
+  'invalid-question': {
+    reason: 'Invalid',
+    meaning: 'The evaluation request is wrong.',
+    remedy: 'Correct the field that the message names.',
+  },
+  'not-importable': {
+    reason: 'Invalid',
+    meaning: 'The file is not one of the named tool.',
+    remedy: 'Export the flags of that tool as its docs say, and name that file.',
+  },
+});
+
+declare module '#kernel/base/failures.ts' {
+  interface RefusalCodes extends CodesOf<typeof flagRefusal> {}
+}

@@ -1,0 +1,104 @@
+import { defineRefusals, type CodesOf } from '#kernel/base/refusals.ts';
+
+export const accessRefusal = defineRefusals('access', {
+  'bad-authority': {
+    reason: 'BadRequest',
+    meaning: 'The certificate authority in the data folder is damaged.',
+    remedy:
+      'Bring the folder back from a backup. Or remove it: then a new authority is made, and each kubeconfig and each copy in the folders of other processes has to be handed out again.',
+  },
+  'bad-key-file': {
+    reason: 'BadRequest',
+    meaning: 'The file of encryption keys cannot be read.',
+    remedy: 'Bring the file back from a backup: without its keys no Secret of this installation can be opened.',
+  },
+  'bad-review': {
+    reason: 'Invalid',
+    meaning: 'A review asks about something that cannot be answered.',
+    hint: 'Correct the field that the message names.',
+  },
+  'bad-token-file': {
+    reason: 'BadRequest',
+    meaning: 'A line of the token file is not TOKEN,USER,UID,"GROUPS".',
+    remedy: 'Write one user a line: TOKEN,USER,UID,"GROUP1,GROUP2".',
+  },
+  'cannot-open': {
+    reason: 'ServiceUnavailable',
+    meaning: 'A sealed value in the database has no matching encryption key.',
+    remedy: 'Start with the encryption key file that this database was used with.',
+  },
+  escalation: {
+    reason: 'Forbidden',
+    meaning: 'A role or binding grants more than its author holds.',
+    hint: 'Ask somebody who holds these rights, or leave them out.',
+  },
+  forbidden: {
+    reason: 'Forbidden',
+    meaning: 'The caller lacks the right that the message names.',
+    hint: 'Ask for a RoleBinding to a role that allows it.',
+  },
+  'issuer-away': {
+    reason: 'ServiceUnavailable',
+    meaning: 'The OpenID Connect issuer does not answer, so its tokens cannot be checked.',
+    remedy: 'Try again in a moment.',
+  },
+  'may-not-refer': {
+    reason: 'Forbidden',
+    meaning: 'The object refers to one of another namespace without the verb "refer" on it.',
+    remedy: 'Ask its owners for the verb "refer".',
+  },
+  'no-bound-tokens': {
+    reason: 'BadRequest',
+    meaning: 'A token request asks for a token that is bound to another object.',
+    remedy: 'Leave out boundObjectRef; the token ends with its service account.',
+  },
+  'no-impersonation': {
+    reason: 'Forbidden',
+    meaning: 'The request asks to act as another user.',
+    remedy: 'Leave out --as; to see what somebody may do, post a SubjectAccessReview.',
+  },
+  'referred-to': {
+    reason: 'Forbidden',
+    meaning: 'Objects of another namespace refer to this name already.',
+    remedy: 'Choose another name, or have it made by somebody who may also update those.',
+  },
+  'rules-too-broad': {
+    reason: 'Forbidden',
+    meaning: 'The rules of a role are too many to compare with the rights of their author.',
+    remedy: 'Split them over several roles.',
+  },
+  'token-without-minter': {
+    reason: 'Unauthorized',
+    meaning: 'The token was minted by a version that did not record who minted it.',
+    remedy: 'Mint a new one: kubectl create token NAME.',
+  },
+  'too-many-minters': {
+    reason: 'Forbidden',
+    meaning: 'The token was minted through too long a chain of tokens.',
+    remedy: 'Mint the token with the credential of a person.',
+  },
+  'too-many-records': {
+    reason: 'TooManyRequests',
+    meaning: 'A user read the records of as many listeners as are allowed in a day.',
+    remedy: 'Read again tomorrow (UTC); an application reads them as a server Client.',
+  },
+  unauthorized: {
+    reason: 'Unauthorized',
+    meaning: 'The request has no valid credential.',
+    hint: 'Send the header "Authorization: Bearer TOKEN"; the kubeconfig in the data directory holds the token.',
+  },
+  'unreadable-file': {
+    reason: 'BadRequest',
+    meaning: 'A file of the configuration cannot be read.',
+    hint: 'Check that it exists and that this user may read it.',
+  },
+  'unsafe-issuer': {
+    reason: 'BadRequest',
+    meaning: 'The address of the OpenID Connect issuer is not https.',
+    remedy: 'An issuer that can be impersonated on the network lets anybody in; use its https address.',
+  },
+});
+
+declare module '#kernel/base/failures.ts' {
+  interface RefusalCodes extends CodesOf<typeof accessRefusal> {}
+}
