@@ -3,7 +3,22 @@ import { test } from 'node:test';
 import { findWords } from './words.ts';
 
 /** Where no word is that STYLE.md takes out. Only grows. */
-const HELD = ['CONTRIBUTING.md', 'docs/how-to', 'src/cli/terminal', 'src/kernel/modules', 'tools'];
+const HELD = [
+  'CONTRIBUTING.md',
+  'README.md',
+  'docs/how-to',
+  'src/cli/terminal',
+  'src/kernel/base',
+  'src/kernel/controllers',
+  'src/kernel/http',
+  'src/kernel/modules',
+  'src/kernel/outbound',
+  'src/kernel/postgres',
+  'src/planes',
+  'src/simulation',
+  'clients/typescript/src',
+  'tools',
+];
 
 test('no word that is out stands where they have been taken out', async () => {
   // The finder names the endings that it looks for.

@@ -25,7 +25,7 @@ import { kubeconfigIn, startApi, type ApiRole } from './roles/api.ts';
 import { startControllers } from './roles/controllers.ts';
 import { startDecide } from './roles/decide.ts';
 import { startIngest } from './roles/ingest.ts';
-import { openShared, type AskedBy, type RoleParts, type Shared, type StartOptions } from './parts/shared.ts';
+import { openShared, type AskedBy, type RoleParts, type SharedParts, type StartOptions } from './parts/shared.ts';
 
 /** How long a process that cannot go on takes leave. */
 const FAILED_STOP_MS_MAX = 3_000;
@@ -65,7 +65,7 @@ export async function startBackline(options: BacklineOptions): Promise<Running> 
   }
 }
 
-async function startRoles(shared: Shared): Promise<Running> {
+async function startRoles(shared: SharedParts): Promise<Running> {
   const { options, lifetime, roles, server, ownNames, registry, dataDirectory, token, log } = shared;
   const api = roles.has('api') ? await startApi(shared) : undefined;
   const control = api?.control;
@@ -107,7 +107,11 @@ async function startRoles(shared: Shared): Promise<Running> {
   };
 }
 
-function startFollowing(shared: Shared, api: ApiRole | undefined, kept: KeptData | undefined): Promise<FollowingNode> {
+function startFollowing(
+  shared: SharedParts,
+  api: ApiRole | undefined,
+  kept: KeptData | undefined,
+): Promise<FollowingNode> {
   return startNode(shared, {
     source: api?.control.heads ?? clientHeads(remoteClient(shared)),
     records: kept?.records,
@@ -118,7 +122,7 @@ function startFollowing(shared: Shared, api: ApiRole | undefined, kept: KeptData
 
 /** The roles that follow the live state: ingest and decide. */
 async function startNodeRoles(
-  shared: Shared,
+  shared: SharedParts,
   node: FollowingNode,
   api: ApiRole | undefined,
   kept: KeptData | undefined,
@@ -136,7 +140,11 @@ async function startNodeRoles(
   return parts;
 }
 
-function startOwnEvents(shared: Shared, { follower }: FollowingNode, kept: KeptData | undefined): Promise<EventPlane> {
+function startOwnEvents(
+  shared: SharedParts,
+  { follower }: FollowingNode,
+  kept: KeptData | undefined,
+): Promise<EventPlane> {
   if (kept === undefined) {
     throw startRefusal('no-database', 'A process with the role ingest needs the database.');
   }
@@ -144,11 +152,11 @@ function startOwnEvents(shared: Shared, { follower }: FollowingNode, kept: KeptD
   return startEventPlane(shared, kept, { world: follower.world, table });
 }
 
-function controllersClient(shared: Shared, control: ControlPlane | undefined): ResourceClient {
+function controllersClient(shared: SharedParts, control: ControlPlane | undefined): ResourceClient {
   return control === undefined ? remoteClient(shared) : inProcessClient(control.store, 'system:controllers');
 }
 
-function remoteClient({ options }: Shared): ResourceClient {
+function remoteClient({ options }: SharedParts): ResourceClient {
   if (options.follow !== undefined) return httpClient(options.follow);
   throw startRefusal('nothing-to-follow', 'A process without the role api needs an API server to follow.');
 }

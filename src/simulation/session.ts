@@ -27,7 +27,7 @@ const SKIP_SECONDS_MEAN = 25;
 /** Part of the sessions without a paid plan that end in one. */
 const SUBSCRIBE_RATE = 0.01;
 
-/** What the app shows when it is opened. */
+/** The flags that the app asks for when it is opened. */
 interface Screen {
   readonly shown: readonly ShownFlag[];
   /** Version of the snapshot that the flags were answered from. */

@@ -18,13 +18,13 @@ export interface Problem {
     | 'ResourceVersionTooLarge';
   /** A sentence that says what was wrong, with the values, and what would be right. Does not repeat the path. */
   readonly detail: string;
-  /** Another object that `detail` tells of, by `Kind.id` and name: whoever may not read it is told `instead`. */
+  /** Another object that `detail` names, by `Kind.id` and name. A caller that may not read it gets `instead`. */
   readonly about?: { readonly kind: string; readonly name: string; readonly instead: string };
 }
 
 export type Path = readonly (string | number)[];
 
-/** What a refusal is about, in the words of the Kubernetes API; the HTTP status follows from it. */
+/** The class of a refusal, in the words of the Kubernetes API; the HTTP status follows from it. */
 export const STATUS_OF_REASON = {
   BadRequest: 400,
   Unauthorized: 401,
@@ -54,7 +54,7 @@ export interface RefusalCodes {}
 
 export type RefusalCode = keyof RefusalCodes;
 
-/** What a refusal may say beside its sentence. */
+/** Parts of a refusal beside its sentence. */
 export interface RefusalDetails {
   readonly problems?: readonly Problem[];
   readonly remedy?: string;
@@ -64,7 +64,7 @@ export interface RefusalDetails {
 }
 
 /**
- * A request that is refused on purpose: the caller is told what was wrong, where, and what would be right.
+ * A request that is refused on purpose. It says what was wrong, where, and what would be right.
  * Anything else that is thrown is a bug of ours.
  */
 export class Refusal extends Error {
@@ -73,7 +73,7 @@ export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly reason: Reason;
   readonly problems: readonly Problem[];
-  /** What the caller can do about it, as a sentence. */
+  /** A sentence that says what the caller can do. */
   readonly remedy: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   /** The object that is meant, where the request itself does not name it. */
@@ -99,7 +99,7 @@ export class Refusal extends Error {
 }
 
 /** The deadline of a request has passed. */
-export class DeadlinePassed extends Refusal {
+export class DeadlineError extends Refusal {
   /** Whether its work was taken from a queue before it began: then nothing was done. */
   wasUndone = false;
 }
@@ -125,7 +125,7 @@ export class Unavailable extends Error {
   }
 }
 
-/** How a failure is told to who asked: as it is when it is a refusal, with 503 when something is away; else undefined. */
+/** The refusal that a caller gets: the error itself, or 503 when something is away; undefined for a bug. */
 export function refusalIn(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
   if (!(error instanceof Unavailable)) return undefined;

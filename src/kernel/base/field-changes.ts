@@ -12,7 +12,7 @@ export interface FieldChange {
 /** Members by which people tell the items of a list apart, best first. */
 const IDENTIFYING = ['name', 'feature', 'code', 'from', 'key', 'id', 'type'] as const;
 
-/** What differs between two JSON values, field by field; leaves of added and removed objects are listed one by one. */
+/** The differences between two JSON values, field by field. Leaves of added and removed objects are listed one by one. */
 export function fieldChanges(before: unknown, after: unknown, path = ''): FieldChange[] {
   if (isDeepStrictEqual(before, after)) return [];
   if (isRecord(before ?? {}) && isRecord(after ?? {}) && (isRecord(before) || isRecord(after))) {

@@ -5,7 +5,7 @@ const CHARACTERS_MAX = 1_000_000;
  * Makes a value for each key once, so that what repeats is kept once. Where keys do not repeat it forgets them all from time
  * to time; equal values are then two. Values must never be altered.
  */
-export class Interned<Value> {
+export class InternTable<Value> {
   readonly #known = new Map<string, Value>();
   readonly #make: (key: string) => Value;
   #characters = 0;
@@ -28,7 +28,7 @@ export class Interned<Value> {
   }
 }
 
-const texts = new Interned((text) => text);
+const texts = new InternTable((text) => text);
 
 /** The same text, kept once. */
 export function interned(text: string): string {

@@ -9,7 +9,7 @@ const LAID_OVER_MAX = 256;
  */
 export class LayeredMap<Value> implements ReadonlyMap<string, Value> {
   readonly #below: ReadonlyMap<string, Value>;
-  /** What is different from below; undefined: it is not there. */
+  /** Entries that differ from the map below; undefined for one that was removed. */
   readonly #over: ReadonlyMap<string, Value | undefined>;
   readonly size: number;
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeFolder } from './make-folder.ts';
 
-test('a folder is made with those above it, and the first of them is told', async () => {
+test('a folder is made with those above it, and the first of them is returned', async () => {
   await using directory = await mkdtempDisposable(join(tmpdir(), 'make-folder-'));
   const deep = join(directory.path, 'a/b/c');
   assert.equal(await makeFolder(deep, 0o700), join(directory.path, 'a'));

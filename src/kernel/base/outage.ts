@@ -5,7 +5,7 @@ const LIMITS = {
   /** How long after a first failure it is tried again; twice as long after each further one. */
   retryMsMin: 200,
   retryMsMax: 3_000,
-  /** An outage that goes on is told of again after so long, and then each time after twice as long. */
+  /** An outage that goes on is logged again after this time, and then each time after twice as long. */
   tellAgainMs: 10_000,
   tellAgainMsMax: 600_000,
 } as const;

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DeadlinePassed } from './failures.ts';
+import { DeadlineError } from './failures.ts';
 import { queueUntil } from './queue-until.ts';
 
-function deadline(): DeadlinePassed {
-  return new DeadlinePassed('http/deadline', 'Timeout', 'The deadline has passed.');
+function deadline(): DeadlineError {
+  return new DeadlineError('http/deadline', 'Timeout', 'The deadline has passed.');
 }
 
 test('what waits in a queue leaves it when its signal fires, and what was taken does not', () => {

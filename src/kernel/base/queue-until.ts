@@ -1,8 +1,8 @@
-import { DeadlinePassed } from './failures.ts';
+import { DeadlineError } from './failures.ts';
 
 /**
- * Puts an item in a queue, which it leaves when its signal fires as long as it waits there; `left` then gets the reason of
- * the signal. Nothing of it is done, and a caller whose deadline has passed is told so.
+ * Puts an item in a queue. When its signal fires while it waits there, it leaves the queue, and `left` gets the reason of
+ * the signal. Nothing of it was done, and the refusal of a passed deadline says so.
  */
 export function queueUntil<Item>(
   queue: Item[],
@@ -17,9 +17,9 @@ export function queueUntil<Item>(
 
 function leave<Item>(queue: Item[], item: Item, reason: unknown, left: (reason: unknown) => void): void {
   const at = queue.indexOf(item);
-  // What was taken is done.
+  // It was taken already, and is carried out.
   if (at === -1) return;
   queue.splice(at, 1);
-  if (reason instanceof DeadlinePassed) reason.wasUndone = true;
+  if (reason instanceof DeadlineError) reason.wasUndone = true;
   left(reason);
 }

@@ -6,7 +6,7 @@ export interface RefusalDeclaration {
   readonly reason: Reason;
   /** When it is answered: a sentence for the reference. */
   readonly meaning: string;
-  /** What the caller can do; a more exact sentence may be given where it is thrown. */
+  /** A sentence that says what the caller can do; the place that throws may give a more exact one. */
   readonly remedy?: string;
   /** The same for the reference alone, where clients of Kubernetes expect the message as it is. */
   readonly hint?: string;

@@ -1,6 +1,6 @@
 import type { Path } from './failures.ts';
 
-/** What JSON escapes of such texts look like: most documents have none, and need not be looked through. */
+/** The JSON escapes of such texts. Most documents have none and need no search. */
 const SUSPICIOUS = /\\u(?:0000|d[89a-f])/i;
 
 /** Whether a text can be kept as it is: PostgreSQL has no U+0000, and UTF-8 no lone surrogates. */

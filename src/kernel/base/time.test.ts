@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LATE, within, type Time } from './time.ts';
 
-/** Time that passes when it is told to. */
+/** Time that passes when a test moves it. */
 function heldTime(): Time & { readonly pass: () => void; readonly waiting: () => number } {
   const calls = new Set<() => void>();
   return {

@@ -31,7 +31,7 @@ export function pause(time: Time, ms: number, signal: AbortSignal): Promise<void
   });
 }
 
-/** What comes of work that takes longer than its limit. */
+/** The result of work that takes longer than its limit. */
 export const LATE = Symbol('late');
 
 /** The result of work, or LATE when it takes longer; what comes of it then is of no interest. Fails as the work does. */

@@ -1,8 +1,8 @@
 import { open, rename } from 'node:fs/promises';
 
 /**
- * Replaces a file in one step, durably: whoever reads it, also after a power cut, finds all of it or what was there
- * before. Its owner alone may read it.
+ * Replaces a file in one step, durably. A reader finds the new text or the old one, also after a power cut. Only its
+ * owner may read it.
  */
 export async function writeWhole(path: string, text: string): Promise<void> {
   const file = await open(`${path}.new`, 'w', 0o600);

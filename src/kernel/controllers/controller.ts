@@ -1,6 +1,6 @@
 import { Refusal } from '#kernel/base/failures.ts';
 import type { Log } from '#kernel/base/log.ts';
-import type { Informer, Observed } from './informer.ts';
+import type { Informer, ObjectChange } from './informer.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { WorkQueue, type QueueLimits } from './work-queue.ts';
 
@@ -10,10 +10,10 @@ export type Requeue = { readonly afterMs: number } | 'later';
 export interface Watch {
   readonly informer: Informer;
   /** The keys that have to be looked at because of what was observed. */
-  readonly keys: (observed: Observed) => Iterable<string>;
+  readonly keys: (observed: ObjectChange) => Iterable<string>;
 }
 
-/** What one controller tells about its work; seconds. */
+/** The figures of one controller; times in seconds. */
 export interface ControllerMetrics {
   readonly depth: (read: () => number) => void;
   readonly worked: (seconds: number, outcome: 'done' | 'failed') => void;
@@ -52,7 +52,7 @@ export function runController(options: {
       for (const key of keys(observed)) queue.add(key);
     });
   }
-  // What a key asks about may be in any of the caches.
+  // The objects of a key may be in any of the caches.
   void Promise.all(watches.map(({ informer }) => informer.synced)).then(() => {
     for (let worker = 0; worker < workers; worker += 1) void work();
   });

@@ -4,7 +4,7 @@ import type { Kind, OwnerReference, ResourceObject } from '#kernel/kinds/kind.ts
 import type { Propagation } from '#kernel/store/rules/operation.ts';
 import type { KindRegistry } from '#kernel/kinds/registry.ts';
 import type { Watch } from './controller.ts';
-import type { Informer, Observed } from './informer.ts';
+import type { Informer, ObjectChange } from './informer.ts';
 import { objectKey, parseObjectKey } from './object-key.ts';
 import type { RecordEvent } from './record-event.ts';
 
@@ -39,7 +39,7 @@ export function garbageCollector(options: {
     return informers.flatMap(({ kind, ownedBy }) => ownedBy(uid).map((object) => ({ kind, object })));
   }
 
-  function* keysOf({ kind }: Informer, { before, now }: Observed): Iterable<string> {
+  function* keysOf({ kind }: Informer, { before, now }: ObjectChange): Iterable<string> {
     if (now !== undefined && (ownersOf(now).length > 0 || hasFinalizer(now, FOREGROUND, ORPHAN))) {
       yield objectKey(kind, now);
     }
@@ -78,7 +78,7 @@ export function garbageCollector(options: {
     }
     const dependents = dependentsOf(object.metadata.uid ?? '');
     if (states.includes('goesLast') && dependents.length > 0) {
-      // Owners in a circle would wait for each other for ever: whoever of them comes first blocks nobody any more.
+      // Owners in a circle would wait for each other for ever: the first of them blocks no other any more.
       if (dependents.some((dependent) => hasFinalizer(dependent.object, FOREGROUND))) {
         const unblocking = owners.map((owner) => ({ ...owner, blockOwnerDeletion: false }));
         await remove(kind, await patchMetadata(kind, object, { ownerReferences: unblocking }), 'Foreground');
@@ -159,7 +159,7 @@ function hasFinalizer({ metadata }: ResourceObject, ...finalizers: readonly stri
   return (metadata.finalizers ?? []).some((finalizer) => finalizers.includes(finalizer));
 }
 
-/** What somebody who put a finalizer there by hand wanted for the day on which the object goes. */
+/** The wish of a person who set a finalizer by hand. */
 function wishedBefore(object: ResourceObject): Propagation {
   if (hasFinalizer(object, ORPHAN)) return 'Orphan';
   return hasFinalizer(object, FOREGROUND) ? 'Foreground' : 'Background';

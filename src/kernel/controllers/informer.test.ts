@@ -6,7 +6,7 @@ import { openLog } from '#kernel/base/log.ts';
 import { ConfigMap } from '#kernel/kinds/builtin/core.ts';
 import type { Batch, ResourceClient } from '#kernel/api/client/contract.ts';
 import type { ResourceObject } from '#kernel/kinds/kind.ts';
-import { startInformer, type Observed } from './informer.ts';
+import { startInformer, type ObjectChange } from './informer.ts';
 import { VirtualTime } from './testing/virtual-time.ts';
 
 type Change = Batch['changes'][number];
@@ -93,7 +93,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(200) }) },
 );
 
-test('whatever breaks, the cache comes to show what the server has, and what it told adds up to the same', async () => {
+test('whatever breaks, the cache converges to the server, and its events add up to the same', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const time = new VirtualTime();
@@ -105,16 +105,16 @@ test('whatever breaks, the cache comes to show what the server has, and what it 
         random: () => 1,
         log: openLog('silent'),
       });
-      const told = new Map<string, ResourceObject>();
-      informer.subscribe(({ before, now }: Observed) => {
+      const followed = new Map<string, ResourceObject>();
+      informer.subscribe(({ before, now }: ObjectChange) => {
         const keyOf = (object: ResourceObject) => `${object.metadata.namespace}/${object.metadata.name}`;
         if (before !== undefined) {
-          assert.equal(told.get(keyOf(before))?.metadata.resourceVersion, before.metadata.resourceVersion);
-          told.delete(keyOf(before));
+          assert.equal(followed.get(keyOf(before))?.metadata.resourceVersion, before.metadata.resourceVersion);
+          followed.delete(keyOf(before));
         }
         if (now === undefined) return;
-        assert.equal(told.has(keyOf(now)), false, 'what comes anew was not there');
-        told.set(keyOf(now), now);
+        assert.equal(followed.has(keyOf(now)), false, 'what comes anew was not there');
+        followed.set(keyOf(now), now);
       });
       for (const one of steps) {
         if (one.do === 'put') server.put(one.name, one.namespace, one.owners);
@@ -129,7 +129,7 @@ test('whatever breaks, the cache comes to show what the server has, and what it 
       const expected = [...server.objects.values()];
       const sorted = (objects: Iterable<ResourceObject>) =>
         [...objects].sort((a, b) => Number(a.metadata.resourceVersion) - Number(b.metadata.resourceVersion));
-      assert.deepEqual(sorted(told.values()), sorted(expected));
+      assert.deepEqual(sorted(followed.values()), sorted(expected));
       for (const owner of ['x', 'y']) {
         const owned = expected.filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === owner));
         assert.deepEqual(sorted(informer.ownedBy(owner)), sorted(owned));

@@ -10,8 +10,8 @@ const LIMITS = {
   retryMsMax: 30_000,
 } as const;
 
-/** What became of one object: it came, changed, or went. */
-export type Observed =
+/** The change of one object: it was added, changed, or removed. */
+export type ObjectChange =
   | { readonly before: ResourceObject | undefined; readonly now: ResourceObject }
   | { readonly before: ResourceObject; readonly now: undefined };
 
@@ -28,15 +28,15 @@ export interface Informer {
   /** Objects with this uid among their owners. */
   readonly ownedBy: (uid: string) => readonly ResourceObject[];
   readonly inNamespace: (namespace: string) => readonly ResourceObject[];
-  /** Tells of every object that is there, then of every change. Several changes in a row may be told as one. */
-  readonly subscribe: (listener: (observed: Observed) => void) => void;
+  /** Calls back with every object that is there, then with every change. Several changes in a row may come as one. */
+  readonly subscribe: (listener: (observed: ObjectChange) => void) => void;
   readonly stop: () => Promise<void>;
 }
 
 export function startInformer(options: {
   readonly client: Pick<ResourceClient, 'list' | 'watch'>;
   readonly kind: Kind;
-  /** What to keep of an object: less memory where few fields matter. */
+  /** Reduces an object to the fields that matter, to save memory. */
   readonly trim?: (object: ResourceObject) => ResourceObject;
   /** Whether only metadata need come: see `Selected`. */
   readonly metadataOnly?: boolean;
@@ -52,7 +52,7 @@ export function startInformer(options: {
   const byOwner = new Index(objects, ({ metadata: { ownerReferences = [] } }) => ownerReferences.map(({ uid }) => uid));
   const byNamespace = new Index(objects, ({ metadata: { namespace = '' } }) => [namespace]);
   const indexes = [byUid, byOwner, byNamespace];
-  const listeners: ((observed: Observed) => void)[] = [];
+  const listeners: ((observed: ObjectChange) => void)[] = [];
   const { promise: synced, resolve: firstSynced } = Promise.withResolvers<void>();
   const running = run();
 
@@ -141,7 +141,7 @@ export function startInformer(options: {
     for (const one of indexes) one.delete(object);
   }
 
-  function tell(observed: Observed): void {
+  function tell(observed: ObjectChange): void {
     for (const listener of listeners) listener(observed);
   }
 }

@@ -29,7 +29,7 @@ class LeaseServer {
   }
 }
 
-/** What can go wrong with one request: how long it takes each way, and whether the answer is lost. */
+/** The faults of one request: how long it takes each way, and whether the answer is lost. */
 interface Weather {
   readonly thereMs: number;
   readonly backMs: number;
@@ -104,14 +104,14 @@ class Machine implements Time {
   }
 }
 
-interface Started {
+interface RunningCandidate {
   readonly machine: Machine;
   readonly candidate: Candidate;
   /** Leaderships whose work has not ended yet. */
   readonly working: Set<Leadership>;
 }
 
-function start(world: VirtualTime, server: LeaseServer, machine: Machine, weather: () => Weather): Started {
+function start(world: VirtualTime, server: LeaseServer, machine: Machine, weather: () => Weather): RunningCandidate {
   const working = new Set<Leadership>();
   const candidate = runAsLeader({
     client: clientOf(server, machine, weather),

@@ -104,7 +104,7 @@ export function runAsLeader(options: {
       await pause(time, waitMs, ending.signal);
       if (ending.signal.aborted) break;
       const claim = await tryClaim();
-      // An answer that comes too late renews nothing: the work has been told to end.
+      // A late answer renews nothing: the work has been stopped.
       if (ending.signal.aborted) break;
       if (claim.is === 'taken') end();
       if (claim.is === 'held') {

@@ -1,5 +1,5 @@
 import { Lease } from '#kernel/kinds/builtin/lease.ts';
-/** What a Lease says. `holderIdentity` is empty when nobody holds it. */
+/** The spec of a Lease. `holderIdentity` is empty when nobody holds it. */
 export interface LeaseRecord {
   readonly holderIdentity: string;
   readonly leaseDurationSeconds: number;

@@ -4,7 +4,7 @@ import type { Kind } from '#kernel/kinds/kind.ts';
 import type { Requeue, Watch } from './controller.ts';
 import type { Informer } from './informer.ts';
 
-/** What controllers of a module are made of, in the process that leads them. */
+/** The parts that controllers of a module get, in the process that leads them. */
 export interface ControllerParts {
   readonly client: ResourceClient;
   /** Follows a kind; stopped with the controllers. */

@@ -1,4 +1,4 @@
-/** What a look at a namespace that is being deleted has shown. */
+/** The state of a namespace that is being deleted. */
 export interface Survey {
   /** One for each object that is left. */
   readonly remaining: readonly { readonly resource: string; readonly finalizers: readonly string[] }[];
@@ -19,12 +19,12 @@ const REFUSALS_MAX = 3;
 
 /** The conditions of the namespace in Kubernetes' words; those of other types stay, and so does the time of a state that lasts. */
 export function endConditions(before: readonly Condition[], survey: Survey, now: string): readonly Condition[] {
-  const said = conditionsOf(survey).map((condition): Condition => {
+  const current = conditionsOf(survey).map((condition): Condition => {
     const last = before.find(({ type }) => type === condition.type);
     const lastTransitionTime = last?.status === condition.status ? (last.lastTransitionTime ?? now) : now;
     return { ...condition, lastTransitionTime };
   });
-  return [...before.filter(({ type }) => !said.some((one) => one.type === type)), ...said];
+  return [...before.filter(({ type }) => !current.some((one) => one.type === type)), ...current];
 }
 
 function conditionsOf({ remaining, refusals }: Survey): readonly Condition[] {

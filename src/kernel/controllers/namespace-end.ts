@@ -83,7 +83,7 @@ export function namespaceEnd(options: {
     return { remaining, refusals: refusals.sort() };
   }
 
-  /** What is left of the object, and what the server said when it would not delete it. */
+  /** An object that is left, and the server's refusal to delete it. */
   async function removeOne(
     kind: Kind,
     object: ResourceObject,

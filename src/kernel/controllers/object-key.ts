@@ -5,7 +5,7 @@ export function objectKey(kind: Kind, { metadata }: ResourceObject): string {
   return JSON.stringify([kind.id, metadata.namespace ?? '', metadata.name]);
 }
 
-/** What `objectKey` was made of. */
+/** The parts of an `objectKey`. */
 export function parseObjectKey(key: string): {
   readonly kindId: string;
   readonly namespace: string;

@@ -14,12 +14,12 @@ interface Happening {
   readonly message: string;
 }
 
-/** Tells about an object. Never fails: what cannot be told is logged. */
+/** Records an event of an object. Never fails: an event that cannot be recorded is logged. */
 export type RecordEvent = (object: ResourceObject, happening: Happening) => Promise<void>;
 
 /** Events of objects without a namespace stand here, as in Kubernetes. */
 const NAMESPACE_OF_THE_REST = 'default';
-/** What is left of a name with 253 characters when a dot and the digest have found their place. */
+/** Characters of a name of 253 that remain beside a dot and the digest. */
 const NAME_CHARACTERS_MAX = 236;
 
 /** Records events of a component; the same event about the same object is counted, not repeated. */
@@ -49,7 +49,7 @@ export function eventRecorder(options: {
   };
 }
 
-/** What an event is about. */
+/** The object of an event. */
 interface InvolvedObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -59,7 +59,7 @@ interface InvolvedObject {
   readonly resourceVersion?: string | undefined;
 }
 
-/** An event that happened for the first time. Its name follows from what is told: every process counts in the same one. */
+/** An event that happened for the first time. Its name follows from its content: every process counts in the same one. */
 export function newEvent(
   about: InvolvedObject,
   component: string,

@@ -134,7 +134,7 @@ test('the queue hands out the same keys in the same order as its rules written d
   );
 });
 
-test('whoever waits for a key gets it when it comes, in the order of asking', async () => {
+test('a caller that waits for a key gets it when it comes, in the order of asking', async () => {
   const queue = new WorkQueue({ time: new VirtualTime() });
   const taken = [queue.take(), queue.take()];
   queue.add('a');

@@ -28,7 +28,7 @@ const TRACE_PARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}$/;
 const idPrefix = randomBytes(6).toString('hex');
 let idCounter = 0;
 
-/** What all exchanges of one server share. */
+/** The parts that all exchanges of one server share. */
 export interface ExchangeContext {
   readonly log: Log;
   readonly metrics: HttpMetrics;
@@ -91,8 +91,8 @@ export class Exchange {
   }
 
   /**
-   * Notes who proved to have sent this, so that the connection counts as theirs and no longer as a stranger's; undefined
-   * for callers whom no limit is for. Throws a Refusal, and ends the connection, when they have too many.
+   * Counts the connection for its authenticated caller and no longer for its address; undefined for callers without a
+   * limit. Throws a Refusal, and ends the connection, when the caller has too many.
    */
   proved(caller: string | undefined): void {
     const { socket } = this.request;
@@ -182,7 +182,7 @@ function traceIdOf(request: IncomingMessage): string | undefined {
   return id === '0'.repeat(32) ? undefined : id;
 }
 
-/** What an answer says of itself. */
+/** The headers that describe an answer. */
 interface AnswerForm {
   /** application/json where none is named. */
   readonly contentType?: string;
@@ -279,7 +279,7 @@ function headLines(
   const lines: (string | string[])[] = ['content-type', contentType, 'x-request-id', exchange.requestId];
   for (const name in headers) {
     const value = headers[name] ?? '';
-    // What is packed is the same in other bytes.
+    // A compressed answer is the same in other bytes.
     const isStrong = isPacked && name === 'etag' && typeof value === 'string' && !value.startsWith('W/');
     lines.push(name, isStrong ? `W/${value}` : value);
   }
@@ -308,7 +308,7 @@ export function sendProblem(exchange: Exchange, refusal: Refusal): void {
   send(exchange, refusal.status, JSON.stringify(body), form);
 }
 
-/** What a refusal says in headers. */
+/** The headers of a refusal. */
 export function refusalHeaders({ retryAfterSeconds, allow }: Refusal): Record<string, string> {
   return {
     ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) }),

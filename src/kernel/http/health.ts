@@ -7,7 +7,7 @@ import { READ_METHODS, type Route } from './router.ts';
 export interface ReadinessCheck {
   readonly name: string;
   readonly problem: () => string | undefined;
-  /** Whether its problem is only said: what waits can wait, and requests are answered as always. */
+  /** Whether its problem is shown and keeps the process ready: requests are answered as always. */
   readonly isWarning?: boolean;
 }
 
@@ -42,7 +42,7 @@ export function healthRoutes(checks: readonly ReadinessCheck[], registry: Regist
     {
       ...open,
       deadline: DEADLINE,
-      // What is measured is not for pages of others.
+      // Metrics are not for pages of other origins.
       path: '/metrics',
       handle: async (exchange) =>
         send(exchange, 200, await metricsText(registry), { contentType: registry.contentType }),

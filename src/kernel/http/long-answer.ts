@@ -15,7 +15,7 @@ interface LongAnswerOptions {
   readonly beat: string;
   /** Called once, when it is over for whatever reason; at once when the reader has left already. */
   readonly ended: () => void;
-  /** Throws a Refusal, or rejects with one, when whoever reads may no longer. Asked with each beat. */
+  /** Throws a Refusal, or rejects with one, when the reader has lost the right. Called with each beat. */
   readonly admit: () => unknown;
 }
 
@@ -34,7 +34,7 @@ export function openLongAnswer(exchange: Exchange, options: LongAnswerOptions): 
 
   function write(text: string): void {
     if (response.destroyed || response.writableEnded) return;
-    // What is written first may be long: it is what was unsent before that tells a slow reader.
+    // The first write may be long. Unsent bytes of earlier writes show a slow reader.
     if (response.writableLength > LIMITS.unsentBytesMax) return void response.destroy();
     response.write(text);
   }
@@ -120,7 +120,7 @@ function begin(exchange: Exchange, options: LongAnswerOptions, beat: () => void)
     }
   }
 
-  /** Whoever asks too often elsewhere, or cannot be asked about now, goes on. */
+  /** A caller above its rate, or one that cannot be checked now, keeps its stream. */
   function endIfRefused(error: unknown): boolean {
     const goesOn = !(error instanceof Refusal) || (error.reason !== 'Unauthorized' && error.reason !== 'Forbidden');
     if (!goesOn) finish();

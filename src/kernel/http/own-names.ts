@@ -3,7 +3,7 @@ import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Exchange } from './exchange.ts';
 import { isLoopback } from './server.ts';
 
-/** Set by proxies: whoever they speak for may be anywhere. */
+/** Set by proxies: their clients may be anywhere. */
 const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip', 'via'];
 
 /** The host of a `Host` header or an origin, without port and brackets; undefined when it is none. */

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream';
 
 const LIMITS = {
-  /** What is written at once: more than a socket takes at a time, and little to hold for a slow reader. */
+  /** Bytes of one write: more than a socket takes at a time, and few to hold for a slow reader. */
   pieceChars: 64 * 1024,
   /** How long making pieces may hold up everybody else. */
   sliceMs: 5,

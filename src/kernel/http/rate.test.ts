@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RateLimiter } from './rate.ts';
 
-test('no stretch of time lets more through than its rate and one burst, and whoever keeps to the rate is never refused', () => {
+test('no stretch of time lets more through than its rate and one burst, and a caller that keeps to the rate is never refused', () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 200 });
   fc.assert(
     fc.property(gaps, fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 10 }), (gaps, perSecond, burst) => {

@@ -1,5 +1,5 @@
 import type { Refusal } from '#kernel/base/failures.ts';
-import { DeadlinePassed } from '#kernel/base/failures.ts';
+import { DeadlineError } from '#kernel/base/failures.ts';
 import { httpRefusal } from '#kernel/http/refusals.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -72,7 +72,7 @@ export class RequestLimit {
       this.#ended = refusal;
       // The rest of a body that is not wanted any more is not read.
       if (!request.complete) response.shouldKeepAlive = false;
-      // What waits in a queue leaves it at once, and notes that.
+      // Work that waits in a queue leaves it at once, and notes that.
       this.#ending?.abort(refusal);
       refuse(refusal.wasUndone ? undone(this.#ms) : refusal);
     }, this.leftMs);
@@ -89,20 +89,15 @@ export class RequestLimit {
 
 const REPETITION = 'repeat it with the same key or id';
 
-function bodyTooLate(ms: number): DeadlinePassed {
-  return new DeadlinePassed(
-    'http/deadline',
-    'Timeout',
-    `The body did not come whole within the deadline of ${ms} ms.`,
-    {
-      retryAfterSeconds: 1,
-      remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms, or send less.',
-    },
-  );
+function bodyTooLate(ms: number): DeadlineError {
+  return new DeadlineError('http/deadline', 'Timeout', `The body did not come whole within the deadline of ${ms} ms.`, {
+    retryAfterSeconds: 1,
+    remedy: 'Nothing was done: send the request again. For more time send X-Request-Timeout-Ms, or send less.',
+  });
 }
 
-function tooLate(ms: number, repetition: string): DeadlinePassed {
-  return new DeadlinePassed(
+function tooLate(ms: number, repetition: string): DeadlineError {
+  return new DeadlineError(
     'http/deadline',
     'Timeout',
     `The request was not answered within its deadline of ${ms} ms.`,

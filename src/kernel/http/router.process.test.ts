@@ -14,9 +14,9 @@ import { serveHttp } from './server.ts';
 
 const DEADLINE = { msDefault: 5_000, msMax: 5_000 };
 
-type Given = Pick<Route, 'path' | 'handle'> & Partial<Route>;
+type RouteParts = Pick<Route, 'path' | 'handle'> & Partial<Route>;
 
-async function serveRoutes(t: TestContext, routes: readonly Given[]) {
+async function serveRoutes(t: TestContext, routes: readonly RouteParts[]) {
   const made = await generate([{ name: 'commonName', value: 'localhost' }], { keyType: 'ec', algorithm: 'sha256' });
   const registry = openRegistry();
   const server = await serveHttp({
@@ -52,7 +52,7 @@ test('a path is found as it is, then with its last part free, then below the lon
     { path: '/files/**', handle: saying('file'), countedAs: 'files' },
     { path: '/files/pages/**', handle: saying('page') },
   ]);
-  const said = async (path: string) => {
+  const answerOf = async (path: string) => {
     const { status, text } = await ask('GET', path);
     return status === 200 ? text : status;
   };
@@ -66,7 +66,7 @@ test('a path is found as it is, then with its last part free, then below the lon
     '/files/pages/p/q',
     '/',
   ];
-  assert.deepEqual(await Promise.all(paths.map(said)), ['all', 'one', 'first', 404, 'file', 'file', 'page', 404]);
+  assert.deepEqual(await Promise.all(paths.map(answerOf)), ['all', 'one', 'first', 404, 'file', 'file', 'page', 404]);
   const counted = await metrics();
   assert.match(counted, /backline_http_request_seconds_count\{route="\/flags\/\*",status="2xx"\} 1/);
   assert.match(counted, /backline_http_request_seconds_count\{route="files",status="2xx"\} 2/);
@@ -101,8 +101,8 @@ test('a wrong method has one refusal, which names the right ones; a preflight is
   assert.equal((await ask('OPTIONS', '/asked')).headers.get('allow'), 'GET');
 });
 
-test('a deadline that passes is refused with 504, the work is told, and what it sends later goes nowhere', async (t) => {
-  const { promise: told, resolve } = Promise.withResolvers<unknown>();
+test('a deadline that passes is refused with 504, the handler is aborted, and its later answer goes nowhere', async (t) => {
+  const { promise: aborted, resolve } = Promise.withResolvers<unknown>();
   const { promise: answered, resolve: answer } = Promise.withResolvers<void>();
   const { promise: over, resolve: end } = Promise.withResolvers<void>();
   const { ask } = await serveRoutes(t, [
@@ -119,7 +119,7 @@ test('a deadline that passes is refused with 504, the work is told, and what it 
       path: '/deaf',
       handle: async () => {
         await answered;
-        throw new Error('what fails too late is not told');
+        throw new Error('a late failure is not answered');
       },
     },
     { path: '/streamed', deadline: 'stream', handle: saying('streamed') },
@@ -130,14 +130,14 @@ test('a deadline that passes is refused with 504, the work is told, and what it 
   assert.match(detail, /deadline of 30 ms/);
   assert.equal(late.headers.get('content-type'), 'application/problem+json');
   await over;
-  const reason = await told;
+  const reason = await aborted;
   assert.ok(reason instanceof Refusal && reason.reason === 'Timeout');
   assert.equal((await ask('GET', '/deaf', { 'x-request-timeout-ms': '1' })).status, 504);
   answer();
   assert.equal((await ask('GET', '/streamed', { 'x-request-timeout-ms': 'soon' })).text, 'streamed');
 });
 
-test('what a deadline finds in a queue is told as not done, and what was taken from it as maybe done', async (t) => {
+test('queued work is reported as not done after its deadline, and work that was taken as maybe done', async (t) => {
   const queue: string[] = [];
   const { ask } = await serveRoutes(t, [
     {

@@ -209,7 +209,7 @@ test('a connection that reads nothing costs a few pieces of one answer, however 
   socket.write(GET.repeat(50));
   await settled(() => pieces);
   assert.equal(answers, 1);
-  // What the kernel's buffers of both sides hold, and little more: 64 MB would be 4,000.
+  // As much as the kernel's buffers of both sides hold, and little more: 64 MB would be 4,000.
   assert.ok(pieces < 1_000, `${pieces} pieces of 16 KiB were made`);
   let bytes = 0;
   socket.on('data', (chunk: Buffer) => {
@@ -298,7 +298,7 @@ test('a caller who has too many connections loses the one that was refused', asy
   assert.match(text, /^HTTP\/1\.1 429 [^]*connection: close/i);
 });
 
-test('when connections run out, whoever holds the most makes room for others', async (t) => {
+test('when connections run out, the caller that holds the most makes room for others', async (t) => {
   const handle: HttpServerOptions['handle'] = (exchange) => {
     exchange.proved(exchange.header('authorization') ?? 'nobody');
     send(exchange, 200, 'ok');
@@ -360,7 +360,7 @@ test('a reader that takes nothing is cut off, and one that takes a little now an
   assert.equal(stalled, 1);
 });
 
-test('what waits somewhere is said to those who ask whether the process is ready, and keeps no request away', async (t) => {
+test('a warning is shown by /readyz, and keeps no request away', async (t) => {
   const problems: { store: string | undefined; datasets: string | undefined } = {
     store: undefined,
     datasets: 'no space is left',
@@ -467,7 +467,7 @@ test('a reader that takes nothing of what is packed costs a few pieces, and leav
   let made = 0;
   const port = await startServer(t, {
     handle: (exchange) => {
-      // What cannot be packed well, so that it fills the socket.
+      // Random bytes do not compress, so they fill the socket.
       const pieces = (function* () {
         for (; made < 2_000; made += 1) yield randomBytes(48 * 1024).toString('base64');
       })();

@@ -28,11 +28,11 @@ const HTTP_LIMITS = {
   checkMs: 5_000,
   /** A connection that has not sent its first byte by then, or not ended its TLS handshake, is closed. */
   firstByteMsMax: 10_000,
-  /** How long answers under way may take once the server is told to stop. */
+  /** How long answers under way may take once the server stops. */
   drainMsMax: 1_000,
 };
 
-/** So many before the last one, whoever holds the most connections makes room. */
+/** So many before the last one, the caller with the most connections makes room. */
 const CONNECTIONS_SPARE = 100;
 
 /** First byte of a TLS handshake record. */
@@ -106,7 +106,7 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   for (const server of [plain, secure]) server.on('clientError', (error, socket) => refuseBytes(error, socket, limits));
   secure.on('tlsClientError', (error) => log.debug({ error: error.message }, 'http: TLS handshake failed'));
 
-  // These two never listen: they are handed their connections. Being told that they do starts their watch over
+  // These two never listen: they are handed their connections. The event starts their watch over
   // time limits and idle connections.
   const servers = [plain, secure];
   for (const server of servers) server.emit('listening');
@@ -231,7 +231,7 @@ class ConnectionAccounts {
 
   /**
    * False when the address has too many connections that nobody has proved anything on. When there are nearly as many
-   * connections as there may be, whoever holds the most loses the oldest one, so that others still get in.
+   * connections as there may be, the caller that holds the most loses its oldest one, so that others still get in.
    */
   open(socket: Socket): boolean {
     const { remoteAddress: address } = socket;
@@ -245,7 +245,7 @@ class ConnectionAccounts {
     return true;
   }
 
-  /** False when the caller has too many connections. Without a caller it is one whom no limit is for. */
+  /** False when the caller has too many connections. A connection without a caller has no limit. */
   prove(socket: Socket, caller: string | undefined): boolean {
     const key = keyOf(socket);
     const held = this.#release(key);

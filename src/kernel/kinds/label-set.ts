@@ -1,7 +1,7 @@
-import { Interned } from '#kernel/base/interned.ts';
+import { InternTable } from '#kernel/base/interned.ts';
 
 /** Most objects have the same labels as many others. */
-const known = new Interned((json): Readonly<Record<string, string>> => Object.freeze(JSON.parse(json)));
+const known = new InternTable((json): Readonly<Record<string, string>> => Object.freeze(JSON.parse(json)));
 
 /** Labels as JSON says them; the same text gives the same object, which nobody can alter. */
 export function labelSet(json: string): Readonly<Record<string, string>> {

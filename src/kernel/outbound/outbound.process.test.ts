@@ -7,8 +7,8 @@ import { generate } from 'selfsigned';
 import { Registry } from 'prom-client';
 import { openLog } from '#kernel/base/log.ts';
 import { parseAllowedHosts } from './address-policy.ts';
-import { openOutbound, Unanswered } from './outbound.ts';
-import type { Outgoing, Resolved } from './send-request.ts';
+import { openOutbound, OutboundError } from './outbound.ts';
+import type { Outgoing, ResolvedAddress } from './send-request.ts';
 import { localOutbound } from './testing/local-outbound.ts';
 
 const CAUSE = { kind: 'Thing', name: 'one' } as const;
@@ -34,7 +34,7 @@ test('a server that does not answer, or not to the end, is given up in time', as
       }),
     );
     await assert.rejects(ask({ ...LIMITS, url: `http://127.0.0.1:${port}/`, msMax: 100 }), {
-      name: 'Unanswered',
+      name: 'OutboundError',
       message: 'it did not answer in 0.1 s',
     });
   }
@@ -49,7 +49,7 @@ test('of a long answer only so much is read', async (t) => {
   assert.deepEqual([text.length, isCut], [1_000, true]);
 });
 
-test('a server is believed by its certificate, for the name that is asked for', async (t) => {
+test('a server is trusted by its certificate, for the name of the request', async (t) => {
   const made = await generate([{ name: 'commonName', value: 'metrics.internal' }], {
     keyType: 'ec',
     algorithm: 'sha256',
@@ -61,7 +61,7 @@ test('a server is believed by its certificate, for the name that is asked for', 
   );
   const url = `https://127.0.0.1:${port}/`;
   assert.equal((await ask({ ...LIMITS, url, ca: made.cert, serverName: 'metrics.internal' })).text, 'yes');
-  await assert.rejects(ask({ ...LIMITS, url, serverName: 'metrics.internal' }), Unanswered);
+  await assert.rejects(ask({ ...LIMITS, url, serverName: 'metrics.internal' }), OutboundError);
   await assert.rejects(ask({ ...LIMITS, url, ca: made.cert, serverName: 'other.internal' }), {
     message: 'it cannot be reached (ERR_TLS_CERT_ALTNAME_INVALID)',
   });
@@ -70,7 +70,7 @@ test('a server is believed by its certificate, for the name that is asked for', 
 function outboundTo(allowed: readonly string[], addresses: Readonly<Record<string, readonly string[]>>) {
   const registry = new Registry();
   const asked: string[] = [];
-  const resolve = async (host: string): Promise<readonly Resolved[]> => {
+  const resolve = async (host: string): Promise<readonly ResolvedAddress[]> => {
     asked.push(host);
     return (addresses[host] ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
   };
@@ -98,7 +98,10 @@ test('an object reaches no address inside, in whatever way its URL names it, unl
   );
   for (const url of urls) {
     const refusal = /^its host has an address that objects may not reach \((loopback|reserved)\); .*--allow-outbound/;
-    await assert.rejects(askNothingAllowed(url), (error) => error instanceof Unanswered && refusal.test(error.message));
+    await assert.rejects(
+      askNothingAllowed(url),
+      (error) => error instanceof OutboundError && refusal.test(error.message),
+    );
   }
   assert.equal(requests, 0);
   const counted = await registry.metrics();
@@ -129,7 +132,7 @@ test('a redirect is an answer: what it points at is not asked', async (t) => {
 
 test('only HTTP is spoken, and a URL that is none is named nowhere', async () => {
   for (const url of ['ftp://127.0.0.1/', 'file:///etc/passwd', 'secret']) {
-    await assert.rejects(ask({ ...LIMITS, url }), { name: 'Unanswered', message: 'its address is not one of HTTP' });
+    await assert.rejects(ask({ ...LIMITS, url }), { name: 'OutboundError', message: 'its address is not one of HTTP' });
   }
 });
 

@@ -3,7 +3,7 @@ import { Counter, type Registry } from 'prom-client';
 import type { Log } from '#kernel/base/log.ts';
 import { gauge } from '#kernel/http/metrics.ts';
 import { isAddress, nameOf, refusedRange, type AllowedHosts } from './address-policy.ts';
-import { sendRequest, type Answered, type Outgoing, type Resolved } from './send-request.ts';
+import { sendRequest, type OutboundAnswer, type Outgoing, type ResolvedAddress } from './send-request.ts';
 import { Turns } from './turns.ts';
 
 const LIMITS = {
@@ -21,8 +21,8 @@ interface Cause {
 }
 
 /** That there was no answer. Its message names neither the URL nor anything that was sent. */
-export class Unanswered extends Error {
-  override readonly name = 'Unanswered';
+export class OutboundError extends Error {
+  override readonly name = 'OutboundError';
 }
 
 /**
@@ -30,8 +30,8 @@ export class Unanswered extends Error {
  * were found: loopback, link-local, metadata and private ones are refused unless the server's configuration allows them.
  */
 export interface Outbound {
-  /** Sends one request and reads its answer; redirects are not followed. Throws Unanswered. */
-  readonly ask: (cause: Cause, outgoing: Outgoing) => Promise<Answered>;
+  /** Sends one request and reads its answer; redirects are not followed. Throws OutboundError. */
+  readonly ask: (cause: Cause, outgoing: Outgoing) => Promise<OutboundAnswer>;
 }
 
 export function openOutbound(parts: {
@@ -39,7 +39,7 @@ export function openOutbound(parts: {
   readonly log: Log;
   readonly registry: Registry;
   /** Instead of the system's resolver. */
-  readonly resolve?: (host: string) => Promise<readonly Resolved[]>;
+  readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
 }): Outbound {
   const { allowed, registry, resolve = resolveWithSystem } = parts;
   const turns = new Turns(LIMITS);
@@ -84,9 +84,9 @@ export function openOutbound(parts: {
     },
   };
 
-  async function askInTurn(url: URL, host: string, outgoing: Outgoing, signal: AbortSignal): Promise<Answered> {
+  async function askInTurn(url: URL, host: string, outgoing: Outgoing, signal: AbortSignal): Promise<OutboundAnswer> {
     const end = await turns.take(host, signal);
-    if (end === undefined) throw new Unanswered(`${LIMITS.waitingMax} requests wait for their turn already`);
+    if (end === undefined) throw new OutboundError(`${LIMITS.waitingMax} requests wait for their turn already`);
     try {
       const addresses = isAddress(host) ? [{ address: host, family: 0 }] : await untilFired(resolve(host), signal);
       for (const { address } of addresses) {
@@ -101,7 +101,7 @@ export function openOutbound(parts: {
 }
 
 /** That a host has an address which objects may not reach: asking again changes nothing. */
-export class RefusedHost extends Unanswered {
+export class RefusedHost extends OutboundError {
   readonly address: string;
   readonly range: string;
 
@@ -117,10 +117,10 @@ export class RefusedHost extends Unanswered {
 function urlOf(text: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
-  throw new Unanswered('its address is not one of HTTP');
+  throw new OutboundError('its address is not one of HTTP');
 }
 
-function resolveWithSystem(host: string): Promise<readonly Resolved[]> {
+function resolveWithSystem(host: string): Promise<readonly ResolvedAddress[]> {
   return lookup(host, { all: true });
 }
 
@@ -134,10 +134,10 @@ function untilFired<Result>(work: Promise<Result>, signal: AbortSignal): Promise
   });
 }
 
-function toldAs(error: unknown, deadline: AbortSignal, msMax: number): Unanswered {
-  if (error instanceof Unanswered) return error;
-  if (deadline.aborted) return new Unanswered(`it did not answer in ${msMax / 1_000} s`);
-  return new Unanswered(`it cannot be reached (${codeOf(error)})`);
+function toldAs(error: unknown, deadline: AbortSignal, msMax: number): OutboundError {
+  if (error instanceof OutboundError) return error;
+  if (deadline.aborted) return new OutboundError(`it did not answer in ${msMax / 1_000} s`);
+  return new OutboundError(`it cannot be reached (${codeOf(error)})`);
 }
 
 /** The platform's name of an error: `ECONNREFUSED`, `CERT_HAS_EXPIRED`. */

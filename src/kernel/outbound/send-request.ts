@@ -18,7 +18,7 @@ export interface Outgoing {
   readonly signal?: AbortSignal;
 }
 
-export interface Answered {
+export interface OutboundAnswer {
   readonly status: number;
   readonly headers: IncomingMessage['headers'];
   readonly text: string;
@@ -27,7 +27,7 @@ export interface Answered {
 }
 
 /** An address that a name was resolved to. */
-export interface Resolved {
+export interface ResolvedAddress {
   readonly address: string;
   readonly family: number;
 }
@@ -35,10 +35,10 @@ export interface Resolved {
 /** Sends one request to these addresses and no others, and reads the answer. Redirects are not followed. */
 export function sendRequest(
   url: URL,
-  addresses: readonly Resolved[],
+  addresses: readonly ResolvedAddress[],
   { method, headers, body, bytesMax, ca, serverName }: Outgoing,
   signal: AbortSignal,
-): Promise<Answered> {
+): Promise<OutboundAnswer> {
   return new Promise((resolve, reject) => {
     const sent = (url.protocol === 'https:' ? httpsRequest : httpRequest)(
       url,
@@ -59,7 +59,7 @@ export function sendRequest(
 }
 
 /** Answers lookups with the addresses that were checked: a second lookup could find another address. */
-function pinned(addresses: readonly Resolved[]): LookupFunction {
+function pinned(addresses: readonly ResolvedAddress[]): LookupFunction {
   return (_host, options, found) => {
     const [first] = addresses;
     if (first === undefined) found(new Error('no address'), '', 0);
@@ -68,7 +68,7 @@ function pinned(addresses: readonly Resolved[]): LookupFunction {
   };
 }
 
-async function readAnswer(answer: IncomingMessage, bytesMax: number): Promise<Answered> {
+async function readAnswer(answer: IncomingMessage, bytesMax: number): Promise<OutboundAnswer> {
   const { statusCode: status = 0, headers } = answer;
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -13,8 +13,8 @@ export interface DatabaseClock {
 }
 
 /**
- * Reckons the time of the database by our steady clock, from what it said last. Never goes back: what it said before a
- * jump back counts on until it is reached again. Without the database it goes on by the steady clock.
+ * Computes the time of the database from its last answer and our steady clock. Never goes back: after a jump back the
+ * earlier time holds until it is reached again. Without the database it goes on by the steady clock.
  */
 export async function databaseClock(database: Database, time: Time, log: Log): Promise<DatabaseClock> {
   let aheadMs = await ask();

@@ -50,7 +50,7 @@ test('a transaction keeps all or nothing', async () => {
   assert.deepEqual(await db.database.query('select id from t'), [{ id: 2 }]);
 });
 
-test('a lost connection is told from an answer, and the pool goes on without it', async () => {
+test('a lost connection is distinguished from an answer, and the pool goes on without it', async () => {
   await using db = await startDatabase();
   const connection = await db.database.connect();
   const answer = await connection.query('select 1 / 0').catch((error: unknown) => error);
@@ -108,7 +108,7 @@ test('a database that lets nobody in is away for who asks, and for the operator 
   await nowhere.close();
   assert.ok(error instanceof Unavailable, String(error));
   assert.equal(isConnectionLost(error), false, 'waiting does not mend it');
-  const told = operatorsError(error);
-  assert.ok(told instanceof Refusal);
-  assert.match(`${told.message} ${told.remedy}`, /"not-made-yet" does not exist.*Create the database/);
+  const refusal = operatorsError(error);
+  assert.ok(refusal instanceof Refusal);
+  assert.match(`${refusal.message} ${refusal.remedy}`, /"not-made-yet" does not exist.*Create the database/);
 });

@@ -23,7 +23,7 @@ export interface Queryable {
 
 /** One connection of its own, for what lives as long as a session: advisory locks, transactions. */
 export interface Connection extends Queryable {
-  /** Resolves when the connection is gone, whoever ended it. */
+  /** Resolves when the connection is gone, by either side. */
   readonly lost: Promise<void>;
   readonly isLost: () => boolean;
   /** Calls back at each NOTIFY on the channel, with what it says, as long as the connection is there. */
@@ -35,7 +35,7 @@ export interface Connection extends Queryable {
 
 /** Statements of one transaction. */
 export interface Transaction extends Queryable {
-  /** What a COPY … TO STDOUT gives, at the pace of the reader, who is to read all of it before the next statement. */
+  /** The rows of a COPY … TO STDOUT, at the pace of the reader, who reads all of them before the next statement. */
   readonly copyOut: (statement: string) => AsyncIterable<Buffer>;
 }
 
@@ -45,7 +45,7 @@ interface Transactions extends Queryable {
   readonly transaction: <Result>(work: (connection: Transaction) => Promise<Result>) => Promise<Result>;
 }
 
-/** What a COPY … TO STDOUT gives. */
+/** The rows of a COPY … TO STDOUT. */
 interface CopyOut {
   /** Fails when the server or the connection does; without an error it is complete. */
   readonly stream: Readable;
@@ -58,7 +58,7 @@ interface CopyOut {
  * given up; so does one whose server is away, or cannot take it for now.
  */
 export interface Database extends Transactions {
-  /** @param patience of its statements; that of requests unless it is said to be for housekeeping */
+  /** @param patience of its statements; that of requests, or that of housekeeping */
   readonly connect: (patience?: 'request' | 'housekeeping') => Promise<Connection>;
   /** For what may take long and must not hold up requests: reading everything at the start, tidying up, changing tables. */
   readonly patient: Transactions;
@@ -131,7 +131,7 @@ export function openDatabase(url: string): Database {
         },
         (error: unknown) => {
           client.release(true);
-          throw told(error);
+          throw asFailure(error);
         },
       );
       rows.catch(ignore);
@@ -160,7 +160,7 @@ async function acquire(pool: Pool): Promise<PoolClient> {
   try {
     return await pool.connect();
   } catch (error) {
-    throw told(error);
+    throw asFailure(error);
   }
 }
 
@@ -180,12 +180,12 @@ function transactionsOn(pool: Pool): Transactions {
         const result = await work({
           query: (statement) => run(client, statement),
           copyOut: async function* (statement) {
-            // Whoever leaves in between leaves a connection behind that is of no use.
+            // A caller that stops in between leaves a connection that cannot be used again.
             broken = true;
             try {
               yield* client.query(copyTo(statement)) as AsyncIterable<Buffer>;
             } catch (error) {
-              throw told(error);
+              throw asFailure(error);
             }
             broken = false;
           },
@@ -222,7 +222,7 @@ async function connect(config: ConstructorParameters<typeof Client>[0]): Promise
     await client.connect();
   } catch (error) {
     void close();
-    throw told(error);
+    throw asFailure(error);
   }
   const query: Queryable['query'] = async (statement) => {
     try {
@@ -270,7 +270,7 @@ async function run<Row extends object>(
     const result = await client.query<Row>({ ...query, values: [...(query.values ?? [])] });
     return result.rows;
   } catch (error) {
-    throw told(error);
+    throw asFailure(error);
   }
 }
 
@@ -297,7 +297,7 @@ const OF_OPERATOR: Readonly<Record<string, string>> = {
   '42P01': 'Part of the schema is missing, as after half a restore: restore into an empty database again.',
 };
 
-/** What the server answered at the start, as a sentence for the operator; other errors as they are. */
+/** The server's answer at the start as a refusal for the operator; other errors as they are. */
 export function operatorsError(error: unknown): unknown {
   const answer = error instanceof Unavailable ? error.cause : error;
   if (!(answer instanceof DatabaseError)) return error;
@@ -336,15 +336,15 @@ function parseBigint(text: string): number {
 /** SQLSTATEs that end the session: class 08, an administrator's shutdown, a crash, a server that is starting. */
 const SESSION_ENDS = /^(08|57P0[1-5])/;
 /**
- * What a server cannot do for now: it has no room or no connections left, takes no writes, or took too long; and it lets
- * nobody in, as after a change of passwords.
+ * Failures that pass: no room or no connections left, no writes, a timeout; and a refused login, as after a change of
+ * passwords.
  */
 const CANNOT_NOW = /^(28|3D000|53|55000|57014|25006|25P03|58030)/;
-/** What the driver says of a server that is silent. */
+/** The driver's messages about a silent server. */
 const SILENT = new Set(['Query read timeout', 'timeout expired']);
 
 /** An error in the terms of callers: whether it may help to try again, and in words. Others are bugs, or for the caller. */
-function told(error: unknown): unknown {
+function asFailure(error: unknown): unknown {
   if (error instanceof Unavailable || !(error instanceof Error)) return error;
   const code = error instanceof DatabaseError ? (error.code ?? '') : '';
   if (error instanceof DatabaseError && !SESSION_ENDS.test(code) && !CANNOT_NOW.test(code)) return error;
@@ -358,7 +358,7 @@ function told(error: unknown): unknown {
   return new Unavailable('postgres/away', `The database cannot do this now: ${why}.`, { cause: error, isSilent });
 }
 
-/** Errors of sockets have a code of the operating system; those of the driver are told by their texts. */
+/** Errors of sockets have a code of the operating system; those of the driver are known by their texts. */
 function isOfConnection(error: Error): boolean {
   if (SILENT.has(error.message) || 'syscall' in error) return true;
   return /^(Connection terminated|Client was closed|Client has encountered|timeout exceeded|Cannot use a pool)/.test(

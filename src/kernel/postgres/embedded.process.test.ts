@@ -32,7 +32,7 @@ async function startOwner(directory: string): Promise<{ owner: ChildProcess; url
   const script = join(import.meta.dirname, 'testing/owner.ts');
   const owner = spawn(process.execPath, [script, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
   for await (const line of createInterface({ input: owner.stdout })) return { owner, ...JSON.parse(line) };
-  throw new Error('the owner said nothing');
+  throw new Error('the owner printed nothing');
 }
 
 async function kill(child: ChildProcess): Promise<void> {
@@ -153,7 +153,7 @@ test('a second owner of the same directory is refused with the pid of the first'
   await next.close();
 });
 
-test('the owner is told when the server ends by itself', async () => {
+test('the owner is notified when the server ends by itself', async () => {
   await using directory = await makeDirectory();
   const server = await startEmbeddedPostgres({ dataDirectory: directory.path });
   process.kill(server.pid, 'SIGKILL');

@@ -112,21 +112,21 @@ async function initialise(parts: {
     ['-D', draft, '-U', SUPERUSER, '--encoding=UTF8', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'].concat(
       // Only our own user can enter the socket's directory, and there is no other way in.
       ['--locale=C', '--auth=trust', '--no-instructions'],
-      // Whoever needs a new segment of the log fills it with zeros, and all wait: 3 ms for one of 1 MB, 50 ms for one of 16.
+      // A new segment of the log is filled with zeros while all wait: 3 ms for one of 1 MB, 50 ms for one of 16.
       ['--wal-segsize=1'],
     ),
     // A session of its own: Ctrl-C in a terminal is for us, who end it.
     { ...account, cwd: '/', env: {}, detached: true, stdio: ['ignore', 'ignore', 'pipe'], ...(signal && { signal }) },
   );
   initdb.on('error', () => {});
-  let said = '';
-  initdb.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
+  let printed = '';
+  initdb.stderr.setEncoding('utf8').on('data', (text: string) => (printed += text));
   await once(initdb, 'close');
   signal?.throwIfAborted();
   if (initdb.exitCode !== 0) {
     throw postgresRefusal(
       'not-initialised',
-      `The data directory ${data} could not be made: initdb ${ending(initdb)}: ${said.trim()}`,
+      `The data directory ${data} could not be made: initdb ${ending(initdb)}: ${printed.trim()}`,
     );
   }
   await rename(draft, data);
@@ -157,7 +157,7 @@ async function prepareSocketDirectory(home: string, account: Account | undefined
   );
   const directory = join(parent ?? '/tmp', name);
   try {
-    // What a killed server left here has no owner any more: we hold the lock.
+    // A killed server left this without an owner: we hold the lock.
     await rm(directory, { recursive: true, force: true });
     await mkdir(directory, { mode: 0o700 });
   } catch (error) {
@@ -186,12 +186,12 @@ async function startServer(start: Start): Promise<ChildProcess> {
     if (existsSync(log)) await rename(log, `${log}.previous`);
     const server = await spawnServer(start, log);
     if (await becomesReady(server, start.data)) return server;
-    const said = readFileSync(log, 'utf8');
-    if (said.includes('pre-existing shared memory block') && tries < START_TRIES_MAX) {
+    const printed = readFileSync(log, 'utf8');
+    if (printed.includes('pre-existing shared memory block') && tries < START_TRIES_MAX) {
       await sleep(100);
       continue;
     }
-    const reason = /^.*(?:FATAL|PANIC):\s*(.*)$/m.exec(said)?.[1] ?? said.trim().split('\n').at(-1);
+    const reason = /^.*(?:FATAL|PANIC):\s*(.*)$/m.exec(printed)?.[1] ?? printed.trim().split('\n').at(-1);
     throw postgresRefusal('did-not-start', `PostgreSQL ${ending(server)}: ${reason}.`, {
       remedy: `See ${log}.`,
     });

@@ -103,8 +103,8 @@ async function applyStep(query: Queryable['query'], { number, name, sql }: Migra
   try {
     await query(sql);
   } catch (error) {
-    const told = operatorsError(error);
-    if (told instanceof Refusal || told instanceof Unavailable) throw told;
+    const refusal = operatorsError(error);
+    if (refusal instanceof Refusal || refusal instanceof Unavailable) throw refusal;
     const why = error instanceof Error ? error.message : String(error);
     throw postgresRefusal('migration-failed', `Step ${number} (${name}) of the schema cannot be applied: ${why}.`);
   }

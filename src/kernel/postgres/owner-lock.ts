@@ -3,9 +3,9 @@ import { DatabaseSync } from 'node:sqlite';
 
 /** The right to run the server on a data directory. */
 export interface OwnerLock {
-  /** Who said last that it is the owner; undefined when nobody did. */
+  /** Process id of the last owner; undefined when there was none. */
   readonly formerOwner: number | undefined;
-  /** Says that this process is the owner, for those who come while it is. */
+  /** Records this process as the owner, for later ones. */
   readonly sign: () => void;
   readonly release: () => void;
 }

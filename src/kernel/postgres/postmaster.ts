@@ -9,7 +9,7 @@ import type { Log } from '#kernel/base/log.ts';
 const STOP_SECONDS_MAX = 30;
 const POLL_MS = 20;
 
-/** What a running server says of itself in its data directory, in `postmaster.pid`. */
+/** The content of `postmaster.pid`, which a running server writes into its data directory. */
 export interface Postmaster {
   readonly pid: number;
   /** True once it takes connections. */
@@ -76,7 +76,7 @@ export async function stopServer(pid: number, isRunning: () => boolean): Promise
   }
   throw postgresRefusal(
     'does-not-stop',
-    `PostgreSQL (pid ${pid}) still runs ${2 * STOP_SECONDS_MAX} seconds after it was told to stop.`,
+    `PostgreSQL (pid ${pid}) still runs ${2 * STOP_SECONDS_MAX} seconds after its stop signal.`,
     { remedy: `Look at what it is waiting for; "kill -9 ${pid}" ends it, and the next start recovers.` },
   );
 }

@@ -7,12 +7,12 @@ const WAIT_MS_MAX = 30_000;
 const RETRY_MS = 200;
 
 /**
- * Waits until the database answers: at the start it may be starting too, or recovering from a crash. What no waiting
+ * Waits until the database answers: at the start it may be starting too, or recovering from a crash. An error that no waiting
  * mends (a wrong password, an unknown database) is thrown at once.
  */
 export async function untilAnswers(database: Database, log: Log, signal?: AbortSignal): Promise<void> {
   const giveUp = performance.now() + WAIT_MS_MAX;
-  for (let told = false; ; told = true) {
+  for (let hasLogged = false; ; hasLogged = true) {
     try {
       await database.query('select 1');
       return;
@@ -23,7 +23,7 @@ export async function untilAnswers(database: Database, log: Log, signal?: AbortS
       if (performance.now() > giveUp) {
         throw postgresRefusal('unreachable', `The database does not answer: ${why}.`);
       }
-      if (!told) log.warn({ error: why }, 'database: waiting for an answer');
+      if (!hasLogged) log.warn({ error: why }, 'database: waiting for an answer');
       await sleep(RETRY_MS);
     }
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { DeadlinePassed, Refusal } from '#kernel/base/failures.ts';
+import { DeadlineError, Refusal } from '#kernel/base/failures.ts';
 import { type Database, isConnectionLost, openDatabase, urlOfDatabase } from '#kernel/postgres/database.ts';
 import { ADVISORY_LOCKS } from '#kernel/postgres/locks.ts';
 import { startDatabase, startDatabaseAlone, type TestDatabase } from '#tests/support/database.ts';
@@ -542,7 +542,7 @@ test('a queued write is dropped when its caller waits no more, and one that was 
   const { db, store } = started;
   const [taken, queued] = [new AbortController(), new AbortController()];
   const within = ({ signal }: AbortController) => ({ limit: { signal, leftMs: 1_000 } });
-  const passed = new DeadlinePassed('http/deadline', 'Timeout', 'The deadline has passed.');
+  const passed = new DeadlineError('http/deadline', 'Timeout', 'The deadline has passed.');
   let first: ReturnType<typeof store.write> | undefined;
   let third: ReturnType<typeof store.write> | undefined;
   await db.database.transaction(async ({ query }) => {

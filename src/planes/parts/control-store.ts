@@ -22,7 +22,7 @@ import { followLive } from '#kernel/snapshots/live-heads.ts';
 import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { migrationsOf, declaredPaths, describedModules } from './catalogue.ts';
 import { deliver } from './peers.ts';
-import type { Shared } from './shared.ts';
+import type { SharedParts } from './shared.ts';
 
 /** There from the first start on. */
 const FIRST_NAMESPACES = ['default', SYSTEM_NAMESPACE];
@@ -45,7 +45,7 @@ export interface ControlStore {
 }
 
 /** Opens PostgreSQL, unless an address names one, brings its schema up to date, and fills the store from it. */
-export async function openControlStore(shared: Shared): Promise<ControlStore> {
+export async function openControlStore(shared: SharedParts): Promise<ControlStore> {
   const { options, lifetime, modules, kinds, authenticators, dataDirectory, log } = shared;
   const postgres =
     options.databaseUrl === undefined
@@ -109,7 +109,7 @@ export async function openControlStore(shared: Shared): Promise<ControlStore> {
  * or the clock of the options, which then is the only one.
  */
 async function openTime(
-  { options: { clock }, lifetime, log }: Shared,
+  { options: { clock }, lifetime, log }: SharedParts,
   database: Database,
 ): Promise<Pick<ControlStore, 'clock' | 'steadyMs'>> {
   if (clock !== undefined) return { clock, steadyMs: () => clock().epochMilliseconds };

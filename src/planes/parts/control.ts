@@ -37,7 +37,7 @@ import type { SharedStore } from '#kernel/store/shared-store.ts';
 import { tellingOfFirstClient } from '#kernel/snapshots/first-client.ts';
 import { declaredPaths, describedModules, targetsOf } from './catalogue.ts';
 import type { ControlStore } from './control-store.ts';
-import type { Shared } from './shared.ts';
+import type { SharedParts } from './shared.ts';
 
 const COMPACT_MS = 3_600_000;
 /** How long past versions of objects are kept by default; watches reach back further than any client is away. */
@@ -77,7 +77,7 @@ export interface Extension {
 
 /** Starts what changes and answers what is declared: releases, notifications and the resource API. */
 export async function startControlPlane(
-  shared: Shared,
+  shared: SharedParts,
   base: ControlStore,
   extension: Extension,
 ): Promise<ControlPlane> {
@@ -168,7 +168,7 @@ function approvalRight({ access, store }: Pick<ControlStore, 'access' | 'store'>
 
 /** Drops what is older than `historyDays` once an hour, in the process that writes. */
 function startCompaction(
-  { log }: Shared,
+  { log }: SharedParts,
   { database, store, access, clock }: ControlStore,
   historyDays: number,
 ): NodeJS.Timeout {
@@ -188,7 +188,7 @@ function startCompaction(
 
 /** Runs releases and their notifications as long as this process is the one that writes. */
 function runWhileWriting(
-  { kinds, modules, address, outbound, registry, log }: Shared,
+  { kinds, modules, address, outbound, registry, log }: SharedParts,
   { database, store, live, clock, steadyMs }: ControlStore,
   { metrics, knownUnits }: Extension,
   mayApprove: MayApprove,
@@ -230,7 +230,7 @@ function runWhileWriting(
   return { releases: () => term?.releases, stop: async () => term?.stop() };
 }
 
-function storeMetrics({ kinds, registry }: Shared, store: SharedStore<Operation>): void {
+function storeMetrics({ kinds, registry }: SharedParts, store: SharedStore<Operation>): void {
   gauge(registry, 'backline_store_writer', '1 in the process that writes.', () => Number(store.isWriter()));
   gauge(registry, 'backline_store_version', 'The version of the last published write.', store.version);
   const listed = fromKinds(kinds, (all) => all.filter(({ verbs }) => verbs.includes('list')));

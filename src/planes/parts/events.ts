@@ -25,7 +25,7 @@ import type { LiveObjects } from '#kernel/snapshots/live-objects.ts';
 import { tidyReleaseCells } from '#kernel/snapshots/release-cells.ts';
 import { tidyReleaseCounts } from '#kernel/snapshots/release-counts.ts';
 import type { KeptData } from './kept-data.ts';
-import type { Shared } from './shared.ts';
+import type { SharedParts } from './shared.ts';
 
 const MAINTAIN_MS = 3_600_000;
 
@@ -44,7 +44,7 @@ export interface EventPlane {
 
 /** The log alone, for a process that takes no events in. */
 export async function openEventLog(
-  { lifetime, clock, log, registry }: Shared,
+  { lifetime, clock, log, registry }: SharedParts,
   kept: Pick<KeptData, 'database' | 'sealing'>,
 ): Promise<LogWriter['write']> {
   const writer = await lifetime.open(
@@ -62,7 +62,7 @@ export async function openEventLog(
 
 /** Starts what has to do with events in one process: taking them in, rolling them into files, answering queries. */
 export async function startEventPlane(
-  shared: Shared,
+  shared: SharedParts,
   { database, sealing, records }: KeptData,
   live: { readonly world: () => World | undefined; readonly table: () => EventTable },
 ): Promise<EventPlane> {

@@ -5,7 +5,7 @@ import { openDatabase, type Database } from '#kernel/postgres/database.ts';
 import { watchDatabase } from '#kernel/postgres/reachability.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import { openRecords, type Records } from './records.ts';
-import type { Shared } from './shared.ts';
+import type { SharedParts } from './shared.ts';
 
 /** The database and the records that a process uses beside the store. */
 export interface KeptData {
@@ -16,7 +16,7 @@ export interface KeptData {
 
 /** Opens the database of a process without the API, which still reads and writes records of listeners. */
 export async function openKeptData(
-  shared: Shared,
+  shared: SharedParts,
   databaseUrl: string,
 ): Promise<KeptData & { readonly check: ReadinessCheck }> {
   const { lifetime, encryptionKeyFile } = shared;

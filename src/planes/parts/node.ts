@@ -10,7 +10,7 @@ import { OpenAnswers } from '#kernel/snapshots/open-answers.ts';
 import type { UserOf } from './callers.ts';
 import { decisionModules } from './catalogue.ts';
 import type { Records } from './records.ts';
-import type { Shared } from './shared.ts';
+import type { SharedParts } from './shared.ts';
 
 /** Follows the live state in one process, and admits its callers: applications and senders of events. */
 export interface FollowingNode {
@@ -21,7 +21,7 @@ export interface FollowingNode {
 }
 
 export async function startNode(
-  shared: Shared,
+  shared: SharedParts,
   parts: {
     readonly source: HeadSource;
     /** Undefined without a database. */

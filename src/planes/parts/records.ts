@@ -11,7 +11,7 @@ import { hmacSigner } from '#kernel/quotas/signer.ts';
 import type { Sealing } from '#kernel/store/contract.ts';
 import { cellsOfUnits, type CellOf } from '#kernel/snapshots/unit-cells.ts';
 import { migrationsOf } from './catalogue.ts';
-import type { Shared, StartOptions } from './shared.ts';
+import type { SharedParts, StartOptions } from './shared.ts';
 
 const TIDY_MS = 3_600_000;
 
@@ -27,7 +27,7 @@ export interface Records {
   readonly keepRead: ReturnType<typeof keepReads>;
 }
 
-type RecordParts = Pick<Shared, 'lifetime' | 'modules' | 'log' | 'registry'> & {
+type RecordParts = Pick<SharedParts, 'lifetime' | 'modules' | 'log' | 'registry'> & {
   readonly options: Pick<StartOptions, 'quotaDatabaseUrls' | 'clock'>;
 };
 

@@ -35,7 +35,7 @@ function subjects(written: readonly (readonly Verdict[])[]): (string | undefined
   return written.flat().map((verdict) => (verdict.outcome === 'accepted' ? verdict.subject : undefined));
 }
 
-test('a listener is told of once in a minute for each release and track, and again in the next', async () => {
+test('an exposure is recorded once in a minute for each listener, release and track, and again in the next', async () => {
   const { exposures, written } = open();
   for (const listener of ['a', 'b', 'a', 'a'])
     exposures.tell({ listener, release, track: 'candidate', cell: 511 }, NOON);
@@ -51,7 +51,7 @@ test('a listener is told of once in a minute for each release and track, and aga
   assert.equal(subjects(written).length, 5);
 });
 
-test('each becomes an event that its built-in type accepts, whoever the listener is; what is no id becomes none', async () => {
+test('each becomes an event that its built-in type accepts, for any listener id; a text that is no id becomes none', async () => {
   const { exposures, written } = open();
   for (const listener of ['å 🎧', 'x'.repeat(201), '\0', ''])
     exposures.tell({ listener, release, track: 'stable', cell: 0 }, NOON);

@@ -17,8 +17,8 @@ const LIMITS = {
   batchMax: 1_000,
   /** Events that wait while the database is away: the oldest are dropped. */
   waitingMax: 50_000,
-  /** Exposures that are remembered in one minute; beyond that some are told again, and count once all the same. */
-  toldMax: 200_000,
+  /** Exposures that are remembered in one minute; beyond that some are recorded again, and count once all the same. */
+  recordedMax: 200_000,
 } as const;
 
 /** That a listener saw what a release compares. */
@@ -50,7 +50,7 @@ export function releaseExposures(parts: {
     'backline_release_exposures_dropped_total',
     'Exposures that were given up because the database was away for too long.',
   );
-  const told = new Set<string>();
+  const recorded = new Set<string>();
   let minute = 0;
   let waiting: object[] = [];
   gauge(registry, 'backline_release_exposures_waiting', 'Exposures that are not written yet.', () => waiting.length);
@@ -58,11 +58,11 @@ export function releaseExposures(parts: {
   return {
     tell: ({ listener, release: { name, revision }, track, cell }, now) => {
       const current = Math.floor(now.epochMilliseconds / EXPOSURE_WINDOW_MS);
-      if (current !== minute || told.size >= LIMITS.toldMax) told.clear();
+      if (current !== minute || recorded.size >= LIMITS.recordedMax) recorded.clear();
       minute = current;
       const key = `${name}@${revision} ${track} ${listener}`;
-      if (told.has(key)) return;
-      told.add(key);
+      if (recorded.has(key)) return;
+      recorded.add(key);
       const properties = { release: name, releaseRevision: revision, track, cell };
       waiting.push({ type: RELEASE_EXPOSURE, id: randomUUID(), at: now.toString(), subject: listener, properties });
       shed();

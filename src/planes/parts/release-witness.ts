@@ -23,7 +23,7 @@ export interface ReleaseWitness extends Witness {
 /** A node without a database sees, and tells nobody. */
 export const SILENT_WITNESS: Witness = { saw: () => {} };
 
-/** Tells in the database what those were answered of whom releases make something, and who of them saw what. */
+/** Writes answer counts of cohorts and exposures to the database. */
 export function releaseWitness(parts: {
   readonly database: Database;
   readonly write: LogWriter['write'];

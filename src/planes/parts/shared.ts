@@ -93,7 +93,7 @@ export interface RoleParts {
 }
 
 /** The parts that all roles of one process share. */
-export interface Shared {
+export interface SharedParts {
   readonly options: StartOptions;
   readonly lifetime: Lifetime;
   readonly roles: ReadonlySet<Role>;
@@ -124,7 +124,7 @@ export interface Shared {
 }
 
 /** Takes the port before anything else starts: other processes must be able to reach a writer. */
-export async function openShared(options: StartOptions, lifetime: Lifetime): Promise<Shared> {
+export async function openShared(options: StartOptions, lifetime: Lifetime): Promise<SharedParts> {
   const { log, host, access = {}, modules, clock = systemClock, publicNames = [] } = options;
   const roles = new Set(options.roles);
   const dataDirectory = resolve(options.dataDirectory);

@@ -13,7 +13,7 @@ import type { KeptData } from '../parts/kept-data.ts';
 import { moduleCommands, openUnits } from '../parts/module-parts.ts';
 import { forwardedWrites } from '../parts/peers.ts';
 import { openRecords } from '../parts/records.ts';
-import { localHost, type RoleParts, type Shared } from '../parts/shared.ts';
+import { localHost, type RoleParts, type SharedParts } from '../parts/shared.ts';
 
 export interface ApiRole extends RoleParts {
   readonly control: ControlPlane;
@@ -25,7 +25,7 @@ export interface ApiRole extends RoleParts {
 }
 
 /** Serves the resource API and runs releases; keeps the schema of the database up to date. */
-export async function startApi(shared: Shared): Promise<ApiRole> {
+export async function startApi(shared: SharedParts): Promise<ApiRole> {
   const { options, lifetime, modules, eventTypes, authenticators, clock, log, address } = shared;
   const base = await openControlStore(shared);
   const { database, sealing, store, live } = base;
@@ -66,7 +66,7 @@ export async function startApi(shared: Shared): Promise<ApiRole> {
   return { control, kept, events, userOf, failure, checks, routes };
 }
 
-async function writeKubeconfig({ options, dataDirectory, server, ca, token }: Shared): Promise<void> {
+async function writeKubeconfig({ options, dataDirectory, server, ca, token }: SharedParts): Promise<void> {
   const url = `https://${localHost(options.host)}:${server.port}`;
   await writeWhole(kubeconfigIn(dataDirectory), kubeconfig({ server: url, ca, token }));
 }

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { ResourceClient } from '#kernel/api/client/contract.ts';
 import { runControllers } from '../parts/controllers.ts';
-import type { RoleParts, Shared } from '../parts/shared.ts';
+import type { RoleParts, SharedParts } from '../parts/shared.ts';
 
 /** Runs the controllers while this process holds their lease. */
-export async function startControllers(shared: Shared, client: ResourceClient): Promise<RoleParts> {
+export async function startControllers(shared: SharedParts, client: ResourceClient): Promise<RoleParts> {
   const { lifetime, kinds, modules, clock, log, registry } = shared;
   const identity = `${hostname()}_${randomUUID()}`;
   await lifetime.open(

@@ -7,11 +7,11 @@ import { followedKinds } from '../parts/catalogue.ts';
 import type { KeptData } from '../parts/kept-data.ts';
 import type { FollowingNode } from '../parts/node.ts';
 import { releaseWitness, SILENT_WITNESS } from '../parts/release-witness.ts';
-import type { RoleParts, Shared } from '../parts/shared.ts';
+import type { RoleParts, SharedParts } from '../parts/shared.ts';
 
 /** Answers decisions, and streams snapshots to applications that decide by themselves. */
 export async function startDecide(
-  shared: Shared,
+  shared: SharedParts,
   node: FollowingNode,
   /** Where exposures of releases are counted; undefined without a database. */
   counted: { readonly kept: KeptData; readonly write: LogWriter['write'] } | undefined,
@@ -29,7 +29,7 @@ export async function startDecide(
 }
 
 function openWitness(
-  { lifetime, clock, log, registry }: Shared,
+  { lifetime, clock, log, registry }: SharedParts,
   { follower }: FollowingNode,
   { kept: { database, records }, write }: { readonly kept: KeptData; readonly write: LogWriter['write'] },
 ): Promise<Witness> {

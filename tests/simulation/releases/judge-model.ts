@@ -4,7 +4,7 @@ import { seeded } from '#kernel/base/chance.ts';
 import { openLog } from '#kernel/base/log.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Database, Queryable } from '#kernel/postgres/database.ts';
-import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
+import { losingDatabase, type LostPart } from '#kernel/postgres/testing/losing-database.ts';
 import type { Evidence, GuardrailVerdict, JudgedRelease } from '#kernel/releases/evidence.ts';
 import { judgements } from '#kernel/releases/evidence/judge-again.ts';
 import { readCellState } from '#kernel/releases/evidence/kept-cells.ts';
@@ -59,7 +59,7 @@ interface Engine {
   /** Statements that are under way. */
   busy: number;
   /** What is lost of the next window that is kept of a guardrail. */
-  loses: { readonly guardrail: string; readonly lost: Lost } | undefined;
+  loses: { readonly guardrail: string; readonly lost: LostPart } | undefined;
   /** Guardrails of which something hangs. */
   readonly hanging: Set<string>;
 }

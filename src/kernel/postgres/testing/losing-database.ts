@@ -1,9 +1,9 @@
 import type { Queryable } from '../database.ts';
 
-export type Lost = 'nothing' | 'the write' | 'its answer';
+export type LostPart = 'nothing' | 'the write' | 'its answer';
 
 /** A database that fails before or after a write. */
-export function losingDatabase(database: Queryable, lost: Lost): Queryable {
+export function losingDatabase(database: Queryable, lost: LostPart): Queryable {
   return {
     query: async (statement) => {
       if (lost === 'the write') throw new Error('never sent');

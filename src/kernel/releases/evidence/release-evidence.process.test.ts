@@ -4,7 +4,7 @@ import { openLog } from '#kernel/base/log.ts';
 import type { Time } from '#kernel/base/time.ts';
 import { VirtualTime } from '#kernel/controllers/testing/virtual-time.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
-import { losingDatabase, type Lost } from '#kernel/postgres/testing/losing-database.ts';
+import { losingDatabase, type LostPart } from '#kernel/postgres/testing/losing-database.ts';
 import { startDatabase, type TestDatabase } from '#tests/support/database.ts';
 import type { Evidence, JudgedRelease } from '../evidence.ts';
 import type { GuardrailSpec } from '../kinds/guardrail-spec.ts';
@@ -275,7 +275,7 @@ test('an engine that dies at any moment leaves the next one what an engine that 
   for (const seconds of lookAt) await look(steady, judged([DENIED]), seconds * 1_000);
   const mortal = { ...judged([DENIED]), uid: 'uid-2' };
   for (const [index, seconds] of lookAt.entries()) {
-    const lost: Lost = index % 2 === 0 ? 'the write' : 'its answer';
+    const lost: LostPart = index % 2 === 0 ? 'the write' : 'its answer';
     const dying: Queryable = {
       query: (statement) => {
         const isKeeping = typeof statement === 'object' && statement.name === 'keep-release-window';

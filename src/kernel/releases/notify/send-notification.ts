@@ -1,6 +1,6 @@
 import type { Clock } from '#kernel/base/clock.ts';
-import { RefusedHost, Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
-import type { Answered } from '#kernel/outbound/send-request.ts';
+import { RefusedHost, OutboundError, type Outbound } from '#kernel/outbound/outbound.ts';
+import type { OutboundAnswer } from '#kernel/outbound/send-request.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import type { Store } from '#kernel/store/contract.ts';
 import { Notification, type NotificationSpec } from '../kinds/notification.ts';
@@ -59,7 +59,7 @@ export async function sendNotification(
     return outcomeOf(answered, channel.type, clock().epochMilliseconds);
   } catch (error) {
     // Whatever else is thrown may tell of the address, which may be secret.
-    const why = error instanceof Unanswered ? error.message : 'its address cannot be used';
+    const why = error instanceof OutboundError ? error.message : 'its address cannot be used';
     return { at: error instanceof RefusedHost ? 'refused' : 'failed', problem: `Not taken: ${why}.` };
   }
 }
@@ -68,7 +68,7 @@ export async function sendNotification(
 const SLACK_WORD = /^[a-z_]{3,60}$/;
 
 function outcomeOf(
-  { status, headers, text }: Answered,
+  { status, headers, text }: OutboundAnswer,
   type: NotificationSpec['channel']['type'],
   nowMs: number,
 ): Delivery {

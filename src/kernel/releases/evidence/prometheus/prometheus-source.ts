@@ -1,5 +1,5 @@
-import { Unanswered, type Outbound } from '#kernel/outbound/outbound.ts';
-import type { Answered } from '#kernel/outbound/send-request.ts';
+import { OutboundError, type Outbound } from '#kernel/outbound/outbound.ts';
+import type { OutboundAnswer } from '#kernel/outbound/send-request.ts';
 import type { Queryable } from '#kernel/postgres/database.ts';
 import type { Reader } from '#kernel/store/contract.ts';
 import { durationMs } from '#kernel/kinds/schema/duration.ts';
@@ -157,7 +157,7 @@ async function askFor(
   signal: AbortSignal,
 ): Promise<QueryResult> {
   const { url, timeout, caCertificate, serverName } = spec;
-  let answered: Answered;
+  let answered: OutboundAnswer;
   try {
     const cause = { kind: PrometheusSource.kind, name };
     answered = await outbound.ask(cause, {
@@ -172,7 +172,7 @@ async function askFor(
       signal,
     });
   } catch (error) {
-    if (!(error instanceof Unanswered)) throw error;
+    if (!(error instanceof OutboundError)) throw error;
     // One that was given up here says nothing of the source.
     if (!signal.aborted) note(name, error);
     return { at: 'down', because: error.message };

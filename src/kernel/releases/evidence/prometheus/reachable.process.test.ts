@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openLog } from '#kernel/base/log.ts';
 import { kindRegistry } from '#kernel/kinds/registry.ts';
-import { RefusedHost, Unanswered } from '#kernel/outbound/outbound.ts';
+import { RefusedHost, OutboundError } from '#kernel/outbound/outbound.ts';
 import { openStore } from '#kernel/store/open-store.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { decideWith } from '#kernel/store/rules/write.ts';
@@ -25,7 +25,7 @@ test('a PrometheusSource says since when it is reached, or why it is not, and is
   let seconds = 0;
   const clock = () => Temporal.Instant.fromEpochMilliseconds((seconds += 1) * 1_000);
   const note = noteReachable({ store, clock, log: openLog('silent') });
-  const noted = async (failure: Unanswered | undefined) => {
+  const noted = async (failure: OutboundError | undefined) => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const unsubscribe = store.subscribe(() => resolve());
     for (let times = 0; times < 3; times += 1) note('main', failure);
@@ -40,7 +40,7 @@ test('a PrometheusSource says since when it is reached, or why it is not, and is
   assert.deepEqual(
     [
       await noted(new RefusedHost('127.0.0.1', 'loopback')),
-      await noted(new Unanswered('it cannot be reached (ECONNREFUSED)')),
+      await noted(new OutboundError('it cannot be reached (ECONNREFUSED)')),
       await noted(undefined),
     ],
     [

@@ -1,6 +1,6 @@
 import { kubernetesTime, type Clock } from '#kernel/base/clock.ts';
 import type { Log } from '#kernel/base/log.ts';
-import { RefusedHost, type Unanswered } from '#kernel/outbound/outbound.ts';
+import { RefusedHost, type OutboundError } from '#kernel/outbound/outbound.ts';
 import type { Author, Store } from '#kernel/store/contract.ts';
 import type { Operation } from '#kernel/store/rules/operation.ts';
 import { PrometheusSource, type ReachableCondition } from '../../kinds/prometheus-source.ts';
@@ -8,7 +8,7 @@ import { PrometheusSource, type ReachableCondition } from '../../kinds/prometheu
 const AUTHOR: Author = { user: 'system:releases', requestId: 'prometheus' };
 
 /** What a request to a source came to: undefined where it was answered. */
-export type NoteAsked = (source: string, failure: Unanswered | undefined) => void;
+export type NoteAsked = (source: string, failure: OutboundError | undefined) => void;
 
 type Found = Pick<ReachableCondition, 'status' | 'reason' | 'message'>;
 
@@ -39,7 +39,7 @@ export function noteReachable(parts: {
 }
 
 /** The condition of a source, as it was found. */
-function reachable(failure: Unanswered | undefined): Found {
+function reachable(failure: OutboundError | undefined): Found {
   if (failure === undefined)
     return { status: 'True', reason: 'Answered', message: 'It answered when it was last asked.' };
   const reason = failure instanceof RefusedHost ? 'HostRefused' : 'NoAnswer';

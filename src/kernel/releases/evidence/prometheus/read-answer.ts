@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { Compile } from 'typebox/compile';
-import type { Answered } from '#kernel/outbound/send-request.ts';
+import type { OutboundAnswer } from '#kernel/outbound/send-request.ts';
 
 const SampleShape = Type.Tuple([Type.Number(), Type.String()]);
 const Labels = Type.Record(Type.String(), Type.String());
@@ -57,7 +57,7 @@ export type QueryType = 'instant' | 'range';
 
 /** Reads an answer of a query. Nothing of the credential that it was asked with is said. */
 export function readAnswer(
-  { status, text, isCut }: Answered,
+  { status, text, isCut }: OutboundAnswer,
   type: QueryType,
   credential: string | undefined,
 ): QueryResult {
