@@ -229,6 +229,51 @@ test('rights by selector: a user of one account sees and writes what is of that 
     );
   });
 
+  await t.test('one that leaves with the change that removes it is shown as it was before', async () => {
+    const { metadata } = (await call('GET', CAMPAIGNS)).json;
+    const held = campaign('held', 'a');
+    await made(CAMPAIGNS, { ...held, metadata: { ...held.metadata, finalizers: ['adverts.example/hold'] } });
+    await call('DELETE', `${CAMPAIGNS}/held`);
+    const removal = { metadata: { finalizers: null }, spec: { account: 'b', budget: 9 } };
+    assert.equal((await call('PATCH', `${CAMPAIGNS}/held`, { body: removal, headers: MERGE })).status, 200);
+    const watched = await call(
+      'GET',
+      `${CAMPAIGNS}?fieldSelector=spec.account%3Da&watch=1&timeoutSeconds=1&resourceVersion=${metadata.resourceVersion}`,
+      ANN,
+    );
+    const events = watched.text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      events.map(({ type, object }) => [type, object.spec.account, object.spec.budget]),
+      [
+        ['ADDED', 'a', 1],
+        ['MODIFIED', 'a', 1],
+        ['DELETED', 'a', 1],
+      ],
+    );
+  });
+
+  await t.test('a deletion of many leaves what is no longer selected, whichever version it names', async () => {
+    await made(
+      `${RBAC}/roles`,
+      role('cleans-a', [rule({ verbs: ['deletecollection'], fieldSelector: 'spec.account=a' })]),
+    );
+    await bind('cleans-a', 'bob');
+    await made(CAMPAIGNS, campaign('left', 'a'));
+    const { metadata } = await made(CAMPAIGNS, campaign('stays', 'a'));
+    assert.equal((await patch('left', { account: 'b' }, {})).status, 200);
+    const moment = `resourceVersion=${metadata.resourceVersion}&resourceVersionMatch=Exact`;
+    const selector = 'fieldSelector=spec.account%3Da,metadata.name!%3Dmine,metadata.name!%3Dnew';
+    const removed = await call('DELETE', `${CAMPAIGNS}?${selector}&${moment}`, { token: 'bob-token-1234' });
+    assert.deepEqual(
+      removed.json.items.map((item: { metadata: { name: string } }) => item.metadata.name),
+      ['stays'],
+    );
+    assert.equal((await call('GET', `${CAMPAIGNS}/left`)).status, 200);
+  });
+
   await t.test('reviews understand selectors as Kubernetes does', async () => {
     const ask = async (fieldSelector: object | undefined, verb = 'list') => {
       const answer = await post(

@@ -58,16 +58,16 @@ type WatchEvent = { readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'; readonly en
 
 /**
  * What a change is for somebody who sees only a selection. An object that leaves it is DELETED as it was before,
- * with the version of the change; one that enters is ADDED.
+ * with the version of the change, also when that change removes it; one that enters is ADDED.
  */
 export function eventFor(change: Change, matches: (entry: Entry) => boolean): WatchEvent | undefined {
-  const now = change.type !== 'DELETED' && matches(change.entry);
-  const was = change.before !== undefined && matches(change.before);
-  if (change.type === 'DELETED') return was ? { type: 'DELETED', entry: change.entry } : undefined;
-  if (now && was) return { type: 'MODIFIED', entry: change.entry };
-  if (now) return { type: 'ADDED', entry: change.entry };
-  if (was && change.before !== undefined) return { type: 'DELETED', entry: atVersion(change.before, change.version) };
-  return undefined;
+  const { type, entry, before, version } = change;
+  const isSelected = matches(entry);
+  if (before === undefined || !matches(before)) {
+    return isSelected && type !== 'DELETED' ? { type: 'ADDED', entry } : undefined;
+  }
+  if (!isSelected) return { type: 'DELETED', entry: atVersion(before, version) };
+  return { type: type === 'DELETED' ? 'DELETED' : 'MODIFIED', entry };
 }
 
 /** The same object, stamped with another version. */

@@ -23,9 +23,10 @@ function ask(
     before?: Partial<ResourceObject>;
     after?: Partial<ResourceObject>;
     author?: Partial<Author>;
+    isOfMany?: true;
   },
 ): string {
-  const { kind = ConfigMap, verb, before, after = {}, author = {} } = write;
+  const { kind = ConfigMap, verb, before, after = {}, author = {}, isOfMany } = write;
   const whole = (fields: Partial<ResourceObject>): ResourceObject => ({
     apiVersion: kind.apiVersion,
     kind: kind.kind,
@@ -45,9 +46,9 @@ function ask(
   );
   const caller = { groups: [], address: '', userAgent: '', verb };
   const asked = {
-    operation: { verb, kind: kind.id, namespace: '', name: 'x' } as Operation,
+    operation: { verb, kind: kind.id, namespace: '', name: 'x', isOfMany } as Operation,
     kind,
-    current: before === undefined ? undefined : ({ object: () => whole(before) } as Entry),
+    current: before === undefined ? undefined : seen(kind, whole(before)),
     author: { user: 'ann', requestId: '1', caller, ...author },
     read: { get: () => undefined } as unknown as Reader,
     now: Temporal.Instant.fromEpochMilliseconds(0),
@@ -62,6 +63,12 @@ function ask(
   }
 }
 
+/** An object as it is stored. */
+function seen(kind: Kind, object: ResourceObject): Entry {
+  const { namespace = '', name, labels = {} } = object.metadata;
+  return { kind, namespace, name, labels, object: () => object } as unknown as Entry;
+}
+
 const maps = (...verbs: string[]) => [{ apiGroups: [''], resources: ['configmaps'], verbs }];
 
 test('an object of a change set needs create where there is none, and update where there is one', () => {
@@ -69,6 +76,14 @@ test('an object of a change set needs create where there is none, and update whe
   assert.equal(ask(maps('update'), { verb: 'apply' }), 'access/forbidden');
   assert.equal(ask(maps('create'), { verb: 'apply', before: {} }), 'access/forbidden');
   assert.equal(ask(maps('update'), { verb: 'apply', before: {} }), 'stored');
+});
+
+test('one of a deletion of many is held against the rule for that, as it is when it is removed', () => {
+  const held = maps('deletecollection').map((rule) => ({ ...rule, labelSelector: 'team=x' }));
+  const removal = { verb: 'delete' as const, isOfMany: true as const };
+  const ofTeam = (team: string) => ({ before: { metadata: { name: 'x', labels: { team } } } });
+  assert.equal(ask(held, { ...removal, ...ofTeam('x') }), 'stored');
+  assert.equal(ask(held, { ...removal, ...ofTeam('y') }), 'access/forbidden');
 });
 
 test('parts of this program and system:masters grant whatever they want', () => {

@@ -62,7 +62,7 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
     { kind, operation, current }: Attempted,
     object: SelectableObject | undefined,
   ): Access & { readonly wanted: ResourceAttributes } => {
-    const verb = operation.verb === 'apply' ? (current === undefined ? 'create' : 'update') : operation.verb;
+    const verb = verbOf(operation, current);
     const wanted = {
       verb,
       group: kind.group,
@@ -113,6 +113,12 @@ export function admission(table: () => RuleTable, kinds: KindRegistry): Admissio
         bindingMayGrant({ table: table(), user }, object, before, { kind, read });
     },
   };
+}
+
+/** What a write is, as rules name it. */
+function verbOf(operation: Operation, current: Entry | undefined): string {
+  if (operation.verb === 'apply') return current === undefined ? 'create' : 'update';
+  return operation.verb === 'delete' && operation.isOfMany === true ? 'deletecollection' : operation.verb;
 }
 
 /** Refuses a rule that selects by a field which its resources do not have: it would allow nothing. */

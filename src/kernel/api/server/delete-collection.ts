@@ -27,11 +27,15 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
   const { author, target } = call;
   const { preconditions, propagation, dryRun } = await readDeleteOptions(exchange);
   call.dryRun ||= dryRun;
-  const page = listPage(store, target, query, selectionOf(target.kind, query));
+  const selection = selectionOf(target.kind, query);
+  const page = listPage(store, target, query, selection);
   if (page.entries.length > LIMITS.objectsMax) throw tooMany(page.entries.length);
   for (const entry of page.entries) requirePreconditions(entry, preconditions);
-  // A later page shows objects as they were when the first one was read.
-  const left = page.entries.filter(({ kind, namespace, name, uid }) => store.get(kind, namespace, name)?.uid === uid);
+  // A page may show objects as they were: what has gone since, or is no longer selected, stays out of it.
+  const left = page.entries.filter(({ kind, namespace, name, uid }) => {
+    const current = store.get(kind, namespace, name);
+    return current?.uid === uid && selection.matches(current);
+  });
   const operations = left.map((entry): Operation => ({
     verb: 'delete',
     kind: entry.kind.id,
@@ -40,6 +44,7 @@ export async function deleteCollection(server: ResourceServer, request: VerbRequ
     uidExpected: entry.uid,
     versionExpected: preconditions.resourceVersion,
     propagation,
+    isOfMany: true,
   }));
   const outcomes = operations.length === 0 ? [] : await store.write(operations, author, { dryRun: call.dryRun, limit });
   if (call.dryRun || outcomes.every(({ did }) => did === 'nothing')) {

@@ -50,6 +50,8 @@ export type Operation =
       readonly uidExpected?: string | undefined;
       readonly versionExpected?: string | undefined;
       readonly propagation?: Propagation | undefined;
+      /** One of all that a request selects: it takes the right to `deletecollection`. */
+      readonly isOfMany?: true;
       readonly restores?: true;
     })
   /**
