@@ -1,5 +1,5 @@
 import { seeded } from '#kernel/base/chance.ts';
-import { fold, type Folded } from '#kernel/statistics/fold.ts';
+import { fold, type GuardrailState } from '#kernel/statistics/fold.ts';
 import type { GuardrailSpec } from '#kernel/statistics/guardrail.ts';
 import { judge } from '#kernel/statistics/judge.ts';
 import { peersOf } from './judge-peers.ts';
@@ -28,7 +28,7 @@ export function play(spec: GuardrailSpec, world: World, runs: number, seed: numb
 
 function playOnce(spec: GuardrailSpec, world: World, chance: () => number): Outcome {
   const peers = peersOf(world.rate(0));
-  let folded: Folded | undefined;
+  let folded: GuardrailState | undefined;
   let [failed, passed, looks, candidateUnits, dispersion] = [false, false, 0, 0, 1];
   for (const interval of windowsOf(world, chance)) {
     peers.look(interval);

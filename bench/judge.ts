@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { seeded } from '#kernel/base/chance.ts';
-import { fold, type Folded } from '#kernel/statistics/fold.ts';
+import { fold, type GuardrailState } from '#kernel/statistics/fold.ts';
 import type { RiskRatioSpec } from '#kernel/statistics/guardrail.ts';
 import { judge } from '#kernel/statistics/judge.ts';
 import { minute } from '#kernel/statistics/testing/draws.ts';
@@ -102,7 +102,7 @@ function looksPerSecond(chance: () => number): number {
   const traffic = { units: 200, share: 0.05, rate: 0.001, ratio: 1.2 };
   const intervals = Array.from({ length: 1_440 }, (_, index) => minute(index, traffic, chance));
   const started = performance.now();
-  let folded: Folded | undefined;
+  let folded: GuardrailState | undefined;
   for (const interval of intervals) {
     folded = fold(ERRORS, folded, [interval]);
     judge(

@@ -4,6 +4,7 @@ import { findWords } from './words.ts';
 
 /** Where no word is that STYLE.md takes out. Only grows. */
 const HELD = [
+  'src/kernel/statistics',
   'CONTRIBUTING.md',
   'README.md',
   'docs/how-to',

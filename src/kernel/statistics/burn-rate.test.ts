@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { addObserved, BURN_RULES, burning, unitsToSeeBurn, type Observed } from './burn-rate.ts';
+import { addObservation, BURN_RULES, burnByRule, unitsToSeeBurn, type Observation } from './burn-rate.ts';
 
 const MINUTE_MS = 60_000;
 const OBJECTIVE = 0.999;
@@ -14,8 +14,8 @@ function burns(
   candidate: number,
   stable: number,
   units = 5_000,
-): readonly Observed[] {
-  const observed: Observed[] = [];
+): readonly Observation[] {
+  const observed: Observation[] = [];
   for (let ago = hoursAgo * 12 - 1; ago >= untilHoursAgo * 12; ago -= 1) {
     const counts = (burn: number) => ({ units, bad: units * burn * (1 - OBJECTIVE) });
     const toMs = NOW_MS - ago * 5 * MINUTE_MS;
@@ -24,8 +24,10 @@ function burns(
   return observed;
 }
 
-function firing(observed: readonly Observed[]): readonly number[] {
-  return burning(observed, OBJECTIVE, NOW_MS, INDEPENDENT).flatMap(({ rule, fires }) => (fires ? [rule.factor] : []));
+function firing(observed: readonly Observation[]): readonly number[] {
+  return burnByRule(observed, OBJECTIVE, NOW_MS, INDEPENDENT).flatMap(({ rule, fires }) =>
+    fires ? [rule.factor] : [],
+  );
 }
 
 test('the rules spend what the SRE workbook says: 2 %, 5 % and 10 % of the budget of 30 days', () => {
@@ -37,7 +39,7 @@ test('the rules spend what the SRE workbook says: 2 %, 5 % and 10 % of the budge
 });
 
 test('a rule fires when its long and its short window burn', () => {
-  const cases: readonly (readonly [string, readonly Observed[], readonly number[]])[] = [
+  const cases: readonly (readonly [string, readonly Observation[], readonly number[]])[] = [
     ['nothing', [], []],
     ['as planned, almost', burns(72, 0, 0.9, 0.9), []],
     ['exactly 1 for three days', burns(72, 0, 1.001, 1.001), [1]],
@@ -60,33 +62,33 @@ test('a rule fires when its long and its short window burn', () => {
 });
 
 test('a candidate that burns alone is to blame; beside a stable that burns as much it is not', () => {
-  const [alone] = burning(burns(1, 0, 30, 1), OBJECTIVE, NOW_MS, INDEPENDENT);
+  const [alone] = burnByRule(burns(1, 0, 30, 1), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.ok((alone?.logHarm ?? 0) > Math.log(1_000));
-  const [together] = burning(burns(1, 0, 30, 30), OBJECTIVE, NOW_MS, INDEPENDENT);
+  const [together] = burnByRule(burns(1, 0, 30, 30), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.equal(together?.fires, true);
   assert.ok((together?.logHarm ?? 0) <= 0);
-  const [better] = burning(burns(1, 0, 20, 40), OBJECTIVE, NOW_MS, INDEPENDENT);
+  const [better] = burnByRule(burns(1, 0, 20, 40), OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.ok((better?.logHarm ?? 0) <= 0);
 });
 
 test('with nothing beside it, a candidate is to blame on evidence that it spends more than is planned', () => {
   const alone = (burn: number, units: number) =>
     burns(1, 0, burn, 0, units).map((one) => ({ ...one, stable: { units: 0, bad: 0 } }));
-  assert.ok((burning(alone(20, 5_000), OBJECTIVE, NOW_MS, INDEPENDENT)[0]?.logHarm ?? 0) > Math.log(1_000));
+  assert.ok((burnByRule(alone(20, 5_000), OBJECTIVE, NOW_MS, INDEPENDENT)[0]?.logHarm ?? 0) > Math.log(1_000));
   // Five events where a third was planned.
   const few = alone(15, 28);
-  const [rule] = burning(few, OBJECTIVE, NOW_MS, INDEPENDENT);
+  const [rule] = burnByRule(few, OBJECTIVE, NOW_MS, INDEPENDENT);
   assert.ok((rule?.logHarm ?? 0) < Math.log(1_000), String(rule?.logHarm));
 });
 
 test('events that hang together blame as much less', () => {
   const observed = burns(1, 0, 30, 1);
-  const [independent] = burning(observed, OBJECTIVE, NOW_MS, INDEPENDENT);
+  const [independent] = burnByRule(observed, OBJECTIVE, NOW_MS, INDEPENDENT);
   for (const dispersion of [
     { ratio: 20, rate: 1 },
     { ratio: 1, rate: 20 },
   ]) {
-    const [clumped] = burning(observed, OBJECTIVE, NOW_MS, () => dispersion);
+    const [clumped] = burnByRule(observed, OBJECTIVE, NOW_MS, () => dispersion);
     assert.ok((clumped?.logHarm ?? 0) < (independent?.logHarm ?? 0), JSON.stringify(dispersion));
   }
 });
@@ -98,6 +100,6 @@ test('the units that show a burn are those in which the fastest has five events'
 
 test('after three days of nothing, nothing of before is kept', () => {
   const track = { units: 10, bad: 1 };
-  const at = (fromMs: number): Observed => ({ fromMs, toMs: fromMs + 60_000, candidate: track, stable: track });
-  assert.deepEqual(addObserved([at(0)], at(72 * 3_600_000)), [at(72 * 3_600_000)]);
+  const at = (fromMs: number): Observation => ({ fromMs, toMs: fromMs + 60_000, candidate: track, stable: track });
+  assert.deepEqual(addObservation([at(0)], at(72 * 3_600_000)), [at(72 * 3_600_000)]);
 });

@@ -9,7 +9,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 export interface BurnRule {
   /** How many times faster than planned the budget burns. */
   readonly factor: number;
-  /** Both windows must burn: the long one says that it matters, the short one that it still goes on. */
+  /** Both windows must burn: the long one shows that the burn matters, the short one that it goes on. */
   readonly longMs: number;
   readonly shortMs: number;
 }
@@ -20,26 +20,31 @@ export const BURN_RULES: readonly [BurnRule, ...BurnRule[]] = [
   { factor: 6, longMs: 6 * HOUR_MS, shortMs: 30 * MINUTE_MS },
   { factor: 1, longMs: 72 * HOUR_MS, shortMs: 6 * HOUR_MS },
 ];
-/** Nothing older matters to any rule. */
+/** No rule reads anything older. */
 const WINDOW_MS_MAX = 72 * HOUR_MS;
-/** Of slower rules nobody waits for the short window: a service that spends a little more than is planned may be released to. */
+/**
+ * A rule with a longer short window holds nothing before that window is known: a service that spends slightly too much still takes
+ * releases.
+ */
 const EARLY_MS_MAX = 30 * MINUTE_MS;
-/** Fewer events in the short window are no fire: at a burn of 1, five where a third is expected come once in 30,000. */
+/**
+ * Fewer events in the short window do not fire a rule. At a burn of 1, five events where a third is expected occur once in 30,000.
+ */
 const BURN_EVENTS_MIN = 5;
 
-export interface Observed extends Pair {
+export interface Observation extends Pair {
   readonly fromMs: number;
   readonly toMs: number;
 }
 
 /**
- * Adds a window, and gives up what no rule goes by any more. Those of one minute are one: three days are 4,320 at most,
- * however short windows are, and no rule looks at less than five minutes.
+ * Adds a window and drops the ones that no rule reads any more. Windows that begin in the same minute are merged, so three days are
+ * 4,320 entries at most. The shortest window of a rule is five minutes.
  */
-export function addObserved(observed: readonly Observed[], one: Observed): readonly Observed[] {
+export function addObservation(observed: readonly Observation[], one: Observation): readonly Observation[] {
   const last = observed.at(-1);
   const isOfLast = last !== undefined && Math.floor(last.fromMs / MINUTE_MS) === Math.floor(one.fromMs / MINUTE_MS);
-  const newest = isOfLast ? { ...one, fromMs: last.fromMs, ...together([last, one]) } : one;
+  const newest = isOfLast ? { ...one, fromMs: last.fromMs, ...sumPairs([last, one]) } : one;
   const before = isOfLast ? observed.slice(0, -1) : observed;
   const fresh = before.findIndex(({ toMs }) => toMs > one.toMs - WINDOW_MS_MAX);
   return fresh === -1 ? [newest] : [...before.slice(fresh), newest];
@@ -50,43 +55,43 @@ export interface Burn {
   readonly short: number;
 }
 
-export interface Burning {
+export interface RuleBurn {
   readonly rule: BurnRule;
   readonly fires: boolean;
-  /** It would, if what is known reached back over its short window: no time to call it good. */
+  /** The rule would fire, but observations do not span its short window yet: too early to pass. */
   readonly isEarly: boolean;
   readonly candidate: Burn;
   readonly stable: Burn;
   /**
-   * ln of the evidence, within the long window, that the candidate spends more than is planned, and is worse than stable
-   * where anything runs beside it: a candidate that is no worse than a stable that burns too is not to blame.
+   * ln of the evidence, within the long window, that the candidate exceeds its budget and, where stable runs beside it, is worse
+   * than stable. A candidate that is no worse than a stable that burns too is not to blame.
    */
   readonly logHarm: number;
 }
 
-/** How clumped events are: what compares both tracks, and what the candidate does alone. */
+/** How clumped events are: for the comparison of both tracks, and for the candidate alone. */
 export interface BurnDispersion {
   readonly ratio: number;
   readonly rate: number;
 }
 
 /**
- * Each rule over the intervals that ended within its windows. A rule fires on a track, or on both together, when both its
- * windows burn at the factor or faster, and when what is known reaches back over its short window. The long one is judged by
- * what there is of it: a release need not be as old.
+ * Applies each rule to the intervals that ended within its windows. A rule fires on one track, or on both together, when both its
+ * windows burn at its factor or faster and observations span its short window. The long window uses the observations that exist: a
+ * release need not be as old.
  */
-export function burning(
-  observed: readonly Observed[],
+export function burnByRule(
+  observed: readonly Observation[],
   objective: number,
   nowMs: number,
   dispersionOf: (longSinceMs: number, shortSinceMs: number) => BurnDispersion,
-): readonly Burning[] {
+): readonly RuleBurn[] {
   const sinceMs = observed[0]?.fromMs ?? nowMs;
   return BURN_RULES.map((rule) => {
     const isKnown = sinceMs <= nowMs - rule.shortMs;
     const long = observed.filter(({ toMs }) => toMs > nowMs - rule.longMs);
-    const longSum = together(long);
-    const shortSum = together(long.filter(({ toMs }) => toMs > nowMs - rule.shortMs));
+    const longSum = sumPairs(long);
+    const shortSum = sumPairs(long.filter(({ toMs }) => toMs > nowMs - rule.shortMs));
     const burnsOn = (long: Counts, short: Counts): boolean =>
       short.bad >= BURN_EVENTS_MIN && burnOf(long, objective) >= rule.factor && burnOf(short, objective) >= rule.factor;
     const onCandidate = burnsOn(longSum.candidate, shortSum.candidate);
@@ -108,13 +113,13 @@ export function burning(
   });
 }
 
-/** How many units the candidate needs within the hour so that the fastest burn could have been seen. */
+/** Units that the candidate needs within the hour for the fastest burn to be visible. */
 export function unitsToSeeBurn(objective: number): number {
   return Math.ceil(BURN_EVENTS_MIN / (BURN_RULES[0].factor * (1 - objective)));
 }
 
 function blame(
-  observed: readonly Observed[],
+  observed: readonly Observation[],
   { candidate, stable }: Pair,
   objective: number,
   dispersion: BurnDispersion,
@@ -124,7 +129,7 @@ function blame(
   return Math.min(spends, logHarm(observed.reduce(addInterval, noEvidence(2)), dispersion.ratio));
 }
 
-function together(observed: readonly Pair[]): Pair {
+function sumPairs(observed: readonly Pair[]): Pair {
   return observed.reduce(
     (sum, { candidate, stable }) => ({
       candidate: sumOf(sum.candidate, candidate),

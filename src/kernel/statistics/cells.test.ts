@@ -35,7 +35,7 @@ function sinceLeast(windows: readonly WindowCells[], track: 'candidate' | 'stabl
   return windows.slice(from);
 }
 
-/** What clustering says, reckoned from all windows anew, cell by cell. */
+/** Clustering, computed from all windows anew, cell by cell. */
 function naive(windows: readonly WindowCells[], track: 'candidate' | 'stable') {
   const other = track === 'candidate' ? 'stable' : 'candidate';
   const counted = windows.filter((window) => unitsOf(window[track]) > 0);

@@ -1,34 +1,34 @@
-/** Units fall into so many cells, by a hash of their own that has nothing to do with who is in which track. */
+/** Number of cells. A secret hash, independent of the tracks, puts each unit into one. */
 export const CELLS = 512;
 
-/** What the units of one cell did on one track. */
+/** Counts of one cell on one track. */
 export interface CellCounts {
   /** 0 to CELLS − 1. */
   readonly cell: number;
   /** As in the counts of the track: answers, listeners, events. */
   readonly units: number;
-  /** How many were bad; where a mean is judged, the sum of what was measured. */
+  /** Bad events; for a mean, the sum of the measured values. */
   readonly bad: number;
 }
 
-/** What both tracks did in one window, by cell. Cells that did nothing may be left out; none is given twice. */
+/** Counts of both tracks in one window, by cell. Cells without counts may be absent; no cell occurs twice. */
 export interface WindowCells {
   readonly candidate: readonly CellCounts[];
   readonly stable: readonly CellCounts[];
 }
 
-/** What is kept of one track: each list has a number for each cell. Plain data. */
+/** Sums of one track: each list has a number for each cell. Plain data. */
 interface TrackCells {
   readonly units: readonly number[];
   readonly bad: readonly number[];
-  /** Σ bad − (the track's rate in the window) · units: what a cell has beyond its own track. */
+  /** Σ bad − (the track's rate in the window) · units: the excess of a cell over its own track. */
   readonly residuals: readonly number[];
   /**
-   * Σ bad − (the other track's rate in the window) · units: what a cell has beyond the other track, since all of them
-   * together had least. What was better before says nothing about whose the harm is that came after.
+   * Σ bad − (the other track's rate in the window) · units: the excess of a cell over the other track. It restarts whenever the sum
+   * over all cells is not above 0: an earlier advantage does not show whose events a later harm is.
    */
   readonly excess: readonly number[];
-  /** What the squares of the residuals would add up to if events were independent of each other (Poisson). */
+  /** Expected sum of the squared residuals if events were independent (Poisson). */
   readonly squaresExpected: number;
 }
 
@@ -38,7 +38,7 @@ export interface Cells {
   readonly stable: TrackCells;
 }
 
-/** How one track's events hang together: what a window keeps of its cells, so that it can be judged again. */
+/** Summary of how the events of one track cluster. Each window stores it, so that the window can be judged again. */
 export interface TrackClustering {
   /** Cells that had units. */
   readonly cells: number;
@@ -50,9 +50,9 @@ export interface TrackClustering {
   readonly squaresExpected: number;
   /** Σ (n − n̄)² over the units of all cells. */
   readonly unitSquares: number;
-  /** The most that one cell has. */
+  /** The highest count of one cell. */
   readonly badMax: number;
-  /** What all cells have beyond the other track, and what the one has that has most; and its bad. */
+  /** Excess of all cells over the other track; the excess of the highest cell; the bad events of that cell. */
   readonly excess: number;
   readonly excessMax: number;
   readonly badOfMax: number;
@@ -74,7 +74,7 @@ const NO_TRACK: TrackCells = {
 
 export const NO_CELLS: Cells = { candidate: NO_TRACK, stable: NO_TRACK };
 
-/** Adds a window. Rates are those of the window, so that what hits all cells of a track at once is no clustering. */
+/** Adds a window. Rates are those of the window, so an incident that hits all cells of a track at once is no clustering. */
 export function addCells(cells: Cells, window: WindowCells): Cells {
   const candidate = sumsOf(window.candidate);
   const stable = sumsOf(window.stable);
@@ -112,11 +112,11 @@ function addTrack(track: TrackCells, window: readonly CellCounts[], own: Sums, o
     add(units, one.cell, one.units);
     add(bad, one.cell, one.bad);
     add(residuals, one.cell, one.bad - ownRate * one.units);
-    // With nothing to compare with, nobody has more than others.
+    // Without units on the other track there is no excess.
     if (other.units > 0) add(excess, one.cell, one.bad - (other.bad / other.units) * one.units);
   }
   const isWorse = excess.reduce((sum, one) => sum + one, 0) > 0;
-  // The rate is the window's own, so that a cell with all of its units has no residual at all.
+  // The rate is the window's own: a cell that has all of its units has no residual.
   const squaresExpected = track.squaresExpected + own.bad * (1 - own.unitSquares / own.units ** 2);
   return { units, bad, residuals, excess: isWorse ? excess : zeros(), squaresExpected };
 }

@@ -1,4 +1,4 @@
-/** Terms of the series and of the fraction: both settle within a few times the root of what they are asked for. */
+/** Terms of the series and of the fraction. Both converge within a few times the root of their argument. */
 const TERMS_MAX = 10_000;
 const PRECISION = 1e-16;
 /** Lanczos' approximation with g = 7 and nine coefficients: 15 digits. */

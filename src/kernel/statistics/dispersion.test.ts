@@ -76,7 +76,7 @@ test('the dispersion of the ratio is that of the tracks, weighed by what each ad
     [{ cells: 20, bad: 10, squares: 90, squaresExpected: 10 }, { bad: 9, squares: 20, squaresExpected: 10 }, 2],
     [{ bad: 10, squares: 40, squaresExpected: 10 }, { bad: 0 }, 4],
     [{ bad: 0 }, { bad: 0 }, 1],
-    // What has not happened yet has the weight of half an event: (1/0.5 + 3/9.5) / (1/0.5 + 1/9.5).
+    // A track without events has the weight of half an event: (1/0.5 + 3/9.5) / (1/0.5 + 1/9.5).
     [{ bad: 0, squares: 1, squaresExpected: 1 }, { bad: 9, squares: 27, squaresExpected: 9 }, 1.1],
   ];
   for (const [candidate, stable, wanted] of cases) {

@@ -1,11 +1,11 @@
 import { countsOf, type Pair } from './interval.ts';
 
-/** One of several has most with at least this part of what there is too much of, */
+/** A source or moment dominates with at least this part of the excess, */
 const PART = 0.5;
-/** while its part of the units is at most so much of that: where all are bad alike, both are the same. */
+/** while its part of the units is at most this fraction of it. Where all sources are equally bad, both parts are the same. */
 const UNITS_PART_MAX = 0.6;
 
-/** Whether one pod, or one moment, has half of what there is too much of, and not as much of the units. */
+/** Whether one pod or one moment has half of the excess, with a much smaller part of the units. */
 export function hasMost(badPart: number, unitsPart: number): boolean {
   return badPart >= PART && unitsPart <= UNITS_PART_MAX * badPart;
 }

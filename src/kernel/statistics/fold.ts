@@ -1,4 +1,4 @@
-import { addObserved, type Observed } from './burn-rate.ts';
+import { addObservation, type Observation } from './burn-rate.ts';
 import type { Clustering } from './cells.ts';
 import { rateBeside } from './dominance.ts';
 import { GAUGE_POINTS, gaugeTerms } from './gauge.ts';
@@ -22,21 +22,21 @@ import { addBlock, NO_BLOCKS, type TimeBlocks } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
 const MARGIN = 1.5;
-/** A tenth of the odds: whatever keeps connections or listeners together moves the split more than chance would. */
+/** A tenth of the odds: correlated connections or listeners move the split more than chance does. */
 const SPLIT_TOLERANCE = 0.1;
-/** Signs of a gauge that are kept: enough to see how long its moments last. */
+/** Signs of a gauge that are stored: enough to see how long its deviations last. */
 const SIGNS_MAX = 500;
 
-/** All that a guardrail keeps of the intervals so far. Plain data: folding in parts is folding at once. */
-export interface Folded {
+/** State of a guardrail after the intervals so far. Plain data: folding in parts equals folding at once. */
+export interface GuardrailState {
   readonly newest: Newest | null;
-  /** Intervals that could not be counted, or whose units fell into the tracks as in no other of the stage. */
+  /** Intervals that could not be counted, or whose split differs from that of the others of the stage. */
   readonly leftOut: number;
   readonly odds: Odds;
   readonly blocks: TimeBlocks;
   readonly clustering: { readonly release: Clustering; readonly scope: Clustering } | null;
   readonly history: TimeHistory | null;
-  /** Where and when there was too much. */
+  /** Where and when the excess occurred. */
   readonly sources: Sources;
   readonly moments: Moments;
   readonly tally: Tally;
@@ -49,13 +49,13 @@ export interface Newest {
   readonly stableUnits: number;
   /** Why it could not be counted; null when it was. */
   readonly fault: string | null;
-  /** The candidate's share of units that is usual, where the window's is far from it; null when it was counted. */
+  /** The usual share of the candidate, where the share of the window is far from it; null when the window was counted. */
   readonly usualShare: number | null;
 }
 
 type Tally = RiskRatioTally | BurnRateTally | RateTally | GaugeTally;
 
-/** What counts for safety: since when the release has had this audience. */
+/** Evidence that counts for safety: since the release has had this audience. */
 interface Scope<Evidence> {
   readonly index: number | null;
   readonly evidence: Evidence;
@@ -65,7 +65,7 @@ export interface RiskRatioTally {
   readonly of: 'riskRatio';
   readonly evidence: RiskRatioEvidence;
   readonly late: LateEvidence;
-  /** That the candidate's rate is beyond the one that is harmless; null where none is. */
+  /** Evidence that the candidate's rate exceeds the harmless rate; null where none is declared. */
   readonly unharmless: LateEvidence | null;
   readonly scope: Scope<RiskRatioEvidence>;
   readonly split: SampleRatio;
@@ -73,19 +73,19 @@ export interface RiskRatioTally {
 
 export interface BurnRateTally {
   readonly of: 'burnRate';
-  readonly observed: readonly Observed[];
+  readonly observed: readonly Observation[];
 }
 
 /** Of rates and means. */
 export interface RateTally {
   readonly of: 'rate';
-  /** With the sum of what was measured in `total`. */
+  /** `total` is the sum of the measured values. */
   readonly counts: Counts & { readonly total: number };
   readonly late: LateEvidence;
   readonly scope: Scope<Counts & { readonly total: number }>;
 }
 
-/** How many showed something, and how many of them something beyond the limit. */
+/** Windows that showed a value, and how many of them showed one beyond the limit. */
 interface GaugeWindows {
   readonly shown: number;
   readonly beyond: number;
@@ -95,16 +95,19 @@ export interface GaugeTally {
   readonly of: 'gauge';
   readonly value: number | null;
   readonly late: LateEvidence;
-  /** Whether the last windows were beyond the limit: 1, or within it: −1. */
+  /** The last windows: 1 beyond the limit, −1 within it. */
   readonly signs: readonly number[];
   readonly scope: Scope<GaugeWindows>;
 }
 
 /**
- * Adds intervals in the order of time. What ends no later than the newest was seen before, and is passed over, so that an
- * interval given twice counts once.
+ * Adds intervals in the order of time. Skips intervals that end no later than the newest, so that a repeated interval counts once.
  */
-export function fold(spec: GuardrailSpec, before: Folded | undefined, intervals: readonly Interval[]): Folded {
+export function fold(
+  spec: GuardrailSpec,
+  before: GuardrailState | undefined,
+  intervals: readonly Interval[],
+): GuardrailState {
   return intervals.reduce(
     (folded, interval) => foldOne(spec, folded, interval),
     before ?? {
@@ -157,7 +160,7 @@ function emptyTally(spec: GuardrailSpec): Tally {
   }
 }
 
-function foldOne(spec: GuardrailSpec, folded: Folded, interval: Interval): Folded {
+function foldOne(spec: GuardrailSpec, folded: GuardrailState, interval: Interval): GuardrailState {
   const { newest } = folded;
   if (newest !== null && interval.toMs <= newest.toMs) return folded;
   const overlaps = newest !== null && interval.fromMs < newest.toMs;
@@ -197,7 +200,7 @@ function moreIsBetter(spec: GuardrailSpec): boolean {
   return spec.type === 'riskRatio' ? spec.better === 'more' : spec.type === 'threshold' && spec.max === undefined;
 }
 
-/** Beside a limit, what is too much is beyond it; else it is beyond the other track. Of means and gauges it is not told. */
+/** With a limit, the excess is over the limit; otherwise it is over the other track. Means and gauges have none. */
 function addMomentOf(spec: GuardrailSpec, moments: Moments, window: Pair): Moments {
   if (spec.type !== 'threshold') return addMoment(moments, window, rateBeside(window));
   if (spec.measure !== 'rate') return moments;
@@ -212,11 +215,11 @@ function addToTally(spec: GuardrailSpec, tally: Tally, interval: Interval): Tall
   if (spec.type === 'burnRate' && tally.of === 'burnRate') {
     const { fromMs, toMs } = interval;
     const pair = { fromMs, toMs, candidate: countsOf(interval.candidate), stable: countsOf(interval.stable) };
-    return { of: 'burnRate', observed: addObserved(tally.observed, pair) };
+    return { of: 'burnRate', observed: addObservation(tally.observed, pair) };
   }
   if (spec.type === 'threshold' && tally.of === 'rate') return addToRate(spec, tally, interval);
   if (spec.type === 'threshold' && tally.of === 'gauge') return addToGauge(spec, tally, interval);
-  throw new Error(`what was folded for a ${tally.of} is given to a ${spec.type}`);
+  throw new Error(`the state of a ${tally.of} cannot continue as a ${spec.type}`);
 }
 
 function addToRiskRatio(spec: RiskRatioSpec, tally: RiskRatioTally, interval: Interval): RiskRatioTally {
@@ -282,15 +285,15 @@ export function limitOf({ max, min }: ThresholdSpec): { readonly limit: number; 
   return max === undefined ? { limit: min ?? 0, side: 'below' } : { limit: max, side: 'above' };
 }
 
-/** Of nothing that was measured nothing is beyond. */
+/** An absent value is not beyond. */
 export function isBeyond(spec: ThresholdSpec, value: number | null): boolean {
   const { limit, side } = limitOf(spec);
   return value !== null && (side === 'above' ? value > limit : value < limit);
 }
 
 /**
- * Where fewer events are better, the track that may have too many is the candidate. Where more are, harm is that stable has
- * more: the same comparison with the tracks exchanged, for then its ratio is the inverse.
+ * Where fewer events are better, the suspect is the candidate. Where more are better, harm means that stable has more: the same
+ * comparison with the tracks exchanged, and the inverse ratio.
  */
 export function suspectFirst({ better }: RiskRatioSpec, pair: Pair): Pair {
   const candidate = countsOf(pair.candidate);
@@ -298,7 +301,7 @@ export function suspectFirst({ better }: RiskRatioSpec, pair: Pair): Pair {
   return better === 'fewer' ? { candidate, stable } : { candidate: stable, stable: candidate };
 }
 
-/** The candidate's rate that nobody minds, whatever stable has. */
+/** The candidate's rate that is harmless at any rate of stable. */
 export function harmlessRateOf({ better, harmlessRate }: RiskRatioSpec): number | undefined {
   return better === 'fewer' ? harmlessRate : undefined;
 }

@@ -24,7 +24,7 @@ test('windows count as many times less as neighbours are alike: reckoned by hand
   // Off the mean of 1/2: ½, ½, ½, −3/2: products ¼ + ¼ − ¾.
   assert.equal(gaugeDispersion([1, 1, 1, -1]), 1);
   const halves = Array.from({ length: 400 }, (_, index) => (index < 200 ? 1 : -1));
-  assert.ok(Math.abs(gaugeDispersion(halves) - 1.97 / 0.03) < 1e-9, 'no more than 0.97 is believed');
+  assert.ok(Math.abs(gaugeDispersion(halves) - 1.97 / 0.03) < 1e-9, 'the correlation is capped at 0.97');
 });
 
 test('a gauge whose moments last has the dispersion of its correlation', () => {

@@ -1,6 +1,6 @@
 import { CORRELATION_MAX, lagCorrelation } from './lag-correlation.ts';
 
-/** The chances to be beyond the limit that evidence is weighed for. */
+/** Alternatives: probabilities of a window beyond the limit. */
 const CHANCES = [0.6, 0.7, 0.8, 0.9, 0.95, 0.99];
 
 export const GAUGE_POINTS = CHANCES.length;
@@ -11,8 +11,8 @@ export function gaugeTerms(isBeyond: boolean): readonly number[] {
 }
 
 /**
- * How many windows come to one that is independent of the others, n/(n(1−ρ)/(1+ρ)), by the correlation of neighbours. A gauge
- * that was always on the same side shows none.
+ * Windows per independent window, (1+ρ)/(1−ρ), from the correlation ρ of neighbours. A gauge that is always on the same side shows
+ * no correlation.
  */
 export function gaugeDispersion(signs: readonly number[]): number {
   const mean = signs.reduce((sum, sign) => sum + sign, 0) / signs.length;

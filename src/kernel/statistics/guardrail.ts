@@ -1,23 +1,23 @@
-/** What is watched while a candidate runs beside stable, and when it is enough. */
+/** A guardrail: the measurement that compares or limits the candidate, and its threshold. */
 export type GuardrailSpec = RiskRatioSpec | BurnRateSpec | ThresholdSpec;
 
-/** The candidate's rate of an event against that of stable. The one to use wherever both tracks have traffic. */
+/** The candidate's rate of an event against that of stable. Preferred wherever both tracks have traffic. */
 export interface RiskRatioSpec {
   readonly type: 'riskRatio';
-  /** What the events are called in a sentence, in the plural: "Errors". */
+  /** Name of the events in a sentence, in the plural: "Errors". */
   readonly name: string;
   /** Whether fewer events are better (errors) or more (conversions); then harm is a drop. */
   readonly better: 'fewer' | 'more';
   /**
-   * From which ratio on harm is more than may be promoted: above 1, at most 20; 1.5 without it. With `more` it is the
-   * inverse: conversions at 1/1.5 of stable's.
+   * The ratio from which harm blocks promotion: above 1, at most 20; 1.5 by default. With `more` it is the inverse: conversions at
+   * 1/1.5 of stable's.
    */
   readonly margin?: number;
-  /** A rate of events, as a part of units, below which nobody minds, whatever stable has; only where fewer are better. */
+  /** A rate of events, as a part of units, that is harmless at any rate of stable; only where fewer are better. */
   readonly harmlessRate?: number;
-  /** Stretches of this length are taken to be independent of each other, and shorter ones not. */
+  /** Stretches of this length are assumed to be independent, shorter ones not. */
   readonly independentMs?: number;
-  /** How far the split of traffic may be off: a tenth of the odds without it. */
+  /** Tolerance of the split of traffic: a tenth of the odds by default. */
   readonly splitTolerance?: number;
 }
 
@@ -30,27 +30,27 @@ export interface BurnRateSpec {
 }
 
 /**
- * A number of the candidate alone, against a limit: `max` or `min`, one of the two. It cannot tell the candidate's fault from
- * everybody's.
+ * A number of the candidate alone, against a limit: `max` or `min`, one of the two. It cannot separate the candidate's fault from a
+ * fault of the whole service.
  */
 export interface ThresholdSpec {
   readonly type: 'threshold';
   readonly name: string;
-  /** rate: events per unit. mean: total per unit. value: what a gauge showed in each window. */
+  /** rate: events per unit. mean: total per unit. value: the gauge in each window. */
   readonly measure: 'rate' | 'mean' | 'value';
   readonly max?: number;
   readonly min?: number;
-  /** Of fewer units of the candidate nothing is said. For a value they may be 0. */
+  /** Units of the candidate below which there is no verdict. For a value they may be 0. */
   readonly unitsMin: number;
 }
 
-/** How sure a judgement must be, and when it is made. */
+/** Error rates and time of a judgement. */
 export interface JudgeContext {
   readonly nowMs: number;
-  /** How often, of all releases that do no harm, one may be rolled back: by all its guardrails together. */
+  /** False-positive rate: part of the harmless releases that all guardrails together may roll back. */
   readonly alpha: number;
-  /** How often, of all that are worse by the margin, one may be taken for safe: by any of its guardrails. */
+  /** Part of the releases worse by the margin that a guardrail may pass. */
   readonly beta: number;
-  /** How many guardrails judge the release. */
+  /** Number of guardrails that judge the release. */
   readonly metrics: number;
 }

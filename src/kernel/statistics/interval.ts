@@ -1,50 +1,52 @@
 import type { Clustering } from './cells.ts';
 import type { TimeHistory } from './time-history.ts';
 
-/** What was counted on one track in one interval. */
+/** Counts of one track in one interval. */
 export interface Counts {
-  /** Requests, listeners, sessions: whatever could have had the event. */
+  /** Requests, listeners or sessions: everything that could have had the event. */
   readonly units: number;
   /**
-   * Events of the metric's kind: errors, slow requests, conversions. A unit may have several. Fractions are taken as they
-   * are: some sources reckon counts from rates.
+   * Events of the metric's kind: errors, slow requests, conversions. A unit may have several. Fractions are valid: some sources
+   * compute counts from rates.
    */
   readonly bad: number;
 }
 
 export interface Track extends Counts {
-  /** The sum of what was measured on the units, where a mean is judged. */
+  /** The sum of the measured values, where a mean is judged. */
   readonly total?: number;
-  /** What a gauge showed, where a value is judged. */
+  /** The value of a gauge, where a value is judged. */
   readonly value?: number;
 }
 
-/** One interval of observation: what both tracks did at the same time. */
+/** One interval of observation of both tracks. */
 export interface Interval {
   readonly fromMs: number;
   readonly toMs: number;
   readonly candidate: Track;
   readonly stable: Track;
-  /** The share of units that the candidate was meant to get, 0 to 1. Without it the split is not checked. */
+  /** The intended share of the candidate's units, 0 to 1. Without it the split is not checked. */
   readonly share?: number;
-  /** The candidate's counts by pod or node, where the source knows. */
+  /** The candidate's counts by pod or node, where the source has them. */
   readonly sources?: Readonly<Record<string, Counts>>;
-  /** The stage of the release, and the first one of the same audience and markets: what may count for its safety. */
+  /**
+   * The stage of the release, and the first stage with the same audience and markets: intervals from then on may count for safety.
+   */
   readonly stage?: number;
   readonly scope?: number;
-  /** How events of units hang together up to the end of the interval: since the release began, and since the scope did. */
+  /** How events of units cluster up to the end of the interval: since the release began, and since the scope did. */
   readonly clustering?: { readonly release: Clustering; readonly scope: Clustering };
-  /** What the time before the release taught of how a track's own moments vary. */
+  /** The time noise of a track, learned before the release. */
   readonly history?: TimeHistory;
 }
 
-/** The two tracks with those that stand for harm first: what is compared. */
+/** The two tracks as compared: the suspect is `candidate`. */
 export interface Pair {
   readonly candidate: Counts;
   readonly stable: Counts;
 }
 
-/** What is wrong with an interval, in a few words; undefined when it can be counted. */
+/** The fault of an interval, in a few words; undefined when it can be counted. */
 export function faultOf({ fromMs, toMs, candidate, stable, share, sources }: Interval): string | undefined {
   if (!(Number.isFinite(fromMs) && Number.isFinite(toMs) && fromMs < toMs)) return 'its times are not in order';
   if (share !== undefined && !(share >= 0 && share <= 1)) return `its share is ${share}`;
@@ -59,7 +61,7 @@ export function faultOf({ fromMs, toMs, candidate, stable, share, sources }: Int
   return undefined;
 }
 
-/** A track of which nothing is asked but counts. What is not a number without any unit is 0/0: nothing happened. */
+/** The counts of a track. Without any unit, a value that is not a number is 0/0: nothing happened. */
 export function countsOf({ units, bad }: Counts): Counts {
   return units === 0 ? { units, bad: 0 } : { units, bad };
 }
@@ -79,10 +81,10 @@ function faultOfTrack({ units, bad, total, value }: Track): string | undefined {
   return undefined;
 }
 
-/** Beyond, a sum no longer counts: what shows so many would blind all that comes after, by sums that are infinite. */
+/** A larger count is a fault: sums would overflow to infinity and blind all later intervals. */
 const COUNT_MAX = Number.MAX_SAFE_INTEGER;
 
-/** Whether something can have been counted. */
+/** Whether a value is possible as a count. */
 export function isCount(value: number): boolean {
   return value >= 0 && value <= COUNT_MAX;
 }

@@ -1,12 +1,12 @@
-import { burning, unitsToSeeBurn, type BurnDispersion, type Burning } from './burn-rate.ts';
+import { burnByRule, unitsToSeeBurn, type BurnDispersion, type RuleBurn } from './burn-rate.ts';
 import { ratioDispersion, trackDispersion } from './dispersion.ts';
-import type { BurnRateTally, Folded } from './fold.ts';
+import type { BurnRateTally, GuardrailState } from './fold.ts';
 import type { BurnRateSpec, JudgeContext } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
-import { aloneText, doubt } from './patience.ts';
+import { dominanceText, doubt } from './patience.ts';
 import { count, figure, odds, span } from './phrases.ts';
 import {
-  allKnown,
+  observationTimeOf,
   blocksSince,
   rateInTime,
   shareInTime,
@@ -17,22 +17,28 @@ import {
 import { evidence, type BurnRateFigures } from './verdict.ts';
 
 /**
- * Fails when the candidate burns the budget, on evidence that it does and that it is worse than stable; α over the number of
- * guardrails, within the window of the rule. When the service burns otherwise, nobody promotes, and the candidate is not blamed.
+ * Fails when the candidate burns the budget, on evidence that it does and that it is worse than stable: α over the number of
+ * guardrails, within the window of the rule. When the service burns otherwise, promotion waits and the candidate is not blamed.
  */
 export function judgeBurnRate(
   spec: BurnRateSpec,
-  folded: Folded,
+  folded: GuardrailState,
   { observed }: BurnRateTally,
   context: JudgeContext,
 ): Judgement {
   const needed = context.metrics / context.alpha;
-  const rules = burning(observed, spec.objective, context.nowMs, (long, short) => dispersionsOf(folded, long, short));
+  const rules = burnByRule(observed, spec.objective, context.nowMs, (long, short) =>
+    dispersionsOf(folded, long, short),
+  );
   const blamed = rules.find(({ logHarm }) => logHarm >= Math.log(needed));
   if (blamed !== undefined) {
     const figures = figuresOf(blamed, needed);
     const candidate = folded.clustering?.release.candidate;
-    const alone = aloneText(allKnown(folded.blocks).windows, folded, candidate && { candidate, suspect: candidate });
+    const alone = dominanceText(
+      observationTimeOf(folded.blocks).windows,
+      folded,
+      candidate && { candidate, suspect: candidate },
+    );
     if (alone !== undefined) {
       const because = `${burnWords(spec, blamed)}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
@@ -72,14 +78,14 @@ export function judgeBurnRate(
 }
 
 /**
- * Of the ratio to stable, and of the candidate's own rate: the larger of what units and moments say. A burn that began with
- * the short window is no noise of the long one.
+ * Dispersion of the ratio to stable, and of the candidate's own rate: the larger of that between units and that in time. A burn
+ * that began with the short window is no noise of the long one.
  */
-function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number): BurnDispersion {
+function dispersionsOf(folded: GuardrailState, longSinceMs: number, shortSinceMs: number): BurnDispersion {
   const { clustering } = folded;
   const history = folded.history ?? undefined;
   const blocks = blocksSince(folded.blocks, longSinceMs);
-  const least = doubt(allKnown(folded.blocks), { hasUnits: clustering !== null });
+  const least = doubt(observationTimeOf(folded.blocks), { hasUnits: clustering !== null });
   const dispersion = (inTime: (blocks: TimeBlocks, changeMs: number) => InTime) =>
     Math.min(
       ...[longSinceMs, shortSinceMs].map((changeMs) =>
@@ -94,11 +100,11 @@ function dispersionsOf(folded: Folded, longSinceMs: number, shortSinceMs: number
   };
 }
 
-function figuresOf({ rule, candidate, stable, logHarm }: Burning, needed: number): BurnRateFigures {
+function figuresOf({ rule, candidate, stable, logHarm }: RuleBurn, needed: number): BurnRateFigures {
   return { of: 'burnRate', rule, candidate, stable, harm: evidence(logHarm, needed) };
 }
 
 /** "Errors burn the budget of 99.9 % 15× as fast as planned over 1 h (stable 1.1×; limit 14.4×)". */
-function burnWords(spec: BurnRateSpec, { rule, candidate, stable }: Burning): string {
+function burnWords(spec: BurnRateSpec, { rule, candidate, stable }: RuleBurn): string {
   return `${spec.name} burn the budget of ${Number((spec.objective * 100).toFixed(4))} % ${figure(candidate.long)}× as fast as planned over ${span(rule.longMs)} (stable ${figure(stable.long)}×; limit ${rule.factor}×)`;
 }

@@ -1,11 +1,11 @@
 import { effectiveCells, ratioDispersion, splitDispersion, unitsIn } from './dispersion.ts';
-import { harmlessRateOf, suspectFirst, type Folded, type Newest, type RiskRatioTally } from './fold.ts';
+import { harmlessRateOf, suspectFirst, type GuardrailState, type Newest, type RiskRatioTally } from './fold.ts';
 import type { JudgeContext, RiskRatioSpec } from './guardrail.ts';
 import type { Pair } from './interval.ts';
 import type { Judgement } from './judgement.ts';
-import { FIRST, likeliestStartMs, logLate, logLateAfter } from './late-evidence.ts';
+import { FIRST, likeliestStartMs, logLateEvidence, logLateAfter } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
-import { aloneText, doubt, SAFE } from './patience.ts';
+import { dominanceText, doubt, SAFE } from './patience.ts';
 import { count, figure, odds, oddsOf, percent, rateOf } from './phrases.ts';
 import { logWithin, rateTerms } from './rate-evidence.ts';
 import {
@@ -22,55 +22,61 @@ import {
 } from './risk-ratio-evidence.ts';
 import { logSplit, pearson, type SampleRatio } from './sample-ratio.ts';
 import { dominantOf } from './sources.ts';
-import { allKnown, blocksSince, shareInTime, timeDispersion, type Deviation, type Known } from './time-blocks.ts';
+import {
+  observationTimeOf,
+  blocksSince,
+  shareInTime,
+  timeDispersion,
+  type Deviation,
+  type ObservationTime,
+} from './time-blocks.ts';
 import { expected, unitsUntil } from './units-needed.ts';
 import {
   evidence,
   type DispersionFigures,
   type RiskRatioFigures,
   type SplitFigures,
-  type UnitsNeeded,
+  type MissingUnits,
 } from './verdict.ts';
 
-/** A split this unlikely is a fault and no chance; what is usual for experiments that are looked at all the time. */
+/** A split this unlikely is a fault and no chance; the usual level for experiments that are monitored continuously. */
 const SPLIT_ALPHA = 0.001;
-/** The harm that the wait is told for. */
+/** The harm ratio that the estimated wait assumes. */
 const HARM_TOLD = 2;
 
-interface Needed {
+interface RequiredOdds {
   readonly harm: number;
   readonly safety: number;
 }
 
-/** By how many times evidence is to be divided. */
+/** Divisors of the log evidence. */
 interface Dispersions {
   readonly harm: number;
-  /** That of harm, without the doubt. */
+  /** The divisor of harm, without the doubt of the first windows. */
   readonly known: number;
   readonly safety: number;
   readonly figures: DispersionFigures;
 }
 
-/** What was folded of a risk ratio, with an interval at least. */
-interface RiskRatioFolded extends Folded {
+/** State of a risk ratio with at least one interval. */
+interface RiskRatioState extends GuardrailState {
   readonly tally: RiskRatioTally;
   readonly newest: Newest;
 }
 
-interface WeighedEvidence {
-  readonly needed: Needed;
+interface RiskRatioWeights {
+  readonly needed: RequiredOdds;
   readonly dispersions: Dispersions;
   /** ln of the evidence of harm and of safety, divided by its dispersion. */
   readonly logs: { readonly harm: number; readonly safety: number };
 }
 
 /**
- * α is divided by the number of guardrails, because any one of them may roll back: together they do so wrongly with a
- * chance of at most α. To promote, all must pass, so that a release with one bad metric is promoted with a chance of at most
- * the β of that one, undivided. β is divided all the same: so that with 1 − β everything holds that the verdicts say of
- * single metrics, which people keep and quote.
+ * α is divided by the number of guardrails, because any one of them may roll back: together they do so wrongly with a chance of at
+ * most α. For promotion all must pass, so a release with one bad metric is promoted with a chance of at most the undivided β of
+ * that metric. β is divided as well, so that every verdict on a single metric, which people quote, holds with 1 − β.
  */
-export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioFolded, context: JudgeContext): Judgement {
+export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioState, context: JudgeContext): Judgement {
   const { tally } = folded;
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
   const startMs = likeliestStartMs(tally.late);
@@ -82,7 +88,7 @@ export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioFolded, con
   };
   const weighed = { needed, dispersions, logs };
   const figures = figuresOf(spec, folded, weighed);
-  const said = comparison(spec, figures);
+  const compared = comparison(spec, figures);
   const { harm, safety, split } = figures;
   if (split !== null && split.evidence.value >= split.evidence.needed) {
     return {
@@ -92,30 +98,30 @@ export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioFolded, con
     };
   }
   if (logs.harm >= Math.log(needed.harm)) {
-    const alone = aloneOf(spec, folded, startMs, seen);
+    const alone = dominanceOf(spec, folded, startMs, seen);
     if (alone !== undefined) {
-      const because = `${said}, but ${alone}: waits for more.`;
+      const because = `${compared}, but ${alone}: waits for more.`;
       return { outcome: 'undecided', because, figures, blocked: 'oneSource' };
     }
     const isLate = logHarmInAll(tally.evidence, dispersions.harm) < Math.log(needed.harm);
     const lately = isLate ? `, lately ${spec.better === 'fewer' ? 'more' : 'fewer'}` : '';
     return {
       outcome: 'fail',
-      because: `${said}${lately}: rolls back; ${odds(harm)}${clumpWords(dispersions.figures)}.`,
+      because: `${compared}${lately}: rolls back; ${odds(harm)}${clumpWords(dispersions.figures)}.`,
       figures,
     };
   }
   const isProven = logs.safety >= Math.log(needed.safety);
-  // What began lately is doubted; but while the last windows alone speak of harm, nothing goes on either.
+  // Recent harm is doubted; but while the last windows alone show harm, promotion waits too.
   if (isProven && logHarm(tally, dispersions.known) >= Math.log(needed.harm)) {
     const more = spec.better === 'fewer' ? 'more' : 'fewer';
-    const because = `${said}, but lately ${more}: waits to see whether that lasts${clumpWords(dispersions.figures)}.`;
+    const because = `${compared}, but lately ${more}: waits to see whether that lasts${clumpWords(dispersions.figures)}.`;
     return { outcome: 'undecided', because, figures };
   }
   const missing = missingOf(spec, folded, tally);
   const tooFew = isProven ? missing.because : undefined;
   if (isProven && tooFew === undefined) {
-    return { outcome: 'pass', because: `${said}: ${safeWords(spec, tally.evidence)}; ${odds(safety)}.`, figures };
+    return { outcome: 'pass', because: `${compared}: ${safeWords(spec, tally.evidence)}; ${odds(safety)}.`, figures };
   }
   if (figures.stable.units === 0) {
     return {
@@ -125,28 +131,28 @@ export function judgeRiskRatio(spec: RiskRatioSpec, folded: RiskRatioFolded, con
       blocked: 'noStable',
     };
   }
-  const unitsNeeded = waits(spec, folded, weighed, missing.units);
+  const unitsNeeded = missingUnitsOf(spec, folded, weighed, missing.units);
   if (tooFew !== undefined) {
-    const because = `${said}: ${safeWords(spec, tally.evidence)}, but ${tooFew}.`;
+    const because = `${compared}: ${safeWords(spec, tally.evidence)}, but ${tooFew}.`;
     return { outcome: 'undecided', because, figures, unitsNeeded };
   }
   return {
     outcome: 'undecided',
-    because: `${said}: cannot tell yet; evidence of harm ${oddsOf(harm.value)} of ${count(harm.needed)}, of safety ${oddsOf(safety.value)} of ${count(safety.needed)}${waitWords(unitsNeeded)}${clumpWords(dispersions.figures)}.`,
+    because: `${compared}: cannot tell yet; evidence of harm ${oddsOf(harm.value)} of ${count(harm.needed)}, of safety ${oddsOf(safety.value)} of ${count(safety.needed)}${waitWords(unitsNeeded)}${clumpWords(dispersions.figures)}.`,
     figures,
     unitsNeeded,
   };
 }
 
 /**
- * The larger of what units and what moments say. Evidence of harm is held back as long as little is known of moments; that of
- * safety too, where nothing is known of units.
+ * The larger of the dispersion between units and that in time. Doubt reduces evidence of harm while little is known of time noise,
+ * and evidence of safety where units are unknown.
  */
 function dispersionsOf(
   { independentMs }: RiskRatioSpec,
-  folded: Folded,
+  folded: GuardrailState,
   deviations: readonly Deviation[],
-  seen: Known,
+  seen: ObservationTime,
 ): Dispersions {
   const { blocks, clustering } = folded;
   const time = timeDispersion(deviations, {
@@ -160,24 +166,32 @@ function dispersionsOf(
   return {
     harm,
     known,
-    safety: Math.max(time, clustering === null ? doubt(allKnown(blocks), doubted) : ratioDispersion(clustering.scope)),
+    safety: Math.max(
+      time,
+      clustering === null ? doubt(observationTimeOf(blocks), doubted) : ratioDispersion(clustering.scope),
+    ),
     figures: { units, time, harm },
   };
 }
 
-/** Why the harm may be that of one moment, one place or one unit alone; undefined when it is the candidate's. */
-function aloneOf({ better }: RiskRatioSpec, folded: Folded, startMs: number, seen: Known): string | undefined {
+/** Why the harm may be due to one moment, one source or one unit alone; undefined when it is the candidate's. */
+function dominanceOf(
+  { better }: RiskRatioSpec,
+  folded: GuardrailState,
+  startMs: number,
+  seen: ObservationTime,
+): string | undefined {
   const { blocks, clustering } = folded;
-  const windows = Math.min(allKnown(blocksSince(blocks, startMs)).windows, seen.windows);
+  const windows = Math.min(observationTimeOf(blocksSince(blocks, startMs)).windows, seen.windows);
   const { candidate, stable } = clustering?.release ?? {};
   const suspect = better === 'fewer' ? candidate : stable;
-  return aloneText(windows, folded, candidate && suspect && { candidate, suspect });
+  return dominanceText(windows, folded, candidate && suspect && { candidate, suspect });
 }
 
-/** What safety lacks beside evidence: units of the candidate, and why. */
+/** Units of the candidate that safety still lacks beside evidence, and why. */
 function missingOf(
   spec: RiskRatioSpec,
-  { clustering }: Folded,
+  { clustering }: GuardrailState,
   { scope: { evidence } }: RiskRatioTally,
 ): { readonly units: number; readonly because?: string } {
   if (clustering === null) return { units: 0 };
@@ -192,7 +206,7 @@ function missingOf(
   return { units: 0, because: `nearly all that happened was that of some ${count(effective)} units` };
 }
 
-/** Safe is what is not worse than stable by the margin, or has a harmless rate: the mean of two e-processes is one. */
+/** Safe: not worse than stable by the margin, or a harmless rate. The mean of two e-processes is one. */
 function logSafe(spec: RiskRatioSpec, state: RiskRatioEvidence, dispersion: number): number {
   const harmlessRate = harmlessRateOf(spec);
   const byRatio = logSafety(state, dispersion);
@@ -200,21 +214,21 @@ function logSafe(spec: RiskRatioSpec, state: RiskRatioEvidence, dispersion: numb
   return logMeanExp([byRatio, logWithin(state.candidate, harmlessRate, 'above', dispersion)]);
 }
 
-/** Harm is to be worse than stable; and, where a rate is declared harmless, to be beyond that too. */
+/** Harm: worse than stable and, where a harmless rate is declared, beyond that rate too. */
 function logHarm({ late, unharmless }: RiskRatioTally, dispersion: number): number {
-  const ofRatio = logLate(late, dispersion);
-  return unharmless === null ? ofRatio : Math.min(ofRatio, logLate(unharmless, dispersion));
+  const ofRatio = logLateEvidence(late, dispersion);
+  return unharmless === null ? ofRatio : Math.min(ofRatio, logLateEvidence(unharmless, dispersion));
 }
 
 function figuresOf(
   spec: RiskRatioSpec,
-  { leftOut, clustering, sources, tally }: RiskRatioFolded,
-  { needed, dispersions: { harm, safety, figures }, logs }: WeighedEvidence,
+  { leftOut, clustering, sources, tally }: RiskRatioState,
+  { needed, dispersions: { harm, safety, figures }, logs }: RiskRatioWeights,
 ): RiskRatioFigures {
   const { evidence: state, scope, split } = tally;
   const isTurned = spec.better === 'more';
-  const ratio = estimatedRatio(isTurned ? turned(state) : state);
-  // Late starts cost a part of the evidence of the first: so much is asked of the bound too, or it could leave 1 without failure.
+  const ratio = estimatedRatio(isTurned ? exchange(state) : state);
+  // Late starts cost a part of the evidence of the first. The bound needs the same part, or it could leave 1 without a failure.
   const asked = { ...needed, harm: needed.harm / FIRST };
   const bounds = {
     from: ratioBounds(state, asked, harm).from,
@@ -235,14 +249,14 @@ function figuresOf(
   };
 }
 
-function splitFigures(split: SampleRatio, clustering: Folded['clustering']): SplitFigures | null {
+function splitFigures(split: SampleRatio, clustering: GuardrailState['clustering']): SplitFigures | null {
   if (split.units === 0) return null;
   const { observed, expected, units } = split;
   const logEvidence = logSplit(split, clustering === null ? 1 : splitDispersion(clustering.release));
   return { observed, expected, units, evidence: evidence(logEvidence, 1 / SPLIT_ALPHA), p: pearson(split) };
 }
 
-function turned(state: RiskRatioEvidence): RiskRatioEvidence {
+function exchange(state: RiskRatioEvidence): RiskRatioEvidence {
   return { ...state, weighed: { candidate: state.weighed.stable, stable: state.weighed.candidate } };
 }
 
@@ -251,8 +265,8 @@ function inverse({ from, to }: RatioBounds): RatioBounds {
 }
 
 /**
- * "Errors 2.1× those of stable (0.21 % of 4,310 against 0.10 % of 81,900)". Tracks are compared within each window: where
- * the rates of all windows together have another ratio, the sentence says so.
+ * "Errors 2.1× those of stable (0.21 % of 4,310 against 0.10 % of 81,900)". Tracks are compared within each window. Where the
+ * totals have another ratio, the sentence states both.
  */
 function comparison({ name }: RiskRatioSpec, { ratio, candidate, stable }: RiskRatioFigures): string {
   const rates = `${rateOf(candidate)} against ${rateOf(stable)}`;
@@ -263,7 +277,7 @@ function comparison({ name }: RiskRatioSpec, { ratio, candidate, stable }: RiskR
   return isOther ? `${name} ${times} window by window (in all ${rates})` : `${name} ${times} (${rates})`;
 }
 
-/** Rates of two digits cannot tell ratios apart that are closer. */
+/** Rates of two digits do not separate closer ratios. */
 const RATIO_TOLERANCE = 0.1;
 
 function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
@@ -272,13 +286,13 @@ function safeWords(spec: RiskRatioSpec, state: RiskRatioEvidence): string {
   return `below ${figure(state.margin)}×${harmless}`;
 }
 
-/** With the newest share, the rate of stable so far, and what is known now of how units hang together. */
-function waits(
+/** Assumes the newest share, the rate of stable so far, and the present dispersion. */
+function missingUnitsOf(
   spec: RiskRatioSpec,
-  { tally, newest: { candidateUnits, stableUnits } }: RiskRatioFolded,
-  { needed, dispersions }: WeighedEvidence,
+  { tally, newest: { candidateUnits, stableUnits } }: RiskRatioState,
+  { needed, dispersions }: RiskRatioWeights,
   unitsMissing: number,
-): UnitsNeeded {
+): MissingUnits {
   const { evidence: state, late, unharmless, scope } = tally;
   const share = candidateUnits / (candidateUnits + stableUnits);
   const stable = spec.better === 'fewer' ? state.stable : state.candidate;
@@ -306,13 +320,13 @@ function waits(
   const guess = (spec.better === 'fewer' ? state.candidate : state.stable).units / 2;
   const toPass = unitsUntil(safeAt, Math.log(needed.safety), guess);
   return {
-    // Units that were not seen before come with at least one each.
+    // Each new unit brings at least one count.
     toPass: toPass === null ? null : Math.max(toPass, Math.ceil(unitsMissing)),
     toFail: unitsUntil(harmAt, Math.log(needed.harm), guess),
   };
 }
 
-function waitWords({ toPass, toFail }: UnitsNeeded): string {
+function waitWords({ toPass, toFail }: MissingUnits): string {
   const words = [
     ...(toPass === null ? [] : [`about ${roughly(toPass)} more units pass it if it is as stable`]),
     ...(toFail === null ? [] : [`${roughly(toFail)} find twofold harm`]),
@@ -320,7 +334,7 @@ function waitWords({ toPass, toFail }: UnitsNeeded): string {
   return words.length === 0 ? '' : `; ${words.join(', ')}`;
 }
 
-/** What clustering costs: how many times as many units it takes. */
+/** Cost of clustering: the factor by which more units are needed. */
 function clumpWords({ units, time, harm }: DispersionFigures): string {
   if (harm < CLUMPS_TOLD) return '';
   const times = `${figure(harm)}×`;
@@ -329,10 +343,10 @@ function clumpWords({ units, time, harm }: DispersionFigures): string {
   return `; after so few windows ${times} as much is asked`;
 }
 
-/** Less is not worth a word. */
+/** A smaller factor is not shown. */
 const CLUMPS_TOLD = 1.5;
 
-/** "53,000": nobody knows it better. */
+/** "53,000": two digits; the estimate is no better. */
 function roughly(units: number): string {
   return count(Number(units.toPrecision(2)));
 }

@@ -1,20 +1,20 @@
 import type { Clustering, TrackClustering } from './cells.ts';
 import { isOfMany, trackDispersion, unitsIn } from './dispersion.ts';
-import { isBeyond, limitOf, type Folded, type GaugeTally, type RateTally } from './fold.ts';
+import { isBeyond, limitOf, type GuardrailState, type GaugeTally, type RateTally } from './fold.ts';
 import { gaugeDispersion, gaugeTerms } from './gauge.ts';
 import type { JudgeContext, ThresholdSpec } from './guardrail.ts';
 import type { Judgement } from './judgement.ts';
-import { likeliestStartMs, logLate } from './late-evidence.ts';
+import { likeliestStartMs, logLateEvidence } from './late-evidence.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 import { logMeanBeyond } from './mean-evidence.ts';
-import { aloneText, doubt, SAFE, withoutOther } from './patience.ts';
+import { dominanceText, doubt, SAFE, withoutOther } from './patience.ts';
 import { count, figure, odds, oddsOf, percent } from './phrases.ts';
 import { logWithin } from './rate-evidence.ts';
-import { allKnown, blocksSince, rateInTime, timeDispersion } from './time-blocks.ts';
+import { observationTimeOf, blocksSince, rateInTime, timeDispersion } from './time-blocks.ts';
 import { evidence, type ThresholdFigures } from './verdict.ts';
 
-/** What is measured against a limit comes to: ln of the evidence for both sides, and how clumped it is. */
-interface Weighed {
+/** Evidence of a value against its limit: ln of that for both sides, already divided by the dispersion. */
+interface LimitEvidence {
   readonly value: number | null;
   readonly logBeyond: number;
   readonly logWithin: number;
@@ -22,12 +22,12 @@ interface Weighed {
 }
 
 /**
- * A rate or a mean fails on evidence that it is beyond its limit, and passes on evidence that it is within it; a gauge as its
- * windows are beyond it, or within it, more often than by halves.
+ * A rate or a mean fails on evidence that it is beyond its limit, and passes on evidence that it is within it. A gauge does so when
+ * more than half of its windows are beyond, or within.
  */
 export function judgeThreshold(
   spec: ThresholdSpec,
-  folded: Folded,
+  folded: GuardrailState,
   tally: RateTally | GaugeTally,
   context: JudgeContext,
 ): Judgement {
@@ -39,7 +39,7 @@ export function judgeThreshold(
         ? weighMean(spec, folded, tally)
         : weighRate(spec, folded, tally, startMs);
   const needed = { harm: context.metrics / context.alpha, safety: context.metrics / context.beta };
-  const { windows } = allKnown(folded.blocks);
+  const { windows } = observationTimeOf(folded.blocks);
   const units = tally.of === 'gauge' ? windows : tally.counts.units;
   const figures: ThresholdFigures = {
     of: 'threshold',
@@ -51,21 +51,21 @@ export function judgeThreshold(
     dispersion,
     leftOut: folded.leftOut,
   };
-  const said = `${spec.name} ${value === null ? 'not measured yet' : shown(spec, value)} (limit ${limitText(spec)})`;
+  const measured = `${spec.name} ${value === null ? 'not measured yet' : shown(spec, value)} (limit ${limitText(spec)})`;
   if (units < spec.unitsMin) {
     const missing = spec.unitsMin - units;
-    const because = `${said}: ${count(units)} of ${count(spec.unitsMin)} units so far.`;
+    const because = `${measured}: ${count(units)} of ${count(spec.unitsMin)} units so far.`;
     return { outcome: 'undecided', because, figures, unitsNeeded: { toPass: missing, toFail: missing } };
   }
   if (logBeyond >= Math.log(needed.harm)) {
     const words = beyondWords(spec, tally, value);
-    const alone = tally.of === 'gauge' ? undefined : aloneOf(folded, startMs);
+    const alone = tally.of === 'gauge' ? undefined : dominanceOf(folded, startMs);
     if (alone === undefined) {
-      return { outcome: 'fail', because: `${said}: ${words}, rolls back; ${odds(figures.beyond)}.`, figures };
+      return { outcome: 'fail', because: `${measured}: ${words}, rolls back; ${odds(figures.beyond)}.`, figures };
     }
     return {
       outcome: 'undecided',
-      because: `${said}: ${words}, but ${alone}: waits for more.`,
+      because: `${measured}: ${words}, but ${alone}: waits for more.`,
       figures,
       blocked: 'oneSource',
     };
@@ -74,19 +74,24 @@ export function judgeThreshold(
     const words = withinWords(spec, tally, value);
     const seen = unitsSeen(folded);
     if (tally.of === 'gauge' || seen >= SAFE.units) {
-      return { outcome: 'pass', because: `${said}: ${words}; ${odds(figures.within)}.`, figures };
+      return { outcome: 'pass', because: `${measured}: ${words}; ${odds(figures.within)}.`, figures };
     }
-    const because = `${said}: ${words}, but of about ${count(seen)} units of ${SAFE.units} that it takes.`;
+    const because = `${measured}: ${words}, but of about ${count(seen)} units of ${SAFE.units} that it takes.`;
     return { outcome: 'undecided', because, figures };
   }
   return {
     outcome: 'undecided',
-    because: `${said}: cannot tell yet; evidence that it is beyond ${oddsOf(figures.beyond.value)} of ${count(needed.harm)}, within ${oddsOf(figures.within.value)} of ${count(needed.safety)}.`,
+    because: `${measured}: cannot tell yet; evidence that it is beyond ${oddsOf(figures.beyond.value)} of ${count(needed.harm)}, within ${oddsOf(figures.within.value)} of ${count(needed.safety)}.`,
     figures,
   };
 }
 
-function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }: RateTally, startMs: number): Weighed {
+function weighRate(
+  spec: ThresholdSpec,
+  folded: GuardrailState,
+  { counts, late, scope }: RateTally,
+  startMs: number,
+): LimitEvidence {
   const { limit, side } = limitOf(spec);
   const { deviations, known: seen } = rateInTime(folded.blocks, startMs);
   const time = timeDispersion(deviations, {
@@ -99,21 +104,21 @@ function weighRate(spec: ThresholdSpec, folded: Folded, { counts, late, scope }:
   const doubted = Math.max(known, doubt(seen, { hasUnits: folded.clustering !== null }));
   const safety =
     folded.clustering === null
-      ? Math.max(known, doubt(allKnown(folded.blocks), { hasUnits: false }))
+      ? Math.max(known, doubt(observationTimeOf(folded.blocks), { hasUnits: false }))
       : of(folded.clustering.scope);
   return {
     value: counts.units === 0 ? null : counts.bad / counts.units,
-    logBeyond: logLate(late, doubted),
+    logBeyond: logLateEvidence(late, doubted),
     logWithin: logWithin(scope.evidence, limit, side, safety),
     dispersion: doubted,
   };
 }
 
-/** By cells alone: without them nothing is known of how much what was measured varies. */
-function weighMean(spec: ThresholdSpec, { blocks, clustering }: Folded, { counts }: RateTally): Weighed {
+/** Uses cells alone: without them the variance of the measured values is unknown. */
+function weighMean(spec: ThresholdSpec, { blocks, clustering }: GuardrailState, { counts }: RateTally): LimitEvidence {
   const { limit, side } = limitOf(spec);
   const value = counts.units === 0 ? null : counts.total / counts.units;
-  const dispersion = doubt(allKnown(blocks), { hasUnits: clustering !== null });
+  const dispersion = doubt(observationTimeOf(blocks), { hasUnits: clustering !== null });
   const off = (track: TrackClustering | undefined, sign: 1 | -1): number =>
     track === undefined || !isOfMany(track) ? 0 : logMeanBeyond(track, limit, side === 'above' ? sign : -sign);
   return {
@@ -124,27 +129,27 @@ function weighMean(spec: ThresholdSpec, { blocks, clustering }: Folded, { counts
   };
 }
 
-function weighGauge({ value, late, signs, scope }: GaugeTally): Weighed {
+function weighGauge({ value, late, signs, scope }: GaugeTally): LimitEvidence {
   const dispersion = signs.length === 0 ? 1 : gaugeDispersion(signs);
-  // To be within the limit is the mirror image of being beyond it.
+  // "Within the limit" is the mirror image of "beyond it".
   const [beyond, within] = [gaugeTerms(false), gaugeTerms(true)];
   const of = scope.evidence;
   const terms = within.map(
     (term, index) => ((of.shown - of.beyond) * term + of.beyond * (beyond[index] ?? 0)) / dispersion,
   );
-  return { value, logBeyond: logLate(late, dispersion), logWithin: logMeanExp(terms), dispersion };
+  return { value, logBeyond: logLateEvidence(late, dispersion), logWithin: logMeanExp(terms), dispersion };
 }
 
-function aloneOf(folded: Folded, startMs: number): string | undefined {
+function dominanceOf(folded: GuardrailState, startMs: number): string | undefined {
   const candidate = folded.clustering?.release.candidate;
-  return aloneText(
-    allKnown(blocksSince(folded.blocks, startMs)).windows,
+  return dominanceText(
+    observationTimeOf(blocksSince(folded.blocks, startMs)).windows,
     folded,
     candidate && { candidate, suspect: withoutOther(candidate) },
   );
 }
 
-/** Evidence of harm may be of late, and that of safety of the newest audience, while the value is of all. */
+/** The value is over all windows; evidence of harm may be recent, and that of safety is of the newest audience. */
 function beyondWords(spec: ThresholdSpec, tally: RateTally | GaugeTally, value: number | null): string {
   if (tally.of === 'rate') return isBeyond(spec, value) ? 'beyond it' : 'lately beyond it';
   const isMostly = tally.signs.reduce<number>((sum, sign) => sum + sign, 0) > 0;
@@ -156,7 +161,7 @@ function withinWords(spec: ThresholdSpec, tally: RateTally | GaugeTally, value: 
   return isBeyond(spec, value) ? 'within it since the audience changed' : 'within it';
 }
 
-function unitsSeen({ clustering }: Folded): number {
+function unitsSeen({ clustering }: GuardrailState): number {
   return clustering === null ? Infinity : unitsIn(clustering.scope.candidate);
 }
 

@@ -6,7 +6,7 @@ import { fold } from './fold.ts';
 import type { BurnRateSpec, GuardrailSpec, JudgeContext, RiskRatioSpec, ThresholdSpec } from './guardrail.ts';
 import type { Counts, Interval } from './interval.ts';
 import { judge } from './judge.ts';
-import type { Reading } from './reading.ts';
+import type { SourceAnswer } from './source-answer.ts';
 import { seeded } from '#kernel/base/chance.ts';
 import { minute } from './testing/draws.ts';
 import type { RiskRatioFigures, Verdict } from './verdict.ts';
@@ -49,13 +49,13 @@ const good = minutes(60, [5_000, 5], [5_000, 5]);
 const harmful = minutes(21, [5_000, 25], [5_000, 5]);
 
 test('without data every guardrail says what is missing, and none of it is success', () => {
-  const at = (intervals: readonly Interval[]): Reading => ({ at: 'intervals', intervals });
+  const at = (intervals: readonly Interval[]): SourceAnswer => ({ at: 'intervals', intervals });
   const notNumber = { units: 10, bad: Number.NaN };
   const last = good.at(-1);
   assert.ok(last !== undefined);
   const next = { ...last, fromMs: last.toMs, toMs: last.toMs + 60_000 };
   const ended = last.toMs;
-  const cases: readonly (readonly [string, Reading, Verdict['outcome'], number?])[] = [
+  const cases: readonly (readonly [string, SourceAnswer, Verdict['outcome'], number?])[] = [
     ['the provider is unreachable', { at: 'down', because: 'connection refused' }, 'providerDown'],
     ['an empty answer', { at: 'empty' }, 'noData'],
     ['an empty answer, though the router counted requests', { at: 'empty', requests: 5_000 }, 'fail'],
@@ -88,7 +88,7 @@ test('without data every guardrail says what is missing, and none of it is succe
   }
 });
 
-test('an interval that could not be counted is left out and told, and does not hold for ever', () => {
+test('an interval that could not be counted is left out and reported, and does not block for ever', () => {
   const [first, second, ...rest] = good;
   assert.ok(first !== undefined && second !== undefined);
   const verdict = judged(ERRORS, [first, { ...second, candidate: { units: 5_000, bad: Number.NaN } }, ...rest]);
@@ -108,7 +108,7 @@ test('0/0 between counts is nothing, and spoils nothing', () => {
   assert.equal(judged(BURN, [...idle, ...burns]).outcome, 'fail');
 });
 
-test('a ratio that the rates beside it do not have is said to be of each window', () => {
+test('a ratio that differs from that of the totals is labelled as window by window', () => {
   // Twice as many in every window; the share of the candidate moves while the rate falls.
   const moved = [...minutes(12, [100, 20], [1_000, 100]), ...minutes(12, [300, 6], [1_000, 10], 12)];
   assert.match(
@@ -166,7 +166,7 @@ test('a person reads what happened, in one sentence', () => {
   for (const [spec, intervals, wanted] of cases) assert.equal(judged(spec, intervals).because, wanted);
 });
 
-test('harm that begins after a good day is found, and said to be of late', () => {
+test('harm that begins after a good day is found, and labelled as recent', () => {
   const late = [...minutes(600, [5_000, 5], [5_000, 5]), ...minutes(30, [5_000, 10], [5_000, 5], 600)];
   const { outcome, because } = judged(ERRORS, late);
   assert.equal(outcome, 'fail', because);
@@ -229,14 +229,14 @@ test('one broken pod, or one moment, does not roll back; the pod is named', () =
   const moment = judged(ERRORS, byPod(minutes(2, [1_000, 400], [19_000, 20]), 100, 100, 100, 100));
   assert.deepEqual([moment.outcome, moment.blocked], ['undecided', 'oneSource']);
   assert.match(moment.because, /, but only in 2 windows: waits for more\.$/);
-  const lasting = minutes(24, [1_000, 40], [19_000, 20]);
-  const one = judged(ERRORS, byPod(lasting, 38, 1, 1, 0));
+  const longRunDispersion = minutes(24, [1_000, 40], [19_000, 20]);
+  const one = judged(ERRORS, byPod(longRunDispersion, 38, 1, 1, 0));
   assert.deepEqual([one.outcome, one.blocked], ['undecided', 'oneSource']);
   assert.match(one.because, /, but 97 % of what is more comes from pod-0, which has 25 % of the units: one source/);
   assert.equal(riskRatio(one).dominant?.source, 'pod-0');
-  assert.equal(judged(ERRORS, byPod(lasting, 10, 10, 10, 10)).outcome, 'fail');
-  assert.equal(judged(ERRORS, byPod(lasting, 40)).outcome, 'fail', 'the only pod is the candidate');
-  assert.equal(judged(ERRORS, lasting).outcome, 'fail');
+  assert.equal(judged(ERRORS, byPod(longRunDispersion, 10, 10, 10, 10)).outcome, 'fail');
+  assert.equal(judged(ERRORS, byPod(longRunDispersion, 40)).outcome, 'fail', 'the only pod is the candidate');
+  assert.equal(judged(ERRORS, longRunDispersion).outcome, 'fail');
 });
 
 test('a hiccup of one window takes nothing back when it is over; what lasts does', () => {
@@ -249,10 +249,10 @@ test('a hiccup of one window takes nothing back when it is over; what lasts does
     assert.equal(judged(spec, minutes(5, [1_000, 900], [9_000, 4])).outcome, 'fail', spec.type);
   }
   const first = [...minutes(1, [1_000, 900], [9_000, 4]), ...minutes(6, [1_000, 1], [9_000, 4], 1)];
-  const told = judged(ERRORS, first);
-  assert.deepEqual([told.outcome, told.blocked], ['undecided', 'oneSource']);
+  const verdict = judged(ERRORS, first);
+  assert.deepEqual([verdict.outcome, verdict.blocked], ['undecided', 'oneSource']);
   assert.match(
-    told.because,
+    verdict.because,
     /, but half of what is more, or all, comes from one window that is over: waits for more\.$/,
   );
 });
@@ -440,7 +440,7 @@ test('a load test against one track is left out, by whatever source, and is no s
     assert.equal(now.outcome, 'invalid', spec.type);
     assert.match(now.because, /the candidate got 100 % of 1,000,009,000 units where 10 % are usual: a load test/);
   }
-  // What stays is what is usual, after a while.
+  // A longRunDispersion change becomes the usual share after a while.
   const moved = [...minutes(5, [1_000, 5], [9_000, 45]), ...minutes(30, [9_000, 45], [9_000, 45], 5)];
   assert.equal(judged(ERRORS, moved).outcome, 'pass');
 });
@@ -559,7 +559,7 @@ const anyRollout = fc.record({
   faultAt: fc.integer({ min: 0, max: 60 }),
 });
 
-function rollout({
+function simulate({
   seed,
   length,
   ratio,
@@ -585,7 +585,7 @@ test('folding a part first, storing it as JSON, and judging the rest is judging 
       fc.nat({ max: 40 }),
       fc.constantFrom<GuardrailSpec>(ERRORS, CONVERSIONS, BURN, LIMIT, HEAP),
       (given, cut, spec) => {
-        const intervals = rollout(given);
+        const intervals = simulate(given);
         const context = { ...CONTEXT, nowMs: given.length * 60_000 };
         const folded = fold(spec, undefined, intervals.slice(0, cut));
         assert.deepEqual(JSON.parse(JSON.stringify(folded)), folded);
@@ -606,7 +606,7 @@ test('folding a part first, storing it as JSON, and judging the rest is judging 
 test('the same intervals get the same verdict, as plain data, signed with the version of the judge', () => {
   fc.assert(
     fc.property(anyRollout, (given) => {
-      const [first, second] = [rollout(given), rollout(given)].map((intervals) => judged(ERRORS, intervals));
+      const [first, second] = [simulate(given), simulate(given)].map((intervals) => judged(ERRORS, intervals));
       assert.deepEqual(first, second);
       assert.deepEqual(JSON.parse(JSON.stringify(first)), first);
       assert.equal(first?.judgeVersion, 2);
@@ -635,7 +635,7 @@ test('what is kept of a burn rate are three days', () => {
 test('the bounds of the ratio never leave 1 without failure, nor the margin without success', () => {
   fc.assert(
     fc.property(anyRollout, (given) => {
-      const { outcome, figures, blocked } = judged(ERRORS, rollout({ ...given, faultAt: 60 }));
+      const { outcome, figures, blocked } = judged(ERRORS, simulate({ ...given, faultAt: 60 }));
       if (figures.of !== 'riskRatio' || given.length < 3) return;
       // One source may have it all, and the newest window may be left out.
       const isHeld = blocked === 'oneSource' || outcome === 'invalid';
@@ -715,7 +715,7 @@ test('harm is to be beyond a harmless rate on evidence too, which may begin late
   }
 });
 
-test('where more is better, it is the candidate that must be many, and stable of whom one unit may have too much', () => {
+test('where more is better, the candidate needs many units, and one unit of stable may dominate', () => {
   const of = (cells: number, drop: number, worst: readonly number[] = []) =>
     judged(
       CONVERSIONS,
@@ -772,7 +772,7 @@ test('a burn is weighed by how units and moments differ', () => {
   assert.match(held.because, /burn the budget of 99\.9 % 15× as fast as planned over 1 h/);
 });
 
-test('a limit that is broken of late only, or by others before, is said so', () => {
+test('a limit that is broken recently only, or by an earlier audience, is labelled so', () => {
   const late = judged(LIMIT, [...minutes(300, [500, 2], [0, 0]), ...minutes(30, [500, 50], [0, 0], 300)]);
   assert.equal(late.outcome, 'fail', late.because);
   assert.match(late.because, /^Errors 1\.3 % \(limit 2 %\): lately beyond it, rolls back; evidence/);
@@ -786,7 +786,7 @@ test('a limit that is broken of late only, or by others before, is said so', () 
   assert.equal(judged(LIMIT, intervals).outcome, 'undecided');
 });
 
-test('a gauge that is beyond its limit of late is said so, and is safe by the windows of its audience alone', () => {
+test('a gauge that is beyond its limit recently is labelled so, and is safe by the windows of its audience alone', () => {
   const shown = (count: number, value: number, scope = 0) => Array.from({ length: count }, () => ({ value, scope }));
   const of = (windows: readonly { value: number; scope: number }[]) =>
     judged(
@@ -824,13 +824,13 @@ test('what was folded for one guardrail is not judged as another', () => {
     for (const other of specs) {
       // Rates and gauges are both held against limits.
       if (spec.type === other.type) continue;
-      const reading: Reading = { at: 'intervals', intervals: [], folded: fold(other, undefined, good) };
+      const reading: SourceAnswer = { at: 'intervals', intervals: [], folded: fold(other, undefined, good) };
       assert.throws(() => judge(spec, reading, context), /^Error: what was folded for a \w+ is given to a \w+$/);
     }
   }
 });
 
-test('a change for the worse is said to be of late, on the side that is worse', () => {
+test('a change for the worse is labelled as recent, on the side that is worse', () => {
   const cases = [
     [ERRORS, 5, 25, 'more'],
     [CONVERSIONS, 50, 15, 'fewer'],

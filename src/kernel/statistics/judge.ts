@@ -1,28 +1,28 @@
-import { fold, type Folded, type Newest } from './fold.ts';
+import { fold, type GuardrailState, type Newest } from './fold.ts';
 import type { GuardrailSpec, JudgeContext } from './guardrail.ts';
 import { judgeBurnRate } from './judge-burn-rate.ts';
 import type { Judgement } from './judgement.ts';
 import { judgeRiskRatio } from './judge-risk-ratio.ts';
 import { judgeThreshold } from './judge-threshold.ts';
 import { count, percent, span } from './phrases.ts';
-import type { Reading } from './reading.ts';
+import type { SourceAnswer } from './source-answer.ts';
 import { judgeVersion, type Figures, type Outcome, type Verdict } from './verdict.ts';
 
-/** What is older than so many intervals says nothing about now. */
+/** Intervals after which the newest data is stale. */
 const STALE_INTERVALS = 2;
 
 /**
- * Judges a guardrail by what its source answered. The same reading and context always get the same verdict, and it does not
- * matter how often, or after which intervals, one looked before.
+ * Judges a guardrail by the answer of its source. The same answer and context always give the same verdict, however often and after
+ * whichever intervals it was judged before.
  *
- * Without data there is no success: what the source lacks is said before what the numbers say. The one exception is a
- * source that has nothing while the router counted requests: then nothing measures the candidate, which fails.
+ * Without data there is no success: a fault of the source comes before the numbers. The one exception is a source without data
+ * while the router counted requests: then nothing measures the candidate, which fails.
  */
-export function judge(spec: GuardrailSpec, reading: Reading, context: JudgeContext): Verdict {
+export function judge(spec: GuardrailSpec, reading: SourceAnswer, context: JudgeContext): Verdict {
   return { ...judgement(spec, reading, context), judgeVersion };
 }
 
-function judgement(spec: GuardrailSpec, reading: Reading, context: JudgeContext): Judgement {
+function judgement(spec: GuardrailSpec, reading: SourceAnswer, context: JudgeContext): Judgement {
   switch (reading.at) {
     case 'down':
       return nothing('providerDown', `${spec.name} cannot be read: ${reading.because}.`);
@@ -38,7 +38,7 @@ function judgement(spec: GuardrailSpec, reading: Reading, context: JudgeContext)
 
 function judgeEmpty(
   { name }: GuardrailSpec,
-  { requests, because: lack }: Extract<Reading, { readonly at: 'empty' }>,
+  { requests, because: lack }: Extract<SourceAnswer, { readonly at: 'empty' }>,
 ): Judgement {
   if (lack !== undefined) return nothing('noData', `${name}: ${lack}.`);
   if (requests === undefined) return nothing('noData', `${name}: the source has no data.`);
@@ -48,7 +48,7 @@ function judgeEmpty(
   return nothing('fail', because);
 }
 
-function judgeFolded(spec: GuardrailSpec, folded: Folded, newest: Newest, context: JudgeContext): Judgement {
+function judgeFolded(spec: GuardrailSpec, folded: GuardrailState, newest: Newest, context: JudgeContext): Judgement {
   const judged = judgeTally(spec, folded, newest, context);
   const { figures } = judged;
   if (newest.fault !== null) {
@@ -70,7 +70,7 @@ function judgeFolded(spec: GuardrailSpec, folded: Folded, newest: Newest, contex
   return judged;
 }
 
-function judgeTally(spec: GuardrailSpec, folded: Folded, newest: Newest, context: JudgeContext): Judgement {
+function judgeTally(spec: GuardrailSpec, folded: GuardrailState, newest: Newest, context: JudgeContext): Judgement {
   const { tally } = folded;
   if (spec.type === 'riskRatio' && tally.of === 'riskRatio') {
     return judgeRiskRatio(spec, { ...folded, tally, newest }, context);
@@ -79,10 +79,10 @@ function judgeTally(spec: GuardrailSpec, folded: Folded, newest: Newest, context
   if (spec.type === 'threshold' && (tally.of === 'rate' || tally.of === 'gauge')) {
     return judgeThreshold(spec, folded, tally, context);
   }
-  throw new Error(`what was folded for a ${tally.of} is given to a ${spec.type}`);
+  throw new Error(`the state of a ${tally.of} cannot continue as a ${spec.type}`);
 }
 
-/** A gauge shows something also while nobody asks. */
+/** A gauge shows a value without traffic too. */
 function needsUnits(spec: GuardrailSpec): boolean {
   return !(spec.type === 'threshold' && spec.unitsMin === 0);
 }

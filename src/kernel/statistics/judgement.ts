@@ -1,4 +1,4 @@
 import type { Verdict } from './verdict.ts';
 
-/** A verdict before it is signed with the version. */
+/** A verdict without its version. */
 export type Judgement = Omit<Verdict, 'judgeVersion'>;

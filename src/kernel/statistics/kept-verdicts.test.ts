@@ -6,13 +6,12 @@ import { keptVerdicts } from './testing/kept-readings.ts';
 const FILE = new URL('testing/kept-verdicts.txt', import.meta.url);
 
 /**
- * Whoever changes what the judge says raises `judgeVersion`, writes the file anew with BACKLINE_KEEP_VERDICTS=1, and reads
- * the difference.
+ * A change of verdicts needs a new `judgeVersion`. BACKLINE_KEEP_VERDICTS=1 rewrites the file; review the difference.
  */
-test('what the judge of this version says of kept readings stays the same, to the last figure', () => {
-  const said = keptVerdicts();
-  if (process.env['BACKLINE_KEEP_VERDICTS'] !== undefined) writeFileSync(FILE, `${said.join('\n')}\n`);
+test('verdicts of this version on kept readings stay the same, to the last figure', () => {
+  const verdicts = keptVerdicts();
+  if (process.env['BACKLINE_KEEP_VERDICTS'] !== undefined) writeFileSync(FILE, `${verdicts.join('\n')}\n`);
   const kept = readFileSync(FILE, 'utf8').trimEnd().split('\n');
-  assert.equal(said.length, kept.length);
-  for (const [index, line] of said.entries()) assert.equal(line, kept[index]);
+  assert.equal(verdicts.length, kept.length);
+  for (const [index, line] of verdicts.entries()) assert.equal(line, kept[index]);
 });

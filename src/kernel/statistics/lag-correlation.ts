@@ -1,4 +1,4 @@
-/** Moments that hang together more than this tell nothing of how they do. */
+/** Neighbours with a higher correlation do not show how long it lasts. */
 export const CORRELATION_MAX = 0.97;
 
 /** Correlation of neighbours, of values whose mean is taken to be 0; 0 where all of them are. */

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import {
   addLate,
   likeliestStartMs,
-  logLate,
+  logLateEvidence,
   logLateAfter,
   noLateEvidence,
   type LateEvidence,
@@ -43,17 +43,17 @@ test('it is the weighted sum of the evidence from each start on, and of what is 
         sum += (0.2 / (start * (start - 1))) * fromOn(index + 1);
       }
       const wanted = Math.log(sum + 0.2 / start);
-      assert.ok(Math.abs(logLate(late(parts), dispersion) - wanted) < 1e-9);
+      assert.ok(Math.abs(logLateEvidence(late(parts), dispersion) - wanted) < 1e-9);
     }),
   );
 });
 
 test('without anything it is 1, and it is never less than four fifths of the evidence without late starts', () => {
-  assert.ok(Math.abs(logLate(noLateEvidence(2), 1)) < 1e-12);
+  assert.ok(Math.abs(logLateEvidence(noLateEvidence(2), 1)) < 1e-12);
   fc.assert(
     fc.property(anyParts, (parts) => {
       const state = late(parts);
-      assert.ok(logLate(state, 1) >= logMeanExp(state.logTerms) + Math.log(0.8) - 1e-9);
+      assert.ok(logLateEvidence(state, 1) >= logMeanExp(state.logTerms) + Math.log(0.8) - 1e-9);
     }),
   );
 });
@@ -67,7 +67,7 @@ test('what comes along so many times is as if it had been added, by the likelies
     1,
     2,
   );
-  const alone = Math.log(Math.exp(logLate(after, 2)) - 0.2);
+  const alone = Math.log(Math.exp(logLateEvidence(after, 2)) - 0.2);
   assert.ok(Math.abs(logLateAfter(state, more, 3, 2) - alone) < 1e-12);
 });
 
@@ -78,8 +78,8 @@ test('harm that begins after a long time is found by the starts that are kept', 
   assert.ok(state.starts.length <= 32 && state.begun === 1_001);
   assert.equal(state.starts[0]?.number, 1);
   const harmed = addLate(state, [30, 30], 1, 1_001);
-  assert.ok(logLate(harmed, 1) > 30 + Math.log(0.2 / 1_001 ** 2) - 1e-9);
-  assert.ok(logLate(harmed, 1) < 30);
+  assert.ok(logLateEvidence(harmed, 1) > 30 + Math.log(0.2 / 1_001 ** 2) - 1e-9);
+  assert.ok(logLateEvidence(harmed, 1) < 30);
 });
 
 test('what there is most evidence of began at the start that says most', () => {
@@ -107,7 +107,7 @@ test('what there is most evidence of began at the start that says most', () => {
 
 test('evidence far beyond what a number holds stays a number', () => {
   const sure = late(Array.from({ length: 40 }, (): Part => [[100, 90], 60]));
-  assert.ok(Number.isFinite(logLate(sure, 1)) && logLate(sure, 1) > 1_000);
+  assert.ok(Number.isFinite(logLateEvidence(sure, 1)) && logLateEvidence(sure, 1) > 1_000);
 });
 
 test('where everything speaks against harm, the likeliest start is the one that speaks least against it', () => {

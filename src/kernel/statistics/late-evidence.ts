@@ -1,27 +1,26 @@
 import { logMeanExp } from './log-mean-exp.ts';
 
 /**
- * Evidence begins anew, beside what there is, after so much of what it is made of (events; windows of a gauge): harm that
- * comes after a good day has at most so much good to make up for.
+ * New evidence starts, beside the existing evidence, after this amount (events; windows of a gauge): harm that follows a good day
+ * has at most this much good to outweigh.
  */
 const AMOUNT_TO_START = 50;
-/** Starts that are kept. Of more, every other one of the older half is given up, and its part of the evidence with it. */
+/** Starts that are stored. Beyond, every other start of the older half is dropped with its part of the evidence. */
 const STARTS_MAX = 32;
 
-/** The weight of evidence from the beginning on; all later starts together have the rest. */
+/** The weight of evidence from the beginning on; all later starts share the rest. */
 export const FIRST = 0.8;
 
 /**
- * Evidence that may begin late: the sum over when it began, of which the first start has most of the weight, and the j-th a
- * part of the rest, 1/(j(j−1)). With the weights of those to come, which stay as they are, it is an e-process as each of them
- * is. The n-th start costs a factor of 5n²: harm after a day at full traffic is found in minutes and not in hours. (Shin,
- * Ramdas, Rinaldo 2023.) Plain data.
+ * Evidence that may begin late: the sum over possible beginnings. The first start has most of the weight, the j-th a part of the
+ * rest, 1/(j(j−1)). With the constant weights of future starts, it is an e-process as each of them is. The n-th start costs a
+ * factor of 5n²: harm after a day at full traffic is found in minutes and not in hours. (Shin, Ramdas, Rinaldo 2023.) Plain data.
  */
 export interface LateEvidence {
   /** ln likelihood ratio of each alternative since the beginning. */
   readonly logTerms: readonly number[];
   readonly starts: readonly Start[];
-  /** Starts there ever were. */
+  /** Starts so far, dropped ones included. */
   readonly begun: number;
   readonly sinceStart: number;
 }
@@ -29,9 +28,9 @@ export interface LateEvidence {
 interface Start {
   /** 1 for the first. */
   readonly number: number;
-  /** When it began; of the first, before anything. */
+  /** When it began; 0 for the first. */
   readonly atMs: number;
-  /** What the terms were when it began. */
+  /** The terms when it began. */
   readonly before: readonly number[];
 }
 
@@ -40,7 +39,7 @@ export function noLateEvidence(alternatives: number): LateEvidence {
   return { logTerms: none, starts: [{ number: 1, atMs: 0, before: none }], begun: 1, sinceStart: 0 };
 }
 
-/** Adds what the observations up to a time say for each alternative, and how much they are of what evidence is made of. */
+/** Adds the log terms of the observations up to a time, one for each alternative, and their amount. */
 export function addLate(state: LateEvidence, logTerms: readonly number[], amount: number, toMs: number): LateEvidence {
   const sum = state.logTerms.map((term, index) => term + (logTerms[index] ?? 0));
   const sinceStart = state.sinceStart + amount;
@@ -48,18 +47,18 @@ export function addLate(state: LateEvidence, logTerms: readonly number[], amount
   const begun = state.begun + 1;
   return {
     logTerms: sum,
-    starts: thinned([...state.starts, { number: begun, atMs: toMs, before: sum }]),
+    starts: thinStarts([...state.starts, { number: begun, atMs: toMs, before: sum }]),
     begun,
     sinceStart: 0,
   };
 }
 
 /**
- * ln of the evidence, where the events are so many times as clumped as independent ones: the root of an e-process is one
- * (Jensen), and the quasi-likelihood of counts whose variance is that many times their mean.
+ * ln of the evidence, where events are this many times as clumped as independent ones. The root of an e-process is one (Jensen),
+ * and it is the quasi-likelihood of counts whose variance is that many times their mean.
  */
-export function logLate({ logTerms, starts, begun }: LateEvidence, dispersion: number): number {
-  // One list for all starts: there are many, at each look.
+export function logLateEvidence({ logTerms, starts, begun }: LateEvidence, dispersion: number): number {
+  // One list for all starts avoids many allocations at each look.
   const since = [...logTerms];
   const of = starts.map(({ number, before }) => {
     for (let index = 0; index < since.length; index += 1) {
@@ -67,14 +66,14 @@ export function logLate({ logTerms, starts, begun }: LateEvidence, dispersion: n
     }
     return logMeanExp(since) + Math.log(weightOf(number));
   });
-  // The evidence of the starts to come is still 1.
+  // The evidence of future starts is still 1.
   const all = [...of, Math.log((1 - FIRST) / begun)];
   return logMeanExp(all) + Math.log(all.length);
 }
 
 /**
- * ln of the evidence when `more` comes along so many times: by the likeliest start alone, of which it is nearly all by the
- * time that it is enough.
+ * ln of the evidence after `more` repeats this many times. Uses the likeliest start alone, which holds nearly all evidence by the
+ * time it is enough.
  */
 export function logLateAfter(state: LateEvidence, more: readonly number[], times: number, dispersion: number): number {
   const { number, before } = likeliestStart(state);
@@ -84,12 +83,12 @@ export function logLateAfter(state: LateEvidence, more: readonly number[], times
   return logMeanExp(terms) + Math.log(weightOf(number));
 }
 
-/** When what there is most evidence of began; 0 where that is the beginning. */
+/** When the start with the most evidence began; 0 where that is the beginning. */
 export function likeliestStartMs(state: LateEvidence): number {
   return likeliestStart(state).atMs;
 }
 
-/** By the likeliest alternative of each: nearly what all of them come to. */
+/** Compares starts by the likeliest alternative of each, which is nearly their sum. */
 function likeliestStart({ logTerms, starts }: LateEvidence): Start {
   const [first, ...rest] = starts;
   if (first === undefined) throw new Error('evidence has no beginning');
@@ -109,7 +108,7 @@ function weightOf(start: number): number {
   return start === 1 ? FIRST : (1 - FIRST) / (start * (start - 1));
 }
 
-function thinned(starts: readonly Start[]): readonly Start[] {
+function thinStarts(starts: readonly Start[]): readonly Start[] {
   if (starts.length <= STARTS_MAX) return starts;
   return starts.filter((_, index) => index === 0 || index >= STARTS_MAX / 2 || index % 2 === 0);
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { seeded } from '#kernel/base/chance.ts';
-import { fold, type Folded } from './fold.ts';
+import { fold, type GuardrailState } from './fold.ts';
 import type { RiskRatioSpec } from './guardrail.ts';
 import type { Counts, Interval } from './interval.ts';
 import { judge } from './judge.ts';
-import { likeliestStartMs, logLate } from './late-evidence.ts';
+import { likeliestStartMs, logLateEvidence } from './late-evidence.ts';
 import { learnHistory } from './learn-history.ts';
 import { normal, poisson } from './testing/draws.ts';
-import { lasting, shareInTime, timeDispersion } from './time-blocks.ts';
+import { longRunDispersion, shareInTime, timeDispersion } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
 const ERRORS: RiskRatioSpec = { type: 'riskRatio', name: 'Errors', better: 'fewer', splitTolerance: 1 };
@@ -45,7 +45,7 @@ const HALVES = { share: 0.5 } as const;
 
 test('independent events teach that they are, and what moves by itself how much and how long it does', () => {
   const independent = Array.from({ length: 20 }, (_, seed) => learned({ ...HALVES, sd: 0, rho: 0 }, seed));
-  const long = independent.map(lasting).toSorted((a, b) => a - b);
+  const long = independent.map(longRunDispersion).toSorted((a, b) => a - b);
   assert.ok((long[10] ?? NaN) < 1.1 && (long[19] ?? NaN) < 2.5, long.join(', '));
   assert.equal(independent[0]?.windows, DAY);
   // 120 events a minute, m/4·2·sd²: about 16 times their variance, for about five minutes.
@@ -56,13 +56,13 @@ test('independent events teach that they are, and what moves by itself how much 
   }
 });
 
-test('what it comes to over a long time is the same in windows of another length', () => {
+test('the long-run dispersion is the same in windows of another length', () => {
   const windows = [...minutes(4 * DAY, { ...HALVES, sd: 0.5, rho: 0.8 }, seeded(3))];
   const long = [1, 2, 5, 10].map((length) => {
     const joined = windows.flatMap((one, index) =>
-      index % length === 0 ? [windows.slice(index, index + length).reduce(together, { ...one, ...NONE })] : [],
+      index % length === 0 ? [windows.slice(index, index + length).reduce(sumPairs, { ...one, ...NONE })] : [],
     );
-    return lasting(learnHistory(joined) ?? assert.fail());
+    return longRunDispersion(learnHistory(joined) ?? assert.fail());
   });
   const [first = NaN, ...others] = long;
   for (const one of others) assert.ok(one > first * 0.8 && one < first * 1.4, long.join(', '));
@@ -70,7 +70,7 @@ test('what it comes to over a long time is the same in windows of another length
 
 const NONE = { candidate: { units: 0, bad: 0 }, stable: { units: 0, bad: 0 } };
 
-function together(a: Interval, b: Interval): Interval {
+function sumPairs(a: Interval, b: Interval): Interval {
   const sum = (x: Counts, y: Counts) => ({ units: x.units + y.units, bad: x.bad + y.bad });
   return { ...a, toMs: b.toMs, candidate: sum(a.candidate, b.candidate), stable: sum(a.stable, b.stable) };
 }
@@ -86,7 +86,7 @@ test('fewer than an hour of minutes with events, or what is no number, teaches n
 
 /** After how many minutes a release of eight hours is taken back, looked at each minute; Infinity if it is not. */
 function minutesToRollBack(world: World, seed: number, history: TimeHistory): number {
-  let folded: Folded | undefined;
+  let folded: GuardrailState | undefined;
   for (const one of minutes(480, world, seeded(seed))) {
     folded = fold(ERRORS, folded, [{ ...one, history }]);
     // The whole judge takes long, and cannot fail what is no harm by the dispersion in time alone.
@@ -94,14 +94,14 @@ function minutesToRollBack(world: World, seed: number, history: TimeHistory): nu
     const { late } = folded.tally;
     const { deviations } = shareInTime(folded.blocks, likeliestStartMs(late));
     const dispersion = timeDispersion(deviations, { isBlocked: false, history: folded.history ?? undefined });
-    if (logLate(late, dispersion) < Math.log(20)) continue;
+    if (logLateEvidence(late, dispersion) < Math.log(20)) continue;
     const at = { ...context, nowMs: one.toMs };
     if (judge(ERRORS, { at: 'intervals', intervals: [], folded }, at).outcome === 'fail') return one.toMs / 60_000;
   }
   return Infinity;
 }
 
-test('minutes that hang together by themselves take nothing back after a day of halves, and much harm is found', () => {
+test('minutes that hang sumPairs by themselves take nothing back after a day of halves, and much harm is found', () => {
   const runs = 24;
   const noise = { share: 0.05, sd: 0.5, rho: 0.8 } as const;
   const histories = Array.from({ length: runs }, (_, run) => learned({ ...noise, ...HALVES }, 5_000 + run));

@@ -2,13 +2,13 @@ import { faultOf, type Interval } from './interval.ts';
 import { blocksOf, ownNoise, shareInTime } from './time-blocks.ts';
 import type { TimeHistory } from './time-history.ts';
 
-/** Fewer windows in which something happened teach nothing. */
+/** With fewer windows that have events, nothing is learned. */
 const WINDOWS_MIN = 60;
 
 /**
- * Learns how moments vary by themselves from windows in which two halves of the same thing stand for the tracks: all that
- * they differ by, beyond the noise of counts, is noise of their own. The windows are of one length and in order; what cannot
- * be counted is left out. Undefined where there is too little.
+ * Learns time noise from windows in which two halves of the same population stand for the tracks: their difference, beyond the
+ * noise of counts, is noise. The windows have one length and are in order; windows that cannot be counted are skipped. Undefined
+ * where there is too little.
  */
 export function learnHistory(windows: readonly Interval[]): TimeHistory | undefined {
   const countable = windows.filter((one) => faultOf(one) === undefined);

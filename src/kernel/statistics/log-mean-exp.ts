@@ -1,7 +1,7 @@
-/** ln of what changes no digit of a sum with 1. */
+/** ln of a term that changes no digit of a sum with 1. */
 const NOTHING = -40;
 
-/** ln of the mean of e^x, for terms far beyond what e^x can hold. */
+/** ln of the mean of e^x, for terms beyond the range of e^x. */
 export function logMeanExp(terms: readonly number[]): number {
   let max = -Infinity;
   for (const term of terms) if (term > max) max = term;

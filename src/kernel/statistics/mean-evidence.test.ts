@@ -73,7 +73,7 @@ test('far on the right side there is no evidence, however sure, and however litt
   }
 });
 
-test('of nothing, of one cell, or of what never varied, nothing is said', () => {
+test('nothing, one cell, or values without variance give no evidence', () => {
   const some = track(500, 360, 400);
   assert.equal(logMeanBeyond({ ...some, units: 0, bad: 0, squares: 0 }, 300, 1), 0);
   assert.equal(logMeanBeyond({ ...some, units: 0 }, 300, 1), 0);

@@ -1,6 +1,6 @@
 import type { TrackClustering } from './cells.ts';
 
-/** How far from its limit a mean is looked for, as a part of the limit: where evidence grows fastest. */
+/** Expected distance of a mean from its limit, as a part of the limit: where evidence grows fastest. */
 const REACH = 0.2;
 
 /**
@@ -22,8 +22,8 @@ export function logMeanBeyond(track: TrackClustering, limit: number, sign: numbe
 }
 
 /**
- * Residuals are what cells have beyond their own window's mean, which takes a part of the variance away: all of it, where a
- * window has but one unit. What is left of the total tells how much.
+ * Residuals are relative to the mean of their own window, which removes a part of the variance: all of it, where a window has one
+ * unit. The remaining part of the total gives the correction.
  */
 function varianceOfTotal({ bad: total, squares, squaresExpected, cells }: TrackClustering): number {
   const taken = squaresExpected > 0 ? total / squaresExpected : 1;
@@ -31,8 +31,8 @@ function varianceOfTotal({ bad: total, squares, squaresExpected, cells }: TrackC
 }
 
 /**
- * ln (Φ(z) · e^{z²/2}): the tail by its asymptotic series, where the error function has no digits left, and two large
- * numbers would be taken from each other.
+ * ln (Φ(z) · e^{z²/2}). The tail uses its asymptotic series: the error function has no digits left there, and two large numbers
+ * would cancel.
  */
 function logNormalOverDensity(z: number): number {
   if (z < -6) return Math.log1p(-1 / z ** 2 + 3 / z ** 4) - Math.log(-z) - 0.5 * Math.log(2 * Math.PI);

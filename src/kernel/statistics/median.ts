@@ -1,4 +1,4 @@
-/** The middle of numbers, or what is between the two in the middle; 0 of none. */
+/** The median; the mean of the middle two for an even number; 0 for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);

@@ -1,14 +1,14 @@
 import type { Pair } from './interval.ts';
 import { median } from './median.ts';
 
-/** By how many times the odds of the tracks may differ from those of the windows before. */
+/** Factor by which the odds of the tracks may differ from those of the windows before. */
 const FACTOR_MAX = 4;
-/** Windows that say what is usual. When most of them are otherwise, that is what is usual. */
+/** Windows that define the usual odds. When most of them change, the usual odds change. */
 const WINDOWS = 9;
-/** By how many standard deviations chance may move them as well. */
+/** Standard deviations of chance that are allowed on top. */
 const DEVIATIONS = 4;
 
-/** How the units of the last windows of a stage fell into the tracks, as ln of the odds. Plain data. */
+/** ln of the odds of the tracks in the last windows of a stage. Plain data. */
 export interface Odds {
   readonly stage: number | null;
   readonly recent: readonly number[];
@@ -16,7 +16,7 @@ export interface Odds {
 
 export const NO_ODDS: Odds = { stage: null, recent: [] };
 
-/** Adds a window; one with nothing on a track says nothing. */
+/** Adds a window; skips one without units on a track. */
 export function addOdds(state: Odds, pair: Pair, stage: number | null): Odds {
   const before = state.stage === stage ? state.recent : [];
   const logOdds = logOddsOf(pair);
@@ -24,9 +24,9 @@ export function addOdds(state: Odds, pair: Pair, stage: number | null): Odds {
 }
 
 /**
- * The candidate's part of the units that is usual in the stage, where a window is so far from it that it is another traffic (a
- * load test against one track, a split that was changed by hand); undefined where it is as usual. What such traffic does
- * says nothing about either track.
+ * The usual share of the candidate in the stage, where the share of a window is so far off that its traffic is a different one (a
+ * load test against one track, a split changed by hand); undefined where the share is usual. Such traffic is no evidence about
+ * either track.
  */
 export function unusualShare({ stage, recent }: Odds, pair: Pair, of: number | null): number | undefined {
   const logOdds = logOddsOf(pair);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { TrackClustering } from './cells.ts';
 import { NO_MOMENTS } from './moments.ts';
 import { isOfMany } from './dispersion.ts';
-import { aloneText, doubt, withoutOther } from './patience.ts';
+import { dominanceText, doubt, withoutOther } from './patience.ts';
 import { NO_SOURCES } from './sources.ts';
 
 const NOWHERE = { moments: NO_MOMENTS, sources: NO_SOURCES };
@@ -80,10 +80,10 @@ const TRACK: TrackClustering = {
 
 test('nobody decides alone: no moment, no few units, no cell with more than a tenth of what is more', () => {
   const alone = (windows: number, more: Partial<TrackClustering>, of: Partial<TrackClustering> = {}) =>
-    aloneText(windows, NOWHERE, { candidate: { ...TRACK, ...of }, suspect: { ...TRACK, ...more } });
-  assert.equal(aloneText(3, NOWHERE, undefined), undefined);
-  assert.equal(aloneText(1, NOWHERE, undefined), 'only in one window');
-  assert.equal(aloneText(2, NOWHERE, undefined), 'only in 2 windows');
+    dominanceText(windows, NOWHERE, { candidate: { ...TRACK, ...of }, suspect: { ...TRACK, ...more } });
+  assert.equal(dominanceText(3, NOWHERE, undefined), undefined);
+  assert.equal(dominanceText(1, NOWHERE, undefined), 'only in one window');
+  assert.equal(dominanceText(2, NOWHERE, undefined), 'only in 2 windows');
   assert.equal(alone(2, {}), 'only in 2 windows');
   assert.equal(alone(3, {}), undefined);
   assert.equal(alone(3, {}, { cells: 30 }), undefined);

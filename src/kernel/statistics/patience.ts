@@ -1,31 +1,30 @@
 import type { TrackClustering } from './cells.ts';
 import { isOfMany, unitsIn } from './dispersion.ts';
-import type { Folded } from './fold.ts';
+import type { GuardrailState } from './fold.ts';
 import { isOneMoment } from './moments.ts';
 import { count, percent } from './phrases.ts';
 import { dominantOf } from './sources.ts';
-import type { Known } from './time-blocks.ts';
+import type { ObservationTime } from './time-blocks.ts';
 
-/** By how many times what a track does may vary more than chance, as long as nothing is known of how it varies in time. */
+/** Assumed dispersion while the variation of a track in time is unknown. */
 const DOUBT = 10;
-/** After so many windows, and as many minutes, a track is known. Without units its moments are all there is to know it by. */
+/** Windows, and minutes, after which the variation of a track is known. Without units, time is the only source. */
 const KNOWN = { withUnits: 20, without: 30 } as const;
 const MINUTE_MS = 60_000;
-/** Stretches that were declared to be independent, instead. */
+/** The number of stretches instead, where they are declared independent. */
 const KNOWN_STRETCHES = 6;
-/** So many units of the candidate, and cells behind what it did, before anything is called safe. */
+/** Units of the candidate, and effective cells, that a verdict of safety needs. */
 export const SAFE = { units: 300, effectiveCells: 10 } as const;
-/** Nothing rolls back sooner: a hiccup ends. */
+/** No rollback after fewer windows: a hiccup ends. */
 const WINDOWS_MIN = 3;
 
 /**
- * What dispersion is taken at least while little is known of how a track varies in time: 10 at first, and less with the
- * square of time, to 1 once 20 windows and 20 minutes were seen, or 30 where no units are known. So overwhelming harm is
- * found within three windows, and what may be a moment's noise is not taken for harm. With `independentMs` a window is but a
- * part of an observation, and the doubt as many times as large.
+ * Minimum dispersion while little is known of how a track varies in time: 10 at first, less with the square of time, and 1 after 20
+ * windows and 20 minutes, or 30 where units are unknown. Overwhelming harm is found within three windows, and noise of a moment is
+ * not taken for harm. With `independentMs` a window is a part of an observation, and the doubt is as many times larger.
  */
 export function doubt(
-  { windows, ms, stretches }: Known,
+  { windows, ms, stretches }: ObservationTime,
   { hasUnits, independentMs }: { readonly hasUnits: boolean; readonly independentMs?: number | undefined },
 ): number {
   if (independentMs === undefined) {
@@ -37,12 +36,12 @@ export function doubt(
 }
 
 /**
- * Why harm may be that of one moment, one place or one unit alone; undefined when it is not. `windows` are those it is seen in.
- * Where units are known, those of the candidate must be many, and none may have made what is too much on its track.
+ * Why harm may be due to one moment, one source or one unit alone; undefined when it is not. `windows` counts the windows with the
+ * harm. Where units are known, the candidate must have many, and none may have made the excess of its track.
  */
-export function aloneText(
+export function dominanceText(
   windows: number,
-  { moments, sources }: Pick<Folded, 'moments' | 'sources'>,
+  { moments, sources }: Pick<GuardrailState, 'moments' | 'sources'>,
   units: { readonly candidate: TrackClustering; readonly suspect: TrackClustering } | undefined,
 ): string | undefined {
   if (windows < WINDOWS_MIN) return `only in ${windows === 1 ? 'one window' : `${windows} windows`}`;
@@ -58,10 +57,10 @@ export function aloneText(
   return `${percent(part)} of what is more comes from one unit, or a few: one unit dominates`;
 }
 
-/** Beside a limit there is no other track to have more than: what is too much is all there is. */
+/** With a limit there is no other track to compare with: the excess is the whole count. */
 export function withoutOther(track: TrackClustering): TrackClustering {
   return { ...track, excess: track.bad, excessMax: track.badMax, badOfMax: track.badMax };
 }
 
-/** A cell may have a tenth of the excess; or two events, which chance brings together in one cell where there are few. */
+/** A cell may have a tenth of the excess, or two events: chance puts two into one cell where there are few. */
 const ONE_CELL = { part: 0.1, badMax: 2 } as const;

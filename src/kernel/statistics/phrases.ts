@@ -1,7 +1,7 @@
 import type { Evidence } from './verdict.ts';
 import type { Counts } from './interval.ts';
 
-/** Nobody reads odds beyond this as more. */
+/** Larger odds are shown as "over 1,000,000". */
 const ODDS_TOLD_MAX = 1e6;
 
 /** "4,310": whole, for a reader. */

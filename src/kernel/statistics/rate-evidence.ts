@@ -2,17 +2,17 @@ import { HARM_POINTS, LOG_RATIOS_UP } from './risk-ratio-evidence.ts';
 import type { Counts } from './interval.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 
-/** Which side of a limit is harm. */
+/** The side of a limit that is harm. */
 export type Side = 'above' | 'below';
 
-/** The rates that evidence of being on the right side of a limit is weighed for, as parts of it; above it, the inverse. */
+/** Alternatives within the limit, as parts of it; for a lower limit, the inverse. */
 const PARTS = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8];
 
 export const RATE_POINTS = HARM_POINTS;
 
 /**
  * ln likelihood of rates beyond a limit against the limit, for counts: x·ln θ − (θ − 1)·n·limit. Where a unit has one event at
- * most, that is less than its likelihood (1 + p·a ≤ e^{p·a}): the evidence is slower, and no less true.
+ * most, that is less than its likelihood (1 + p·a ≤ e^{p·a}): the evidence is slower, and still valid.
  */
 export function rateTerms({ units, bad }: Counts, limit: number, side: Side): readonly number[] {
   return LOG_RATIOS_UP.map((log) => {
@@ -22,8 +22,8 @@ export function rateTerms({ units, bad }: Counts, limit: number, side: Side): re
 }
 
 /**
- * ln of the evidence that a rate is on the right side of a limit. Without any event it grows with the units alone, so that a
- * service that makes no errors can be found safe too. At the limit, or beyond, it exceeds 1/β with a chance of at most β.
+ * ln of the evidence that a rate is on the right side of a limit. Without any event it grows with the units alone, so a service
+ * without errors can pass too. At the limit, or beyond, it exceeds 1/β with a chance of at most β.
  */
 export function logWithin({ units, bad }: Counts, limit: number, side: Side, dispersion: number): number {
   const terms = PARTS.map((part) => {

@@ -1,7 +1,7 @@
 import { NOTHING, sumOf, type Counts, type Pair } from './interval.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 
-/** The greatest ratio that evidence is weighed for; what is worse still is found as surely. */
+/** The greatest alternative ratio; worse ratios are found as surely. */
 const RATIO_MAX = 20;
 /** Ratios from 1 to the greatest, evenly on a log scale; as many again, less one, below 1. */
 export const HARM_POINTS = 25;
@@ -9,29 +9,28 @@ const STEP = Math.log(RATIO_MAX) / (HARM_POINTS - 1);
 const ONE = HARM_POINTS - 1;
 /** Points closer than this, as ln, are one. */
 const SAME = 1e-9;
-/** By how much evidence over all ratios must exceed that of harm or of safety to bound the ratio. */
+/** Factor by which evidence over all ratios must exceed that of harm or of safety to bound the ratio. */
 const WIDE = 20;
 const LOG_RATIOS: readonly number[] = Array.from({ length: 2 * HARM_POINTS - 1 }, (_, index) => (index - ONE) * STEP);
-/** Those from 1 on. */
+/** Ratios from 1 on. */
 export const LOG_RATIOS_UP: readonly number[] = LOG_RATIOS.slice(ONE);
 const RATIOS_LESS_ONE: readonly number[] = LOG_RATIOS.map(Math.expm1);
 
 /**
- * What the intervals so far say about the ratio θ of the candidate's rate to the stable one. Given that an interval had m
- * events, x of them on the candidate with a share w of the units, x is binomial with θw/(θw+1−w): the base rate, and
- * whatever hits both tracks, is gone. The likelihood against θ = 1 is therefore θ^x / (θw+1−w)^m.
- *
- * Plain data: adding intervals in any order, or in parts of the same share, gives the same.
+ * Evidence about the ratio θ of the candidate's rate to the stable one. Given m events in an interval, x of them on the candidate
+ * with a share w of the units, x is binomial with θw/(θw+1−w): the base rate, and anything that hits both tracks, cancels. The
+ * likelihood against θ = 1 is therefore θ^x / (θw+1−w)^m. Plain data: adding intervals in any order, or in parts of the same share,
+ * gives the same.
  */
 export interface RiskRatioEvidence {
-  /** The ratio from which on a candidate counts as worse than may be: above 1. */
+  /** The ratio from which a candidate is worse than allowed: above 1. */
   readonly margin: number;
   /** ln of the likelihood against θ = 1, for each of LOG_RATIOS. */
   readonly logTerms: readonly number[];
   readonly logAtMargin: number;
   readonly candidate: Counts;
   readonly stable: Counts;
-  /** The two sums of Mantel and Haenszel, whose ratio compares within each interval only. */
+  /** The two sums of Mantel and Haenszel. Their ratio compares within each interval only. */
   readonly weighed: { readonly candidate: number; readonly stable: number };
 }
 
@@ -71,7 +70,7 @@ export function addInterval(state: RiskRatioEvidence, pair: Pair): RiskRatioEvid
   };
 }
 
-/** What the evidence becomes when that of `part` comes along so many times more. */
+/** The evidence after that of `part` is added this many times. */
 export function addTimes(state: RiskRatioEvidence, part: RiskRatioEvidence, times: number): RiskRatioEvidence {
   const counts = (a: Counts, b: Counts): Counts => ({ units: a.units + times * b.units, bad: a.bad + times * b.bad });
   return {
@@ -88,12 +87,12 @@ export function addTimes(state: RiskRatioEvidence, part: RiskRatioEvidence, time
 }
 
 /**
- * ln of the evidence against "the candidate is no worse" (θ ≤ 1): the mean likelihood over ratios from 1 up. If it is true,
- * the chance that this ever exceeds ln(1/α), however often one looks, is at most α (Ville).
+ * ln of the evidence against "the candidate is no worse" (θ ≤ 1): the mean likelihood over ratios from 1 up. If it is true, the
+ * chance that this ever exceeds ln(1/α), under continuous monitoring, is at most α (Ville).
  *
- * That holds for units with one event at most too, however common it is: with rates p and q of the two tracks a likelihood's
- * mean is Π(1 + p·a)·Π(1 + q·b) ≤ exp(Σ p·a + Σ q·b), the mean that counts with these rates would have (Poisson). It grows
- * more slowly then: as if events that half of all units have were half as many.
+ * That holds for units with one event at most too, however common it is: with rates p and q of the two tracks a likelihood's mean
+ * is Π(1 + p·a)·Π(1 + q·b) ≤ exp(Σ p·a + Σ q·b), the mean that counts with these rates would have (Poisson). It grows more slowly
+ * then: events of half of all units count as if they were half as many.
  *
  * `dispersion` above 1 is for events that come in clumps: the root of an e-process is one again (Jensen).
  */
@@ -107,8 +106,8 @@ export function harmTerms({ logTerms }: RiskRatioEvidence): readonly number[] {
 }
 
 /**
- * ln of the evidence against "the candidate is worse by the margin or more" (θ ≥ margin): the mean likelihood over the
- * ratios between 1/margin and margin, which are what there is to tell it from, against that of the margin.
+ * ln of the evidence against "the candidate is worse by the margin or more" (θ ≥ margin): the mean likelihood over the ratios
+ * between 1/margin and margin, the alternatives, against that of the margin.
  */
 export function logSafety({ logTerms, logAtMargin, margin }: RiskRatioEvidence, dispersion: number): number {
   return logMeanNearOne(logTerms, margin, dispersion) - logAtMargin / dispersion;
@@ -126,16 +125,16 @@ export function estimatedRatio({ weighed }: RiskRatioEvidence): number | null {
 
 export interface RatioBounds {
   readonly from: number;
-  /** Null where nothing bounds it yet. */
+  /** null: no bound yet. */
   readonly to: number | null;
 }
 
 /**
- * Bounds of the ratio that hold at all looks at once: below `from` (above `to`) are the ratios that the evidence rejects
- * as strongly as is asked. `from` reaches 1 exactly when harm is proven, `to` the margin exactly when safety is.
+ * Bounds of the ratio that hold at all looks at once: the evidence rejects ratios below `from` (above `to`) with the strength that
+ * is needed. `from` reaches 1 exactly when harm is proven, `to` the margin exactly when safety is.
  *
- * Evidence of harm is weak beside ratios below 1, and that of safety beside those far from it; there the mean likelihood
- * over all ratios bounds better. It is asked for WIDE times as much, which leaves the chance to be wrong nearly as it was.
+ * Evidence of harm is weak beside ratios below 1, and that of safety beside those far from it; there the mean likelihood over all
+ * ratios bounds better. It needs WIDE times as much, which leaves the error rate nearly unchanged.
  */
 export function ratioBounds(
   state: RiskRatioEvidence,
@@ -147,12 +146,12 @@ export function ratioBounds(
   const logWide = logMeanExp(state.logTerms.map((term) => term / dispersion)) - Math.log(WIDE);
   const [logHarmNeeded, logSafetyNeeded] = [Math.log(needed.harm), Math.log(needed.safety)];
   const near = logMeanNearOne(state.logTerms, state.margin, dispersion);
-  const from = further(
+  const from = furtherOf(
     crossing(points, logHarm(state, dispersion) - logHarmNeeded),
     crossing(points, logWide - logHarmNeeded),
     0,
   );
-  const to = further(
+  const to = furtherOf(
     crossing(mirrored, near - logSafetyNeeded),
     crossing(mirrored, logWide - logSafetyNeeded),
     -Math.log(state.margin),
@@ -160,15 +159,15 @@ export function ratioBounds(
   return { from: Math.exp(from), to: to === -Infinity ? null : Math.exp(-to) };
 }
 
-/** The further of two bounds; what was not proven with the first is just not reached with the second. */
-function further(bound: number, wide: number, proof: number): number {
+/** The further of two bounds. The second does not reach a proof that the first has not reached. */
+function furtherOf(bound: number, wide: number, proof: number): number {
   return Math.max(bound, bound >= proof - SAME ? wide : Math.min(wide, proof - 2 * SAME));
 }
 
 function pointsOf(state: RiskRatioEvidence, dispersion: number): readonly Point[] {
   const points = LOG_RATIOS.map((at, index) => ({ at, height: (state.logTerms[index] ?? 0) / dispersion }));
   const atMargin = { at: Math.log(state.margin), height: state.logAtMargin / dispersion };
-  // A chord between two points that are one would lead anywhere.
+  // A chord between two coinciding points has no slope.
   if (points.every(({ at }) => Math.abs(at - atMargin.at) > SAME)) points.push(atMargin);
   return points.sort((a, b) => a.at - b.at);
 }
@@ -179,21 +178,21 @@ interface Point {
 }
 
 /**
- * Up to where, coming from the left, a concave curve through the points surely lies at or below the height; -Infinity where
- * it never does. Between two points it lies below the prolonged chords of their neighbours: where those cross is at most a
- * little short of the truth, never beyond. (ln likelihood is concave over ln θ.)
+ * How far, from the left, a concave curve through the points surely lies at or below the height; -Infinity where it never does.
+ * Between two points it lies below the prolonged chords of their neighbours: their crossing is at most a little short of the truth,
+ * never beyond. (ln likelihood is concave over ln θ.)
  */
 function crossing(points: readonly Point[], height: number): number {
   const above = points.findIndex((point) => point.height > height);
   const [before, left, right, after] = [points[above - 2], points[above - 1], points[above], points[above + 1]];
   if (left === undefined || right === undefined) return -Infinity;
   let at = left.at;
-  if (before !== undefined) at = Math.max(at, along(before, left, height));
-  if (after !== undefined && after.height > right.height) at = Math.max(at, along(right, after, height));
+  if (before !== undefined) at = Math.max(at, pointAlong(before, left, height));
+  if (after !== undefined && after.height > right.height) at = Math.max(at, pointAlong(right, after, height));
   return at;
 }
 
-function along(a: Point, b: Point, height: number): number {
+function pointAlong(a: Point, b: Point, height: number): number {
   const slope = (b.height - a.height) / (b.at - a.at);
   return b.at + (height - b.height) / slope;
 }

@@ -2,17 +2,17 @@ import { chiSquareSurvival } from './chi-square.ts';
 import type { Interval } from './interval.ts';
 import { logMeanExp } from './log-mean-exp.ts';
 
-/** How far beyond the tolerance the odds may be, as ln: from a hundredth to twentyfold, evenly on a log scale. */
+/** Alternatives: how far the odds are beyond the tolerance, as ln, from a hundredth to twentyfold, evenly on a log scale. */
 const EXCESSES: readonly number[] = Array.from(
   { length: 12 },
   (_, index) => 0.01 * (Math.log(20) / 0.01) ** (index / 11),
 );
 
-/** Whether units went where they were meant to go; each interval has a share of its own. Plain data. */
+/** Test for a sample-ratio mismatch; each interval has a share of its own. Plain data. */
 export interface SampleRatio {
-  /** By how much the odds may be off, as a part: 0.1 is ten percent. */
+  /** Allowed deviation of the odds, as a part: 0.1 is ten percent. */
   readonly tolerance: number;
-  /** ln likelihood against the nearer edge of the tolerance: of more, and of fewer than meant. */
+  /** ln likelihood against the nearer edge of the tolerance: for more, and for fewer, than intended. */
   readonly logMore: readonly number[];
   readonly logFewer: readonly number[];
   readonly units: number;
@@ -28,9 +28,9 @@ export function noSample(tolerance: number): SampleRatio {
 }
 
 /**
- * Adds the units of an interval that has a share. If units fall independently with odds that are within the tolerance of
- * those meant, the chance that the evidence ever exceeds 1/α is at most α: the null is the nearer edge of the tolerance, and
- * odds within it only lower the expectation.
+ * Adds the units of an interval that has a share. If units fall independently with odds within the tolerance of the intended ones,
+ * the chance that the evidence ever exceeds 1/α is at most α: the null is the nearer edge of the tolerance, and odds within it only
+ * lower the expectation.
  */
 export function addSample(state: SampleRatio, { candidate, stable, share }: Interval): SampleRatio {
   const units = candidate.units + stable.units;
@@ -56,14 +56,14 @@ export function addSample(state: SampleRatio, { candidate, stable, share }: Inte
   };
 }
 
-/** ln of the evidence that units do not go where they should, where they come so many to a clump. */
+/** ln of the evidence of a sample-ratio mismatch, where units clump by the dispersion. */
 export function logSplit({ logMore, logFewer }: SampleRatio, dispersion: number): number {
   return logMeanExp([...logMore, ...logFewer].map((term) => term / dispersion));
 }
 
 /**
- * The p-value of Pearson's χ² for the units together: right for one look at the end and without a tolerance, and shown for
- * comparison; what decides is the evidence. Null while there is nothing to expect.
+ * The p-value of Pearson's χ² over all units: valid for one look at the end and without a tolerance. Shown for comparison; the
+ * evidence decides. Null while nothing is expected.
  */
 export function pearson({ observed, expected, variance }: SampleRatio): number | null {
   if (variance === 0) return null;

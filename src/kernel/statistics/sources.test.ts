@@ -31,7 +31,7 @@ test('a pod dominates that has half of what is more than with stable, and not as
   assert.deepEqual([source, badPart, unitsPart], ['a', 0.9, 0.25]);
 });
 
-test('whoever takes over from a pod dominates nothing, whatever the pods before did', () => {
+test('a pod that replaces another does not dominate, whatever the earlier pods did', () => {
   const quiet = Array.from({ length: 500 }, () => pods({ a: 1, b: 1 }));
   assert.equal(dominantOf(added([...quiet, pods({ c: 40, d: 40 })])), undefined);
   assert.equal(dominantOf(added([...quiet, pods({ c: 80 })])), undefined, 'one process that was started anew');

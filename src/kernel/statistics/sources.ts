@@ -1,30 +1,30 @@
 import { hasMost, rateBeside } from './dominance.ts';
 import { countsOf, type Interval } from './interval.ts';
 
-/** Sources beyond these are counted together: pods come and go. */
+/** Further sources are counted together: pods come and go. */
 const SOURCES_MAX = 200;
 const OTHERS = 'others';
 
 /** Where the candidate's events happened: one broken pod can make all of them. Plain data. */
 export interface Sources {
   readonly units: Readonly<Record<string, number>>;
-  /** The units of all sources in the windows in which each had any: a pod that came late had no part in what was before. */
+  /** The units of all sources in the windows in which this one had any: a pod that came late had no part in the earlier ones. */
   readonly beside: Readonly<Record<string, number>>;
-  /** What each has beyond stable's rate, window by window. */
+  /** Excess of each source over stable's rate, window by window. */
   readonly excess: Readonly<Record<string, number>>;
 }
 
 export interface Dominant {
   readonly source: string;
-  /** Of what the candidate has beyond stable, at most 1. */
+  /** Part of the candidate's excess over stable, at most 1. */
   readonly badPart: number;
-  /** Of the units while it had any. */
+  /** Part of the units while the source had any. */
   readonly unitsPart: number;
 }
 
 export const NO_SOURCES: Sources = { units: {}, beside: {}, excess: {} };
 
-/** Where more events are better, what is missing has no place of its own: nothing is counted. */
+/** Adds the sources of an interval. Where more events are better, missing events have no source: nothing is counted. */
 export function addSources(state: Sources, interval: Interval, better: 'fewer' | 'more'): Sources {
   const { sources } = interval;
   if (sources === undefined || better === 'more') return state;
@@ -49,7 +49,7 @@ export function addSources(state: Sources, interval: Interval, better: 'fewer' |
   };
 }
 
-/** The source that has most of the excess, without having had most of the units. With one alone there is none. */
+/** The source with most of the excess and without most of the units. A single source does not dominate. */
 export function dominantOf({ units, beside, excess }: Sources): Dominant | undefined {
   const excessAll = total(excess);
   if (Object.keys(units).length < 2 || excessAll <= 0) return undefined;

@@ -5,7 +5,7 @@ import { seeded } from '#kernel/base/chance.ts';
 import { normal, poisson } from './testing/draws.ts';
 import {
   addBlock,
-  allKnown,
+  observationTimeOf,
   blocksSince,
   NO_BLOCKS,
   rateInTime,
@@ -56,7 +56,7 @@ test('windows of one minute, or of one declared stretch, are one block', () => {
     blocks(times(7, 10, 1, 90, 9), MINUTE_MS, 3 * MINUTE_MS).blocks.map(({ windows }) => windows),
     [3, 3, 1],
   );
-  assert.deepEqual(allKnown(blocks(times(7, 10, 1, 90, 9), 10_000)), { windows: 7, ms: 70_000, stretches: 2 });
+  assert.deepEqual(observationTimeOf(blocks(times(7, 10, 1, 90, 9), 10_000)), { windows: 7, ms: 70_000, stretches: 2 });
 });
 
 test('of more than 512 blocks neighbours become one: the sums stay, and so does the order of time', () => {
@@ -71,7 +71,11 @@ test('of more than 512 blocks neighbours become one: the sums stay, and so does 
         sums(state),
         [0, 1, 2, 3].map((index) => windows.reduce((sum, one) => sum + (one[index] ?? 0), 0)),
       );
-      assert.deepEqual(allKnown(state), { windows: length, ms: length * MINUTE_MS, stretches: state.blocks.length });
+      assert.deepEqual(observationTimeOf(state), {
+        windows: length,
+        ms: length * MINUTE_MS,
+        stretches: state.blocks.length,
+      });
       const ends = state.blocks.map(({ toMs }) => toMs);
       assert.deepEqual(
         ends,
@@ -82,11 +86,14 @@ test('of more than 512 blocks neighbours become one: the sums stay, and so does 
     { numRuns: 10 },
   );
   assert.equal(blocks(times(512, 1, 0, 1, 0)).blocks.length, 512);
-  const halved = blocks(times(513, 1, 0, 1, 0));
-  assert.deepEqual([halved.blocks.length, halved.blocks[0]?.windows, halved.blocks.at(-1)?.windows], [257, 2, 1]);
-  // What comes in the same minute is still of the last block.
+  const mergePairs = blocks(times(513, 1, 0, 1, 0));
+  assert.deepEqual(
+    [mergePairs.blocks.length, mergePairs.blocks[0]?.windows, mergePairs.blocks.at(-1)?.windows],
+    [257, 2, 1],
+  );
+  // A window of the same minute joins the last block.
   const again = addBlock(
-    halved,
+    mergePairs,
     { candidate: { units: 5, bad: 1 }, stable: { units: 5, bad: 1 } },
     { fromMs: 512 * MINUTE_MS + 1, toMs: 513 * MINUTE_MS + 5 },
     undefined,
@@ -115,7 +122,7 @@ test('a stretch is off by its events beyond the candidate’s part of both: reck
     [Number((4 - 250 / 84).toFixed(9)), Number((10 * (25 / 84) * (59 / 84)).toFixed(9))],
     [Number((2 - 250 / 84).toFixed(9)), Number((10 * (25 / 84) * (59 / 84)).toFixed(9))],
   ]);
-  // What has nothing on one side is left out, and weighs nothing.
+  // A window without units on one side is skipped and has no weight.
   const more: readonly Counts[] = [
     [10, 4, 30, 6],
     [10, 2, 30, 8],
@@ -132,7 +139,7 @@ test('a stretch is off by its events beyond the candidate’s part of both: reck
   assert.ok(shareInTime(blocks(times(9, 10, 0, 30, 8)), 0).deviations.every(({ off }) => Math.abs(off) < 0.1));
 });
 
-test('what hits both tracks at once is no deviation, and neither is a change of the ratio at the moment that is told', () => {
+test('an incident on both tracks is no deviation, and neither is a change of the ratio at the given moment', () => {
   const hit: readonly Counts[] = [
     [100, 1, 300, 3],
     [100, 50, 300, 150],
@@ -309,9 +316,9 @@ test('independent events have a dispersion of about 1, bursts that of their size
   assert.ok(bursts > 3.4 && bursts < 4.5, `${bursts}`);
   // Minutes of its own with ρ = 0.8 and a deviation of a half: ψ is 40 · 0.25 of its 0.9, times (1 + ρ)/(1 − ρ) = 9.
   let state = 0;
-  const lasting = mean((index, chance) => {
+  const longRunDispersion = mean((index, chance) => {
     state = index === 0 ? normal(chance) : 0.8 * state + 0.6 * normal(chance);
     return Math.exp(0.5 * state - 0.125);
   });
-  assert.ok(lasting > 60 && lasting < 250, `${lasting}`);
+  assert.ok(longRunDispersion > 60 && longRunDispersion < 250, `${longRunDispersion}`);
 });

@@ -2,20 +2,20 @@ import type { Pair } from './interval.ts';
 import { CORRELATION_MAX, lagCorrelation } from './lag-correlation.ts';
 import type { TimeHistory } from './time-history.ts';
 
-/** Shorter windows of one such moment are one: what is noise for seconds only has no length of its own. */
+/** Windows of the same minute are one block: noise that lasts seconds has no length of its own. */
 const MOMENT_MS = 60_000;
-/** Blocks that are kept. Beyond, two neighbours become one: what hangs together for longer is seen all the same. */
+/** Blocks that are stored. Beyond, two neighbours are merged: longer correlation stays visible. */
 const BLOCKS_MAX = 512;
-/** So many blocks must lie before a change of the rate: of what moves by itself there is always a moment from which it was worse. */
+/** Blocks that must precede a change of the rate: noise always has some moment from which it was worse. */
 const CHANGE_BLOCKS_MIN = 20;
-/** By how much likelier, as ln, a jump of a rate must be than none: of some hundred places the best is 5 by chance. */
+/** ln likelihood by which a jump of a rate must beat none: the best of some hundred places reaches 5 by chance. */
 const JUMP = 8;
-/** So many times what stable has, or what was before, is no noise that moments have: it is something else. */
+/** A ratio this large, to stable or to the time before, is no time noise. */
 const OTHER_RATIO = 10;
 
-/** What both tracks did in one stretch of time. Plain data. */
+/** Counts of both tracks in one stretch of time. Plain data. */
 interface Block {
-  /** Which stretch of time it is, counted from the epoch. */
+  /** Number of the stretch, counted from the epoch. */
   readonly number: number;
   readonly toMs: number;
   readonly windows: number;
@@ -26,15 +26,15 @@ interface Block {
   readonly stableBad: number;
 }
 
-/** How much was seen of how a track varies in time. */
-export interface Known {
+/** How long the variation of a track in time has been observed. */
+export interface ObservationTime {
   readonly windows: number;
   readonly ms: number;
-  /** Of the length that is joined. */
+  /** Number of blocks. */
   readonly stretches: number;
 }
 
-/** How events hang together in time, for which tracks are cut into stretches. Plain data. */
+/** Counts by stretches of time, which show how events cluster in time. Plain data. */
 export interface TimeBlocks {
   readonly blocks: readonly Block[];
 }
@@ -46,7 +46,7 @@ interface Times {
 
 export const NO_BLOCKS: TimeBlocks = { blocks: [] };
 
-/** Adds a window: those of one minute, or of one stretch of `independentMs`, are one block. */
+/** Adds a window. Windows of one minute, or of one stretch of `independentMs`, are one block. */
 export function addBlock(
   { blocks }: TimeBlocks,
   { candidate, stable }: Pair,
@@ -55,9 +55,9 @@ export function addBlock(
 ): TimeBlocks {
   const last = blocks.at(-1);
   const block = blockOf({ candidate, stable }, { fromMs, toMs }, independentMs ?? MOMENT_MS);
-  if (last?.number === block.number) return { blocks: [...blocks.slice(0, -1), joined(last, block)] };
+  if (last?.number === block.number) return { blocks: [...blocks.slice(0, -1), mergeBlocks(last, block)] };
   const all = [...blocks, block];
-  return { blocks: all.length <= BLOCKS_MAX ? all : halved(all) };
+  return { blocks: all.length <= BLOCKS_MAX ? all : mergePairs(all) };
 }
 
 function blockOf({ candidate, stable }: Pair, { fromMs, toMs }: Times, lengthMs: number): Block {
@@ -73,25 +73,25 @@ function blockOf({ candidate, stable }: Pair, { fromMs, toMs }: Times, lengthMs:
   };
 }
 
-/** Windows as they are, whatever their length and number. */
+/** Windows as they are, without a limit on their number. */
 export function blocksOf(windows: readonly (Pair & Times)[]): TimeBlocks {
   return { blocks: windows.map((one) => blockOf(one, one, one.toMs - one.fromMs)) };
 }
 
-/** Those that ended after a time. */
+/** Blocks that ended after a time. */
 export function blocksSince({ blocks }: TimeBlocks, sinceMs: number): TimeBlocks {
   return { blocks: blocks.filter(({ toMs }) => toMs > sinceMs) };
 }
 
-function halved(blocks: readonly Block[]): readonly Block[] {
+function mergePairs(blocks: readonly Block[]): readonly Block[] {
   return blocks.flatMap((block, index) => {
     if (index % 2 === 1) return [];
     const next = blocks[index + 1];
-    return [next === undefined ? block : joined(block, next)];
+    return [next === undefined ? block : mergeBlocks(block, next)];
   });
 }
 
-function joined(a: Block, b: Block): Block {
+function mergeBlocks(a: Block, b: Block): Block {
   return {
     number: b.number,
     toMs: b.toMs,
@@ -104,44 +104,44 @@ function joined(a: Block, b: Block): Block {
   };
 }
 
-/** One stretch as a deviation from what is expected, and the variance of that if events were independent. */
+/** Deviation of one stretch from the expectation, and its variance if events were independent. */
 export interface Deviation {
   readonly off: number;
   readonly variance: number;
 }
 
-/** How events came in time, given that harm may have begun at a moment. */
+/** Deviations in time, given that harm may have begun at a moment. */
 export interface InTime {
   readonly deviations: readonly Deviation[];
   /**
-   * What was seen of harm that began then: what came since alone, as of a release that begins; all there is, where it may
-   * have been such before.
+   * Observation time of such harm: since it began, as for a release that begins; the whole time, where the same may have happened
+   * before.
    */
-  readonly known: Known;
+  readonly known: ObservationTime;
 }
 
 /**
- * Deviations of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that
- * began then is no noise. What hits both tracks at once is gone. Stretches with nothing to compare are left out. Where stable
- * has nearly nothing, the candidate's part is nearly all, however its events come: then its own rate is taken, with a jump of
- * its own. What is known is counted from the jump of the candidate's rate.
+ * Deviations of the candidate's part of all events, given the ratio of the rates before a moment and from then on: harm that began
+ * then is no noise. An incident on both tracks at once cancels. Stretches with nothing to compare are skipped. Where stable has
+ * almost no events, the candidate's part is nearly all, however its events come: then its own rate is used, with a jump of its own.
+ * Observation time counts from the jump of the candidate's rate.
  */
 export function shareInTime({ blocks }: TimeBlocks, changeMs: number): InTime {
   const cut = cutShare(blocks, changeMs);
   const isOther = isChange(cut, isOtherShare);
   return {
     deviations: (isOther ? cut : [blocks]).flatMap(shareDeviations),
-    known: allKnown({ blocks: isOther ? sinceJump(cut[1]) : blocks }),
+    known: observationTimeOf({ blocks: isOther ? sinceJump(cut[1]) : blocks }),
   };
 }
 
-/** Deviations of the candidate's events from its own rate before a moment and from then on, where it is held against a number. */
+/** Deviations of the candidate's events from its own rate before a moment and from then on, for the comparison with a limit. */
 export function rateInTime({ blocks }: TimeBlocks, changeMs: number): InTime {
   const cut = cutRate(blocks, changeMs);
   const isOther = isChange(cut, isOtherRate);
   return {
     deviations: (isOther ? cut : [blocks]).flatMap(ownDeviations),
-    known: allKnown({ blocks: isOther ? cut[1] : blocks }),
+    known: observationTimeOf({ blocks: isOther ? cut[1] : blocks }),
   };
 }
 
@@ -166,12 +166,12 @@ function ownDeviations(part: readonly Block[]): readonly Deviation[] {
     .map((block) => ({ off: block.bad - rate * block.units, variance: rate * block.units }));
 }
 
-export function allKnown({ blocks }: TimeBlocks): Known {
+export function observationTimeOf({ blocks }: TimeBlocks): ObservationTime {
   const { windows, ms } = sumOfBlocks(blocks);
   return { windows, ms, stretches: blocks.length };
 }
 
-/** That there is no jump of the candidate's rate is given up only for one that chance does not make. */
+/** A jump of the candidate's rate is accepted only where chance does not explain it. */
 function sinceJump(blocks: readonly Block[]): readonly Block[] {
   const { bad, units } = sumOfBlocks(blocks);
   return blocks.slice(jumpOf(blocks, unitsOf, { least: logOfRate(bad, units) + JUMP }));
@@ -186,14 +186,14 @@ function isOtherRate(before: readonly Block[], since: readonly Block[]): boolean
   return is.bad * was.units > OTHER_RATIO * was.bad * is.units;
 }
 
-/** Where a jump is looked for: among blocks by their index, and above this log likelihood. */
+/** Where a jump may lie: block indexes, and the log likelihood that it must exceed. */
 interface JumpBounds {
   readonly from?: number;
   readonly to?: number;
   readonly least?: number;
 }
 
-/** From which of some blocks on the candidate most likely has another rate than before, by so many expected of each block. */
+/** Index of the block from which the candidate most likely has another rate, given the expected events of each block. */
 function jumpOf(
   blocks: readonly Block[],
   expectedOf: (block: Block) => number,
@@ -204,7 +204,7 @@ function jumpOf(
   let [expected, bad, best, bestLog] = [0, 0, from, least];
   for (const [index, block] of blocks.entries()) {
     const log = logOfRate(bad, expected) + logOfRate(badAll - bad, expectedAll - expected);
-    // What is no more than rounding is no jump.
+    // A difference within rounding is no jump.
     if (index >= from && index <= to && log > bestLog + 1e-9 * badAll) [best, bestLog] = [index, log];
     expected += expectedOf(block);
     bad += block.bad;
@@ -216,12 +216,12 @@ function unitsOf({ units }: Block): number {
   return units;
 }
 
-/** What the candidate would have if both tracks had the same rate. */
+/** Expected events of the candidate if both tracks had the same rate. */
 function partOf({ units, bad, stableUnits, stableBad }: Block): number {
   return units === 0 ? 0 : ((bad + stableBad) * units) / (units + stableUnits);
 }
 
-/** ln likelihood of events at their own rate, but for what is the same for every rate. */
+/** ln likelihood of events at their own rate, without the terms that are the same for every rate. */
 function logOfRate(bad: number, units: number): number {
   return bad > 0 && units > 0 ? bad * Math.log(bad / units) : 0;
 }
@@ -237,7 +237,7 @@ function sumOfBlocks(blocks: readonly Block[]): Pick<Block, 'windows' | 'ms' | '
   return { windows, ms, units, bad };
 }
 
-/** Whether harm began at a moment, and is no noise: it was otherwise for long before, or nothing moves so far by itself. */
+/** Whether harm that began at a moment is no noise: the rate was different for long before, or noise does not move as far. */
 function isChange([before, since]: Cut, isOther: typeof isOtherRate): boolean {
   return before.length >= CHANGE_BLOCKS_MIN || isOther(before, since);
 }
@@ -257,7 +257,7 @@ function cutAt(blocks: readonly Block[], index: number): Cut {
   return [blocks.slice(0, index), blocks.slice(index)];
 }
 
-/** Moments of old are known as much less well as they are older: a change is looked for half as far around as it is old. */
+/** The time of a change is less exact the longer it is past: the search reaches half as far around as the change is old. */
 function changeAt(blocks: readonly Block[], changeMs: number, expectedOf: (block: Block) => number): number {
   const at = blocks.filter(({ toMs }) => toMs <= changeMs).length;
   const reach = at === 0 ? 0 : Math.floor((blocks.length - at) / 2);
@@ -265,8 +265,8 @@ function changeAt(blocks: readonly Block[], changeMs: number, expectedOf: (block
 }
 
 /**
- * The candidate's rate over that of stable, within stretches (Mantel and Haenszel), with one event more that fell as the units
- * did: a track without any has a low rate, and not that of the other.
+ * The candidate's rate over that of stable, within stretches (Mantel and Haenszel), with one extra event that is split as the units
+ * are: a track without events gets a low rate, and not that of the other.
  */
 function ratioOf(blocks: readonly Block[]): number {
   let [candidate, stable, candidateUnits, stableUnits] = [0, 0, 0, 0];
@@ -282,26 +282,26 @@ function ratioOf(blocks: readonly Block[]): number {
   return one > 0 ? (candidate + one) / (stable + one) : 1;
 }
 
-/** By how much the variance over a long time exceeds that of independent events, at least 1. */
+/** Ratio of the variance over a long time to that of independent events, at least 1. */
 export function timeDispersion(
   deviations: readonly Deviation[],
   {
     isBlocked,
     history,
   }: {
-    /** Whether stretches were declared to be independent of each other. */
+    /** Whether stretches are declared independent of each other. */
     readonly isBlocked: boolean;
     readonly history?: TimeHistory | undefined;
   },
 ): number {
-  const learned = history === undefined ? 1 : lasting(history);
+  const learned = history === undefined ? 1 : longRunDispersion(history);
   const seen = ownNoise(deviations);
-  return Math.max(isBlocked ? 1 + seen.psi : lasting(seen), learned);
+  return Math.max(isBlocked ? 1 + seen.psi : longRunDispersion(seen), learned);
 }
 
 /**
- * What there is beyond the noise of counts, from how far stretches are off, and from how neighbours are off together (an
- * autoregression of the first order under that noise).
+ * Noise beyond that of counts, from the size of deviations and from the correlation of neighbours (an autoregression of the first
+ * order under that noise).
  */
 export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'psi' | 'rho'> {
   const count = deviations.length;
@@ -313,13 +313,13 @@ export function ownNoise(deviations: readonly Deviation[]): Pick<TimeHistory, 'p
   const lag = lagCorrelation(deviations.map((one) => one.off / Math.sqrt(one.variance)));
   const chance = 1 / Math.sqrt(count);
   if (lag <= chance) return { psi, rho: 0 };
-  // What is seen is the correlation of both kinds of noise together; that of counts has none.
+  // The observed correlation is that of both kinds of noise together; the noise of counts has none.
   const seen = (lag * dispersion) / (psi + Math.SQRT2 * chance);
-  // A short series shows less of how it hangs together than there is (Kendall 1954).
+  // A short series underestimates its correlation (Kendall 1954).
   return { psi, rho: Math.min(CORRELATION_MAX, seen + chance + (1 + 4 * seen) / count) };
 }
 
-/** What a track's own moments come to over a long time. */
-export function lasting({ psi, rho }: Pick<TimeHistory, 'psi' | 'rho'>): number {
+/** Dispersion over a long time, from the noise of a track in time. */
+export function longRunDispersion({ psi, rho }: Pick<TimeHistory, 'psi' | 'rho'>): number {
   return 1 + (psi * (1 + rho)) / (1 - rho);
 }

@@ -24,10 +24,13 @@ test('so many units, at most a hundredth more, until the evidence is enough', ()
   );
 });
 
-test('what is told is what half of all rollouts take, within a third', () => {
+test('the estimate is the median of simulated releases, within a third', () => {
   const rates = { candidate: 0.002, stable: 0.001 };
   const needed = Math.log(20);
-  const told = unitsUntil((units) => logHarm(addInterval(noEvidence(1.5), expected(units, 0.05, rates)), 1), needed);
+  const estimate = unitsUntil(
+    (units) => logHarm(addInterval(noEvidence(1.5), expected(units, 0.05, rates)), 1),
+    needed,
+  );
   const chance = seeded(5);
   const taken = Array.from({ length: 201 }, () => {
     let state = noEvidence(1.5);
@@ -41,5 +44,8 @@ test('what is told is what half of all rollouts take, within a third', () => {
     return state.candidate.units;
   }).sort((a, b) => a - b);
   const median = taken[100] ?? 0;
-  assert.ok(told !== null && median > told * 0.67 && median < told * 1.33, `told ${told}, took ${median}`);
+  assert.ok(
+    estimate !== null && median > estimate * 0.67 && median < estimate * 1.33,
+    `estimate ${estimate}, took ${median}`,
+  );
 });

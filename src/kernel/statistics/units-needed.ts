@@ -1,14 +1,14 @@
 import type { Counts, Pair } from './interval.ts';
 
-/** Beyond this many units nobody waits. */
+/** A longer wait is reported as none. */
 const UNITS_MAX = 1e12;
-/** A hundredth of it is nothing beside chance. */
+/** Seven halvings reach a hundredth, which is nothing beside chance. */
 const HALVINGS = 7;
 
 /**
- * How many units it takes, to a hundredth, until the evidence is as asked, on the way that is expected, chance left out: half
- * of the time it takes a little longer. Null when it never comes. `logEvidenceAt` must not fall again once it has risen that
- * far. It is looked for from `guess` on, which is about how many there are already: as many again are seldom enough.
+ * Units until the evidence suffices, to a hundredth, on the expected path without chance: half of the time it takes a little
+ * longer. Null when it never suffices. `logEvidenceAt` must not fall again after it has reached `logNeeded`. The search starts at
+ * `guess`, roughly the units so far: twice as many usually suffice.
  */
 export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: number, guess = 1): number | null {
   if (logEvidenceAt(0) >= logNeeded) return 0;
@@ -27,7 +27,7 @@ export function unitsUntil(logEvidenceAt: (units: number) => number, logNeeded: 
   return Math.ceil(enough);
 }
 
-/** What so many units of the candidate bring on both tracks, at these rates and this share of the candidate. */
+/** Counts of both tracks for this many units of the candidate, at these rates and this share of the candidate. */
 export function expected(
   units: number,
   share: number,

@@ -3,13 +3,13 @@ import type { Dominant } from './sources.ts';
 import type { Counts } from './interval.ts';
 import type { RatioBounds } from './risk-ratio-evidence.ts';
 
-/** Changes whenever the same intervals could get another verdict. Kept with each verdict, so that it can be judged anew. */
+/** Changes whenever the same intervals could get another verdict. Each stored verdict has it. */
 export const judgeVersion = 2;
 
 /**
- * - pass: on evidence that it is safe. fail: on evidence of harm, or that nothing measures the candidate.
- * - undecided: not enough of either yet; or, `blocked`, nothing against the candidate, but no time to promote either.
- * - All others say that nothing can be said, and why. None of them is success.
+ * - pass: on evidence of safety. fail: on evidence of harm, or because nothing measures the candidate.
+ * - undecided: not enough of either yet; or, `blocked`, nothing against the candidate, but promotion has to wait.
+ * - All others: no judgement is possible, and why. None of them is success.
  */
 export type Outcome =
   | 'pass'
@@ -25,27 +25,27 @@ export type Outcome =
 /** Plain data. */
 export interface Verdict {
   readonly outcome: Outcome;
-  /** One sentence that says it, with the numbers. */
+  /** One sentence with the numbers. */
   readonly because: string;
   readonly judgeVersion: number;
   readonly figures: Figures;
-  /** With undecided: how many more units of the candidate it takes. */
-  readonly unitsNeeded?: UnitsNeeded;
-  /** With undecided: what holds promotion although nothing speaks against the candidate. */
+  /** With undecided: further units of the candidate that are needed. */
+  readonly unitsNeeded?: MissingUnits;
+  /** With undecided: why promotion waits although nothing speaks against the candidate. */
   readonly blocked?: 'serviceBurns' | 'oneSource' | 'noStable';
 }
 
-/** Each null where more units will not do it, or nothing is known yet. */
-export interface UnitsNeeded {
-  /** Until it passes, if it is exactly as stable. */
+/** null: more units will not suffice, or nothing is known yet. */
+export interface MissingUnits {
+  /** Until it passes, if it is exactly like stable. */
   readonly toPass: number | null;
-  /** Until it fails, if harm is twofold. */
+  /** Until it fails, if its rate is twice that of stable. */
   readonly toFail: number | null;
 }
 
 export type Figures = RiskRatioFigures | BurnRateFigures | ThresholdFigures | { readonly of: 'nothing' };
 
-/** Evidence as a factor, and what is asked for. At most EVIDENCE_SHOWN_MAX is shown. */
+/** Evidence as a factor, and the factor that is needed. At most EVIDENCE_SHOWN_MAX is shown. */
 export interface Evidence {
   readonly value: number;
   readonly needed: number;
@@ -57,11 +57,11 @@ export interface RiskRatioFigures {
   readonly stable: Counts;
   /** Rate of the candidate over that of stable, compared within intervals. */
   readonly ratio: number | null;
-  /** Between which ratios the truth lies, at whatever moment one looks. */
+  /** Bounds of the true ratio, valid at every look. */
   readonly bounds: RatioBounds;
-  /** That the candidate is worse than stable. */
+  /** Evidence that the candidate is worse than stable. */
   readonly harm: Evidence;
-  /** That it is not worse by the margin. */
+  /** Evidence that it is not worse by the margin. */
   readonly safety: Evidence;
   readonly dispersion: DispersionFigures;
   readonly split: SplitFigures | null;
@@ -70,13 +70,13 @@ export interface RiskRatioFigures {
   readonly leftOut: number;
 }
 
-/** How many times what was counted varies more than independent events would: 1 where they are independent. */
+/** Ratio of the observed variance to that of independent events: 1 where they are independent. */
 export interface DispersionFigures {
-  /** As units differ; null where the source knows no units. */
+  /** Between units; null where the source has no units. */
   readonly units: number | null;
-  /** As the rate moves in time, on one track alone. */
+  /** In time, on one track alone. */
   readonly time: number;
-  /** What evidence of harm is divided by (as an exponent): the larger, and more while little is known. */
+  /** Divisor of the log evidence of harm: the larger of the two, and more while little is known. */
   readonly harm: number;
 }
 
@@ -95,21 +95,21 @@ export interface BurnRateFigures {
   readonly rule: BurnRule;
   readonly candidate: Burn;
   readonly stable: Burn;
-  /** That the candidate is worse than stable, within the long window. */
+  /** Evidence that the candidate is worse than stable, within the long window. */
   readonly harm: Evidence;
 }
 
 export interface ThresholdFigures {
   readonly of: 'threshold';
-  /** Of a rate or mean, over all that was counted; of a gauge, what it showed last. */
+  /** A rate or mean over all counts; the last value of a gauge. */
   readonly value: number | null;
-  /** Of the candidate; of a gauge, windows. */
+  /** Units of the candidate; windows for a gauge. */
   readonly units: number;
   readonly windows: number;
-  /** That it is beyond the limit, and that it is within it. */
+  /** Evidence that the value is beyond the limit, and that it is within it. */
   readonly beyond: Evidence;
   readonly within: Evidence;
-  /** What evidence that it is beyond is divided by (as an exponent). */
+  /** Divisor of the log evidence that the value is beyond. */
   readonly dispersion: number;
   /** Windows that could not be counted. */
   readonly leftOut: number;

@@ -1,5 +1,5 @@
 import type { Clustering } from '#kernel/statistics/cells.ts';
-import { fold, type Folded } from '#kernel/statistics/fold.ts';
+import { fold, type GuardrailState } from '#kernel/statistics/fold.ts';
 import type { GuardrailSpec as JudgedSpec, JudgeContext } from '#kernel/statistics/guardrail.ts';
 import type { Interval } from '#kernel/statistics/interval.ts';
 import { judge } from '#kernel/statistics/judge.ts';
@@ -52,10 +52,10 @@ const BAD_MISSING =
 /** All that the windows of a guardrail come to. Plain data; the same windows in the same order give the same. */
 export interface Tally {
   readonly measured?: Measured;
-  readonly folded?: Folded;
+  readonly folded?: GuardrailState;
   readonly latest?: Kept;
   /** The last window that was measured and could be counted, with all that was folded up to it. */
-  readonly counted?: { readonly kept: Kept; readonly folded: Folded };
+  readonly counted?: { readonly kept: Kept; readonly folded: GuardrailState };
   /** When the first window began. */
   readonly firstMs?: number;
   /** Whether something said what is bad, up to now; absent while nothing was measured. */
@@ -111,7 +111,12 @@ export function verdictOf(
   return judge(spec, isTold ? { at: 'empty', requests } : { at: 'empty' }, at);
 }
 
-function judgedAt(spec: JudgedSpec, folded: Folded, context: Omit<JudgeContext, 'nowMs'>, nowMs: number): Verdict {
+function judgedAt(
+  spec: JudgedSpec,
+  folded: GuardrailState,
+  context: Omit<JudgeContext, 'nowMs'>,
+  nowMs: number,
+): Verdict {
   return judge(spec, { at: 'intervals', intervals: [], folded }, { ...context, nowMs });
 }
 

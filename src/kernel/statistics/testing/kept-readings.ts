@@ -8,9 +8,9 @@ import { poisson } from './draws.ts';
 
 /**
  * Readings that a judge of one version always judges alike: kept windows are judged again, by other processes and much
- * later. `kept-verdicts.txt` holds what was said of them.
+ * later. `kept-verdicts.txt` has their verdicts.
  */
-interface KeptReading {
+interface VerdictSample {
   readonly name: string;
   readonly specs: readonly GuardrailSpec[];
   readonly intervals: readonly Interval[];
@@ -38,7 +38,7 @@ const LIMITS: readonly GuardrailSpec[] = [
   { ...RATE, min: 0.012, unitsMin: 5_000 },
 ];
 
-/** What made-up traffic does in a minute. */
+/** Made-up traffic of one minute. */
 interface Minute {
   readonly units: readonly [number, number];
   readonly rates: readonly [number, number];
@@ -97,18 +97,18 @@ function spread(
 const GROWING = [1, 2, 3, 4, 12, 20, 29, 45, 60];
 const SOME = [3, 12, 31, 60];
 
-function ratiosOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): KeptReading {
+function ratiosOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): VerdictSample {
   return { name, specs: RATIOS, intervals: played(seed, 60, minuteAt), looks };
 }
 
-function limitsOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): KeptReading {
+function limitsOver(name: string, seed: number, minuteAt: (index: number) => Minute, looks = SOME): VerdictSample {
   return { name, specs: LIMITS, intervals: played(seed, 60, minuteAt), looks };
 }
 
 /** A rate that goes up and down by itself, for so many minutes each. */
 const wave = (index: number, each: number): number => (Math.floor(index / each) % 2 === 0 ? 1.6 : 0.4);
 
-const COUNTS: readonly KeptReading[] = [
+const COUNTS: readonly VerdictSample[] = [
   ratiosOver('alike', 1, () => ({ units: [1_000, 9_000], rates: [0.01, 0.01] }), GROWING),
   ratiosOver('alike, with cells', 2, () => ({ units: [1_000, 9_000], rates: [0.01, 0.01], cells: 400 }), GROWING),
   ratiosOver('alike, by few units', 3, () => ({ units: [1_000, 9_000], rates: [0.01, 0.01], cells: 200 })),
@@ -213,7 +213,7 @@ const COUNTS: readonly KeptReading[] = [
   limitsOver('nothing', 44, () => ({ units: [0, 9_000], rates: [0, 0.004] })),
 ];
 
-/** What was measured on units: the mean, and by how much a unit is off it. */
+/** Measurements on units: the mean, and the deviation of a unit. */
 function means(seed: number, mean: number, off: number, cells: number | undefined): Interval[] {
   const chance = seeded(seed);
   let [release, scope] = [NO_CELLS, NO_CELLS];
@@ -236,7 +236,7 @@ function means(seed: number, mean: number, off: number, cells: number | undefine
   });
 }
 
-/** What a gauge showed: beyond its limit in so many of its windows. */
+/** A gauge that is beyond its limit in a part of its windows. */
 function gauges(seed: number, partAt: (index: number) => number): Interval[] {
   const chance = seeded(seed);
   return Array.from({ length: 120 }, (_, index) => ({
@@ -248,9 +248,9 @@ function gauges(seed: number, partAt: (index: number) => number): Interval[] {
   }));
 }
 
-const MEASURES: readonly KeptReading[] = [
+const MEASURES: readonly VerdictSample[] = [
   ...([200, 290, 310, 400] as const).flatMap((mean, index) =>
-    ([40, 200, 450, undefined] as const).map((cells): KeptReading => ({
+    ([40, 200, 450, undefined] as const).map((cells): VerdictSample => ({
       name: `a mean of ${mean} over ${cells ?? 'unknown'} cells`,
       specs: [
         { ...MEAN, max: 300 },
@@ -266,7 +266,7 @@ const MEASURES: readonly KeptReading[] = [
     intervals: played(50, 5, () => ({ units: [0, 0], rates: [0, 0] })),
     looks: [1, 5],
   },
-  ...([0, 0.1, 0.5, 0.9, 1] as const).map((part): KeptReading => ({
+  ...([0, 0.1, 0.5, 0.9, 1] as const).map((part): VerdictSample => ({
     name: `a gauge beyond its limit in ${part * 100} % of the windows`,
     specs: [
       { ...HEAP, max: 0.9 },
@@ -285,7 +285,7 @@ const MEASURES: readonly KeptReading[] = [
 
 const CONTEXT: Omit<JudgeContext, 'nowMs'> = { alpha: 0.05, beta: 0.1, metrics: 2 };
 
-/** What the judge says of every kept reading, a line for each verdict: its sentence, and a digest of its figures. */
+/** The verdicts of all kept readings, a line each: the sentence and a digest of the figures. */
 export function keptVerdicts(): readonly string[] {
   return [...COUNTS, ...MEASURES].flatMap(({ name, specs, intervals, looks }) =>
     specs.flatMap((spec, index) =>
